@@ -1,0 +1,1 @@
+"""The archive format: a plain .tar.gz whose members can be read by range."""

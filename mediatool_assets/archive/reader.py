@@ -1,0 +1,170 @@
+"""Reads an archive by range: its manifest first, then only the blocks that are asked for."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mediatool_assets.archive.gzip_members import FOOTER_BYTES, decompress, parse_footer
+from mediatool_assets.domain import manifest as manifests
+from mediatool_assets.domain.errors import BadArchive, NotFound
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.manifest import Block, Manifest, Member
+
+_TAIL_BYTES = 1 << 18  # holds the manifest of about 5 GB of rows, so that most need one request
+_RANGE_BYTES = 1 << 23  # blocks are fetched together up to this: one request, little memory
+
+
+class Bytes(Protocol):
+    """Something of a known name and size that is read by range: an object or a local file.
+
+    ``read`` returns exactly ``length`` bytes, or raises BadArchive or a store's own error.
+    Implementations can be pickled, for workers.
+    """
+
+    @property
+    def name(self) -> str:
+        """A URI or path, for messages."""
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+
+    def read(self, start: int, length: int) -> bytes:
+        """The bytes from ``start`` on."""
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """An archive that was fetched."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self.path.stat().st_size
+
+    def read(self, start: int, length: int) -> bytes:
+        """Read a range; raises BadArchive where the file is too short."""
+        with self.path.open("rb") as file:
+            file.seek(start)
+            data = file.read(length)
+        if len(data) != length:
+            raise BadArchive(self.name, f"ends before byte {start + length}")
+        return data
+
+
+class ArchiveReader:
+    """One archive, opened by its end. Can be pickled and handed to workers."""
+
+    def __init__(self, source: Bytes) -> None:
+        self.source = source
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What the archive holds; raises BadArchive unless it is whole and one of ours."""
+        name, size = self.source.name, self.source.size
+        tail_start = max(0, size - _TAIL_BYTES)
+        tail = self.source.read(tail_start, size - tail_start)
+        offset, length = parse_footer(tail, name)
+        if not 0 < length <= size - FOOTER_BYTES - offset:
+            raise BadArchive(name, "its footer points outside of it")
+        if offset >= tail_start:
+            packed = tail[offset - tail_start :][:length]
+        else:
+            packed = self.source.read(offset, length)
+        try:
+            manifest = manifests.decode(decompress(packed, name))
+        except msgspec.MsgspecError as error:
+            raise BadArchive(name, f"its manifest cannot be read ({error})") from error
+        if manifest.format != manifests.FORMAT:
+            raise BadArchive(name, f"format {manifest.format!r} is not {manifests.FORMAT!r}")
+        return manifest
+
+    def member(self, name: str) -> Member:
+        """The member of that file name; raises NotFound naming the archive."""
+        member = self.manifest.member(name)
+        if member is None:
+            raise NotFound(f"{self.source.name} has no {name}; its manifest lists what it has")
+        return member
+
+    def read_file(self, name: str) -> bytes:
+        """A small file, whole, checked against its SHA-256."""
+        member = self.member(name)
+        data = b"".join(self.blocks(member.blocks))
+        if hashlib.sha256(data).hexdigest() != member.sha256:
+            raise BadArchive(self.source.name, f"{name} does not have its SHA-256")
+        return data
+
+    def blocks(self, blocks: Sequence[Block]) -> Iterator[bytes]:
+        """The content of the blocks, one by one, adjoining ones fetched together.
+
+        Raises BadArchive where a block's content has another length than the manifest says.
+        """
+        for run in _runs(blocks):
+            start = run[0].offset
+            data = self.source.read(start, run[-1].offset + run[-1].length - start)
+            for block in run:
+                begin = block.offset - start
+                content = decompress(data[begin : begin + block.length], self.source.name)
+                if len(content) != block.bytes:
+                    raise BadArchive(
+                        self.source.name,
+                        f"the block at byte {block.offset} holds {len(content)} bytes, "
+                        f"its manifest says {block.bytes}",
+                    )
+                yield content
+
+    def verify(self, member: Member) -> None:
+        """Re-read every byte of a member; raises BadArchive where it differs from the manifest."""
+        digest, fingerprint = hashlib.sha256(), Fingerprint()
+        split = split_documents if member.collection is not None else split_lines
+        for content in self.blocks(member.blocks):
+            digest.update(content)
+            if member.fingerprint is not None:
+                fingerprint += Fingerprint.of(split(content))
+        if digest.hexdigest() != member.sha256:
+            raise BadArchive(self.source.name, f"{member.name} does not have its SHA-256")
+        if member.fingerprint is not None and str(fingerprint) != member.fingerprint:
+            raise BadArchive(self.source.name, f"{member.name} does not have its fingerprint")
+
+
+def split_lines(content: bytes) -> list[bytes]:
+    """The rows of a block of NDJSON, without their newlines."""
+    return content[:-1].split(b"\n") if content else []
+
+
+def split_documents(content: bytes) -> Iterator[bytes]:
+    """The documents of a block of BSON; raises ValueError where a length does not fit."""
+    start, end = 0, len(content)
+    while start < end:
+        stop = start + int.from_bytes(content[start : start + 4], "little")
+        if not start + 5 <= stop <= end:
+            raise ValueError(f"a BSON document at byte {start} has an impossible length")
+        yield content[start:stop]
+        start = stop
+
+
+def _runs(blocks: Sequence[Block]) -> Iterator[list[Block]]:
+    """Group adjoining blocks into ranges of at most _RANGE_BYTES, or one block."""
+    run: list[Block] = []
+    for block in blocks:
+        if run and (
+            block.offset != run[-1].offset + run[-1].length
+            or block.offset + block.length - run[0].offset > _RANGE_BYTES
+        ):
+            yield run
+            run = []
+        run.append(block)
+    if run:
+        yield run

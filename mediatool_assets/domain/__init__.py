@@ -1,0 +1,1 @@
+"""Nouns: pure values and rules, with no driver and no clock of their own."""

@@ -1,0 +1,115 @@
+"""Everything that can go wrong, as one tree; each branch is one exit code of the command line.
+
+    MediatoolError
+    ├── CheckFailed     1   it ran, and a check of it failed or something differs
+    ├── Misuse          2   wrong usage or settings
+    ├── DamagedInput    3   a source, archive, model or document that cannot be taken as it is
+    ├── Unreachable     4   a server does not answer
+    └── Refused         5   refused for safety
+
+A message names the thing and ends with the next step. Foreign errors are translated once, at the
+edge of the store that met them, with ``raise ... from``.
+"""
+
+from collections.abc import Iterable
+
+
+class MediatoolError(Exception):
+    """The root: any failure that this package explains itself."""
+
+    exit_code = 1
+
+
+class CheckFailed(MediatoolError):
+    """The work ran, but what it made does not agree with what went in; nothing was published."""
+
+
+class CountMismatch(CheckFailed):
+    """Two counts or fingerprints of one thing differ.
+
+    ``thing`` is the table or collection; ``expected`` and ``found`` are what was compared.
+    """
+
+    def __init__(self, thing: str, what: str, expected: object, found: object) -> None:
+        self.thing, self.what, self.expected, self.found = thing, what, expected, found
+        super().__init__(
+            f"{thing}: {what}: expected {expected}, found {found}; the version is not published, "
+            "run it again and keep this message if it returns"
+        )
+
+
+class Misuse(MediatoolError):
+    """The caller asked for something that has no meaning."""
+
+    exit_code = 2
+
+
+class BadSettings(Misuse):
+    """One or more settings are missing or wrong; all of them are named at once."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class DamagedInput(MediatoolError):
+    """What was given to read cannot be trusted or understood."""
+
+    exit_code = 3
+
+
+class BadArchive(DamagedInput):
+    """An archive is not one of ours, is cut short, or disagrees with its manifest."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        self.where, self.problem = where, problem
+        super().__init__(f"{where}: {problem}; fetch it again or take another version")
+
+
+class BadModel(DamagedInput):
+    """The model has mistakes; ``problems`` holds all of them, each with file and line."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class BadValue(DamagedInput):
+    """One value of one row cannot become what the model says; the version stops."""
+
+    def __init__(self, table: str, key: object, column: str, value: object, problem: str) -> None:
+        self.table, self.key, self.column, self.value = table, key, column, value
+        super().__init__(
+            f"{table} {key}: column {column}: {str(value)[:80]!r} {problem}; "
+            "correct the row, or give the column another type in the model"
+        )
+
+
+class BadSource(DamagedInput):
+    """The source database is not what an export needs: no such schema, no table, a locked table."""
+
+
+class NotFound(DamagedInput):
+    """A version, archive, table or collection that was asked for is not there."""
+
+
+class Unreachable(MediatoolError):
+    """A server does not answer, or refuses the credentials that it was given."""
+
+    exit_code = 4
+
+
+class Refused(MediatoolError):
+    """It could be done, and would do harm: it needs another request."""
+
+    exit_code = 5
+
+
+class AlreadyExists(Refused):
+    """The name is taken; names are written once."""
+
+    def __init__(
+        self, thing: str, next_step: str = "names are written once; use a new version"
+    ) -> None:
+        self.thing = thing
+        super().__init__(f"{thing} already exists; {next_step}")

@@ -1,0 +1,39 @@
+"""Where everything of a version lies: bucket keys and database names (contract, section 2)."""
+
+from typing import Literal
+
+from mediatool_assets.domain.version import Version
+
+Kind = Literal["raw", "transformed", "dump", "sanitized"]
+
+METADATA_PREFIX = "postgres-exports/metadata/"
+REGISTRY_KEY = METADATA_PREFIX + "mongodb-versions.json"
+
+
+def archive_key(kind: Kind, version: Version) -> str:
+    """The bucket key of one of the version's archives."""
+    match kind:
+        case "dump":
+            return f"mongodb-dumps/{version.partition}/{mongodb_database(version)}.tar.gz"
+        case _:
+            return f"postgres-exports/{kind}/{version.partition}/{version}-{kind}.tar.gz"
+
+
+def metadata_key(version: Version) -> str:
+    """The bucket key of the metadata file, whose presence makes the version complete."""
+    return f"{METADATA_PREFIX}{version.partition}/{version}.json"
+
+
+def metadata_prefix(partition: str) -> str:
+    """The prefix that holds the metadata of every complete version of one day."""
+    return f"{METADATA_PREFIX}{partition}/"
+
+
+def postgres_database(version: Version) -> str:
+    """The name of the restored PostgreSQL database of a version."""
+    return f"media_tool_{version}"
+
+
+def mongodb_database(version: Version) -> str:
+    """The name of the MongoDB database of a version."""
+    return f"mediatool_{version}"

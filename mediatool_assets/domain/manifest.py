@@ -1,0 +1,96 @@
+"""The manifest: what an archive holds, member by member; written last, and the index by range."""
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+FORMAT = "mediatool-archive/1"
+
+ArchiveKind = Literal["raw", "transformed", "dump", "sanitized"]
+
+
+class Block(NamedTuple):
+    """One gzip member of the archive that holds whole rows of one file, and nothing else."""
+
+    offset: int
+    """Bytes from the start of the archive."""
+    length: int
+    """Compressed bytes."""
+    rows: int
+    bytes: int
+    """Uncompressed bytes."""
+
+
+class Member(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One file of the archive.
+
+    ``rows`` counts NDJSON lines or BSON documents and is 0 for other files; ``sha256`` is of the
+    uncompressed file; ``fingerprint`` is ``str(Fingerprint)`` over its rows; ``table`` or
+    ``collection`` names what it holds the rows of.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+    blocks: tuple[Block, ...]
+    fingerprint: str | None = None
+    table: str | None = None
+    collection: str | None = None
+
+
+class Exclusion(msgspec.Struct, frozen=True):
+    """A table that was left out on purpose."""
+
+    table: str
+    reason: str
+    rows: int
+
+
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last file of every archive.
+
+    ``source`` says where the rows came from (server version, snapshot, or the archive read);
+    ``facts`` is what the flow that wrote the archive adds: JSON values only.
+    """
+
+    format: str
+    kind: ArchiveKind
+    version: str
+    members: tuple[Member, ...]
+    source: dict[str, str | int | None] = {}
+    exclusions: tuple[Exclusion, ...] = ()
+    warnings: tuple[str, ...] = ()
+    facts: dict[str, object] = {}
+
+    @property
+    def rows(self) -> int:
+        """Rows or documents in all members."""
+        return sum(member.rows for member in self.members)
+
+    @property
+    def bytes(self) -> int:
+        """Uncompressed bytes of all members."""
+        return sum(member.bytes for member in self.members)
+
+    def member(self, name: str) -> Member | None:
+        """The member of that file name, if there is one."""
+        return next((m for m in self.members if m.name == name), None)
+
+    def tables(self) -> dict[str, Member]:
+        """The members that hold a table's rows, by table."""
+        return {m.table: m for m in self.members if m.table is not None}
+
+    def collections(self) -> dict[str, Member]:
+        """The members that hold a collection's documents, by collection."""
+        return {m.collection: m for m in self.members if m.collection is not None}
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The bytes of ``manifest.json``."""
+    return msgspec.json.encode(manifest) + b"\n"
+
+
+def decode(data: bytes) -> Manifest:
+    """Read ``manifest.json``; raises msgspec.ValidationError on anything else."""
+    return msgspec.json.decode(data, type=Manifest)

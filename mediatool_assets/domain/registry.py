@@ -1,0 +1,46 @@
+"""``mongodb-versions.json``: the list of versions, in the spec's shape."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from mediatool_assets.domain.metadata import Metadata
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version in the registry; ``source_postgres_db`` is its restored database, if there is."""
+
+    version: str
+    database_name: str
+    source_postgres_db: str | None
+    created_at: str
+    purpose: str
+    notes: str
+
+    @classmethod
+    def of(cls, metadata: Metadata) -> "Entry":
+        """The entry of a complete version."""
+        return cls(
+            version=metadata.timestamp,
+            database_name=metadata.databases_created.mongodb or "",
+            source_postgres_db=metadata.databases_created.postgres,
+            created_at=metadata.export_complete,
+            purpose=metadata.purpose,
+            notes=metadata.notes,
+        )
+
+
+def merge(entries: Iterable[Entry], new: Entry) -> tuple[Entry, ...]:
+    """The registry with ``new`` in it once, oldest version first."""
+    kept = [entry for entry in entries if entry.version != new.version]
+    return tuple(sorted([*kept, new], key=lambda entry: entry.version))
+
+
+def encode(entries: Iterable[Entry]) -> bytes:
+    """The bytes of the registry file, indented for people."""
+    return msgspec.json.format(msgspec.json.encode(list(entries)), indent=4) + b"\n"
+
+
+def decode(data: bytes) -> tuple[Entry, ...]:
+    """Read the registry file; raises msgspec.ValidationError on anything else."""
+    return msgspec.json.decode(data, type=tuple[Entry, ...])

@@ -1,0 +1,115 @@
+"""The source's schema as introspected in the snapshot: what ``schema.json`` holds."""
+
+import hashlib
+
+import msgspec
+
+
+class Column(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One column, in table order.
+
+    ``type`` is PostgreSQL's own ``format_type`` text, domains by their own name; ``base`` is the
+    type below all domains, ``element`` that of an array's elements below all domains, both without
+    modifiers. ``category`` is ``pg_type.typcategory`` of the base type and ``kind`` its ``typtype``
+    (``b`` base, ``c`` composite, ``e`` enum, ``r`` range, ``m`` multirange).
+    """
+
+    name: str
+    type: str
+    base: str
+    kind: str = "b"
+    category: str = "U"
+    nullable: bool = True
+    element: str | None = None
+    element_kind: str | None = None
+    default: str | None = None
+    generated: bool = False
+    identity: str | None = None
+    comment: str | None = None
+
+
+class ForeignKey(msgspec.Struct, frozen=True):
+    """A declared reference, columns in matching order."""
+
+    name: str
+    columns: tuple[str, ...]
+    table: str
+    target_columns: tuple[str, ...]
+
+
+class Index(msgspec.Struct, frozen=True):
+    """One index, with the DDL as PostgreSQL prints it."""
+
+    name: str
+    unique: bool
+    columns: tuple[str, ...]
+    definition: str
+
+
+class Table(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One table; ``partitions`` names the leaves of a partitioned one, whose rows are its own."""
+
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    unique_keys: tuple[tuple[str, ...], ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    partitions: tuple[str, ...] = ()
+    comment: str | None = None
+
+    def column(self, name: str) -> Column:
+        """The column of that name; raises KeyError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+class Sequence(msgspec.Struct, frozen=True):
+    """A sequence and where it stood."""
+
+    name: str
+    last_value: int | None
+
+
+class Enum(msgspec.Struct, frozen=True):
+    """An enum type and its labels in order."""
+
+    name: str
+    labels: tuple[str, ...]
+
+
+class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything ``schema.json`` says of one PostgreSQL schema, tables by name."""
+
+    name: str
+    tables: tuple[Table, ...]
+    enums: tuple[Enum, ...] = ()
+    sequences: tuple[Sequence, ...] = ()
+    views: tuple[str, ...] = ()
+
+    def table(self, name: str) -> Table:
+        """The table of that name; raises KeyError."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise KeyError(name)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the structure: what has to be equal for two versions to have one schema.
+
+        Where a sequence stood is data, not structure, and is left out.
+        """
+        structure = msgspec.structs.replace(self, sequences=())
+        return hashlib.sha256(encode(structure)).hexdigest()
+
+
+def encode(schema: Schema) -> bytes:
+    """The bytes of ``schema.json``: stable for equal schemas."""
+    return msgspec.json.format(msgspec.json.encode(schema), indent=1) + b"\n"
+
+
+def decode(data: bytes) -> Schema:
+    """Read ``schema.json``; raises msgspec.ValidationError on anything else."""
+    return msgspec.json.decode(data, type=Schema)

@@ -1,0 +1,47 @@
+"""Archives of a version in the bucket: written once, whole, and opened by range."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain.keys import Kind, archive_key
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """One archive that is in the bucket; ``size`` is its compressed length in bytes."""
+
+    uri: str
+    size: int
+    manifest: Manifest
+
+
+def publish(
+    objects: ObjectStore, kind: Kind, version: Version, write: Callable[[ArchiveWriter], Manifest]
+) -> Archived:
+    """Stream an archive into its key; on any error nothing is left there.
+
+    Raises AlreadyExists where the version has that archive already.
+    """
+    key = archive_key(kind, version)
+    with objects.create(key) as sink:
+        manifest = write(ArchiveWriter(sink, kind, version))
+    return Archived(objects.uri(key), objects.open(key).size, manifest)
+
+
+def find(objects: ObjectStore, kind: Kind, version: Version) -> Archived | None:
+    """The version's archive if it is there; objects appear only whole, so that it is complete."""
+    key = archive_key(kind, version)
+    info = objects.head(key)
+    if info is None:
+        return None
+    return Archived(objects.uri(key), info.size, ArchiveReader(objects.open(key)).manifest)
+
+
+def reader(objects: ObjectStore, kind: Kind, version: Version) -> ArchiveReader:
+    """The version's archive, to read from; raises NotFound."""
+    return ArchiveReader(objects.open(archive_key(kind, version)))

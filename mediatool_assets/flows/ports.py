@@ -1,0 +1,172 @@
+"""The interfaces that flows work through; their docstrings are the contract that stores keep.
+
+Whatever is handed to a worker (a RowReader, an ObjectStore, a DocumentStore, Bytes) can be pickled:
+it holds settings, and connects when it is first used in its process.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from mediatool_assets.archive.reader import Bytes
+from mediatool_assets.archive.writer import Sink
+from mediatool_assets.domain.objects import ObjectInfo
+from mediatool_assets.domain.schema import Schema, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A share of a table that one worker reads: rows ``first`` to ``first + rows`` of its order.
+
+    ``bounds`` is the source's own affair (a relation and a range of it). ``rows`` was counted in
+    the snapshot, and is what the rows read are compared with.
+    """
+
+    table: str
+    index: int
+    first: int
+    rows: int
+    bounds: tuple[str, ...]
+
+
+class RowReader(Protocol):
+    """Reads chunks in a worker, inside the snapshot of the coordinator."""
+
+    def read(self, table: Table, chunk: Chunk) -> Iterator[list[bytes]]:
+        """Batches of NDJSON rows without newlines, in the table's order.
+
+        Raises Unreachable or BadSource; a chunk is read whole or not at all.
+        """
+
+
+class Snapshot(Protocol):
+    """One instant of the source; everything read through it is of that instant."""
+
+    @property
+    def schema(self) -> Schema:
+        """Tables, columns, types, keys: every table of the schema, in order of name."""
+
+    @property
+    def facts(self) -> dict[str, str | int | None]:
+        """Server version, snapshot name and instance, for the manifest; no secret."""
+
+    @property
+    def reader(self) -> RowReader:
+        """What workers read with."""
+
+    def ddl(self) -> bytes:
+        """The schema as pg_dump writes it, and where its sequences stand."""
+
+    def chunks(self, table: Table) -> list[Chunk]:
+        """The table in chunks, in order, with their exact row counts; none for an empty one."""
+
+
+class Source(Protocol):
+    """A database that can be exported."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Hold one snapshot open. Raises BadSource (no such schema, no table), Unreachable."""
+
+
+class ObjectStore(Protocol):
+    """The bucket. Names are written once, so that a reader never meets half an object."""
+
+    def uri(self, key: str) -> str:
+        """``s3://bucket/key``."""
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """What is known of the object; None where there is none."""
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        """A small object, whole, and its entity tag; raises NotFound."""
+
+    def open(self, key: str) -> Bytes:
+        """The object as something to read by range; raises NotFound."""
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """The objects under a prefix, in order of key."""
+
+    def put(self, key: str, data: bytes, *, replacing: str | None = None) -> str:
+        """Write a small object and return its entity tag.
+
+        Without ``replacing`` the key must be free; with it, the object must still have that entity
+        tag. Raises AlreadyExists, and then nothing was written.
+        """
+
+    def create(self, key: str) -> AbstractContextManager[Sink]:
+        """Stream a large object. It appears, whole, when the context is left without an error.
+
+        Parts are checked by the server against their SHA-256. Raises AlreadyExists when the key is
+        taken by then; on any error the upload is aborted and no object is left.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """What mongod says of a collection: options and indexes as it lists them."""
+
+    name: str
+    options: dict[str, object]
+    indexes: tuple[dict[str, object], ...]
+
+
+class DocumentStore(Protocol):
+    """A MongoDB server, seen one versioned database at a time; no other database is touched."""
+
+    def marker(self, database: str) -> dict[str, object] | None:
+        """The document that says that the database is complete; None where there is none."""
+
+    def exists(self, database: str) -> bool:
+        """Whether the database holds any collection."""
+
+    def drop(self, database: str) -> None:
+        """Remove the database; nothing happens where there is none."""
+
+    def create(self, database: str, collection: str, options: dict[str, object]) -> None:
+        """Create an empty collection with its validator and other options."""
+
+    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+        """Insert whole BSON documents as they are; raises CheckFailed naming the first refused."""
+
+    def create_indexes(
+        self, database: str, collection: str, indexes: Sequence[dict[str, object]]
+    ) -> None:
+        """Build the indexes, given as ``metadata.json`` lists them."""
+
+    def mark(self, database: str, marker: dict[str, object]) -> None:
+        """Write the marker: the last write to the database."""
+
+    def collections(self, database: str) -> list[CollectionInfo]:
+        """The collections of the database but the marker's, in order of name."""
+
+    def documents(self, database: str, collection: str) -> Iterator[Sequence[bytes]]:
+        """Every document as BSON bytes, in batches, in order of ``_id``."""
+
+    def facts(self) -> dict[str, str | int | None]:
+        """Server version, for the manifest."""
+
+
+class Progress(Protocol):
+    """Told how far a flow has come; the command line draws it, Dagster logs it."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """``done`` of ``total`` rows of ``step`` are through."""
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """A Progress that says nothing."""
+
+
+def batched_documents(documents: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
+    """Group documents into lists of at most ``size`` bytes together, or one document."""
+    batch: list[bytes] = []
+    total = 0
+    for document in documents:
+        if batch and total + len(document) > size:
+            yield batch
+            batch, total = [], 0
+        batch.append(document)
+        total += len(document)
+    if batch:
+        yield batch
