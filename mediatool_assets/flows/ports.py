@@ -11,6 +11,7 @@ from typing import Protocol
 
 from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.archive.writer import Sink
+from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.schema import Schema, Table
 
@@ -87,6 +88,9 @@ class ObjectStore(Protocol):
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """The objects under a prefix, in order of key."""
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The prefixes one level below, each with its closing slash, in order."""
+
     def put(self, key: str, data: bytes, *, replacing: str | None = None) -> str:
         """Write a small object and return its entity tag.
 
@@ -100,15 +104,6 @@ class ObjectStore(Protocol):
         Parts are checked by the server against their SHA-256. Raises AlreadyExists when the key is
         taken by then; on any error the upload is aborted and no object is left.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionInfo:
-    """What mongod says of a collection: options and indexes as it lists them."""
-
-    name: str
-    options: dict[str, object]
-    indexes: tuple[dict[str, object], ...]
 
 
 class DocumentStore(Protocol):
@@ -140,8 +135,16 @@ class DocumentStore(Protocol):
     def collections(self, database: str) -> list[CollectionInfo]:
         """The collections of the database but the marker's, in order of name."""
 
-    def documents(self, database: str, collection: str) -> Iterator[Sequence[bytes]]:
-        """Every document as BSON bytes, in batches, in order of ``_id``."""
+    def bounds(self, database: str, collection: str, step: int) -> list[bytes]:
+        """Every ``step``-th ``_id`` in order but the first, each as BSON; none of a small one."""
+
+    def documents(
+        self, database: str, collection: str, first: bytes | None = None, end: bytes | None = None
+    ) -> Iterator[Sequence[bytes]]:
+        """Every document as BSON bytes, in batches, in order of ``_id``.
+
+        With ``first`` or ``end``, as ``bounds`` gives them, those from the one up to the other.
+        """
 
     def facts(self) -> dict[str, str | int | None]:
         """Server version, for the manifest."""

@@ -1,0 +1,246 @@
+"""The bucket: S3 or a server that speaks it, with names that are written once."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from mediatool_assets.domain.errors import AlreadyExists, BadArchive
+from mediatool_assets.domain.objects import ObjectInfo
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.s3_errors import code_of, is_missing, is_taken, translated
+from mediatool_assets.stores.s3_upload import Target, Upload, sha256, uploading
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_WRITER = "mediatool-writer"
+"""Object metadata that tells whose write it was, for answers that were lost on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class S3Objects:
+    """An ObjectStore over one bucket. Holds settings only; connects once in each process."""
+
+    bucket: str
+    endpoint_url: str | None = None
+    kms_key_id: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "S3Objects":
+        """The bucket that the settings name; credentials are AWS's own environment or profile."""
+        return cls(settings.s3_bucket, settings.s3_endpoint_url, settings.s3_kms_key_id)
+
+    @property
+    def client(self) -> "S3Client":
+        """This process's client."""
+        return _client(self.endpoint_url, os.getpid())
+
+    def uri(self, key: str) -> str:
+        """``s3://bucket/key``."""
+        return f"s3://{self.bucket}/{key}"
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """What is known of the object; None where there is none."""
+        with self.translated(key):
+            try:
+                answer = self.client.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if is_missing(error):
+                    return None
+                raise
+        return ObjectInfo(
+            key=key,
+            size=answer["ContentLength"],
+            etag=answer["ETag"],
+            modified=answer["LastModified"].astimezone(UTC),
+            storage_class=answer.get("StorageClass", "STANDARD"),
+        )
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        """A small object, whole, and its entity tag; raises NotFound."""
+        with self.translated(key):
+            return _fetch(self.client, {"Bucket": self.bucket, "Key": key})
+
+    def open(self, key: str) -> "S3Bytes":
+        """The object as it is now, to be read by range; raises NotFound."""
+        with self.translated(key):
+            answer = self.client.head_object(Bucket=self.bucket, Key=key)
+        return S3Bytes(self, key, answer["ContentLength"], answer["ETag"])
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """The objects under a prefix, in order of key."""
+        pages = self.client.get_paginator("list_objects_v2")
+        with self.translated(prefix):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
+                for item in page.get("Contents", ()):
+                    yield ObjectInfo(
+                        key=item["Key"],
+                        size=item["Size"],
+                        etag=item["ETag"],
+                        modified=item["LastModified"].astimezone(UTC),
+                        storage_class=item.get("StorageClass", "STANDARD"),
+                    )
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The prefixes one level below, each with its closing slash, in order."""
+        pages = self.client.get_paginator("list_objects_v2")
+        with self.translated(prefix):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/"):
+                for item in page.get("CommonPrefixes", ()):
+                    yield item["Prefix"]
+
+    def put(self, key: str, data: bytes, *, replacing: str | None = None) -> str:
+        """Write a small object and return its entity tag.
+
+        Without ``replacing`` the key must be free; with it, the object must still have that entity
+        tag. Raises AlreadyExists, and then nothing was written.
+        """
+        writer = _new_writer()
+        condition: dict[str, Any] = (
+            {"IfNoneMatch": "*"} if replacing is None else {"IfMatch": replacing}
+        )
+        with self.translated(key):
+            try:
+                answer = self.client.put_object(
+                    Bucket=self.bucket,
+                    Key=key,
+                    Body=data,
+                    ChecksumSHA256=sha256(data),
+                    **condition,
+                    **self._options(writer),
+                )
+            except ClientError as error:
+                if (is_taken(error) or is_missing(error)) and (etag := self._wrote(key, writer)):
+                    return etag
+                if replacing is not None and (is_taken(error) or is_missing(error)):
+                    step = "it changed since it was read; read it again"
+                    raise AlreadyExists(self.uri(key), step) from error
+                raise
+        return answer["ETag"]
+
+    @contextmanager
+    def create(self, key: str) -> Iterator[Upload]:
+        """Stream a large object; it appears, whole, when the context is left without an error.
+
+        Raises AlreadyExists at once where the key is taken, and at the end where it was taken
+        meanwhile; then, and on any error, the upload is aborted and no object is left.
+        """
+        if self.head(key) is not None:
+            raise AlreadyExists(self.uri(key))
+        writer = _new_writer()
+        target = Target(self.client, self.bucket, key, self._options(writer))
+        with self.translated(key):
+            try:
+                with uploading(target) as upload:
+                    yield upload
+            except ClientError as error:
+                refused = is_taken(error) or code_of(error) == "NoSuchUpload"
+                if not (refused and self._wrote(key, writer)):
+                    raise
+
+    def _wrote(self, key: str, writer: str) -> str | None:
+        """The entity tag, if the object is this writer's: its write took, the answer was lost."""
+        try:
+            answer = self.client.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+        return answer["ETag"] if answer["Metadata"].get(_WRITER) == writer else None
+
+    def _options(self, writer: str) -> dict[str, Any]:
+        """What every request that creates an object carries: encryption, and who writes."""
+        encryption = (
+            {"ServerSideEncryption": "AES256"}
+            if self.kms_key_id is None
+            else {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id}
+        )
+        return {**encryption, "Metadata": {_WRITER: writer}}
+
+    def translated(self, key: str) -> AbstractContextManager[None]:
+        """Where calls about a key run, so that their failures leave as this package's errors."""
+        return translated(self.uri(key), self.endpoint_url or "Amazon S3")
+
+
+@dataclass(frozen=True, slots=True)
+class S3Bytes:
+    """One object as it was when it was opened; reading it after a change is an error."""
+
+    objects: S3Objects
+    key: str
+    size: int
+    etag: str
+
+    @property
+    def name(self) -> str:
+        """The URI."""
+        return self.objects.uri(self.key)
+
+    def read(self, start: int, length: int) -> bytes:
+        """Read a range; raises BadArchive where the object is too short or was replaced."""
+        if start + length > self.size:
+            raise BadArchive(self.name, f"ends before byte {start + length}")
+        if length == 0:
+            return b""
+        where = {
+            "Bucket": self.objects.bucket,
+            "Key": self.key,
+            "Range": f"bytes={start}-{start + length - 1}",
+            "IfMatch": self.etag,
+        }
+        with self.objects.translated(self.key):
+            try:
+                data, _ = _fetch(self.objects.client, where)
+            except ClientError as error:
+                if is_taken(error):
+                    raise BadArchive(self.name, "was replaced while it was read") from error
+                raise
+        if len(data) != length:
+            raise BadArchive(self.name, f"gave {len(data)} bytes of {length} from byte {start}")
+        return data
+
+
+@cache
+def _client(endpoint_url: str | None, process: int) -> "S3Client":
+    """One client for each endpoint and process (a fork must not share connections)."""
+    del process
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 4},
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=16,
+        # servers other than AWS seldom have a host name for each bucket
+        s3={"addressing_style": "auto" if endpoint_url is None else "path"},
+    )
+    return boto3.session.Session().client("s3", endpoint_url=endpoint_url, config=config)
+
+
+@retry(
+    retry=retry_if_exception_type((IncompleteReadError, ReadTimeoutError, ResponseStreamingError)),
+    stop=stop_after_attempt(4),
+    wait=wait_random_exponential(max=5),
+    reraise=True,
+)
+def _fetch(client: "S3Client", where: dict[str, Any]) -> tuple[bytes, str]:
+    """A body and its entity tag; botocore retries requests, this also a body that broke off."""
+    answer = client.get_object(**where)
+    return answer["Body"].read(), answer["ETag"]
+
+
+def _new_writer() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,122 @@
+"""S3's refusals and failures in this package's own errors: the one place that translates them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    BadSettings,
+    CheckFailed,
+    MediatoolError,
+    NotFound,
+    Refused,
+    Unreachable,
+)
+
+_RIGHTS = {
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    # without s3:ListBucket, AWS answers 403 for a key that is not there
+    "GetObject": "s3:GetObject and s3:ListBucket",
+    "HeadObject": "s3:GetObject and s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+}
+_WRITE_RIGHTS = "s3:PutObject (with a KMS key also kms:GenerateDataKey and kms:Decrypt)"
+
+_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_MISSING = {"NoSuchKey", "NotFound", "404"}
+_DENIED = {"AccessDenied", "403", "Forbidden", "AllAccessDisabled"}
+_BAD_CREDENTIALS = {
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+}
+_DAMAGED = {
+    "BadDigest",
+    "InvalidDigest",
+    "XAmzContentChecksumMismatch",
+    "XAmzContentSHA256Mismatch",
+}
+
+
+@contextmanager
+def translated(uri: str, endpoint: str) -> Iterator[None]:
+    """Run calls about ``uri``; their failures leave as errors of ours, ``from`` the original.
+
+    Raises NotFound, AlreadyExists, Refused (it lies in a cold tier), BadSettings (no such bucket),
+    CheckFailed (bytes changed on the way) or Unreachable (everything else).
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _refusal(error, uri, endpoint) from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise Unreachable(
+            f"{uri}: no AWS credentials ({error}); set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or start the local servers with `mediatool up`"
+        ) from error
+    except BotoCoreError as error:
+        raise Unreachable(
+            f"{uri}: {endpoint} does not answer ({error}); check MEDIATOOL_S3_ENDPOINT_URL and "
+            "the network, or start the local servers with `mediatool up`"
+        ) from error
+
+
+def code_of(error: ClientError) -> str:
+    """The error code; a HEAD has no body, so that its code is the HTTP status."""
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether the answer is that there is no such key."""
+    return code_of(error) in _MISSING
+
+
+def is_taken(error: ClientError) -> bool:
+    """Whether a condition of the request did not hold."""
+    return code_of(error) in _TAKEN
+
+
+def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
+    code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+    right = _RIGHTS.get(error.operation_name, _WRITE_RIGHTS)
+    refusals: list[tuple[set[str], MediatoolError]] = [
+        (_TAKEN, AlreadyExists(uri)),
+        (_MISSING, NotFound(f"{uri} is not there; `mediatool versions` lists what is")),
+        (
+            {"NoSuchBucket"},
+            BadSettings([f"{uri}: there is no such bucket; create it or set MEDIATOOL_S3_BUCKET"]),
+        ),
+        (
+            {"InvalidObjectState", "ObjectNotInActiveTierError"},
+            Refused(
+                f"{uri} lies in a cold storage tier and cannot be read as it is; ask for a copy "
+                "with `aws s3api restore-object` and try again when it is there"
+            ),
+        ),
+        (
+            _DENIED,
+            Unreachable(f"{uri}: access denied; the AWS identity in use needs {right}"),
+        ),
+        (
+            _BAD_CREDENTIALS,
+            Unreachable(
+                f"{uri}: {endpoint} refuses the AWS credentials ({code}); check "
+                "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
+            ),
+        ),
+        (
+            _DAMAGED,
+            CheckFailed(f"{uri}: bytes changed on their way to {endpoint} ({code}); run it again"),
+        ),
+    ]
+    other = Unreachable(f"{uri}: {endpoint} answered {code} {said}; try again, or check its log")
+    return next((refusal for codes, refusal in refusals if code in codes), other)
