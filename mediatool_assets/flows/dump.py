@@ -1,0 +1,136 @@
+"""Dump: a loaded MongoDB database into an archive that mongorestore restores."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from bson import json_util
+
+from mediatool_assets.archive.spool import Spooled, spool_rows
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain.collection import CollectionInfo
+from mediatool_assets.domain.dump_layout import bson_member, metadata_member
+from mediatool_assets.domain.errors import AlreadyExists, CheckFailed, CountMismatch, NotFound
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.manifest import FORMAT, Manifest
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.load import Loaded, loaded
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, silent
+from mediatool_assets.flows.ranges import Range, ranges
+from mediatool_assets.flows.tasks import in_order
+
+
+def dump(  # noqa: PLR0913  # the signature that every caller agreed on
+    objects: ObjectStore,
+    documents: DocumentStore,
+    executor: Executor,
+    version: Version,
+    scratch: Path,
+    *,
+    progress: Progress = silent,
+) -> Archived:
+    """Dump ``mediatool_{version}`` in mongodump's layout, documents in order of ``_id``.
+
+    Every document is read from mongod and compared with what the load verified. A dump that the
+    version has already is adopted when it holds just that. ``scratch`` takes the compressed
+    documents on their way. Raises NotFound (not loaded), CheckFailed (changed since), Unreachable.
+    """
+    expected = loaded(documents, version)
+    if expected is None:
+        raise NotFound(
+            f"{mongodb_database(version)} is absent or half-loaded; load the version first"
+        )
+    present = archives.find(objects, "dump", version)
+    if present is not None:
+        if not expected.agrees_with(present.manifest):
+            raise AlreadyExists(present.uri, "and differs from the database; use a new version")
+        return present
+    found = documents.collections(expected.database)
+    if (names := {info.name for info in found}) != expected.documents.keys():
+        odd = ", ".join(sorted(names ^ expected.documents.keys()))
+        raise CheckFailed(
+            f"{expected.database}: {odd}: appeared or vanished after the load; load it again"
+        )
+    work = _Dump(documents, executor, expected, found, scratch, progress)
+    return archives.publish(objects, "dump", version, work.write)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dump:
+    """One dump under way: what is written, and what it must be equal to."""
+
+    documents: DocumentStore
+    executor: Executor
+    expected: Loaded
+    found: list[CollectionInfo]
+    scratch: Path
+    progress: Progress
+
+    def write(self, writer: ArchiveWriter) -> Manifest:
+        """Write every collection, in order of name, as its last range arrives."""
+        done, total = 0, sum(self.expected.documents.values())
+        shares = list(self._shares())
+        with in_order(self.executor, _spool, shares) as spools:
+            pairs = zip(shares, spools, strict=True)
+            by_name = {info.name: info for info in self.found}
+            for name, group in groupby(pairs, key=lambda pair: pair[0].range.collection):
+                done += self._collection(writer, by_name[name], [spool for _, spool in group])
+                self.progress("dump", done, total)
+        source = {"database": self.expected.database, **self.documents.facts()}
+        own = Manifest(FORMAT, "dump", "", (), source=source)
+        return writer.finish(own)
+
+    def _shares(self) -> Iterator["_Share"]:
+        """Every collection in ranges, in order."""
+        database, count = self.expected.database, 0
+        for info in self.found:
+            rows, size = self.expected.documents[info.name], self.expected.bytes[info.name]
+            for part in ranges(self.documents, database, info.name, rows, size):
+                yield _Share(part, self.scratch / f"{count:06}.bson.gz")
+                count += 1
+
+    def _collection(
+        self, writer: ArchiveWriter, info: CollectionInfo, spools: list[Spooled]
+    ) -> int:
+        """Write one collection and its metadata; raises CountMismatch where it has changed."""
+        database, wanted = self.expected.database, self.expected.fingerprints[info.name]
+        fingerprint = sum((spool.fingerprint for spool in spools), Fingerprint())
+        if str(fingerprint) != wanted:
+            raise CountMismatch(
+                f"{database}.{info.name}", "documents and fingerprint", wanted, fingerprint
+            )
+        writer.add_rows(bson_member(database, info.name), spools, collection=info.name)
+        writer.add_file(metadata_member(database, info.name), metadata_json(info))
+        return fingerprint.count
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """A range, and the file that a worker spools it into."""
+
+    range: Range
+    path: Path
+
+
+def _spool(share: _Share) -> Spooled:
+    """In a worker: spool the documents of a range as mongod gives them."""
+    return spool_rows(share.path, share.range.read(), end=b"")
+
+
+def metadata_json(info: CollectionInfo) -> bytes:
+    """A collection's ``.metadata.json``: canonical Extended JSON, as mongorestore reads it.
+
+    mongodump's ``uuid`` is left out: it is the server's, not the data's; a restore needs none.
+    """
+    content = {
+        "options": info.options,
+        "indexes": list(info.indexes),
+        "collectionName": info.name,
+        "type": "collection",
+    }
+    return json_util.dumps(content, json_options=json_util.CANONICAL_JSON_OPTIONS).encode()

@@ -1,0 +1,242 @@
+"""Load: a transformed archive into its MongoDB database, re-read and compared, marked last."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import msgspec
+from bson import json_util
+
+from mediatool_assets.archive.reader import ArchiveReader, split_documents
+from mediatool_assets.domain.collection import CollectionInfo
+from mediatool_assets.domain.errors import AlreadyExists, BadArchive, CheckFailed, CountMismatch
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.manifest import Block, Manifest, Member
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, silent
+from mediatool_assets.flows.ranges import Range, ranges
+from mediatool_assets.flows.tasks import in_order
+
+_TASK_BYTES = 1 << 24  # of BSON: 2 workers end together within a tenth of a second of work
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A complete database; ``documents`` and ``fingerprints`` are by collection."""
+
+    database: str
+    documents: dict[str, int]
+    fingerprints: dict[str, str]
+    bytes: dict[str, int]
+
+    def agrees_with(self, manifest: Manifest) -> bool:
+        """Whether it holds exactly what an archive of documents holds."""
+        return self.fingerprints == {
+            name: member.fingerprint for name, member in manifest.collections().items()
+        }
+
+
+def load(  # noqa: PLR0913  # the signature that every caller agreed on
+    objects: ObjectStore,
+    documents: DocumentStore,
+    executor: Executor,
+    version: Version,
+    *,
+    replace: bool = False,
+    progress: Progress = silent,
+) -> Loaded:
+    """Load the version's transformed archive into ``mediatool_{version}``.
+
+    Data first, then indexes, then every document is read back from mongod and compared with the
+    manifest, and only then the marker is written. What a failed load left is replaced; a complete
+    database is refused with AlreadyExists unless ``replace``, and then only after the archive was
+    read to its end and found whole. Raises CheckFailed, NotFound, BadArchive, Unreachable.
+    """
+    database = mongodb_database(version)
+    archive = archives.reader(objects, "transformed", version)
+    wanted = [_metadata(archive, name, m) for name, m in archive.manifest.collections().items()]
+    if documents.marker(database) is not None:
+        if not replace:
+            raise AlreadyExists(
+                f"the complete database {database}", "load it again with --replace if you mean it"
+            )
+        with in_order(executor, archive.verify, archive.manifest.members) as verified:
+            list(verified)
+    documents.drop(database)
+    for info in wanted:
+        documents.create(database, info.name, info.options)
+    _insert(documents, executor, database, archive, progress)
+    for info in wanted:
+        documents.create_indexes(database, info.name, info.indexes)
+    _verify(documents, executor, database, archive.manifest, progress)
+    _compare(wanted, documents.collections(database))
+    return _mark(documents, database, version, archive)
+
+
+def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
+    """What the version's complete database holds; None where it is absent or half-loaded."""
+    database = mongodb_database(version)
+    marker = documents.marker(database)
+    if marker is None:
+        return None
+    return Loaded(
+        database,
+        documents=msgspec.convert(marker["documents"], dict[str, int]),
+        fingerprints=msgspec.convert(marker["fingerprints"], dict[str, str]),
+        bytes=msgspec.convert(marker["bytes"], dict[str, int]),
+    )
+
+
+def _metadata(archive: ArchiveReader, collection: str, member: Member) -> CollectionInfo:
+    """What the collection's ``.metadata.json`` asks for."""
+    name = member.name.removesuffix(".bson") + ".metadata.json"
+    try:
+        content = json_util.loads(archive.read_file(name))
+        return CollectionInfo(collection, content["options"], tuple(content["indexes"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadArchive(archive.source.name, f"{name} cannot be read ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Insertion:
+    """Consecutive blocks of one collection, for one worker to insert."""
+
+    documents: DocumentStore
+    database: str
+    collection: str
+    archive: ArchiveReader
+    blocks: tuple[Block, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(block.rows for block in self.blocks)
+
+
+def _insert(
+    documents: DocumentStore,
+    executor: Executor,
+    database: str,
+    archive: ArchiveReader,
+    progress: Progress,
+) -> None:
+    """Insert every collection, all workers at work on consecutive blocks."""
+    shares = [
+        _Insertion(documents, database, name, ArchiveReader(archive.source), tuple(blocks))
+        for name, member in archive.manifest.collections().items()
+        for blocks in _shares(member.blocks)
+    ]
+    done, total = 0, archive.manifest.rows
+    with in_order(executor, _insert_share, shares) as inserted:
+        for rows in inserted:
+            done += rows
+            progress("load", done, total)
+
+
+def _shares(blocks: Iterable[Block]) -> Iterator[list[Block]]:
+    """Group consecutive blocks up to _TASK_BYTES, or with the last block a little more."""
+    share: list[Block] = []
+    for block in blocks:
+        share.append(block)
+        if sum(b.bytes for b in share) >= _TASK_BYTES:
+            yield share
+            share = []
+    if share:
+        yield share
+
+
+def _insert_share(share: _Insertion) -> int:
+    """In a worker: insert the blocks of a share, one block in memory; returns the documents."""
+    for content in share.archive.blocks(share.blocks):
+        try:
+            batch = list(split_documents(content))
+        except ValueError as error:
+            raise BadArchive(share.archive.source.name, f"{share.collection}: {error}") from error
+        share.documents.insert(share.database, share.collection, batch)
+    return share.rows
+
+
+def _verify(
+    documents: DocumentStore,
+    executor: Executor,
+    database: str,
+    manifest: Manifest,
+    progress: Progress,
+) -> None:
+    """Read every document back from mongod; raises CountMismatch unless all is as the manifest."""
+    members = manifest.collections()
+    shares = [
+        share
+        for name, member in members.items()
+        for share in ranges(documents, database, name, member.rows, member.bytes)
+    ]
+    found = dict.fromkeys(members, Fingerprint())
+    done = 0
+    with in_order(executor, _fingerprint, shares) as fingerprints:
+        for share, fingerprint in zip(shares, fingerprints, strict=True):
+            found[share.collection] += fingerprint
+            done += fingerprint.count
+            progress("verify", done, manifest.rows)
+    for name, member in members.items():
+        if str(found[name]) != member.fingerprint:
+            raise CountMismatch(
+                f"{database}.{name}", "documents and fingerprint", member.fingerprint, found[name]
+            )
+
+
+def _fingerprint(share: Range) -> Fingerprint:
+    """In a worker: the fingerprint of a range, as mongod gives it."""
+    return sum(map(Fingerprint.of, share.read()), Fingerprint())
+
+
+def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) -> None:
+    """Compare collections, options and indexes with what was asked; raises CheckFailed."""
+    live = {info.name: info for info in found}
+    if live.keys() != {info.name for info in wanted}:
+        odd = sorted(live.keys() ^ {info.name for info in wanted})
+        raise CheckFailed(f"collections {', '.join(odd)}: in one of archive and database only")
+    for info in wanted:
+        indexes = {str(index["name"]): index for index in live[info.name].indexes}
+        missing = [
+            str(index["name"])
+            for index in info.indexes
+            if not _holds(indexes.get(str(index["name"])), index)
+        ]
+        surplus = indexes.keys() - {str(index["name"]) for index in info.indexes} - {"_id_"}
+        if missing or surplus:
+            raise CountMismatch(info.name, "indexes", missing or "no more", sorted(surplus))
+        if not _holds(live[info.name].options, info.options):
+            raise CheckFailed(f"{info.name}: mongod did not keep the collection's options")
+
+
+def _holds(live: object, wanted: object) -> bool:
+    """Whether mongod kept what was wanted; it may add defaults of its own to a document."""
+    if isinstance(live, dict) and isinstance(wanted, dict):
+        return all(key in live and _holds(live[key], value) for key, value in wanted.items())
+    return live == wanted
+
+
+def _mark(
+    documents: DocumentStore, database: str, version: Version, archive: ArchiveReader
+) -> Loaded:
+    """Write the marker of what was verified."""
+    members = archive.manifest.collections()
+    result = Loaded(
+        database,
+        documents={name: member.rows for name, member in members.items()},
+        fingerprints={name: str(member.fingerprint) for name, member in members.items()},
+        bytes={name: member.bytes for name, member in members.items()},
+    )
+    documents.mark(
+        database,
+        {
+            "_id": str(version),
+            "complete": True,
+            "archive": archive.source.name,
+            "documents": result.documents,
+            "fingerprints": result.fingerprints,
+            "bytes": result.bytes,
+        },
+    )
+    return result

@@ -1,0 +1,38 @@
+"""Collections in ranges of ``_id``, so that all workers read a large one together."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mediatool_assets.flows.ports import DocumentStore
+
+_RANGE_BYTES = 1 << 24  # of BSON: long against a request's 2 ms, short against a collection
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The documents of a collection from ``first`` up to ``end``, for one worker to read."""
+
+    documents: DocumentStore
+    database: str
+    collection: str
+    first: bytes | None
+    end: bytes | None
+
+    def read(self) -> Iterator[Sequence[bytes]]:
+        """The documents in batches, in order of ``_id``."""
+        return self.documents.documents(self.database, self.collection, self.first, self.end)
+
+
+def ranges(
+    documents: DocumentStore, database: str, collection: str, rows: int, size: int
+) -> list[Range]:
+    """The whole collection in ranges, in order; ``rows`` and ``size`` bytes are expected of it.
+
+    The cuts depend on the expected numbers and the ``_id`` values alone: equal content, equal cuts.
+    """
+    step = max(1, rows * _RANGE_BYTES // max(size, 1))
+    bounds = documents.bounds(database, collection, step) if rows > step else []
+    return [
+        Range(documents, database, collection, first, end)
+        for first, end in zip([None, *bounds], [*bounds, None], strict=True)
+    ]

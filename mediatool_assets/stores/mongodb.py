@@ -1,0 +1,289 @@
+"""MongoDB, one versioned database at a time: whole BSON documents in and out, never decoded."""
+
+import atexit
+import re
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import bson
+from bson import CodecOptions
+from bson.binary import UuidRepresentation
+from bson.codec_options import DatetimeConversion
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient, WriteConcern
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+)
+
+from mediatool_assets.archive.reader import split_documents
+from mediatool_assets.domain.collection import CollectionInfo
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    BadSettings,
+    CheckFailed,
+    Refused,
+    Unreachable,
+)
+from mediatool_assets.domain.settings import Settings, Url
+
+MARKER = "_mediatool_version"
+"""The collection of the marker; no collection of a version can have this name."""
+
+_OURS = re.compile(r"mediatool_\d{8}-\d{6}")
+_ANSWER_MS = 10_000  # for a server to be found: local ones take 4 s to start
+_REQUEST_MS = 1_800_000  # for one request: building an index on the largest collection
+_CREDENTIALS = frozenset({13, 18, 8000})  # Unauthorized, AuthenticationFailed, and Atlas's own
+_PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
+    tz_aware=True,
+    uuid_representation=UuidRepresentation.UNSPECIFIED,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+"""Every value of an option, index or ``_id`` decodes to what encodes to the same bytes."""
+_RAW: CodecOptions[RawBSONDocument] = _PLAIN.with_options(document_class=RawBSONDocument)
+
+
+@dataclass(frozen=True, slots=True)
+class MongoDocuments:
+    """A MongoDB server. Holds its URL only; each process connects when it first needs to.
+
+    Every method refuses, with Refused, a database that is not ``mediatool_{version}``. It raises
+    Unreachable where the server does not answer or refuses the credentials, and CheckFailed where
+    it refuses what it was given.
+    """
+
+    url: Url = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "MongoDocuments":
+        """The server of ``MEDIATOOL_MONGODB_URL``; raises BadSettings where it is not set."""
+        settings.require("mongodb_url")
+        return cls(cast(Url, settings.mongodb_url))  # require() lets no None through
+
+    def marker(self, database: str) -> dict[str, object] | None:
+        """The document that says that the database is complete; None where there is none."""
+        with self._open(database) as db:
+            return db.get_collection(MARKER, _PLAIN).find_one({"complete": True})
+
+    def exists(self, database: str) -> bool:
+        """Whether the database holds any collection."""
+        with self._open(database) as db:
+            return bool(db.list_collection_names())
+
+    def drop(self, database: str) -> None:
+        """Remove the database, its marker first, so that what is half gone does not look whole."""
+        with self._open(database) as db:
+            db.drop_collection(MARKER)
+            db.client.drop_database(database)
+
+    def create(self, database: str, collection: str, options: dict[str, object]) -> None:
+        """Create an empty collection with its validator and other options."""
+        with self._open(database, collection) as db:
+            db.command({"create": collection, **options})
+
+    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+        """Insert whole documents as they are; CheckFailed names the ``_id`` of a refused one.
+
+        mongod moves ``_id`` to the front and fills in an empty Timestamp of the top level: such a
+        document does not come back as it went in, and its collection's fingerprint shows it.
+        """
+        with self._open(database, collection) as db:
+            try:
+                db[collection].insert_many(map(RawBSONDocument, documents), ordered=False)
+            except BulkWriteError as error:
+                first = error.details["writeErrors"][0]
+                raise CheckFailed(
+                    f"{database}.{collection}: {len(error.details['writeErrors'])} of "
+                    f"{len(documents)} documents were refused, first _id "
+                    f"{_identity(documents[first['index']])}: {_reason(first)}; correct the model "
+                    "or the rows, and load again"
+                ) from None  # its details hold whole documents
+            except DocumentTooLarge as error:
+                largest = max(documents, key=len)
+                raise CheckFailed(
+                    f"{database}.{collection}: _id {_identity(largest)} has {len(largest)} bytes, "
+                    "more than MongoDB takes; split it in the model"
+                ) from error
+
+    def create_indexes(
+        self, database: str, collection: str, indexes: Sequence[dict[str, object]]
+    ) -> None:
+        """Build the indexes, given as ``metadata.json`` lists them; that of ``_id`` is there."""
+        wanted = [index for index in indexes if index["name"] != "_id_"]
+        with self._open(database, collection) as db:
+            if wanted:
+                db.command({"createIndexes": collection, "indexes": wanted})
+
+    def mark(self, database: str, marker: dict[str, object]) -> None:
+        """Write the marker, journalled and on a majority, and with it all that went before."""
+        durable = WriteConcern(w="majority", j=True)
+        with self._open(database) as db:
+            try:
+                db.get_collection(MARKER, _PLAIN, write_concern=durable).insert_one(dict(marker))
+            except DuplicateKeyError as error:
+                raise AlreadyExists(f"the marker of {database}") from error
+
+    def collections(self, database: str) -> list[CollectionInfo]:
+        """The collections of the database but the marker's and mongod's own, in order of name."""
+        with self._open(database) as db:
+            return [
+                CollectionInfo(info["name"], info.get("options", {}), _indexes(db, info))
+                for info in sorted(db.list_collections(), key=lambda info: str(info["name"]))
+                if info["name"] != MARKER and not info["name"].startswith("system.")
+            ]
+
+    def bounds(self, database: str, collection: str, step: int) -> list[bytes]:
+        """Every ``step``-th ``_id`` in order but the first, each as BSON; none of a small one.
+
+        mongod walks its index once and sends only these.
+        """
+        found: list[bytes] = []
+        with self._open(database, collection) as db:
+            while True:
+                cursor = _range(db[collection], found[-1] if found else None, None, {"_id": 1})
+                chosen = b"".join(cursor.skip(step).limit(1))
+                if not chosen:
+                    return found
+                found.append(chosen)
+
+    def documents(
+        self, database: str, collection: str, first: bytes | None = None, end: bytes | None = None
+    ) -> Iterator[Sequence[bytes]]:
+        """Every document from ``first`` up to ``end``, in batches, in order of ``_id``."""
+        with self._open(database, collection) as db:
+            for batch in _range(db[collection], first, end, None):
+                yield list(split_documents(batch))
+
+    def facts(self) -> dict[str, str | int | None]:
+        """Server version, for the manifest."""
+        with self._translated():
+            return {"server_version": str(_client(self.url).server_info()["version"])}
+
+    @contextmanager
+    def _open(self, database: str, collection: str | None = None) -> Iterator[Database[Any]]:
+        """One of our databases, its driver's errors translated; Refused for any other."""
+        if not _OURS.fullmatch(database):
+            raise Refused(
+                f"{database!r} is not a database of a version; only mediatool_YYYYMMDD-HHMMSS "
+                "is ever touched"
+            )
+        if collection == MARKER:
+            raise Refused(f"{MARKER} is the marker's; give the collection another name")
+        with self._translated():
+            yield _client(self.url).get_database(database, _PLAIN)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Translate what the driver raises; no message holds the password."""
+        host = urlsplit(self.url).netloc.rpartition("@")[2]
+        try:
+            yield
+        except ConnectionFailure as error:
+            raise Unreachable(
+                f"MongoDB at {host} does not answer; start it with `mediatool up`, or correct "
+                "MEDIATOOL_MONGODB_URL"
+            ) from error
+        except OperationFailure as error:
+            if error.code in _CREDENTIALS:
+                raise Unreachable(
+                    f"MongoDB at {host} refuses the credentials or the right to do this "
+                    f"({_name(error)}); correct the user in MEDIATOOL_MONGODB_URL"
+                ) from error
+            raise CheckFailed(
+                f"MongoDB at {host} refused: {_name(error)}; correct the model and load again"
+            ) from error
+        except ConfigurationError as error:
+            raise BadSettings([f"MEDIATOOL_MONGODB_URL cannot be used: {error}"]) from error
+        except PyMongoError as error:
+            raise CheckFailed(f"MongoDB at {host}: {error}; run it again") from error
+
+
+@lru_cache
+def _client(url: Url) -> MongoClient[Any]:
+    """This process's client of a server, closed at its end."""
+    client: MongoClient[Any] = MongoClient(
+        url,
+        appname="mediatool",
+        serverSelectionTimeoutMS=_ANSWER_MS,
+        connectTimeoutMS=_ANSWER_MS,
+        socketTimeoutMS=_REQUEST_MS,
+        uuidRepresentation="standard",
+        retryWrites=False,  # raw batches cannot tell a retry from a duplicate; the load is retried
+        readPreference="primary",
+    )
+    atexit.register(client.close)
+    return client
+
+
+def _range(
+    collection: Collection[Any],
+    first: bytes | None,
+    end: bytes | None,
+    projection: dict[str, int] | None,
+) -> Any:
+    """A cursor of raw batches over bounds of the index, which hold ``_id`` values of all types."""
+    cursor = collection.find_raw_batches({}, projection).hint("_id_").sort("_id", 1)
+    if first is not None:
+        cursor = cursor.min([("_id", _raw_id(first))])
+    if end is not None:
+        cursor = cursor.max([("_id", _raw_id(end))])
+    return cursor
+
+
+def _raw_id(document: bytes) -> Any:
+    """The ``_id`` of a document, which encodes to the bytes that it came from."""
+    return bson.decode(document, _RAW)["_id"]
+
+
+def _indexes(db: Database[Any], info: MutableMapping[str, Any]) -> tuple[dict[str, object], ...]:
+    """The indexes of a listed collection; a view has none."""
+    if info.get("type") == "view":
+        return ()
+    return tuple(dict(index) for index in db[info["name"]].list_indexes())
+
+
+def _identity(document: bytes) -> str:
+    """The ``_id`` of a document for a message, cut to 80 characters."""
+    return repr(bson.decode(document, _PLAIN).get("_id"))[:80]
+
+
+def _reason(write_error: dict[str, Any]) -> str:
+    """Why mongod refused a document, without the document's values."""
+    if write_error["code"] == 11000:
+        return f"another document has the same {', '.join(write_error.get('keyPattern', ['key']))}"
+    rules = write_error.get("errInfo", {}).get("details", {}).get("schemaRulesNotSatisfied", [])
+    if rules:
+        return f"the validator's {', '.join(sorted(_broken(rules)))}"
+    if write_error["code"] == 121:
+        return "the validator refuses it"
+    return f"mongod's error {write_error['code']}"
+
+
+def _broken(rules: list[dict[str, Any]]) -> Iterator[str]:
+    """The rules of a ``$jsonSchema`` that a document breaks, each with its field."""
+    for rule in rules:
+        for part in rule.get("propertiesNotSatisfied", []):
+            for detail in part["details"]:
+                yield f"{detail.get('operatorName', 'rule')} of {part['propertyName']}"
+        if "missingProperties" in rule:
+            yield f"required of {', '.join(rule['missingProperties'])}"
+        elif "propertiesNotSatisfied" not in rule:
+            yield str(rule.get("operatorName", "rule"))
+
+
+def _name(error: OperationFailure) -> str:
+    """The server's words for an error; of a duplicate key without its values."""
+    details = error.details or {}
+    name = str(details.get("codeName", f"error {error.code}"))
+    return name if error.code == 11000 else f"{name}: {details.get('errmsg', error)}"
