@@ -19,6 +19,18 @@ class MediatoolError(Exception):
 
     exit_code = 1
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as it is, to leave a worker: constructors take evidence, not messages."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(
+    kind: type[MediatoolError], args: tuple[object, ...], evidence: dict[str, object]
+) -> MediatoolError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(evidence)
+    return error
+
 
 class CheckFailed(MediatoolError):
     """The work ran, but what it made does not agree with what went in; nothing was published."""
