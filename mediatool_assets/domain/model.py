@@ -1,0 +1,224 @@
+"""The model: which source tables become which MongoDB collections, as the model file says it.
+
+These values are what stands in the file, each with its line. ``domain.resolution`` holds them
+against a source's schema and adds all that goes without saying.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mediatool_assets.domain.names import camel_case
+
+
+class Verb(StrEnum):
+    """What an added field is made of; the word is the one that the model file uses."""
+
+    LOOK_UP = "look_up"
+    UNION = "union"
+    COUNT = "count"
+    FOLD = "fold"
+    EMBED_ONE = "embed_one"
+    EMBED_MANY = "embed_many"
+
+    @property
+    def is_home(self) -> bool:
+        """Whether the rows of the table it names live here, and nowhere else."""
+        return self in (Verb.FOLD, Verb.EMBED_ONE, Verb.EMBED_MANY)
+
+
+class FieldType(StrEnum):
+    """The types that a model can give a column instead of the default of its PostgreSQL type."""
+
+    STRING = "string"
+    INT = "int"
+    LONG = "long"
+    DOUBLE = "double"
+    DECIMAL = "decimal"
+    BOOL = "bool"
+    DATE = "date"
+    UUID = "uuid"
+    DOCUMENT = "document"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One arrow of a path, ``columns -> table.keys``: rows whose keys equal the columns' values.
+
+    ``keys`` is empty where the table's own key is meant. ``each`` says that the (only) column is an
+    array, and that its elements are matched one by one (``columns[]`` in the file).
+    """
+
+    columns: tuple[str, ...]
+    table: str
+    keys: tuple[str, ...]
+    each: bool
+    line: int
+
+    def __str__(self) -> str:
+        keys = f".{', '.join(self.keys)}" if self.keys else ""
+        return f"{', '.join(self.columns)}{'[]' * self.each} -> {self.table}{keys}"
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What is taken of the rows found: one bare value, or a sub-document of ``(field, column)``."""
+
+    columns: tuple[tuple[str, str], ...]
+    bare: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One column to sort by."""
+
+    column: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """A column whose field has another name than camelCase gives; dots make sub-documents."""
+
+    column: str
+    field: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retype:
+    """A column whose field has another type than its PostgreSQL type gives."""
+
+    column: str
+    type: FieldType
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A field that is not a column of its row.
+
+    ``orphans`` names the collection that takes the rows of an embedded or folded table that belong
+    to no document, and the surplus of ``embed_one``; ``shape`` is the embedded rows' own.
+    """
+
+    field: str
+    verb: Verb
+    path: tuple[Step, ...]
+    line: int
+    take: Take | None = None
+    order: tuple[Order, ...] = ()
+    orphans: str | None = None
+    shape: "Shape | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the rows of one table become documents or sub-documents."""
+
+    table: str
+    line: int
+    renames: tuple[Rename, ...] = ()
+    retypes: tuple[Retype, ...] = ()
+    additions: tuple[Addition, ...] = ()
+
+    def every_addition(self) -> Iterator[Addition]:
+        """Its additions and those of embedded shapes, outer ones first."""
+        for addition in self.additions:
+            yield addition
+            if addition.shape is not None:
+                yield from addition.shape.every_addition()
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One index: ``keys`` as MongoDB takes them, ``options`` such as ``unique``."""
+
+    keys: tuple[tuple[str, int | str], ...]
+    options: Mapping[str, object]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One collection. ``validator`` None derives it from the types; an empty one turns it off."""
+
+    name: str
+    shape: Shape
+    line: int
+    indexes: tuple[Index, ...] = ()
+    validator: Mapping[str, object] | None = None
+
+    @property
+    def root(self) -> str:
+        """The table that gives one document a row."""
+        return self.shape.table
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Every table that it is made of, the root first."""
+        steps = (step.table for add in self.shape.every_addition() for step in add.path)
+        return tuple(dict.fromkeys([self.root, *steps]))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTable:
+    """A table that the model knows, with its natural key; empty means the database's own."""
+
+    name: str
+    key: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A table that reaches no collection, on purpose."""
+
+    table: str
+    reason: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model file. ``source`` is its name, for messages."""
+
+    source: str
+    sources: Mapping[str, SourceTable]
+    collections: Mapping[str, Collection]
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The source tables that it knows, by name."""
+        return tuple(sorted(self.sources))
+
+    @property
+    def orphan_collections(self) -> dict[str, str]:
+        """Collections for rows that found no document to be embedded in, and their tables."""
+        return {
+            addition.orphans: addition.path[0].table
+            for collection in self.collections.values()
+            for addition in collection.shape.every_addition()
+            if addition.orphans is not None and addition.path
+        }
+
+    def homes(self) -> Iterator[tuple[str, str, int]]:
+        """``(table, place, line)`` wherever the rows of a table live; once for each, if well."""
+        for collection in self.collections.values():
+            yield collection.root, f"collection {collection.name}", collection.shape.line
+            for addition in collection.shape.every_addition():
+                if addition.verb.is_home and addition.path:
+                    place = f"{addition.field} of {collection.name}"
+                    yield addition.path[0].table, place, addition.line
+        for left_out in self.left_out.values():
+            yield left_out.table, "left_out", left_out.line
+
+    def at(self, line: int, problem: str) -> str:
+        """A problem as people and editors read it: ``file:line: problem``."""
+        return f"{self.source}:{line}: {problem}"
+
+
+def default_collection(table: str) -> str:
+    """The collection of a table of which the model says nothing more."""
+    return camel_case(table)

@@ -1,0 +1,287 @@
+"""Reads a model file, and reports all of its mistakes together, each with file and line."""
+
+import fnmatch
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from mediatool_assets.domain import model as m
+from mediatool_assets.domain.errors import BadModel
+from mediatool_assets.domain.model_checks import mistakes
+from mediatool_assets.domain.names import camel_case
+
+_TOP = ("tables", "collections", "one_to_one", "left_out")
+_COLLECTION = ("root", "rename", "types", "add", "indexes", "validator")
+_EMBEDDED = ("rename", "types", "add", "order", "orphans")
+_ADDITION = {
+    m.Verb.LOOK_UP: ("take",),
+    m.Verb.UNION: ("take",),
+    m.Verb.COUNT: (),
+    m.Verb.FOLD: ("take", "order", "orphans"),
+    m.Verb.EMBED_ONE: _EMBEDDED,
+    m.Verb.EMBED_MANY: _EMBEDDED,
+}
+_NAME = r"[^\s,.\[\]>]+"
+_NAMES = rf"{_NAME}(?:\s*,\s*{_NAME})*"
+_ARROW = re.compile(rf"({_NAMES})(\[\])?\s*->\s*({_NAME})(?:\.({_NAMES}))?")
+
+
+def load_model(path: Path) -> m.Model:
+    """Read and check a model file; raises BadModel with every mistake as ``file:line: ...``."""
+    try:
+        root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadModel([f"{path}: cannot be read ({error}); name another file"]) from error
+    except yaml.YAMLError as error:
+        raise BadModel([_syntax(path, error)]) from error
+    reader = _ModelReader(path.name)
+    model = reader.model(root)
+    problems = {*reader.problems, *mistakes(model)}
+    if problems:
+        raise BadModel(f"{path.name}:{line}: {text}" for line, text in sorted(problems))
+    return model
+
+
+def _syntax(path: Path, error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    line = mark.line + 1 if mark is not None else 1
+    return f"{path.name}:{line}: not YAML ({getattr(error, 'problem', None) or error})"
+
+
+class _ModelReader:
+    """Turns YAML nodes into model values; keeps ``(line, problem)`` and goes on."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self.problems: list[tuple[int, str]] = []
+
+    def model(self, root: Node | None) -> m.Model:
+        """Read the whole file."""
+        if root is None:
+            self.problems.append((1, "the model is empty; write tables: and collections:"))
+            return m.Model(self._source, {}, {})
+        parts = self._parts(root, _TOP, "a model")
+        sources = {
+            name: m.SourceTable(name, self._words(key), _line(name_node))
+            for name, name_node, key in self._items(parts.get("tables"), "tables")
+        }
+        collections = {
+            name: self._collection(name, node, _line(name_node))
+            for name, name_node, node in self._items(parts.get("collections"), "collections")
+        }
+        for collection in self._one_to_one(parts.get("one_to_one"), sources):
+            if collection.name in collections:
+                where = f"collection {collection.name} of one_to_one stands in collections too"
+                self.problems.append((collection.line, where))
+            collections[collection.name] = collection
+        left_out = {
+            name: m.LeftOut(name, self._text(node), _line(name_node))
+            for name, name_node, node in self._items(parts.get("left_out"), "left_out")
+        }
+        return m.Model(self._source, sources, collections, left_out)
+
+    def _one_to_one(
+        self, node: Node | None, sources: dict[str, m.SourceTable]
+    ) -> Iterator[m.Collection]:
+        for item in self._list(node):
+            pattern, line = self._text(item), _line(item)
+            names = fnmatch.filter(sources, pattern)
+            if not names:
+                self._wrong(item, f"one_to_one: no table in tables: is called {pattern}")
+            for name in names:
+                yield m.Collection(m.default_collection(name), m.Shape(name, line), line)
+
+    def _collection(self, name: str, node: Node, line: int) -> m.Collection:
+        if isinstance(node, ScalarNode) and node.value:
+            return m.Collection(name, m.Shape(node.value, _line(node)), line)
+        parts = self._parts(node, _COLLECTION, f"collection {name}")
+        if "root" not in parts:
+            self._wrong(node, f"collection {name} has no root: name its table")
+            return m.Collection(name, m.Shape("", line), line)
+        return m.Collection(
+            name,
+            self._shape(self._text(parts["root"]), parts, _line(parts["root"])),
+            line,
+            tuple(self._index(item) for item in self._list(parts.get("indexes"))),
+            self._validator(parts.get("validator")),
+        )
+
+    def _shape(self, table: str, parts: dict[str, Node], line: int) -> m.Shape:
+        return m.Shape(
+            table,
+            line,
+            tuple(
+                m.Rename(column, self._field(value), _line(key))
+                for column, key, value in self._items(parts.get("rename"), "rename")
+            ),
+            tuple(self._retypes(parts.get("types"))),
+            tuple(
+                addition
+                for name, key, value in self._items(parts.get("add"), "add")
+                if (addition := self._addition(self._field(key), value, _line(key))) is not None
+            ),
+        )
+
+    def _retypes(self, node: Node | None) -> Iterator[m.Retype]:
+        for column, key, value in self._items(node, "types"):
+            word = self._text(value)
+            try:
+                yield m.Retype(column, m.FieldType(word), _line(key))
+            except ValueError:
+                known = ", ".join(m.FieldType)
+                self._wrong(value, f"{column}: {word!r} is not a type; take one of {known}")
+
+    def _addition(self, field: str, node: Node, line: int) -> m.Addition | None:
+        if not isinstance(node, MappingNode):
+            self._wrong(node, f"{field}: say how it is made: one of {', '.join(m.Verb)}")
+            return None
+        words = [key.value for key, _ in node.value if isinstance(key, ScalarNode)]
+        verbs = [verb for verb in m.Verb if verb in words]
+        if len(verbs) != 1:
+            self._wrong(node, f"{field}: wants exactly one of {', '.join(m.Verb)}")
+            return None
+        verb = verbs[0]
+        parts = self._parts(node, (verb, *_ADDITION[verb]), f"{field} ({verb})")
+        path = tuple(step for item in self._list(parts[verb]) if (step := self._step(item)))
+        shape = None
+        if verb in (m.Verb.EMBED_ONE, m.Verb.EMBED_MANY) and path:
+            shape = self._shape(path[0].table, parts, line)
+        orphans = self._text(parts["orphans"]) if "orphans" in parts else None
+        return m.Addition(
+            field,
+            verb,
+            path,
+            line,
+            self._take(parts.get("take")),
+            tuple(self._order(item) for item in self._list(parts.get("order"))),
+            orphans,
+            shape,
+        )
+
+    def _step(self, node: Node) -> m.Step | None:
+        text = self._text(node).strip()
+        match = _ARROW.fullmatch(text)
+        if match is None:
+            self._wrong(node, f"{text!r} is not an arrow; write `column -> table.key_column`")
+            return None
+        columns, each, table, keys = match.groups()
+        step = m.Step(_split(columns), table, _split(keys or ""), bool(each), _line(node))
+        if each and len(step.columns) > 1:
+            self._wrong(node, f"{text!r}: only one array can be matched element by element")
+        if step.keys and len(step.keys) != len(step.columns):
+            self._wrong(node, f"{text!r} does not have as many columns on both sides")
+        return step
+
+    def _take(self, node: Node | None) -> m.Take | None:
+        if node is None:
+            return None
+        if isinstance(node, ScalarNode):
+            return m.Take((("", self._text(node)),), bare=True)
+        if isinstance(node, MappingNode):
+            pairs = [(field, self._text(v)) for field, _, v in self._items(node, "take")]
+            return m.Take(tuple(pairs), bare=False)
+        columns = [self._text(item) for item in self._list(node)]
+        return m.Take(tuple((camel_case(column), column) for column in columns), bare=False)
+
+    def _order(self, node: Node) -> m.Order:
+        column, _, direction = self._text(node).strip().partition(" ")
+        if direction.strip() not in ("", "ascending", "descending"):
+            self._wrong(node, f"order: {direction.strip()!r} is neither ascending nor descending")
+        return m.Order(column, direction.strip() == "descending")
+
+    def _index(self, node: Node) -> m.Index:
+        if isinstance(node, MappingNode):
+            options = self._plain(node)
+            keys = options.pop("keys", None)
+            if isinstance(keys, str):
+                keys = [keys]
+            if isinstance(keys, list):
+                keys = dict.fromkeys(map(str, keys), 1)
+            if not isinstance(keys, dict) or not keys:
+                self._wrong(node, "an index wants keys: a field, a list, or field: 1 or -1")
+                keys = {}
+            return m.Index(tuple(keys.items()), options, _line(node))
+        keys = [self._field(item) for item in self._list(node)]
+        return m.Index(tuple((key, 1) for key in keys), {}, _line(node))
+
+    def _validator(self, node: Node | None) -> dict[str, object] | None:
+        if node is None:
+            return None
+        if isinstance(node, ScalarNode) and node.value in ("off", "none"):
+            return {}
+        if isinstance(node, MappingNode):
+            return self._plain(node)
+        self._wrong(node, "validator: write off, or a MongoDB query such as {$jsonSchema: ...}")
+        return None
+
+    def _plain(self, node: MappingNode) -> dict[str, Any]:
+        """A mapping as plain Python values, by YAML's own rules."""
+        constructor = yaml.SafeLoader("")
+        value = constructor.construct_mapping(node, deep=True)
+        return {str(key): part for key, part in value.items()}
+
+    def _parts(self, node: Node, known: tuple[str, ...], what: str) -> dict[str, Node]:
+        parts: dict[str, Node] = {}
+        for name, key, value in self._items(node, what):
+            if name in known:
+                parts[name] = value
+            else:
+                self._wrong(key, f"{what} has no {name!r}; it knows {', '.join(known)}")
+        return parts
+
+    def _items(self, node: Node | None, what: str) -> Iterator[tuple[str, ScalarNode, Node]]:
+        """The entries of a mapping in order; a name that stands twice is a mistake."""
+        if node is None or (isinstance(node, ScalarNode) and node.value in ("", "~", "null")):
+            return
+        if not isinstance(node, MappingNode):
+            self._wrong(node, f"{what}: wants `name: value` lines")
+            return
+        seen: set[str] = set()
+        for key, value in node.value:
+            if not isinstance(key, ScalarNode):
+                self._wrong(key, f"{what}: a name has to be plain text")
+                continue
+            if key.value in seen:
+                self._wrong(key, f"{what}: {key.value} stands here twice")
+                continue
+            seen.add(key.value)
+            yield key.value, key, value
+
+    def _list(self, node: Node | None) -> list[Node]:
+        """The items of a list; one value stands for a list of one."""
+        if node is None:
+            return []
+        return list(node.value) if isinstance(node, SequenceNode) else [node]
+
+    def _words(self, node: Node) -> tuple[str, ...]:
+        if isinstance(node, ScalarNode) and node.value in ("", "~", "null"):
+            return ()
+        return tuple(self._text(item) for item in self._list(node))
+
+    def _text(self, node: Node) -> str:
+        if isinstance(node, ScalarNode) and node.value:
+            return str(node.value)
+        self._wrong(node, "wants one word or text here")
+        return ""
+
+    def _field(self, node: Node) -> str:
+        """The name of a field; dots part sub-documents."""
+        text = self._text(node)
+        if any(not part or part.startswith("$") for part in text.split(".")):
+            self._wrong(node, f"{text!r} is not a field: its parts are not empty, nor start with $")
+        return text
+
+    def _wrong(self, node: Node, problem: str) -> None:
+        self.problems.append((_line(node), problem))
+
+
+def _line(node: Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _split(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
