@@ -1,0 +1,110 @@
+"""The demo: a source filled, exported, edited and exported again, on this machine's own servers."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mediatool_assets.cli.environment import local_settings
+from mediatool_assets.cli.launch import Run, launch
+from mediatool_assets.cli.output import note, working
+from mediatool_assets.cli.summary import VersionMade, listing_command, version_made
+from mediatool_assets.domain.keys import REGISTRY_KEY, archive_key, metadata_key
+from mediatool_assets.domain.settings import Settings, without_password
+from mediatool_assets.domain.version import Version
+
+if TYPE_CHECKING:
+    from mediatool_assets.stores.s3 import S3Objects
+
+
+class Demonstration(msgspec.Struct, frozen=True):
+    """What the demo made; ``objects`` is bytes by bucket key, ``rows`` is by version."""
+
+    versions: tuple[str, ...]
+    rows: dict[str, dict[str, int]]
+    databases: tuple[str, ...]
+    objects: dict[str, int]
+    made: tuple[VersionMade, ...]
+    look: dict[str, str]
+
+
+def run(home: Path, scale: float) -> Demonstration:
+    """Do it all; raises what the steps raise, and what was made before stays."""
+    from mediatool_assets.stores.local import up
+    from mediatool_assets.stores.s3 import S3Objects
+
+    with working("starting PostgreSQL, MongoDB and S3"):
+        up(home)
+    settings = local_settings()
+    settings.require("postgres_url", "mongodb_url")
+    objects = S3Objects.of(settings)
+    _seed(settings, scale, day=0)
+    daily = _version(home, "daily", {})
+    _seed(settings, scale, day=1)
+    tags = {"mediatool/purpose": "testing", "mediatool/notes": "the demo, after a day of edits"}
+    edited = _version(home, "on_demand", tags)
+    made = tuple(version_made(run, objects) for run in (daily, edited))
+    return Demonstration(
+        versions=tuple(m.version for m in made),
+        rows={m.version: {"in": m.rows, "documents": m.documents} for m in made},
+        databases=tuple(m.database for m in made),
+        objects=_objects(objects, [m.version for m in made]),
+        made=made,
+        look={
+            "versions": "mediatool versions",
+            "ui": "mediatool dev",
+            "s3": listing_command(settings),
+            "mongodb": without_password(settings.mongodb_url or ""),
+            "secrets": str(home / "environment.json"),
+        },
+    )
+
+
+def describe(made: Demonstration) -> str:
+    """The last lines of the demo: versions, rows in and out, and where to look."""
+    lines = [str(version) for version in made.made]
+    size = sum(made.objects.values()) / 1e6
+    lines += [
+        f"{len(made.objects)} objects in the bucket ({size:,.1f} MB), "
+        f"databases {' and '.join(made.databases)}",
+        "",
+        "Where to look:",
+        f"  {made.look['versions']:20}  all versions; `mediatool show {made.versions[-1]}` for one",
+        f"  {made.look['ui']:20}  Dagster's UI: the graph, the partitions, the row counts",
+        f"  {made.look['s3']}",
+        f"  {made.look['mongodb']}",
+        f"  {made.look['secrets']} holds the passwords (readable by you alone)",
+    ]
+    return "\n".join(lines)
+
+
+def _seed(settings: Settings, scale: float, day: int) -> None:
+    from mediatool_assets.seed import seed
+
+    with working(f"filling the source, day {day}"):
+        seed(
+            settings.postgres_url or "",
+            scale=scale,
+            full=True,
+            day=day,
+            schema=settings.postgres_schema,
+        )
+    note(f"the source is filled, day {day}")
+
+
+def _version(home: Path, job: str, tags: Mapping[str, str]) -> Run:
+    run = launch(job, datetime.now(UTC).date().isoformat(), dict(tags), home / "logs")
+    note(f"{run.version} is made")
+    return run
+
+
+def _objects(objects: "S3Objects", versions: list[str]) -> dict[str, int]:
+    """Every object of the versions, and the registry: bytes by key."""
+    keys = [REGISTRY_KEY]
+    for version in map(Version.parse, versions):
+        keys += [archive_key(kind, version) for kind in ("raw", "transformed", "dump")]
+        keys.append(metadata_key(version))
+    found = {key: objects.head(key) for key in sorted(keys)}
+    return {key: info.size for key, info in found.items() if info is not None}

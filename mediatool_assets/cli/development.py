@@ -1,0 +1,78 @@
+"""Runs Dagster's UI and daemon on this machine until it is interrupted."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import typer
+
+from mediatool_assets.cli.environment import has_own_servers, home, local_settings, settings
+from mediatool_assets.cli.launch import RunFailed, stop
+from mediatool_assets.cli.tether import tethered
+from mediatool_assets.domain.errors import Refused
+
+_USUAL_PORT = 3000  # Dagster's own default
+_START_SECONDS = 180.0  # the first start on 2 slow cores took 38 s
+
+
+def run(port: int | None) -> str:
+    """Start what is needed, print the UI's address, wait for Ctrl-C, and return the address.
+
+    Raises Refused where the port is taken, RunFailed where Dagster ends by itself.
+    """
+    if has_own_servers():
+        settings("postgres_url", "mongodb_url")
+    else:
+        from mediatool_assets.stores.local import up
+
+        up(home())
+        local_settings()
+    port = _free_port(port)
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "mediatool_assets.definitions"]
+    process = subprocess.Popen(
+        tethered([*command, "-h", "127.0.0.1", "-p", str(port)]),
+        stdout=sys.stderr.fileno(),
+        process_group=0,
+    )
+    try:
+        _wait_until_up(process, url)
+        typer.echo(url)
+        process.wait()
+    except KeyboardInterrupt:
+        return url
+    finally:
+        stop(process)
+    raise _ended(process)
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{url}/server_info", timeout=5):  # noqa: S310  # our own http URL
+                return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.5)
+    raise _ended(process)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> RunFailed:
+    code = "and did not answer in time" if process.poll() is None else f"with {process.returncode}"
+    return RunFailed(f"`dagster dev` ended {code}; its last lines above say why", 4)
+
+
+def _free_port(wanted: int | None) -> int:
+    """The port that was asked for, or Dagster's usual one, or else any that is free."""
+    for port in (wanted,) if wanted else (_USUAL_PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise Refused(f"port {wanted} is taken; leave --port out, or name another one")

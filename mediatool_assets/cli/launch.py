@@ -1,0 +1,101 @@
+"""Runs a Dagster job in a process of its own, since the command line does not import Dagster."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from mediatool_assets.cli.output import working
+from mediatool_assets.cli.tether import tethered
+from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.version import Version
+
+_GRACE_SECONDS = 30.0  # to abort an upload and record the run as canceled, when interrupted
+_STEP_STARTED = 'Started execution of step "'  # Dagster's own words in its log
+
+
+class RunFailed(MediatoolError):
+    """The Dagster run did not succeed; ``exit_code`` is that of the error that ended it."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that succeeded, and the version that it made."""
+
+    run_id: str
+    version: Version
+
+
+def launch(job: str, partition: str, tags: dict[str, str], logs: Path) -> Run:
+    """Run ``job`` for ``partition`` to its end and return what it made.
+
+    Dagster's own log goes to a file under ``logs``. An interrupt is passed on once, and waited for.
+    Raises RunFailed with the reason that the run gave.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{job}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
+    request = {"job": job, "partition": partition, "tags": tags, "config": {}}
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            tethered([sys.executable, "-m", "mediatool_assets.defs.launch"]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            process_group=0,  # a terminal's Ctrl-C reaches this process alone, which passes it on
+        )
+        answer = _converse(process, json.dumps(request).encode(), f"{job} {partition}", log)
+    return _run_of(answer, process.returncode, log)
+
+
+def _converse(process: subprocess.Popen[bytes], request: bytes, task: str, log: Path) -> bytes:
+    """Send the request, draw the progress, and return what the process answered."""
+    try:
+        with working(task) as progress, log.open(errors="replace") as events:
+            while True:
+                try:
+                    return process.communicate(request, timeout=0.2)[0]
+                except subprocess.TimeoutExpired:
+                    if step := _latest_step(events):
+                        progress(step, 0, 0)
+    except BaseException:
+        stop(process)
+        raise
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt a process and wait for it to clean up; kill it when that takes too long."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_GRACE_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _latest_step(events: IO[str]) -> str:
+    """The step that the lines written since the last call say was started, if any."""
+    started = [line.partition(_STEP_STARTED)[2] for line in events if _STEP_STARTED in line]
+    return started[-1].strip(' ".\n') if started else ""
+
+
+def _run_of(answer: bytes, returncode: int, log: Path) -> Run:
+    try:
+        outcome = json.loads(answer)
+    except ValueError:
+        raise RunFailed(
+            f"the Dagster process ended with {returncode} and no answer; its log is {log}", 1
+        ) from None
+    if outcome["status"] != "SUCCESS":
+        code = int(outcome.get("exit_code") or 1)
+        raise RunFailed(f"{outcome.get('error') or 'the run failed'} (log: {log})", code)
+    return Run(outcome["run_id"], Version.parse(outcome["version"]))

@@ -1,0 +1,119 @@
+"""The ``mediatool`` command: puts the commands together and turns every error into an exit code.
+
+Exit codes: 0 done; 1 done and something differs or fails its check; 2 wrong usage or settings;
+3 bad or damaged input; 4 a server cannot be reached; 5 refused for safety; 70 a defect of this
+program; 130 interrupted.
+"""
+
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from mediatool_assets.cli import runs, source, versions
+from mediatool_assets.domain.errors import MediatoolError
+
+DEFECT = 70  # EX_SOFTWARE of sysexits.h, so that it is not taken for one of the contract's codes
+_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s@]*@")
+
+app = typer.Typer(
+    name="mediatool",
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for panel, commands in {
+    "First steps": (runs.demo, runs.dev),
+    "Local servers": (),
+    "The source": (source.seed,),
+    "Making versions": (runs.export,),
+    "What there is": (versions.versions, versions.latest, versions.show, versions.fetch),
+}.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+
+
+@dataclass(slots=True)
+class _Session:
+    """What ``main`` has to know of the command line when a command has failed."""
+
+    debug: bool = False
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """A versioned, verified copy of a PostgreSQL database every day: to S3 and to MongoDB.
+
+    First steps, with real servers started on this machine:
+
+        mediatool demo              # everything, once, in a few minutes
+        mediatool versions          # what there is now
+        mediatool fetch $(mediatool latest) --kind raw
+
+    Servers of your own: set MEDIATOOL_POSTGRES_URL, MEDIATOOL_MONGODB_URL, MEDIATOOL_S3_BUCKET
+    and AWS's own variables; then nothing local is used.
+    """
+    context.obj.debug = debug
+    if version:
+        from importlib.metadata import version as installed  # 20 ms that only this option needs
+
+        typer.echo(installed("mediatool_assets"))
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; errors are a line or two on stderr."""
+    session = _Session()
+    try:
+        code = app(arguments, prog_name="mediatool", standalone_mode=False, obj=session)
+    except TyperException as error:
+        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        return _fail(f"{message}; try `{_path(error)} --help`", 2)
+    except MediatoolError as error:
+        return _report(error, str(error), error.exit_code, session)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        message = f"{where}{error.strerror or error}; free it, or name another place"
+        return _report(error, message, 2, session)
+    except Exception as error:  # noqa: BLE001  # the one place; a defect must not show a traceback
+        message = (
+            f"{type(error).__name__}: {error}; a defect: run it again with `mediatool --debug`"
+        )
+        return _report(error, message, DEFECT, session)
+    return code if isinstance(code, int) else 0
+
+
+def _path(error: TyperException) -> str:
+    """The command that a usage error is about: ``mediatool export``."""
+    context = getattr(error, "ctx", None)
+    return context.command_path if context is not None else "mediatool"
+
+
+def _report(error: Exception, message: str, code: int, session: _Session) -> int:
+    if session.debug:
+        typer.echo(_masked("".join(traceback.format_exception(error))), err=True)
+    return _fail(message, code)
+
+
+def _fail(message: str, code: int) -> int:
+    typer.echo(f"mediatool: {_masked(message)}", err=True)
+    return code
+
+
+def _masked(text: str) -> str:
+    """The text with the password of every URL in it replaced."""
+    return _PASSWORD.sub(r"\1:***@", text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

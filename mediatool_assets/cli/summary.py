@@ -1,0 +1,63 @@
+"""What a run made, as the command line tells it."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mediatool_assets.cli.launch import Run
+from mediatool_assets.domain.keys import metadata_key
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.flows import catalog
+
+if TYPE_CHECKING:
+    from mediatool_assets.stores.s3 import S3Objects
+
+
+class VersionMade(msgspec.Struct, frozen=True):
+    """One version and the run that made it; ``str`` is its line for people."""
+
+    version: str
+    partition: str
+    run_id: str
+    purpose: str
+    notes: str
+    database: str
+    rows: int
+    tables: int
+    documents: int
+    collections: int
+    metadata: str
+    warnings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return (
+            f"{self.version}: {self.rows:,} rows of {self.tables} tables in, "
+            f"{self.documents:,} documents of {self.collections} collections out{warned}"
+        )
+
+
+def version_made(run: Run, objects: "S3Objects") -> VersionMade:
+    """What the run's version holds, from its metadata in the bucket; raises NotFound."""
+    metadata = catalog.read(objects, run.version)
+    exports = metadata.exports
+    return VersionMade(
+        version=metadata.timestamp,
+        partition=metadata.export_date,
+        run_id=run.run_id,
+        purpose=metadata.purpose,
+        notes=metadata.notes,
+        database=metadata.databases_created.mongodb or "",
+        rows=exports.raw.record_count,
+        tables=exports.raw.tables_exported,
+        documents=sum(exports.transformed.documents.values()),
+        collections=len(exports.transformed.collections),
+        metadata=objects.uri(metadata_key(metadata.version)),
+        warnings=metadata.warnings,
+    )
+
+
+def listing_command(settings: Settings) -> str:
+    """What lists the bucket with AWS's own command."""
+    endpoint = f" --endpoint-url {settings.s3_endpoint_url}" if settings.s3_endpoint_url else ""
+    return f"aws{endpoint} s3 ls s3://{settings.s3_bucket}/ --recursive"

@@ -1,0 +1,32 @@
+"""Becomes another command, which then ends when the process that started it ends.
+
+``python -m mediatool_assets.cli.tether PID COMMAND...``: a killed ``mediatool export`` must not
+leave a run behind that goes on and publishes its version after all. Linux only; elsewhere the
+command is simply run.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1  # <sys/prctl.h>; survives exec
+
+
+def tethered(command: list[str]) -> list[str]:
+    """The command that runs ``command`` tied to the life of this process."""
+    return [sys.executable, "-m", "mediatool_assets.cli.tether", str(os.getpid()), *command]
+
+
+def main() -> None:
+    """Tie this process to its parent and become the command."""
+    parent, *command = sys.argv[1:]
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):
+        sys.exit("the process that started this one has ended already")
+    os.execv(command[0], command)  # noqa: S606  # a list of our own words, and no shell
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""``versions``, ``latest``, ``show`` and ``fetch``: what there is, read from the bucket alone."""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mediatool_assets.cli.environment import settings
+from mediatool_assets.cli.output import (
+    Json,
+    megabytes,
+    note,
+    print_facts,
+    print_json,
+    print_table,
+    working,
+)
+from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.version import Version
+
+if TYPE_CHECKING:
+    from mediatool_assets.domain.metadata import (
+        DumpExport,
+        Metadata,
+        RawExport,
+        TransformedExport,
+    )
+    from mediatool_assets.stores.s3 import S3Objects
+
+VersionArgument = Annotated[
+    str, typer.Argument(metavar="VERSION", help="A version, as `mediatool latest` prints it.")
+]
+
+
+def versions(
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="The first day, YYYY-MM-DD.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="The last day, YYYY-MM-DD.")
+    ] = None,
+    purpose: Annotated[
+        Literal["daily_backup", "testing"] | None, typer.Option(help="Only those made for this.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the complete versions, oldest first, from the registry.
+
+    Examples:
+
+        mediatool versions
+        mediatool versions --from 2026-11-01 --to 2026-11-30 --purpose testing
+        mediatool versions --json
+    """
+    begin, end = _days(first, last)
+    from mediatool_assets.flows import catalog
+
+    found = [
+        entry
+        for entry in catalog.registry(_objects())
+        if (begin is None or Version.parse(entry.version).day >= begin)
+        and (end is None or Version.parse(entry.version).day <= end)
+        and purpose in (None, entry.purpose)
+    ]
+    if json:
+        print_json(found)
+    elif found:
+        print_table(
+            ("VERSION", "DATABASE", "COMPLETE", "PURPOSE", "NOTES"),
+            [(e.version, e.database_name, e.created_at, e.purpose, e.notes) for e in found],
+        )
+    else:
+        note("no version; `mediatool export` makes one")
+
+
+def latest(json: Json = False) -> None:
+    """Print the newest complete version, and nothing else.
+
+    Examples:
+
+        mediatool show $(mediatool latest)
+        mediatool latest --json
+    """
+    from mediatool_assets.flows import catalog
+
+    metadata = catalog.latest(_objects())
+    if json:
+        print_json(
+            {
+                "version": metadata.timestamp,
+                "partition": metadata.export_date,
+                "database": metadata.databases_created.mongodb,
+            }
+        )
+    else:
+        typer.echo(metadata.timestamp)
+
+
+def show(version: VersionArgument, json: Json = False) -> None:
+    """Show one version: where it lies, and how many rows and documents it holds.
+
+    With --json, the version's metadata file as it lies in the bucket.
+
+    Examples:
+
+        mediatool show 20250621-143000
+        mediatool show $(mediatool latest) --json
+    """
+    wanted = Version.parse(version)
+    from mediatool_assets.flows import catalog
+
+    metadata = catalog.read(_objects(), wanted)
+    if json:
+        print_json(metadata)
+    else:
+        _print_version(metadata)
+
+
+def fetch(
+    version: VersionArgument,
+    kind: Annotated[
+        Literal["raw", "transformed", "dump"], typer.Option(help="Which of its archives.")
+    ] = "raw",
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", file_okay=False, help="Where to; made if need be.")
+    ] = Path(),
+    json: Json = False,
+) -> None:
+    """Download an archive of a version, checked member by member against its manifest.
+
+    The file appears only when all of it is right. The archive is a plain .tar.gz.
+
+    Examples:
+
+        mediatool fetch $(mediatool latest)
+        mediatool fetch 20250621-143000 --kind dump --output backups/
+    """
+    wanted = Version.parse(version)
+    from mediatool_assets.flows.fetch import fetch as download
+
+    objects = _objects()
+    with working(f"fetching the {kind} archive of {wanted}"):
+        path = download(objects, wanted, kind, output)
+    if json:
+        print_json({"path": str(path.absolute()), "bytes": path.stat().st_size})
+    else:
+        typer.echo(path)
+
+
+def _objects() -> "S3Objects":
+    from mediatool_assets.stores.s3 import S3Objects
+
+    return S3Objects.of(settings())
+
+
+def _days(first: str | None, last: str | None) -> tuple[date | None, date | None]:
+    """Both days; raises Misuse with everything that is wrong with them."""
+    problems: list[str] = []
+    days: list[date | None] = []
+    for option, text in (("--from", first), ("--to", last)):
+        try:
+            days.append(datetime.strptime(text, "%Y-%m-%d").date() if text else None)
+        except ValueError:
+            days.append(None)
+            problems.append(f"{option} {text!r} is not a date; write YYYY-MM-DD")
+    begin, end = days
+    if begin and end and begin > end:
+        problems.append(f"--from {begin} is after --to {end}; turn them round")
+    if problems:
+        raise Misuse("; ".join(problems))
+    return begin, end
+
+
+def _place(export: "RawExport | TransformedExport | DumpExport") -> str:
+    return f"{export.path} ({megabytes(export.size_bytes)})"
+
+
+def _print_version(metadata: "Metadata") -> None:
+    exports, source = metadata.exports, metadata.source
+    server = [source.type, source.instance or "", source.server_version or ""]
+    print_facts(
+        {
+            "version": metadata.timestamp,
+            "purpose": metadata.purpose + (f" ({metadata.notes})" if metadata.notes else ""),
+            "source": " ".join(filter(None, server)),
+            "complete": metadata.export_complete,
+            "database": metadata.databases_created.mongodb or "none",
+            "rows in": exports.raw.record_count,
+            "documents": sum(exports.transformed.documents.values()),
+            "raw": _place(exports.raw),
+            "transformed": _place(exports.transformed),
+            "dump": _place(exports.dump),
+        }
+    )
+    typer.echo("")
+    print_table(("TABLE", "ROWS"), sorted(exports.raw.rows.items()))
+    typer.echo("")
+    print_table(("COLLECTION", "DOCUMENTS"), sorted(exports.transformed.documents.items()))
+    for warning in metadata.warnings:
+        typer.echo(f"warning: {warning}")
