@@ -30,12 +30,6 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
 
-def merge(entries: Iterable[Entry], new: Entry) -> tuple[Entry, ...]:
-    """The registry with ``new`` in it once, oldest version first."""
-    kept = [entry for entry in entries if entry.version != new.version]
-    return tuple(sorted([*kept, new], key=lambda entry: entry.version))
-
-
 def encode(entries: Iterable[Entry]) -> bytes:
     """The bytes of the registry file, indented for people."""
     return msgspec.json.format(msgspec.json.encode(list(entries)), indent=4) + b"\n"

@@ -1,0 +1,90 @@
+"""Accounting: every row of the raw archive is followed to the database and the dump."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
+from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.load import loaded
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore
+
+_HOMES = ("documents", "embedded", "orphans", "folded", "left_out")
+"""Where the transform says that a table's rows went; each row went to one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The three archives of a version, opened."""
+
+    raw: ArchiveReader
+    transformed: ArchiveReader
+    dump: ArchiveReader
+
+    def __iter__(self) -> Iterator[ArchiveReader]:
+        """In the order in which they were made."""
+        return iter((self.raw, self.transformed, self.dump))
+
+    @classmethod
+    def of(cls, objects: ObjectStore, version: Version) -> "Made":
+        """Open what was made; raises NotFound naming what was not."""
+        return cls(
+            archives.reader(objects, "raw", version),
+            archives.reader(objects, "transformed", version),
+            archives.reader(objects, "dump", version),
+        )
+
+
+def compare(made: Made, documents: DocumentStore, version: Version) -> None:
+    """Account for every row from the source to the dump; raises CountMismatch, CheckFailed."""
+    for archive in made:
+        if archive.manifest.version != str(version):
+            raise CountMismatch(archive.source.name, "version", version, archive.manifest.version)
+    _compare_rows(made.raw.manifest, made.transformed)
+    database = loaded(documents, version)
+    if database is None:
+        raise NotFound(f"{mongodb_database(version)} is absent or half-loaded; load the version")
+    transformed = _fingerprints(made.transformed.manifest)
+    _compare_collections("loaded", transformed, database.fingerprints)
+    _compare_collections("dumped", transformed, _fingerprints(made.dump.manifest))
+
+
+def _compare_rows(raw: Manifest, transformed: ArchiveReader) -> None:
+    """Compare each table's rows with the sum of the homes that the transform gave them."""
+    try:
+        facts = msgspec.convert(transformed.manifest.facts.get("rows"), dict[str, dict[str, int]])
+    except msgspec.ValidationError as error:
+        raise BadArchive(transformed.source.name, f"no count of its rows ({error})") from error
+    tables = raw.tables()
+    if facts.keys() != tables.keys():
+        odd = ", ".join(sorted(facts.keys() ^ tables.keys()))
+        raise CheckFailed(
+            f"{transformed.source.name}: tables {odd}: in one of raw and transformed archive only; "
+            "the version is not published, run it again"
+        )
+    for table, member in tables.items():
+        counts = facts[table]
+        if counts.get("in") != member.rows:
+            raise CountMismatch(table, "rows transformed", member.rows, counts.get("in"))
+        homes = sum(counts.get(home, 0) for home in _HOMES)
+        if homes != member.rows:
+            raise CountMismatch(table, "rows that found a home", member.rows, homes)
+
+
+def _compare_collections(
+    what: str, expected: Mapping[str, str | None], found: Mapping[str, str | None]
+) -> None:
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise CountMismatch(
+                name, f"documents {what} (count:fingerprint)", expected.get(name), found.get(name)
+            )
+
+
+def _fingerprints(manifest: Manifest) -> dict[str, str | None]:
+    return {name: member.fingerprint for name, member in manifest.collections().items()}

@@ -1,0 +1,125 @@
+"""What versions there are: those with a metadata file, whatever else lies in the bucket."""
+
+import os.path
+from collections.abc import Iterator
+from datetime import date
+
+import msgspec
+
+from mediatool_assets.domain import metadata as metadata_file
+from mediatool_assets.domain import registry as registry_file
+from mediatool_assets.domain.errors import DamagedInput, Misuse, NotFound
+from mediatool_assets.domain.keys import (
+    METADATA_PREFIX,
+    REGISTRY_KEY,
+    metadata_key,
+    metadata_prefix,
+)
+from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import ObjectStore
+
+
+def versions(
+    objects: ObjectStore, first: date | None = None, last: date | None = None
+) -> Iterator[Version]:
+    """The complete versions of the days ``first`` to ``last``, both included, oldest first.
+
+    Lists the bucket and reads nothing in it.
+    """
+    days = [first.isoformat(), last.isoformat()] if first and last else []
+    shared = os.path.commonprefix(days)  # noqa: RUF071  # a bucket's prefix is of characters
+    for info in objects.list(METADATA_PREFIX + shared):
+        version = _version_of(info.key)
+        if version is None or (first is not None and version.day < first):
+            continue
+        if last is not None and version.day > last:
+            return
+        yield version
+
+
+def complete_versions(
+    objects: ObjectStore, first: date | None = None, last: date | None = None
+) -> Iterator[Metadata]:
+    """The metadata of the complete versions of those days, oldest first, read one by one."""
+    return (read(objects, version) for version in versions(objects, first, last))
+
+
+def read(objects: ObjectStore, version: Version) -> Metadata:
+    """The metadata of a version; raises NotFound unless it is complete."""
+    key = metadata_key(version)
+    try:
+        data, _ = objects.get(key)
+    except NotFound as error:
+        raise NotFound(
+            f"{version} is not a complete version: {objects.uri(key)} is not there; "
+            "`mediatool versions` lists those that are"
+        ) from error
+    try:
+        return metadata_file.decode(data)
+    except msgspec.MsgspecError as error:
+        raise DamagedInput(
+            f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it, or take "
+            "another version"
+        ) from error
+
+
+def latest(objects: ObjectStore, partition: str | None = None) -> Metadata:
+    """The newest complete version, of one day or of all; raises NotFound where there is none.
+
+    Looks at the newest days first, so that a bucket of years costs two or three requests.
+    """
+    if partition is not None:
+        days = [metadata_prefix(partition)]
+    else:
+        days = list(objects.folders(METADATA_PREFIX))
+    for day in reversed(days):
+        found = [v for info in objects.list(day) if (v := _version_of(info.key)) is not None]
+        if found:
+            return read(objects, max(found))
+    of = f"of {partition} " if partition else ""
+    raise NotFound(
+        f"no complete version {of}in {objects.uri('')}; make one with `mediatool export`"
+    )
+
+
+def registry(objects: ObjectStore) -> tuple[Entry, ...]:
+    """The registry, oldest version first; where its file is lost or damaged, what it would hold."""
+    entries, _ = stored_registry(objects)
+    return entries if entries is not None else whole_registry(objects, ())
+
+
+def stored_registry(objects: ObjectStore) -> tuple[tuple[Entry, ...] | None, str | None]:
+    """The registry file's entries, None unless it can be read, and its entity tag, if there is."""
+    try:
+        data, etag = objects.get(REGISTRY_KEY)
+    except NotFound:
+        return None, None
+    try:
+        return registry_file.decode(data), etag
+    except msgspec.MsgspecError:
+        return None, etag
+
+
+def whole_registry(objects: ObjectStore, known: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """One entry for each complete version; metadata is read only of those that are not known.
+
+    So an entry that a killed writer did not come to add is added by the next one, and an entry
+    whose version is gone goes with it.
+    """
+    entries = {entry.version: entry for entry in known}
+    return tuple(
+        entries.get(str(version)) or Entry.of(read(objects, version))
+        for version in versions(objects)
+    )
+
+
+def _version_of(key: str) -> Version | None:
+    """The version whose metadata file has that key; None for any other object."""
+    name = key.rsplit("/", 1)[-1].removesuffix(".json")
+    try:
+        version = Version.parse(name)
+    except Misuse:
+        return None
+    return version if metadata_key(version) == key else None

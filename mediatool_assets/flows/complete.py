@@ -1,0 +1,171 @@
+"""Complete: the last step of a version, which compares all that was made and then publishes it."""
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from datetime import datetime
+from importlib import metadata as distribution
+from pathlib import Path
+from typing import Literal
+
+from mediatool_assets.archive.reader import ArchiveReader, Bytes
+from mediatool_assets.domain import metadata as metadata_file
+from mediatool_assets.domain import schema as schema_file
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    CheckFailed,
+)
+from mediatool_assets.domain.keys import metadata_key, mongodb_database
+from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.metadata import (
+    Databases,
+    DumpExport,
+    Exports,
+    Metadata,
+    Purpose,
+    RawExport,
+    Source,
+    TransformedExport,
+    instant,
+)
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives, catalog
+from mediatool_assets.flows.accounting import Made, compare
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore
+from mediatool_assets.flows.registration import register, write_local_registry
+from mediatool_assets.flows.tasks import in_order
+
+SourceType = Literal["postgres", "rds", "archive"]
+
+
+def complete(  # noqa: PLR0913  # the signature that every caller agreed on
+    objects: ObjectStore,
+    documents: DocumentStore,
+    executor: Executor,
+    version: Version,
+    *,
+    source_type: SourceType,
+    instance: str | None,
+    purpose: Purpose,
+    notes: str,
+    seconds: Mapping[str, float],
+    local_registry: Path,
+    now: datetime,
+) -> Metadata:
+    """Publish a version: its metadata file, then the registry, then the registry's local copy.
+
+    Before that every row is accounted for: raw archive, transformed archive, database marker and
+    dump have to agree, and each archive is read again from the bucket for its SHA-256. ``seconds``
+    is what each step took, ``now`` the time of completion. Doing it again changes nothing, and
+    finishes what an interrupted call left open. Raises NotFound where something was not made,
+    CheckFailed (CountMismatch) where two things disagree, BadArchive, Unreachable.
+    """
+    if objects.head(metadata_key(version)) is None:
+        made = Made.of(objects, version)
+        compare(made, documents, version)
+        metadata = Metadata(
+            timestamp=str(version),
+            export_date=version.partition,
+            source=_source(made.raw, source_type, instance),
+            exports=_exports(made, executor),
+            databases_created=Databases(postgres=None, mongodb=mongodb_database(version)),
+            export_duration_minutes=round(sum(seconds.values()) / 60, 2),
+            export_complete=instant(now),
+            purpose=purpose,
+            notes=notes,
+            tool_version=distribution.version("mediatool_assets"),
+            seconds={step: round(value, 3) for step, value in seconds.items()},
+            warnings=_warnings(made),
+        )
+        _publish(objects, version, metadata)
+    register(objects)
+    write_local_registry(objects, local_registry)
+    return catalog.read(objects, version)
+
+
+def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -> Source:
+    facts = raw.manifest.source
+    schema = schema_file.decode(raw.read_file("schema.json"))
+    return Source(
+        type=source_type,
+        instance=instance,
+        snapshot_id=_text(facts.get("snapshot")),
+        server_version=_text(facts.get("server_version")),
+        schema=schema.name,
+    )
+
+
+def _text(fact: str | int | None) -> str | None:
+    return None if fact is None else str(fact)
+
+
+def _exports(made: Made, executor: Executor) -> Exports:
+    """The three archives as the metadata tells of them, each read to its end for its SHA-256."""
+    with in_order(executor, sha256_of, [archive.source for archive in made]) as digests:
+        raw_sha256, transformed_sha256, dump_sha256 = digests
+    raw, transformed, dump = (archive.manifest for archive in made)
+    tables = raw.tables()
+    return Exports(
+        raw=RawExport(
+            path=made.raw.source.name,
+            size_mb=_megabytes(tables),
+            record_count=raw.rows,
+            tables_exported=sum(1 for member in tables.values() if member.rows),
+            sha256=raw_sha256,
+            size_bytes=made.raw.source.size,
+            rows=_rows(tables),
+            schema_fingerprint=schema_file.decode(made.raw.read_file("schema.json")).fingerprint(),
+            excluded={exclusion.table: exclusion.reason for exclusion in raw.exclusions},
+        ),
+        transformed=TransformedExport(
+            path=made.transformed.source.name,
+            size_mb=_megabytes(transformed.collections()),
+            collections=tuple(transformed.collections()),
+            sha256=transformed_sha256,
+            size_bytes=made.transformed.source.size,
+            documents=_rows(transformed.collections()),
+        ),
+        dump=DumpExport(
+            path=made.dump.source.name,
+            size_mb=_megabytes(dump.collections()),
+            sha256=dump_sha256,
+            size_bytes=made.dump.source.size,
+            documents=_rows(dump.collections()),
+        ),
+    )
+
+
+def sha256_of(source: Bytes) -> str:
+    """In a worker: the SHA-256 of an archive, read from the bucket to its end."""
+    digest = hashlib.sha256()
+    for data in archives.stream(source):
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _rows(members: Mapping[str, Member]) -> dict[str, int]:
+    return {name: member.rows for name, member in members.items()}
+
+
+def _megabytes(members: Mapping[str, Member]) -> float:
+    """The uncompressed size of the rows in 10**6 bytes, as the spec counts."""
+    return round(sum(member.bytes for member in members.values()) / 1e6, 3)
+
+
+def _warnings(made: Made) -> tuple[str, ...]:
+    """Every warning of the three manifests, each once, in the order in which they came up."""
+    return tuple(dict.fromkeys(w for archive in made for w in archive.manifest.warnings))
+
+
+def _publish(objects: ObjectStore, version: Version, metadata: Metadata) -> None:
+    """Write the metadata; raises CheckFailed where another run published the version meanwhile."""
+    key = metadata_key(version)
+    try:
+        objects.put(key, metadata_file.encode(metadata))
+    except AlreadyExists as error:
+        other = catalog.read(objects, version)
+        if other.exports != metadata.exports:
+            raise CheckFailed(
+                f"{objects.uri(key)} was written meanwhile, for other archives than this run's; "
+                "compare them with `mediatool verify`"
+            ) from error

@@ -1,0 +1,84 @@
+"""Fetch: a version's archive as a local file, which appears only when all of it is right."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile
+from mediatool_assets.domain.errors import BadArchive, Refused
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives, catalog
+from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+
+Fetchable = Literal["raw", "transformed", "dump"]
+
+
+def fetch(
+    objects: ObjectStore,
+    version: Version,
+    kind: Fetchable,
+    output: Path,
+    *,
+    progress: Progress = silent,
+) -> Path:
+    """Download an archive of a complete version into the directory ``output``, made if need be.
+
+    Its SHA-256 has to be the metadata's, and each member's SHA-256, rows and fingerprint those of
+    its manifest; the file has its name only then. A file that is there already is kept and returned
+    where it is the same. ``progress`` is told bytes. Raises NotFound (no such complete version),
+    Refused (another file has the name), BadArchive, Unreachable.
+    """
+    expected = _export(catalog.read(objects, version), kind).sha256
+    key = archive_key(kind, version)
+    path = output / Path(key).name
+    if path.exists():
+        return _same(path, expected)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".mediatool-") as scratch:
+        fetched = Path(scratch) / path.name
+        _download(objects.open(key), fetched, expected, progress)
+        reader = ArchiveReader(LocalFile(fetched))
+        for member in reader.manifest.members:
+            reader.verify(member)
+        fetched.rename(path)
+    return path
+
+
+def _export(metadata: Metadata, kind: Fetchable) -> RawExport | TransformedExport | DumpExport:
+    match kind:
+        case "raw":
+            return metadata.exports.raw
+        case "transformed":
+            return metadata.exports.transformed
+        case "dump":
+            return metadata.exports.dump
+
+
+def _same(path: Path, expected: str) -> Path:
+    """The file that is there, if it has the SHA-256; raises Refused."""
+    if not path.is_file() or _sha256_of_file(path) != expected:
+        raise Refused(
+            f"{path} is there already and is not the version's; move it, or fetch elsewhere"
+        )
+    return path
+
+
+def _sha256_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(source: Bytes, path: Path, expected: str, progress: Progress) -> None:
+    """Stream ``source`` into ``path``; raises BadArchive unless it has the SHA-256."""
+    digest, done = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for data in archives.stream(source):
+            file.write(data)
+            digest.update(data)
+            done += len(data)
+            progress("fetch", done, source.size)
+    if digest.hexdigest() != expected:
+        raise BadArchive(source.name, "does not have the SHA-256 that its metadata gives")
