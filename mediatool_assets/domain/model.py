@@ -163,11 +163,15 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """A table that the model knows, with its natural key; empty means the database's own."""
+    """A table that the model knows, with its natural key; empty means the database's own.
+
+    ``columns`` are those that the model's author knew; any other is drift. Empty means not said.
+    """
 
     name: str
     key: tuple[str, ...]
     line: int
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

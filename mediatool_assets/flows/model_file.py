@@ -66,8 +66,8 @@ class _ModelReader:
             return m.Model(self._source, {}, {})
         parts = self._parts(root, _TOP, "a model")
         sources = {
-            name: m.SourceTable(name, self._words(key), _line(name_node))
-            for name, name_node, key in self._items(parts.get("tables"), "tables")
+            name: self._source_table(name, node, _line(name_node))
+            for name, name_node, node in self._items(parts.get("tables"), "tables")
         }
         collections = {
             name: self._collection(name, node, _line(name_node))
@@ -83,6 +83,17 @@ class _ModelReader:
             for name, name_node, node in self._items(parts.get("left_out"), "left_out")
         }
         return m.Model(self._source, sources, collections, left_out)
+
+    def _source_table(self, name: str, node: Node, line: int) -> m.SourceTable:
+        if not isinstance(node, MappingNode):
+            return m.SourceTable(name, self._words(node), line)
+        parts = self._parts(node, ("key", "columns"), f"table {name}")
+        key = self._words(parts["key"]) if "key" in parts else ()
+        columns = self._words(parts["columns"]) if "columns" in parts else ()
+        for column in key:
+            if columns and column not in columns:
+                self._wrong(parts["key"], f"table {name}: the key's {column} is not in columns")
+        return m.SourceTable(name, key, line, columns)
 
     def _one_to_one(
         self, node: Node | None, sources: dict[str, m.SourceTable]

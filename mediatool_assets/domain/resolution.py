@@ -1,0 +1,374 @@
+"""A model held against a source's schema: every document's fields, and what has drifted."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from mediatool_assets.domain import model as m
+from mediatool_assets.domain.errors import BadModel
+from mediatool_assets.domain.names import camel_case
+from mediatool_assets.domain.schema import Column, Schema, Table
+
+Source = tuple[str, str]
+"""A table and one of its columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnField:
+    """A column and its field, with dots for sub-documents; ``type`` None is the column's own."""
+
+    column: Column
+    field: str
+    type: m.FieldType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """A step of a path; ``unique`` says that the database itself allows one row for each key."""
+
+    columns: tuple[str, ...]
+    table: Table
+    keys: tuple[str, ...]
+    each: bool
+    unique: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddedField:
+    """An addition with its path, columns and embedded shape found in the schema."""
+
+    field: str
+    verb: m.Verb
+    path: tuple[Arrow, ...]
+    take: tuple[ColumnField, ...] = ()
+    bare: bool = False
+    order: tuple[m.Order, ...] = ()
+    shape: "DocumentShape | None" = None
+    orphans: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentShape:
+    """How a row of one table becomes a document. An empty ``key``: identified by its content.
+
+    At the root of a collection the key's columns are the field ``_id``, or below it; embedded they
+    are fields like the others.
+    """
+
+    table: Table
+    key: tuple[str, ...]
+    columns: tuple[ColumnField, ...]
+    additions: tuple[AddedField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentCollection:
+    """A collection to be made. ``orphans_of`` is ``collection.field`` where it takes what is left
+    over there: its documents are those rows of its table only.
+    """
+
+    name: str
+    shape: DocumentShape
+    indexes: tuple[m.Index, ...] = ()
+    validator: Mapping[str, object] | None = None
+    orphans_of: str | None = None
+
+    def lineage(self) -> dict[str, tuple[Source, ...]]:
+        """For each field, dotted, the tables' columns that its values come from."""
+        return dict(_lineage(self.shape, ""))
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Every table that it is made of, the root first."""
+        tables = [self.shape.table.name]
+        tables += [table for sources in self.lineage().values() for table, _ in sources]
+        return tuple(dict.fromkeys(tables))
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a model makes of one schema: collections by name, and warnings about drift."""
+
+    collections: tuple[DocumentCollection, ...]
+    left_out: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+
+def resolve(
+    model: m.Model, schema: Schema, excluded: Iterable[str] = frozenset[str]()
+) -> Resolution:
+    """Find every table and column that the model names.
+
+    ``excluded`` are tables that the export left out on purpose: a collection of nothing but such a
+    table is not made. Raises BadModel with all problems, each with its line.
+    """
+    return _Resolver(model, schema, frozenset(excluded)).resolution()
+
+
+class _Resolver:
+    def __init__(self, model: m.Model, schema: Schema, excluded: frozenset[str]) -> None:
+        self._model = model
+        self._tables = {table.name: table for table in schema.tables}
+        self._absent = excluded - self._tables.keys()
+        self._problems: list[tuple[int, str]] = []
+        self._warnings: list[str] = []
+
+    def resolution(self) -> Resolution:
+        collections = [*self._modelled(), *self._defaults()]
+        for collection in collections:
+            for name, clash in _clashes(collection.shape, root=True):
+                line = self._line(collection.name)
+                self._wrong(line, f"{collection.name}: {name} and {clash} cannot both be fields")
+        if self._problems:
+            raise BadModel(self._model.at(*problem) for problem in sorted(set(self._problems)))
+        left_out = {
+            table: left.reason
+            for table, left in self._model.left_out.items()
+            if table in self._tables
+        }
+        ordered = tuple(sorted(collections, key=lambda collection: collection.name))
+        return Resolution(ordered, left_out, tuple(self._warnings))
+
+    def _modelled(self) -> Iterator[DocumentCollection]:
+        self._check_tables()
+        for collection in self._model.collections.values():
+            table = self._tables.get(collection.root)
+            if table is None:
+                continue  # reported by _check_tables, or excluded
+            shape = self._shape(collection.shape, table, root=True)
+            yield DocumentCollection(
+                collection.name, shape, collection.indexes, collection.validator
+            )
+            yield from self._orphans(collection.name, collection.shape, shape)
+            self._check_indexes(collection, shape)
+
+    def _defaults(self) -> Iterator[DocumentCollection]:
+        taken = {*self._model.collections, *self._model.orphan_collections}
+        for name, table in self._tables.items():
+            if name in self._model.sources:
+                continue
+            collection = m.default_collection(name)
+            if collection in taken:
+                self._wrong(1, f"new table {name}: the collection {collection} is taken; model it")
+            taken.add(collection)
+            self._warnings.append(
+                f"new table {name}, unknown to the model: it became the collection {collection}"
+            )
+            shape = self._shape(m.Shape(name, 1), table, root=True)
+            yield DocumentCollection(collection, shape)
+
+    def _check_tables(self) -> None:
+        for name, source in self._model.sources.items():
+            table = self._tables.get(name)
+            if table is not None:
+                self._check_columns(source, table)
+            elif name in self._absent:
+                self._warnings.append(f"{name} was excluded from the export: nothing of it is here")
+            else:
+                self._wrong(
+                    source.line, f"the source has no table {name}; take it out of the model"
+                )
+
+    def _check_columns(self, source: m.SourceTable, table: Table) -> None:
+        present = {column.name for column in table.columns}
+        for column in source.key:
+            if column not in present:
+                self._wrong(source.line, f"{table.name} has no column {column}, part of its key")
+        if not source.columns:
+            return
+        for column in sorted(present - set(source.columns)):
+            self._warnings.append(
+                f"new column {table.name}.{column}, unknown to the model: it became the field "
+                f"{camel_case(column)}"
+            )
+        for column in sorted(set(source.columns) - present):
+            self._warnings.append(
+                f"column {table.name}.{column} is gone from the source, and so is its field"
+            )
+
+    def _key(self, table: Table, line: int) -> tuple[str, ...]:
+        source = self._model.sources.get(table.name)
+        if source is not None and source.key:
+            return tuple(c for c in source.key if any(c == x.name for x in table.columns))
+        if not table.primary_key and source is not None and len(table.unique_keys) > 1:
+            keys = " or ".join(f"[{', '.join(key)}]" for key in table.unique_keys)
+            self._wrong(line, f"{table.name} has an ambiguous key: in tables: name one, {keys}")
+        return table.primary_key
+
+    def _shape(self, shape: m.Shape, table: Table, *, root: bool) -> DocumentShape:
+        key = self._key(table, shape.line)
+        renames = {rename.column: rename for rename in shape.renames}
+        retypes = {retype.column: retype for retype in shape.retypes}
+        named = [(r.column, r.line) for r in shape.renames]
+        for name, line in named + [(r.column, r.line) for r in shape.retypes]:
+            self._column(table, name, line)
+        if root and len(key) == 1 and key[0] in renames:
+            self._wrong(renames[key[0]].line, f"{table.name}.{key[0]} is the key: it is _id")
+        columns = []
+        for column in table.columns:
+            name = renames[column.name].field if column.name in renames else camel_case(column.name)
+            if root and column.name in key:
+                name = "_id" if len(key) == 1 and _can_be_id(column) else f"_id.{name}"
+            retype = retypes.get(column.name)
+            columns.append(ColumnField(column, name, retype.type if retype else None))
+        additions = (self._addition(addition, table) for addition in shape.additions)
+        return DocumentShape(table, key, tuple(columns), tuple(a for a in additions if a))
+
+    def _addition(self, addition: m.Addition, owner: Table) -> AddedField | None:
+        path: list[Arrow] = []
+        for step in addition.path:
+            arrow = self._arrow(step, path[-1].table if path else owner, addition)
+            if arrow is None:
+                return None
+            path.append(arrow)
+        if not path:
+            return None
+        target = path[-1].table
+        for order in addition.order:
+            self._column(target, order.column, addition.line)
+        shape = self._shape(addition.shape, target, root=False) if addition.shape else None
+        return AddedField(
+            addition.field,
+            addition.verb,
+            tuple(path),
+            self._take(addition, target),
+            addition.take is not None and addition.take.bare,
+            addition.order,
+            shape,
+            addition.orphans,
+        )
+
+    def _take(self, addition: m.Addition, target: Table) -> tuple[ColumnField, ...]:
+        if addition.take is None:
+            return ()
+        taken = [
+            ColumnField(column, field)
+            for field, name in addition.take.columns
+            if (column := self._column(target, name, addition.line)) is not None
+        ]
+        if addition.verb is m.Verb.FOLD:
+            carried = {*addition.path[0].keys, *(field.column.name for field in taken)}
+            lost = [c.name for c in target.columns if c.name not in carried]
+            if lost and len(addition.path[0].keys):
+                self._warnings.append(
+                    f"{addition.field} folds {target.name} without its {', '.join(lost)}"
+                )
+        return tuple(taken)
+
+    def _arrow(self, step: m.Step, owner: Table, addition: m.Addition) -> Arrow | None:
+        table = self._tables.get(step.table)
+        if table is None:
+            if step.table in self._absent:
+                self._wrong(step.line, f"{addition.field} needs {step.table}; do not exclude it")
+            return None
+        columns = [self._column(owner, name, step.line) for name in step.columns]
+        keys = step.keys or self._key(table, step.line)
+        if len(keys) != len(step.columns):
+            self._wrong(
+                step.line,
+                f"{addition.field}: the key of {table.name} is [{', '.join(keys)}]; "
+                f"name the columns: {step}.column",
+            )
+        found = [self._column(table, name, step.line) for name in keys]
+        for column in columns:
+            if column is not None and (column.element is not None) != step.each:
+                article = "is an array: write" if column.element else "is no array: write"
+                wanted = f"{column.name}[]" if column.element else column.name
+                self._wrong(step.line, f"{owner.name}.{column.name} {article} {wanted} ->")
+        if None in columns or None in found:
+            return None
+        unique = any(
+            set(key) <= set(keys) for key in (table.primary_key, *table.unique_keys) if key
+        )
+        return Arrow(step.columns, table, keys, step.each, unique)
+
+    def _orphans(
+        self, place: str, shape: m.Shape, resolved: DocumentShape
+    ) -> Iterator[DocumentCollection]:
+        """The collections for what is left over from a shape's embedded and folded tables."""
+        by_field = {added.field: added for added in resolved.additions}
+        for addition in shape.additions:
+            added = by_field.get(addition.field)
+            if added is None or added.orphans is None:
+                continue
+            own = addition.shape or m.Shape(added.path[0].table.name, addition.line)
+            root = self._shape(own, added.path[0].table, root=True)
+            label = f"{place}.{added.field}"
+            yield DocumentCollection(added.orphans, root, orphans_of=label)
+            if addition.shape is not None and added.shape is not None:
+                yield from self._orphans(label, addition.shape, added.shape)
+
+    def _check_indexes(self, collection: m.Collection, shape: DocumentShape) -> None:
+        fields = {name for name, _ in _lineage(shape, "")} | {"_id"}
+        fields |= {a.field for a in shape.additions}
+        prefixes = {name.rsplit(".", depth)[0] for name in fields for depth in range(4)}
+        for index in collection.indexes:
+            for key, _ in index.keys:
+                if key not in prefixes:
+                    self._wrong(index.line, f"index: {collection.name} has no field {key}")
+
+    def _column(self, table: Table, name: str, line: int) -> Column | None:
+        try:
+            return table.column(name)
+        except KeyError:
+            self._wrong(line, f"the source's {table.name} has no column {name}")
+            return None
+
+    def _line(self, collection: str) -> int:
+        known = self._model.collections.get(collection)
+        return known.line if known is not None else 1
+
+    def _wrong(self, line: int, problem: str) -> None:
+        self._problems.append((line, problem))
+
+
+def _can_be_id(column: Column) -> bool:
+    """MongoDB refuses arrays as ``_id``; json can be one, and so goes a level below as well."""
+    return column.element is None and column.base not in ("json", "jsonb")
+
+
+def _clashes(shape: DocumentShape, *, root: bool) -> Iterator[tuple[str, str]]:
+    """Pairs of fields of which one is, or is part of, the other."""
+    names = [c.field for c in shape.columns] + [a.field for a in shape.additions]
+    if root and not shape.key:
+        names.append("_id")
+    seen: dict[str, str] = {}
+    for name in names:
+        if name in seen:
+            yield name, name
+        seen[name] = name
+    for name in names:
+        parts = name.split(".")
+        for depth in range(1, len(parts)):
+            if (prefix := ".".join(parts[:depth])) in seen:
+                yield prefix, name
+    for addition in shape.additions:
+        if addition.shape is not None:
+            yield from _clashes(addition.shape, root=False)
+
+
+def _lineage(shape: DocumentShape, prefix: str) -> Iterator[tuple[str, tuple[Source, ...]]]:
+    table = shape.table.name
+    for column in shape.columns:
+        yield prefix + column.field, ((table, column.column.name),)
+    for added in shape.additions:
+        place = prefix + added.field
+        if added.shape is not None:
+            yield from _lineage(added.shape, place + ".")
+            continue
+        via = _path_sources(shape.table, added)
+        target = added.path[-1].table.name
+        if not added.take:
+            yield place, via
+        for taken in added.take:
+            name = place if added.bare else f"{place}.{taken.field}"
+            yield name, tuple(dict.fromkeys([(target, taken.column.name), *via]))
+
+
+def _path_sources(owner: Table, added: AddedField) -> tuple[Source, ...]:
+    """The columns that the arrows match."""
+    sources: list[Source] = []
+    for arrow in added.path:
+        sources += [(owner.name, column) for column in arrow.columns]
+        sources += [(arrow.table.name, key) for key in arrow.keys]
+        owner = arrow.table
+    return tuple(sources)
