@@ -6,29 +6,14 @@ it holds settings, and connects when it is first used in its process.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.archive.writer import Sink
+from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.schema import Schema, Table
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A share of a table that one worker reads: rows ``first`` to ``first + rows`` of its order.
-
-    ``bounds`` is the source's own affair (a relation and a range of it). ``rows`` was counted in
-    the snapshot, and is what the rows read are compared with.
-    """
-
-    table: str
-    index: int
-    first: int
-    rows: int
-    bounds: tuple[str, ...]
 
 
 class RowReader(Protocol):
