@@ -1,0 +1,85 @@
+"""Earlier versions of a row, worked backwards from the row as it stands."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from mediatool_assets.seed.draw import Draw
+from mediatool_assets.seed.lookups import Row
+from mediatool_assets.seed.sizes import World
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Places in a base row, from 0: what earlier versions had differently, and the times.
+
+    ``changeset`` is absent where the base table has none, and the history table then has its own
+    column; ``flight`` is the place of a start date, followed by an end date, from which the base
+    table generates a column that the history table stores.
+    """
+
+    varies: int
+    created: int
+    updated: int
+    changeset: int | None = None
+    flight: int | None = None
+
+
+SHAPES: Mapping[str, Shape] = {
+    "accounts_history": Shape(varies=1, created=5, updated=6),
+    "campaigns_history": Shape(varies=2, created=16, updated=17),
+    "users_history": Shape(varies=2, created=5, updated=6),
+    "teams_history": Shape(varies=1, created=4, updated=5),
+    "reps_history": Shape(varies=2, created=5, updated=6),
+    "rate_card_history": Shape(varies=8, created=10, updated=11),
+    "strategies_history": Shape(varies=2, created=5, updated=6, changeset=3),
+    "line_items_history": Shape(varies=2, created=23, updated=24, changeset=21, flight=8),
+    "line_item_media_buys_history": Shape(varies=3, created=8, updated=9, changeset=6),
+    "media_buys_history": Shape(varies=2, created=12, updated=13, changeset=10),
+    "media_platform_entities_history": Shape(varies=5, created=7, updated=8),
+}
+
+
+def version_count(total: int, n: int, base_rows: int) -> int:
+    """Share ``total`` history rows among ``base_rows``: every second row has more, its mate less.
+
+    Each base row has at least one where ``total`` is no less than ``base_rows``.
+    """
+    share = (n + 1) * total // base_rows - n * total // base_rows
+    least = total // base_rows
+    moved = least // 2
+    if n % 2 == 0 and n + 1 < base_rows:
+        return share + moved
+    return share - moved if n % 2 else share
+
+
+def versions(world: World, table: str, row: Row, n: int, base_rows: int) -> Iterator[Row]:
+    """Make the history rows of the n-th base row; the last one is the row as it stands."""
+    shape = SHAPES[table]
+    count = version_count(world[table], n, base_rows)
+    draw = Draw(table, n)
+    created, updated = row[shape.created], row[shape.updated]
+    if not (isinstance(created, datetime) and isinstance(updated, datetime)):
+        raise TypeError(f"{table}: the times of a base row are datetimes")
+    step = (updated - created) / count
+    for version in range(1, count + 1):
+        since = created + step * (version - 1)
+        until = None if version == count else created + step * version
+        values = list(row)
+        if until is not None:
+            values[shape.varies] = f"{row[shape.varies] or 'Draft'} v{version}"
+            values[shape.updated] = since
+        changed: int | None = 1 + draw.below(world["changesets"])
+        if shape.changeset is None:
+            values.append(changed)
+        elif until is not None:
+            values[shape.changeset] = changed
+        if shape.flight is not None:
+            values.append(_flight_days(*row[shape.flight : shape.flight + 2]))
+        yield (*values, version, since, until)
+
+
+def _flight_days(start: object, end: object) -> int | None:
+    if isinstance(start, date) and isinstance(end, date):
+        return (end - start).days + 1
+    return None
