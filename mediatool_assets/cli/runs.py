@@ -34,13 +34,14 @@ def export(
         mediatool export --notes "before the migration"
         mediatool export --purpose daily_backup --json
     """
+    del source  # its one value is what the job exports
     partition = _day(day) if day else datetime.now(UTC).date()
     config = settings("postgres_url", "mongodb_url")
     from mediatool_assets.cli.launch import launch
     from mediatool_assets.cli.summary import version_made
     from mediatool_assets.stores.s3 import S3Objects
 
-    tags = {"mediatool/purpose": purpose, "mediatool/notes": notes, "mediatool/source": source}
+    tags = {"mediatool/purpose": purpose, "mediatool/notes": notes}
     run = launch("on_demand", partition.isoformat(), tags, home() / "logs")
     made = version_made(run, S3Objects.of(config))
     if json:

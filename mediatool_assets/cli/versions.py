@@ -140,8 +140,8 @@ def fetch(
     from mediatool_assets.flows.fetch import fetch as download
 
     objects = _objects()
-    with working(f"fetching the {kind} archive of {wanted}"):
-        path = download(objects, wanted, kind, output)
+    with working(f"fetching the {kind} archive of {wanted}") as progress:
+        path = download(objects, wanted, kind, output, progress=progress)
     if json:
         print_json({"path": str(path.absolute()), "bytes": path.stat().st_size})
     else:

@@ -1,0 +1,71 @@
+"""A command line run in this process, and the environments that it finds."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.cli.main import main
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines on stderr."""
+        return self.err.splitlines()
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def mediatool(capsys: pytest.CaptureFixture[str], restored_environment: None) -> Run:
+    """Run ``mediatool`` with these words in this process."""
+
+    def run(*words: str | Path) -> Result:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Result(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def restored_environment() -> Iterator[None]:
+    """Commands make the local servers' environment their own: take that back after the test."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def nowhere(restored_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An environment that names no server, in an empty directory with no local servers."""
+    for name in [name for name in os.environ if name.startswith(("MEDIATOOL_", "AWS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def unreachable(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that names servers of which none answers."""
+    for name, value in {
+        "MEDIATOOL_POSTGRES_URL": "postgresql://someone:secret@127.0.0.1:1/nothing",
+        "MEDIATOOL_MONGODB_URL": "mongodb://someone:secret@127.0.0.1:1/",
+        "MEDIATOOL_S3_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)

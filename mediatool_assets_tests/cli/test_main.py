@@ -1,0 +1,212 @@
+"""Wrong input for every command: its exit code, and a line or two that name the next step."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.cli import versions
+from mediatool_assets.cli.main import DEFECT, main
+from mediatool_assets_tests.cli.conftest import Run
+
+COMMANDS = (
+    "up",
+    "down",
+    "status",
+    "seed",
+    "demo",
+    "dev",
+    "export",
+    "versions",
+    "latest",
+    "show",
+    "fetch",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_with_an_example(mediatool: Run, command: str) -> None:
+    """--help of every command shows how it is called, on stdout."""
+    result = mediatool(command, "--help")
+    assert result.code == 0
+    assert "Example" in result.out
+    assert f"mediatool {command}" in result.out.split("Example", 1)[1]
+    assert result.err == ""
+
+
+def test_help_names_every_command(mediatool: Run) -> None:
+    """--help, and no words at all, list every command."""
+    for words in ((), ("--help",), ("-h",)):
+        result = mediatool(*words)
+        assert result.code == 0
+        for command in COMMANDS:
+            assert f" {command} " in result.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_unknown_option_is_wrong_usage(mediatool: Run, nowhere: Path, command: str) -> None:
+    """An option that no command knows is refused by name before anything is done."""
+    result = mediatool(command, "--no-such-option")
+    assert result.code == 2
+    assert "--no-such-option" in result.err
+    assert f"`mediatool {command} --help`" in result.err
+    assert result.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["exprt"], "export"),
+        (["show"], "VERSION"),
+        (["fetch"], "VERSION"),
+        (["show", "yesterday"], "'yesterday' is not a version"),
+        (["show", "20250230-000000"], "'20250230-000000' is not a version"),
+        (["show", "2025-06-21"], "YYYYMMDD-HHMMSS"),
+        (["fetch", "20250621"], "'20250621' is not a version"),
+        (["fetch", "20250621-143000", "--kind", "parquet"], "'parquet' is not one of"),
+        (["fetch", "20250621-143000", "--output", "a-file"], "a-file"),
+        (["versions", "--from", "June"], "--from 'June'"),
+        (["versions", "--to", "2025-06-31"], "--to '2025-06-31'"),
+        (["versions", "--purpose", "fun"], "'fun' is not one of"),
+        (["export", "--date", "21.6.2025"], "--date '21.6.2025'"),
+        (["export", "--source", "rds"], "'rds' is not one of 'postgres'"),
+        (["export", "--purpose", "fun"], "'fun' is not one of"),
+        (["seed", "--scale", "0"], "--scale"),
+        (["seed", "--scale", "much"], "--scale"),
+        (["seed", "--day", "-1"], "--day"),
+        (["demo", "--scale", "-0.02"], "--scale"),
+        (["dev", "--port", "70000"], "--port"),
+        (["latest", "20250621-143000"], "20250621-143000"),
+    ],
+)
+def test_wrong_input_is_named(mediatool: Run, nowhere: Path, words: list[str], named: str) -> None:
+    """Wrong words exit 2, with one line that names what is wrong."""
+    (nowhere / "a-file").touch()
+    result = mediatool(*words)
+    assert result.code == 2
+    assert named in result.err
+    assert len(result.lines) == 1
+    assert result.out == ""
+
+
+def test_two_problems_are_told_together(mediatool: Run, nowhere: Path) -> None:
+    """Both wrong dates are named in one answer."""
+    result = mediatool("versions", "--from", "June", "--to", "July")
+    assert result.code == 2
+    assert "--from 'June'" in result.err
+    assert "--to 'July'" in result.err
+
+
+def test_days_in_the_wrong_order_are_told(mediatool: Run, nowhere: Path) -> None:
+    """A range that ends before it begins is wrong usage, not an empty list."""
+    result = mediatool("versions", "--from", "2025-06-02", "--to", "2025-06-01")
+    assert result.code == 2
+    assert "turn them round" in result.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["versions"],
+        ["latest"],
+        ["show", "20250621-143000"],
+        ["fetch", "20250621-143000"],
+        ["export"],
+        ["seed"],
+    ],
+)
+def test_no_servers_is_a_setting_that_is_missing(
+    mediatool: Run, nowhere: Path, words: list[str]
+) -> None:
+    """With nothing set and nothing up, the answer says what starts or names the servers."""
+    result = mediatool(*words)
+    assert result.code == 2
+    assert "`mediatool up`" in result.err
+    assert "MEDIATOOL_POSTGRES_URL" in result.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["versions"],
+        ["latest"],
+        ["show", "20250621-143000"],
+        ["fetch", "20250621-143000"],
+        ["seed"],
+    ],
+)
+def test_unreachable_server_is_named_without_its_password(
+    mediatool: Run, unreachable: None, words: list[str]
+) -> None:
+    """A server that does not answer is exit code 4, and no secret is in the message."""
+    result = mediatool(*words)
+    assert result.code == 4
+    assert "127.0.0.1" in result.err
+    assert "secret" not in result.err
+    assert len(result.lines) <= 2
+
+
+def test_all_wrong_settings_are_told_together(
+    mediatool: Run, unreachable: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong and missing settings are one list, and wrong URLs are not repeated."""
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", "mysql://someone:secret@127.0.0.1/x")
+    monkeypatch.setenv("MEDIATOOL_WORKERS", "none")
+    monkeypatch.delenv("MEDIATOOL_MONGODB_URL")
+    result = mediatool("export")
+    assert result.code == 2
+    for name in ("MEDIATOOL_POSTGRES_URL", "MEDIATOOL_WORKERS", "MEDIATOOL_MONGODB_URL"):
+        assert name in result.err
+    assert "secret" not in result.err
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
+    """Make ``latest`` end with an error."""
+
+    def breaks(error: Exception) -> None:
+        def fail() -> None:
+            raise error
+
+        monkeypatch.setattr(versions, "_objects", fail)
+
+    return breaks
+
+
+def test_defect_shows_no_traceback(mediatool: Run, broken: Callable[[Exception], None]) -> None:
+    """An error that nobody foresaw is one line with an exit code of its own."""
+    broken(ZeroDivisionError("division by zero at mongodb://someone:secret@host/"))
+    result = mediatool("latest")
+    assert result.code == DEFECT
+    assert "ZeroDivisionError" in result.err
+    assert "Traceback" not in result.err
+    assert "someone:***@host" in result.err
+    assert len(result.lines) == 1
+
+
+def test_debug_shows_the_traceback(mediatool: Run, broken: Callable[[Exception], None]) -> None:
+    """--debug adds the traceback, with every password masked."""
+    broken(ZeroDivisionError("mongodb://someone:secret@host/"))
+    result = mediatool("--debug", "latest")
+    assert result.code == DEFECT
+    assert "Traceback (most recent call last)" in result.err
+    assert "secret" not in result.err
+
+
+def test_full_disk_is_named(mediatool: Run, broken: Callable[[Exception], None]) -> None:
+    """An error of the operating system names the file."""
+    broken(OSError(28, "No space left on device", "/backups/x.tar.gz"))
+    result = mediatool("latest")
+    assert result.code == 2
+    assert "/backups/x.tar.gz: No space left on device" in result.err
+
+
+def test_version_is_the_package_s(mediatool: Run) -> None:
+    """--version prints the installed version."""
+    result = mediatool("--version")
+    assert (result.code, result.out.count("."), result.err) == (0, 2, "")
+
+
+def test_main_returns_the_exit_code() -> None:
+    """The console script's exit status is what main returns."""
+    assert main(["latest", "too", "many"]) == 2
