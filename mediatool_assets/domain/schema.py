@@ -66,11 +66,12 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
         raise KeyError(name)
 
 
-class Sequence(msgspec.Struct, frozen=True):
-    """A sequence and where it stood."""
+class Sequence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A sequence and where it stood; one that was never ``called`` gives ``last_value`` next."""
 
     name: str
-    last_value: int | None
+    last_value: int
+    called: bool = True
 
 
 class Enum(msgspec.Struct, frozen=True):
@@ -81,13 +82,18 @@ class Enum(msgspec.Struct, frozen=True):
 
 
 class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything ``schema.json`` says of one PostgreSQL schema, tables by name."""
+    """Everything ``schema.json`` says of one PostgreSQL schema, tables by name.
+
+    ``views`` names materialized ones too. ``foreign_tables`` hold rows of other servers, which no
+    snapshot covers.
+    """
 
     name: str
     tables: tuple[Table, ...]
     enums: tuple[Enum, ...] = ()
     sequences: tuple[Sequence, ...] = ()
     views: tuple[str, ...] = ()
+    foreign_tables: tuple[str, ...] = ()
 
     def table(self, name: str) -> Table:
         """The table of that name; raises KeyError."""

@@ -1,0 +1,174 @@
+"""Export: every table of the source, at one instant, into the version's raw archive."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from mediatool_assets.archive.spool import Spooled, spool_rows
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.chunk import Chunk
+from mediatool_assets.domain.errors import AlreadyExists, BadSource, CountMismatch
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.manifest import Exclusion, Manifest
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.archives import Archived, publish
+from mediatool_assets.flows.pool import in_order
+from mediatool_assets.flows.ports import ObjectStore, Progress, RowReader, Snapshot, Source, silent
+
+AHEAD = 16
+"""Chunks that workers may be ahead of the one that is written next: enough to keep any number of
+workers of one machine busy, few enough that what waits on the local disk is one table and these."""
+
+BY_SETTING = "MEDIATOOL_EXCLUDE_TABLES names it"
+
+
+def export(  # noqa: PLR0913 # stores, pool and version are all its own; the rest is optional
+    source: Source,
+    objects: ObjectStore,
+    executor: Executor,
+    version: Version,
+    scratch: Path,
+    *,
+    exclude: Mapping[str, str] | frozenset[str] = frozenset(),
+    previous: Mapping[str, int] | None = None,
+    progress: Progress = silent,
+) -> Archived:
+    """Write the raw archive of ``version``; it is in the bucket when every row is, or not at all.
+
+    ``exclude`` holds tables to leave out, by reason. ``previous`` holds the last version's rows by
+    table, to notice what has gone. ``scratch`` is a local directory; what is put there is removed.
+    Raises BadSource, CountMismatch, AlreadyExists, Unreachable.
+    """
+    key = archive_key("raw", version)
+    if objects.head(key) is not None:
+        raise AlreadyExists(objects.uri(key))
+    with (
+        source.snapshot() as snapshot,
+        tempfile.TemporaryDirectory(prefix="export-", dir=scratch) as folder,
+    ):
+        run = _Export(snapshot, executor, Path(folder), _reasons(exclude), progress)
+        return publish(objects, "raw", version, partial(run.write, previous=previous or {}))
+
+
+def _reasons(exclude: Mapping[str, str] | frozenset[str]) -> dict[str, str]:
+    if isinstance(exclude, Mapping):
+        return dict(exclude)
+    return dict.fromkeys(exclude, BY_SETTING)
+
+
+class _Share(NamedTuple):
+    """What a worker is given."""
+
+    reader: RowReader
+    table: Table
+    chunk: Chunk
+    path: Path
+
+
+def spool_chunk(share: _Share) -> Spooled:
+    """Read one chunk into a spool file, in a worker; raises CountMismatch, BadSource."""
+    spooled = spool_rows(share.path, share.reader.read(share.table, share.chunk), b"\n")
+    if spooled.rows != share.chunk.rows:
+        thing = f"{share.table.name}, chunk {share.chunk.index}"
+        raise CountMismatch(thing, "rows", share.chunk.rows, spooled.rows)
+    return spooled
+
+
+class _Export:
+    """One run: tables in the archive's order, workers a little ahead of it."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        executor: Executor,
+        folder: Path,
+        reasons: dict[str, str],
+        progress: Progress,
+    ) -> None:
+        self._snapshot, self._executor, self._folder = snapshot, executor, folder
+        self._reasons, self._progress = reasons, progress
+        self._chunks: dict[str, list[Chunk]] = {}
+        self._tables = [t for t in snapshot.schema.tables if t.name not in reasons]
+        if not self._tables:
+            raise BadSource(
+                f"schema {snapshot.schema.name}: every table is excluded; "
+                "leave one at least out of MEDIATOOL_EXCLUDE_TABLES"
+            )
+
+    def write(self, writer: ArchiveWriter, *, previous: Mapping[str, int]) -> Manifest:
+        """Every table, the schema twice, and the manifest."""
+        schema = self._snapshot.schema
+        with closing(in_order(self._executor, spool_chunk, self._shares(), AHEAD)) as spools:
+            rows = {table.name: self._write_table(writer, table, spools) for table in self._tables}
+        writer.add_file("schema.sql", self._snapshot.ddl())
+        writer.add_file("schema.json", schemas.encode(schema))
+        return writer.finish(
+            Manifest(
+                "", "raw", "", (),
+                source=self._snapshot.facts,
+                exclusions=tuple(self._exclusions()),
+                warnings=tuple(self._warnings(rows, previous)),
+                facts={"schema_fingerprint": schema.fingerprint()},
+            )
+        )  # fmt: skip
+
+    def _write_table(self, writer: ArchiveWriter, table: Table, spools: Iterator[Spooled]) -> int:
+        chunks = self._chunks_of(table)
+        total, done = sum(chunk.rows for chunk in chunks), 0
+        own: list[Spooled] = []
+        for chunk in chunks:
+            own.append(next(spools))
+            done += chunk.rows
+            self._progress(table.name, done, total)
+        member = writer.add_rows(member_name(table.name), own, table=table.name)
+        if member.rows != total:
+            raise CountMismatch(table.name, "rows", total, member.rows)
+        return member.rows
+
+    def _shares(self) -> Iterator[_Share]:
+        reader = self._snapshot.reader
+        for number, table in enumerate(self._tables):
+            for chunk in self._chunks_of(table):
+                path = self._folder / f"{number}-{chunk.index}"
+                yield _Share(reader, table, chunk, path)
+
+    def _chunks_of(self, table: Table) -> list[Chunk]:
+        """The table's chunks, counted once: a table's scan waits until workers come near it."""
+        if table.name not in self._chunks:
+            self._chunks[table.name] = self._snapshot.chunks(table)
+        return self._chunks[table.name]
+
+    def _exclusions(self) -> Iterator[Exclusion]:
+        for table in self._snapshot.schema.tables:
+            if table.name in self._reasons:
+                rows = sum(chunk.rows for chunk in self._snapshot.chunks(table))
+                yield Exclusion(table.name, self._reasons[table.name], rows)
+
+    def _warnings(self, rows: Mapping[str, int], previous: Mapping[str, int]) -> Iterator[str]:
+        schema = self._snapshot.schema
+        known = {table.name for table in schema.tables}
+        for name in sorted(self._reasons.keys() - known):
+            yield f"{name} is excluded, and the source has no such table"
+        for name in schema.foreign_tables:
+            yield f"{name} is a foreign table: its rows are on another server and not exported"
+        for name, before in sorted(previous.items()):
+            if before and rows.get(name) == 0:
+                yield f"{name} is empty, and had {before} rows in the last version"
+            elif before and name not in known:
+                yield f"{name} is gone, and had {before} rows in the last version"
+
+
+def member_name(table: str) -> str:
+    """The file of a table's rows: ``{table}.ndjson``, whatever the table is called."""
+    return "".join(_safe(table)) + ".ndjson"
+
+
+def _safe(name: str) -> Iterable[str]:
+    """Percent-encode what would be a folder or a control character."""
+    return (c if c not in "/\\%" and c.isprintable() else f"%{ord(c):02X}" for c in name)

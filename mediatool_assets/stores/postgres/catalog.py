@@ -1,0 +1,260 @@
+"""The schema of the source, read from pg_catalog in the snapshot."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from psycopg import sql
+
+from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.schema import (
+    Column,
+    Enum,
+    ForeignKey,
+    Index,
+    Schema,
+    Sequence,
+    Table,
+)
+from mediatool_assets.stores.postgres.connection import Connection
+
+
+class Relation(NamedTuple):
+    """A table that holds rows itself: an ordinary table or a leaf of a partitioned one."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The schema, and for each of its tables where its rows lie, in order."""
+
+    schema: Schema
+    relations: dict[str, tuple[Relation, ...]]
+
+
+# Both walk pg_inherits, which obeys the snapshot: pg_partition_tree would show the present.
+# What lies below a partitioned table of the schema belongs to that one, wherever it is.
+_TABLES = """
+WITH RECURSIVE schema AS (SELECT oid FROM pg_namespace WHERE nspname = %s),
+below (oid) AS (
+    SELECT i.inhrelid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent, schema
+    WHERE c.relkind = 'p' AND c.relnamespace = schema.oid
+    UNION
+    SELECT i.inhrelid FROM pg_inherits i JOIN below ON below.oid = i.inhparent
+)
+SELECT c.oid, c.relname, c.relkind = 'p', obj_description(c.oid, 'pg_class')
+FROM pg_class c JOIN schema ON c.relnamespace = schema.oid
+WHERE c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM below)
+"""
+
+_LEAVES = """
+WITH RECURSIVE tree (root, oid) AS (
+    SELECT oid, oid FROM unnest(%s::oid[]) root (oid)
+    UNION ALL
+    SELECT tree.root, i.inhrelid FROM pg_inherits i JOIN tree ON tree.oid = i.inhparent
+)
+SELECT tree.root, n.nspname, c.relname, c.relkind::text
+FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind <> 'p'
+"""
+
+_TYPES = """
+SELECT t.oid, format_type(t.oid, NULL), t.typtype::text, t.typcategory::text, t.typbasetype,
+       coalesce(e.oid, 0)
+FROM pg_type t LEFT JOIN pg_type e ON e.typarray = t.oid
+"""
+
+_COLUMNS = """
+SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), a.atttypid, a.attnotnull,
+       pg_get_expr(d.adbin, d.adrelid), a.attgenerated <> '', nullif(a.attidentity::text, ''),
+       col_description(a.attrelid, a.attnum)
+FROM pg_attribute a
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = ANY (%s) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+"""
+
+_FOREIGN_KEYS = """
+SELECT k.conrelid, k.conname,
+       ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u (n, i)
+             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.i),
+       CASE WHEN t.relnamespace = s.relnamespace THEN t.relname::text
+            ELSE t.relnamespace::regnamespace || '.' || t.relname END,
+       ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u (n, i)
+             JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.i)
+FROM pg_constraint k
+JOIN pg_class s ON s.oid = k.conrelid
+JOIN pg_class t ON t.oid = k.confrelid
+WHERE k.conrelid = ANY (%s) AND k.contype = 'f'
+  AND NOT EXISTS (SELECT FROM pg_constraint up WHERE up.oid = k.conparentid
+                  AND up.conrelid = k.conrelid)  -- copies for partitions of the target
+"""
+
+_INDEXES = """
+SELECT i.indrelid, c.relname, i.indisunique, i.indisprimary,
+       i.indpred IS NULL AND i.indexprs IS NULL AND i.indisvalid AND i.indimmediate,
+       ARRAY(SELECT coalesce(a.attname::text, pg_get_indexdef(i.indexrelid, k, true))
+             FROM generate_series(1, i.indnkeyatts) k
+             LEFT JOIN pg_attribute a
+                    ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k - 1] AND a.attnum > 0
+             ORDER BY k),
+       pg_get_indexdef(i.indexrelid)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE i.indrelid = ANY (%s)
+"""
+
+_ENUMS = """
+SELECT t.typname, array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid
+WHERE t.typnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) GROUP BY t.typname
+"""
+
+_OTHERS = """
+SELECT c.relname, c.relkind::text FROM pg_class c
+WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
+  AND (c.relkind IN ('v', 'm', 'S') OR c.relkind = 'f' AND NOT c.relispartition)
+"""
+
+
+def tables_of(connection: Connection, name: str) -> list[str]:
+    """The tables of the schema ``name`` in order; partitions stand with their parents."""
+    return sorted(row[1] for row in connection.execute(_TABLES, (name,)))
+
+
+def read_catalog(connection: Connection, name: str) -> Catalog:
+    """Introspect the schema ``name``; raises BadSource where it has no table."""
+    tables = sorted(connection.execute(_TABLES, (name,)).fetchall(), key=lambda row: row[1])
+    if not tables:
+        raise _nothing_there(connection, name)
+    oids = [row[0] for row in tables]
+    leaves = _grouped(connection.execute(_LEAVES, ([row[0] for row in tables if row[2]],)))
+    columns = _columns(connection, oids)
+    foreign_keys = _grouped(connection.execute(_FOREIGN_KEYS, (oids,)))
+    indexes = _grouped(connection.execute(_INDEXES, (oids,)))
+    relations, found = {}, []
+    for oid, table, partitioned, comment in tables:
+        relations[table] = (
+            _leaves(name, table, leaves[oid]) if partitioned else (Relation(name, table),)
+        )
+        keys = sorted(indexes[oid])
+        found.append(
+            Table(
+                table,
+                columns[oid],
+                primary_key=next((tuple(key[4]) for key in keys if key[2]), ()),
+                unique_keys=tuple(tuple(k[4]) for k in keys if k[1] and k[3] and not k[2]),
+                foreign_keys=tuple(
+                    ForeignKey(n, tuple(own), other, tuple(theirs))
+                    for n, own, other, theirs in sorted(foreign_keys[oid])
+                ),
+                indexes=tuple(Index(k[0], k[1], tuple(k[4]), k[5]) for k in keys),
+                partitions=tuple(
+                    leaf.name if leaf.namespace == name else f"{leaf.namespace}.{leaf.name}"
+                    for leaf in (relations[table] if partitioned else ())
+                ),
+                comment=comment,
+            )
+        )
+    return Catalog(_schema(connection, name, found), relations)
+
+
+def _nothing_there(connection: Connection, name: str) -> BadSource:
+    if connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (name,)).rowcount:
+        return BadSource(
+            f"schema {name} holds no table; fill it (`mediatool seed` fills the local one), "
+            "or set MEDIATOOL_POSTGRES_SCHEMA to another"
+        )
+    return BadSource(
+        f"there is no schema {name}; set MEDIATOOL_POSTGRES_SCHEMA to one of the source"
+    )
+
+
+def _grouped(rows: Iterable[tuple[Any, ...]]) -> defaultdict[int, list[tuple[Any, ...]]]:
+    """Rows by their first field, without it."""
+    groups: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for first, *others in rows:
+        groups[first].append(tuple(others))
+    return groups
+
+
+def _leaves(schema: str, table: str, leaves: list[tuple[Any, ...]]) -> tuple[Relation, ...]:
+    """The leaves of a partitioned table: those of its own schema first, by name."""
+    for namespace, name, kind in leaves:
+        if kind == "f":
+            raise BadSource(
+                f"{schema}.{table}: its partition {namespace}.{name} is a foreign table, whose "
+                "rows are of no snapshot; detach it, or put the table into MEDIATOOL_EXCLUDE_TABLES"
+            )
+    return tuple(sorted((Relation(n, r) for n, r, _ in leaves), key=lambda r: (r[0] != schema, r)))
+
+
+class _Type(NamedTuple):
+    name: str
+    kind: str
+    category: str
+    below: int
+    element: int
+
+
+class _Types:
+    """What pg_type says, looked through domains."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._types = {row[0]: _Type(*row[1:]) for row in connection.execute(_TYPES)}
+
+    def base(self, oid: int) -> _Type:
+        """The type below all domains."""
+        found = self._types[oid]
+        while found.kind == "d":
+            found = self._types[found.below]
+        return found
+
+
+def _columns(connection: Connection, oids: list[int]) -> dict[int, tuple[Column, ...]]:
+    types = _Types(connection)
+    columns: dict[int, list[Column]] = {oid: [] for oid in oids}
+    for row in connection.execute(_COLUMNS, (oids,)):
+        oid, name, full, type_oid, not_null, default, generated, identity, comment = row
+        base = types.base(type_oid)
+        element = types.base(base.element) if base.element else None
+        columns[oid].append(
+            Column(
+                name,
+                full,
+                base.name,
+                base.kind,
+                base.category,
+                nullable=not not_null,
+                element=element and element.name,
+                element_kind=element and element.kind,
+                default=default,
+                generated=generated,
+                identity=identity,
+                comment=comment,
+            )
+        )
+    return {oid: tuple(found) for oid, found in columns.items()}
+
+
+def _schema(connection: Connection, name: str, tables: list[Table]) -> Schema:
+    enums = sorted(connection.execute(_ENUMS, (name,)).fetchall())
+    kinds: defaultdict[str, list[str]] = defaultdict(list)
+    for relation, kind in sorted(connection.execute(_OTHERS, (name,)).fetchall()):
+        kinds["v" if kind == "m" else kind].append(relation)
+    return Schema(
+        name,
+        tuple(tables),
+        enums=tuple(Enum(enum, tuple(labels)) for enum, labels in enums),
+        sequences=tuple(_sequence(connection, name, sequence) for sequence in kinds["S"]),
+        views=tuple(kinds["v"]),
+        foreign_tables=tuple(kinds["f"]),
+    )
+
+
+def _sequence(connection: Connection, schema: str, name: str) -> Sequence:
+    query = sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))
+    [(last, called)] = connection.execute(query)
+    return Sequence(name, last, called=called)

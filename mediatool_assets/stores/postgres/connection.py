@@ -1,0 +1,133 @@
+"""Sessions on the source that print every value one way, and the translation of its errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from mediatool_assets.domain.errors import BadSource, Unreachable
+from mediatool_assets.domain.settings import Url
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_SESSION = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "quote_all_identifiers": "off",
+    "search_path": "",  # so that every name is printed in full, and no one's function is called
+    "row_security": "off",  # the server refuses instead of hiding rows
+    "statement_timeout": "0",
+    "transaction_timeout": "0",  # since 17; idle time is the coordinator's way of work
+    "idle_in_transaction_session_timeout": "0",
+    "synchronize_seqscans": "off",  # a table is read from its first block on
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+}
+
+_DEFAULTS = {"connect_timeout": "10", "application_name": "mediatool", "keepalives_idle": "60"}
+
+_FATAL_YET_PASSING = ("starting up", "shutting down", "in recovery mode", "too many clients")
+
+
+def parameters(url: Url) -> dict[str, str]:
+    """The URL as libpq's parameters, with our defaults; raises Unreachable on a wrong one."""
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise Unreachable(f"MEDIATOOL_POSTGRES_URL cannot be read ({error}); correct it") from error
+    return {**_DEFAULTS, **{k: str(v) for k, v in given.items() if v is not None}}
+
+
+def instance(url: Url) -> str:
+    """``host:port/database``: what to call the server in messages and manifests."""
+    given = parameters(url)
+    return f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
+
+
+@contextmanager
+def connected(url: Url, lock_timeout: str) -> Iterator[Connection]:
+    """One session outside of any transaction, closed at the end.
+
+    Connecting is tried four times over some seconds; a refused login or an unknown database is not
+    tried again. Raises Unreachable and, from the body, what ``translated`` raises.
+    """
+    info = make_conninfo("", **parameters(url) | {"client_encoding": "UTF8"})
+    with translated(instance(url)), _connect(info) as connection:
+        _settle(connection, _SESSION | {"lock_timeout": lock_timeout})
+        yield connection
+
+
+def _connect(info: str) -> Connection:
+    retrying = Retrying(
+        retry=retry_if_exception(_passes),
+        stop=stop_after_attempt(4),
+        wait=wait_exponential(0.25),
+        reraise=True,
+    )
+    return retrying(psycopg.connect, info, autocommit=True, prepare_threshold=None)
+
+
+def _settle(connection: Connection, settings: dict[str, str]) -> None:
+    """Set what this server knows of the settings."""
+    connection.execute(
+        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) s (name, value)"
+        " WHERE current_setting(name, true) IS NOT NULL",
+        (list(settings), list(settings.values())),
+    )
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether connecting again may help: not against a server that has said no."""
+    text = str(error)
+    return isinstance(error, psycopg.OperationalError) and (
+        "FATAL" not in text or any(state in text for state in _FATAL_YET_PASSING)
+    )
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Raise BadSource or Unreachable, naming ``where``, for whatever psycopg raises."""
+    try:
+        yield
+    except errors.LockNotAvailable as error:
+        raise BadSource(
+            f"{where}: another session holds a lock that stops reading ({_said(error)}); "
+            "find it in pg_locks, end it or wait for it, and run again"
+        ) from error
+    except errors.InsufficientPrivilege as error:
+        raise BadSource(
+            f"{where}: {_said(error)}; let the exporting role read every table of the schema "
+            "(GRANT pg_read_all_data, and BYPASSRLS where there are row policies)"
+        ) from error
+    except (errors.OutOfMemory, errors.ConfigurationLimitExceeded) as error:
+        raise BadSource(
+            f"{where}: {_said(error)}; raise max_locks_per_transaction on the server, "
+            "or exclude tables"
+        ) from error
+    except psycopg.OperationalError as error:
+        raise Unreachable(
+            f"{where}: {_said(error)}; see that the server runs and MEDIATOOL_POSTGRES_URL is right"
+        ) from error
+    except psycopg.Error as error:
+        raise BadSource(
+            f"{where}: {_said(error)}; correct it in the source, or exclude the table"
+        ) from error
+
+
+def _said(error: psycopg.Error) -> str:
+    """The server's own words on one line."""
+    return " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__
+
+
+def begin(connection: Connection, snapshot: str | None = None) -> None:
+    """Open a transaction that only reads and stays at one instant, another session's if named."""
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    if snapshot is not None:
+        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))

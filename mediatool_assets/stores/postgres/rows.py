@@ -1,0 +1,155 @@
+"""Rows as NDJSON: the select list that keeps every digit, and the workers' reading of it.
+
+docs/archive-format.md says what each type becomes; ``domain.copy_text`` is the way back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from psycopg import Copy, sql
+
+from mediatool_assets.domain.chunk import Chunk
+from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.domain.settings import Url
+from mediatool_assets.stores.postgres.connection import begin, connected
+from mediatool_assets.stores.postgres.jsonb import JsonbColumns
+
+BATCH_BYTES = 1 << 20  # a second copy of a batch is made to search it: let it stay in the cache
+
+_AS_THEY_ARE = frozenset(
+    {
+        "boolean", "smallint", "integer", "real", "double precision", "text", "character varying",
+        "character", '"char"', "name", "uuid", "date", "timestamp without time zone",
+        "timestamp with time zone", "time without time zone", "time with time zone", "interval",
+        "bytea", "inet", "cidr", "macaddr", "macaddr8", "bit", "bit varying", "oid",
+    }
+)  # fmt: skip
+"""Types whose own text, or number, row_to_json writes; also as the elements of an array."""
+
+_NULL = sql.SQL("pg_column_size({0}) <= 16 AND {0} = 'null'")
+
+
+def expression(column: Column) -> sql.Composable:
+    """What to select so that ``row_to_json`` writes the column without losing anything."""
+    return _template(column).format(sql.Identifier(column.name))
+
+
+def _template(column: Column) -> sql.SQL:
+    if column.element is not None:
+        return _array_template(column.element, column.element_kind)
+    if column.base in _AS_THEY_ARE or column.base == "jsonb":
+        return sql.SQL("{0}")
+    match column.base:
+        case "bigint":  # a number as long as a double holds it
+            return sql.SQL(
+                "CASE WHEN {0} BETWEEN -9007199254740992 AND 9007199254740992 "
+                "THEN to_json({0}) ELSE to_json({0}::text) END"
+            )
+        case "numeric" | "json":
+            return sql.SQL("{0}::text")
+        case "money":  # its own text depends on the server's locale
+            return sql.SQL("{0}::numeric::text")
+        case _:  # concat prints any type as its output function does; a cast may not
+            return sql.SQL("CASE WHEN num_nulls({0}) = 0 THEN concat({0}) END")
+
+
+def _array_template(element: str, kind: str | None) -> sql.SQL:
+    if element in ("bigint", "numeric"):
+        elements = "to_json({0}::text[])"
+    elif element == "money":
+        elements = "to_json({0}::numeric[]::text[])"
+    elif element in _AS_THEY_ARE or kind == "e":
+        elements = "to_json({0})"
+    else:
+        return sql.SQL("CASE WHEN num_nulls({0}) = 0 THEN concat({0}) END")
+    # JSON has no lower bounds: an array with one that is not 1 is written as PostgreSQL's text
+    return sql.SQL(
+        "CASE WHEN replace(array_dims({0}), '[1:', '') LIKE '%[%' THEN to_json(concat({0})) "
+        f"ELSE {elements} END"
+    )
+
+
+def copy_query(table: Table, chunk: Chunk) -> sql.Composed:
+    """COPY a chunk's rows, in the table's order; needs no quoting as no text holds its marks.
+
+    Where there are jsonb columns a second field lists those that hold the document ``null``, which
+    JSON cannot tell from no document.
+    """
+    namespace, relation, first, end = chunk.bounds
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} AS {}").format(expression(c), sql.Identifier(c.name)) for c in table.columns
+    )
+    return sql.SQL(
+        "COPY (SELECT row_to_json(r.*){nulls} FROM (SELECT {columns} FROM ONLY {relation} "
+        "WHERE ctid >= {first} AND ctid < {end}) r) "
+        "TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
+    ).format(
+        nulls=_nulls(_jsonb(table)),
+        columns=columns,
+        relation=sql.Identifier(namespace, relation),
+        first=sql.SQL("{}::tid").format(sql.Literal(first)),
+        end=sql.SQL("{}::tid").format(sql.Literal(end)),
+    )
+
+
+def _nulls(jsonb: list[str]) -> sql.Composable:
+    if not jsonb:
+        return sql.SQL("")
+    found = sql.SQL(", ").join(
+        sql.SQL("CASE WHEN " + _NULL.as_string() + " THEN {1} END").format(
+            sql.Identifier("r", name), sql.Literal(f"{position} ")
+        )
+        for position, name in enumerate(jsonb)
+    )
+    return sql.SQL(", nullif(concat({}), '')").format(found)
+
+
+def _jsonb(table: Table) -> list[str]:
+    return [column.name for column in table.columns if column.base == "jsonb"]
+
+
+@dataclass(frozen=True)
+class PostgresRows:
+    """A RowReader: joins the coordinator's snapshot anew for every chunk, and holds nothing."""
+
+    url: Url = field(repr=False)
+    snapshot: str
+    lock_timeout: str
+
+    def read(self, table: Table, chunk: Chunk) -> Iterator[list[bytes]]:
+        """Batches of NDJSON rows without newlines, in the table's order."""
+        with connected(self.url, self.lock_timeout) as connection:
+            begin(connection, self.snapshot)
+            with connection.cursor().copy(copy_query(table, chunk)) as copy:
+                jsonb = _jsonb(table)
+                yield from _with_jsonb(copy, JsonbColumns(jsonb)) if jsonb else _plain(copy)
+
+
+def _plain(copy: Copy) -> Iterator[list[bytes]]:
+    rows: list[bytes] = []
+    size = 0
+    for data in copy:
+        rows.append(bytes(data[:-1]))
+        size += len(data)
+        if size >= BATCH_BYTES:
+            yield rows
+            rows, size = [], 0
+    if rows:
+        yield rows
+
+
+def _with_jsonb(copy: Copy, columns: JsonbColumns) -> Iterator[list[bytes]]:
+    for batch in _plain(copy):
+        nulls: dict[int, bytes] = {}
+        rows: list[bytes] = []
+        for line in batch:
+            if line.endswith(b"\x02"):
+                rows.append(line[:-1])
+            else:
+                row, _, found = line.partition(b"\x02")
+                nulls[len(rows)] = found
+                rows.append(row)
+        rows = columns.rewrite(rows)
+        for index, found in nulls.items():
+            rows[index] = columns.with_nulls(rows[index], [int(p) for p in found.split()])
+        yield rows

@@ -1,0 +1,145 @@
+"""One instant of a PostgreSQL schema, held by a coordinator and shared with workers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from psycopg import errors, sql
+
+from mediatool_assets.domain.chunk import Chunk
+from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.stores.postgres.catalog import Catalog, Relation, read_catalog, tables_of
+from mediatool_assets.stores.postgres.connection import (
+    Connection,
+    begin,
+    connected,
+    instance,
+    translated,
+)
+from mediatool_assets.stores.postgres.ddl import dump_ddl
+from mediatool_assets.stores.postgres.rows import PostgresRows
+
+CHUNK_ROWS = 16_384
+"""Rows of a chunk: at 4 KB a row a worker's share is some 70 MB and half a second, so that workers
+finish together, while a chunk of narrow rows still outweighs its connection."""
+
+LOCK_TIMEOUT = "60s"
+
+_OLDEST = 14  # range scans by ctid
+
+
+@dataclass(frozen=True)
+class PostgresSource:
+    """A schema of a server, to be exported. ``lock_timeout`` is PostgreSQL's, with its unit."""
+
+    url: Url = field(repr=False)
+    schema: str
+    instance: str | None = None
+    lock_timeout: str = LOCK_TIMEOUT
+    chunk_rows: int = CHUNK_ROWS
+
+    @classmethod
+    def of(cls, settings: Settings) -> "PostgresSource":
+        """The source of these settings; raises BadSettings without ``MEDIATOOL_POSTGRES_URL``."""
+        settings.require("postgres_url")
+        assert settings.postgres_url is not None  # noqa: S101 # ``require`` has seen to it
+        return cls(settings.postgres_url, settings.postgres_schema, settings.rds_instance)
+
+    @contextmanager
+    def snapshot(self) -> Iterator["PostgresSnapshot"]:
+        """Hold one snapshot open, every table of the schema locked against change of its shape."""
+        with connected(self.url, self.lock_timeout) as connection:
+            if connection.info.server_version < _OLDEST * 10_000:
+                raise BadSource(
+                    f"{instance(self.url)} is PostgreSQL {connection.info.server_version // 10_000}"
+                    f"; export needs {_OLDEST} or newer"
+                )
+            catalog = self._lock(connection)
+            [(name,)] = connection.execute("SELECT pg_export_snapshot()")
+            yield PostgresSnapshot(self, connection, catalog, name)
+
+    def _lock(self, connection: Connection) -> Catalog:
+        """Begin a transaction whose tables were locked before its snapshot was taken.
+
+        A rewrite (TRUNCATE, ALTER TABLE) between snapshot and lock would show an empty table.
+        """
+        for _ in range(5):
+            wanted = tables_of(connection, self.schema)
+            begin(connection)
+            try:
+                for name in wanted:
+                    table = sql.Identifier(self.schema, name)
+                    connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(table))
+            except errors.UndefinedTable:  # dropped meanwhile: look again
+                connection.execute("ROLLBACK")
+                continue
+            if tables_of(connection, self.schema) == wanted:
+                return read_catalog(connection, self.schema)
+            connection.execute("ROLLBACK")
+        raise BadSource(
+            f"schema {self.schema}: its tables change faster than they can be locked; "
+            "run again when the migration is through"
+        )
+
+
+@dataclass(frozen=True)
+class PostgresSnapshot:
+    """The open snapshot; ``name`` is what workers import it by."""
+
+    source: PostgresSource
+    connection: Connection = field(repr=False)
+    catalog: Catalog = field(repr=False)
+    name: str
+
+    @property
+    def schema(self) -> Schema:
+        """Every table of the schema, in order of name."""
+        return self.catalog.schema
+
+    @property
+    def facts(self) -> dict[str, str | int | None]:
+        """The source, in the words of the metadata file."""
+        return {
+            "type": "postgres",
+            "instance": self.source.instance or instance(self.source.url),
+            "snapshot_id": self.name,
+            "server_version": self.connection.info.parameter_status("server_version"),
+            "schema": self.source.schema,
+        }
+
+    @property
+    def reader(self) -> PostgresRows:
+        """What workers read with."""
+        return PostgresRows(self.source.url, self.name, self.source.lock_timeout)
+
+    def ddl(self) -> bytes:
+        """The schema as pg_dump writes it, and where its sequences stand."""
+        return dump_ddl(self.connection, self.source.url, self.schema, self.name)
+
+    def chunks(self, table: Table) -> list[Chunk]:
+        """The table in chunks, in order, with their exact row counts; none for an empty one."""
+        chunks: list[Chunk] = []
+        first = 0
+        for relation in self.catalog.relations[table.name]:
+            for rows, bounds in self._scan(relation):
+                chunks.append(Chunk(table.name, len(chunks), first, rows, (*relation, *bounds)))
+                first += rows
+        return chunks
+
+    def _scan(self, relation: Relation) -> Iterator[tuple[int, tuple[str, str]]]:
+        """Row count and bounds of each share of a relation, from one scan in the order of blocks.
+
+        The last bound lies behind any row.
+        """
+        query = sql.SQL(
+            "SELECT count(*), array_agg(ctid::text ORDER BY n) FILTER (WHERE n % {rows} = 1) "
+            "FROM (SELECT ctid, row_number() OVER () AS n FROM ONLY {relation}) s"
+        ).format(rows=self.source.chunk_rows, relation=sql.Identifier(*relation))
+        with translated(".".join(relation)):
+            [(total, starts)] = self.connection.execute(query)
+        starts = [*(starts or ()), "(4294967295,0)"]
+        for index, (first, end) in enumerate(pairwise(starts)):
+            yield min(self.source.chunk_rows, total - index * self.source.chunk_rows), (first, end)
