@@ -1,0 +1,267 @@
+"""The bucket on a real S3 server, and what can only be told from inside S3."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    BadSettings,
+    CheckFailed,
+    MediatoolError,
+    NotFound,
+    Refused,
+    Unreachable,
+)
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.stores.s3_upload import FIRST_PART, part_size
+from mediatool_assets_tests.stores.object_store_contract import (
+    PART,
+    ObjectStoreContract,
+    content,
+)
+from mediatool_assets_tests.stores.tcp_proxy import Fault, faulty
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:datetime.datetime.utcnow:DeprecationWarning"  # moto's own, under Python 3.12
+)
+
+
+class TestS3Objects(ObjectStoreContract):
+    """A real S3 server keeps the contract."""
+
+    @pytest.fixture
+    def store(self, objects: S3Objects) -> S3Objects:
+        """A fresh bucket."""
+        return objects
+
+
+def unfinished(objects: S3Objects) -> list[str]:
+    """Keys of the uploads that were begun, and neither completed nor aborted."""
+    listed = objects.client.list_multipart_uploads(Bucket=objects.bucket)
+    return [upload["Key"] for upload in listed.get("Uploads", ())]
+
+
+def header(objects: S3Objects, key: str) -> Any:
+    """Everything that the server says of an object."""
+    return objects.client.head_object(Bucket=objects.bucket, Key=key, ChecksumMode="ENABLED")
+
+
+def test_of_settings() -> None:
+    """The bucket, endpoint and key come from the settings."""
+    environ = {"S3_BUCKET": "b", "S3_ENDPOINT_URL": "http://h:1", "S3_KMS_KEY_ID": "k"}
+    settings = Settings.parse({f"MEDIATOOL_{name}": value for name, value in environ.items()})
+    assert S3Objects.of(settings) == S3Objects("b", "http://h:1", "k")
+    assert S3Objects.of(settings).uri("a/b") == "s3://b/a/b"
+
+
+def test_part_sizes() -> None:
+    """10,000 parts hold S3's largest object, none is larger than it takes, the first are small."""
+    sizes = [part_size(number) for number in range(1, 10_001)]
+    assert sum(sizes) >= 5 << 40
+    assert max(sizes) <= 5 << 30
+    assert sizes == sorted(sizes)
+    assert set(islice(sizes, 400)) == {FIRST_PART}
+
+
+def test_no_upload_is_left_open(objects: S3Objects) -> None:
+    """An upload that fails, or that comes second, is aborted on the server, parts and all."""
+    with pytest.raises(ValueError, match="ours"), objects.create("k") as sink:
+        sink.write(content(3 * PART))
+        assert unfinished(objects) == ["k"]
+        raise ValueError("ours")
+    with pytest.raises(AlreadyExists), objects.create("k") as sink:
+        sink.write(content(3 * PART))
+        objects.put("k", b"first")
+    assert unfinished(objects) == []
+
+
+@pytest.mark.parametrize("size", [1, 2 * PART])
+def test_encryption(objects: S3Objects, size: int) -> None:
+    """Every object is encrypted at rest, small or large."""
+    with objects.create("created") as sink:
+        sink.write(content(size))
+    objects.put("put", b"x")
+    for key in ("created", "put"):
+        assert header(objects, key)["ServerSideEncryption"] == "AES256"
+
+
+def test_part_checksums(objects: S3Objects) -> None:
+    """The server keeps SHA-256 checksums of what it was sent: of an object, or of its parts."""
+    objects.put("small", b"x")
+    with objects.create("large") as sink:
+        sink.write(content(2 * PART + 1))
+    assert header(objects, "small")["ChecksumSHA256"]
+    assert header(objects, "large")["ChecksumSHA256"].endswith("-3")
+
+
+@pytest.mark.parametrize("size", [10, PART + 10])
+def test_bytes_changed_on_the_way(objects: S3Objects, size: int) -> None:
+    """The server refuses bytes that do not have their checksum, and nothing is left."""
+    events = objects.client.meta.events
+
+    def damage(request: Any, **_: object) -> None:
+        body = request.body if isinstance(request.body, bytes) else request.body.read()
+        request.body = b"X" + body[1:]
+
+    for operation in ("PutObject", "UploadPart"):
+        events.register(f"before-send.s3.{operation}", damage)
+    try:
+        with pytest.raises((CheckFailed, Unreachable)), objects.create("k") as sink:
+            sink.write(content(size))
+    finally:
+        for operation in ("PutObject", "UploadPart"):
+            events.unregister(f"before-send.s3.{operation}", damage)
+    assert objects.head("k") is None
+    assert unfinished(objects) == []
+
+
+def test_long_listings(objects: S3Objects) -> None:
+    """More keys and folders than one answer holds are all listed."""
+    keys = [f"p/{i:04}/k" for i in range(1001)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: objects.put(key, b""), keys))
+    assert [info.key for info in objects.list("p/")] == keys
+    assert len(list(objects.folders("p/"))) == len(keys)
+
+
+@pytest.mark.parametrize("size", [10, 2 * PART])
+def test_a_lost_answer(objects: S3Objects, size: int) -> None:
+    """A write that took, but whose answer was lost, is not taken for someone else's."""
+    lost = Fault(b"POST /" if size > PART else b"PUT /")
+    if size > PART:
+        lost.mark = b"uploadId="
+    assert objects.endpoint_url is not None
+    with faulty(objects.endpoint_url, lost) as url:
+        with replace(objects, endpoint_url=url).create("k") as sink:
+            sink.write(content(size))
+        assert lost.happened.is_set()
+    assert objects.open("k").read(0, size) == content(size)
+    assert unfinished(objects) == []
+
+
+def test_a_lost_answer_of_a_put(objects: S3Objects) -> None:
+    """A put, and a replacement, that took although their answers were lost, have succeeded."""
+    assert objects.endpoint_url is not None
+    etag = None
+    for data in (b"1", b"2"):
+        lost = Fault(b"PUT /")
+        with faulty(objects.endpoint_url, lost) as url:
+            etag = replace(objects, endpoint_url=url).put("k", data, replacing=etag)
+            assert lost.happened.is_set()
+        assert objects.get("k") == (data, etag)
+
+
+def test_an_answer_that_breaks_off(objects: S3Objects) -> None:
+    """A range whose answer breaks off half way is asked for again."""
+    objects.put("k", content(PART))
+    assert objects.endpoint_url is not None
+    cut = Fault(b"GET /", after=PART // 2)
+    with faulty(objects.endpoint_url, cut) as url:
+        assert replace(objects, endpoint_url=url).open("k").read(0, PART) == content(PART)
+        assert cut.happened.is_set()
+
+
+CALLS: dict[str, Callable[[S3Objects], object]] = {
+    "head": lambda store: store.head("k"),
+    "get": lambda store: store.get("k"),
+    "open": lambda store: store.open("k"),
+    "list": lambda store: list(store.list("p")),
+    "folders": lambda store: list(store.folders("p")),
+    "put": lambda store: store.put("k", b""),
+    "create": lambda store: store.create("k").__enter__(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_server(objects: S3Objects, call: str) -> None:
+    """A server that is not there is Unreachable; the message names it and the next step."""
+    with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:1 does not answer.*mediatool up"):
+        CALLS[call](S3Objects(objects.bucket, "http://127.0.0.1:1"))
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_bad_credentials(objects: S3Objects, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that the server refuses are Unreachable, and are not in the message."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
+    assert objects.endpoint_url is not None
+    other = replace(objects, endpoint_url=objects.endpoint_url + "/")  # a client of its own
+    with pytest.raises(Unreachable, match=r"credentials|access denied") as caught:
+        CALLS[call](other)
+    assert "not-the-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("call", ["get", "list", "put"])
+def test_no_credentials(objects: S3Objects, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No credentials at all: the message says which variables to set."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    assert objects.endpoint_url is not None
+    other = replace(objects, endpoint_url=objects.endpoint_url + "/.")
+    with pytest.raises(Unreachable, match="AWS_ACCESS_KEY_ID"):
+        CALLS[call](other)
+
+
+@pytest.mark.parametrize("call", ["get", "list"])
+def test_no_bucket(objects: S3Objects, call: str) -> None:
+    """A bucket that is not there is a wrong setting, named."""
+    with pytest.raises(BadSettings, match="MEDIATOOL_S3_BUCKET"):
+        CALLS[call](replace(objects, bucket="there-is-no-such-bucket"))
+
+
+@pytest.fixture
+def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Objects]:
+    """A bucket of moto's, for what the real local server does not offer: cold tiers and KMS."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "moto")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    objects = S3Objects(f"bucket-{uuid.uuid4()}", f"http://{host}:{port}", "alias/backups")
+    objects.client.create_bucket(Bucket=objects.bucket)
+    yield objects
+    server.stop()
+
+
+@pytest.mark.parametrize("size", [1, 2 * PART])
+def test_kms(moto: S3Objects, size: int) -> None:
+    """With a key in the settings every object is encrypted under it."""
+    with moto.create("created") as sink:
+        sink.write(content(size))
+    moto.put("put", b"x")
+    for key in ("created", "put"):
+        said = header(moto, key)
+        assert said["ServerSideEncryption"] == "aws:kms"
+        assert said["SSEKMSKeyId"] == "alias/backups"
+
+
+@pytest.mark.parametrize("tier", ["GLACIER", "DEEP_ARCHIVE"])
+def test_cold_tiers(moto: S3Objects, tier: Any) -> None:
+    """An object in a cold tier is refused, and the message says how to have it back."""
+    moto.client.put_object(Bucket=moto.bucket, Key="k", Body=b"x", StorageClass=tier)
+    info = moto.head("k")
+    assert info is not None
+    assert info.storage_class == tier
+    for read in (lambda: moto.get("k"), lambda: moto.open("k").read(0, 1)):
+        with pytest.raises(Refused, match="restore-object"):
+            read()
+
+
+def test_messages_are_one_line(objects: S3Objects) -> None:
+    """What a person reads names the URI and is one line."""
+    with pytest.raises(NotFound) as caught:
+        objects.get("gone")
+    assert re.fullmatch(rf"s3://{objects.bucket}/gone is not there; .*", str(caught.value))
+    assert isinstance(caught.value, MediatoolError)
