@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64encode
 from hashlib import sha1
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 _LONGEST = 238  # mongodump's bound: with ".metadata.json.gz" it is a file name of 255 bytes
 _KEPT = 208  # and what it keeps of a longer one, before "%24" and 27 characters of hash
@@ -19,8 +19,8 @@ def metadata_member(database: str, collection: str) -> str:
 
 
 def _escaped(collection: str) -> str:
-    """Go's ``url.QueryEscape``; a name too long for a file is cut, and told apart by its hash."""
-    escaped = quote_plus(collection, safe="")
+    """Go's ``url.PathEscape``; a name too long for a file is cut, and told apart by its hash."""
+    escaped = quote(collection, safe="$&+=:@")
     if len(escaped) <= _LONGEST:
         return escaped
     digest = sha1(collection.encode(), usedforsecurity=False).digest()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 from bson import json_util
@@ -193,21 +194,36 @@ def _fingerprint(share: Range) -> Fingerprint:
 def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) -> None:
     """Compare collections, options and indexes with what was asked; raises CheckFailed."""
     live = {info.name: info for info in found}
-    if live.keys() != {info.name for info in wanted}:
-        odd = sorted(live.keys() ^ {info.name for info in wanted})
-        raise CheckFailed(f"collections {', '.join(odd)}: in one of archive and database only")
+    if odd := live.keys() ^ {info.name for info in wanted}:
+        raise CheckFailed(
+            f"{', '.join(sorted(odd))}: in one of archive and database only; load it again"
+        )
     for info in wanted:
-        indexes = {str(index["name"]): index for index in live[info.name].indexes}
-        missing = [
-            str(index["name"])
-            for index in info.indexes
-            if not _holds(indexes.get(str(index["name"])), index)
-        ]
-        surplus = indexes.keys() - {str(index["name"]) for index in info.indexes} - {"_id_"}
-        if missing or surplus:
-            raise CountMismatch(info.name, "indexes", missing or "no more", sorted(surplus))
+        asked = {str(index["name"]): index for index in info.indexes}
+        built = {str(index["name"]): index for index in live[info.name].indexes}
+        odd = {name for name in asked if not _same_index(built.get(name), asked[name])}
+        odd |= built.keys() - asked.keys() - {"_id_"}
+        if odd:
+            raise CheckFailed(
+                f"{info.name}: mongod has other indexes than the archive asks for: "
+                f"{', '.join(sorted(odd))}; correct the model, and load it again"
+            )
         if not _holds(live[info.name].options, info.options):
-            raise CheckFailed(f"{info.name}: mongod did not keep the collection's options")
+            raise CheckFailed(
+                f"{info.name}: mongod did not keep the collection's options; correct the model"
+            )
+
+
+def _same_index(built: dict[str, object] | None, asked: dict[str, object]) -> bool:
+    """Whether an index is as asked, its fields in order; mongod lists a text index by weights."""
+    key, weights = asked["key"], asked.get("weights", {})
+    if built is None or not isinstance(key, dict) or not isinstance(weights, dict):
+        return False
+    if "text" in key.values() and "_fts" not in key:
+        rest = {name: value for name, value in asked.items() if name != "key"}
+        texts = {field: 1 for field, kind in key.items() if kind == "text"}
+        return _holds(built, {**rest, "weights": texts | weights})
+    return _holds(built, asked) and list(cast(dict[str, object], built["key"])) == list(key)
 
 
 def _holds(live: object, wanted: object) -> bool:

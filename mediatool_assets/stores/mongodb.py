@@ -21,7 +21,6 @@ from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
-    DocumentTooLarge,
     DuplicateKeyError,
     OperationFailure,
     PyMongoError,
@@ -42,8 +41,8 @@ MARKER = "_mediatool_version"
 """The collection of the marker; no collection of a version can have this name."""
 
 _OURS = re.compile(r"mediatool_\d{8}-\d{6}")
-_ANSWER_MS = 10_000  # for a server to be found: local ones take 4 s to start
 _REQUEST_MS = 1_800_000  # for one request: building an index on the largest collection
+_LARGEST = 16 << 20  # bytes of a document: mongod's maxBsonObjectSize in every version
 _CREDENTIALS = frozenset({13, 18, 8000})  # Unauthorized, AuthenticationFailed, and Atlas's own
 _PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
     tz_aware=True,
@@ -64,6 +63,8 @@ class MongoDocuments:
     """
 
     url: Url = field(repr=False)
+    answer_ms: int = 10_000
+    """How long the server may take to be found; a local one takes 4 s to start."""
 
     @classmethod
     def of(cls, settings: Settings) -> "MongoDocuments":
@@ -99,6 +100,11 @@ class MongoDocuments:
         document does not come back as it went in, and its collection's fingerprint shows it.
         """
         with self._open(database, collection) as db:
+            if documents and len(largest := max(documents, key=len)) > _LARGEST:
+                raise CheckFailed(
+                    f"{database}.{collection}: _id {_identity(largest)} has {len(largest)} bytes, "
+                    f"more than MongoDB's {_LARGEST}; split it in the model"
+                )
             try:
                 db[collection].insert_many(map(RawBSONDocument, documents), ordered=False)
             except BulkWriteError as error:
@@ -109,12 +115,6 @@ class MongoDocuments:
                     f"{_identity(documents[first['index']])}: {_reason(first)}; correct the model "
                     "or the rows, and load again"
                 ) from None  # its details hold whole documents
-            except DocumentTooLarge as error:
-                largest = max(documents, key=len)
-                raise CheckFailed(
-                    f"{database}.{collection}: _id {_identity(largest)} has {len(largest)} bytes, "
-                    "more than MongoDB takes; split it in the model"
-                ) from error
 
     def create_indexes(
         self, database: str, collection: str, indexes: Sequence[dict[str, object]]
@@ -168,7 +168,8 @@ class MongoDocuments:
     def facts(self) -> dict[str, str | int | None]:
         """Server version, for the manifest."""
         with self._translated():
-            return {"server_version": str(_client(self.url).server_info()["version"])}
+            server = _client(self.url, self.answer_ms).server_info()
+            return {"server_version": str(server["version"])}
 
     @contextmanager
     def _open(self, database: str, collection: str | None = None) -> Iterator[Database[Any]]:
@@ -181,7 +182,7 @@ class MongoDocuments:
         if collection == MARKER:
             raise Refused(f"{MARKER} is the marker's; give the collection another name")
         with self._translated():
-            yield _client(self.url).get_database(database, _PLAIN)
+            yield _client(self.url, self.answer_ms).get_database(database, _PLAIN)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -201,7 +202,8 @@ class MongoDocuments:
                     f"({_name(error)}); correct the user in MEDIATOOL_MONGODB_URL"
                 ) from error
             raise CheckFailed(
-                f"MongoDB at {host} refused: {_name(error)}; correct the model and load again"
+                f"MongoDB at {host} refused: {_name(error)}; correct the model or the rows, and "
+                "load again"
             ) from error
         except ConfigurationError as error:
             raise BadSettings([f"MEDIATOOL_MONGODB_URL cannot be used: {error}"]) from error
@@ -210,18 +212,26 @@ class MongoDocuments:
 
 
 @lru_cache
-def _client(url: Url) -> MongoClient[Any]:
+def _client(url: Url, answer_ms: int) -> MongoClient[Any]:
     """This process's client of a server, closed at its end."""
-    client: MongoClient[Any] = MongoClient(
-        url,
-        appname="mediatool",
-        serverSelectionTimeoutMS=_ANSWER_MS,
-        connectTimeoutMS=_ANSWER_MS,
-        socketTimeoutMS=_REQUEST_MS,
-        uuidRepresentation="standard",
-        retryWrites=False,  # raw batches cannot tell a retry from a duplicate; the load is retried
-        readPreference="primary",
-    )
+    try:
+        client: MongoClient[Any] = MongoClient(
+            url,
+            appname="mediatool",
+            serverSelectionTimeoutMS=answer_ms,
+            connectTimeoutMS=answer_ms,
+            socketTimeoutMS=_REQUEST_MS,
+            uuidRepresentation="standard",
+            retryWrites=False,  # a batch sent twice would meet itself; the load is what is retried
+            readPreference="primary",
+        )
+    except (ConfigurationError, ValueError):
+        raise BadSettings(
+            [
+                "MEDIATOOL_MONGODB_URL cannot be read; write it as "
+                "mongodb://user:password@host:port/?authSource=admin, the password percent-encoded"
+            ]
+        ) from None  # the driver's words can hold a part of the password
     atexit.register(client.close)
     return client
 

@@ -1,0 +1,287 @@
+"""Dump: the database as mongodump would have written it, byte for byte what was loaded."""
+
+import json
+import tarfile
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import bson
+import pytest
+from bson import json_util
+from bson.raw_bson import RawBSONDocument
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo import MongoClient
+
+from mediatool_assets.archive.reader import ArchiveReader, split_documents
+from mediatool_assets.domain.errors import CheckFailed, CountMismatch, NotFound
+from mediatool_assets.domain.keys import archive_key, mongodb_database
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.dump import dump
+from mediatool_assets.flows.load import load
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets_tests.bson_strategies import collections
+from mediatool_assets_tests.transformed import transformed
+from mediatool_assets_tests.twins import DirectoryObjects
+
+_SECONDS = count()
+
+
+def _fresh_version() -> Version:
+    return Version(datetime(2002, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+
+
+@pytest.fixture
+def version(documents: MongoDocuments) -> Iterator[Version]:
+    """A version that no other test has; its database is gone afterwards."""
+    version = _fresh_version()
+    yield version
+    documents.drop(mongodb_database(version))
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> DirectoryObjects:
+    """An empty bucket."""
+    return DirectoryObjects(tmp_path / "objects")
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """A directory for spools."""
+    (tmp_path / "scratch").mkdir()
+    return tmp_path / "scratch"
+
+
+@pytest.fixture
+def live(documents: MongoDocuments, version: Version) -> Iterator[Any]:
+    """The version's database through another client, to look and to meddle."""
+    with MongoClient[Any](documents.url) as client:
+        yield client[mongodb_database(version)]
+
+
+def _people(rows: int, size: int = 10) -> list[bytes]:
+    return [bson.encode({"_id": n, "n": n, "text": "x" * size}) for n in range(rows)]
+
+
+def _content(reader: ArchiveReader, collection: str) -> list[bytes]:
+    blocks = reader.blocks(reader.manifest.collections()[collection].blocks)
+    return [document for block in blocks for document in split_documents(block)]
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(content=st.dictionaries(st.sampled_from(["a", "b.c", "d e"]), collections(), max_size=2))
+def test_any_document_comes_back_with_the_same_bytes(
+    bucket: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    scratch: Path,
+    content: dict[str, list[bytes]],
+) -> None:
+    """Archive -> MongoDB -> dump: every BSON type, nested, under an _id of any type."""
+    version = _fresh_version()
+    try:
+        archive = transformed(bucket, version, content)
+        result = load(bucket, documents, pool, version)
+        dumped = dump(bucket, documents, pool, version, scratch)
+    finally:
+        documents.drop(mongodb_database(version))
+    assert result.agrees_with(archive.manifest)
+    assert result.agrees_with(dumped.manifest)
+    reader = archives.reader(bucket, "dump", version)
+    for name, expected in content.items():
+        assert sorted(_content(reader, name)) == sorted(expected)
+
+
+def test_large_collections_are_dumped_in_ranges_in_order_of_id(
+    bucket: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    scratch: Path,
+) -> None:
+    """40 MB of shuffled documents, read by several workers, come out sorted and whole."""
+    people = _people(400, 100_000)
+    transformed(bucket, version, {"entities": people[200:] + people[:200]})
+    load(bucket, documents, pool, version)
+    dumped = dump(bucket, documents, pool, version, scratch)
+    assert _content(archives.reader(bucket, "dump", version), "entities") == people
+    assert dumped.manifest.source["database"] == mongodb_database(version)
+    assert list(scratch.iterdir()) == []
+
+
+def test_equal_databases_give_equal_dumps(
+    documents: MongoDocuments, pool: Executor, version: Version, scratch: Path, tmp_path: Path
+) -> None:
+    """Loaded and dumped twice, the archive has the same bytes."""
+    contents = []
+    index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
+    for name in ("first", "second"):
+        bucket = DirectoryObjects(tmp_path / name)
+        transformed(bucket, version, {"a": _people(9), "b": []}, indexes={"a": [index]})
+        load(bucket, documents, pool, version, replace=True)
+        dump(bucket, documents, pool, version, scratch)
+        contents.append(bucket.get(archive_key("dump", version))[0])
+    assert contents[0] == contents[1]
+
+
+def test_a_dump_restores_as_mongorestore_reads_it(
+    bucket: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    scratch: Path,
+    tmp_path: Path,
+    live: Any,
+) -> None:
+    """Unpacked by tar, names unescaped, documents concatenated, options and indexes as JSON."""
+    validator = {"$jsonSchema": {"required": ["n"], "properties": {"n": {"bsonType": "int"}}}}
+    transformed(
+        bucket,
+        version,
+        {"line items": _people(20), "a.b/c": _people(2), "empty": []},
+        options={"line items": {"validator": validator}},
+        indexes={"line items": [{"v": 2, "key": {"n": -1}, "name": "n_-1", "unique": True}]},
+    )
+    load(bucket, documents, pool, version)
+    dump(bucket, documents, pool, version, scratch)
+    with tarfile.open(bucket.root / "objects" / archive_key("dump", version)) as tar:
+        tar.extractall(tmp_path / "out", filter="data")
+    (database,) = (p for p in (tmp_path / "out" / str(version)).iterdir() if p.is_dir())
+    assert database.name == mongodb_database(version)
+    with MongoClient[Any](documents.url) as client:
+        restored = client["restored_by_test_dump"]
+        try:
+            _restore(database, restored)
+            _assert_equal(restored, live)
+        finally:
+            client.drop_database(restored)
+
+
+def _restore(folder: Path, database: Any) -> None:
+    """What mongorestore does with a folder: its rules read in its source, none of our code."""
+    for metadata in sorted(folder.glob("*.metadata.json")):
+        content = json_util.loads(metadata.read_text())
+        name = unquote(metadata.name.removesuffix(".metadata.json"))
+        assert content["collectionName"] == name
+        database.command({"create": name, **content["options"]})
+        data = metadata.with_name(metadata.name.replace(".metadata.json", ".bson")).read_bytes()
+        if rows := [RawBSONDocument(bson.encode(row)) for row in bson.decode_all(data)]:
+            database[name].insert_many(rows)
+        if indexes := [i for i in content["indexes"] if i["name"] != "_id_"]:
+            database.command({"createIndexes": name, "indexes": indexes})
+
+
+def _assert_equal(one: Any, other: Any) -> None:
+    for name in ("a.b/c", "empty", "line items"):
+        assert list(one[name].find()) == list(other[name].find())
+        assert list(one[name].list_indexes()) == list(other[name].list_indexes())
+        assert one[name].options() == other[name].options()
+
+
+def test_metadata_is_canonical_extended_json_without_a_uuid(
+    bucket: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    scratch: Path,
+) -> None:
+    """Numbers keep their types, and nothing of the server's own is in the file."""
+    transformed(bucket, version, {"teams": _people(1)})
+    load(bucket, documents, pool, version)
+    dump(bucket, documents, pool, version, scratch)
+    reader = archives.reader(bucket, "dump", version)
+    assert json.loads(reader.read_file(f"mediatool_{version}/teams.metadata.json")) == {
+        "options": {},
+        "indexes": [
+            {"v": {"$numberInt": "2"}, "key": {"_id": {"$numberInt": "1"}}, "name": "_id_"}
+        ],
+        "collectionName": "teams",
+        "type": "collection",
+    }
+
+
+def test_a_dump_that_is_there_is_adopted(
+    bucket: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    scratch: Path,
+) -> None:
+    """A retried step finds its own archive and returns it."""
+    transformed(bucket, version, {"teams": _people(3)})
+    load(bucket, documents, pool, version)
+    first = dump(bucket, documents, pool, version, scratch)
+    assert dump(bucket, documents, pool, version, scratch) == first
+
+
+def test_a_database_without_a_marker_is_not_dumped(
+    bucket: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    scratch: Path,
+    live: Any,
+) -> None:
+    """A half-loaded database is refused with the next step."""
+    live["teams"].insert_one({"_id": 1})
+    with pytest.raises(NotFound, match="load the version first"):
+        dump(bucket, documents, pool, version, scratch)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"update": "teams", "updates": [{"q": {"_id": 1}, "u": {"$set": {"n": 8}}}]},
+        {"delete": "teams", "deletes": [{"q": {"_id": 2}, "limit": 1}]},
+        {"insert": "teams", "documents": [{"_id": 99}]},
+    ],
+    ids=["update", "delete", "insert"],
+)
+def test_a_document_changed_after_the_load_stops_the_dump(
+    bucket: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    scratch: Path,
+    live: Any,
+    change: dict[str, Any],
+) -> None:
+    """The collection is named and no archive is left."""
+    transformed(bucket, version, {"teams": _people(3)})
+    load(bucket, documents, pool, version)
+    live.command(change)
+    with pytest.raises(CountMismatch, match="teams"):
+        dump(bucket, documents, pool, version, scratch)
+    assert bucket.head(archive_key("dump", version)) is None
+
+
+@pytest.mark.parametrize("name", ["strays", "teams"])
+def test_a_collection_that_came_or_went_stops_the_dump(
+    bucket: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    scratch: Path,
+    live: Any,
+    name: str,
+) -> None:
+    """The collection is named and no archive is left."""
+    transformed(bucket, version, {"teams": _people(3)})
+    load(bucket, documents, pool, version)
+    if name == "teams":
+        live.drop_collection(name)
+    else:
+        live.create_collection(name)
+    with pytest.raises(CheckFailed, match=name):
+        dump(bucket, documents, pool, version, scratch)
+    assert bucket.head(archive_key("dump", version)) is None

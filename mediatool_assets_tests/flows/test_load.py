@@ -1,0 +1,260 @@
+"""Load: what reaches MongoDB is what the archive holds, or nothing looks complete."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+from bson import Timestamp
+from pymongo import MongoClient
+
+from mediatool_assets.domain.errors import AlreadyExists, BadArchive, CheckFailed, CountMismatch
+from mediatool_assets.domain.keys import archive_key, mongodb_database
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.load import load, loaded
+from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets_tests.transformed import transformed
+from mediatool_assets_tests.twins import DirectoryObjects
+
+_SECONDS = count()
+
+
+@pytest.fixture
+def version(documents: MongoDocuments) -> Iterator[Version]:
+    """A version that no other test has; its database is gone afterwards."""
+    version = Version(datetime(2001, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+    yield version
+    documents.drop(mongodb_database(version))
+
+
+@pytest.fixture
+def archives(tmp_path: Path) -> DirectoryObjects:
+    """An empty bucket."""
+    return DirectoryObjects(tmp_path / "objects")
+
+
+@pytest.fixture
+def live(documents: MongoDocuments, version: Version) -> Iterator[Any]:
+    """The version's database through another driver's client, to look and to meddle."""
+    with MongoClient[Any](documents.url) as client:
+        yield client[mongodb_database(version)]
+
+
+def _people(rows: int, size: int = 10) -> list[bytes]:
+    return [bson.encode({"_id": n, "n": n, "text": "x" * size}) for n in range(rows)]
+
+
+def test_every_document_arrives_and_the_marker_says_so(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """Counts and fingerprints of the marker are those of the archive, empty collections too."""
+    archive = transformed(archives, version, {"campaigns": _people(300), "teams": []})
+    result = load(archives, documents, pool, version)
+    assert result.documents == {"campaigns": 300, "teams": 0}
+    assert result.agrees_with(archive.manifest)
+    assert loaded(documents, version) == result
+    assert [c.name for c in documents.collections(result.database)] == ["campaigns", "teams"]
+
+
+def test_large_collections_are_loaded_and_verified_in_shares(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """40 MB in one collection is inserted and read back by several workers, whole."""
+    steps: list[tuple[str, int, int]] = []
+    archive = transformed(archives, version, {"entities": _people(400, 100_000)})
+    result = load(archives, documents, pool, version, progress=lambda *step: steps.append(step))
+    assert result.agrees_with(archive.manifest)
+    assert len([step for step in steps if step[0] == "load"]) > 1
+    assert len([step for step in steps if step[0] == "verify"]) > 1
+    assert steps[-1] == ("verify", 400, 400)
+
+
+def test_a_complete_database_is_refused(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """Loading again touches nothing, and names --replace."""
+    transformed(archives, version, {"teams": _people(3)})
+    first = load(archives, documents, pool, version)
+    with pytest.raises(AlreadyExists, match="--replace"):
+        load(archives, documents, pool, version)
+    assert loaded(documents, version) == first
+
+
+def test_a_complete_database_is_replaced_when_told(
+    archives: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    live: Any,
+) -> None:
+    """With replace, what was added by hand is gone and the archive's documents stand."""
+    transformed(archives, version, {"teams": _people(3)})
+    first = load(archives, documents, pool, version)
+    live["notes"].insert_one({"_id": 1})
+    assert load(archives, documents, pool, version, replace=True) == first
+    assert sorted(live.list_collection_names()) == [MARKER, "teams"]
+
+
+def test_a_damaged_archive_costs_no_complete_database(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """Replacing reads the archive to its end before the first drop."""
+    archive = transformed(archives, version, {"teams": _people(3)})
+    first = load(archives, documents, pool, version)
+    path = archives.root / "objects" / archive_key("transformed", version)
+    block = archive.manifest.collections()["teams"].blocks[0]
+    data = bytearray(path.read_bytes())
+    data[block.offset + 20] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(BadArchive):
+        load(archives, documents, pool, version, replace=True)
+    assert loaded(documents, version) == first
+
+
+def test_a_half_loaded_database_is_replaced(
+    archives: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    live: Any,
+) -> None:
+    """What has no marker is not complete, and the next load starts from nothing."""
+    live["teams"].insert_many([{"_id": n} for n in range(100, 110)])
+    assert loaded(documents, version) is None
+    transformed(archives, version, {"teams": _people(3)})
+    assert load(archives, documents, pool, version).documents == {"teams": 3}
+
+
+@dataclass(frozen=True)
+class _Mortal(MongoDocuments):
+    """A store whose worker is killed, as by the kernel, after it has inserted document 250."""
+
+    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+        MongoDocuments.insert(self, database, collection, documents)
+        if any(bson.decode(document)["_id"] == 250 for document in documents):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_leaves_no_complete_database(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """SIGKILL in mid-load fails the load with a next step; the same load then succeeds."""
+    transformed(archives, version, {"entities": _people(400, 100_000)})
+    with worker_pool(2) as mortals, pytest.raises(CheckFailed, match="worker process died"):
+        load(archives, _Mortal(documents.url), mortals, version)
+    assert documents.exists(mongodb_database(version))
+    assert loaded(documents, version) is None
+    assert load(archives, documents, pool, version).documents == {"entities": 400}
+
+
+def test_a_document_that_the_validator_refuses_stops_the_load(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """The message names collection, _id and rule, and no value; no marker is left."""
+    schema = {"properties": {"email": {"bsonType": "string", "maxLength": 5}}, "required": ["n"]}
+    transformed(
+        archives,
+        version,
+        {"users": [bson.encode({"_id": "u7", "n": 1, "email": "secret@example.org"})]},
+        options={"users": {"validator": {"$jsonSchema": schema}}},
+    )
+    with pytest.raises(CheckFailed, match=r"users: 1 of 1 .*'u7'.*maxLength of email") as caught:
+        load(archives, documents, pool, version)
+    assert "secret" not in str(caught.value)
+    assert loaded(documents, version) is None
+
+
+def test_indexes_and_validators_are_those_of_the_archive(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """Unique, compound, partial and text indexes, and the validator, stand after the load."""
+    wanted = [
+        {"v": 2, "key": {"n": 1}, "name": "n_1", "unique": True},
+        {"v": 2, "key": {"text": 1, "n": -1}, "name": "both", "sparse": True},
+        {"v": 2, "key": {"n": 1, "_id": 1}, "name": "part", "partialFilterExpression": {"n": 1}},
+        {"v": 2, "key": {"text": "text"}, "name": "words"},
+    ]
+    validator = {"$jsonSchema": {"required": ["n"], "properties": {"n": {"bsonType": "int"}}}}
+    transformed(
+        archives,
+        version,
+        {"teams": _people(5)},
+        options={"teams": {"validator": validator}},
+        indexes={"teams": wanted},
+    )
+    load(archives, documents, pool, version)
+    (info,) = documents.collections(mongodb_database(version))
+    assert [index["name"] for index in info.indexes] == ["_id_", "n_1", "both", "part", "words"]
+    assert info.options["validator"] == validator
+
+
+def test_a_unique_index_that_the_data_breaks_stops_the_load(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """Two documents with one value are an error without that value; no marker is left."""
+    twice = [bson.encode({"_id": n, "email": "secret@example.org"}) for n in range(2)]
+    unique = {"v": 2, "key": {"email": 1}, "name": "email_1", "unique": True}
+    transformed(archives, version, {"users": twice}, indexes={"users": [unique]})
+    with pytest.raises(CheckFailed, match="DuplicateKey") as caught:
+        load(archives, documents, pool, version)
+    assert "secret" not in str(caught.value)
+    assert loaded(documents, version) is None
+
+
+@dataclass(frozen=True)
+class _Forgetful(MongoDocuments):
+    """A store that does not build indexes."""
+
+    def create_indexes(
+        self, database: str, collection: str, indexes: Sequence[dict[str, object]]
+    ) -> None:
+        """Build nothing."""
+
+
+def test_a_missing_index_is_noticed(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """The list that mongod gives is compared with the archive's; no marker is left."""
+    index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
+    transformed(archives, version, {"teams": _people(5)}, indexes={"teams": [index]})
+    with pytest.raises(CheckFailed, match=r"other indexes .*: n_1"):
+        load(archives, _Forgetful(documents.url), pool, version)
+    assert loaded(documents, version) is None
+
+
+def test_what_mongod_would_alter_is_noticed(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """mongod fills in an empty Timestamp; the document read back is not the one of the archive."""
+    altered = [bson.encode({"_id": 1, "at": Timestamp(0, 0)})]
+    transformed(archives, version, {"teams": altered})
+    with pytest.raises(CountMismatch, match="fingerprint"):
+        load(archives, documents, pool, version)
+    assert loaded(documents, version) is None
+
+
+def test_no_other_database_is_touched(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """A neighbouring version and a stranger's database keep every document through a replace."""
+    neighbour = Version(version.moment + timedelta(days=1))
+    with MongoClient[Any](documents.url) as client:
+        for name in (mongodb_database(neighbour), "strangers"):
+            client[name]["teams"].insert_one({"_id": 1})
+        try:
+            transformed(archives, version, {"teams": _people(3)})
+            load(archives, documents, pool, version)
+            load(archives, documents, pool, version, replace=True)
+            for name in (mongodb_database(neighbour), "strangers"):
+                assert list(client[name]["teams"].find()) == [{"_id": 1}]
+        finally:
+            for name in (mongodb_database(neighbour), "strangers"):
+                client.drop_database(name)

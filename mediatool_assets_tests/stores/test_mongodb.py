@@ -1,0 +1,235 @@
+"""The MongoDB store: our databases only, errors in our words, documents in every order of _id."""
+
+import pickle
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count, pairwise
+from typing import Any
+from urllib.parse import urlsplit
+
+import bson
+import pytest
+from bson import Decimal128, Int64, ObjectId
+from bson.binary import Binary
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mediatool_assets.archive.reader import split_documents
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    BadSettings,
+    CheckFailed,
+    Refused,
+    Unreachable,
+)
+from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets_tests.bson_strategies import collections
+
+_SECONDS = count()
+_CALLS: dict[str, Callable[[MongoDocuments, str], object]] = {
+    "marker": lambda store, name: store.marker(name),
+    "exists": lambda store, name: store.exists(name),
+    "drop": lambda store, name: store.drop(name),
+    "create": lambda store, name: store.create(name, "c", {}),
+    "insert": lambda store, name: store.insert(name, "c", [bson.encode({"_id": 1})]),
+    "create_indexes": lambda store, name: store.create_indexes(name, "c", []),
+    "mark": lambda store, name: store.mark(name, {"_id": 1}),
+    "collections": lambda store, name: store.collections(name),
+    "bounds": lambda store, name: store.bounds(name, "c", 1),
+    "documents": lambda store, name: list(store.documents(name, "c")),
+}
+
+
+@pytest.fixture
+def database(documents: MongoDocuments) -> Iterator[str]:
+    """The name of a database that no other test has; it is gone afterwards."""
+    moment = datetime(2003, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS))
+    name = moment.strftime("mediatool_%Y%m%d-%H%M%S")
+    yield name
+    documents.drop(name)
+
+
+@pytest.mark.parametrize("call", _CALLS.values(), ids=_CALLS)
+@pytest.mark.parametrize(
+    "name", ["admin", "mediatool", "media_tool_20250101-000000", "mediatool_20250101-000000\n"]
+)
+def test_other_databases_are_refused(
+    call: Callable[[MongoDocuments, str], object], name: str
+) -> None:
+    """Every method refuses, before it connects, what is not a version's database."""
+    nowhere = MongoDocuments(Url("mongodb://127.0.0.1:1"), answer_ms=1)
+    with pytest.raises(Refused, match="not a database of a version"):
+        call(nowhere, name)
+
+
+@pytest.mark.parametrize("call", ["create", "insert", "create_indexes", "bounds", "documents"])
+def test_the_marker_is_no_collection(call: str) -> None:
+    """Nothing is created, written or read under the marker's name but by mark and marker."""
+    arguments = {"create": ({},), "insert": ([],), "create_indexes": ([],), "bounds": (1,)}
+    nowhere = MongoDocuments(Url("mongodb://127.0.0.1:1"), answer_ms=1)
+    with pytest.raises(Refused, match="the marker's"):
+        result = getattr(nowhere, call)(
+            "mediatool_20250101-000000", MARKER, *arguments.get(call, ())
+        )
+        list(result)
+
+
+def test_settings_without_a_url_are_refused() -> None:
+    """The missing variable is named."""
+    with pytest.raises(BadSettings, match="MEDIATOOL_MONGODB_URL"):
+        MongoDocuments.of(Settings())
+
+
+def test_an_unreachable_server_is_named_without_its_password() -> None:
+    """Host and next step are in the message; the password is in neither it nor the repr."""
+    url = Url("mongodb://reader:hunter2@127.0.0.1:1/?authSource=admin")
+    nowhere = MongoDocuments.of(Settings(mongodb_url=url))
+    quick = MongoDocuments(nowhere.url, answer_ms=50)
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1 does not answer") as caught:
+        quick.exists("mediatool_20250101-000000")
+    assert "hunter2" not in str(caught.value) + repr(quick)
+
+
+def test_wrong_credentials_are_called_so(documents: MongoDocuments) -> None:
+    """A server that answers and refuses the password is told from one that does not answer."""
+    host = urlsplit(documents.url).netloc.rpartition("@")[2]
+    stranger = MongoDocuments(Url(f"mongodb://stranger:hunter2@{host}/?authSource=admin"))
+    with pytest.raises(Unreachable, match="refuses the credentials") as caught:
+        stranger.exists("mediatool_20250101-000000")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["mongodb://u:hunter2/x@127.0.0.1:1", "mongodb://u:p@h:hunter2", "mongodb://"]
+)
+def test_a_url_that_the_driver_cannot_read_is_a_setting(url: str) -> None:
+    """The setting is named and its shape shown; no part of the password is."""
+    with pytest.raises(BadSettings, match="MEDIATOOL_MONGODB_URL") as caught:
+        MongoDocuments(Url(url)).exists("mediatool_20250101-000000")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_copy_for_a_worker_reaches_the_same_server(
+    documents: MongoDocuments, database: str
+) -> None:
+    """Pickling keeps the settings and no connection."""
+    documents.create(database, "teams", {})
+    copy = pickle.loads(pickle.dumps(documents))  # noqa: S301  # our own bytes
+    assert copy == documents
+    assert copy.exists(database)
+
+
+def test_the_first_refused_document_is_named(documents: MongoDocuments, database: str) -> None:
+    """A duplicate _id is reported with it, and without the document's values."""
+    same = [bson.encode({"_id": ObjectId(b"a" * 12), "email": "secret@example.org"})] * 2
+    with pytest.raises(CheckFailed, match=r"1 of 2 .*the same _id") as caught:
+        documents.insert(database, "users", same)
+    assert repr(ObjectId(b"a" * 12)) in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_document_too_large_for_mongodb_is_named(
+    documents: MongoDocuments, database: str
+) -> None:
+    """More than 16 MiB is refused with its _id and size."""
+    large = [bson.encode({"_id": 1}), bson.encode({"_id": 2, "text": "x" * (17 << 20)})]
+    with pytest.raises(CheckFailed, match="_id 2 has 17825817 bytes"):
+        documents.insert(database, "users", large)
+
+
+@pytest.mark.parametrize(
+    ("validator", "document", "reason"),
+    [
+        ({"$jsonSchema": {"required": ["name"]}}, {}, "required of name"),
+        (
+            {"$jsonSchema": {"properties": {"n": {"bsonType": "int"}}}},
+            {"n": "secret"},
+            "bsonType of n",
+        ),
+        ({"n": {"$gt": 5}}, {"n": 1}, "the validator refuses it"),
+    ],
+    ids=["required", "type", "expression"],
+)
+def test_the_validators_reason_is_told_without_values(
+    documents: MongoDocuments,
+    database: str,
+    validator: dict[str, Any],
+    document: dict[str, Any],
+    reason: str,
+) -> None:
+    """The rule and the field are named; the value, which may be personal, is not."""
+    documents.create(database, "users", {"validator": validator})
+    with pytest.raises(CheckFailed, match=reason) as caught:
+        documents.insert(database, "users", [bson.encode({"_id": 1, **document})])
+    assert "secret" not in str(caught.value)
+
+
+def test_a_validator_that_mongod_does_not_take_is_explained(
+    documents: MongoDocuments, database: str
+) -> None:
+    """mongod's own words say what is wrong with it."""
+    with pytest.raises(CheckFailed, match="bsontype"):
+        documents.create(database, "users", {"validator": {"$jsonSchema": {"bsontype": "int"}}})
+
+
+def test_the_marker_is_written_once(documents: MongoDocuments, database: str) -> None:
+    """It is found again as it was written, counts no collection, and cannot be replaced."""
+    assert documents.marker(database) is None
+    marker: dict[str, object] = {"_id": "v", "complete": True, "documents": {"a.b": 3}}
+    documents.mark(database, marker)
+    assert documents.marker(database) == marker
+    assert documents.collections(database) == []
+    with pytest.raises(AlreadyExists):
+        documents.mark(database, marker)
+
+
+def test_dropping_what_is_absent_does_nothing(documents: MongoDocuments, database: str) -> None:
+    """No error, before and after."""
+    documents.drop(database)
+    assert not documents.exists(database)
+    documents.create(database, "teams", {})
+    documents.drop(database)
+    assert not documents.exists(database)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(content=collections(), step=st.integers(1, 5))
+def test_ranges_hold_every_document_once_in_order(
+    documents: MongoDocuments, database: str, content: list[bytes], step: int
+) -> None:
+    """Whatever the types of the _id values, the ranges together are the whole, sorted."""
+    documents.drop(database)
+    if content:
+        documents.insert(database, "c", content)
+    whole = [d for batch in documents.documents(database, "c") for d in batch]
+    bounds = [None, *documents.bounds(database, "c", step), None]
+    parts = [
+        [d for batch in documents.documents(database, "c", first, end) for d in batch]
+        for first, end in pairwise(bounds)
+    ]
+    assert sorted(whole) == sorted(content)
+    assert [d for part in parts for d in part] == whole
+    assert all(len(part) == step for part in parts[:-1])
+
+
+def test_ids_of_unlike_types_have_one_order(documents: MongoDocuments, database: str) -> None:
+    """Numbers of all types together, then text, documents, binary, ids, dates."""
+    ids: list[Any] = [
+        1,
+        Int64(2),
+        2.5,
+        Decimal128("3"),
+        "a",
+        {"platformId": 1, "date": datetime(2020, 1, 1, tzinfo=UTC)},
+        Binary(b"x" * 16, 4),
+        ObjectId(b"a" * 12),
+        datetime(2020, 1, 1, tzinfo=UTC),
+    ]
+    wanted = [bson.encode({"_id": value}) for value in ids]
+    documents.insert(database, "c", wanted[::-1])
+    assert [d for batch in documents.documents(database, "c") for d in batch] == wanted
+    assert list(split_documents(b"".join(documents.bounds(database, "c", 4)))) == wanted[4::4]

@@ -1,0 +1,47 @@
+"""Transformed archives of documents that a test makes up, in an object store of its own."""
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from bson import json_util
+
+from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain.dump_layout import bson_member, metadata_member
+from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.archives import Archived, publish
+from mediatool_assets.flows.ports import ObjectStore
+
+ID_INDEX = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
+
+
+def transformed(
+    objects: ObjectStore,
+    version: Version,
+    collections: Mapping[str, Iterable[bytes]],
+    *,
+    options: Mapping[str, Mapping[str, object]] | None = None,
+    indexes: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
+) -> Archived:
+    """Publish the documents of every collection, with its options and further indexes."""
+    database = mongodb_database(version)
+
+    def write(writer: ArchiveWriter) -> Manifest:
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, documents in sorted(collections.items()):
+                spool = spool_rows(Path(scratch, "spool"), ([d] for d in documents), end=b"")
+                writer.add_rows(bson_member(database, name), [spool], collection=name)
+                metadata = {
+                    "options": (options or {}).get(name, {}),
+                    "indexes": [ID_INDEX, *(indexes or {}).get(name, ())],
+                    "collectionName": name,
+                    "type": "collection",
+                }
+                text = json_util.dumps(metadata, json_options=json_util.CANONICAL_JSON_OPTIONS)
+                writer.add_file(metadata_member(database, name), text.encode())
+        return writer.finish()
+
+    return publish(objects, "transformed", version, write)
