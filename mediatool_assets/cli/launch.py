@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from mediatool_assets.cli.output import working
 from mediatool_assets.cli.tether import tethered
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import Progress
 
 _GRACE_SECONDS = 30.0  # to abort an upload and record the run as canceled, when interrupted
-_STEP_STARTED = 'Started execution of step "'  # Dagster's own words in its log
+_STEP = 'Started execution of step "'  # Dagster's own words in its log
+_ROWS = re.compile(r"(\w+): ([\d,]+) of ([\d,]+) rows$")  # and those of a step's progress
 
 
 class RunFailed(MediatoolError):
@@ -64,14 +67,12 @@ def _converse(process: subprocess.Popen[bytes], request: bytes, task: str, log: 
                 try:
                     return process.communicate(request, timeout=0.2)[0]
                 except subprocess.TimeoutExpired:
-                    if step := _latest_step(events):
-                        progress(step, 0, 0)
-    except BaseException:
+                    _follow(events, progress)
+    finally:
         stop(process)
-        raise
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     """Interrupt a process and wait for it to clean up; kill it when that takes too long."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
@@ -82,10 +83,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _latest_step(events: IO[str]) -> str:
-    """The step that the lines written since the last call say was started, if any."""
-    started = [line.partition(_STEP_STARTED)[2] for line in events if _STEP_STARTED in line]
-    return started[-1].strip(' ".\n') if started else ""
+def _follow(events: IO[str], progress: Progress) -> None:
+    """Tell ``progress`` what the lines written since the last call say."""
+    for line in events:
+        if (rows := _ROWS.search(line.rstrip())) is not None:
+            step, done, total = rows.groups()
+            progress(step, int(done.replace(",", "")), int(total.replace(",", "")))
+        elif _STEP in line:
+            progress(line.partition(_STEP)[2].strip(' ".\n'), 0, 0)
 
 
 def _run_of(answer: bytes, returncode: int, log: Path) -> Run:

@@ -19,6 +19,7 @@ from mediatool_assets.cli import runs, source, versions
 from mediatool_assets.domain.errors import MediatoolError
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h, so that it is not taken for one of the contract's codes
+_INTERRUPTED = 130  # what typer makes of Ctrl-C, as shells do
 _PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s@]*@")
 
 app = typer.Typer(
@@ -90,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{type(error).__name__}: {error}; a defect: run it again with `mediatool --debug`"
         )
         return _report(error, message, DEFECT, session)
+    if code == _INTERRUPTED:
+        return _fail("interrupted; nothing that was half done counts", code)
     return code if isinstance(code, int) else 0
 
 

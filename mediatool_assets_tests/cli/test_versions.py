@@ -1,0 +1,231 @@
+"""``versions``, ``latest``, ``show`` and ``fetch`` against a bucket with two versions."""
+
+import json
+import tarfile
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain import metadata as metadata_file
+from mediatool_assets.domain import registry as registry_file
+from mediatool_assets.domain.keys import (
+    REGISTRY_KEY,
+    Kind,
+    archive_key,
+    metadata_key,
+    mongodb_database,
+)
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.metadata import (
+    Databases,
+    DumpExport,
+    Exports,
+    Metadata,
+    Purpose,
+    RawExport,
+    Source,
+    TransformedExport,
+    instant,
+)
+from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.complete import sha256_of
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.cli.conftest import Run
+
+OLD, NEW = "20250621-143000", "20250622-080000"
+
+
+def _archive(objects: S3Objects, kind: Kind, version: Version, scratch: Path) -> tuple[str, int]:
+    """Publish an archive of two users; return its SHA-256 and size."""
+
+    def write(writer: ArchiveWriter) -> Manifest:
+        spool = spool_rows(scratch / f"{kind}.spool", [[b'{"id":1}', b'{"id":2}']], b"\n")
+        writer.add_rows("users.ndjson", [spool], table="users")
+        return writer.finish()
+
+    archived = archives.publish(objects, kind, version, write)
+    return sha256_of(objects.open(archive_key(kind, version))), archived.size
+
+
+def _complete(objects: S3Objects, version: Version, purpose: Purpose, scratch: Path) -> Entry:
+    """Put a complete version of two users into the bucket."""
+    raw, transformed, dump = (
+        _archive(objects, kind, version, scratch) for kind in ("raw", "transformed", "dump")
+    )
+
+    def uri(kind: Kind) -> str:
+        return objects.uri(archive_key(kind, version))
+
+    metadata = Metadata(
+        timestamp=str(version),
+        export_date=version.partition,
+        source=Source("postgres", "media-tool-production", "0003-1", "16.4", "media_tool"),
+        exports=Exports(
+            RawExport(uri("raw"), 0.1, 2, 1, *raw, {"users": 2, "empty": 0}, "f" * 64),
+            TransformedExport(uri("transformed"), 0.1, ("users",), *transformed, {"users": 2}),
+            DumpExport(uri("dump"), 0.1, *dump, {"users": 2}),
+        ),
+        databases_created=Databases(None, mongodb_database(version)),
+        export_duration_minutes=0.5,
+        export_complete=instant(version.moment + timedelta(seconds=30)),
+        purpose=purpose,
+        notes="Testing new schema design" if purpose == "testing" else "",
+        tool_version="0.1.0",
+        seconds={"export": 1.5},
+        warnings=("users: 1 lookup finds nothing",),
+    )
+    objects.put(metadata_key(version), metadata_file.encode(metadata))
+    return Entry.of(metadata)
+
+
+@pytest.fixture
+def bucket(
+    objects: S3Objects,
+    restored_environment: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> S3Objects:
+    """A bucket with two complete versions, named by the environment."""
+    entries = [
+        _complete(objects, Version.parse(OLD), "daily_backup", tmp_path),
+        _complete(objects, Version.parse(NEW), "testing", tmp_path),
+    ]
+    objects.put(REGISTRY_KEY, registry_file.encode(entries))
+    monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
+    monkeypatch.setenv("MEDIATOOL_S3_ENDPOINT_URL", objects.endpoint_url or "")
+    monkeypatch.chdir(tmp_path)
+    return objects
+
+
+def test_latest_prints_the_version_and_nothing_else(mediatool: Run, bucket: S3Objects) -> None:
+    """So that $(mediatool latest) can stand in another command."""
+    assert mediatool("latest").out == f"{NEW}\n"
+    document = json.loads(mediatool("latest", "--json").out)
+    assert document == {
+        "version": NEW,
+        "partition": "2025-06-22",
+        "database": f"mediatool_{NEW}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ([], [OLD, NEW]),
+        (["--from", "2025-06-22"], [NEW]),
+        (["--to", "2025-06-21"], [OLD]),
+        (["--from", "2025-06-21", "--to", "2025-06-22"], [OLD, NEW]),
+        (["--from", "2025-07-01"], []),
+        (["--purpose", "testing"], [NEW]),
+        (["--purpose", "daily_backup", "--from", "2025-06-22"], []),
+    ],
+)
+def test_versions_are_chosen_by_day_and_purpose(
+    mediatool: Run, bucket: S3Objects, words: list[str], found: list[str]
+) -> None:
+    """Both days are included; --json is the registry's own shape."""
+    result = mediatool("versions", *words, "--json")
+    assert [entry["version"] for entry in json.loads(result.out)] == found
+    assert (result.code, result.err) == (0, "")
+    for version in (OLD, NEW):
+        assert (version in mediatool("versions", *words).out) is (version in found)
+
+
+def test_versions_loses_no_text_in_a_pipe(mediatool: Run, bucket: S3Objects) -> None:
+    """Where no terminal sets a width, no column is cut."""
+    assert f"mediatool_{NEW}" in mediatool("versions").out
+    assert "Testing new schema design" in mediatool("versions").out
+
+
+def test_show_tells_rows_documents_and_warnings(mediatool: Run, bucket: S3Objects) -> None:
+    """Everything that a person asks of one version, on stdout."""
+    out = mediatool("show", OLD).out
+    for text in (
+        f"mediatool_{OLD}",
+        "media-tool-production",
+        bucket.uri(archive_key("raw", Version.parse(OLD))),
+        "1 lookup finds nothing",
+        "empty",
+    ):
+        assert text in out
+
+
+def test_show_json_is_the_metadata_file(mediatool: Run, bucket: S3Objects) -> None:
+    """--json gives what lies in the bucket, field by field."""
+    stored, _ = bucket.get(metadata_key(Version.parse(NEW)))
+    assert json.loads(mediatool("show", NEW, "--json").out) == msgspec.json.decode(stored)
+
+
+@pytest.mark.parametrize("command", ["show", "fetch"])
+def test_unknown_version_says_where_to_look(
+    mediatool: Run, bucket: S3Objects, command: str
+) -> None:
+    """A version that is not complete is bad input; the answer names the list."""
+    result = mediatool(command, "20250623-000000")
+    assert result.code == 3
+    assert "20250623-000000" in result.err
+    assert "`mediatool versions`" in result.err
+    assert result.out == ""
+
+
+@pytest.mark.parametrize("kind", ["raw", "transformed", "dump"])
+def test_fetch_brings_a_whole_archive(
+    mediatool: Run, bucket: S3Objects, tmp_path: Path, kind: Kind
+) -> None:
+    """The file is the bucket's, under its own name, in a directory that is made."""
+    result = mediatool("fetch", NEW, "--kind", kind, "--output", tmp_path / "new" / "place")
+    assert result.code == 0
+    path = Path(result.out.strip())
+    key = archive_key(kind, Version.parse(NEW))
+    assert path == tmp_path / "new" / "place" / Path(key).name
+    assert path.read_bytes() == bucket.get(key)[0]
+    with tarfile.open(path) as tar:
+        assert tar.getnames() == [f"{NEW}/users.ndjson", f"{NEW}/manifest.json"]
+
+
+def test_fetch_json_names_the_file(mediatool: Run, bucket: S3Objects, tmp_path: Path) -> None:
+    """--json gives the path and the bytes; the default is the raw archive, here."""
+    document = json.loads(mediatool("fetch", NEW, "--json").out)
+    path = tmp_path / f"{NEW}-raw.tar.gz"
+    assert document == {"path": str(path), "bytes": path.stat().st_size}
+
+
+def test_fetch_touches_no_other_file(mediatool: Run, bucket: S3Objects, tmp_path: Path) -> None:
+    """A file of that name that is something else is kept, and the answer is a refusal."""
+    other = tmp_path / f"{NEW}-raw.tar.gz"
+    other.write_text("mine")
+    result = mediatool("fetch", NEW)
+    assert result.code == 5
+    assert other.read_text() == "mine"
+
+
+def test_empty_bucket_has_no_latest(
+    mediatool: Run,
+    objects: S3Objects,
+    restored_environment: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No version is bad input for latest, and an empty list for versions."""
+    monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
+    monkeypatch.setenv("MEDIATOOL_S3_ENDPOINT_URL", objects.endpoint_url or "")
+    result = mediatool("latest")
+    assert result.code == 3
+    assert "`mediatool export`" in result.err
+    assert json.loads(mediatool("versions", "--json").out) == []
+
+
+def test_bucket_that_is_not_there_is_named(
+    mediatool: Run, bucket: S3Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong bucket's name is in the answer, with what to do."""
+    monkeypatch.setenv("MEDIATOOL_S3_BUCKET", "no-such-bucket-of-ours")
+    result = mediatool("show", NEW)
+    assert result.code in (3, 4)
+    assert "no-such-bucket-of-ours" in result.err
+    assert len(result.lines) <= 2

@@ -1,0 +1,95 @@
+"""What the documents show is true: code runs, links lead somewhere, packages are those we need."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.documents import PAGES, ROOT, Fenced, blocks
+
+ROWS = [b'{"id":1,"name":"caf\xc3\xa9"}', b'{"id":2,"name":"a\\nb"}', b'{"id":3,"name":null}']
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_python_is_valid(block: Fenced) -> None:
+    """Every Python block compiles."""
+    compile(block.text, block.page, "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every link to a file of the repository names one that is there."""
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_dependency_is_explained() -> None:
+    """docs/dependencies.md has a line for each package of pyproject.toml, and no other."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    names = {re.split(r"[\[<>=;~! ]", line, maxsplit=1)[0] for line in wanted}
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)
+    explained = {n for row in rows if row not in {"Package", "---"} for n in row.split(", ")}
+    assert explained == names
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A raw archive of three tables, of which one is empty."""
+    version = Version.parse("20250621-143000")
+    path = tmp_path / "20250621-143000-raw.tar.gz"
+    with path.open("wb") as file:
+        writer = ArchiveWriter(file, "raw", version)
+        for table, rows in {"accounts": ROWS[:1], "empty": [], "users": ROWS}.items():
+            spooled = spool_rows(tmp_path / f"{table}.spool", [rows], b"\n")
+            writer.add_rows(f"{table}.ndjson", [spooled], table=table)
+        writer.finish()
+    return path
+
+
+@pytest.fixture
+def example() -> dict[str, Any]:
+    """What the Python of docs/archive-format.md defines."""
+    names: dict[str, Any] = {}
+    for block in blocks("python", ROOT / "docs" / "archive-format.md"):
+        exec(block.text, names)  # noqa: S102  # the document's own code is what is tested
+    return names
+
+
+Example = dict[str, Callable[..., Any]]
+
+
+def test_example_reads_a_table_of_a_file_by_range(archive: Path, example: Example) -> None:
+    """The ten lines of the format's page read one table, and an empty one."""
+    read, size = example["local"](archive), archive.stat().st_size
+    found = list(example["read_table"](read, size, "users"))
+    assert [row["name"] for row in found] == ["café", "a\nb", None]
+    assert list(example["read_table"](read, size, "empty")) == []
+
+
+def test_example_reads_a_table_in_the_bucket_by_range(
+    archive: Path, example: Example, objects: S3Objects
+) -> None:
+    """The same lines read it from the bucket, and fetch no other table's bytes."""
+    objects.put("a.tar.gz", archive.read_bytes())
+    fetched: list[int] = []
+    whole = example["in_bucket"](objects.client, objects.bucket, "a.tar.gz")
+
+    def read(start: int, length: int) -> bytes:
+        fetched.append(length)
+        data: bytes = whole(start, length)
+        return data
+
+    rows: Iterator[dict[str, object]] = example["read_table"](read, archive.stat().st_size, "users")
+    assert [row["id"] for row in rows] == [1, 2, 3]
+    assert len(fetched) == 3
+    assert sum(fetched) < archive.stat().st_size / 2
