@@ -17,10 +17,11 @@ _CLASSES = bytes(
     ord("0") if chr(c) in "0123456789." else ord(" ") if chr(c) in " [:-" else ord("x")
     for c in range(256)
 )
-_LONG_CLASSES = b" " + b"0" * 16
-_LONG = re.compile(rb"(?<=[ \[:-])[0-9][0-9.]{15,}")
+_LONG = re.compile(b" " + b"0" * 16 + b"0*")  # spelt out: a literal prefix is searched fastest
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[0-9]+(?:\.[0-9]+)?')
 _ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NUMBERS = msgspec.json.Decoder(list[int | float])
+_ALL_INTEGERS = 1 << 53  # a double holds every integer up to this one
 
 
 class JsonbColumns:
@@ -33,8 +34,7 @@ class JsonbColumns:
 
     def rewrite(self, rows: list[bytes]) -> list[bytes]:
         """The same rows, with those documents as strings; cheap where there is none."""
-        together = b"\n".join(rows)
-        if _LONG_CLASSES in together.translate(_CLASSES) or self._marked(together):
+        if self._suspect(b"\n".join(rows)):
             return [self._row(row) if self._suspect(row) else row for row in rows]
         return rows
 
@@ -45,19 +45,31 @@ class JsonbColumns:
             values[self._names[position]] = msgspec.Raw(b'"null"')
         return msgspec.json.encode(values)
 
-    def _marked(self, text: bytes) -> bool:
-        return any(mark in text for mark in self._marks)
-
-    def _suspect(self, row: bytes) -> bool:
-        return self._marked(row) or not all(map(is_double, _LONG.findall(row)))
+    def _suspect(self, text: bytes) -> bool:
+        """Whether a row, or one of many, may hold such a document; other text can look like one."""
+        if any(mark in text for mark in self._marks):
+            return True
+        numbers = [text[m.start() + 1 : m.end()] for m in _LONG.finditer(text.translate(_CLASSES))]
+        return bool(numbers) and not (_print_alike(numbers) or all(map(is_double, numbers)))
 
     def _row(self, row: bytes) -> bytes:
         values = _ROW.decode(row)
-        for name in self._names:
-            document = bytes(values[name])
-            if document.startswith(b'"') or not _only_doubles(document):
-                values[name] = msgspec.Raw(msgspec.json.encode(document.decode()))
-        return msgspec.json.encode(values)
+        texts = {
+            name: msgspec.Raw(msgspec.json.encode(document.decode()))
+            for name in self._names
+            if (document := bytes(values[name])).startswith(b'"') or not _only_doubles(document)
+        }
+        return msgspec.json.encode(values | texts) if texts else row
+
+
+def _print_alike(numbers: list[bytes]) -> bool:
+    """Whether all are printed again as they were; false also where the form alone differs."""
+    together = b"[" + b",".join(numbers) + b"]"
+    try:
+        values = _NUMBERS.decode(together)
+    except msgspec.DecodeError:  # text that is no number after all
+        return False
+    return max(values) <= _ALL_INTEGERS and msgspec.json.encode(values) == together
 
 
 def _only_doubles(document: bytes) -> bool:
@@ -68,6 +80,6 @@ def _only_doubles(document: bytes) -> bool:
 def is_double(number: bytes) -> bool:
     """Whether a double's own decimal text equals this unsigned decimal number."""
     text = number.decode()
-    if text.count(".") > 1:  # no number, but text that looks like one; the closer look will tell
-        return False
+    if text.count(".") > 1 or text.startswith(".") or text.endswith("."):
+        return False  # text that looks like a number; the closer look will tell
     return Decimal(repr(float(text))) == Decimal(text)
