@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from mediatool_assets.domain.errors import Misuse
 
 _FORMAT = "%Y%m%d-%H%M%S"
-_SHAPE = re.compile(r"\d{8}-\d{6}")
+_SHAPE = re.compile(r"[0-9]{8}-[0-9]{6}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,4 +50,5 @@ class Version:
         return self.day.isoformat()
 
     def __str__(self) -> str:
-        return self.moment.strftime(_FORMAT)
+        # %Y does not pad a year before 1000 in every C library
+        return f"{self.moment.year:04}{self.moment:%m%d-%H%M%S}"

@@ -1,0 +1,74 @@
+"""The metadata file and the registry: the storage description's fields, by name and meaning."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from mediatool_assets.domain import metadata, registry
+from mediatool_assets.domain.metadata import instant
+from mediatool_assets.domain.registry import Entry
+from mediatool_assets_tests.metadata_examples import example
+
+
+def test_the_description_s_fields() -> None:
+    """Every field of the description is there under its name, with its type."""
+    found = json.loads(metadata.encode(example()))
+    assert found["timestamp"] == "20250621-143000"
+    assert found["export_date"] == "2025-06-21"
+    assert (
+        found["source"].items()
+        >= {
+            "type": "rds",
+            "instance": "media-tool-production",
+            "snapshot_id": "manual-export-20250621-143000",
+        }.items()
+    )
+    raw = found["exports"]["raw"]
+    assert raw["path"].startswith("s3://media-tool-backups/postgres-exports/raw/2025-06-21/")
+    assert (raw["size_mb"], raw["record_count"], raw["tables_exported"]) == (924, 848_937, 24)
+    transformed = found["exports"]["transformed"]
+    assert transformed.keys() >= {"path", "size_mb", "collections"}
+    assert transformed["collections"] == ["campaigns", "users", "lineItems"]
+    assert found["databases_created"] == {
+        "postgres": "media_tool_20250621-143000",
+        "mongodb": "mediatool_20250621-143000",
+    }
+    assert found["export_duration_minutes"] == 45
+    assert found["export_complete"] == "2025-06-21T14:45:00Z"
+
+
+def test_decode_and_encode_are_inverse() -> None:
+    """The metadata is read as it was written, and is laid out for people."""
+    data = metadata.encode(example())
+    assert metadata.decode(data) == example()
+    assert data.startswith(b'{\n    "timestamp"')
+    assert data.endswith(b"}\n")
+
+
+def test_an_instant_is_of_utc() -> None:
+    """Moments are written in UTC, to the second, whatever zone they came in."""
+    moment = datetime(2025, 6, 21, 16, 45, 0, 5, tzinfo=timezone(timedelta(hours=2)))
+    assert instant(moment) == instant(moment.astimezone(UTC)) == "2025-06-21T14:45:00Z"
+
+
+def test_the_registry_s_entry() -> None:
+    """A version's entry has the description's six fields."""
+    entry = Entry.of(example())
+    assert json.loads(registry.encode([entry])) == [
+        {
+            "version": "20250621-143000",
+            "database_name": "mediatool_20250621-143000",
+            "source_postgres_db": "media_tool_20250621-143000",
+            "created_at": "2025-06-21T14:45:00Z",
+            "purpose": "daily_backup",
+            "notes": "Pre-release backup",
+        }
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_the_registry_comes_back(number: int) -> None:
+    """A registry of any length is one valid JSON list, and is read as it was written."""
+    entries = (Entry.of(example()),) * number
+    assert registry.decode(registry.encode(entries)) == entries

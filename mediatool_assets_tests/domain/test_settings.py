@@ -1,0 +1,112 @@
+"""Settings: read from a mapping, wrong ones all named at once, secrets never shown."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.settings import Settings, without_password
+
+SECRET = "p@ss:w/rd"
+POSTGRES = "postgresql://me:p%40ss@db:5432/source"
+MONGODB = "mongodb://me:hidden@db:27017/?authSource=admin"
+
+
+def test_an_empty_environment() -> None:
+    """With nothing set there are defaults, and no server."""
+    settings = Settings.parse({})
+    assert (settings.postgres_url, settings.mongodb_url, settings.s3_endpoint_url) == (None,) * 3
+    assert settings.s3_bucket == "media-tool-backups"
+    assert settings.postgres_schema == "media_tool"
+    assert settings.home == Path(".mediatool")
+    assert settings.workers >= 1
+
+
+def test_every_variable(tmp_path: Path) -> None:
+    """Each variable sets its field; spaces around it do not count."""
+    model = tmp_path / "model.yaml"
+    model.touch()
+    environ = {
+        "POSTGRES_URL": POSTGRES,
+        "POSTGRES_SCHEMA": "s",
+        "RESTORE_POSTGRES_URL": POSTGRES,
+        "MONGODB_URL": f" {MONGODB} ",
+        "S3_BUCKET": "b",
+        "S3_ENDPOINT_URL": "http://h:1",
+        "S3_KMS_KEY_ID": "k",
+        "RDS_INSTANCE": "i",
+        "MODEL": str(model),
+        "EXCLUDE_TABLES": "a, b,,c ",
+        "WORKERS": "7",
+        "HOME": str(tmp_path),
+    }
+    settings = Settings.parse({f"MEDIATOOL_{name}": text for name, text in environ.items()})
+    assert settings.mongodb_url == MONGODB
+    assert settings.exclude_tables == {"a", "b", "c"}
+    assert (settings.workers, settings.home, settings.model) == (7, tmp_path, model)
+    default = Settings.parse({})
+    same = [
+        f.name for f in fields(Settings) if getattr(settings, f.name) == getattr(default, f.name)
+    ]
+    assert same == []
+
+
+def test_all_problems_at_once() -> None:
+    """Every wrong variable is named in one error, and no value that may be secret is shown."""
+    environ = {
+        "MEDIATOOL_POSTGRES_URL": f"mysql://me:{SECRET}@db/x",
+        "MEDIATOOL_MONGODB_URL": SECRET,
+        "MEDIATOOL_S3_ENDPOINT_URL": "localhost:8333",
+        "MEDIATOOL_S3_BUCKET": "two words",
+        "MEDIATOOL_WORKERS": "0",
+        "MEDIATOOL_MODEL": "/no/such/file.yaml",
+    }
+    with pytest.raises(BadSettings) as caught:
+        Settings.parse(environ)
+    assert len(caught.value.problems) == len(environ)
+    assert all(any(name in problem for problem in caught.value.problems) for name in environ)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "two", "1.5", "٣٫٥"])
+def test_workers_are_counted(workers: str) -> None:
+    """Only a whole number from 1 is a count of workers."""
+    with pytest.raises(BadSettings, match="MEDIATOOL_WORKERS"):
+        Settings.parse({"MEDIATOOL_WORKERS": workers})
+
+
+def test_require() -> None:
+    """A flow that needs servers names every one that is not set, and the next step."""
+    settings = Settings.parse({"MEDIATOOL_MONGODB_URL": MONGODB})
+    settings.require("mongodb_url")
+    with pytest.raises(BadSettings, match="mediatool up") as caught:
+        settings.require("postgres_url", "mongodb_url", "restore_postgres_url")
+    assert "MEDIATOOL_POSTGRES_URL is not set" in str(caught.value)
+    assert "MEDIATOOL_RESTORE_POSTGRES_URL is not set" in str(caught.value)
+    assert "MONGODB" not in str(caught.value)
+
+
+def test_secrets_do_not_print() -> None:
+    """Neither repr nor str of the settings shows a password."""
+    settings = Settings.parse(
+        {"MEDIATOOL_MONGODB_URL": MONGODB, "MEDIATOOL_POSTGRES_URL": POSTGRES}
+    )
+    for text in (repr(settings), str(settings), f"{settings}"):
+        assert "hidden" not in text
+        assert "p%40ss" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (POSTGRES, "postgresql://me:***@db:5432/source"),
+        (MONGODB, "mongodb://me:***@db:27017/?authSource=admin"),
+        ("postgresql://me@db/x", "postgresql://me@db/x"),
+        ("postgresql:///x?host=%2Ftmp%2Fsocket", "postgresql:///x?host=%2Ftmp%2Fsocket"),
+        ("mongodb://a:same@same:1/same", "mongodb://a:***@same:1/same"),
+    ],
+)
+def test_without_password(url: str, shown: str) -> None:
+    """A URL for messages has everything but its password."""
+    assert without_password(url) == shown

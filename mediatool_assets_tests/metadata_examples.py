@@ -1,0 +1,51 @@
+"""The metadata of the storage description's example."""
+
+from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database, postgres_database
+from mediatool_assets.domain.metadata import (
+    Databases,
+    DumpExport,
+    Exports,
+    Metadata,
+    RawExport,
+    Source,
+    TransformedExport,
+)
+from mediatool_assets.domain.version import Version
+
+
+def example(version: str = "20250621-143000") -> Metadata:
+    """Metadata with the description's own figures, for any version."""
+    of = Version.parse(version)
+
+    def uri(kind: Kind) -> str:
+        return f"s3://media-tool-backups/{archive_key(kind, of)}"
+
+    return Metadata(
+        timestamp=version,
+        export_date=of.partition,
+        source=Source(
+            type="rds",
+            instance="media-tool-production",
+            snapshot_id=f"manual-export-{version}",
+        ),
+        exports=Exports(
+            raw=RawExport(uri("raw"), 924, 848_937, 24, "0" * 64, 205_000_000, {}, "1" * 64),
+            transformed=TransformedExport(
+                uri("transformed"),
+                450,
+                ("campaigns", "users", "lineItems"),
+                "2" * 64,
+                120_000_000,
+                {},
+            ),
+            dump=DumpExport(uri("dump"), 450, "3" * 64, 120_000_000, {}),
+        ),
+        databases_created=Databases(postgres_database(of), mongodb_database(of)),
+        export_duration_minutes=45,
+        export_complete=f"{of.partition}T14:45:00Z",
+        purpose="daily_backup",
+        notes="Pre-release backup",
+        tool_version="0.1.0",
+        seconds={},
+        warnings=(),
+    )
