@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import cast
+from uuid import uuid4
 
 import msgspec
 from bson import json_util
@@ -65,7 +66,8 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
             )
         with in_order(executor, archive.verify, archive.manifest.members) as verified:
             list(verified)
-    documents.drop(database)
+    claim: dict[str, object] = {"_id": str(version), "load": str(uuid4())}
+    documents.begin(database, claim)
     for info in wanted:
         documents.create(database, info.name, info.options)
     _insert(documents, executor, database, archive, progress)
@@ -73,7 +75,7 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
         documents.create_indexes(database, info.name, info.indexes)
     _verify(documents, executor, database, archive.manifest, progress)
     _compare(wanted, documents.collections(database))
-    return _mark(documents, database, version, archive)
+    return _mark(documents, database, claim, archive)
 
 
 def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
@@ -234,7 +236,7 @@ def _holds(live: object, wanted: object) -> bool:
 
 
 def _mark(
-    documents: DocumentStore, database: str, version: Version, archive: ArchiveReader
+    documents: DocumentStore, database: str, claim: dict[str, object], archive: ArchiveReader
 ) -> Loaded:
     """Write the marker of what was verified."""
     members = archive.manifest.collections()
@@ -246,9 +248,9 @@ def _mark(
     )
     documents.mark(
         database,
+        claim,
         {
-            "_id": str(version),
-            "complete": True,
+            "_id": claim["_id"],
             "archive": archive.source.name,
             "documents": result.documents,
             "fingerprints": result.fingerprints,

@@ -103,6 +103,12 @@ class DocumentStore(Protocol):
     def drop(self, database: str) -> None:
         """Remove the database; nothing happens where there is none."""
 
+    def begin(self, database: str, claim: dict[str, object]) -> None:
+        """Remove what is there and leave a claim: the database is under one load, and not complete.
+
+        A load that begins later takes the database over. Raises Refused where two begin at once.
+        """
+
     def create(self, database: str, collection: str, options: dict[str, object]) -> None:
         """Create an empty collection with its validator and other options."""
 
@@ -114,8 +120,11 @@ class DocumentStore(Protocol):
     ) -> None:
         """Build the indexes, given as ``metadata.json`` lists them."""
 
-    def mark(self, database: str, marker: dict[str, object]) -> None:
-        """Write the marker: the last write to the database."""
+    def mark(self, database: str, claim: dict[str, object], marker: dict[str, object]) -> None:
+        """Put the marker in the claim's place: the last write to the database.
+
+        Raises CheckFailed where another load has taken it over, and then nothing is written.
+        """
 
     def collections(self, database: str) -> list[CollectionInfo]:
         """The collections of the database but the marker's, in order of name."""

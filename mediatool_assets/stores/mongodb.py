@@ -29,7 +29,6 @@ from pymongo.errors import (
 from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import (
-    AlreadyExists,
     BadSettings,
     CheckFailed,
     Refused,
@@ -125,14 +124,30 @@ class MongoDocuments:
             if wanted:
                 db.command({"createIndexes": collection, "indexes": wanted})
 
-    def mark(self, database: str, marker: dict[str, object]) -> None:
-        """Write the marker, journalled and on a majority, and with it all that went before."""
-        durable = WriteConcern(w="majority", j=True)
+    def begin(self, database: str, claim: dict[str, object]) -> None:
+        """Remove what is there and leave a claim; Refused where two loads begin at once."""
+        self.drop(database)
         with self._open(database) as db:
             try:
-                db.get_collection(MARKER, _PLAIN, write_concern=durable).insert_one(dict(marker))
+                db[MARKER].insert_one({**claim, "complete": False})
             except DuplicateKeyError as error:
-                raise AlreadyExists(f"the marker of {database}") from error
+                raise Refused(
+                    f"another load of {database} begins right now; wait for it to end"
+                ) from error
+
+    def mark(self, database: str, claim: dict[str, object], marker: dict[str, object]) -> None:
+        """Put the marker in the claim's place, journalled and on a majority, as all before it.
+
+        Raises CheckFailed where another load has taken the database over.
+        """
+        durable = WriteConcern(w="majority", j=True)
+        with self._open(database) as db:
+            markers = db.get_collection(MARKER, _PLAIN, write_concern=durable)
+            done = markers.replace_one({**claim, "complete": False}, {**marker, "complete": True})
+        if done.matched_count != 1:
+            raise CheckFailed(
+                f"{database}: another load has taken it over meanwhile; wait for that one to end"
+            )
 
     def collections(self, database: str) -> list[CollectionInfo]:
         """The collections of the database but the marker's and mongod's own, in order of name."""

@@ -258,3 +258,27 @@ def test_no_other_database_is_touched(
         finally:
             for name in (mongodb_database(neighbour), "strangers"):
                 client.drop_database(name)
+
+
+@dataclass(frozen=True)
+class _TakenOver(MongoDocuments):
+    """A store in which, when the data is in, another load of the same version begins."""
+
+    def create_indexes(
+        self, database: str, collection: str, indexes: Sequence[dict[str, object]]
+    ) -> None:
+        MongoDocuments.create_indexes(self, database, collection, indexes)
+        self.begin(database, {"_id": "20010101-000000", "load": "another"})
+        self.create(database, collection, {})
+        self.insert(database, collection, _people(3))
+
+
+def test_a_load_that_was_taken_over_marks_nothing(
+    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """Of two loads at once, the earlier one cannot call the later one's work complete."""
+    transformed(archives, version, {"teams": _people(3)})
+    with pytest.raises(CheckFailed, match="taken it over"):
+        load(archives, _TakenOver(documents.url), pool, version)
+    assert loaded(documents, version) is None
+    assert load(archives, documents, pool, version).documents == {"teams": 3}

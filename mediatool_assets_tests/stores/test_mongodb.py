@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.domain.errors import (
-    AlreadyExists,
     BadSettings,
     CheckFailed,
     Refused,
@@ -34,7 +33,8 @@ _CALLS: dict[str, Callable[[MongoDocuments, str], object]] = {
     "create": lambda store, name: store.create(name, "c", {}),
     "insert": lambda store, name: store.insert(name, "c", [bson.encode({"_id": 1})]),
     "create_indexes": lambda store, name: store.create_indexes(name, "c", []),
-    "mark": lambda store, name: store.mark(name, {"_id": 1}),
+    "begin": lambda store, name: store.begin(name, {"_id": 1}),
+    "mark": lambda store, name: store.mark(name, {"_id": 1}, {"_id": 1}),
     "collections": lambda store, name: store.collections(name),
     "bounds": lambda store, name: store.bounds(name, "c", 1),
     "documents": lambda store, name: list(store.documents(name, "c")),
@@ -174,15 +174,28 @@ def test_a_validator_that_mongod_does_not_take_is_explained(
         documents.create(database, "users", {"validator": {"$jsonSchema": {"bsontype": "int"}}})
 
 
-def test_the_marker_is_written_once(documents: MongoDocuments, database: str) -> None:
-    """It is found again as it was written, counts no collection, and cannot be replaced."""
+def test_the_marker_takes_the_claims_place_once(documents: MongoDocuments, database: str) -> None:
+    """A claim is no marker; the marker is found as it was written, and counts no collection."""
+    claim: dict[str, object] = {"_id": "v", "load": "one"}
+    documents.begin(database, claim)
     assert documents.marker(database) is None
-    marker: dict[str, object] = {"_id": "v", "complete": True, "documents": {"a.b": 3}}
-    documents.mark(database, marker)
-    assert documents.marker(database) == marker
+    documents.mark(database, claim, {"_id": "v", "documents": {"a.b": 3}})
+    assert documents.marker(database) == {"_id": "v", "documents": {"a.b": 3}, "complete": True}
     assert documents.collections(database) == []
-    with pytest.raises(AlreadyExists):
-        documents.mark(database, marker)
+    with pytest.raises(CheckFailed, match="taken it over"):
+        documents.mark(database, claim, {"_id": "v", "documents": {}})
+
+
+def test_beginning_again_takes_the_database_over(documents: MongoDocuments, database: str) -> None:
+    """The later claim stands alone in an empty database, and the earlier one can mark nothing."""
+    earlier: dict[str, object] = {"_id": "v", "load": "one"}
+    documents.begin(database, earlier)
+    documents.insert(database, "teams", [bson.encode({"_id": 1})])
+    documents.begin(database, {"_id": "v", "load": "two"})
+    assert documents.collections(database) == []
+    with pytest.raises(CheckFailed, match="taken it over"):
+        documents.mark(database, earlier, {"_id": "v"})
+    assert documents.marker(database) is None
 
 
 def test_dropping_what_is_absent_does_nothing(documents: MongoDocuments, database: str) -> None:
