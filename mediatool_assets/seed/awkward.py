@@ -9,7 +9,7 @@ TEXTS: tuple[str, ...] = (
     "NULL",
     "\\N",
     "\\.",
-    "O'Neill & \"Söhne\" <b>CTV</b>",
+    'O\'Neill & "Söhne" <b>CTV</b>',
     "C:\\media\\new\\table",
     "two\nlines\r\nand\ta tab",
     "line\u2028separator\u2029paragraph",
@@ -53,7 +53,13 @@ NUMERICS: tuple[str, ...] = (
     "1000000000000000000000000000000",
 )
 
-MONEY: tuple[str, ...] = ("92233720368547758.07", "-92233720368547758.08", "0.00", "-0.01", "90071992547409.93")
+MONEY: tuple[str, ...] = (
+    "92233720368547758.07",
+    "-92233720368547758.08",
+    "0.00",
+    "-0.01",
+    "90071992547409.93",
+)
 
 BIGINTS: tuple[int, ...] = (
     2**63 - 1,

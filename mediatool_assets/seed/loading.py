@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from importlib.resources import files
-from typing import Any, LiteralString, cast
+from typing import Any
 
 from psycopg import Connection, Cursor
 from psycopg.sql import SQL, Identifier
@@ -60,7 +60,7 @@ def set_sequences(cursor: Cursor[tuple[Any, ...]]) -> None:
 def _columns(cursor: Cursor[tuple[Any, ...]], table: str) -> list[str]:
     """Name the columns in the order of the rows that the seed makes.
 
-    A history table's own columns come last; the one that its base table generates comes before them.
+    A history table's own columns come last; what its base table generates stands before them.
     """
     found = cursor.execute(_COLUMNS, (table,)).fetchone()
     columns: list[str] = found[0] if found else []
@@ -73,8 +73,10 @@ def _columns(cursor: Cursor[tuple[Any, ...]], table: str) -> list[str]:
 def _ddl(connection: Conn, schema: str) -> tuple[SQL, SQL]:
     text = files("mediatool_assets.seed").joinpath("schema.sql").read_text(encoding="utf-8")
     name = Identifier(schema).as_string(connection)
-    before, _, after = text.replace("media_tool;", f"{name};").replace(
-        "SCHEMA media_tool IS", f"SCHEMA {name} IS"
-    ).partition(_DIVIDER)
+    before, _, after = (
+        text.replace("media_tool;", f"{name};")
+        .replace("SCHEMA media_tool IS", f"SCHEMA {name} IS")
+        .partition(_DIVIDER)
+    )
     # The text is the package's own file and one quoted identifier.
-    return SQL(cast(LiteralString, before)), SQL(cast(LiteralString, "--" + after))
+    return SQL(before), SQL("--" + after)

@@ -1,4 +1,4 @@
-"""The JSON that a platform's API answers for one entity: about 4 KB, put together from fragments."""
+"""The JSON that a platform's API answers for one entity: about 4 KB, made of fragments."""
 
 from functools import cache
 
@@ -33,9 +33,9 @@ def _one_targeting(draw: Draw, n: int) -> str:
     segments = ", ".join(
         f'{{"segmentId": "{uuid_of("segments", n * 9 + i)}", "name": "{draw.of(AUDIENCES)}", '
         f'"exclude": {"true" if draw.chance(20) else "false"}}}'
-        for i in range(4 + n % 3)
+        for i in range(6 + n % 3)
     )
-    zips = ", ".join(f'"{draw.below(100_000):05d}"' for _ in range(14 + n % 9))
+    zips = ", ".join(f'"{draw.below(100_000):05d}"' for _ in range(20 + n % 9))
     return (
         f'{{"geo": "{draw.of(PLACES)}", "zips": [{zips}], "segments": [{segments}], '
         f'"devices": ["ctv", "desktop", "phone"], "ageRange": [{18 + n % 30}, {50 + n % 15}]}}'
@@ -65,11 +65,11 @@ def _delivery() -> tuple[str, ...]:
 def _one_delivery(draw: Draw) -> str:
     hours = ", ".join(
         f'{{"day": {day}, "impressions": {draw.below(10**6)}, "spend": {draw.below(9999)}.25}}'
-        for day in range(1, 10)
+        for day in range(1, 15)
     )
     return f'{{"currency": "USD", "timezone": "America/New_York", "byDay": [{hours}]}}'
 
 
 @cache
 def _notes() -> tuple[str, ...]:
-    return tuple(sentences(Draw("notes", n), 1 + n % 3) for n in range(FRAGMENTS))
+    return tuple(sentences(Draw("notes", n), 3 + n % 3) for n in range(FRAGMENTS))

@@ -72,7 +72,7 @@ def campaign(world: World, n: int) -> Row:
         draw.of(STAGES),
         None if picked(n, 3, 100) else start,
         None if picked(n, 4, 100) else end,
-        None if draw.chance(15) else sentences(draw, draw.below(5)),
+        None if draw.chance(15) else sentences(draw, draw.below(6)),
         draw.of((True, False, None)),
         _owner(world, draw),
         _manager(world, draw, n),
@@ -89,7 +89,7 @@ def strategy(world: World, n: int) -> Row:
     draw = Draw("strategies", n)
     created = moment(draw, 1400)
     campaign_id = crm_id("gone", n) if picked(n, 1, 500) else crm_id("campaigns", n)
-    name = draw.of(("", "Always on", "Launch")) if draw.chance(6) else None
+    name = sentences(draw, 1) if draw.chance(25) else draw.of(("", *(None,) * 9))
     changed = changeset_of(world, draw)
     return uuid_of("strategies", n), campaign_id, name, changed, n % 60 == 59, created, created
 
@@ -110,10 +110,10 @@ def line_item(world: World, n: int) -> Row:
         uuid_of("line_items", n),
         strategy_id,
         odd if n < len(awkward.TEXTS) else "" if picked(n, 1, 90) else name,
-        odd if len(awkward.TEXTS) <= n < 2 * len(awkward.TEXTS) else sentences(draw, 2),
+        odd if len(awkward.TEXTS) <= n < 2 * len(awkward.TEXTS) else sentences(draw, 3),
         None if draw.chance(10) else draw.of(AUDIENCES),
         draw.of((*PLACES, "", None)),
-        None if draw.chance(20) else sentences(draw, 1),
+        None if draw.chance(20) else sentences(draw, 2),
         ", ".join(draw.of(FORMATS) for _ in range(draw.below(4))) or None,
         start,
         end,
@@ -207,7 +207,8 @@ def _traders(world: World, draw: Draw, n: int) -> list[str | None] | None:
     if picked(n, WITH_TRADERS, 100):
         some = [uuid_of("users", draw.below(world["users"])) for _ in range(1 + draw.below(3))]
         return [*some, draw.of((None, uuid_of("gone", n)))] if draw.chance(3) else list(some)
-    return draw.of(([], [], None, None, [None]))
+    without: tuple[list[str | None] | None, ...] = ([], [], None, None, [None])
+    return draw.of(without)
 
 
 def _platforms(draw: Draw, n: int) -> list[int | None] | None:

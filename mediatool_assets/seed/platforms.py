@@ -3,14 +3,15 @@
 from datetime import date, timedelta
 
 from mediatool_assets.seed import awkward
-from mediatool_assets.seed.draw import EPOCH, Draw, amount, moment, picked, uuid_of
+from mediatool_assets.seed.draw import EPOCH, Draw, moment, picked, uuid_of
 from mediatool_assets.seed.lookups import Row
 from mediatool_assets.seed.payload import payload
 from mediatool_assets.seed.planning import campaign_number, changeset_of
 from mediatool_assets.seed.sizes import DAYS_A_BUY, FIXED, World
-from mediatool_assets.seed.words import BRANDS, FORMATS, PLACES
+from mediatool_assets.seed.words import AUDIENCES, BRANDS, FORMATS, PLACES, company, sentences
 
 ENTITY_TYPES = ("advertiser", "campaign", "insertion_order", "line_item", "creative")
+GOALS = ("completed views", "landing page visits", "sign-ups", "reach", "store visits")
 METADATA_KEYS = ("source", "brand.safety", "$labels")
 NO_ENTITY = 9_000_000_000_000_000_000
 """Ids from here on name entities that the platforms have dropped; a double cannot hold them."""
@@ -29,7 +30,18 @@ def media_buy(world: World, n: int) -> Row:
     budget = draw.below(90_000)
     entities = world["media_platform_entities"]
     entity = NO_ENTITY + n if picked(n, 1, 50) else 1 + draw.below(entities)
-    name = f"{draw.of(BRANDS)}_{draw.of(PLACES)}_{draw.of(FORMATS)}_{start:%Y%m%d}_{n:06d}"
+    name = "_".join(
+        (
+            company(draw),
+            draw.of(AUDIENCES),
+            draw.of(PLACES),
+            draw.of(FORMATS),
+            f"{start:%Y%m%d}",
+            f"Optimised for {draw.of(GOALS)} then {draw.of(GOALS)}",
+            sentences(draw, 1),
+            f"{n:06d}",
+        )
+    )
     return (
         uuid_of("media_buys", n),
         platform_of_buy(n),
@@ -88,7 +100,7 @@ def entity_metadata(_: World, n: int) -> Row:
     )
 
 
-def daily_impressions(world: World, n: int) -> Row:
+def daily_impressions(_: World, n: int) -> Row:
     """Make one day of one platform buy."""
     buy, day = _buy_and_day(n)
     return impressions(buy, day)
@@ -114,14 +126,19 @@ def impressions(buy: int, day: date) -> Row:
     )
 
 
-def daily_videos(world: World, n: int) -> Row:
+def daily_videos(_: World, n: int) -> Row:
     """Make one day of one video buy: every third platform buy is one."""
     buy, day = _buy_and_day(n)
-    draw = Draw("platform_buy_daily_videos", n)
+    return videos(buy * 3, day)
+
+
+def videos(buy: int, day: date) -> Row:
+    """Make what the platform reports of a video buy on a day."""
+    draw = Draw(f"videos/{day}", buy)
     views = draw.below(90_000)
     seen = [views * share // 100 for share in (92, 80, 64, 51, 43)]
     updated = EPOCH + timedelta(days=(day - EPOCH.date()).days, hours=6)
-    return platform_of_buy(buy * 3), uuid_of("media_buys", buy * 3), day, views, *seen, updated
+    return platform_of_buy(buy), uuid_of("media_buys", buy), day, views, *seen, updated
 
 
 def _buy_and_day(n: int) -> tuple[int, date]:

@@ -54,7 +54,7 @@ def person(n: int) -> tuple[str, str]:
 
 def company(draw: Draw) -> str:
     """Draw an account's name."""
-    return f"{draw.of(BRANDS)} {draw.of(BRANDS)} {draw.of(TRADES)}"
+    return f"{draw.of(BRANDS)} {draw.of(BRANDS)} {draw.of(TRADES)} ({draw.of(REGIONS)})"
 
 
 def sentences(draw: Draw, count: int) -> str:

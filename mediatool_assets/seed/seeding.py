@@ -1,0 +1,169 @@
+"""The seed's one verb: put the demo source into a database, or move it some days forward."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Jsonb
+
+from mediatool_assets.domain.errors import Misuse, Refused, Unreachable
+from mediatool_assets.domain.settings import without_password
+from mediatool_assets.seed import loading
+from mediatool_assets.seed.days import Day
+from mediatool_assets.seed.loading import Conn
+from mediatool_assets.seed.sizes import World
+
+Edits = Mapping[int, Mapping[str, Any]]
+"""Per day: {table: {inserted, updated, soft_deleted, deleted}}, and "schema": what became new."""
+
+_STATE = """
+    CREATE SCHEMA IF NOT EXISTS mediatool_seed;
+    CREATE TABLE IF NOT EXISTS mediatool_seed.state (
+        schema_name text PRIMARY KEY,
+        scale double precision NOT NULL,
+        is_full boolean NOT NULL,
+        day integer NOT NULL,
+        edits jsonb NOT NULL
+    );
+    SELECT pg_advisory_xact_lock(4876876)
+"""
+_KEEP_STATE = """
+    INSERT INTO mediatool_seed.state VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (schema_name) DO UPDATE
+    SET scale = excluded.scale, is_full = excluded.is_full,
+        day = excluded.day, edits = excluded.edits
+"""
+_RELATIONS = """
+    SELECT relkind::text, relname::text FROM pg_class
+    WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('m', 'v', 'r', 'p')
+      AND NOT relispartition
+"""
+_TYPES = """
+    SELECT typtype::text, typname::text FROM pg_type
+    WHERE typnamespace = to_regnamespace(%s) AND typtype IN ('d', 'e')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What stands in the schema now: rows per table, their sum, and the edits since day 0."""
+
+    tables: Mapping[str, int]
+    rows: int
+    edits: Edits
+
+
+def seed(
+    url: str, *, scale: float = 1.0, full: bool = False, day: int = 0, schema: str = "media_tool"
+) -> Seeded:
+    """Fill ``schema`` of the database at ``url`` with the demo source as of ``day``.
+
+    One transaction: readers see the old schema or the new one. A schema that was seeded at the same
+    scale for an earlier day moves forward by the missing days; any other one of ours is replaced.
+    No other schema is touched but ``mediatool_seed``, which keeps what was seeded. Raises Refused
+    for a schema that the seed did not make, or on which something outside it depends; Misuse for
+    arguments without meaning; Unreachable where the server does not answer.
+    """
+    _check(scale, day, schema)
+    with _connected(url) as connection:
+        with connection.transaction():
+            edits = _bring_to(connection, schema, scale, full, day)
+            tables = _finish(connection, schema)
+        return Seeded(tables, sum(tables.values()), edits)
+
+
+def _check(scale: float, day: int, schema: str) -> None:
+    if not 0 < scale <= 1000:
+        raise Misuse(f"scale {scale} is not in 0 to 1000; 1 is the published export, try 0.02")
+    if day < 0:
+        raise Misuse(f"day {day} is before the first; days count from 0")
+    if not schema or schema == "mediatool_seed" or schema.startswith("pg_"):
+        raise Misuse(f"schema {schema!r} cannot hold the demo source; name another, as media_tool")
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Conn]:
+    try:
+        with psycopg.connect(url) as connection:
+            yield connection
+    except errors.DependentObjectsStillExist as error:
+        raise Refused(
+            f"something outside the schema depends on it: {error.diag.message_detail}; "
+            "drop that first, or seed another schema"
+        ) from error
+    except psycopg.OperationalError as error:
+        raise Unreachable(
+            f"PostgreSQL at {without_password(url)}: {str(error).strip()}; "
+            "start it, or correct MEDIATOOL_POSTGRES_URL"
+        ) from error
+
+
+def _bring_to(connection: Conn, schema: str, scale: float, full: bool, day: int) -> Edits:
+    connection.execute(_STATE)
+    world = World.of(scale, full=full)
+    known = connection.execute(
+        "SELECT scale, is_full, day, edits FROM mediatool_seed.state WHERE schema_name = %s",
+        (schema,),
+    ).fetchone()
+    stands = connection.execute("SELECT to_regnamespace(%s)", (_quoted(schema),)).fetchone() != (
+        None,
+    )
+    edits: dict[int, Mapping[str, Any]] = {}
+    reached = 0
+    if known and stands and known[:2] == (scale, full) and known[2] < day:
+        reached = known[2]
+        edits = {int(number): of_day for number, of_day in known[3].items()}
+        connection.execute(SQL("SET search_path TO {}").format(Identifier(schema)))
+    else:
+        if stands:
+            _drop(connection, schema, known is not None)
+        loading.create(connection, schema, world)
+    for number in range(reached + 1, day + 1):
+        with connection.cursor() as cursor:
+            one = Day(cursor, world, number)
+            one.apply()
+            edits[number] = {**one.tables, "schema": one.schema}
+    connection.execute(_KEEP_STATE, (schema, scale, full, day, Jsonb(edits)))
+    return edits
+
+
+def _drop(connection: Conn, schema: str, ours: bool) -> None:
+    """Drop a schema of ours object by object, so that nothing outside it can go with it."""
+    relations = connection.execute(_RELATIONS, (_quoted(schema),)).fetchall()
+    if relations and not ours:
+        raise Refused(
+            f"schema {schema} holds {len(relations)} tables and views that the seed did not make; "
+            "seed another database, or another schema by MEDIATOOL_POSTGRES_SCHEMA"
+        )
+    kinds = {"MATERIALIZED VIEW": "m", "VIEW": "v", "TABLE": "rp"}
+    drops = [(word, [n for kind, n in relations if kind in of]) for word, of in kinds.items()]
+    types = connection.execute(_TYPES, (_quoted(schema),)).fetchall()
+    drops += [("DOMAIN", [n for kind, n in types if kind == "d"])]
+    drops += [("TYPE", [n for kind, n in types if kind == "e"])]
+    drops += [("SEQUENCE", ["campaign_number_seq"])]
+    for word, names in drops:
+        if names:
+            listed = SQL(", ").join(Identifier(schema, name) for name in names)
+            connection.execute(SQL("DROP {} IF EXISTS {}").format(SQL(word), listed))
+    connection.execute(SQL("DROP SCHEMA {}").format(Identifier(schema)))
+
+
+def _finish(connection: Conn, schema: str) -> dict[str, int]:
+    """Gather the planner's statistics and count every table."""
+    found = connection.execute(_RELATIONS, (_quoted(schema),)).fetchall()
+    tables = sorted(name for kind, name in found if kind in "rp")
+    counts: dict[str, int] = {}
+    for table in tables:
+        name = Identifier(schema, table)
+        connection.execute(SQL("ANALYZE {}").format(name))
+        row = connection.execute(SQL("SELECT count(*) FROM {}").format(name)).fetchone()
+        counts[table] = row[0] if row else 0
+    return counts
+
+
+def _quoted(schema: str) -> str:
+    return Identifier(schema).as_string()
