@@ -1,0 +1,65 @@
+"""Runs whose process was killed: Dagster's own launcher leaves them as started for ever.
+
+Such a run would keep its partition and its pools from every other run. Steps note the process that
+they run in as a tag; where it is gone, the run is reported as failed, and Dagster retries it.
+"""
+
+import os
+import socket
+
+import dagster as dg
+import psutil
+
+PROCESS_TAG = "mediatool/process"
+
+_AT_WORK = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def this_process() -> str:
+    """This process in a way that no later one shares: ``host pid start``, in seconds."""
+    pid = os.getpid()
+    return f"{socket.gethostname()} {pid} {int(psutil.Process(pid).create_time())}"
+
+
+def note_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Tag the run with the process that it is at work in, unless it is already."""
+    if run.tags.get(PROCESS_TAG) != (process := this_process()):
+        instance.add_run_tags(run.run_id, {PROCESS_TAG: process})
+
+
+def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Fail the runs of this host whose process is gone, free their pools, and return their ids."""
+    dead = [
+        run
+        for run in instance.get_runs(dg.RunsFilter(statuses=_AT_WORK))
+        if _is_dead(run.tags.get(PROCESS_TAG, ""))
+    ]
+    for run in dead:
+        instance.report_run_failed(
+            run, "The run's process is gone: it was killed, or the host was."
+        )
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return [run.run_id for run in dead]
+
+
+def _is_dead(process: str) -> bool:
+    """Whether the process ran on this host and is no more; of other hosts nothing is known."""
+    host, _, rest = process.partition(" ")
+    if host != socket.gethostname():
+        return False
+    pid, _, started = rest.partition(" ")
+    try:
+        return int(psutil.Process(int(pid)).create_time()) != int(started)
+    except psutil.NoSuchProcess:
+        return True
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Fails runs whose process was killed, so that their partition is free again.",
+)
+def dead_run_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Release dead runs; there is nothing to launch, since Dagster retries failed runs itself."""
+    released = release_dead_runs(context.instance)
+    return dg.SkipReason(f"released {', '.join(released)}" if released else "no dead run")

@@ -1,0 +1,71 @@
+"""The dump: the version's MongoDB database in mongodump's layout, in one archive."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.layers import (
+    ARCHIVES_IO,
+    CODE_VERSION,
+    OWNERS,
+    LoggedProgress,
+    Stored,
+    archive_facts,
+    key,
+)
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.flows.dump import dump
+
+DUMP = dg.AssetKey("dump")
+
+
+def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
+    """The step that dumps the version's database."""
+
+    @dg.asset(
+        name="dump",
+        deps=[key("mongodb", name) for name in collections],
+        description="The version's database as mongodump lays it out; mongorestore restores it.",
+        group_name="dump",
+        kinds={"s3", "mongodb", "bson"},
+        owners=OWNERS,
+        tags={"mediatool/layer": "dump"},
+        code_version=CODE_VERSION,
+        io_manager_key=ARCHIVES_IO,
+        partitions_def=DAYS,
+        pool="mediatool_dump",
+        retry_policy=RETRIES,
+    )
+    def dump_asset(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> dg.MaterializeResult[Stored]:
+        """Dump the version's database; a dump that holds just the same is adopted."""
+        with explained():
+            objects = platform.objects()
+            version = RunVersion.of(context).to_read(objects)
+            with platform.workers() as (executor, scratch):
+                archived = dump(
+                    objects,
+                    platform.documents(),
+                    executor,
+                    version,
+                    scratch,
+                    progress=LoggedProgress(context),
+                )
+        manifest = archived.manifest
+        return dg.MaterializeResult(
+            value=Stored(archived.uri),
+            metadata={
+                **archive_facts(archived, version),
+                "dagster/row_count": manifest.rows,
+                "dagster/partition_row_count": manifest.rows,
+                "dagster/uri": archived.uri,
+                "bytes": manifest.bytes,
+                "documents": {name: m.rows for name, m in manifest.collections().items()},
+            },
+        )
+
+    return dump_asset

@@ -1,0 +1,158 @@
+"""IO managers: a downstream asset gets a table, collection, archive or document of its partition.
+
+An input annotated ``pandas.DataFrame`` or ``pyarrow.Table`` gets the whole table or collection; any
+other gets a handle that reads lazily. The run's own partition is read from the run's version, every
+other one from its newest complete version. An input of several partitions is a dict by partition,
+of those that have a version.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import orjson
+
+from mediatool_assets.defs.dumped import DUMP
+from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.layers import (
+    ARCHIVES_IO,
+    COLLECTIONS_IO,
+    DATABASE_IO,
+    JSON_IO,
+    TABLES_IO,
+    Stored,
+)
+from mediatool_assets.defs.published import METADATA, REGISTRY
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.keys import REGISTRY_KEY, Kind, metadata_key
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.handles import (
+    ArchiveHandle,
+    Documents,
+    LiveDocuments,
+    TableRows,
+    archive_of,
+    live_documents,
+    table_rows,
+)
+from mediatool_assets.flows.ports import ObjectStore
+
+
+class VersionIOManager(dg.ConfigurableIOManager):
+    """Reads what a version's flows have stored; they write, so it only takes note of where."""
+
+    platform: dg.ResourceDependency[Platform]
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Take note of where a step's flow stored the asset; a Failure says why not more."""
+        name = context.asset_key.to_user_string()
+        with explained():
+            if not isinstance(obj, Stored):
+                raise Misuse(
+                    f"{name}: this IO manager keeps what the platform's own steps made, not a "
+                    f"{type(obj).__name__}; give the asset an IO manager of its own"
+                )
+        context.log.debug(f"{name} is in {obj.uri}")
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """The asset of the input's partition, a dict of several, or None of no partition."""
+        keys = context.asset_partition_keys
+        with explained():
+            if not keys:
+                return None
+            if len(keys) == 1:
+                return self._read(context, _version(self.platform.objects(), context, keys[0]))
+            versions = _newest(self.platform.objects(), keys)
+            return {key: self._read(context, version) for key, version in versions.items()}
+
+    def _read(self, context: dg.InputContext, version: Version) -> Any:
+        handle = self.open(context.asset_key, version)
+        kind = context.dagster_type.typing_type if context.has_input_name else None
+        match getattr(kind, "__module__", "").partition(".")[0], getattr(kind, "__name__", ""):
+            case "pandas", "DataFrame":
+                return handle.to_pandas()
+            case "pyarrow", "Table":
+                return handle.to_arrow()
+            case _:
+                return handle
+
+    @abstractmethod
+    def open(self, asset: dg.AssetKey, version: Version) -> Any:
+        """The asset of a version, of which nothing has been read yet."""
+
+
+class Tables(VersionIOManager):
+    """Tables of the raw archive."""
+
+    def open(self, asset: dg.AssetKey, version: Version) -> TableRows:
+        """The table that the asset is called after."""
+        return table_rows(self.platform.objects(), version, asset.path[-1])
+
+
+class Collections(VersionIOManager):
+    """Collections of the transformed archive."""
+
+    def open(self, asset: dg.AssetKey, version: Version) -> Documents:
+        """The collection that the asset is called after."""
+        archive = archive_of(self.platform.objects(), "transformed", version)
+        return archive.collection(asset.path[-1])
+
+
+class Database(VersionIOManager):
+    """Collections of the version's MongoDB database, read from the server."""
+
+    def open(self, asset: dg.AssetKey, version: Version) -> LiveDocuments:
+        """The collection that the asset is called after."""
+        return live_documents(self.platform.documents(), version, asset.path[-1])
+
+
+class Archives(VersionIOManager):
+    """Archives of documents as a whole: the dump."""
+
+    def open(self, asset: dg.AssetKey, version: Version) -> ArchiveHandle:
+        """The archive, whose collections are then taken by name."""
+        kinds: dict[dg.AssetKey, Kind] = {DUMP: "dump"}
+        return archive_of(self.platform.objects(), kinds[asset], version)
+
+
+class JsonDocuments(VersionIOManager):
+    """JSON files of the bucket as plain Python values: the metadata of a version, the registry."""
+
+    def open(self, asset: dg.AssetKey, version: Version) -> Any:
+        """The parsed document."""
+        keys = {METADATA: metadata_key(version), REGISTRY: REGISTRY_KEY}
+        data, _ = self.platform.objects().get(keys[asset])
+        return orjson.loads(data)
+
+
+def io_managers(platform: Platform) -> dict[str, dg.ConfigurableIOManager]:
+    """Every IO manager by its resource key."""
+    return {
+        TABLES_IO: Tables(platform=platform),
+        COLLECTIONS_IO: Collections(platform=platform),
+        DATABASE_IO: Database(platform=platform),
+        ARCHIVES_IO: Archives(platform=platform),
+        JSON_IO: JsonDocuments(platform=platform),
+    }
+
+
+def _version(objects: ObjectStore, context: dg.InputContext, key: str) -> Version:
+    """The run's version for its own partition, the newest complete one for any other."""
+    if context.has_input_name and context.has_partition_key and context.partition_key == key:
+        run = context.step_context.dagster_run
+        return RunVersion(context.instance, run, key).to_read(objects)
+    return catalog.latest(objects, key).version
+
+
+def _newest(objects: ObjectStore, keys: Sequence[str]) -> Mapping[str, Version]:
+    """The newest complete version of each of the partitions that has one."""
+    first, last = min(keys), max(keys)
+    versions = catalog.versions(objects, date.fromisoformat(first), date.fromisoformat(last))
+    newest = {version.partition: version for version in versions}  # oldest first: the last one wins
+    wanted = set(keys)
+    return {key: version for key, version in newest.items() if key in wanted}

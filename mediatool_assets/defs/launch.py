@@ -1,0 +1,109 @@
+"""Runs one job for one partition to its end: ``python -m mediatool_assets.defs.launch``.
+
+The command line starts it, since it does not import Dagster itself. One JSON document comes in on
+stdin: ``{"job", "partition", "tags", "config"}``, where ``config`` is the export step's (purpose
+and notes) and may be empty. One goes out on stdout: ``{"run_id", "status", "version", "error",
+"exit_code"}``, and the process ends with that exit code. The run is recorded in the instance of
+``DAGSTER_HOME``, so that the UI shows it like any other.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import msgspec
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+
+from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
+from mediatool_assets.defs.failures import EXIT_CODE
+from mediatool_assets.defs.partitions import DAYS, FIRST_DAY
+from mediatool_assets.defs.runs import VERSION_TAG
+from mediatool_assets.domain.errors import MediatoolError, Misuse
+
+DEFINITIONS = "mediatool_assets.definitions"  # by name, as workspace.yaml has it
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be run."""
+
+    job: str
+    partition: str
+    tags: dict[str, str] = {}
+    config: dict[str, str] = {}
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How it ended; ``exit_code`` is the command line's."""
+
+    status: str
+    run_id: str | None = None
+    version: str | None = None
+    error: str | None = None
+    exit_code: int = 0
+
+
+def main() -> int:
+    """Answer the request on stdin; everything that others print goes to stderr."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    try:
+        request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+        with dg.DagsterInstance.get() as instance:
+            outcome = launch(instance, request)
+    except MediatoolError as error:
+        outcome = Outcome("FAILURE", error=str(error), exit_code=error.exit_code)
+    with answers:
+        answers.write(msgspec.json.encode(outcome) + b"\n")
+    return outcome.exit_code
+
+
+def launch(instance: dg.DagsterInstance, request: Request) -> Outcome:
+    """Run the job in this process; raises Misuse where there is no such job or partition."""
+    if not DAYS.has_partition_key(request.partition):
+        raise Misuse(f"{request.partition} is no partition; give a day from {FIRST_DAY} to today")
+    repository = ReconstructableRepository.for_module(DEFINITIONS, "defs", str(Path.cwd()))
+    jobs = repository.get_definition().job_names
+    if request.job not in jobs:
+        known = ", ".join(name for name in jobs if not name.startswith("__"))
+        raise Misuse(f"there is no job {request.job}; there are {known}")
+    release_dead_runs(instance)
+    job = repository.get_reconstructable_job(request.job)
+    config: Any = job.get_definition().run_config
+    if request.config:
+        config = {"ops": {"export": {"config": request.config}}}
+    tags = {
+        **request.tags,
+        "dagster/partition": request.partition,
+        PROCESS_TAG: this_process(),
+    }
+    with dg.execute_job(job, instance, run_config=config, tags=tags) as result:
+        return _outcome(instance, result)
+
+
+def _outcome(instance: dg.DagsterInstance, result: dg.JobExecutionResult) -> Outcome:
+    run = instance.get_run_by_id(result.run_id)
+    tags = run.tags if run is not None else {}
+    status = run.status.value if run is not None else "FAILURE"
+    version = tags.get(VERSION_TAG)
+    if result.success:
+        return Outcome(status, result.run_id, version)
+    error, exit_code = _reason(result)
+    return Outcome(status, result.run_id, version, error, exit_code)
+
+
+def _reason(result: dg.JobExecutionResult) -> tuple[str, int]:
+    """Why the first step that failed did so, and the exit code that says so."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            said = failure.user_failure_data
+            if said is not None and EXIT_CODE in said.metadata:
+                return said.description or "", int(str(said.metadata[EXIT_CODE].value))
+            return f"step {event.step_key}: {failure.error_display_string.strip()}", 1
+    return "the run failed outside of its steps; its log says why", 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The layers of a version, and what all their assets share: keys, owners, and facts of a run."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import metadata as distribution
+from typing import Literal
+
+import dagster as dg
+from dagster._core.definitions.metadata import RawMetadataValue
+
+from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.archives import Archived
+
+Facts = dict[str, RawMetadataValue]
+"""Metadata of a materialization."""
+
+Layer = Literal["source", "raw", "transformed", "mongodb"]
+
+OWNERS = ["team:media-planning"]
+CODE_VERSION = distribution.version("mediatool_assets")
+TABLES_IO = "tables"
+COLLECTIONS_IO = "collections"
+DATABASE_IO = "database"
+ARCHIVES_IO = "archives"
+JSON_IO = "json_documents"
+
+_LOG_SECONDS = 10.0  # an event in Dagster's log costs a round trip or two to its database
+
+
+def key(layer: Layer, name: str) -> dg.AssetKey:
+    """The key of a table's or collection's asset in a layer."""
+    return dg.AssetKey([layer, name])
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a step hands to an IO manager: the flow has stored it already, at ``uri``."""
+
+    uri: str
+
+
+def archive_facts(archived: Archived, version: Version) -> Facts:
+    """What each asset of an archive's layer says of the archive."""
+    return {
+        "version": str(version),
+        "archive": dg.MetadataValue.path(archived.uri),
+        "archive_bytes": archived.size,
+    }
+
+
+def member_facts(member: Member) -> Facts:
+    """What an asset says of its file in the archive; the UI plots the row counts."""
+    return {
+        "dagster/row_count": member.rows,
+        "dagster/partition_row_count": member.rows,
+        "member": member.name,
+        "bytes": member.bytes,
+        "compressed_bytes": sum(block.length for block in member.blocks),
+        "sha256": member.sha256,
+        "fingerprint": member.fingerprint or "",
+    }
+
+
+def warnings_of(name: str, warnings: Iterable[str], names: Iterable[str]) -> Facts:
+    """The warnings that speak of ``name``, and those that speak of no asset in ``names``."""
+    known = set(names)
+    own = [w for w in warnings if name in (words := _words(w)) or not known & words]
+    return {"warnings": own} if own else {}
+
+
+def _words(text: str) -> set[str]:
+    return {word.strip(".,:;()'\"").split(".")[0] for word in text.split()}
+
+
+def log_warnings(context: dg.AssetExecutionContext, warnings: Iterable[str]) -> None:
+    """Write warnings to the log of the run."""
+    for warning in warnings:
+        context.log.warning(warning)
+
+
+@dataclass(slots=True)
+class LoggedProgress:
+    """A Progress that writes to the run's log, at most every ten seconds."""
+
+    context: dg.AssetExecutionContext
+    _last: float = field(default_factory=time.monotonic)
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """``done`` of ``total`` rows of ``step`` are through."""
+        now = time.monotonic()
+        if now - self._last >= _LOG_SECONDS:
+            self._last = now
+            self.context.log.info(f"{step}: {done:,} of {total:,} rows")

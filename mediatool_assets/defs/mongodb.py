@@ -1,0 +1,114 @@
+"""The MongoDB layer: the version's own database, loaded, compared, and marked complete."""
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+import dagster as dg
+
+from mediatool_assets.defs.collection_columns import columns, unchanged
+from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.layers import (
+    CODE_VERSION,
+    DATABASE_IO,
+    OWNERS,
+    LoggedProgress,
+    Stored,
+    key,
+)
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.domain.errors import AlreadyExists, CheckFailed
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.load import Loaded, load, loaded
+
+
+def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
+    """The step that makes the version's database: all of its collections, or none."""
+
+    @dg.multi_asset(
+        name="load",
+        specs=[_spec(name) for name in collections],
+        partitions_def=DAYS,
+        pool="mediatool_load",
+        retry_policy=RETRIES,
+    )
+    def load_layer(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> Iterator[dg.MaterializeResult[Stored]]:
+        """Load the version's transformed archive into a database of its own."""
+        with explained():
+            version = RunVersion.of(context).to_read(platform.objects())
+            database = _load(context, platform, version)
+            results = list(_results(platform, version, database, collections))
+        yield from results
+
+    return load_layer
+
+
+def _spec(name: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key("mongodb", name),
+        deps=[key("transformed", name)],
+        description=f"The collection `{name}` of the version's own database `mediatool_VERSION`.",
+        group_name="mongodb",
+        kinds={"mongodb"},
+        owners=OWNERS,
+        tags={"mediatool/layer": "mongodb"},
+        code_version=CODE_VERSION,
+    ).with_io_manager_key(DATABASE_IO)
+
+
+def _load(context: dg.AssetExecutionContext, platform: Platform, version: Version) -> Loaded:
+    """Load the version, or adopt its complete database where that holds just the archive's."""
+    objects, documents = platform.objects(), platform.documents()
+    present = loaded(documents, version)
+    if present is None:
+        with platform.workers() as (executor, _):
+            progress = LoggedProgress(context)
+            return load(objects, documents, executor, version, progress=progress)
+    if not present.agrees_with(archives.reader(objects, "transformed", version).manifest):
+        raise AlreadyExists(
+            f"the complete database {present.database}",
+            "and differs from the transformed archive; materialize a new version",
+        )
+    context.log.info(f"{present.database} is complete: adopted")
+    return present
+
+
+def _results(
+    platform: Platform, version: Version, database: Loaded, collections: Sequence[str]
+) -> Iterator[dg.MaterializeResult[Stored]]:
+    if missing := [name for name in collections if name not in database.documents]:
+        raise CheckFailed(
+            f"{database.database} has no {', '.join(missing)}, which the model names; the model "
+            "has changed since it was made: make a new version"
+        )
+    archive = archives.reader(platform.objects(), "transformed", version)
+    members = archive.manifest.collections()
+    where = database_uri(platform.settings().mongodb_url or "", database.database)
+    for name in collections:
+        fields = columns(archive, members[name], None)
+        yield dg.MaterializeResult(
+            asset_key=key("mongodb", name),
+            value=Stored(where),
+            data_version=dg.DataVersion(database.fingerprints[name]),
+            metadata={
+                "version": str(version),
+                "dagster/row_count": database.documents[name],
+                "dagster/partition_row_count": database.documents[name],
+                "dagster/uri": where,
+                "dagster/table_name": f"{database.database}.{name}",
+                "dagster/column_schema": fields,
+                "dagster/column_lineage": unchanged(fields, "transformed", name),
+                "bytes": database.bytes[name],
+                "fingerprint": database.fingerprints[name],
+            },
+        )
+
+
+def database_uri(url: str, database: str) -> str:
+    """``mongodb://hosts/database``, with neither user nor password nor options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{database}"

@@ -1,0 +1,116 @@
+"""Metadata and registry: the version is compared as a whole, and only then does it exist."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+import msgspec
+
+from mediatool_assets.defs.dumped import DUMP
+from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS, Stored
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
+from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.complete import complete
+from mediatool_assets.flows.ports import ObjectStore
+
+METADATA = dg.AssetKey("metadata")
+REGISTRY = dg.AssetKey("registry")
+
+
+def publication() -> dg.AssetsDefinition:
+    """The step that publishes a version: its metadata file, then the registry of versions."""
+
+    @dg.multi_asset(
+        name="publish",
+        specs=[
+            _spec(METADATA, DUMP, "The metadata file: with it, the version is complete."),
+            _spec(REGISTRY, METADATA, "The registry of all complete versions, oldest first."),
+        ],
+        partitions_def=DAYS,
+        pool="mediatool_publish",
+        retry_policy=RETRIES,
+    )
+    def publish(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> Iterator[dg.MaterializeResult[Stored]]:
+        """Compare all that was made, and publish it."""
+        with explained():
+            objects, run = platform.objects(), RunVersion.of(context)
+            version = run.to_read(objects)
+            metadata = _complete(platform, run, version)
+            results = [_metadata(objects, metadata), _registry(objects)]
+        for warning in metadata.warnings:
+            context.log.warning(warning)
+        yield from results
+
+    return publish
+
+
+def _spec(asset: dg.AssetKey, after: dg.AssetKey, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        asset,
+        deps=[after],
+        description=description,
+        group_name=asset.path[0],
+        kinds={"s3", "json"},
+        owners=OWNERS,
+        tags={"mediatool/layer": asset.path[0]},
+        code_version=CODE_VERSION,
+    ).with_io_manager_key(JSON_IO)
+
+
+def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata:
+    settings, request = platform.settings(), run.request(version)
+    with platform.workers() as (executor, _):
+        return complete(
+            platform.objects(),
+            platform.documents(),
+            executor,
+            version,
+            source_type="postgres",
+            instance=settings.rds_instance,
+            purpose=request.purpose,
+            notes=request.notes,
+            seconds=run.seconds(version),
+            local_registry=settings.home / "mongodb-versions.json",
+            now=datetime.now(UTC),
+        )
+
+
+def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[Stored]:
+    uri = objects.uri(metadata_key(metadata.version))
+    exports = metadata.exports
+    return dg.MaterializeResult(
+        asset_key=METADATA,
+        value=Stored(uri),
+        metadata={
+            "version": metadata.timestamp,
+            "dagster/uri": uri,
+            "purpose": metadata.purpose,
+            "notes": metadata.notes,
+            "rows": exports.raw.record_count,
+            "documents": sum(exports.transformed.documents.values()),
+            "archive_bytes": sum(
+                e.size_bytes for e in (exports.raw, exports.transformed, exports.dump)
+            ),
+            "export_duration_minutes": metadata.export_duration_minutes,
+            "seconds": metadata.seconds,
+            "warnings": list(metadata.warnings),
+            "metadata": msgspec.to_builtins(metadata),
+        },
+    )
+
+
+def _registry(objects: ObjectStore) -> dg.MaterializeResult[Stored]:
+    uri, entries = objects.uri(REGISTRY_KEY), catalog.registry(objects)
+    return dg.MaterializeResult(
+        asset_key=REGISTRY,
+        value=Stored(uri),
+        metadata={"dagster/uri": uri, "versions": len(entries), "newest": entries[-1].version},
+    )

@@ -1,0 +1,189 @@
+"""The raw layer: every table of the live database, from one snapshot, in one archive."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.layers import (
+    CODE_VERSION,
+    OWNERS,
+    TABLES_IO,
+    LoggedProgress,
+    Stored,
+    archive_facts,
+    key,
+    log_warnings,
+    member_facts,
+    warnings_of,
+)
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.runs import VERSION_TAG, Request, RunVersion
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.errors import BadSource, NotFound, Refused
+from mediatool_assets.domain.metadata import Purpose
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives, catalog
+from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.ports import ObjectStore
+
+
+class ExportRequest(dg.Config):
+    """What the version is for."""
+
+    purpose: Purpose = Field(
+        default="daily_backup",
+        description="daily_backup is kept by the retention of backups, testing for some days",
+    )
+    notes: str = Field(default="", description="why it was made; for the registry of versions")
+
+
+class PastDay(Refused):
+    """A live source shows today's rows only: it cannot be exported as of another day."""
+
+
+def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
+    """The step that makes the raw archive: all of its tables, or none."""
+
+    @dg.multi_asset(
+        name="export",
+        specs=[_spec(table) for table in tables],
+        partitions_def=DAYS,
+        pool="mediatool_export",
+        retry_policy=RETRIES,
+    )
+    def export_layer(
+        context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
+    ) -> Iterator[dg.MaterializeResult[Stored]]:
+        """Export every table of the source in one snapshot."""
+        with explained():
+            objects, run = platform.objects(), RunVersion.of(context)
+            version = run.to_make(objects)
+            run.keep(run.asked() or Request(config.purpose, config.notes))
+            archived = archives.find(objects, "raw", version)
+            if archived is None:
+                archived = _export(context, platform, version)
+            else:
+                context.log.info(f"{archived.uri} is complete: adopted")
+            results = list(_results(context, objects, version, archived, tables))
+        yield from results
+
+    return export_layer
+
+
+def _spec(table: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key("raw", table),
+        deps=[key("source", table)],
+        description=f"The rows of `{table}` as NDJSON in the day's raw archive, every digit kept.",
+        group_name="raw",
+        kinds={"s3", "json"},
+        owners=OWNERS,
+        tags={"mediatool/layer": "raw"},
+        code_version=CODE_VERSION,
+    ).with_io_manager_key(TABLES_IO)
+
+
+def _export(context: dg.AssetExecutionContext, platform: Platform, version: Version) -> Archived:
+    """Export the live source; raises PastDay for any day but today."""
+    objects = platform.objects()
+    _refuse_other_days(objects, version.partition, datetime.now(UTC).date().isoformat())
+    with platform.workers() as (executor, scratch):
+        return export(
+            platform.source(),
+            objects,
+            executor,
+            version,
+            scratch,
+            exclude=platform.settings().exclude_tables,
+            previous=_previous(objects),
+            progress=LoggedProgress(context),
+        )
+
+
+def _refuse_other_days(objects: ObjectStore, partition: str, today: str) -> None:
+    if partition == today:
+        return
+    day = datetime.fromisoformat(partition).date()
+    made = [str(version) for version in catalog.versions(objects, day, day)]
+    if made:
+        can = (
+            f"that day has {', '.join(made)}: to work from one again, set the run tag "
+            f"{VERSION_TAG} to it"
+        )
+    else:
+        can = f"that day has no version; materialize {today} instead"
+    raise PastDay(
+        f"the live database can be exported only for today, {today} (UTC), not for {partition}: "
+        f"it no longer holds that day's rows, or not yet; {can}"
+    )
+
+
+def _previous(objects: ObjectStore) -> dict[str, int]:
+    """Rows by table of the newest complete version, whatever its day; none before the first."""
+    try:
+        return catalog.latest(objects).exports.raw.rows
+    except NotFound:
+        return {}
+
+
+def _results(
+    context: dg.AssetExecutionContext,
+    objects: ObjectStore,
+    version: Version,
+    archived: Archived,
+    tables: Sequence[str],
+) -> Iterator[dg.MaterializeResult[Stored]]:
+    members = archived.manifest.tables()
+    if missing := [table for table in tables if table not in members]:
+        raise BadSource(
+            f"{archived.uri} has no {', '.join(missing)}, which the model names; take the table "
+            "out of the model, or add it to MEDIATOOL_EXCLUDE_TABLES where Dagster is started"
+        )
+    schema = _schema(archives.reader(objects, "raw", version))
+    unlisted = [f"{name}: exported, but not in the model" for name in members.keys() - set(tables)]
+    warnings = [*archived.manifest.warnings, *sorted(unlisted)]
+    log_warnings(context, warnings)
+    for table in tables:
+        member = members[table]
+        yield dg.MaterializeResult(
+            asset_key=key("raw", table),
+            value=Stored(archived.uri),
+            data_version=dg.DataVersion(member.fingerprint or member.sha256),
+            metadata={
+                **archive_facts(archived, version),
+                **member_facts(member),
+                **warnings_of(table, warnings, tables),
+                "dagster/uri": archived.uri,
+                "dagster/column_schema": _columns(schema[table]),
+            },
+        )
+
+
+def _schema(reader: ArchiveReader) -> dict[str, Table]:
+    schema = schemas.decode(reader.read_file("schema.json"))
+    return {table.name: table for table in schema.tables}
+
+
+def _columns(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                column.type,
+                column.comment,
+                dg.TableColumnConstraints(
+                    nullable=column.nullable,
+                    unique=(column.name,) in (table.primary_key, *table.unique_keys),
+                ),
+                tags={"primary_key": ""} if column.name in table.primary_key else {},
+            )
+            for column in table.columns
+        ]
+    )

@@ -1,0 +1,154 @@
+"""What a run's tags say of its version: one run, and all its retries, have one.
+
+``mediatool/version`` names the version. It is set by who launches the run, or is pinned to the run
+by the first step that needs it, so that steps in other processes, retries and people find it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import cast, get_args
+
+import dagster as dg
+from dagster._core.execution.stats import StepEventStatus
+
+from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.domain.errors import Misuse, NotFound
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.metadata import Purpose
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.ports import ObjectStore
+
+VERSION_TAG = "mediatool/version"
+PURPOSE_TAG = "mediatool/purpose"
+NOTES_TAG = "mediatool/notes"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a version was made for."""
+
+    purpose: Purpose
+    notes: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunVersion:
+    """Finds and pins the version of one run of one partition."""
+
+    instance: dg.DagsterInstance
+    run: dg.DagsterRun
+    partition: str
+
+    @classmethod
+    def of(cls, context: dg.AssetExecutionContext) -> "RunVersion":
+        """For the run of a step, which is noted to be at work in this process."""
+        note_process(context.instance, context.run)
+        return cls(context.instance, context.run, context.partition_key)
+
+    def named(self) -> Version | None:
+        """The version that the run or its root is tagged with; raises Misuse on another day's."""
+        text = self._tag(VERSION_TAG)
+        if text is None:
+            return None
+        version = Version.parse(text)
+        if version.partition != self.partition:
+            raise Misuse(
+                f"version {version} belongs to partition {version.partition}, and the run is of "
+                f"{self.partition}; launch it for {version.partition}, or change {VERSION_TAG}"
+            )
+        return version
+
+    def to_make(self, objects: ObjectStore) -> Version:
+        """The version for an export: the named one, else that of the root run's creation.
+
+        Where another run took that second, it is the next free one.
+        """
+        if (version := self.named()) is not None:
+            return version
+        version = Version.at(self._created())
+        while self._runs_of(version) or objects.head(archive_key("raw", version)) is not None:
+            version = Version(version.moment + timedelta(seconds=1))
+        return self._pin(version)
+
+    def to_read(self, objects: ObjectStore) -> Version:
+        """The version for a step downstream: the named one, else the partition's newest complete.
+
+        Raises NotFound where the partition has none.
+        """
+        if (version := self.named()) is not None:
+            return version
+        try:
+            return self._pin(catalog.latest(objects, self.partition).version)
+        except NotFound as error:
+            raise NotFound(
+                f"partition {self.partition} has no complete version to work from; materialize all "
+                f"its layers, or name an unfinished version with the run tag {VERSION_TAG}"
+            ) from error
+
+    def keep(self, request: Request) -> None:
+        """Keep with the run what its version is for, unless a run that made the version did."""
+        version = self.named()
+        if version is not None and self._asked(version) is None:
+            tags = {PURPOSE_TAG: request.purpose, NOTES_TAG: request.notes}
+            self.instance.add_run_tags(self.run.run_id, tags)
+
+    def request(self, version: Version) -> Request:
+        """What the version was asked for, by the first run of it that says so.
+
+        A version of which no run is left counts as a daily backup: those are kept longest.
+        """
+        return self._asked(version) or Request("daily_backup", "")
+
+    def asked(self) -> Request | None:
+        """What this run's own tags ask for; raises Misuse on an unknown purpose."""
+        return _request(self.run.tags)
+
+    def seconds(self, version: Version) -> dict[str, float]:
+        """Seconds that each step took when it first succeeded, over all runs of the version."""
+        seconds: dict[str, float] = {}
+        for run in reversed(self._runs_of(version)):
+            for step in self.instance.get_run_step_stats(run.run_id):
+                if step.status is StepEventStatus.SUCCESS and step.start_time and step.end_time:
+                    seconds.setdefault(step.step_key, round(step.end_time - step.start_time, 3))
+        return seconds
+
+    def _asked(self, version: Version) -> Request | None:
+        runs = reversed(self._runs_of(version))
+        return next((found for run in runs if (found := _request(run.tags))), None)
+
+    def _runs_of(self, version: Version) -> list[dg.DagsterRun]:
+        """The runs that are tagged with the version, newest first."""
+        return list(self.instance.get_runs(dg.RunsFilter(tags={VERSION_TAG: str(version)})))
+
+    def _tag(self, name: str) -> str | None:
+        """The tag as it stands now on the run, else on its root."""
+        for run_id in (self.run.run_id, self.run.root_run_id):
+            run = self.instance.get_run_by_id(run_id) if run_id else None
+            if run is not None and (value := run.tags.get(name)):
+                return value
+        return None
+
+    def _created(self) -> datetime:
+        for run_id in (self.run.root_run_id, self.run.run_id):
+            record = self.instance.get_run_record_by_id(run_id) if run_id else None
+            if record is not None:
+                return record.create_timestamp
+        return datetime.now(UTC)
+
+    def _pin(self, version: Version) -> Version:
+        for run_id in (self.run.run_id, self.run.root_run_id):
+            if run_id and self.instance.has_run(run_id):
+                self.instance.add_run_tags(run_id, {VERSION_TAG: str(version)})
+        return version
+
+
+def _request(tags: Mapping[str, str]) -> Request | None:
+    purpose = tags.get(PURPOSE_TAG)
+    if purpose is None:
+        return None
+    if purpose not in get_args(Purpose):
+        known = " or ".join(get_args(Purpose))
+        raise Misuse(f"the run tag {PURPOSE_TAG} is {purpose!r}; write {known}")
+    return Request(cast(Purpose, purpose), tags.get(NOTES_TAG, ""))

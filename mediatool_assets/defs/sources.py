@@ -1,0 +1,22 @@
+"""The source's tables: external assets, where every lineage begins."""
+
+from collections.abc import Iterable
+
+import dagster as dg
+
+from mediatool_assets.defs.layers import OWNERS, key
+
+
+def source_tables(tables: Iterable[str]) -> list[dg.AssetSpec]:
+    """One external asset for each table of the live database."""
+    return [
+        dg.AssetSpec(
+            key("source", table),
+            description=f"The table `{table}` of the live database. Nothing here writes to it.",
+            group_name="source",
+            kinds={"postgres"},
+            owners=OWNERS,
+            metadata={"dagster/table_name": table},
+        )
+        for table in tables
+    ]

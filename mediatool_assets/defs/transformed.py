@@ -1,0 +1,142 @@
+"""The transformed layer: the raw archive as MongoDB's documents, by the model, in one archive."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from mediatool_assets.defs.collection_columns import columns, lineage, resolved
+from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.layers import (
+    CODE_VERSION,
+    COLLECTIONS_IO,
+    OWNERS,
+    LoggedProgress,
+    Stored,
+    archive_facts,
+    key,
+    log_warnings,
+    member_facts,
+    warnings_of,
+)
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.domain.errors import CheckFailed
+from mediatool_assets.domain.model import Collection, Model
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.transform import transform
+
+
+def collections_of(model: Model, excluded: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """Every collection that a version has, and the source tables that it is made of."""
+    made = {
+        name: collection.tables
+        for name, collection in model.collections.items()
+        if collection.root not in excluded
+    }
+    orphans = {name: (table,) for name, table in model.orphan_collections.items()}
+    return dict(sorted((made | orphans).items()))
+
+
+def transformed_layer(
+    model: Model, collections: Mapping[str, tuple[str, ...]]
+) -> dg.AssetsDefinition:
+    """The step that makes the transformed archive: all of its collections, or none."""
+
+    @dg.multi_asset(
+        name="transform",
+        specs=[
+            _spec(name, tables, model.collections.get(name)) for name, tables in collections.items()
+        ],
+        partitions_def=DAYS,
+        pool="mediatool_transform",
+        retry_policy=RETRIES,
+    )
+    def transform_layer(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> Iterator[dg.MaterializeResult[Stored]]:
+        """Turn the version's raw archive into documents; the live source is not asked."""
+        with explained():
+            objects = platform.objects()
+            version = RunVersion.of(context).to_read(objects)
+            archived = archives.find(objects, "transformed", version)
+            if archived is None:
+                with platform.workers() as (executor, scratch):
+                    progress = LoggedProgress(context)
+                    archived = transform(
+                        objects, executor, version, model, scratch, progress=progress
+                    )
+            else:
+                context.log.info(f"{archived.uri} is complete: adopted")
+            log_warnings(context, archived.manifest.warnings)
+            results = list(_results(objects, version, archived, model, collections))
+        yield from results
+
+    return transform_layer
+
+
+def _spec(name: str, tables: tuple[str, ...], collection: Collection | None) -> dg.AssetSpec:
+    what = f"made of {', '.join(tables)}" if collection else f"what of {tables[0]} found no place"
+    return dg.AssetSpec(
+        key("transformed", name),
+        deps=[key("raw", table) for table in tables],
+        description=f"The documents of `{name}` as BSON in the day's transformed archive: {what}.",
+        group_name="transformed",
+        kinds={"s3", "bson"},
+        owners=OWNERS,
+        tags={"mediatool/layer": "transformed"},
+        code_version=f"{CODE_VERSION}-{_digest(collection)}",
+    ).with_io_manager_key(COLLECTIONS_IO)
+
+
+def _digest(collection: Collection | None) -> str:
+    """A digest of what the model says of a collection, wherever in the file it says so."""
+    said = _without_lines(dataclasses.asdict(collection)) if collection else None
+    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()[:12]
+
+
+def _without_lines(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_lines(part) for name, part in value.items() if name != "line"}
+    if isinstance(value, list | tuple):
+        return [_without_lines(part) for part in value]
+    return value
+
+
+def _results(
+    objects: ObjectStore,
+    version: Version,
+    archived: Archived,
+    model: Model,
+    collections: Mapping[str, tuple[str, ...]],
+) -> Iterator[dg.MaterializeResult[Stored]]:
+    members = archived.manifest.collections()
+    if missing := [name for name in collections if name not in members]:
+        raise CheckFailed(
+            f"{archived.uri} has no {', '.join(missing)}, which the model names; the model has "
+            "changed since it was made: make a new version"
+        )
+    archive = archives.reader(objects, "transformed", version)
+    documents = resolved(model, archives.reader(objects, "raw", version))
+    for name in collections:
+        member = members[name]
+        yield dg.MaterializeResult(
+            asset_key=key("transformed", name),
+            value=Stored(archived.uri),
+            data_version=dg.DataVersion(member.fingerprint or member.sha256),
+            metadata={
+                **archive_facts(archived, version),
+                **member_facts(member),
+                **warnings_of(name, archived.manifest.warnings, collections),
+                "dagster/uri": archived.uri,
+                "dagster/column_schema": columns(archive, member, documents.get(name)),
+                "dagster/column_lineage": lineage(documents[name]),
+            },
+        )

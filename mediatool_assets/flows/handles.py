@@ -1,0 +1,201 @@
+"""Tables and collections of a version to read from: lazily in batches, or whole as data frames."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+from bson import decode
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions, DatetimeConversion
+
+from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.keys import Kind, mongodb_database
+from mediatool_assets.domain.manifest import Manifest, Member
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.load import loaded
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+CODEC: CodecOptions[dict[str, object]] = CodecOptions(
+    tz_aware=True,
+    uuid_representation=UuidRepresentation.STANDARD,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+"""How documents become Python values: aware datetimes in UTC, ``uuid.UUID`` for subtype 4."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """One table of a raw archive. Nothing is read before it is asked for, then block by block."""
+
+    archive: ArchiveReader
+    table: Table
+    member: Member
+
+    @property
+    def uri(self) -> str:
+        """The archive that holds the table."""
+        return self.archive.source.name
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.member.rows
+
+    def batches(self) -> Iterator[list[bytes]]:
+        """The rows as NDJSON lines without newlines, a block of some megabytes at a time."""
+        return (split_lines(content) for content in self.archive.blocks(self.member.blocks))
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        """Row by row as the JSON says it; docs/archive-format.md tells what strings hold."""
+        return (orjson.loads(line) for batch in self.batches() for line in batch)
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """The whole table in memory, typed by the source's schema, no value changed."""
+        from mediatool_assets.flows.arrow_rows import arrow_table  # noqa: PLC0415  # slow
+
+        return arrow_table(self.table, self.archive.blocks(self.member.blocks))
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The whole table in memory, in Arrow-backed columns."""
+        from mediatool_assets.flows.arrow_rows import data_frame  # noqa: PLC0415  # slow
+
+        return data_frame(self.to_arrow())
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """One collection of an archive. Nothing is read before it is asked for, then by block."""
+
+    archive: ArchiveReader
+    member: Member
+
+    @property
+    def uri(self) -> str:
+        """The archive that holds the collection."""
+        return self.archive.source.name
+
+    @property
+    def rows(self) -> int:
+        """How many documents there are."""
+        return self.member.rows
+
+    def batches(self) -> Iterator[Sequence[bytes]]:
+        """The documents as BSON, a block of some megabytes at a time."""
+        blocks = self.archive.blocks(self.member.blocks)
+        return (list(split_documents(content)) for content in blocks)
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        """Document by document."""
+        return (decode(data, CODEC) for batch in self.batches() for data in batch)
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """The whole collection in memory: a column a field, nested values as JSON text."""
+        from mediatool_assets.flows.arrow_documents import arrow_table  # noqa: PLC0415  # slow
+
+        return arrow_table(self)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The whole collection in memory, in Arrow-backed columns."""
+        from mediatool_assets.flows.arrow_rows import data_frame  # noqa: PLC0415  # slow
+
+        return data_frame(self.to_arrow())
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDocuments:
+    """One collection of the version's MongoDB database, read from the server when asked for."""
+
+    store: DocumentStore
+    database: str
+    collection: str
+    rows: int
+
+    @property
+    def uri(self) -> str:
+        """``database.collection``."""
+        return f"{self.database}.{self.collection}"
+
+    def batches(self) -> Iterator[Sequence[bytes]]:
+        """The documents as BSON in batches, in order of ``_id``."""
+        return self.store.documents(self.database, self.collection)
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        """Document by document."""
+        return (decode(data, CODEC) for batch in self.batches() for data in batch)
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """The whole collection in memory: a column a field, nested values as JSON text."""
+        from mediatool_assets.flows.arrow_documents import arrow_table  # noqa: PLC0415  # slow
+
+        return arrow_table(self)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The whole collection in memory, in Arrow-backed columns."""
+        from mediatool_assets.flows.arrow_rows import data_frame  # noqa: PLC0415  # slow
+
+        return data_frame(self.to_arrow())
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveHandle:
+    """A whole archive of documents: its manifest, and its collections by name."""
+
+    archive: ArchiveReader
+
+    @property
+    def uri(self) -> str:
+        """Where it lies."""
+        return self.archive.source.name
+
+    @property
+    def rows(self) -> int:
+        """Documents in all collections."""
+        return self.manifest.rows
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it holds."""
+        return self.archive.manifest
+
+    def collection(self, name: str) -> Documents:
+        """One collection; raises NotFound."""
+        member = self.manifest.collections().get(name)
+        if member is None:
+            raise NotFound(f"{self.uri} has no collection {name}; its manifest lists what it has")
+        return Documents(self.archive, member)
+
+
+def table_rows(objects: ObjectStore, version: Version, name: str) -> TableRows:
+    """A table of the version's raw archive; raises NotFound."""
+    archive = archives.reader(objects, "raw", version)
+    member = archive.manifest.tables().get(name)
+    if member is None:
+        raise NotFound(f"{archive.source.name} has no table {name}; its manifest lists what it has")
+    schema = schemas.decode(archive.read_file("schema.json"))
+    return TableRows(archive, schema.table(name), member)
+
+
+def archive_of(objects: ObjectStore, kind: Kind, version: Version) -> ArchiveHandle:
+    """An archive of documents; raises NotFound."""
+    return ArchiveHandle(archives.reader(objects, kind, version))
+
+
+def live_documents(documents: DocumentStore, version: Version, collection: str) -> LiveDocuments:
+    """A collection of the version's database; raises NotFound unless that is complete."""
+
+    database = mongodb_database(version)
+    present = loaded(documents, version)
+    if present is None or collection not in present.documents:
+        raise NotFound(
+            f"{database} is not complete or has no collection {collection}; load the version first"
+        )
+    return LiveDocuments(documents, database, collection, present.documents[collection])
