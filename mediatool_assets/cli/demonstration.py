@@ -41,10 +41,10 @@ def run(home: Path, scale: float) -> Demonstration:
     settings.require("postgres_url", "mongodb_url")
     objects = S3Objects.of(settings)
     _seed(settings, scale, day=0)
-    daily = _version(home, "daily", {})
+    daily = _version(home, "daily_export", {})
     _seed(settings, scale, day=1)
     tags = {"mediatool/purpose": "testing", "mediatool/notes": "the demo, after a day of edits"}
-    edited = _version(home, "on_demand", tags)
+    edited = _version(home, "on_demand_export", tags)
     made = tuple(version_made(run, objects) for run in (daily, edited))
     return Demonstration(
         versions=tuple(m.version for m in made),

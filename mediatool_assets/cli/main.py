@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from mediatool_assets.cli import runs, source, versions
+from mediatool_assets.cli import runs, servers, source, versions
 from mediatool_assets.domain.errors import MediatoolError
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h, so that it is not taken for one of the contract's codes
@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 for panel, commands in {
     "First steps": (runs.demo, runs.dev),
-    "Local servers": (),
+    "Local servers": (servers.up, servers.down, servers.status),
     "The source": (source.seed,),
     "Making versions": (runs.export,),
     "What there is": (versions.versions, versions.latest, versions.show, versions.fetch),

@@ -35,7 +35,11 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str | int]]) ->
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(f"{v:,}" if isinstance(v, int) else v) for v in row))
-    Console(width=None if sys.stdout.isatty() else _ANY_WIDTH, highlight=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _ANY_WIDTH, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def print_facts(facts: dict[str, str | int]) -> None:

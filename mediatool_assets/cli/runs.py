@@ -42,7 +42,7 @@ def export(
     from mediatool_assets.stores.s3 import S3Objects
 
     tags = {"mediatool/purpose": purpose, "mediatool/notes": notes}
-    run = launch("on_demand", partition.isoformat(), tags, home() / "logs")
+    run = launch("on_demand_export", partition.isoformat(), tags, home() / "logs")
     made = version_made(run, S3Objects.of(config))
     if json:
         print_json(made)

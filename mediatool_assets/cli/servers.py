@@ -1,0 +1,111 @@
+"""``up``, ``down`` and ``status``: the local PostgreSQL, MongoDB and S3."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from mediatool_assets.cli.environment import home
+from mediatool_assets.cli.output import Json, note, print_json, print_table, working
+from mediatool_assets.domain.settings import without_password
+
+if TYPE_CHECKING:
+    from mediatool_assets.stores.local import ServerStatus
+
+_URLS = {
+    "postgres": "MEDIATOOL_POSTGRES_URL",
+    "mongodb": "MEDIATOOL_MONGODB_URL",
+    "s3": "MEDIATOOL_S3_ENDPOINT_URL",
+}
+
+
+def up(json: Json = False) -> None:
+    """Start the local servers that are not running, and wait until all of them answer.
+
+    They live under `.mediatool` (or MEDIATOOL_HOME), each on a free port of 127.0.0.1, and keep
+    their data. The URLs are shown without their passwords, which stand, readable by you alone,
+    in `environment.json` there.
+
+    Examples:
+
+        mediatool up
+        mediatool up --json
+    """
+    from mediatool_assets.stores import local
+
+    with working("starting PostgreSQL, MongoDB and S3"):
+        stack = local.up(home())
+    _print_servers(stack.home, stack.servers, stack.environment, json)
+
+
+def down(json: Json = False) -> None:
+    """Stop the local servers, and nothing else; their data stays for the next `mediatool up`.
+
+    Examples:
+
+        mediatool down
+        mediatool down --json
+    """
+    from mediatool_assets.stores import local
+
+    with working("stopping the local servers"):
+        stopped = local.down(home())
+    if json:
+        print_json({"home": str(home()), "stopped": stopped})
+    else:
+        typer.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+def status(json: Json = False) -> None:
+    """Show which local servers run, where, and where their logs are.
+
+    Examples:
+
+        mediatool status
+        mediatool status --json
+    """
+    from mediatool_assets.stores import local
+
+    _print_servers(home(), local.status(home()), local.local_environment(home()) or {}, json)
+
+
+def _print_servers(
+    place: Path, servers: tuple["ServerStatus", ...], environment: dict[str, str], json: bool
+) -> None:
+    """Print what is known of the servers; the URLs without their passwords."""
+    urls = {
+        name: without_password(environment[variable])
+        for name, variable in _URLS.items()
+        if variable in environment
+    }
+    secrets = place / "environment.json"
+    if json:
+        print_json(
+            {
+                "home": str(place),
+                "up": all(server.running for server in servers),
+                "urls": urls,
+                "bucket": environment.get("MEDIATOOL_S3_BUCKET"),
+                "secrets": str(secrets) if environment else None,
+                "servers": [
+                    {
+                        "name": server.name,
+                        "running": server.running,
+                        "pid": server.pid,
+                        "address": server.address,
+                        "log": str(server.log),
+                    }
+                    for server in servers
+                ],
+            }
+        )
+        return
+    rows = [
+        (s.name, f"up, process {s.pid}" if s.running else "down", urls.get(s.name, "-"), str(s.log))
+        for s in servers
+    ]
+    print_table(("SERVER", "STATE", "URL", "LOG"), rows)
+    if environment:
+        typer.echo(f"passwords and keys: {secrets}")
+    else:
+        note("`mediatool up` starts them")
