@@ -132,7 +132,10 @@ class ArchiveReader:
         for content in self.blocks(member.blocks):
             digest.update(content)
             if member.fingerprint is not None:
-                fingerprint += Fingerprint.of(split(content))
+                try:
+                    fingerprint += Fingerprint.of(split(content))
+                except ValueError as error:
+                    raise BadArchive(self.source.name, f"{member.name}: {error}") from error
         if digest.hexdigest() != member.sha256:
             raise BadArchive(self.source.name, f"{member.name} does not have its SHA-256")
         if member.fingerprint is not None and str(fingerprint) != member.fingerprint:

@@ -1,0 +1,289 @@
+"""Archives: what goes in comes out, by our reader, by Python and by tar; damage is found."""
+
+import hashlib
+import io
+import subprocess
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import bson
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mediatool_assets.archive.gzip_members import FOOTER_BYTES, compress, footer
+from mediatool_assets.archive.reader import (
+    ArchiveReader,
+    LocalFile,
+    split_documents,
+    split_lines,
+)
+from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain import manifest as manifests
+from mediatool_assets.domain.errors import BadArchive, CountMismatch, NotFound
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.manifest import Exclusion, Manifest
+from mediatool_assets_tests.archive.strategies import TABLES, VERSION, MemoryBytes, archive
+
+FILES = st.dictionaries(
+    st.sampled_from(["schema.sql", "schema.json"]), st.binary(max_size=1500), max_size=2
+)
+
+
+def read_rows(reader: ArchiveReader, table: str) -> list[bytes]:
+    """Every row of a table, by its blocks."""
+    member = reader.manifest.tables()[table]
+    return [row for content in reader.blocks(member.blocks) for row in split_lines(content)]
+
+
+@given(TABLES, FILES)
+def test_round_trip(tables: dict[str, list[bytes]], files: dict[str, bytes]) -> None:
+    """Rows and files come out of an archive as they went in, and the manifest counts them."""
+    data, manifest = archive(tables, files)
+    reader = ArchiveReader(MemoryBytes(data))
+    assert reader.manifest == manifest
+    assert {table: read_rows(reader, table) for table in manifest.tables()} == tables
+    assert {name: reader.read_file(name) for name in files} == files
+    for member in manifest.members:
+        reader.verify(member)
+    assert manifest.rows == sum(map(len, tables.values()))
+    for table, member in manifest.tables().items():
+        content = b"".join(row + b"\n" for row in tables[table])
+        assert (member.rows, member.bytes) == (len(tables[table]), len(content))
+        assert member.sha256 == hashlib.sha256(content).hexdigest()
+        assert member.fingerprint == str(Fingerprint.of(tables[table]))
+
+
+@given(TABLES, FILES)
+def test_python_reads_it(tables: dict[str, list[bytes]], files: dict[str, bytes]) -> None:
+    """``tarfile`` finds every member in its order, in the version's folder, manifest last."""
+    data, manifest = archive(tables, files)
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
+        found = {m.name: tar.extractfile(m).read() for m in tar}  # type: ignore[union-attr]  # files only
+    expected = {f"{t}.ndjson": b"".join(r + b"\n" for r in rows) for t, rows in tables.items()}
+    expected |= files | {"manifest.json": manifests.encode(manifest)}
+    assert list(found) == [f"{VERSION}/{name}" for name in expected]
+    assert list(found.values()) == list(expected.values())
+
+
+@given(TABLES, st.integers(1, 12), st.integers(1, 12))
+def test_the_same_rows_give_the_same_bytes(
+    tables: dict[str, list[bytes]], one: int, other: int
+) -> None:
+    """An archive has no clock, host or chance in it, nor the batches in which rows came."""
+    assert archive(tables, batch=one) == archive(tables, batch=other)
+
+
+@settings(max_examples=20, deadline=None)
+@given(TABLES)
+def test_gnu_tar_reads_it(tables: dict[str, list[bytes]]) -> None:
+    """``tar -xzf`` unpacks every member without a word, from a file and from a pipe."""
+    data, _ = archive(tables, {"schema.sql": b"CREATE TABLE x;"})
+    with TemporaryDirectory() as folder:
+        Path(folder, "a.tar.gz").write_bytes(data)
+        unpack = ["tar", "-xzf", "a.tar.gz"]
+        said = subprocess.run(unpack, cwd=folder, check=True, capture_output=True)
+        assert said.stderr == b""
+        for table, rows in tables.items():
+            unpacked = Path(folder, str(VERSION), f"{table}.ndjson").read_bytes()
+            assert split_lines(unpacked) == rows
+    listed = subprocess.run(["tar", "-tz"], input=data, check=True, capture_output=True)
+    assert len(listed.stdout.splitlines()) == len(tables) + 2
+    assert listed.stdout.splitlines()[-1] == f"{VERSION}/manifest.json".encode()
+
+
+def test_only_the_table_s_bytes_are_read() -> None:
+    """One table is read with the end of the archive and its own blocks, adjoining ones at once."""
+    big = {
+        name: [hashlib.sha256(b"%d" % i).hexdigest().encode() for i in range(100_000)]
+        for name in ("a", "b", "c")
+    }
+    data, _ = archive(big, batch=1000)
+    source = MemoryBytes(data)
+    reader = ArchiveReader(source)
+    member = reader.manifest.tables()["b"]
+    assert len(member.blocks) > 2
+    (tail,) = source.reads
+    assert tail[1] <= 1 << 18
+    source.reads.clear()
+    assert read_rows(reader, "b") == big["b"]
+    assert source.reads == [(member.blocks[0].offset, sum(block.length for block in member.blocks))]
+
+
+def test_a_manifest_larger_than_the_tail() -> None:
+    """A manifest that does not fit into the first request is read with a second one."""
+    rng = hashlib.shake_256(b"seed")
+    names = rng.hexdigest(700_000)
+    data, manifest = archive({names[i : i + 200]: [] for i in range(0, len(names), 200)})
+    source = MemoryBytes(data)
+    assert ArchiveReader(source).manifest == manifest
+    assert len(source.reads) == 2
+
+
+DATA, _ = archive({"t": [b'{"id":%d}' % i for i in range(300)]}, {"schema.sql": b"-- x"})
+
+
+@given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
+def test_a_changed_byte(position: int, change: int) -> None:
+    """A changed byte is found by whoever reads it, or changed nothing that can be read."""
+    damaged = bytearray(DATA)
+    damaged[position] ^= change
+    reader = ArchiveReader(MemoryBytes(bytes(damaged)))
+    try:
+        for member in reader.manifest.members:
+            reader.verify(member)
+    except BadArchive as error:
+        assert "memory" in str(error)  # either outcome is right
+    else:
+        assert read_rows(reader, "t") == [b'{"id":%d}' % i for i in range(300)]
+        assert reader.read_file("schema.sql") == b"-- x"
+
+
+@given(st.integers(0, len(DATA) - 1))
+def test_a_cut_archive(length: int) -> None:
+    """An archive that lacks its end is not read at all."""
+    with pytest.raises(BadArchive):
+        _ = ArchiveReader(MemoryBytes(DATA[:length])).manifest
+
+
+@given(st.binary(min_size=1, max_size=80))
+def test_an_archive_with_something_behind_it(tail: bytes) -> None:
+    """Bytes after the footer are refused."""
+    with pytest.raises(BadArchive):
+        _ = ArchiveReader(MemoryBytes(DATA + tail)).manifest
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, len(DATA)), (len(DATA), 10), (2**64 - 1, 2**64 - 1)])
+def test_a_footer_that_points_outside(place: tuple[int, int]) -> None:
+    """A footer can lead nowhere but into its archive."""
+    with pytest.raises(BadArchive):
+        _ = ArchiveReader(MemoryBytes(DATA[:-FOOTER_BYTES] + footer(*place))).manifest
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"{}", "manifest cannot be read"),
+        (b"no json", "manifest cannot be read"),
+        (b"\xff\xfe", "manifest cannot be read"),
+        (
+            manifests.encode(Manifest("mediatool-archive/9", "raw", str(VERSION), ())),
+            "mediatool-archive/9",
+        ),
+    ],
+)
+def test_another_manifest(content: bytes, problem: str) -> None:
+    """A manifest of another format, or none, is refused with the reason."""
+    packed = compress(content)
+    with pytest.raises(BadArchive, match=problem):
+        _ = ArchiveReader(MemoryBytes(packed + footer(0, len(packed)))).manifest
+
+
+def test_what_is_not_there() -> None:
+    """A member that the archive has not is NotFound."""
+    with pytest.raises(NotFound, match=r"memory has no gone\.ndjson"):
+        ArchiveReader(MemoryBytes(DATA)).read_file("gone.ndjson")
+
+
+@pytest.mark.parametrize("field", ["sha256", "fingerprint"])
+def test_a_manifest_that_says_something_else(field: str) -> None:
+    """Whole blocks whose content is not what the manifest says are refused."""
+    reader = ArchiveReader(MemoryBytes(DATA))
+    member = msgspec.structs.replace(reader.member("t.ndjson"), **{field: "0" * 64})
+    with pytest.raises(BadArchive, match=r"t\.ndjson"):
+        reader.verify(member)
+
+
+def test_a_local_file(tmp_path: Path) -> None:
+    """An archive on disk is read by range, and where it is too short that is damage."""
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(DATA)
+    assert ArchiveReader(LocalFile(path)).member("t.ndjson").rows == 300
+    with pytest.raises(BadArchive, match=r"a\.tar\.gz: ends before"):
+        LocalFile(path).read(len(DATA) - 1, 2)
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 10 * 512])
+def test_tar_blocks(size: int) -> None:
+    """A file of any length around tar's block of 512 bytes is followed by the next one."""
+    data, _ = archive({}, {"a": b"a" * size, "b": b"b"})
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
+        assert [m.size for m in tar] == [size, 1, tar.getmember(f"{VERSION}/manifest.json").size]
+
+
+def test_several_spools_are_one_member(tmp_path: Path) -> None:
+    """Workers' spools of one table follow each other in the order given, and are deleted."""
+    sink = io.BytesIO()
+    writer = ArchiveWriter(sink, "raw", VERSION)
+    spools = [spool_rows(tmp_path / f"{i}", [[b"%d" % i] * i], b"\n") for i in (3, 1, 2)]
+    member = writer.add_rows("t.ndjson", spools, table="t")
+    writer.finish()
+    rows = [b"3"] * 3 + [b"1"] + [b"2"] * 2
+    assert read_rows(ArchiveReader(MemoryBytes(sink.getvalue())), "t") == rows
+    assert member.fingerprint == str(Fingerprint.of(rows))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_spool(tmp_path: Path) -> None:
+    """A spool that changed on the disk stops the archive."""
+    spool = spool_rows(tmp_path / "spool", [[b"row"] * 9], b"\n")
+    data = bytearray(spool.path.read_bytes())
+    data[-5] ^= 1
+    spool.path.write_bytes(data)
+    with pytest.raises(BadArchive, match="spool"):
+        ArchiveWriter(io.BytesIO(), "raw", VERSION).add_rows("t.ndjson", [spool], table="t")
+
+
+def test_a_spool_of_another_length(tmp_path: Path) -> None:
+    """A block that does not hold what its worker counted stops the archive."""
+    spool = spool_rows(tmp_path / "spool", [[b"row"] * 9], b"\n")
+    (block,) = spool.blocks
+    lying = type(spool)(spool.path, (block._replace(bytes=block.bytes + 1),), spool.fingerprint)
+    with pytest.raises(CountMismatch, match=r"t\.ndjson"):
+        ArchiveWriter(io.BytesIO(), "raw", VERSION).add_rows("t.ndjson", [lying], table="t")
+
+
+def test_finish_keeps_what_the_flow_adds() -> None:
+    """The manifest has the flow's source, exclusions, warnings and facts beside the index."""
+    sink = io.BytesIO()
+    writer = ArchiveWriter(sink, "dump", VERSION)
+    member = writer.add_file("a", b"x")
+    given_by_flow = Manifest(
+        "?", "raw", "?", (), {"s": 1}, (Exclusion("t", "why", 2),), ("w",), {"f": {"x": 1}}
+    )
+    manifest = writer.finish(given_by_flow)
+    assert (manifest.format, manifest.kind, manifest.version) == (
+        manifests.FORMAT,
+        "dump",
+        str(VERSION),
+    )
+    assert manifest.members == (member,)
+    assert manifest.source == {"s": 1}
+    assert manifest.exclusions[0].reason == "why"
+    assert (manifest.warnings, manifest.facts) == (("w",), {"f": {"x": 1}})
+    assert ArchiveReader(MemoryBytes(sink.getvalue())).manifest == manifest
+
+
+@given(st.lists(st.dictionaries(st.text("abc", max_size=3), st.integers(0, 99), max_size=3)))
+def test_documents_are_split(documents: Sequence[dict[str, int]]) -> None:
+    """A block of BSON is its documents, one after the other."""
+    encoded = [bson.encode(document) for document in documents]
+    assert list(split_documents(b"".join(encoded))) == encoded
+
+
+@pytest.mark.parametrize("content", [b"\x05", b"\x00\x00\x00\x00\x00", b"\xff\xff\xff\xff\x00"])
+def test_impossible_documents(tmp_path: Path, content: bytes) -> None:
+    """BSON whose lengths do not fit is an error, and damage where an archive holds it."""
+    with pytest.raises(ValueError, match="impossible length"):
+        list(split_documents(content))
+    sink = io.BytesIO()
+    writer = ArchiveWriter(sink, "dump", VERSION)
+    spool = spool_rows(tmp_path / "spool", [[content]], b"")
+    member = writer.add_rows("d/c.bson", [spool], collection="c")
+    writer.finish()
+    with pytest.raises(BadArchive, match="impossible length"):
+        ArchiveReader(MemoryBytes(sink.getvalue())).verify(member)
