@@ -6,6 +6,7 @@ years before Christ, arrays of several dimensions) is text instead: PostgreSQL's
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
@@ -30,12 +31,12 @@ _CONVERTED: dict[str, tuple[Callable[[Value], Value], pa.DataType]] = {
     "real": (float, pa.float32()),
     "double precision": (float, pa.float64()),
     "bytea": (lambda text: bytes.fromhex(text.removeprefix("\\x")), pa.binary()),
+    "time without time zone": (time.fromisoformat, pa.time64("us")),
 }
 _PARSED: dict[str, pa.DataType] = {
     "date": pa.date32(),
     "timestamp without time zone": pa.timestamp("us"),
     "timestamp with time zone": pa.timestamp("us", "UTC"),
-    "time without time zone": pa.time64("us"),
 }
 
 
