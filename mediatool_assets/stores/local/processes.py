@@ -1,0 +1,262 @@
+"""Server processes: started apart from their caller, recognised later, and stopped with grace."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from mediatool_assets.domain.errors import Unreachable
+
+LOOPBACK = "127.0.0.1"
+READY_SECONDS = 60.0  # far beyond the slowest start measured (7 s on 2 cores): a slow disk may pass
+POLL_SECONDS = 0.1
+LOG_LINES = 12
+
+# The shell lifts the limit of open files as far as it may (mongod holds one per collection and
+# index), leaves the server to init, and tells its process id.
+_LAUNCH = 'ulimit -n "$(ulimit -Hn)" 2>/dev/null; "$@" >&2 </dev/null & echo $!'
+
+
+class NotReady(Exception):
+    """The server does not answer yet; asking again is right."""
+
+
+class ServerFailed(Unreachable):
+    """A local server died or never answered; the message holds its last log lines."""
+
+    def __init__(self, name: str, problem: str, log: Path, next_step: str) -> None:
+        self.name, self.log = name, log
+        lines = "\n  ".join(last_lines(log)) or "(nothing)"
+        super().__init__(f"{name} {problem}; the last lines of {log}:\n  {lines}\n{next_step}")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How to run one server.
+
+    ``probe`` raises NotReady until the server answers. ``account`` is a numeric user and group to
+    run as, or None for the caller's own. ``grace`` is how many seconds ``stop_signal`` is given.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    directory: Path
+    probe: Callable[[], None] = field(repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    account: int | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    grace: float = 30.0
+
+    @property
+    def log(self) -> Path:
+        """What the server writes to its standard output and error."""
+        return log_file(self.directory)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is kept of a started server: enough to know it again, and to stop it."""
+
+    pid: int
+    argv: tuple[str, ...]
+    stop_signal: int
+    grace: float
+
+    def process(self) -> psutil.Process | None:
+        """The process, if it is still the one that was started.
+
+        A process id is given again to others, so the whole command line must agree; it holds the
+        server's own directory and ports. (Start times move when the clock is set.) A zombie has no
+        command line, and is gone.
+        """
+        try:
+            process = psutil.Process(self.pid)
+            return process if tuple(process.cmdline()) == self.argv else None
+        except (psutil.NoSuchProcess, psutil.AccessDenied):  # another user's process is not ours
+            return None
+
+
+def log_file(directory: Path) -> Path:
+    """Where a server with this directory logs."""
+    return directory / "server.log"
+
+
+def running(directory: Path) -> psutil.Process | None:
+    """The process of the server with this directory, if it runs."""
+    record = _read_record(directory)
+    return record.process() if record else None
+
+
+def start(server: Server) -> psutil.Process:
+    """Start the server and return when it answers; raises ServerFailed with its last log lines."""
+    with server.log.open("ab") as log:
+        launched = subprocess.run(
+            ["/bin/sh", "-c", _LAUNCH, "sh", *server.argv],
+            cwd=server.directory,
+            env=dict(server.environment),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            check=True,
+            start_new_session=True,
+            user=server.account,
+            group=server.account,
+            extra_groups=None if server.account is None else [],
+        )
+    pid = int(launched.stdout)
+    record = Record(pid, server.argv, int(server.stop_signal), server.grace)
+    _write_record(server.directory, record)
+    try:
+        process = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        raise _died(server) from None
+    wait_until_ready(server, process)
+    return process
+
+
+def wait_until_ready(server: Server, process: psutil.Process) -> None:
+    """Return when the server answers; raises ServerFailed if it dies or takes too long."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            return server.probe()
+        except NotReady as reason:
+            if not _alive(process):
+                raise _died(server) from None
+            if time.monotonic() > deadline:
+                problem = f"(process {process.pid}) does not answer after {READY_SECONDS:.0f} s"
+                raise ServerFailed(
+                    server.name,
+                    f"{problem} ({reason})",
+                    server.log,
+                    "try `mediatool down`, then up",
+                ) from reason
+        time.sleep(POLL_SECONDS)
+
+
+def stop(directory: Path) -> bool:
+    """Stop the server that was started with this directory; False when it does not run.
+
+    Asks first, waits its grace, then kills. Nothing but that process is touched.
+    """
+    record = _read_record(directory)
+    process = record.process() if record else None
+    if record and process:
+        process.send_signal(record.stop_signal)
+        try:
+            process.wait(record.grace)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(READY_SECONDS)
+    _record_file(directory).unlink(missing_ok=True)
+    return process is not None
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, 0))
+        return int(listener.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port now."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ignore closed connections
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def choose_ports(directory: Path, names: Iterable[str]) -> dict[str, int]:
+    """A free port for each name: last time's where they are all free, else new ones; remembered."""
+    names = tuple(names)
+    ports = known_ports(directory)
+    if set(ports) != set(names) or not all(map(is_free, ports.values())):
+        ports = dict(zip(names, _distinct_free_ports(len(names)), strict=True))
+        _ports_file(directory).write_text(json.dumps(ports))
+    return ports
+
+
+def known_ports(directory: Path) -> dict[str, int]:
+    """The ports that the server was last started with; none before the first start."""
+    ports = _read_json(_ports_file(directory))
+    return {name: port for name, port in ports.items() if isinstance(port, int)}
+
+
+def last_lines(log: Path, count: int = LOG_LINES) -> list[str]:
+    """The last lines of a log, each cut to 300 characters."""
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 64 * 1024))
+        text = file.read().decode(errors="replace")
+    return [line[:300] for line in text.splitlines()[-count:]]
+
+
+def _distinct_free_ports(count: int) -> set[int]:
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return ports
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _died(server: Server) -> ServerFailed:
+    return ServerFailed(
+        server.name, "died while starting", server.log, "correct what it names, then `mediatool up`"
+    )
+
+
+def _ports_file(directory: Path) -> Path:
+    return directory / "ports.json"
+
+
+def _record_file(directory: Path) -> Path:
+    return directory / "process.json"
+
+
+def _write_record(directory: Path, record: Record) -> None:
+    _record_file(directory).write_text(
+        json.dumps(
+            {
+                "pid": record.pid,
+                "argv": record.argv,
+                "stop_signal": record.stop_signal,
+                "grace": record.grace,
+            }
+        )
+    )
+
+
+def _read_record(directory: Path) -> Record | None:
+    match _read_json(_record_file(directory)):
+        case {
+            "pid": int(pid),
+            "argv": [*argv],
+            "stop_signal": int(stop_signal),
+            "grace": float(grace),
+        }:
+            return Record(pid, tuple(map(str, argv)), stop_signal, grace)
+    return None  # no file, or one that a full disk cut short
+
+
+def _read_json(path: Path) -> dict[str, object]:
+    try:
+        value = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return value if isinstance(value, dict) else {}

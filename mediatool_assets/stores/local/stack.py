@@ -1,0 +1,211 @@
+"""The three local servers as one: up, down, status, and the environment that they make."""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.stores.local import mongo_server, postgres_server, processes, s3_server
+from mediatool_assets.stores.local.credentials import Credentials, write_private
+from mediatool_assets.stores.local.processes import Server, ServerFailed
+
+Ports = dict[str, int]
+
+ENVIRONMENT_FILE = "environment.json"
+DAGSTER_YAML = Path(__file__).parents[3] / "dagster.yaml"  # of a checkout; the wheel has none
+PORT_TRIES = 3  # another program may take a free port before the server does
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One of the three: its folder, the ports it takes, how it is prepared and completed."""
+
+    folder: str
+    ports: tuple[str, ...]
+    prepare: Callable[[Path, Credentials, Ports], Server]
+    complete: Callable[[Credentials, Ports], None]
+
+
+KINDS = (
+    _Kind(
+        "postgres",
+        postgres_server.PORTS,
+        postgres_server.prepare,
+        lambda credentials, ports: postgres_server.create_databases(credentials, ports["postgres"]),
+    ),
+    _Kind("mongodb", mongo_server.PORTS, mongo_server.prepare, lambda _credentials, _ports: None),
+    _Kind("s3", s3_server.PORTS, s3_server.prepare, s3_server.create_bucket),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """One server as it stands. ``address`` is host and port without credentials; None if down."""
+
+    name: str
+    pid: int | None
+    address: str | None
+    log: Path
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self.pid is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The running servers. ``started`` names those that this call started.
+
+    ``environment`` holds the variables that the platform needs to use them, secrets included.
+    """
+
+    home: Path
+    servers: tuple[ServerStatus, ...]
+    started: tuple[str, ...]
+    environment: dict[str, str] = field(repr=False)
+
+
+def up(home: Path) -> Stack:
+    """Start what does not run of the three servers, and return when all of them answer.
+
+    Data stays under ``home`` from one start to the next. Raises BadSettings (a package or library
+    is missing) and ServerFailed (a server died; with its last log lines). What did start stays up.
+    """
+    home = _made(home)
+    with _locked(home), ThreadPoolExecutor(len(KINDS)) as threads:
+        credentials = Credentials.of(home / "credentials.json")
+        starts = [threads.submit(_ensure, kind, home, credentials) for kind in KINDS]
+        errors = [error for start in starts if (error := start.exception())]
+        if errors:
+            for other in errors[1:]:
+                errors[0].add_note(str(other))
+            raise errors[0]
+        environment = _environment(home, credentials)
+        write_private(home / ENVIRONMENT_FILE, json.dumps(environment, indent=2))
+        _prepare_dagster_home(home)
+    started = tuple(
+        kind.folder for kind, start in zip(KINDS, starts, strict=True) if start.result()
+    )
+    return Stack(home, status(home), started, environment)
+
+
+def down(home: Path) -> tuple[str, ...]:
+    """Stop the servers that were started in ``home``, and nothing else; the names of those stopped.
+
+    Their data stays.
+    """
+    home = home.absolute()
+    if not home.is_dir():
+        return ()
+    with _locked(home), ThreadPoolExecutor(len(KINDS)) as threads:
+        (home / ENVIRONMENT_FILE).unlink(missing_ok=True)
+        stopped = threads.map(processes.stop, [home / kind.folder for kind in KINDS])
+        return tuple(
+            kind.folder for kind, was_running in zip(KINDS, stopped, strict=True) if was_running
+        )
+
+
+def status(home: Path) -> tuple[ServerStatus, ...]:
+    """What is known of each server; asks the operating system only."""
+    return tuple(_status(kind, home.absolute() / kind.folder) for kind in KINDS)
+
+
+def local_environment(home: Path) -> dict[str, str] | None:
+    """The variables of the running local servers; None unless all of them run."""
+    file = home.absolute() / ENVIRONMENT_FILE
+    if not file.exists() or not all(server.running for server in status(home)):
+        return None
+    return {str(name): str(value) for name, value in json.loads(file.read_text()).items()}
+
+
+def _made(home: Path) -> Path:
+    home = home.absolute()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise Misuse(f"{home} cannot be a folder ({error.strerror}); set MEDIATOOL_HOME") from error
+    return home
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Hold the home alone: another ``up`` or ``down`` waits here, also in another process."""
+    with (home / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _ensure(kind: _Kind, home: Path, credentials: Credentials) -> bool:
+    """Have the server run, answer and be complete; whether it had to be started."""
+    directory = home / kind.folder
+    directory.mkdir(exist_ok=True)
+    process = processes.running(directory)
+    if process is not None:
+        ports = processes.known_ports(directory)
+        processes.wait_until_ready(kind.prepare(directory, credentials, ports), process)
+    else:
+        ports = _start(kind, directory, credentials)
+    kind.complete(credentials, ports)
+    return process is None
+
+
+def _start(kind: _Kind, directory: Path, credentials: Credentials) -> Ports:
+    for tries_left in reversed(range(PORT_TRIES)):
+        ports = processes.choose_ports(directory, kind.ports)
+        try:
+            processes.start(kind.prepare(directory, credentials, ports))
+            break
+        except ServerFailed:
+            lost_a_port = not all(map(processes.is_free, ports.values()))
+            if processes.running(directory) or not lost_a_port or not tries_left:
+                raise
+    return ports
+
+
+def _status(kind: _Kind, directory: Path) -> ServerStatus:
+    process = processes.running(directory)
+    port = processes.known_ports(directory).get(kind.folder)
+    return ServerStatus(
+        name=kind.folder,
+        pid=process.pid if process else None,
+        address=f"{processes.LOOPBACK}:{port}" if process and port else None,
+        log=processes.log_file(directory),
+    )
+
+
+def _environment(home: Path, credentials: Credentials) -> dict[str, str]:
+    postgres, mongodb, s3 = (processes.known_ports(home / kind.folder) for kind in KINDS)
+    port = postgres["postgres"]
+    return {
+        "MEDIATOOL_HOME": str(home),
+        "MEDIATOOL_POSTGRES_URL": postgres_server.url(
+            credentials, port, postgres_server.SOURCE_DATABASE
+        ),
+        "MEDIATOOL_RESTORE_POSTGRES_URL": postgres_server.url(credentials, port, "postgres"),
+        "MEDIATOOL_MONGODB_URL": mongo_server.url(credentials, mongodb["mongodb"]),
+        "MEDIATOOL_S3_BUCKET": s3_server.BUCKET,
+        "MEDIATOOL_S3_ENDPOINT_URL": s3_server.url(s3),
+        "AWS_ACCESS_KEY_ID": credentials.s3_access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.s3_secret_key,
+        "AWS_DEFAULT_REGION": s3_server.REGION,
+        "DAGSTER_HOME": str(home / "dagster"),
+        "DAGSTER_PG_USER": postgres_server.USER,
+        "DAGSTER_PG_PASSWORD": credentials.postgres_password,
+        "DAGSTER_PG_HOST": processes.LOOPBACK,
+        "DAGSTER_PG_PORT": str(port),
+        "DAGSTER_PG_DB": postgres_server.DAGSTER_DATABASE,
+    }
+
+
+def _prepare_dagster_home(home: Path) -> None:
+    """Dagster reads the dagster.yaml of its home only: put the checkout's there, as it is today."""
+    folder = home / "dagster"
+    folder.mkdir(exist_ok=True)
+    if DAGSTER_YAML.exists():
+        shutil.copyfile(DAGSTER_YAML, folder / "dagster.yaml")

@@ -1,0 +1,102 @@
+"""Real servers for the tests: one stack a session, something fresh in it for each test."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import psycopg
+import pytest
+from psycopg import sql
+
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.stores.local import Stack, down, up
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.s3 import S3Objects
+
+SETTINGS = ("MEDIATOOL_", "AWS_", "DAGSTER_")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_from_outside() -> Iterator[None]:
+    """Whatever servers the caller's environment names, no test goes there."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(SETTINGS)]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def stack(_nothing_from_outside: None) -> Iterator[Stack]:
+    """The local servers, up in a home of their own until the session ends.
+
+    Of its environment only AWS's variables are set for the process, since boto3 reads them there.
+    Not under pytest's own temporary folder: pytest closes that to other users, and PostgreSQL runs
+    as another user when the tests run as root.
+    """
+    home = Path(tempfile.mkdtemp(prefix="mediatool-"))
+    try:
+        stack = up(home)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in stack.environment.items():
+                if name.startswith("AWS_"):
+                    patch.setenv(name, value)
+            yield stack
+    finally:
+        down(home)
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def settings(stack: Stack) -> Settings:
+    """The settings that the stack's environment makes, with two workers."""
+    return Settings.parse(stack.environment | {"MEDIATOOL_WORKERS": "2"})
+
+
+@pytest.fixture(scope="session")
+def pool(stack: Stack) -> Iterator[Executor]:
+    """Two worker processes for the whole session; they inherit the credentials of the stack."""
+    with worker_pool(2) as executor:
+        yield executor
+
+
+@pytest.fixture
+def postgres_database(stack: Stack) -> Iterator[str]:
+    """The URL of an empty database, which is dropped after the test."""
+    server = stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield server.rpartition("/")[0] + f"/{name}"
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def bucket(stack: Stack) -> Iterator[str]:
+    """The name of an empty bucket, which is deleted after the test."""
+    name = f"test-{uuid4().hex[:12]}"
+    client = boto3.client("s3", endpoint_url=stack.environment["MEDIATOOL_S3_ENDPOINT_URL"])
+    client.create_bucket(Bucket=name)
+    yield name
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
+        for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            client.delete_object(Bucket=name, Key=item["Key"], VersionId=item["VersionId"])
+    client.delete_bucket(Bucket=name)
+    client.close()
+
+
+@pytest.fixture
+def objects(stack: Stack, bucket: str) -> S3Objects:
+    """An empty bucket as the flows see it."""
+    return S3Objects.of(Settings.parse(stack.environment | {"MEDIATOOL_S3_BUCKET": bucket}))
+
+
+@pytest.fixture
+def documents(settings: Settings) -> MongoDocuments:
+    """The MongoDB of the stack as the flows see it; each test takes a version of its own."""
+    return MongoDocuments.of(settings)
