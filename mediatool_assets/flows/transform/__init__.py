@@ -1,0 +1,152 @@
+"""Transform: the raw archive into documents, as the model says, every row accounted for."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.collection import CollectionInfo
+from mediatool_assets.domain.dump_layout import bson_member, metadata_member
+from mediatool_assets.domain.errors import AlreadyExists, BadArchive
+from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.manifest import FORMAT, Manifest
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.resolution import DocumentCollection, Resolution, resolve
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.dump import metadata_json
+from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.transform.counts import Counts
+from mediatool_assets.flows.transform.cuts import cuts
+from mediatool_assets.flows.transform.indexes import index_documents
+from mediatool_assets.flows.transform.joins import Joins, join
+from mediatool_assets.flows.transform.shares import Made, Share, make
+from mediatool_assets.flows.transform.uniqueness import require_unique
+from mediatool_assets.flows.transform.validators import options
+from mediatool_assets.flows.transform.workbench import MEMORY
+
+__all__ = ["transform"]
+
+
+def transform(  # noqa: PLR0913  # the signature that every caller agreed on
+    objects: ObjectStore,
+    executor: Executor,
+    version: Version,
+    model: Model,
+    scratch: Path,
+    *,
+    progress: Progress = silent,
+    memory: str = MEMORY,
+) -> Archived:
+    """Make the version's transformed archive from its raw archive and a model.
+
+    ``scratch`` takes compressed documents and joins; ``memory`` bounds the joins in the
+    coordinator. An archive that the version has already is adopted when it was made from the same
+    raw archive by the same model. Raises BadModel (the model does not fit the schema), BadValue (a
+    value or document that cannot be kept), CountMismatch, BadArchive, NotFound, AlreadyExists.
+    """
+    archive = archives.reader(objects, "raw", version)
+    raw = archive.manifest
+    source: dict[str, str | int | None] = {
+        "raw": hashlib.sha256(msgspec.json.encode(raw)).hexdigest(),
+        "model": hashlib.sha256(repr(model).encode()).hexdigest(),
+    }
+    present = archives.find(objects, "transformed", version)
+    if present is not None:
+        if present.manifest.source != source:
+            raise AlreadyExists(
+                present.uri, "and was made from another raw archive or model; use a new version"
+            )
+        return present
+    resolution = resolve(model, _schema(archive), {e.table for e in raw.exclusions})
+    joins = join(archive, resolution.collections, executor, scratch, memory)
+    work = _Transform(archive, resolution, joins, executor, version, scratch, source, progress)
+    return archives.publish(objects, "transformed", version, work.write)
+
+
+def _schema(archive: ArchiveReader) -> schemas.Schema:
+    try:
+        return schemas.decode(archive.read_file("schema.json"))
+    except msgspec.MsgspecError as error:
+        raise BadArchive(archive.source.name, f"schema.json cannot be read ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Transform:
+    """One transform under way."""
+
+    archive: ArchiveReader
+    resolution: Resolution
+    joins: Joins
+    executor: Executor
+    version: Version
+    scratch: Path
+    source: dict[str, str | int | None]
+    progress: Progress
+
+    def write(self, writer: ArchiveWriter) -> Manifest:
+        """Write every collection, in order of name, as its last share arrives."""
+        counts = Counts()
+        tables = {name: member.rows for name, member in self.archive.manifest.tables().items()}
+        for table in self.resolution.left_out:
+            counts.homes["left_out", table] += tables.get(table, 0)
+        shares = [list(self._shares(c)) for c in self.resolution.collections]
+        flat = list(chain.from_iterable(shares))
+        done, total = 0, sum(share.cut.rows for share in flat)
+        with in_order(self.executor, make, flat) as results:
+            for collection, own in zip(self.resolution.collections, shares, strict=True):
+                made: list[Made] = []
+                for share, result in zip(own, results, strict=False):  # own ends first
+                    made.append(result)
+                    counts.add(result.counts)
+                    done += share.cut.rows
+                    self.progress("transform", done, total)
+                self._collection(writer, collection, made)
+        return writer.finish(
+            Manifest(
+                FORMAT,
+                "transformed",
+                "",
+                (),
+                source=self.source,
+                warnings=(*self.resolution.warnings, *_warnings(counts)),
+                facts=counts.facts(tables),
+            )
+        )
+
+    def _shares(self, collection: DocumentCollection) -> Iterator[Share]:
+        member = self.archive.manifest.tables().get(collection.shape.table.name)
+        for count, cut in enumerate(cuts(member.blocks) if member is not None else ()):
+            path = self.scratch / f"{quote(collection.name, safe='')}-{count:06}"
+            yield Share(collection, ArchiveReader(self.archive.source), cut, self.joins, path)
+
+    def _collection(
+        self, writer: ArchiveWriter, collection: DocumentCollection, made: Sequence[Made]
+    ) -> None:
+        """Write a collection's documents and its metadata."""
+        spools = [result.spooled for result in made]
+        require_unique(collection, [result.identities for result in made], spools)
+        for result in made:
+            result.identities.unlink()
+        database, name = mongodb_database(self.version), collection.name
+        writer.add_rows(bson_member(database, name), spools, collection=name)
+        info = CollectionInfo(name, options(collection), index_documents(collection))
+        writer.add_file(metadata_member(database, name), metadata_json(info))
+
+
+def _warnings(counts: Counts) -> Iterator[str]:
+    for (home, table), rows in sorted(counts.homes.items()):
+        if home == "orphans" and rows:
+            yield f"{table}: {rows} rows belong to no document, and went to a collection of orphans"
+    for field, found in sorted(counts.ambiguous.items()):
+        yield f"{field}: {found} references match several rows; the first by key was taken"

@@ -1,0 +1,36 @@
+"""Tables cut into shares for workers: consecutive blocks, with the ordinal of their first row."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from mediatool_assets.domain.manifest import Block
+
+SHARE_BYTES = 1 << 24
+"""Of raw JSON, at least: long against the start of a task, short against a large table."""
+
+
+class Cut(NamedTuple):
+    """Consecutive blocks of a table; ``first`` is the ordinal of their first row."""
+
+    blocks: tuple[Block, ...]
+    first: int
+
+    @property
+    def rows(self) -> int:
+        """Rows in all of its blocks."""
+        return sum(block.rows for block in self.blocks)
+
+
+def cuts(blocks: Sequence[Block]) -> Iterator[Cut]:
+    """The whole table in cuts of SHARE_BYTES or, with the last block, a little more."""
+    share: list[Block] = []
+    first = following = size = 0
+    for block in blocks:
+        share.append(block)
+        following += block.rows
+        size += block.bytes
+        if size >= SHARE_BYTES:
+            yield Cut(tuple(share), first)
+            share, first, size = [], following, 0
+    if share:
+        yield Cut(tuple(share), first)

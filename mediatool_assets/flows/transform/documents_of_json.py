@@ -1,0 +1,100 @@
+"""The text of a JSON document into what BSON holds, exactly; or the reason why it cannot."""
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+from mediatool_assets.flows.transform.losses import Tally
+from mediatool_assets.flows.transform.numbers import decimal128
+
+DEPTH = 95
+"""Levels of arrays and objects in one value. MongoDB documents 100 for a whole document (mongod 6
+refuses above 180); the rest is left for the sub-documents that a model puts around it."""
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class _Unfit(Exception):  # a signal between functions of this module
+    """BSON cannot hold the document; ``args[0]`` is the kind of loss to count."""
+
+
+def document_of(text: str, tally: Tally) -> Any:
+    """The document: objects in order, integers as int, other numbers as double where it is exact.
+
+    Larger or longer numbers are Decimal128 or, beyond 34 digits, strings (counted as ``digits``).
+    A document with a doubled key, a NUL in a key, a lone surrogate, or DEPTH levels stays the text
+    that it is, counted under that name. Raises ValueError where the text is no JSON.
+    """
+    try:
+        value = json.loads(
+            text,
+            parse_int=lambda digits: _integer(digits, tally),
+            parse_float=lambda number: _float(number, tally),
+            parse_constant=_no_constant,
+            object_pairs_hook=_object,
+        )
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False, default=str).encode()
+    except _Unfit as unfit:
+        tally(unfit.args[0])
+        return text
+    except UnicodeEncodeError:
+        tally("lone_surrogate")
+        return text
+    except RecursionError:
+        tally("depth")
+        return text
+    if too_deep(value):
+        tally("depth")
+        return text
+    return value
+
+
+def too_deep(value: Any) -> bool:
+    """Whether a JSON value has more than DEPTH levels of arrays and objects."""
+    level = [value] if type(value) in (dict, list) else []
+    depth = 0
+    while level:
+        depth += 1
+        if depth > DEPTH:
+            return True
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if type(parent) is dict else parent)
+            if type(child) is dict or type(child) is list
+        ]
+    return False
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _Unfit("duplicate_key")
+    if any("\0" in key for key in value):
+        raise _Unfit("nul_in_key")
+    return value
+
+
+def _integer(digits: str, tally: Tally) -> Any:
+    if len(digits) < 19 or (len(digits) < 40 and -(1 << 63) <= int(digits) < 1 << 63):
+        return int(digits)
+    return _decimal(digits, tally)
+
+
+def _float(number: str, tally: Tally) -> Any:
+    near = float(number)
+    return near if Decimal(repr(near)) == Decimal(number) else _decimal(number, tally)
+
+
+def _decimal(number: str, tally: Tally) -> Any:
+    exact = decimal128(number)
+    if exact is None:
+        tally("digits")
+        return number
+    return exact
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,136 @@
+"""What joins need of a table, gathered from its rows into Parquet files: keys and picked values.
+
+Tables that take part in no join are not gathered, and columns that no join asks for stay behind:
+wide payloads pass the joins by, unless a model embeds them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from xxhash import xxh3_128_hexdigest
+
+from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.manifest import Block
+from mediatool_assets.domain.schema import Column, Table
+
+ORDINAL = "o"
+"""The row's place in its table's order, from 0; the other columns are below."""
+WHOLE = "row"
+HASH = "hash"
+
+
+def key_of(column: str) -> str:
+    """The column that holds a value as canonical text, for equality."""
+    return f"k:{column}"
+
+
+def keys_of(column: str) -> str:
+    """The column that holds an array's elements as canonical texts."""
+    return f"a:{column}"
+
+
+def value_of(column: str) -> str:
+    """The column that holds a value as JSON."""
+    return f"j:{column}"
+
+
+@dataclass
+class Need:
+    """What is asked of one table: columns as keys, arrays as keys, values, whole rows, hashes."""
+
+    table: Table
+    keys: set[str] = field(default_factory=set)
+    arrays: set[str] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
+    whole: bool = False
+    hashed: bool = False
+
+    def schema(self) -> pa.Schema:
+        """The columns of its files."""
+        return pa.schema(
+            [(ORDINAL, pa.int64())]
+            + [(key_of(column), pa.string()) for column in sorted(self.keys)]
+            + [(keys_of(column), pa.list_(pa.string())) for column in sorted(self.arrays)]
+            + [(value_of(column), pa.string()) for column in sorted(self.values)]
+            + [(WHOLE, pa.string())] * self.whole
+            + [(HASH, pa.string())] * self.hashed
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """Consecutive blocks of a table for one worker to gather from."""
+
+    need: Need
+    archive: ArchiveReader
+    blocks: tuple[Block, ...]
+    first: int
+    path: Path
+
+
+def gather(share: Gathering) -> Path:
+    """In a worker: write the share's Parquet file, a row group for each block; returns its path."""
+    schema, first = share.need.schema(), share.first
+    with pq.ParquetWriter(share.path, schema, compression="zstd", compression_level=1) as writer:
+        for content in share.archive.blocks(share.blocks):
+            lines = split_lines(content)
+            try:
+                columns = list(_columns(share.need, lines, first))
+            except (orjson.JSONDecodeError, KeyError) as error:
+                raise BadArchive(
+                    share.archive.source.name, f"{share.need.table.name}: a bad row ({error!r})"
+                ) from error
+            arrays = [
+                pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            first += len(lines)
+    return share.path
+
+
+def _columns(need: Need, lines: Sequence[bytes], first: int) -> Iterable[list[Any]]:
+    """The values of the schema's columns, in its order."""
+    rows = [orjson.loads(line) for line in lines]
+    yield list(range(first, first + len(lines)))
+    for name in sorted(need.keys):
+        column = need.table.column(name)
+        yield [canonical(row[name], column) for row in rows]
+    for name in sorted(need.arrays):
+        column = need.table.column(name)
+        yield [_elements(row[name], column) for row in rows]
+    for name in sorted(need.values):
+        yield [orjson.dumps(row[name]).decode() for row in rows]
+    if need.whole:
+        yield [line.decode() for line in lines]
+    if need.hashed:
+        yield [xxh3_128_hexdigest(line) for line in lines]
+
+
+def _elements(value: Any, column: Column) -> list[str | None] | None:
+    """The elements of an array that JSON can say; one that is text has none to match."""
+    return [canonical(item, column) for item in value] if type(value) is list else None
+
+
+def canonical(value: Any, column: Column) -> str | None:
+    """One text for all values that PostgreSQL takes for equal, numbers across their types."""
+    if value is None:
+        return None
+    if type(value) is str:
+        base = column.element or column.base
+        return _number(Decimal(value)) if base in ("numeric", "money") else value
+    if type(value) is float:
+        return _number(Decimal(repr(value)))
+    return orjson.dumps(value).decode()
+
+
+def _number(value: Decimal) -> str:
+    if not value.is_finite():
+        return str(value)
+    return format(value.normalize(), "f") if value else "0"

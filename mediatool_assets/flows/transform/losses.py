@@ -1,0 +1,39 @@
+"""What BSON cannot hold as PostgreSQL held it: declared kinds, counted by table and column.
+
+- ``digits``: a number of more than 34 digits, or outside of Decimal128's exponents, is a string.
+- ``microseconds``: a time was cut to BSON's milliseconds.
+- ``out_of_range``: infinity, or a year outside of 1 to 9999, is a string.
+- ``array_as_text``: an array that JSON cannot say (lower bounds, composite elements) is a string.
+- ``duplicate_key``, ``nul_in_key``, ``lone_surrogate``, ``depth``: a JSON document is its text.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+Tally = Callable[[str], None]
+"""Counts one more loss of a kind."""
+
+
+class Losses:
+    """Counts of one worker: ``{"table.column": {kind: count}}``."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+
+    def tally(self, table: str, column: str) -> Tally:
+        """What counts the losses of a column."""
+        counts = self._counts.setdefault(f"{table}.{column}", Counter())
+        return partial(_count, counts)
+
+    def counted(self) -> dict[str, dict[str, int]]:
+        """The columns that lost something."""
+        return {name: dict(counts) for name, counts in self._counts.items() if counts}
+
+
+def _count(counts: Counter[str], kind: str) -> None:
+    counts[kind] += 1
+
+
+def uncounted(kind: str) -> None:
+    """A Tally for copies of values that are counted where they come from."""

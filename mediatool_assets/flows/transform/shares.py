@@ -1,0 +1,113 @@
+"""A share of a collection: some blocks of its root table into a spool of documents, in a worker."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from xxhash import xxh3_128_hexdigest
+
+from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.archive.spool import Spooled, spool_rows
+from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.resolution import DocumentCollection
+from mediatool_assets.flows.transform.attached import Attached, Slots
+from mediatool_assets.flows.transform.counts import Counts
+from mediatool_assets.flows.transform.cuts import Cut
+from mediatool_assets.flows.transform.documents import Documents, Row, added_key, identity
+from mediatool_assets.flows.transform.joins import OCCURRENCE, Joins
+from mediatool_assets.flows.transform.losses import Losses
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Consecutive blocks of a collection's root table; ``path`` has no suffix yet."""
+
+    collection: DocumentCollection
+    archive: ArchiveReader
+    cut: Cut
+    joins: Joins
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a worker made of a share; ``identities`` is a file of 64-bit hashes of ``_id``."""
+
+    spooled: Spooled
+    identities: Path
+    counts: Counts
+
+
+def make(share: Share) -> Made:
+    """In a worker: make and spool the documents; raises BadValue or BadArchive."""
+    making = _Making(share)
+    spooled = spool_rows(share.path.with_suffix(".bson.gz"), making.batches(), end=b"")
+    identities = share.path.with_suffix(".ids")
+    with identities.open("wb") as file:
+        making.identities.tofile(file)
+    counts = making.counts
+    home = "documents" if share.collection.orphans_of is None else "orphans"
+    counts.homes[home, share.collection.shape.table.name] += spooled.rows
+    counts.losses = {name: Counter(kinds) for name, kinds in making.losses.counted().items()}
+    return Made(spooled, identities, counts)
+
+
+class _Making:
+    def __init__(self, share: Share) -> None:
+        self._share = share
+        self.counts, self.losses = Counts(), Losses()
+        self.identities = array("Q")
+        collection = share.collection
+        self._documents = Documents(collection.shape, self.losses, root=True)
+        self._attached: Attached | None = None
+        self._occurrences: dict[int, int] = {}
+        self._only: set[int] | None = None
+        joins = share.joins
+        slots = [name for name in joins.slots if name.startswith(f"{collection.name}.")]
+        if slots or collection.name in joins.only:
+            found = Slots(joins.slots, share.cut.first, share.cut.rows)
+            if collection.name in joins.only:
+                self._only = found.only(joins.only[collection.name])
+            if collection.shape.additions:
+                self._attached = Attached(
+                    collection.name, collection.shape, found, self.losses, self.counts
+                )
+            if not collection.shape.key:
+                self._occurrences = found.positions(f"{collection.name}.{OCCURRENCE}")
+
+    def batches(self) -> Iterator[list[bytes]]:
+        """The documents of each block, as BSON."""
+        if self._only is not None and not self._only:
+            return
+        ordinal = self._share.cut.first
+        for content in self._share.archive.blocks(self._share.cut.blocks):
+            lines = split_lines(content)
+            yield list(self._block(lines, ordinal))
+            ordinal += len(lines)
+
+    def _block(self, lines: list[bytes], ordinal: int) -> Iterator[bytes]:
+        only, attached, documents = self._only, self._attached, self._documents
+        keyed = bool(self._share.collection.shape.key)
+        for at, line in enumerate(lines, ordinal):
+            if only is not None and at not in only:
+                continue
+            row = self._row(line, at)
+            if attached is not None:
+                attached.complete(row, at)
+            if not keyed:
+                number = self._occurrences.get(at, 1)
+                row[added_key("_id")] = f"{xxh3_128_hexdigest(line)}-{number}"
+            document = documents.document(row)
+            self.identities.append(identity(document["_id"]))
+            yield documents.encode(document, row)
+
+    def _row(self, line: bytes, ordinal: int) -> Row:
+        try:
+            row: Row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            where, table = self._share.archive.source.name, self._share.collection.shape.table.name
+            raise BadArchive(where, f"{table}: row {ordinal + 1} is no JSON ({error})") from error
+        return row

@@ -1,0 +1,313 @@
+"""The joins of a transform: DuckDB over Parquet files in scratch, within a fixed memory.
+
+Every added field of a model becomes one file of ``(root, owner, position, value, child,
+unresolved, ambiguous)``, in the order of the root's rows, that workers read by range:
+
+- ``root`` and ``owner`` are ordinals: of the document's row, and of the row that has the field;
+- ``value`` is JSON: the taken columns as a list, the embedded row, or a count;
+- ``child`` is the ordinal of an embedded or folded row.
+"""
+
+# ruff: noqa: S608  # every name in a query is quoted by _name or _text, or our own
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import duckdb
+import pyarrow.parquet as pq
+
+from mediatool_assets.domain.model import Order, Verb
+from mediatool_assets.domain.resolution import AddedField, Arrow, DocumentShape
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.flows.transform.gathering import (
+    HASH,
+    ORDINAL,
+    WHOLE,
+    Need,
+    key_of,
+    keys_of,
+    value_of,
+)
+
+MEMORY = "256MB"
+"""Of DuckDB in the coordinator; what does not fit is spilled beside the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the rows of an embedded or folded table went: files of (owner, child, position)."""
+
+    placed: Path
+    orphans: Path
+
+
+class Workbench:
+    """One DuckDB for one transform; close it by leaving its context."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
+        self._db, self._scratch = connection, scratch
+        self._files = 0
+        self._needs: dict[str, Need] = {}
+        self._firsts: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    @classmethod
+    @contextmanager
+    def opened(cls, scratch: Path, memory: str = MEMORY) -> Iterator[Self]:
+        """A workbench that spills into ``scratch``."""
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory,
+            "threads": 2,
+            "temp_directory": str(scratch / "spill"),
+            "preserve_insertion_order": False,
+        }
+        with duckdb.connect(config=config) as connection:
+            yield cls(connection, scratch)
+
+    def bring(self, need: Need, files: Sequence[Path]) -> None:
+        """Make a gathered table known."""
+        self._needs[need.table.name] = need
+        if not files:
+            empty = self._scratch / f"empty-{len(self._needs):04}.parquet"
+            pq.write_table(need.schema().empty_table(), empty)
+            files = [empty]
+        listed = ", ".join(_text(str(file)) for file in files)
+        self._run(f"CREATE VIEW {_table(need.table)} AS FROM read_parquet([{listed}])")
+
+    def members(self, table: Table) -> Path:
+        """``(root, o)`` of a table whose rows are documents themselves."""
+        return self._write(f"SELECT {ORDINAL} AS root, {ORDINAL} AS o FROM {_table(table)}", "o")
+
+    def members_of(self, orphans: Path) -> Path:
+        """``(root, o)`` of the rows that found no document to be embedded in."""
+        return self._write(f"SELECT o AS root, o FROM {_file(orphans)}", "o")
+
+    def members_within(self, placed: Path, members: Path) -> Path:
+        """``(root, o)`` of the embedded rows of the documents that have ``members``."""
+        return self._write(
+            f"SELECT m.root, p.child AS o FROM {_file(placed)} p "
+            f"JOIN {_file(members)} m ON m.o = p.owner",
+            "root, o",
+        )
+
+    def occurrences(self, table: Table) -> Path:
+        """Of rows that are equal in every column: the second, third, ... with their number."""
+        return self._write(
+            f"SELECT o AS root, o AS owner, row_number() OVER (PARTITION BY {HASH} ORDER BY o) "
+            f"AS position, NULL AS value, NULL AS child, 0 AS unresolved, 0 AS ambiguous "
+            f"FROM {_table(table)} QUALIFY position > 1",
+            "root",
+        )
+
+    def place(self, added: AddedField, owner: Table) -> Placement:
+        """Give every row of an embedded or folded table to one row of its owner, or to none."""
+        arrow = added.path[0]
+        order = _ordered(added.order, arrow.table, "c")
+        firsts = self._first(owner, arrow.columns)
+        equal = _equal("c", arrow.keys, "p", arrow.columns)
+        placed = self._write(
+            f"SELECT p.o AS owner, c.o AS child, (p.n > 1)::INT AS ambiguous, "
+            f"row_number() OVER (PARTITION BY p.o ORDER BY {order}) AS position "
+            f"FROM {_table(arrow.table)} c JOIN {firsts} p ON {equal}"
+            + (" QUALIFY position = 1" if added.verb is Verb.EMBED_ONE else ""),
+            "child",
+        )
+        orphans = self._write(
+            f"SELECT c.o FROM {_table(arrow.table)} c ANTI JOIN {_file(placed)} p ON p.child = c.o",
+            "o",
+        )
+        return Placement(placed, orphans)
+
+    def embedded(self, added: AddedField, placement: Placement, members: Path) -> Path:
+        """The slot of an embedded or folded table."""
+        child = added.path[0].table
+        value = _json("c", added) if added.shape is None else f"c.{WHOLE}"
+        return self._write(
+            f"SELECT m.root, p.owner, p.position, {value} AS value, p.child, "
+            f"0 AS unresolved, p.ambiguous FROM {_file(placement.placed)} p "
+            f"JOIN {_file(members)} m ON m.o = p.owner JOIN {_table(child)} c ON c.o = p.child",
+            "root, owner, position",
+        )
+
+    def looked_up(self, added: AddedField, owner: Table, members: Path) -> Path:
+        """The slot of a look_up: one row for a reference, or for each element of an array."""
+        current = self._start(added.path[0], owner, members)
+        for position, arrow in enumerate(added.path):
+            following = added.path[position + 1] if position + 1 < len(added.path) else None
+            picked = _keys("u", following.columns) if following else f"{_json('u', added)} AS value"
+            known = " AND ".join(f"c.k{i} IS NOT NULL" for i in range(len(arrow.keys)))
+            current = (
+                f"SELECT c.root, c.owner, c.position, {picked}, "
+                f"greatest(c.unresolved, ({known} AND u.o IS NULL)::INT) AS unresolved, "
+                f"greatest(c.ambiguous, (coalesce(u.n, 1) > 1)::INT) AS ambiguous "
+                f"FROM ({current}) c LEFT JOIN {self._first(arrow.table, arrow.keys)} u "
+                f"ON {_matches('u', arrow.keys)}"
+            )
+        return self._write(
+            f"SELECT root, owner, position, value, NULL AS child, unresolved, ambiguous "
+            f"FROM ({current})",
+            "root, owner, position",
+        )
+
+    def united(self, added: AddedField, owner: Table, members: Path) -> Path:
+        """The slot of a union: each different value once, in the order of its key."""
+        *before, last = added.path
+        current = self._walk(before, last, owner, members)
+        side = "LEFT JOIN" if last.unique else "JOIN"
+        key = " || ',' || ".join(f"c.k{i}" for i in range(len(last.keys)))
+        known = " AND ".join(f"c.k{i} IS NOT NULL" for i in range(len(last.keys)))
+        return self._write(
+            f"SELECT DISTINCT c.root, c.owner, {key} AS position, {_json('u', added)} AS value, "
+            f"NULL AS child, (u.o IS NULL)::INT AS unresolved, 0 AS ambiguous "
+            f"FROM ({current}) c {side} {_table(last.table)} u ON {_matches('u', last.keys)} "
+            f"WHERE {known}",
+            "root, owner, position, value",
+        )
+
+    def counted(self, added: AddedField, owner: Table, members: Path) -> Path:
+        """The slot of a count: how many different rows stand at the end of the path."""
+        *before, last = added.path
+        current = self._walk(before, last, owner, members)
+        return self._write(
+            f"SELECT c.root, c.owner, 0 AS position, count(DISTINCT u.o)::VARCHAR AS value, "
+            f"NULL AS child, 0 AS unresolved, 0 AS ambiguous FROM ({current}) c "
+            f"JOIN {_table(last.table)} u ON {_matches('u', last.keys)} GROUP BY c.root, c.owner",
+            "root, owner",
+        )
+
+    def rows(self, file: Path) -> int:
+        """How many rows a file has."""
+        return int(pq.read_metadata(file).num_rows)
+
+    def _walk(self, before: Sequence[Arrow], last: Arrow, owner: Table, members: Path) -> str:
+        """All rows that a path reaches before its last arrow: root, owner and the keys of that."""
+        steps = [*before, last]
+        current = self._start(steps[0], owner, members)
+        for arrow, following in pairwise(steps):
+            source = self._unnested(following, arrow.table)
+            current = (
+                f"SELECT c.root, c.owner, {_keys('u', following.columns, following.each)} "
+                f"FROM ({current}) c JOIN {source} u ON {_matches('u', arrow.keys)}"
+            )
+        return current
+
+    def _start(self, arrow: Arrow, owner: Table, members: Path) -> str:
+        """The owner's rows with the keys of the first arrow."""
+        position = "e.position" if arrow.each else "0"
+        return (
+            f"SELECT m.root, e.o AS owner, {position} AS position, "
+            f"{_keys('e', arrow.columns, arrow.each)}, 0 AS unresolved, 0 AS ambiguous "
+            f"FROM {self._unnested(arrow, owner)} e JOIN {_file(members)} m ON m.o = e.o"
+        )
+
+    def _unnested(self, arrow: Arrow, owner: Table) -> str:
+        """The table of an arrow's columns; with a row for each element where it takes each."""
+        if not arrow.each:
+            return _table(owner)
+        array = _name(keys_of(arrow.columns[0]))
+        return (
+            f"(SELECT *, unnest({array}) AS element, generate_subscripts({array}, 1) AS position "
+            f"FROM {_table(owner)})"
+        )
+
+    def _first(self, table: Table, keys: tuple[str, ...]) -> str:
+        """The table with one row for each key, and ``n``, how many it has."""
+        known = self._firsts.get((table.name, keys))
+        if known is not None:
+            return known
+        names = ", ".join(_name(key_of(key)) for key in keys)
+        present = " AND ".join(f"{_name(key_of(key))} IS NOT NULL" for key in keys)
+        order = _ordered((), table, "t")
+        light = ", ".join(_name(c) for c in self._needs[table.name].schema().names if c != WHOLE)
+        file = self._write(
+            f"SELECT * EXCLUDE (place) FROM (SELECT {light}, "
+            f"count(*) OVER (PARTITION BY {names}) AS n, "
+            f"row_number() OVER (PARTITION BY {names} ORDER BY {order}) AS place "
+            f"FROM {_table(table)} t WHERE {present}) WHERE place = 1",
+            "o",
+        )
+        self._firsts[table.name, keys] = _file(file)
+        return _file(file)
+
+    def _write(self, query: str, order: str) -> Path:
+        file = self._scratch / f"join-{self._files:04}.parquet"
+        self._files += 1
+        self._run(
+            f"COPY ({query} ORDER BY {order}) TO {_text(str(file))} "
+            "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
+        )
+        return file
+
+    def _run(self, statement: str) -> None:
+        self._db.execute(statement)
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _text(literal: str) -> str:
+    return "'" + literal.replace("'", "''") + "'"
+
+
+def _table(table: Table) -> str:
+    return _name(f"t:{table.name}")
+
+
+def _file(path: Path) -> str:
+    return f"read_parquet({_text(str(path))})"
+
+
+def _keys(alias: str, columns: Sequence[str], each: bool = False) -> str:
+    """The values that the next arrow matches, as k0, k1, ..."""
+    if each:
+        return f"{alias}.element AS k0"
+    return ", ".join(f"{alias}.{_name(key_of(c))} AS k{i}" for i, c in enumerate(columns))
+
+
+def _matches(alias: str, keys: Sequence[str]) -> str:
+    return " AND ".join(f"{alias}.{_name(key_of(key))} = c.k{i}" for i, key in enumerate(keys))
+
+
+def _equal(one: str, keys: Sequence[str], other: str, columns: Sequence[str]) -> str:
+    return " AND ".join(
+        f"{one}.{_name(key_of(key))} = {other}.{_name(key_of(column))}"
+        for key, column in zip(keys, columns, strict=True)
+    )
+
+
+def _json(alias: str, added: AddedField) -> str:
+    """The taken columns as one JSON list; null where no row was found."""
+    parts = (f"{alias}.{_name(value_of(part.column.name))}" for part in added.take)
+    return "'[' || " + " || ',' || ".join(parts) + " || ']'"
+
+
+def _ordered(wanted: Sequence[Order], table: Table, alias: str) -> str:
+    """A total order of rows: what the model says, then the key, then the table's own order."""
+    parts = []
+    for order in (*wanted, *(Order(column, False) for column in table.primary_key)):
+        value = f"{alias}.{_name(key_of(order.column))}"
+        direction = "DESC NULLS LAST" if order.descending else "ASC NULLS LAST"
+        if table.column(order.column).category == "N":
+            parts.append(f"TRY_CAST({value} AS DOUBLE) {direction}")
+        parts.append(f"{value} {direction}")
+    return ", ".join([*parts, f"{alias}.o"])
+
+
+def needs(shape: DocumentShape) -> Iterator[tuple[Table, str, tuple[str, ...]]]:
+    """What a shape's additions ask of tables: ``(table, kind, columns)``, kinds as in Need."""
+    for added in shape.additions:
+        owner = shape.table
+        for arrow in added.path:
+            yield owner, "arrays" if arrow.each else "keys", arrow.columns
+            yield arrow.table, "keys", (*arrow.keys, *arrow.table.primary_key)
+            owner = arrow.table
+        yield shape.table, "keys", shape.table.primary_key
+        yield owner, "values", tuple(part.column.name for part in added.take)
+        yield owner, "keys", tuple(order.column for order in added.order)
+        if added.shape is not None:
+            yield owner, "whole", ()
+            yield from needs(added.shape)
