@@ -1,0 +1,83 @@
+"""From a row of the raw archive back to PostgreSQL: a line of COPY's text format."""
+
+import re
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from mediatool_assets.domain.schema import Column, Table
+
+_ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT = msgspec.json.Decoder(str)
+_NULL = b"\\N"
+
+# COPY's text format escapes these; every other character stands for itself.
+_ESCAPED = re.compile(rb"[\\\n\r\t]")
+_ESCAPES = {b"\\": b"\\\\", b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t"}
+
+
+def copied_columns(table: Table) -> tuple[Column, ...]:
+    """The columns that a COPY names: all but those that PostgreSQL computes itself."""
+    return tuple(column for column in table.columns if not column.generated)
+
+
+def line_writer(table: Table) -> Callable[[bytes], bytes]:
+    """A function from one NDJSON row of the table to its line, without newline.
+
+    It raises msgspec.DecodeError where the row is no JSON, KeyError where it lacks a column.
+    """
+    writers = [(column.name, _writer(column)) for column in copied_columns(table)]
+
+    def line(row: bytes) -> bytes:
+        values = _ROW.decode(row)
+        return b"\t".join([write(bytes(values[name])) for name, write in writers])
+
+    return line
+
+
+def _writer(column: Column) -> Callable[[bytes], bytes]:
+    if column.element is not None:
+        return _array
+    if column.base == "jsonb":
+        return _jsonb
+    return _scalar
+
+
+def _scalar(value: bytes) -> bytes:
+    """A number or boolean is its own text, a string holds it."""
+    if value == b"null":
+        return _NULL
+    return _escape(_TEXT.decode(value).encode()) if value.startswith(b'"') else value
+
+
+def _jsonb(value: bytes) -> bytes:
+    """A string holds the document's text, anything else is the document."""
+    if value == b"null":
+        return _NULL
+    return _escape(_TEXT.decode(value).encode() if value.startswith(b'"') else value)
+
+
+def _array(value: bytes) -> bytes:
+    """A string holds the array's text, a JSON array its elements."""
+    if value.startswith(b"["):
+        return _escape(_literal(value).encode())
+    return _scalar(value)
+
+
+def _literal(value: bytes) -> str:
+    """A JSON array as PostgreSQL's array text, whatever its dimensions."""
+    elements: Sequence[msgspec.Raw] = msgspec.json.decode(value, type=list[msgspec.Raw])
+    return "{" + ",".join([_element(bytes(element)) for element in elements]) + "}"
+
+
+def _element(value: bytes) -> str:
+    if value.startswith(b"["):
+        return _literal(value)
+    if value.startswith(b'"'):
+        text = _TEXT.decode(value).replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{text}"'
+    return "NULL" if value == b"null" else value.decode()
+
+
+def _escape(text: bytes) -> bytes:
+    return _ESCAPED.sub(lambda match: _ESCAPES[match[0]], text)
