@@ -43,8 +43,8 @@ def run(home: Path, scale: float) -> Demonstration:
     _seed(settings, scale, day=0)
     daily = _version(home, "daily_export", {})
     _seed(settings, scale, day=1)
-    tags = {"mediatool/purpose": "testing", "mediatool/notes": "the demo, after a day of edits"}
-    edited = _version(home, "on_demand_export", tags)
+    asked = {"purpose": "testing", "notes": "the demo, after a day of edits"}
+    edited = _version(home, "on_demand_export", asked)
     made = tuple(version_made(run, objects) for run in (daily, edited))
     return Demonstration(
         versions=tuple(m.version for m in made),
@@ -94,8 +94,8 @@ def _seed(settings: Settings, scale: float, day: int) -> None:
     note(f"the source is filled, day {day}")
 
 
-def _version(home: Path, job: str, tags: Mapping[str, str]) -> Run:
-    run = launch(job, datetime.now(UTC).date().isoformat(), dict(tags), home / "logs")
+def _version(home: Path, job: str, asked: Mapping[str, str]) -> Run:
+    run = launch(job, datetime.now(UTC).date().isoformat(), asked, home)
     note(f"{run.version} is made")
     return run
 

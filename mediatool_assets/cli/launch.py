@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,21 +39,24 @@ class Run:
     version: Version
 
 
-def launch(job: str, partition: str, tags: dict[str, str], logs: Path) -> Run:
+def launch(job: str, partition: str, config: Mapping[str, str], home: Path) -> Run:
     """Run ``job`` for ``partition`` to its end and return what it made.
 
-    Dagster's own log goes to a file under ``logs``. An interrupt is passed on once, and waited for.
-    Raises RunFailed with the reason that the run gave.
+    ``config`` is the export's: its purpose and notes. Dagster's log goes to a file under ``home``;
+    so does its history, where the environment names no ``DAGSTER_HOME``. An interrupt is passed on
+    once, and waited for. Raises RunFailed with the reason that the run gave.
     """
-    logs.mkdir(parents=True, exist_ok=True)
-    log = logs / f"{job}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
-    request = {"job": job, "partition": partition, "tags": tags, "config": {}}
+    (home / "logs").mkdir(parents=True, exist_ok=True)
+    (home / "dagster").mkdir(exist_ok=True)
+    log = home / "logs" / f"{job}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
+    request = {"job": job, "partition": partition, "config": dict(config)}
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             tethered([sys.executable, "-m", "mediatool_assets.defs.launch"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
+            env={"DAGSTER_HOME": str(home / "dagster"), **os.environ},
             process_group=0,  # a terminal's Ctrl-C reaches this process alone, which passes it on
         )
         answer = _converse(process, json.dumps(request).encode(), f"{job} {partition}", log)

@@ -41,8 +41,8 @@ def export(
     from mediatool_assets.cli.summary import version_made
     from mediatool_assets.stores.s3 import S3Objects
 
-    tags = {"mediatool/purpose": purpose, "mediatool/notes": notes}
-    run = launch("on_demand_export", partition.isoformat(), tags, home() / "logs")
+    asked = {"purpose": purpose, "notes": notes}
+    run = launch("on_demand_export", partition.isoformat(), asked, home())
     made = version_made(run, S3Objects.of(config))
     if json:
         print_json(made)

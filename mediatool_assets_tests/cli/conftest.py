@@ -51,7 +51,9 @@ def restored_environment() -> Iterator[None]:
 @pytest.fixture
 def nowhere(restored_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An environment that names no server, in an empty directory with no local servers."""
-    for name in [name for name in os.environ if name.startswith(("MEDIATOOL_", "AWS_"))]:
+    for name in [
+        name for name in os.environ if name.startswith(("MEDIATOOL_", "AWS_", "DAGSTER_"))
+    ]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
