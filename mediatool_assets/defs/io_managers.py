@@ -44,20 +44,19 @@ from mediatool_assets.flows.ports import ObjectStore
 
 
 class VersionIOManager(dg.ConfigurableIOManager):
-    """Reads what a version's flows have stored; they write, so it only takes note of where."""
+    """Reads what a version's flows have stored; they write, so that this one never does."""
 
     platform: dg.ResourceDependency[Platform]
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Take note of where a step's flow stored the asset; a Failure says why not more."""
-        name = context.asset_key.to_user_string()
+        """Accept what a step's flow has stored already; a Failure says why nothing else."""
         with explained():
             if not isinstance(obj, Stored):
                 raise Misuse(
-                    f"{name}: this IO manager keeps what the platform's own steps made, not a "
-                    f"{type(obj).__name__}; give the asset an IO manager of its own"
+                    f"{context.asset_key.to_user_string()}: this IO manager keeps what the "
+                    f"platform's own steps made, not a {type(obj).__name__}; give the asset an IO "
+                    "manager of its own"
                 )
-        context.log.debug(f"{name} is in {obj.uri}")
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The asset of the input's partition, a dict of several, or None of no partition."""

@@ -62,19 +62,14 @@ def transformed_layer(
     def transform_layer(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult[Stored]]:
-        """Turn the version's raw archive into documents; the live source is not asked."""
+        """Turn the raw archive into documents; an archive made of just the same is adopted."""
         with explained():
             objects = platform.objects()
             version = RunVersion.of(context).to_read(objects)
-            archived = archives.find(objects, "transformed", version)
-            if archived is None:
-                with platform.workers() as (executor, scratch):
-                    progress = LoggedProgress(context)
-                    archived = transform(
-                        objects, executor, version, model, scratch, progress=progress
-                    )
-            else:
-                context.log.info(f"{archived.uri} is complete: adopted")
+            with platform.workers() as (executor, scratch):
+                archived = transform(
+                    objects, executor, version, model, scratch, progress=LoggedProgress(context)
+                )
             log_warnings(context, archived.manifest.warnings)
             results = list(_results(objects, version, archived, model, collections))
         yield from results
