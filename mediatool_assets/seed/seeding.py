@@ -97,7 +97,7 @@ def _connected(url: str) -> Iterator[Conn]:
         ) from error
     except psycopg.OperationalError as error:
         raise Unreachable(
-            f"PostgreSQL at {without_password(url)}: {str(error).strip()}; "
+            f"PostgreSQL at {without_password(url)}: {' '.join(str(error).split())}; "
             "start it, or correct MEDIATOOL_POSTGRES_URL"
         ) from error
 
