@@ -1,0 +1,45 @@
+# make demo    a day and an on-demand version on real servers, from nothing: about five minutes
+# make dev     the same servers with Dagster's UI
+# make test    the tests, on real servers of their own
+# make check   what a change must pass: format, lint, types, import contracts, tests
+# make bench   the benchmark
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test lint check bench install
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml setup.py constraints.txt
+	scripts/system-libraries.sh
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/mediatool demo --scale 0.02
+
+dev: $(INSTALLED)
+	$(BIN)/mediatool dev
+
+test: $(INSTALLED)
+	$(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/run.py
