@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bson import json_util
 
@@ -24,6 +25,8 @@ from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, s
 from mediatool_assets.flows.ranges import Range, ranges
 from mediatool_assets.flows.tasks import in_order
 
+_AHEAD = 16  # ranges that workers may be before the writer: 256 MiB of BSON, compressed, on disk
+
 
 def dump(  # noqa: PLR0913  # the signature that every caller agreed on
     objects: ObjectStore,
@@ -37,8 +40,9 @@ def dump(  # noqa: PLR0913  # the signature that every caller agreed on
     """Dump ``mediatool_{version}`` in mongodump's layout, documents in order of ``_id``.
 
     Every document is read from mongod and compared with what the load verified. A dump that the
-    version has already is adopted when it holds just that. ``scratch`` takes the compressed
-    documents on their way. Raises NotFound (not loaded), CheckFailed (changed since), Unreachable.
+    version has already is adopted when it holds just that. ``scratch`` is a local directory for the
+    compressed documents on their way; what is put there is removed. Raises NotFound (not loaded),
+    CheckFailed (changed since), AlreadyExists (another dump), Unreachable.
     """
     expected = loaded(documents, version)
     if expected is None:
@@ -56,8 +60,9 @@ def dump(  # noqa: PLR0913  # the signature that every caller agreed on
         raise CheckFailed(
             f"{expected.database}: {odd}: appeared or vanished after the load; load it again"
         )
-    work = _Dump(documents, executor, expected, found, scratch, progress)
-    return archives.publish(objects, "dump", version, work.write)
+    with TemporaryDirectory(prefix="dump-", dir=scratch) as folder:
+        work = _Dump(documents, executor, expected, found, Path(folder), progress)
+        return archives.publish(objects, "dump", version, work.write)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class _Dump:
         """Write every collection, in order of name, as its last range arrives."""
         done, total = 0, sum(self.expected.documents.values())
         shares = list(self._shares())
-        with in_order(self.executor, _spool, shares) as spools:
+        with in_order(self.executor, _spool, shares, ahead=_AHEAD) as spools:
             pairs = zip(shares, spools, strict=True)
             by_name = {info.name: info for info in self.found}
             for name, group in groupby(pairs, key=lambda pair: pair[0].range.collection):

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +17,8 @@ from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.archives import Archived, publish
-from mediatool_assets.flows.pool import in_order
 from mediatool_assets.flows.ports import ObjectStore, Progress, RowReader, Snapshot, Source, silent
+from mediatool_assets.flows.tasks import in_order
 
 AHEAD = 16
 """Chunks that workers may be ahead of the one that is written next: enough to keep any number of
@@ -104,7 +103,7 @@ class _Export:
     def write(self, writer: ArchiveWriter, *, previous: Mapping[str, int]) -> Manifest:
         """Every table, the schema twice, and the manifest."""
         schema = self._snapshot.schema
-        with closing(in_order(self._executor, spool_chunk, self._shares(), AHEAD)) as spools:
+        with in_order(self._executor, spool_chunk, self._shares(), ahead=AHEAD) as spools:
             rows = {table.name: self._write_table(writer, table, spools) for table in self._tables}
         writer.add_file("schema.sql", self._snapshot.ddl())
         writer.add_file("schema.json", schemas.encode(schema))

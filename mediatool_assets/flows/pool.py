@@ -4,18 +4,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
 from multiprocessing import connection
-from typing import TypeVar
-
-from mediatool_assets.domain.errors import CheckFailed
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @contextmanager
@@ -34,34 +26,6 @@ def worker_pool(workers: int) -> Iterator[Executor]:
         pool.shutdown(wait=True, cancel_futures=True)
         raise
     pool.shutdown(wait=True)
-
-
-def in_order(
-    executor: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int
-) -> Generator[R]:
-    """What ``work`` gives for each item, in their order, done by workers up to ``ahead`` of it.
-
-    ``items`` is drawn on as the results are. Close it (``contextlib.closing``): no work goes on
-    after that, finished or failed. Raises what ``work`` raised, and CheckFailed for a dead worker.
-    """
-    source = iter(items)
-    futures: deque[Future[R]] = deque()
-    try:
-        futures.extend(executor.submit(work, item) for item in islice(source, ahead))
-        while futures:
-            result = futures[0].result()
-            futures.popleft()
-            futures.extend(executor.submit(work, item) for item in islice(source, 1))
-            yield result
-    except BrokenExecutor as error:
-        raise CheckFailed(
-            "a worker process died, most often because memory ran out; nothing was published: "
-            "see the system's log, set MEDIATOOL_WORKERS lower, and run again"
-        ) from error
-    finally:
-        for future in futures:
-            future.cancel()
-        wait(futures)
 
 
 def _begin() -> None:

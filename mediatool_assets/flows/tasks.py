@@ -1,8 +1,10 @@
 """Work handed to an executor: every share of it in order, or the first failure in peace."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, wait
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 from mediatool_assets.domain.errors import CheckFailed
@@ -13,20 +15,42 @@ Result = TypeVar("Result")
 
 @contextmanager
 def in_order(
-    executor: Executor, work: Callable[[Share], Result], shares: Iterable[Share]
+    executor: Executor,
+    work: Callable[[Share], Result],
+    shares: Iterable[Share],
+    *,
+    ahead: int | None = None,
 ) -> Iterator[Iterator[Result]]:
     """The results of ``work`` on every share, in the order of the shares, as they come.
 
-    When the context is left, nothing of it runs any more: what had not begun is cancelled, what had
-    is waited for. Raises what ``work`` raised, or CheckFailed where a worker process died.
+    Workers are at most ``ahead`` shares before the one that comes next; by default all are handed
+    out at once. When the context is left, nothing of it runs any more: what had not begun is
+    cancelled, what had is waited for. Raises what ``work`` raised, or CheckFailed where a worker
+    process died.
     """
-    futures = [executor.submit(work, share) for share in shares]
+    futures: deque[Future[Result]] = deque()
     try:
-        yield (future.result() for future in futures)
+        yield _results(executor, work, iter(shares), ahead, futures)
     except BrokenExecutor as error:
         raise CheckFailed(
-            "a worker process died, perhaps killed for its memory; nothing was published, "
-            "run the step again, with a smaller MEDIATOOL_WORKERS if it returns"
+            "a worker process died, most often because memory ran out; nothing was published: "
+            "see the system's log, set MEDIATOOL_WORKERS lower, and run again"
         ) from error
     finally:
         wait([future for future in futures if not future.cancel()])
+
+
+def _results(
+    executor: Executor,
+    work: Callable[[Share], Result],
+    shares: Iterator[Share],
+    ahead: int | None,
+    futures: deque[Future[Result]],
+) -> Iterator[Result]:
+    """Keep ``futures`` filled, and take them from its left as they end."""
+    futures.extend(executor.submit(work, share) for share in islice(shares, ahead))
+    while futures:
+        result = futures[0].result()
+        futures.popleft()
+        futures.extend(executor.submit(work, share) for share in islice(shares, 1))
+        yield result

@@ -26,6 +26,7 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import load
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.bson_strategies import collections
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -46,7 +47,7 @@ def version(documents: MongoDocuments) -> Iterator[Version]:
 
 
 @pytest.fixture
-def bucket(tmp_path: Path) -> DirectoryObjects:
+def twin(tmp_path: Path) -> DirectoryObjects:
     """An empty bucket."""
     return DirectoryObjects(tmp_path / "objects")
 
@@ -81,7 +82,7 @@ def _content(reader: ArchiveReader, collection: str) -> list[bytes]:
 )
 @given(content=st.dictionaries(st.sampled_from(["a", "b.c", "d e"]), collections(), max_size=2))
 def test_any_document_comes_back_with_the_same_bytes(
-    bucket: DirectoryObjects,
+    twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
     scratch: Path,
@@ -90,20 +91,20 @@ def test_any_document_comes_back_with_the_same_bytes(
     """Archive -> MongoDB -> dump: every BSON type, nested, under an _id of any type."""
     version = _fresh_version()
     try:
-        archive = transformed(bucket, version, content)
-        result = load(bucket, documents, pool, version)
-        dumped = dump(bucket, documents, pool, version, scratch)
+        archive = transformed(twin, version, content)
+        result = load(twin, documents, pool, version)
+        dumped = dump(twin, documents, pool, version, scratch)
     finally:
         documents.drop(mongodb_database(version))
     assert result.agrees_with(archive.manifest)
     assert result.agrees_with(dumped.manifest)
-    reader = archives.reader(bucket, "dump", version)
+    reader = archives.reader(twin, "dump", version)
     for name, expected in content.items():
         assert sorted(_content(reader, name)) == sorted(expected)
 
 
 def test_large_collections_are_dumped_in_ranges_in_order_of_id(
-    bucket: DirectoryObjects,
+    twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
     version: Version,
@@ -111,10 +112,10 @@ def test_large_collections_are_dumped_in_ranges_in_order_of_id(
 ) -> None:
     """40 MB of shuffled documents, read by several workers, come out sorted and whole."""
     people = _people(400, 100_000)
-    transformed(bucket, version, {"entities": people[200:] + people[:200]})
-    load(bucket, documents, pool, version)
-    dumped = dump(bucket, documents, pool, version, scratch)
-    assert _content(archives.reader(bucket, "dump", version), "entities") == people
+    transformed(twin, version, {"entities": people[200:] + people[:200]})
+    load(twin, documents, pool, version)
+    dumped = dump(twin, documents, pool, version, scratch)
+    assert _content(archives.reader(twin, "dump", version), "entities") == people
     assert dumped.manifest.source["database"] == mongodb_database(version)
     assert list(scratch.iterdir()) == []
 
@@ -126,16 +127,16 @@ def test_equal_databases_give_equal_dumps(
     contents = []
     index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
     for name in ("first", "second"):
-        bucket = DirectoryObjects(tmp_path / name)
-        transformed(bucket, version, {"a": _people(9), "b": []}, indexes={"a": [index]})
-        load(bucket, documents, pool, version, replace=True)
-        dump(bucket, documents, pool, version, scratch)
-        contents.append(bucket.get(archive_key("dump", version))[0])
+        twin = DirectoryObjects(tmp_path / name)
+        transformed(twin, version, {"a": _people(9), "b": []}, indexes={"a": [index]})
+        load(twin, documents, pool, version, replace=True)
+        dump(twin, documents, pool, version, scratch)
+        contents.append(twin.get(archive_key("dump", version))[0])
     assert contents[0] == contents[1]
 
 
 def test_a_dump_restores_as_mongorestore_reads_it(
-    bucket: DirectoryObjects,
+    twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
     version: Version,
@@ -146,15 +147,15 @@ def test_a_dump_restores_as_mongorestore_reads_it(
     """Unpacked by tar, names unescaped, documents concatenated, options and indexes as JSON."""
     validator = {"$jsonSchema": {"required": ["n"], "properties": {"n": {"bsonType": "int"}}}}
     transformed(
-        bucket,
+        twin,
         version,
         {"line items": _people(20), "a.b/c": _people(2), "empty": []},
         options={"line items": {"validator": validator}},
         indexes={"line items": [{"v": 2, "key": {"n": -1}, "name": "n_-1", "unique": True}]},
     )
-    load(bucket, documents, pool, version)
-    dump(bucket, documents, pool, version, scratch)
-    with tarfile.open(bucket.root / "objects" / archive_key("dump", version)) as tar:
+    load(twin, documents, pool, version)
+    dump(twin, documents, pool, version, scratch)
+    with tarfile.open(twin.root / "objects" / archive_key("dump", version)) as tar:
         tar.extractall(tmp_path / "out", filter="data")
     (database,) = (p for p in (tmp_path / "out" / str(version)).iterdir() if p.is_dir())
     assert database.name == mongodb_database(version)
@@ -189,17 +190,17 @@ def _assert_equal(one: Any, other: Any) -> None:
 
 
 def test_metadata_is_canonical_extended_json_without_a_uuid(
-    bucket: DirectoryObjects,
+    twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
     version: Version,
     scratch: Path,
 ) -> None:
     """Numbers keep their types, and nothing of the server's own is in the file."""
-    transformed(bucket, version, {"teams": _people(1)})
-    load(bucket, documents, pool, version)
-    dump(bucket, documents, pool, version, scratch)
-    reader = archives.reader(bucket, "dump", version)
+    transformed(twin, version, {"teams": _people(1)})
+    load(twin, documents, pool, version)
+    dump(twin, documents, pool, version, scratch)
+    reader = archives.reader(twin, "dump", version)
     assert json.loads(reader.read_file(f"mediatool_{version}/teams.metadata.json")) == {
         "options": {},
         "indexes": [
@@ -211,21 +212,21 @@ def test_metadata_is_canonical_extended_json_without_a_uuid(
 
 
 def test_a_dump_that_is_there_is_adopted(
-    bucket: DirectoryObjects,
+    twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
     version: Version,
     scratch: Path,
 ) -> None:
     """A retried step finds its own archive and returns it."""
-    transformed(bucket, version, {"teams": _people(3)})
-    load(bucket, documents, pool, version)
-    first = dump(bucket, documents, pool, version, scratch)
-    assert dump(bucket, documents, pool, version, scratch) == first
+    transformed(twin, version, {"teams": _people(3)})
+    load(twin, documents, pool, version)
+    first = dump(twin, documents, pool, version, scratch)
+    assert dump(twin, documents, pool, version, scratch) == first
 
 
 def test_a_database_without_a_marker_is_not_dumped(
-    bucket: DirectoryObjects,
+    twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
     version: Version,
@@ -235,7 +236,7 @@ def test_a_database_without_a_marker_is_not_dumped(
     """A half-loaded database is refused with the next step."""
     live["teams"].insert_one({"_id": 1})
     with pytest.raises(NotFound, match="load the version first"):
-        dump(bucket, documents, pool, version, scratch)
+        dump(twin, documents, pool, version, scratch)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,7 @@ def test_a_database_without_a_marker_is_not_dumped(
     ids=["update", "delete", "insert"],
 )
 def test_a_document_changed_after_the_load_stops_the_dump(
-    bucket: DirectoryObjects,
+    twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
     version: Version,
@@ -257,17 +258,17 @@ def test_a_document_changed_after_the_load_stops_the_dump(
     change: dict[str, Any],
 ) -> None:
     """The collection is named and no archive is left."""
-    transformed(bucket, version, {"teams": _people(3)})
-    load(bucket, documents, pool, version)
+    transformed(twin, version, {"teams": _people(3)})
+    load(twin, documents, pool, version)
     live.command(change)
     with pytest.raises(CountMismatch, match="teams"):
-        dump(bucket, documents, pool, version, scratch)
-    assert bucket.head(archive_key("dump", version)) is None
+        dump(twin, documents, pool, version, scratch)
+    assert twin.head(archive_key("dump", version)) is None
 
 
 @pytest.mark.parametrize("name", ["strays", "teams"])
 def test_a_collection_that_came_or_went_stops_the_dump(
-    bucket: DirectoryObjects,
+    twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
     version: Version,
@@ -276,12 +277,24 @@ def test_a_collection_that_came_or_went_stops_the_dump(
     name: str,
 ) -> None:
     """The collection is named and no archive is left."""
-    transformed(bucket, version, {"teams": _people(3)})
-    load(bucket, documents, pool, version)
+    transformed(twin, version, {"teams": _people(3)})
+    load(twin, documents, pool, version)
     if name == "teams":
         live.drop_collection(name)
     else:
         live.create_collection(name)
     with pytest.raises(CheckFailed, match=name):
-        dump(bucket, documents, pool, version, scratch)
-    assert bucket.head(archive_key("dump", version)) is None
+        dump(twin, documents, pool, version, scratch)
+    assert twin.head(archive_key("dump", version)) is None
+
+
+def test_the_whole_way_through_the_bucket(
+    objects: S3Objects, documents: MongoDocuments, pool: Executor, version: Version, scratch: Path
+) -> None:
+    """From and to real S3, by range and in parts, what was loaded is what is dumped."""
+    archive = transformed(objects, version, {"entities": _people(400, 100_000), "empty": []})
+    result = load(objects, documents, pool, version)
+    dumped = dump(objects, documents, pool, version, scratch)
+    assert result.agrees_with(archive.manifest)
+    assert result.agrees_with(dumped.manifest)
+    assert archives.find(objects, "dump", version) == dumped

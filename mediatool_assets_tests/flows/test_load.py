@@ -36,7 +36,7 @@ def version(documents: MongoDocuments) -> Iterator[Version]:
 
 
 @pytest.fixture
-def archives(tmp_path: Path) -> DirectoryObjects:
+def twin(tmp_path: Path) -> DirectoryObjects:
     """An empty bucket."""
     return DirectoryObjects(tmp_path / "objects")
 
@@ -53,11 +53,11 @@ def _people(rows: int, size: int = 10) -> list[bytes]:
 
 
 def test_every_document_arrives_and_the_marker_says_so(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """Counts and fingerprints of the marker are those of the archive, empty collections too."""
-    archive = transformed(archives, version, {"campaigns": _people(300), "teams": []})
-    result = load(archives, documents, pool, version)
+    archive = transformed(twin, version, {"campaigns": _people(300), "teams": []})
+    result = load(twin, documents, pool, version)
     assert result.documents == {"campaigns": 300, "teams": 0}
     assert result.agrees_with(archive.manifest)
     assert loaded(documents, version) == result
@@ -65,12 +65,12 @@ def test_every_document_arrives_and_the_marker_says_so(
 
 
 def test_large_collections_are_loaded_and_verified_in_shares(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """40 MB in one collection is inserted and read back by several workers, whole."""
     steps: list[tuple[str, int, int]] = []
-    archive = transformed(archives, version, {"entities": _people(400, 100_000)})
-    result = load(archives, documents, pool, version, progress=lambda *step: steps.append(step))
+    archive = transformed(twin, version, {"entities": _people(400, 100_000)})
+    result = load(twin, documents, pool, version, progress=lambda *step: steps.append(step))
     assert result.agrees_with(archive.manifest)
     assert len([step for step in steps if step[0] == "load"]) > 1
     assert len([step for step in steps if step[0] == "verify"]) > 1
@@ -78,49 +78,49 @@ def test_large_collections_are_loaded_and_verified_in_shares(
 
 
 def test_a_complete_database_is_refused(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """Loading again touches nothing, and names --replace."""
-    transformed(archives, version, {"teams": _people(3)})
-    first = load(archives, documents, pool, version)
+    transformed(twin, version, {"teams": _people(3)})
+    first = load(twin, documents, pool, version)
     with pytest.raises(AlreadyExists, match="--replace"):
-        load(archives, documents, pool, version)
+        load(twin, documents, pool, version)
     assert loaded(documents, version) == first
 
 
 def test_a_complete_database_is_replaced_when_told(
-    archives: DirectoryObjects,
+    twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
     version: Version,
     live: Any,
 ) -> None:
     """With replace, what was added by hand is gone and the archive's documents stand."""
-    transformed(archives, version, {"teams": _people(3)})
-    first = load(archives, documents, pool, version)
+    transformed(twin, version, {"teams": _people(3)})
+    first = load(twin, documents, pool, version)
     live["notes"].insert_one({"_id": 1})
-    assert load(archives, documents, pool, version, replace=True) == first
+    assert load(twin, documents, pool, version, replace=True) == first
     assert sorted(live.list_collection_names()) == [MARKER, "teams"]
 
 
 def test_a_damaged_archive_costs_no_complete_database(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """Replacing reads the archive to its end before the first drop."""
-    archive = transformed(archives, version, {"teams": _people(3)})
-    first = load(archives, documents, pool, version)
-    path = archives.root / "objects" / archive_key("transformed", version)
+    archive = transformed(twin, version, {"teams": _people(3)})
+    first = load(twin, documents, pool, version)
+    path = twin.root / "objects" / archive_key("transformed", version)
     block = archive.manifest.collections()["teams"].blocks[0]
     data = bytearray(path.read_bytes())
     data[block.offset + 20] ^= 0xFF
     path.write_bytes(data)
     with pytest.raises(BadArchive):
-        load(archives, documents, pool, version, replace=True)
+        load(twin, documents, pool, version, replace=True)
     assert loaded(documents, version) == first
 
 
 def test_a_half_loaded_database_is_replaced(
-    archives: DirectoryObjects,
+    twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
     version: Version,
@@ -129,8 +129,8 @@ def test_a_half_loaded_database_is_replaced(
     """What has no marker is not complete, and the next load starts from nothing."""
     live["teams"].insert_many([{"_id": n} for n in range(100, 110)])
     assert loaded(documents, version) is None
-    transformed(archives, version, {"teams": _people(3)})
-    assert load(archives, documents, pool, version).documents == {"teams": 3}
+    transformed(twin, version, {"teams": _people(3)})
+    assert load(twin, documents, pool, version).documents == {"teams": 3}
 
 
 @dataclass(frozen=True)
@@ -144,36 +144,36 @@ class _Mortal(MongoDocuments):
 
 
 def test_a_killed_worker_leaves_no_complete_database(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """SIGKILL in mid-load fails the load with a next step; the same load then succeeds."""
-    transformed(archives, version, {"entities": _people(400, 100_000)})
+    transformed(twin, version, {"entities": _people(400, 100_000)})
     with worker_pool(2) as mortals, pytest.raises(CheckFailed, match="worker process died"):
-        load(archives, _Mortal(documents.url), mortals, version)
+        load(twin, _Mortal(documents.url), mortals, version)
     assert documents.exists(mongodb_database(version))
     assert loaded(documents, version) is None
-    assert load(archives, documents, pool, version).documents == {"entities": 400}
+    assert load(twin, documents, pool, version).documents == {"entities": 400}
 
 
 def test_a_document_that_the_validator_refuses_stops_the_load(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """The message names collection, _id and rule, and no value; no marker is left."""
     schema = {"properties": {"email": {"bsonType": "string", "maxLength": 5}}, "required": ["n"]}
     transformed(
-        archives,
+        twin,
         version,
         {"users": [bson.encode({"_id": "u7", "n": 1, "email": "secret@example.org"})]},
         options={"users": {"validator": {"$jsonSchema": schema}}},
     )
     with pytest.raises(CheckFailed, match=r"users: 1 of 1 .*'u7'.*maxLength of email") as caught:
-        load(archives, documents, pool, version)
+        load(twin, documents, pool, version)
     assert "secret" not in str(caught.value)
     assert loaded(documents, version) is None
 
 
 def test_indexes_and_validators_are_those_of_the_archive(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """Unique, compound, partial and text indexes, and the validator, stand after the load."""
     wanted = [
@@ -184,27 +184,27 @@ def test_indexes_and_validators_are_those_of_the_archive(
     ]
     validator = {"$jsonSchema": {"required": ["n"], "properties": {"n": {"bsonType": "int"}}}}
     transformed(
-        archives,
+        twin,
         version,
         {"teams": _people(5)},
         options={"teams": {"validator": validator}},
         indexes={"teams": wanted},
     )
-    load(archives, documents, pool, version)
+    load(twin, documents, pool, version)
     (info,) = documents.collections(mongodb_database(version))
     assert [index["name"] for index in info.indexes] == ["_id_", "n_1", "both", "part", "words"]
     assert info.options["validator"] == validator
 
 
 def test_a_unique_index_that_the_data_breaks_stops_the_load(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """Two documents with one value are an error without that value; no marker is left."""
     twice = [bson.encode({"_id": n, "email": "secret@example.org"}) for n in range(2)]
     unique = {"v": 2, "key": {"email": 1}, "name": "email_1", "unique": True}
-    transformed(archives, version, {"users": twice}, indexes={"users": [unique]})
+    transformed(twin, version, {"users": twice}, indexes={"users": [unique]})
     with pytest.raises(CheckFailed, match="DuplicateKey") as caught:
-        load(archives, documents, pool, version)
+        load(twin, documents, pool, version)
     assert "secret" not in str(caught.value)
     assert loaded(documents, version) is None
 
@@ -220,29 +220,29 @@ class _Forgetful(MongoDocuments):
 
 
 def test_a_missing_index_is_noticed(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """The list that mongod gives is compared with the archive's; no marker is left."""
     index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
-    transformed(archives, version, {"teams": _people(5)}, indexes={"teams": [index]})
+    transformed(twin, version, {"teams": _people(5)}, indexes={"teams": [index]})
     with pytest.raises(CheckFailed, match=r"other indexes .*: n_1"):
-        load(archives, _Forgetful(documents.url), pool, version)
+        load(twin, _Forgetful(documents.url), pool, version)
     assert loaded(documents, version) is None
 
 
 def test_what_mongod_would_alter_is_noticed(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """mongod fills in an empty Timestamp; the document read back is not the one of the archive."""
     altered = [bson.encode({"_id": 1, "at": Timestamp(0, 0)})]
-    transformed(archives, version, {"teams": altered})
+    transformed(twin, version, {"teams": altered})
     with pytest.raises(CountMismatch, match="fingerprint"):
-        load(archives, documents, pool, version)
+        load(twin, documents, pool, version)
     assert loaded(documents, version) is None
 
 
 def test_no_other_database_is_touched(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """A neighbouring version and a stranger's database keep every document through a replace."""
     neighbour = Version(version.moment + timedelta(days=1))
@@ -250,9 +250,9 @@ def test_no_other_database_is_touched(
         for name in (mongodb_database(neighbour), "strangers"):
             client[name]["teams"].insert_one({"_id": 1})
         try:
-            transformed(archives, version, {"teams": _people(3)})
-            load(archives, documents, pool, version)
-            load(archives, documents, pool, version, replace=True)
+            transformed(twin, version, {"teams": _people(3)})
+            load(twin, documents, pool, version)
+            load(twin, documents, pool, version, replace=True)
             for name in (mongodb_database(neighbour), "strangers"):
                 assert list(client[name]["teams"].find()) == [{"_id": 1}]
         finally:
@@ -274,11 +274,11 @@ class _TakenOver(MongoDocuments):
 
 
 def test_a_load_that_was_taken_over_marks_nothing(
-    archives: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """Of two loads at once, the earlier one cannot call the later one's work complete."""
-    transformed(archives, version, {"teams": _people(3)})
+    transformed(twin, version, {"teams": _people(3)})
     with pytest.raises(CheckFailed, match="taken it over"):
-        load(archives, _TakenOver(documents.url), pool, version)
+        load(twin, _TakenOver(documents.url), pool, version)
     assert loaded(documents, version) is None
-    assert load(archives, documents, pool, version).documents == {"teams": 3}
+    assert load(twin, documents, pool, version).documents == {"teams": 3}
