@@ -1,0 +1,183 @@
+"""The model file: what it says, and every mistake with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.domain.errors import BadModel
+from mediatool_assets.domain.model import FieldType, LeftOut, Model, Order, Step, Take, Verb
+from mediatool_assets.flows.model_file import load_model
+
+GOOD = """\
+tables:
+  campaigns: {columns: [id, name, owner_id]}
+  users:
+  strategies:
+  daily: [platform_id, day]
+  old:
+collections:
+  campaigns:
+    root: campaigns
+    rename: {name: title.text}
+    types: {owner_id: long}
+    add:
+      owner:
+        look_up: owner_id -> users.zoho_id
+        take: [id, full_name]
+      strategy:
+        embed_one: id -> strategies.campaign_id
+        order: [version descending, id]
+        orphans: strategiesAlone
+    indexes:
+      - [title.text, owner.id]
+      - {keys: {ownerId: -1}, unique: true, name: byOwner}
+    validator: off
+  users: users
+one_to_one: ["da*"]
+left_out:
+  old: replaced by daily
+"""
+
+
+def load(tmp_path: Path, text: str) -> Model:
+    """The model that a text says."""
+    path = tmp_path / "model.yaml"
+    path.write_text(text, "utf-8")
+    return load_model(path)
+
+
+def problems(tmp_path: Path, text: str) -> tuple[str, ...]:
+    """The mistakes that a text has."""
+    with pytest.raises(BadModel) as caught:
+        load(tmp_path, text)
+    return caught.value.problems
+
+
+def test_a_model_says_what_its_file_says(tmp_path: Path) -> None:
+    """Tables, keys, renames, types, additions, indexes and validators are read with their lines."""
+    model = load(tmp_path, GOOD)
+    assert model.tables == ("campaigns", "daily", "old", "strategies", "users")
+    assert model.sources["daily"].key == ("platform_id", "day")
+    assert model.sources["campaigns"].columns == ("id", "name", "owner_id")
+    assert set(model.collections) == {"campaigns", "users", "daily"}
+    assert model.left_out == {"old": LeftOut("old", "replaced by daily", 27)}
+    campaigns = model.collections["campaigns"]
+    assert campaigns.tables == ("campaigns", "users", "strategies")
+    assert campaigns.validator == {}
+    assert [(r.column, r.field, r.line) for r in campaigns.shape.renames] == [
+        ("name", "title.text", 10)
+    ]
+    assert campaigns.shape.retypes[0].type is FieldType.LONG
+    owner, strategy = campaigns.shape.additions
+    assert owner.verb is Verb.LOOK_UP
+    assert owner.path == (Step(("owner_id",), "users", ("zoho_id",), each=False, line=14),)
+    assert owner.take == Take((("id", "id"), ("fullName", "full_name")), bare=False)
+    assert strategy.order == (Order("version", descending=True), Order("id", descending=False))
+    assert model.orphan_collections == {"strategiesAlone": "strategies"}
+    assert [index.keys for index in campaigns.indexes] == [
+        (("title.text", 1), ("owner.id", 1)),
+        (("ownerId", -1),),
+    ]
+    assert campaigns.indexes[1].options == {"unique": True, "name": "byOwner"}
+
+
+def test_an_arrow_names_arrays_composite_keys_and_default_keys(tmp_path: Path) -> None:
+    """``a, b -> t.c, d`` matches two columns, ``a[]`` elements, and ``-> t`` the table's own key."""
+    text = """\
+tables: {a: , t: }
+one_to_one: [t]
+collections:
+  a:
+    root: a
+    add:
+      one: {look_up: "x, y -> t.c, d", take: v}
+      two: {look_up: "xs[] -> t", take: v}
+"""
+    one, two = load(tmp_path, text).collections["a"].shape.additions
+    assert str(one.path[0]) == "x, y -> t.c, d"
+    assert (one.path[0].columns, one.path[0].keys) == (("x", "y"), ("c", "d"))
+    assert (two.path[0].each, two.path[0].keys) == (True, ())
+
+
+ONE = "tables: {a: }\ncollections:\n  a:\n    root: a\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "model.yaml:1: the model is empty"),
+        ("tables: [", "model.yaml:1: not YAML"),
+        ("tables: {a: }\none_to_one: [a]\nextra: 1", "model.yaml:3: a model has no 'extra'"),
+        ("tables: {a: , b: }\none_to_one: [a]", "model.yaml:1: b is neither used nor left out"),
+        ("tables: {a: }\none_to_one: [a, c]", "model.yaml:2: one_to_one: no table in tables:"),
+        ("tables: {a: }\ncollections:\n  a: a\n  b: a", "model.yaml:4: a has 2 homes"),
+        (
+            "tables: {a: }\ncollections:\n  a: a\n  b: b",
+            "model.yaml:4: collection b: unknown table",
+        ),
+        ("tables: {a: }\ncollections:\n  a: {}", "model.yaml:3: collection a has no root"),
+        ("tables:\n  a:\n  a:\none_to_one: [a]", "model.yaml:3: tables: a stands here twice"),
+        (
+            "tables: {a: {key: x, columns: [y]}}\none_to_one: [a]",
+            "model.yaml:1: table a: the key's x is not in columns",
+        ),
+        (ONE + "    colour: red", "model.yaml:5: collection a has no 'colour'"),
+        (ONE + "    types: {x: float}", "model.yaml:5: x: 'float' is not a type"),
+        (ONE + "    rename: {x: a..b}", "model.yaml:5: 'a..b' is not a field"),
+        (ONE + "    rename: {x: z, y: z}", "model.yaml:5: two fields of a are called z"),
+        (ONE + "    add:\n      x: y", "model.yaml:6: x: say how it is made"),
+        (ONE + "    add:\n      x: {take: y}", "model.yaml:6: x: wants exactly one of"),
+        (ONE + "    add:\n      x: {look_up: y, take: z}", "model.yaml:6: 'y' is not an arrow"),
+        (
+            ONE + '    add:\n      x: {look_up: "y, z -> a.b", take: z}',
+            "model.yaml:6: 'y, z -> a.b' does not have as many columns",
+        ),
+        (
+            ONE + '    add:\n      x: {look_up: "y, z[] -> a", take: z}',
+            "model.yaml:6: 'y, z[] -> a': only one array",
+        ),
+        (
+            ONE + "    add:\n      x: {look_up: y -> b, take: z}",
+            "model.yaml:6: x: unknown table b",
+        ),
+        (ONE + "    add:\n      x: {look_up: y -> a}", "model.yaml:6: x: look_up wants take"),
+        (
+            "tables: {a: , b: }\ncollections:\n  a:\n    root: a\n    add:\n"
+            "      x: {embed_one: id -> b.a_id}",
+            "model.yaml:6: x: embed_one wants orphans",
+        ),
+        (
+            "tables: {a: , b: }\ncollections:\n  a:\n    root: a\n    add:\n"
+            "      x: {embed_one: id -> b.a_id, orphans: a}",
+            "model.yaml:6: x: orphans: a is taken by collection a",
+        ),
+        (
+            "tables: {a: , b: }\ncollections:\n  a:\n    root: a\n    add:\n"
+            "      x: {embed_many: [id -> a.id, id -> b.a_id], orphans: c}",
+            "model.yaml:6: x: embed_many takes one arrow",
+        ),
+        (
+            ONE + "    add:\n      x: {embed_many: id -> a.b, orphans: c, order: [n up]}",
+            "model.yaml:6: order: 'up' is neither ascending nor descending",
+        ),
+        (ONE + "    indexes: [{unique: true}]", "model.yaml:5: an index wants keys"),
+        (ONE + "    validator: strict", "model.yaml:5: validator: write off"),
+        ("tables: {a: }\ncollections:\n  system.a: a", "model.yaml:3: MongoDB keeps collection"),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, text: str, expected: str) -> None:
+    """Whoever wrote the model can go to the line and knows what to change."""
+    assert any(problem.startswith(expected) for problem in problems(tmp_path, text))
+
+
+def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
+    """One run of the loader is enough to correct a model."""
+    text = GOOD.replace("long", "lung").replace("users.zoho_id", "person.id").replace("off", "on")
+    lines = [problem.split(":")[1] for problem in problems(tmp_path, text)]
+    assert lines == ["11", "14", "23"]
+
+
+def test_an_absent_model_is_named(tmp_path: Path) -> None:
+    """A path that leads nowhere is no traceback."""
+    with pytest.raises(BadModel, match=r"absent\.yaml: cannot be read"):
+        load_model(tmp_path / "absent.yaml")
