@@ -3,11 +3,16 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import connection
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
+from types import ModuleType
+from typing import Any
 
 
 @contextmanager
@@ -17,15 +22,34 @@ def worker_pool(workers: int) -> Iterator[Executor]:
     They are spawned, not forked: drivers' threads and sockets do not survive a fork. An interrupt
     is the coordinator's to answer, and workers whose coordinator was killed end themselves.
     """
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
-    )
+    pool = ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_begin)
     try:
         yield pool
     except BaseException:
         pool.shutdown(wait=True, cancel_futures=True)
         raise
     pool.shutdown(wait=True)
+
+
+class _Worker(SpawnProcess):
+    """A spawned process that does not import the program which spawned it.
+
+    By default the child runs the parent's main module again, for functions defined there. Ours are
+    in modules, and the main module may be Dagster: seconds and 150 MB a worker, for nothing.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> Any:  # noqa: N802  # multiprocessing's own name
+        program = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            return SpawnProcess._Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = program
+
+
+class _Context(SpawnContext):
+    Process = _Worker
 
 
 def _begin() -> None:
