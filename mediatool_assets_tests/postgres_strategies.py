@@ -62,7 +62,7 @@ _intervals = st.tuples(
     st.integers(-9999, 9999), st.integers(-9999, 9999), st.integers(-(10**12), 10**12)
 ).map(lambda p: f"{p[0]} months {p[1]} days {p[2]} microseconds")
 
-_json_values: SearchStrategy[object] = st.recursive(
+json_values: SearchStrategy[object] = st.recursive(
     st.one_of(
         st.none(),
         st.booleans(),
@@ -85,11 +85,11 @@ _big_numbers = st.sampled_from(
         '{"$set": {"a.b": 1}}', '{"": ""}', "0.12345678901234567", "[12345678901234.567890]",
     ]
 )  # fmt: skip
-_jsonb = st.one_of(_json_values.map(json.dumps), _big_numbers)
+jsonb = st.one_of(json_values.map(json.dumps), _big_numbers)
 _json = st.one_of(
     st.builds(
         lambda v, indent: json.dumps(v, indent=indent, ensure_ascii=False),
-        _json_values,
+        json_values,
         st.sampled_from([None, 1, "\t"]),
     ),
     st.sampled_from([' {"a": 1, "a" :2 }\n', "null", '"null"', "1.10", "1e400", " [1 ,2]"]),
@@ -140,7 +140,7 @@ def _ranges(low: Texts, high: Texts) -> Texts:
 _low = st.one_of(st.just(""), st.integers(-999, 0).map(str))
 _high = st.one_of(st.just(""), st.integers(1, 999).map(str))
 _number_ranges = _ranges(_low, _high)
-_spots = _records(text, _decimals, _jsonb, _moments)
+_spots = _records(text, _decimals, jsonb, _moments)
 _words = st.text(string.ascii_letters + "ü", min_size=1, max_size=8)
 _bits = st.text("01", max_size=12)
 _points = st.tuples(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9)).map(lambda p: f"({p[0]},{p[1]})")
@@ -181,7 +181,7 @@ COLUMNS: dict[str, tuple[str, Texts]] = {
     "pg_lsn": ("pg_lsn", st.just("16/B374D848")),
     "int2vector": ("int2vector", st.just("1 2 3")),
     "json": ("json", _json),
-    "jsonb": ("jsonb", _jsonb),
+    "jsonb": ("jsonb", jsonb),
     "jsonpath": ("jsonpath", st.just('$."a b"[*]?(@ > 1)')),
     "tsvector": ("tsvector", st.lists(_words, max_size=4).map(" ".join)),
     "tsquery": ("tsquery", st.lists(_words, min_size=1, max_size=3).map(" & ".join)),
@@ -198,7 +198,7 @@ COLUMNS: dict[str, tuple[str, Texts]] = {
     "domain twice": ("a.fee", _decimals),
     "big domain": ("a.big", _bigints),
     "array domain": ("a.tags", arrays(text)),
-    "jsonb domain": ("a.payload", _jsonb),
+    "jsonb domain": ("a.payload", jsonb),
     "composite domain": ("a.known_spot", _spots),
     "boolean[]": ("boolean[]", arrays(_booleans)),
     "integer[]": ("integer[]", arrays(_integers)),
@@ -215,7 +215,7 @@ COLUMNS: dict[str, tuple[str, Texts]] = {
     "interval[]": ("interval[]", arrays(_intervals)),
     "bytea[]": ("bytea[]", arrays(_bytes)),
     "json[]": ("json[]", arrays(_json)),
-    "jsonb[]": ("jsonb[]", arrays(_jsonb)),
+    "jsonb[]": ("jsonb[]", arrays(jsonb)),
     "range[]": ("int4range[]", arrays(_number_ranges)),
     "composite[]": ("a.spot[]", arrays(_spots)),
     "domain[]": ("a.currency[]", arrays(_decimals)),
@@ -230,8 +230,11 @@ OPTIONAL_COLUMNS: dict[str, tuple[str, Texts]] = {
 """Of types that a server may be built without."""
 
 
-def rows(columns: dict[str, tuple[str, Texts]]) -> SearchStrategy[list[dict[str, str]]]:
-    """Rows of such a table; a column that a row does not name is null."""
+def rows(columns: dict[str, tuple[str, Texts]]) -> SearchStrategy[list[dict[str, str | None]]]:
+    """Rows of such a table, mostly null, and one of many values; what a row omits is null."""
     cells = st.one_of([st.tuples(st.just(name), values) for name, (_, values) in columns.items()])
-    row = st.lists(cells, max_size=12).map(dict)
-    return st.lists(row, max_size=8)
+    sparse = st.lists(cells, max_size=3).map(dict)
+    dense = st.fixed_dictionaries(
+        {name: st.one_of(st.none(), values) for name, (_, values) in columns.items()}
+    )
+    return st.builds(lambda some, one: [*some, one], st.lists(sparse, max_size=12), dense)

@@ -34,7 +34,7 @@ class Everything:
     columns: dict[str, tuple[str, Texts]]
     folder: Path
 
-    def fill(self, filled: Sequence[dict[str, str]]) -> None:
+    def fill(self, filled: Sequence[dict[str, str | None]]) -> None:
         """Put these rows into the table, and nothing into the copy."""
         self.connection.execute("TRUNCATE a.everything, b.everything")
         names = sql.SQL(", ").join(map(sql.Identifier, self.columns))
@@ -104,7 +104,7 @@ def _works(connection: psycopg.Connection[Any], value: str) -> bool:
 
 @given(data=st.data())
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_row_comes_back_as_it_was(everything: Everything, data: st.DataObject) -> None:
     """``row::text`` is equal before and after, over every type."""
