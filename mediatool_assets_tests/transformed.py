@@ -25,8 +25,13 @@ def transformed(
     *,
     options: Mapping[str, Mapping[str, object]] | None = None,
     indexes: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
+    facts: Mapping[str, object] | None = None,
+    warnings: Sequence[str] = (),
 ) -> Archived:
-    """Publish the documents of every collection, with its options and further indexes."""
+    """Publish the documents of every collection, with its options and further indexes.
+
+    ``facts`` and ``warnings`` go into the manifest.
+    """
     database = mongodb_database(version)
 
     def write(writer: ArchiveWriter) -> Manifest:
@@ -42,6 +47,8 @@ def transformed(
                 }
                 text = json_util.dumps(metadata, json_options=json_util.CANONICAL_JSON_OPTIONS)
                 writer.add_file(metadata_member(database, name), text.encode())
-        return writer.finish()
+        return writer.finish(
+            Manifest("", "transformed", "", (), warnings=tuple(warnings), facts=dict(facts or {}))
+        )
 
     return publish(objects, "transformed", version, write)

@@ -13,9 +13,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
-
-_HOMES = ("documents", "embedded", "orphans", "folded", "left_out")
-"""Where the transform says that a table's rows went; each row went to one of them."""
+from mediatool_assets.flows.transform.counts import HOMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def _compare_rows(raw: Manifest, transformed: ArchiveReader) -> None:
         counts = facts[table]
         if counts.get("in") != member.rows:
             raise CountMismatch(table, "rows transformed", member.rows, counts.get("in"))
-        homes = sum(counts.get(home, 0) for home in _HOMES)
+        homes = sum(counts.get(home, 0) for home in HOMES)
         if homes != member.rows:
             raise CountMismatch(table, "rows that found a home", member.rows, homes)
 

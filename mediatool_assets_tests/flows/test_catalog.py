@@ -1,0 +1,129 @@
+"""The catalog: versions with a metadata file, found without listing years of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.domain import metadata, registry
+from mediatool_assets.domain.errors import DamagedInput, NotFound
+from mediatool_assets.domain.keys import METADATA_PREFIX, REGISTRY_KEY, metadata_key
+from mediatool_assets.domain.objects import ObjectInfo
+from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets_tests.metadata_examples import example
+from mediatool_assets_tests.twins import DirectoryObjects
+
+VERSIONS = ["20250601-020000", "20250621-020000", "20250621-143000", "20250702-020000"]
+
+
+@dataclass(frozen=True)
+class Watched(DirectoryObjects):
+    """A bucket that remembers which prefixes were listed."""
+
+    listed: list[str] = field(default_factory=list)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """As the bucket, and remembered."""
+        self.listed.append(prefix)
+        return super().list(prefix)
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> Watched:
+    """A bucket with the versions, and with what else can lie there."""
+    objects = Watched(tmp_path)
+    for version in VERSIONS:
+        complete(objects, version)
+    objects.put(REGISTRY_KEY, b"[]\n")
+    objects.put("postgres-exports/raw/2025-08-01/20250801-020000-raw.tar.gz", b"incomplete")
+    for stray in ("2025-08-01/notes.txt", "2025-08-01/20250802-020000.json", "z/", "readme.json"):
+        objects.put(f"{METADATA_PREFIX}{stray}x", b"stray")
+    objects.listed.clear()
+    return objects
+
+
+def complete(objects: DirectoryObjects, version: str) -> None:
+    """Write a version's metadata file, which makes it complete."""
+    objects.put(metadata_key(Version.parse(version)), metadata.encode(example(version)))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (None, None, VERSIONS),
+        (date(2025, 6, 21), None, VERSIONS[1:]),
+        (None, date(2025, 6, 21), VERSIONS[:3]),
+        (date(2025, 6, 21), date(2025, 6, 21), VERSIONS[1:3]),
+        (date(2025, 6, 2), date(2025, 7, 1), VERSIONS[1:3]),
+        (date(2025, 6, 22), date(2025, 6, 30), []),
+        (date(2025, 7, 2), date(2025, 6, 1), []),
+    ],
+)
+def test_versions_of_days(
+    objects: Watched, first: date | None, last: date | None, expected: list[str]
+) -> None:
+    """The complete versions of the days come in their order, and nothing else that lies there."""
+    assert [str(v) for v in catalog.versions(objects, first, last)] == expected
+    found = catalog.complete_versions(objects, first, last)
+    assert list(found) == [example(version) for version in expected]
+
+
+def test_read(objects: Watched) -> None:
+    """A complete version's metadata is read; of any other it says that it is not complete."""
+    assert catalog.read(objects, Version.parse(VERSIONS[2])) == example(VERSIONS[2])
+    with pytest.raises(NotFound, match=r"20250801-020000 is not a complete version.*versions"):
+        catalog.read(objects, Version.parse("20250801-020000"))
+
+
+def test_damaged_metadata(objects: Watched) -> None:
+    """Metadata that cannot be read is damage, and is named."""
+    objects.put(f"{METADATA_PREFIX}2025-09-01/20250901-000000.json", b"{}")
+    with pytest.raises(DamagedInput, match=r"20250901-000000\.json cannot be read"):
+        catalog.latest(objects)
+
+
+def test_latest(objects: Watched) -> None:
+    """The newest complete version of all, found by listing only the newest days."""
+    assert catalog.latest(objects).timestamp == VERSIONS[-1]
+    assert METADATA_PREFIX not in objects.listed
+    assert f"{METADATA_PREFIX}2025-06-21/" not in objects.listed
+
+
+def test_latest_of_a_day(objects: Watched) -> None:
+    """The newest complete version stands for its partition; another day's does not."""
+    assert catalog.latest(objects, "2025-06-21").timestamp == "20250621-143000"
+    assert objects.listed == [f"{METADATA_PREFIX}2025-06-21/"]
+    with pytest.raises(NotFound, match="no complete version of 2025-08-01"):
+        catalog.latest(objects, "2025-08-01")
+
+
+def test_an_empty_bucket(tmp_path: Path) -> None:
+    """Before the first version there is none, and the message says how to make one."""
+    empty = DirectoryObjects(tmp_path)
+    assert list(catalog.versions(empty)) == []
+    assert catalog.registry(empty) == ()
+    with pytest.raises(NotFound, match="mediatool export"):
+        catalog.latest(empty)
+
+
+def test_the_registry_as_it_lies_there(objects: Watched) -> None:
+    """The registry is one file, and is read as one."""
+    _, etag = objects.get(REGISTRY_KEY)
+    entries = (Entry.of(example(VERSIONS[0])),)
+    objects.put(REGISTRY_KEY, registry.encode(entries), replacing=etag)
+    assert catalog.registry(objects) == entries
+    assert objects.listed == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"[", b'[{"version": "x"}]', b"[]]", None])
+def test_a_lost_registry(objects: Watched, damage: bytes | None) -> None:
+    """Where the registry is lost or damaged, it is told from the metadata files."""
+    if damage is None:
+        (objects.root / "objects" / REGISTRY_KEY).unlink()
+    else:
+        objects.put(REGISTRY_KEY, damage, replacing=objects.get(REGISTRY_KEY)[1])
+    assert catalog.registry(objects) == tuple(Entry.of(example(version)) for version in VERSIONS)

@@ -1,0 +1,287 @@
+"""Completion: everything agrees or nothing is published; a killed one is finished by the next."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import bson
+import pytest
+from pymongo import MongoClient
+
+from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
+from mediatool_assets.domain.keys import (
+    REGISTRY_KEY,
+    archive_key,
+    metadata_key,
+    mongodb_database,
+)
+from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.dump import dump
+from mediatool_assets.flows.load import load
+from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets_tests.flows.finished import HOMES, ROWS, finish, load_and_dump, make
+from mediatool_assets_tests.transformed import transformed
+from mediatool_assets_tests.twins import DirectoryObjects
+
+_SECONDS = count()
+
+
+@pytest.fixture
+def version(documents: MongoDocuments) -> Iterator[Version]:
+    """A version that no other test has; its database is gone afterwards."""
+    version = Version(datetime(2002, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+    yield version
+    documents.drop(mongodb_database(version))
+
+
+@pytest.fixture
+def bucket_twin(tmp_path: Path) -> DirectoryObjects:
+    """An empty bucket."""
+    return DirectoryObjects(tmp_path / "objects")
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Path:
+    """Where the local registry goes."""
+    return tmp_path / "home" / "mongodb-versions.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A version about to be completed, and all that takes."""
+
+    objects: DirectoryObjects
+    documents: MongoDocuments
+    pool: Executor
+    version: Version
+    local: Path
+
+    def make(self, rows: dict[str, Any] | None = None) -> None:
+        """Everything but the completion."""
+        make(self.objects, self.version, rows)
+        load_and_dump(self.objects, self.documents, self.pool, self.version)
+
+    def finish(self, objects: DirectoryObjects | None = None, notes: str = "n") -> Any:
+        """The completion."""
+        bucket = objects or self.objects
+        return finish(bucket, self.documents, self.pool, self.version, self.local, notes)
+
+    def published(self) -> list[str]:
+        """What of metadata, registry and local registry is there."""
+        keys = (metadata_key(self.version), REGISTRY_KEY)
+        there = [key for key in keys if self.objects.head(key) is not None]
+        return [*there, *([str(self.local)] if self.local.exists() else [])]
+
+
+@pytest.fixture
+def case(
+    bucket_twin: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    local: Path,
+) -> Case:
+    """One case."""
+    return Case(bucket_twin, documents, pool, version, local)
+
+
+def test_the_metadata(case: Case) -> None:
+    """Every figure of the metadata is that of what lies in the bucket and the database."""
+    case.make()
+    metadata = case.finish()
+    assert metadata == catalog.read(case.objects, case.version)
+    raw, transformed_, dumped = (
+        metadata.exports.raw,
+        metadata.exports.transformed,
+        metadata.exports.dump,
+    )
+    for export, kind in ((raw, "raw"), (transformed_, "transformed"), (dumped, "dump")):
+        key = archive_key(kind, case.version)  # type: ignore[arg-type]  # each is a Kind
+        data, _ = case.objects.get(key)
+        assert export.path == case.objects.uri(key)
+        assert export.sha256 == hashlib.sha256(data).hexdigest()
+        assert export.size_bytes == len(data)
+    assert raw.rows == {"accounts": 3, "reps": 5, "teams": 0}
+    assert (raw.record_count, raw.tables_exported) == (8, 2)
+    assert raw.excluded == {"secrets": "by setting"}
+    assert transformed_.documents == dumped.documents == {"accounts": 3, "repsOrphans": 1}
+    assert transformed_.collections == ("accounts", "repsOrphans")
+    assert metadata.databases_created.mongodb == mongodb_database(case.version)
+    assert metadata.databases_created.postgres is None
+    assert (metadata.source.type, metadata.source.instance) == ("postgres", "media-tool-production")
+    assert metadata.source.schema == "media_tool"
+    assert metadata.export_duration_minutes == 1.5
+    assert metadata.export_complete == "2025-06-21T14:45:00Z"
+    assert metadata.seconds == {"export": 60, "transform": 30}
+    assert metadata.warnings == ("reps: 1 row has no account",)
+    assert (metadata.purpose, metadata.notes) == ("testing", "n")
+
+
+def test_the_registry(case: Case) -> None:
+    """The version is in the registry, in the bucket and in its local copy, byte for byte."""
+    case.make()
+    metadata = case.finish()
+    assert catalog.registry(case.objects) == (Entry.of(metadata),)
+    assert case.local.read_bytes() == case.objects.get(REGISTRY_KEY)[0]
+
+
+def test_again(case: Case) -> None:
+    """Completing a complete version changes nothing, and brings back a lost local copy."""
+    case.make()
+    first = case.finish()
+    before = [case.objects.head(info.key) for info in case.objects.list("")]
+    case.local.unlink()
+    assert case.finish(notes="other") == first
+    assert [case.objects.head(info.key) for info in case.objects.list("")] == before
+    assert case.local.read_bytes() == case.objects.get(REGISTRY_KEY)[0]
+
+
+def test_two_at_once(case: Case) -> None:
+    """Two runs that complete one version at once agree on one metadata file."""
+    case.make()
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(lambda notes: case.finish(notes=notes), ("one", "other"))
+    assert one == other == catalog.read(case.objects, case.version)
+    assert catalog.registry(case.objects) == (Entry.of(one),)
+
+
+def _lost(table: str, **counts: int) -> dict[str, dict[str, int]]:
+    return {**ROWS, table: {**ROWS[table], **counts}}
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (_lost("accounts", **{"in": 2, "documents": 2}), "accounts: rows transformed.*3.*found 2"),
+        (_lost("accounts", documents=2), "accounts: rows that found a home.*3.*found 2"),
+        (_lost("reps", folded=2), "reps: rows that found a home.*5.*found 6"),
+        ({name: ROWS[name] for name in ("accounts", "reps")}, "tables teams"),
+        ({**ROWS, "ghosts": {"in": 0, **HOMES}}, "tables ghosts"),
+    ],
+    ids=["fewer read", "lost on the way", "doubled", "table missing", "table from nowhere"],
+)
+def test_rows_that_do_not_add_up(case: Case, rows: dict[str, Any], problem: str) -> None:
+    """A row that was lost or doubled between source and documents keeps the version back."""
+    case.make(rows)
+    with pytest.raises(CheckFailed, match=problem):
+        case.finish()
+    assert case.published() == []
+
+
+@pytest.mark.parametrize("facts", [{}, {"rows": 3}, {"rows": {"accounts": {"in": "3"}}}])
+def test_no_account_of_the_rows(case: Case, facts: dict[str, object]) -> None:
+    """A transformed archive that does not say where its rows went is not believed."""
+    make(DirectoryObjects(case.objects.root / "raw"), case.version)
+    key = archive_key("raw", case.version)
+    case.objects.put(key, DirectoryObjects(case.objects.root / "raw").get(key)[0])
+    transformed(case.objects, case.version, {}, facts=facts)
+    load_and_dump(case.objects, case.documents, case.pool, case.version)
+    with pytest.raises(BadArchive, match="no count of its rows"):
+        case.finish()
+    assert case.published() == []
+
+
+def _unmark(case: Case, live: Any) -> None:
+    live[MARKER].delete_many({})
+
+
+def _mark_otherwise(case: Case, live: Any) -> None:
+    live[MARKER].update_one({}, {"$set": {"fingerprints.accounts": "3:" + "0" * 32}})
+
+
+def _forget_a_collection(case: Case, live: Any) -> None:
+    live[MARKER].update_one({}, {"$unset": {"fingerprints.repsOrphans": ""}})
+
+
+def _dump_otherwise(case: Case, live: Any) -> None:
+    """Put another database's dump in the place of this one's."""
+    other = DirectoryObjects(case.objects.root / "other")
+    transformed(other, case.version, {"accounts": [bson.encode({"_id": "0"})]})
+    load(other, case.documents, case.pool, case.version, replace=True)
+    with TemporaryDirectory() as scratch:
+        dump(other, case.documents, case.pool, case.version, Path(scratch))
+    key = archive_key("dump", case.version)
+    case.objects.put(key, other.get(key)[0], replacing=case.objects.open(key).etag)
+    load(case.objects, case.documents, case.pool, case.version, replace=True)
+
+
+@pytest.mark.parametrize(
+    ("meddle", "error", "problem"),
+    [
+        (_unmark, NotFound, "absent or half-loaded"),
+        (_mark_otherwise, CountMismatch, "accounts: documents loaded"),
+        (_forget_a_collection, CountMismatch, "repsOrphans: documents loaded"),
+        (_dump_otherwise, CountMismatch, "accounts: documents dumped"),
+    ],
+)
+def test_what_does_not_agree(
+    case: Case, meddle: Callable[[Case, Any], None], error: type[Exception], problem: str
+) -> None:
+    """A database or a dump that is not the transformed archive keeps the version back."""
+    case.make()
+    with MongoClient[Any](case.documents.url) as client:
+        meddle(case, client[mongodb_database(case.version)])
+    with pytest.raises(error, match=problem):
+        case.finish()
+    assert case.published() == []
+
+
+@pytest.mark.parametrize("kind", ["raw", "transformed", "dump"])
+def test_what_was_not_made(case: Case, kind: Any) -> None:
+    """A version that lacks an archive is not completed, and the archive is named."""
+    case.make()
+    (case.objects.root / "objects" / archive_key(kind, case.version)).unlink()
+    with pytest.raises(NotFound, match=archive_key(kind, case.version)):
+        case.finish()
+    assert case.published() == []
+
+
+@dataclass(frozen=True)
+class KilledAt(DirectoryObjects):
+    """A bucket whose writer is killed when it comes to write ``key``."""
+
+    key: str = ""
+
+    def put(self, key: str, data: bytes, *, replacing: str | None = None) -> str:
+        """Write another object."""
+        if key == self.key:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().put(key, data, replacing=replacing)
+
+
+def _finish_with_a_pool_of_its_own(
+    objects: DirectoryObjects, documents: MongoDocuments, version: Version, local: Path
+) -> None:
+    with worker_pool(1) as pool:
+        finish(objects, documents, pool, version, local, "n")
+
+
+@pytest.mark.parametrize(("at", "written"), [(metadata_key, 0), (lambda _: REGISTRY_KEY, 1)])
+def test_a_killed_completion(case: Case, at: Callable[[Version], str], written: int) -> None:
+    """Killed before a write, what was written before it stands, and doing it again ends it."""
+    case.make()
+    killed = KilledAt(case.objects.root, at(case.version))
+    process = multiprocessing.get_context("spawn").Process(
+        target=_finish_with_a_pool_of_its_own,
+        args=(killed, case.documents, case.version, case.local),
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert case.published() == [metadata_key(case.version)][:written]
+    assert len(list(catalog.versions(case.objects))) == written
+    metadata = case.finish()
+    assert catalog.registry(case.objects) == (Entry.of(metadata),)
+    assert len(case.published()) == 3
