@@ -18,24 +18,31 @@ from mediatool_assets.defs.transformed import collections_of, transformed_layer
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.model_file import load_model
 
-_settings = Settings.parse(os.environ)
-_model = load_model(_settings.model)
-_tables = [table for table in _model.tables if table not in _settings.exclude_tables]
-_collections = collections_of(_model, _settings.exclude_tables)
-_platform = Platform()
 
-defs = dg.Definitions(
-    assets=[
-        *source_tables(_tables),
-        raw_layer(_tables),
-        transformed_layer(_model, _collections),
-        mongodb_layer(list(_collections)),
-        dump_layer(list(_collections)),
-        publication(),
-    ],
-    jobs=[DAILY, ON_DEMAND],
-    schedules=[daily_export_schedule],
-    sensors=[dead_run_sensor],
-    resources={"platform": _platform, **io_managers(_platform)},
-    executor=dg.in_process_executor,
-)
+def definitions(settings: Settings) -> dg.Definitions:
+    """The definitions for the model that the settings name; raises BadModel with every mistake.
+
+    Reads the model's file and asks no server.
+    """
+    model = load_model(settings.model)
+    tables = [table for table in model.tables if table not in settings.exclude_tables]
+    collections = collections_of(model, settings.exclude_tables)
+    platform = Platform()
+    return dg.Definitions(
+        assets=[
+            *source_tables(tables),
+            raw_layer(tables),
+            transformed_layer(model, collections),
+            mongodb_layer(list(collections)),
+            dump_layer(list(collections)),
+            publication(),
+        ],
+        jobs=[DAILY, ON_DEMAND],
+        schedules=[daily_export_schedule],
+        sensors=[dead_run_sensor],
+        resources={"platform": platform, **io_managers(platform)},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = definitions(Settings.parse(os.environ))

@@ -64,7 +64,10 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
         """Export every table of the source in one snapshot."""
         with explained():
             objects, run = platform.objects(), RunVersion.of(context)
-            version = run.to_make(objects)
+            version = run.named()
+            if version is None:
+                _refuse_other_days(objects, run.partition)
+                version = run.to_make(objects)
             run.keep(run.asked() or Request(config.purpose, config.notes))
             archived = archives.find(objects, "raw", version)
             if archived is None:
@@ -91,9 +94,9 @@ def _spec(table: str) -> dg.AssetSpec:
 
 
 def _export(context: dg.AssetExecutionContext, platform: Platform, version: Version) -> Archived:
-    """Export the live source; raises PastDay for any day but today."""
+    """Export the live source; raises PastDay unless the version is one of today."""
     objects = platform.objects()
-    _refuse_other_days(objects, version.partition, datetime.now(UTC).date().isoformat())
+    _refuse_other_days(objects, version.partition)
     with platform.workers() as (executor, scratch):
         return export(
             platform.source(),
@@ -107,7 +110,8 @@ def _export(context: dg.AssetExecutionContext, platform: Platform, version: Vers
         )
 
 
-def _refuse_other_days(objects: ObjectStore, partition: str, today: str) -> None:
+def _refuse_other_days(objects: ObjectStore, partition: str) -> None:
+    today = datetime.now(UTC).date().isoformat()
     if partition == today:
         return
     day = datetime.fromisoformat(partition).date()
@@ -118,7 +122,7 @@ def _refuse_other_days(objects: ObjectStore, partition: str, today: str) -> None
             f"{VERSION_TAG} to it"
         )
     else:
-        can = f"that day has no version; materialize {today} instead"
+        can = f"that day has no version to work from; materialize {today} instead"
     raise PastDay(
         f"the live database can be exported only for today, {today} (UTC), not for {partition}: "
         f"it no longer holds that day's rows, or not yet; {can}"
