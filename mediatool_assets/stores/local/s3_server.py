@@ -7,6 +7,7 @@ import shutil
 import sysconfig
 import tempfile
 import urllib.request
+from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.errors import BadSettings, Unreachable
 from mediatool_assets.stores.local.credentials import Credentials, write_private
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server
 
@@ -53,7 +54,13 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
     return Server(
         name="S3",
         argv=(
-            *(str(binary()), "server", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
+            *(
+                str(binary()),
+                "server",
+                f"-dir={data.name}",
+                f"-ip={LOOPBACK}",
+                f"-ip.bind={LOOPBACK}",
+            ),
             *(f"-{part}.port={ports[part]}" for part in PARTS),
             *(f"-{part}.port.grpc={ports[f'{part}.grpc']}" for part in PARTS),
             *("-filer", f"-filer.localSocket={sockets / 'filer.sock'}"),
@@ -79,16 +86,23 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
 
 
 def create_bucket(credentials: Credentials, ports: dict[str, int]) -> None:
-    """Create the bucket, encrypted by default, if it is not there."""
+    """Create the bucket, encrypted by default, if it is not there; raises Unreachable."""
     client = _client(credentials, ports)
-    if BUCKET not in {bucket.get("Name") for bucket in client.list_buckets()["Buckets"]}:
-        client.create_bucket(Bucket=BUCKET)
-    client.put_bucket_encryption(
-        Bucket=BUCKET,
-        ServerSideEncryptionConfiguration={
-            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-        },
-    )
+    try:
+        if BUCKET not in {bucket.get("Name") for bucket in client.list_buckets()["Buckets"]}:
+            client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_encryption(
+            Bucket=BUCKET,
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise Unreachable(
+            f"the local S3 did not create its bucket: {error}; try `mediatool up` again"
+        ) from error
+    finally:
+        client.close()
 
 
 def _identities(credentials: Credentials) -> dict[str, object]:
@@ -124,7 +138,8 @@ def _socket_directory(directory: Path) -> Path:
 def _probe(data: Path, credentials: Credentials, ports: dict[str, int]) -> None:
     """Ready is: requests are answered, and every volume on disk has been reported to the master."""
     try:
-        _client(credentials, ports).list_buckets()
+        with closing(_client(credentials, ports)) as client:
+            client.list_buckets()
         address = f"http://{LOOPBACK}:{ports['master']}/dir/status"
         with urllib.request.urlopen(address, timeout=2) as answer:
             volumes = _volumes(json.load(answer))

@@ -3,13 +3,14 @@
 import fcntl
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.errors import BadSettings, MediatoolError, Misuse, Unreachable
 from mediatool_assets.stores.local import mongo_server, postgres_server, processes, s3_server
 from mediatool_assets.stores.local.credentials import Credentials, write_private
 from mediatool_assets.stores.local.processes import Server, ServerFailed
@@ -17,8 +18,12 @@ from mediatool_assets.stores.local.processes import Server, ServerFailed
 Ports = dict[str, int]
 
 ENVIRONMENT_FILE = "environment.json"
+CREDENTIALS_FILE = "credentials.json"
 DAGSTER_YAML = Path(__file__).parents[3] / "dagster.yaml"  # of a checkout; the wheel has none
-PORT_TRIES = 3  # another program may take a free port before the server does
+# Another program may take a free port before the server does, and the children of a killed one may
+# still hold its memory or its lock for a moment: a start that fails is worth another try.
+TRIES = 3
+PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +80,15 @@ def up(home: Path) -> Stack:
     """Start what does not run of the three servers, and return when all of them answer.
 
     Data stays under ``home`` from one start to the next. Raises BadSettings (a package or library
-    is missing) and ServerFailed (a server died; with its last log lines). What did start stays up.
+    is missing) and Unreachable (a server died; with its last log lines), after all three were
+    tried; what did start stays up.
     """
     home = _made(home)
-    with _locked(home), ThreadPoolExecutor(len(KINDS)) as threads:
-        credentials = Credentials.of(home / "credentials.json")
-        starts = [threads.submit(_ensure, kind, home, credentials) for kind in KINDS]
-        errors = [error for start in starts if (error := start.exception())]
-        if errors:
-            for other in errors[1:]:
-                errors[0].add_note(str(other))
-            raise errors[0]
+    with _locked(home):
+        credentials = _credentials(home)
+        with ThreadPoolExecutor(len(KINDS)) as threads:
+            starts = [threads.submit(_ensure, kind, home, credentials) for kind in KINDS]
+        _raise_together([error for start in starts if (error := start.exception())])
         environment = _environment(home, credentials)
         write_private(home / ENVIRONMENT_FILE, json.dumps(environment, indent=2))
         _prepare_dagster_home(home)
@@ -136,9 +139,33 @@ def _made(home: Path) -> Path:
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
     """Hold the home alone: another ``up`` or ``down`` waits here, also in another process."""
-    with (home / "lock").open("w") as file:
+    try:
+        file = (home / "lock").open("w")
+    except PermissionError as error:
+        raise Misuse(f"{home} belongs to another user; set MEDIATOOL_HOME to a folder") from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _credentials(home: Path) -> Credentials:
+    path = home / CREDENTIALS_FILE
+    if not path.exists() and any((home / kind.folder / "data").exists() for kind in KINDS):
+        raise BadSettings(
+            [f"{path} is gone, which opens the data beside it: put it back, or remove {home}"]
+        )
+    return Credentials.of(path)
+
+
+def _raise_together(errors: list[BaseException]) -> None:
+    """Raise what went wrong as one error: a fault of the program first, as it is."""
+    for error in errors:
+        if len(errors) == 1 or not isinstance(error, MediatoolError):
+            raise error
+    if errors and all(isinstance(error, BadSettings) for error in errors):
+        raise BadSettings(map(str, errors)) from errors[0]
+    if errors:
+        raise Unreachable("\n".join(map(str, errors))) from errors[0]
 
 
 def _ensure(kind: _Kind, home: Path, credentials: Credentials) -> bool:
@@ -156,15 +183,16 @@ def _ensure(kind: _Kind, home: Path, credentials: Credentials) -> bool:
 
 
 def _start(kind: _Kind, directory: Path, credentials: Credentials) -> Ports:
-    for tries_left in reversed(range(PORT_TRIES)):
+    """Start the server and give its ports; a server that died is started again, thrice in all."""
+    for tries_left in reversed(range(TRIES)):
         ports = processes.choose_ports(directory, kind.ports)
         try:
             processes.start(kind.prepare(directory, credentials, ports))
             break
         except ServerFailed:
-            lost_a_port = not all(map(processes.is_free, ports.values()))
-            if processes.running(directory) or not lost_a_port or not tries_left:
+            if not tries_left or processes.running(directory):
                 raise
+        time.sleep(PAUSE_SECONDS)
     return ports
 
 
