@@ -1,5 +1,6 @@
 """The bucket on a real S3 server, and what can only be told from inside S3."""
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -222,6 +223,33 @@ def test_no_bucket(objects: S3Objects, call: str) -> None:
     """A bucket that is not there is a wrong setting, named."""
     with pytest.raises(BadSettings, match="MEDIATOOL_S3_BUCKET"):
         CALLS[call](replace(objects, bucket="there-is-no-such-bucket"))
+
+
+RIGHTS = {
+    "get": "s3:GetObject",
+    "head": "s3:GetObject",
+    "list": "s3:ListBucket",
+    "put": "s3:PutObject",
+}
+
+
+@pytest.mark.parametrize("call", RIGHTS)
+def test_a_right_that_is_missing(objects: S3Objects, call: str) -> None:
+    """Where the bucket's policy forbids a call, the message names the right that it needs."""
+    arn = f"arn:aws:s3:::{objects.bucket}"
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": RIGHTS[call],
+        "Resource": [arn, f"{arn}/*"],
+    }
+    policy = {"Version": "2012-10-17", "Statement": [deny]}
+    objects.client.put_bucket_policy(Bucket=objects.bucket, Policy=json.dumps(policy))
+    try:
+        with pytest.raises(Unreachable, match=f"access denied.*{RIGHTS[call]}"):
+            CALLS[call](objects)
+    finally:
+        objects.client.delete_bucket_policy(Bucket=objects.bucket)
 
 
 @pytest.fixture
