@@ -12,9 +12,10 @@ FRAGMENTS = 192
 def payload(draw: Draw, n: int, external_id: str) -> str:
     """Write the payload of the n-th entity, spaced as jsonb writes it."""
     unique = uuid_of("payload", n)
+    account = 2**53 + 1 + 2 * n if n % 100 == 50 else 10**15 + n * 7919  # a double holds the latter
     head = (
         f'{{"id": "{external_id}", "etag": "{unique}", "revision": {draw.below(900)}, '
-        f'"budgetMicros": {draw.below(10**12)}, "accountNumber": {2**53 + n * 7919}, '
+        f'"budgetMicros": {draw.below(10**12)}, "accountNumber": {account}, '
         f'"bid": {{"strategy": "target_cpm", "maxMicros": {draw.below(10**8)}}}, '
     )
     return (

@@ -55,7 +55,7 @@ def campaign(world: World, n: int) -> Row:
     created = moment(draw, 1400)
     start = created.date() + timedelta(days=14 + draw.below(90))
     end = start + timedelta(days=27 + draw.below(300))
-    budget = amount(draw, 400_000)
+    budget = "0" if picked(n, 2, 100) else amount(draw, 400_000)
     name = f"{company(draw)} - {start.year} {draw.of(AUDIENCES)}"
     lost_account = picked(n, 1, 100)
     updated = created + timedelta(days=draw.below(60), microseconds=draw.below(10**6))
@@ -67,7 +67,7 @@ def campaign(world: World, n: int) -> Row:
         crm_id("gone", n) if lost_account else _account(world, draw),
         draw.of(("", None, None, crm_id("agencies", draw.below(40)))),
         awkward.NUMERICS[n] if n < len(awkward.NUMERICS) else budget,
-        None if draw.chance(20) else f"{budget}00",
+        None if draw.chance(20) else f"{draw.below(400_000)}.5000",
         awkward.MONEY[n] if n < len(awkward.MONEY) else None if draw.chance(15) else budget,
         draw.of(STAGES),
         None if picked(n, 3, 100) else start,

@@ -20,6 +20,8 @@ from mediatool_assets.seed.sizes import World
 Edits = Mapping[int, Mapping[str, Any]]
 """Per day: {table: {inserted, updated, soft_deleted, deleted}}, and "schema": what became new."""
 
+_SESSION = "SET lc_monetary = 'C'; SET lock_timeout = '60s'"
+"""Amounts are read with a full stop wherever the server stands; replacing waits for readers."""
 _STATE = """
     CREATE SCHEMA IF NOT EXISTS mediatool_seed;
     CREATE TABLE IF NOT EXISTS mediatool_seed.state (
@@ -88,12 +90,23 @@ def _check(scale: float, day: int, schema: str) -> None:
 @contextmanager
 def _connected(url: str) -> Iterator[Conn]:
     try:
-        with psycopg.connect(url) as connection:
+        with psycopg.connect(url, client_encoding="utf8") as connection:
+            connection.execute(_SESSION)
             yield connection
     except errors.DependentObjectsStillExist as error:
         raise Refused(
             f"something outside the schema depends on it: {error.diag.message_detail}; "
             "drop that first, or seed another schema"
+        ) from error
+    except errors.InsufficientPrivilege as error:
+        raise Refused(
+            f"PostgreSQL at {without_password(url)}: {error.diag.message_primary}; "
+            "seed a database in which this user may create schemas"
+        ) from error
+    except errors.LockNotAvailable as error:
+        raise Refused(
+            "someone has been using the schema's tables for a minute, perhaps an export; "
+            "seed again when that is done"
         ) from error
     except psycopg.OperationalError as error:
         raise Unreachable(

@@ -1,6 +1,8 @@
 """Seeding a real database."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -154,6 +156,20 @@ def test_what_depends_on_the_schema_is_never_dropped_with_it(postgres_database: 
     with pytest.raises(Refused, match="view mine depends on"):
         seed(postgres_database, scale=SCALE, full=True)
     assert fingerprints(postgres_database) == before
+
+
+def test_a_user_who_may_not_create_schemas_is_told(postgres_database: str) -> None:
+    """The seed needs a schema of its own and says so."""
+    name = f"reader_{uuid4().hex}"
+    _execute(postgres_database, f"CREATE ROLE {name} LOGIN PASSWORD 'geheim'")
+    parts = urlsplit(postgres_database)
+    url = parts._replace(netloc=f"{name}:geheim@{parts.hostname}:{parts.port}").geturl()
+    try:
+        with pytest.raises(Refused, match=r"permission denied .* may create schemas") as caught:
+            seed(url, scale=SCALE)
+        assert "geheim" not in str(caught.value)
+    finally:
+        _execute(postgres_database, f"DROP ROLE {name}")
 
 
 @pytest.mark.parametrize(
