@@ -6,6 +6,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import typer
 
@@ -32,7 +33,7 @@ def run(port: int | None) -> str:
         local_settings()
     port = _free_port(port)
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "mediatool_assets.definitions"]
+    command = [sys.executable, "-m", "dagster", "dev", *_code_location()]
     process = subprocess.Popen(
         tethered([*command, "-h", "127.0.0.1", "-p", str(port)]),
         stdout=sys.stderr.fileno(),
@@ -47,6 +48,14 @@ def run(port: int | None) -> str:
     finally:
         stop(process)
     raise _ended(process)
+
+
+def _code_location() -> tuple[str, str]:
+    """What Dagster loads: the checkout's workspace, whose location has a name, or the package."""
+    workspace = Path(__file__).parents[2] / "workspace.yaml"
+    if workspace.is_file():
+        return "-w", str(workspace)
+    return "-m", "mediatool_assets.definitions"
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:

@@ -65,12 +65,14 @@ def launch(job: str, partition: str, config: Mapping[str, str], home: Path) -> R
 
 def _converse(process: subprocess.Popen[bytes], request: bytes, task: str, log: Path) -> bytes:
     """Send the request, draw the progress, and return what the process answered."""
+    unsent: bytes | None = request
     try:
         with working(task) as progress, log.open(errors="replace") as events:
             while True:
                 try:
-                    return process.communicate(request, timeout=0.2)[0]
+                    return process.communicate(unsent, timeout=0.2)[0]
                 except subprocess.TimeoutExpired:
+                    unsent = None  # communicate keeps what is left of it
                     _follow(events, progress)
     finally:
         stop(process)

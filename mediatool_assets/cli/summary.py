@@ -30,7 +30,8 @@ class VersionMade(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
 
     def __str__(self) -> str:
-        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+        count = len(self.warnings)
+        warned = f"; {count} warning{'s' * (count > 1)}" if count else ""
         return (
             f"{self.version}: {self.rows:,} rows of {self.tables} tables in, "
             f"{self.documents:,} documents of {self.collections} collections out{warned}"

@@ -21,6 +21,9 @@ def tethered(command: list[str]) -> list[str]:
 def main() -> None:
     """Tie this process to its parent and become the command."""
     parent, *command = sys.argv[1:]
+    # A shell's background jobs ignore SIGINT, their children inherit that, and Dagster then ignores
+    # SIGTERM as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(parent):

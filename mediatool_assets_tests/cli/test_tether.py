@@ -35,6 +35,18 @@ def test_child_ends_with_a_killed_parent(killer: signal.Signals) -> None:
     assert alive == []
 
 
+def test_interrupts_reach_the_child_of_a_background_job() -> None:
+    """Where a shell had the command ignore SIGINT, its tethered child does not."""
+    ignoring = ["/bin/sh", "-c", 'trap "" INT; "$@"', "sh", sys.executable, "-c", _PARENT, _SLEEPER]
+    with subprocess.Popen(ignoring, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout is not None
+        child = psutil.Process(int(shell.stdout.readline()))
+        assert shell.stdout.readline() == "up\n"
+        child.send_signal(signal.SIGINT)
+    _, alive = psutil.wait_procs([child], timeout=30)
+    assert alive == []
+
+
 def test_orphan_does_not_start() -> None:
     """A child whose parent has gone already does nothing."""
     command = tethered([sys.executable, "-c", "print('ran')"])
