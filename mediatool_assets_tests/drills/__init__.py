@@ -1,0 +1,1 @@
+"""Whole circles on real servers."""
