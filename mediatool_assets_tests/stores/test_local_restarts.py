@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 EVERY = ("postgres", "mongodb", "s3")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """A home of the test's own; its name has spaces, commas and more letters than a socket's."""
+    """A home for these tests; its name has spaces, commas and more letters than a socket's.
+
+    Each test begins with ``up``, which heals whatever the one before has left.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mediatool-"))
     home = folder / ("deep, and wide " * 7)
     yield home
@@ -47,10 +50,11 @@ def pids(stack: Stack) -> dict[str, int]:
 def write_everywhere(stack: Stack) -> None:
     """Leave a row, a document and an object behind."""
     with psycopg.connect(stack.environment["MEDIATOOL_POSTGRES_URL"]) as connection:
+        connection.execute("DROP TABLE IF EXISTS kept")
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         connection.execute("CHECKPOINT")
     with MongoClient[dict[str, object]](stack.environment["MEDIATOOL_MONGODB_URL"]) as client:
-        client.test.get_collection("kept").insert_one({"_id": 42})
+        client.test.get_collection("kept").replace_one({"_id": 42}, {}, upsert=True)
     s3 = s3_client(stack)
     s3.put_object(Bucket=BUCKET, Key="kept", Body=b"42" * 1_000_000)
     s3.close()
@@ -147,6 +151,7 @@ def test_down_leaves_a_foreign_process_alone(home: Path) -> None:
 
 def test_two_ups_at_once_agree(home: Path) -> None:
     """Of two ups at the same time one starts the servers and the other finds them."""
+    down(home)
     with ThreadPoolExecutor(2) as threads:
         first, second = threads.map(up, [home, home])
     assert sorted([first.started, second.started]) == [(), EVERY]
@@ -172,10 +177,11 @@ def test_lost_credentials_are_not_replaced(home: Path) -> None:
     """Without its credentials the data is not opened with new ones; the message says what to do."""
     up(home)
     down(home)
-    (home / "credentials.json").unlink()
+    lost = (home / "credentials.json").rename(home / "lost.json")
     with pytest.raises(BadSettings, match="put it back, or remove"):
         up(home)
     assert not (home / "credentials.json").exists()
+    lost.rename(home / "credentials.json")
 
 
 def test_down_without_a_home(tmp_path: Path) -> None:
