@@ -186,7 +186,7 @@ def _leaves(schema: str, table: str, leaves: list[tuple[Any, ...]]) -> tuple[Rel
         if kind == "f":
             raise BadSource(
                 f"{schema}.{table}: its partition {namespace}.{name} is a foreign table, whose "
-                "rows are of no snapshot; detach it, or put the table into MEDIATOOL_EXCLUDE_TABLES"
+                "rows no snapshot covers; detach it, or move the table to another schema"
             )
     return tuple(sorted((Relation(n, r) for n, r, _ in leaves), key=lambda r: (r[0] != schema, r)))
 
