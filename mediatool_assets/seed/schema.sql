@@ -1,6 +1,6 @@
 -- The media tool's schema: 34 tables, 9 views and 1 materialized view.
--- The loader puts the wanted schema's name in the place of media_tool in the next two statements;
--- no other statement names it. What stands below the line "-- After the data" runs after the load.
+-- The loader puts the wanted schema's name in the place of media_tool in the first three statements;
+-- no other one names it. What stands below the line "-- After the data" runs after the load.
 
 CREATE SCHEMA media_tool;
 SET search_path TO media_tool;
