@@ -84,12 +84,17 @@ def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
     marker = documents.marker(database)
     if marker is None:
         return None
-    return Loaded(
-        database,
-        documents=msgspec.convert(marker["documents"], dict[str, int]),
-        fingerprints=msgspec.convert(marker["fingerprints"], dict[str, str]),
-        bytes=msgspec.convert(marker["bytes"], dict[str, int]),
-    )
+    try:
+        return Loaded(
+            database,
+            documents=msgspec.convert(marker["documents"], dict[str, int]),
+            fingerprints=msgspec.convert(marker["fingerprints"], dict[str, str]),
+            bytes=msgspec.convert(marker["bytes"], dict[str, int]),
+        )
+    except (KeyError, msgspec.ValidationError) as error:
+        raise CheckFailed(
+            f"{database}: its marker cannot be read ({error}); load it again with --replace"
+        ) from error
 
 
 def _metadata(archive: ArchiveReader, collection: str, member: Member) -> CollectionInfo:

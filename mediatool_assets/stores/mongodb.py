@@ -2,7 +2,7 @@
 
 import atexit
 import re
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -107,12 +107,9 @@ class MongoDocuments:
             try:
                 db[collection].insert_many(map(RawBSONDocument, documents), ordered=False)
             except BulkWriteError as error:
-                first = error.details["writeErrors"][0]
                 raise CheckFailed(
-                    f"{database}.{collection}: {len(error.details['writeErrors'])} of "
-                    f"{len(documents)} documents were refused, first _id "
-                    f"{_identity(documents[first['index']])}: {_reason(first)}; correct the model "
-                    "or the rows, and load again"
+                    f"{database}.{collection}: {_refusal(error.details, documents)}; correct the "
+                    "model or the rows, and load again"
                 ) from None  # its details hold whole documents
 
     def create_indexes(
@@ -281,6 +278,17 @@ def _indexes(db: Database[Any], info: MutableMapping[str, Any]) -> tuple[dict[st
 def _identity(document: bytes) -> str:
     """The ``_id`` of a document for a message, cut to 80 characters."""
     return repr(bson.decode(document, _PLAIN).get("_id"))[:80]
+
+
+def _refusal(details: Mapping[str, Any], documents: Sequence[bytes]) -> str:
+    """How many of a batch were refused, the first one's ``_id`` and why."""
+    errors = details["writeErrors"]
+    if not errors:
+        return "the server did not confirm the write on enough members"
+    return (
+        f"{len(errors)} of {len(documents)} documents were refused, first _id "
+        f"{_identity(documents[errors[0]['index']])}: {_reason(errors[0])}"
+    )
 
 
 def _reason(write_error: dict[str, Any]) -> str:

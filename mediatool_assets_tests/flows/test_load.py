@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -148,11 +149,52 @@ def test_a_killed_worker_leaves_no_complete_database(
 ) -> None:
     """SIGKILL in mid-load fails the load with a next step; the same load then succeeds."""
     transformed(twin, version, {"entities": _people(400, 100_000)})
-    with worker_pool(2) as mortals, pytest.raises(CheckFailed, match="worker process died"):
+    with worker_pool(1) as mortals, pytest.raises(CheckFailed, match="worker process died"):
         load(twin, _Mortal(documents.url), mortals, version)
     assert documents.exists(mongodb_database(version))
     assert loaded(documents, version) is None
     assert load(twin, documents, pool, version).documents == {"entities": 400}
+
+
+@dataclass(frozen=True)
+class _Parricide(MongoDocuments):
+    """A store whose worker kills the coordinator after it has inserted document 250."""
+
+    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+        MongoDocuments.insert(self, database, collection, documents)
+        if any(bson.decode(document)["_id"] == 250 for document in documents):
+            os.kill(os.getppid(), signal.SIGKILL)
+            signal.pause()  # the pool ends its workers when their coordinator is gone
+
+
+def _coordinate(twin: DirectoryObjects, store: MongoDocuments, version: Version) -> None:
+    with worker_pool(1) as workers:  # of two, the other's last insert could end after the test
+        load(twin, store, workers, version)
+
+
+def test_a_killed_coordinator_leaves_no_complete_database(
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+) -> None:
+    """SIGKILL of the whole run in mid-load; the same load then succeeds."""
+    transformed(twin, version, {"entities": _people(400, 100_000)})
+    run = get_context("spawn").Process(
+        target=_coordinate, args=(twin, _Parricide(documents.url), version)
+    )
+    run.start()
+    run.join()
+    assert run.exitcode == -signal.SIGKILL
+    assert documents.exists(mongodb_database(version))
+    assert loaded(documents, version) is None
+    assert load(twin, documents, pool, version).documents == {"entities": 400}
+
+
+def test_a_marker_that_cannot_be_read_is_no_complete_database(
+    documents: MongoDocuments, version: Version, live: Any
+) -> None:
+    """Something else wrote it: the database is neither adopted nor called absent."""
+    live[MARKER].insert_one({"_id": "x", "complete": True, "documents": {"teams": "many"}})
+    with pytest.raises(CheckFailed, match="--replace"):
+        loaded(documents, version)
 
 
 def test_a_document_that_the_validator_refuses_stops_the_load(
