@@ -82,7 +82,7 @@ def test_a_model_says_what_its_file_says(tmp_path: Path) -> None:
 
 
 def test_an_arrow_names_arrays_composite_keys_and_default_keys(tmp_path: Path) -> None:
-    """``a, b -> t.c, d`` matches two columns, ``a[]`` elements, and ``-> t`` the table's own key."""
+    """``a, b -> t.c, d`` matches two columns, ``a[]`` elements, ``-> t`` its own key."""
     text = """\
 tables: {a: , t: }
 one_to_one: [t]

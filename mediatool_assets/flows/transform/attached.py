@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
-import orjson
+from orjson import loads
 
+from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.resolution import AddedField, DocumentShape
 from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.transform.documents import Documents, Row, added_key
+from mediatool_assets.flows.transform.documents import Documents, added_key
 from mediatool_assets.flows.transform.losses import Losses, uncounted
+from mediatool_assets.flows.transform.rows import Row, parse
 from mediatool_assets.flows.transform.values import converter
 
 
@@ -95,9 +97,10 @@ class _Field:
         self._found = slots.by_owner(slot)
         self._taken: dict[str, Any] = {}
         self._parts = [
-            (part.field, converter(part.column, part.type, uncounted)) for part in added.take
+            (part.field, part.column.name, converter(part.column, part.type, uncounted))
+            for part in added.take
         ]
-        self._table = added.path[0].table.name
+        self._target = added.path[-1].table
         if added.shape is not None:
             self._documents = Documents(added.shape, losses, root=False)
             self._attached = Attached(slot, added.shape, slots, losses, counts)
@@ -118,7 +121,7 @@ class _Field:
             case Verb.UNION:
                 return [self._take(item.value) for item in found if item.value is not None]
             case Verb.FOLD:
-                self._counts.homes["folded", self._table] += len(found)
+                self._counts.homes["folded", self._target.name] += len(found)
                 return [self._take(item.value) for item in found]
             case Verb.EMBED_MANY:
                 return [self._embed(item) for item in found]
@@ -140,17 +143,18 @@ class _Field:
         if text is None:
             return None
         if text not in self._taken:
-            values = [
-                value if value is None or convert is None else convert(value)
-                for (_, convert), value in zip(self._parts, orjson.loads(text), strict=True)
-            ]
-            names = (name for name, _ in self._parts)
-            bare = self._added.bare
-            self._taken[text] = values[0] if bare else dict(zip(names, values, strict=True))
+            taken = {}
+            for (field, column, convert), value in zip(self._parts, loads(text), strict=True):
+                try:
+                    taken[field] = value if value is None or convert is None else convert(value)
+                except ValueError as error:
+                    table, problem = self._target.name, f"cannot become {self._slot} ({error})"
+                    raise BadValue(table, text, column, value, problem) from error
+            self._taken[text] = taken.popitem()[1] if self._added.bare else taken
         return self._taken[text]
 
     def _embed(self, item: Found) -> dict[str, Any]:
-        row: Row = orjson.loads(item.value or "")
+        row = parse((item.value or "").encode(), self._target)
         self._attached.complete(row, item.child or 0)
-        self._counts.homes["embedded", self._table] += 1
+        self._counts.homes["embedded", self._target.name] += 1
         return self._documents.document(row)

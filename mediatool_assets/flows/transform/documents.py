@@ -12,13 +12,11 @@ from xxhash import xxh3_64_intdigest
 from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.resolution import ColumnField, DocumentShape
 from mediatool_assets.flows.transform.losses import Losses
+from mediatool_assets.flows.transform.rows import Row
 from mediatool_assets.flows.transform.values import Convert, converter
 
 DOCUMENT_BYTES = 16 * 1024 * 1024
 """The largest document that MongoDB stores."""
-
-Row = dict[str, Any]
-"""One row of the raw archive: JSON values by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +111,13 @@ class Documents:
 
 
 def identity(value: Any) -> int:
-    """A 64-bit hash of an ``_id``, equal for all that MongoDB takes for equal."""
-    return xxh3_64_intdigest(bson.encode({"": _normal(value)}))
+    """A 64-bit hash of an ``_id``."""
+    return xxh3_64_intdigest(comparable(value))
+
+
+def comparable(value: Any) -> bytes:
+    """An ``_id`` as bytes that are equal where MongoDB takes the values for equal: 1.0 is 1.00."""
+    return bson.encode({"": _normal(value)})
 
 
 def _normal(value: Any) -> Any:

@@ -5,8 +5,11 @@ import re
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 from mediatool_assets.flows.transform.losses import Tally
 from mediatool_assets.flows.transform.numbers import decimal128
+from mediatool_assets.flows.transform.rows import deep_recursion
 
 DEPTH = 95
 """Levels of arrays and objects in one value. MongoDB documents 100 for a whole document (mongod 6
@@ -27,28 +30,35 @@ def document_of(text: str, tally: Tally) -> Any:
     that it is, counted under that name. Raises ValueError where the text is no JSON.
     """
     try:
-        value = json.loads(
-            text,
-            parse_int=lambda digits: _integer(digits, tally),
-            parse_float=lambda number: _float(number, tally),
-            parse_constant=_no_constant,
-            object_pairs_hook=_object,
-        )
-        if _SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False, default=str).encode()
+        with deep_recursion():
+            value = json.loads(
+                text,
+                parse_int=lambda digits: _integer(digits, tally),
+                parse_float=lambda number: _float(number, tally),
+                parse_constant=_no_constant,
+                object_pairs_hook=_object,
+            )
+            if _SURROGATE.search(text):
+                json.dumps(value, ensure_ascii=False, default=str).encode()
     except _Unfit as unfit:
         tally(unfit.args[0])
         return text
     except UnicodeEncodeError:
         tally("lone_surrogate")
         return text
-    except RecursionError:
-        tally("depth")
-        return text
     if too_deep(value):
         tally("depth")
         return text
     return value
+
+
+def text_of(value: Any) -> str:
+    """A JSON value as text."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # it goes 254 levels deep, and its numbers to 64 bits
+        with deep_recursion():
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def too_deep(value: Any) -> bool:

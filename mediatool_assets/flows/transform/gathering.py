@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from xxhash import xxh3_128_hexdigest
@@ -19,6 +18,8 @@ from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.flows.transform.documents_of_json import text_of
+from mediatool_assets.flows.transform.rows import parse
 
 ORDINAL = "o"
 """The row's place in its table's order, from 0; the other columns are below."""
@@ -83,10 +84,10 @@ def gather(share: Gathering) -> Path:
             lines = split_lines(content)
             try:
                 columns = list(_columns(share.need, lines, first))
-            except (orjson.JSONDecodeError, KeyError) as error:
-                raise BadArchive(
-                    share.archive.source.name, f"{share.need.table.name}: a bad row ({error!r})"
-                ) from error
+            except (ValueError, KeyError, ArithmeticError) as error:
+                where, table = share.archive.source.name, share.need.table.name
+                problem = f"{table}: of rows {first + 1} on, one cannot be read ({error!r})"
+                raise BadArchive(where, problem) from error
             arrays = [
                 pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)
             ]
@@ -97,7 +98,7 @@ def gather(share: Gathering) -> Path:
 
 def _columns(need: Need, lines: Sequence[bytes], first: int) -> Iterable[list[Any]]:
     """The values of the schema's columns, in its order."""
-    rows = [orjson.loads(line) for line in lines]
+    rows = [parse(line, need.table) for line in lines]
     yield list(range(first, first + len(lines)))
     for name in sorted(need.keys):
         column = need.table.column(name)
@@ -106,7 +107,7 @@ def _columns(need: Need, lines: Sequence[bytes], first: int) -> Iterable[list[An
         column = need.table.column(name)
         yield [_elements(row[name], column) for row in rows]
     for name in sorted(need.values):
-        yield [orjson.dumps(row[name]).decode() for row in rows]
+        yield [text_of(row[name]) for row in rows]
     if need.whole:
         yield [line.decode() for line in lines]
     if need.hashed:
@@ -127,7 +128,7 @@ def canonical(value: Any, column: Column) -> str | None:
         return _number(Decimal(value)) if base in ("numeric", "money") else value
     if type(value) is float:
         return _number(Decimal(repr(value)))
-    return orjson.dumps(value).decode()
+    return text_of(value)
 
 
 def _number(value: Decimal) -> str:

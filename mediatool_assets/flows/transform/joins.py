@@ -1,6 +1,6 @@
 """Plans and runs all joins of a transform before its documents are made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -51,7 +51,10 @@ def join(
         }
         for name, need in wanted.items():
             bench.bring(need, gathered.get(name, []))
-        return _Joining(bench).joins(collections)
+        joins = _Joining(bench).joins(collections)
+    for share in shares:
+        share.path.unlink()
+    return joins
 
 
 def _needs(collections: Sequence[DocumentCollection]) -> dict[str, Need]:
@@ -69,7 +72,9 @@ def _needs(collections: Sequence[DocumentCollection]) -> dict[str, Need]:
     return wanted
 
 
-def _gatherings(archive: ArchiveReader, wanted: Mapping[str, Need], scratch: Path):  # type: ignore[no-untyped-def]
+def _gatherings(
+    archive: ArchiveReader, wanted: Mapping[str, Need], scratch: Path
+) -> Iterator[Gathering]:
     count = 0
     members = archive.manifest.tables()
     for name, need in wanted.items():

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
 from xxhash import xxh3_128_hexdigest
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
@@ -16,9 +15,10 @@ from mediatool_assets.domain.resolution import DocumentCollection
 from mediatool_assets.flows.transform.attached import Attached, Slots
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import Cut
-from mediatool_assets.flows.transform.documents import Documents, Row, added_key, identity
+from mediatool_assets.flows.transform.documents import Documents, added_key, identity
 from mediatool_assets.flows.transform.joins import OCCURRENCE, Joins
 from mediatool_assets.flows.transform.losses import Losses
+from mediatool_assets.flows.transform.rows import Row, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class _Making:
         self.counts, self.losses = Counts(), Losses()
         self.identities = array("Q")
         collection = share.collection
+        self._table = collection.shape.table
         self._documents = Documents(collection.shape, self.losses, root=True)
         self._attached: Attached | None = None
         self._occurrences: dict[int, int] = {}
@@ -106,8 +107,7 @@ class _Making:
 
     def _row(self, line: bytes, ordinal: int) -> Row:
         try:
-            row: Row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            where, table = self._share.archive.source.name, self._share.collection.shape.table.name
-            raise BadArchive(where, f"{table}: row {ordinal + 1} is no JSON ({error})") from error
-        return row
+            return parse(line, self._table)
+        except ValueError as error:
+            where = self._share.archive.source.name
+            raise BadArchive(where, f"{self._table.name}: row {ordinal + 1}: {error}") from error

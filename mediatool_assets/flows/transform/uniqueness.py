@@ -11,7 +11,7 @@ from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.resolution import DocumentCollection
-from mediatool_assets.flows.transform.documents import identity
+from mediatool_assets.flows.transform.documents import comparable, identity
 
 _PASS_ROWS = 4_000_000  # 32 MB of hashes are sorted at once; more rows take more passes
 
@@ -26,7 +26,7 @@ def require_unique(
     suspects = _repeated(identities, sum(spool.rows for spool in spools))
     if not suspects:
         return
-    seen: dict[int, list[object]] = {}
+    seen: dict[int, list[bytes]] = {}
     for spool in spools:
         with spool.path.open("rb") as file:
             for length, _, _ in spool.blocks:
@@ -35,7 +35,7 @@ def require_unique(
                     number = identity(found)
                     if number not in suspects:
                         continue
-                    if found in seen.setdefault(number, []):
+                    if comparable(found) in seen.setdefault(number, []):
                         raise BadValue(
                             collection.shape.table.name,
                             found,
@@ -43,7 +43,7 @@ def require_unique(
                             found,
                             f"is the _id of two documents of {collection.name}",
                         )
-                    seen[number].append(found)
+                    seen[number].append(comparable(found))
 
 
 def _repeated(identities: Sequence[Path], rows: int) -> set[int]:

@@ -1,22 +1,24 @@
 """Values of the raw archive's JSON into BSON values, one converter for each column."""
 
-import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import orjson
 from bson.binary import Binary
 from bson.int64 import Int64
 
 from mediatool_assets.domain.model import FieldType
 from mediatool_assets.domain.schema import Column
-from mediatool_assets.flows.transform.documents_of_json import document_of, too_deep
+from mediatool_assets.flows.transform.documents_of_json import document_of, text_of, too_deep
 from mediatool_assets.flows.transform.losses import Tally
 from mediatool_assets.flows.transform.numbers import decimal128
 
 Convert = Callable[[Any], Any]
 """Takes a JSON value that is not null; raises ValueError with what is wrong with it."""
+
+_FAR = re.compile(r"-?infinity|\d{5,}-\d\d-\d\d.*|\d{4,}-\d\d-\d\d.* BC")
+"""Dates that PostgreSQL knows and a calendar of the years 1 to 9999 does not."""
 
 _DEFAULTS: Final = {
     "smallint": FieldType.INT,
@@ -100,11 +102,10 @@ def _decimals(tally: Tally) -> Convert:
 
 def _dates(tally: Tally) -> Convert:
     def convert(text: Any) -> Any:
-        text = text.removesuffix("+00:00")
         try:
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(text.removesuffix("+00:00"))
         except ValueError:
-            if not _is_far(text):
+            if not _FAR.fullmatch(text):
                 raise
             tally("out_of_range")
             return text
@@ -115,19 +116,13 @@ def _dates(tally: Tally) -> Convert:
     return convert
 
 
-def _is_far(text: str) -> bool:
-    """Whether it is a date that PostgreSQL knows and the calendar of 9999 years does not."""
-    year = text.removeprefix("-").partition("-")[0]
-    return text in ("infinity", "-infinity") or text.endswith(" BC") or len(year) > 4
-
-
 def _documents(tally: Tally) -> Convert:
     def convert(value: Any) -> Any:
         if type(value) is str:
             return document_of(value, tally)
         if too_deep(value):
             tally("depth")
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            return text_of(value)
         return value
 
     return convert
@@ -147,7 +142,7 @@ def _binary(text: str) -> bytes:
 
 
 def _text(value: Any) -> str:
-    return value if type(value) is str else orjson.dumps(value).decode()
+    return value if type(value) is str else text_of(value)
 
 
 def _whole(bits: int) -> Convert:

@@ -1,0 +1,288 @@
+"""A model held against a schema: fields, lineage, drift, and mistakes by line."""
+
+import pytest
+
+from mediatool_assets.domain.errors import BadModel
+from mediatool_assets.domain.model import (
+    Addition,
+    Collection,
+    Index,
+    LeftOut,
+    Model,
+    Rename,
+    Retype,
+    Shape,
+    SourceTable,
+    Step,
+    Take,
+    Verb,
+)
+from mediatool_assets.domain.model import FieldType as Type
+from mediatool_assets.domain.resolution import Resolution, resolve
+from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets_tests.raw_archives import table
+
+USERS = table("users", id="uuid", zoho_id="text", full_name="text")
+BUYS = table("media_buys", id="integer", owner_id="text", on_date="date", tags="text[]")
+DAILY = table("daily", ("buy_id", "on_date"), buy_id="integer", on_date="date", clicks="bigint")
+
+
+def schema(*tables: Table) -> Schema:
+    """A schema of these tables."""
+    return Schema("media_tool", tables)
+
+
+def model(*collections: Collection, **sources: SourceTable) -> Model:
+    """A model of these collections, that knows their tables and more."""
+    roots = {c.root: SourceTable(c.root, (), 1) for c in collections}
+    return Model("m.yaml", roots | sources, {c.name: c for c in collections})
+
+
+def collection(name: str, root: str, *additions: Addition, **parts: object) -> Collection:
+    """A collection on line 10 whose shape has these parts."""
+    return Collection(name, Shape(root, 10, additions=additions, **parts), 10)  # type: ignore[arg-type]  # tests pass what Shape takes
+
+
+def look_up(field: str, step: Step, *columns: str) -> Addition:
+    """A look_up on line 20."""
+    take = Take(tuple((column, column) for column in columns), bare=False)
+    return Addition(field, Verb.LOOK_UP, (step,), 20, take)
+
+
+def step(column: str, target: str, *keys: str, each: bool = False) -> Step:
+    """An arrow on line 21."""
+    return Step((column,), target, keys, each, 21)
+
+
+def fields(resolution: Resolution, name: str) -> list[str]:
+    """The fields of a collection's columns."""
+    found = next(c for c in resolution.collections if c.name == name)
+    return [column.field for column in found.shape.columns]
+
+
+def test_columns_become_camel_case_and_the_key_becomes_the_id() -> None:
+    """A single key is ``_id``; a composite one is a document of the key's fields."""
+    resolution = resolve(
+        model(
+            collection("buys", "media_buys"),
+            collection("days", "daily", renames=(Rename("on_date", "date", 11),)),
+        ),
+        schema(BUYS, DAILY),
+    )
+    assert fields(resolution, "buys") == ["_id", "ownerId", "onDate", "tags"]
+    assert fields(resolution, "days") == ["_id.buyId", "_id.date", "clicks"]
+    assert resolution.warnings == ()
+
+
+def test_a_key_that_mongodb_refuses_as_an_id_goes_a_level_below() -> None:
+    """Arrays and JSON documents cannot be ``_id``, and can be within it."""
+    odd = table("odd", ("tags",), tags="text[]", n="integer")
+    assert fields(resolve(model(collection("odd", "odd")), schema(odd)), "odd")[0] == "_id.tags"
+
+
+def test_lineage_names_the_columns_behind_every_field() -> None:
+    """A looked-up field comes from what is taken and from what was matched."""
+    owner = look_up("owner", step("owner_id", "users", "zoho_id"), "full_name")
+    resolution = resolve(
+        model(collection("buys", "media_buys", owner), users=SourceTable("users", (), 2)),
+        schema(BUYS, USERS),
+    )
+    found = resolution.collections[0]
+    assert found.lineage()["owner.full_name"] == (
+        ("users", "full_name"),
+        ("media_buys", "owner_id"),
+        ("users", "zoho_id"),
+    )
+    assert found.lineage()["_id"] == (("media_buys", "id"),)
+    assert found.tables == ("media_buys", "users")
+
+
+def test_a_new_table_gets_a_collection_and_a_warning() -> None:
+    """What the model does not know is not left behind."""
+    resolution = resolve(model(collection("buys", "media_buys")), schema(BUYS, DAILY))
+    assert [c.name for c in resolution.collections] == ["buys", "daily"]
+    assert resolution.warnings == (
+        "new table daily, unknown to the model: it became the collection daily",
+    )
+
+
+def test_columns_that_came_or_went_are_warned_of() -> None:
+    """Where the model lists the columns, the others are drift; they become fields all the same."""
+    known = SourceTable("users", (), 2, ("id", "zoho_id", "nick_name"))
+    resolution = resolve(model(collection("users", "users"), users=known), schema(USERS))
+    assert fields(resolution, "users") == ["_id", "zohoId", "fullName"]
+    assert resolution.warnings == (
+        "new column users.full_name, unknown to the model: it became the field fullName",
+        "column users.nick_name is gone from the source, and so is its field",
+    )
+
+
+def test_an_excluded_table_takes_its_collection_along() -> None:
+    """A table that the export was told to leave out is no mistake of the model."""
+    resolution = resolve(
+        model(collection("buys", "media_buys"), collection("users", "users")),
+        schema(BUYS),
+        excluded={"users"},
+    )
+    assert [c.name for c in resolution.collections] == ["buys"]
+    assert resolution.warnings == ("users was excluded from the export: nothing of it is here",)
+
+
+def test_orphans_become_documents_of_their_own_collection() -> None:
+    """What is embedded where it can be has a collection for where it cannot, keyed as a root."""
+    embed = Addition(
+        "days",
+        Verb.EMBED_MANY,
+        (step("id", "daily", "buy_id"),),
+        20,
+        orphans="daysAlone",
+        shape=Shape("daily", 20, renames=(Rename("on_date", "date", 22),)),
+    )
+    resolution = resolve(
+        model(collection("buys", "media_buys", embed), daily=SourceTable("daily", (), 2)),
+        schema(BUYS, DAILY),
+    )
+    alone = next(c for c in resolution.collections if c.name == "daysAlone")
+    assert alone.orphans_of == "buys.days"
+    assert fields(resolution, "daysAlone") == ["_id.buyId", "_id.date", "clicks"]
+    inner = resolution.collections[0].shape.additions[0].shape
+    assert inner is not None
+    assert [column.field for column in inner.columns] == ["buyId", "date", "clicks"]
+
+
+def test_left_out_tables_keep_their_reason() -> None:
+    """A table left out has no collection, and no warning."""
+    wanted = Model(
+        "m.yaml",
+        {"users": SourceTable("users", (), 2)},
+        {},
+        {"users": LeftOut("users", "personal", 3)},
+    )
+    resolution = resolve(wanted, schema(USERS))
+    assert (resolution.collections, resolution.left_out) == ((), {"users": "personal"})
+
+
+NO_KEY = Table("keyless", USERS.columns, unique_keys=(("id",), ("zoho_id",)))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((model(collection("x", "gone")),), "m.yaml:1: the source has no table gone"),
+        (
+            (
+                model(collection("x", "users", renames=(Rename("nick", "n", 12),))),
+                USERS,
+            ),
+            "m.yaml:12: the source's users has no column nick",
+        ),
+        (
+            (
+                model(collection("x", "users", retypes=(Retype("nick", Type.LONG, 13),))),
+                USERS,
+            ),
+            "m.yaml:13: the source's users has no column nick",
+        ),
+        (
+            (
+                model(collection("x", "users", renames=(Rename("id", "uid", 12),))),
+                USERS,
+            ),
+            "m.yaml:12: users.id is the key: it is _id",
+        ),
+        (
+            (
+                model(
+                    collection("x", "users", look_up("y", step("zoho_id", "users", "nick"), "id"))
+                ),
+                USERS,
+            ),
+            "m.yaml:21: the source's users has no column nick",
+        ),
+        (
+            (
+                model(collection("x", "users", look_up("y", step("zoho_id", "users"), "nick"))),
+                USERS,
+            ),
+            "m.yaml:20: the source's users has no column nick",
+        ),
+        (
+            (
+                model(
+                    collection("x", "users", look_up("y", step("id", "daily"), "clicks")),
+                    daily=SourceTable("daily", (), 3),
+                ),
+                USERS,
+                DAILY,
+            ),
+            "m.yaml:21: y: the key of daily is [buy_id, on_date]; name the columns",
+        ),
+        (
+            (
+                model(
+                    collection("x", "media_buys", look_up("y", step("tags", "media_buys"), "id"))
+                ),
+                BUYS,
+            ),
+            "m.yaml:21: media_buys.tags is an array: write tags[] ->",
+        ),
+        (
+            (
+                model(
+                    collection(
+                        "x", "media_buys", look_up("y", step("id", "media_buys", each=True), "id")
+                    )
+                ),
+                BUYS,
+            ),
+            "m.yaml:21: media_buys.id is no array: write id ->",
+        ),
+        (
+            (model(collection("x", "keyless")), NO_KEY),
+            "m.yaml:10: keyless has an ambiguous key: in tables: name one, [id] or [zoho_id]",
+        ),
+        (
+            (
+                model(
+                    collection("x", "users"),
+                    users=SourceTable("users", ("uid",), 4),
+                ),
+                USERS,
+            ),
+            "m.yaml:4: users has no column uid, part of its key",
+        ),
+        (
+            (
+                model(collection("x", "users", look_up("fullName", step("id", "users"), "id"))),
+                USERS,
+            ),
+            "m.yaml:10: x: fullName and fullName cannot both be fields",
+        ),
+        (
+            (
+                model(collection("x", "users", renames=(Rename("zoho_id", "fullName.z", 12),))),
+                USERS,
+            ),
+            "m.yaml:10: x: fullName and fullName.z cannot both be fields",
+        ),
+        (
+            (
+                model(Collection("x", Shape("users", 10), 10, (Index((("nick", 1),), {}, 30),))),
+                USERS,
+            ),
+            "m.yaml:30: index: x has no field nick",
+        ),
+        (
+            (model(collection("users", "media_buys")), BUYS, USERS),
+            "m.yaml:1: new table users: the collection users is taken; model it",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_schema_is_named_with_its_line(
+    given: tuple[Model, *tuple[Table, ...]], expected: str
+) -> None:
+    """Unknown tables and columns, ambiguous keys and two fields with one name are refused."""
+    wanted, *tables = given
+    with pytest.raises(BadModel) as caught:
+        resolve(wanted, schema(*tables))
+    assert any(problem.startswith(expected) for problem in caught.value.problems), caught.value
