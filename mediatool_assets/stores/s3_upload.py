@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -53,7 +52,8 @@ class Upload:
         self._target, self._pool = target, pool
         self._where: dict[str, Any] = {"Bucket": target.bucket, "Key": target.key}
         self._buffer = bytearray()
-        self._parts: deque[Future[CompletedPartTypeDef]] = deque()
+        self._parts: list[Future[CompletedPartTypeDef]] = []
+        self._travelling: set[Future[CompletedPartTypeDef]] = set()
         self._id: str | None = None
 
     def write(self, data: bytes, /) -> None:
@@ -95,13 +95,19 @@ class Upload:
             self._id = self._target.client.create_multipart_upload(
                 **self._where, ChecksumAlgorithm="SHA256", **self._target.options
             )["UploadId"]
-        travelling = {p for p in self._parts if not p.done()}
-        while len(travelling) >= _IN_FLIGHT:
-            done, travelling = wait(travelling, return_when=FIRST_COMPLETED)
-            for sent in done:
-                sent.result()  # a part that failed ends the upload now
-        number = len(self._parts) + 1
-        self._parts.append(self._pool.submit(self._send_part, self._id, number, part))
+        self._make_room()
+        sent = self._pool.submit(self._send_part, self._id, len(self._parts) + 1, part)
+        self._parts.append(sent)
+        self._travelling.add(sent)
+
+    def _make_room(self) -> None:
+        """Let one more part travel; one that failed ends the upload now, not at its end."""
+        arrived = {part for part in self._travelling if part.done()}
+        if not arrived and len(self._travelling) == _IN_FLIGHT:
+            arrived, _ = wait(self._travelling, return_when=FIRST_COMPLETED)
+        self._travelling -= arrived
+        for part in arrived:
+            part.result()
 
     def _send_part(self, upload: str, number: int, part: bytes) -> "CompletedPartTypeDef":
         checksum = sha256(part)

@@ -104,24 +104,41 @@ def test_part_checksums(objects: S3Objects) -> None:
     assert header(objects, "large")["ChecksumSHA256"].endswith("-3")
 
 
-@pytest.mark.parametrize("size", [10, PART + 10])
-def test_bytes_changed_on_the_way(objects: S3Objects, size: int) -> None:
-    """The server refuses bytes that do not have their checksum, and nothing is left."""
+@pytest.fixture
+def damaging(objects: S3Objects) -> Iterator[None]:
+    """The first byte of whatever is sent changes after its checksum was taken."""
+    operations = ("PutObject", "UploadPart")
     events = objects.client.meta.events
 
     def damage(request: Any, **_: object) -> None:
         body = request.body if isinstance(request.body, bytes) else request.body.read()
         request.body = b"X" + body[1:]
 
-    for operation in ("PutObject", "UploadPart"):
+    for operation in operations:
         events.register(f"before-send.s3.{operation}", damage)
-    try:
-        with pytest.raises((CheckFailed, Unreachable)), objects.create("k") as sink:
-            sink.write(content(size))
-    finally:
-        for operation in ("PutObject", "UploadPart"):
-            events.unregister(f"before-send.s3.{operation}", damage)
+    yield
+    for operation in operations:
+        events.unregister(f"before-send.s3.{operation}", damage)
+
+
+@pytest.mark.usefixtures("damaging")
+@pytest.mark.parametrize("size", [10, PART + 10])
+def test_bytes_changed_on_the_way(objects: S3Objects, size: int) -> None:
+    """The server refuses bytes that do not have their checksum, and nothing is left."""
+    with pytest.raises((CheckFailed, Unreachable)), objects.create("k") as sink:
+        sink.write(content(size))
     assert objects.head("k") is None
+    assert unfinished(objects) == []
+
+
+@pytest.mark.usefixtures("damaging")
+def test_a_refused_part_stops_the_writer(objects: S3Objects) -> None:
+    """A writer learns of a part that failed while it writes, not after hours of writing."""
+    parts = iter(range(50))
+    with pytest.raises((CheckFailed, Unreachable)), objects.create("k") as sink:
+        for _ in parts:
+            sink.write(bytes(PART))
+    assert next(parts) < 6
     assert unfinished(objects) == []
 
 
