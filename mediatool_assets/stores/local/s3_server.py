@@ -77,7 +77,7 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
             "PATH": os.defpath,
             "HOME": str(directory),
             "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",  # a bucket begins with one volume, not seven
-            "GOMEMLIMIT": "256MiB",
+            "GOMEMLIMIT": "512MiB",
         },
         # It gives its own internal streams 15 s to end, which they never do. Every answered write
         # is with the kernel by then, and its store recovers from its journal.
