@@ -15,7 +15,8 @@ class Shape:
 
     ``changeset`` is absent where the base table has none, and the history table then has its own
     column; ``flight`` is the place of a start date, followed by an end date, from which the base
-    table generates a column that the history table stores.
+    table generates a column that the history table stores; ``flag`` is the place of is_deleted,
+    which only the last version may have set.
     """
 
     varies: int
@@ -23,19 +24,20 @@ class Shape:
     updated: int
     changeset: int | None = None
     flight: int | None = None
+    flag: int | None = None
 
 
 SHAPES: Mapping[str, Shape] = {
-    "accounts_history": Shape(varies=1, created=5, updated=6),
-    "campaigns_history": Shape(varies=2, created=16, updated=17),
+    "accounts_history": Shape(varies=1, created=5, updated=6, flag=8),
+    "campaigns_history": Shape(varies=2, created=16, updated=17, flag=19),
     "users_history": Shape(varies=2, created=5, updated=6),
     "teams_history": Shape(varies=1, created=4, updated=5),
     "reps_history": Shape(varies=2, created=5, updated=6),
-    "rate_card_history": Shape(varies=8, created=10, updated=11),
-    "strategies_history": Shape(varies=2, created=5, updated=6, changeset=3),
-    "line_items_history": Shape(varies=2, created=23, updated=24, changeset=21, flight=8),
-    "line_item_media_buys_history": Shape(varies=3, created=8, updated=9, changeset=6),
-    "media_buys_history": Shape(varies=2, created=12, updated=13, changeset=10),
+    "rate_card_history": Shape(varies=8, created=10, updated=11, flag=9),
+    "strategies_history": Shape(varies=2, created=5, updated=6, changeset=3, flag=4),
+    "line_items_history": Shape(varies=2, created=23, updated=24, changeset=21, flight=8, flag=22),
+    "line_item_media_buys_history": Shape(varies=3, created=8, updated=9, changeset=6, flag=7),
+    "media_buys_history": Shape(varies=2, created=12, updated=13, changeset=10, flag=11),
     "media_platform_entities_history": Shape(varies=5, created=7, updated=8),
 }
 
@@ -69,6 +71,8 @@ def versions(world: World, table: str, row: Row, n: int, base_rows: int) -> Iter
         if until is not None:
             values[shape.varies] = f"{row[shape.varies] or 'Draft'} v{version}"
             values[shape.updated] = since
+            if shape.flag is not None:
+                values[shape.flag] = False
         changed: int | None = 1 + draw.below(world["changesets"])
         if shape.changeset is None:
             values.append(changed)
