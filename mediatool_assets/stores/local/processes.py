@@ -124,12 +124,10 @@ def start(server: Server) -> psutil.Process:
 def wait_until_ready(server: Server, process: psutil.Process) -> None:
     """Return when the server answers; raises ServerFailed if it dies or takes too long."""
     deadline = time.monotonic() + READY_SECONDS
-    while True:
+    while _alive(process):
         try:
-            return server.probe()
+            server.probe()
         except NotReady as reason:
-            if not _alive(process):
-                raise _died(server) from None
             if time.monotonic() > deadline:
                 problem = f"(process {process.pid}) does not answer after {READY_SECONDS:.0f} s"
                 raise ServerFailed(
@@ -138,7 +136,11 @@ def wait_until_ready(server: Server, process: psutil.Process) -> None:
                     server.log,
                     "try `mediatool down`, then up",
                 ) from reason
+        else:
+            if _alive(process):  # else another program answered on a port that it took before us
+                return
         time.sleep(POLL_SECONDS)
+    raise _died(server)
 
 
 def stop(directory: Path) -> bool:
