@@ -2,7 +2,7 @@
 
 import atexit
 import re
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 
 import bson
 from bson import CodecOptions
-from bson.binary import UuidRepresentation
-from bson.codec_options import DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
@@ -35,6 +33,7 @@ from mediatool_assets.domain.errors import (
     Unreachable,
 )
 from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.stores.mongodb_errors import PLAIN, identity, refusal, server_words
 
 MARKER = "_mediatool_version"
 """The collection of the marker; no collection of a version can have this name."""
@@ -43,13 +42,7 @@ _OURS = re.compile(r"mediatool_\d{8}-\d{6}")
 _REQUEST_MS = 1_800_000  # for one request: building an index on the largest collection
 _LARGEST = 16 << 20  # bytes of a document: mongod's maxBsonObjectSize in every version
 _CREDENTIALS = frozenset({13, 18, 8000})  # Unauthorized, AuthenticationFailed, and Atlas's own
-_PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
-    tz_aware=True,
-    uuid_representation=UuidRepresentation.UNSPECIFIED,
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
-)
-"""Every value of an option, index or ``_id`` decodes to what encodes to the same bytes."""
-_RAW: CodecOptions[RawBSONDocument] = _PLAIN.with_options(document_class=RawBSONDocument)
+_RAW: CodecOptions[RawBSONDocument] = PLAIN.with_options(document_class=RawBSONDocument)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ class MongoDocuments:
     def marker(self, database: str) -> dict[str, object] | None:
         """The document that says that the database is complete; None where there is none."""
         with self._open(database) as db:
-            return db.get_collection(MARKER, _PLAIN).find_one({"complete": True})
+            return db.get_collection(MARKER, PLAIN).find_one({"complete": True})
 
     def exists(self, database: str) -> bool:
         """Whether the database holds any collection."""
@@ -101,14 +94,14 @@ class MongoDocuments:
         with self._open(database, collection) as db:
             if documents and len(largest := max(documents, key=len)) > _LARGEST:
                 raise CheckFailed(
-                    f"{database}.{collection}: _id {_identity(largest)} has {len(largest)} bytes, "
+                    f"{database}.{collection}: _id {identity(largest)} has {len(largest)} bytes, "
                     f"more than MongoDB's {_LARGEST}; split it in the model"
                 )
             try:
                 db[collection].insert_many(map(RawBSONDocument, documents), ordered=False)
             except BulkWriteError as error:
                 raise CheckFailed(
-                    f"{database}.{collection}: {_refusal(error.details, documents)}; correct the "
+                    f"{database}.{collection}: {refusal(error.details, documents)}; correct the "
                     "model or the rows, and load again"
                 ) from None  # its details hold whole documents
 
@@ -139,7 +132,7 @@ class MongoDocuments:
         """
         durable = WriteConcern(w="majority", j=True)
         with self._open(database) as db:
-            markers = db.get_collection(MARKER, _PLAIN, write_concern=durable)
+            markers = db.get_collection(MARKER, PLAIN, write_concern=durable)
             done = markers.replace_one({**claim, "complete": False}, {**marker, "complete": True})
         if done.matched_count != 1:
             raise CheckFailed(
@@ -194,7 +187,7 @@ class MongoDocuments:
         if collection == MARKER:
             raise Refused(f"{MARKER} is the marker's; give the collection another name")
         with self._translated():
-            yield _client(self.url, self.answer_ms).get_database(database, _PLAIN)
+            yield _client(self.url, self.answer_ms).get_database(database, PLAIN)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -211,11 +204,11 @@ class MongoDocuments:
             if error.code in _CREDENTIALS:
                 raise Unreachable(
                     f"MongoDB at {host} refuses the credentials or the right to do this "
-                    f"({_name(error)}); correct the user in MEDIATOOL_MONGODB_URL"
+                    f"({server_words(error)}); correct the user in MEDIATOOL_MONGODB_URL"
                 ) from error
             raise CheckFailed(
-                f"MongoDB at {host} refused: {_name(error)}; correct the model or the rows, and "
-                "load again"
+                f"MongoDB at {host} refused: {server_words(error)}; correct the model or the "
+                "rows, and load again"
             ) from error
         except ConfigurationError as error:
             raise BadSettings([f"MEDIATOOL_MONGODB_URL cannot be used: {error}"]) from error
@@ -273,50 +266,3 @@ def _indexes(db: Database[Any], info: MutableMapping[str, Any]) -> tuple[dict[st
     if info.get("type") == "view":
         return ()
     return tuple(dict(index) for index in db[info["name"]].list_indexes())
-
-
-def _identity(document: bytes) -> str:
-    """The ``_id`` of a document for a message, cut to 80 characters."""
-    return repr(bson.decode(document, _PLAIN).get("_id"))[:80]
-
-
-def _refusal(details: Mapping[str, Any], documents: Sequence[bytes]) -> str:
-    """How many of a batch were refused, the first one's ``_id`` and why."""
-    errors = details["writeErrors"]
-    if not errors:
-        return "the server did not confirm the write on enough members"
-    return (
-        f"{len(errors)} of {len(documents)} documents were refused, first _id "
-        f"{_identity(documents[errors[0]['index']])}: {_reason(errors[0])}"
-    )
-
-
-def _reason(write_error: dict[str, Any]) -> str:
-    """Why mongod refused a document, without the document's values."""
-    if write_error["code"] == 11000:
-        return f"another document has the same {', '.join(write_error.get('keyPattern', ['key']))}"
-    rules = write_error.get("errInfo", {}).get("details", {}).get("schemaRulesNotSatisfied", [])
-    if rules:
-        return f"the validator's {', '.join(sorted(_broken(rules)))}"
-    if write_error["code"] == 121:
-        return "the validator refuses it"
-    return f"mongod's error {write_error['code']}"
-
-
-def _broken(rules: list[dict[str, Any]]) -> Iterator[str]:
-    """The rules of a ``$jsonSchema`` that a document breaks, each with its field."""
-    for rule in rules:
-        for part in rule.get("propertiesNotSatisfied", []):
-            for detail in part["details"]:
-                yield f"{detail.get('operatorName', 'rule')} of {part['propertyName']}"
-        if "missingProperties" in rule:
-            yield f"required of {', '.join(rule['missingProperties'])}"
-        elif "propertiesNotSatisfied" not in rule:
-            yield str(rule.get("operatorName", "rule"))
-
-
-def _name(error: OperationFailure) -> str:
-    """The server's words for an error; of a duplicate key without its values."""
-    details = error.details or {}
-    name = str(details.get("codeName", f"error {error.code}"))
-    return name if error.code == 11000 else f"{name}: {details.get('errmsg', error)}"

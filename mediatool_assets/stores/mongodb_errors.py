@@ -1,0 +1,64 @@
+"""What MongoDB refused and why, in words that hold no value of a document but its ``_id``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import bson
+from bson import CodecOptions
+from bson.binary import UuidRepresentation
+from bson.codec_options import DatetimeConversion
+from pymongo.errors import OperationFailure
+
+PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
+    tz_aware=True,
+    uuid_representation=UuidRepresentation.UNSPECIFIED,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+"""Every value of an option, index or ``_id`` decodes to what encodes to the same bytes."""
+
+
+def identity(document: bytes) -> str:
+    """The ``_id`` of a document for a message, cut to 80 characters."""
+    return repr(bson.decode(document, PLAIN).get("_id"))[:80]
+
+
+def refusal(details: Mapping[str, Any], documents: Sequence[bytes]) -> str:
+    """How many of a batch were refused, the first one's ``_id`` and why."""
+    errors = details["writeErrors"]
+    if not errors:
+        return "the server did not confirm the write on enough members"
+    return (
+        f"{len(errors)} of {len(documents)} documents were refused, first _id "
+        f"{identity(documents[errors[0]['index']])}: {_reason(errors[0])}"
+    )
+
+
+def _reason(write_error: dict[str, Any]) -> str:
+    """Why mongod refused a document, without the document's values."""
+    if write_error["code"] == 11000:
+        return f"another document has the same {', '.join(write_error.get('keyPattern', ['key']))}"
+    rules = write_error.get("errInfo", {}).get("details", {}).get("schemaRulesNotSatisfied", [])
+    if rules:
+        return f"the validator's {', '.join(sorted(_broken(rules)))}"
+    if write_error["code"] == 121:
+        return "the validator refuses it"
+    return f"mongod's error {write_error['code']}"
+
+
+def _broken(rules: list[dict[str, Any]]) -> Iterator[str]:
+    """The rules of a ``$jsonSchema`` that a document breaks, each with its field."""
+    for rule in rules:
+        for part in rule.get("propertiesNotSatisfied", []):
+            for detail in part["details"]:
+                yield f"{detail.get('operatorName', 'rule')} of {part['propertyName']}"
+        if "missingProperties" in rule:
+            yield f"required of {', '.join(rule['missingProperties'])}"
+        elif "propertiesNotSatisfied" not in rule:
+            yield str(rule.get("operatorName", "rule"))
+
+
+def server_words(error: OperationFailure) -> str:
+    """The server's words for an error; of a duplicate key without its values."""
+    details = error.details or {}
+    name = str(details.get("codeName", f"error {error.code}"))
+    return name if error.code == 11000 else f"{name}: {details.get('errmsg', error)}"
