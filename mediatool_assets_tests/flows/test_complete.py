@@ -28,9 +28,11 @@ from mediatool_assets.domain.registry import Entry
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.dump import dump
+from mediatool_assets.flows.fetch import fetch
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.flows.finished import HOMES, ROWS, finish, load_and_dump, make
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -285,3 +287,30 @@ def test_a_killed_completion(case: Case, at: Callable[[Version], str], written: 
     metadata = case.finish()
     assert catalog.registry(case.objects) == (Entry.of(metadata),)
     assert len(case.published()) == 3
+
+
+def test_on_a_real_bucket(
+    objects: S3Objects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    local: Path,
+    tmp_path: Path,
+) -> None:
+    """On S3 itself a version is completed, catalogued, registered and fetched."""
+    make(objects, version)
+    load_and_dump(objects, documents, pool, version)
+    metadata = finish(objects, documents, pool, version, local)
+    assert catalog.latest(objects) == metadata
+    assert catalog.registry(objects) == (Entry.of(metadata),)
+    assert local.read_bytes() == objects.get(REGISTRY_KEY)[0]
+    path = fetch(objects, version, "dump", tmp_path)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == metadata.exports.dump.sha256
+    listed = [info.key for info in objects.list("")]
+    assert listed == [
+        archive_key("dump", version),
+        metadata_key(version),
+        REGISTRY_KEY,
+        archive_key("raw", version),
+        archive_key("transformed", version),
+    ]
