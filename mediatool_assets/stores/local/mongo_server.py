@@ -44,8 +44,9 @@ def missing_library(loader_says: str) -> str | None:
     if found is None:
         return None
     library = found[1]
-    package = PACKAGES.get(library, f"the package that holds {library}")
-    return f"mongod needs {library}, which this machine lacks: `apt-get install {package}`"
+    package = PACKAGES.get(library)
+    step = f"`apt-get install {package}`" if package else "install the package that holds it"
+    return f"mongod needs {library}, which this machine lacks: {step}"
 
 
 def url(credentials: Credentials, port: int) -> str:
