@@ -1,0 +1,145 @@
+"""``seed`` and ``export`` end to end, and an export that is stopped half way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+import psycopg
+import pymongo
+import pytest
+
+from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.cli.conftest import Run
+
+_STARTED = 'Started execution of step "export"'
+
+
+@pytest.fixture
+def source(
+    mediatool: Run,
+    postgres_database: str,
+    objects: S3Objects,
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[dict[str, int]]:
+    """A small source database and an empty bucket, named by the environment: rows by table."""
+    own = {
+        "MEDIATOOL_POSTGRES_URL": postgres_database,
+        "MEDIATOOL_S3_BUCKET": objects.bucket,
+        "MEDIATOOL_HOME": str(tmp_path),
+    }
+    for name, value in (stack.environment | own).items():
+        monkeypatch.setenv(name, value)
+    before = _databases(stack)
+    seeded = mediatool("seed", "--scale", "0.001", "--json")
+    assert (seeded.code, seeded.err) == (0, "")
+    yield json.loads(seeded.out)["tables"]
+    with pymongo.MongoClient(stack.environment["MEDIATOOL_MONGODB_URL"]) as client:
+        for name in _databases(stack) - before:
+            client.drop_database(name)
+
+
+def _databases(stack: Stack) -> set[str]:
+    with pymongo.MongoClient(stack.environment["MEDIATOOL_MONGODB_URL"]) as client:
+        return set(client.list_database_names())
+
+
+def _start_export() -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "mediatool_assets.cli.main", "export", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _wait_for_the_export_step(command: "subprocess.Popen[str]", home: Path) -> None:
+    """Wait until the run that the command started is in its first step."""
+    while not any(_STARTED in log.read_text() for log in home.glob("logs/*.log")):
+        assert command.poll() is None, command.communicate()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_stopped_export_leaves_nothing_and_the_next_succeeds(
+    mediatool: Run,
+    source: dict[str, int],
+    objects: S3Objects,
+    tmp_path: Path,
+    stop: signal.Signals,
+) -> None:
+    """Stopped half way: no object, no process; then one version, with every row of the source."""
+    with _start_export() as command:
+        _wait_for_the_export_step(command, tmp_path)
+        started = psutil.Process(command.pid).children(recursive=True)
+        command.send_signal(stop)
+        _, error = command.communicate()
+    assert command.returncode == (130 if stop is signal.SIGINT else -stop)
+    assert error.count("\n") == (1 if stop is signal.SIGINT else 0)
+    _, alive = psutil.wait_procs(started, timeout=60)
+    assert alive == []
+    assert [info.key for info in objects.list("postgres-exports/")] == []
+
+    result = mediatool("export", "--notes", "the next one", "--json")
+    assert (result.code, result.err) == (0, "")
+    made = json.loads(result.out)
+    assert made["rows"] == sum(source.values())
+    assert made["tables"] == sum(rows > 0 for rows in source.values())
+    assert (made["purpose"], made["notes"]) == ("testing", "the next one")
+    assert mediatool("latest").out.strip() == made["version"]
+    shown = json.loads(mediatool("show", made["version"], "--json").out)
+    assert shown["exports"]["raw"]["rows"] == source
+    registry = tmp_path / "mongodb-versions.json"
+    assert [entry["version"] for entry in json.loads(registry.read_text())] == [made["version"]]
+
+
+def test_a_past_day_is_refused_with_the_reason(
+    mediatool: Run, source: dict[str, int], objects: S3Objects
+) -> None:
+    """A live database holds no past day: exit code 5, and what can be done instead."""
+    today = datetime.now(UTC).date()
+    result = mediatool("export", "--date", str(today - timedelta(days=3)))
+    assert result.code == 5
+    assert "only for today" in result.err
+    assert result.out == ""
+    assert list(objects.list("postgres-exports/")) == []
+
+
+def test_a_day_that_is_no_partition_is_wrong_usage(mediatool: Run, source: dict[str, int]) -> None:
+    """Tomorrow, and days before the first, are named as such."""
+    result = mediatool("export", "--date", "1999-12-31")
+    assert result.code == 2
+    assert "1999-12-31" in result.err
+
+
+def test_seed_refuses_a_schema_that_is_not_its_own(
+    mediatool: Run, source: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A schema with somebody's tables is never replaced."""
+    with psycopg.connect(os.environ["MEDIATOOL_POSTGRES_URL"]) as connection:
+        connection.execute("CREATE SCHEMA theirs")
+        connection.execute("CREATE TABLE theirs.ledger (id int)")
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "theirs")
+    result = mediatool("seed", "--scale", "0.001")
+    assert result.code == 5
+    assert "theirs" in result.err
+
+
+def test_an_empty_database_cannot_be_exported(
+    mediatool: Run, source: dict[str, int], objects: S3Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source without the schema fails the version with the schema's name, and leaves nothing."""
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "absent")
+    result = mediatool("export")
+    assert result.code == 3
+    assert "absent" in result.err
+    assert list(objects.list("postgres-exports/")) == []
