@@ -40,8 +40,11 @@ def parameters(url: Url) -> dict[str, str]:
     """The URL as libpq's parameters, with our defaults; raises Unreachable on a wrong one."""
     try:
         given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise Unreachable(f"MEDIATOOL_POSTGRES_URL cannot be read ({error}); correct it") from error
+    except psycopg.ProgrammingError:  # its text holds the URL, password and all
+        raise Unreachable(
+            "MEDIATOOL_POSTGRES_URL cannot be read; "
+            "write postgresql://user:password@host:port/database"
+        ) from None
     return {**_DEFAULTS, **{k: str(v) for k, v in given.items() if v is not None}}
 
 
