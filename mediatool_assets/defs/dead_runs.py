@@ -12,6 +12,7 @@ import psutil
 
 PROCESS_TAG = "mediatool/process"
 
+_SECONDS_APART = 5  # psutil adds a process's age to the host's start, which moves with its clock
 _AT_WORK = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -49,9 +50,10 @@ def _is_dead(process: str) -> bool:
         return False
     pid, _, started = rest.partition(" ")
     try:
-        return int(psutil.Process(int(pid)).create_time()) != int(started)
+        apart = psutil.Process(int(pid)).create_time() - int(started)
     except psutil.NoSuchProcess:
         return True
+    return abs(apart) > _SECONDS_APART
 
 
 @dg.sensor(

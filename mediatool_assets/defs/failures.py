@@ -7,7 +7,7 @@ import dagster as dg
 
 from mediatool_assets.domain.errors import DamagedInput, MediatoolError, Misuse, Refused
 
-RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 """For a server that does not answer for a moment; its client has tried for a while by then."""
 
 EXIT_CODE = "exit_code"

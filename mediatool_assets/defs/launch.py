@@ -94,15 +94,18 @@ def _outcome(instance: dg.DagsterInstance, result: dg.JobExecutionResult) -> Out
 
 
 def _reason(result: dg.JobExecutionResult) -> tuple[str, int]:
-    """Why the first step that failed did so, and the exit code that says so."""
+    """Why the first step that failed did so, else why the run did; and the exit code."""
     for event in result.all_events:
         if event.is_step_failure:
-            failure = event.step_failure_data
-            said = failure.user_failure_data
+            said = event.step_failure_data.user_failure_data
             if said is not None and EXIT_CODE in said.metadata:
                 return said.description or "", int(str(said.metadata[EXIT_CODE].value))
-            return f"step {event.step_key}: {failure.error_display_string.strip()}", 1
-    return "the run failed outside of its steps; its log says why", 1
+            return f"{event.step_key}: {event.step_failure_data.error_display_string.strip()}", 1
+    for event in result.all_events:
+        if event.event_type is dg.DagsterEventType.RUN_FAILURE:
+            error = event.job_failure_data.error
+            return error.message.strip() if error else event.message or "", 1
+    return f"run {result.run_id} ended without saying why; its log is in Dagster's UI", 1
 
 
 if __name__ == "__main__":

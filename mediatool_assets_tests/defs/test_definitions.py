@@ -1,0 +1,116 @@
+"""The definitions as a whole: loadable anywhere, and every asset described."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mediatool_assets.definitions import definitions, defs
+from mediatool_assets.domain.errors import BadModel
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.flows.model_file import load_model
+
+_LOAD_ALONE = """
+import sys
+
+def refuse(event, arguments):
+    if event.startswith("socket.") and event != "socket.gethostname":
+        raise AssertionError(f"{event} {arguments}")
+
+sys.addaudithook(refuse)
+import mediatool_assets.definitions
+drivers = {"boto3", "psycopg", "psycopg2", "pymongo", "pandas"} & sys.modules.keys()
+assert not drivers, drivers
+"""
+
+SHIPPED = load_model(Settings().model)
+
+
+def _specs() -> dict[dg.AssetKey, dg.AssetSpec]:
+    return {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+
+
+def test_they_load_in_an_empty_environment_without_io(tmp_path: Path) -> None:
+    """No variable, no server, no socket, no driver: the model file is all that is read."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", _LOAD_ALONE], cwd=tmp_path, env={}, capture_output=True, check=False
+    )
+    assert loaded.returncode == 0, loaded.stderr.decode()
+
+
+def test_dagster_can_load_them() -> None:
+    """Every resource, job, schedule and sensor is there that something needs."""
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_every_table_and_collection_has_its_assets() -> None:
+    """One external asset and one raw asset a table, two assets a collection, and three more."""
+    by_group: dict[str | None, set[str]] = {}
+    for key, spec in _specs().items():
+        by_group.setdefault(spec.group_name, set()).add(key.path[-1])
+    assert by_group["source"] == by_group["raw"] == set(SHIPPED.tables)
+    collections = set(SHIPPED.collections) | set(SHIPPED.orphan_collections)
+    assert by_group["transformed"] == by_group["mongodb"] == collections
+    assert by_group["dump"] | by_group["metadata"] | by_group["registry"] == {
+        "dump",
+        "metadata",
+        "registry",
+    }
+
+
+@pytest.mark.parametrize("spec", _specs().values(), ids=lambda spec: spec.key.to_user_string())
+def test_every_asset_is_described(spec: dg.AssetSpec) -> None:
+    """Group, description, kinds and owners; and a code version on all that is made here."""
+    assert spec.group_name
+    assert spec.description
+    assert 1 <= len(spec.kinds) <= 10
+    assert spec.owners == ["team:media-planning"]
+    assert (spec.code_version is None) == (spec.group_name == "source")
+
+
+def test_a_collection_depends_on_its_tables() -> None:
+    """Lineage goes from the tables that the model names to the collection, and on to MongoDB."""
+    specs = _specs()
+    transformed = specs[dg.AssetKey(["transformed", "campaigns"])]
+    assert {dep.asset_key.path[-1] for dep in transformed.deps} >= {"campaigns", "accounts"}
+    loaded = specs[dg.AssetKey(["mongodb", "campaigns"])]
+    assert [dep.asset_key for dep in loaded.deps] == [transformed.key]
+
+
+def test_a_collection_s_code_version_is_of_what_the_model_says_of_it(tmp_path: Path) -> None:
+    """A change to one collection changes its code version, and no other's."""
+    shipped = Settings().model.read_text()
+    assert "accountName" in shipped
+    changed = tmp_path / "model.yaml"
+    changed.write_text("# a line more\n" + shipped.replace("accountName", "account"))
+    before = _specs()
+    after = {
+        spec.key: spec for spec in definitions(Settings(model=changed)).resolve_all_asset_specs()
+    }
+    differ = {key.path[-1] for key in before if before[key].code_version != after[key].code_version}
+    assert differ == {"campaigns"}
+
+
+def test_a_part_of_a_layer_is_refused() -> None:
+    """An archive is one object: Dagster itself refuses to make some of its tables."""
+    job = defs.resolve_implicit_global_asset_job_def()
+    with pytest.raises(dg.DagsterInvalidSubsetError, match="does not support subsetting"):
+        job.get_subset(asset_selection={dg.AssetKey(["raw", "campaigns"])})
+
+
+def test_excluded_tables_have_no_asset(tmp_path: Path) -> None:
+    """What the settings exclude is neither promised nor made."""
+    settings = Settings(exclude_tables=frozenset({"users_history"}))
+    keys = definitions(settings).resolve_asset_graph().get_all_asset_keys()
+    assert dg.AssetKey(["raw", "users_history"]) not in keys
+    assert dg.AssetKey(["transformed", "usersHistory"]) not in keys
+
+
+def test_a_model_with_mistakes_says_all_of_them(tmp_path: Path) -> None:
+    """The code location shows every mistake with its line, and not a stack trace alone."""
+    model = tmp_path / "model.yaml"
+    model.write_text("tables:\n  a:\ncollections:\n  b: nowhere\n")
+    with pytest.raises(BadModel, match="nowhere"):
+        definitions(Settings(model=model))

@@ -1,0 +1,138 @@
+"""A user's own downstream assets get tables, collections and documents by asking for them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.flows.handles import ArchiveHandle, Documents, LiveDocuments, TableRows
+from mediatool_assets_tests.defs.conftest import Day
+
+
+@dg.asset(partitions_def=DAYS, ins={"campaigns": dg.AssetIn(key=["raw", "campaigns"])})
+def budgets(campaigns: pd.DataFrame) -> dict[str, Decimal]:
+    """A table as a data frame."""
+    return dict(campaigns.set_index("id")["budget"].dropna())
+
+
+@dg.asset(partitions_def=DAYS, ins={"campaigns": dg.AssetIn(key=["raw", "campaigns"])})
+def moments(campaigns: pa.Table) -> list[datetime | None]:
+    """A table as an Arrow table."""
+    return list(campaigns.column("created_at").to_pylist())
+
+
+@dg.asset(partitions_def=DAYS, ins={"accounts": dg.AssetIn(key=["raw", "accounts"])})
+def names(accounts: TableRows) -> dict[str, Any]:
+    """A table as a handle that streams."""
+    lines = [line for batch in accounts.batches() for line in batch]
+    return {"rows": accounts.rows, "lines": len(lines), "names": [r["name"] for r in accounts]}
+
+
+@dg.asset(partitions_def=DAYS, ins={"campaigns": dg.AssetIn(key=["transformed", "campaigns"])})
+def account_names(campaigns: pd.DataFrame) -> list[str]:
+    """A collection of the transformed archive as a data frame."""
+    return list(campaigns.sort_values("_id")["accountName"].fillna("nobody"))
+
+
+@dg.asset(partitions_def=DAYS, ins={"campaigns": dg.AssetIn(key=["transformed", "campaigns"])})
+def streamed(campaigns) -> int:  # type: ignore[no-untyped-def]  # unannotated on purpose
+    """A collection without an annotation is a lazy handle."""
+    assert isinstance(campaigns, Documents)
+    return sum(len(batch) for batch in campaigns.batches())
+
+
+@dg.asset(partitions_def=DAYS, ins={"accounts": dg.AssetIn(key=["mongodb", "accounts"])})
+def live(accounts: LiveDocuments) -> list[object]:
+    """A collection of the MongoDB database, read from the server."""
+    return [document["_id"] for document in accounts]
+
+
+@dg.asset(partitions_def=DAYS)
+def dumped(dump: ArchiveHandle) -> int:
+    """The dump as a whole, and a collection of it."""
+    return dump.collection("accounts").to_arrow().num_rows
+
+
+@dg.asset(partitions_def=DAYS)
+def documents(metadata: dict[str, Any], registry: list[Any]) -> tuple[str, list[str]]:
+    """The metadata of the version and the registry, as parsed JSON."""
+    return metadata["timestamp"], [entry["version"] for entry in registry]
+
+
+@dg.asset(
+    partitions_def=DAYS,
+    ins={
+        "recent": dg.AssetIn(
+            key=["raw", "accounts"],
+            partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-2, end_offset=0),
+        )
+    },
+)
+def week(recent: Mapping[str, TableRows]) -> list[str]:
+    """Several partitions: those that have a version, by partition."""
+    return list(recent)
+
+
+@dg.asset(partitions_def=DAYS, io_manager_key="tables")
+def misplaced() -> int:
+    """A user's value under an IO manager of the platform's."""
+    return 1
+
+
+def _asked(day: Day, *assets: dg.AssetsDefinition) -> dg.ExecuteInProcessResult:
+    """The user's assets beside the platform's, materialized alone for the day's version."""
+    defs = dg.Definitions.merge(
+        day.defs, dg.Definitions(assets=assets, resources={"io_manager": dg.mem_io_manager})
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        return defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            partition_key=day.partition,
+            instance=instance,
+            asset_selection=[asset.key for asset in assets],
+            tags={"mediatool/version": str(day.version)},
+            raise_on_error=False,
+        )
+
+
+def test_the_user_s_assets_get_what_they_ask_for(day: Day) -> None:
+    """Annotated inputs come typed and whole, others as handles that stream; no value changed."""
+    assets = (budgets, moments, names, account_names, streamed, live, dumped, week, documents)
+    result = _asked(day, *assets)
+    assert result.success
+    values = {asset.key.path[-1]: result.output_for_node(asset.op.name) for asset in assets}
+    versions = values["documents"][1]
+    assert values == {
+        "budgets": {"1": Decimal("1.50")},
+        "moments": [datetime(2025, 6, 1, 10, 0, 0, 123456, UTC), None],
+        "names": {"rows": 2, "lines": 2, "names": ["Åre", ""]},
+        "account_names": ["Åre", "nobody"],
+        "streamed": 2,
+        "live": ["a", "b"],
+        "dumped": 2,
+        "week": [day.partition],
+        "documents": (str(day.version), versions),
+    }
+    assert str(day.version) in versions
+
+
+def test_a_value_of_the_user_s_is_refused(day: Day) -> None:
+    """The platform's IO managers keep the platform's assets only, and say so."""
+    result = _asked(day, misplaced)
+    assert not result.success
+    (failure,) = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+    assert "give the asset an IO manager of its own" in str(failure)
+
+
+def test_outside_of_a_run_the_newest_version_is_read(day: Day) -> None:
+    """A notebook can load an asset's value by its partition."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        value = day.defs.load_asset_value(
+            ["raw", "accounts"], partition_key=day.partition, instance=instance
+        )
+    assert isinstance(value, TableRows)
+    assert value.rows == 2
