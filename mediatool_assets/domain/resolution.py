@@ -276,10 +276,7 @@ class _Resolver:
                 self._wrong(step.line, f"{owner.name}.{column.name} {article} {wanted} ->")
         if None in columns or None in found:
             return None
-        unique = any(
-            set(key) <= set(keys) for key in (table.primary_key, *table.unique_keys) if key
-        )
-        return Arrow(step.columns, table, keys, step.each, unique)
+        return Arrow(step.columns, table, keys, step.each, is_unique(table, keys))
 
     def _orphans(
         self, place: str, shape: m.Shape, resolved: DocumentShape
@@ -319,6 +316,12 @@ class _Resolver:
 
     def _wrong(self, line: int, problem: str) -> None:
         self._problems.append((line, problem))
+
+
+def is_unique(table: Table, keys: Iterable[str]) -> bool:
+    """Whether the database itself allows only one row for each value of the keys."""
+    known = set(keys)
+    return any(known >= set(key) for key in (table.primary_key, *table.unique_keys) if key)
 
 
 def _can_be_id(column: Column) -> bool:

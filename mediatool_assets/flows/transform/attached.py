@@ -1,7 +1,6 @@
 """What the joins found for the rows of one share, put beside the rows' own columns."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import duckdb
@@ -12,61 +11,78 @@ from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.resolution import AddedField, DocumentShape
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.documents import Documents, added_key
+from mediatool_assets.flows.transform.gathering import WHOLE, value_of
+from mediatool_assets.flows.transform.joins import Joins
 from mediatool_assets.flows.transform.losses import Losses, uncounted
 from mediatool_assets.flows.transform.rows import Row, parse
 from mediatool_assets.flows.transform.values import converter
 
 
 class Found(NamedTuple):
-    """One row of a slot, for one owner."""
+    """One row of a slot, for one owner: the row that was found, or a count."""
 
     owner: int
-    value: str | None
     child: int | None
     unresolved: int
     ambiguous: int
 
 
 class Slots:
-    """The slots' rows of one range of root ordinals."""
+    """What the joins found for one range of root ordinals."""
 
-    def __init__(self, files: Mapping[str, Path], first: int, rows: int) -> None:
-        self._files, self._first, self._rows = files, first, rows
+    def __init__(self, joins: Joins, first: int, rows: int) -> None:
+        self._joins = joins
+        self._range = (first, first + rows)
         self._db = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
+        self._db.execute("SET enable_progress_bar = false")
 
     def by_owner(self, slot: str) -> dict[int, list[Found]]:
         """What was found, in order, by the owner's ordinal."""
+        query = (
+            "SELECT owner, child, unresolved, ambiguous FROM read_parquet(?) "
+            "WHERE root >= ? AND root < ? ORDER BY root, owner, position, child"
+        )
         found: dict[int, list[Found]] = {}
-        for row in self._rows_of(slot):
-            found.setdefault(row.owner, []).append(row)
+        for row in self._rows(query, str(self._joins.slots[slot]), *self._range):
+            found.setdefault(row[0], []).append(Found._make(row))
         return found
+
+    def values(self, slot: str, added: AddedField) -> dict[int, str]:
+        """The JSON of every row that the slot found, by its ordinal: taken columns, or the row."""
+        table = added.path[-1].table.name
+        if added.verb is Verb.COUNT or not (files := self._joins.tables.get(table)):
+            return {}
+        query = (
+            f"SELECT o, {_value(added)} FROM read_parquet(?) WHERE o IN "  # noqa: S608  # quoted
+            "(SELECT child FROM read_parquet(?) WHERE root >= ? AND root < ?)"
+        )
+        listed = [str(file) for file in files]
+        return dict(self._rows(query, listed, str(self._joins.slots[slot]), *self._range))
 
     def positions(self, slot: str) -> dict[int, int]:
         """The slot's positions by owner."""
+        query = "SELECT owner, position FROM read_parquet(?) WHERE root >= ? AND root < ?"
+        return dict(self._rows(query, str(self._joins.slots[slot]), *self._range))
+
+    def only(self, collection: str) -> set[int]:
+        """The ordinals of the range that belong to a collection of orphans."""
+        query = "SELECT o FROM read_parquet(?) WHERE o >= ? AND o < ?"
         return {
-            int(owner): int(position)
-            for owner, position in self._read(slot, "owner, position", "owner")
+            row[0] for row in self._rows(query, str(self._joins.only[collection]), *self._range)
         }
 
-    def only(self, file: Path) -> set[int]:
-        """The ordinals of the range that a file names."""
-        query = "SELECT o FROM read_parquet(?) WHERE o >= ? AND o < ?"
-        rows = self._db.execute(query, [str(file), self._first, self._first + self._rows])
-        return {int(ordinal) for (ordinal,) in rows.fetchall()}
-
-    def _rows_of(self, slot: str) -> Iterator[Found]:
-        columns = "owner, value, child, unresolved, ambiguous"
-        order = "root, owner, position, value"
-        yield from map(Found._make, self._read(slot, columns, order))
-
-    def _read(self, slot: str, columns: str, order: str) -> Iterator[tuple[Any, ...]]:
-        query = (
-            f"SELECT {columns} FROM read_parquet(?) WHERE root >= ? AND root < ? ORDER BY {order}"  # noqa: S608  # our own words
-        )
-        end = self._first + self._rows
-        result = self._db.execute(query, [str(self._files[slot]), self._first, end])
+    def _rows(self, query: str, *parameters: object) -> Iterator[Any]:
+        result = self._db.execute(query, list(parameters))
         while batch := result.fetchmany(8192):
             yield from batch
+
+
+def _value(added: AddedField) -> str:
+    """The taken columns as one JSON list, or the whole row."""
+    if added.shape is not None:
+        return WHOLE
+    names = (value_of(part.column.name).replace('"', '""') for part in added.take)
+    return "'[' || " + " || ',' || ".join(f'"{name}"' for name in names) + " || ']'"
 
 
 class Attached:
@@ -95,7 +111,8 @@ class _Field:
         self.key = added_key(added.field)
         self._slot, self._added, self._counts = slot, added, counts
         self._found = slots.by_owner(slot)
-        self._taken: dict[str, Any] = {}
+        self._values = slots.values(slot, added)
+        self._taken: dict[int, Any] = {}
         self._parts = [
             (part.field, part.column.name, converter(part.column, part.type, uncounted))
             for part in added.take
@@ -115,46 +132,53 @@ class _Field:
                 self._counts.ambiguous[self._slot] += 1
         match self._added.verb:
             case Verb.COUNT:
-                return int(found[0].value or 0) if found else 0
+                return (found[0].child or 0) if found else 0
             case Verb.LOOK_UP:
                 return self._looked_up(row, found)
             case Verb.UNION:
-                return [self._take(item.value) for item in found if item.value is not None]
+                return self._united(found)
             case Verb.FOLD:
                 self._counts.homes["folded", self._target.name] += len(found)
-                return [self._take(item.value) for item in found]
+                return [self._take(item.child) for item in found]
             case Verb.EMBED_MANY:
-                return [self._embed(item) for item in found]
+                return [self._embed(item.child) for item in found]
             case Verb.EMBED_ONE:
-                return self._embed(found[0]) if found else None
+                return self._embed(found[0].child) if found else None
 
     def _looked_up(self, row: Row, found: list[Found]) -> Any:
         first = self._added.path[0]
         if not first.each:
-            return self._take(found[0].value) if found else None
+            return self._take(found[0].child) if found else None
         array = row[first.columns[0]]
         if type(array) is not list:
             self._counts.unresolved[self._slot] += array is not None
             return None
-        return [self._take(item.value) for item in found]
+        return [self._take(item.child) for item in found]
 
-    def _take(self, text: str | None) -> Any:
-        """The taken columns, converted once for each different text."""
-        if text is None:
+    def _united(self, found: list[Found]) -> list[Any]:
+        """Each different value once: rows that differ elsewhere may be equal in what is taken."""
+        once = {self._values[item.child]: item.child for item in found if item.child is not None}
+        return [self._take(child) for child in once.values()]
+
+    def _take(self, child: int | None) -> Any:
+        """The taken columns of a row, converted once."""
+        if child is None:
             return None
-        if text not in self._taken:
+        if child not in self._taken:
             taken = {}
-            for (field, column, convert), value in zip(self._parts, loads(text), strict=True):
+            values = loads(self._values[child])
+            for (field, column, convert), value in zip(self._parts, values, strict=True):
                 try:
                     taken[field] = value if value is None or convert is None else convert(value)
                 except ValueError as error:
                     table, problem = self._target.name, f"cannot become {self._slot} ({error})"
-                    raise BadValue(table, text, column, value, problem) from error
-            self._taken[text] = taken.popitem()[1] if self._added.bare else taken
-        return self._taken[text]
+                    raise BadValue(table, values, column, value, problem) from error
+            self._taken[child] = taken.popitem()[1] if self._added.bare else taken
+        return self._taken[child]
 
-    def _embed(self, item: Found) -> dict[str, Any]:
-        row = parse((item.value or "").encode(), self._target)
-        self._attached.complete(row, item.child or 0)
+    def _embed(self, child: int | None) -> dict[str, Any]:
+        ordinal = child or 0
+        row = parse(self._values[ordinal].encode(), self._target)
+        self._attached.complete(row, ordinal)
         self._counts.homes["embedded", self._target.name] += 1
         return self._documents.document(row)

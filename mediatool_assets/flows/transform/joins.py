@@ -22,10 +22,12 @@ OCCURRENCE = "_id"
 @dataclass(frozen=True, slots=True)
 class Joins:
     """Files for workers: ``slots`` by ``collection.field``, ``only`` the rows of a collection of
-    orphans, by collection."""
+    orphans, by collection, and ``tables`` what was gathered of each table.
+    """
 
     slots: Mapping[str, Path]
     only: Mapping[str, Path]
+    tables: Mapping[str, tuple[Path, ...]]
 
 
 def join(
@@ -38,7 +40,7 @@ def join(
     """Gather what the additions of all collections need, and join it."""
     wanted = _needs(collections)
     if not wanted:
-        return Joins({}, {})
+        return Joins({}, {}, {})
     shares = list(_gatherings(archive, wanted, scratch))
     with (
         Workbench.opened(scratch, memory) as bench,
@@ -46,15 +48,12 @@ def join(
     ):
         pairs = zip(shares, files, strict=True)
         gathered = {
-            name: [file for _, file in group]
+            name: tuple(file for _, file in group)
             for name, group in groupby(pairs, key=lambda pair: pair[0].need.table.name)
         }
         for name, need in wanted.items():
-            bench.bring(need, gathered.get(name, []))
-        joins = _Joining(bench).joins(collections)
-    for share in shares:
-        share.path.unlink()
-    return joins
+            bench.bring(need, gathered.get(name, ()))
+        return _Joining(bench, gathered).joins(collections)
 
 
 def _needs(collections: Sequence[DocumentCollection]) -> dict[str, Need]:
@@ -87,6 +86,7 @@ def _gatherings(
 @dataclass
 class _Joining:
     bench: Workbench
+    tables: Mapping[str, tuple[Path, ...]]
     slots: dict[str, Path] = field(default_factory=dict)
     only: dict[str, Path] = field(default_factory=dict)
     placements: dict[str, Placement] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class _Joining:
                 else:
                     members = self.bench.members(collection.shape.table)
                 self._shape(collection.name, collection.shape, members)
-        return Joins(self.slots, self.only)
+        return Joins(self.slots, self.only, self.tables)
 
     def _shape(self, place: str, shape: DocumentShape, members: Path) -> None:
         owner: Table = shape.table
@@ -122,7 +122,7 @@ class _Joining:
                 case _:
                     placement = self.bench.place(added, owner)
                     self.placements[slot] = placement
-                    self.slots[slot] = self.bench.embedded(added, placement, members)
+                    self.slots[slot] = self.bench.embedded(placement, members)
                     if added.shape is not None and added.shape.additions:
                         within = self.bench.members_within(placement.placed, members)
                         self._shape(slot, added.shape, within)

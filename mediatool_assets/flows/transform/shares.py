@@ -69,9 +69,9 @@ class _Making:
         joins = share.joins
         slots = [name for name in joins.slots if name.startswith(f"{collection.name}.")]
         if slots or collection.name in joins.only:
-            found = Slots(joins.slots, share.cut.first, share.cut.rows)
+            found = Slots(joins, share.cut.first, share.cut.rows)
             if collection.name in joins.only:
-                self._only = found.only(joins.only[collection.name])
+                self._only = found.only(collection.name)
             if collection.shape.additions:
                 self._attached = Attached(
                     collection.name, collection.shape, found, self.losses, self.counts

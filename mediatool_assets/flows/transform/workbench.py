@@ -1,11 +1,13 @@
 """The joins of a transform: DuckDB over Parquet files in scratch, within a fixed memory.
 
-Every added field of a model becomes one file of ``(root, owner, position, value, child,
-unresolved, ambiguous)``, in the order of the root's rows, that workers read by range:
+Every added field of a model becomes one file of ``(root, owner, position, child, unresolved,
+ambiguous)``, in the order of the root's rows, that workers read by range:
 
 - ``root`` and ``owner`` are ordinals: of the document's row, and of the row that has the field;
-- ``value`` is JSON: the taken columns as a list, the embedded row, or a count;
-- ``child`` is the ordinal of an embedded or folded row.
+- ``child`` is the ordinal of the row that was found, or a count.
+
+Values take no part: workers fetch those of their own range by ordinal. DuckDB's sort spills keys
+well and wide values badly (1 GB of 1 KB values did not sort within 256 MB).
 """
 
 # ruff: noqa: S608  # every name in a query is quoted by _name or _text, or our own
@@ -20,17 +22,16 @@ from typing import Self
 import duckdb
 import pyarrow.parquet as pq
 
+from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.model import Order, Verb
-from mediatool_assets.domain.resolution import AddedField, Arrow, DocumentShape
+from mediatool_assets.domain.resolution import AddedField, Arrow, DocumentShape, is_unique
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.transform.gathering import (
     HASH,
     ORDINAL,
-    WHOLE,
     Need,
     key_of,
     keys_of,
-    value_of,
 )
 
 MEMORY = "256MB"
@@ -51,7 +52,6 @@ class Workbench:
     def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
         self._db, self._scratch = connection, scratch
         self._files = 0
-        self._needs: dict[str, Need] = {}
         self._firsts: dict[tuple[str, tuple[str, ...]], str] = {}
 
     @classmethod
@@ -65,13 +65,14 @@ class Workbench:
             "preserve_insertion_order": False,
         }
         with duckdb.connect(config=config) as connection:
+            connection.execute("SET enable_progress_bar = false")
             yield cls(connection, scratch)
 
     def bring(self, need: Need, files: Sequence[Path]) -> None:
         """Make a gathered table known."""
-        self._needs[need.table.name] = need
         if not files:
-            empty = self._scratch / f"empty-{len(self._needs):04}.parquet"
+            empty = self._scratch / f"empty-{self._files:04}.parquet"
+            self._files += 1
             pq.write_table(need.schema().empty_table(), empty)
             files = [empty]
         listed = ", ".join(_text(str(file)) for file in files)
@@ -97,7 +98,7 @@ class Workbench:
         """Of rows that are equal in every column: the second, third, ... with their number."""
         return self._write(
             f"SELECT o AS root, o AS owner, row_number() OVER (PARTITION BY {HASH} ORDER BY o) "
-            f"AS position, NULL AS value, NULL AS child, 0 AS unresolved, 0 AS ambiguous "
+            f"AS position, NULL AS child, 0 AS unresolved, 0 AS ambiguous "
             f"FROM {_table(table)} QUALIFY position > 1",
             "root",
         )
@@ -121,14 +122,11 @@ class Workbench:
         )
         return Placement(placed, orphans)
 
-    def embedded(self, added: AddedField, placement: Placement, members: Path) -> Path:
+    def embedded(self, placement: Placement, members: Path) -> Path:
         """The slot of an embedded or folded table."""
-        child = added.path[0].table
-        value = _json("c", added) if added.shape is None else f"c.{WHOLE}"
         return self._write(
-            f"SELECT m.root, p.owner, p.position, {value} AS value, p.child, "
-            f"0 AS unresolved, p.ambiguous FROM {_file(placement.placed)} p "
-            f"JOIN {_file(members)} m ON m.o = p.owner JOIN {_table(child)} c ON c.o = p.child",
+            f"SELECT m.root, p.owner, p.position, p.child, 0 AS unresolved, p.ambiguous "
+            f"FROM {_file(placement.placed)} p JOIN {_file(members)} m ON m.o = p.owner",
             "root, owner, position",
         )
 
@@ -137,34 +135,28 @@ class Workbench:
         current = self._start(added.path[0], owner, members)
         for position, arrow in enumerate(added.path):
             following = added.path[position + 1] if position + 1 < len(added.path) else None
-            picked = _keys("u", following.columns) if following else f"{_json('u', added)} AS value"
-            known = " AND ".join(f"c.k{i} IS NOT NULL" for i in range(len(arrow.keys)))
+            picked = _keys("u", following.columns) if following else "u.o AS child"
             current = (
                 f"SELECT c.root, c.owner, c.position, {picked}, "
-                f"greatest(c.unresolved, ({known} AND u.o IS NULL)::INT) AS unresolved, "
+                f"greatest(c.unresolved, ({_known(arrow)} AND u.o IS NULL)::INT) AS unresolved, "
                 f"greatest(c.ambiguous, (coalesce(u.n, 1) > 1)::INT) AS ambiguous "
                 f"FROM ({current}) c LEFT JOIN {self._first(arrow.table, arrow.keys)} u "
                 f"ON {_matches('u', arrow.keys)}"
             )
-        return self._write(
-            f"SELECT root, owner, position, value, NULL AS child, unresolved, ambiguous "
-            f"FROM ({current})",
-            "root, owner, position",
-        )
+        return self._write(current, "root, owner, position")
 
     def united(self, added: AddedField, owner: Table, members: Path) -> Path:
-        """The slot of a union: each different value once, in the order of its key."""
+        """The slot of a union: each row that is found once, in the order of what found it."""
         *before, last = added.path
         current = self._walk(before, last, owner, members)
         side = "LEFT JOIN" if last.unique else "JOIN"
         key = " || ',' || ".join(f"c.k{i}" for i in range(len(last.keys)))
-        known = " AND ".join(f"c.k{i} IS NOT NULL" for i in range(len(last.keys)))
         return self._write(
-            f"SELECT DISTINCT c.root, c.owner, {key} AS position, {_json('u', added)} AS value, "
-            f"NULL AS child, (u.o IS NULL)::INT AS unresolved, 0 AS ambiguous "
+            f"SELECT DISTINCT c.root, c.owner, {key} AS position, u.o AS child, "
+            f"(u.o IS NULL)::INT AS unresolved, 0 AS ambiguous "
             f"FROM ({current}) c {side} {_table(last.table)} u ON {_matches('u', last.keys)} "
-            f"WHERE {known}",
-            "root, owner, position, value",
+            f"WHERE {_known(last)}",
+            "root, owner, position, child",
         )
 
     def counted(self, added: AddedField, owner: Table, members: Path) -> Path:
@@ -172,15 +164,11 @@ class Workbench:
         *before, last = added.path
         current = self._walk(before, last, owner, members)
         return self._write(
-            f"SELECT c.root, c.owner, 0 AS position, count(DISTINCT u.o)::VARCHAR AS value, "
-            f"NULL AS child, 0 AS unresolved, 0 AS ambiguous FROM ({current}) c "
+            f"SELECT c.root, c.owner, 0 AS position, count(DISTINCT u.o) AS child, "
+            f"0 AS unresolved, 0 AS ambiguous FROM ({current}) c "
             f"JOIN {_table(last.table)} u ON {_matches('u', last.keys)} GROUP BY c.root, c.owner",
             "root, owner",
         )
-
-    def rows(self, file: Path) -> int:
-        """How many rows a file has."""
-        return int(pq.read_metadata(file).num_rows)
 
     def _walk(self, before: Sequence[Arrow], last: Arrow, owner: Table, members: Path) -> str:
         """All rows that a path reaches before its last arrow: root, owner and the keys of that."""
@@ -215,34 +203,46 @@ class Workbench:
 
     def _first(self, table: Table, keys: tuple[str, ...]) -> str:
         """The table with one row for each key, and ``n``, how many it has."""
-        known = self._firsts.get((table.name, keys))
-        if known is not None:
-            return known
+        if (table.name, keys) not in self._firsts:
+            self._firsts[table.name, keys] = self._firsts_of(table, keys)
+        return self._firsts[table.name, keys]
+
+    def _firsts_of(self, table: Table, keys: tuple[str, ...]) -> str:
+        """As the table stands where the database allows one row a key; else the first by key."""
+        if is_unique(table, keys):
+            return f"(SELECT *, 1 AS n FROM {_table(table)})"
         names = ", ".join(_name(key_of(key)) for key in keys)
         present = " AND ".join(f"{_name(key_of(key))} IS NOT NULL" for key in keys)
         order = _ordered((), table, "t")
-        light = ", ".join(_name(c) for c in self._needs[table.name].schema().names if c != WHOLE)
         file = self._write(
-            f"SELECT * EXCLUDE (place) FROM (SELECT {light}, "
-            f"count(*) OVER (PARTITION BY {names}) AS n, "
+            f"SELECT o, n FROM (SELECT o, count(*) OVER (PARTITION BY {names}) AS n, "
             f"row_number() OVER (PARTITION BY {names} ORDER BY {order}) AS place "
             f"FROM {_table(table)} t WHERE {present}) WHERE place = 1",
             "o",
         )
-        self._firsts[table.name, keys] = _file(file)
-        return _file(file)
+        return f"(SELECT t.*, f.n FROM {_table(table)} t JOIN {_file(file)} f ON f.o = t.o)"
 
     def _write(self, query: str, order: str) -> Path:
         file = self._scratch / f"join-{self._files:04}.parquet"
         self._files += 1
         self._run(
             f"COPY ({query} ORDER BY {order}) TO {_text(str(file))} "
-            "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
+            "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, ROW_GROUP_SIZE_BYTES 4194304)"
         )
         return file
 
     def _run(self, statement: str) -> None:
-        self._db.execute(statement)
+        try:
+            try:
+                self._db.execute(statement)
+            except duckdb.OutOfMemoryException:
+                self._db.execute("SET threads = 1")  # each thread wants buffers of its own
+                self._db.execute(statement)
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            raise CheckFailed(
+                f"the joins ended with: {str(error).splitlines()[0]}; nothing was published, "
+                f"make room in {self._scratch} and run the step again"
+            ) from error
 
 
 def _name(identifier: str) -> str:
@@ -279,10 +279,9 @@ def _equal(one: str, keys: Sequence[str], other: str, columns: Sequence[str]) ->
     )
 
 
-def _json(alias: str, added: AddedField) -> str:
-    """The taken columns as one JSON list; null where no row was found."""
-    parts = (f"{alias}.{_name(value_of(part.column.name))}" for part in added.take)
-    return "'[' || " + " || ',' || ".join(parts) + " || ']'"
+def _known(arrow: Arrow) -> str:
+    """That no part of the key is null."""
+    return " AND ".join(f"c.k{i} IS NOT NULL" for i in range(len(arrow.keys)))
 
 
 def _ordered(wanted: Sequence[Order], table: Table, alias: str) -> str:
