@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import RETRIES, explained
 from mediatool_assets.defs.layers import (
     ARCHIVES_IO,
@@ -36,7 +37,7 @@ def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
         code_version=CODE_VERSION,
         io_manager_key=ARCHIVES_IO,
         partitions_def=DAYS,
-        pool="mediatool_dump",
+        pool=pools.DUMP,
         retry_policy=RETRIES,
     )
     def dump_asset(

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
+from mediatool_assets.defs import pools
 from mediatool_assets.defs.collection_columns import columns, unchanged
 from mediatool_assets.defs.failures import RETRIES, explained
 from mediatool_assets.defs.layers import (
@@ -31,7 +32,7 @@ def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
         name="load",
         specs=[_spec(name) for name in collections],
         partitions_def=DAYS,
-        pool="mediatool_load",
+        pool=pools.LOAD,
         retry_policy=RETRIES,
     )
     def load_layer(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import msgspec
 
+from mediatool_assets.defs import pools
 from mediatool_assets.defs.dumped import DUMP
 from mediatool_assets.defs.failures import RETRIES, explained
 from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS, Stored
@@ -33,7 +34,7 @@ def publication() -> dg.AssetsDefinition:
             _spec(REGISTRY, METADATA, "The registry of all complete versions, oldest first."),
         ],
         partitions_def=DAYS,
-        pool="mediatool_publish",
+        pool=pools.PUBLISH,
         retry_policy=RETRIES,
     )
     def publish(

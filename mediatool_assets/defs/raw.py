@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import RETRIES, explained
 from mediatool_assets.defs.layers import (
     CODE_VERSION,
@@ -55,7 +56,7 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
         name="export",
         specs=[_spec(table) for table in tables],
         partitions_def=DAYS,
-        pool="mediatool_export",
+        pool=pools.EXPORT,
         retry_policy=RETRIES,
     )
     def export_layer(

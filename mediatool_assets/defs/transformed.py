@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from mediatool_assets.defs import pools
 from mediatool_assets.defs.collection_columns import columns, lineage, resolved
 from mediatool_assets.defs.failures import RETRIES, explained
 from mediatool_assets.defs.layers import (
@@ -56,7 +57,7 @@ def transformed_layer(
             _spec(name, tables, model.collections.get(name)) for name, tables in collections.items()
         ],
         partitions_def=DAYS,
-        pool="mediatool_transform",
+        pool=pools.TRANSFORM,
         retry_policy=RETRIES,
     )
     def transform_layer(
