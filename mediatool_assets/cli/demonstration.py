@@ -9,8 +9,8 @@ import msgspec
 
 from mediatool_assets.cli.environment import local_settings
 from mediatool_assets.cli.launch import Run, launch
-from mediatool_assets.cli.output import note, working
-from mediatool_assets.cli.summary import VersionMade, listing_command, version_made
+from mediatool_assets.cli.output import megabytes, note, working
+from mediatool_assets.cli.summary import VersionMade, listing_command, near, program, version_made
 from mediatool_assets.domain.keys import REGISTRY_KEY, archive_key, metadata_key
 from mediatool_assets.domain.settings import Settings, without_password
 from mediatool_assets.domain.version import Version
@@ -53,30 +53,37 @@ def run(home: Path, scale: float) -> Demonstration:
         objects=_objects(objects, [m.version for m in made]),
         made=made,
         look={
-            "versions": "mediatool versions",
-            "ui": "mediatool dev",
+            "versions": f"{program()} versions",
+            "show": f"{program()} show {made[-1].version}",
+            "ui": f"{program()} dev",
             "s3": listing_command(settings),
             "mongodb": without_password(settings.mongodb_url or ""),
-            "secrets": str(home / "environment.json"),
+            "secrets": near(home / "environment.json"),
         },
     )
+
+
+_LOOK = {
+    "versions": "every version",
+    "show": "one of them: its tables, collections and warnings",
+    "ui": "Dagster's UI: the graph, the partitions, the row counts",
+    "s3": "the bucket, with AWS's own command",
+    "mongodb": "the databases",
+    "secrets": "the passwords and keys, readable by you alone",
+}
 
 
 def describe(made: Demonstration) -> str:
     """The last lines of the demo: versions, rows in and out, and where to look."""
     lines = [str(version) for version in made.made]
-    size = sum(made.objects.values()) / 1e6
     lines += [
-        f"{len(made.objects)} objects in the bucket ({size:,.1f} MB), "
+        f"{len(made.objects)} objects in the bucket, {megabytes(sum(made.objects.values()))}; "
         f"databases {' and '.join(made.databases)}",
         "",
         "Where to look:",
-        f"  {made.look['versions']:20}  all versions; `mediatool show {made.versions[-1]}` for one",
-        f"  {made.look['ui']:20}  Dagster's UI: the graph, the partitions, the row counts",
-        f"  {made.look['s3']}",
-        f"  {made.look['mongodb']}",
-        f"  {made.look['secrets']} holds the passwords (readable by you alone)",
     ]
+    for name, meaning in _LOOK.items():
+        lines += [f"  {made.look[name]}", f"      {meaning}"]
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ program; 130 interrupted.
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -28,13 +28,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for panel, commands in {
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "First steps": (runs.demo, runs.dev),
     "Local servers": (servers.up, servers.down, servers.status),
     "The source": (source.seed,),
     "Making versions": (runs.export,),
     "What there is": (versions.versions, versions.latest, versions.show, versions.fetch),
-}.items():
+}
+COMMANDS = tuple(command for commands in _PANELS.values() for command in commands)
+"""Every command, in the order in which --help lists them; its name is the function's."""
+
+for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 

@@ -100,12 +100,19 @@ def _print_servers(
             }
         )
         return
+    from mediatool_assets.cli.summary import near
+
     rows = [
-        (s.name, f"up, process {s.pid}" if s.running else "down", urls.get(s.name, "-"), str(s.log))
+        (
+            s.name,
+            f"up, process {s.pid}" if s.running else "down",
+            urls.get(s.name, "-"),
+            near(s.log),
+        )
         for s in servers
     ]
     print_table(("SERVER", "STATE", "URL", "LOG"), rows)
     if environment:
-        typer.echo(f"passwords and keys: {secrets}")
+        typer.echo(f"passwords and keys: {near(secrets)}")
     else:
         note("`mediatool up` starts them")

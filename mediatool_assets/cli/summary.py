@@ -1,5 +1,8 @@
 """What a run made, as the command line tells it."""
 
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -56,6 +59,20 @@ def version_made(run: Run, objects: "S3Objects") -> VersionMade:
         metadata=objects.uri(metadata_key(metadata.version)),
         warnings=metadata.warnings,
     )
+
+
+def program() -> str:
+    """How this program is called from here: by name, or by its path where it is not on the PATH."""
+    return (
+        "mediatool"
+        if shutil.which("mediatool")
+        else near(Path(sys.executable).parent / "mediatool")
+    )
+
+
+def near(path: Path) -> str:
+    """The path as a person in this directory would write it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def listing_command(settings: Settings) -> str:

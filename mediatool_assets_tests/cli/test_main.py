@@ -6,25 +6,13 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.cli import versions
-from mediatool_assets.cli.main import DEFECT, main
+from mediatool_assets.cli.main import COMMANDS, DEFECT, main
 from mediatool_assets_tests.cli.conftest import Run
 
-COMMANDS = (
-    "up",
-    "down",
-    "status",
-    "seed",
-    "demo",
-    "dev",
-    "export",
-    "versions",
-    "latest",
-    "show",
-    "fetch",
-)
+NAMES = tuple(command.__name__ for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", NAMES)
 def test_help_teaches_with_an_example(mediatool: Run, command: str) -> None:
     """--help of every command shows how it is called, on stdout."""
     result = mediatool(command, "--help")
@@ -39,11 +27,11 @@ def test_help_names_every_command(mediatool: Run) -> None:
     for words in ((), ("--help",), ("-h",)):
         result = mediatool(*words)
         assert result.code == 0
-        for command in COMMANDS:
+        for command in NAMES:
             assert f" {command} " in result.out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", NAMES)
 def test_unknown_option_is_wrong_usage(mediatool: Run, nowhere: Path, command: str) -> None:
     """An option that no command knows is refused by name before anything is done."""
     result = mediatool(command, "--no-such-option")

@@ -43,12 +43,14 @@ def source(
     seeded = mediatool("seed", "--scale", "0.001", "--json")
     assert (seeded.code, seeded.err) == (0, "")
     yield json.loads(seeded.out)["tables"]
+    client: pymongo.MongoClient[dict[str, object]]
     with pymongo.MongoClient(stack.environment["MEDIATOOL_MONGODB_URL"]) as client:
         for name in _databases(stack) - before:
             client.drop_database(name)
 
 
 def _databases(stack: Stack) -> set[str]:
+    client: pymongo.MongoClient[dict[str, object]]
     with pymongo.MongoClient(stack.environment["MEDIATOOL_MONGODB_URL"]) as client:
         return set(client.list_database_names())
 

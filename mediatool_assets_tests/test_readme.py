@@ -1,0 +1,155 @@
+"""The README is a demonstration: its commands exist, and they answer as it shows."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from mediatool_assets.cli import demonstration
+from mediatool_assets.cli.demonstration import Demonstration
+from mediatool_assets.cli.main import COMMANDS
+from mediatool_assets.cli.summary import VersionMade
+from mediatool_assets.definitions import defs
+from mediatool_assets.stores.local import Stack
+from mediatool_assets_tests.documents import ROOT, Fenced, blocks
+
+README = ROOT / "README.md"
+SESSIONS = [block.text for block in blocks("console", README)]
+SHELL = [
+    line
+    for page_block in (*blocks("console"), *blocks("bash"))
+    for line in page_block.text.splitlines()
+]
+
+
+def _commands(program: str) -> list[list[str]]:
+    """The words after each ``program`` at the start of a command of any page."""
+    found = (re.search(rf"(?:^|\$ |\$\(){program} (.+)", line) for line in SHELL)
+    return [
+        shlex.split(match.group(1).replace("$(", "").replace(")", ""), comments=True)
+        for match in found
+        if match
+    ]
+
+
+@pytest.mark.parametrize("words", _commands("make"), ids=" ".join)
+def test_make_targets_exist(words: list[str]) -> None:
+    """Every ``make`` of the documents is a target of the Makefile."""
+    assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", _commands("mediatool"), ids=" ".join)
+def test_commands_and_options_exist(words: list[str]) -> None:
+    """Every ``mediatool`` of the documents is a command, with options that it has."""
+    command = next(c for c in COMMANDS if c.__name__ == words[0])
+    help_text = subprocess.run(
+        [sys.executable, "-m", "mediatool_assets.cli.main", command.__name__, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for option in (word.split("=")[0] for word in words if word.startswith("--")):
+        assert option in help_text
+
+
+def _shape(text: str) -> list[str]:
+    """The text without what differs from run to run: numbers, versions, paths and padding."""
+    text = re.sub(r"; \d+ warnings?", "", text)
+    text = re.sub(r"\S*bin/mediatool", "mediatool", text)
+    text = re.sub(r"\S*(environment\.json|\w+/server\.log)", r"\1", text)
+    text = re.sub(r"[\d,.]*\d", "0", text)
+    return [re.sub(r" {2,}", "  ", line.rstrip()) for line in text.splitlines()]
+
+
+def _made(version: str) -> VersionMade:
+    return VersionMade(
+        version=version,
+        partition="2026-11-23",
+        run_id="",
+        purpose="testing",
+        notes="",
+        database=f"mediatool_{version}",
+        rows=1,
+        tables=1,
+        documents=1,
+        collections=1,
+        metadata="",
+        warnings=(),
+    )
+
+
+def test_the_demo_prints_what_the_readme_shows() -> None:
+    """The block of ``make demo`` is the Makefile's command, and the program's own last lines."""
+    versions = ("20261123-230820", "20261123-230941")
+    look = {
+        "versions": "mediatool versions",
+        "show": f"mediatool show {versions[1]}",
+        "ui": "mediatool dev",
+        "s3": "aws --endpoint-url http://127.0.0.1:1 s3 ls s3://media-tool-backups/ --recursive",
+        "mongodb": "mongodb://root:***@127.0.0.1:1/?authSource=admin",
+        "secrets": "environment.json",
+    }
+    made = Demonstration(
+        versions=versions,
+        rows={},
+        databases=tuple(f"mediatool_{version}" for version in versions),
+        objects=dict.fromkeys("abcdefghi", 1),
+        made=tuple(map(_made, versions)),
+        look=look,
+    )
+    session = next(text for text in SESSIONS if text.startswith("$ make demo\n"))
+    _, command, shown = session.split("\n", 2)
+    assert _shape(shown) == _shape(demonstration.describe(made))
+    recipe = (ROOT / "Makefile").read_text().split("\ndemo:", 1)[1].splitlines()[1]
+    assert _shape(command) == _shape(recipe.strip().replace("$(BIN)", ".venv/bin"))
+
+
+def test_the_servers_are_shown_as_the_readme_shows_them(stack: Stack) -> None:
+    """The block of ``mediatool up`` is what the program prints of running servers."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "mediatool_assets.cli.main", "up"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"MEDIATOOL_HOME": str(stack.home)},
+    ).stdout
+    shown = next(text for text in SESSIONS if text.startswith("$ mediatool up\n"))
+    assert _shape(shown.split("\n", 1)[1].split("\n$ ")[0]) == _shape(printed)
+
+
+def test_the_graph_is_that_of_the_definitions() -> None:
+    """The drawing is what scripts/asset_graph.py prints today."""
+    drawn = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "asset_graph.py"), "campaigns"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert Fenced("README.md", "mermaid", drawn) in blocks("mermaid", README)
+
+
+def test_the_example_asset_takes_a_table_that_is_there() -> None:
+    """The asset of the README is fed by an asset of ours, and counts what it is given."""
+    names: dict[str, Any] = {}
+    (block,) = blocks("python", README)
+    exec(block.text, names)  # noqa: S102  # the document's own code is what is tested
+    stages: dg.AssetsDefinition = names["stages"]
+    (upstream,) = stages.keys_by_input_name.values()
+    assert defs.resolve_asset_graph().has(upstream)
+    result = stages(pd.DataFrame({"stage": ["Live", "Won", "Live", None]}))
+    assert isinstance(result, dg.MaterializeResult)
+    assert result.metadata == {"Live": 2, "Won": 1}
+
+
+def test_the_images_are_there() -> None:
+    """Every picture that a page shows is in the repository."""
+    for page in (README, *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            assert Path(page.parent / target).is_file(), target
