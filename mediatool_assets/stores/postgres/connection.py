@@ -36,13 +36,13 @@ _DEFAULTS = {"connect_timeout": "10", "application_name": "mediatool", "keepaliv
 _FATAL_YET_PASSING = ("starting up", "shutting down", "in recovery mode", "too many clients")
 
 
-def parameters(url: Url) -> dict[str, str]:
-    """The URL as libpq's parameters, with our defaults; raises Unreachable on a wrong one."""
+def parameters(url: Url, variable: str = "MEDIATOOL_POSTGRES_URL") -> dict[str, str]:
+    """The URL of ``variable`` as libpq's parameters, with our defaults; Unreachable if it is none."""
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError:  # its text holds the URL, password and all
         raise Unreachable(
-            "MEDIATOOL_POSTGRES_URL cannot be read; "
+            f"{variable} cannot be read; "
             "write postgresql://user:password@host:port/database"
         ) from None
     return {**_DEFAULTS, **{k: str(v) for k, v in given.items() if v is not None}}
@@ -61,13 +61,14 @@ def connected(url: Url, lock_timeout: str) -> Iterator[Connection]:
     Connecting is tried four times over some seconds; a refused login or an unknown database is not
     tried again. Raises Unreachable and, from the body, what ``translated`` raises.
     """
-    info = make_conninfo("", **parameters(url) | {"client_encoding": "UTF8"})
-    with translated(instance(url)), _connect(info) as connection:
+    with translated(instance(url)), connect(parameters(url)) as connection:
         _settle(connection, _SESSION | {"lock_timeout": lock_timeout})
         yield connection
 
 
-def _connect(info: str) -> Connection:
+def connect(given: dict[str, str]) -> Connection:
+    """Connect with these parameters, tried again while the server may yet come; psycopg's errors."""
+    info = make_conninfo("", **given | {"client_encoding": "UTF8"})
     retrying = Retrying(
         retry=retry_if_exception(_passes),
         stop=stop_after_attempt(4),
@@ -101,36 +102,39 @@ def translated(where: str) -> Iterator[None]:
         yield
     except errors.LockNotAvailable as error:
         raise BadSource(
-            f"{where}: another session holds a lock that stops reading ({_said(error)}); "
+            f"{where}: another session holds a lock that stops reading ({said(error)}); "
             "find it in pg_locks, end it or wait for it, and run again"
         ) from error
     except errors.InsufficientPrivilege as error:
         raise BadSource(
-            f"{where}: {_said(error)}; let the exporting role read every table of the schema "
+            f"{where}: {said(error)}; let the exporting role read every table of the schema "
             "(GRANT pg_read_all_data, and BYPASSRLS where there are row policies)"
         ) from error
     except (errors.OutOfMemory, errors.ConfigurationLimitExceeded) as error:
         raise BadSource(
-            f"{where}: {_said(error)}; raise max_locks_per_transaction on the server, "
+            f"{where}: {said(error)}; raise max_locks_per_transaction on the server, "
             "or exclude tables"
         ) from error
     except psycopg.OperationalError as error:
         raise Unreachable(
-            f"{where}: {_said(error)}; see that the server runs and MEDIATOOL_POSTGRES_URL is right"
+            f"{where}: {said(error)}; see that the server runs and MEDIATOOL_POSTGRES_URL is right"
         ) from error
     except psycopg.Error as error:
         raise BadSource(
-            f"{where}: {_said(error)}; correct it in the source, or exclude the table"
+            f"{where}: {said(error)}; correct it in the source, or exclude the table"
         ) from error
 
 
-def _said(error: psycopg.Error) -> str:
+def said(error: psycopg.Error) -> str:
     """The server's own words on one line."""
     return " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__
 
 
 def begin(connection: Connection, snapshot: str | None = None) -> None:
     """Open a transaction that only reads and stays at one instant, another session's if named."""
-    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    if snapshot is not None:
-        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+    statements = sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    if snapshot is None:
+        connection.execute(statements)
+    else:
+        importing = sql.SQL("; SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot))
+        connection.execute(statements + importing)

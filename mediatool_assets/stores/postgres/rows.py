@@ -3,15 +3,24 @@
 docs/archive-format.md says what each type becomes; ``domain.copy_text`` is the way back.
 """
 
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from psycopg import Copy, sql
 
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.settings import Url
-from mediatool_assets.stores.postgres.connection import begin, connected
+from mediatool_assets.stores.postgres.connection import (
+    Connection,
+    begin,
+    connected,
+    instance,
+    translated,
+)
 from mediatool_assets.stores.postgres.jsonb import JsonbColumns
 
 BATCH_BYTES = 1 << 20  # a second copy of a batch is made to search it: let it stay in the cache
@@ -110,7 +119,11 @@ def _jsonb(table: Table) -> list[str]:
 
 @dataclass(frozen=True)
 class PostgresRows:
-    """A RowReader: joins the coordinator's snapshot anew for every chunk, and holds nothing."""
+    """A RowReader: joins the coordinator's snapshot anew for every chunk.
+
+    Between chunks a thread keeps its session, outside of any transaction, so that chunks of narrow
+    rows do not cost a connection each; it ends with the process, or when another snapshot is read.
+    """
 
     url: Url = field(repr=False)
     snapshot: str
@@ -118,11 +131,39 @@ class PostgresRows:
 
     def read(self, table: Table, chunk: Chunk) -> Iterator[list[bytes]]:
         """Batches of NDJSON rows without newlines, in the table's order."""
-        with connected(self.url, self.lock_timeout) as connection:
+        jsonb = _jsonb(table)
+        with translated(f"{instance(self.url)}, {table.name}"), self._session() as connection:
             begin(connection, self.snapshot)
             with connection.cursor().copy(copy_query(table, chunk)) as copy:
-                jsonb = _jsonb(table)
                 yield from _with_jsonb(copy, JsonbColumns(jsonb)) if jsonb else _plain(copy)
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _session(self) -> Iterator[Connection]:
+        """This thread's session, handed back only if all went well."""
+        kept: _Kept | None = _KEPT.__dict__.pop("session", None)
+        if kept is not None and kept.reader != self:
+            kept.closing.close()
+            kept = None
+        if kept is None:
+            closing = ExitStack()
+            session = closing.enter_context(connected(self.url, self.lock_timeout))
+            kept = _Kept(self, session, closing)
+        try:
+            yield kept.connection
+        except BaseException:
+            kept.closing.close()
+            raise
+        _KEPT.session = kept
+
+
+class _Kept(NamedTuple):
+    reader: PostgresRows
+    connection: Connection
+    closing: ExitStack
+
+
+_KEPT = threading.local()
 
 
 def _plain(copy: Copy) -> Iterator[list[bytes]]:
