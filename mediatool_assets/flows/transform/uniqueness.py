@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import bson
-import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mediatool_assets.archive.gzip_members import decompress
 from mediatool_assets.archive.reader import split_documents
@@ -47,12 +48,25 @@ def require_unique(
 
 
 def _repeated(identities: Sequence[Path], rows: int) -> set[int]:
-    """The hashes that occur more than once."""
-    passes = rows // _PASS_ROWS + 1
+    """The hashes that occur more than once, found in passes over a share of them each."""
+    passes = 1 << (rows // _PASS_ROWS).bit_length()
     repeated: set[int] = set()
     for turn in range(passes):
-        parts = [np.fromfile(path, dtype=np.uint64) for path in identities]
-        mine = [part[part % np.uint64(passes) == turn] for part in parts] if passes > 1 else parts
-        hashes = np.sort(np.concatenate([*mine, np.empty(0, np.uint64)]))
-        repeated.update(int(number) for number in hashes[1:][hashes[1:] == hashes[:-1]])
+        mine = [
+            hashes.filter(pc.equal(pc.bit_wise_and(hashes, _one(passes - 1)), _one(turn)))
+            for hashes in map(_hashes, identities)
+        ]
+        ordered = pa.concat_arrays([*mine, _hashes(None)]).sort()
+        if len(ordered) > 1:
+            same = pc.equal(ordered[1:], ordered[:-1])
+            repeated.update(ordered[1:].filter(same).to_pylist())
     return repeated
+
+
+def _hashes(path: Path | None) -> pa.Array:
+    data = path.read_bytes() if path is not None else b""
+    return pa.Array.from_buffers(pa.uint64(), len(data) // 8, [None, pa.py_buffer(data)])
+
+
+def _one(number: int) -> pa.Scalar:
+    return pa.scalar(number, pa.uint64())

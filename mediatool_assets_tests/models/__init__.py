@@ -1,0 +1,1 @@
+"""The shipped models, on the data that they are for."""

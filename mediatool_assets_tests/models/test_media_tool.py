@@ -1,0 +1,73 @@
+"""media_tool.yaml makes of the demo source what MongoDB takes, and leaves no row behind."""
+
+from concurrent.futures import Executor
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.domain.resolution import resolve
+from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.load import load
+from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.transform import transform
+from mediatool_assets.seed import seed
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.raw_archives import documents as documents_of
+from mediatool_assets_tests.twins import DirectoryObjects
+
+MODEL = load_model(SHIPPED_MODEL)
+
+
+def source_of(url: str) -> PostgresSource:
+    """A demo source of the smallest size, with every table filled."""
+    seed(url, scale=0.002, full=True)
+    return PostgresSource.of(Settings.parse({"MEDIATOOL_POSTGRES_URL": url}))
+
+
+def test_the_model_knows_every_table_and_column(postgres_database: str) -> None:
+    """The demo source as of its first day has drifted in nothing."""
+    with source_of(postgres_database).snapshot() as snapshot:
+        resolution = resolve(MODEL, snapshot.schema)
+        assert resolution.warnings == ()
+        assert {table.name for table in snapshot.schema.tables} == set(MODEL.tables)
+
+
+@pytest.fixture
+def twin(tmp_path: Path) -> DirectoryObjects:
+    """A bucket in a directory."""
+    return DirectoryObjects(tmp_path / "bucket")
+
+
+def test_the_demo_source_reaches_mongodb_whole(
+    postgres_database: str,
+    twin: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    tmp_path: Path,
+) -> None:
+    """Every validator accepts its data, every row has a home, and joins follow the right keys."""
+    version = Version.parse("20250621-143001")
+    raw = export(source_of(postgres_database), twin, pool, version, tmp_path).manifest
+    made = transform(twin, pool, version, MODEL, tmp_path).manifest
+    loaded = load(twin, documents, pool, version)
+    assert loaded.documents == {name: member.rows for name, member in made.collections().items()}
+    rows = made.facts["rows"]
+    assert isinstance(rows, dict)
+    assert {table: counts["in"] for table, counts in rows.items()} == {
+        table: member.rows for table, member in raw.tables().items()
+    }
+    campaigns = documents_of(twin, "campaigns", version)
+    users = {user["_id"]: user for user in documents_of(twin, "users", version)}
+    for campaign in campaigns:
+        owner = campaign["team"]["owner"]
+        if owner is not None:
+            assert users[owner["id"]]["zohoUserId"] == campaign["ownerUserId"]
+        assert all(trader["id"] in users for trader in campaign["team"]["mediaTraders"])
+    lines = documents_of(twin, "lineItems", version)
+    assert sum(campaign["lineItemCount"] for campaign in campaigns) == sum(
+        line["campaignId"] in {campaign["_id"] for campaign in campaigns} for line in lines
+    )
+    documents.drop(loaded.database)
