@@ -28,7 +28,7 @@ def test_the_daily_job_makes_every_asset_once(day: Day) -> None:
     """One materialization of each asset, all in today's partition."""
     events = day.result.get_asset_materialization_events()
     made = [event.materialization.asset_key for event in events]
-    assert sorted(key.path for key in made) == sorted(map(list, ASSETS))
+    assert sorted(tuple(key.path) for key in made) == sorted(ASSETS)
     assert {event.partition for event in events} == {day.partition}
 
 
