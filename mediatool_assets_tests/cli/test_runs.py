@@ -15,6 +15,8 @@ import psycopg
 import pymongo
 import pytest
 
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
@@ -145,3 +147,30 @@ def test_an_empty_database_cannot_be_exported(
     assert result.code == 3
     assert "absent" in result.err
     assert list(objects.list("postgres-exports/")) == []
+
+
+def test_demo_makes_two_versions_on_the_local_servers(
+    mediatool: Run, nowhere: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo meets local servers only, and tells exactly what it has made there."""
+    monkeypatch.setenv("MEDIATOOL_HOME", str(stack.home))
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", "postgresql://somebody.s.own.server/production")
+    result = mediatool("demo", "--scale", "0.001", "--json")
+    assert (result.code, result.err) == (0, "")
+    made = json.loads(result.out)
+
+    daily, edited = made["versions"]
+    assert [m["purpose"] for m in made["made"]] == ["daily_backup", "testing"]
+    assert made["rows"][daily]["in"] != made["rows"][edited]["in"]
+    assert made["databases"] == [f"mediatool_{daily}", f"mediatool_{edited}"]
+    assert set(made["databases"]) <= _databases(stack)
+    objects = S3Objects.of(Settings.parse(stack.environment))
+    there = {info.key: info.size for info in objects.list("")}
+    assert made["objects"].items() <= there.items()
+    day = Version.parse(edited).partition
+    assert [key for key in made["objects"] if edited in key] == [
+        f"mongodb-dumps/{day}/mediatool_{edited}.tar.gz",
+        f"postgres-exports/metadata/{day}/{edited}.json",
+        f"postgres-exports/raw/{day}/{edited}-raw.tar.gz",
+        f"postgres-exports/transformed/{day}/{edited}-transformed.tar.gz",
+    ]
