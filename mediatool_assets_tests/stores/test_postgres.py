@@ -138,6 +138,25 @@ def test_a_table_made_while_waiting_for_locks_is_there(postgres_database: Url) -
     assert names == ["added", "renamed"]
 
 
+def test_a_migration_that_waits_behind_the_export_does_not_hang_it(postgres_database: Url) -> None:
+    """Workers and pg_dump queue behind the migration, as PostgreSQL has it, and give up in time."""
+    run(postgres_database, "CREATE SCHEMA a; CREATE TABLE a.t AS SELECT 1 AS id")
+    source = PostgresSource(postgres_database, "a", lock_timeout="200ms")
+    migration = threading.Thread(
+        target=run, args=(postgres_database, "ALTER TABLE a.t ADD COLUMN more integer")
+    )
+    with source.snapshot() as snapshot:
+        table = snapshot.schema.table("t")
+        chunks = snapshot.chunks(table)
+        migration.start()
+        wait_until(postgres_database, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
+        with pytest.raises(BadSource, match=r"lock.*run again"):
+            list(snapshot.reader.read(table, chunks[0]))
+        with pytest.raises(BadSource, match=r"statement timeout.*LOCK TABLE"):
+            snapshot.ddl()
+    migration.join()
+
+
 def test_chunks_cover_the_table_row_by_row(postgres_database: Url) -> None:
     """Exact counts, aligned to rows, over pages with holes and moved rows."""
     run(
@@ -252,6 +271,18 @@ def test_ddl_has_neither_clock_nor_chance(postgres_database: Url) -> None:
     source = PostgresSource(postgres_database, "a")
     with source.snapshot() as one_snapshot, source.snapshot() as two_snapshot:
         assert one_snapshot.ddl() == two_snapshot.ddl()
+
+
+def test_extensions_that_the_schema_needs_are_in_its_ddl(postgres_database: Url) -> None:
+    """Their types are exported as they print themselves, and can be restored."""
+    run(
+        postgres_database,
+        "CREATE EXTENSION vector; CREATE SCHEMA a; CREATE TABLE a.t (v vector(2), vs vector[]);"
+        "INSERT INTO a.t VALUES ('[1,2.5]', '{\"[1,2]\"}')",
+    )
+    with PostgresSource(postgres_database, "a").snapshot() as snapshot:
+        assert b"CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public" in snapshot.ddl()
+        assert read(snapshot, "t") == [rb'{"v":"[1,2.5]","vs":"{\"[1,2]\"}"}']
 
 
 def test_no_pg_dump_of_the_servers_age_is_a_clear_error() -> None:

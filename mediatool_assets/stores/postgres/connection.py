@@ -37,13 +37,12 @@ _FATAL_YET_PASSING = ("starting up", "shutting down", "in recovery mode", "too m
 
 
 def parameters(url: Url, variable: str = "MEDIATOOL_POSTGRES_URL") -> dict[str, str]:
-    """The URL of ``variable`` as libpq's parameters, with our defaults; Unreachable if it is none."""
+    """The URL of ``variable`` as libpq's parameters, with our defaults; raises Unreachable."""
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError:  # its text holds the URL, password and all
         raise Unreachable(
-            f"{variable} cannot be read; "
-            "write postgresql://user:password@host:port/database"
+            f"{variable} cannot be read; write postgresql://user:password@host:port/database"
         ) from None
     return {**_DEFAULTS, **{k: str(v) for k, v in given.items() if v is not None}}
 
@@ -67,7 +66,7 @@ def connected(url: Url, lock_timeout: str) -> Iterator[Connection]:
 
 
 def connect(given: dict[str, str]) -> Connection:
-    """Connect with these parameters, tried again while the server may yet come; psycopg's errors."""
+    """Connect, and try again while the server may yet come; raises psycopg's own errors."""
     info = make_conninfo("", **given | {"client_encoding": "UTF8"})
     retrying = Retrying(
         retry=retry_if_exception(_passes),

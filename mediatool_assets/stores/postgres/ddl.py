@@ -46,7 +46,9 @@ ORDER BY 1
 """
 
 
-def dump_ddl(connection: Connection, url: Url, schema: Schema, snapshot: str) -> bytes:
+def dump_ddl(
+    connection: Connection, url: Url, schema: Schema, snapshot: str, lock_timeout: str
+) -> bytes:
     """``schema.sql``: equal schemas, equal bytes. Raises BadSource; Misuse without a pg_dump."""
     program = find_pg_dump(connection.info.server_version // 10_000)
     extensions = [
@@ -60,6 +62,7 @@ def dump_ddl(connection: Connection, url: Url, schema: Schema, snapshot: str) ->
         f"--schema={_quoted(schema.name)}",
         *(f"--extension={_quoted(extension)}" for extension in extensions),
         f"--snapshot={snapshot}",
+        f"--lock-wait-timeout={lock_timeout}",
         "--encoding=UTF8",
         "--no-password",
         *_restrict_key(program),

@@ -117,7 +117,8 @@ class PostgresSnapshot:
 
     def ddl(self) -> bytes:
         """The schema as pg_dump writes it, and where its sequences stand."""
-        return dump_ddl(self.connection, self.source.url, self.schema, self.name)
+        source = self.source
+        return dump_ddl(self.connection, source.url, self.schema, self.name, source.lock_timeout)
 
     def chunks(self, table: Table) -> list[Chunk]:
         """The table in chunks, in order, with their exact row counts; none for an empty one."""
