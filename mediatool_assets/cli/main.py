@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(error, str(error), error.exit_code, session)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        message = f"{where}{error.strerror or error}; free it, or name another place"
+        message = f"{where}{error.strerror or error}; make room, or name another place"
         return _report(error, message, 2, session)
     except Exception as error:  # noqa: BLE001  # the one place; a defect must not show a traceback
         message = (

@@ -1,5 +1,8 @@
 """Wrong input for every command: its exit code, and a line or two that name the next step."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,6 +196,31 @@ def test_version_is_the_package_s(mediatool: Run) -> None:
     """--version prints the installed version."""
     result = mediatool("--version")
     assert (result.code, result.out.count("."), result.err) == (0, 2, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("mediatool la", ["latest"]),
+        ("mediatool fetch --ki", ["--kind"]),
+        ("mediatool fetch --kind ", ["raw", "transformed", "dump"]),
+    ],
+)
+def test_shell_completes(line: str, offered: list[str]) -> None:
+    """Commands, options and their values are offered to the shell."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("mediatool")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ
+        | {
+            "_MEDIATOOL_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(line.count(" ")),
+        },
+    )
+    assert done.stdout.split() == offered
 
 
 def test_main_returns_the_exit_code() -> None:
