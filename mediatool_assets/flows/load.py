@@ -1,6 +1,6 @@
 """Load: a transformed archive into its MongoDB database, re-read and compared, marked last."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import cast
@@ -20,8 +20,6 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, silent
 from mediatool_assets.flows.ranges import Range, ranges
 from mediatool_assets.flows.tasks import in_order
-
-_TASK_BYTES = 1 << 24  # of BSON: 2 workers end together within a tenth of a second of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,25 +131,13 @@ def _insert(
     shares = [
         _Insertion(documents, database, name, ArchiveReader(archive.source), tuple(blocks))
         for name, member in archive.manifest.collections().items()
-        for blocks in _shares(member.blocks)
+        for blocks in archives.shares(member.blocks)
     ]
     done, total = 0, archive.manifest.rows
     with in_order(executor, _insert_share, shares) as inserted:
         for rows in inserted:
             done += rows
             progress("load", done, total)
-
-
-def _shares(blocks: Iterable[Block]) -> Iterator[list[Block]]:
-    """Group consecutive blocks up to _TASK_BYTES, or with the last block a little more."""
-    share: list[Block] = []
-    for block in blocks:
-        share.append(block)
-        if sum(b.bytes for b in share) >= _TASK_BYTES:
-            yield share
-            share = []
-    if share:
-        yield share
 
 
 def _insert_share(share: _Insertion) -> int:

@@ -4,7 +4,7 @@ Whatever is handed to a worker (a RowReader, an ObjectStore, a DocumentStore, By
 it holds settings, and connects when it is first used in its process.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.objects import ObjectInfo
+from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.schema import Schema, Table
 
 
@@ -142,6 +143,57 @@ class DocumentStore(Protocol):
 
     def facts(self) -> dict[str, str | int | None]:
         """Server version, for the manifest."""
+
+
+class RowWriter(Protocol):
+    """Writes rows in a worker, into the database of a restoration."""
+
+    def copy(self, schema: str, table: Table, lines: Iterable[bytes]) -> int:
+        """Lines of COPY's text format, each with its newline: all of them or none; counts them."""
+
+
+class Restoration(Protocol):
+    """A database that is being filled. It has its name, and counts, only once it is marked."""
+
+    @property
+    def writer(self) -> RowWriter:
+        """What workers write with."""
+
+    def run(self, statements: Mapping[str, str]) -> None:
+        """Execute statements by what they make, in order; raises CheckFailed naming that."""
+
+    def settle(self, schema: Schema) -> None:
+        """Put its sequences where they stood, gather statistics, fill materialized views."""
+
+    def source(self, schema: str) -> Source:
+        """What has been restored, to be read as a source is."""
+
+    def mark(self, marker: Marker) -> None:
+        """Put the marker on the database and give it its name, both or neither: the last step."""
+
+
+class Target(Protocol):
+    """A PostgreSQL server that versions are restored to, each into a database of its own."""
+
+    @property
+    def server(self) -> str:
+        """``host:port``."""
+
+    def facts(self) -> dict[str, str | int | None]:
+        """The server's version."""
+
+    def marker(self, database: str) -> Marker | None:
+        """What a restored database says of itself; None where there is none or it is not ours."""
+
+    def database(self, database: str, schema: str) -> Source:
+        """A schema of a restored database, to be read as a source is."""
+
+    def restoration(self, database: str, *, replace: bool) -> AbstractContextManager[Restoration]:
+        """A database to fill; on an error nothing of it is left.
+
+        Raises AlreadyExists for one that was restored before unless ``replace`` (it is replaced at
+        the end, not before), and Refused for any other database of the name.
+        """
 
 
 class Progress(Protocol):

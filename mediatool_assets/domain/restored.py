@@ -1,0 +1,79 @@
+"""What a restore leaves behind: the marker on its PostgreSQL database, and its line of evidence."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from mediatool_assets.domain.version import Version
+
+RESTORES_PREFIX = "postgres-exports/restores/"
+
+RestoreTo = Literal["postgres", "mongodb"]
+
+
+class Marker(
+    msgspec.Struct, frozen=True, omit_defaults=True, tag_field="mediatool", tag="restored"
+):
+    """The comment of a restored PostgreSQL database; one without it was never finished.
+
+    ``tables`` names the restored ones where they are not all: such a database is a part, and not
+    ``complete``. ``left_out`` names the foreign keys that a part cannot hold.
+    """
+
+    version: str
+    complete: bool
+    rows: int
+    tables: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, comment: str | None) -> "Marker | None":
+        """The marker that a database's comment holds; None for any other comment."""
+        try:
+            return msgspec.json.decode(comment or "", type=cls)
+        except msgspec.DecodeError:
+            return None
+
+    def __str__(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One restore that was carried out: ``verified``, or ``failed`` and why.
+
+    ``who`` is the account that asked for it, ``server`` the host that it went to; ``rows`` are rows
+    or documents, by table or collection. Kept for good, one small object for each.
+    """
+
+    version: str
+    to: RestoreTo
+    database: str
+    server: str
+    who: str
+    began: str
+    seconds: float
+    verdict: Literal["verified", "failed"]
+    rows: dict[str, int] = {}
+    part: bool = False
+    reason: str | None = None
+
+
+def restore_key(version: Version, began: datetime, to: RestoreTo) -> str:
+    """Where the evidence of a restore lies: by the version's day, then in order of time."""
+    return f"{restores_prefix(version)}{began:%Y%m%dT%H%M%S.%f}-{to}.json"
+
+
+def restores_prefix(version: Version) -> str:
+    """What the evidence of all restores of a version begins with."""
+    return f"{RESTORES_PREFIX}{version.partition}/{version}-"
+
+
+def encode(evidence: Evidence) -> bytes:
+    """The bytes of the object: one line of JSON."""
+    return msgspec.json.encode(evidence) + b"\n"
+
+
+def decode(data: bytes) -> Evidence:
+    """Read an object of evidence; raises msgspec.DecodeError on anything else."""
+    return msgspec.json.decode(data, type=Evidence)

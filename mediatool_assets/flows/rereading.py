@@ -1,0 +1,41 @@
+"""Tables of a database read again to their end, for their fingerprints."""
+
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from mediatool_assets.domain.chunk import Chunk
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.flows.ports import Progress, RowReader, Snapshot
+from mediatool_assets.flows.tasks import in_order
+
+_AHEAD = 16  # chunks: keeps the workers of one machine busy
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    reader: RowReader
+    table: Table
+    chunk: Chunk
+
+
+def fingerprint_share(share: _Share) -> Fingerprint:
+    """In a worker: the fingerprint of a chunk's rows; a batch in memory."""
+    return sum(map(Fingerprint.of, share.reader.read(share.table, share.chunk)), Fingerprint())
+
+
+def reread(
+    snapshot: Snapshot, executor: Executor, tables: Iterable[Table], progress: Progress
+) -> dict[str, Fingerprint]:
+    """The fingerprint of every table's rows, by the reader that exports use; raises as it does."""
+    chunks = {table.name: (table, snapshot.chunks(table)) for table in tables}
+    found = dict.fromkeys(chunks, Fingerprint())
+    shares = [_Share(snapshot.reader, t, chunk) for t, of in chunks.values() for chunk in of]
+    total, done = sum(share.chunk.rows for share in shares), 0
+    with in_order(executor, fingerprint_share, shares, ahead=_AHEAD) as fingerprints:
+        for share, fingerprint in zip(shares, fingerprints, strict=True):
+            found[share.table.name] += fingerprint
+            done += fingerprint.count
+            progress("read back", done, total)
+    return found

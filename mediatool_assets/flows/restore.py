@@ -1,0 +1,255 @@
+"""Restore: a version's raw archive into a new PostgreSQL database, read back and compared."""
+
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.domain import ddl_script
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.copy_text import line_writer
+from mediatool_assets.domain.ddl_script import Entry, Script
+from mediatool_assets.domain.errors import (
+    BadArchive,
+    CheckFailed,
+    CountMismatch,
+    Misuse,
+    NotFound,
+)
+from mediatool_assets.domain.keys import postgres_database
+from mediatool_assets.domain.manifest import Block
+from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.schema import Enum, Schema, Sequence, Table
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.ports import ObjectStore, Progress, RowWriter, Target, silent
+from mediatool_assets.flows.rereading import reread
+from mediatool_assets.flows.tasks import in_order
+
+_Named = Table | Enum | Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A database that was restored and read back; ``rows`` are by table or collection.
+
+    ``part`` where not all of the version was asked for; ``left_out`` names the foreign keys that it
+    cannot hold then.
+    """
+
+    database: str
+    rows: dict[str, int]
+    part: bool = False
+    left_out: tuple[str, ...] = ()
+
+
+def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; the rest is optional
+    objects: ObjectStore,
+    target: Target,
+    executor: Executor,
+    version: Version,
+    *,
+    database: str | None = None,
+    tables: Iterable[str] | None = None,
+    replace: bool = False,
+    progress: Progress = silent,
+) -> Restored:
+    """Restore the version's raw archive into ``database``, by default ``media_tool_{version}``.
+
+    Tables first, then rows, then keys, indexes and all else that pg_dump puts after the data; then
+    every row is read back as an export reads it and compared with the manifest, and the structure
+    with ``schema.json``; only then the database gets its marker and its name. Of ``tables`` alone,
+    all tables are made and these are filled. Raises AlreadyExists, Refused, NotFound, Misuse,
+    BadArchive, CheckFailed, Unreachable; then nothing was left.
+    """
+    run = _Restore(archives.reader(objects, "raw", version), executor, progress)
+    run.choose(tables)
+    run.check_server(target)
+    name = postgres_database(version) if database is None else database
+    with target.restoration(name, replace=replace) as work:
+        work.run(_statements(run.script.before))
+        run.copy(work.writer)
+        work.run(_statements(e for e in run.script.after if e.name not in run.left_out))
+        work.settle(run.schema)
+        with work.source(run.schema.name).snapshot() as snapshot:
+            run.compare_structure(snapshot.schema)
+            fingerprints = reread(snapshot, executor, run.tables, progress)
+        run.compare_rows({table: str(found) for table, found in fingerprints.items()})
+        rows = {table.name: run.members[table.name].rows for table in run.tables}
+        work.mark(
+            Marker(
+                str(version),
+                complete=not run.part,
+                rows=sum(rows.values()),
+                tables=tuple(rows) if run.part else (),
+                left_out=run.left_out,
+            )
+        )
+    return Restored(name, rows, run.part, run.left_out)
+
+
+class _Restore:
+    """What one restore reads, and what it has to come to."""
+
+    def __init__(self, archive: ArchiveReader, executor: Executor, progress: Progress) -> None:
+        self._archive, self._executor, self._progress = archive, executor, progress
+        self.members = archive.manifest.tables()
+        self.schema, self.script = _read(archive)
+        self.tables = [t for t in self.schema.tables if t.name in self.members]
+        self.part = False
+        self.left_out: tuple[str, ...] = ()
+        self._same_server = False
+
+    def choose(self, names: Iterable[str] | None) -> None:
+        """Restore these tables alone; raises NotFound for one that the archive does not have."""
+        if names is not None:
+            names = set(names)
+            if odd := sorted(names - self.members.keys()):
+                raise NotFound(
+                    f"{self._archive.source.name} has no rows of {', '.join(odd)}; it has those of "
+                    + ", ".join(sorted(self.members))
+                )
+            self.tables = [t for t in self.tables if t.name in names]
+        filled = {table.name for table in self.tables}
+        self.part = filled != {table.name for table in self.schema.tables}
+        self.left_out = tuple(
+            f"{table.name} {key.name}"
+            for table in self.schema.tables
+            for key in table.foreign_keys
+            if key.table not in filled and table.name in filled
+        )
+
+    def check_server(self, target: Target) -> None:
+        """Raise Misuse where the server is older than the one that the rows came from."""
+        source = _major(self._archive.manifest.source.get("server_version"))
+        found = _major(target.facts().get("server_version"))
+        if found < source:
+            raise Misuse(
+                f"the version came from PostgreSQL {source} and {target.server} is {found}; set "
+                f"MEDIATOOL_RESTORE_POSTGRES_URL to a server of {source} or newer"
+            )
+        self._same_server = found == source
+
+    def copy(self, writer: RowWriter) -> None:
+        """Every table's rows, all workers at work; raises CountMismatch."""
+        shares = [
+            _Share(writer, ArchiveReader(self._archive.source), self.schema.name, table, blocks)
+            for table in self.tables
+            for blocks in map(tuple, archives.shares(self.members[table.name].blocks))
+        ]
+        copied = dict.fromkeys((table.name for table in self.tables), 0)
+        total, done = sum(self.members[table].rows for table in copied), 0
+        with in_order(self._executor, copy_share, shares) as counts:
+            for share, rows in zip(shares, counts, strict=True):
+                copied[share.table.name] += rows
+                done += rows
+                self._progress(share.table.name, done, total)
+        for table, rows in copied.items():
+            if rows != self.members[table].rows:
+                raise CountMismatch(table, "rows copied", self.members[table].rows, rows)
+
+    def compare_structure(self, found: Schema) -> None:
+        """Raise CheckFailed where a table, key, index or sequence is not as ``schema.json`` says.
+
+        A newer server may print defaults and definitions in other words; those are compared only
+        where both are of one major version.
+        """
+        wanted = _without(self.schema, set(self.left_out), texts=self._same_server)
+        found = _without(found, set(), texts=self._same_server)
+        odd = [
+            name
+            for kind in ("tables", "enums", "sequences")
+            for name in _differing(getattr(wanted, kind), getattr(found, kind))
+        ]
+        if wanted.views != found.views:
+            odd += sorted({*wanted.views} ^ {*found.views})
+        if odd:
+            raise CheckFailed(
+                f"{', '.join(odd)}: not made as schema.json says; nothing was restored: see "
+                "schema.sql of the archive"
+            )
+
+    def compare_rows(self, found: dict[str, str]) -> None:
+        """Raise CountMismatch where a table's rows are not those of the archive."""
+        for table, fingerprint in found.items():
+            wanted = self.members[table].fingerprint
+            if fingerprint != wanted:
+                raise CountMismatch(table, "rows and fingerprint restored", wanted, fingerprint)
+
+
+def _read(archive: ArchiveReader) -> tuple[Schema, Script]:
+    try:
+        schema = schemas.decode(archive.read_file("schema.json"))
+        return schema, ddl_script.parse(archive.read_file("schema.sql").decode())
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadArchive(archive.source.name, f"its schema cannot be read: {error}") from error
+
+
+def _major(version: str | int | None) -> int:
+    found = re.match(r"\d+", str(version))
+    return int(found[0]) if found else 0
+
+
+def _statements(entries: Iterable[Entry]) -> dict[str, str]:
+    """What to execute, by what it makes; numbered, as a function's name can stand twice."""
+    return {f"{e.kind} {e.name} ({n})": e.sql for n, e in enumerate(entries) if e.sql}
+
+
+def _without(schema: Schema, left_out: set[str], *, texts: bool) -> Schema:
+    """The structure to compare: without some foreign keys and, unless ``texts``, server's words."""
+    tables = (
+        msgspec.structs.replace(
+            table,
+            foreign_keys=tuple(
+                key for key in table.foreign_keys if f"{table.name} {key.name}" not in left_out
+            ),
+            indexes=tuple(
+                index if texts else msgspec.structs.replace(index, definition="")
+                for index in table.indexes
+            ),
+            columns=tuple(
+                column if texts else msgspec.structs.replace(column, default=None)
+                for column in table.columns
+            ),
+        )
+        for table in schema.tables
+    )
+    return msgspec.structs.replace(schema, tables=tuple(tables))
+
+
+def _differing(wanted: Iterable[_Named], found: Iterable[_Named]) -> Iterator[str]:
+    """The names of what stands on one side only, or differs."""
+    left, right = ({item.name: item for item in side} for side in (wanted, found))
+    for name in sorted(left.keys() | right.keys()):
+        if left.get(name) != right.get(name):
+            yield name
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """Consecutive blocks of one table, for one worker to copy."""
+
+    writer: RowWriter
+    archive: ArchiveReader
+    schema: str
+    table: Table
+    blocks: tuple[Block, ...]
+
+
+def copy_share(share: _Share) -> int:
+    """In a worker: copy the rows of a share, one block in memory; returns how many."""
+    return share.writer.copy(share.schema, share.table, _lines(share))
+
+
+def _lines(share: _Share) -> Iterator[bytes]:
+    line = line_writer(share.table)
+    for content in share.archive.blocks(share.blocks):
+        try:
+            yield b"".join([line(row) + b"\n" for row in split_lines(content)])
+        except (msgspec.DecodeError, KeyError) as error:
+            raise BadArchive(
+                share.archive.source.name, f"a row of {share.table.name} cannot be read ({error})"
+            ) from error

@@ -1,0 +1,238 @@
+"""PostgreSQL as the target: a version in a database of its own, which has its name only when whole.
+
+A restore works in ``{database}.restoring``. The last step, one transaction, puts the marker on it
+and gives it its name. So a killed restore leaves nothing under that name, and what it did leave is
+removed by the next one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from mediatool_assets.domain.copy_text import copied_columns
+from mediatool_assets.domain.errors import AlreadyExists, Misuse, Refused
+from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.stores.postgres.connection import Connection, parameters
+from mediatool_assets.stores.postgres.source import PostgresSource
+from mediatool_assets.stores.postgres.target_session import VARIABLE, session, translated
+
+_WORKING = ".restoring"
+_LONGEST = 63 - len(_WORKING)  # bytes: PostgreSQL cuts a longer name
+
+# In the order in which they were made: one that reads another comes after it.
+_MATERIALIZED = """
+SELECT relname FROM pg_class WHERE relkind = 'm' AND relnamespace = %s::regnamespace ORDER BY oid
+"""
+
+
+@dataclass(frozen=True)
+class PostgresTarget:
+    """A server that versions are restored to, each into a database of its own.
+
+    No database is ever replaced but one that carries a restore's marker. ``source`` is the URL of
+    the source, whose name no restore may take.
+    """
+
+    url: Url = field(repr=False)
+    source: Url | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "PostgresTarget":
+        """The server of ``MEDIATOOL_RESTORE_POSTGRES_URL``; raises BadSettings without it."""
+        settings.require("restore_postgres_url")
+        assert settings.restore_postgres_url is not None  # noqa: S101 # ``require`` has seen to it
+        return cls(settings.restore_postgres_url, settings.postgres_url)
+
+    @property
+    def server(self) -> str:
+        """``host:port``, for messages and evidence."""
+        given = parameters(self.url, VARIABLE)
+        return f"{given.get('host', 'localhost')}:{given.get('port', 5432)}"
+
+    def facts(self) -> dict[str, str | int | None]:
+        """The server's version."""
+        with session(self.url) as connection:
+            return {"server_version": connection.info.parameter_status("server_version")}
+
+    def marker(self, database: str) -> Marker | None:
+        """What a restored database says of itself; None where there is none, or it is not ours."""
+        with session(self.url) as connection:
+            return Marker.read(_comment(connection, database))
+
+    def database(self, database: str, schema: str) -> PostgresSource:
+        """A schema of one of the server's databases, to be read as a source is."""
+        given = parameters(self.url, VARIABLE) | {"dbname": database}
+        return PostgresSource(Url(make_conninfo("", **given)), schema)
+
+    @contextmanager
+    def restoration(self, database: str, *, replace: bool) -> Iterator["PostgresRestoration"]:
+        """An empty database to fill, which becomes ``database`` when it is marked, or goes away.
+
+        Raises AlreadyExists for a restored one unless ``replace``, Refused for any other that has
+        the name, and where another restore of it is under way.
+        """
+        self._check_name(database)
+        with session(self.url, doing="restore") as connection:
+            _claim(connection, database)
+            self._check_free(connection, database, replace)
+            working = database + _WORKING
+            _drop(connection, working)
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
+                    sql.Identifier(working)
+                )
+            )
+            try:
+                yield PostgresRestoration(self, connection, database, working)
+            except BaseException as error:
+                try:
+                    _drop(connection, working)
+                except psycopg.Error as second:
+                    error.add_note(
+                        f"{working} was left behind ({second}); the next restore drops it"
+                    )
+                raise
+
+    def _check_name(self, database: str) -> None:
+        if not database or "\0" in database or len(database.encode()) > _LONGEST:
+            raise Misuse(
+                f"{database!r} cannot be a database's name here; use 1 to {_LONGEST} bytes of UTF-8"
+            )
+        if self.source is not None and parameters(self.source).get("dbname") == database:
+            raise Refused(
+                f"{database} is the name of the source's own database; restore under another name"
+            )
+
+    def _check_free(self, connection: Connection, database: str, replace: bool) -> None:
+        [(there,)] = connection.execute(
+            "SELECT count(*) FROM pg_database WHERE datname = %s", (database,)
+        )
+        marker = Marker.read(_comment(connection, database))
+        if there and marker is None:
+            raise Refused(
+                f"{self.server}/{database} is there and no restore made it; it is never replaced: "
+                "restore under another name with --database, or drop it by hand"
+            )
+        if marker is not None and not replace:
+            raise AlreadyExists(
+                f"the restored database {database}",
+                "restore it again with --replace if you mean it",
+            )
+
+
+@dataclass(frozen=True)
+class PostgresRestoration:
+    """One restore under way; ``working`` is what its database is called until it is marked."""
+
+    target: PostgresTarget
+    connection: Connection = field(repr=False)
+    database: str
+    working: str
+
+    @property
+    def writer(self) -> "PostgresWriter":
+        """What workers write rows with."""
+        return PostgresWriter(self.target.url, self.working)
+
+    def source(self, schema: str) -> PostgresSource:
+        """What has been restored, to be read as a source is."""
+        return self.target.database(self.working, schema)
+
+    def run(self, statements: Mapping[str, str]) -> None:
+        """Execute statements by what they make, in order, in one session."""
+        with session(self.target.url, self.working) as connection:
+            for thing, text in statements.items():
+                with translated(f"{self.database}: {thing}"):
+                    connection.execute(text.encode())
+
+    def settle(self, schema: Schema) -> None:
+        """Put its sequences where they stood, gather statistics, and fill materialized views."""
+        with session(self.target.url, self.working) as connection:
+            for sequence in schema.sequences:
+                name = sql.Identifier(schema.name, sequence.name).as_string()
+                with translated(f"{self.database}: SEQUENCE {sequence.name}"):
+                    connection.execute(
+                        "SELECT pg_catalog.setval(%s, %s, %s)",
+                        (name, sequence.last_value, sequence.called),
+                    )
+            connection.execute("ANALYZE")
+            quoted = sql.Identifier(schema.name).as_string()
+            for (view,) in connection.execute(_MATERIALIZED, (quoted,)).fetchall():
+                with translated(f"{self.database}: MATERIALIZED VIEW {view}"):
+                    connection.execute(
+                        sql.SQL("REFRESH MATERIALIZED VIEW {}").format(
+                            sql.Identifier(schema.name, view)
+                        )
+                    )
+
+    def mark(self, marker: Marker) -> None:
+        """Put the marker on the database and give it its name, both or neither: the last step."""
+        _drop(self.connection, self.database)
+        # Workers keep their sessions for the next chunk, and a database in use cannot be renamed.
+        self.connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            (self.working,),
+        )
+        with self.connection.transaction():
+            working = sql.Identifier(self.working)
+            self.connection.execute(
+                sql.SQL("COMMENT ON DATABASE {} IS {}").format(working, sql.Literal(str(marker)))
+            )
+            self.connection.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                    working, sql.Identifier(self.database)
+                )
+            )
+
+
+@dataclass(frozen=True)
+class PostgresWriter:
+    """Writes rows into the database of a restoration; for workers."""
+
+    url: Url = field(repr=False)
+    database: str
+
+    def copy(self, schema: str, table: Table, lines: Iterable[bytes]) -> int:
+        """COPY lines of the text format, each with its newline, as one transaction; count them.
+
+        A partitioned table puts each row where it belongs.
+        """
+        query = sql.SQL("COPY {} ({}) FROM STDIN").format(
+            sql.Identifier(schema, table.name),
+            sql.SQL(", ").join(sql.Identifier(c.name) for c in copied_columns(table)),
+        )
+        with session(self.url, self.database, f"COPY {table.name}") as connection:
+            cursor = connection.cursor()
+            with cursor.copy(query) as copy:
+                for data in lines:
+                    copy.write(data)
+            return cursor.rowcount
+
+
+def _comment(connection: Connection, database: str) -> str | None:
+    row = connection.execute(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
+        (database,),
+    ).fetchone()
+    return row[0] if row is not None else None
+
+
+def _claim(connection: Connection, database: str) -> None:
+    """Hold the right to restore to ``database`` as long as the session lasts; raises Refused."""
+    [(free,)] = connection.execute(
+        "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"mediatool restore {database}",)
+    )
+    if not free:
+        raise Refused(f"another restore of {database} is under way; wait for it to end")
+
+
+def _drop(connection: Connection, database: str) -> None:
+    connection.execute(
+        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+    )
