@@ -1,0 +1,185 @@
+"""What the comparison of two versions found: the shape of the JSON report, and its verdict."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from mediatool_assets.domain.schema_changes import SchemaChange
+
+Verdict = Literal["same", "different", "unknown"]
+MatchedBy = Literal["primary key", "natural key", "whole row"]
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One number of both versions; ``change_percent`` is null where there is nothing to divide."""
+
+    v1: int | None
+    v2: int | None
+    change: int | None
+    change_percent: float | None
+
+    @classmethod
+    def of(cls, v1: int | None, v2: int | None) -> "Figure":
+        """The figure of two numbers, of which either may not be known."""
+        if v1 is None or v2 is None:
+            return cls(v1, v2, None, None)
+        return cls(v1, v2, v2 - v1, percent(v1, v2))
+
+
+def percent(before: int, after: int) -> float | None:
+    """The change in percent of ``before``; None where that is nothing."""
+    return round(100 * (after - before) / before, 4) if before else None
+
+
+class ChangedValue(msgspec.Struct, frozen=True):
+    """One value that changed: whose, and from what to what.
+
+    ``key`` and the values are JSON, hidden ones ``{"hidden": true, "length": n}``. ``row_v1`` and
+    ``row_v2`` are the lines of the row in ``{table}.ndjson`` of each archive, counted from 1.
+    """
+
+    key: dict[str, msgspec.Raw]
+    column: str
+    before: msgspec.Raw
+    after: msgspec.Raw
+    row_v1: int
+    row_v2: int
+
+
+class WholeRow(msgspec.Struct, frozen=True):
+    """A row that is on one side only; ``row`` is its line in that archive, counted from 1.
+
+    ``key`` holds the key's columns, or every column of a table that is matched by whole rows.
+    """
+
+    key: dict[str, msgspec.Raw]
+    row: int
+
+
+class Examples(msgspec.Struct, frozen=True):
+    """A few of the differences of a table; how many there are stands beside them."""
+
+    changed: tuple[ChangedValue, ...] = ()
+    added: tuple[WholeRow, ...] = ()
+    removed: tuple[WholeRow, ...] = ()
+
+
+class TableComparison(msgspec.Struct, frozen=True):
+    """One table that both versions have.
+
+    ``field_changes`` counts values by column, of rows that are on both sides; columns that only one
+    side has are schema changes. ``notes`` say what a reader has to know of the figures.
+    """
+
+    count_v1: int
+    count_v2: int
+    count_diff: int
+    count_diff_percent: float | None
+    added: int
+    removed: int
+    changed: int
+    field_changes: dict[str, int]
+    bytes_v1: int
+    bytes_v2: int
+    matched_by: MatchedBy
+    key: tuple[str, ...]
+    examples: Examples
+    notes: tuple[str, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether any row does."""
+        return bool(self.added or self.removed or self.changed)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that could not be compared, so that nothing is known of it.
+
+    ``table`` is null where the whole archive cannot be read; ``version`` is the side that is to
+    blame. ``damaged`` tells an archive that cannot be read from a table that is not there.
+    """
+
+    table: str | None
+    version: str
+    reason: str
+    damaged: bool = False
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """All tables together. Collections are the earlier report's word for tables."""
+
+    total_collections: int
+    collections_with_changes: int
+    total_records_v1: int
+    total_records_v2: int
+    rows_added: int
+    rows_removed: int
+    rows_changed: int
+    tables_not_compared: int
+    breaking_schema_changes: int
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Two versions, table by table. A difference is a finding, not an error.
+
+    ``timestamp`` is the moment of the comparison. ``verdict`` is ``same`` only where every table
+    was compared, or has equal fingerprints, and the schemas are equal too; ``unknown`` where no
+    difference was found and something could not be compared.
+    """
+
+    timestamp: str
+    version1: str
+    version2: str
+    verdict: Verdict
+    summary: Summary
+    metrics: dict[str, Figure]
+    schema_changes: tuple[SchemaChange, ...]
+    errors: tuple[Problem, ...]
+    details: dict[str, TableComparison]
+
+    @property
+    def damaged(self) -> tuple[Problem, ...]:
+        """What could not be read."""
+        return tuple(problem for problem in self.errors if problem.damaged)
+
+
+def verdict(
+    details: Mapping[str, TableComparison],
+    changes: tuple[SchemaChange, ...],
+    errors: tuple[Problem, ...],
+) -> Verdict:
+    """A known difference is one, whatever else is unknown; without any, unknown is not same."""
+    if changes or any(table.differs for table in details.values()):
+        return "different"
+    return "unknown" if errors else "same"
+
+
+def summary(
+    details: Mapping[str, TableComparison],
+    changes: tuple[SchemaChange, ...],
+    errors: tuple[Problem, ...],
+    records: tuple[int, int],
+) -> Summary:
+    """The sums; ``records`` are the rows of each version, of tables that were not compared too."""
+    return Summary(
+        total_collections=len(details),
+        collections_with_changes=sum(table.differs for table in details.values()),
+        total_records_v1=records[0],
+        total_records_v2=records[1],
+        rows_added=sum(table.added for table in details.values()),
+        rows_removed=sum(table.removed for table in details.values()),
+        rows_changed=sum(table.changed for table in details.values()),
+        tables_not_compared=len({problem.table for problem in errors}),
+        breaking_schema_changes=sum(change.severity == "breaking" for change in changes),
+    )
+
+
+def encode(comparison: Comparison) -> bytes:
+    """The JSON report, indented for people."""
+    return msgspec.json.format(msgspec.json.encode(comparison), indent=2) + b"\n"
+
+
+def decode(data: bytes) -> Comparison:
+    """Read a JSON report; raises msgspec.ValidationError on anything else."""
+    return msgspec.json.decode(data, type=Comparison)

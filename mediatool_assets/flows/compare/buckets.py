@@ -1,0 +1,103 @@
+"""What workers do to a bucket of keys: pair its rows, then count what changed in which column."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediatool_assets.flows.compare.pairing import pair
+from mediatool_assets.flows.compare.rows import HASHED
+from mediatool_assets.flows.compare.shares import WANTED, columns_type
+from mediatool_assets.flows.compare.spill import Records, Slice, Spill, read
+
+ROW_EXAMPLES = 5
+"""Of rows added and of rows removed, a table."""
+VALUE_EXAMPLES = 3
+"""Of changed values, a column."""
+
+Place = tuple[int, int]
+"""Number of a block in its member, and of a line in the block."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairShare:
+    """One bucket of both sides; ``share_of`` gives the share that each block belongs to."""
+
+    bucket: int
+    sides: tuple[tuple[Slice, ...], tuple[Slice, ...]]
+    share_of: tuple[NDArray[np.int64], NDArray[np.int64]]
+    shares: tuple[int, int]
+    paths: tuple[Path, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """What a bucket came to; ``wanted`` are the changed rows of each side, by share."""
+
+    changed: int
+    added: int
+    removed: int
+    repeated: tuple[int, int]
+    added_places: tuple[Place, ...]
+    removed_places: tuple[Place, ...]
+    wanted: tuple[Spill, Spill] | None
+
+
+def pair_bucket(share: PairShare) -> Paired:
+    """Pair the rows of one bucket."""
+    found = pair(*(read(parts, HASHED) for parts in share.sides))
+    changed = len(found.changed[0])
+    wanted = None
+    if changed:
+        first, second = (_wanted(share, side, found.changed[side]) for side in (0, 1))
+        wanted = (first, second)
+    return Paired(
+        changed,
+        len(found.added),
+        len(found.removed),
+        found.repeated,
+        _places(found.added[:ROW_EXAMPLES]),
+        _places(found.removed[:ROW_EXAMPLES]),
+        wanted,
+    )
+
+
+def _wanted(share: PairShare, side: int, changed: Records) -> Spill:
+    records = np.empty(len(changed), WANTED)
+    records["block"], records["line"] = changed["block"], changed["line"]
+    records["bucket"], records["index"] = share.bucket, np.arange(len(changed))
+    destination = share.share_of[side][records["block"]]
+    return Spill.write(share.paths[side], records, destination, share.shares[side])
+
+
+def _places(records: Records) -> tuple[Place, ...]:
+    return tuple(zip(records["block"].tolist(), records["line"].tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class CountShare:
+    """The changed rows of one bucket, both sides, with their columns' digests."""
+
+    columns: int
+    sides: tuple[tuple[Slice, ...], tuple[Slice, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Changed values by column, and a few places for each column, of both sides."""
+
+    counts: tuple[int, ...]
+    places: tuple[tuple[tuple[Place, Place], ...], ...]
+
+
+def count_changes(share: CountShare) -> Counted:
+    """Compare the changed rows of a bucket column by column."""
+    one, two = (read(parts, columns_type(share.columns)) for parts in share.sides)
+    one, two = one[np.argsort(one["index"])], two[np.argsort(two["index"])]
+    differs = one["values"] != two["values"]
+    places = []
+    for column in range(share.columns):
+        some = np.flatnonzero(differs[:, column])[:VALUE_EXAMPLES]
+        places.append(tuple(zip(_places(one[some]), _places(two[some]), strict=True)))
+    return Counted(tuple(differs.sum(axis=0).tolist()), tuple(places))

@@ -1,0 +1,75 @@
+"""Which rows of two sides are equal, changed, added or removed: one bucket of keys at a time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediatool_assets.flows.compare.spill import Records
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """What is not equal: ``changed`` rows of both sides, in matching order, and the rest.
+
+    ``repeated`` counts the rows of each side whose key an earlier row of that side has.
+    """
+
+    changed: tuple[Records, Records]
+    removed: Records
+    added: Records
+    repeated: tuple[int, int]
+
+
+def pair(one: Records, two: Records) -> Pairing:
+    """Pair the rows of two sides by key; equal rows cancel each other first, one by one.
+
+    So a row that stands twice on one side and once on the other is one row removed or added. Where
+    a key stands several times, rows that are left pair off in the order of their digests.
+    """
+    records = np.concatenate([one, two])
+    side = np.repeat(np.array([0, 1], np.int8), [len(one), len(two)])
+    order = np.lexsort((side, records["row"], records["k1"], records["k0"]))
+    records, side = records[order], side[order]
+    by_key = _groups(records, ("k0", "k1"))
+    repeated = tuple(_repeated(by_key[side == which]) for which in (0, 1))
+
+    left = ~_cancelled(_groups(records, ("k0", "k1", "row")), side)
+    records, side, by_key = records[left], side[left], by_key[left]
+    order = np.lexsort((side, by_key))
+    records, side, by_key = records[order], side[order], by_key[order]
+    paired = _cancelled(by_key, side)
+    return Pairing(
+        (records[paired & (side == 0)], records[paired & (side == 1)]),
+        records[~paired & (side == 0)],
+        records[~paired & (side == 1)],
+        (repeated[0], repeated[1]),
+    )
+
+
+def _groups(records: Records, fields: tuple[str, ...]) -> NDArray[np.int64]:
+    """Numbers that are equal where the fields are; the records are sorted by them."""
+    begins = np.zeros(len(records), np.bool_)
+    for field in fields:
+        begins[1:] |= records[field][1:] != records[field][:-1]
+    return np.cumsum(begins, dtype=np.int64)
+
+
+def _repeated(keys: NDArray[np.int64]) -> int:
+    return len(keys) - len(np.unique(keys))
+
+
+def _cancelled(groups: NDArray[np.int64], side: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """The rows that have a partner: as many of each side of a group as the smaller side has.
+
+    Rows are sorted by group and then by side.
+    """
+    if not len(groups):
+        return np.zeros(0, np.bool_)
+    _, group, size = np.unique(groups, return_inverse=True, return_counts=True)
+    of_two = np.bincount(group, weights=side).astype(np.int64)
+    of_one = size - of_two
+    place = np.arange(len(groups)) - (np.cumsum(size) - size)[group]
+    place -= np.where(side == 1, of_one[group], 0)
+    cancelled: NDArray[np.bool_] = place < np.minimum(of_one, of_two)[group]
+    return cancelled

@@ -1,0 +1,243 @@
+"""Two raw archives, table by table, into one Comparison."""
+
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.comparison import (
+    Comparison,
+    Figure,
+    Problem,
+    TableComparison,
+    summary,
+    verdict,
+)
+from mediatool_assets.domain.errors import BadArchive, Misuse, NotFound
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.metadata import instant
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.row_matching import matching
+from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.schema_changes import SchemaChange, schema_changes
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.compare.table import TableRun, TableSide
+from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+
+
+def opened(objects: ObjectStore | None, given: str) -> Bytes:
+    """What is given on a command line: a local archive if it is a file's name, else a version.
+
+    ``objects`` may be None where only files are given. Raises Misuse, NotFound.
+    """
+    if is_file(given):
+        path = Path(given)
+        if not path.is_file():
+            raise NotFound(f"{given} is not there; name an archive that `mediatool fetch` brought")
+        return LocalFile(path)
+    version = Version.parse(given)
+    if objects is None:
+        raise Misuse(f"{given} is a version, and no bucket is named")
+    catalog.read(objects, version)
+    return objects.open(archive_key("raw", version))
+
+
+def is_file(given: str) -> bool:
+    """Whether what is given means a local file, not a version."""
+    return given.endswith((".tar.gz", ".tgz")) or Path(given).is_file()
+
+
+def compare(  # noqa: PLR0913 # sources, pool and time are its own; the rest is optional
+    sources: tuple[Bytes, Bytes],
+    executor: Executor,
+    scratch: Path,
+    *,
+    now: datetime,
+    model: Model | None = None,
+    progress: Progress = silent,
+) -> Comparison:
+    """Compare two raw archives.
+
+    Tables with equal fingerprints are not opened. What is spilled into ``scratch`` is removed: 32
+    bytes a row of one table at a time, and 8 more for each column of a changed row. An archive or a
+    table that cannot be read, or is on one side only, is among the ``errors``. Raises Misuse where
+    a source is an archive of another kind, Unreachable.
+    """
+    sides = (_Archive(ArchiveReader(sources[0])), _Archive(ArchiveReader(sources[1])))
+    unreadable = tuple(problem for side in sides if (problem := side.problem) is not None)
+    if unreadable:
+        return _unknown(sides, unreadable, now)
+    return _Run(sides, executor, scratch, model, progress).comparison(now)
+
+
+@dataclass
+class _Archive:
+    """One raw archive with its manifest and schema, or the problem that it has."""
+
+    reader: ArchiveReader
+
+    @cached_property
+    def problem(self) -> Problem | None:
+        """Why it cannot be compared, if it cannot; raises Misuse for another kind of archive."""
+        try:
+            kind = self.manifest.kind
+            if kind not in ("raw", "sanitized"):
+                raise Misuse(
+                    f"{self.reader.source.name} is a {kind} archive; compare raw ones, which "
+                    "`mediatool fetch VERSION` brings"
+                )
+            _ = self.schema
+        except (BadArchive, NotFound) as error:
+            return Problem(None, self.name, str(error), damaged=True)
+        return None
+
+    @property
+    def name(self) -> str:
+        """Its version, or the name of the file or object where that cannot be told."""
+        try:
+            return self.manifest.version
+        except BadArchive:
+            return self.reader.source.name
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it holds."""
+        return self.reader.manifest
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Its tables; raises BadArchive."""
+        try:
+            return schemas.decode(self.reader.read_file("schema.json"))
+        except msgspec.MsgspecError as error:
+            raise BadArchive(
+                self.reader.source.name, f"its schema.json cannot be read ({error})"
+            ) from error
+
+    def table(self, name: str) -> TableSide:
+        """One table that it has."""
+        return TableSide(self.reader.source, self.schema.table(name), self.manifest.tables()[name])
+
+    def missing(self, table: str) -> str | None:
+        """Why the table is not in it; None where it is."""
+        known = {t.name for t in self.schema.tables}
+        if table in self.manifest.tables():
+            return None if table in known else "its schema.json does not know the table"
+        for exclusion in self.manifest.exclusions:
+            if exclusion.table == table:
+                return f"the table was left out: {exclusion.reason}"
+        return "the archive lacks the table" if table in known else "there is no such table"
+
+
+class _Run:
+    """All tables, in order of name; each is spread over all workers."""
+
+    def __init__(
+        self,
+        sides: tuple[_Archive, _Archive],
+        executor: Executor,
+        scratch: Path,
+        model: Model | None,
+        progress: Progress,
+    ) -> None:
+        self._sides, self._executor, self._scratch = sides, executor, scratch
+        self._model, self._progress = model, progress
+        self._errors: list[Problem] = []
+
+    def comparison(self, now: datetime) -> Comparison:
+        """Compare schemas and every table."""
+        one, two = self._sides
+        changes = schema_changes(one.schema, two.schema)
+        details = dict(self._tables())
+        errors = tuple(self._errors)
+        records = (one.manifest.rows, two.manifest.rows)
+        return Comparison(
+            timestamp=instant(now),
+            version1=one.name,
+            version2=two.name,
+            verdict=verdict(details, changes, errors),
+            summary=summary(details, changes, errors, records),
+            metrics=_metrics(self._sides, changes),
+            schema_changes=changes,
+            errors=errors,
+            details=details,
+        )
+
+    def _tables(self) -> Iterator[tuple[str, TableComparison]]:
+        one, two = self._sides
+        names = sorted({t.name for side in self._sides for t in side.schema.tables})
+        for number, name in enumerate(names):
+            self._progress(name, number, len(names))
+            reasons = {side.name: side.missing(name) for side in (one, two)}
+            absent = {version: reason for version, reason in reasons.items() if reason}
+            for version, reason in absent.items():
+                self._errors.append(Problem(name, version, reason))
+            if absent:
+                continue
+            try:
+                yield name, self._table(name)
+            except BadArchive as error:
+                bad = next((s.name for s in (one, two) if s.reader.source.name == error.where), "")
+                self._errors.append(Problem(name, bad, str(error), damaged=True))
+
+    def _table(self, name: str) -> TableComparison:
+        one, two = self._sides
+        tables = (one.schema.table(name), two.schema.table(name))
+        known = self._model.sources.get(name) if self._model else None
+        with tempfile.TemporaryDirectory(prefix="compare-", dir=self._scratch) as folder:
+            return TableRun(
+                self._executor,
+                Path(folder),
+                matching(*tables, known.key if known else ()),
+                (one.table(name), two.table(name)),
+            ).compare()
+
+
+def _metrics(
+    sides: tuple[_Archive, _Archive], changes: tuple[SchemaChange, ...]
+) -> dict[str, Figure]:
+    """The spec's metrics; campaigns and users are null where a version has no such table."""
+    one, two = [side.manifest.tables() for side in sides]
+
+    def rows(table: str) -> Figure:
+        found = [m[table].rows if table in m else None for m in (one, two)]
+        return Figure.of(*found)
+
+    sizes = [sum(member.bytes for member in members.values()) for members in (one, two)]
+    packed = [side.reader.source.size for side in sides]
+    return {
+        "total_records": Figure.of(*(side.manifest.rows for side in sides)),
+        "campaigns": rows("campaigns"),
+        "users": rows("users"),
+        "data_size_bytes": Figure.of(*sizes),
+        "archive_size_bytes": Figure.of(*packed),
+        "tables": Figure.of(len(one), len(two)),
+        "schema_changes": Figure(None, None, len(changes), None),
+    }
+
+
+def _unknown(
+    sides: tuple[_Archive, _Archive], errors: tuple[Problem, ...], now: datetime
+) -> Comparison:
+    """What is left to say where an archive cannot be read: nothing is known, least of all same."""
+    rows = [0 if side.problem else side.manifest.rows for side in sides]
+    return Comparison(
+        timestamp=instant(now),
+        version1=sides[0].name,
+        version2=sides[1].name,
+        verdict="unknown",
+        summary=summary({}, (), errors, (rows[0], rows[1])),
+        metrics={},
+        schema_changes=(),
+        errors=errors,
+        details={},
+    )
