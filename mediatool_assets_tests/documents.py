@@ -3,11 +3,12 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Fenced:
 def blocks(language: str, page: Path | None = None) -> list[Fenced]:
     """The blocks of that language, of one page or of all."""
     return [
-        Fenced(path.name, found.group(1), found.group(2))
+        Fenced(path.name, found.group(1), dedent(found.group(2)))
         for path in (PAGES if page is None else (page,))
         for found in _BLOCK.finditer(path.read_text(encoding="utf-8"))
         if found.group(1) == language

@@ -1,6 +1,8 @@
 """What the documents show is true: code runs, links lead somewhere, packages are those we need."""
 
+import os
 import re
+import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -12,6 +14,7 @@ import pytest
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.documents import PAGES, ROOT, Fenced, blocks
 
@@ -93,3 +96,26 @@ def test_example_reads_a_table_in_the_bucket_by_range(
     assert [row["id"] for row in rows] == [1, 2, 3]
     assert len(fetched) == 3
     assert sum(fetched) < archive.stat().st_size / 2
+
+
+def test_the_shell_takes_the_local_servers_environment(stack: Stack, tmp_path: Path) -> None:
+    """The lines of docs/operations.md that set the variables do, and print nothing."""
+    (block,) = [b for b in blocks("bash", ROOT / "docs" / "operations.md") if "eval" in b.text]
+    (tmp_path / ".mediatool").symlink_to(stack.home)
+    done = subprocess.run(
+        ["bash", "-c", block.text + "env"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert stack.environment.items() <= found.items()
+    assert found["AWS_ENDPOINT_URL"] == stack.environment["MEDIATOOL_S3_ENDPOINT_URL"]
+
+
+@pytest.mark.parametrize("block", blocks("bash"), ids=str)
+def test_shell_is_valid(block: Fenced) -> None:
+    """Every shell block parses."""
+    subprocess.run(["bash", "-n", "-c", block.text], check=True, capture_output=True)
