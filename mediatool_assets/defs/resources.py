@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Source
@@ -57,11 +58,22 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
 
 
 def _adopt_local_servers() -> None:
-    """Make the local servers' environment this process's own, where no server is set."""
+    """Make the local servers' environment this process's own, where no server is set.
+
+    Raises BadSettings where they are not up.
+    """
     if any(os.environ.get(f"MEDIATOOL_{name}", "").strip() for name in _SERVERS):
         return
     from mediatool_assets.stores.local import local_environment  # noqa: PLC0415  # slow
 
     home = Path(os.environ.get("MEDIATOOL_HOME", "").strip() or ".mediatool").absolute()
-    if (local := local_environment(home)) is not None:
-        os.environ.update(local)
+    local = local_environment(home)
+    if local is None:
+        raise BadSettings(
+            [
+                f"no server is set, and the local ones of {home} are not up",
+                "start them with `mediatool up`, or start Dagster with MEDIATOOL_POSTGRES_URL, "
+                "MEDIATOOL_MONGODB_URL and MEDIATOOL_S3_BUCKET set",
+            ]
+        )
+    os.environ.update(local)

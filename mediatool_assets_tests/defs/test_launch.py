@@ -3,18 +3,39 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets_tests.defs.conftest import today
+from mediatool_assets_tests.defs.conftest import environment, today
 
 _LAUNCH = [sys.executable, "-m", "mediatool_assets.defs.launch"]
+
+_RETRY = """
+import os, sys
+import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+answer = os.dup(1)
+os.dup2(2, 1)
+repository = ReconstructableRepository.for_module("mediatool_assets.definitions", "defs", ".")
+with dg.DagsterInstance.get() as instance:
+    tags = instance.get_run_by_id(sys.argv[1]).tags  # the daemon and the UI copy them as well
+    with dg.execute_job(
+        repository.get_reconstructable_job("on_demand_export"),
+        instance,
+        tags=tags,
+        reexecution_options=dg.ReexecutionOptions.from_failure(sys.argv[1], instance),
+    ) as result:
+        assert result.success
+        os.write(answer, result.run_id.encode())
+"""
 
 
 @pytest.fixture
@@ -90,3 +111,67 @@ def test_a_refused_request_says_why(
     answer = _answer(_start(request_))
     assert (answer["status"], answer["exit_code"]) == ("FAILURE", exit_code)
     assert reason in answer["error"]
+
+
+def _wait_for_step(instance: dg.DagsterInstance, step: str) -> str:
+    """The id of the newest run, once it has begun the step."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for run in instance.get_runs(limit=1):
+            started = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)
+            if run.status is dg.DagsterRunStatus.STARTED and step in [s.step_key for s in started]:
+                return run.run_id
+        time.sleep(0.05)
+    raise AssertionError(f"no run began {step} within a minute")
+
+
+def test_after_a_kill_half_way_the_next_run_succeeds(
+    instance: dg.DagsterInstance, bucket_objects: ObjectStore
+) -> None:
+    """SIGKILL leaves no object of the version, and neither its run nor its pool is in the way."""
+    request = {"job": "on_demand_export", "partition": today()}
+    process = _start(request)
+    run_id = _wait_for_step(instance, "export")
+    process.kill()
+    process.communicate()
+    killed = _tags(instance, run_id).get("mediatool/version")
+    answer = _answer(_start(request))
+    assert (answer["status"], answer["error"]) == ("SUCCESS", None)
+    assert answer["version"] != killed
+    if killed is not None:
+        version = Version.parse(killed)
+        assert bucket_objects.head(archive_key("raw", version)) is None
+        assert bucket_objects.head(metadata_key(version)) is None
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_retry_by_dagster_goes_on_with_the_version(
+    instance: dg.DagsterInstance, bucket_objects: ObjectStore
+) -> None:
+    """Re-executed from its failure, a run keeps its version, its archives and what it is for."""
+    asked = {"purpose": "testing", "notes": "retried"}
+    with environment(MEDIATOOL_MONGODB_URL="mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"):
+        failed = _answer(_start({"job": "on_demand_export", "partition": today(), "config": asked}))
+    assert (failed["status"], failed["exit_code"]) == ("FAILURE", 4)
+    version = Version.parse(failed["version"])
+    raw = bucket_objects.head(archive_key("raw", version))
+    retried = subprocess.run(
+        [sys.executable, "-c", _RETRY, failed["run_id"]],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert retried.returncode == 0, retried.stderr
+    assert _tags(instance, retried.stdout.strip())["mediatool/version"] == str(version)
+    assert bucket_objects.head(archive_key("raw", version)) == raw
+    metadata = catalog.read(bucket_objects, version)
+    assert (metadata.purpose, metadata.notes) == ("testing", "retried")
+    assert sorted(metadata.seconds) == ["dump", "export", "load", "transform"]
+
+
+def _tags(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, str]:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.tags
