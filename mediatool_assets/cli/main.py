@@ -85,7 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = error.format_message().replace("Value error, ", "").rstrip(".")
         return _fail(f"{message}; try `{_path(error)} --help`", 2)
     except MediatoolError as error:
-        return _report(error, str(error), error.exit_code, session)
+        message = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        return _report(error, message, error.exit_code, session)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         message = f"{where}{error.strerror or error}; make room, or name another place"

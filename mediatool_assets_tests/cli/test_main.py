@@ -10,6 +10,7 @@ import pytest
 
 from mediatool_assets.cli import versions
 from mediatool_assets.cli.main import COMMANDS, DEFECT, main
+from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets_tests.cli.conftest import Run
 
 NAMES = tuple(command.__name__ for command in COMMANDS)
@@ -182,6 +183,17 @@ def test_debug_shows_the_traceback(mediatool: Run, broken: Callable[[Exception],
     assert result.code == DEFECT
     assert "Traceback (most recent call last)" in result.err
     assert "secret" not in result.err
+
+
+def test_every_cause_is_told(mediatool: Run, broken: Callable[[Exception], None]) -> None:
+    """Where several servers failed at once, each is named."""
+    error = Unreachable("PostgreSQL does not answer; start it")
+    error.add_note("MongoDB does not answer; start it")
+    broken(error)
+    result = mediatool("latest")
+    assert result.code == 4
+    assert len(result.lines) == 2
+    assert "MongoDB" in result.lines[1]
 
 
 def test_full_disk_is_named(mediatool: Run, broken: Callable[[Exception], None]) -> None:
