@@ -16,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatool_assets.domain.model import FieldType
-from mediatool_assets.flows.transform.documents_of_json import DEPTH, document_of
+from mediatool_assets.flows.transform.documents_of_json import DEPTH, DocumentReader
 from mediatool_assets.flows.transform.losses import uncounted
 from mediatool_assets.flows.transform.numbers import decimal128
 from mediatool_assets.flows.transform.values import converter
 from mediatool_assets_tests.raw_archives import column
+
+document_of = DocumentReader(uncounted)
 
 
 def convert(type_: str, value: Any, override: FieldType | None = None) -> tuple[Any, Counter[str]]:
@@ -249,7 +251,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_a_json_document_survives_bson(value: Any) -> None:
     """Keys with dots, dollars or nothing in them, their order and all 64-bit integers stay."""
-    made = document_of(json.dumps(value), uncounted)
+    made = document_of(json.dumps(value))
     back = bson.decode(bson.encode({"x": made}))["x"]
     assert json.dumps(back) == json.dumps(value)
 
@@ -258,7 +260,7 @@ def test_a_json_document_survives_bson(value: Any) -> None:
 def test_a_number_in_a_document_is_exact_or_text(number: int | Decimal) -> None:
     """Whatever type it becomes, it is the same number."""
     text = str(number)
-    made = document_of(text, uncounted)
+    made = document_of(text)
     exact = made.to_decimal() if isinstance(made, Decimal128) else Decimal(repr(made).strip("'"))
     assert exact == Decimal(text)
 
@@ -266,6 +268,6 @@ def test_a_number_in_a_document_is_exact_or_text(number: int | Decimal) -> None:
 def test_nesting_is_kept_up_to_the_limit() -> None:
     """The deepest document that is kept as one, and the first that is not."""
     fits, too_deep = ("[" * n + "]" * n for n in (DEPTH, DEPTH + 1))
-    assert document_of(fits, uncounted) == json.loads(fits)
-    assert document_of(too_deep, uncounted) == too_deep
+    assert document_of(fits) == json.loads(fits)
+    assert document_of(too_deep) == too_deep
     assert convert("jsonb", json.loads(too_deep)) == (too_deep, Counter(["depth"]))

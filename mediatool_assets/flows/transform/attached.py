@@ -178,7 +178,8 @@ class _Field:
 
     def _embed(self, child: int | None) -> dict[str, Any]:
         ordinal = child or 0
-        row = parse(self._values[ordinal].encode(), self._target)
+        line = self._values[ordinal].encode()
+        row = parse(line, self._target)
         self._attached.complete(row, ordinal)
         self._counts.homes["embedded", self._target.name] += 1
-        return self._documents.document(row)
+        return self._documents.document(row, line)

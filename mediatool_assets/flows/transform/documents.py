@@ -1,35 +1,29 @@
 """Rows into documents: for each shape a plan made once, then followed row by row."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import bson
-from bson.decimal128 import Decimal128
 from bson.errors import InvalidDocument
-from xxhash import xxh3_64_intdigest
 
 from mediatool_assets.domain.errors import BadValue
-from mediatool_assets.domain.resolution import ColumnField, DocumentShape
+from mediatool_assets.domain.resolution import DocumentShape
+from mediatool_assets.flows.transform.documents_of_json import DEPTH
 from mediatool_assets.flows.transform.losses import Losses
 from mediatool_assets.flows.transform.rows import Row
-from mediatool_assets.flows.transform.values import Convert, converter
+from mediatool_assets.flows.transform.values import Convert, converter, shallow
 
 DOCUMENT_BYTES = 16 * 1024 * 1024
 """The largest document that MongoDB stores."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One field of a (sub-)document: a value of the row, or a group of fields.
+_Leaf = tuple[str, str, Convert | None]
+"""Dotted field, column and converter. Values that are no columns wait under ``added_key``."""
 
-    Values that are not columns wait in the row under ``added_key``, converted already.
-    """
+_Part = tuple[str, str, Convert | None, "_Plan | None"]
+"""Field, column and converter of a value, or a field and the plan of the group that it is."""
 
-    field: str
-    source: str
-    convert: Convert | None = None
-    group: "tuple[_Part, ...] | None" = None
+_Plan = tuple[_Part, ...]
 
 
 def added_key(field: str) -> str:
@@ -41,27 +35,21 @@ class Documents:
     """Makes the documents, or sub-documents, of one shape."""
 
     def __init__(self, shape: DocumentShape, losses: Losses, *, root: bool) -> None:
-        self._table = shape.table.name
-        self._key = shape.key
-        self._converters = {
-            part.column.name: _converter(shape, part, losses) for part in shape.columns
-        }
-        leaves = [
-            (part.field, part.column.name, self._converters[part.column.name])
-            for part in shape.columns
-        ]
-        leaves += [(added.field, added_key(added.field), None) for added in shape.additions]
-        if root:
-            if not shape.key:
-                leaves.insert(0, ("_id", added_key("_id"), None))
-            order = {f"_id.{_field(shape, column)}": at for at, column in enumerate(shape.key)}
-            leaves.sort(key=lambda leaf: _place(leaf[0], order))  # stable: others as they stand
-        self._plan = _grouped(leaves)
+        self._table, self._key = shape.table.name, shape.key
+        self._converters: dict[str, Convert | None] = {}
+        quick: dict[str, Convert | None] = {}
+        for part in shape.columns:
+            tally = losses.tally(self._table, part.column.name)
+            self._converters[part.column.name] = converter(part.column, part.type, tally)
+            quick[part.column.name] = shallow(part.column, part.type, tally)
+        self._plan = _grouped(_leaves(shape, self._converters, root=root))
+        self._shallow_plan = _grouped(_leaves(shape, quick, root=root))
 
-    def document(self, row: Row) -> dict[str, Any]:
-        """The document of a row; raises BadValue naming table, key, column and value."""
+    def document(self, row: Row, line: bytes) -> dict[str, Any]:
+        """The document of a row and the line it was; raises BadValue naming what is wrong."""
+        deep = line.count(b"{") + line.count(b"[") > DEPTH
         try:
-            return _fill(self._plan, row)
+            return _fill(self._plan if deep else self._shallow_plan, row)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise self._culprit(row, error) from error
 
@@ -110,68 +98,46 @@ class Documents:
         return column, sizes[column]
 
 
-def identity(value: Any) -> int:
-    """A 64-bit hash of an ``_id``."""
-    return xxh3_64_intdigest(comparable(value))
+def _leaves(
+    shape: DocumentShape, converters: Mapping[str, Convert | None], *, root: bool
+) -> list[_Leaf]:
+    """Every field of a document in its order: ``_id`` first, then as the table and model stand."""
+    leaves: list[_Leaf] = [
+        (part.field, part.column.name, converters[part.column.name]) for part in shape.columns
+    ]
+    leaves += [(added.field, added_key(added.field), None) for added in shape.additions]
+    if root:
+        if not shape.key:
+            leaves.append(("_id", added_key("_id"), None))
+        order = {column: at for at, column in enumerate(shape.key)}
+        leaves.sort(key=lambda leaf: order.get(leaf[1], -1) if _in_id(leaf[0]) else len(order))
+    return leaves
 
 
-def comparable(value: Any) -> bytes:
-    """An ``_id`` as bytes that are equal where MongoDB takes the values for equal: 1.0 is 1.00."""
-    return bson.encode({"": _normal(value)})
+def _in_id(field: str) -> bool:
+    return field == "_id" or field.startswith("_id.")
 
 
-def _normal(value: Any) -> Any:
-    if isinstance(value, Decimal128):
-        number = value.to_decimal()
-        return str(number.normalize()) if number.is_finite() else str(number)
-    if type(value) is dict:
-        return {key: _normal(part) for key, part in value.items()}
-    return value
-
-
-def _converter(shape: DocumentShape, part: ColumnField, losses: Losses) -> Convert | None:
-    name = part.column.name
-    return converter(part.column, part.type, losses.tally(shape.table.name, name))
-
-
-def _field(shape: DocumentShape, column: str) -> str:
-    return next(
-        part.field.removeprefix("_id.") for part in shape.columns if part.column.name == column
-    )
-
-
-def _place(field: str, order: Mapping[str, int]) -> int:
-    """``_id`` first, its parts in the order of the key."""
-    if field == "_id" or field.startswith("_id."):
-        return order.get(field, 0) - len(order) - 1
-    return 0
-
-
-def _grouped(leaves: Iterable[tuple[str, str, Convert | None]]) -> tuple[_Part, ...]:
+def _grouped(leaves: Iterable[_Leaf]) -> _Plan:
     """Leaves with dotted fields as a tree; a group stands where its first leaf stood."""
-    parts: list[_Part] = []
-    groups: dict[str, list[tuple[str, str, Convert | None]]] = {}
-    for field, source, convert in leaves:
-        head, dot, rest = field.partition(".")
-        if not dot:
-            parts.append(_Part(field, source, convert))
-            continue
-        if head not in groups:
-            parts.append(_Part(head, "", group=()))
-        groups.setdefault(head, []).append((rest, source, convert))
+    groups: dict[str, list[_Leaf]] = {}
+    for field, column, convert in leaves:
+        head, _, rest = field.partition(".")
+        groups.setdefault(head, []).append((rest, column, convert))
     return tuple(
-        part if part.group is None else _Part(part.field, "", group=_grouped(groups[part.field]))
-        for part in parts
+        (head, inner[0][1], inner[0][2], None)
+        if inner[0][0] == ""
+        else (head, "", None, _grouped(inner))
+        for head, inner in groups.items()
     )
 
 
-def _fill(plan: tuple[_Part, ...], row: Row) -> dict[str, Any]:
+def _fill(plan: _Plan, row: Row) -> dict[str, Any]:
     document: dict[str, Any] = {}
-    for part in plan:
-        if part.group is not None:
-            document[part.field] = _fill(part.group, row)
+    for field, column, convert, group in plan:
+        if group is not None:
+            document[field] = _fill(group, row)
             continue
-        value = row[part.source]
-        convert = part.convert
-        document[part.field] = value if value is None or convert is None else convert(value)
+        value = row[column]
+        document[field] = value if value is None or convert is None else convert(value)
     return document

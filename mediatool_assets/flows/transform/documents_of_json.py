@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,9 @@ DEPTH = 95
 """Levels of arrays and objects in one value. MongoDB documents 100 for a whole document (mongod 6
 refuses above 180); the rest is left for the sub-documents that a model puts around it."""
 
+_INEXACT = re.compile(r"[\d.]{17}|\d[eE]")
+"""Numbers of at most 15 digits are exact as double, or as 64-bit integers."""
+
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -22,43 +26,62 @@ class _Unfit(Exception):  # a signal between functions of this module
     """BSON cannot hold the document; ``args[0]`` is the kind of loss to count."""
 
 
-def document_of(text: str, tally: Tally) -> Any:
-    """The document: objects in order, integers as int, other numbers as double where it is exact.
+class DocumentReader:
+    """Reads the documents of one column, and counts their losses.
 
-    Larger or longer numbers are Decimal128 or, beyond 34 digits, strings (counted as ``digits``).
-    A document with a doubled key, a NUL in a key, a lone surrogate, or DEPTH levels stays the text
-    that it is, counted under that name. Raises ValueError where the text is no JSON.
+    ``clean`` says that PostgreSQL has looked after the keys, as it does in jsonb.
     """
-    try:
-        with deep_recursion():
-            value = json.loads(
-                text,
-                parse_int=lambda digits: _integer(digits, tally),
-                parse_float=lambda number: _float(number, tally),
-                parse_constant=_no_constant,
-                object_pairs_hook=_object,
-            )
+
+    def __init__(self, tally: Tally, *, clean: bool = False) -> None:
+        self._tally = tally
+        hook = None if clean else _object
+        self._plain = json.JSONDecoder(object_pairs_hook=hook, parse_constant=_no_constant)
+        self._exact = json.JSONDecoder(
+            object_pairs_hook=hook,
+            parse_constant=_no_constant,
+            parse_int=lambda digits: _integer(digits, tally),
+            parse_float=lambda number: _float(number, tally),
+        )
+
+    def __call__(self, text: str) -> Any:
+        """The document: objects in order, integers as int, others double where that is exact.
+
+        Larger or longer numbers are Decimal128 or, beyond 34 digits, strings (counted as
+        ``digits``). A document with a doubled key, a NUL in a key, a lone surrogate, or more than
+        DEPTH levels stays the text that it is, counted under that name. Raises ValueError where the
+        text is no JSON.
+        """
+        try:
+            value = self._parsed(text)
             if _SURROGATE.search(text):
-                json.dumps(value, ensure_ascii=False, default=str).encode()
-    except _Unfit as unfit:
-        tally(unfit.args[0])
-        return text
-    except UnicodeEncodeError:
-        tally("lone_surrogate")
-        return text
-    if too_deep(value):
-        tally("depth")
-        return text
-    return value
+                text_of(value, default=str).encode()
+        except _Unfit as unfit:
+            self._tally(unfit.args[0])
+            return text
+        except UnicodeEncodeError:
+            self._tally("lone_surrogate")
+            return text
+        if too_deep(value):
+            self._tally("depth")
+            return text
+        return value
+
+    def _parsed(self, text: str) -> Any:
+        decoder = self._exact if _INEXACT.search(text) else self._plain
+        try:
+            return decoder.decode(text)
+        except RecursionError:
+            with deep_recursion():
+                return decoder.decode(text)
 
 
-def text_of(value: Any) -> str:
-    """A JSON value as text."""
+def text_of(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """A JSON value as text; ``default`` makes JSON of what is none."""
     try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:  # it goes 254 levels deep, and its numbers to 64 bits
+        return orjson.dumps(value, default).decode()
+    except orjson.JSONEncodeError:  # it goes 254 levels deep, and refuses lone surrogates
         with deep_recursion():
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=default)
 
 
 def too_deep(value: Any) -> bool:

@@ -18,10 +18,11 @@ def decimal128(text: str) -> Decimal128 | None:
     constructor from text is ten times slower.
     """
     whole, _, fraction = text.partition(".")
-    digits = whole.removeprefix("-") + fraction
-    if not (digits.isascii() and digits.isdigit()):
+    negative = whole.startswith("-")
+    digits = (whole[1:] if negative else whole) + fraction
+    if not (digits.isdecimal() and digits.isascii()):
         return _NAMED[text] if text in _NAMED else _scientific(text)
-    return _bits(text[0] == "-", digits, -len(fraction))
+    return _bits(negative, digits, -len(fraction))
 
 
 def _scientific(text: str) -> Decimal128 | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from xxhash import xxh3_128_hexdigest
+from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.archive.spool import Spooled, spool_rows
@@ -15,7 +15,8 @@ from mediatool_assets.domain.resolution import DocumentCollection
 from mediatool_assets.flows.transform.attached import Attached, Slots
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import Cut
-from mediatool_assets.flows.transform.documents import Documents, added_key, identity
+from mediatool_assets.flows.transform.documents import Documents, added_key
+from mediatool_assets.flows.transform.identities import identity
 from mediatool_assets.flows.transform.joins import OCCURRENCE, Joins
 from mediatool_assets.flows.transform.losses import Losses
 from mediatool_assets.flows.transform.rows import Row, parse
@@ -101,9 +102,9 @@ class _Making:
             if not keyed:
                 number = self._occurrences.get(at, 1)
                 row[added_key("_id")] = f"{xxh3_128_hexdigest(line)}-{number}"
-            document = documents.document(row)
-            self.identities.append(identity(document["_id"]))
-            yield documents.encode(document, row)
+            document = documents.encode(documents.document(row, line), row)
+            self.identities.append(xxh3_64_intdigest(identity(document)))
+            yield document
 
     def _row(self, line: bytes, ordinal: int) -> Row:
         try:

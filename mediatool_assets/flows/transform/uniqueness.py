@@ -1,18 +1,19 @@
 """Whether every ``_id`` of a collection stands once; found here, not by mongod half way."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import bson
 import pyarrow as pa
 import pyarrow.compute as pc
+from xxhash import xxh3_64_intdigest
 
 from mediatool_assets.archive.gzip_members import decompress
 from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.resolution import DocumentCollection
-from mediatool_assets.flows.transform.documents import comparable, identity
+from mediatool_assets.flows.transform.identities import identity
 
 _PASS_ROWS = 4_000_000  # 32 MB of hashes are sorted at once; more rows take more passes
 
@@ -27,24 +28,24 @@ def require_unique(
     suspects = _repeated(identities, sum(spool.rows for spool in spools))
     if not suspects:
         return
-    seen: dict[int, list[bytes]] = {}
+    seen: set[bytes] = set()
+    for document in _documents(spools):
+        found = identity(document)
+        if xxh3_64_intdigest(found) not in suspects:
+            continue
+        if found in seen:
+            key, value = ", ".join(collection.shape.key), bson.decode(document)["_id"]
+            problem = f"is the _id of two documents of {collection.name}"
+            raise BadValue(collection.shape.table.name, value, key, value, problem)
+        seen.add(found)
+
+
+def _documents(spools: Sequence[Spooled]) -> Iterator[bytes]:
+    """What was spooled, read again."""
     for spool in spools:
         with spool.path.open("rb") as file:
             for length, _, _ in spool.blocks:
-                for document in split_documents(decompress(file.read(length), str(spool.path))):
-                    found = bson.decode(document)["_id"]
-                    number = identity(found)
-                    if number not in suspects:
-                        continue
-                    if comparable(found) in seen.setdefault(number, []):
-                        raise BadValue(
-                            collection.shape.table.name,
-                            found,
-                            ", ".join(collection.shape.key),
-                            found,
-                            f"is the _id of two documents of {collection.name}",
-                        )
-                    seen[number].append(comparable(found))
+                yield from split_documents(decompress(file.read(length), str(spool.path)))
 
 
 def _repeated(identities: Sequence[Path], rows: int) -> set[int]:

@@ -10,7 +10,7 @@ from bson.int64 import Int64
 
 from mediatool_assets.domain.model import FieldType
 from mediatool_assets.domain.schema import Column
-from mediatool_assets.flows.transform.documents_of_json import document_of, text_of, too_deep
+from mediatool_assets.flows.transform.documents_of_json import DocumentReader, text_of, too_deep
 from mediatool_assets.flows.transform.losses import Tally
 from mediatool_assets.flows.transform.numbers import decimal128
 
@@ -68,6 +68,8 @@ def _default(base: str, tally: Tally) -> Convert | None:
             return Int64
         case FieldType.DOUBLE:
             return float
+        case FieldType.DOCUMENT:
+            return _documents(tally, clean=base == "jsonb")
         case other:
             return _OVERRIDES[other](tally)
 
@@ -116,16 +118,27 @@ def _dates(tally: Tally) -> Convert:
     return convert
 
 
-def _documents(tally: Tally) -> Convert:
+def _documents(tally: Tally, *, clean: bool = False) -> Convert:
+    read = DocumentReader(tally, clean=clean)
+
     def convert(value: Any) -> Any:
         if type(value) is str:
-            return document_of(value, tally)
+            return read(value)
         if too_deep(value):
             tally("depth")
             return text_of(value)
         return value
 
     return convert
+
+
+def shallow(column: Column, override: FieldType | None, tally: Tally) -> Convert | None:
+    """As ``converter``, for rows that are known to have no value of more than DEPTH levels."""
+    chosen = override or default_type(column.base)
+    if chosen is not FieldType.DOCUMENT or column.element is not None:
+        return converter(column, override, tally)
+    read = DocumentReader(tally, clean=column.base == "jsonb")
+    return lambda value: read(value) if type(value) is str else value
 
 
 def _uuid(text: str) -> Binary:
