@@ -1,6 +1,6 @@
 """Load: a transformed archive into its MongoDB database, re-read and compared, marked last."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import cast
@@ -11,7 +11,13 @@ from bson import json_util
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents
 from mediatool_assets.domain.collection import CollectionInfo
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive, CheckFailed, CountMismatch
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    BadArchive,
+    CheckFailed,
+    CountMismatch,
+    NotFound,
+)
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import Block, Manifest, Member
@@ -44,19 +50,23 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     executor: Executor,
     version: Version,
     *,
+    database: str | None = None,
+    collections: Iterable[str] | None = None,
     replace: bool = False,
     progress: Progress = silent,
 ) -> Loaded:
-    """Load the version's transformed archive into ``mediatool_{version}``.
+    """Load the version's transformed archive into ``database``, else ``mediatool_{version}``.
 
     Data first, then indexes, then every document is read back from mongod and compared with the
     manifest, and only then the marker is written. What a failed load left is replaced; a complete
     database is refused with AlreadyExists unless ``replace``, and then only after the archive was
-    read to its end and found whole. Raises CheckFailed, NotFound, BadArchive, Unreachable.
+    read to its end and found whole. With ``collections`` these alone are loaded, and what was
+    loaded does not count as complete. Raises CheckFailed, NotFound, BadArchive, Unreachable.
     """
-    database = mongodb_database(version)
+    database = mongodb_database(version) if database is None else database
     archive = archives.reader(objects, "transformed", version)
-    wanted = [_metadata(archive, name, m) for name, m in archive.manifest.collections().items()]
+    members = _chosen(archive, collections)
+    wanted = [_metadata(archive, name, member) for name, member in members.items()]
     if documents.marker(database) is not None:
         if not replace:
             raise AlreadyExists(
@@ -68,12 +78,42 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     documents.begin(database, claim)
     for info in wanted:
         documents.create(database, info.name, info.options)
-    _insert(documents, executor, database, archive, progress)
+    _insert(executor, _insertions(documents, database, archive, members), progress)
     for info in wanted:
         documents.create_indexes(database, info.name, info.indexes)
-    _verify(documents, executor, database, archive.manifest, progress)
+    _verify(documents, executor, database, members, progress)
     _compare(wanted, documents.collections(database))
-    return _mark(documents, database, claim, archive)
+    result = Loaded(
+        database,
+        documents={name: member.rows for name, member in members.items()},
+        fingerprints={name: str(member.fingerprint) for name, member in members.items()},
+        bytes={name: member.bytes for name, member in members.items()},
+    )
+    complete = members.keys() == archive.manifest.collections().keys()
+    marker = {"_id": claim["_id"], "archive": archive.source.name, **_content(result)}
+    documents.mark(database, claim, marker, complete=complete)
+    return result
+
+
+def _content(loaded: Loaded) -> dict[str, object]:
+    """What the marker says of the collections."""
+    return {
+        "documents": loaded.documents,
+        "fingerprints": loaded.fingerprints,
+        "bytes": loaded.bytes,
+    }
+
+
+def _chosen(archive: ArchiveReader, names: Iterable[str] | None) -> dict[str, Member]:
+    """The collections to load; raises NotFound for one that the archive does not have."""
+    members = archive.manifest.collections()
+    wanted = members.keys() if names is None else set(names)
+    if odd := sorted(wanted - members.keys()):
+        raise NotFound(
+            f"{archive.source.name} has no collection {', '.join(odd)}; it has "
+            + ", ".join(members)
+        )
+    return {name: member for name, member in members.items() if name in wanted}
 
 
 def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
@@ -120,20 +160,21 @@ class _Insertion:
         return sum(block.rows for block in self.blocks)
 
 
-def _insert(
-    documents: DocumentStore,
-    executor: Executor,
-    database: str,
-    archive: ArchiveReader,
-    progress: Progress,
-) -> None:
-    """Insert every collection, all workers at work on consecutive blocks."""
-    shares = [
-        _Insertion(documents, database, name, ArchiveReader(archive.source), tuple(blocks))
-        for name, member in archive.manifest.collections().items()
+def _insertions(
+    documents: DocumentStore, database: str, archive: ArchiveReader, members: Mapping[str, Member]
+) -> list[_Insertion]:
+    """What there is to insert, in shares of consecutive blocks."""
+    source = ArchiveReader(archive.source)  # workers need no manifest
+    return [
+        _Insertion(documents, database, name, source, tuple(blocks))
+        for name, member in members.items()
         for blocks in archives.shares(member.blocks)
     ]
-    done, total = 0, archive.manifest.rows
+
+
+def _insert(executor: Executor, shares: Sequence[_Insertion], progress: Progress) -> None:
+    """Insert every share, all workers at work."""
+    done, total = 0, sum(share.rows for share in shares)
     with in_order(executor, _insert_share, shares) as inserted:
         for rows in inserted:
             done += rows
@@ -155,28 +196,39 @@ def _verify(
     documents: DocumentStore,
     executor: Executor,
     database: str,
-    manifest: Manifest,
+    members: Mapping[str, Member],
     progress: Progress,
 ) -> None:
     """Read every document back from mongod; raises CountMismatch unless all is as the manifest."""
-    members = manifest.collections()
+    found = reread(documents, executor, database, members, progress)
+    for name, member in members.items():
+        if str(found[name]) != member.fingerprint:
+            raise CountMismatch(
+                f"{database}.{name}", "documents and fingerprint", member.fingerprint, found[name]
+            )
+
+
+def reread(
+    documents: DocumentStore,
+    executor: Executor,
+    database: str,
+    members: Mapping[str, Member],
+    progress: Progress,
+) -> dict[str, Fingerprint]:
+    """The fingerprints of these collections as mongod gives their documents, to their end."""
     shares = [
         share
         for name, member in members.items()
         for share in ranges(documents, database, name, member.rows, member.bytes)
     ]
     found = dict.fromkeys(members, Fingerprint())
-    done = 0
+    done, total = 0, sum(member.rows for member in members.values())
     with in_order(executor, _fingerprint, shares) as fingerprints:
         for share, fingerprint in zip(shares, fingerprints, strict=True):
             found[share.collection] += fingerprint
             done += fingerprint.count
-            progress("verify", done, manifest.rows)
-    for name, member in members.items():
-        if str(found[name]) != member.fingerprint:
-            raise CountMismatch(
-                f"{database}.{name}", "documents and fingerprint", member.fingerprint, found[name]
-            )
+            progress("verify", done, total)
+    return found
 
 
 def _fingerprint(share: Range) -> Fingerprint:
@@ -224,28 +276,3 @@ def _holds(live: object, wanted: object) -> bool:
     if isinstance(live, dict) and isinstance(wanted, dict):
         return all(key in live and _holds(live[key], value) for key, value in wanted.items())
     return live == wanted
-
-
-def _mark(
-    documents: DocumentStore, database: str, claim: dict[str, object], archive: ArchiveReader
-) -> Loaded:
-    """Write the marker of what was verified."""
-    members = archive.manifest.collections()
-    result = Loaded(
-        database,
-        documents={name: member.rows for name, member in members.items()},
-        fingerprints={name: str(member.fingerprint) for name, member in members.items()},
-        bytes={name: member.bytes for name, member in members.items()},
-    )
-    documents.mark(
-        database,
-        claim,
-        {
-            "_id": claim["_id"],
-            "archive": archive.source.name,
-            "documents": result.documents,
-            "fingerprints": result.fingerprints,
-            "bytes": result.bytes,
-        },
-    )
-    return result

@@ -121,8 +121,17 @@ class DocumentStore(Protocol):
     ) -> None:
         """Build the indexes, given as ``metadata.json`` lists them."""
 
-    def mark(self, database: str, claim: dict[str, object], marker: dict[str, object]) -> None:
+    def mark(
+        self,
+        database: str,
+        claim: dict[str, object],
+        marker: dict[str, object],
+        *,
+        complete: bool = True,
+    ) -> None:
         """Put the marker in the claim's place: the last write to the database.
+
+        One that is not ``complete`` says what a part holds, and is not what ``marker`` gives.
 
         Raises CheckFailed where another load has taken it over, and then nothing is written.
         """

@@ -1,4 +1,4 @@
-"""Restore: a version's raw archive into a new PostgreSQL database, read back and compared."""
+"""Restore: a version into a new database, read back and compared before it has its name."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,14 +18,23 @@ from mediatool_assets.domain.errors import (
     CountMismatch,
     Misuse,
     NotFound,
+    Refused,
 )
-from mediatool_assets.domain.keys import postgres_database
+from mediatool_assets.domain.keys import mongodb_database, postgres_database
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.schema import Enum, Schema, Sequence, Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.ports import ObjectStore, Progress, RowWriter, Target, silent
+from mediatool_assets.flows.load import load
+from mediatool_assets.flows.ports import (
+    DocumentStore,
+    ObjectStore,
+    Progress,
+    RowWriter,
+    Target,
+    silent,
+)
 from mediatool_assets.flows.rereading import reread
 from mediatool_assets.flows.tasks import in_order
 
@@ -68,7 +77,7 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
     run = _Restore(archives.reader(objects, "raw", version), executor, progress)
     run.choose(tables)
     run.check_server(target)
-    name = postgres_database(version) if database is None else database
+    name = _own_name(database, postgres_database(version))
     with target.restoration(name, replace=replace) as work:
         work.run(_statements(run.script.before))
         run.copy(work.writer)
@@ -89,6 +98,49 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
             )
         )
     return Restored(name, rows, run.part, run.left_out)
+
+
+def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
+    objects: ObjectStore,
+    documents: DocumentStore,
+    executor: Executor,
+    version: Version,
+    *,
+    database: str | None = None,
+    collections: Iterable[str] | None = None,
+    replace: bool = False,
+    progress: Progress = silent,
+) -> Restored:
+    """Restore the version's transformed archive into ``database``, else ``mediatool_{version}``.
+
+    It is a load, read back and compared and marked last. Of ``collections`` these alone are there,
+    and the database does not count as complete. Raises as ``load`` does.
+    """
+    loaded = load(
+        objects,
+        documents,
+        executor,
+        version,
+        database=_own_name(database, mongodb_database(version)),
+        collections=collections,
+        replace=replace,
+        progress=progress,
+    )
+    whole = archives.reader(objects, "transformed", version).manifest.collections()
+    return Restored(loaded.database, loaded.documents, part=loaded.documents.keys() != whole.keys())
+
+
+_OF_A_VERSION = re.compile(r"media_?tool_[0-9]{8}-[0-9]{6}")
+
+
+def _own_name(asked: str | None, own: str) -> str:
+    """The name to restore under; raises Refused where it is that of another version."""
+    if asked is not None and asked != own and _OF_A_VERSION.fullmatch(asked):
+        raise Refused(
+            f"{asked} is the name of another version's database; leave --database out for {own}, "
+            "or take a name that is no version's"
+        )
+    return own if asked is None else asked
 
 
 class _Restore:

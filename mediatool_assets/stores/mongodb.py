@@ -39,6 +39,7 @@ MARKER = "_mediatool_version"
 """The collection of the marker; no collection of a version can have this name."""
 
 _OURS = re.compile(r"mediatool_\d{8}-\d{6}")
+_SYSTEM = frozenset({"admin", "config", "local"})
 _REQUEST_MS = 1_800_000  # for one request: building an index on the largest collection
 _LARGEST = 16 << 20  # bytes of a document: mongod's maxBsonObjectSize in every version
 _CREDENTIALS = frozenset({13, 18, 8000})  # Unauthorized, AuthenticationFailed, and Atlas's own
@@ -49,7 +50,8 @@ _RAW: CodecOptions[RawBSONDocument] = PLAIN.with_options(document_class=RawBSOND
 class MongoDocuments:
     """A MongoDB server. Holds its URL only; each process connects when it first needs to.
 
-    Every method refuses, with Refused, a database that is not ``mediatool_{version}``. It raises
+    Every method refuses, with Refused, a database that is neither ``mediatool_{version}`` nor the
+    ``other`` one, which somebody named; of that one nothing is removed that no load made. It raises
     Unreachable where the server does not answer or refuses the credentials, and CheckFailed where
     it refuses what it was given.
     """
@@ -57,12 +59,19 @@ class MongoDocuments:
     url: Url = field(repr=False)
     answer_ms: int = 10_000
     """How long the server may take to be found; a local one takes 4 s to start."""
+    other: str | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> "MongoDocuments":
+    def of(cls, settings: Settings, other: str | None = None) -> "MongoDocuments":
         """The server of ``MEDIATOOL_MONGODB_URL``; raises BadSettings where it is not set."""
         settings.require("mongodb_url")
-        return cls(cast(Url, settings.mongodb_url))  # require() lets no None through
+        # require() lets no None through
+        return cls(cast(Url, settings.mongodb_url), other=other)
+
+    @property
+    def server(self) -> str:
+        """``host:port``, for messages and evidence."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
 
     def marker(self, database: str) -> dict[str, object] | None:
         """The document that says that the database is complete; None where there is none."""
@@ -116,6 +125,8 @@ class MongoDocuments:
 
     def begin(self, database: str, claim: dict[str, object]) -> None:
         """Remove what is there and leave a claim; Refused where two loads begin at once."""
+        if database == self.other:
+            self._refuse_foreign(database)
         self.drop(database)
         with self._open(database) as db:
             try:
@@ -125,7 +136,14 @@ class MongoDocuments:
                     f"another load of {database} begins right now; wait for it to end"
                 ) from error
 
-    def mark(self, database: str, claim: dict[str, object], marker: dict[str, object]) -> None:
+    def mark(
+        self,
+        database: str,
+        claim: dict[str, object],
+        marker: dict[str, object],
+        *,
+        complete: bool = True,
+    ) -> None:
         """Put the marker in the claim's place, journalled and on a majority, as all before it.
 
         Raises CheckFailed where another load has taken the database over.
@@ -133,7 +151,8 @@ class MongoDocuments:
         durable = WriteConcern(w="majority", j=True)
         with self._open(database) as db:
             markers = db.get_collection(MARKER, PLAIN, write_concern=durable)
-            done = markers.replace_one({**claim, "complete": False}, {**marker, "complete": True})
+            whole = {**marker, "complete": complete}
+            done = markers.replace_one({**claim, "complete": False}, whole)
         if done.matched_count != 1:
             raise CheckFailed(
                 f"{database}: another load has taken it over meanwhile; wait for that one to end"
@@ -176,10 +195,20 @@ class MongoDocuments:
             server = _client(self.url, self.answer_ms).server_info()
             return {"server_version": str(server["version"])}
 
+    def _refuse_foreign(self, database: str) -> None:
+        """Raise Refused for a database of the server's own, or with content of somebody else."""
+        with self._open(database) as db:
+            names = () if database in _SYSTEM else db.list_collection_names()
+        if database in _SYSTEM or (names and MARKER not in names):
+            raise Refused(
+                f"the database {database} is there and no load made it; it is never replaced: "
+                "name another one, or drop it by hand"
+            )
+
     @contextmanager
     def _open(self, database: str, collection: str | None = None) -> Iterator[Database[Any]]:
         """One of our databases, its driver's errors translated; Refused for any other."""
-        if not _OURS.fullmatch(database):
+        if database != self.other and not _OURS.fullmatch(database):
             raise Refused(
                 f"{database!r} is not a database of a version; only mediatool_YYYYMMDD-HHMMSS "
                 "is ever touched"
@@ -192,7 +221,7 @@ class MongoDocuments:
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Translate what the driver raises; no message holds the password."""
-        host = urlsplit(self.url).netloc.rpartition("@")[2]
+        host = self.server
         try:
             yield
         except ConnectionFailure as error:

@@ -1,0 +1,100 @@
+"""Evidence: every restore that was carried out leaves a small object that says how it went."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from mediatool_assets.domain import restored
+from mediatool_assets.domain.errors import MediatoolError, Misuse, Refused
+from mediatool_assets.domain.restored import Evidence, RestoreTo
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.restore import Restored
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A restore that somebody asks for: where to, and ``who`` it is."""
+
+    version: Version
+    to: RestoreTo
+    database: str
+    server: str
+    who: str
+
+
+def recorded(
+    objects: ObjectStore,
+    request: Request,
+    restore: Callable[[], Restored],
+    clock: Callable[[], datetime],
+) -> Evidence:
+    """Carry out a restore and keep its evidence, also when it fails; then its error is raised.
+
+    What was refused before it began leaves none.
+    """
+    began = clock()
+    try:
+        made = restore()
+    except (Misuse, Refused):
+        raise
+    except MediatoolError as error:
+        _keep(objects, request, began, _failed(request, began, clock(), error), error)
+        raise
+    evidence = _evidence(request, began, clock(), made)
+    objects.put(_key(request, began), restored.encode(evidence))
+    return evidence
+
+
+def evidence_of(objects: ObjectStore, version: Version) -> Iterator[Evidence]:
+    """Every restore of a version, oldest first."""
+    for info in objects.list(restored.restores_prefix(version)):
+        data, _ = objects.get(info.key)
+        yield restored.decode(data)
+
+
+def _key(request: Request, began: datetime) -> str:
+    return restored.restore_key(request.version, began, request.to)
+
+
+def _evidence(request: Request, began: datetime, ended: datetime, made: Restored) -> Evidence:
+    return Evidence(
+        str(request.version),
+        request.to,
+        request.database,
+        request.server,
+        request.who,
+        began.isoformat(timespec="seconds"),
+        round((ended - began).total_seconds(), 3),
+        "verified",
+        rows=made.rows,
+        part=made.part,
+    )
+
+
+def _failed(request: Request, began: datetime, ended: datetime, error: MediatoolError) -> Evidence:
+    return Evidence(
+        str(request.version),
+        request.to,
+        request.database,
+        request.server,
+        request.who,
+        began.isoformat(timespec="seconds"),
+        round((ended - began).total_seconds(), 3),
+        "failed",
+        reason=str(error),
+    )
+
+
+def _keep(
+    objects: ObjectStore,
+    request: Request,
+    began: datetime,
+    evidence: Evidence,
+    error: MediatoolError,
+) -> None:
+    """Put the evidence of a failure; where that fails too, the first error is still the one."""
+    try:
+        objects.put(_key(request, began), restored.encode(evidence))
+    except MediatoolError as second:
+        error.add_note(f"and no evidence of it could be kept: {second}")
