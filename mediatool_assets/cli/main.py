@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from mediatool_assets.cli import runs, servers, source, versions
+from mediatool_assets.cli import bucket, comparing, runs, servers, source, versions
 from mediatool_assets.domain.errors import MediatoolError
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h, so that it is not taken for one of the contract's codes
@@ -34,6 +34,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The source": (source.seed,),
     "Making versions": (runs.export,),
     "What there is": (versions.versions, versions.latest, versions.show, versions.fetch),
+    "What changed": (comparing.compare,),
 }
 COMMANDS = tuple(command for commands in _PANELS.values() for command in commands)
 """Every command, in the order in which --help lists them; its name is the function's."""
@@ -41,6 +42,7 @@ COMMANDS = tuple(command for commands in _PANELS.values() for command in command
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(bucket.app, name="bucket", rich_help_panel="The bucket")
 
 
 @dataclass(slots=True)

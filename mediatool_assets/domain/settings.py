@@ -31,6 +31,8 @@ class Settings:
     s3_bucket: str = "media-tool-backups"
     s3_endpoint_url: str | None = None
     s3_kms_key_id: str | None = None
+    s3_object_lock_days: int | None = None
+    s3_log_bucket: str | None = None
     rds_instance: str | None = None
     model: Path = SHIPPED_MODEL
     exclude_tables: frozenset[str] = frozenset()
@@ -49,6 +51,8 @@ class Settings:
             s3_bucket=read("S3_BUCKET", _word, "media-tool-backups"),
             s3_endpoint_url=read("S3_ENDPOINT_URL", _url("http", "https"), None),
             s3_kms_key_id=read("S3_KMS_KEY_ID", _word, None),
+            s3_object_lock_days=read("S3_OBJECT_LOCK_DAYS", _days, None),
+            s3_log_bucket=read("S3_LOG_BUCKET", _word, None),
             rds_instance=read("RDS_INSTANCE", _word, None),
             model=read("MODEL", _file, SHIPPED_MODEL),
             exclude_tables=read("EXCLUDE_TABLES", _names, frozenset()),
@@ -118,6 +122,12 @@ def _names(text: str) -> frozenset[str]:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"is not a count of workers: {text!r}")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"is not a number of days: {text!r}")
     return int(text)
 
 

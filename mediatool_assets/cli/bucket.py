@@ -1,0 +1,189 @@
+"""``bucket plan``, ``check``, ``apply``: what the bucket must be, whether it is, making it so."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mediatool_assets.cli.environment import settings
+from mediatool_assets.cli.output import Json, print_json, print_table
+
+if TYPE_CHECKING:
+    from mediatool_assets.domain.bucket.changes import Change
+    from mediatool_assets.domain.bucket.posture import Control
+    from mediatool_assets.flows.bucket import Applied, Plan
+
+app = typer.Typer(
+    help="What the bucket must be: `plan` shows it, `check` compares, `apply` sets what differs.",
+    no_args_is_help=True,
+)
+
+DocumentName = Literal[
+    "bucket-policy", "pipeline-role", "read-only-role", "rds-export-role", "rds-export-trust"
+]
+
+
+@app.command()
+def plan(
+    prices: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Another table of prices."),
+    ] = None,
+    document: Annotated[
+        DocumentName | None, typer.Option(help="Print this policy document, and nothing else.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show what the bucket must be, where that departs from the spec, why, and what both cost.
+
+    Asks no server. Costs are storage, in dollars a month for each GB written a day.
+
+    Examples:
+
+        mediatool bucket plan
+        mediatool bucket plan --document pipeline-role > pipeline-role.json
+    """
+    from mediatool_assets.domain.bucket.declaration import Declaration
+    from mediatool_assets.flows import bucket
+
+    table = bucket.read_prices(prices or bucket.SHIPPED_PRICES)
+    made = bucket.plan(Declaration.of(settings()), table)
+    if document is not None:
+        print_json(made.documents[document])
+    elif json:
+        print_json(made)
+    else:
+        _print_plan(made)
+
+
+@app.command()
+def check(json: Json = False) -> None:
+    """Compare the live bucket with the declaration: a line for each control.
+
+    pass, fail, or unknown: what could not be looked at is not safe. Ends with 1 unless all pass.
+
+    Examples:
+
+        mediatool bucket check
+        mediatool bucket check --json
+    """
+    from mediatool_assets.domain.bucket.declaration import Declaration
+    from mediatool_assets.flows import bucket
+    from mediatool_assets.stores.s3_bucket import S3Bucket
+
+    config = settings()
+    found = bucket.check(Declaration.of(config), S3Bucket.of(config))
+    if json:
+        print_json({"bucket": config.s3_bucket, "controls": found})
+    else:
+        _print_controls(found)
+    if any(control.verdict != "pass" for control in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def apply(
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ASPECT", help="Set this one even if it weakens the bucket."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Set what differs from the declaration; what would weaken the bucket only if allowed.
+
+    Each change is shown before the first is made. Doing it again changes nothing. What this
+    identity may not set is printed as the command to set it with; then it ends with 1.
+
+    Examples:
+
+        mediatool bucket apply
+        mediatool bucket apply --allow lifecycle
+    """
+    from mediatool_assets.domain.bucket.aspects import ASPECTS
+    from mediatool_assets.domain.bucket.declaration import Declaration
+    from mediatool_assets.domain.errors import Misuse
+    from mediatool_assets.flows import bucket
+    from mediatool_assets.stores.s3_bucket import S3Bucket
+
+    wrong = [name for name in allow or () if name not in ASPECTS]
+    if wrong:
+        raise Misuse(f"--allow {' '.join(wrong)}: there is no such aspect; {', '.join(ASPECTS)}")
+    config = settings()
+    shown: list[Change] = []
+    announce = shown.append if json else _print_change
+    done = bucket.apply(Declaration.of(config), S3Bucket.of(config), allow or (), announce)
+    if json:
+        print_json({"bucket": config.s3_bucket, "changes": shown, **asdict(done)})
+    else:
+        _print_applied(done)
+    if done.failed:
+        raise typer.Exit(1)
+
+
+def _print_plan(made: "Plan") -> None:
+    typer.echo(f"bucket {made.bucket}\n")
+    print_table(
+        ("RULE", "APPLIES TO", "DOES", "$/MONTH"),
+        [(r.id, r.applies_to, r.does, _dollars(r.monthly)) for r in made.lifecycle],
+    )
+    typer.echo(f"\n$ a month for each GB written a day; prices of {made.prices.dated}, ", nl=False)
+    typer.echo(f"{made.prices.region}; - grows while nothing expires, or is not about objects")
+    for warning in made.warnings:
+        typer.echo(f"warning: {warning}")
+    for departure in made.departures:
+        typer.echo(f"\nnot as the spec: {departure.about}")
+        typer.echo(f"  the spec: {departure.wish}{_cost(departure.wish_cost)}")
+        typer.echo(f"  here:     {departure.shipped}{_cost(departure.shipped_cost)}")
+        typer.echo(f"  because:  {departure.reason}")
+    typer.echo("\nchosen where the spec says nothing")
+    for rule in made.lifecycle:
+        if rule.reason:
+            typer.echo(f"  {rule.id}: {rule.reason}")
+    typer.echo("\nsettings")
+    from mediatool_assets.domain.bucket.aspects import command
+
+    for aspect, document in made.settings.items():
+        typer.echo(f"  {command(made.bucket, aspect, document)}")
+    typer.echo(f"\npolicy documents: --document {'|'.join(made.documents)}")
+
+
+def _dollars(amount: float | None) -> str:
+    return "-" if amount is None else f"{amount:.2f}"
+
+
+def _cost(amount: "float | Literal['grows'] | None") -> str:
+    if amount is None:
+        return ""
+    return " (grows without end)" if amount == "grows" else f" (${amount:.2f} a month)"
+
+
+def _print_controls(found: tuple["Control", ...]) -> None:
+    for control in found:
+        ids = " ".join((*control.prowler, *control.checkov))
+        typer.echo(
+            f"{control.verdict:7}  {control.name}: {control.says}" + (f"  [{ids}]" if ids else "")
+        )
+    commands = list(dict.fromkeys(line for control in found for line in control.commands))
+    if commands:
+        typer.echo("\n`mediatool bucket apply` sets what it may; by hand:")
+        for line in commands:
+            typer.echo(f"  {line}")
+
+
+def _print_change(change: "Change") -> None:
+    from json import dumps
+
+    before = "nothing" if change.before is None else dumps(change.before, default=str)
+    typer.echo(f"{change.aspect}\n  was: {before}\n  set: {dumps(change.after)}")
+
+
+def _print_applied(done: "Applied") -> None:
+    for aspect in done.set:
+        typer.echo(f"set        {aspect}")
+    for aspect in done.unchanged:
+        typer.echo(f"unchanged  {aspect}")
+    for aspect, why in done.failed.items():
+        typer.echo(f"not set    {aspect}: {why}")
+    for line in done.commands:
+        typer.echo(f"  {line}")

@@ -1,0 +1,91 @@
+"""What the bucket must be: the one declaration, to be reviewed like code because it is."""
+
+from dataclasses import dataclass
+
+from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
+from mediatool_assets.domain.bucket.rules import State
+from mediatool_assets.domain.keys import METADATA_PREFIX
+from mediatool_assets.domain.settings import Settings
+
+TESTING = ("purpose", "testing")
+"""The tag of every object of a version that was made for testing."""
+
+UNDO_DAYS = 30
+"""How long a replaced or deleted object can be had back: a month, so that a monthly look is enough
+to notice; each of these days costs one day of storage in the class that the object was in."""
+
+LIFECYCLE = (
+    Rule(
+        id="raw",
+        prefix="postgres-exports/raw/",
+        transitions=(Transition(30, "STANDARD_IA"), Transition(90, "GLACIER")),
+        expire_days=730,
+        noncurrent_days=UNDO_DAYS,
+    ),
+    Rule(
+        id="transformed",
+        prefix="postgres-exports/transformed/",
+        transitions=(Transition(7, "GLACIER_IR"),),  # not what the spec asks: see departures
+        expire_days=365,
+        noncurrent_days=UNDO_DAYS,
+    ),
+    Rule(id="metadata", prefix=METADATA_PREFIX, noncurrent_days=UNDO_DAYS),
+    Rule(
+        id="dumps",
+        prefix="mongodb-dumps/",
+        transitions=(Transition(7, "GLACIER_IR"),),
+        expire_days=365,
+        noncurrent_days=UNDO_DAYS,
+    ),
+    Rule(id="reports", prefix="comparison-reports/", noncurrent_days=UNDO_DAYS),
+    Rule(
+        id="sanitized",
+        prefix="postgres-exports/sanitized/",
+        expire_days=30,
+        noncurrent_days=7,
+    ),
+    Rule(
+        id="rds-exports",
+        prefix="postgres-exports/rds-exports/",
+        expire_days=30,
+        noncurrent_days=7,
+    ),
+    Rule(id="dagster-logs", prefix="dagster-logs/", expire_days=90, noncurrent_days=7),
+    Rule(id="testing", tag=TESTING, expire_days=7, noncurrent_days=1),
+    Rule(id="clean-up", markers=True, abort_days=7),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """Everything that the bucket must be.
+
+    ``kms_key_id`` None asks for SSE-S3; ``lock_days`` None for no Object Lock, else it is the
+    default retention in GOVERNANCE mode; ``log_bucket`` None leaves access logging to its owner.
+    """
+
+    bucket: str
+    kms_key_id: str | None = None
+    lock_days: int | None = None
+    log_bucket: str | None = None
+    lifecycle: tuple[Rule, ...] = LIFECYCLE
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Declaration":
+        """The declaration for the bucket that the settings name."""
+        return cls(
+            bucket=settings.s3_bucket,
+            kms_key_id=settings.s3_kms_key_id,
+            lock_days=settings.s3_object_lock_days,
+            log_bucket=settings.s3_log_bucket,
+        )
+
+    @property
+    def arn(self) -> str:
+        """The bucket's Amazon resource name."""
+        return f"arn:aws:s3:::{self.bucket}"
+
+    @property
+    def state(self) -> State:
+        """What the lifecycle rules are held against: the bucket as it is to be."""
+        return State(versioned=True, mfa_delete=False, lock_days=self.lock_days)

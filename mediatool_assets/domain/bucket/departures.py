@@ -1,0 +1,113 @@
+"""Where the declaration is not what the spec asks for, why, and what both cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mediatool_assets.domain.bucket.cost import Prices, monthly
+from mediatool_assets.domain.bucket.declaration import LIFECYCLE, UNDO_DAYS, Declaration
+from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
+from mediatool_assets.domain.bucket.rules import problems
+
+SPEC = (
+    Rule(
+        id="raw",
+        prefix="postgres-exports/raw/",
+        transitions=(Transition(30, "STANDARD_IA"), Transition(90, "GLACIER")),
+        expire_days=730,
+    ),
+    Rule(
+        id="transformed",
+        prefix="postgres-exports/transformed/",
+        transitions=(Transition(7, "STANDARD_IA"), Transition(30, "GLACIER")),
+        expire_days=365,
+    ),
+)
+"""The spec's own words as rules; of metadata it says: kept in STANDARD, indefinitely."""
+
+
+Cost = float | Literal["grows"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """One difference from the spec; costs are dollars a month for each GB written a day.
+
+    "grows" is a cost without an end; None where the two do not differ in storage.
+    """
+
+    about: str
+    wish: str
+    shipped: str
+    reason: str
+    wish_cost: Cost = None
+    shipped_cost: Cost = None
+
+
+def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
+    """Every departure, those of the lifecycle with their cost."""
+    rules = {rule.id: rule for rule in declared.lifecycle}
+    raw, transformed = SPEC
+    return (
+        Departure(
+            about="transformed exports",
+            wish=str(transformed),
+            shipped=str(replace(rules["transformed"], noncurrent_days=None)),
+            reason="; ".join(
+                problem.says for problem in problems([transformed]) if problem.refused
+            ),
+            wish_cost=monthly(transformed, prices),
+            shipped_cost=monthly(replace(rules["transformed"], noncurrent_days=None), prices),
+        ),
+        Departure(
+            about="deletion in a versioned bucket (raw exports)",
+            wish=str(raw),
+            shipped=str(rules["raw"]),
+            reason=(
+                "expiry only puts a delete marker over an object of a versioned bucket, and its "
+                "bytes are billed for ever; so deleted and replaced versions go after "
+                f"{UNDO_DAYS} days, lone markers too, unfinished uploads after 7"
+            ),
+            wish_cost="grows",
+            shipped_cost=monthly(rules["raw"], prices),
+        ),
+        Departure(
+            about="MFA required for deletion",
+            wish="MFA delete of the bucket",
+            shipped=(
+                "a policy statement that denies deleting without MFA"
+                + (f", and Object Lock for {declared.lock_days} days" if declared.lock_days else "")
+            ),
+            reason=(
+                "Lifecycle configuration on MFA-enabled buckets is not supported, and only the "
+                "root account can set MFA delete; below postgres-exports/rds-exports/ deleting "
+                "needs no MFA, since AWS's export service deletes there itself"
+            ),
+        ),
+        Departure(
+            about="small objects",
+            wish="every export changes its storage class",
+            shipped="objects below 128 KB stay in STANDARD",
+            reason=(
+                "AWS's default since September 2024; cold classes bill 128 KB at least, or 40 KB "
+                "of overhead"
+            ),
+        ),
+    )
+
+
+CHOICES = {
+    "dumps": "made from the transformed export, and kept as long",
+    "reports": "small, and like the metadata kept in STANDARD",
+    "sanitized": "made again from the raw export at any time",
+    "rds-exports": "read once, to make a raw export",
+    "dagster-logs": "nobody reads the log of a run after a quarter of a year",
+    "testing": "the spec's cost strategy 3: every object that is tagged purpose=testing",
+    "clean-up": "what no rule of a prefix cleans up",
+}
+"""Rules for which the spec has no lifecycle table, with the reason for what was chosen."""
+
+
+def chosen(rules: Sequence[Rule] = LIFECYCLE) -> dict[str, str]:
+    """The declared rules on which the spec's lifecycle table says nothing, by id."""
+    return {rule.id: CHOICES[rule.id] for rule in rules if rule.id in CHOICES}

@@ -1,0 +1,184 @@
+"""Policy documents: what the bucket denies to everybody, and the least that each role needs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mediatool_assets.domain.bucket.declaration import Declaration
+from mediatool_assets.domain.bucket.lifecycle import Document
+
+VERSION = "2012-10-17"  # of the policy language
+TLS_ONLY = "MediatoolTlsOnly"
+DELETE_NEEDS_MFA = "MediatoolDeleteNeedsMfa"
+
+DATA = ("postgres-exports", "mongodb-dumps", "comparison-reports")
+LOGS = "dagster-logs"
+RDS_EXPORTS = "postgres-exports/rds-exports"
+
+
+def bucket_statements(declared: Declaration) -> tuple[dict[str, Any], ...]:
+    """What the bucket denies to everybody, its owner included.
+
+    Deleting needs MFA everywhere but below the RDS exports, where AWS's own export service deletes
+    its trial object. Lifecycle rules are S3's own doing, and no policy holds them back.
+    """
+    arn = declared.arn
+    return (
+        {
+            "Sid": TLS_ONLY,
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [arn, f"{arn}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+        {
+            "Sid": DELETE_NEEDS_MFA,
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": [
+                "s3:BypassGovernanceRetention",
+                "s3:DeleteBucket",
+                "s3:DeleteObject",
+                "s3:DeleteObjectVersion",
+            ],
+            "NotResource": f"{arn}/{RDS_EXPORTS}/*",
+            "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}},
+        },
+    )
+
+
+def bucket_policy(declared: Declaration, live: Document | None) -> dict[str, Any]:
+    """The bucket's policy: our statements, and every statement of others that is there."""
+    ours = bucket_statements(declared)
+    names = {statement["Sid"] for statement in ours}
+    others = [each for each in statements(live) if each.get("Sid") not in names]
+    return {"Version": VERSION, "Statement": [*others, *ours]}
+
+
+def statements(policy: Document | None) -> list[dict[str, Any]]:
+    """The statements of a policy; a single one may stand without a list."""
+    found = (policy or {}).get("Statement", [])
+    return [found] if isinstance(found, dict) else list(found)
+
+
+def pipeline_role(declared: Declaration) -> dict[str, Any]:
+    """What makes versions: lists, reads and writes; it deletes nothing and changes no setting."""
+    objects = [f"{declared.arn}/{prefix}/*" for prefix in (*DATA, LOGS)]
+    return _policy(
+        _allow("ListTheBucket", "s3:ListBucket", declared.arn),
+        _allow(
+            "ReadAndWriteObjects",
+            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            objects,
+        ),
+        _allow("TagTestVersions", "s3:PutObjectTagging", objects),
+        *_key(declared, "kms:Decrypt", "kms:GenerateDataKey"),
+    )
+
+
+def read_only_role(declared: Declaration) -> dict[str, Any]:
+    """What finds and fetches versions, and no more."""
+    objects = [f"{declared.arn}/{prefix}/*" for prefix in DATA]
+    return _policy(
+        _allow("ListTheBucket", "s3:ListBucket", declared.arn),
+        _allow("ReadObjects", "s3:GetObject", objects),
+        *_key(declared, "kms:Decrypt"),
+    )
+
+
+def rds_export_role(declared: Declaration) -> dict[str, Any]:
+    """What AWS requires of the role of a snapshot export, held to the prefix of the exports."""
+    return _policy(
+        _allow("FindTheBucket", ["s3:GetBucketLocation", "s3:ListBucket"], declared.arn),
+        _allow(
+            "WriteExports",
+            ["s3:DeleteObject*", "s3:GetObject*", "s3:PutObject*"],
+            f"{declared.arn}/{RDS_EXPORTS}/*",
+        ),
+    )
+
+
+def rds_export_trust() -> dict[str, Any]:
+    """Who may take the RDS export role: the export service alone."""
+    principal = {"Service": "export.rds.amazonaws.com"}
+    return _policy({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
+
+
+def documents(declared: Declaration) -> dict[str, dict[str, Any]]:
+    """Every policy document by its name on the command line."""
+    return {
+        "bucket-policy": bucket_policy(declared, None),
+        "pipeline-role": pipeline_role(declared),
+        "read-only-role": read_only_role(declared),
+        "rds-export-role": rds_export_role(declared),
+        "rds-export-trust": rds_export_trust(),
+    }
+
+
+def covers(wanted: Document, live: Document) -> bool:
+    """Whether a Deny statement still denies all that the live one of its name does."""
+    if live.get("Effect") != "Deny":
+        return True
+    same = all(
+        _plain(wanted.get(part)) == _plain(live.get(part))
+        for part in ("Principal", "NotPrincipal", "NotAction", "Condition")
+    )
+    return same and all(
+        "s3:*" in _words(wanted, part) or _words(live, part) <= _words(wanted, part)
+        for part in ("Action", "Resource")
+    ) and _words(wanted, "NotResource") <= _words(live, "NotResource")  # fmt: skip
+
+
+def same_statement(one: Document, other: Document) -> bool:
+    """Whether two statements say the same: servers sort lists, and unwrap lists of one."""
+    return _plain(one) == _plain(other)
+
+
+def opens_to_all(statement: Document) -> bool:
+    """Whether a statement allows something to everybody, without any condition."""
+    principal = statement.get("Principal")
+    anyone = principal == "*" or (
+        isinstance(principal, Mapping) and "*" in {w for v in principal.values() for w in _list(v)}
+    )
+    return statement.get("Effect") == "Allow" and anyone and not statement.get("Condition")
+
+
+def _policy(*parts: Document) -> dict[str, Any]:
+    return {"Version": VERSION, "Statement": list(parts)}
+
+
+def _allow(sid: str, action: str | Sequence[str], resource: str | Sequence[str]) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resource}
+
+
+def _key(declared: Declaration, *actions: str) -> tuple[dict[str, Any], ...]:
+    """The rights on the KMS key; none with SSE-S3. An alias is named by a condition."""
+    key = declared.kms_key_id
+    if key is None:
+        return ()
+    name = key.rpartition(":")[2]
+    if name.startswith("alias/"):
+        statement = _allow("UseTheKey", sorted(actions), "arn:aws:kms:*:*:key/*")
+        named = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": name}}
+        return ({**statement, "Condition": named},)
+    arn = key if key.startswith("arn:") else f"arn:aws:kms:*:*:key/{key}"
+    return (_allow("UseTheKey", sorted(actions), arn),)
+
+
+def _list(value: object) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _words(statement: Document, part: str) -> set[str]:
+    return set(_list(statement[part])) if part in statement else set()
+
+
+def _plain(value: object) -> object:
+    """A form in which order and single-item lists make no difference."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = sorted((_plain(each) for each in value), key=json.dumps)
+        return items[0] if len(items) == 1 else items
+    return value

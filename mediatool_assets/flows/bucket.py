@@ -1,0 +1,158 @@
+"""The bucket: what it must be, whether it is, and making it so."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mediatool_assets.domain.bucket import policies
+from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Live, Seen, wanted
+from mediatool_assets.domain.bucket.changes import Change, changes
+from mediatool_assets.domain.bucket.cost import Prices, monthly
+from mediatool_assets.domain.bucket.declaration import Declaration
+from mediatool_assets.domain.bucket.departures import Departure, chosen, departures
+from mediatool_assets.domain.bucket.posture import Control, controls
+from mediatool_assets.domain.bucket.rules import State, problems
+from mediatool_assets.domain.errors import BadSettings, Refused
+from mediatool_assets.flows.bucket_ports import BucketSettings
+
+SHIPPED_PRICES = Path(__file__).parents[1] / "prices" / "s3-us-east-1.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRule:
+    """One lifecycle rule: what it does and costs, in dollars a month for each GB written a day.
+
+    A cost of None grows without end: nothing expires. ``reason`` is given where the spec has none.
+    """
+
+    id: str
+    applies_to: str
+    does: str
+    monthly: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The declaration as it would be set, with all that there is to say about it."""
+
+    bucket: str
+    prices: Prices
+    lifecycle: tuple[PlannedRule, ...]
+    warnings: tuple[str, ...]
+    departures: tuple[Departure, ...]
+    settings: dict[Aspect, dict[str, Any]]
+    documents: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was set, what was already as declared, and what could not be set: why, and how to."""
+
+    set: tuple[Aspect, ...]
+    unchanged: tuple[Aspect, ...]
+    failed: dict[Aspect, str]
+    commands: tuple[str, ...]
+
+
+def read_prices(path: Path) -> Prices:
+    """The price table in a file; raises BadSettings where it is not one."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Prices)
+    except msgspec.DecodeError as error:
+        step = f"compare it with {SHIPPED_PRICES}"
+        raise BadSettings([f"{path} is not a table of prices: {error}", step]) from error
+
+
+def plan(declared: Declaration, prices: Prices) -> Plan:
+    """The declaration with AWS's rules applied; asks no server. Raises BadSettings."""
+    reasons = chosen(declared.lifecycle)
+    return Plan(
+        bucket=declared.bucket,
+        prices=prices,
+        lifecycle=tuple(
+            PlannedRule(
+                rule.id,
+                "=".join(rule.tag) if rule.tag else rule.prefix or "(everything)",
+                str(rule),
+                monthly(rule, prices),
+                reasons.get(rule.id),
+            )
+            for rule in declared.lifecycle
+        ),
+        warnings=_validated(declared, declared.state),
+        departures=departures(declared, prices),
+        settings=wanted(declared, {"policy": Seen()}),
+        documents=policies.documents(declared),
+    )
+
+
+def check(declared: Declaration, bucket: BucketSettings) -> tuple[Control, ...]:
+    """The live bucket held against the declaration; changes nothing."""
+    return controls(declared, look(bucket), bucket.trails())
+
+
+def look(bucket: BucketSettings) -> dict[Aspect, Seen]:
+    """Every aspect of the bucket as it is."""
+    return {aspect: bucket.read(aspect) for aspect in ASPECTS}
+
+
+def apply(
+    declared: Declaration,
+    bucket: BucketSettings,
+    allowed: Collection[str],
+    announce: Callable[[Change], None],
+) -> Applied:
+    """Set what differs, each change announced before the first is made; again, it sets nothing.
+
+    Raises BadSettings where AWS would refuse the rules, and Refused where a change weakens the
+    bucket and its aspect is not in ``allowed``; then nothing was set.
+    """
+    _validated(declared, declared.state._replace(mfa_delete=bool(bucket.mfa_delete())))
+    live = look(bucket)
+    found = changes(declared, live, secure=bucket.secure)
+    for change in found:
+        announce(change)
+    _refuse(found, allowed)
+    failed: dict[Aspect, str] = {}
+    for change in found:
+        if (why := bucket.write(change.aspect, change.after)) is not None:
+            failed[change.aspect] = why
+    want = wanted(declared, live)
+    unseen = {each: seen.unknown for each, seen in live.items() if seen.unknown and each in want}
+    return Applied(
+        set=tuple(change.aspect for change in found if change.aspect not in failed),
+        unchanged=_unchanged(want, live, found),
+        failed={**failed, **unseen},
+        commands=tuple(change.command for change in found if change.aspect in failed),
+    )
+
+
+def _unchanged(
+    want: dict[Aspect, dict[str, Any]], live: Live, found: tuple[Change, ...]
+) -> tuple[Aspect, ...]:
+    changed = {change.aspect for change in found}
+    return tuple(each for each in want if each not in changed and live[each].unknown is None)
+
+
+def _validated(declared: Declaration, state: State) -> tuple[str, ...]:
+    """What AWS takes and does not do as it seems; raises BadSettings with what it would refuse."""
+    found = problems(declared.lifecycle, state)
+    refused = [str(problem) for problem in found if problem.refused]
+    if refused:
+        raise BadSettings([*refused, "nothing was asked of the bucket; correct the declaration"])
+    return tuple(str(problem) for problem in found)
+
+
+def _refuse(found: tuple[Change, ...], allowed: Collection[str]) -> None:
+    objected = [change for change in found if change.objections and change.aspect not in allowed]
+    if objected:
+        reasons = "; ".join(f"{each.aspect}: {', '.join(each.objections)}" for each in objected)
+        options = " ".join(f"--allow {each.aspect}" for each in objected)
+        raise Refused(
+            f"this would weaken the bucket: {reasons}; nothing was set; if that is meant, "
+            f"`mediatool bucket apply {options}`"
+        )

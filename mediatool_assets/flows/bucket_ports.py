@@ -1,0 +1,34 @@
+"""The bucket's settings as flows see them; the docstrings are the contract that a store keeps."""
+
+from typing import Protocol
+
+from mediatool_assets.domain.bucket.aspects import Aspect, Seen
+from mediatool_assets.domain.bucket.lifecycle import Document
+from mediatool_assets.domain.bucket.trails import Trails
+
+
+class BucketSettings(Protocol):
+    """What can be asked of a bucket, and set."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether this client speaks TLS."""
+
+    def read(self, aspect: Aspect) -> Seen:
+        """One aspect as it is; unknown where it may not be read, or the server has no such thing.
+
+        Raises BadSettings where there is no such bucket, Unreachable where nothing answers or the
+        credentials are refused.
+        """
+
+    def mfa_delete(self) -> bool | None:
+        """Whether MFA delete is on; None where that may not be read."""
+
+    def trails(self) -> Trails:
+        """What CloudTrail's trails that are logging record."""
+
+    def write(self, aspect: Aspect, document: Document) -> str | None:
+        """Set one aspect whole; setting it again changes nothing. Why it was not set, or None.
+
+        Raises BadSettings and Unreachable as ``read`` does.
+        """

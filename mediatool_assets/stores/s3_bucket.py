@@ -1,0 +1,233 @@
+"""A bucket's settings on S3 or a server that speaks it, and what CloudTrail records of it."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mediatool_assets.domain.bucket.aspects import Aspect, Seen
+from mediatool_assets.domain.bucket.lifecycle import SIZE_FLOOR, Document
+from mediatool_assets.domain.bucket.trails import Trails
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.s3_errors import code_of, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_UNSET = {
+    "NoSuchBucketPolicy",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "ObjectLockConfigurationNotFoundError",
+    "OwnershipControlsNotFoundError",
+    "ServerSideEncryptionConfigurationNotFoundError",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "403", "Forbidden", "UnauthorizedOperation"}
+_NOT_THE_BUCKETS_FAULT = {
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "NoSuchBucket",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+}
+"""Codes that say that nothing can be asked at all; every other refusal is about one aspect."""
+
+
+class _Calls(NamedTuple):
+    """How an aspect is asked for and set: the operations' names, and the part that is its own."""
+
+    get: str
+    put: str
+    part: str | None
+    rights: tuple[str, str]
+
+
+_CALLS: dict[Aspect, _Calls] = {
+    "ownership": _Calls(
+        "get_bucket_ownership_controls",
+        "put_bucket_ownership_controls",
+        "OwnershipControls",
+        ("s3:GetBucketOwnershipControls", "s3:PutBucketOwnershipControls"),
+    ),
+    "public-access": _Calls(
+        "get_public_access_block",
+        "put_public_access_block",
+        "PublicAccessBlockConfiguration",
+        ("s3:GetBucketPublicAccessBlock", "s3:PutBucketPublicAccessBlock"),
+    ),
+    "encryption": _Calls(
+        "get_bucket_encryption",
+        "put_bucket_encryption",
+        "ServerSideEncryptionConfiguration",
+        ("s3:GetEncryptionConfiguration", "s3:PutEncryptionConfiguration"),
+    ),
+    "versioning": _Calls(
+        "get_bucket_versioning",
+        "put_bucket_versioning",
+        None,
+        ("s3:GetBucketVersioning", "s3:PutBucketVersioning"),
+    ),
+    "object-lock": _Calls(
+        "get_object_lock_configuration",
+        "put_object_lock_configuration",
+        "ObjectLockConfiguration",
+        ("s3:GetBucketObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration"),
+    ),
+    "logging": _Calls(
+        "get_bucket_logging",
+        "put_bucket_logging",
+        None,
+        ("s3:GetBucketLogging", "s3:PutBucketLogging"),
+    ),
+    "lifecycle": _Calls(
+        "get_bucket_lifecycle_configuration",
+        "put_bucket_lifecycle_configuration",
+        None,
+        ("s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"),
+    ),
+    "policy": _Calls(
+        "get_bucket_policy",
+        "put_bucket_policy",
+        "Policy",
+        ("s3:GetBucketPolicy", "s3:PutBucketPolicy"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class S3Bucket:
+    """BucketSettings over one bucket. Holds settings only; connects once in each process."""
+
+    bucket: str
+    endpoint_url: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "S3Bucket":
+        """The bucket that the settings name; credentials are AWS's own environment or profile."""
+        return cls(settings.s3_bucket, settings.s3_endpoint_url)
+
+    @property
+    def secure(self) -> bool:
+        """Whether this client speaks TLS."""
+        return self.endpoint_url is None or self.endpoint_url.startswith("https:")
+
+    def read(self, aspect: Aspect) -> Seen:
+        """One aspect as it is; unknown where it may not be read, or the server has none such."""
+        calls = _CALLS[aspect]
+        get: Callable[..., dict[str, Any]] = getattr(
+            _client(self.endpoint_url, os.getpid()), calls.get
+        )
+        with self._translated():
+            try:
+                answer = get(Bucket=self.bucket)
+            except ClientError as error:
+                if code_of(error) in _UNSET:
+                    return Seen()
+                return Seen(unknown=_reason(error, calls.rights[0]))
+        document = _document(aspect, answer)
+        return Seen(document or None)
+
+    def mfa_delete(self) -> bool | None:
+        """Whether MFA delete is on; None where that may not be read."""
+        seen = self.read("versioning")
+        if seen.unknown is not None:
+            return None
+        return (seen.document or {}).get("MFADelete") == "Enabled"
+
+    def trails(self) -> Trails:
+        """What CloudTrail's trails that are logging record."""
+        try:
+            client = _cloudtrail(self.endpoint_url, os.getpid())
+            found = [trail["TrailARN"] for trail in client.describe_trails()["trailList"]]
+            logging = [arn for arn in found if client.get_trail_status(Name=arn)["IsLogging"]]
+            return Trails(tuple(client.get_event_selectors(TrailName=arn) for arn in logging))
+        except ClientError as error:
+            rights = "cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors"
+            return Trails(unknown=_reason(error, rights))
+        except BotoCoreError as error:
+            return Trails(unknown=f"CloudTrail does not answer ({error})")
+
+    def write(self, aspect: Aspect, document: Document) -> str | None:
+        """Set one aspect whole; the reason where the server does not take it, else None."""
+        calls = _CALLS[aspect]
+        put: Callable[..., object] = getattr(_client(self.endpoint_url, os.getpid()), calls.put)
+        with self._translated():
+            try:
+                put(Bucket=self.bucket, **_arguments(aspect, document))
+            except ClientError as error:
+                return _reason(error, calls.rights[1])
+        return None
+
+    def _translated(self) -> Any:
+        return translated(f"s3://{self.bucket}", self.endpoint_url or "Amazon S3")
+
+
+def _document(aspect: Aspect, answer: dict[str, Any]) -> dict[str, Any]:
+    """The part of an answer that is the aspect's own, in the form that is put."""
+    part = _CALLS[aspect].part
+    match aspect:
+        case "policy":
+            policy: dict[str, Any] = json.loads(answer["Policy"])
+            return policy
+        case "lifecycle":
+            floor = answer.get("TransitionDefaultMinimumObjectSize", SIZE_FLOOR)
+            return {"Rules": answer.get("Rules", []), "SizeFloor": floor}
+        case _:
+            found: dict[str, Any] = answer if part is None else answer[part]
+            return {key: value for key, value in found.items() if key != "ResponseMetadata"}
+
+
+def _arguments(aspect: Aspect, document: Document) -> dict[str, Any]:
+    match aspect:
+        case "policy":
+            return {"Policy": json.dumps(document)}
+        case "lifecycle":
+            return {
+                "LifecycleConfiguration": {"Rules": document["Rules"]},
+                "TransitionDefaultMinimumObjectSize": document["SizeFloor"],
+            }
+        case "versioning":
+            return {"VersioningConfiguration": document}
+        case "logging":
+            return {"BucketLoggingStatus": document}
+        case _:
+            return {str(_CALLS[aspect].part): document}
+
+
+def _reason(error: ClientError, right: str) -> str:
+    """Why an aspect is not known or not set; raises the error where it is about more than that."""
+    code = code_of(error)
+    if code in _NOT_THE_BUCKETS_FAULT:
+        raise error
+    if code in _DENIED:
+        return f"access denied; the AWS identity in use needs {right}"
+    return f"the server answered {code} {error.response.get('Error', {}).get('Message', '')}"
+
+
+@cache
+def _client(endpoint_url: str | None, process: int) -> "S3Client":
+    del process
+    return boto3.session.Session().client("s3", endpoint_url=endpoint_url, config=_config())
+
+
+@cache
+def _cloudtrail(endpoint_url: str | None, process: int) -> Any:
+    """Beside another endpoint than AWS's there is a CloudTrail only if that server has one."""
+    del process
+    return boto3.session.Session().client("cloudtrail", endpoint_url=endpoint_url, config=_config())
+
+
+def _config() -> Config:
+    return Config(
+        retries={"mode": "standard", "max_attempts": 4},
+        connect_timeout=10,
+        read_timeout=60,
+        s3={"addressing_style": "path"},
+    )
