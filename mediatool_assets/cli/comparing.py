@@ -1,0 +1,96 @@
+"""``compare``: what changed between two versions, every table and every row."""
+
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mediatool_assets.cli.environment import settings
+from mediatool_assets.cli.output import Json, print_json, working
+from mediatool_assets.domain.errors import DamagedInput, Misuse
+from mediatool_assets.domain.settings import Settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.archive.reader import Bytes
+    from mediatool_assets.domain.comparison import Comparison
+
+_VERSION = "A version, or the file of a raw archive that was fetched."
+
+
+def compare(  # noqa: PLR0913, PLR0917 # one argument an option
+    version1: Annotated[str, typer.Option("--version1", metavar="A", help=_VERSION)],
+    version2: Annotated[str, typer.Option("--version2", metavar="B", help=_VERSION)],
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", dir_okay=False, help="The report; replaced if there.")
+    ],
+    wanted: Annotated[
+        Literal["json", "html", "markdown"] | None,
+        typer.Option("--format", help="Otherwise as the file's name ends: .html, .md, else JSON."),
+    ] = None,
+    fail_on_difference: Annotated[
+        bool, typer.Option("--fail-on-difference", help="Exit with 1 unless both are the same.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Compare two versions: every table, every row, by key; schemas, sizes and counts too.
+
+    Reads the raw archives by range, and only the tables that differ. Values of free text and JSON
+    are not shown in the report, only how long they are.
+
+    Examples:
+
+        mediatool compare --version1 20250621-020000 --version2 20250622-020000 --output diff.html
+        mediatool compare --version1 A-raw.tar.gz --version2 B-raw.tar.gz --output diff.json
+    """
+    if version1 == version2:
+        raise Misuse(f"--version1 and --version2 are both {version1}; name two versions")
+    from mediatool_assets.flows.compare.rendering import format_of, render
+    from mediatool_assets.flows.compare.wording import headline, problem
+
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
+        found = _compared((version1, version2))
+        written = Path(beside, output.name)
+        written.write_bytes(render(found, wanted or format_of(output)))
+        written.replace(output)
+    if json:
+        print_json(found)
+    else:
+        typer.echo(f"{found.verdict}: {headline(found)} See {output}")
+    if found.damaged:
+        raise DamagedInput("; ".join(map(problem, found.damaged)))
+    if fail_on_difference and found.verdict != "same":
+        raise typer.Exit(1)
+
+
+def _compared(given: tuple[str, str]) -> "Comparison":
+    """Compare what the two names mean; only versions need a bucket."""
+    from mediatool_assets.flows.compare import compare as compare_archives
+    from mediatool_assets.flows.compare import is_file, opened
+    from mediatool_assets.flows.model_file import load_model
+    from mediatool_assets.flows.pool import worker_pool
+
+    objects = None
+    if all(map(is_file, given)):
+        config = Settings.parse(os.environ)
+    else:
+        from mediatool_assets.stores.s3 import S3Objects
+
+        config = settings()
+        objects = S3Objects.of(config)
+    sources: tuple[Bytes, Bytes] = (opened(objects, given[0]), opened(objects, given[1]))
+    with (
+        working(f"comparing {given[0]} with {given[1]}") as progress,
+        worker_pool(config.workers) as pool,
+        tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
+    ):
+        return compare_archives(
+            sources,
+            pool,
+            Path(scratch),
+            now=datetime.now(UTC),
+            model=load_model(config.model),
+            progress=progress,
+        )
