@@ -68,6 +68,8 @@ def _addition(model: Model, addition: Addition) -> Iterator[Mistake]:
         yield line, f"{name}: {verb} takes one arrow; longer paths are for look_up, union and count"
     if verb in (Verb.LOOK_UP, Verb.UNION, Verb.FOLD) and addition.take is None:
         yield line, f"{name}: {verb} wants take: which columns of {_last(addition)}"
+    if addition.take is not None and not addition.take.columns:
+        yield line, f"{name}: take is empty; name at least one column of {_last(addition)}"
     if verb.is_home and addition.orphans is None:
         yield line, f"{name}: {verb} wants orphans: the collection for rows without a document"
     for position, step in enumerate(addition.path):

@@ -141,6 +141,7 @@ ONE = "tables: {a: }\ncollections:\n  a:\n    root: a\n"
             "model.yaml:6: x: unknown table b",
         ),
         (ONE + "    add:\n      x: {look_up: y -> a}", "model.yaml:6: x: look_up wants take"),
+        (ONE + "    add:\n      x: {look_up: y -> a, take: []}", "model.yaml:6: x: take is empty"),
         (
             "tables: {a: , b: }\ncollections:\n  a:\n    root: a\n    add:\n"
             "      x: {embed_one: id -> b.a_id}",

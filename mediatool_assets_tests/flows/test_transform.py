@@ -17,9 +17,13 @@ from mediatool_assets.domain.manifest import Exclusion
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.transform import transform
-from mediatool_assets_tests.raw_archives import VERSION, documents, raw_archive, table
+from mediatool_assets.flows.transform.rows import deep_recursion
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
+from mediatool_assets_tests.raw_archives import documents as documents_of
 from mediatool_assets_tests.twins import DirectoryObjects
 
 Rows = Sequence[Mapping[str, Any] | bytes]
@@ -79,7 +83,7 @@ class Run:
 
     def documents(self, collection: str) -> list[dict[str, Any]]:
         """The documents of a collection."""
-        return documents(self.objects, collection)
+        return documents_of(self.objects, collection)
 
     def metadata(self, collection: str) -> dict[str, Any]:
         """The collection's options and indexes."""
@@ -607,3 +611,57 @@ def test_no_rows_give_no_documents(run: Run) -> None:
         "plansAlone",
         "strategiesAlone",
     }
+
+
+def nested(levels: int) -> Any:
+    """Arrays within arrays."""
+    value: Any = 0
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_mongodb_takes_every_document_that_is_made(
+    run: Run, documents: MongoDocuments, pool: Executor
+) -> None:
+    """Odd keys, the deepest nesting, every type at its ends, and validators over all of it."""
+    odd = table(
+        "odd",
+        id="integer",
+        doc="jsonb",
+        text="json",
+        amount="numeric",
+        day="date",
+        at="timestamp with time zone",
+        spans="int4range[]",
+        days="date[]",
+        content="bytea",
+        ratio="double precision",
+    )
+    strange = {"$set": 1, "a.b": {"": [], "$db": "x", "$id": None}, "_id": 1}
+    common = {"at": None, "spans": None, "days": None, "content": "\\x", "ratio": "NaN"}
+    rows: Rows = [
+        {"id": 1, "doc": strange, "text": '{"a":1,"a":2}', "amount": "NaN", "day": "infinity"}
+        | common,
+        {"id": 2, "doc": nested(95), "text": "[1e400]", "amount": "1" * 40, "day": None} | common,
+        {"id": 3, "doc": nested(5000), "text": "null", "amount": None, "day": "0001-01-01"}
+        | common,
+        {
+            "id": 4,
+            "doc": "18446744073709551616",
+            "text": None,
+            "amount": "0.00",
+            "day": "9999-12-31",
+        }
+        | common
+        | {"at": "0044-03-15T00:00:00+00:00 BC", "spans": "{[1\\,2)}", "days": ["infinity", None]},
+    ]
+    with deep_recursion():
+        made = run("tables: {odd: }\none_to_one: [odd]", {odd: rows})
+    documents.drop(f"mediatool_{VERSION}")
+    assert load(run.objects, documents, pool, VERSION).documents == {"odd": 4}
+    first, _, third, _ = run.documents("odd")
+    assert first["doc"] == strange
+    assert third["doc"].startswith("[" * 5000)
+    assert facts(made, "losses")["odd.doc"] == {"depth": 1}
+    documents.drop(f"mediatool_{VERSION}")

@@ -1,0 +1,111 @@
+"""Joins say what a few lines of Python would say, whatever the rows."""
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mediatool_assets.domain.errors import CountMismatch
+from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.transform.counts import Counts
+from mediatool_assets_tests.raw_archives import VERSION, documents, raw_archive, table
+from mediatool_assets_tests.twins import DirectoryObjects
+
+PARENTS = table("parents", id="integer", code="text", tags="text[]")
+CHILDREN = table("children", id="integer", parent="integer", code="text", rank="integer")
+
+MODEL = """\
+tables: {parents: , children: }
+collections:
+  parents:
+    root: parents
+    add:
+      many: {embed_many: id -> children.parent, order: [rank descending], orphans: alone}
+      childCount: {count: id -> children.parent}
+      codes: {union: id -> children.parent, take: code}
+      firstOfCode: {look_up: code -> children.code, take: id}
+      ofTags: {look_up: "tags[] -> children.code", take: id}
+"""
+
+NUMBERS = st.integers(0, 5)
+CODES = st.none() | st.sampled_from(["", "a", "A", "b'\"", "ü"])
+PARENT_ROWS = st.lists(
+    st.fixed_dictionaries({"id": NUMBERS, "code": CODES, "tags": st.none() | st.lists(CODES)}),
+    unique_by=lambda row: str(row["id"]),
+)
+CHILD_ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "id": st.integers(0, 30),
+            "parent": st.none() | NUMBERS,
+            "code": CODES,
+            "rank": st.none() | st.integers(-20, 20),
+        }
+    ),
+    unique_by=lambda row: row["id"],
+    max_size=12,
+)
+Rows = list[dict[str, Any]]
+
+
+@settings(max_examples=15, deadline=None)  # each example starts a DuckDB
+@given(PARENT_ROWS, CHILD_ROWS)
+def test_joins_agree_with_a_loop(parents: Rows, children: Rows) -> None:
+    """Embedding, counting, uniting and looking up, by null, doubled, empty and missing keys."""
+    with transformed(parents, children) as objects:
+        found = documents(objects, "parents")
+        alone = documents(objects, "alone")
+    of_parent = defaultdict(list)
+    for child in sorted(children, key=_descending_rank):
+        of_parent[child["parent"]].append(child)
+    by_code = {child["code"]: child["id"] for child in sorted(children, key=lambda c: -c["id"])}
+    by_code[None] = None
+    assert [document["_id"] for document in found] == [parent["id"] for parent in parents]
+    for parent, document in zip(parents, found, strict=True):
+        own = of_parent[parent["id"]]
+        assert document["many"] == own
+        assert document["childCount"] == len(own)
+        assert sorted(document["codes"], key=str) == sorted({c["code"] for c in own}, key=str)
+        assert document["firstOfCode"] == by_code.get(parent["code"])
+        tags = parent["tags"]
+        assert document["ofTags"] == (None if tags is None else [by_code.get(tag) for tag in tags])
+    known = {parent["id"] for parent in parents}
+    assert [document["_id"] for document in alone] == [
+        child["id"] for child in children if child["parent"] not in known
+    ]
+
+
+def _descending_rank(child: dict[str, Any]) -> tuple[bool, int, int]:
+    rank = child["rank"]
+    return rank is None, -(rank or 0), child["id"]
+
+
+@contextmanager
+def transformed(parents: Rows, children: Rows) -> Iterator[DirectoryObjects]:
+    """A bucket with the transformed archive of these rows, for a while."""
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory)
+        objects = DirectoryObjects(home / "bucket")
+        raw_archive(objects, {PARENTS: parents, CHILDREN: children})
+        (home / "model.yaml").write_text(MODEL, "utf-8")
+        with ThreadPoolExecutor(2) as threads:
+            transform(objects, threads, VERSION, load_model(home / "model.yaml"), home)
+        yield objects
+
+
+def test_a_row_that_went_nowhere_is_an_error() -> None:
+    """The counts are compared table by table before anything is published."""
+    counts = Counts()
+    counts.homes["documents", "campaigns"] = 2
+    counts.homes["orphans", "campaigns"] = 1
+    assert counts.rows({"campaigns": 3})["campaigns"]["orphans"] == 1
+    with pytest.raises(CountMismatch, match="campaigns: rows that found a home: expected 4"):
+        counts.rows({"campaigns": 4})
