@@ -1,9 +1,10 @@
 """Twins of the stores that need no server; each passes the contract suite of the real one."""
 
 import fcntl
+import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,6 +72,20 @@ class DirectoryObjects:
                 os.link(file.name, file.name + ".whole")
                 Path(file.name + ".whole").replace(path)
             return _etag(path)
+
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """Keep the tags beside the object."""
+        if self.head(key) is None:
+            raise NotFound(f"{self.uri(key)} is not there")
+        path = self.root / "tags" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(dict(tags)))
+
+    def tags(self, key: str) -> dict[str, str]:
+        """The tags of an object; for tests to look at."""
+        path = self.root / "tags" / key
+        found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        return found
 
     @contextmanager
     def create(self, key: str) -> Iterator[BinaryIO]:

@@ -12,8 +12,9 @@ from typing import Literal
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schema_file
+from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.errors import AlreadyExists
-from mediatool_assets.domain.keys import metadata_key, mongodb_database
+from mediatool_assets.domain.keys import archive_key, metadata_key, mongodb_database
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.metadata import (
     Databases,
@@ -79,7 +80,10 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
         _publish(objects, version, metadata)
     register(objects)
     write_local_registry(objects, local_registry)
-    return catalog.read(objects, version)
+    metadata = catalog.read(objects, version)
+    if metadata.purpose == "testing":
+        _tag(objects, version)
+    return metadata
 
 
 def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -> Source:
@@ -154,6 +158,18 @@ def _megabytes(members: Mapping[str, Member]) -> float:
 def _warnings(made: Made) -> tuple[str, ...]:
     """Every warning of the three manifests, each once, in the order in which they came up."""
     return tuple(dict.fromkeys(w for archive in made for w in archive.manifest.warnings))
+
+
+def _tag(objects: ObjectStore, version: Version) -> None:
+    """Mark every object of a test version, for the bucket's rule that deletes those after 7 days.
+
+    The metadata first: were this broken off, a version would go before its archives do.
+    """
+    for key in (
+        metadata_key(version),
+        *(archive_key(kind, version) for kind in ("raw", "transformed", "dump")),
+    ):
+        objects.tag(key, dict([TESTING]))
 
 
 def _publish(objects: ObjectStore, version: Version, metadata: Metadata) -> None:

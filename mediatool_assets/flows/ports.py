@@ -84,6 +84,12 @@ class ObjectStore(Protocol):
         tag. Raises AlreadyExists, and then nothing was written.
         """
 
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """Give an object these tags in place of those that it has; raises NotFound.
+
+        The object stays the same: its bytes, entity tag and time of writing.
+        """
+
     def create(self, key: str) -> AbstractContextManager[Sink]:
         """Stream a large object. It appears, whole, when the context is left without an error.
 

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC
@@ -27,6 +27,7 @@ from mediatool_assets.stores.s3_upload import Target, Upload, sha256, uploading
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import TagTypeDef
 
 _WRITER = "mediatool-writer"
 """Object metadata that tells whose write it was, for answers that were lost on the way."""
@@ -132,6 +133,12 @@ class S3Objects:
                     raise AlreadyExists(self.uri(key), step) from error
                 raise
         return answer["ETag"]
+
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """Give an object these tags in place of those that it has; raises NotFound."""
+        found: list[TagTypeDef] = [{"Key": name, "Value": value} for name, value in tags.items()]
+        with self.translated(key):
+            self.client.put_object_tagging(Bucket=self.bucket, Key=key, Tagging={"TagSet": found})
 
     @contextmanager
     def create(self, key: str) -> Iterator[Upload]:

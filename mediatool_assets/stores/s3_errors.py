@@ -26,6 +26,7 @@ _RIGHTS = {
     "GetObject": "s3:GetObject and s3:ListBucket",
     "HeadObject": "s3:GetObject and s3:ListBucket",
     "ListObjectsV2": "s3:ListBucket",
+    "PutObjectTagging": "s3:PutObjectTagging",
 }
 _WRITE_RIGHTS = "s3:PutObject (with a KMS key also kms:GenerateDataKey and kms:Decrypt)"
 

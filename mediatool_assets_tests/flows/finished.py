@@ -9,7 +9,7 @@ from typing import Any
 import bson
 
 from mediatool_assets.domain.manifest import Exclusion
-from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.metadata import Metadata, Purpose
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.complete import complete
 from mediatool_assets.flows.dump import dump
@@ -69,6 +69,7 @@ def finish(
     version: Version,
     local: Path,
     notes: str = "for the tests",
+    purpose: Purpose = "testing",
 ) -> Metadata:
     """Complete the version, at a time and with durations that are always the same."""
     return complete(
@@ -78,7 +79,7 @@ def finish(
         version,
         source_type="postgres",
         instance="media-tool-production",
-        purpose="testing",
+        purpose=purpose,
         notes=notes,
         seconds={"export": 60.0, "transform": 29.99999},
         local_registry=local,

@@ -20,10 +20,12 @@ from pymongo import MongoClient
 from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
 from mediatool_assets.domain.keys import (
     REGISTRY_KEY,
+    Kind,
     archive_key,
     metadata_key,
     mongodb_database,
 )
+from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.registry import Entry
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
@@ -75,10 +77,17 @@ class Case:
         make(self.objects, self.version, rows)
         load_and_dump(self.objects, self.documents, self.pool, self.version)
 
-    def finish(self, objects: DirectoryObjects | None = None, notes: str = "n") -> Any:
+    def finish(
+        self,
+        objects: DirectoryObjects | None = None,
+        notes: str = "n",
+        purpose: Purpose = "testing",
+    ) -> Any:
         """The completion."""
         bucket = objects or self.objects
-        return finish(bucket, self.documents, self.pool, self.version, self.local, notes)
+        return finish(
+            bucket, self.documents, self.pool, self.version, self.local, notes, purpose=purpose
+        )
 
     def published(self) -> list[str]:
         """What of metadata, registry and local registry is there."""
@@ -97,6 +106,24 @@ def case(
 ) -> Case:
     """One case."""
     return Case(bucket_twin, documents, pool, version, local)
+
+
+def test_a_test_version_is_tagged(case: Case) -> None:
+    """Every object of a version made for testing has the tag by which the bucket deletes it."""
+    case.make()
+    case.finish()
+    kinds: tuple[Kind, ...] = ("raw", "transformed", "dump")
+    for key in (metadata_key(case.version), *(archive_key(kind, case.version) for kind in kinds)):
+        assert case.objects.tags(key) == {"purpose": "testing"}
+    assert case.objects.tags(REGISTRY_KEY) == {}
+
+
+def test_a_daily_version_is_not_tagged(case: Case) -> None:
+    """What is kept as a backup has no tag that would have it deleted."""
+    case.make()
+    case.finish(purpose="daily_backup")
+    assert case.objects.tags(archive_key("raw", case.version)) == {}
+    assert case.objects.tags(metadata_key(case.version)) == {}
 
 
 def test_the_metadata(case: Case) -> None:

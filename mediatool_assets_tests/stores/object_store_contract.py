@@ -40,6 +40,16 @@ class ObjectStoreContract:
             with pytest.raises(NotFound, match=store.uri("gone")):
                 read("gone")
 
+    def test_tagging(self, store: ObjectStore) -> None:
+        """Tags change nothing else of an object; one that is not there has none."""
+        store.put("k", b"1")
+        before = store.head("k")
+        store.tag("k", {"purpose": "testing"})
+        assert store.head("k") == before
+        assert store.get("k")[0] == b"1"
+        with pytest.raises(NotFound, match=store.uri("gone")):
+            store.tag("gone", {"purpose": "testing"})
+
     def test_names_are_written_once(self, store: ObjectStore) -> None:
         """A taken key is refused, and keeps its content."""
         store.put("k", b"first")

@@ -200,6 +200,7 @@ CALLS: dict[str, Callable[[S3Objects], object]] = {
     "folders": lambda store: list(store.folders("p")),
     "put": lambda store: store.put("k", b""),
     "create": lambda store: store.create("k").__enter__(),
+    "tag": lambda store: store.tag("k", {"purpose": "testing"}),
 }
 
 
@@ -242,11 +243,22 @@ def test_no_bucket(objects: S3Objects, call: str) -> None:
         CALLS[call](replace(objects, bucket="there-is-no-such-bucket"))
 
 
+def test_tags(objects: S3Objects) -> None:
+    """Tags take the place of those that are there, also of an object that came in parts."""
+    with objects.create("k") as sink:
+        sink.write(content(2 * PART))
+    for tags in ({"purpose": "daily_backup", "more": "x"}, {"purpose": "testing"}):
+        objects.tag("k", tags)
+        found = objects.client.get_object_tagging(Bucket=objects.bucket, Key="k")["TagSet"]
+        assert {tag["Key"]: tag["Value"] for tag in found} == tags
+
+
 RIGHTS = {
     "get": "s3:GetObject",
     "head": "s3:GetObject",
     "list": "s3:ListBucket",
     "put": "s3:PutObject",
+    "tag": "s3:PutObjectTagging",
 }
 
 
