@@ -11,7 +11,8 @@ from mediatool_assets.defs.layers import Layer, key
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.resolution import DocumentCollection, resolve
+from mediatool_assets.domain.resolution import resolve
+from mediatool_assets.domain.shapes import DocumentCollection
 
 
 def resolved(model: Model, raw: ArchiveReader) -> dict[str, DocumentCollection]:

@@ -7,81 +7,15 @@ from mediatool_assets.domain import model as m
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.names import camel_case
 from mediatool_assets.domain.schema import Column, Schema, Table
-
-Source = tuple[str, str]
-"""A table and one of its columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnField:
-    """A column and its field, with dots for sub-documents; ``type`` None is the column's own."""
-
-    column: Column
-    field: str
-    type: m.FieldType | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Arrow:
-    """A step of a path; ``unique`` says that the database itself allows one row for each key."""
-
-    columns: tuple[str, ...]
-    table: Table
-    keys: tuple[str, ...]
-    each: bool
-    unique: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AddedField:
-    """An addition with its path, columns and embedded shape found in the schema."""
-
-    field: str
-    verb: m.Verb
-    path: tuple[Arrow, ...]
-    take: tuple[ColumnField, ...] = ()
-    bare: bool = False
-    order: tuple[m.Order, ...] = ()
-    shape: "DocumentShape | None" = None
-    orphans: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentShape:
-    """How a row of one table becomes a document. An empty ``key``: identified by its content.
-
-    At the root of a collection the key's columns are the field ``_id``, or below it; embedded they
-    are fields like the others.
-    """
-
-    table: Table
-    key: tuple[str, ...]
-    columns: tuple[ColumnField, ...]
-    additions: tuple[AddedField, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentCollection:
-    """A collection to be made. ``orphans_of`` is ``collection.field`` where it takes what is left
-    over there: its documents are those rows of its table only.
-    """
-
-    name: str
-    shape: DocumentShape
-    indexes: tuple[m.Index, ...] = ()
-    validator: Mapping[str, object] | None = None
-    orphans_of: str | None = None
-
-    def lineage(self) -> dict[str, tuple[Source, ...]]:
-        """For each field, dotted, the tables' columns that its values come from."""
-        return dict(_lineage(self.shape, ""))
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """Every table that it is made of, the root first."""
-        tables = [self.shape.table.name]
-        tables += [table for sources in self.lineage().values() for table, _ in sources]
-        return tuple(dict.fromkeys(tables))
+from mediatool_assets.domain.shapes import (
+    AddedField,
+    Arrow,
+    ColumnField,
+    DocumentCollection,
+    DocumentShape,
+    field_sources,
+    is_unique,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +229,7 @@ class _Resolver:
                 yield from self._orphans(label, addition.shape, added.shape)
 
     def _check_indexes(self, collection: m.Collection, shape: DocumentShape) -> None:
-        fields = {name for name, _ in _lineage(shape, "")} | {"_id"}
+        fields = {name for name, _ in field_sources(shape)} | {"_id"}
         fields |= {a.field for a in shape.additions}
         prefixes = {name.rsplit(".", depth)[0] for name in fields for depth in range(4)}
         for index in collection.indexes:
@@ -316,12 +250,6 @@ class _Resolver:
 
     def _wrong(self, line: int, problem: str) -> None:
         self._problems.append((line, problem))
-
-
-def is_unique(table: Table, keys: Iterable[str]) -> bool:
-    """Whether the database itself allows only one row for each value of the keys."""
-    known = set(keys)
-    return any(known >= set(key) for key in (table.primary_key, *table.unique_keys) if key)
 
 
 def _can_be_id(column: Column) -> bool:
@@ -347,31 +275,3 @@ def _clashes(shape: DocumentShape, *, root: bool) -> Iterator[tuple[str, str]]:
     for addition in shape.additions:
         if addition.shape is not None:
             yield from _clashes(addition.shape, root=False)
-
-
-def _lineage(shape: DocumentShape, prefix: str) -> Iterator[tuple[str, tuple[Source, ...]]]:
-    table = shape.table.name
-    for column in shape.columns:
-        yield prefix + column.field, ((table, column.column.name),)
-    for added in shape.additions:
-        place = prefix + added.field
-        if added.shape is not None:
-            yield from _lineage(added.shape, place + ".")
-            continue
-        via = _path_sources(shape.table, added)
-        target = added.path[-1].table.name
-        if not added.take:
-            yield place, via
-        for taken in added.take:
-            name = place if added.bare else f"{place}.{taken.field}"
-            yield name, tuple(dict.fromkeys([(target, taken.column.name), *via]))
-
-
-def _path_sources(owner: Table, added: AddedField) -> tuple[Source, ...]:
-    """The columns that the arrows match."""
-    sources: list[Source] = []
-    for arrow in added.path:
-        sources += [(owner.name, column) for column in arrow.columns]
-        sources += [(arrow.table.name, key) for key in arrow.keys]
-        owner = arrow.table
-    return tuple(sources)

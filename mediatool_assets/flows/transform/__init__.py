@@ -19,7 +19,8 @@ from mediatool_assets.domain.errors import AlreadyExists, BadArchive
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.resolution import DocumentCollection, Resolution, resolve
+from mediatool_assets.domain.resolution import Resolution, resolve
+from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived

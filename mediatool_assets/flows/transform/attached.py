@@ -8,7 +8,7 @@ from orjson import loads
 
 from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.model import Verb
-from mediatool_assets.domain.resolution import AddedField, DocumentShape
+from mediatool_assets.domain.shapes import AddedField, DocumentShape
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.documents import Documents, added_key
 from mediatool_assets.flows.transform.gathering import WHOLE, value_of

@@ -7,7 +7,7 @@ import bson
 from bson.errors import InvalidDocument
 
 from mediatool_assets.domain.errors import BadValue
-from mediatool_assets.domain.resolution import DocumentShape
+from mediatool_assets.domain.shapes import DocumentShape
 from mediatool_assets.flows.transform.documents_of_json import DEPTH
 from mediatool_assets.flows.transform.losses import Losses
 from mediatool_assets.flows.transform.rows import Row

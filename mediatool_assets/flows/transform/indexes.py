@@ -1,6 +1,6 @@
 """Indexes as a collection's metadata lists them."""
 
-from mediatool_assets.domain.resolution import DocumentCollection
+from mediatool_assets.domain.shapes import DocumentCollection
 
 
 def index_documents(collection: DocumentCollection) -> tuple[dict[str, object], ...]:

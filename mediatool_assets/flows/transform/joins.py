@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.model import Verb
-from mediatool_assets.domain.resolution import DocumentCollection, DocumentShape
 from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.shapes import DocumentCollection, DocumentShape
 from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.cuts import cuts
 from mediatool_assets.flows.transform.gathering import Gathering, Need, gather

@@ -11,7 +11,7 @@ from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.archive.spool import Spooled, spool_rows
 from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.resolution import DocumentCollection
+from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows.transform.attached import Attached, Slots
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import Cut

@@ -12,7 +12,7 @@ from mediatool_assets.archive.gzip_members import decompress
 from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.domain.errors import BadValue
-from mediatool_assets.domain.resolution import DocumentCollection
+from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows.transform.identities import identity
 
 _PASS_ROWS = 4_000_000  # 32 MB of hashes are sorted at once; more rows take more passes

@@ -7,7 +7,7 @@ Columns that may hold a value which BSON cannot take as it is allow its text bes
 from typing import Any
 
 from mediatool_assets.domain.model import FieldType, Verb
-from mediatool_assets.domain.resolution import (
+from mediatool_assets.domain.shapes import (
     AddedField,
     ColumnField,
     DocumentCollection,

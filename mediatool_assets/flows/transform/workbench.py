@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 
 from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.model import Order, Verb
-from mediatool_assets.domain.resolution import AddedField, Arrow, DocumentShape, is_unique
 from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.shapes import AddedField, Arrow, DocumentShape, is_unique
 from mediatool_assets.flows.transform.gathering import (
     HASH,
     ORDINAL,
