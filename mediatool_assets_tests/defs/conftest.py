@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import boto3
@@ -79,6 +80,15 @@ def environment(**variables: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
+        yield
+
+
+@contextmanager
+def locked_out_of_mongodb() -> Iterator[None]:
+    """A MongoDB that answers and refuses the password: it fails soon, and again at every retry."""
+    url = urlsplit(os.environ["MEDIATOOL_MONGODB_URL"])
+    netloc = url.netloc.replace(f":{url.password}@", ":wrong@")
+    with environment(MEDIATOOL_MONGODB_URL=urlunsplit(url._replace(netloc=netloc))):
         yield
 
 

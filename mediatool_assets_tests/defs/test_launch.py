@@ -14,7 +14,7 @@ from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets_tests.defs.conftest import environment, today
+from mediatool_assets_tests.defs.conftest import locked_out_of_mongodb, today
 
 _LAUNCH = [sys.executable, "-m", "mediatool_assets.defs.launch"]
 
@@ -152,7 +152,7 @@ def test_a_retry_by_dagster_goes_on_with_the_version(
 ) -> None:
     """Re-executed from its failure, a run keeps its version, its archives and what it is for."""
     asked = {"purpose": "testing", "notes": "retried"}
-    with environment(MEDIATOOL_MONGODB_URL="mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"):
+    with locked_out_of_mongodb():
         failed = _answer(_start({"job": "on_demand_export", "partition": today(), "config": asked}))
     assert (failed["status"], failed["exit_code"]) == ("FAILURE", 4)
     version = Version.parse(failed["version"])

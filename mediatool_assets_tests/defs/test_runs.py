@@ -11,7 +11,7 @@ from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets_tests.defs.conftest import Day, environment, today
+from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
 
 DOWNSTREAM = ["transformed", "mongodb"]
 
@@ -120,8 +120,8 @@ def test_a_partition_without_a_version_is_refused_downstream(
 def test_what_a_failed_run_made_is_adopted_by_the_next(
     defs: dg.Definitions, instance: dg.DagsterInstance, bucket_objects: ObjectStore
 ) -> None:
-    """After MongoDB was away, the version goes on from its archives, untouched, to its end."""
-    with environment(MEDIATOOL_MONGODB_URL="mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"):
+    """After MongoDB refused, the version goes on from its archives, untouched, to its end."""
+    with locked_out_of_mongodb():
         asked = {"mediatool/purpose": "testing", "mediatool/notes": "x"}
         failed = _materialize(defs, instance, tags=asked)
     assert _failure(failed).metadata["exit_code"].value == 4
