@@ -15,12 +15,21 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from mediatool_assets.cli import bucket, comparing, runs, servers, source, versions
+from mediatool_assets.cli import (
+    bucket,
+    comparing,
+    restoring,
+    runs,
+    servers,
+    source,
+    verifying,
+    versions,
+)
 from mediatool_assets.domain.errors import MediatoolError
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h, so that it is not taken for one of the contract's codes
 _INTERRUPTED = 130  # what typer makes of Ctrl-C, as shells do
-_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s@]*@")
+_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/]*@")
 
 app = typer.Typer(
     name="mediatool",
@@ -35,6 +44,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Making versions": (runs.export,),
     "What there is": (versions.versions, versions.latest, versions.show, versions.fetch),
     "What changed": (comparing.compare,),
+    "Back again": (restoring.restore, verifying.verify),
 }
 COMMANDS = tuple(command for commands in _PANELS.values() for command in commands)
 """Every command, in the order in which --help lists them; its name is the function's."""

@@ -167,7 +167,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
 
 def test_defect_shows_no_traceback(mediatool: Run, broken: Callable[[Exception], None]) -> None:
     """An error that nobody foresaw is one line with an exit code of its own."""
-    broken(ZeroDivisionError("division by zero at mongodb://someone:secret@host/"))
+    broken(ZeroDivisionError("division by zero at mongodb://someone:sec@ret@host/"))
     result = mediatool("latest")
     assert result.code == DEFECT
     assert "ZeroDivisionError" in result.err
