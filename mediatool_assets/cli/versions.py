@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         RawExport,
         TransformedExport,
     )
+    from mediatool_assets.domain.verdict import Verdict
     from mediatool_assets.stores.s3 import S3Objects
 
 VersionArgument = Annotated[
@@ -110,11 +111,14 @@ def show(version: VersionArgument, json: Json = False) -> None:
     wanted = Version.parse(version)
     from mediatool_assets.flows import catalog
 
-    metadata = catalog.read(_objects(), wanted)
+    objects = _objects()
+    metadata = catalog.read(objects, wanted)
     if json:
         print_json(metadata)
-    else:
-        _print_version(metadata)
+        return
+    from mediatool_assets.flows.verify import last_verdict
+
+    _print_version(metadata, last_verdict(objects, wanted))
 
 
 def fetch(
@@ -176,7 +180,15 @@ def _place(export: "RawExport | TransformedExport | DumpExport") -> str:
     return f"{export.path} ({megabytes(export.size_bytes)})"
 
 
-def _print_version(metadata: "Metadata") -> None:
+def _verified(verdict: "Verdict | None") -> str:
+    """The last verdict in a line."""
+    if verdict is None:
+        return "never"
+    read = "every byte" if verdict.sample is None else f"{verdict.sample:g} % of it"
+    return f"{verdict.verdict}, {read}, {verdict.at[:19]}Z"
+
+
+def _print_version(metadata: "Metadata", verdict: "Verdict | None") -> None:
     exports, source = metadata.exports, metadata.source
     server = [source.type, source.instance or "", source.server_version or ""]
     print_facts(
@@ -191,6 +203,7 @@ def _print_version(metadata: "Metadata") -> None:
             "raw": _place(exports.raw),
             "transformed": _place(exports.transformed),
             "dump": _place(exports.dump),
+            "verified": _verified(verdict),
         }
     )
     typer.echo("")

@@ -1,0 +1,176 @@
+"""``restore``: a version back into a database of its own, on PostgreSQL or MongoDB."""
+
+import getpass
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mediatool_assets.cli.environment import settings
+from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
+from mediatool_assets.cli.versions import VersionArgument
+from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.version import Version
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from mediatool_assets.domain.restored import Evidence
+    from mediatool_assets.domain.settings import Settings
+    from mediatool_assets.flows.evidence import Request
+    from mediatool_assets.flows.ports import Progress
+    from mediatool_assets.flows.restore import Restored
+    from mediatool_assets.stores.s3 import S3Objects
+
+    Restore = Callable[[S3Objects, Executor, Progress], Restored]
+
+
+def restore(
+    version: VersionArgument,
+    to: Annotated[
+        Literal["postgres", "mongodb"], typer.Option("--to", help="The kind of database.")
+    ],
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Its name; else media_tool_V or mediatool_V."),
+    ] = None,
+    tables: Annotated[
+        str | None, typer.Option(metavar="A,B", help="PostgreSQL: only the rows of these tables.")
+    ] = None,
+    collections: Annotated[
+        str | None, typer.Option(metavar="A,B", help="MongoDB: only these collections.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace what an earlier restore made.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Restore a version into a new database, read back and compared before it counts.
+
+    PostgreSQL: the server of MEDIATOOL_RESTORE_POSTGRES_URL, from the raw archive. MongoDB: that of
+    MEDIATOOL_MONGODB_URL, from the transformed archive. No database that a restore did not make
+    is ever replaced. Every restore leaves evidence beside the version.
+
+    Examples:
+
+        mediatool restore $(mediatool latest) --to postgres
+        mediatool restore 20250621-143000 --to postgres --tables users,accounts --database people
+        mediatool restore 20250621-143000 --to mongodb --database scratch --replace
+    """
+    wanted = Version.parse(version)
+    if to == "postgres" and collections is not None:
+        raise Misuse("--collections belongs to --to mongodb; name --tables, or leave it out")
+    if to == "mongodb" and tables is not None:
+        raise Misuse("--tables belongs to --to postgres; name --collections, or leave it out")
+    if database == "":
+        raise Misuse("--database is empty; name one, or leave it out")
+    if to == "postgres":
+        evidence = _to_postgres(wanted, database, _names("--tables", tables), replace)
+    else:
+        evidence = _to_mongodb(wanted, database, _names("--collections", collections), replace)
+    if json:
+        print_json(evidence)
+    else:
+        _print(evidence)
+
+
+def _names(option: str, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name for part in text.split(",") if (name := part.strip())]
+    if not names:
+        raise Misuse(f"{option} names nothing; write names with commas between them")
+    return names
+
+
+def _to_postgres(
+    version: Version, database: str | None, tables: list[str] | None, replace: bool
+) -> "Evidence":
+    from mediatool_assets.domain.keys import postgres_database
+    from mediatool_assets.flows.evidence import Request
+    from mediatool_assets.flows.restore import restore_postgres
+    from mediatool_assets.stores.postgres import PostgresTarget
+
+    own = settings("restore_postgres_url")
+    target = PostgresTarget.of(own)
+    name = database or postgres_database(version)
+
+    def work(objects: "S3Objects", pool: "Executor", progress: "Progress") -> "Restored":
+        return restore_postgres(
+            objects,
+            target,
+            pool,
+            version,
+            database=database,
+            tables=tables,
+            replace=replace,
+            progress=progress,
+        )
+
+    return _carry_out(own, Request(version, "postgres", name, target.server, _who()), work)
+
+
+def _to_mongodb(
+    version: Version, database: str | None, collections: list[str] | None, replace: bool
+) -> "Evidence":
+    from mediatool_assets.domain.keys import mongodb_database
+    from mediatool_assets.flows.evidence import Request
+    from mediatool_assets.flows.restore import restore_mongodb
+    from mediatool_assets.stores.mongodb import MongoDocuments
+
+    own = settings("mongodb_url")
+    documents = MongoDocuments.of(own, database)
+    name = database or mongodb_database(version)
+
+    def work(objects: "S3Objects", pool: "Executor", progress: "Progress") -> "Restored":
+        return restore_mongodb(
+            objects,
+            documents,
+            pool,
+            version,
+            database=database,
+            collections=collections,
+            replace=replace,
+            progress=progress,
+        )
+
+    return _carry_out(own, Request(version, "mongodb", name, documents.server, _who()), work)
+
+
+def _carry_out(own: "Settings", request: "Request", work: "Restore") -> "Evidence":
+    """Restore a version that is complete, and keep the evidence."""
+    from mediatool_assets.flows import catalog
+    from mediatool_assets.flows.evidence import recorded
+    from mediatool_assets.flows.pool import worker_pool
+    from mediatool_assets.stores.s3 import S3Objects
+
+    objects = S3Objects.of(own)
+    catalog.read(objects, request.version)  # raises NotFound for one that is not complete
+    task = f"restoring {request.version} to {request.database}"
+    with working(task) as progress, worker_pool(own.workers) as pool:
+        restoring = partial(work, objects, pool, progress)
+        return recorded(objects, request, restoring, lambda: datetime.now(UTC))
+
+
+def _who() -> str:
+    """The account that asks, for the evidence."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"
+
+
+def _print(evidence: "Evidence") -> None:
+    print_facts(
+        {
+            "version": evidence.version,
+            "database": f"{evidence.server}/{evidence.database}",
+            "holds": "a part of the version" if evidence.part else "the whole version",
+            "rows" if evidence.to == "postgres" else "documents": sum(evidence.rows.values()),
+            "seconds": f"{evidence.seconds:.1f}",
+            "verdict": evidence.verdict,
+        }
+    )
+    note("every row was read back and has the archive's fingerprint")
