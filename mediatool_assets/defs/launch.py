@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster_shared.error import SerializableErrorInfo
 
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
 from mediatool_assets.defs.failures import EXIT_CODE
@@ -102,12 +103,18 @@ def _reason(result: dg.JobExecutionResult) -> tuple[str, int]:
             said = event.step_failure_data.user_failure_data
             if said is not None and EXIT_CODE in said.metadata:
                 return said.description or "", int(str(said.metadata[EXIT_CODE].value))
-            return f"{event.step_key}: {event.step_failure_data.error_display_string.strip()}", 1
+            return f"{event.step_key}: {_cause(event.step_failure_data.error)}", 1
     for event in result.all_events:
         if event.event_type is dg.DagsterEventType.RUN_FAILURE:
-            error = event.job_failure_data.error
-            return error.message.strip() if error else event.message or "", 1
+            return _cause(event.job_failure_data.error), 1
     return f"run {result.run_id} ended without saying why; its log is in Dagster's UI", 1
+
+
+def _cause(error: SerializableErrorInfo | None) -> str:
+    """The message of the error below all that Dagster wrapped around it."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "for no reason that Dagster knows"
 
 
 if __name__ == "__main__":
