@@ -7,9 +7,10 @@ column is always a document's text.
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 
 import msgspec
+
+from mediatool_assets.domain.json_numbers import is_double, only_doubles
 
 # jsonb prints numbers without exponent, after ": ", ", " or "[", perhaps a minus. Up to 15 digits
 # every number is a double's own decimal text, so that only longer runs need a look.
@@ -18,7 +19,6 @@ _CLASSES = bytes(
     for c in range(256)
 )
 _LONG = re.compile(b" " + b"0" * 16 + b"0*")  # spelt out: a literal prefix is searched fastest
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[0-9]+(?:\.[0-9]+)?')
 _ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NUMBERS = msgspec.json.Decoder(list[int | float])
 _ALL_INTEGERS = 1 << 53  # a double holds every integer up to this one
@@ -57,7 +57,7 @@ class JsonbColumns:
         texts = {
             name: msgspec.Raw(msgspec.json.encode(document.decode()))
             for name in self._names
-            if (document := bytes(values[name])).startswith(b'"') or not _only_doubles(document)
+            if (document := bytes(values[name])).startswith(b'"') or not only_doubles(document)
         }
         return msgspec.json.encode(values | texts) if texts else row
 
@@ -70,16 +70,3 @@ def _print_alike(numbers: list[bytes]) -> bool:
     except msgspec.DecodeError:  # text that is no number after all
         return False
     return max(values) <= _ALL_INTEGERS and msgspec.json.encode(values) == together
-
-
-def _only_doubles(document: bytes) -> bool:
-    tokens = (match[0] for match in _TOKENS.finditer(document))
-    return all(is_double(token) for token in tokens if not token.startswith(b'"'))
-
-
-def is_double(number: bytes) -> bool:
-    """Whether a double's own decimal text equals this unsigned decimal number."""
-    text = number.decode()
-    if text.count(".") > 1 or text.startswith(".") or text.endswith("."):
-        return False  # text that looks like a number; the closer look will tell
-    return Decimal(repr(float(text))) == Decimal(text)
