@@ -11,7 +11,7 @@ import numpy as np
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Block
+from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.flows.compare.rows import HASHED, RowHasher, deep_recursion
 from mediatool_assets.flows.compare.spill import Slice, Spill, read
 
@@ -187,6 +187,12 @@ def hash_columns(share: ColumnShare) -> Spill:
             chosen = [lines[line] for line in wanted["line"][begin:end].tolist()]
             found["values"][begin:end] = share.side.hasher.column_digests(chosen)
     return Spill.write(share.path, found, wanted["bucket"].astype(np.int64), share.buckets)
+
+
+def verify(member: tuple[Side, Member]) -> None:
+    """Read a table whole; raises BadArchive where it is not what its manifest says."""
+    side, stated = member
+    ArchiveReader(side.source).verify(stated)
 
 
 def pick(

@@ -87,7 +87,8 @@ class TableRun:
     def compare(self) -> TableComparison:
         """Everything of the table; raises BadArchive where a side is not what its manifest says."""
         one, two = (half.member for half in self._halves)
-        if one.fingerprint == two.fingerprint and self._matching.whole_lines:
+        equal = one.fingerprint is not None and one.fingerprint == two.fingerprint
+        if equal and self._matching.whole_lines:
             return self._result([], [])
         self._pass_over_equal_blocks()
         buckets = self._buckets()
@@ -134,21 +135,17 @@ class TableRun:
     def _check(self) -> None:
         """What was read has to differ by as much as the manifests say that the tables differ.
 
-        Blocks that were passed over count equally on both sides.
+        Blocks that were passed over count equally on both sides. Only where it does not, each side
+        is read whole, to find the one to blame.
         """
         one, two = self._halves
-        for half in self._halves:
-            skipped = len(half.member.blocks) - len(half.blocks)
-            if not skipped and str(half.fingerprint) != half.member.fingerprint:
-                self._blame(half)
-        found = _difference(one.fingerprint, two.fingerprint)
-        if found != _difference(*(_stated(half) for half in self._halves)):
-            self._blame(one)
-
-    def _blame(self, half: _Half) -> None:
-        raise BadArchive(
-            half.side.source.name, f"{half.member.name} does not have its manifest's fingerprint"
-        )
+        stated = _difference(_stated(one), _stated(two))
+        if _difference(one.fingerprint, two.fingerprint) == stated:
+            return
+        work = [(half.side, half.member) for half in self._halves]
+        with in_order(self._executor, s.verify, work) as results:
+            list(results)
+        raise BadArchive(one.side.source.name, f"{one.member.name} was replaced while it was read")
 
     def _pair(self, buckets: int) -> list[b.Paired]:
         one, two = self._halves
@@ -251,7 +248,11 @@ class TableRun:
 
 
 def _stated(half: _Half) -> Fingerprint:
-    return Fingerprint.parse(half.member.fingerprint or "")
+    """The manifest's fingerprint; raises BadArchive where it has none."""
+    try:
+        return Fingerprint.parse(half.member.fingerprint or "")
+    except ValueError as error:
+        raise BadArchive(half.side.source.name, f"{half.member.name}: {error}") from error
 
 
 def _difference(one: Fingerprint, two: Fingerprint) -> tuple[int, int]:
