@@ -14,7 +14,7 @@ from mediatool_assets.domain.bucket.cost import Prices, monthly
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.departures import Departure, chosen, departures
 from mediatool_assets.domain.bucket.posture import Control, controls
-from mediatool_assets.domain.bucket.rules import State, problems
+from mediatool_assets.domain.bucket.rules import WATERFALL, State, problems
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.flows.bucket_ports import BucketSettings
 
@@ -59,12 +59,15 @@ class Applied:
 
 
 def read_prices(path: Path) -> Prices:
-    """The price table in a file; raises BadSettings where it is not one."""
+    """The price table in a file; raises BadSettings where it is not one, or lacks a class."""
+    step = f"compare it with {SHIPPED_PRICES}"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Prices)
+        prices = msgspec.json.decode(path.read_bytes(), type=Prices)
     except msgspec.DecodeError as error:
-        step = f"compare it with {SHIPPED_PRICES}"
         raise BadSettings([f"{path} is not a table of prices: {error}", step]) from error
+    if missing := {"STANDARD", *WATERFALL} - set(prices.gb_month):
+        raise BadSettings([f"{path} has no price of {', '.join(sorted(missing))}", step])
+    return prices
 
 
 def plan(declared: Declaration, prices: Prices) -> Plan:

@@ -112,7 +112,7 @@ def _of_transitions(rule: Rule) -> Iterator[str]:
         yield f"'StorageClass' must be different for 'Transition' actions in same 'Rule' with filter '{where}'"  # noqa: E501  # AWS's own words
     for step in rule.transitions:
         least = MINIMUM_DAYS.get(step.storage_class, 0)
-        if step.days < least:
+        if 0 <= step.days < least:
             yield f"'Days' in Transition action must be greater than or equal to {least} for storageClass '{step.storage_class}'"  # noqa: E501  # AWS's own words
     order = sorted(rule.transitions, key=lambda step: WATERFALL.index(step.storage_class))
     for earlier, later in pairwise(order):

@@ -1,0 +1,66 @@
+"""A bucket whose settings are in memory, and what a bucket holds that is just as declared."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen, wanted
+from mediatool_assets.domain.bucket.declaration import Declaration
+from mediatool_assets.domain.bucket.lifecycle import Document
+from mediatool_assets.domain.bucket.trails import Trails
+
+RECORDED = Trails(
+    (
+        {
+            "EventSelectors": [
+                {
+                    "ReadWriteType": "All",
+                    "DataResources": [{"Type": "AWS::S3::Object", "Values": ["arn:aws:s3"]}],
+                }
+            ]
+        },
+    )
+)
+
+
+def as_declared(declared: Declaration) -> dict[Aspect, Seen]:
+    """Every aspect just as it is declared, and access logs somewhere."""
+    live: dict[Aspect, Seen] = {aspect: Seen() for aspect in ASPECTS}
+    live["logging"] = Seen({"LoggingEnabled": {"TargetBucket": "somewhere", "TargetPrefix": ""}})
+    return live | {aspect: Seen(document) for aspect, document in wanted(declared, live).items()}
+
+
+@dataclass
+class BucketTwin:
+    """BucketSettings in memory; ``refuses`` holds the aspects that it does not set, and why."""
+
+    live: dict[Aspect, Seen] = field(default_factory=lambda: {a: Seen() for a in ASPECTS})
+    secure: bool = True
+    mfa: bool | None = False
+    recorded: Trails = RECORDED
+    refuses: dict[Aspect, str] = field(default_factory=dict)
+    written: list[Aspect] = field(default_factory=list)
+
+    def read(self, aspect: Aspect) -> Seen:
+        """What is there."""
+        return self.live[aspect]
+
+    def mfa_delete(self) -> bool | None:
+        """As it was set up."""
+        return self.mfa
+
+    def trails(self) -> Trails:
+        """As they were set up."""
+        return self.recorded
+
+    def write(self, aspect: Aspect, document: Document) -> str | None:
+        """Keep it, unless it is refused."""
+        self.written.append(aspect)
+        if aspect in self.refuses:
+            return self.refuses[aspect]
+        self.live[aspect] = Seen(document)
+        return None
+
+
+def unknown(aspect: Aspect) -> dict[Aspect, Any]:
+    """The aspect as one that may not be read."""
+    return {aspect: Seen(unknown="access denied")}

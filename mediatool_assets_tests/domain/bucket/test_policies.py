@@ -1,0 +1,141 @@
+"""Policies: the least that each role needs, and denials that are kept."""
+
+from typing import Any
+
+import pytest
+
+from mediatool_assets.domain.bucket.declaration import Declaration
+from mediatool_assets.domain.bucket.policies import (
+    bucket_policy,
+    bucket_statements,
+    covers,
+    documents,
+    opens_to_all,
+    same_statement,
+)
+
+PLAIN = Declaration("b")
+ROLES = ("pipeline-role", "read-only-role", "rds-export-role")
+READS = {"s3:ListBucket", "s3:GetObject"}
+ACTIONS = {
+    "pipeline-role": READS | {"s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectTagging"},
+    "read-only-role": READS,
+    "rds-export-role": {
+        "s3:GetBucketLocation",
+        "s3:ListBucket",
+        "s3:DeleteObject*",
+        "s3:GetObject*",
+        "s3:PutObject*",
+    },
+}
+
+
+def words(statement: dict[str, Any], part: str) -> list[str]:
+    """A part of a statement as a list."""
+    value = statement[part]
+    return [value] if isinstance(value, str) else list(value)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_do_this_and_no_more(role: str) -> None:
+    """The actions of each role, one by one."""
+    statements = documents(PLAIN)[role]["Statement"]
+    assert {word for each in statements for word in words(each, "Action")} == ACTIONS[role]
+    assert {each["Effect"] for each in statements} == {"Allow"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_has_no_other_bucket(role: str) -> None:
+    """Every resource of a role is the bucket or below a prefix of ours in it."""
+    for statement in documents(PLAIN)[role]["Statement"]:
+        for resource in words(statement, "Resource"):
+            assert resource == "arn:aws:s3:::b" or resource.startswith("arn:aws:s3:::b/")
+            assert resource != "arn:aws:s3:::b/*"
+
+
+def test_the_export_service_writes_its_own_prefix_only() -> None:
+    """Whatever the RDS export role writes or deletes is an RDS export, and only AWS may take it."""
+    _, objects = documents(PLAIN)["rds-export-role"]["Statement"]
+    assert objects["Resource"] == "arn:aws:s3:::b/postgres-exports/rds-exports/*"
+    (trust,) = documents(PLAIN)["rds-export-trust"]["Statement"]
+    assert trust["Principal"] == {"Service": "export.rds.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    ("key", "resource"),
+    [
+        ("1234", "arn:aws:kms:*:*:key/1234"),
+        ("arn:aws:kms:eu-west-1:1:key/9", "arn:aws:kms:eu-west-1:1:key/9"),
+        ("alias/backups", "arn:aws:kms:*:*:key/*"),
+        ("arn:aws:kms:eu-west-1:1:alias/backups", "arn:aws:kms:*:*:key/*"),
+    ],
+)
+def test_the_key(key: str, resource: str) -> None:
+    """With a KMS key readers may decrypt, writers make data keys too; an alias is a condition."""
+    made = documents(Declaration("b", kms_key_id=key))
+    for role, actions in (
+        ("pipeline-role", ["kms:Decrypt", "kms:GenerateDataKey"]),
+        ("read-only-role", ["kms:Decrypt"]),
+    ):
+        statement = made[role]["Statement"][-1]
+        assert statement["Resource"] == resource
+        assert statement["Action"] == actions
+        named = statement.get("Condition", {}).get("ForAnyValue:StringEquals")
+        assert named == ({"kms:ResourceAliases": "alias/backups"} if "alias" in key else None)
+
+
+def test_statements_of_others_stay() -> None:
+    """Our statements take the place of older ones of ours, and of no other."""
+    other = {
+        "Sid": "Partner",
+        "Effect": "Allow",
+        "Principal": {"AWS": "1"},
+        "Action": "s3:GetObject",
+    }
+    old = {"Sid": "MediatoolTlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject"}
+    made = bucket_policy(PLAIN, {"Version": "2012-10-17", "Statement": [old, other]})
+    assert made["Statement"] == [other, *bucket_statements(PLAIN)]
+    assert bucket_policy(PLAIN, made) == made
+    assert bucket_policy(PLAIN, {"Statement": other})["Statement"][0] == other
+
+
+def test_sameness_is_of_meaning() -> None:
+    """The order of a list, and a list of one, make no difference; a condition does."""
+    tls, _ = bucket_statements(PLAIN)
+    turned = {**tls, "Action": ["s3:*"], "Resource": tls["Resource"][::-1]}
+    assert same_statement(tls, turned)
+    assert not same_statement(tls, {**tls, "Condition": {}})
+
+
+@pytest.mark.parametrize(
+    ("live", "kept"),
+    [
+        ({}, True),
+        ({"Action": "s3:DeleteObject"}, True),
+        ({"Action": ["s3:DeleteObject", "s3:PutLifecycleConfiguration"]}, False),
+        ({"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}, False),
+        ({"Principal": {"AWS": "1"}}, False),
+        ({"NotResource": "arn:aws:s3:::b/nothing/*"}, False),
+        ({"Effect": "Allow"}, True),
+    ],
+)
+def test_what_a_new_denial_has_to_cover(live: dict[str, Any], kept: bool) -> None:
+    """A statement replaces an older one without weakening it if it denies all that that did."""
+    _, ours = bucket_statements(PLAIN)
+    assert covers(ours, {**ours, **live}) == kept
+
+
+@pytest.mark.parametrize(
+    ("statement", "opens"),
+    [
+        ({"Effect": "Allow", "Principal": "*"}, True),
+        ({"Effect": "Allow", "Principal": {"AWS": ["1", "*"]}}, True),
+        ({"Effect": "Allow", "Principal": {"AWS": "*"}}, True),
+        ({"Effect": "Allow", "Principal": {"AWS": "1"}}, False),
+        ({"Effect": "Deny", "Principal": "*"}, False),
+        ({"Effect": "Allow", "Principal": "*", "Condition": {"StringEquals": {"a": "b"}}}, False),
+    ],
+)
+def test_open_to_all(statement: dict[str, Any], opens: bool) -> None:
+    """Allowed to everybody without a condition is open."""
+    assert opens_to_all(statement) == opens

@@ -1,0 +1,239 @@
+"""Plan, check and apply on a bucket in memory: idempotent, nothing weakened unasked."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
+from mediatool_assets.domain.bucket.changes import Change
+from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
+from mediatool_assets.domain.bucket.lifecycle import Rule
+from mediatool_assets.domain.errors import BadSettings, Refused
+from mediatool_assets.flows.bucket import SHIPPED_PRICES, apply, check, plan, read_prices
+from mediatool_assets_tests.bucket_twin import BucketTwin, as_declared, unknown
+
+FULL = Declaration("b", "alias/backups", 8, "logs")
+PLAIN = Declaration("b")
+
+
+def ignore(change: Change) -> None:
+    """Announce to nobody."""
+
+
+def test_apply_then_check() -> None:
+    """What was applied to a bare bucket passes every control; applied again, it sets nothing."""
+    bucket = BucketTwin()
+    done = apply(FULL, bucket, (), ignore)
+    assert (set(done.set), done.unchanged, done.failed) == (set(ASPECTS), (), {})
+    assert {control.verdict for control in check(FULL, bucket)} == {"pass"}
+    bucket.written.clear()
+    again = apply(FULL, bucket, (), ignore)
+    assert (again.set, set(again.unchanged), bucket.written) == ((), set(ASPECTS), [])
+
+
+def test_the_policy_comes_last() -> None:
+    """What may shut its own setter out is set when everything else is."""
+    bucket = BucketTwin()
+    apply(FULL, bucket, (), ignore)
+    assert bucket.written[-1] == "policy"
+    assert bucket.written.index("versioning") < bucket.written.index("object-lock")
+
+
+def test_every_change_is_shown_before_the_first_is_made() -> None:
+    """Who watches sees all changes while nothing has been set."""
+    bucket = BucketTwin()
+    seen: list[tuple[Aspect, int]] = []
+    apply(FULL, bucket, (), lambda change: seen.append((change.aspect, len(bucket.written))))
+    assert [count for _, count in seen] == [0] * len(ASPECTS)
+
+
+def kms(key: str) -> dict[str, Any]:
+    """A default encryption with a KMS key."""
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    return {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+
+
+def lock(**retention: Any) -> dict[str, Any]:
+    """A default retention."""
+    return {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
+
+
+def rules(*more: Rule, without: str = "") -> dict[str, Any]:
+    """The declared rules but one, and more."""
+    kept = [rule for rule in LIFECYCLE if rule.id != without]
+    return {"Rules": [rule.document() for rule in (*kept, *more)]}
+
+
+STATEMENT = {
+    "Sid": "MediatoolDeleteNeedsMfa",
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "s3:*",
+    "NotResource": "arn:aws:s3:::b/postgres-exports/rds-exports/*",
+    "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}},
+}
+
+WEAKER: dict[str, tuple[Declaration, Aspect, dict[str, Any], str]] = {
+    "KMS to SSE-S3": (PLAIN, "encryption", kms("alias/x"), "encrypts with KMS now (alias/x)"),
+    "to another key": (FULL, "encryption", kms("alias/x"), "encrypts with KMS now (alias/x)"),
+    "compliance": (FULL, "object-lock", lock(Mode="COMPLIANCE", Days=1), "COMPLIANCE mode"),
+    "longer lock": (FULL, "object-lock", lock(Mode="GOVERNANCE", Years=1), "365 days now"),
+    "other logs": (
+        FULL,
+        "logging",
+        {"LoggingEnabled": {"TargetBucket": "others", "TargetPrefix": ""}},
+        "access logs go to others now",
+    ),
+    "a rule of others": (
+        PLAIN,
+        "lifecycle",
+        rules(Rule("legal-hold", "kept/", noncurrent_days=3000)),
+        "rule legal-hold is not declared, and would go",
+    ),
+    "kept longer": (
+        PLAIN,
+        "lifecycle",
+        rules(Rule("raw", "postgres-exports/raw/", expire_days=900), without="raw"),
+        "rule raw keeps objects for 900 days now, not for 730",
+    ),
+    "kept for ever": (
+        PLAIN,
+        "lifecycle",
+        rules(Rule("raw", "postgres-exports/raw/", noncurrent_days=30), without="raw"),
+        "rule raw keeps objects for ever now, not for 730",
+    ),
+    "denied more": (
+        PLAIN,
+        "policy",
+        {"Version": "2012-10-17", "Statement": [STATEMENT]},
+        "statement MediatoolDeleteNeedsMfa denies more now",
+    ),
+}
+
+
+@pytest.mark.parametrize("example", WEAKER)
+def test_nothing_is_weakened_unasked(example: str) -> None:
+    """What weakens the bucket is refused, nothing at all is set, and the way to insist is told."""
+    declared, aspect, live, says = WEAKER[example]
+    bucket = BucketTwin(as_declared(declared) | {aspect: Seen(live)} | {"versioning": Seen()})
+    with pytest.raises(Refused) as caught:
+        apply(declared, bucket, (), ignore)
+    assert says in str(caught.value)
+    assert f"`mediatool bucket apply --allow {aspect}`" in str(caught.value)
+    assert bucket.written == []
+    done = apply(declared, bucket, {aspect}, ignore)
+    assert set(done.set) == {aspect, "versioning"}
+
+
+def test_allowing_one_does_not_allow_another() -> None:
+    """Each weakening is allowed by its own name."""
+    live = as_declared(FULL) | {
+        "encryption": Seen(kms("alias/x")),
+        "object-lock": Seen(lock(Mode="COMPLIANCE", Days=1)),
+    }
+    with pytest.raises(Refused, match="--allow object-lock`"):
+        apply(FULL, BucketTwin(live), {"encryption"}, ignore)
+
+
+def test_plain_http_does_not_shut_itself_out() -> None:
+    """A client without TLS does not set the statement that would refuse it from then on."""
+    bucket = BucketTwin(secure=False)
+    with pytest.raises(Refused, match=r"plain HTTP.*--allow policy"):
+        apply(PLAIN, bucket, (), ignore)
+    assert bucket.written == []
+
+
+def test_mfa_delete_and_lifecycle() -> None:
+    """On a bucket with MFA delete nothing is set: AWS takes no lifecycle there."""
+    bucket = BucketTwin(mfa=True)
+    with pytest.raises(BadSettings, match="MFA-enabled buckets is not supported"):
+        apply(PLAIN, bucket, (), ignore)
+    assert bucket.written == []
+
+
+def test_what_aws_would_refuse_is_not_asked() -> None:
+    """A declaration that AWS refuses is refused before any call, with everything that is wrong."""
+    wrong = Declaration("b", lifecycle=(Rule("x", "p/"), Rule("x", "q/", expire_days=0)))
+    for call in (
+        lambda: plan(wrong, read_prices(SHIPPED_PRICES)),
+        lambda: apply(wrong, BucketTwin(), (), ignore),
+    ):
+        with pytest.raises(BadSettings) as caught:
+            call()
+        assert "At least one action" in str(caught.value)
+        assert "Rule ID must be unique" in str(caught.value)
+
+
+def test_what_cannot_be_seen_is_left_alone() -> None:
+    """An aspect that cannot be read is not set, since nobody knows what that would undo."""
+    bucket = BucketTwin(as_declared(PLAIN) | unknown("policy") | {"versioning": Seen()})
+    done = apply(PLAIN, bucket, (), ignore)
+    assert (bucket.written, done.set) == (["versioning"], ("versioning",))
+    assert done.failed == {"policy": "access denied"}
+
+
+def test_what_the_server_does_not_take() -> None:
+    """A refusal does not keep the others from being set; the command to set it is told."""
+    bucket = BucketTwin(refuses={"public-access": "NotImplemented"})
+    done = apply(PLAIN, bucket, (), ignore)
+    assert done.failed == {"public-access": "NotImplemented"}
+    assert "policy" in done.set
+    (line,) = done.commands
+    assert shlex.split(line)[:5] == ["aws", "s3api", "put-public-access-block", "--bucket", "b"]
+
+
+def test_settings_of_others_stay() -> None:
+    """What is not declared is not touched: a lock, and a target of logs."""
+    live = as_declared(PLAIN) | {"object-lock": Seen(lock(Mode="COMPLIANCE", Days=9))}
+    bucket = BucketTwin(live)
+    assert apply(PLAIN, bucket, (), ignore).set == ()
+    assert {control.verdict for control in check(PLAIN, bucket)} == {"pass"}
+
+
+def test_plan() -> None:
+    """The plan holds every rule with its cost, every departure, every setting and document."""
+    made = plan(FULL, read_prices(SHIPPED_PRICES))
+    assert [rule.id for rule in made.lifecycle] == [rule.id for rule in LIFECYCLE]
+    assert {rule.id for rule in made.lifecycle if rule.monthly is None} == {
+        "metadata",
+        "reports",
+        "clean-up",
+    }
+    assert set(made.settings) == set(ASPECTS)
+    assert made.warnings == ()
+    assert set(made.documents) == {
+        "bucket-policy",
+        "pipeline-role",
+        "read-only-role",
+        "rds-export-role",
+        "rds-export-trust",
+    }
+    assert msgspec.json.decode(msgspec.json.encode(made))["bucket"] == "b"
+
+
+def test_plan_warns() -> None:
+    """What AWS takes and does not do as it seems is in the plan."""
+    made = plan(replace(PLAIN, lock_days=60), read_prices(SHIPPED_PRICES))
+    assert len(made.warnings) == 3
+    assert all("Object Lock" in warning for warning in made.warnings)
+
+
+def test_prices_of_ones_own(tmp_path: Path) -> None:
+    """Another table of prices takes the place of the shipped one; a broken one is named."""
+    table = msgspec.json.decode(SHIPPED_PRICES.read_bytes())
+    table["gb_month"]["GLACIER_IR"] = 0.0
+    other = tmp_path / "prices.json"
+    other.write_bytes(msgspec.json.encode(table))
+    costs = {rule.id: rule.monthly for rule in plan(PLAIN, read_prices(other)).lifecycle}
+    assert costs["dumps"] == pytest.approx(7 * 0.023)
+    other.write_text('{"dated": 1}')
+    with pytest.raises(BadSettings, match=r"prices\.json is not a table of prices"):
+        read_prices(other)
+    del table["gb_month"]["STANDARD"]
+    other.write_bytes(msgspec.json.encode(table))
+    with pytest.raises(BadSettings, match=r"prices\.json has no price of STANDARD"):
+        read_prices(other)
