@@ -42,6 +42,9 @@ from mediatool_assets.flows.handles import (
 )
 from mediatool_assets.flows.ports import ObjectStore
 
+DOCUMENT_KEY = "mediatool/key"
+"""Definition metadata of a JSON document: its key in the bucket, with ``{partition}`` in it."""
+
 
 class VersionIOManager(dg.ConfigurableIOManager):
     """Reads what a version's flows have stored; they write, so that this one never does."""
@@ -120,7 +123,32 @@ class Archives(VersionIOManager):
 
 
 class JsonDocuments(VersionIOManager):
-    """JSON files of the bucket as plain Python values: the metadata of a version, the registry."""
+    """JSON files of the bucket as plain Python values: metadata, registry, and reports.
+
+    An asset whose definition metadata has DOCUMENT_KEY is written there, over the one that it was.
+    """
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Write the document to its key; AlreadyExists where another writer was quicker."""
+        place = context.definition_metadata.get(DOCUMENT_KEY)
+        if place is None or isinstance(obj, Stored):
+            super().handle_output(context, obj)
+            return
+        with explained():
+            objects = self.platform.objects()
+            key = str(place).format(partition=context.asset_partition_key)
+            present = objects.head(key)
+            data = orjson.dumps(obj, option=orjson.OPT_INDENT_2)
+            objects.put(key, data, replacing=present.etag if present else None)
+        context.add_output_metadata({"dagster/uri": objects.uri(key), "bytes": len(data)})
+
+    def _read(self, context: dg.InputContext, version: Version) -> Any:
+        upstream = context.upstream_output
+        place = upstream.definition_metadata.get(DOCUMENT_KEY) if upstream else None
+        if place is None:
+            return super()._read(context, version)
+        data, _ = self.platform.objects().get(str(place).format(partition=version.partition))
+        return orjson.loads(data)
 
     def open(self, asset: dg.AssetKey, version: Version) -> Any:
         """The parsed document."""

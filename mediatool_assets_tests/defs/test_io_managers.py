@@ -1,5 +1,6 @@
 """A user's own downstream assets get tables, collections and documents by asking for them."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.flows.handles import ArchiveHandle, Documents, LiveDocuments, TableRows
+from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets_tests.defs.conftest import Day
 
 
@@ -78,6 +80,22 @@ def week(recent: Mapping[str, TableRows]) -> list[str]:
     return list(recent)
 
 
+@dg.asset(
+    partitions_def=DAYS,
+    io_manager_key="json_documents",
+    metadata={"mediatool/key": "comparison-reports/{partition}/of-a-user.json"},
+)
+def report() -> dict[str, int]:
+    """A JSON document of the user's own, at a key of its partition."""
+    return {"rows": 2}
+
+
+@dg.asset(partitions_def=DAYS)
+def reported(report: dict[str, int]) -> int:
+    """The document, read back."""
+    return report["rows"]
+
+
 @dg.asset(partitions_def=DAYS, io_manager_key="tables")
 def misplaced() -> int:
     """A user's value under an IO manager of the platform's."""
@@ -126,6 +144,18 @@ def test_a_value_of_the_user_s_is_refused(day: Day) -> None:
     assert not result.success
     (failure,) = [e.step_failure_data for e in result.all_events if e.is_step_failure]
     assert "give the asset an IO manager of its own" in str(failure)
+
+
+def test_a_json_document_is_written_and_read_at_its_key(
+    day: Day, bucket_objects: ObjectStore
+) -> None:
+    """The document lies where its asset says; making it again replaces it."""
+    for _ in range(2):
+        result = _asked(day, report, reported)
+        assert result.success
+        assert result.output_for_node("reported") == 2
+    data, _ = bucket_objects.get(f"comparison-reports/{day.partition}/of-a-user.json")
+    assert json.loads(data) == {"rows": 2}
 
 
 def test_outside_of_a_run_the_newest_version_is_read(day: Day) -> None:
