@@ -1,0 +1,182 @@
+"""Comparison of exports of real databases, held against what PostgreSQL itself says differs."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+
+from mediatool_assets.domain.comparison import Comparison, TableComparison
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.compare import compare
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.seed import seed
+from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.compared import NOW, ONE, TWO
+from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES, rows
+from mediatool_assets_tests.twins import DirectoryObjects
+
+Row = dict[str, str | None]
+NAMES = tuple(COLUMNS)
+
+
+@dataclass(frozen=True)
+class Twofold:
+    """Schemas ``one`` and ``two``: a table ``keyed`` by id and a table ``loose``, of every type."""
+
+    url: Url
+    connection: psycopg.Connection[Any]
+    pool: Executor
+
+    def fill(self, schema: str, keyed: dict[int, Row], loose: Sequence[Row]) -> None:
+        """Put these rows into both tables of a schema, and nothing else."""
+        self._run("TRUNCATE {s}.keyed, {s}.loose", s=sql.Identifier(schema))
+        columns = sql.SQL(", ").join(map(sql.Identifier, NAMES))
+        into = "COPY {s}.keyed (id, {columns}) FROM STDIN"
+        query = sql.SQL(into).format(s=sql.Identifier(schema), columns=columns)
+        with self.connection.cursor().copy(query) as copy:
+            for number, row in keyed.items():
+                copy.write_row([number, *(row.get(name) for name in NAMES)])
+        into = "COPY {s}.loose ({columns}) FROM STDIN"
+        query = sql.SQL(into).format(s=sql.Identifier(schema), columns=columns)
+        with self.connection.cursor().copy(query) as copy:
+            for row in loose:
+                copy.write_row([row.get(name) for name in NAMES])
+
+    def compared(self, folder: Path) -> Comparison:
+        """Export both schemas and compare the archives."""
+        objects = DirectoryObjects(folder)
+        for schema, version in (("one", ONE), ("two", TWO)):
+            export(PostgresSource(self.url, schema), objects, self.pool, version, folder)
+        return between(objects, self.pool, ONE, TWO, folder)
+
+    def counted(self, query: str, **parts: sql.Composable) -> int:
+        """The number that a query gives."""
+        [(number,)] = self._run(query, **parts).fetchall()
+        return int(number)
+
+    def changes(self) -> tuple[int, dict[str, int]]:
+        """Rows of both schemas that differ, and values that differ by column, without zeros."""
+        counts = [
+            sql.SQL("count(*) FILTER (WHERE x.{c}::text IS DISTINCT FROM y.{c}::text)").format(
+                c=sql.Identifier(name)
+            )
+            for name in NAMES
+        ]
+        query = (
+            "SELECT count(*) FILTER (WHERE x::text IS DISTINCT FROM y::text), {counts}"
+            " FROM one.keyed x JOIN two.keyed y USING (id)"
+        )
+        [(changed, *values)] = self._run(query, counts=sql.SQL(", ").join(counts)).fetchall()
+        return changed, {name: n for name, n in zip(NAMES, values, strict=True) if n}
+
+    def _run(self, query: str, **parts: sql.Composable) -> psycopg.Cursor[Any]:
+        return self.connection.execute(sql.SQL(query).format(**parts))
+
+
+def between(
+    objects: ObjectStore, pool: Executor, one: Version, two: Version, scratch: Path
+) -> Comparison:
+    """Compare the raw archives of two versions."""
+    sources = (objects.open(archive_key("raw", one)), objects.open(archive_key("raw", two)))
+    return compare(sources, pool, scratch, now=NOW)
+
+
+@pytest.fixture
+def twofold(postgres_database: Url, pool: Executor) -> Iterator[Twofold]:
+    """Both schemas, empty."""
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA a; SET search_path TO a;" + TYPES)
+        columns = sql.SQL(", ").join(
+            sql.SQL("{} " + type_).format(sql.Identifier(name))
+            for name, (type_, _) in COLUMNS.items()
+        )
+        create = sql.SQL(
+            "CREATE SCHEMA {s}; CREATE TABLE {s}.keyed (id bigint PRIMARY KEY, {columns});"
+            "CREATE TABLE {s}.loose ({columns})"
+        )
+        for schema in ("one", "two"):
+            connection.execute(create.format(s=sql.Identifier(schema), columns=columns))
+        yield Twofold(postgres_database, connection, pool)
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> tuple[dict[int, Row], dict[int, Row]]:
+    """Rows by id, and the same after edits: some kept, some changed in a cell or two, some gone."""
+    before = dict(enumerate(draw(rows(COLUMNS))))
+    after: dict[int, Row] = {}
+    for number, row in before.items():
+        match draw(st.sampled_from(["keep", "change", "drop"])):
+            case "keep":
+                after[number] = row
+            case "change":
+                after[number] = row | draw(rows(COLUMNS))[0]
+    new = draw(rows(COLUMNS))
+    return before, after | {1000 + number: row for number, row in enumerate(new)}
+
+
+@given(states=edited())
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_edits_are_counted_as_postgresql_counts_them(
+    twofold: Twofold, tmp_path_factory: pytest.TempPathFactory, states: Any
+) -> None:
+    """Added, removed, changed rows, and changed values by column, over every type."""
+    for schema, state in zip(("one", "two"), states, strict=True):
+        twofold.fill(schema, state, list(state.values()))
+    found = twofold.compared(tmp_path_factory.mktemp("oracle"))
+    keyed, loose = found.details["keyed"], found.details["loose"]
+    only = (
+        "SELECT count(*) FROM {a}.keyed x"
+        " WHERE NOT EXISTS (SELECT FROM {b}.keyed y WHERE x.id = y.id)"
+    )
+    one, two = sql.Identifier("one"), sql.Identifier("two")
+    assert keyed.removed == twofold.counted(only, a=one, b=two)
+    assert keyed.added == twofold.counted(only, a=two, b=one)
+    assert (keyed.changed, keyed.field_changes) == twofold.changes()
+    surplus = (
+        "SELECT count(*) FROM (SELECT x::text FROM {a}.loose x EXCEPT ALL"
+        " SELECT y::text FROM {b}.loose y) z"
+    )
+    assert loose.removed == twofold.counted(surplus, a=one, b=two)
+    assert loose.added == twofold.counted(surplus, a=two, b=one)
+
+
+def test_each_day_of_edits_is_found_exactly(
+    postgres_database: Url, objects: S3Objects, pool: Executor, tmp_path: Path
+) -> None:
+    """Rows added, removed and changed are those that the seed says it edited, and no others.
+
+    Through the bucket; on day 3 a table gains a column, on day 4 the schema a table.
+    """
+    versions = [Version.parse(f"2025060{day + 1}-020000") for day in range(5)]
+    edits: Any = {}
+    for day, version in enumerate(versions):
+        edits = seed(postgres_database, scale=0.004, full=True, day=day).edits
+        export(PostgresSource(postgres_database, "media_tool"), objects, pool, version, tmp_path)
+    for day in range(1, 5):
+        found = between(objects, pool, versions[day - 1], versions[day], tmp_path)
+        made = {name: of for name, of in edits[day].items() if name != "schema"}
+        expected = {name: _expected(of) for name, of in made.items() if name in found.details}
+        assert {n: _found(t) for n, t in found.details.items() if t.differs} == expected
+        assert len(found.schema_changes) == len(edits[day]["schema"])
+        assert [error.table for error in found.errors] == (["campaign_notes"] if day == 4 else [])
+
+
+def _expected(of: dict[str, int]) -> tuple[int, int, int]:
+    return of["inserted"], of["deleted"], of["updated"] + of["soft_deleted"]
+
+
+def _found(table: TableComparison) -> tuple[int, int, int]:
+    return table.added, table.removed, table.changed

@@ -1,0 +1,114 @@
+"""The reports for people: complete, escaped, and free of any network."""
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.domain.comparison import Comparison
+from mediatool_assets.flows.compare import wording
+from mediatool_assets.flows.compare.rendering import Format, render
+from mediatool_assets_tests.compared import of_tables
+from mediatool_assets_tests.raw_archives import table
+
+NASTY = '<script>alert("1")</script>|`_x_`'
+
+
+@pytest.fixture
+def nasty(tmp_path: Path) -> Comparison:
+    """A comparison of which every name wants to break out."""
+    before = table(NASTY, **{"id": "integer", f"c{NASTY}": "integer", "dropped": "text"})
+    after = table(NASTY, **{"id": "integer", f"c{NASTY}": "integer"})
+    row = {"id": 1, f"c{NASTY}": 5}
+    only = table("only", id="integer")
+    return of_tables(
+        tmp_path,
+        {before: [row | {"dropped": "x"}, {**row, "id": 2, "dropped": None}], only: []},
+        {after: [row | {f"c{NASTY}": 6}]},
+    )
+
+
+class _Reader(HTMLParser):
+    """Collects tags, their attributes and the text outside of scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [str(v) for k, v in attrs if k in ("src", "href", "action", "srcset")]
+        if tag not in ("meta", "rect"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag != "rect":
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["script"]:
+            self.text += data
+
+
+def test_html_is_well_formed_and_escaped(nasty: Comparison) -> None:
+    """No name becomes markup; every tag is closed; the table and its column are readable."""
+    page = render(nasty, "html").decode()
+    reader = _Reader()
+    reader.feed(page)
+    assert reader.open == []
+    assert reader.tags.count("script") == 1
+    assert NASTY in reader.text
+    assert {"svg", "details", "table"} <= {*reader.tags}
+
+
+def test_html_needs_no_network(nasty: Comparison) -> None:
+    """It names no address but that of SVG's own kind, and forbids the browser any."""
+    page = render(nasty, "html").decode()
+    reader = _Reader()
+    reader.feed(page)
+    assert reader.links == []
+    assert not re.search(r"https?://|@import|url\(", page)
+    assert "default-src 'none'" in page
+    assert "prefers-color-scheme: dark" in page
+
+
+@pytest.mark.parametrize("wanted", ["html", "markdown"])
+def test_reports_tell_everything(nasty: Comparison, wanted: Format) -> None:
+    """Verdict, what was not compared, schema changes, and the changed value."""
+    text = render(nasty, wanted).decode()
+    for part in ("different", "Not compared", "only", "breaking", "dropped", "there is no such"):
+        assert part in text
+
+
+def test_markdown_escapes_what_would_be_markup(nasty: Comparison) -> None:
+    """Table cells keep their number whatever a name holds."""
+    lines = render(nasty, "markdown").decode().splitlines()
+    tables = [line for line in lines if line.startswith("| ")]
+    assert not any("<script>" in line for line in tables)
+    for above, line in pairwise(lines):
+        if above.startswith("|") and line.startswith("|"):
+            bars = [len(re.findall(r"(?<!\\)\|", text)) for text in (above, line)]
+            assert bars[0] == bars[1]
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_250_000, "1.2 MB"), (-2_000_000, "-2.0 MB")],
+)
+def test_sizes_are_in_units_of_a_thousand(size: int, says: str) -> None:
+    """As disks and bills count them."""
+    assert wording.size(size) == says
+    assert wording.size(None) == "–"
+
+
+def test_same_is_said_plainly(tmp_path: Path) -> None:
+    """Two equal versions make a short report in every format."""
+    users = table("users", id="integer")
+    found = of_tables(tmp_path, {users: [{"id": 1}]}, {users: [{"id": 1}]})
+    assert "All 1 tables have the same rows" in render(found, "markdown").decode()
+    assert "<svg" not in render(found, "html").decode()
