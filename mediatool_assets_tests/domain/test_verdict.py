@@ -1,0 +1,56 @@
+"""The verdict on a version: what counts as passed, and which share is read on a day."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.verdict import Check, Outcome, Share, judged
+
+DAY = date(2026, 11, 23)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict"),
+    [
+        (["passed", "passed"], "passed"),
+        (["passed", "absent"], "passed"),
+        (["passed", "unknown"], "unknown"),
+        (["unknown", "failed"], "failed"),
+        (["absent"], "unknown"),
+        ([], "unknown"),
+    ],
+)
+def test_only_what_is_known_passes(outcomes: list[Outcome], verdict: str) -> None:
+    """A failure outweighs what is unknown, and that outweighs what has passed."""
+    assert judged(Check("raw", "x", outcome) for outcome in outcomes) == verdict
+
+
+@given(
+    percent=st.floats(0.5, 100),
+    things=st.integers(0, 500),
+    first=st.dates(date(2020, 1, 1), date(2090, 1, 1)),
+)
+def test_all_is_read_once_over_its_days(percent: float, things: int, first: date) -> None:
+    """From any day on, each thing has its one day, and no day reads much more than its share."""
+    days = Share(percent, first).days
+    shares = [Share(percent, first + timedelta(n)).of(range(things)) for n in range(days)]
+    assert sorted(thing for share in shares for thing in share) == list(range(things))
+    assert max(map(len, shares)) <= things * percent / 100 + 1
+    assert Share(percent, first).of(range(things)) == shares[0]
+
+
+def test_without_a_sample_every_day_reads_all() -> None:
+    """So does a sample of 100 %."""
+    for share in (Share(None, DAY), Share(100, DAY)):
+        assert share.whole
+        assert share.of("abc") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("percent", [0, -5, 100.1, float("nan"), float("inf")])
+def test_a_percentage_without_meaning_is_misuse(percent: float) -> None:
+    """The answer names it."""
+    with pytest.raises(Misuse, match="sample"):
+        Share(percent, DAY)
