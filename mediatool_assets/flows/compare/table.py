@@ -29,7 +29,8 @@ from mediatool_assets.flows.tasks import in_order
 
 _BUCKET_BYTES = 1 << 23
 """Of a bucket's records, or of the columns' digests of its changed rows, both sides together: a
-worker sorts them in memory that is ten times as much."""
+worker sorts them in memory that is ten times as much. Rows that are equal fall into one bucket, so
+that one of a keyless table with millions of equal rows is larger."""
 _TWIN_PAIRS = 64  # blocks of a share of twins: 128 MB of content, or some megabytes compressed
 
 
