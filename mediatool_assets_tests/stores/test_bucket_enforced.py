@@ -1,0 +1,274 @@
+"""What a real S3 server enforces of the bucket's policies, shown by trying."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from mediatool_assets.domain.bucket.aspects import Aspect, Seen
+from mediatool_assets.domain.bucket.declaration import Declaration
+from mediatool_assets.domain.bucket.policies import TLS_ONLY, bucket_statements, documents
+from mediatool_assets.domain.errors import Unreachable
+from mediatool_assets.flows.bucket import apply, check
+from mediatool_assets.stores.local import processes, s3_server
+from mediatool_assets.stores.local.credentials import Credentials
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.stores.s3_bucket import S3Bucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = s3_server.BUCKET
+KEY = "postgres-exports/raw/2025-06-21/20250621-143000-raw.tar.gz"
+ROLES = ("read-only-role", "pipeline-role")
+SECRET = "of-this-test-alone"
+
+
+@dataclass(frozen=True)
+class Enforcing:
+    """A server with TLS beside plain HTTP, and an identity for each role."""
+
+    http: str
+    https: str
+    root: tuple[str, str]
+
+    def client(
+        self, access: str, secret: str = SECRET, *, tls: bool = False, pem: Path | None = None
+    ) -> "S3Client":
+        """A client with those credentials."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.https if tls else self.http,
+            verify=str(pem) if pem else None,
+            aws_access_key_id=access,
+            aws_secret_access_key=secret,
+            region_name=s3_server.REGION,
+            config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
+        )
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate of the loopback address, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, private = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return certificate, private
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
+) -> Iterator[Enforcing]:
+    """A server of its own, since a policy may shut everybody out."""
+    folder = tmp_path_factory.mktemp("s3")
+    credentials = Credentials.generate()
+    ports = {name: processes.free_port() for name in (*s3_server.PORTS, "https")}
+    prepared = s3_server.prepare(folder, credentials, ports)
+    identities = folder / "identities.json"
+    identities.write_text(json.dumps(_with_roles(json.loads(identities.read_text()))))
+    pem, key = certificate
+    tls = (
+        f"-s3.port.https={ports['https']}",
+        f"-s3.cert.file={pem}",
+        f"-s3.key.file={key}",
+    )
+    processes.start(replace(prepared, argv=(*prepared.argv, *tls)))
+    try:
+        s3_server.create_bucket(credentials, ports)
+        root = (credentials.s3_access_key, credentials.s3_secret_key)
+        yield Enforcing(s3_server.url(ports), f"https://localhost:{ports['https']}", root)
+    finally:
+        processes.stop(folder)
+
+
+def _with_roles(identities: dict[str, Any]) -> dict[str, Any]:
+    """The server's identities, and one for each role with its policy document as it is printed."""
+    made = documents(Declaration(BUCKET))
+    return {
+        "policies": [{"name": role, "content": json.dumps(made[role])} for role in ROLES],
+        "identities": [
+            *identities["identities"],
+            *(
+                {
+                    "name": role,
+                    "credentials": [{"accessKey": role, "secretKey": SECRET}],
+                    "policyNames": [role],
+                }
+                for role in ROLES
+            ),
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def root(server: Enforcing) -> "S3Client":
+    """The owner's client, with an object and a log in the bucket."""
+    client = server.client(*server.root)
+    client.put_object(Bucket=BUCKET, Key=KEY, Body=b"rows", ServerSideEncryption="AES256")
+    client.put_object(Bucket=BUCKET, Key="dagster-logs/run", Body=b"log")
+    client.put_object(Bucket=BUCKET, Key="elsewhere", Body=b"private")
+    return client
+
+
+CALLS: dict[str, Callable[["S3Client"], object]] = {
+    "list": lambda client: client.list_objects_v2(Bucket=BUCKET),
+    "get": lambda client: client.get_object(Bucket=BUCKET, Key=KEY)["Body"].read(),
+    "get a log": lambda client: client.get_object(Bucket=BUCKET, Key="dagster-logs/run"),
+    "get elsewhere": lambda client: client.get_object(Bucket=BUCKET, Key="elsewhere"),
+    "put": lambda client: client.put_object(Bucket=BUCKET, Key=KEY + ".new", Body=b""),
+    "put elsewhere": lambda client: client.put_object(Bucket=BUCKET, Key="new", Body=b""),
+    "tag": lambda client: client.put_object_tagging(
+        Bucket=BUCKET, Key=KEY, Tagging={"TagSet": [{"Key": "purpose", "Value": "testing"}]}
+    ),
+    "delete": lambda client: client.delete_object(Bucket=BUCKET, Key=KEY),
+    "set the policy": lambda client: client.put_bucket_policy(Bucket=BUCKET, Policy="{}"),
+    "suspend versioning": lambda client: client.put_bucket_versioning(
+        Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"}
+    ),
+    "delete the bucket": lambda client: client.delete_bucket(Bucket=BUCKET),
+}
+MAY = {
+    "read-only-role": {"list", "get"},
+    "pipeline-role": {"list", "get", "get a log", "put", "tag"},
+}
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_do_what_it_needs_and_no_more(server: Enforcing, role: str, call: str) -> None:
+    """Each role with its printed policy: what it needs works, all else is denied."""
+    client = server.client(role)
+    if call in MAY[role]:
+        CALLS[call](client)
+        return
+    with pytest.raises(ClientError) as caught:
+        CALLS[call](client)
+    assert caught.value.response["Error"]["Code"] == "AccessDenied"
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("call", ["list", "get", "put", "delete"])
+def test_a_wrong_key_is_refused(server: Enforcing, call: str) -> None:
+    """A known name with another secret may do nothing."""
+    with pytest.raises(ClientError) as caught:
+        CALLS[call](server.client("read-only-role", "not-the-secret"))
+    assert caught.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
+
+
+def test_objects_are_stored_encrypted(root: "S3Client") -> None:
+    """Also an object that was put without asking for it lies encrypted."""
+    for key in (KEY, "elsewhere"):
+        assert root.head_object(Bucket=BUCKET, Key=key)["ServerSideEncryption"] == "AES256"
+
+
+def test_tls_only(server: Enforcing, certificate: tuple[Path, Path]) -> None:
+    """With the TLS-only statement plain HTTP is refused, to the owner too; over TLS all goes on."""
+    pem, _ = certificate
+    plain = server.client(*server.root)
+    plain.create_bucket(Bucket="tls-only")
+    statement = next(
+        each for each in bucket_statements(Declaration("tls-only")) if each["Sid"] == TLS_ONLY
+    )
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    plain.put_bucket_policy(Bucket="tls-only", Policy=policy)
+    with pytest.raises(ClientError) as caught:
+        plain.put_object(Bucket="tls-only", Key="k", Body=b"1")
+    assert caught.value.response["Error"]["Code"] == "AccessDenied"
+    encrypted = server.client(*server.root, tls=True, pem=pem)
+    encrypted.put_object(Bucket="tls-only", Key="k", Body=b"1")
+    assert encrypted.get_object(Bucket="tls-only", Key="k")["Body"].read() == b"1"
+
+
+UNKNOWN_HERE = {"public-access", "data-events"}
+"""What this server does not have, and answers NotImplemented or nothing to the point for."""
+
+
+def test_what_this_server_does_not_have_is_unknown(objects: S3Objects) -> None:
+    """Controls that the local server cannot answer for are unknown, and none of them passes."""
+    found = check(Declaration(objects.bucket), S3Bucket(objects.bucket, objects.endpoint_url))
+    assert {control.name for control in found if control.verdict == "unknown"} == UNKNOWN_HERE
+
+
+def test_apply_sets_what_this_server_takes(objects: S3Objects) -> None:
+    """What the server takes is set; what it does not is told, with the command to set it with."""
+    bucket = S3Bucket(objects.bucket, objects.endpoint_url)
+    declared = Declaration(objects.bucket)
+    done = apply(declared, bucket, {"policy"}, lambda _: None)
+    assert {"encryption", "versioning"} <= {*done.set, *done.unchanged}
+    assert set(done.failed) == {"public-access", "lifecycle", "policy"}
+    assert {line.split()[2] for line in done.commands} == {
+        "put-bucket-lifecycle-configuration",
+        "put-bucket-policy",
+    }
+    passing = {control.name for control in check(declared, bucket) if control.verdict == "pass"}
+    assert {"encryption", "ownership", "versioning"} <= passing
+
+
+def test_rights_that_are_missing(server: Enforcing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An identity that may not look learns nothing: unknown, with the right that it would need."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "read-only-role")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", s3_server.REGION)
+    bucket = S3Bucket(BUCKET, server.http + "/")
+    for aspect, right in (
+        ("lifecycle", "s3:GetLifecycleConfiguration"),
+        ("policy", "s3:GetBucketPolicy"),
+        ("encryption", "s3:GetEncryptionConfiguration"),
+    ):
+        says = f"access denied; the AWS identity in use needs {right}"
+        assert bucket.read(cast(Aspect, aspect)) == Seen(unknown=says)
+    found = check(Declaration(BUCKET), bucket)
+    assert not any(control.verdict == "pass" for control in found)
+    why = bucket.write("encryption", {"Rules": []})
+    assert why == "access denied; the AWS identity in use needs s3:PutEncryptionConfiguration"
+
+
+def test_credentials_that_are_refused(server: Enforcing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that nobody takes are an error, not an unknown control; they are not printed."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "read-only-role")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", s3_server.REGION)
+    with pytest.raises(Unreachable, match="refuses the AWS credentials") as caught:
+        check(Declaration(BUCKET), S3Bucket(BUCKET, server.http + "/."))
+    assert "not-the-secret" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("stack")
+def test_nobody_answers() -> None:
+    """A server that is not there is Unreachable, not unknown."""
+    with pytest.raises(Unreachable, match="does not answer"):
+        check(Declaration("b"), S3Bucket("b", "http://127.0.0.1:1"))
