@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain import comparison as comparisons
+from mediatool_assets.domain import metadata as metadata_file
+from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.compared import ONE, TWO, archive
 from mediatool_assets_tests.documents import ROOT
-from mediatool_assets_tests.raw_archives import table
+from mediatool_assets_tests.metadata_examples import example
+from mediatool_assets_tests.raw_archives import raw_archive, table
 
 USERS = table("users", id="integer", score="integer")
 EARLIER = {"count_v1", "count_v2", "count_diff", "count_diff_percent", "added", "removed"}
@@ -147,6 +151,24 @@ def test_unknown_version_in_the_bucket(
     assert result.code == 3
     assert str(ONE) in result.err
     assert "`mediatool versions`" in result.err
+
+
+def test_versions_in_the_bucket_are_compared(
+    mediatool: Run, objects: S3Objects, nowhere: Path, monkeypatch: pytest.MonkeyPatch, stack: Stack
+) -> None:
+    """Two complete versions by name; a version can be held against a file, too."""
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
+    for version, scores in ((ONE, (1, 2)), (TWO, (1, 3, 5))):
+        raw_archive(objects, {USERS: _rows(*scores)}, version=version)
+        objects.put(metadata_key(version), metadata_file.encode(example(str(version))))
+    fetched = archive(nowhere, ONE, {USERS: _rows(1, 2)})
+    for one, other in ((str(ONE), str(TWO)), (fetched.path, str(TWO)), (fetched.path, str(ONE))):
+        words = ("--version1", one, "--version2", other, "--output", "r.json")
+        assert mediatool("compare", *words).code == 0
+        details = json.loads((nowhere / "r.json").read_bytes())["details"]["users"]
+        assert (details["added"], details["changed"]) == ((1, 1) if other == str(TWO) else (0, 0))
 
 
 def test_script_takes_the_specified_flags(words: Words, nowhere: Path) -> None:
