@@ -19,7 +19,8 @@ def export(
         Literal["postgres"], typer.Option(help="Where from: `postgres` is the live database.")
     ] = "postgres",
     purpose: Annotated[
-        Literal["daily_backup", "testing"], typer.Option(help="What the version is for.")
+        Literal["daily_backup", "testing"],
+        typer.Option(help="What it is for; a bucket as declared drops `testing` after 7 days."),
     ] = "testing",
     notes: Annotated[str, typer.Option(metavar="TEXT", help="Why it was made.")] = "",
     json: Json = False,
