@@ -35,7 +35,11 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The transformed archive. ``size_mb`` is 10**6 bytes of uncompressed BSON."""
+    """The transformed archive. ``size_mb`` is 10**6 bytes of uncompressed BSON.
+
+    ``unresolved`` counts references that found nothing by ``collection.field``, ``losses`` values by
+    ``table.column`` and kind; later versions are held against both.
+    """
 
     path: str
     size_mb: float
@@ -43,6 +47,8 @@ class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str
     size_bytes: int
     documents: dict[str, int]
+    unresolved: dict[str, int] = {}
+    losses: dict[str, dict[str, int]] = {}
 
 
 class DumpExport(msgspec.Struct, frozen=True, omit_defaults=True):

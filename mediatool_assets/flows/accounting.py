@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
@@ -52,12 +53,36 @@ def compare(made: Made, documents: DocumentStore, version: Version) -> None:
     _compare_collections("dumped", transformed, _fingerprints(made.dump.manifest))
 
 
+def homes(transformed: ArchiveReader) -> dict[str, dict[str, int]]:
+    """For each table the rows that came in, and how many went where; raises BadArchive."""
+    return _fact(transformed, "rows", dict[str, dict[str, int]])
+
+
+def unresolved(transformed: ArchiveReader) -> dict[str, int]:
+    """References that found nothing, by ``collection.field``; raises BadArchive."""
+    return _fact(transformed, "unresolved", dict[str, int], {})
+
+
+def losses(transformed: ArchiveReader) -> dict[str, dict[str, int]]:
+    """Values that BSON could not hold, by ``table.column`` and kind; raises BadArchive."""
+    return _fact(transformed, "losses", dict[str, dict[str, int]], {})
+
+
+Fact = TypeVar("Fact")
+
+
+def _fact(
+    transformed: ArchiveReader, name: str, kind: type[Fact], otherwise: object = None
+) -> Fact:
+    try:
+        return msgspec.convert(transformed.manifest.facts.get(name, otherwise), kind)
+    except msgspec.ValidationError as error:
+        raise BadArchive(transformed.source.name, f"no count of its {name} ({error})") from error
+
+
 def _compare_rows(raw: Manifest, transformed: ArchiveReader) -> None:
     """Compare each table's rows with the sum of the homes that the transform gave them."""
-    try:
-        facts = msgspec.convert(transformed.manifest.facts.get("rows"), dict[str, dict[str, int]])
-    except msgspec.ValidationError as error:
-        raise BadArchive(transformed.source.name, f"no count of its rows ({error})") from error
+    facts = homes(transformed)
     tables = raw.tables()
     if facts.keys() != tables.keys():
         odd = ", ".join(sorted(facts.keys() ^ tables.keys()))
@@ -69,9 +94,9 @@ def _compare_rows(raw: Manifest, transformed: ArchiveReader) -> None:
         counts = facts[table]
         if counts.get("in") != member.rows:
             raise CountMismatch(table, "rows transformed", member.rows, counts.get("in"))
-        homes = sum(counts.get(home, 0) for home in HOMES)
-        if homes != member.rows:
-            raise CountMismatch(table, "rows that found a home", member.rows, homes)
+        housed = sum(counts.get(home, 0) for home in HOMES)
+        if housed != member.rows:
+            raise CountMismatch(table, "rows that found a home", member.rows, housed)
 
 
 def _compare_collections(

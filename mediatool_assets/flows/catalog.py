@@ -18,6 +18,7 @@ from mediatool_assets.domain.keys import (
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.registry import Entry
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import marks
 from mediatool_assets.flows.ports import ObjectStore
 
 
@@ -84,10 +85,29 @@ def latest(objects: ObjectStore, partition: str | None = None) -> Metadata:
     )
 
 
+def before(objects: ObjectStore, version: Version, count: int) -> tuple[Metadata, ...]:
+    """The metadata of the last ``count`` complete versions before ``version``, oldest first."""
+    found: list[Version] = []
+    for day in reversed(list(objects.folders(METADATA_PREFIX))):
+        if day > metadata_prefix(version.partition):
+            continue
+        of_day = (v for info in objects.list(day) if (v := _version_of(info.key)) is not None)
+        found += sorted((v for v in of_day if v < version), reverse=True)
+        if len(found) >= count:
+            break
+    return tuple(read(objects, earlier) for earlier in reversed(found[:count]))
+
+
 def registry(objects: ObjectStore) -> tuple[Entry, ...]:
-    """The registry, oldest version first; where its file is lost or damaged, what it would hold."""
+    """The registry, oldest version first; where its file is lost or damaged, what it would hold.
+
+    Marks are told as they are, also where a killed writer did not bring the file up to date.
+    """
     entries, _ = stored_registry(objects)
-    return entries if entries is not None else whole_registry(objects, ())
+    if entries is None:
+        return whole_registry(objects, ())
+    found = marks.read(objects)
+    return tuple(entry.marked(found) for entry in entries)
 
 
 def stored_registry(objects: ObjectStore) -> tuple[tuple[Entry, ...] | None, str | None]:
@@ -105,12 +125,13 @@ def stored_registry(objects: ObjectStore) -> tuple[tuple[Entry, ...] | None, str
 def whole_registry(objects: ObjectStore, known: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """One entry for each complete version; metadata is read only of those that are not known.
 
-    So an entry that a killed writer did not come to add is added by the next one, and an entry
-    whose version is gone goes with it.
+    The marks are read anew for all. So an entry that a killed writer did not come to add is added by
+    the next one, and an entry whose version is gone goes with it.
     """
     entries = {entry.version: entry for entry in known}
+    found = marks.read(objects)
     return tuple(
-        entries.get(str(version)) or Entry.of(read(objects, version))
+        (entries.get(str(version)) or Entry.of(read(objects, version))).marked(found)
         for version in versions(objects)
     )
 

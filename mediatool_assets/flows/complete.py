@@ -12,9 +12,8 @@ from typing import Literal
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schema_file
-from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.errors import AlreadyExists
-from mediatool_assets.domain.keys import archive_key, metadata_key, mongodb_database
+from mediatool_assets.domain.keys import metadata_key, mongodb_database
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.metadata import (
     Databases,
@@ -28,8 +27,9 @@ from mediatool_assets.domain.metadata import (
     instant,
 )
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, catalog
-from mediatool_assets.flows.accounting import Made, compare
+from mediatool_assets.flows import archives, catalog, marks
+from mediatool_assets.flows.accounting import Made, compare, losses, unresolved
+from mediatool_assets.flows.marks import settle_tags
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.registration import register, write_local_registry
 from mediatool_assets.flows.tasks import in_order
@@ -81,8 +81,7 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     register(objects)
     write_local_registry(objects, local_registry)
     metadata = catalog.read(objects, version)
-    if metadata.purpose == "testing":
-        _tag(objects, version)
+    settle_tags(objects, metadata, marks.read(objects))
     return metadata
 
 
@@ -127,6 +126,8 @@ def _exports(made: Made, executor: Executor) -> Exports:
             sha256=transformed_sha256,
             size_bytes=made.transformed.source.size,
             documents=_rows(transformed.collections()),
+            unresolved=unresolved(made.transformed),
+            losses=losses(made.transformed),
         ),
         dump=DumpExport(
             path=made.dump.source.name,
@@ -158,18 +159,6 @@ def _megabytes(members: Mapping[str, Member]) -> float:
 def _warnings(made: Made) -> tuple[str, ...]:
     """Every warning of the three manifests, each once, in the order in which they came up."""
     return tuple(dict.fromkeys(w for archive in made for w in archive.manifest.warnings))
-
-
-def _tag(objects: ObjectStore, version: Version) -> None:
-    """Mark every object of a test version, for the bucket's rule that deletes those after 7 days.
-
-    The metadata first: were this broken off, a version would go before its archives do.
-    """
-    for key in (
-        metadata_key(version),
-        *(archive_key(kind, version) for kind in ("raw", "transformed", "dump")),
-    ):
-        objects.tag(key, dict([TESTING]))
 
 
 def _publish(objects: ObjectStore, version: Version, metadata: Metadata) -> None:

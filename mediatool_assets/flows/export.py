@@ -113,7 +113,7 @@ class _Export:
                 source=self._snapshot.facts,
                 exclusions=tuple(self._exclusions()),
                 warnings=tuple(self._warnings(rows, previous)),
-                facts={"schema_fingerprint": schema.fingerprint()},
+                facts={"schema_fingerprint": schema.fingerprint(), "counted": self._counted()},
             )
         )  # fmt: skip
 
@@ -142,6 +142,10 @@ class _Export:
         if table.name not in self._chunks:
             self._chunks[table.name] = self._snapshot.chunks(table)
         return self._chunks[table.name]
+
+    def _counted(self) -> dict[str, int]:
+        """The rows of each table as PostgreSQL counted them in the snapshot."""
+        return {t.name: sum(c.rows for c in self._chunks_of(t)) for t in self._tables}
 
     def _exclusions(self) -> Iterator[Exclusion]:
         for table in self._snapshot.schema.tables:

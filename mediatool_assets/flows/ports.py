@@ -145,6 +145,9 @@ class DocumentStore(Protocol):
     def collections(self, database: str) -> list[CollectionInfo]:
         """The collections of the database but the marker's, in order of name."""
 
+    def count(self, database: str, collection: str) -> int:
+        """How many documents there are now: counted, not estimated; 0 where there is none."""
+
     def bounds(self, database: str, collection: str, step: int) -> list[bytes]:
         """Every ``step``-th ``_id`` in order but the first, each as BSON; none of a small one."""
 

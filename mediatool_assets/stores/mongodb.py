@@ -167,6 +167,11 @@ class MongoDocuments:
                 if info["name"] != MARKER and not info["name"].startswith("system.")
             ]
 
+    def count(self, database: str, collection: str) -> int:
+        """How many documents there are now, counted along the index of ``_id``."""
+        with self._open(database, collection) as db:
+            return db[collection].count_documents({}, hint="_id_")
+
     def bounds(self, database: str, collection: str, step: int) -> list[bytes]:
         """Every ``step``-th ``_id`` in order but the first, each as BSON; none of a small one.
 

@@ -101,6 +101,23 @@ def test_latest_of_a_day(objects: Watched) -> None:
         catalog.latest(objects, "2025-08-01")
 
 
+@pytest.mark.parametrize(
+    ("version", "count", "expected"),
+    [
+        ("20991231-235959", 2, VERSIONS[-2:]),
+        ("20991231-235959", 99, VERSIONS),
+        (VERSIONS[2], 1, VERSIONS[1:2]),
+        (VERSIONS[0], 3, []),
+    ],
+)
+def test_the_versions_before_one(
+    objects: Watched, version: str, count: int, expected: list[str]
+) -> None:
+    """The last few before it, those of its own day too, oldest first; never itself."""
+    found = catalog.before(objects, Version.parse(version), count)
+    assert [metadata.timestamp for metadata in found] == expected
+
+
 def test_an_empty_bucket(tmp_path: Path) -> None:
     """Before the first version there is none, and the message says how to make one."""
     empty = DirectoryObjects(tmp_path)

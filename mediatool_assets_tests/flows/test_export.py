@@ -149,6 +149,9 @@ def test_schema_json_and_schema_sql_tell_the_structure(
     assert schema.table("daily").partitions == ("daily_a_few", "daily_a_rest", "daily_b")
     assert schema.views == ("names", "totals")
     assert archived.manifest.facts["schema_fingerprint"] == schema.fingerprint()
+    assert archived.manifest.facts["counted"] == {
+        name: member.rows for name, member in archived.manifest.tables().items()
+    }
     ddl = reader.read_file("schema.sql").decode()
     assert "CREATE MATERIALIZED VIEW media_tool.totals" in ddl
     assert """SELECT pg_catalog.setval('"media_tool"."numbers"', 46, true);""" in ddl

@@ -37,6 +37,7 @@ _CALLS: dict[str, Callable[[MongoDocuments, str], object]] = {
     "mark": lambda store, name: store.mark(name, {"_id": 1}, {"_id": 1}),
     "collections": lambda store, name: store.collections(name),
     "bounds": lambda store, name: store.bounds(name, "c", 1),
+    "count": lambda store, name: store.count(name, "c"),
     "documents": lambda store, name: list(store.documents(name, "c")),
 }
 
@@ -227,6 +228,13 @@ def test_ranges_hold_every_document_once_in_order(
     assert sorted(whole) == sorted(content)
     assert [d for part in parts for d in part] == whole
     assert all(len(part) == step for part in parts[:-1])
+
+
+def test_documents_are_counted_as_they_are_now(documents: MongoDocuments, database: str) -> None:
+    """None where there is no collection, else what is there."""
+    assert documents.count(database, "c") == 0
+    documents.insert(database, "c", [bson.encode({"_id": n}) for n in range(3)])
+    assert documents.count(database, "c") == 3
 
 
 def test_ids_of_unlike_types_have_one_order(documents: MongoDocuments, database: str) -> None:
