@@ -4,11 +4,16 @@ from collections.abc import Iterable
 
 import msgspec
 
+from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Metadata
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One version in the registry; ``source_postgres_db`` is its restored database, if there is."""
+    """One version in the registry; ``source_postgres_db`` is its restored database, if there is.
+
+    ``pinned`` and ``promoted`` stand in the file only where they are true. At most one entry is
+    promoted: its ``database_name`` is what applications use.
+    """
 
     version: str
     database_name: str
@@ -16,6 +21,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: str
     purpose: str
     notes: str
+    pinned: bool = False
+    promoted: bool = False
 
     @classmethod
     def of(cls, metadata: Metadata) -> "Entry":
@@ -27,6 +34,15 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
             created_at=metadata.export_complete,
             purpose=metadata.purpose,
             notes=metadata.notes,
+        )
+
+    def marked(self, marks: Marks) -> "Entry":
+        """The entry with what the marks say of its version."""
+        return msgspec.structs.replace(
+            self,
+            notes=marks.notes.get(self.version, self.notes),
+            pinned=self.version in marks.pinned,
+            promoted=self.version == marks.promoted,
         )
 
 

@@ -125,7 +125,7 @@ def stored_registry(objects: ObjectStore) -> tuple[tuple[Entry, ...] | None, str
 def whole_registry(objects: ObjectStore, known: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """One entry for each complete version; metadata is read only of those that are not known.
 
-    The marks are read anew for all. So an entry that a killed writer did not come to add is added by
+    The marks are read anew. So an entry that a killed writer did not come to add is added by
     the next one, and an entry whose version is gone goes with it.
     """
     entries = {entry.version: entry for entry in known}

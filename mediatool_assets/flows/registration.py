@@ -22,15 +22,19 @@ from mediatool_assets.flows.ports import ObjectStore
     wait=wait_random_exponential(multiplier=0.05, max=2),
     reraise=True,
 )
-def register(objects: ObjectStore) -> None:
-    """Bring the registry in the bucket up to date with the metadata files, whoever writes besides.
+def register(objects: ObjectStore, *, anew: bool = False) -> None:
+    """Bring the registry in the bucket up to date with metadata and marks, whoever writes besides.
 
-    A lost or damaged registry is made anew. Raises AlreadyExists when others won 30 times.
+    A lost or damaged registry is made anew, and with ``anew`` every metadata file is read. Raises
+    AlreadyExists when others won 30 times.
     """
     stored, etag = catalog.stored_registry(objects)
-    whole = catalog.whole_registry(objects, stored or ())
+    whole = catalog.whole_registry(objects, () if anew else stored or ())
     if whole != stored:
         objects.put(REGISTRY_KEY, registry_file.encode(whole), replacing=etag)
+        if catalog.whole_registry(objects, whole) != whole:
+            # its entity tag is that of its bytes: those may have come back under an older reading
+            raise AlreadyExists(objects.uri(REGISTRY_KEY), "it changed meanwhile; read it again")
 
 
 def write_local_registry(objects: ObjectStore, path: Path) -> None:

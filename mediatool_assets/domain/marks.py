@@ -1,0 +1,102 @@
+"""Marks: what people say of versions after they were made: notes, pins, and which one is promoted.
+
+A version's metadata is written once and never edited; this small document is what changes instead.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from mediatool_assets.domain.errors import Refused
+from mediatool_assets.domain.keys import METADATA_PREFIX
+from mediatool_assets.domain.metadata import instant
+from mediatool_assets.domain.version import Version
+
+MARKS_KEY = METADATA_PREFIX + "mongodb-versions-marks.json"
+"""Beside the registry, under the rule by which the bucket keeps metadata for good."""
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """Who keeps a version, since when."""
+
+    at: str
+    who: str
+
+
+class Promotion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One promotion; ``withdrawn`` is the time of the rollback that took it back."""
+
+    version: str
+    at: str
+    who: str
+    withdrawn: str | None = None
+
+
+class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All marks; ``promotions`` is their whole history, oldest first."""
+
+    notes: dict[str, str] = {}
+    pinned: dict[str, Pin] = {}
+    promotions: tuple[Promotion, ...] = ()
+
+    @property
+    def promoted(self) -> str | None:
+        """The version that applications should use."""
+        return next((p.version for p in reversed(self.promotions) if not p.withdrawn), None)
+
+    @property
+    def fallback(self) -> str | None:
+        """The version that ``rollback`` goes back to."""
+        standing = [p.version for p in self.promotions if not p.withdrawn]
+        return standing[-2] if len(standing) > 1 else None
+
+    def protection(self, version: Version) -> str | None:
+        """Why the version must not be let go of; None where no mark says so."""
+        name = str(version)
+        if name == self.promoted:
+            return "promoted: applications use it"
+        if name in self.pinned:
+            return f"pinned by {self.pinned[name].who}"
+        return "promoted before: rollback goes back to it" if name == self.fallback else None
+
+    def annotated(self, version: Version, notes: str) -> "Marks":
+        """With other notes for the version."""
+        return msgspec.structs.replace(self, notes=self.notes | {str(version): notes})
+
+    def keeping(self, version: Version, at: datetime, who: str) -> "Marks":
+        """With the version pinned; one that is pinned stays as it was."""
+        pinned = {str(version): Pin(instant(at), who)} | self.pinned
+        return msgspec.structs.replace(self, pinned=pinned)
+
+    def letting_go(self, version: Version) -> "Marks":
+        """Without the version's pin."""
+        pinned = {name: pin for name, pin in self.pinned.items() if name != str(version)}
+        return msgspec.structs.replace(self, pinned=pinned)
+
+    def promoting(self, version: Version, at: datetime, who: str) -> "Marks":
+        """With the version promoted; the same, where it is already."""
+        if str(version) == self.promoted:
+            return self
+        promotion = Promotion(str(version), instant(at), who)
+        return msgspec.structs.replace(self, promotions=(*self.promotions, promotion))
+
+    def rolled_back(self, at: datetime) -> "Marks":
+        """With the last standing promotion withdrawn; raises Refused where none was before it."""
+        if self.fallback is None:
+            raise Refused(
+                "no other version was promoted before; `mediatool promote VERSION` names one"
+            )
+        last = max(n for n, p in enumerate(self.promotions) if not p.withdrawn)
+        withdrawn = msgspec.structs.replace(self.promotions[last], withdrawn=instant(at))
+        promotions = (*self.promotions[:last], withdrawn, *self.promotions[last + 1 :])
+        return msgspec.structs.replace(self, promotions=promotions)
+
+
+def encode(marks: Marks) -> bytes:
+    """The bytes of the document, indented for people."""
+    return msgspec.json.format(msgspec.json.encode(marks, order="sorted"), indent=4) + b"\n"
+
+
+def decode(data: bytes) -> Marks:
+    """Read the document; raises msgspec.MsgspecError on anything else."""
+    return msgspec.json.decode(data, type=Marks)

@@ -1,0 +1,101 @@
+"""Marking a version: notes, a pin, or the promotion that applications follow; the registry too."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.marks import Marks
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog, marks
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore
+from mediatool_assets.flows.registration import register, write_local_registry
+
+
+def annotate(objects: ObjectStore, version: Version, notes: str, local: Path) -> Marks:
+    """Give a complete version other notes; raises NotFound."""
+    catalog.read(objects, version)
+    return _change(objects, lambda found: found.annotated(version, notes), local)
+
+
+def keep(objects: ObjectStore, version: Version, local: Path, *, at: datetime, who: str) -> Marks:
+    """Pin a complete version, so that neither ``prune`` nor the rule for tests takes it."""
+    catalog.read(objects, version)
+    return _change(objects, lambda found: found.keeping(version, at, who), local, version)
+
+
+def unkeep(objects: ObjectStore, version: Version, local: Path) -> Marks:
+    """Take a version's pin away, also where the version itself is gone; raises NotFound."""
+    if str(version) not in marks.read(objects).pinned:
+        catalog.read(objects, version)
+    return _change(objects, lambda found: found.letting_go(version), local, version)
+
+
+def promote(  # noqa: PLR0913  # two stores, the local copy, and the evidence
+    objects: ObjectStore,
+    documents: DocumentStore,
+    version: Version,
+    local: Path,
+    *,
+    at: datetime,
+    who: str,
+) -> Marks:
+    """Name the version that applications should use; its database has to be there, complete."""
+    catalog.read(objects, version)
+    _require_database(documents, version)
+    before = marks.read(objects)
+    after = _change(objects, lambda found: found.promoting(version, at, who), local, version)
+    _settle_others(objects, before, after)
+    return after
+
+
+def rollback(objects: ObjectStore, documents: DocumentStore, local: Path, *, at: datetime) -> Marks:
+    """Go back to the version that was promoted before; raises Refused where there was none."""
+
+    def edit(found: Marks) -> Marks:
+        edited = found.rolled_back(at)
+        version = Version.parse(edited.promoted or "")
+        catalog.read(objects, version)
+        _require_database(documents, version)
+        return edited
+
+    before = marks.read(objects)
+    after = _change(objects, edit, local)
+    _settle_others(objects, before, after)
+    return after
+
+
+def _change(
+    objects: ObjectStore,
+    edit: Callable[[Marks], Marks],
+    local: Path,
+    version: Version | None = None,
+) -> Marks:
+    """The marks first, as they are the truth; then what follows from them."""
+    edited = marks.change(objects, edit)
+    if version is not None:
+        _settle(objects, version, edited)
+    register(objects)
+    write_local_registry(objects, local)
+    return edited
+
+
+def _settle_others(objects: ObjectStore, before: Marks, after: Marks) -> None:
+    """Bring the tags of the versions up to date whose protection a promotion has changed."""
+    for name in {before.promoted, before.fallback, after.promoted, after.fallback} - {None}:
+        _settle(objects, Version.parse(str(name)), after)
+
+
+def _settle(objects: ObjectStore, version: Version, found: Marks) -> None:
+    if version in set(catalog.versions(objects, version.day, version.day)):
+        marks.settle_tags(objects, catalog.read(objects, version), found)
+
+
+def _require_database(documents: DocumentStore, version: Version) -> None:
+    database = mongodb_database(version)
+    if documents.marker(database) is None:
+        raise NotFound(
+            f"the database {database} is not there, or not complete; make it with "
+            f"`mediatool restore {version} --to mongodb`"
+        )
