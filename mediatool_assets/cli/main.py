@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(arguments, prog_name="mediatool", standalone_mode=False, obj=session)
     except TyperException as error:
-        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        message = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
         return _fail(f"{message}; try `{_path(error)} --help`", 2)
     except MediatoolError as error:
         message = "\n".join([str(error), *getattr(error, "__notes__", ())])

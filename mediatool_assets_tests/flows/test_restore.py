@@ -352,7 +352,9 @@ def changed(
             writer.add_rows(member.name, [spool], table=table)
         for file in ("schema.sql", "schema.json"):
             writer.add_file(file, reader.read_file(file))
-        return writer.finish(Manifest("", "raw", "", (), source=reader.manifest.source | source))
+        return writer.finish(
+            Manifest("", "raw", "", (), source={**reader.manifest.source, **source})
+        )
 
     archives.publish(place.objects, "raw", other, write)
     return other

@@ -1,0 +1,202 @@
+"""``restore`` and ``verify`` as a person calls them, on real servers."""
+
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from pymongo import MongoClient
+
+from mediatool_assets.domain.keys import archive_key, mongodb_database
+from mediatool_assets.domain.keys import postgres_database as own_name
+from mediatool_assets.domain.settings import SHIPPED_MODEL, Url
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.transform import transform
+from mediatool_assets.seed import seed
+from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.flows.finished import finish, load_and_dump
+
+_SECONDS = count()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A complete version on real servers, which the environment names."""
+
+    version: Version
+    objects: S3Objects
+    documents: MongoDocuments
+    server: Url
+    name: str
+
+
+@pytest.fixture
+def made(
+    stack: Stack,
+    objects: S3Objects,
+    documents: MongoDocuments,
+    pool: Executor,
+    postgres_database: Url,
+    restored_environment: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[Made]:
+    """A version of a small demo source; its databases are gone after the test."""
+    version = Version(datetime(2006, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+    seed(postgres_database, scale=0.002, full=False, day=0, schema="media_tool")
+    export(PostgresSource(postgres_database, "media_tool"), objects, pool, version, tmp_path)
+    transform(objects, pool, version, load_model(SHIPPED_MODEL), tmp_path)
+    load_and_dump(objects, documents, pool, version)
+    finish(objects, documents, pool, version, tmp_path / "registry.json")
+    server = Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])
+    for variable in ("RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL"):
+        monkeypatch.setenv(f"MEDIATOOL_{variable}", stack.environment[f"MEDIATOOL_{variable}"])
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", postgres_database)
+    monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
+    monkeypatch.setenv("MEDIATOOL_WORKERS", "2")
+    name = f"scratch_{uuid4().hex[:8]}"
+    yield Made(version, objects, documents, server, name)
+    with MongoClient[dict[str, object]](documents.url) as client:
+        client.drop_database(mongodb_database(version))
+        client.drop_database(name)
+    with psycopg.connect(server, autocommit=True) as connection:
+        for database in (name, own_name(version)):
+            query = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            connection.execute(query.format(sql.Identifier(database)))
+
+
+def test_a_version_is_restored_verified_and_shown(mediatool: Run, made: Made) -> None:
+    """To PostgreSQL under its own name; then verify reads it too, and show tells the verdict."""
+    version = str(made.version)
+    assert re.search("verified +never", mediatool("show", version).out)
+    result = mediatool("restore", version, "--to", "postgres")
+    assert (result.code, result.err) == (0, "")
+    assert own_name(made.version) in result.out
+    again = mediatool("restore", version, "--to", "postgres")
+    assert (again.code, len(again.lines)) == (5, 1)
+    assert "--replace" in again.err
+    assert mediatool("restore", version, "--to", "postgres", "--replace").code == 0
+    verdict = json.loads((result := mediatool("verify", version, "--json")).out)
+    assert (result.code, verdict["verdict"]) == (0, "passed")
+    assert {check["part"]: check["outcome"] for check in verdict["checks"]} == dict.fromkeys(
+        ["raw", "transformed", "dump", "mongodb", "postgres"], "passed"
+    )
+    assert "passed, every byte" in mediatool("show", version).out
+    assert mediatool("verify", version, "--sample", "5").code == 0
+    assert "passed, 5 % of it" in mediatool("show", version).out
+
+
+def test_parts_go_under_a_name_of_their_own(mediatool: Run, made: Made) -> None:
+    """--json is the evidence that lies in the bucket."""
+    words = ("restore", str(made.version), "--database", made.name, "--json")
+    tables = json.loads(mediatool(*words, "--to", "postgres", "--tables", "users, teams").out)
+    assert (set(tables["rows"]), tables["part"]) == ({"users", "teams"}, True)
+    found = json.loads(mediatool(*words, "--to", "mongodb", "--collections", "users").out)
+    assert (found["database"], list(found["rows"]), found["part"]) == (made.name, ["users"], True)
+    kept = [made.objects.get(i.key)[0] for i in made.objects.list("postgres-exports/restores/")]
+    assert [json.loads(data) for data in kept] == [tables, found]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--to", "postgres", "--tables", "nobody"], 3, "nobody"),
+        (["--to", "mongodb", "--collections", "nobody"], 3, "nobody"),
+        (["--to", "postgres", "--database", "postgres", "--replace"], 5, "no restore made it"),
+        (["--to", "mongodb", "--database", "admin", "--replace"], 5, "admin"),
+        (["--to", "postgres", "--database", "media_tool_20200101-000000"], 5, "another version"),
+        (["--to", "postgres", "--database", "x" * 64], 2, "name"),
+    ],
+)
+def test_what_cannot_be_restored_is_said_in_a_line(
+    mediatool: Run, made: Made, words: list[str], code: int, said: str
+) -> None:
+    """With the contract's exit code; nothing was made."""
+    result = mediatool("restore", str(made.version), *words)
+    assert (result.code, result.out) == (code, "")
+    assert said in result.err
+    assert len(result.lines) <= 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["restore", "20250621-143000"], "--to"),
+        (["restore", "yesterday", "--to", "postgres"], "yesterday"),
+        (["restore", "20250621-143000", "--to", "oracle"], "oracle"),
+        (["restore", "20250621-143000", "--to", "mongodb", "--tables", "a"], "--collections"),
+        (["restore", "20250621-143000", "--to", "postgres", "--collections", "a"], "--tables"),
+        (["restore", "20250621-143000", "--to", "postgres", "--tables", " , "], "names nothing"),
+        (["restore", "20250621-143000", "--to", "postgres", "--database", ""], "--database"),
+        (["restore", "20250621-143000", "--to", "postgres"], "mediatool up"),
+        (["verify", "yesterday"], "yesterday"),
+        (["verify", "20250621-143000", "--sample", "many"], "--sample"),
+        (["verify", "20250621-143000"], "mediatool up"),
+    ],
+)
+def test_wrong_words_are_misuse(mediatool: Run, nowhere: Path, words: list[str], said: str) -> None:
+    """One or two lines that name what is wrong, before any server is asked."""
+    result = mediatool(*words)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+    assert len(result.lines) <= 2
+
+
+@pytest.mark.parametrize("command", [["restore", "--to", "postgres"], ["verify"]])
+def test_a_version_that_is_not_complete_is_not_taken(
+    mediatool: Run, made: Made, command: list[str]
+) -> None:
+    """Whatever of it lies in the bucket."""
+    result = mediatool(command[0], "20200101-000000", *command[1:])
+    assert (result.code, len(result.lines)) == (3, 1)
+    assert "not a complete version" in result.err
+
+
+def test_a_sample_of_nothing_is_misuse(mediatool: Run, made: Made) -> None:
+    """It says what a share can be."""
+    result = mediatool("verify", str(made.version), "--sample", "0")
+    assert result.code == 2
+    assert "above 0, up to 100" in result.err
+
+
+def test_damage_ends_in_exit_code_1(mediatool: Run, made: Made) -> None:
+    """The file and its bytes stand on stdout, in the verdict that is kept, and in show."""
+    version, key = str(made.version), archive_key("raw", made.version)
+    data = bytearray(made.objects.get(key)[0])
+    data[len(data) // 2] ^= 0xFF
+    made.objects.client.put_object(Bucket=made.objects.bucket, Key=key, Body=bytes(data))
+    result = mediatool("verify", version)
+    assert result.code == 1
+    assert ".ndjson: bytes " in result.out
+    assert result.out.endswith(f"{version} failed\n")
+    assert "failed, every byte" in mediatool("show", version).out
+
+
+def test_a_server_that_does_not_answer_ends_in_exit_code_4(
+    mediatool: Run, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not known has not passed."""
+    url = "postgresql://someone:secret@127.0.0.1:1/postgres"
+    monkeypatch.setenv("MEDIATOOL_RESTORE_POSTGRES_URL", url)
+    result = mediatool("verify", str(made.version))
+    assert result.code == 4
+    assert result.out.endswith(f"{made.version} unknown\n")
+    assert "secret" not in result.out + result.err
+    restoring = mediatool("restore", str(made.version), "--to", "postgres")
+    assert (restoring.code, len(restoring.lines)) == (4, 1)
+    assert "MEDIATOOL_RESTORE_POSTGRES_URL" in restoring.err
+    assert "secret" not in restoring.err

@@ -1,0 +1,184 @@
+"""Restore to MongoDB: under any name, in parts, never over what no load made; and the evidence."""
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pymongo import MongoClient
+
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    BadArchive,
+    CheckFailed,
+    NotFound,
+    Refused,
+)
+from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.restored import Evidence
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.evidence import Request, evidence_of, recorded
+from mediatool_assets.flows.restore import Restored, restore_mongodb
+from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets_tests.flows.finished import make
+from mediatool_assets_tests.twins import DirectoryObjects
+
+_SECONDS = itertools.count()
+NOW = datetime(2026, 11, 23, 4, 5, 6, 789, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A transformed archive, and a name to restore it under."""
+
+    version: Version
+    objects: DirectoryObjects
+    documents: MongoDocuments
+    pool: Executor
+    name: str
+
+    def restore(
+        self,
+        database: str | None = None,
+        collections: list[str] | None = None,
+        *,
+        replace: bool = False,
+    ) -> Restored:
+        """Restore under this name, else the version's own."""
+        return restore_mongodb(
+            self.objects,
+            self.documents,
+            self.pool,
+            self.version,
+            database=database,
+            collections=collections,
+            replace=replace,
+        )
+
+
+@pytest.fixture
+def case(documents: MongoDocuments, pool: Executor, tmp_path: Path) -> Iterator[Case]:
+    """Archives of a few documents; both databases are gone after the test."""
+    version = Version(datetime(2005, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+    objects, name = DirectoryObjects(tmp_path), f"scratch_{uuid4().hex[:8]}"
+    make(objects, version)
+    yield Case(version, objects, replace(documents, other=name), pool, name)
+    with MongoClient[dict[str, object]](documents.url) as client:
+        client.drop_database(mongodb_database(version))
+        client.drop_database(name)
+
+
+def test_a_version_comes_back_under_another_name(case: Case) -> None:
+    """Whole and complete; a second time only when asked."""
+    assert case.restore(case.name) == Restored(case.name, {"accounts": 3, "repsOrphans": 1})
+    assert case.documents.marker(case.name) is not None
+    with pytest.raises(AlreadyExists, match="--replace"):
+        case.restore(case.name)
+    assert case.restore(case.name, replace=True).rows["accounts"] == 3
+
+
+def test_a_part_does_not_count_as_complete(case: Case) -> None:
+    """Only what was asked for is there; the version's own load takes its place."""
+    assert case.restore(collections=["accounts"]) == Restored(
+        mongodb_database(case.version), {"accounts": 3}, part=True
+    )
+    assert case.documents.marker(mongodb_database(case.version)) is None
+    assert [c.name for c in case.documents.collections(mongodb_database(case.version))] == [
+        "accounts"
+    ]
+    assert not case.restore().part
+
+
+def test_an_unknown_collection_is_named(case: Case) -> None:
+    """With those that the archive has."""
+    with pytest.raises(NotFound, match=r"no collection Accounts; it has accounts, repsOrphans"):
+        case.restore(collections=["Accounts", "accounts"])
+
+
+def test_what_no_load_made_is_never_replaced(case: Case) -> None:
+    """Not a database of somebody else, nor the server's own, nor another version's."""
+    with MongoClient[dict[str, object]](case.documents.url) as client:
+        client[case.name]["mine"].insert_one({"_id": 1})
+        with pytest.raises(Refused, match="no load made it"):
+            case.restore(case.name, replace=True)
+        assert client[case.name].list_collection_names() == ["mine"]
+    admin = replace(case, documents=replace(case.documents, other="admin"))
+    with pytest.raises(Refused):
+        admin.restore("admin", replace=True)
+    with pytest.raises(Refused, match="another version's"):
+        case.restore("mediatool_20200101-000000", replace=True)
+    with pytest.raises(Refused, match="not a database of a version"):
+        case.restore("unnamed")
+
+
+def test_what_a_failed_load_left_is_replaced(case: Case) -> None:
+    """Its claim says whose it is."""
+    case.documents.begin(case.name, {"_id": "x", "load": "died"})
+    assert not case.restore(case.name).part
+    with MongoClient[dict[str, object]](case.documents.url) as client:
+        assert client[case.name][MARKER].count_documents({"complete": True}) == 1
+
+
+def test_a_restore_leaves_evidence(case: Case) -> None:
+    """Who, when, where to, how many rows, how long, and how it went."""
+    ticks = iter([NOW, NOW + timedelta(seconds=2.5)])
+    request = Request(case.version, "mongodb", case.name, "host:1", "somebody")
+    evidence = recorded(case.objects, request, lambda: case.restore(case.name), lambda: next(ticks))
+    assert evidence == Evidence(
+        version=str(case.version),
+        to="mongodb",
+        database=case.name,
+        server="host:1",
+        who="somebody",
+        began="2026-11-23T04:05:06+00:00",
+        seconds=2.5,
+        verdict="verified",
+        rows={"accounts": 3, "repsOrphans": 1},
+    )
+    assert list(evidence_of(case.objects, case.version)) == [evidence]
+    key = f"postgres-exports/restores/2005-01-01/{case.version}-20261123T040506.000789-mongodb.json"
+    assert case.objects.head(key) is not None
+
+
+def test_a_failed_restore_leaves_evidence_too(case: Case) -> None:
+    """With the reason, which is raised as well."""
+
+    def fail() -> Restored:
+        raise BadArchive("raw", "is damaged")
+
+    request = Request(case.version, "postgres", case.name, "host:1", "somebody")
+    with pytest.raises(BadArchive):
+        recorded(case.objects, request, fail, lambda: NOW)
+    [evidence] = evidence_of(case.objects, case.version)
+    assert (evidence.verdict, evidence.rows) == ("failed", {})
+    assert evidence.reason is not None
+    assert evidence.reason.startswith("raw: is damaged")
+
+
+def test_what_was_refused_was_no_restore(case: Case) -> None:
+    """It leaves no evidence."""
+    case.restore()
+    request = Request(case.version, "mongodb", case.name, "host:1", "somebody")
+    with pytest.raises(AlreadyExists):
+        recorded(case.objects, request, case.restore, lambda: NOW)
+    assert not list(evidence_of(case.objects, case.version))
+
+
+def test_evidence_that_cannot_be_kept_does_not_hide_the_failure(case: Case) -> None:
+    """The first error is the one that is raised, with a note of the second."""
+    key = (
+        f"postgres-exports/restores/2005-01-01/{case.version}-20261123T040506.000789-postgres.json"
+    )
+    case.objects.put(key, b"taken")
+
+    def fail() -> Restored:
+        raise CheckFailed("the rows differ")
+
+    request = Request(case.version, "postgres", case.name, "host:1", "somebody")
+    with pytest.raises(CheckFailed, match="the rows differ") as caught:
+        recorded(case.objects, request, fail, lambda: NOW)
+    assert "no evidence" in caught.value.__notes__[0]

@@ -1,0 +1,268 @@
+"""Verify: damage is named, the rest is still read, and what is not known has not passed."""
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+from pymongo import MongoClient
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain.errors import Misuse, NotFound
+from mediatool_assets.domain.keys import archive_key, mongodb_database
+from mediatool_assets.domain.keys import postgres_database as restored_name
+from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings, Url
+from mediatool_assets.domain.verdict import Check, Verdict
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.fetch import Fetchable
+from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.verify import keep, last_verdict, verify
+from mediatool_assets.seed import seed
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
+from mediatool_assets_tests.twins import DirectoryObjects
+
+_SECONDS = itertools.count()
+NOW = datetime(2026, 11, 23, 4, 5, 6, 789, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A complete version of a few rows, whose database goes away after the test."""
+
+    version: Version
+    objects: DirectoryObjects
+    documents: MongoDocuments
+    pool: Executor
+
+    def verify(self, *, days: int = 0, sample: float | None = None) -> Verdict:
+        """The verdict so many days from now, of all servers but PostgreSQL."""
+        return verify(
+            self.objects,
+            self.documents,
+            None,
+            self.pool,
+            self.version,
+            clock=lambda: NOW + timedelta(days),
+            sample=sample,
+        )
+
+    def reader(self, kind: Fetchable) -> ArchiveReader:
+        """One of its archives."""
+        return archives.reader(self.objects, kind, self.version)
+
+    def write(self, kind: Fetchable, offset: int, data: bytes) -> None:
+        """Damage an archive in its place."""
+        path = self.objects.root / "objects" / archive_key(kind, self.version)
+        content = bytearray(path.read_bytes())
+        content[offset : offset + len(data)] = data
+        path.write_bytes(content)
+
+
+@pytest.fixture
+def finished(documents: MongoDocuments, pool: Executor, tmp_path: Path) -> Iterator[Finished]:
+    """A complete version."""
+    version = Version(datetime(2003, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+    objects = DirectoryObjects(tmp_path)
+    make(objects, version)
+    load_and_dump(objects, documents, pool, version)
+    finish(objects, documents, pool, version, tmp_path / "registry.json")
+    yield Finished(version, objects, documents, pool)
+    documents.drop(mongodb_database(version))
+
+
+def outcomes(verdict: Verdict) -> dict[str, str]:
+    """What came of each part."""
+    return {check.part: check.outcome for check in verdict.checks}
+
+
+def check(verdict: Verdict, part: str) -> Check:
+    """What was found of one part."""
+    return next(check for check in verdict.checks if check.part == part)
+
+
+def test_a_sound_version_passes(finished: Finished) -> None:
+    """Every block and collection is read, and the verdict is kept as it is."""
+    verdict = finished.verify()
+    assert verdict.verdict == "passed"
+    assert outcomes(verdict) == dict.fromkeys(["raw", "transformed", "dump", "mongodb"], "passed")
+    assert [(c.checked, c.total) for c in verdict.checks] == [(4, 4), (4, 4), (4, 4), (2, 2)]
+    assert last_verdict(finished.objects, finished.version) is None
+    key = keep(finished.objects, verdict)
+    assert key == (
+        f"postgres-exports/verdicts/2003-01-01/{finished.version}-20261123T040506.000789.json"
+    )
+    keep(finished.objects, finished.verify(days=1))
+    newest = last_verdict(finished.objects, finished.version)
+    assert newest == msgspec.structs.replace(verdict, at=(NOW + timedelta(1)).isoformat())
+
+
+@pytest.mark.parametrize("kind", ["raw", "transformed", "dump"])
+def test_a_damaged_file_is_named_with_its_bytes(finished: Finished, kind: Fetchable) -> None:
+    """And only that one: all else is read all the same."""
+    damaged = finished.reader(kind).manifest.members[0]
+    block = damaged.blocks[0]
+    finished.write(kind, block.offset + block.length // 2, b"\xff\x00\xff")
+    verdict = finished.verify()
+    found = check(verdict, kind)
+    assert verdict.verdict == found.outcome == "failed"
+    assert [part for part, outcome in outcomes(verdict).items() if outcome != "passed"] == [kind]
+    whole, named = found.findings
+    assert "SHA-256" in whole
+    assert named.startswith(
+        f"{damaged.name}: bytes {block.offset}-{block.offset + block.length - 1}: "
+    )
+    assert found.checked == found.total == 4
+
+
+def test_damage_between_the_files_is_found(finished: Finished) -> None:
+    """Every byte counts, those of tar's headers too."""
+    finished.write("dump", 3, b"\x01")
+    assert check(finished.verify(), "dump").findings == (
+        "it does not have the SHA-256 that its metadata gives",
+    )
+
+
+def test_an_archive_that_was_cut_short_is_found(finished: Finished) -> None:
+    """Its manifest is gone, so that the database has nothing to be compared with."""
+    path = finished.objects.root / "objects" / archive_key("transformed", finished.version)
+    path.write_bytes(path.read_bytes()[:-100])
+    verdict = finished.verify()
+    assert verdict.verdict == "failed"
+    assert outcomes(verdict) == {
+        "raw": "passed",
+        "transformed": "failed",
+        "dump": "passed",
+        "mongodb": "unknown",
+    }
+    assert any("cut short" in finding for finding in check(verdict, "transformed").findings)
+
+
+def test_an_archive_that_is_gone_is_found(finished: Finished) -> None:
+    """Its place in the bucket is named."""
+    (finished.objects.root / "objects" / archive_key("raw", finished.version)).unlink()
+    [finding] = check(finished.verify(), "raw").findings
+    assert archive_key("raw", finished.version) in finding
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        ({"insert": "accounts", "documents": [{"_id": "new"}]}, "accounts: 4 rows"),
+        ({"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}, "accounts: 2 rows"),
+        ({"drop": "repsOrphans"}, "repsOrphans: 0 rows"),
+        ({"insert": "mine", "documents": [{"_id": 1}]}, "mine: not in the archive"),
+        ({"drop": "_mediatool_version"}, "it holds collections and no marker"),
+    ],
+)
+def test_a_changed_database_is_found(
+    finished: Finished, change: dict[str, object], finding: str
+) -> None:
+    """A document more or less, a collection more or less, a marker less."""
+    with MongoClient[dict[str, object]](finished.documents.url) as client:
+        client[mongodb_database(finished.version)].command(change)
+    verdict = finished.verify()
+    assert outcomes(verdict)["mongodb"] == verdict.verdict == "failed"
+    assert any(f.startswith(finding) for f in check(verdict, "mongodb").findings)
+
+
+def test_a_database_that_was_dropped_is_absent(finished: Finished) -> None:
+    """Old versions' databases go, and their archives stay sound."""
+    finished.documents.drop(mongodb_database(finished.version))
+    verdict = finished.verify()
+    assert (outcomes(verdict)["mongodb"], verdict.verdict) == ("absent", "passed")
+
+
+def test_a_server_that_does_not_answer_leaves_it_unknown(finished: Finished) -> None:
+    """Unknown is not passed; nor is a database whose server nobody named."""
+    nowhere = replace(finished.documents, url=Url("mongodb://127.0.0.1:1/"), answer_ms=200)
+    unknown = replace(finished, documents=nowhere).verify()
+    untold = verify(
+        finished.objects,
+        None,
+        PostgresTarget(Url("postgresql://127.0.0.1:1/postgres")),
+        finished.pool,
+        finished.version,
+        clock=lambda: NOW,
+    )
+    assert (outcomes(unknown)["mongodb"], unknown.verdict) == ("unknown", "unknown")
+    assert outcomes(untold)["mongodb"] == outcomes(untold)["postgres"] == "unknown"
+    assert untold.verdict == "unknown"
+    assert check(untold, "mongodb").findings == ("MEDIATOOL_MONGODB_URL is not set",)
+
+
+def test_a_sample_reads_all_over_its_days(finished: Finished) -> None:
+    """Damage is found on exactly one day of four; no day reads everything."""
+    block = finished.reader("dump").manifest.members[0].blocks[0]
+    finished.write("dump", block.offset + block.length // 2, b"\xff\x00\xff")
+    verdicts = [finished.verify(days=day, sample=25) for day in range(4)]
+    assert sorted(verdict.verdict for verdict in verdicts) == ["failed", *["passed"] * 3]
+    for part, total in (("raw", 4), ("transformed", 4), ("dump", 4), ("mongodb", 2)):
+        assert sum(check(verdict, part).checked for verdict in verdicts) == total
+
+
+def test_what_has_no_meaning_is_refused(finished: Finished) -> None:
+    """A version that is not complete, and a share that is none."""
+    with pytest.raises(NotFound, match="not a complete version"):
+        replace(finished, version=Version(datetime(1999, 1, 1, tzinfo=UTC))).verify()
+    with pytest.raises(Misuse, match="sample"):
+        finished.verify(sample=0)
+
+
+@pytest.fixture
+def restored(
+    documents: MongoDocuments,
+    settings: Settings,
+    pool: Executor,
+    postgres_database: Url,
+    tmp_path: Path,
+) -> Iterator[tuple[Metadata, DirectoryObjects, PostgresTarget]]:
+    """A version of the demo source, restored under its own name."""
+    seed(postgres_database, scale=0.002, full=True, day=0, schema="media_tool")
+    version = Version(datetime(2004, 1, 1, tzinfo=UTC))
+    objects, target = DirectoryObjects(tmp_path), PostgresTarget.of(settings)
+    source = PostgresSource(postgres_database, "media_tool")
+    export(source, objects, pool, version, tmp_path)
+    transform(objects, pool, version, load_model(SHIPPED_MODEL), tmp_path)
+    load_and_dump(objects, documents, pool, version)
+    metadata = finish(objects, documents, pool, version, tmp_path / "registry.json")
+    restore_postgres(objects, target, pool, version)
+    yield metadata, objects, target
+    documents.drop(mongodb_database(version))
+    with psycopg.connect(target.url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{restored_name(version)}" WITH (FORCE)'.encode())
+
+
+def test_a_restored_database_is_verified_too(
+    restored: tuple[Metadata, DirectoryObjects, PostgresTarget],
+    documents: MongoDocuments,
+    pool: Executor,
+) -> None:
+    """Every table of it; then a changed value and a dropped table are named."""
+    metadata, objects, target = restored
+    version = metadata.version
+
+    def verdict() -> Verdict:
+        return verify(objects, documents, target, pool, version, clock=lambda: NOW)
+
+    sound = verdict()
+    assert sound.verdict == "passed"
+    assert check(sound, "postgres").checked == len(metadata.exports.raw.rows)
+    url = target.database(restored_name(version), "media_tool").url
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE media_tool.channels SET name = name || ' ' WHERE id = 1")
+        connection.execute("DROP TABLE media_tool.attachments")
+    attachments, channels = check(verdict(), "postgres").findings
+    assert attachments == "attachments: gone"
+    assert channels.startswith("channels: 7 rows, fingerprint")
