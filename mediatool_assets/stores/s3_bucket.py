@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -143,16 +144,17 @@ class S3Bucket:
 
     def trails(self) -> Trails:
         """What CloudTrail's trails that are logging record."""
-        try:
-            client = _cloudtrail(self.endpoint_url, os.getpid())
-            found = [trail["TrailARN"] for trail in client.describe_trails()["trailList"]]
-            logging = [arn for arn in found if client.get_trail_status(Name=arn)["IsLogging"]]
-            return Trails(tuple(client.get_event_selectors(TrailName=arn) for arn in logging))
-        except ClientError as error:
-            rights = "cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors"
-            return Trails(unknown=_reason(error, rights))
-        except BotoCoreError as error:
-            return Trails(unknown=f"CloudTrail does not answer ({error})")
+        with self._translated():
+            try:
+                client = _cloudtrail(self.endpoint_url, os.getpid())
+                found = [trail["TrailARN"] for trail in client.describe_trails()["trailList"]]
+                logging = [arn for arn in found if client.get_trail_status(Name=arn)["IsLogging"]]
+                return Trails(tuple(client.get_event_selectors(TrailName=arn) for arn in logging))
+            except ClientError as error:
+                rights = "cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors"
+                return Trails(unknown=_reason(error, rights))
+            except BotoCoreError as error:
+                return Trails(unknown=f"CloudTrail does not answer ({error})")
 
     def write(self, aspect: Aspect, document: Document) -> str | None:
         """Set one aspect whole; the reason where the server does not take it, else None."""
@@ -165,7 +167,7 @@ class S3Bucket:
                 return _reason(error, calls.rights[1])
         return None
 
-    def _translated(self) -> Any:
+    def _translated(self) -> AbstractContextManager[None]:
         return translated(f"s3://{self.bucket}", self.endpoint_url or "Amazon S3")
 
 
@@ -214,20 +216,25 @@ def _reason(error: ClientError, right: str) -> str:
 @cache
 def _client(endpoint_url: str | None, process: int) -> "S3Client":
     del process
-    return boto3.session.Session().client("s3", endpoint_url=endpoint_url, config=_config())
+    return boto3.session.Session().client(
+        "s3", endpoint_url=endpoint_url, config=_config(endpoint_url)
+    )
 
 
 @cache
 def _cloudtrail(endpoint_url: str | None, process: int) -> Any:
     """Beside another endpoint than AWS's there is a CloudTrail only if that server has one."""
     del process
-    return boto3.session.Session().client("cloudtrail", endpoint_url=endpoint_url, config=_config())
+    return boto3.session.Session().client(
+        "cloudtrail", endpoint_url=endpoint_url, config=_config(endpoint_url)
+    )
 
 
-def _config() -> Config:
+def _config(endpoint_url: str | None) -> Config:
     return Config(
         retries={"mode": "standard", "max_attempts": 4},
         connect_timeout=10,
         read_timeout=60,
-        s3={"addressing_style": "path"},
+        # servers other than AWS seldom have a host name for each bucket
+        s3={"addressing_style": "auto" if endpoint_url is None else "path"},
     )

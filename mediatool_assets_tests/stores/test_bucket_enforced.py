@@ -19,12 +19,13 @@ from cryptography.x509.oid import NameOID
 from mediatool_assets.domain.bucket.aspects import Aspect, Seen
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.policies import TLS_ONLY, bucket_statements, documents
-from mediatool_assets.domain.errors import Unreachable
+from mediatool_assets.domain.errors import AlreadyExists, Unreachable
 from mediatool_assets.flows.bucket import apply, check
 from mediatool_assets.stores.local import processes, s3_server
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_bucket import S3Bucket
+from mediatool_assets.stores.s3_upload import FIRST_PART
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -180,6 +181,55 @@ def test_a_role_may_do_what_it_needs_and_no_more(server: Enforcing, role: str, c
     assert caught.value.response["Error"]["Code"] == "AccessDenied"
 
 
+@pytest.fixture
+def as_role(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Have this process act as a role of the server."""
+
+    def act(role: str, secret: str = SECRET) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", role)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", s3_server.REGION)
+
+    return act
+
+
+@pytest.mark.usefixtures("root")
+def test_the_pipeline_role_is_enough(server: Enforcing, as_role: Callable[..., None]) -> None:
+    """All that the store does for the pipeline it may do as that role: parts, aborts, conditions."""
+    as_role("pipeline-role")
+    objects = S3Objects(BUCKET, server.http + "/")  # another address: a client of its own
+    key = "mongodb-dumps/2025-06-21/mediatool_20250621-143000.tar.gz"
+    assert objects.head(key) is None
+    with objects.create(key) as sink:
+        sink.write(bytes(2 * FIRST_PART))
+    with pytest.raises(ValueError, match="ours"), objects.create(key + ".other") as sink:
+        sink.write(bytes(2 * FIRST_PART))
+        raise ValueError("ours")
+    assert objects.head(key + ".other") is None
+    with pytest.raises(AlreadyExists):
+        objects.put(key, b"")
+    objects.tag(key, {"purpose": "testing"})
+    assert objects.open(key).read(FIRST_PART, 10) == bytes(10)
+    registry = "postgres-exports/metadata/mongodb-versions.json"
+    etag = objects.put(registry, b"[]")
+    objects.put(registry, b"[1]", replacing=etag)
+    assert objects.get(registry)[0] == b"[1]"
+    assert [info.key for info in objects.list("mongodb-dumps/")] == [key]
+    assert "mongodb-dumps/" in set(objects.folders(""))
+
+
+@pytest.mark.usefixtures("root")
+def test_the_read_only_role_is_enough(server: Enforcing, as_role: Callable[..., None]) -> None:
+    """Whoever finds and fetches versions may do so as that role."""
+    as_role("read-only-role")
+    objects = S3Objects(BUCKET, server.http + "//")
+    assert objects.get(KEY)[0] == objects.open(KEY).read(0, 4) == b"rows"
+    assert objects.head(KEY + ".none") is None
+    assert KEY in {info.key for info in objects.list("postgres-exports/raw/")}
+    with pytest.raises(Unreachable, match=r"access denied.*s3:PutObject"):
+        objects.put(KEY + ".new", b"")
+
+
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("call", ["list", "get", "put", "delete"])
 def test_a_wrong_key_is_refused(server: Enforcing, call: str) -> None:
@@ -238,11 +288,9 @@ def test_apply_sets_what_this_server_takes(objects: S3Objects) -> None:
     assert {"encryption", "ownership", "versioning"} <= passing
 
 
-def test_rights_that_are_missing(server: Enforcing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rights_that_are_missing(server: Enforcing, as_role: Callable[..., None]) -> None:
     """An identity that may not look learns nothing: unknown, with the right that it would need."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "read-only-role")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", s3_server.REGION)
+    as_role("read-only-role")
     bucket = S3Bucket(BUCKET, server.http + "/")
     for aspect, right in (
         ("lifecycle", "s3:GetLifecycleConfiguration"),
@@ -257,11 +305,9 @@ def test_rights_that_are_missing(server: Enforcing, monkeypatch: pytest.MonkeyPa
     assert why == "access denied; the AWS identity in use needs s3:PutEncryptionConfiguration"
 
 
-def test_credentials_that_are_refused(server: Enforcing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_that_are_refused(server: Enforcing, as_role: Callable[..., None]) -> None:
     """Credentials that nobody takes are an error, not an unknown control; they are not printed."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "read-only-role")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", s3_server.REGION)
+    as_role("read-only-role", "not-the-secret")
     with pytest.raises(Unreachable, match="refuses the AWS credentials") as caught:
         check(Declaration(BUCKET), S3Bucket(BUCKET, server.http + "/."))
     assert "not-the-secret" not in str(caught.value)

@@ -1,10 +1,12 @@
 """The spec's lifecycle table, line by line, and what AWS has to say about what is declared."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
 from mediatool_assets.domain.bucket.departures import SPEC, chosen
-from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
+from mediatool_assets.domain.bucket.lifecycle import Rule, Transition, canonical
 from mediatool_assets.domain.bucket.rules import State, problems
 from mediatool_assets.domain.keys import REGISTRY_KEY, archive_key, metadata_key
 from mediatool_assets.domain.settings import Settings
@@ -131,6 +133,31 @@ def test_of_settings() -> None:
     settings = Settings.parse({f"MEDIATOOL_{name}": value for name, value in environ.items()})
     assert Declaration.of(settings) == Declaration("b", "k", 30, "logs")
     assert Declaration.of(settings).state == State(True, False, 30)
+
+
+NUMBERS = st.none() | st.integers(1, 4000)
+
+
+@given(
+    st.builds(
+        Rule,
+        id=st.text(min_size=1, max_size=9),
+        prefix=st.sampled_from(["", "p/", "p/q/"]),
+        tag=st.none() | st.just(("k", "v")),
+        larger_than=NUMBERS,
+        smaller_than=NUMBERS,
+        transitions=st.sampled_from(
+            [(), (Transition(3, "GLACIER"), Transition(93, "DEEP_ARCHIVE"))]
+        ),
+        expire_days=NUMBERS,
+        markers=st.booleans(),
+        noncurrent_days=NUMBERS,
+        abort_days=NUMBERS,
+    )
+)
+def test_a_rule_survives_its_document(rule: Rule) -> None:
+    """What is put is in the one form in which rules are compared, whatever the rule says."""
+    assert canonical(rule.document()) == rule.document()
 
 
 def test_documents_of_rules() -> None:
