@@ -86,6 +86,14 @@ class BadModel(DamagedInput):
         super().__init__("\n".join(self.problems))
 
 
+class BadRules(DamagedInput):
+    """The masking rules have mistakes, or do not cover a column; ``problems`` holds all of them."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
 class BadValue(DamagedInput):
     """One value of one row cannot become what the model says; the version stops."""
 

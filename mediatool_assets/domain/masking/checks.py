@@ -1,0 +1,129 @@
+"""Rules held against a schema before a row is read: what they miss, and what cannot hold."""
+
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+
+from mediatool_assets.domain.masking.json_paths import path_tree
+from mediatool_assets.domain.masking.pseudonyms import LENGTHS
+from mediatool_assets.domain.masking.redaction import STEPS
+from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.masking.types import Family, Values
+from mediatool_assets.domain.schema import Column, Schema, Table
+
+_JSON = (Family.JSON, Family.JSONB)
+_NUMBERS = (Family.INTEGER, Family.DECIMAL)
+
+
+def unclassified(rules: Rules, schema: Schema) -> list[str]:
+    """A line for each column that no rule covers, with what to write."""
+    return [
+        f"{rules.source}: {table.name}.{column.name} ({column.type}) is not classified; under "
+        f"`tables:`, `{table.name}:` write `{column.name}: keep`, or redact, pseudonym KIND, drop"
+        for table, column in rules.unclassified(schema)
+    ]
+
+
+def mistakes(rules: Rules, schema: Schema) -> list[str]:
+    """Rules that cannot hold for their column, each with file, line and reason."""
+    found: list[tuple[int, str]] = []
+    for table in schema.tables:
+        for column in table.columns:
+            rule = rules.rule(table.name, column.name)
+            if rule is not None:
+                where = f"{table.name}.{column.name} ({column.type}): {rule.words}"
+                found += [
+                    (rule.line, f"{where}: {p}") for p in _problems(rules, table, column, rule)
+                ]
+        found += _torn_references(rules, table)
+        known = {column.name for column in table.columns}
+        for name in rules.quasi_identifiers.get(table.name, ()):
+            if name not in known:
+                found.append((1, f"quasi_identifiers: {table.name} has no column {name}"))
+    return [f"{rules.source}:{line}: {text}" for line, text in sorted(set(found))]
+
+
+def key_columns(table: Table) -> set[str]:
+    """The columns of primary and unique keys and of unique indexes."""
+    unique = (index.columns for index in table.indexes if index.unique)
+    return {name for key in (table.primary_key, *table.unique_keys, *unique) for name in key}
+
+
+def _problems(rules: Rules, table: Table, column: Column, rule: Rule) -> Iterator[str]:
+    values = Values.of(column)
+    if column.generated and rule.verb is not Verb.KEEP:
+        yield "PostgreSQL computes this column; keep it, and mask what it is computed from"
+    if column.name in key_columns(table) and rule.verb not in (Verb.KEEP, Verb.PSEUDONYM):
+        yield "it is part of a key and has to stay unique; keep it, or make it a pseudonym"
+    if not column.nullable and _makes_null(rule, column, values):
+        yield "it is NOT NULL, and this makes it null; keep it, or use another rule"
+    yield from _misfits(rules, column, rule, values)
+
+
+def _makes_null(rule: Rule, column: Column, values: Values) -> bool:
+    if rule.verb is Verb.REDACT:  # an array stays one, a text a text
+        is_scalar = column.element is None and values.family is not Family.TEXT
+        return is_scalar and values.constant is None
+    return rule.verb is Verb.DROP
+
+
+def _misfits(rules: Rules, column: Column, rule: Rule, values: Values) -> Iterator[str]:
+    """What is wrong with a rule for this type."""
+    match rule.verb:
+        case Verb.PSEUDONYM:
+            yield from _pseudonym_misfits(rules, rule, values)
+        case Verb.NOISE if values.family not in _NUMBERS:
+            yield "noise is for whole and decimal numbers; redact it, or drop it"
+        case Verb.GENERALIZE if not _has_step(rule.argument, values):
+            yield (
+                f"write generalize with one of {', '.join(STEPS)} for a date or time, a number "
+                "such as 0.05 for a number, `first 3` for a text"
+            )
+        case Verb.JSON if values.family not in _JSON or column.element is not None:
+            yield "paths are for json and jsonb"
+        case Verb.JSON:
+            try:
+                path_tree(rule)
+            except ValueError as error:
+                yield str(error)
+
+
+def _pseudonym_misfits(rules: Rules, rule: Rule, values: Values) -> Iterator[str]:
+    style = rules.kinds[rule.argument].format
+    fitting = {Family.TEXT: None, Family.UUID: "uuid", Family.INTEGER: "number"}
+    if values.family not in fitting:
+        yield "no pseudonym has this type; redact it, or drop it"
+    elif fitting[values.family] not in (None, style):
+        yield f"{rule.argument} has the format {style}; this column wants {fitting[values.family]}"
+    longest = LENGTHS[style]
+    if values.length is not None and longest is not None and values.length < longest:
+        yield f"its pseudonyms have up to {longest} characters; redact it, or take another format"
+
+
+def _has_step(argument: str, values: Values) -> bool:
+    match values.family:
+        case Family.TIME:
+            return argument in STEPS
+        case Family.TEXT:
+            return values.base != "character" and argument.startswith("first ")
+        case Family.INTEGER | Family.DECIMAL:
+            try:
+                step = Decimal(argument)
+            except InvalidOperation:
+                return False
+            whole = values.family is Family.DECIMAL or step == step.to_integral_value()
+            return step.is_finite() and step > 0 and whole
+        case _:
+            return False
+
+
+def _torn_references(rules: Rules, table: Table) -> Iterator[tuple[int, str]]:
+    """Foreign keys whose two ends have different rules: the database would refuse the copy."""
+    for key in table.foreign_keys:
+        for own, other in zip(key.columns, key.target_columns, strict=True):
+            here, there = rules.rule(table.name, own), rules.rule(key.table, other)
+            if here is not None and there is not None and here.words != there.words:
+                yield (
+                    here.line,
+                    f"{table.name}.{own}: {here.words}: it refers to {key.table}.{other}, which "
+                    f"has the rule {there.words}; give both the same",
+                )

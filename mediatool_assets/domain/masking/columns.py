@@ -1,0 +1,187 @@
+"""A column and its rule become a function from a value's JSON to the masked value's JSON."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from mediatool_assets.domain.json_numbers import is_double, only_doubles
+from mediatool_assets.domain.masking.json_paths import masked, path_tree
+from mediatool_assets.domain.masking.masker import Masker
+from mediatool_assets.domain.masking.redaction import (
+    STEPS,
+    generalized_date,
+    generalized_number,
+    noisy,
+)
+from mediatool_assets.domain.masking.rules import REDACT, Rule, Verb
+from mediatool_assets.domain.masking.types import Family, Values
+from mediatool_assets.domain.schema import Column
+
+Mask = Callable[[bytes], bytes]
+
+_TEXT = msgspec.json.Decoder(str)
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_encode = msgspec.json.encode
+_EXACT = 1 << 53  # integers beyond are strings in an archive
+_EMPTIED = {b"{": b"{}", b"[": b"[]", b"t": b"false", b"f": b"false"}
+_SHORT = 15  # digits that every double holds
+
+
+def column_mask(masker: Masker, rule: Rule, place: str, column: Column) -> Mask | None:
+    """The function for a column, or None where its values are kept as they are.
+
+    ``place`` is what its values are counted under. The rule has been found to fit (``checks``).
+    The function raises json_paths.Unclassified.
+    """
+    values = Values.of(column)
+    if rule.verb is Verb.KEEP:
+        return None
+    if rule.verb is Verb.JSON:
+        return _document(masker, rule, place, values.family is Family.JSONB)
+    one = _counted(masker, (place, rule.words), _mask(masker, rule, values))
+    is_array = column.element is not None and rule.verb is not Verb.DROP
+    return _of_arrays(one, values) if is_array else one
+
+
+def _counted(masker: Masker, what: tuple[str, str], mask: Mask) -> Mask:
+    def counted(value: bytes) -> bytes:
+        if value == b"null":
+            return value
+        masker.counts[what] += 1
+        return mask(value)
+
+    return counted
+
+
+def _of_arrays(mask: Mask, values: Values) -> Mask:
+    """Element by element; an array that is written as its text is emptied."""
+    empty = b'"{}"' if values.family in (Family.OTHER, Family.JSON, Family.JSONB) else b"[]"
+
+    def of_array(value: bytes) -> bytes:
+        if value.startswith(b"["):
+            return b"[" + b",".join([of_array(bytes(v)) for v in _ARRAY.decode(value)]) + b"]"
+        return mask(value)
+
+    def of_value(value: bytes) -> bytes:
+        return empty if value.startswith(b'"') else of_array(value)
+
+    return of_value
+
+
+def _mask(masker: Masker, rule: Rule, values: Values) -> Mask:
+    match rule.verb:
+        case Verb.PSEUDONYM if values.family is Family.INTEGER:
+            return lambda v: _integer(masker.integer(rule.argument, int(v.strip(b'"'))))
+        case Verb.PSEUDONYM:
+            return lambda v: _encode(masker.pseudonym(rule.argument, _TEXT.decode(v)))
+        case Verb.NOISE | Verb.GENERALIZE:
+            return _coarse(masker, rule, values)
+        case Verb.REDACT if values.family is Family.TEXT:
+            return lambda v: _encode(masker.redacted(_TEXT.decode(v)))
+        case _:
+            constant = None if rule.verb is Verb.DROP else values.constant
+            return lambda _: constant or b"null"
+
+
+def _coarse(masker: Masker, rule: Rule, values: Values) -> Mask:
+    if values.family is Family.TEXT:
+        length = int(rule.argument.removeprefix("first "))
+        return lambda v: _encode(_TEXT.decode(v)[:length])
+    if rule.argument in STEPS:
+        return lambda v: _encode(generalized_date(_TEXT.decode(v), rule.argument))
+    change = _change(masker, rule, values.limit)
+    if values.family is Family.DECIMAL:
+        return lambda v: _encode(change(_TEXT.decode(v)))
+    return lambda v: _integer(int(change(v.strip(b'"').decode())))
+
+
+def _change(masker: Masker, rule: Rule, limit: Decimal | None) -> Callable[[str], str]:
+    """Noise, or a step, on the text of a number."""
+    if rule.verb is Verb.NOISE:
+        percent = int(rule.argument)
+        return lambda text: noisy(masker.noise_key, text, percent, limit)
+    step = Decimal(rule.argument)
+    return lambda text: generalized_number(text, step)
+
+
+def _integer(value: int) -> bytes:
+    """As an archive writes a bigint."""
+    text = str(value).encode()
+    return text if abs(value) <= _EXACT else b'"' + text + b'"'
+
+
+def _document(masker: Masker, rule: Rule, place: str, is_jsonb: bool) -> Mask:
+    tree = path_tree(rule)
+    leaf = _Leaf(masker, place)
+
+    def document(value: bytes) -> bytes:
+        if value == b"null":
+            return value
+        is_text = value.startswith(b'"')
+        text = _TEXT.decode(value).encode() if is_text else value
+        leaf.wide = is_text
+        try:
+            made = masked(text, tree, rule.otherwise, leaf)
+        except msgspec.DecodeError:  # json holds what no reader of UTF-8 takes: half surrogates
+            masker.counts[place, "redact"] += 1
+            made = b"{}"
+        if not is_jsonb:
+            return _encode(made.decode())
+        if made.startswith(b'"') or made == b"null" or (leaf.wide and not only_doubles(made)):
+            return _encode(made.decode())
+        return made
+
+    return document
+
+
+class _Leaf:
+    """Masks one place of a document; ``wide`` when it has made a number that no double holds."""
+
+    def __init__(self, masker: Masker, place: str) -> None:
+        self._masker, self._place, self.wide = masker, place, False
+
+    def __call__(self, value: bytes, rule: Rule) -> bytes:
+        if rule.verb is Verb.KEEP or value == b"null":
+            return value
+        self._masker.counts[self._place, rule.words] += 1
+        first = value[:1]
+        if rule.verb is Verb.DROP:
+            return b"null"
+        if first in _EMPTIED:
+            return _EMPTIED[first]
+        if first == b'"':
+            return self._text(_TEXT.decode(value), rule)
+        return self._number(value.decode(), rule)
+
+    def _text(self, value: str, rule: Rule) -> bytes:
+        if rule.verb is Verb.PSEUDONYM:
+            return bytes(_encode(self._masker.pseudonym(rule.argument, value)))
+        if rule.verb is Verb.GENERALIZE and rule.argument in STEPS:
+            return bytes(_encode(generalized_date(value, rule.argument)))
+        if rule.verb is Verb.GENERALIZE and rule.argument.startswith("first "):
+            return bytes(_encode(value[: int(rule.argument.removeprefix("first "))]))
+        return bytes(_encode(self._masker.redacted(value)))
+
+    def _number(self, value: str, rule: Rule) -> bytes:
+        made = self._changed(value, rule).encode()
+        if len(made) > _SHORT and not is_double(made.lstrip(b"-")):
+            self.wide = True
+        return made
+
+    def _changed(self, value: str, rule: Rule) -> str:
+        plain = value.lstrip("-")
+        if rule.verb is Verb.PSEUDONYM:
+            whole = self._masker.kind(rule.argument).format == "number" and plain.isdecimal()
+            return str(self._masker.integer(rule.argument, int(value))) if whole else "0"
+        words = rule.argument in STEPS or rule.argument.startswith("first ")
+        if rule.verb in (Verb.NOISE, Verb.GENERALIZE) and not words:
+            return _change(self._masker, rule, None)(value)
+        return "0"
+
+
+def redact_unknown(rule: Rule) -> Rule:
+    """The rule with what no path reaches redacted."""
+    if rule.verb is not Verb.JSON or rule.otherwise is not None:
+        return rule
+    return Rule(rule.verb, rule.argument, rule.line, rule.paths, REDACT)

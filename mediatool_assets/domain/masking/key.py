@@ -1,0 +1,54 @@
+"""The secret that pseudonyms are made with: every kind of value has a key of its own from it."""
+
+import base64
+import binascii
+import hmac
+import re
+from dataclasses import dataclass, field
+
+_BYTES = 32  # as long as the digest of HMAC-SHA256; less would be the weakest part
+_DISTINCT = 20  # 32 random bytes hold about 30 different ones; fewer than 20 once in 10**10 keys
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskingKey:
+    """At least 32 random bytes. It is never printed; what is derived from it does not tell it."""
+
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> "MaskingKey":
+        """Read hexadecimal or base64; raises ValueError, which does not show the text.
+
+        Refused as weak: fewer than 32 bytes, fewer than 20 different ones, or a repeated half.
+        """
+        secret = _decoded(text.strip())
+        if len(secret) < _BYTES:
+            raise ValueError(f"holds {len(secret)} bytes and needs {_BYTES}; {_ADVICE}")
+        half = secret[: (len(secret) + 1) // 2]
+        if len(set(secret)) < _DISTINCT or (half * 2).startswith(secret):
+            raise ValueError(f"is not random enough; {_ADVICE}")
+        return cls(secret)
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for one purpose, of which no other purpose's can be told."""
+        return hmac.digest(self.secret, b"mediatool masking 1\0" + purpose.encode(), "sha256")
+
+    @property
+    def id(self) -> str:
+        """16 hex digits that tell two keys apart, and nothing of either."""
+        return self.derive("key id")[:8].hex()
+
+
+_ADVICE = "make one with `openssl rand -hex 32`"
+
+
+def _decoded(text: str) -> bytes:
+    if _HEX.fullmatch(text):
+        return bytes.fromhex(text)
+    try:
+        standard = text.replace("-", "+").replace("_", "/").rstrip("=")
+        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"is neither hexadecimal nor base64; {_ADVICE}") from None

@@ -1,0 +1,50 @@
+"""What masks the values of a share of rows, and remembers what it did for the proof."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.pseudonyms import Kind, Pseudonyms
+from mediatool_assets.domain.masking.redaction import redacted_text
+
+REDACTED = "(redacted)"
+"""The kind of every text that was taken away."""
+
+
+class Masker:
+    """The key at work. ``pairs`` holds, by kind, each different original and what it became.
+
+    ``counts`` holds how many values were masked, by column and rule. Both start anew with
+    ``begin``: what is held is bounded by what is masked between two calls of it.
+    """
+
+    def __init__(self, key: MaskingKey, kinds: Iterable[Kind]) -> None:
+        self._kinds = {kind.name: Pseudonyms(key, kind) for kind in kinds}
+        self._redact = key.derive("redact")
+        self.noise_key = key.derive("noise")
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was done."""
+        self.pairs: dict[str, dict[str, str]] = {name: {} for name in (*self._kinds, REDACTED)}
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def kind(self, name: str) -> Kind:
+        """The kind of that name."""
+        return self._kinds[name].kind
+
+    def pseudonym(self, kind: str, value: str) -> str:
+        """The pseudonym of a text."""
+        made = self.pairs[kind][value] = self._kinds[kind].text(value)
+        return made
+
+    def integer(self, kind: str, value: int) -> int:
+        """The pseudonym of a whole number."""
+        made = self._kinds[kind].integer(value)
+        self.pairs[kind][str(value)] = str(made)
+        return made
+
+    def redacted(self, value: str) -> str:
+        """Words of the length of a text."""
+        made = self.pairs[REDACTED][value] = redacted_text(self._redact, value)
+        return made

@@ -1,0 +1,76 @@
+"""Values that are taken away, made coarser or blurred: what is left has the same shape."""
+
+import hmac
+import re
+from decimal import Decimal, localcontext
+
+from mediatool_assets.domain.masking.words import text
+
+_FULL = 17_000  # digits: what PostgreSQL's numeric can hold before and after its point together
+MONEY_LIMIT = Decimal("92233720368547758.07")
+
+_DATE = re.compile(r"(\d{4,})-(\d\d)-(\d\d)(T[^ ]*)?( BC)?")
+_TIME = re.compile(r"[0-9:.]+")
+STEPS = ("year", "quarter", "month", "day")
+
+
+def redacted_text(key: bytes, value: str) -> str:
+    """Plain words of the same length; an empty text stays empty."""
+    if not value:
+        return value
+    digest = hmac.digest(key, value.encode("utf-8", "surrogatepass"), "sha256")
+    return text(int.from_bytes(digest[:2]), len(value))
+
+
+def generalized_date(value: str, step: str) -> str:
+    """The first day of its year, quarter or month, or the day; infinity stays."""
+    found = _DATE.fullmatch(value)
+    if found is None:
+        return value
+    year, month, day, time, era = found.groups()
+    match step:
+        case "year":
+            month, day = "01", "01"
+        case "quarter":
+            month, day = f"{(int(month) - 1) // 3 * 3 + 1:02}", "01"
+        case "month":
+            day = "01"
+    midnight = f"T00:00:00{_TIME.sub('', time[1:], count=1)}" if time else ""
+    return f"{year}-{month}-{day}{midnight}{era or ''}"
+
+
+def generalized_number(value: str, step: Decimal) -> str:
+    """The multiple of ``step`` at or below it, at the value's own scale; NaN and infinity stay."""
+    number = Decimal(value)
+    if not number.is_finite():
+        return value
+    with localcontext(prec=_FULL):
+        return plain((number // step - (number % step < 0)) * step, number)
+
+
+def noisy(key: bytes, value: str, percent: int, limit: Decimal | None = None) -> str:
+    """The number, some percent up or down: the same for the same number, whatever its scale.
+
+    Sign, zero and the digits after the point stay; a number that is not zero does not become zero.
+    It changes by a quarter of ``percent`` at least; not beyond ``limit``, where it has one.
+    """
+    number = Decimal(value)
+    if not number.is_finite() or number.is_zero():
+        return value
+    with localcontext(prec=_FULL):
+        digest = hmac.digest(key, str(number.normalize()).encode(), "sha256")
+        share = int.from_bytes(digest[:8]) % 750_001 + 250_000  # of a million
+        change = number * share * percent / 100_000_000
+        unit = Decimal(1).scaleb(min(int(number.as_tuple().exponent), 0))
+        for made in (number + change, number - change) if digest[8] % 2 else (number - change,):
+            found = max(abs(made).quantize(unit), unit)
+            if limit is None or found <= limit:
+                break
+        return plain(found.copy_sign(number), number)
+
+
+def plain(made: Decimal, like: Decimal) -> str:
+    """A number without an exponent, at the scale of another."""
+    scale = max(0, -int(like.as_tuple().exponent))
+    text = f"{made:.{scale}f}"
+    return text.removeprefix("-") if not made else text

@@ -1,0 +1,86 @@
+"""The rules of masking: what becomes of every column, and of every path of a JSON column."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mediatool_assets.domain.masking.pseudonyms import Kind
+from mediatool_assets.domain.schema import Column, Schema, Table
+
+
+class Verb(StrEnum):
+    """What can become of a value."""
+
+    KEEP = "keep"
+    PSEUDONYM = "pseudonym"
+    REDACT = "redact"
+    GENERALIZE = "generalize"
+    NOISE = "noise"
+    DROP = "drop"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. ``argument`` is a pseudonym's kind, a generalization's step, a noise's percent.
+
+    ``paths`` are the rules within a JSON document, as ``weeks[].spend``; ``otherwise`` is the one
+    for all that no path reaches.
+    """
+
+    verb: Verb
+    argument: str = ""
+    line: int = 0
+    paths: tuple[tuple[str, "Rule"], ...] = ()
+    otherwise: "Rule | None" = None
+
+    @property
+    def words(self) -> str:
+        """As it is written: ``pseudonym person``."""
+        return f"{self.verb} {self.argument}".strip()
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of pseudonym that it makes, in a document or as a whole."""
+        own = {self.argument} if self.verb is Verb.PSEUDONYM else set()
+        return frozenset(own).union(*(rule.kinds for rule in self.every_path()))
+
+    def every_path(self) -> Iterator["Rule"]:
+        """The rules within its documents."""
+        yield from (rule for _, rule in self.paths)
+        if self.otherwise is not None:
+            yield self.otherwise
+
+
+REDACT = Rule(Verb.REDACT)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One rules file: ``source`` is its name, ``digest`` the SHA-256 of its text."""
+
+    source: str
+    digest: str
+    kinds: Mapping[str, Kind]
+    tables: Mapping[str, Mapping[str, Rule]]
+    quasi_identifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def rule(self, table: str, column: str) -> Rule | None:
+        """The rule of a column; None where nobody has classified it."""
+        return self.tables.get(table, {}).get(column)
+
+    def unclassified(self, schema: Schema) -> Iterator[tuple[Table, Column]]:
+        """The columns that no rule covers, in order."""
+        for table in schema.tables:
+            for column in table.columns:
+                if self.rule(table.name, column.name) is None:
+                    yield table, column
+
+    def unused(self, schema: Schema) -> Iterator[str]:
+        """``table.column``, or ``table``, of rules for what the schema does not have."""
+        known = {table.name: {column.name for column in table.columns} for table in schema.tables}
+        for table, columns in self.tables.items():
+            if table not in known:
+                yield table
+            else:
+                yield from (f"{table}.{name}" for name in columns if name not in known[table])

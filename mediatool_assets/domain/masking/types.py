@@ -1,0 +1,92 @@
+"""What a column's values look like in an archive, as far as masking has to know."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum, auto
+
+from mediatool_assets.domain.masking.redaction import MONEY_LIMIT
+from mediatool_assets.domain.schema import Column
+
+
+class Family(Enum):
+    """Types that are masked alike."""
+
+    TEXT = auto()
+    UUID = auto()
+    INTEGER = auto()
+    DECIMAL = auto()
+    FLOAT = auto()
+    TIME = auto()
+    BOOLEAN = auto()
+    BYTES = auto()
+    JSON = auto()
+    JSONB = auto()
+    OTHER = auto()
+
+
+_FAMILIES = {
+    "text": Family.TEXT, "character varying": Family.TEXT, "character": Family.TEXT,
+    "name": Family.TEXT, "uuid": Family.UUID, "smallint": Family.INTEGER,
+    "integer": Family.INTEGER, "bigint": Family.INTEGER, "numeric": Family.DECIMAL,
+    "money": Family.DECIMAL, "real": Family.FLOAT, "double precision": Family.FLOAT,
+    "date": Family.TIME, "timestamp without time zone": Family.TIME,
+    "timestamp with time zone": Family.TIME, "boolean": Family.BOOLEAN, "bytea": Family.BYTES,
+    "json": Family.JSON, "jsonb": Family.JSONB,
+}  # fmt: skip
+_INTEGERS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+_CONSTANTS = {
+    "date": b'"1970-01-01"',
+    "timestamp without time zone": b'"1970-01-01T00:00:00"',
+    "timestamp with time zone": b'"1970-01-01T00:00:00+00:00"',
+    "money": b'"0.00"',
+}
+_BY_FAMILY = {
+    Family.UUID: b'"00000000-0000-0000-0000-000000000000"',
+    Family.INTEGER: b"0",
+    Family.FLOAT: b"0",
+    Family.BOOLEAN: b"false",
+    Family.BYTES: rb'"\\x"',
+    Family.JSON: b'"{}"',
+    Family.JSONB: b"{}",
+}
+_MODIFIERS = re.compile(r"(.*)\((\d+)(?:,(-?\d+))?\)(?:\[\])*")
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The values of a column, or the elements of one that holds arrays."""
+
+    base: str
+    family: Family
+    length: int | None
+    limit: Decimal | None
+    constant: bytes | None
+    """What stands for a value that was taken away, as JSON; None: nothing does but null."""
+
+    @classmethod
+    def of(cls, column: Column) -> "Values":
+        """Read a column of ``schema.json``."""
+        base = column.base if column.element is None else column.element
+        kind = column.kind if column.element is None else column.element_kind
+        family = _FAMILIES.get(base, Family.OTHER) if kind == "b" else Family.OTHER
+        modifiers = _MODIFIERS.fullmatch(column.type)
+        first, second = (modifiers[2], modifiers[3]) if modifiers else (None, None)
+        limit = _limit(base, first, second)
+        constant = _CONSTANTS.get(base, _BY_FAMILY.get(family))
+        if base == "numeric":
+            constant = b'"' + f"{0:.{max(0, int(second or 0))}f}".encode() + b'"'
+        length = int(first) if first and family is Family.TEXT else None
+        return cls(base, family, length, limit, constant)
+
+
+def _limit(base: str, precision: str | None, scale: str | None) -> Decimal | None:
+    """The greatest absolute value that the type holds; None where there is none to speak of."""
+    if base in _INTEGERS:
+        return Decimal(_INTEGERS[base])
+    if base == "money":
+        return MONEY_LIMIT
+    if base == "numeric" and precision is not None:
+        step = Decimal(1).scaleb(-int(scale or 0))
+        return Decimal(1).scaleb(int(precision) - int(scale or 0)) - step
+    return None

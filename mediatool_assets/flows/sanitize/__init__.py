@@ -1,0 +1,250 @@
+"""Sanitize: a raw archive into one of the same shape, with pseudonyms, and the proof of it."""
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader, Bytes
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    BadArchive,
+    BadRules,
+    CheckFailed,
+    CountMismatch,
+)
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.manifest import Manifest, Member
+from mediatool_assets.domain.masking import checks
+from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.rules import REDACT, Rules
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.export import member_name
+from mediatool_assets.flows.ports import Progress, silent
+from mediatool_assets.flows.sanitize.evidence import Watch, write_nothing
+from mediatool_assets.flows.sanitize.places import Folder, Place
+from mediatool_assets.flows.sanitize.proof import Proof, prove
+from mediatool_assets.flows.sanitize.report import ColumnReport, Report
+from mediatool_assets.flows.sanitize.rules_file import SHIPPED_RULES, load_rules
+from mediatool_assets.flows.sanitize.shares import Sanitized, Share, sanitize_share
+from mediatool_assets.flows.sanitize.watches import watches
+from mediatool_assets.flows.tasks import in_order
+
+__all__ = ["SHIPPED_RULES", "Folder", "Place", "Published", "load_rules", "sanitize"]
+
+_AHEAD = 16  # shares: keeps the workers of one machine busy, and little on the local disk
+_SHOWN = 20  # findings in one message; there is one rule to be corrected behind most of them
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A sanitized archive and its reports, where they lie now."""
+
+    uri: str
+    reports: tuple[str, ...]
+    report: Report
+
+
+def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its own
+    source: Bytes,
+    place: Place,
+    key: str,
+    executor: Executor,
+    rules: Rules,
+    masking_key: MaskingKey,
+    scratch: Path,
+    *,
+    model: Model | None = None,
+    redact_unclassified: bool = False,
+    progress: Progress = silent,
+) -> Published:
+    """Mask a raw archive by the rules, into ``key`` of ``place``, and prove it before it is there.
+
+    ``model`` names references that the database does not declare. A column that no rule covers
+    stops the run, or is redacted with ``redact_unclassified``. Raises BadRules, BadArchive,
+    CheckFailed (an original value is still there, two values became one, a relation is lost),
+    AlreadyExists; then nothing was published. Memory: some shares of 16 MiB, and the proof's.
+    """
+    names = [key, *_report_keys(key)]
+    for name in names:
+        if place.head(name) is not None:
+            raise AlreadyExists(place.uri(name), "move it, or name another output")
+    archive = ArchiveReader(source)
+    schema = _schema(archive)
+    missing = checks.unclassified(rules, schema)
+    if problems := [*checks.mistakes(rules, schema), *([] if redact_unclassified else missing)]:
+        raise BadRules(problems)
+    with tempfile.TemporaryDirectory(prefix="sanitize-", dir=scratch) as folder:
+        run = _Run(
+            archive, schema, rules, masking_key, executor, Path(folder),
+            watches(schema, rules, model), redact_unclassified, progress,
+        )  # fmt: skip
+        version = Version.parse(archive.manifest.version)
+        with place.create(key) as sink:
+            manifest = run.write(ArchiveWriter(sink, "sanitized", version))
+    report = run.report(source.name, place.uri(key), manifest)
+    for name, data in zip(names[1:], (report.json(), report.html()), strict=True):
+        place.put(name, data)
+    return Published(place.uri(key), tuple(map(place.uri, names[1:])), report)
+
+
+def _report_keys(key: str) -> tuple[str, str]:
+    """The names of the reports beside an archive."""
+    stem = key.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
+    return f"{stem}-report.json", f"{stem}-report.html"
+
+
+def _schema(archive: ArchiveReader) -> Schema:
+    """The schema of a raw archive whose members it describes; raises BadArchive."""
+    name, manifest = archive.source.name, archive.manifest
+    if manifest.kind != "raw":
+        raise BadArchive(name, f"is a {manifest.kind} archive, and only raw ones are sanitized")
+    try:
+        schema = schemas.decode(archive.read_file("schema.json"))
+    except msgspec.MsgspecError as error:
+        raise BadArchive(name, f"schema.json cannot be read ({error})") from error
+    if odd := sorted(manifest.tables().keys() - {table.name for table in schema.tables}):
+        raise BadArchive(name, f"has rows of {', '.join(odd)}, of which schema.json says nothing")
+    return schema
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run: tables in the archive's order, workers a little ahead of it."""
+
+    archive: ArchiveReader
+    schema: Schema
+    rules: Rules
+    key: MaskingKey
+    executor: Executor
+    folder: Path
+    watches: dict[str, tuple[Watch, ...]]
+    redact_unclassified: bool
+    progress: Progress
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    mails: Counter[str] = field(default_factory=Counter)
+    phones: Counter[str] = field(default_factory=Counter)
+    proof: Proof | None = None
+
+    def write(self, writer: ArchiveWriter) -> Manifest:
+        """Every table, the schema as it was, the proof, and the manifest; raises CheckFailed."""
+        members = self.archive.manifest.tables()
+        write_nothing(self.folder)
+        with in_order(self.executor, sanitize_share, self._shares(), ahead=_AHEAD) as results:
+            for table, member in sorted(members.items()):
+                self._write_table(writer, table, member, results)
+        for name in ("schema.sql", "schema.json"):
+            writer.add_file(name, self.archive.read_file(name))
+        self.progress("proof", 0, 0)
+        self.proof = prove(self.folder, self.mails, self.phones)
+        if findings := self.proof.findings:
+            more = f"\nand {len(findings) - _SHOWN} more" if len(findings) > _SHOWN else ""
+            raise CheckFailed("\n".join(findings[:_SHOWN]) + more + "\nnothing was published")
+        raw = self.archive.manifest
+        return writer.finish(
+            msgspec.structs.replace(raw, warnings=self._warnings(), facts=self._facts())
+        )
+
+    def _write_table(
+        self, writer: ArchiveWriter, table: str, member: Member, results: Iterator[Sanitized]
+    ) -> None:
+        read, own, done = Fingerprint(), [], 0
+        for _ in archives.shares(member.blocks):
+            made = next(results)
+            read += made.read
+            own.append(made.spooled)
+            self.counts += made.counts
+            self.mails += made.mails
+            self.phones += made.phones
+            done += made.spooled.rows
+            self.progress(table, done, member.rows)
+        if str(read) != member.fingerprint:
+            raise BadArchive(self.archive.source.name, f"{member.name} has another fingerprint")
+        written = writer.add_rows(member_name(table), own, table=table)
+        if written.rows != member.rows:
+            raise CountMismatch(table, "rows", member.rows, written.rows)
+
+    def _shares(self) -> Iterator[Share]:
+        number = 0
+        for table, member in sorted(self.archive.manifest.tables().items()):
+            for blocks in archives.shares(member.blocks):
+                yield Share(
+                    ArchiveReader(self.archive.source), self.schema.table(table), tuple(blocks),
+                    number, self.rules, self.key, self.redact_unclassified, self.watches[table],
+                    self.folder,
+                )  # fmt: skip
+                number += 1
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "schema_fingerprint": self.schema.fingerprint(),
+            "raw_manifest_sha256": hashlib.sha256(
+                msgspec.json.encode(self.archive.manifest)
+            ).hexdigest(),
+            "rules": self.rules.source,
+            "rules_sha256": self.rules.digest,
+            "key_id": self.key.id,
+            "masked": self._by_rule(),
+        }
+
+    def _by_rule(self) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for (_, words), count in self.counts.items():
+            counts[words] += count
+        return dict(sorted(counts.items()))
+
+    def _warnings(self) -> tuple[str, ...]:
+        return (
+            *self.archive.manifest.warnings,
+            *(f"{name} was redacted: no rule covers it" for name in self._uncovered()),
+            *(f"{name} has a rule, and is not there" for name in self._unused()),
+        )
+
+    def _uncovered(self) -> tuple[str, ...]:
+        found = self.rules.unclassified(self.schema)
+        return tuple(f"{table.name}.{column.name}" for table, column in found)
+
+    def _unused(self) -> list[str]:
+        """Tables of rules that the schema lacks; a column may be another table's of a group."""
+        return [name for name in self.rules.unused(self.schema) if "." not in name]
+
+    def report(self, source: str, archive: str, manifest: Manifest) -> Report:
+        """The report of a run that was published."""
+        assert self.proof is not None  # noqa: S101  # write() has made it, or raised
+        masked: dict[str, dict[str, int]] = {}
+        for (place, words), count in sorted(self.counts.items()):
+            masked.setdefault(place, {})[words] = count
+        columns = tuple(
+            ColumnReport(
+                table.name,
+                column.name,
+                (self.rules.rule(table.name, column.name) or REDACT).words,
+                masked.get(f"{table.name}.{column.name}", {}),
+            )
+            for table in self.schema.tables
+            for column in table.columns
+        )
+        return Report(
+            version=manifest.version,
+            source=source,
+            archive=archive,
+            rules=self.rules.source,
+            rules_sha256=self.rules.digest,
+            key_id=self.key.id,
+            rows={table: member.rows for table, member in sorted(manifest.tables().items())},
+            columns=columns,
+            counts=self._by_rule(),
+            unclassified=self._uncovered(),
+            proof=self.proof,
+            warnings=manifest.warnings,
+        )

@@ -1,0 +1,170 @@
+"""The proof: what the evidence of all shares says together, counted out of core."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+
+MEMORY = "256MB"  # beyond it DuckDB spills into the scratch directory
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Different originals of a kind, and their different pseudonyms: they have to be as many."""
+
+    kind: str
+    before: int
+    after: int
+    pairs: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether each has one of its own."""
+        return self.before == self.after == self.pairs
+
+
+class Unique(msgspec.Struct, frozen=True):
+    """Different values of a key before and after."""
+
+    key: str
+    rows: int
+    before: int
+    after: int
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """Values that refer to nothing, before and after."""
+
+    reference: str
+    values: int
+    orphans_before: int
+    orphans_after: int
+
+
+class Group(msgspec.Struct, frozen=True):
+    """How many rows share their quasi-identifiers with fewer than ``k`` others: k-anonymity."""
+
+    columns: str
+    groups: int
+    smallest: int
+    rows_alone: int
+
+
+class Leak(msgspec.Struct, frozen=True):
+    """Originals of a kind that stand at a place of the output."""
+
+    place: str
+    kind: str
+    values: int
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """All that was found; ``searched`` originals were looked for among ``tokens`` of the output."""
+
+    kinds: tuple[Kept, ...]
+    keys: tuple[Unique, ...]
+    references: tuple[Reference, ...]
+    groups: tuple[Group, ...]
+    leaks: tuple[Leak, ...]
+    searched: int
+    tokens: int
+    mails: dict[str, int]
+    phones: dict[str, int]
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What keeps the copy from being published, one line each; no value among it."""
+        return (
+            *(
+                f"{leak.place} still holds {leak.values} original values of {leak.kind}; "
+                "give it another rule"
+                for leak in self.leaks
+            ),
+            *(
+                f"{place} holds {count} e-mail addresses that masking did not make; redact it"
+                for place, count in sorted(self.mails.items())
+            ),
+            *(
+                f"{kind.kind}: {kind.before} different values became {kind.after}; take another "
+                "MEDIATOOL_MASKING_KEY or another format"
+                for kind in self.kinds
+                if not kind.holds
+            ),
+            *(
+                f"{key.key}: {key.before} different values became {key.after}; "
+                "give its columns another rule"
+                for key in self.keys
+                if key.before != key.after
+            ),
+            *(
+                f"{found.reference}: {found.orphans_before} values referred to nothing, now "
+                f"{found.orphans_after}; give both ends the same rule"
+                for found in self.references
+                if found.orphans_before != found.orphans_after
+            ),
+        )
+
+
+_KINDS = """
+    WITH pairs AS (SELECT DISTINCT kind, before, after FROM {values} WHERE after IS NOT NULL)
+    SELECT kind, count(DISTINCT before), count(DISTINCT after), count(*)
+    FROM pairs GROUP BY kind ORDER BY kind
+"""
+_KEYS = """
+    SELECT name, count(*), count(DISTINCT before), count(DISTINCT after)
+    FROM {keys} WHERE side = 'key' GROUP BY name ORDER BY name
+"""
+_REFERENCES = """
+    WITH f AS (SELECT name, before, after FROM {keys} WHERE side = 'from'),
+         b AS (SELECT DISTINCT name, before FROM {keys} WHERE side = 'to'),
+         a AS (SELECT DISTINCT name, after FROM {keys} WHERE side = 'to')
+    SELECT f.name, count(*), count(*) FILTER (b.before IS NULL), count(*) FILTER (a.after IS NULL)
+    FROM f LEFT JOIN b ON f.name = b.name AND f.before = b.before
+           LEFT JOIN a ON f.name = a.name AND f.after = a.after
+    GROUP BY f.name ORDER BY f.name
+"""
+_GROUPS = """
+    WITH g AS (SELECT name, after, count(*) AS rows FROM {keys} WHERE side = 'group'
+               GROUP BY name, after)
+    SELECT name, count(*), min(rows), count(*) FILTER (rows = 1) FROM g GROUP BY name ORDER BY name
+"""
+_LEAKS = """
+    WITH o AS (SELECT DISTINCT kind, search FROM {values} WHERE search IS NOT NULL),
+         t AS (SELECT DISTINCT place, exempt, token FROM {tokens})
+    SELECT t.place, o.kind, count(DISTINCT o.search)
+    FROM t JOIN o ON t.token = o.search
+    WHERE t.exempt <> o.kind GROUP BY t.place, o.kind ORDER BY t.place, o.kind
+"""
+_SEARCHED = "SELECT count(DISTINCT search) FROM {values}"
+_TOKENS = "SELECT count(DISTINCT token) FROM {tokens}"
+
+
+def prove(folder: Path, mails: Mapping[str, int], phones: Mapping[str, int]) -> Proof:
+    """Count what the shares have written into ``folder``; memory: ``MEMORY``, the rest spills."""
+    files = {
+        name: f"read_parquet('{str(folder).replace(chr(39), chr(39) * 2)}/{name}-*.parquet')"
+        for name in ("values", "tokens", "keys")
+    }
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "threads": 1,
+        "temp_directory": str(folder / "spill"),
+    }
+    with closing(duckdb.connect(config=config)) as connection:
+
+        def ask(query: str) -> list[tuple[Any, ...]]:
+            return connection.execute(query.format(**files)).fetchall()
+
+        return Proof(
+            tuple(Kept(*row) for row in ask(_KINDS)),
+            tuple(Unique(*row) for row in ask(_KEYS)),
+            tuple(Reference(*row) for row in ask(_REFERENCES)),
+            tuple(Group(*row) for row in ask(_GROUPS)),
+            tuple(Leak(*row) for row in ask(_LEAKS)),
+            ask(_SEARCHED)[0][0],
+            ask(_TOKENS)[0][0],
+            dict(mails),
+            dict(phones),
+        )

@@ -1,0 +1,158 @@
+"""Reads a rules file, and reports all of its mistakes together, each with file and line."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from mediatool_assets.domain.errors import BadRules
+from mediatool_assets.domain.masking.pseudonyms import FORMATS, Kind
+from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+
+SHIPPED_RULES = Path(__file__).parents[2] / "models" / "media_tool_masking.yaml"
+
+_TOP = ("kinds", "tables", "quasi_identifiers")
+_SIMPLE = re.compile(
+    r"(keep|redact|drop)|(pseudonym) (\S+)|(generalize) (\S+|first [1-9]\d*)|(noise) ([1-9]\d?)"
+)
+_FORMS = (
+    "keep, redact, drop, pseudonym KIND, generalize STEP, noise PERCENT or json: with its paths"
+)
+
+
+def load_rules(path: Path) -> Rules:
+    """Read and check a rules file; raises BadRules with every mistake as ``file:line: ...``."""
+    try:
+        data = path.read_bytes()
+        root = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRules([f"{path}: cannot be read ({error}); name another file"]) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark is not None else 1
+        problem = getattr(error, "problem", None) or error
+        raise BadRules([f"{path.name}:{line}: not YAML ({problem})"]) from error
+    reader = _RulesReader()
+    parts = {name: node for name, _, node in reader.items(root, _TOP)}
+    rules = Rules(
+        path.name,
+        hashlib.sha256(data).hexdigest(),
+        reader.kinds(parts.get("kinds")),
+        reader.tables(parts.get("tables")),
+        reader.columns(parts.get("quasi_identifiers")),
+    )
+    if reader.problems:
+        raise BadRules(f"{path.name}:{line}: {text}" for line, text in sorted(reader.problems))
+    return rules
+
+
+class _RulesReader:
+    """Turns YAML nodes into rules; keeps ``(line, problem)`` and goes on."""
+
+    def __init__(self) -> None:
+        self.problems: set[tuple[int, str]] = set()
+        self._kinds: dict[str, Kind] = {}
+
+    def kinds(self, node: Node | None) -> dict[str, Kind]:
+        """``name: format``, or ``name: {format: ..., prefix: ...}``."""
+        for name, line, value in self.items(node):
+            parts = {"format": self._text(value)} if isinstance(value, ScalarNode) else {}
+            if isinstance(value, MappingNode):
+                known = ("format", "prefix")
+                parts = {part: self._text(v) for part, _, v in self.items(value, known)}
+            kind = Kind(name, parts.get("format", ""), parts.get("prefix", ""), line)
+            if kind.format not in FORMATS:
+                self._wrong(line, f"kind {name}: its format is one of {', '.join(FORMATS)}")
+            elif kind.prefix and not kind.is_permutation:
+                self._wrong(line, f"kind {name}: only the format number has a prefix")
+            else:
+                self._kinds[name] = kind
+        return self._kinds
+
+    def tables(self, node: Node | None) -> dict[str, dict[str, Rule]]:
+        """Columns by table; ``users, users_history`` gives two tables the same rules."""
+        found: dict[str, dict[str, Rule]] = {}
+        for names, line, columns in self.items(node):
+            rules = {
+                column: rule
+                for column, _, value in self.items(columns)
+                if (rule := self._rule(column, value, nested=False)) is not None
+            }
+            for name in map(str.strip, names.split(",")):
+                if name in found:
+                    self._wrong(line, f"table {name} stands here twice")
+                found[name] = rules
+        return found
+
+    def columns(self, node: Node | None) -> dict[str, tuple[str, ...]]:
+        """Lists of columns by table."""
+        return {
+            name: tuple(self._text(item) for item in value.value)
+            for name, line, value in self.items(node)
+            if isinstance(value, SequenceNode) or self._wrong(line, f"{name}: list its columns")
+        }
+
+    def _rule(self, name: str, node: Node, *, nested: bool) -> Rule | None:
+        line = _line(node)
+        if isinstance(node, MappingNode) and not nested:
+            parts = {part: (at, value) for part, at, value in self.items(node, ("json",))}
+            if "json" in parts:
+                return self._document(line, parts["json"][1])
+        if not isinstance(node, ScalarNode):
+            self._wrong(line, f"{name}: write {_FORMS}")
+            return None
+        match = _SIMPLE.fullmatch(str(node.value).strip())
+        if match is None:
+            self._wrong(line, f"{name}: {node.value!r} is no rule; write {_FORMS}")
+            return None
+        verb, *argument = (group for group in match.groups() if group is not None)
+        if verb == Verb.PSEUDONYM and argument[0] not in self._kinds:
+            self._wrong(line, f"{name}: kinds: has no {argument[0]}")
+            return None
+        return Rule(Verb(verb), "".join(argument), line)
+
+    def _document(self, line: int, node: Node) -> Rule:
+        rules = {
+            path: rule
+            for path, _, value in self.items(node)
+            if (rule := self._rule(path, value, nested=True)) is not None
+        }
+        otherwise = rules.pop("otherwise", None)
+        return Rule(Verb.JSON, "", line, tuple(rules.items()), otherwise)
+
+    def items(
+        self, node: Node | None, known: tuple[str, ...] | None = None
+    ) -> Iterator[tuple[str, int, Node]]:
+        """The entries of a mapping in order; a name that stands twice is a mistake."""
+        if node is None or (isinstance(node, ScalarNode) and node.value in ("", "~", "null")):
+            return
+        if not isinstance(node, MappingNode):
+            self._wrong(_line(node), "wants `name: value` lines")
+            return
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value) if isinstance(key, ScalarNode) else ""
+            if not name or name in seen:
+                self._wrong(_line(key), f"{name or 'this'} stands here twice, or is not plain text")
+            elif known is not None and name not in known:
+                self._wrong(_line(key), f"there is no {name!r} here; it knows {', '.join(known)}")
+            else:
+                seen.add(name)
+                yield name, _line(key), value
+
+    def _text(self, node: Node) -> str:
+        if isinstance(node, ScalarNode) and node.value:
+            return str(node.value)
+        self._wrong(_line(node), "wants one word or text here")
+        return ""
+
+    def _wrong(self, line: int, problem: str) -> bool:
+        self.problems.add((line, problem))
+        return False
+
+
+def _line(node: Node) -> int:
+    return int(node.start_mark.line) + 1

@@ -1,0 +1,196 @@
+"""In a worker: consecutive rows of a table masked, spooled, read again and searched."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.archive.spool import Spooled, spool_rows
+from mediatool_assets.domain.errors import BadArchive, BadRules
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.manifest import Block
+from mediatool_assets.domain.masking.columns import Mask, column_mask, redact_unknown
+from mediatool_assets.domain.masking.json_paths import Node, Unclassified, path_tree
+from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.masker import REDACTED, Masker
+from mediatool_assets.domain.masking.pseudonyms import Kind
+from mediatool_assets.domain.masking.rules import REDACT, Rule, Rules, Verb
+from mediatool_assets.domain.masking.types import Family, Values
+from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.flows.sanitize.evidence import Evidence, Row, Watch, digester
+from mediatool_assets.flows.sanitize.search import (
+    PHONE,
+    document_texts,
+    parsed,
+    strangers,
+    texts,
+    tokens,
+)
+
+_ROW = msgspec.json.Decoder(Row)
+_VALUES = msgspec.json.Decoder(dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Consecutive blocks of one table, for one worker."""
+
+    archive: ArchiveReader
+    table: Table
+    blocks: tuple[Block, ...]
+    number: int
+    rules: Rules
+    key: MaskingKey
+    redact_unclassified: bool
+    watches: tuple[Watch, ...]
+    folder: Path
+
+
+@dataclass(slots=True)
+class Sanitized:
+    """What became of a share. ``read`` is the fingerprint of the rows that went in.
+
+    ``counts`` holds masked values by column and rule; ``mails`` and ``phones`` what looks like an
+    address or number that masking did not make, by column.
+    """
+
+    spooled: Spooled
+    read: Fingerprint
+    counts: Counter[tuple[str, str]]
+    mails: Counter[str] = field(default_factory=Counter)
+    phones: Counter[str] = field(default_factory=Counter)
+
+
+@lru_cache(maxsize=1)  # a worker keeps the pseudonyms that it has made, from share to share
+def _masker(key: MaskingKey, kinds: tuple[Kind, ...]) -> Masker:
+    return Masker(key, kinds)
+
+
+def sanitize_share(share: Share) -> Sanitized:
+    """Mask the rows of a share; raises BadRules, BadArchive. Memory: a block and what differs."""
+    masker = _masker(share.key, tuple(share.rules.kinds.values()))
+    masker.begin()
+    evidence = Evidence(digester(share.key.derive("proof")), share.watches)
+    work = _Work(share, masker, evidence)
+    spooled = spool_rows(share.folder / f"rows-{share.number}", work.rows(), b"\n")
+    evidence.write(share.folder, share.number, masker)
+    return Sanitized(spooled, work.read, masker.counts, work.mails, work.phones)
+
+
+class _Work:
+    def __init__(self, share: Share, masker: Masker, evidence: Evidence) -> None:
+        self._share, self._evidence = share, evidence
+        self._columns = [
+            _ColumnWork(share.table, column, _rule(share, column), masker)
+            for column in share.table.columns
+        ]
+        self._seen: set[tuple[str, str]] = set()
+        self.read = Fingerprint()
+        self.mails: Counter[str] = Counter()
+        self.phones: Counter[str] = Counter()
+
+    def rows(self) -> Iterator[list[bytes]]:
+        """The masked rows, a block at a time."""
+        for content in self._share.archive.blocks(self._share.blocks):
+            lines = split_lines(content)
+            self.read += Fingerprint.of(lines)
+            try:
+                masked = [self._row(line) for line in lines]
+            except (msgspec.DecodeError, KeyError, ValueError) as error:
+                raise BadArchive(
+                    self._share.archive.source.name,
+                    f"a row of {self._share.table.name} is not as schema.json says "
+                    f"({type(error).__name__})",  # its text could hold what is to be masked
+                ) from None
+            for line in masked:
+                self._search(line)
+            yield masked
+
+    def _row(self, line: bytes) -> bytes:
+        before = _ROW.decode(line)
+        if len(before) != len(self._columns):
+            raise KeyError(len(before))
+        after: Row = {c.name: msgspec.Raw(c.masked(bytes(before[c.name]))) for c in self._columns}
+        self._evidence.watch(before, after)
+        return msgspec.json.encode(after)
+
+    def _search(self, line: bytes) -> None:
+        """Read a masked row again, as anybody would, and note what it says."""
+        values = _VALUES.decode(line)
+        for column in self._columns:
+            for place, rule, text in column.texts(values[column.name]):
+                if (place, text) not in self._seen:
+                    self._seen.add((place, text))
+                    self._evidence.tokens[place, _exempt(rule, self._share.rules)].update(
+                        tokens(text)
+                    )
+                if "@" in text and (found := strangers(text)):
+                    self.mails[place] += found
+                if len(text) >= 10 and (numbers := len(PHONE.findall(text))):
+                    self.phones[place] += numbers
+
+
+def _rule(share: Share, column: Column) -> Rule:
+    rule = share.rules.rule(share.table.name, column.name) or REDACT
+    return redact_unknown(rule) if share.redact_unclassified else rule
+
+
+def _exempt(rule: Rule, rules: Rules) -> str:
+    """The kind whose originals may stand at a place: a permutation's own, or plain words."""
+    if rule.verb is Verb.REDACT:
+        return REDACTED
+    if rule.verb is Verb.PSEUDONYM and rules.kinds[rule.argument].is_permutation:
+        return rule.argument
+    return ""
+
+
+class _ColumnWork:
+    """One column: how it is masked, and how its masked values are searched."""
+
+    def __init__(self, table: Table, column: Column, rule: Rule, masker: Masker) -> None:
+        self.name = column.name
+        self._where = f"{table.name}.{column.name}"
+        self._rule = rule
+        self._mask: Mask | None = column_mask(masker, rule, self._where, column)
+        self._family = Values.of(column).family
+        self._is_document = self._family in (Family.JSON, Family.JSONB)
+        self._tree: Node | None = path_tree(rule) if rule.verb is Verb.JSON else None
+
+    def masked(self, value: bytes) -> bytes:
+        """The masked value; raises BadRules where a document holds what no path reaches."""
+        if self._mask is None:
+            return value
+        try:
+            return self._mask(value)
+        except Unclassified as error:
+            path = error.path or "a document that is no object"
+            raise BadRules(
+                [
+                    f"{self._where}: {path} is not classified; under its `json:` write "
+                    f"`{path}: keep`, or redact, or `otherwise: redact` for all that is new"
+                ]
+            ) from None
+
+    def texts(self, value: object) -> Iterator[tuple[str, Rule, str]]:
+        """``(place, rule, text)`` of whatever could be told from a masked value."""
+        if value is None or self._family not in _SEARCHED:
+            return
+        if not self._is_document:
+            for text in texts(value):
+                yield self._where, self._rule, text
+            return
+        document = parsed(value) if isinstance(value, str) else value
+        if self._tree is None:
+            for text in texts(document):
+                yield self._where, self._rule, text
+            return
+        for path, rule, text in document_texts(document, self._tree, self._rule.otherwise):
+            yield f"{self._where} {path}", rule, text
+
+
+_SEARCHED = frozenset({Family.TEXT, Family.UUID, Family.JSON, Family.JSONB, Family.OTHER})
+"""Columns of numbers, times and bytes are not searched: numbers are equal by chance."""

@@ -1,0 +1,64 @@
+"""Which keys and references are followed from before to after."""
+
+from collections.abc import Iterator
+
+from mediatool_assets.domain.masking.rules import Rules, Verb
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.schema import Schema
+from mediatool_assets.flows.sanitize.evidence import Watch
+
+
+def watches(schema: Schema, rules: Rules, model: Model | None) -> dict[str, tuple[Watch, ...]]:
+    """By table: keys and references with a masked column, and the declared groups.
+
+    Where both ends of a reference, or all of a key, are kept, there is nothing to count.
+    """
+    found: dict[str, dict[Watch, None]] = {table.name: {} for table in schema.tables}
+    for table in schema.tables:
+        unique = [index.columns for index in table.indexes if index.unique]
+        for key in dict.fromkeys([table.primary_key, *table.unique_keys, *unique]):
+            if key and any(_is_masked(rules, table.name, column) for column in key):
+                found[table.name][Watch(f"{table.name} ({', '.join(key)})", "key", key)] = None
+        if group := rules.quasi_identifiers.get(table.name):
+            name = f"{table.name} ({', '.join(group)})"
+            found[table.name][Watch(name, "group", group)] = None
+    for own, columns, other, keys, each in _references(schema, model):
+        ends = [(own, column) for column in columns] + [(other, column) for column in keys]
+        if _has(schema, ends) and any(_is_masked(rules, *end) for end in ends):
+            name = f"{own}.{', '.join(columns)}{'[]' * each} -> {other}.{', '.join(keys)}"
+            found[own][Watch(name, "from", columns, each)] = None
+            found[other][Watch(name, "to", keys)] = None
+    return {table: tuple(found[table]) for table in found}
+
+
+def _is_masked(rules: Rules, table: str, column: str) -> bool:
+    rule = rules.rule(table, column)
+    return rule is None or rule.verb is not Verb.KEEP
+
+
+def _has(schema: Schema, ends: list[tuple[str, str]]) -> bool:
+    known = {(table.name, column.name) for table in schema.tables for column in table.columns}
+    return known.issuperset(ends)
+
+
+def _references(
+    schema: Schema, model: Model | None
+) -> Iterator[tuple[str, tuple[str, ...], str, tuple[str, ...], bool]]:
+    """Those that the database declares, and those that the model knows."""
+    keys = {table.name: table.primary_key for table in schema.tables}
+    for table in schema.tables:
+        for key in table.foreign_keys:
+            yield table.name, key.columns, key.table, key.target_columns, False
+    for collection in model.collections.values() if model is not None else ():
+        shapes = [collection.shape]
+        while shapes:
+            shape = shapes.pop()
+            for addition in shape.additions:
+                table_name = shape.table
+                for step in addition.path:
+                    target = step.keys or keys.get(step.table, ())
+                    if len(target) == len(step.columns):
+                        yield table_name, step.columns, step.table, target, step.each
+                    table_name = step.table
+                if addition.shape is not None:
+                    shapes.append(addition.shape)
