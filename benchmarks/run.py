@@ -5,7 +5,8 @@
 
 The yardstick is ``pg_dump -Fd`` of the same database with as many jobs: it writes the rows once, to
 a local disk, in a format that only PostgreSQL reads. It counts and checks nothing, and there is no
-MongoDB in it, so that it is a floor for the export and not an equal.
+MongoDB in it, so that it is a floor for the export and not an equal. That of the comparison of two
+versions is the same two states of the source as CSV, by COPY, and a full join in DuckDB.
 """
 
 import argparse
@@ -18,15 +19,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import psycopg
 from memory import peak_memory
+from yardstick import copied, joined, tables_of
 
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.settings import Settings, Url
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.complete import complete
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.export import export
@@ -112,7 +116,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> dict[str, object]:
     bench.step("seed", lambda: (_seeded(url, arguments), 0))
     with tempfile.TemporaryDirectory(prefix="mediatool-bench-") as scratch:
         bench.step("pg_dump", lambda: _pg_dump(Url(url), arguments.workers, Path(scratch)))
-        _version(bench, settings, Path(scratch))
+        version = _version(bench, settings, Path(scratch))
+        _comparison(bench, settings, arguments, version, Path(scratch))
     return {
         "scale": arguments.scale,
         "full": arguments.full,
@@ -123,8 +128,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def _seeded(url: str, arguments: argparse.Namespace) -> int:
-    return seed(url, scale=arguments.scale, full=arguments.full).rows
+def _seeded(url: str, arguments: argparse.Namespace, day: int = 0) -> int:
+    return seed(url, scale=arguments.scale, full=arguments.full, day=day).rows
 
 
 def _pg_dump(url: Url, jobs: int, scratch: Path) -> tuple[int, int]:
@@ -154,7 +159,35 @@ def _pg_dump(url: Url, jobs: int, scratch: Path) -> tuple[int, int]:
     return 0, size
 
 
-def _version(bench: Bench, settings: Settings, scratch: Path) -> None:
+def _comparison(
+    bench: Bench, settings: Settings, arguments: argparse.Namespace, first: Version, scratch: Path
+) -> None:
+    """A day of edits, exported and compared; beside it two COPY exports and a full join."""
+    url, schema = settings.postgres_url or "", settings.postgres_schema
+    source, objects = PostgresSource.of(settings), S3Objects.of(settings)
+    second = Version(first.moment + timedelta(days=1))
+    tables = tables_of(url, schema)
+    folders = (scratch / "csv-0", scratch / "csv-1")
+
+    def copied_to(folder: Path) -> tuple[int, int]:
+        return 0, copied(url, schema, tables, folder, settings.workers)
+
+    bench.step("csv day 0", lambda: copied_to(folders[0]))
+    bench.step("edits", lambda: (_seeded(url, arguments, day=1), 0))
+    bench.step("csv day 1", lambda: copied_to(folders[1]))
+    bench.step("csv join", lambda: (joined(tables, *folders, settings.workers), 0))
+    with worker_pool(settings.workers) as workers:
+        export(source, objects, workers, second, scratch)
+
+        def compared() -> tuple[int, int]:
+            one, two = (objects.open(archive_key("raw", version)) for version in (first, second))
+            found = compare((one, two), workers, scratch, now=datetime.now(UTC)).summary
+            return found.rows_added + found.rows_removed + found.rows_changed, 0
+
+        bench.step("compare", compared)
+
+
+def _version(bench: Bench, settings: Settings, scratch: Path) -> Version:
     """Export, transform, load, dump, complete."""
     version = Version.at(datetime.now(UTC))
     source, objects = PostgresSource.of(settings), S3Objects.of(settings)
@@ -200,6 +233,7 @@ def _version(bench: Bench, settings: Settings, scratch: Path) -> None:
             ("export", "transform", "load", "dump", "complete"), steps, strict=True
         ):
             bench.step(name, work)
+    return version
 
 
 if __name__ == "__main__":
