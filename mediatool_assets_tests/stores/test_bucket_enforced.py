@@ -195,7 +195,7 @@ def as_role(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.mark.usefixtures("root")
 def test_the_pipeline_role_is_enough(server: Enforcing, as_role: Callable[..., None]) -> None:
-    """All that the store does for the pipeline it may do as that role: parts, aborts, conditions."""
+    """All that the store does for the pipeline, that role may do: parts, aborts, conditions."""
     as_role("pipeline-role")
     objects = S3Objects(BUCKET, server.http + "/")  # another address: a client of its own
     key = "mongodb-dumps/2025-06-21/mediatool_20250621-143000.tar.gz"

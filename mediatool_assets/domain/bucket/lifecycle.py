@@ -117,3 +117,10 @@ def canonical(rule: Document) -> dict[str, Any]:
         kept = {key: value for key, value in expiration.items() if value not in (None, False)}
         plain["Expiration"] = kept
     return plain
+
+
+def prefix_of(rule: Document) -> str:
+    """The prefix of a rule in its canonical form; empty where it applies to every key."""
+    where = rule["Filter"]
+    prefix: str = where.get("Prefix") or where.get("And", {}).get("Prefix") or ""
+    return prefix

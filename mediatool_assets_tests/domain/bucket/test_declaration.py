@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
 from mediatool_assets.domain.bucket.departures import SPEC, chosen
-from mediatool_assets.domain.bucket.lifecycle import Rule, Transition, canonical
+from mediatool_assets.domain.bucket.lifecycle import Rule, Transition, canonical, prefix_of
 from mediatool_assets.domain.bucket.rules import State, problems
 from mediatool_assets.domain.keys import REGISTRY_KEY, archive_key, metadata_key
 from mediatool_assets.domain.settings import Settings
@@ -158,6 +158,7 @@ NUMBERS = st.none() | st.integers(1, 4000)
 def test_a_rule_survives_its_document(rule: Rule) -> None:
     """What is put is in the one form in which rules are compared, whatever the rule says."""
     assert canonical(rule.document()) == rule.document()
+    assert prefix_of(rule.document()) == rule.prefix
 
 
 def test_documents_of_rules() -> None:
