@@ -25,7 +25,7 @@ from mediatool_assets_tests.twins import DirectoryObjects
 ONE, TWO = Version.parse("20250621-020000"), Version.parse("20250622-020000")
 NOW = datetime(2025, 6, 22, 3, tzinfo=UTC)
 
-Tables = Mapping[Table, Sequence[Mapping[str, Any]]]
+Tables = Mapping[Table, Sequence[Mapping[str, Any] | bytes]]
 
 
 def archive(

@@ -209,6 +209,29 @@ def test_natural_key_of_the_model_matches_rows(tmp_path: Path) -> None:
     assert (found.matched_by, found.key, found.changed) == ("natural key", ("name",), 1)
 
 
+def test_rows_of_one_key_pair_off_after_equal_ones(tmp_path: Path) -> None:
+    """Of rows with one natural key, equal ones are equal; a note says that there are several."""
+    model = Model("m", {"rates": SourceTable("rates", ("name",), 1)}, {})
+    states = (["1", "2", "3"], ["2", "4"])
+    one, two = ([{"name": "a", "rate": rate} for rate in rates] for rates in states)
+    sources = (
+        archive(tmp_path, ONE, {KEYLESS: one}),
+        archive(tmp_path, TWO, {KEYLESS: two}),
+    )
+    found = compared(tmp_path, sources, model).details["rates"]
+    assert (found.added, found.removed, found.changed) == (0, 1, 1)
+    assert [note.split()[:2] for note in found.notes] == [["version1:", "2"], ["version2:", "1"]]
+
+
+def test_documents_as_deep_as_postgresql_holds_them(tmp_path: Path) -> None:
+    """A value of thousands of levels is compared as any other."""
+    deep = table("deep", id="integer", doc="jsonb")
+    one, two = (b'{"id":1,"doc":' + b"[" * n + b"]" * n + b"}" for n in (5000, 5001))
+    found = of_tables(tmp_path, {deep: [one]}, {deep: [two]}).details["deep"]
+    assert found.field_changes == {"doc": 1}
+    assert plain(found.examples.changed[0].after) == {"hidden": True, "length": 10_002}
+
+
 @pytest.mark.parametrize("left_out", [True, False])
 def test_table_on_one_side_is_an_error_entry(tmp_path: Path, left_out: bool) -> None:
     """It is named with the side that lacks it, and counts as no change."""

@@ -174,7 +174,9 @@ def _chart(bars: Sequence[tuple[str, dict[str, int]]]) -> str:
         text = name if len(name) <= 38 else f"{name[:37]}…"
         parts.append(f"<text x='{left - 8}' y='{y + 15}' text-anchor='end'>{escape(text)}</text>")
         for kind, count in counts.items():
-            length = max(1.5, width * count / longest) if count else 0.0
+            if not count:
+                continue
+            length = max(1.5, width * count / longest)
             parts.append(
                 f"<rect class='{kind}' x='{x:.1f}' y='{y + 3}' width='{length:.1f}' "
                 f"height='{height - 6}'><title>{escape(name)}: {count:,} {kind}</title></rect>"
