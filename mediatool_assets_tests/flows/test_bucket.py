@@ -201,6 +201,8 @@ def test_plan() -> None:
     assert {rule.id for rule in made.lifecycle if rule.monthly is None} == {
         "metadata",
         "reports",
+        "restores",
+        "verdicts",
         "clean-up",
     }
     assert set(made.settings) == set(ASPECTS)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
 from mediatool_assets.domain.bucket.rules import State
 from mediatool_assets.domain.keys import METADATA_PREFIX
+from mediatool_assets.domain.restored import RESTORES_PREFIX
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.verdict import VERDICTS_PREFIX
 
 TESTING = ("purpose", "testing")
 """The tag of every object of a version that was made for testing."""
@@ -38,6 +40,8 @@ LIFECYCLE = (
         noncurrent_days=UNDO_DAYS,
     ),
     Rule(id="reports", prefix="comparison-reports/", noncurrent_days=UNDO_DAYS),
+    Rule(id="restores", prefix=RESTORES_PREFIX, noncurrent_days=UNDO_DAYS),
+    Rule(id="verdicts", prefix=VERDICTS_PREFIX, noncurrent_days=UNDO_DAYS),
     Rule(
         id="sanitized",
         prefix="postgres-exports/sanitized/",

@@ -99,6 +99,8 @@ def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
 CHOICES = {
     "dumps": "made from the transformed export, and kept as long",
     "reports": "small, and like the metadata kept in STANDARD",
+    "restores": "small, and the evidence of what was restored",
+    "verdicts": "small, and the evidence of what was verified",
     "sanitized": "made again from the raw export at any time",
     "rds-exports": "read once, to make a raw export",
     "dagster-logs": "nobody reads the log of a run after a quarter of a year",

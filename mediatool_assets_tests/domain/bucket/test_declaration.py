@@ -9,7 +9,10 @@ from mediatool_assets.domain.bucket.departures import SPEC, chosen
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition, canonical, prefix_of
 from mediatool_assets.domain.bucket.rules import State, problems
 from mediatool_assets.domain.keys import REGISTRY_KEY, archive_key, metadata_key
+from mediatool_assets.domain.marks import MARKS_KEY
+from mediatool_assets.domain.restored import RESTORES_PREFIX
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.verdict import VERDICTS_PREFIX
 from mediatool_assets.domain.version import Version
 
 VERSION = Version.parse("20250621-143000")
@@ -91,6 +94,9 @@ def test_test_exports() -> None:
         (archive_key("sanitized", VERSION), "sanitized"),
         (metadata_key(VERSION), "metadata"),
         (REGISTRY_KEY, "metadata"),
+        (RESTORES_PREFIX + "2025-06-21/20250621-143000-x.json", "restores"),
+        (VERDICTS_PREFIX + "2025-06-21/x.json", "verdicts"),
+        (MARKS_KEY, "metadata"),
         ("comparison-reports/2025-06-21/data-integrity-report.json", "reports"),
         ("postgres-exports/rds-exports/2025-06-21/export-20250621-143000/x", "rds-exports"),
         ("dagster-logs/storage/run/compute_logs/x.out", "dagster-logs"),
