@@ -1,0 +1,65 @@
+"""What there is to let go of: databases, test exports and sanitized copies, as stores tell it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from mediatool_assets.domain.metadata import Purpose
+from mediatool_assets.domain.version import Version
+
+DatabaseState = Literal["complete", "part", "unfinished", "foreign"]
+"""``part``: a restore of some tables or collections; ``unfinished``: a load or restore that is
+under way, or died; ``foreign``: no load or restore of ours made it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDatabase:
+    """A database with the name of a version.
+
+    ``made``: when it was begun or restored, None where nobody knows. ``ours``: whether it is known
+    to come from this bucket. ``busy``: who uses it right now, in words.
+    """
+
+    server: Literal["mongodb", "postgres"]
+    name: str
+    version: Version
+    state: DatabaseState
+    made: datetime | None = None
+    ours: bool = True
+    busy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundExport:
+    """A version's metadata and archives in the bucket; ``testing`` as metadata or tags say."""
+
+    version: Version
+    keys: tuple[str, ...]
+    testing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCopy:
+    """A sanitized copy of a version; ``lock`` says until when Object Lock holds it."""
+
+    version: Version
+    key: str
+    modified: datetime
+    lock: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All of it, and what has a say in it.
+
+    ``complete``: the purpose of every version that has metadata. ``protected``: versions that a
+    mark protects, ``locked``: those of which Object Lock holds an object; each with the reason.
+    """
+
+    complete: Mapping[Version, Purpose]
+    protected: Mapping[Version, str]
+    locked: Mapping[Version, str]
+    databases: tuple[FoundDatabase, ...] = ()
+    exports: tuple[FoundExport, ...] = ()
+    copies: tuple[FoundCopy, ...] = ()

@@ -1,0 +1,246 @@
+"""Retention: which databases, test exports and sanitized copies go, and why each one stays or goes.
+
+A pure decision over what exists. Archives of daily versions are not in it: their ageing is the
+bucket's own, by its lifecycle rules.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from mediatool_assets.domain.bucket.declaration import TESTING
+from mediatool_assets.domain.bucket.lifecycle import Document, prefix_of
+from mediatool_assets.domain.inventory import FoundCopy, FoundDatabase, FoundExport, Inventory
+from mediatool_assets.domain.keys import METADATA_PREFIX
+from mediatool_assets.domain.version import Version
+
+SANITIZED_PREFIX = "postgres-exports/sanitized/"
+
+_A_RUN = timedelta(days=1)
+"""No run takes longer: what has no metadata until then never gets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How much is kept: databases by grandfather, father and son; the rest by its age in days.
+
+    Of each server's daily databases the newest of each of the last ``daily`` days stays, of each of
+    the last ``weekly`` weeks, and so on; days, weeks, months and years without any do not count.
+    """
+
+    daily: int = 7
+    weekly: int = 4
+    monthly: int = 3
+    yearly: int = 0
+    testing_days: int = 7
+    sanitized_days: int = 30
+
+    def __str__(self) -> str:
+        return (
+            f"{self.daily} daily, {self.weekly} weekly, {self.monthly} monthly, "
+            f"{self.yearly} yearly"
+        )
+
+
+Kind = Literal["mongodb", "postgres", "export", "sanitized"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One thing, whether it stays, and the reason; ``keys`` are the objects that it consists of."""
+
+    kind: Kind
+    name: str
+    version: Version
+    keep: bool
+    reason: str
+    keys: tuple[str, ...] = ()
+
+
+def decide(found: Inventory, policy: Policy, now: datetime) -> tuple[Decision, ...]:
+    """Keep or drop, for everything that was found: exactly one decision for each thing.
+
+    Never dropped: the newest complete version, the newest daily one, each server's newest complete
+    database, what a mark protects or Object Lock holds, what is in use, and what no program of ours
+    made. Deciding again on what is left drops nothing.
+    """
+    decide_one = _Decider(found, policy, now)
+    return (
+        *(decide_one.database(each) for each in found.databases),
+        *(decide_one.export(each) for each in found.exports),
+        *(decide_one.copy(each) for each in found.copies),
+    )
+
+
+class _Decider:
+    """The rules, in the order in which they have a say."""
+
+    def __init__(self, found: Inventory, policy: Policy, now: datetime) -> None:
+        self._found, self._policy, self._now = found, policy, now
+        daily = (v for v, purpose in found.complete.items() if purpose == "daily_backup")
+        self._last = {max(found.complete, default=None), max(daily, default=None)}
+        self._newest: dict[str, Version] = {}
+        for each in found.databases:
+            if each.state == "complete":
+                newest = self._newest.get(each.server, each.version)
+                self._newest[each.server] = max(newest, each.version)
+        self._generations = {
+            server: _generations(
+                (
+                    each.version
+                    for each in found.databases
+                    if each.server == server
+                    and each.state == "complete"
+                    and found.complete.get(each.version) == "daily_backup"
+                ),
+                policy,
+            )
+            for server in ("mongodb", "postgres")
+        }
+
+    def database(self, found: FoundDatabase) -> Decision:
+        keep, reason = self._of_database(found)
+        return Decision(found.server, found.name, found.version, keep, reason)
+
+    def _of_database(self, found: FoundDatabase) -> tuple[bool, str]:
+        if (reason := self._hold(found)) is not None:
+            return True, reason
+        if found.state == "unfinished":
+            return self._of_unfinished(found)
+        if found.version not in self._found.complete:
+            return self._of_unknown(found)
+        return self._of_age(found)
+
+    def _hold(self, found: FoundDatabase) -> str | None:
+        """Why the database stays, whatever its age."""
+        if found.state == "foreign":
+            return "no load or restore made it; only you may drop it"
+        if found.busy is not None:
+            return found.busy
+        if found.state == "complete" and self._newest[found.server] == found.version:
+            return "the newest complete database of its server"
+        return self._protection(found.version)
+
+    def _of_unfinished(self, found: FoundDatabase) -> tuple[bool, str]:
+        age = self._age(found.made or found.version.moment)
+        if age < _A_RUN or self._age(found.version.moment) < _A_RUN:
+            return True, "not finished and younger than a day: a run may be in progress"
+        return False, f"never finished: begun {_days(age)} ago, and no marker"
+
+    def _of_unknown(self, found: FoundDatabase) -> tuple[bool, str]:
+        """A database whose version has no metadata."""
+        age = self._age(found.version.moment)
+        if age < _A_RUN:
+            return True, "its version has no metadata yet and is younger than a day: a run may be"
+        if not found.ours:
+            return True, "its version is not in this bucket, and nothing says that it ever was"
+        return False, f"its version has no metadata in the bucket and is {_days(age)} old"
+
+    def _of_age(self, found: FoundDatabase) -> tuple[bool, str]:
+        limit = timedelta(days=self._policy.testing_days)
+        restored = found.made is not None and found.made - found.version.moment > _A_RUN
+        if restored and found.made is not None and (age := self._age(found.made)) < limit:
+            return True, f"restored {_days(age)} ago, kept for {limit.days}"
+        if found.state == "part":
+            if (age := self._age(found.made or found.version.moment)) < limit:
+                return True, f"a part of its version, {_days(age)} of {limit.days} days old"
+            return False, f"a part of its version, {_days(age)} old"
+        if self._found.complete[found.version] == "testing":
+            return self._of_testing(found.version)
+        generation = self._generations[found.server].get(found.version)
+        if generation is not None:
+            return True, generation
+        return False, f"older than {self._policy}"
+
+    def _of_testing(self, version: Version) -> tuple[bool, str]:
+        age, limit = self._age(version.moment), self._policy.testing_days
+        if age < timedelta(days=limit):
+            return True, f"made for testing, {_days(age)} of {limit} old"
+        return False, f"made for testing, {_days(age)} old"
+
+    def export(self, found: FoundExport) -> Decision:
+        protection = self._protection(found.version)
+        if protection is not None:
+            keep, reason = True, protection
+        elif found.testing:
+            keep, reason = self._of_testing(found.version)
+        elif self._age(found.version.moment) < _A_RUN:
+            keep, reason = True, "no metadata yet and younger than a day: a run may be in progress"
+        else:
+            keep, reason = True, "not complete, and nobody said testing: the bucket's rules age it"
+        return Decision("export", str(found.version), found.version, keep, reason, found.keys)
+
+    def copy(self, found: FoundCopy) -> Decision:
+        """A copy can be made again from its version: marks on that do not hold it, a lock does."""
+        age, limit = self._age(found.modified), self._policy.sanitized_days
+        keep = found.lock is not None or age < timedelta(days=limit)
+        reason = found.lock or f"a sanitized copy, {_days(age)} old; kept for {limit}"
+        return Decision("sanitized", found.key, found.version, keep, reason, (found.key,))
+
+    def _protection(self, version: Version) -> str | None:
+        if version in self._last:
+            return "the last complete version"
+        return self._found.protected.get(version) or self._found.locked.get(version)
+
+    def _age(self, moment: datetime) -> timedelta:
+        return self._now - moment
+
+
+def _days(age: timedelta) -> str:
+    return f"{age.days} day{'' if age.days == 1 else 's'}"
+
+
+def _generations(versions: Iterable[Version], policy: Policy) -> dict[Version, str]:
+    """The newest version of each of the last days, weeks, months and years that have one."""
+    rules: tuple[tuple[str, int, Callable[[Version], str]], ...] = (
+        ("day", policy.daily, lambda v: v.partition),
+        ("week", policy.weekly, lambda v: "{}-W{:02}".format(*v.day.isocalendar()[:2])),
+        ("month", policy.monthly, lambda v: v.partition[:7]),
+        ("year", policy.yearly, lambda v: v.partition[:4]),
+    )
+    ordered = sorted(versions, reverse=True)
+    kept: dict[Version, str] = {}
+    for name, count, period_of in rules:
+        newest: dict[str, Version] = {}
+        for version in ordered:
+            newest.setdefault(period_of(version), version)
+        for number, (period, version) in enumerate(list(newest.items())[:count], 1):
+            kept.setdefault(version, f"the newest of {name} {period}, {number} of {count}")
+    return kept
+
+
+def contradictions(policy: Policy, rules: Iterable[Document]) -> Iterator[str]:
+    """Where the bucket's rules, in canonical form, delete what the policy says is kept."""
+    for rule in rules:
+        days = rule.get("Expiration", {}).get("Days")
+        if rule.get("Status") != "Enabled" or days is None:
+            continue
+        says = f"the bucket's rule {rule.get('ID', '(unnamed)')} deletes"
+        tags, prefix = _tags(rule), prefix_of(rule)
+        of_tests = tags in ([], [TESTING]) and any(_meet(prefix, part) for part in _TEST_PREFIXES)
+        if of_tests and days < policy.testing_days:
+            yield f"{says} test exports at {days} days, the plan keeps {policy.testing_days}"
+        if not tags and _meet(prefix, SANITIZED_PREFIX) and days < policy.sanitized_days:
+            yield f"{says} sanitized copies at {days} days, the plan keeps {policy.sanitized_days}"
+        if not tags and _meet(prefix, METADATA_PREFIX):
+            yield f"{says} metadata at {days} days, the plan keeps it for good"
+
+
+_TEST_PREFIXES = (
+    METADATA_PREFIX,
+    "postgres-exports/raw/",
+    "postgres-exports/transformed/",
+    "mongodb-dumps/",
+)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether a key can begin with both."""
+    return one.startswith(other) or other.startswith(one)
+
+
+def _tags(rule: Document) -> list[tuple[str, str]]:
+    where: Mapping[str, Any] = rule["Filter"]
+    found = [where["Tag"]] if "Tag" in where else where.get("And", {}).get("Tags", [])
+    return [(tag["Key"], tag["Value"]) for tag in found]

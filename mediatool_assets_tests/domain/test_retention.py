@@ -1,0 +1,235 @@
+"""Retention over histories that Hypothesis makes: what must stay stays, and everything is said."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediatool_assets.domain.bucket.declaration import LIFECYCLE
+from mediatool_assets.domain.bucket.lifecycle import Rule, canonical
+from mediatool_assets.domain.inventory import (
+    DatabaseState,
+    FoundCopy,
+    FoundDatabase,
+    FoundExport,
+    Inventory,
+)
+from mediatool_assets.domain.keys import metadata_key
+from mediatool_assets.domain.metadata import Purpose
+from mediatool_assets.domain.retention import Decision, Policy, contradictions, decide
+from mediatool_assets.domain.version import Version
+
+NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+COUNTS = st.integers(0, 4)
+POLICIES = st.builds(Policy, COUNTS, COUNTS, COUNTS, COUNTS, st.integers(0, 9), st.integers(0, 40))
+MINUTES = st.integers(0, 60 * 24 * 500)
+
+
+def before(minutes: int) -> datetime:
+    """A moment so long before now."""
+    return NOW - timedelta(minutes=minutes)
+
+
+@st.composite
+def inventories(draw: st.DrawFn) -> Inventory:
+    """Months of versions: complete or not, marked, locked, with databases in every state."""
+    versions = sorted({Version.at(before(m)) for m in draw(st.lists(MINUTES, max_size=25))})
+
+    def some(reason: str) -> dict[Version, str]:
+        chosen = draw(st.sets(st.sampled_from(versions), max_size=3)) if versions else set()
+        return {version: f"{reason} {version}" for version in sorted(chosen)}
+
+    purposes: dict[Version, Purpose | None] = {
+        v: draw(st.sampled_from(["daily_backup", "daily_backup", "testing", None]))
+        for v in versions
+    }
+    complete = {v: purpose for v, purpose in purposes.items() if purpose is not None}
+    states: st.SearchStrategy[DatabaseState] = st.sampled_from(
+        ["complete", "complete", "complete", "part", "unfinished", "foreign"]
+    )
+    databases = tuple(
+        FoundDatabase(
+            server,
+            f"{server}_{version}",
+            version,
+            draw(states),
+            made=draw(st.none() | MINUTES.map(before)),
+            ours=draw(st.booleans()),
+            busy=draw(st.sampled_from([None, None, None, "2 sessions use it"])),
+        )
+        for version in versions
+        for server in ("mongodb", "postgres")
+        if draw(st.booleans())
+    )
+    exports = tuple(
+        FoundExport(version, (metadata_key(version),), testing=purpose == "testing")
+        for version, purpose in purposes.items()
+        if purpose != "daily_backup"
+    )
+    copies = tuple(
+        FoundCopy(v, f"{v}-sanitized", before(draw(MINUTES)), draw(st.none() | st.just("locked")))
+        for v in versions
+        if draw(st.booleans())
+    )
+    return Inventory(complete, some("pinned"), some("locked"), databases, exports, copies)
+
+
+def after(found: Inventory, decisions: tuple[Decision, ...]) -> Inventory:
+    """What is left when the plan was carried out."""
+    kept = {(d.kind, d.name) for d in decisions if d.keep}
+    gone = {d.version for d in decisions if d.kind == "export" and not d.keep}
+    return Inventory(
+        {v: purpose for v, purpose in found.complete.items() if v not in gone},
+        found.protected,
+        found.locked,
+        tuple(d for d in found.databases if (d.server, d.name) in kept),
+        tuple(e for e in found.exports if ("export", str(e.version)) in kept),
+        tuple(c for c in found.copies if ("sanitized", c.key) in kept),
+    )
+
+
+@given(inventories(), POLICIES)
+def test_everything_has_one_decision_and_its_reason(found: Inventory, policy: Policy) -> None:
+    """Each database, export and copy is decided on once, and each decision says why."""
+    decisions = decide(found, policy, NOW)
+    names = [(d.kind, d.name) for d in decisions]
+    wanted = [(d.server, d.name) for d in found.databases]
+    wanted += [("export", str(e.version)) for e in found.exports]
+    wanted += [("sanitized", c.key) for c in found.copies]
+    assert sorted(names) == sorted(wanted)
+    assert all(d.reason for d in decisions)
+
+
+@given(inventories(), POLICIES)
+def test_what_must_stay_stays(found: Inventory, policy: Policy) -> None:
+    """The last complete version, what is pinned, locked, in use or not ours is never dropped."""
+    dropped = [d for d in decide(found, policy, NOW) if not d.keep]
+    of_versions = {d.version for d in dropped if d.kind != "sanitized"}
+    assert of_versions.isdisjoint({max(found.complete, default=None)})
+    assert of_versions.isdisjoint(found.protected)
+    assert of_versions.isdisjoint(found.locked)
+    names = {d.name for d in dropped}
+    untouchable = (d for d in found.databases if d.state == "foreign" or d.busy)
+    assert names.isdisjoint(d.name for d in untouchable)
+    assert names.isdisjoint(c.key for c in found.copies if c.lock)
+    for server in ("mongodb", "postgres"):
+        whole = [d for d in found.databases if (d.server, d.state) == (server, "complete")]
+        newest = max(whole, key=lambda d: d.version, default=None)
+        assert newest is None or newest.name not in names
+
+
+@given(inventories(), POLICIES)
+def test_a_day_is_given_to_every_run(found: Inventory, policy: Policy) -> None:
+    """Nothing of a version without metadata is dropped before a day has passed."""
+    young = (
+        decision
+        for decision in decide(found, policy, NOW)
+        if decision.version not in found.complete
+        and decision.kind != "sanitized"
+        and NOW - decision.version.moment < timedelta(days=1)
+    )
+    assert all(decision.keep for decision in young)
+
+
+@given(inventories(), POLICIES)
+def test_a_second_time_drops_nothing(found: Inventory, policy: Policy) -> None:
+    """What a plan leaves, the same policy keeps: with its metadata gone too."""
+    left = after(found, decide(found, policy, NOW))
+    assert [d for d in decide(left, policy, NOW) if not d.keep] == []
+
+
+@given(inventories(), POLICIES)
+def test_nothing_of_a_daily_version_leaves_the_bucket(found: Inventory, policy: Policy) -> None:
+    """Of exports only tests are dropped: ageing the others is the bucket's work."""
+    testing = {e.version for e in found.exports if e.testing}
+    dropped = {d.version for d in decide(found, policy, NOW) if d.kind == "export" and not d.keep}
+    assert dropped <= testing
+
+
+def nights(count: int, purpose: Purpose = "daily_backup") -> Inventory:
+    """So many versions, of 02:00 each night up to today's, each with its MongoDB database."""
+    versions = [Version.at(NOW.replace(hour=2) - timedelta(days=n)) for n in range(count)]
+    return Inventory(
+        dict.fromkeys(versions, purpose),
+        {},
+        {},
+        tuple(FoundDatabase("mongodb", f"mediatool_{v}", v, "complete") for v in versions),
+    )
+
+
+def test_generations() -> None:
+    """After 200 nights there are 7 days, 4 Sundays and the last of 3 months, by default."""
+    kept = [str(d.version)[:8] for d in decide(nights(200), Policy(), NOW) if d.keep]
+    days = ["20261123", "20261122", "20261121", "20261120", "20261119", "20261118", "20261117"]
+    assert kept == [*days, "20261115", "20261108", "20261031", "20260930"]
+
+
+def database(days: float, state: DatabaseState = "complete", **more: Any) -> FoundDatabase:
+    """A database of a version so many days old."""
+    version = Version.at(NOW - timedelta(days=days))
+    return FoundDatabase("mongodb", f"mediatool_{version}", version, state, **more)
+
+
+@pytest.mark.parametrize(
+    ("found", "keep", "reason"),
+    [
+        (database(0.5, "unfinished"), True, "a run may be in progress"),
+        (database(90, "unfinished", made=NOW - timedelta(hours=3)), True, "a run may be"),
+        (database(90, "unfinished", made=NOW - timedelta(hours=30)), False, "never finished"),
+        (database(2, "unfinished"), False, "never finished: begun 2 days ago"),
+        (database(0.9), True, "no metadata yet"),
+        (database(3, ours=False), True, "not in this bucket"),
+        (database(3), False, "no metadata in the bucket and is 3 days old"),
+        (database(3, "foreign"), True, "no load or restore made it"),
+        (database(3, busy="2 sessions use it"), True, "2 sessions use it"),
+    ],
+)
+def test_a_database_without_metadata(found: FoundDatabase, keep: bool, reason: str) -> None:
+    """It goes after a day, if it is ours; a load of an old version gets its day from its start."""
+    newer = database(0.1)
+    (decision, _) = decide(Inventory({}, {}, {}, (found, newer)), Policy(), NOW)
+    assert decision.keep is keep
+    assert reason in decision.reason
+
+
+@pytest.mark.parametrize(("age", "keep"), [(6.9, True), (7, False)])
+def test_tests_and_restores_have_their_days(age: float, keep: bool) -> None:
+    """A test's database, a part and a restored old database stay seven days."""
+    test = database(age)
+    part = database(200, "part", made=NOW - timedelta(days=age))
+    again = database(201, made=NOW - timedelta(days=age))
+    complete: dict[Version, Purpose] = {
+        test.version: "testing",
+        part.version: "daily_backup",
+        again.version: "daily_backup",
+    }
+    nightly = nights(1)
+    found = Inventory({**complete, **nightly.complete}, {}, {}, (test, part, again))
+    none = Policy(daily=0, weekly=0, monthly=0)
+    newest = nightly.databases
+    decisions = decide(Inventory(found.complete, {}, {}, (*found.databases, *newest)), none, NOW)
+    assert [d.keep for d in decisions] == [keep, keep, keep, True]
+
+
+@pytest.mark.parametrize(
+    ("policy", "rules", "words"),
+    [
+        (Policy(), LIFECYCLE, []),
+        (Policy(testing_days=3, sanitized_days=1), LIFECYCLE, []),
+        (Policy(testing_days=8), LIFECYCLE, ["rule testing deletes test exports at 7 days"]),
+        (Policy(sanitized_days=31), LIFECYCLE, ["rule sanitized deletes sanitized copies at 30"]),
+        (Policy(), [Rule("all", expire_days=5)], ["test exports", "sanitized", "metadata"]),
+        (Policy(), [Rule("m", prefix="postgres-exports/meta", expire_days=900)], ["metadata"]),
+        (Policy(), [Rule("other", tag=("a", "b"), expire_days=1)], []),
+        (Policy(), [Rule("raw", prefix="postgres-exports/raw/", expire_days=2)], ["test exports"]),
+    ],
+)
+def test_a_plan_and_the_buckets_rules(policy: Policy, rules: list[Rule], words: list[str]) -> None:
+    """A plan contradicts rules that delete sooner what it keeps; later ones leave it the work."""
+    found = list(contradictions(policy, [canonical(rule.document()) for rule in rules]))
+    assert len(found) == len(words)
+    assert all(word in says for word, says in zip(words, found, strict=True))
+    disabled = [{**canonical(rule.document()), "Status": "Disabled"} for rule in rules]
+    assert list(contradictions(policy, disabled)) == []
