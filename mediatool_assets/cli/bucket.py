@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from mediatool_assets.domain.bucket.posture import Control
     from mediatool_assets.flows.bucket import Applied, Plan
 
-app = typer.Typer(
-    help="What the bucket must be: `plan` shows it, `check` compares, `apply` sets what differs.",
-    no_args_is_help=True,
-)
+app = typer.Typer()
 
 DocumentName = Literal[
     "bucket-policy", "pipeline-role", "read-only-role", "rds-export-role", "rds-export-trust"
 ]
+
+
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> None:
+    """What the bucket must be: `plan` shows it, `check` compares, `apply` sets what differs."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()

@@ -44,6 +44,15 @@ def test_help_teaches_with_an_example(mediatool: Run, command: str) -> None:
     assert f"mediatool bucket {command}" in result.out.split("Example", 1)[1]
 
 
+def test_no_words_is_help(mediatool: Run) -> None:
+    """The group alone lists its commands; one that there is not is refused by name."""
+    result = mediatool("bucket")
+    assert (result.code, result.err) == (0, "")
+    assert all(f" {command} " in result.out for command in ("plan", "check", "apply"))
+    wrong = mediatool("bucket", "chek")
+    assert (wrong.code, "chek" in wrong.err) == (2, True)
+
+
 @pytest.mark.usefixtures("nowhere")
 def test_plan_asks_no_server(mediatool: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan needs the name of the bucket only; it tells rules, costs, departures, commands."""
