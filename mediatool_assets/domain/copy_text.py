@@ -1,6 +1,5 @@
 """From a row of the raw archive back to PostgreSQL: a line of COPY's text format."""
 
-import re
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -11,9 +10,9 @@ _ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _NULL = b"\\N"
 
-# COPY's text format escapes these; every other character stands for itself.
-_ESCAPED = re.compile(rb"[\\\n\r\t]")
-_ESCAPES = {b"\\": b"\\\\", b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t"}
+# COPY's text format escapes these, the backslash first; every other character stands for itself.
+# Searched one by one: four scans for a byte are faster than one for any of four.
+_ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\t", b"\\t"))
 
 
 def copied_columns(table: Table) -> tuple[Column, ...]:
@@ -80,4 +79,6 @@ def _element(value: bytes) -> str:
 
 
 def _escape(text: bytes) -> bytes:
-    return _ESCAPED.sub(lambda match: _ESCAPES[match[0]], text)
+    for character, escape in _ESCAPES:
+        text = text.replace(character, escape)
+    return text
