@@ -125,7 +125,8 @@ class Comparison(msgspec.Struct, frozen=True):
 
     ``timestamp`` is the moment of the comparison. ``verdict`` is ``same`` only where every table
     was compared, or has equal fingerprints, and the schemas are equal too; ``unknown`` where no
-    difference was found and something could not be compared.
+    difference was found and something could not be compared. ``left_out`` are tables that both
+    versions leave out on purpose, with the reason: no part of either, and so of no verdict.
     """
 
     timestamp: str
@@ -137,6 +138,7 @@ class Comparison(msgspec.Struct, frozen=True):
     schema_changes: tuple[SchemaChange, ...]
     errors: tuple[Problem, ...]
     details: dict[str, TableComparison]
+    left_out: dict[str, str] = {}
 
     @property
     def damaged(self) -> tuple[Problem, ...]:

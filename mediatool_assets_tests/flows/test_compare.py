@@ -249,6 +249,14 @@ def test_table_on_one_side_is_an_error_entry(tmp_path: Path, left_out: bool) -> 
     assert found.verdict != "same"
 
 
+def test_table_left_out_of_both_counts_for_nothing(tmp_path: Path) -> None:
+    """What both versions leave out on purpose is named, and the rest can be the same."""
+    excluded = [Exclusion("rates", "by setting", 2)]
+    sources = [archive(tmp_path, v, {BUYS: buys()}, excluded) for v in (ONE, TWO)]
+    found = compared(tmp_path, (sources[0], sources[1]))
+    assert (found.verdict, found.left_out) == ("same", {"rates": "by setting"})
+
+
 def _lie(manifest: Manifest) -> Manifest:
     """Give the first member another fingerprint."""
     first, *others = manifest.members

@@ -37,7 +37,7 @@ p { margin: .5rem 0 } .dim { color: var(--dim) }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; background: var(--card); width: 100%%; font-size: .92rem }
 th, td { text-align: left; padding: .35rem .7rem; border: 1px solid var(--line);
-  overflow-wrap: anywhere; vertical-align: top }
+  overflow-wrap: break-word; vertical-align: top }
 th { position: relative; white-space: nowrap }
 .sortable th { cursor: pointer } .sortable th:hover { color: var(--changed) }
 th[aria-sort=ascending]::after { content: " ▲" } th[aria-sort=descending]::after { content: " ▼" }
@@ -92,6 +92,8 @@ def _parts(comparison: Comparison) -> Iterator[str]:
     yield f"<p class='dim'>Compared at {escape(comparison.timestamp)}.</p>"
     yield from _cards(comparison)
     yield from _section("Not compared", _problems(comparison))
+    left_out = _table(("Table", "Why"), comparison.left_out.items())
+    yield from _section("Left out of both", left_out)
     yield from _section("Where rows differ", _rows_chart(comparison))
     yield from _section("Which columns changed", _columns_chart(comparison))
     yield from _section("Schema changes", _schema(comparison))
@@ -130,9 +132,10 @@ def _schema(comparison: Comparison) -> str:
         for c in comparison.schema_changes
     )
     heads = "<tr><th>Severity</th><th>Table</th><th>Change</th></tr>"
-    return f"<table class='sortable'><thead>{heads}</thead><tbody>{rows}</tbody></table>" * bool(
-        rows
-    )
+    return (
+        f"<div class='scroll'><table class='sortable'><thead>{heads}</thead><tbody>{rows}</tbody>"
+        "</table></div>"
+    ) * bool(rows)
 
 
 def _rows_chart(comparison: Comparison) -> str:

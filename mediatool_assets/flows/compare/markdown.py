@@ -25,6 +25,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         ("what", "version", "why"),
         ((p.table or "the archive", p.version, p.reason) for p in comparison.errors),
     )
+    yield from _section("Left out of both", ("table", "why"), comparison.left_out.items())
     yield from _section(
         "Schema changes",
         ("severity", "table", "change"),

@@ -123,6 +123,11 @@ class _Archive:
                 self.reader.source.name, f"its schema.json cannot be read ({error})"
             ) from error
 
+    @property
+    def excluded(self) -> dict[str, str]:
+        """The tables that were left out on purpose, with the reason."""
+        return {e.table: e.reason for e in self.manifest.exclusions}
+
     def table(self, name: str) -> TableSide:
         """One table that it has."""
         return TableSide(self.reader.source, self.schema.table(name), self.manifest.tables()[name])
@@ -132,9 +137,8 @@ class _Archive:
         known = {t.name for t in self.schema.tables}
         if table in self.manifest.tables():
             return None if table in known else "its schema.json does not know the table"
-        for exclusion in self.manifest.exclusions:
-            if exclusion.table == table:
-                return f"the table was left out: {exclusion.reason}"
+        if table in self.excluded:
+            return f"the table was left out: {self.excluded[table]}"
         return "the archive lacks the table" if table in known else "there is no such table"
 
 
@@ -157,7 +161,8 @@ class _Run:
         """Compare schemas and every table."""
         one, two = self._sides
         changes = schema_changes(one.schema, two.schema)
-        details = dict(self._tables())
+        left_out = {t: r for t, r in two.excluded.items() if t in one.excluded}
+        details = dict(self._tables(set(left_out)))
         errors = tuple(self._errors)
         records = (one.manifest.rows, two.manifest.rows)
         return Comparison(
@@ -170,11 +175,13 @@ class _Run:
             schema_changes=changes,
             errors=errors,
             details=details,
+            left_out=left_out,
         )
 
-    def _tables(self) -> Iterator[tuple[str, TableComparison]]:
+    def _tables(self, left_out: set[str]) -> Iterator[tuple[str, TableComparison]]:
         one, two = self._sides
-        names = sorted({t.name for side in self._sides for t in side.schema.tables})
+        known = {t.name for side in self._sides for t in side.schema.tables}
+        names = sorted(known - left_out)
         for number, name in enumerate(names):
             self._progress(name, number, len(names))
             reasons = {side.name: side.missing(name) for side in (one, two)}
