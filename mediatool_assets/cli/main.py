@@ -20,6 +20,7 @@ from mediatool_assets.cli import (
     comparing,
     restoring,
     runs,
+    sanitizing,
     servers,
     source,
     verifying,
@@ -45,6 +46,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "What there is": (versions.versions, versions.latest, versions.show, versions.fetch),
     "What changed": (comparing.compare,),
     "Back again": (restoring.restore, verifying.verify),
+    "Without personal data": (sanitizing.sanitize,),
 }
 COMMANDS = tuple(command for commands in _PANELS.values() for command in commands)
 """Every command, in the order in which --help lists them; its name is the function's."""

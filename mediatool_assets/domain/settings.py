@@ -8,6 +8,7 @@ from typing import NewType, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.masking.key import MaskingKey
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class Settings:
     s3_object_lock_days: int | None = None
     s3_log_bucket: str | None = None
     rds_instance: str | None = None
+    masking_key: MaskingKey | None = field(default=None, repr=False)
     model: Path = SHIPPED_MODEL
     exclude_tables: frozenset[str] = frozenset()
     workers: int = 2
@@ -54,6 +56,7 @@ class Settings:
             s3_object_lock_days=read("S3_OBJECT_LOCK_DAYS", _days, None),
             s3_log_bucket=read("S3_LOG_BUCKET", _word, None),
             rds_instance=read("RDS_INSTANCE", _word, None),
+            masking_key=read("MASKING_KEY", MaskingKey.parse, None),
             model=read("MODEL", _file, SHIPPED_MODEL),
             exclude_tables=read("EXCLUDE_TABLES", _names, frozenset()),
             workers=read("WORKERS", _count, os.cpu_count() or 1),

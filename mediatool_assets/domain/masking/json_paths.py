@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from mediatool_assets.domain.masking.rules import Rule
+from mediatool_assets.domain.masking.rules import Rule, Verb
 
 Leaf = Callable[[bytes, Rule], bytes]
 
@@ -25,9 +25,14 @@ class Unclassified(Exception):
 class Node:
     """Where paths part: at the names of an object, any name of it, or the items of an array."""
 
+    path: str = ""
     rule: Rule | None = None
     names: dict[str, "Node"] = field(default_factory=dict)
     items: "Node | None" = None
+
+    def below(self, name: str) -> str:
+        """The path of a name in the object that is here."""
+        return f"{self.path}.{name}" if self.path else name
 
 
 ANY = "*"
@@ -43,9 +48,9 @@ def path_tree(rule: Rule) -> Node:
             if node.rule is not None:
                 raise ValueError(f"{path} is within a path that has a rule of its own")
             if step:
-                node = node.names.setdefault(step, Node())
+                node = node.names.setdefault(step, Node(node.below(step)))
             else:
-                node.items = node.items or Node()
+                node.items = node.items or Node(f"{node.path}[]")
                 node = node.items
         if node.rule is not None or node.names or node.items:
             raise ValueError(f"{path} has a rule already, or paths within it have one")
@@ -65,31 +70,32 @@ def steps(path: str) -> list[str]:
     return found
 
 
-def masked(
-    document: bytes, tree: Node, otherwise: Rule | None, leaf: Leaf, path: str = ""
-) -> bytes:
+def masked(document: bytes, tree: Node, otherwise: Rule | None, leaf: Leaf) -> bytes:
     """The document with each place masked by its rule; raises Unclassified, msgspec.DecodeError.
 
     Spaced as jsonb writes it. What a rule keeps is kept to the byte, as are all names.
     """
-    if tree.rule is not None:
-        return leaf(document, tree.rule)
+    rule = tree.rule
+    if rule is not None:
+        return document if rule.verb is Verb.KEEP else leaf(document, rule)
     if tree.names and document.startswith(b"{"):
         parts = []
         for name, value in _OBJECT.decode(document).items():
-            child = tree.names.get(name) or tree.names.get(ANY) or _NOWHERE
-            made = masked(bytes(value), child, otherwise, leaf, f"{path}.{name}" if path else name)
+            child = tree.names.get(name) or tree.names.get(ANY)
+            if child is not None:
+                made = masked(bytes(value), child, otherwise, leaf)
+            elif otherwise is not None:
+                made = leaf(bytes(value), otherwise)
+            else:
+                raise Unclassified(tree.below(name))
             parts.append(msgspec.json.encode(name) + b": " + made)
         return b"{" + b", ".join(parts) + b"}"
     if tree.items is not None and document.startswith(b"["):
         values = _ARRAY.decode(document)
-        items = [masked(bytes(v), tree.items, otherwise, leaf, f"{path}[]") for v in values]
+        items = [masked(bytes(v), tree.items, otherwise, leaf) for v in values]
         return b"[" + b", ".join(items) + b"]"
     if document == b"null":
         return document
     if otherwise is None:
-        raise Unclassified(path)
+        raise Unclassified(tree.path)
     return leaf(document, otherwise)
-
-
-_NOWHERE = Node()

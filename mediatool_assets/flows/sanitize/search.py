@@ -60,23 +60,24 @@ def texts(value: object) -> Iterator[str]:
 
 
 def document_texts(
-    value: object, tree: Node | None, otherwise: Rule | None, path: str = ""
+    value: object, tree: Node | None, otherwise: Rule | None
 ) -> Iterator[tuple[str, Rule, str]]:
     """``(path, rule, text)`` for every text in a document: the rule is that of its place."""
     if tree is not None and tree.rule is None:
         if tree.names and isinstance(value, dict):
             for name, part in value.items():
-                yield path, _NAME, name
+                yield tree.path, _NAME, name
                 child = tree.names.get(name) or tree.names.get(ANY)
-                yield from document_texts(part, child, otherwise, f"{path}.{name}")
+                yield from document_texts(part, child, otherwise)
             return
         if tree.items is not None and isinstance(value, list):
             for part in value:
-                yield from document_texts(part, tree.items, otherwise, f"{path}[]")
+                yield from document_texts(part, tree.items, otherwise)
             return
     rule = tree.rule if tree is not None and tree.rule is not None else otherwise or REDACT
+    path = tree.path if tree is not None else "otherwise"
     for text in texts(value):
-        yield path if tree is not None else "otherwise", rule, text
+        yield path, rule, text
 
 
 def parsed(text: str) -> object:

@@ -1,0 +1,162 @@
+"""``sanitize``: a version's raw archive with pseudonyms, and the proof of it beside."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
+
+import typer
+
+from mediatool_assets.cli.environment import settings
+from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
+from mediatool_assets.domain.errors import BadSettings, Misuse
+from mediatool_assets.domain.settings import Settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.archive.reader import Bytes
+    from mediatool_assets.flows.sanitize import Place
+    from mediatool_assets.stores.s3 import S3Objects
+
+
+def sanitize(
+    source: Annotated[
+        str,
+        typer.Option("--input", metavar="X", help="A raw archive (file, s3:// URI) or a version."),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            metavar="Y",
+            help="A file or s3:// URI; a bucket alone: the usual key in it.",
+        ),
+    ],
+    rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rules; else those of the media tool.")
+    ] = None,
+    unclassified: Annotated[
+        Literal["stop", "redact"],
+        typer.Option(help="What to do with a column that no rule covers."),
+    ] = "stop",
+    json: Json = False,
+) -> None:
+    """Make a copy without anything personal or confidential, and prove it.
+
+    Needs MEDIATOOL_MASKING_KEY: `openssl rand -hex 32` makes one. The same key gives the same
+    pseudonyms every day. Beside the archive come a report as JSON and as HTML. Where an original
+    value is still found, nothing is published. The rules' language is in docs/sanitizing.md.
+
+    Examples:
+
+        mediatool sanitize --input $(mediatool latest) --output s3://media-tool-backups
+        mediatool sanitize --input 20250621-143000-raw.tar.gz --output for-tests.tar.gz
+        mediatool sanitize --input 20250621-143000 --output copy.tar.gz --rules ours.yaml
+    """
+    servers = _is_uri(source) or _is_uri(output) or not _is_file(source)
+    own = settings() if servers else Settings.parse(os.environ)
+    if own.masking_key is None:
+        raise BadSettings(["MEDIATOOL_MASKING_KEY is not set", "`openssl rand -hex 32` makes one"])
+    from mediatool_assets.archive.reader import ArchiveReader
+    from mediatool_assets.domain.keys import archive_key
+    from mediatool_assets.domain.version import Version
+    from mediatool_assets.flows.model_file import load_model
+    from mediatool_assets.flows.pool import worker_pool
+    from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
+    from mediatool_assets.flows.sanitize import sanitize as make
+
+    loaded = load_rules(rules or SHIPPED_RULES)
+    archive = _source(source, own)
+    place, key = _place(output, own)
+    if not key:
+        key = archive_key("sanitized", Version.parse(ArchiveReader(archive).manifest.version))
+    with (
+        working(f"sanitizing {source}") as progress,
+        tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
+        worker_pool(own.workers) as pool,
+    ):
+        published = make(
+            archive,
+            place,
+            key,
+            pool,
+            loaded,
+            own.masking_key,
+            Path(scratch),
+            model=load_model(own.model),
+            redact_unclassified=unclassified == "redact",
+            progress=progress,
+        )
+    if json:
+        print_json(published.report)
+        return
+    proof = published.report.proof
+    print_facts(
+        {
+            "archive": published.uri,
+            "rows": sum(published.report.rows.values()),
+            "values masked": sum(published.report.counts.values()),
+            "originals searched for": proof.searched,
+            "found": len(proof.leaks),
+            "report": published.reports[1],
+        }
+    )
+    for warning in published.report.warnings:
+        typer.echo(f"warning: {warning}")
+    note(f"the same as JSON: {published.reports[0]}")
+
+
+def _is_uri(given: str) -> bool:
+    return given.startswith("s3://")
+
+
+def _is_file(given: str) -> bool:
+    return given.endswith((".tar.gz", ".tgz")) or "/" in given or Path(given).exists()
+
+
+def _source(given: str, own: Settings) -> "Bytes":
+    from mediatool_assets.archive.reader import LocalFile
+    from mediatool_assets.domain.errors import NotFound
+    from mediatool_assets.domain.keys import archive_key
+    from mediatool_assets.domain.version import Version
+
+    if _is_uri(given):
+        bucket, key = _uri(given)
+        if not key:
+            raise Misuse(f"{given} names a bucket; name an archive in it, or a version")
+        return _bucket(bucket, own).open(key)
+    if _is_file(given):
+        if not Path(given).is_file():
+            raise NotFound(f"{given} is not there; name an archive that `mediatool fetch` brought")
+        return LocalFile(Path(given))
+    from mediatool_assets.flows import catalog
+
+    version, objects = Version.parse(given), _bucket(own.s3_bucket, own)
+    catalog.read(objects, version)  # only a complete version is offered
+    return objects.open(archive_key("raw", version))
+
+
+def _place(given: str, own: Settings) -> tuple["Place", str]:
+    """Where to, and under which name; an empty name means the usual one."""
+    from mediatool_assets.flows.sanitize import Folder
+
+    if _is_uri(given):
+        bucket, key = _uri(given)
+        return _bucket(bucket, own), key
+    path = Path(given)
+    if not path.name or path.is_dir():
+        raise Misuse(f"--output {given!r} is a directory; name the archive in it")
+    return Folder(path.parent), path.name
+
+
+def _uri(text: str) -> tuple[str, str]:
+    parts = urlsplit(text)
+    return parts.netloc, parts.path.strip("/")
+
+
+def _bucket(name: str, own: Settings) -> "S3Objects":
+    from dataclasses import replace
+
+    from mediatool_assets.stores.s3 import S3Objects
+
+    return S3Objects.of(replace(own, s3_bucket=name))
