@@ -108,6 +108,8 @@ class _Decider:
             return True, reason
         if found.state == "unfinished":
             return self._of_unfinished(found)
+        if (reason := self._grace(found)) is not None:
+            return True, reason
         if found.version not in self._found.complete:
             return self._of_unknown(found)
         return self._of_age(found)
@@ -137,21 +139,22 @@ class _Decider:
             return True, "its version is not in this bucket, and nothing says that it ever was"
         return False, f"its version has no metadata in the bucket and is {_days(age)} old"
 
+    def _grace(self, found: FoundDatabase) -> str | None:
+        """Why a database stays that somebody restored lately, whatever its version's age."""
+        made, limit = found.made, timedelta(days=self._policy.testing_days)
+        if made is None or made - found.version.moment <= _A_RUN or self._age(made) >= limit:
+            return None
+        return f"restored {_days(self._age(made))} ago, kept for {limit.days}"
+
     def _of_age(self, found: FoundDatabase) -> tuple[bool, str]:
-        limit = timedelta(days=self._policy.testing_days)
-        restored = found.made is not None and found.made - found.version.moment > _A_RUN
-        if restored and found.made is not None and (age := self._age(found.made)) < limit:
-            return True, f"restored {_days(age)} ago, kept for {limit.days}"
         if found.state == "part":
-            if (age := self._age(found.made or found.version.moment)) < limit:
-                return True, f"a part of its version, {_days(age)} of {limit.days} days old"
-            return False, f"a part of its version, {_days(age)} old"
+            age = self._age(found.version.moment)
+            limit = timedelta(days=self._policy.testing_days)
+            return age < limit, f"a part of its version, {_days(age)} old; kept for {limit.days}"
         if self._found.complete[found.version] == "testing":
             return self._of_testing(found.version)
         generation = self._generations[found.server].get(found.version)
-        if generation is not None:
-            return True, generation
-        return False, f"older than {self._policy}"
+        return generation is not None, generation or f"older than {self._policy}"
 
     def _of_testing(self, version: Version) -> tuple[bool, str]:
         age, limit = self._age(version.moment), self._policy.testing_days

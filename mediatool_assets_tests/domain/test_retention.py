@@ -18,7 +18,7 @@ from mediatool_assets.domain.inventory import (
 )
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.retention import Decision, Policy, contradictions, decide
+from mediatool_assets.domain.retention import Decision, Kind, Policy, contradictions, decide
 from mediatool_assets.domain.version import Version
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -95,7 +95,7 @@ def test_everything_has_one_decision_and_its_reason(found: Inventory, policy: Po
     """Each database, export and copy is decided on once, and each decision says why."""
     decisions = decide(found, policy, NOW)
     names = [(d.kind, d.name) for d in decisions]
-    wanted = [(d.server, d.name) for d in found.databases]
+    wanted: list[tuple[Kind, str]] = [(d.server, d.name) for d in found.databases]
     wanted += [("export", str(e.version)) for e in found.exports]
     wanted += [("sanitized", c.key) for c in found.copies]
     assert sorted(names) == sorted(wanted)
