@@ -4,8 +4,15 @@ import os
 
 import dagster as dg
 
+from mediatool_assets.defs.checks import (
+    mongodb_checks,
+    raw_checks,
+    transformed_checks,
+    version_checks,
+)
 from mediatool_assets.defs.dead_runs import dead_run_sensor
 from mediatool_assets.defs.dumped import dump_layer
+from mediatool_assets.defs.freshness import check_on_time, on_time_sensor, with_freshness
 from mediatool_assets.defs.io_managers import io_managers
 from mediatool_assets.defs.jobs import DAILY, ON_DEMAND
 from mediatool_assets.defs.mongodb import mongodb_layer
@@ -31,15 +38,24 @@ def definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *source_tables(tables),
-            raw_layer(tables),
-            transformed_layer(model, collections),
-            mongodb_layer(list(collections)),
-            dump_layer(list(collections)),
-            publication(),
+            *with_freshness(
+                raw_layer(tables),
+                transformed_layer(model, collections),
+                mongodb_layer(list(collections)),
+                dump_layer(list(collections)),
+                publication(),
+            ),
+        ],
+        asset_checks=[
+            raw_checks(tables, model),
+            *transformed_checks(model, collections),
+            mongodb_checks(collections),
+            version_checks(),
+            check_on_time,
         ],
         jobs=[DAILY, ON_DEMAND],
         schedules=[daily_export_schedule],
-        sensors=[dead_run_sensor],
+        sensors=[dead_run_sensor, on_time_sensor],
         resources={"platform": platform, **io_managers(platform)},
         executor=dg.in_process_executor,
     )

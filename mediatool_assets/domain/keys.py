@@ -19,6 +19,11 @@ def archive_key(kind: Kind, version: Version) -> str:
             return f"postgres-exports/{kind}/{version.partition}/{version}-{kind}.tar.gz"
 
 
+def archive_prefix(kind: Literal["raw", "transformed", "sanitized"], partition: str) -> str:
+    """The prefix that holds every archive of the kind of one day."""
+    return f"postgres-exports/{kind}/{partition}/"
+
+
 def metadata_key(version: Version) -> str:
     """The bucket key of the metadata file, whose presence makes the version complete."""
     return f"{METADATA_PREFIX}{version.partition}/{version}.json"

@@ -37,8 +37,8 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
 class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
     """The transformed archive. ``size_mb`` is 10**6 bytes of uncompressed BSON.
 
-    ``unresolved`` counts references that found nothing by ``collection.field``, ``losses`` values by
-    ``table.column`` and kind; later versions are held against both.
+    ``unresolved`` counts references that found nothing by ``collection.field``, ``losses`` the
+    values by ``table.column`` and kind; later versions are held against both.
     """
 
     path: str

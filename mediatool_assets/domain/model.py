@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mediatool_assets.domain.expectations import LEARNT, Bounds
 from mediatool_assets.domain.names import camel_case
 
 
@@ -166,12 +167,15 @@ class SourceTable:
     """A table that the model knows, with its natural key; empty means the database's own.
 
     ``columns`` are those that the model's author knew; any other is drift. Empty means not said.
+    ``bounds`` say what the table may lose and gain from one version to the next; no document
+    depends on them, and so the model's digest does not either.
     """
 
     name: str
     key: tuple[str, ...]
     line: int
     columns: tuple[str, ...] = ()
+    bounds: Bounds = field(default=LEARNT, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from mediatool_assets.domain import model as m
 from mediatool_assets.domain.errors import BadModel
+from mediatool_assets.domain.expectations import Bounds
 from mediatool_assets.domain.model_checks import mistakes
 from mediatool_assets.domain.names import camel_case
 
@@ -87,13 +88,24 @@ class _ModelReader:
     def _source_table(self, name: str, node: Node, line: int) -> m.SourceTable:
         if not isinstance(node, MappingNode):
             return m.SourceTable(name, self._words(node), line)
-        parts = self._parts(node, ("key", "columns"), f"table {name}")
+        known = ("key", "columns", "may_lose", "may_gain")
+        parts = self._parts(node, known, f"table {name}")
         key = self._words(parts["key"]) if "key" in parts else ()
         columns = self._words(parts["columns"]) if "columns" in parts else ()
         for column in key:
             if columns and column not in columns:
                 self._wrong(parts["key"], f"table {name}: the key's {column} is not in columns")
-        return m.SourceTable(name, key, line, columns)
+        bounds = Bounds(self._share(parts.get("may_lose")), self._share(parts.get("may_gain")))
+        return m.SourceTable(name, key, line, columns, bounds)
+
+    def _share(self, node: Node | None) -> float | None:
+        """A percentage as a share: 0.6 of ``60%``."""
+        if node is None:
+            return None
+        match = re.fullmatch(r"(\d+)%", text := self._text(node))
+        if match is None:
+            self._wrong(node, f"{text!r} is not a percentage; write 60%")
+        return int(match[1]) / 100 if match else None
 
     def _one_to_one(
         self, node: Node | None, sources: dict[str, m.SourceTable]

@@ -1,0 +1,191 @@
+"""What is expected of a version, and what was found: pure judgements on figures.
+
+A table's rows are held against the last versions by bounds that are learnt from them. The floors
+keep a calm history from making the bounds tight, and small tables from failing over a few rows; the
+ceiling keeps one bad night from excusing the next.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+from typing import Literal
+
+from mediatool_assets.domain.schema_changes import SchemaChange
+
+HISTORY = 14
+"""Versions that are looked back on: two weeks of nights."""
+
+_LOSS_FLOOR, _LOSS_CEILING = 0.1, 0.5
+_GAIN_FLOOR = 0.5
+_FEW_ROWS = 10  # lost: less says nothing of a small table
+_SOME_ROWS = 100  # gained
+_LEARNT = 2  # times the largest change of the history
+_COUNT_FLOOR = 10  # unresolved references or losses more than ever
+_COUNT_SHARE = 1.5  # times as many as ever
+
+Outcome = Literal["passed", "warned", "failed", "unknown"]
+"""From best to worst; ``unknown``: it could not be checked, which is not passed."""
+
+OUTCOMES: tuple[Outcome, ...] = ("passed", "warned", "failed", "unknown")
+
+Figure = int | float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found. ``reason`` names the thing, and what is wrong where something is."""
+
+    outcome: Outcome
+    reason: str
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Shares of a table's rows that it may lose and gain; None is learnt. 1.0 may lose all."""
+
+    may_lose: float | None = None
+    may_gain: float | None = None
+
+
+LEARNT = Bounds()
+
+
+def together(findings: Iterable[Finding]) -> Finding:
+    """One finding of several on one thing: the worst outcome, its reasons, and all figures."""
+    findings = list(findings)
+    worst = max((f.outcome for f in findings), key=OUTCOMES.index)
+    reasons = [f.reason for f in findings if worst == "passed" or f.outcome != "passed"]
+    figures = {name: figure for f in findings for name, figure in f.figures.items()}
+    return Finding(worst, "; ".join(reasons), figures)
+
+
+def counted(table: str, snapshot: int | None, archive: int, damage: str | None) -> Finding:
+    """The rows that PostgreSQL counted against those in the archive, as it was read again."""
+    figures: dict[str, Figure] = {"rows_in_snapshot": snapshot, "rows_in_archive": archive}
+    if damage is not None:
+        return Finding("failed", f"{table}: {damage}", figures)
+    if snapshot is None:
+        return Finding("unknown", f"{table}: its archive does not say what the source had", figures)
+    if snapshot != archive:
+        reason = f"{table}: the source had {snapshot} rows, the archive has {archive}"
+        return Finding("failed", reason, figures)
+    return Finding("passed", f"{table}: {archive} rows, as in the source", figures)
+
+
+def rows_as_usual(
+    table: str, rows: int, history: Sequence[int], bounds: Bounds = LEARNT
+) -> Finding:
+    """The rows of a table against its earlier versions, oldest first.
+
+    Against the version before, the bound is twice the largest change that the history saw; against
+    the usual (the history's median), which is nights away, twice that.
+    """
+    if not history:
+        return Finding("passed", f"{table}: no earlier version has it", {"rows": rows})
+    may_lose, may_gain = _bounds(history, bounds)
+    previous, usual = history[-1], median(history)
+    figures: dict[str, Figure] = {
+        "rows": rows,
+        "rows_before": previous,
+        "rows_usually": usual,
+        "change_percent": _percent(rows, previous),
+        "may_lose_percent": round(100 * may_lose, 1),
+        "may_gain_percent": round(100 * may_gain, 1),
+        "versions_compared": len(history),
+    }
+    if rows == 0 and max(previous, usual) > 0 and may_lose < 1:
+        reason = f"{table}: is empty, and had {previous or usual:g} rows"
+        return Finding("failed", reason, figures)
+    for what, reference, factor in (("had", previous, 1), ("usually has", usual, 2)):
+        lose, gain = may_lose * factor, may_gain * factor
+        if bounds.may_lose is None:
+            lose = min(_LOSS_CEILING, lose)
+        if reference - rows > max(lose * reference, _FEW_ROWS):
+            reason = f"{table}: {rows} rows, and {what} {reference:g}: more than {lose:.0%} less"
+            return Finding("failed", reason, figures)
+        if rows - reference > max(gain * reference, _SOME_ROWS):
+            reason = f"{table}: {rows} rows, and {what} {reference:g}: more than {gain:.0%} more"
+            return Finding("warned", reason, figures)
+    return Finding("passed", f"{table}: {rows} rows, and had {previous}", figures)
+
+
+def _bounds(history: Sequence[int], given: Bounds) -> tuple[float, float]:
+    changes = [(after - before) / before for before, after in pairwise(history) if before]
+    lost, gained = max((-c for c in changes), default=0), max(changes, default=0)
+    may_lose, may_gain = given.may_lose, given.may_gain
+    if may_lose is None:
+        may_lose = min(_LOSS_CEILING, max(_LOSS_FLOOR, _LEARNT * lost))
+    if may_gain is None:
+        may_gain = max(_GAIN_FLOOR, _LEARNT * gained)
+    return may_lose, may_gain
+
+
+def _percent(rows: int, previous: int) -> float | None:
+    return round(100 * (rows - previous) / previous, 2) if previous else None
+
+
+def counts_as_usual(
+    things: str,
+    counts: Mapping[str, int],
+    history: Sequence[Mapping[str, int]],
+    above: Literal["warned", "failed"],
+) -> Finding:
+    """Counts of what should be rare, by name, against the most that each had in the history."""
+    figures: dict[str, Figure] = {name: count for name, count in counts.items() if count}
+    total = sum(counts.values())
+    if not history:
+        return Finding("passed", f"{total} {things}; no earlier version to compare with", figures)
+    wrong = []
+    for name, count in sorted(counts.items()):
+        most = max(earlier.get(name, 0) for earlier in history)
+        if count > max(_COUNT_SHARE * most, most + _COUNT_FLOOR):
+            wrong.append(f"{name}: {count} {things}, and {most} at most before")
+            figures[f"{name} (most before)"] = most
+    if wrong:
+        return Finding(above, "; ".join(wrong), figures)
+    return Finding("passed", f"{total} {things}, no more than usual", figures)
+
+
+def schema_kept(thing: str, changes: Sequence[SchemaChange]) -> Finding:
+    """What changed in the columns since the version before: breaking fails, a warning warns."""
+    figures: dict[str, Figure] = {"schema_changes": len(changes)}
+    grave = [c for c in changes if c.severity != "information"]
+    if not grave:
+        return Finding("passed", f"{thing}: columns as before", figures)
+    broken = any(change.severity == "breaking" for change in grave)
+    reason = f"{thing}: " + "; ".join(map(str, grave))
+    return Finding("failed" if broken else "warned", reason, figures)
+
+
+def accounted(raw: Mapping[str, int], homes: Mapping[str, Mapping[str, int]]) -> Finding:
+    """The rows of the raw archive against those that the transform took in and gave a home."""
+    wrong = [f"{table}: in one of both archives only" for table in sorted(raw.keys() ^ homes)]
+    for table in sorted(raw.keys() & homes):
+        went = sum(rows for home, rows in homes[table].items() if home != "in")
+        if not raw[table] == homes[table].get("in") == went:
+            taken = homes[table].get("in")
+            wrong.append(f"{table}: {raw[table]} rows, {taken} taken in, {went} with a home")
+    figures: dict[str, Figure] = {"rows": sum(raw.values()), "tables": len(raw)}
+    for home in sorted({home for by_home in homes.values() for home in by_home} - {"in"}):
+        figures[f"rows_{home}"] = sum(by_home.get(home, 0) for by_home in homes.values())
+    if wrong:
+        return Finding("failed", "; ".join(wrong), figures)
+    return Finding("passed", f"{figures['rows']} rows of {len(raw)} tables have a home", figures)
+
+
+def equal_documents(
+    name: str, expected: str | None, found: str | None, live: int | None = None
+) -> Finding:
+    """The documents of a collection in two stores, as ``count:fingerprint``; and counted now."""
+    count = int(expected.partition(":")[0]) if expected else None
+    figures: dict[str, Figure] = {"documents": count, "fingerprint": expected}
+    if live is not None:
+        figures["documents_now"] = live
+    if expected is None or expected != found:
+        figures["fingerprint_found"] = found
+        return Finding("failed", f"{name}: {found or 'nothing'} instead of {expected}", figures)
+    if live is not None and live != count:
+        return Finding("failed", f"{name}: {live} documents, and {count} were loaded", figures)
+    return Finding("passed", f"{name}: {count} documents in both", figures)
