@@ -35,7 +35,10 @@ def test_every_variable(tmp_path: Path) -> None:
         "S3_BUCKET": "b",
         "S3_ENDPOINT_URL": "http://h:1",
         "S3_KMS_KEY_ID": "k",
+        "S3_OBJECT_LOCK_DAYS": "30",
+        "S3_LOG_BUCKET": "logs",
         "RDS_INSTANCE": "i",
+        "MASKING_KEY": bytes(range(32)).hex(),
         "MODEL": str(model),
         "EXCLUDE_TABLES": "a, b,,c ",
         "WORKERS": "7",
@@ -59,6 +62,7 @@ def test_all_problems_at_once() -> None:
         "MEDIATOOL_MONGODB_URL": SECRET,
         "MEDIATOOL_S3_ENDPOINT_URL": "localhost:8333",
         "MEDIATOOL_S3_BUCKET": "two words",
+        "MEDIATOOL_S3_OBJECT_LOCK_DAYS": "0",
         "MEDIATOOL_WORKERS": "0",
         "MEDIATOOL_MODEL": "/no/such/file.yaml",
     }
