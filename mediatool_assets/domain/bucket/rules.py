@@ -2,8 +2,8 @@
 
 Sources: "Transitioning objects using Amazon S3 Lifecycle", "Lifecycle configuration elements" and
 "How Amazon S3 handles conflicts in lifecycle configurations" in the S3 user guide, and AWS's own
-answers as its users have reported them. Of MFA delete, the number of rules and size filters no answer
-was found reported: there the message is the guide's sentence, or made after its neighbour.
+answers as its users have reported them. Of MFA delete, the number of rules and size filters no
+answer was found reported: there the message is the guide's sentence, or made after its neighbour.
 """
 
 from collections.abc import Iterator, Sequence
