@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class VersionMade(msgspec.Struct, frozen=True):
-    """One version and the run that made it; ``str`` is its line for people."""
+    """One version and the run that made it; ``str`` tells people, each warning on its line.
+
+    ``homes`` says how many rows became documents, were embedded, ...: together they are ``rows``.
+    """
 
     version: str
     partition: str
@@ -29,16 +32,22 @@ class VersionMade(msgspec.Struct, frozen=True):
     tables: int
     documents: int
     collections: int
+    homes: dict[str, int]
     metadata: str
     warnings: tuple[str, ...]
 
     def __str__(self) -> str:
-        count = len(self.warnings)
-        warned = f"; {count} warning{'s' * (count > 1)}" if count else ""
-        return (
-            f"{self.version}: {self.rows:,} rows of {self.tables} tables in, "
-            f"{self.documents:,} documents of {self.collections} collections out{warned}"
+        others = "".join(
+            f" + {count:,} {home.replace('_', ' ')}"
+            for home, count in self.homes.items()
+            if count and home != "documents"
         )
+        lines = [
+            f"{self.version}: {self.rows:,} rows of {self.tables} tables = "
+            f"{self.homes.get('documents', 0):,} documents{others}; "
+            f"{self.collections} collections"
+        ]
+        return "\n".join([*lines, *(f"  warning: {warning}" for warning in self.warnings)])
 
 
 def version_made(run: Run, objects: "S3Objects") -> VersionMade:
@@ -56,6 +65,7 @@ def version_made(run: Run, objects: "S3Objects") -> VersionMade:
         tables=exports.raw.tables_exported,
         documents=sum(exports.transformed.documents.values()),
         collections=len(exports.transformed.collections),
+        homes=exports.transformed.homes,
         metadata=objects.uri(metadata_key(metadata.version)),
         warnings=metadata.warnings,
     )

@@ -37,7 +37,9 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
 class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
     """The transformed archive. ``size_mb`` is 10**6 bytes of uncompressed BSON.
 
-    ``unresolved`` counts references that found nothing by ``collection.field``, ``losses`` the
+    ``homes`` says what became of every source row: ``documents``, ``embedded`` in one, in a
+    collection of ``orphans``, ``folded`` into references, ``left_out`` by the model. ``unresolved``
+    counts references that found nothing by ``collection.field``, ``losses`` the
     values by ``table.column`` and kind; later versions are held against both.
     """
 
@@ -47,6 +49,7 @@ class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str
     size_bytes: int
     documents: dict[str, int]
+    homes: dict[str, int] = {}
     unresolved: dict[str, int] = {}
     losses: dict[str, dict[str, int]] = {}
 

@@ -58,6 +58,12 @@ def homes(transformed: ArchiveReader) -> dict[str, dict[str, int]]:
     return _fact(transformed, "rows", dict[str, dict[str, int]])
 
 
+def homes_in_all(transformed: ArchiveReader) -> dict[str, int]:
+    """How many rows of all tables together went to each home; raises BadArchive."""
+    tables = homes(transformed).values()
+    return {home: sum(counts.get(home, 0) for counts in tables) for home in HOMES}
+
+
 def unresolved(transformed: ArchiveReader) -> dict[str, int]:
     """References that found nothing, by ``collection.field``; raises BadArchive."""
     return _fact(transformed, "unresolved", dict[str, int], {})

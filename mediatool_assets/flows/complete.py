@@ -28,7 +28,7 @@ from mediatool_assets.domain.metadata import (
 )
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog, marks
-from mediatool_assets.flows.accounting import Made, compare, losses, unresolved
+from mediatool_assets.flows.accounting import Made, compare, homes_in_all, losses, unresolved
 from mediatool_assets.flows.marks import settle_tags
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.registration import register, write_local_registry
@@ -126,6 +126,7 @@ def _exports(made: Made, executor: Executor) -> Exports:
             sha256=transformed_sha256,
             size_bytes=made.transformed.source.size,
             documents=_rows(transformed.collections()),
+            homes=homes_in_all(made.transformed),
             unresolved=unresolved(made.transformed),
             losses=losses(made.transformed),
         ),
