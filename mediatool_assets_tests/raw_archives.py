@@ -55,8 +55,13 @@ def raw_archive(
     *,
     version: Version = VERSION,
     excluded: Sequence[Exclusion] = (),
+    counted: Mapping[str, int] | None = None,
 ) -> Archived:
-    """Publish a raw archive of these tables; rows are JSON values by column, or NDJSON lines."""
+    """Publish a raw archive of these tables; rows are JSON values by column, or NDJSON lines.
+
+    ``counted`` is what PostgreSQL had counted; by default the rows that there are.
+    """
+    counted = {t.name: len(rows) for t, rows in tables.items()} if counted is None else counted
     schema = Schema("media_tool", tuple(sorted(tables, key=lambda t: t.name)))
 
     def write(writer: ArchiveWriter) -> Manifest:
@@ -67,7 +72,11 @@ def raw_archive(
                 writer.add_rows(f"{member.name}.ndjson", [spool], table=member.name)
         writer.add_file("schema.sql", b"")
         writer.add_file("schema.json", schemas.encode(schema))
-        return writer.finish(Manifest("", "raw", "", (), exclusions=tuple(excluded)))
+        return writer.finish(
+            Manifest(
+                "", "raw", "", (), exclusions=tuple(excluded), facts={"counted": dict(counted)}
+            )
+        )
 
     return archives.publish(objects, "raw", version, write)
 
