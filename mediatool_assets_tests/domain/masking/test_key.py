@@ -1,0 +1,82 @@
+"""A masking key is random, and nobody sees it."""
+
+import base64
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.settings import Settings
+
+SECRET = bytes(i * 37 % 256 for i in range(32))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET.hex(),
+        SECRET.hex().upper(),
+        base64.b64encode(SECRET).decode(),
+        base64.urlsafe_b64encode(SECRET).decode().rstrip("="),
+        f"  {SECRET.hex()}\n",
+    ],
+)
+def test_hexadecimal_and_base64_are_one_key(text: str) -> None:
+    """However a key is written, it is the same key."""
+    assert MaskingKey.parse(text) == MaskingKey(SECRET)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "secret",
+        "correct horse battery staple, and more of it",
+        SECRET[:31].hex(),
+        "00" * 32,
+        "0123456789abcdef" * 4,
+        "ab" * 64,
+        (SECRET[:16] * 2).hex(),
+        base64.b64encode(b"a" * 48).decode(),
+        "é" * 64,
+    ],
+)
+def test_a_weak_key_is_refused_unseen(text: str) -> None:
+    """Short, repeated and plain keys raise, and the message does not show them."""
+    with pytest.raises(ValueError, match="openssl rand -hex 32") as caught:
+        MaskingKey.parse(text)
+    assert not text or text not in str(caught.value)
+
+
+@given(st.integers(0, 2**64))
+def test_a_random_key_is_taken(seed: int) -> None:
+    """What a generator of random bytes gives is never called weak."""
+    secret = Random(seed).randbytes(32)
+    assert MaskingKey.parse(secret.hex()).secret == secret
+
+
+def test_the_key_does_not_print() -> None:
+    """Neither the key nor settings that hold it show it."""
+    key = MaskingKey.parse(SECRET.hex())
+    settings = Settings.parse({"MEDIATOOL_MASKING_KEY": SECRET.hex()})
+    for shown in (repr(key), str(key), repr(settings), str(replace(settings, workers=1))):
+        assert SECRET.hex() not in shown
+        assert repr(SECRET) not in shown
+
+
+def test_a_weak_key_is_a_wrong_setting() -> None:
+    """It is reported with all other problems, by its variable's name."""
+    with pytest.raises(BadSettings, match=r"MEDIATOOL_MASKING_KEY holds 2 bytes and needs 32"):
+        Settings.parse({"MEDIATOOL_MASKING_KEY": "abcd"})
+
+
+def test_kinds_have_keys_of_their_own() -> None:
+    """Different purposes, and different keys, derive different bytes; the id tells keys apart."""
+    one, other = MaskingKey(SECRET), MaskingKey(SECRET[::-1])
+    assert len({one.derive("a"), one.derive("b"), other.derive("a"), other.derive("b")}) == 4
+    assert one.id != other.id
+    assert len(one.id) == 16
