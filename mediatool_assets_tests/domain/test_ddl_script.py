@@ -32,7 +32,8 @@ def test_the_data_goes_before_the_first_key_or_index() -> None:
         _script(
             _header("t", "TABLE") + "CREATE TABLE s.t (id integer);\n\n\n",
             _header("TABLE t", "COMMENT") + "COMMENT ON TABLE s.t IS 'it; is';\n\n\n",
-            _header("t t_pkey", "CONSTRAINT") + "ALTER TABLE ONLY s.t\n    ADD PRIMARY KEY (id);\n\n",
+            _header("t t_pkey", "CONSTRAINT")
+            + "ALTER TABLE ONLY s.t\n    ADD PRIMARY KEY (id);\n\n",
             _header("INDEX t_pkey", "COMMENT") + "COMMENT ON INDEX s.t_pkey IS 'key';\n\n",
         )
     )
@@ -46,7 +47,7 @@ def test_owners_grants_policies_and_tablespaces_are_the_target_s() -> None:
     script = parse(
         _script(
             _header("t", "TABLE")
-            + "CREATE TABLE s.t (id integer);\n\n\nALTER TABLE s.t OWNER TO \"the \"\"owner\"\"\";\n\n"
+            + 'CREATE TABLE s.t (id integer);\n\n\nALTER TABLE s.t OWNER TO "the ""owner""";\n\n'
             + "SET default_tablespace = fast;\n\n",
             _header("t p", "POLICY") + "CREATE POLICY p ON s.t TO somebody;\n\n\n",
             _header("TABLE t", "ACL") + "GRANT SELECT ON TABLE s.t TO somebody;\n\n\n",
@@ -63,7 +64,7 @@ def test_owners_grants_policies_and_tablespaces_are_the_target_s() -> None:
         "COMMENT ON TABLE s.t IS 'a ''quoted''; -- \\';",
         "CREATE VIEW s.v AS SELECT E'a\\';b' AS x, 'OWNER TO me;' AS \"semi;\"\"colon\";",
         "ALTER TABLE s.t ADD CHECK ((v <> ' OWNER TO me'::text));",
-        "CREATE TABLE s.\"ünï\ncode; $$ 'x\" (a$1 integer, \"b--\" text);",
+        'CREATE TABLE s."ünï\ncode; $$ \'x" (a$1 integer, "b--" text);',
     ],
 )
 def test_quoted_text_is_never_taken_for_a_statement(sql: str) -> None:
