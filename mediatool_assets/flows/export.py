@@ -156,6 +156,8 @@ class _Export:
     def _warnings(self, rows: Mapping[str, int], previous: Mapping[str, int]) -> Iterator[str]:
         schema = self._snapshot.schema
         known = {table.name for table in schema.tables}
+        if (origin := self._snapshot.facts.get("structure_from")) is not None:
+            yield f"an RDS snapshot export has no DDL and no sequences: those are of {origin}"
         for name in sorted(self._reasons.keys() - known):
             yield f"{name} is excluded, and the source has no such table"
         for name in schema.foreign_tables:

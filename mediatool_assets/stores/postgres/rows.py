@@ -12,6 +12,7 @@ from typing import NamedTuple
 from psycopg import Copy, sql
 
 from mediatool_assets.domain.chunk import Chunk
+from mediatool_assets.domain.row_json import PLAIN
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.settings import Url
 from mediatool_assets.stores.postgres.connection import (
@@ -25,16 +26,6 @@ from mediatool_assets.stores.postgres.jsonb import JsonbColumns
 
 BATCH_BYTES = 1 << 20  # a second copy of a batch is made to search it: let it stay in the cache
 
-_AS_THEY_ARE = frozenset(
-    {
-        "boolean", "smallint", "integer", "real", "double precision", "text", "character varying",
-        "character", '"char"', "name", "uuid", "date", "timestamp without time zone",
-        "timestamp with time zone", "time without time zone", "time with time zone", "interval",
-        "bytea", "inet", "cidr", "macaddr", "macaddr8", "bit", "bit varying", "oid",
-    }
-)  # fmt: skip
-"""Types whose own text, or number, row_to_json writes; also as the elements of an array."""
-
 _NULL = sql.SQL("pg_column_size({0}) <= 16 AND {0} = 'null'")
 
 
@@ -46,7 +37,7 @@ def expression(column: Column) -> sql.Composable:
 def _template(column: Column) -> sql.SQL:
     if column.element is not None:
         return _array_template(column.element, column.element_kind)
-    if column.base in _AS_THEY_ARE or column.base == "jsonb":
+    if column.base in PLAIN or column.base == "jsonb":
         return sql.SQL("{0}")
     match column.base:
         case "bigint":  # a number as long as a double holds it
@@ -67,7 +58,7 @@ def _array_template(element: str, kind: str | None) -> sql.SQL:
         elements = "to_json({0}::text[])"
     elif element == "money":
         elements = "to_json({0}::numeric[]::text[])"
-    elif element in _AS_THEY_ARE or kind == "e":
+    elif element in PLAIN or kind == "e":
         elements = "to_json({0})"
     else:
         return sql.SQL("CASE WHEN num_nulls({0}) = 0 THEN concat({0}) END")

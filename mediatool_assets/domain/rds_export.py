@@ -1,0 +1,140 @@
+"""What an RDS snapshot export says of itself: its two kinds of JSON files, as AWS writes them.
+
+{s3Prefix}/{export-id}/export_info_{export-id}.json
+{s3Prefix}/{export-id}/export_tables_info_{export-id}_from_1_to_{n}.json
+{s3Prefix}/{export-id}/{database}/{schema}.{table}/{batch}/part-{number}-{uuid}.gz.parquet
+{s3Prefix}/{export-id}/{database}/{schema}.{table}/{batch}/_SUCCESS
+"""
+
+import re
+from datetime import UTC, datetime
+
+import msgspec
+
+from mediatool_assets.domain.schema import Column
+from mediatool_assets.domain.version import Version
+
+PREFIX = "postgres-exports/rds-exports/"
+
+
+def day_prefix(partition: str) -> str:
+    """The prefix of all exports of a day's snapshots."""
+    return f"{PREFIX}{partition}/"
+
+
+def export_prefix(version: Version) -> str:
+    """Where the export of a version's snapshot is put: the contract's key."""
+    return f"{day_prefix(version.partition)}export-{version}/"
+
+
+class ExportInfo(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """``export_info_*.json``: the task."""
+
+    export_task_identifier: str
+    status: str
+    snapshot_time: str
+    source_arn: str = ""
+    percent_progress: int | None = None
+    failure_cause: str | None = None
+    export_only: tuple[str, ...] = ()
+
+    def version(self) -> Version:
+        """The version of the snapshot's own time; raises ValueError on no time."""
+        moment = datetime.fromisoformat(self.snapshot_time)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return Version.at(moment)
+
+
+class TypeMapping(msgspec.Struct, frozen=True, rename="camel"):
+    """One column, with its type in the database."""
+
+    column_name: str
+    original_type: str
+    expected_exported_type: str = ""
+
+
+class SchemaMetadata(msgspec.Struct, frozen=True, rename="camel"):
+    """The columns of one table."""
+
+    original_type_mappings: tuple[TypeMapping, ...] = ()
+
+
+class Partitioning(msgspec.Struct, frozen=True, rename="camel"):
+    """In how many parts a table was read."""
+
+    number_of_partitions: int
+    number_of_completed_partitions: int
+
+
+class TableStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """How the reading of one table went."""
+
+    partitioning_info: Partitioning | None = None
+
+
+class TableStatus(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One table, or a schema or database that AWS has something to say of."""
+
+    target: str
+    status: str | None = None
+    warning_message: str | None = None
+    schema_metadata: SchemaMetadata = SchemaMetadata()
+    table_statistics: TableStatistics = TableStatistics()
+
+
+class TablesInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """``export_tables_info_*.json``."""
+
+    per_table_status: tuple[TableStatus, ...]
+
+
+_ALIASES = {
+    "int2": "smallint",
+    "int4": "integer",
+    "int": "integer",
+    "serial": "integer",
+    "smallserial": "smallint",
+    "bigserial": "bigint",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "double": "double precision",
+    "bool": "boolean",
+    "decimal": "numeric",
+    "varchar": "character varying",
+    "bpchar": "character",
+    "char": "character",
+    "varbit": "bit varying",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+    "time": "time without time zone",
+    "timetz": "time with time zone",
+}
+_MODIFIER = re.compile(r"\([0-9, -]*\)")
+
+
+def same_type(column: Column, original: str) -> bool:
+    """Whether AWS's name of a column's type is that of the schema's column.
+
+    AWS writes the names of the catalog or of SQL, with modifiers or without; a domain by its own
+    name or that of its base, an array also as ``_element`` or ``ARRAY``, types that users made also
+    as ``USER-DEFINED``.
+    """
+    name = _plain(original)
+    known = {_plain(column.type), _plain(column.base)}
+    if column.element is not None:
+        known |= {"ARRAY", f"{_plain(column.element)}[]"}
+        if name.startswith("_"):
+            name = _plain(name[1:]) + "[]"
+        elif name.endswith("[]"):
+            name = _plain(name.rstrip("[]")) + "[]"
+    if column.kind != "b" or column.element_kind not in (None, "b"):
+        known.add("USER-DEFINED")
+    return name in known
+
+
+def _plain(name: str) -> str:
+    bare = _MODIFIER.sub("", name).strip()
+    short = bare.rpartition(".")[2].strip('"')
+    return _ALIASES.get(short, short)

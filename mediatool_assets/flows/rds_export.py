@@ -1,0 +1,342 @@
+"""An RDS snapshot export as a source: found in the bucket, checked, and read like a database.
+
+Every row comes from AWS's Parquet files. What those lack (DDL, keys, sequences) is taken from the
+nearest raw archive whose tables agree, else from the live database, and the version says so.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+import msgspec
+import pyarrow as pa
+from pyarrow import parquet
+
+from mediatool_assets.archive.reader import ArchiveReader, Bytes
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.chunk import Chunk
+from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.rds_export import (
+    ExportInfo,
+    TablesInfo,
+    TableStatus,
+    day_prefix,
+    same_type,
+)
+from mediatool_assets.domain.row_json import row_writer
+from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import ObjectStore, Source
+from mediatool_assets.flows.rds_layout import Folder, folders
+
+_BATCH_ROWS = 1_000
+_RAW = "postgres-exports/raw/"
+_NEAREST = 10
+"""Raw archives that are looked at for a schema that agrees."""
+
+File = TypeVar("File")
+
+
+class Structure(NamedTuple):
+    """What the Parquet files lack, and where it was taken from."""
+
+    schema: Schema
+    ddl: bytes
+    origin: str
+
+
+def find(
+    objects: ObjectStore, partition: str, schema: str = "media_tool", live: Source | None = None
+) -> "RdsExport | None":
+    """The newest complete export of a snapshot of that day; None where the day has no export.
+
+    ``schema`` is what is wanted of it, ``live`` is asked for its structure where no archive has it.
+
+    Raises BadSource where it has exports of which none is complete.
+    """
+    prefixes = list(objects.folders(day_prefix(partition)))
+    problem: BadSource | None = None
+    for prefix in reversed(prefixes):
+        export = RdsExport(objects, prefix, schema, live)
+        try:
+            version = export.version
+        except BadSource as error:
+            problem = problem or error
+            continue
+        if version.partition != partition:
+            raise BadSource(
+                f"{objects.uri(prefix)} holds a snapshot of {version.partition}, and lies under "
+                f"{partition}; move it to {objects.uri(day_prefix(version.partition))}"
+            )
+        return export
+    if problem is not None:
+        raise problem
+    return None
+
+
+@dataclass(frozen=True)
+class RdsExport:
+    """One export, by its prefix: a Source."""
+
+    objects: ObjectStore
+    prefix: str
+    schema_name: str = "media_tool"
+    live: Source | None = None
+
+    @property
+    def uri(self) -> str:
+        """Where it lies."""
+        return self.objects.uri(self.prefix)
+
+    @cached_property
+    def info(self) -> ExportInfo:
+        """What the task says of itself; raises BadSource unless it is there and complete."""
+        files = [i.key for i in self.objects.list(f"{self.prefix}export_info_")]
+        if len(files) != 1:
+            raise self.bad(
+                f"has {len(files)} export_info files in place of one", "wait for the task's end"
+            )
+        info = self._decoded(files[0], ExportInfo)
+        if info.status != "COMPLETE":
+            why = f" ({info.failure_cause})" if info.failure_cause else ""
+            raise self.bad(f"its task is {info.status}{why}, not COMPLETE", "export it again")
+        return info
+
+    @property
+    def version(self) -> Version:
+        """The version of the snapshot's time; raises BadSource."""
+        try:
+            return self.info.version()
+        except ValueError as error:
+            raise self.bad(f"its snapshotTime is no time ({error})", "export it again") from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator["RdsSnapshot"]:
+        """The export, every file of it listed and checked; raises BadSource naming what is not."""
+        version = self.version
+        names = [i.key for i in self.objects.list(f"{self.prefix}export_tables_info_")]
+        statuses = [s for name in names for s in self._decoded(name, TablesInfo).per_table_status]
+        found = folders(self, statuses)
+        yield RdsSnapshot(self, _agreeing(self, version, found), found)
+
+    def bad(self, problem: str, next_step: str) -> BadSource:
+        """An error of this export."""
+        return BadSource(f"{self.uri}: {problem}; {next_step}")
+
+    def _decoded(self, key: str, kind: type[File]) -> File:
+        data, _ = self.objects.get(key)
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except msgspec.MsgspecError as error:
+            name = key.removeprefix(self.prefix)
+            raise self.bad(f"{name} cannot be read ({error})", "export it again") from error
+
+
+@dataclass(frozen=True)
+class RdsSnapshot:
+    """The rows of an export."""
+
+    export: RdsExport
+    structure: Structure = field(repr=False)
+    folders: dict[str, Folder] = field(repr=False)
+
+    @property
+    def schema(self) -> Schema:
+        """The schema that agrees with the export."""
+        return self.structure.schema
+
+    @property
+    def facts(self) -> dict[str, str | int | None]:
+        """The source, in the words of the metadata file."""
+        info = self.export.info
+        return {
+            "type": "rds",
+            "instance": None,
+            "snapshot_id": info.source_arn.rpartition(":")[2] or info.export_task_identifier,
+            "schema": self.schema.name,
+            "export": self.export.uri,
+            "structure_from": self.structure.origin,
+        }
+
+    @property
+    def reader(self) -> "ParquetRows":
+        """What workers read with."""
+        return ParquetRows(self.export.objects)
+
+    def ddl(self) -> bytes:
+        """The DDL that agrees with the export."""
+        return self.structure.ddl
+
+    def chunks(self, table: Table) -> list[Chunk]:
+        """One chunk a row group, parts in order; raises BadSource on a damaged or other file."""
+        chunks: list[Chunk] = []
+        first = 0
+        for part in (p for name in _relations(table) for p in self._parts(name)):
+            with _opened(self.export.objects.open(part)) as file:
+                _check_columns(part, file.schema_arrow.names, table)
+                groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
+            for number, group in enumerate(groups):
+                if group.num_rows:
+                    bounds = (part, str(number))
+                    chunks.append(Chunk(table.name, len(chunks), first, group.num_rows, bounds))
+                    first += group.num_rows
+        return chunks
+
+    def _parts(self, relation: str) -> tuple[str, ...]:
+        folder = self.folders.get(relation)
+        return folder.parts if folder is not None else ()
+
+
+@dataclass(frozen=True)
+class ParquetRows:
+    """A RowReader of row groups of Parquet files."""
+
+    objects: ObjectStore
+
+    def read(self, table: Table, chunk: Chunk) -> Iterator[list[bytes]]:
+        """Batches of NDJSON rows without newlines, in the order of the file."""
+        key, group = chunk.bounds
+        write = row_writer(table)
+        with _opened(self.objects.open(key)) as file:
+            positions = [file.schema_arrow.get_field_index(c.name) for c in table.columns]
+            for batch in file.iter_batches(_BATCH_ROWS, [int(group)], use_threads=False):
+                columns = [batch.column(position).to_pylist() for position in positions]
+                try:
+                    yield [write(row) for row in zip(*columns, strict=True)]
+                except ValueError as error:
+                    raise BadSource(
+                        f"{self.objects.uri(key)}: {table.name}: {error}; "
+                        "export the snapshot again, and keep this message if it returns"
+                    ) from error
+
+
+class _Readable(io.RawIOBase):
+    """Bytes as a file, for pyarrow."""
+
+    def __init__(self, source: Bytes) -> None:
+        super().__init__()
+        self._source, self._at = source, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._source.size}[whence]
+        self._at = base + offset
+        return self._at
+
+    def read(self, size: int = -1, /) -> bytes:
+        left = max(0, self._source.size - self._at)
+        length = left if size < 0 else min(size, left)
+        data = self._source.read(self._at, length) if length else b""
+        self._at += length
+        return data
+
+
+@contextmanager
+def _opened(source: Bytes) -> "Iterator[parquet.ParquetFile]":
+    try:
+        with parquet.ParquetFile(_Readable(source), pre_buffer=True) as file:
+            yield file
+    except pa.ArrowException as error:
+        raise BadSource(
+            f"{source.name} is damaged ({str(error).splitlines()[0]}); export the snapshot again"
+        ) from error
+
+
+def _relations(table: Table) -> tuple[str, ...]:
+    """A partitioned table is exported by itself or leaf by leaf; ``folders`` saw to which."""
+    return (table.name, *table.partitions)
+
+
+def _check_columns(part: str, found: list[str], table: Table) -> None:
+    wanted = [column.name for column in table.columns]
+    if sorted(found) != sorted(wanted):
+        raise BadSource(
+            f"{part} has the columns {', '.join(found)}; {table.name} has {', '.join(wanted)}; "
+            "export the snapshot again"
+        )
+
+
+def _agreeing(export: RdsExport, version: Version, found: dict[str, Folder]) -> Structure:
+    """The nearest structure whose tables are those of the export; raises BadSource."""
+    first: str | None = None
+    for structure in _structures(export, version):
+        problem = next(_differences(structure.schema, found), None)
+        if problem is None:
+            return structure
+        first = first or f"{structure.origin}: {problem}"
+    problem = first or f"there is no raw archive, and no live schema {export.schema_name}"
+    raise export.bad(
+        f"no known schema has its tables ({problem})",
+        "put back a raw archive of about that day, or export the snapshot again",
+    )
+
+
+def _structures(export: RdsExport, version: Version) -> Iterator[Structure]:
+    for key in _archives_near(export.objects, version.day):
+        reader = ArchiveReader(export.objects.open(key))
+        schema = schemas.decode(reader.read_file("schema.json"))
+        if schema.name == export.schema_name:
+            own = reader.manifest.source.get("structure_from")
+            origin = str(own or f"version {reader.manifest.version}")
+            yield Structure(schema, reader.read_file("schema.sql"), origin)
+    if export.live is not None:
+        with export.live.snapshot() as snapshot:
+            yield Structure(snapshot.schema, snapshot.ddl(), "the live database")
+
+
+def _archives_near(objects: ObjectStore, day: date) -> Iterator[str]:
+    """Raw archives, those of the nearest days first."""
+
+    def distance(prefix: str) -> int:
+        return abs((date.fromisoformat(prefix.rstrip("/").rpartition("/")[2]) - day).days)
+
+    count = 0
+    for prefix in sorted(objects.folders(_RAW), key=distance):
+        for info in objects.list(prefix):
+            if info.key.endswith("-raw.tar.gz"):
+                yield info.key
+                count += 1
+            if count == _NEAREST:
+                return
+
+
+def _differences(schema: Schema, found: dict[str, Folder]) -> Iterator[str]:
+    """What the export and a schema do not have in common."""
+    known = {name: t for t in schema.tables for name in _relations(t)}
+    for name in sorted(found.keys() - known.keys() - set(schema.views)):
+        yield f"the export has a table {name}, which it lacks"
+    for table in schema.tables:
+        own, leaves = table.name in found, [n for n in table.partitions if n in found]
+        if not own and (not table.partitions or len(leaves) < len(table.partitions)):
+            missing = next((n for n in table.partitions if n not in found), table.name)
+            yield f"the export lacks its table {missing}"
+        elif own and leaves and found[table.name].parts:
+            yield f"the export has {table.name} twice: by itself and as {', '.join(leaves)}"
+    for name in sorted(found.keys() & known.keys()):
+        yield from _column_differences(known[name], found[name].status)
+
+
+def _column_differences(table: Table, status: TableStatus) -> Iterator[str]:
+    columns = {column.name: column for column in table.columns}
+    mappings = {m.column_name: m for m in status.schema_metadata.original_type_mappings}
+    for name in sorted(columns.keys() ^ mappings.keys()):
+        has, lacks = ("it", "the export") if name in columns else ("the export", "it")
+        yield f"{has} has the column {table.name}.{name}, which {lacks} lacks"
+    for name, mapping in mappings.items():
+        if name in columns and not same_type(columns[name], mapping.original_type):
+            yield (
+                f"{table.name}.{name} was {mapping.original_type} in the snapshot, "
+                f"and is {columns[name].type} in it"
+            )
