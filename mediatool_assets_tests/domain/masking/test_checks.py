@@ -1,0 +1,131 @@
+"""Rules are held against the schema before a row is read."""
+
+import pytest
+
+from mediatool_assets.domain.masking import checks
+from mediatool_assets.domain.masking.pseudonyms import Kind
+from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.schema import Column, ForeignKey, Schema, Table
+
+KINDS = {
+    name: Kind(name, style)
+    for name, style in {"person": "person", "number": "number", "uuid": "uuid"}.items()
+}
+
+
+def column(
+    type_: str, *, base: str | None = None, kind: str = "b", nullable: bool = True
+) -> Column:
+    """A column of that type; ``text[]`` is an array."""
+    element = type_.removesuffix("[]") if type_.endswith("[]") else None
+    return Column(
+        "c", type_, base or type_.partition("(")[0], kind, nullable=nullable, element=element,
+        element_kind="b" if element else None,
+    )  # fmt: skip
+
+
+def rules_of(**columns: Rule) -> Rules:
+    """Rules for a table t."""
+    return Rules("rules.yaml", "", KINDS, {"t": columns})
+
+
+def problems(of: Column, verb: Verb, argument: str = "", **more: object) -> list[str]:
+    """What is wrong with one rule for one column."""
+    table = Table("t", (of,), **more)  # type: ignore[arg-type]  # keys of a table, by name
+    return checks.mistakes(rules_of(c=Rule(verb, argument, 7)), Schema("s", (table,)))
+
+
+def test_an_unclassified_column_comes_with_the_line_to_add() -> None:
+    """The message names the column, its type and where to write what."""
+    schema = Schema("s", (Table("t", (column("text"), Column("new", "text", "text"))),))
+    (line,) = checks.unclassified(rules_of(c=Rule(Verb.KEEP)), schema)
+    assert line == (
+        "rules.yaml: t.new (text) is not classified; under `tables:`, `t:` write `new: keep`, "
+        "or redact, pseudonym KIND, drop"
+    )
+
+
+@pytest.mark.parametrize(
+    ("of", "verb", "argument"),
+    [
+        (column("text"), Verb.PSEUDONYM, "person"),
+        (column("text[]"), Verb.PSEUDONYM, "number"),
+        (column("character varying(40)", base="character varying"), Verb.PSEUDONYM, "person"),
+        (column("character(4)", base="character"), Verb.PSEUDONYM, "number"),
+        (column("bigint"), Verb.PSEUDONYM, "number"),
+        (column("uuid"), Verb.PSEUDONYM, "uuid"),
+        (column("currency", base="numeric"), Verb.NOISE, "20"),
+        (column("numeric(5,4)", base="numeric"), Verb.GENERALIZE, "0.05"),
+        (column("date"), Verb.GENERALIZE, "month"),
+        (column("text"), Verb.GENERALIZE, "first 3"),
+        (column("inet"), Verb.DROP, ""),
+        (column("stage", kind="e"), Verb.REDACT, ""),
+        (column("bytea", nullable=False), Verb.REDACT, ""),
+        (column("jsonb"), Verb.JSON, ""),
+    ],
+)
+def test_rules_that_hold(of: Column, verb: Verb, argument: str) -> None:
+    """What can be done with a type is not complained of."""
+    assert problems(of, verb, argument) == []
+
+
+@pytest.mark.parametrize(
+    ("of", "verb", "argument", "says"),
+    [
+        (column("text", nullable=False), Verb.DROP, "", "NOT NULL"),
+        (column("stage", kind="e", nullable=False), Verb.REDACT, "", "NOT NULL"),
+        (column("uuid"), Verb.PSEUDONYM, "person", "wants uuid"),
+        (column("integer"), Verb.PSEUDONYM, "uuid", "wants number"),
+        (column("date"), Verb.PSEUDONYM, "person", "no pseudonym has this type"),
+        (column("jsonb"), Verb.PSEUDONYM, "person", "no pseudonym has this type"),
+        (
+            column("character varying(8)", base="character varying"),
+            Verb.PSEUDONYM,
+            "person",
+            "up to 33 characters",
+        ),
+        (column("text"), Verb.NOISE, "20", "noise is for"),
+        (column("double precision"), Verb.NOISE, "20", "noise is for"),
+        (column("date"), Verb.GENERALIZE, "0.05", "generalize with one of"),
+        (column("integer"), Verb.GENERALIZE, "0.05", "generalize with one of"),
+        (column("numeric"), Verb.GENERALIZE, "month", "generalize with one of"),
+        (column("text"), Verb.JSON, "", "paths are for json"),
+    ],
+)
+def test_rules_that_cannot_hold(of: Column, verb: Verb, argument: str, says: str) -> None:
+    """Each is named with its file, line, column and reason."""
+    (problem,) = problems(of, verb, argument)
+    assert problem.startswith("rules.yaml:7: t.c (")
+    assert says in problem
+
+
+@pytest.mark.parametrize("verb", [Verb.REDACT, Verb.DROP])
+@pytest.mark.parametrize("keys", [{"primary_key": ("c",)}, {"unique_keys": (("a", "c"),)}])
+def test_keys_stay_unique(verb: Verb, keys: dict[str, object]) -> None:
+    """What makes values equal is not for a key."""
+    assert any(
+        "has to stay unique" in problem for problem in problems(column("text"), verb, **keys)
+    )
+
+
+def test_both_ends_of_a_foreign_key_have_one_rule() -> None:
+    """The database would refuse a copy whose references lead nowhere."""
+    child = Table(
+        "t", (column("text"),), foreign_keys=(ForeignKey("fk", ("c",), "parent", ("id",)),)
+    )
+    parent = Table("parent", (Column("id", "text", "text"),))
+    tables = {
+        "t": {"c": Rule(Verb.KEEP, line=3)},
+        "parent": {"id": Rule(Verb.PSEUDONYM, "number", 5)},
+    }
+    rules = Rules("rules.yaml", "", KINDS, tables)
+    assert checks.mistakes(rules, Schema("s", (child, parent))) == [
+        "rules.yaml:3: t.c: keep: it refers to parent.id, which has the rule pseudonym number; "
+        "give both the same"
+    ]
+
+
+def test_a_computed_column_is_kept() -> None:
+    """PostgreSQL would compute it anew, and find another value."""
+    of = Column("c", "integer", "integer", generated=True)
+    assert "PostgreSQL computes" in problems(of, Verb.NOISE, "20")[0]
