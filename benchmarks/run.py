@@ -5,8 +5,9 @@
 
 The yardstick is ``pg_dump -Fd`` of the same database with as many jobs: it writes the rows once, to
 a local disk, in a format that only PostgreSQL reads. It counts and checks nothing, and there is no
-MongoDB in it, so that it is a floor for the export and not an equal. That of the comparison of two
-versions is the same two states of the source as CSV, by COPY, and a full join in DuckDB.
+MongoDB in it, so that it is a floor for the export and not an equal. So is ``pg_restore`` of it for
+the restore, which also reads every row back. The yardstick of the comparison of two versions is the
+same two states of the source as CSV, by COPY, and a full join in DuckDB.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pathlib import Path
 import psutil
 import psycopg
 from memory import peak_memory
+from restoring import pg_restored, restored, verified
 from yardstick import copied, joined, tables_of
 
 from mediatool_assets.domain.keys import archive_key
@@ -117,6 +119,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="mediatool-bench-") as scratch:
         bench.step("pg_dump", lambda: _pg_dump(Url(url), arguments.workers, Path(scratch)))
         version = _version(bench, settings, Path(scratch))
+        _way_back(bench, settings, version, Path(scratch, "yardstick"))
         _comparison(bench, settings, arguments, version, Path(scratch))
     return {
         "scale": arguments.scale,
@@ -155,7 +158,6 @@ def _pg_dump(url: Url, jobs: int, scratch: Path) -> tuple[int, int]:
     ]
     subprocess.run([*command, *options], check=True, env={**os.environ, **secret})
     size = sum(file.stat().st_size for file in target.iterdir())
-    shutil.rmtree(target)
     return 0, size
 
 
@@ -185,6 +187,16 @@ def _comparison(
             return found.rows_added + found.rows_removed + found.rows_changed, 0
 
         bench.step("compare", compared)
+
+
+def _way_back(bench: Bench, settings: Settings, version: Version, yardstick: Path) -> None:
+    """pg_restore, restore and verify."""
+    bench.step("pg_restore", lambda: pg_restored(settings, yardstick))
+    shutil.rmtree(yardstick)
+    with worker_pool(settings.workers) as workers:
+        list(workers.map(abs, range(4 * settings.workers)))
+        bench.step("restore", lambda: restored(settings, workers, version))
+        bench.step("verify", lambda: verified(settings, workers, version))
 
 
 def _version(bench: Bench, settings: Settings, scratch: Path) -> Version:

@@ -1,4 +1,4 @@
-"""pg_dump's text taken apart: in order, cut where the data goes, without what the target decides."""
+"""pg_dump's text taken apart: in order, cut where data goes, without what the target decides."""
 
 import pytest
 
