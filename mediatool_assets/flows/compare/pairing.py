@@ -29,6 +29,8 @@ def pair(one: Records, two: Records) -> Pairing:
     """
     records = np.concatenate([one, two])
     side = np.repeat(np.array([0, 1], np.int8), [len(one), len(two)])
+    rest = _but_plain_pairs(records, side)
+    records, side = records[rest], side[rest]
     order = np.lexsort((side, records["row"], records["k1"], records["k0"]))
     records, side = records[order], side[order]
     by_key = _groups(records, ("k0", "k1"))
@@ -47,6 +49,24 @@ def pair(one: Records, two: Records) -> Pairing:
     )
 
 
+def _but_plain_pairs(records: Records, side: NDArray[np.int8]) -> NDArray[np.intp]:
+    """All rows but those that are equal, one of each side, and alone with their key.
+
+    Most rows are such, and one sort of one field finds them.
+    """
+    order = np.argsort(records["k0"])
+    key = records["k0"][order]
+    same = np.concatenate([[False], key[1:] == key[:-1], [False]])
+    first = np.flatnonzero(same[1:-1] & ~same[:-2] & ~same[2:])
+    one, two = order[first], order[first + 1]
+    equal = side[one] != side[two]
+    for field in ("k1", "row"):
+        equal &= records[field][one] == records[field][two]
+    rest = np.ones(len(order), np.bool_)
+    rest[first[equal]] = rest[first[equal] + 1] = False
+    return order[rest]
+
+
 def _groups(records: Records, fields: tuple[str, ...]) -> NDArray[np.int64]:
     """Numbers that are equal where the fields are; the records are sorted by them."""
     begins = np.zeros(len(records), np.bool_)
@@ -56,7 +76,8 @@ def _groups(records: Records, fields: tuple[str, ...]) -> NDArray[np.int64]:
 
 
 def _repeated(keys: NDArray[np.int64]) -> int:
-    return len(keys) - len(np.unique(keys))
+    """The rows that have the key of the row before; keys are sorted."""
+    return int(np.count_nonzero(keys[1:] == keys[:-1]))
 
 
 def _cancelled(groups: NDArray[np.int64], side: NDArray[np.int8]) -> NDArray[np.bool_]:
@@ -66,10 +87,13 @@ def _cancelled(groups: NDArray[np.int64], side: NDArray[np.int8]) -> NDArray[np.
     """
     if not len(groups):
         return np.zeros(0, np.bool_)
-    _, group, size = np.unique(groups, return_inverse=True, return_counts=True)
-    of_two = np.bincount(group, weights=side).astype(np.int64)
+    begins = np.concatenate([[True], groups[1:] != groups[:-1]])
+    group = np.cumsum(begins) - 1
+    start = np.flatnonzero(begins)
+    size = np.diff(start, append=len(groups))
+    of_two = np.add.reduceat(side, start, dtype=np.int64)
     of_one = size - of_two
-    place = np.arange(len(groups)) - (np.cumsum(size) - size)[group]
+    place = np.arange(len(groups)) - start[group]
     place -= np.where(side == 1, of_one[group], 0)
     cancelled: NDArray[np.bool_] = place < np.minimum(of_one, of_two)[group]
     return cancelled

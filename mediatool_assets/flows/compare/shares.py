@@ -18,7 +18,8 @@ from mediatool_assets.flows.compare.spill import Slice, Spill, read
 SHARE_BYTES = 1 << 25
 """Content of a worker's share: 0.2 s of work against a millisecond of handing it out."""
 
-_RANGE_BYTES = 1 << 22
+_ROW_BYTES = 128  # what a row counts for at least: its record is held several times over
+_RANGE_BYTES = 1 << 22  # of twins: read from both sides at once, by each worker
 
 Numbered = tuple[tuple[int, Block], ...]
 """Blocks of a member with their numbers in it."""
@@ -68,7 +69,7 @@ def shares_of(blocks: Sequence[tuple[int, Block]]) -> list[Numbered]:
     size = 0
     for number, block in blocks:
         share.append((number, block))
-        size += block.bytes
+        size += max(block.bytes, _ROW_BYTES * block.rows)
         if size >= SHARE_BYTES:
             shares.append(tuple(share))
             share, size = [], 0
