@@ -1,5 +1,6 @@
 """Where commands find their servers: the environment, or else the local servers that are up."""
 
+import getpass
 import os
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def settings(*names: str) -> Settings:
     if problems:
         raise BadSettings(problems)
     return parsed
+
+
+def account() -> str:
+    """The account that asks, for evidence."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"
 
 
 def local_settings() -> Settings:

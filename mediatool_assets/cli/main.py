@@ -18,6 +18,8 @@ from typer.exceptions import TyperException
 from mediatool_assets.cli import (
     bucket,
     comparing,
+    marking,
+    pruning,
     restoring,
     runs,
     sanitizing,
@@ -44,6 +46,14 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The source": (source.seed,),
     "Making versions": (runs.export,),
     "What there is": (versions.versions, versions.latest, versions.show, versions.fetch),
+    "What they are for": (
+        marking.promote,
+        marking.rollback,
+        marking.annotate,
+        marking.keep,
+        marking.unkeep,
+        pruning.prune,
+    ),
     "What changed": (comparing.compare,),
     "Back again": (restoring.restore, verifying.verify),
     "Without personal data": (sanitizing.sanitize,),

@@ -1,6 +1,5 @@
 """``restore``: a version back into a database of its own, on PostgreSQL or MongoDB."""
 
-import getpass
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.environment import settings
+from mediatool_assets.cli.environment import account, settings
 from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
 from mediatool_assets.cli.versions import VersionArgument
 from mediatool_assets.domain.errors import Misuse
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from mediatool_assets.domain.restored import Evidence
     from mediatool_assets.domain.settings import Settings
     from mediatool_assets.flows.evidence import Request
+    from mediatool_assets.flows.load import DocumentKind
     from mediatool_assets.flows.ports import Progress
     from mediatool_assets.flows.restore import Restored
     from mediatool_assets.stores.s3 import S3Objects
@@ -42,6 +42,10 @@ def restore(
     collections: Annotated[
         str | None, typer.Option(metavar="A,B", help="MongoDB: only these collections.")
     ] = None,
+    source: Annotated[
+        Literal["raw", "transformed", "dump"] | None,
+        typer.Option("--from", help="The archive: raw for PostgreSQL; transformed, or the dump."),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace what an earlier restore made.")
     ] = False,
@@ -50,7 +54,7 @@ def restore(
     """Restore a version into a new database, read back and compared before it counts.
 
     PostgreSQL: the server of MEDIATOOL_RESTORE_POSTGRES_URL, from the raw archive. MongoDB: that of
-    MEDIATOOL_MONGODB_URL, from the transformed archive. No database that a restore did not make
+    MEDIATOOL_MONGODB_URL, from the transformed archive or the dump. No database that a restore did not make
     is ever replaced. Every restore leaves evidence beside the version.
 
     Examples:
@@ -64,12 +68,16 @@ def restore(
         raise Misuse("--collections belongs to --to mongodb; name --tables, or leave it out")
     if to == "mongodb" and tables is not None:
         raise Misuse("--tables belongs to --to postgres; name --collections, or leave it out")
+    if source is not None and (source == "raw") != (to == "postgres"):
+        raise Misuse(f"--from {source} does not go --to {to}; leave --from out")
     if database == "":
         raise Misuse("--database is empty; name one, or leave it out")
     if to == "postgres":
         evidence = _to_postgres(wanted, database, _names("--tables", tables), replace)
     else:
-        evidence = _to_mongodb(wanted, database, _names("--collections", collections), replace)
+        kind: "DocumentKind" = "dump" if source == "dump" else "transformed"
+        chosen = _names("--collections", collections)
+        evidence = _to_mongodb(wanted, kind, database, chosen, replace)
     if json:
         print_json(evidence)
     else:
@@ -109,11 +117,15 @@ def _to_postgres(
             progress=progress,
         )
 
-    return _carry_out(own, Request(version, "postgres", name, target.server, _who()), work)
+    return _carry_out(own, Request(version, "postgres", name, target.server, account()), work)
 
 
 def _to_mongodb(
-    version: Version, database: str | None, collections: list[str] | None, replace: bool
+    version: Version,
+    kind: "DocumentKind",
+    database: str | None,
+    collections: list[str] | None,
+    replace: bool,
 ) -> "Evidence":
     from mediatool_assets.domain.keys import mongodb_database
     from mediatool_assets.flows.evidence import Request
@@ -130,13 +142,14 @@ def _to_mongodb(
             documents,
             pool,
             version,
+            kind=kind,
             database=database,
             collections=collections,
             replace=replace,
             progress=progress,
         )
 
-    return _carry_out(own, Request(version, "mongodb", name, documents.server, _who()), work)
+    return _carry_out(own, Request(version, "mongodb", name, documents.server, account()), work)
 
 
 def _carry_out(own: "Settings", request: "Request", work: "Restore") -> "Evidence":
@@ -152,14 +165,6 @@ def _carry_out(own: "Settings", request: "Request", work: "Restore") -> "Evidenc
     with working(task) as progress, worker_pool(own.workers) as pool:
         restoring = partial(work, objects, pool, progress)
         return recorded(objects, request, restoring, lambda: datetime.now(UTC))
-
-
-def _who() -> str:
-    """The account that asks, for the evidence."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "unknown"
 
 
 def _print(evidence: "Evidence") -> None:

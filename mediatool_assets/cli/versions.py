@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         RawExport,
         TransformedExport,
     )
+    from mediatool_assets.domain.registry import Entry
     from mediatool_assets.domain.verdict import Verdict
     from mediatool_assets.stores.s3 import S3Objects
 
@@ -44,22 +45,34 @@ def versions(
     purpose: Annotated[
         Literal["daily_backup", "testing"] | None, typer.Option(help="Only those made for this.")
     ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First make the registry anew from the metadata.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List the complete versions, oldest first, from the registry.
+
+    MARKS says which are pinned, and which one is promoted.
 
     Examples:
 
         mediatool versions
         mediatool versions --from 2026-11-01 --to 2026-11-30 --purpose testing
+        mediatool versions --rebuild
         mediatool versions --json
     """
     begin, end = _days(first, last)
     from mediatool_assets.flows import catalog
 
+    objects = _objects()
+    if rebuild:
+        from mediatool_assets.flows.registration import register, write_local_registry
+
+        register(objects, anew=True)
+        write_local_registry(objects, settings().home / "mongodb-versions.json")
     found = [
         entry
-        for entry in catalog.registry(_objects())
+        for entry in catalog.registry(objects)
         if (begin is None or Version.parse(entry.version).day >= begin)
         and (end is None or Version.parse(entry.version).day <= end)
         and purpose in (None, entry.purpose)
@@ -68,8 +81,11 @@ def versions(
         print_json(found)
     elif found:
         print_table(
-            ("VERSION", "DATABASE", "COMPLETE", "PURPOSE", "NOTES"),
-            [(e.version, e.database_name, e.created_at, e.purpose, e.notes) for e in found],
+            ("VERSION", "DATABASE", "COMPLETE", "PURPOSE", "MARKS", "NOTES"),
+            [
+                (e.version, e.database_name, e.created_at, e.purpose, _marks(e), e.notes)
+                for e in found
+            ],
         )
     else:
         note("no version; `mediatool export` makes one")
@@ -83,15 +99,19 @@ def latest(json: Json = False) -> None:
         mediatool show $(mediatool latest)
         mediatool latest --json
     """
-    from mediatool_assets.flows import catalog
+    from mediatool_assets.flows import catalog, marks
 
-    metadata = catalog.latest(_objects())
+    objects = _objects()
+    metadata = catalog.latest(objects)
     if json:
+        found = marks.read(objects)
         print_json(
             {
                 "version": metadata.timestamp,
                 "partition": metadata.export_date,
                 "database": metadata.databases_created.mongodb,
+                "pinned": metadata.timestamp in found.pinned,
+                "promoted": metadata.timestamp == found.promoted,
             }
         )
     else:
@@ -101,7 +121,8 @@ def latest(json: Json = False) -> None:
 def show(version: VersionArgument, json: Json = False) -> None:
     """Show one version: where it lies, and how many rows and documents it holds.
 
-    With --json, the version's metadata file as it lies in the bucket.
+    With --json, the version's metadata file as it lies in the bucket, and its marks beside it:
+    notes given later, pinned, promoted.
 
     Examples:
 
@@ -109,16 +130,21 @@ def show(version: VersionArgument, json: Json = False) -> None:
         mediatool show $(mediatool latest) --json
     """
     wanted = Version.parse(version)
-    from mediatool_assets.flows import catalog
+    from mediatool_assets.domain.registry import Entry
+    from mediatool_assets.flows import catalog, marks
 
     objects = _objects()
     metadata = catalog.read(objects, wanted)
+    entry = Entry.of(metadata).marked(marks.read(objects))
     if json:
-        print_json(metadata)
+        import msgspec
+
+        said = {"notes": entry.notes, "pinned": entry.pinned, "promoted": entry.promoted}
+        print_json(msgspec.to_builtins(metadata) | {"marks": said})
         return
     from mediatool_assets.flows.verify import last_verdict
 
-    _print_version(metadata, last_verdict(objects, wanted))
+    _print_version(metadata, entry, last_verdict(objects, wanted))
 
 
 def fetch(
@@ -188,13 +214,20 @@ def _verified(verdict: "Verdict | None") -> str:
     return f"{verdict.verdict}, {read}, {verdict.at[:19]}Z"
 
 
-def _print_version(metadata: "Metadata", verdict: "Verdict | None") -> None:
+def _marks(entry: "Entry") -> str:
+    """``promoted``, ``pinned``, both or none."""
+    said = {"promoted": entry.promoted, "pinned": entry.pinned}
+    return ", ".join(word for word, is_so in said.items() if is_so)
+
+
+def _print_version(metadata: "Metadata", entry: "Entry", verdict: "Verdict | None") -> None:
     exports, source = metadata.exports, metadata.source
     server = [source.type, source.instance or "", source.server_version or ""]
     print_facts(
         {
             "version": metadata.timestamp,
-            "purpose": metadata.purpose + (f" ({metadata.notes})" if metadata.notes else ""),
+            "purpose": metadata.purpose + (f" ({entry.notes})" if entry.notes else ""),
+            "marks": _marks(entry) or "none",
             "source": " ".join(filter(None, server)),
             "complete": metadata.export_complete,
             "database": metadata.databases_created.mongodb or "none",

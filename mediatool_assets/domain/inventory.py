@@ -18,7 +18,8 @@ class FoundDatabase:
     """A database with the name of a version.
 
     ``made``: when it was begun or restored, None where nobody knows. ``ours``: whether it is known
-    to come from this bucket. ``busy``: who uses it right now, in words.
+    to come from this bucket; ``archive`` is the URI that it says it was loaded from. ``busy``: who
+    uses it right now, in words.
     """
 
     server: Literal["mongodb", "postgres"]
@@ -28,6 +29,7 @@ class FoundDatabase:
     made: datetime | None = None
     ours: bool = True
     busy: str | None = None
+    archive: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

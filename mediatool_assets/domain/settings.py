@@ -40,6 +40,12 @@ class Settings:
     exclude_tables: frozenset[str] = frozenset()
     workers: int = 2
     home: Path = Path(".mediatool")
+    keep_daily: int = 7
+    keep_weekly: int = 4
+    keep_monthly: int = 3
+    keep_yearly: int = 0
+    keep_testing_days: int = 7
+    keep_sanitized_days: int = 30
 
     @classmethod
     def parse(cls, environ: Mapping[str, str]) -> "Settings":
@@ -61,6 +67,12 @@ class Settings:
             exclude_tables=read("EXCLUDE_TABLES", _names, frozenset()),
             workers=read("WORKERS", _count, os.cpu_count() or 1),
             home=read("HOME", Path, Path(".mediatool")),
+            keep_daily=read("KEEP_DAILY", _number, 7),
+            keep_weekly=read("KEEP_WEEKLY", _number, 4),
+            keep_monthly=read("KEEP_MONTHLY", _number, 3),
+            keep_yearly=read("KEEP_YEARLY", _number, 0),
+            keep_testing_days=read("KEEP_TESTING_DAYS", _days, 7),
+            keep_sanitized_days=read("KEEP_SANITIZED_DAYS", _days, 30),
         )
         if read.problems:
             raise BadSettings(read.problems)
@@ -125,6 +137,12 @@ def _names(text: str) -> frozenset[str]:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"is not a count of workers: {text!r}")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"is not a whole number, 0 or more: {text!r}")
     return int(text)
 
 

@@ -35,6 +35,16 @@ class Version:
             raise Misuse(f"{text!r} is not a version: {error}") from error
 
     @classmethod
+    def of_name(cls, name: str, prefix: str, suffix: str = "") -> "Version | None":
+        """The version in ``{prefix}{version}{suffix}``; None for any other name."""
+        if not (name.startswith(prefix) and name.endswith(suffix)):
+            return None
+        try:
+            return cls.parse(name[len(prefix) : len(name) - len(suffix)])
+        except Misuse:
+            return None
+
+    @classmethod
     def at(cls, moment: datetime) -> "Version":
         """Return the version of an aware moment, cut to its second."""
         return cls(moment.astimezone(UTC).replace(microsecond=0))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -78,15 +79,29 @@ class MongoDocuments:
         with self._open(database) as db:
             return db.get_collection(MARKER, PLAIN).find_one({"complete": True})
 
+    def names(self) -> list[str]:
+        """The databases with the name of a version, in order; no other is ever told of."""
+        with self._translated():
+            found = _client(self.url, self.answer_ms).list_database_names()
+        return sorted(name for name in found if _OURS.fullmatch(name))
+
+    def label(self, database: str) -> dict[str, object] | None:
+        """The marker, or the claim of what is not complete; None where no load made it.
+
+        A claim has ``began``, the time; ``dropping`` says that the database was being removed.
+        """
+        with self._open(database) as db:
+            return db.get_collection(MARKER, PLAIN).find_one()
+
     def exists(self, database: str) -> bool:
         """Whether the database holds any collection."""
         with self._open(database) as db:
             return bool(db.list_collection_names())
 
     def drop(self, database: str) -> None:
-        """Remove the database, its marker first, so that what is half gone does not look whole."""
+        """Remove the database; its marker first says so: what is half gone does not look whole."""
         with self._open(database) as db:
-            db.drop_collection(MARKER)
+            db[MARKER].update_many({}, {"$set": {"complete": False, "dropping": True}})
             db.client.drop_database(database)
 
     def create(self, database: str, collection: str, options: dict[str, object]) -> None:
@@ -130,7 +145,7 @@ class MongoDocuments:
         self.drop(database)
         with self._open(database) as db:
             try:
-                db[MARKER].insert_one({**claim, "complete": False})
+                db[MARKER].insert_one({**claim, "complete": False, "began": datetime.now(UTC)})
             except DuplicateKeyError as error:
                 raise Refused(
                     f"another load of {database} begins right now; wait for it to end"

@@ -23,8 +23,11 @@ from mediatool_assets.domain.errors import (
 _RIGHTS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
     # without s3:ListBucket, AWS answers 403 for a key that is not there
+    "DeleteObject": "s3:DeleteObjectVersion (and MFA, where the bucket's policy asks for it)",
     "GetObject": "s3:GetObject and s3:ListBucket",
+    "GetObjectTagging": "s3:GetObjectTagging",
     "HeadObject": "s3:GetObject and s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
     "ListObjectsV2": "s3:ListBucket",
     "PutObjectTagging": "s3:PutObjectTagging",
 }

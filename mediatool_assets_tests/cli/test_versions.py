@@ -111,6 +111,8 @@ def test_latest_prints_the_version_and_nothing_else(mediatool: Run, filled: S3Ob
         "version": NEW,
         "partition": "2025-06-22",
         "database": f"mediatool_{NEW}",
+        "pinned": False,
+        "promoted": False,
     }
 
 
@@ -157,9 +159,12 @@ def test_show_tells_rows_documents_and_warnings(mediatool: Run, filled: S3Object
 
 
 def test_show_json_is_the_metadata_file(mediatool: Run, filled: S3Objects) -> None:
-    """--json gives what lies in the bucket, field by field."""
+    """--json gives what lies in the bucket, field by field, and the marks beside it."""
     stored, _ = filled.get(metadata_key(Version.parse(NEW)))
-    assert json.loads(mediatool("show", NEW, "--json").out) == msgspec.json.decode(stored)
+    document = json.loads(mediatool("show", NEW, "--json").out)
+    marks = {"notes": "Testing new schema design", "pinned": False, "promoted": False}
+    assert document.pop("marks") == marks
+    assert document == msgspec.json.decode(stored)
 
 
 @pytest.mark.parametrize("command", ["show", "fetch"])

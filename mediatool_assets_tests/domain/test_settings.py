@@ -42,6 +42,12 @@ def test_every_variable(tmp_path: Path) -> None:
         "MODEL": str(model),
         "EXCLUDE_TABLES": "a, b,,c ",
         "WORKERS": "7",
+        "KEEP_DAILY": "0",
+        "KEEP_WEEKLY": "1",
+        "KEEP_MONTHLY": "2",
+        "KEEP_YEARLY": "3",
+        "KEEP_TESTING_DAYS": "4",
+        "KEEP_SANITIZED_DAYS": "5",
         "HOME": str(tmp_path),
     }
     settings = Settings.parse({f"MEDIATOOL_{name}": text for name, text in environ.items()})

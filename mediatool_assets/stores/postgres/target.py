@@ -22,8 +22,9 @@ from mediatool_assets.stores.postgres.connection import Connection, parameters
 from mediatool_assets.stores.postgres.source import PostgresSource
 from mediatool_assets.stores.postgres.target_session import VARIABLE, session, translated
 
-_WORKING = ".restoring"
-_LONGEST = 63 - len(_WORKING)  # bytes: PostgreSQL cuts a longer name
+WORKING = ".restoring"
+"""What the name of a database that is being restored ends with."""
+_LONGEST = 63 - len(WORKING)  # bytes: PostgreSQL cuts a longer name
 
 # In the order in which they were made: one that reads another comes after it.
 _MATERIALIZED = """
@@ -81,7 +82,7 @@ class PostgresTarget:
         with session(self.url, doing="restore") as connection:
             _claim(connection, database)
             self._check_free(connection, database, replace)
-            working = database + _WORKING
+            working = database + WORKING
             _drop(connection, working)
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
@@ -221,6 +222,18 @@ def _comment(connection: Connection, database: str) -> str | None:
         (database,),
     ).fetchone()
     return row[0] if row is not None else None
+
+
+@contextmanager
+def claimed(connection: Connection, database: str) -> Iterator[None]:
+    """Hold the right to restore to ``database`` for a while; raises Refused where others do."""
+    _claim(connection, database)
+    try:
+        yield
+    finally:
+        connection.execute(
+            "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (f"mediatool restore {database}",)
+        )
 
 
 def _claim(connection: Connection, database: str) -> None:

@@ -1,0 +1,134 @@
+"""``annotate``, ``keep``, ``unkeep``, ``promote``, ``rollback``: what is said of versions later."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mediatool_assets.cli.environment import account, settings
+from mediatool_assets.cli.output import Json, note, print_json
+from mediatool_assets.cli.versions import VersionArgument
+from mediatool_assets.domain.version import Version
+
+if TYPE_CHECKING:
+    from mediatool_assets.domain.marks import Marks
+    from mediatool_assets.stores.s3 import S3Objects
+
+
+def annotate(
+    version: VersionArgument,
+    notes: Annotated[str, typer.Option(help="The notes; empty to have none.")],
+    json: Json = False,
+) -> None:
+    """Give a version other notes than those it was made with.
+
+    The metadata file keeps what it says; `versions` and `show` tell the new notes.
+
+    Examples:
+
+        mediatool annotate 20250621-143000 --notes "before the migration"
+    """
+    wanted = Version.parse(version)
+    from mediatool_assets.flows import marking
+
+    objects, local = _bucket()
+    marks = marking.annotate(objects, wanted, notes, local)
+    _tell(wanted, marks, json, f"{wanted} has its notes")
+
+
+def keep(version: VersionArgument, json: Json = False) -> None:
+    """Pin a version: `prune` never drops it, nor does the bucket's rule for test exports.
+
+    The bucket's other rules go on: its raw archive moves to colder storage, and ends after two
+    years.
+
+    Examples:
+
+        mediatool keep 20250621-143000
+        mediatool keep $(mediatool latest)
+    """
+    wanted = Version.parse(version)
+    from mediatool_assets.flows import marking
+
+    objects, local = _bucket()
+    marks = marking.keep(objects, wanted, local, at=datetime.now(UTC), who=account())
+    _tell(wanted, marks, json, f"{wanted} is pinned")
+
+
+def unkeep(version: VersionArgument, json: Json = False) -> None:
+    """Take a version's pin away; the next `prune` decides on it as on any other.
+
+    Examples:
+
+        mediatool unkeep 20250621-143000
+    """
+    wanted = Version.parse(version)
+    from mediatool_assets.flows import marking
+
+    objects, local = _bucket()
+    marks = marking.unkeep(objects, wanted, local)
+    _tell(wanted, marks, json, f"{wanted} is not pinned")
+
+
+def promote(version: VersionArgument, json: Json = False) -> None:
+    """Name the version that applications should use: they look it up in mongodb-versions.json.
+
+    Its MongoDB database has to be there, complete. Neither it nor the one before it is pruned.
+
+    Examples:
+
+        mediatool promote $(mediatool latest)
+        mediatool promote 20250621-143000 --json
+    """
+    wanted = Version.parse(version)
+    from mediatool_assets.flows import marking
+    from mediatool_assets.stores.mongodb import MongoDocuments
+
+    own = settings("mongodb_url")
+    objects, local = _bucket()
+    marks = marking.promote(
+        objects, MongoDocuments.of(own), wanted, local, at=datetime.now(UTC), who=account()
+    )
+    _tell(wanted, marks, json, f"applications are told to use mediatool_{wanted}")
+
+
+def rollback(json: Json = False) -> None:
+    """Go back to the version that was promoted before; once more, to the one before that.
+
+    Examples:
+
+        mediatool rollback
+        mediatool rollback --json
+    """
+    from mediatool_assets.flows import marking
+    from mediatool_assets.stores.mongodb import MongoDocuments
+
+    own = settings("mongodb_url")
+    objects, local = _bucket()
+    marks = marking.rollback(objects, MongoDocuments.of(own), local, at=datetime.now(UTC))
+    promoted = Version.parse(marks.promoted or "")
+    _tell(promoted, marks, json, f"applications are told to use mediatool_{promoted} again")
+
+
+def _bucket() -> "tuple[S3Objects, Path]":
+    """The bucket, and where the local copy of its registry is."""
+    from mediatool_assets.stores.s3 import S3Objects
+
+    own = settings()
+    return S3Objects.of(own), own.home / "mongodb-versions.json"
+
+
+def _tell(version: Version, marks: "Marks", json: bool, done: str) -> None:
+    if json:
+        print_json(
+            {
+                "version": str(version),
+                "notes": marks.notes.get(str(version)),
+                "pinned": str(version) in marks.pinned,
+                "promoted": marks.promoted,
+                "rollback_goes_to": marks.fallback,
+            }
+        )
+    else:
+        note(done)

@@ -1,0 +1,132 @@
+"""``prune``: retention, told before it is done."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mediatool_assets.cli.environment import settings
+from mediatool_assets.cli.output import Json, note, print_json, print_table, working
+
+if TYPE_CHECKING:
+    from mediatool_assets.domain.retention import Decision, Policy
+    from mediatool_assets.domain.settings import Settings
+    from mediatool_assets.flows.prune import Pruned, Pruning
+
+Count = Annotated[int | None, typer.Option(metavar="N", min=0)]
+Days = Annotated[int | None, typer.Option(metavar="N", min=1)]
+
+
+def prune(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")
+    ] = False,
+    keep_daily: Count = None,
+    keep_weekly: Count = None,
+    keep_monthly: Count = None,
+    keep_yearly: Count = None,
+    keep_testing_days: Days = None,
+    keep_sanitized_days: Days = None,
+    json: Json = False,
+) -> None:
+    """Drop the databases of old versions, test exports and sanitized copies; asks nothing.
+
+    First the plan is shown, every keep and drop with its reason. Of each server's databases the
+    newest of each of the last days, weeks, months and years stays; what is left out here is
+    MEDIATOOL_KEEP_DAILY and its like. Never dropped: the last complete version, a pinned or
+    promoted one, one under Object Lock. Archives of daily versions age by the bucket's own rules.
+    Ends with 1 where something could not go.
+
+    Examples:
+
+        mediatool prune --dry-run
+        mediatool prune --keep-daily 14 --keep-monthly 12
+        mediatool prune --json
+    """
+    from mediatool_assets.flows.prune import carry_out, plan
+
+    own = settings()
+    policy = _policy(
+        own,
+        daily=keep_daily,
+        weekly=keep_weekly,
+        monthly=keep_monthly,
+        yearly=keep_yearly,
+        testing_days=keep_testing_days,
+        sanitized_days=keep_sanitized_days,
+    )
+    stores = _stores(own)
+    with working("looking at what there is"):
+        decisions = plan(stores, policy, datetime.now(UTC))
+    if not json:
+        _print_plan(stores, decisions)
+    done = None
+    if not dry_run:
+        with working("pruning") as progress:
+            done = carry_out(stores, decisions, own.home / "mongodb-versions.json", progress)
+    if json:
+        print_json({"policy": policy, "dry_run": dry_run, "plan": decisions, "done": done})
+    elif done is not None:
+        _print_done(done)
+    if done is not None and (done.failed or done.left):
+        raise typer.Exit(1)
+
+
+def _policy(own: "Settings", **given: int | None) -> "Policy":
+    """The settings, with what the command line says in their place."""
+    from mediatool_assets.domain.retention import Policy
+
+    return Policy(
+        **{
+            name: getattr(own, f"keep_{name}") if value is None else value
+            for name, value in given.items()
+        }
+    )
+
+
+def _stores(own: "Settings") -> "Pruning":
+    """The bucket, and those of the two servers that are set."""
+    from mediatool_assets.flows.prune import Pruning
+    from mediatool_assets.flows.retention_ports import DatabaseServer
+    from mediatool_assets.stores.mongodb import MongoDocuments
+    from mediatool_assets.stores.mongodb_retention import MongoDatabases
+    from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
+    from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.stores.s3_bucket import S3Bucket
+    from mediatool_assets.stores.s3_deletion import S3Deletion
+
+    servers: list[DatabaseServer] = []
+    if own.mongodb_url:
+        servers.append(MongoDatabases(MongoDocuments.of(own)))
+    if own.restore_postgres_url:
+        servers.append(PostgresDatabases.of(own))
+    objects = S3Objects.of(own)
+    return Pruning(objects, S3Deletion(objects), tuple(servers), S3Bucket.of(own))
+
+
+def _print_plan(stores: "Pruning", decisions: "tuple[Decision, ...]") -> None:
+    if decisions:
+        print_table(
+            ("", "KIND", "NAME", "REASON"),
+            [("keep" if d.keep else "drop", d.kind, d.name, d.reason) for d in decisions],
+        )
+    else:
+        note("no database, test export or sanitized copy")
+    looked_at = {server.kind for server in stores.servers}
+    for kind, variable in (
+        ("mongodb", "MEDIATOOL_MONGODB_URL"),
+        ("postgres", "MEDIATOOL_RESTORE_POSTGRES_URL"),
+    ):
+        if kind not in looked_at:
+            typer.echo(f"{kind} was not looked at: {variable} is not set", err=True)
+
+
+def _print_done(done: "Pruned") -> None:
+    for name, reason in done.failed.items():
+        typer.echo(f"not dropped: {name}: {reason}", err=True)
+    for thing in done.left:
+        typer.echo(f"still there: {thing}", err=True)
+    typer.echo(
+        f"{len(done.dropped)} dropped, {len(done.failed)} could not be; "
+        + ("looked again: none of it is there" if not done.left else "some of it is still there")
+    )

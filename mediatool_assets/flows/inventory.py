@@ -1,0 +1,123 @@
+"""Inventory: what there is that retention decides on, asked of the stores themselves."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mediatool_assets.domain.bucket.declaration import TESTING
+from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.inventory import FoundCopy, FoundDatabase, FoundExport, Inventory
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.metadata import Purpose
+from mediatool_assets.domain.retention import SANITIZED_PREFIX
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog, marks
+from mediatool_assets.flows.evidence import evidence_of
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.retention_ports import DatabaseServer, Deletion
+
+_ARCHIVES = (
+    ("postgres-exports/raw/", "-raw.tar.gz"),
+    ("postgres-exports/transformed/", "-transformed.tar.gz"),
+    ("mongodb-dumps/", ".tar.gz"),
+)
+
+
+def gather(
+    objects: ObjectStore, deletion: Deletion, servers: Iterable[DatabaseServer], now: datetime
+) -> Inventory:
+    """Everything but what Object Lock holds: that costs a request an object, and is ``locks``'s.
+
+    Raises DamagedInput, Unreachable; nothing is changed.
+    """
+    complete = _purposes(objects)
+    found = marks.read(objects)
+    databases = tuple(
+        _known(objects, server, each) for server in servers for each in server.databases()
+    )
+    exports = tuple(_exports(objects, deletion, complete, now))
+    versions = {*complete, *(d.version for d in databases), *(e.version for e in exports)}
+    protected = {v: reason for v in versions if (reason := found.protection(v)) is not None}
+    return Inventory(
+        complete,
+        protected,
+        {},
+        databases,
+        exports,
+        tuple(_copies(objects)),
+    )
+
+
+def with_locks(
+    found: Inventory, deletion: Deletion, versions: Iterable[Version], keys: Iterable[str]
+) -> Inventory:
+    """The inventory with what Object Lock holds of these versions and of these copies' keys."""
+    locked: dict[Version, str] = {}
+    for version in sorted(set(versions)):
+        reasons = (deletion.locked(key) for key in marks.keys_of(version))
+        if (reason := next((r for r in reasons if r is not None), None)) is not None:
+            locked[version] = reason
+    held = {key: deletion.locked(key) for key in keys}
+    copies = tuple(replace(copy, lock=held.get(copy.key)) for copy in found.copies)
+    return replace(found, locked=locked, copies=copies)
+
+
+def _purposes(objects: ObjectStore) -> dict[Version, Purpose]:
+    """The purpose of every version that has metadata now; the registry spares reading it again."""
+    stored, _ = catalog.stored_registry(objects)
+    return {
+        Version.parse(entry.version): "testing" if entry.purpose == "testing" else "daily_backup"
+        for entry in catalog.whole_registry(objects, stored or ())
+    }
+
+
+def _known(objects: ObjectStore, server: DatabaseServer, found: FoundDatabase) -> FoundDatabase:
+    """A database with what the bucket knows of it: the restores that made it, and its archive."""
+    restores = [
+        datetime.fromisoformat(each.began)
+        for each in evidence_of(objects, found.version)
+        if (each.to, each.server, each.database) == (found.server, server.server, found.name)
+        and each.verdict == "verified"
+    ]
+    loaded = found.archive == objects.uri(archive_key("transformed", found.version))
+    made = found.made or max(restores, default=None)
+    unfinished = found.state == "unfinished"
+    return replace(found, made=made, ours=loaded or bool(restores) or unfinished)
+
+
+def _exports(
+    objects: ObjectStore, deletion: Deletion, complete: dict[Version, Purpose], now: datetime
+) -> Iterator[FoundExport]:
+    """The test exports, and what there is of versions that are not complete."""
+    stored: dict[Version, set[str]] = {}
+    for prefix, suffix in _ARCHIVES:
+        for info in objects.list(prefix):
+            name = info.key.rsplit("/", 1)[-1].removeprefix("mediatool_")
+            version = Version.of_name(name, "", suffix)
+            if version is not None and info.key in marks.keys_of(version):
+                stored.setdefault(version, set()).add(info.key)
+    for version in sorted(stored.keys() | complete.keys()):
+        purpose, keys = complete.get(version), stored.get(version, set())
+        if purpose == "testing":
+            metadata, *archives = marks.keys_of(version)
+            yield FoundExport(version, (metadata, *(k for k in archives if k in keys)), True)
+        elif purpose is None:
+            old = now - version.moment >= timedelta(days=1)
+            testing = old and all(_is_tagged(deletion, key) for key in keys)
+            yield FoundExport(version, tuple(sorted(keys)), testing)
+
+
+def _is_tagged(deletion: Deletion, key: str) -> bool:
+    name, value = TESTING
+    try:
+        return deletion.tags(key).get(name) == value
+    except NotFound:  # it went meanwhile, as it should
+        return True
+
+
+def _copies(objects: ObjectStore) -> Iterator[FoundCopy]:
+    """The sanitized copies, and what lies beside them under their version's name."""
+    for info in objects.list(SANITIZED_PREFIX):
+        version = Version.of_name(info.key.rsplit("/", 1)[-1][:15], "")
+        if version is not None:
+            yield FoundCopy(version, info.key, info.modified)

@@ -1,0 +1,150 @@
+"""Prune: decide what is let go of, then let go of it, and look that it is gone."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from mediatool_assets.domain.bucket.aspects import lifecycle_rules
+from mediatool_assets.domain.bucket.declaration import LIFECYCLE
+from mediatool_assets.domain.bucket.lifecycle import configuration
+from mediatool_assets.domain.errors import MediatoolError, Refused
+from mediatool_assets.domain.keys import metadata_key
+from mediatool_assets.domain.retention import Decision, Policy, contradictions, decide
+from mediatool_assets.flows import catalog, marks
+from mediatool_assets.flows.bucket_ports import BucketSettings
+from mediatool_assets.flows.inventory import gather, with_locks
+from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+from mediatool_assets.flows.registration import register, write_local_registry
+from mediatool_assets.flows.retention_ports import DatabaseServer, Deletion
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """The stores that one pruning looks at, and changes."""
+
+    objects: ObjectStore
+    deletion: Deletion
+    servers: Sequence[DatabaseServer]
+    bucket: BucketSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What became of a plan: what is gone, what could not go and why, what a last look found."""
+
+    dropped: list[Decision] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+
+def plan(stores: Pruning, policy: Policy, now: datetime) -> tuple[Decision, ...]:
+    """Decide on everything that is there; changes nothing.
+
+    Raises Refused where the bucket's rules, those that are live or else the declared ones, delete
+    sooner what the plan keeps; DamagedInput, Unreachable.
+    """
+    _refuse_contradictions(policy, stores.bucket)
+    found = gather(stores.objects, stores.deletion, stores.servers, now)
+    decisions = decide(found, policy, now)
+    if not _can_lock(stores.bucket):
+        return decisions
+    drops = [each for each in decisions if not each.keep]
+    versions = (each.version for each in drops if each.kind != "sanitized")
+    copies = (key for each in drops if each.kind == "sanitized" for key in each.keys)
+    return decide(with_locks(found, stores.deletion, versions, copies), policy, now)
+
+
+def carry_out(
+    stores: Pruning,
+    decisions: Iterable[Decision],
+    local_registry: Path,
+    progress: Progress = silent,
+) -> Pruned:
+    """Drop what the plan drops, unless a mark protects it by now; one that fails stops no other.
+
+    Metadata goes first, and the registry after it, so that no reader is offered what is half gone.
+    """
+    drops = [each for each in decisions if not each.keep]
+    result = Pruned()
+    hidden = [
+        each for each in drops if each.kind == "export" and _tried(_hide, stores, each, result)
+    ]
+    if drops:
+        register(stores.objects)
+        write_local_registry(stores.objects, local_registry)
+    rest = [*hidden, *(each for each in drops if each.kind != "export")]
+    for number, each in enumerate(rest):
+        progress(each.name, number, len(rest))
+        if _tried(_drop, stores, each, result):
+            result.dropped.append(each)
+    result.left.extend(_left(stores, result.dropped))
+    return result
+
+
+def _tried(
+    act: Callable[[Pruning, Decision], None], stores: Pruning, drop: Decision, result: Pruned
+) -> bool:
+    """Whether it was done; why not is kept, and the others go on."""
+    try:
+        act(stores, drop)
+    except MediatoolError as error:
+        result.failed[drop.name] = str(error)
+        return False
+    return True
+
+
+def _hide(stores: Pruning, drop: Decision) -> None:
+    """Remove a test version's metadata, after a last look at what it was made for."""
+    _refuse_protected(stores, drop)
+    key = metadata_key(drop.version)
+    if key not in drop.keys:
+        return
+    if catalog.read(stores.objects, drop.version).purpose != "testing":
+        raise Refused(f"{drop.version} was not made for testing; `mediatool versions --rebuild`")
+    stores.deletion.remove(key)
+
+
+def _drop(stores: Pruning, drop: Decision) -> None:
+    """Remove one thing that the plan drops."""
+    if drop.kind != "sanitized":
+        _refuse_protected(stores, drop)
+    for key in drop.keys:
+        stores.deletion.remove(key)
+    for server in stores.servers:
+        if server.kind == drop.kind:
+            server.remove(drop.name)
+
+
+def _refuse_protected(stores: Pruning, drop: Decision) -> None:
+    """Raise Refused where somebody has marked the version since the plan was made."""
+    reason = marks.read(stores.objects).protection(drop.version)
+    if reason is not None:
+        raise Refused(f"{drop.name} stays: meanwhile {reason}")
+
+
+def _left(stores: Pruning, dropped: Iterable[Decision]) -> Iterator[str]:
+    """What is still there of what was dropped, as the stores list it now."""
+    there = {(server.kind, each.name) for server in stores.servers for each in server.databases()}
+    for drop in dropped:
+        if (drop.kind, drop.name) in there:
+            yield f"the {drop.kind} database {drop.name}"
+        for key in drop.keys:
+            if count := stores.deletion.left(key):
+                yield f"{count} of {stores.objects.uri(key)}"
+
+
+def _refuse_contradictions(policy: Policy, bucket: BucketSettings) -> None:
+    live = bucket.read("lifecycle").document
+    rules = lifecycle_rules(configuration(LIFECYCLE) if live is None else live)
+    if found := list(contradictions(policy, rules.values())):
+        raise Refused(
+            f"{'; '.join(found)}; nothing was dropped: keep less, or change the rule and "
+            "`mediatool bucket apply`"
+        )
+
+
+def _can_lock(bucket: BucketSettings) -> bool:
+    """Whether Object Lock may hold objects: a bucket that is known not to have it needs no look."""
+    seen = bucket.read("object-lock")
+    return seen.document is not None or seen.unknown is not None

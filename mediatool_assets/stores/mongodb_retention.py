@@ -1,0 +1,53 @@
+"""MongoDB's databases of versions, as retention sees them: which there are, and removing one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from mediatool_assets.domain.inventory import DatabaseState, FoundDatabase
+from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.mongodb import MongoDocuments
+
+_PREFIX = "mediatool_"
+
+
+@dataclass(frozen=True, slots=True)
+class MongoDatabases:
+    """A DatabaseServer over MongoDB; no database without the name of a version is ever touched."""
+
+    documents: MongoDocuments
+    kind: Literal["mongodb"] = "mongodb"
+
+    @property
+    def server(self) -> str:
+        """``host:port``."""
+        return self.documents.server
+
+    def databases(self) -> Iterator[FoundDatabase]:
+        """The databases of versions, in order of name."""
+        for name in self.documents.names():
+            if (version := Version.of_name(name, _PREFIX)) is not None:
+                label = self.documents.label(name)
+                began = (label or {}).get("began")
+                archive = (label or {}).get("archive")
+                yield FoundDatabase(
+                    "mongodb",
+                    name,
+                    version,
+                    _state(label),
+                    made=began if isinstance(began, datetime) else None,
+                    archive=archive if isinstance(archive, str) else None,
+                )
+
+    def remove(self, database: str) -> None:
+        """Remove a database of a version."""
+        self.documents.drop(database)
+
+
+def _state(label: dict[str, object] | None) -> DatabaseState:
+    if label is None:
+        return "foreign"
+    if label.get("complete") is True:
+        return "complete"
+    return "part" if "archive" in label and "dropping" not in label else "unfinished"

@@ -1,0 +1,92 @@
+"""PostgreSQL's databases of versions, as retention sees them: which there are, and removing one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from psycopg import errors, sql
+
+from mediatool_assets.domain.errors import CheckFailed, Refused
+from mediatool_assets.domain.inventory import DatabaseState, FoundDatabase
+from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.postgres.connection import Connection
+from mediatool_assets.stores.postgres.target import WORKING, PostgresTarget, claimed
+from mediatool_assets.stores.postgres.target_session import session
+
+_PREFIX = "media_tool_"
+
+# Sessions of clients only: the server's own, as autovacuum's, give way by themselves.
+_DATABASES = """
+SELECT d.datname, shobj_description(d.oid, 'pg_database'),
+    (SELECT count(*) FROM pg_stat_activity a
+     WHERE a.datid = d.oid AND a.backend_type = 'client backend')
+FROM pg_database d WHERE starts_with(d.datname, 'media_tool_') ORDER BY d.datname
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabases:
+    """A DatabaseServer over PostgreSQL; a database that no restore made is never touched."""
+
+    url: Url = field(repr=False)
+    kind: Literal["postgres"] = "postgres"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "PostgresDatabases":
+        """The server of ``MEDIATOOL_RESTORE_POSTGRES_URL``; raises BadSettings without it."""
+        return cls(PostgresTarget.of(settings).url)
+
+    @property
+    def server(self) -> str:
+        """``host:port``."""
+        return PostgresTarget(self.url).server
+
+    def databases(self) -> Iterator[FoundDatabase]:
+        """The databases of versions, and what restores of them left, in order of name."""
+        with session(self.url, doing="list databases") as connection:
+            for name, comment, sessions in connection.execute(_DATABASES).fetchall():
+                version = Version.of_name(name.removesuffix(WORKING), _PREFIX)
+                if version is not None:
+                    busy = _busy(connection, name, sessions)
+                    yield FoundDatabase("postgres", name, version, _state(name, comment), busy=busy)
+
+    def remove(self, database: str) -> None:
+        """Remove a database of a version; raises CheckFailed where somebody is in it."""
+        found = {each.name: each for each in self.databases()}.get(database)
+        if found is None:
+            return
+        if found.state == "foreign":
+            raise Refused(f"no restore made {self.server}/{database}; drop it by hand")
+        with (
+            session(self.url, doing="prune") as connection,
+            claimed(connection, database.removesuffix(WORKING)),
+        ):
+            try:
+                connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
+            except errors.ObjectInUse as error:
+                raise CheckFailed(
+                    f"{self.server}/{database} is in use; end the sessions in it, or prune later"
+                ) from error
+
+
+def _state(name: str, comment: str | None) -> DatabaseState:
+    if name.endswith(WORKING):
+        return "unfinished"
+    marker = Marker.read(comment)
+    if marker is None:
+        return "foreign"
+    return "complete" if marker.complete else "part"
+
+
+def _busy(connection: Connection, name: str, sessions: int) -> str | None:
+    if sessions:
+        return f"in use: {sessions} session{'' if sessions == 1 else 's'}"
+    if not name.endswith(WORKING):
+        return None
+    try:
+        with claimed(connection, name.removesuffix(WORKING)):
+            return None
+    except Refused:
+        return "a restore is under way"
