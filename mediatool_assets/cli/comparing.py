@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _VERSION = "A version, or the file of a raw archive that was fetched."
 
 
-def compare(  # noqa: PLR0913, PLR0917 # one argument an option
+def compare(
     version1: Annotated[str, typer.Option("--version1", metavar="A", help=_VERSION)],
     version2: Annotated[str, typer.Option("--version2", metavar="B", help=_VERSION)],
     output: Annotated[
