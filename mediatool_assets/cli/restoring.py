@@ -54,8 +54,8 @@ def restore(
     """Restore a version into a new database, read back and compared before it counts.
 
     PostgreSQL: the server of MEDIATOOL_RESTORE_POSTGRES_URL, from the raw archive. MongoDB: that of
-    MEDIATOOL_MONGODB_URL, from the transformed archive or the dump. No database that a restore did not make
-    is ever replaced. Every restore leaves evidence beside the version.
+    MEDIATOOL_MONGODB_URL, from the transformed archive or the dump. No database that a restore did
+    not make is ever replaced. Every restore leaves evidence beside the version.
 
     Examples:
 
@@ -75,7 +75,7 @@ def restore(
     if to == "postgres":
         evidence = _to_postgres(wanted, database, _names("--tables", tables), replace)
     else:
-        kind: "DocumentKind" = "dump" if source == "dump" else "transformed"
+        kind: DocumentKind = "dump" if source == "dump" else "transformed"
         chosen = _names("--collections", collections)
         evidence = _to_mongodb(wanted, kind, database, chosen, replace)
     if json:

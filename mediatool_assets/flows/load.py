@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 from uuid import uuid4
 
 import msgspec
@@ -26,6 +26,9 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, silent
 from mediatool_assets.flows.ranges import Range, ranges
 from mediatool_assets.flows.tasks import in_order
+
+DocumentKind = Literal["transformed", "dump"]
+"""The archives that hold documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     executor: Executor,
     version: Version,
     *,
+    kind: DocumentKind = "transformed",
     database: str | None = None,
     collections: Iterable[str] | None = None,
     replace: bool = False,
@@ -57,6 +61,7 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
 ) -> Loaded:
     """Load the version's transformed archive into ``database``, else ``mediatool_{version}``.
 
+    The dump holds the same documents, and is loaded just so where ``kind`` asks for it.
     Data first, then indexes, then every document is read back from mongod and compared with the
     manifest, and only then the marker is written. What a failed load left is replaced; a complete
     database is refused with AlreadyExists unless ``replace``, and then only after the archive was
@@ -64,7 +69,7 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     loaded does not count as complete. Raises CheckFailed, NotFound, BadArchive, Unreachable.
     """
     database = mongodb_database(version) if database is None else database
-    archive = archives.reader(objects, "transformed", version)
+    archive = archives.reader(objects, kind, version)
     members = _chosen(archive, collections)
     wanted = [_metadata(archive, name, member) for name, member in members.items()]
     if documents.marker(database) is not None:

@@ -26,7 +26,7 @@ from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.schema import Enum, Schema, Sequence, Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.load import load
+from mediatool_assets.flows.load import DocumentKind, load
 from mediatool_assets.flows.ports import (
     DocumentStore,
     ObjectStore,
@@ -106,6 +106,7 @@ def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
     executor: Executor,
     version: Version,
     *,
+    kind: DocumentKind = "transformed",
     database: str | None = None,
     collections: Iterable[str] | None = None,
     replace: bool = False,
@@ -113,20 +114,22 @@ def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
 ) -> Restored:
     """Restore the version's transformed archive into ``database``, else ``mediatool_{version}``.
 
-    It is a load, read back and compared and marked last. Of ``collections`` these alone are there,
-    and the database does not count as complete. Raises as ``load`` does.
+    Or its dump, as ``kind`` says. It is a load, read back and compared and marked last. Of
+    ``collections`` these alone are there, and the database does not count as complete. Raises as
+    ``load`` does.
     """
     loaded = load(
         objects,
         documents,
         executor,
         version,
+        kind=kind,
         database=_own_name(database, mongodb_database(version)),
         collections=collections,
         replace=replace,
         progress=progress,
     )
-    whole = archives.reader(objects, "transformed", version).manifest.collections()
+    whole = archives.reader(objects, kind, version).manifest.collections()
     return Restored(loaded.database, loaded.documents, part=loaded.documents.keys() != whole.keys())
 
 

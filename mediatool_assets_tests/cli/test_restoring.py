@@ -142,6 +142,8 @@ def test_what_cannot_be_restored_is_said_in_a_line(
         (["restore", "20250621-143000", "--to", "postgres", "--collections", "a"], "--tables"),
         (["restore", "20250621-143000", "--to", "postgres", "--tables", " , "], "names nothing"),
         (["restore", "20250621-143000", "--to", "postgres", "--database", ""], "--database"),
+        (["restore", "20250621-143000", "--to", "postgres", "--from", "dump"], "--from dump"),
+        (["restore", "20250621-143000", "--to", "mongodb", "--from", "raw"], "--from raw"),
         (["restore", "20250621-143000", "--to", "postgres"], "mediatool up"),
         (["verify", "yesterday"], "yesterday"),
         (["verify", "20250621-143000", "--sample", "many"], "--sample"),

@@ -18,13 +18,13 @@ from mediatool_assets.domain.errors import (
     NotFound,
     Refused,
 )
-from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.restored import Evidence
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.evidence import Request, evidence_of, recorded
 from mediatool_assets.flows.restore import Restored, restore_mongodb
 from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
-from mediatool_assets_tests.flows.finished import make
+from mediatool_assets_tests.flows.finished import load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects
 
 _SECONDS = itertools.count()
@@ -79,6 +79,22 @@ def test_a_version_comes_back_under_another_name(case: Case) -> None:
     with pytest.raises(AlreadyExists, match="--replace"):
         case.restore(case.name)
     assert case.restore(case.name, replace=True).rows["accounts"] == 3
+
+
+def test_the_dump_holds_the_same(case: Case, tmp_path: Path) -> None:
+    """Where the transformed archive is gone, the dump takes its place."""
+    load_and_dump(case.objects, case.documents, case.pool, case.version)
+    (tmp_path / "objects" / archive_key("transformed", case.version)).unlink()
+    made = restore_mongodb(
+        case.objects, case.documents, case.pool, case.version, kind="dump", database=case.name
+    )
+    assert made == Restored(case.name, {"accounts": 3, "repsOrphans": 1})
+    of_version, of_dump = (
+        case.documents.marker(name) for name in (mongodb_database(case.version), case.name)
+    )
+    assert of_version is not None
+    assert of_dump is not None
+    assert of_dump["fingerprints"] == of_version["fingerprints"]
 
 
 def test_a_part_does_not_count_as_complete(case: Case) -> None:
