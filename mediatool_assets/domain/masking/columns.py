@@ -14,7 +14,7 @@ from mediatool_assets.domain.masking.redaction import (
     generalized_number,
     noisy,
 )
-from mediatool_assets.domain.masking.rules import REDACT, Rule, Verb
+from mediatool_assets.domain.masking.rules import Rule, Verb
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column
 
@@ -178,10 +178,3 @@ class _Leaf:
         if rule.verb in (Verb.NOISE, Verb.GENERALIZE) and not words:
             return _change(self._masker, rule, None)(value)
         return "0"
-
-
-def redact_unknown(rule: Rule) -> Rule:
-    """The rule with what no path reaches redacted."""
-    if rule.verb is not Verb.JSON or rule.otherwise is not None:
-        return rule
-    return Rule(rule.verb, rule.argument, rule.line, rule.paths, REDACT)

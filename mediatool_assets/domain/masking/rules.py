@@ -1,7 +1,7 @@
 """The rules of masking: what becomes of every column, and of every path of a JSON column."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from mediatool_assets.domain.masking.pseudonyms import Kind
@@ -51,8 +51,14 @@ class Rule:
         if self.otherwise is not None:
             yield self.otherwise
 
+    def redacting(self) -> "Rule":
+        """The same rule, which redacts whatever of a document no path reaches."""
+        if self.verb is not Verb.JSON or self.otherwise is not None:
+            return self
+        return replace(self, otherwise=REDACT)
 
-REDACT = Rule(Verb.REDACT)
+
+REDACT = Rule(Verb.REDACT, line=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,17 @@ class Rules:
     def rule(self, table: str, column: str) -> Rule | None:
         """The rule of a column; None where nobody has classified it."""
         return self.tables.get(table, {}).get(column)
+
+    def redacting(self, schema: Schema) -> "Rules":
+        """The same rules, which redact every column and path that they do not cover."""
+        tables = {
+            table.name: {
+                column.name: (self.rule(table.name, column.name) or REDACT).redacting()
+                for column in table.columns
+            }
+            for table in schema.tables
+        }
+        return replace(self, tables={**self.tables, **tables})
 
     def unclassified(self, schema: Schema) -> Iterator[tuple[Table, Column]]:
         """The columns that no rule covers, in order."""

@@ -81,13 +81,15 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
             raise AlreadyExists(place.uri(name), "move it, or name another output")
     archive = ArchiveReader(source)
     schema = _schema(archive)
-    missing = checks.unclassified(rules, schema)
-    if problems := [*checks.mistakes(rules, schema), *([] if redact_unclassified else missing)]:
+    uncovered = [f"{table.name}.{column.name}" for table, column in rules.unclassified(schema)]
+    if redact_unclassified:
+        rules = rules.redacting(schema)
+    if problems := [*checks.mistakes(rules, schema), *checks.unclassified(rules, schema)]:
         raise BadRules(problems)
     with tempfile.TemporaryDirectory(prefix="sanitize-", dir=scratch) as folder:
         run = _Run(
             archive, schema, rules, masking_key, executor, Path(folder),
-            watches(schema, rules, model), redact_unclassified, progress,
+            watches(schema, rules, model), tuple(uncovered), progress,
         )  # fmt: skip
         version = Version.parse(archive.manifest.version)
         with place.create(key) as sink:
@@ -129,7 +131,7 @@ class _Run:
     executor: Executor
     folder: Path
     watches: dict[str, tuple[Watch, ...]]
-    redact_unclassified: bool
+    uncovered: tuple[str, ...]
     progress: Progress
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     mails: Counter[str] = field(default_factory=Counter)
@@ -180,7 +182,7 @@ class _Run:
             for blocks in archives.shares(member.blocks):
                 yield Share(
                     ArchiveReader(self.archive.source), self.schema.table(table), tuple(blocks),
-                    number, self.rules, self.key, self.redact_unclassified, self.watches[table],
+                    number, self.rules, self.key, self.watches[table],
                     self.folder,
                 )  # fmt: skip
                 number += 1
@@ -206,13 +208,9 @@ class _Run:
     def _warnings(self) -> tuple[str, ...]:
         return (
             *self.archive.manifest.warnings,
-            *(f"{name} was redacted: no rule covers it" for name in self._uncovered()),
+            *(f"{name} was redacted: no rule covers it" for name in self.uncovered),
             *(f"{name} has a rule, and is not there" for name in self._unused()),
         )
-
-    def _uncovered(self) -> tuple[str, ...]:
-        found = self.rules.unclassified(self.schema)
-        return tuple(f"{table.name}.{column.name}" for table, column in found)
 
     def _unused(self) -> list[str]:
         """Tables of rules that the schema lacks; a column may be another table's of a group."""
@@ -244,7 +242,7 @@ class _Run:
             rows={table: member.rows for table, member in sorted(manifest.tables().items())},
             columns=columns,
             counts=self._by_rule(),
-            unclassified=self._uncovered(),
+            unclassified=self.uncovered,
             proof=self.proof,
             warnings=manifest.warnings,
         )

@@ -13,12 +13,12 @@ from mediatool_assets.archive.spool import Spooled, spool_rows
 from mediatool_assets.domain.errors import BadArchive, BadRules
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block
-from mediatool_assets.domain.masking.columns import Mask, column_mask, redact_unknown
+from mediatool_assets.domain.masking.columns import Mask, column_mask
 from mediatool_assets.domain.masking.json_paths import Node, Unclassified, path_tree
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import REDACTED, Masker
 from mediatool_assets.domain.masking.pseudonyms import Kind
-from mediatool_assets.domain.masking.rules import REDACT, Rule, Rules, Verb
+from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.sanitize.evidence import Evidence, Row, Watch, digester
@@ -45,7 +45,6 @@ class Share:
     number: int
     rules: Rules
     key: MaskingKey
-    redact_unclassified: bool
     watches: tuple[Watch, ...]
     folder: Path
 
@@ -135,8 +134,10 @@ class _Work:
 
 
 def _rule(share: Share, column: Column) -> Rule:
-    rule = share.rules.rule(share.table.name, column.name) or REDACT
-    return redact_unknown(rule) if share.redact_unclassified else rule
+    rule = share.rules.rule(share.table.name, column.name)
+    if rule is None:  # the coordinator has seen to it that there is one
+        raise BadRules([f"{share.table.name}.{column.name} is not classified"])
+    return rule
 
 
 def _exempt(rule: Rule, rules: Rules) -> str:

@@ -1,5 +1,7 @@
 """Rules are held against the schema before a row is read."""
 
+from typing import Any
+
 import pytest
 
 from mediatool_assets.domain.masking import checks
@@ -29,9 +31,11 @@ def rules_of(**columns: Rule) -> Rules:
     return Rules("rules.yaml", "", KINDS, {"t": columns})
 
 
-def problems(of: Column, verb: Verb, argument: str = "", **more: object) -> list[str]:
+def problems(
+    of: Column, verb: Verb, argument: str = "", keys: dict[str, Any] | None = None
+) -> list[str]:
     """What is wrong with one rule for one column."""
-    table = Table("t", (of,), **more)  # type: ignore[arg-type]  # keys of a table, by name
+    table = Table("t", (of,), **(keys or {}))
     return checks.mistakes(rules_of(c=Rule(verb, argument, 7)), Schema("s", (table,)))
 
 
@@ -101,10 +105,10 @@ def test_rules_that_cannot_hold(of: Column, verb: Verb, argument: str, says: str
 
 @pytest.mark.parametrize("verb", [Verb.REDACT, Verb.DROP])
 @pytest.mark.parametrize("keys", [{"primary_key": ("c",)}, {"unique_keys": (("a", "c"),)}])
-def test_keys_stay_unique(verb: Verb, keys: dict[str, object]) -> None:
+def test_keys_stay_unique(verb: Verb, keys: dict[str, Any]) -> None:
     """What makes values equal is not for a key."""
     assert any(
-        "has to stay unique" in problem for problem in problems(column("text"), verb, **keys)
+        "has to stay unique" in problem for problem in problems(column("text"), verb, keys=keys)
     )
 
 

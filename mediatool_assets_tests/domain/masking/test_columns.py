@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.masking.columns import column_mask, redact_unknown
+from mediatool_assets.domain.masking.columns import column_mask
 from mediatool_assets.domain.masking.json_paths import Unclassified, steps
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import Masker
@@ -139,7 +139,7 @@ def test_what_no_path_reaches_stops(value: str) -> None:
 )  # fmt: skip
 def test_or_is_redacted(value: str, made: dict[str, Any]) -> None:
     """With ``otherwise: redact``, or where the run says so, all of it goes."""
-    rule = redact_unknown(document(owner__name=PERSON))
+    rule = document(owner__name=PERSON).redacting()
     found = json.loads(mask(column("c", "jsonb"), rule, value))
     lengths = {k: len(v) if isinstance(v, str) else v for k, v in found.items()}
     assert lengths == made
@@ -148,7 +148,7 @@ def test_or_is_redacted(value: str, made: dict[str, Any]) -> None:
 @pytest.mark.parametrize("value", JSONB)
 def test_no_word_of_an_unknown_document_is_left(value: str) -> None:
     """Awkward documents are redacted into documents that the archive's rules allow."""
-    of, rule = column("c", "jsonb"), redact_unknown(document(known=KEEP))
+    of, rule = column("c", "jsonb"), document(known=KEEP).redacting()
     nested = value if value[0] in "{[" else json.dumps(value)
     made = json.loads(mask(of, rule, nested))
     assert "quote" not in json.dumps(made)
@@ -158,9 +158,7 @@ def test_no_word_of_an_unknown_document_is_left(value: str) -> None:
 @pytest.mark.parametrize("value", [*JSON, '{"half": "\\ud800"}'])
 def test_json_stays_a_text(value: str) -> None:
     """A json column's value is a string that holds a document, readable or not."""
-    made = json.loads(
-        mask(column("c", "json"), redact_unknown(document(a=KEEP)), json.dumps(value))
-    )
+    made = json.loads(mask(column("c", "json"), document(a=KEEP).redacting(), json.dumps(value)))
     assert isinstance(made, str)
     assert isinstance(json.loads(made), object)
 

@@ -1,0 +1,173 @@
+"""``mediatool sanitize``, and the script of the production pipeline."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
+from mediatool_assets_tests.twins import DirectoryObjects
+
+KEY = bytes(i * 37 % 256 for i in range(32)).hex()
+SCRIPT = Path(__file__).parents[2] / "scripts" / "production-pipeline" / "sanitize-export.sh"
+USERS = table("users", id="uuid", zoho_user_id="text", name="text", email="text")
+ROWS = {
+    USERS: [
+        {
+            "id": "5bf32b6b-8449-4d0c-8556-f8ca7ee54fef",
+            "zoho_user_id": "4876123456789012345",
+            "name": "Ada Ashgrove",
+            "email": "ada.ashgrove@example.com",
+        }
+    ]
+}
+
+
+@pytest.fixture
+def archive(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A raw archive in a file, a key in the environment, and no server anywhere."""
+    bucket = DirectoryObjects(nowhere / "bucket")
+    raw_archive(bucket, ROWS)
+    path = nowhere / "20250621-143000-raw.tar.gz"
+    source = bucket.open(archive_key("raw", VERSION))
+    path.write_bytes(source.read(0, source.size))
+    monkeypatch.setenv("MEDIATOOL_MASKING_KEY", KEY)
+    monkeypatch.setenv("MEDIATOOL_WORKERS", "1")
+    return path
+
+
+def test_a_file_becomes_a_file(archive: Path, mediatool: Run, tmp_path: Path) -> None:
+    """Without any server; the proof report is on stdout with --json, and beside the archive."""
+    result = mediatool("sanitize", "--input", archive, "--output", "copy.tar.gz", "--json")
+    assert (result.code, result.err) == (0, "")
+    report = json.loads(result.out)
+    assert report["rows"] == {"users": 1}
+    assert report == json.loads(Path("copy-report.json").read_text())
+    assert Path("copy-report.html").exists()
+    assert KEY not in result.out
+    assert "Ashgrove" not in result.out
+
+
+def test_it_says_where_the_report_is(archive: Path, mediatool: Run) -> None:
+    """A person reads what was made, how much was searched for, and that nothing was found."""
+    result = mediatool("sanitize", "--input", archive, "--output", "copy.tar.gz")
+    assert result.code == 0
+    facts = dict(line.split(maxsplit=1) for line in result.out.splitlines() if "  " in line)
+    assert facts["archive"] == "copy.tar.gz"
+    assert facts["found"] == "0"
+    assert "copy-report.html" in result.out
+    assert "warning: accounts has a rule, and is not there" in result.out
+
+
+@pytest.mark.parametrize("key", ["", "abcd", "00" * 32, "password"])
+def test_no_key_no_run(
+    archive: Path, mediatool: Run, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """A missing or weak key is a wrong setting: exit 2, one line, nothing written, not shown."""
+    monkeypatch.setenv("MEDIATOOL_MASKING_KEY", key)
+    result = mediatool("sanitize", "--input", archive, "--output", "copy.tar.gz")
+    assert (result.code, result.out) == (2, "")
+    assert result.lines[0].startswith("mediatool: MEDIATOOL_MASKING_KEY ")
+    assert "openssl rand -hex 32" in result.err
+    assert not key or key not in result.err
+    assert not Path("copy.tar.gz").exists()
+
+
+def test_an_unclassified_column_is_bad_input(archive: Path, mediatool: Run, tmp_path: Path) -> None:
+    """Exit 3 with the line to add; --unclassified redact goes on without the value."""
+    rules = tmp_path / "ours.yaml"
+    rules.write_text(
+        "kinds: {user: uuid, crm: number, person: person}\n"
+        "tables:\n  users:\n    id: pseudonym user\n    zoho_user_id: pseudonym crm\n"
+        "    name: pseudonym person\n"
+    )
+    words = ("sanitize", "--input", archive, "--output", "copy.tar.gz", "--rules", rules)
+    result = mediatool(*words)
+    assert result.code == 3
+    assert "users.email (text) is not classified" in result.err
+    assert "`email: keep`" in result.err
+    assert not Path("copy.tar.gz").exists()
+    result = mediatool(*words, "--unclassified", "redact")
+    assert result.code == 0
+    assert "warning: users.email was redacted: no rule covers it" in result.out
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "says"),
+    [
+        (("--input", "none.tar.gz", "--output", "copy.tar.gz"), 3, "none.tar.gz is not there"),
+        (("--input", "20250621-143000-raw.tar.gz", "--output", "."), 2, "is a directory"),
+        (
+            ("--input", "20250621-143000-raw.tar.gz", "--output", "c.tar.gz", "--rules", "none"),
+            3,
+            "none: cannot be read",
+        ),
+        (("--input", "yesterday", "--output", "copy.tar.gz"), 2, "local ones are not up"),
+    ],
+)
+def test_wrong_words(
+    archive: Path, mediatool: Run, given: tuple[str, ...], code: int, says: str
+) -> None:
+    """What is wrong is named, and nothing is written."""
+    result = mediatool("sanitize", *given)
+    assert result.code == code
+    assert says in result.err
+    assert not Path("copy.tar.gz").exists()
+
+
+def test_what_is_taken_is_refused(archive: Path, mediatool: Run) -> None:
+    """Exit 5; the file that is there stays as it is."""
+    Path("copy.tar.gz").write_text("mine")
+    result = mediatool("sanitize", "--input", archive, "--output", "copy.tar.gz")
+    assert result.code == 5
+    assert Path("copy.tar.gz").read_text() == "mine"
+
+
+def test_a_bucket_to_the_usual_key(
+    objects: S3Objects,
+    bucket: str,
+    stack: Stack,
+    mediatool: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An s3:// URI in; a bucket out: the archive lies where the contract says, reports beside."""
+    raw_archive(objects, ROWS)
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MEDIATOOL_MASKING_KEY", KEY)
+    monkeypatch.setenv("MEDIATOOL_WORKERS", "1")
+    source = objects.uri(archive_key("raw", VERSION))
+    result = mediatool("sanitize", "--input", source, "--output", f"s3://{bucket}", "--json")
+    assert (result.code, result.err) == (0, "")
+    key = archive_key("sanitized", VERSION)
+    assert json.loads(result.out)["archive"] == objects.uri(key)
+    assert ArchiveReader(objects.open(key)).manifest.kind == "sanitized"
+    assert [
+        info.key.rpartition("/")[2] for info in objects.list("postgres-exports/sanitized/")
+    ] == [
+        "20250621-143000-sanitized-report.html",
+        "20250621-143000-sanitized-report.json",
+        "20250621-143000-sanitized.tar.gz",
+    ]
+    result = mediatool("sanitize", "--input", str(VERSION), "--output", "copy.tar.gz")
+    assert result.code == 3  # the version has no metadata: it is not complete
+
+
+def test_the_script_takes_the_flags_of_the_specification(archive: Path) -> None:
+    """sanitize-export.sh --input ... --output ..."""
+    done = subprocess.run(
+        [SCRIPT, "--input", archive.name, "--output", "20250621-143000-sanitized.tar.gz"],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path("20250621-143000-sanitized.tar.gz").exists()
