@@ -23,7 +23,8 @@ from mediatool_assets.domain.errors import (
 from mediatool_assets.domain.keys import mongodb_database, postgres_database
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.restored import Marker
-from mediatool_assets.domain.schema import Enum, Schema, Sequence, Table
+from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.structure import differing
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.load import DocumentKind, load
@@ -37,8 +38,6 @@ from mediatool_assets.flows.ports import (
 )
 from mediatool_assets.flows.rereading import reread
 from mediatool_assets.flows.tasks import in_order
-
-_Named = Table | Enum | Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,15 +211,7 @@ class _Restore:
         A newer server may print defaults and definitions in other words; those are compared only
         where both are of one major version.
         """
-        wanted = _without(self.schema, set(self.left_out), texts=self._same_server)
-        found = _without(found, set(), texts=self._same_server)
-        odd = [
-            name
-            for kind in ("tables", "enums", "sequences")
-            for name in _differing(getattr(wanted, kind), getattr(found, kind))
-        ]
-        if wanted.views != found.views:
-            odd += sorted({*wanted.views} ^ {*found.views})
+        odd = differing(self.schema, found, left_out=self.left_out, texts=self._same_server)
         if odd:
             raise CheckFailed(
                 f"{', '.join(odd)}: not made as schema.json says; nothing was restored: see "
@@ -251,36 +242,6 @@ def _major(version: str | int | None) -> int:
 def _statements(entries: Iterable[Entry]) -> dict[str, str]:
     """What to execute, by what it makes; numbered, as a function's name can stand twice."""
     return {f"{e.kind} {e.name} ({n})": e.sql for n, e in enumerate(entries) if e.sql}
-
-
-def _without(schema: Schema, left_out: set[str], *, texts: bool) -> Schema:
-    """The structure to compare: without some foreign keys and, unless ``texts``, server's words."""
-    tables = (
-        msgspec.structs.replace(
-            table,
-            foreign_keys=tuple(
-                key for key in table.foreign_keys if f"{table.name} {key.name}" not in left_out
-            ),
-            indexes=tuple(
-                index if texts else msgspec.structs.replace(index, definition="")
-                for index in table.indexes
-            ),
-            columns=tuple(
-                column if texts else msgspec.structs.replace(column, default=None)
-                for column in table.columns
-            ),
-        )
-        for table in schema.tables
-    )
-    return msgspec.structs.replace(schema, tables=tuple(tables))
-
-
-def _differing(wanted: Iterable[_Named], found: Iterable[_Named]) -> Iterator[str]:
-    """The names of what stands on one side only, or differs."""
-    left, right = ({item.name: item for item in side} for side in (wanted, found))
-    for name in sorted(left.keys() | right.keys()):
-        if left.get(name) != right.get(name):
-            yield name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+"""Whether two schemas have one structure: what a restore has to have made."""
+
+from collections.abc import Collection, Iterable, Iterator
+
+import msgspec
+
+from mediatool_assets.domain.schema import Enum, Schema, Sequence, Table
+
+_Named = Table | Enum | Sequence
+
+
+def differing(
+    wanted: Schema, found: Schema, *, left_out: Collection[str], texts: bool
+) -> list[str]:
+    """The tables, enums, sequences and views that are not in both, or not the same.
+
+    Foreign keys named in ``left_out`` (``table key``) are not asked for. Without ``texts`` defaults
+    and index definitions may be worded otherwise, as servers of another version print them.
+    """
+    wanted, found = _comparable(wanted, left_out, texts), _comparable(found, (), texts)
+    return [
+        *_unequal(wanted.tables, found.tables),
+        *_unequal(wanted.enums, found.enums),
+        *_unequal(wanted.sequences, found.sequences),
+        *sorted({*wanted.views} ^ {*found.views}),
+    ]
+
+
+def _comparable(schema: Schema, left_out: Collection[str], texts: bool) -> Schema:
+    tables = (
+        msgspec.structs.replace(
+            table,
+            foreign_keys=tuple(
+                key for key in table.foreign_keys if f"{table.name} {key.name}" not in left_out
+            ),
+        )
+        for table in schema.tables
+    )
+    compared = tables if texts else map(_wordless, tables)
+    return msgspec.structs.replace(schema, tables=tuple(compared))
+
+
+def _wordless(table: Table) -> Table:
+    return msgspec.structs.replace(
+        table,
+        indexes=tuple(msgspec.structs.replace(i, definition="") for i in table.indexes),
+        columns=tuple(msgspec.structs.replace(c, default=None) for c in table.columns),
+    )
+
+
+def _unequal(wanted: Iterable[_Named], found: Iterable[_Named]) -> Iterator[str]:
+    left, right = ({item.name: item for item in side} for side in (wanted, found))
+    for name in sorted(left.keys() | right.keys()):
+        if left.get(name) != right.get(name):
+            yield name
