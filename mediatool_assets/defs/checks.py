@@ -157,7 +157,7 @@ def version_checks() -> dg.AssetChecksDefinition:
             spec(DUMP, DUMPED, "Every collection of the dump is what was loaded."),
             spec(METADATA, ACCOUNTED, "Every row of the raw archive has its place, and one only."),
             spec(METADATA, LOSSES, "BSON lost no more values than in the last versions."),
-            spec(METADATA, WHOLE, "The three archives have their SHA-256s, file by file."),
+            spec(METADATA, WHOLE, "Transformed archive and dump have their SHA-256s."),
         ],
         can_subset=True,
     )
@@ -184,6 +184,7 @@ def version_checks() -> dg.AssetChecksDefinition:
 
 
 def _version(context: dg.AssetCheckExecutionContext, platform: Platform) -> Version:
+    """The run's version, or the partition's newest where checks are run again alone."""
     run = RunVersion(context.instance, context.run, context.partition_key)
     return run.to_read(platform.objects())
 

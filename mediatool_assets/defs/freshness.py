@@ -15,10 +15,12 @@ from mediatool_assets.defs.checks import figures, result, severity, spec
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.expectations import Finding
 from mediatool_assets.domain.punctuality import DEADLINE, deadline
 from mediatool_assets.flows.checks import day_on_time
+from mediatool_assets.flows.ports import ObjectStore
 
-_CHECK = dg.AssetCheckKey(METADATA, "on_time")
+ON_TIME = dg.AssetCheckKey(METADATA, "on_time")
 
 _CRON = f"{DEADLINE.minute} {DEADLINE.hour} * * *"
 _POLICY = dg.FreshnessPolicy.cron(_CRON, lower_bound_delta=timedelta(hours=1), timezone="UTC")
@@ -33,7 +35,9 @@ def with_freshness(*layers: dg.AssetsDefinition) -> Iterator[dg.AssetsDefinition
 
 
 @dg.multi_asset_check(
-    specs=[spec(_CHECK.asset_key, _CHECK.name, "The newest version of the day is there, complete.")]
+    specs=[
+        spec(ON_TIME.asset_key, ON_TIME.name, "The newest version of the day is there, complete.")
+    ]
 )
 def check_on_time(
     context: dg.AssetCheckExecutionContext, platform: Platform
@@ -41,7 +45,7 @@ def check_on_time(
     """Look for the day's newest version."""
     with explained():
         day = date.fromisoformat(context.partition_key)
-        return result(_CHECK, day_on_time(platform.objects(), day, datetime.now(UTC)))
+        return result(ON_TIME, day_on_time(platform.objects(), day, datetime.now(UTC)))
 
 
 @dg.sensor(
@@ -50,24 +54,30 @@ def check_on_time(
     description="At 03:00 UTC, looks once whether today's version is there; it launches nothing.",
 )
 def on_time_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SkipReason:
-    """Report the check of today once, from the deadline on; the cursor is the day reported."""
+    """Look at today once, from the deadline on; the cursor is the day that was looked at."""
     now = datetime.now(UTC)
     day = now.date()
     if now < deadline(day):
         return dg.SkipReason(f"{day}: not due before {deadline(day):%H:%M} UTC")
     if context.cursor == day.isoformat():
         return dg.SkipReason(f"{day} has been looked at")
-    finding = day_on_time(platform.objects(), day, now)
-    context.instance.report_runless_asset_event(
+    finding = report(context.instance, platform.objects(), now)
+    context.update_cursor(day.isoformat())
+    return dg.SkipReason(f"{finding.outcome}: {finding.reason}")
+
+
+def report(instance: dg.DagsterInstance, objects: ObjectStore, now: datetime) -> Finding:
+    """Judge the day of ``now``, and record it in that day's partition without a run."""
+    finding = day_on_time(objects, now.date(), now)
+    instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
-            asset_key=_CHECK.asset_key,
-            check_name=_CHECK.name,
+            asset_key=ON_TIME.asset_key,
+            check_name=ON_TIME.name,
             passed=finding.outcome == "passed",
             severity=severity(finding),
             description=finding.reason,
             metadata=figures(finding),
-            partition=day.isoformat(),
+            partition=now.date().isoformat(),
         )
     )
-    context.update_cursor(day.isoformat())
-    return dg.SkipReason(f"{finding.outcome}: {finding.reason}")
+    return finding

@@ -1,0 +1,160 @@
+"""Asset checks on real servers: green on a good day, red for what is wrong, and one that blocks."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import boto3
+import dagster as dg
+from pymongo import MongoClient
+
+from mediatool_assets.defs.freshness import ON_TIME, on_time_sensor, report
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.keys import archive_key, mongodb_database
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
+
+LOADED = dg.AssetCheckKey(dg.AssetKey(["mongodb", "campaigns"]), "loaded")
+
+EXPECTED = {
+    ("raw/accounts", "counted"),
+    ("raw/accounts", "as_usual"),
+    ("raw/campaigns", "counted"),
+    ("raw/campaigns", "as_usual"),
+    ("transformed/campaigns", "as_usual"),
+    ("mongodb/accounts", "loaded"),
+    ("mongodb/campaigns", "loaded"),
+    ("dump", "dumped"),
+    ("metadata", "accounted"),
+    ("metadata", "losses_as_usual"),
+    ("metadata", "archives_whole"),
+    ("metadata", "on_time"),
+}
+
+
+def evaluations(
+    result: dg.ExecuteInProcessResult,
+) -> Mapping[tuple[str, str], dg.AssetCheckEvaluation]:
+    """What a run found, by asset and check."""
+    found = result.get_asset_check_evaluations()
+    return {(one.asset_key.to_user_string(), one.check_name): one for one in found}
+
+
+def checked(day: Day, *keys: dg.AssetCheckKey) -> Mapping[tuple[str, str], dg.AssetCheckEvaluation]:
+    """What the checks find when they are run again alone, in the day's partition."""
+    job = day.defs.resolve_implicit_global_asset_job_def()
+    alone = job.get_subset(asset_selection=set(), asset_check_selection=set(keys))
+    return evaluations(alone.execute_in_process(partition_key=day.partition, instance=day.instance))
+
+
+def test_a_good_day_passes_every_check_in_its_partition(day: Day) -> None:
+    """The daily job checks every layer; each evaluation is of the day, with its figures."""
+    found = evaluations(day.result)
+    assert found.keys() == EXPECTED
+    assert {key for key, one in found.items() if not one.passed} == set()
+    assert {one.partition for one in found.values()} == {day.partition}
+    counted = found["raw/campaigns", "counted"].metadata
+    assert counted["rows_in_snapshot"].value == counted["rows_in_archive"].value == 2
+    assert found["mongodb/campaigns", "loaded"].metadata["documents_now"].value == 2
+
+
+def test_only_the_count_of_the_source_blocks(defs: dg.Definitions) -> None:
+    """What is merely odd stops no version."""
+    graph = defs.resolve_asset_graph()
+    blocking = {key for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
+    assert {(key.asset_key.path[0], key.name) for key in blocking} == {("raw", "counted")}
+
+
+def test_a_raw_archive_that_is_not_what_the_source_had_is_not_loaded(
+    defs: dg.Definitions, instance: dg.DagsterInstance, bucket_objects: ObjectStore
+) -> None:
+    """The check of the damaged table fails, and nothing after it runs."""
+    raw = dg.define_asset_job("raw_only", dg.AssetSelection.groups("raw"))
+    only = dg.Definitions.merge(defs, dg.Definitions(jobs=[raw])).resolve_job_def("raw_only")
+    made = only.execute_in_process(partition_key=today(), instance=instance)
+    run = instance.get_run_by_id(made.run_id)
+    assert run is not None
+    version = Version.parse(run.tags["mediatool/version"])
+    _damage(bucket_objects, version)
+    result = defs.resolve_job_def("daily_export").execute_in_process(
+        partition_key=today(),
+        instance=instance,
+        tags={"mediatool/version": str(version)},
+        raise_on_error=False,
+    )
+    assert not result.success
+    found = evaluations(result)
+    assert not found["raw/campaigns", "counted"].passed
+    assert found["raw/accounts", "counted"].passed
+    steps = {event.step_key for event in result.all_events if event.is_step_start}
+    assert steps == {"export", "check_raw"}
+    assert not Platform().documents().exists(mongodb_database(version))
+
+
+def _damage(objects: ObjectStore, version: Version) -> None:
+    """Change one byte of the rows of ``campaigns`` in the bucket."""
+    key = archive_key("raw", version)
+    block = archives.reader(objects, "raw", version).manifest.tables()["campaigns"].blocks[0]
+    source = objects.open(key)
+    data = bytearray(source.read(0, source.size))
+    data[block.offset + block.length // 2] ^= 0xFF
+    settings = Settings.parse(os.environ)
+    client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url)
+    client.put_object(Bucket=settings.s3_bucket, Key=key, Body=bytes(data))
+    client.close()
+
+
+def test_a_document_that_is_gone_after_the_load_turns_its_collection_red(day: Day) -> None:
+    """Checks can be run again alone; they find what changed since the run."""
+    assert checked(day, LOADED)["mongodb/campaigns", "loaded"].passed
+    url = os.environ["MEDIATOOL_MONGODB_URL"]
+    with MongoClient[dict[str, object]](url) as client:
+        collection = client[mongodb_database(day.version)]["campaigns"]
+        document = collection.find_one_and_delete({"_id": "2"})
+        assert document is not None
+        found = checked(day, LOADED)["mongodb/campaigns", "loaded"]
+        collection.insert_one(document)
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.ERROR
+    assert found.metadata["documents_now"].value == 1
+    assert found.metadata["outcome"].value == "failed"
+
+
+def test_a_server_that_cannot_be_asked_has_not_passed(day: Day) -> None:
+    """The check is red, and says that nothing is known."""
+    with locked_out_of_mongodb():
+        found = checked(day, LOADED)["mongodb/campaigns", "loaded"]
+    assert not found.passed
+    assert found.metadata["outcome"].value == "unknown"
+    assert "credentials" in (found.description or "")
+
+
+def test_every_layer_has_a_freshness_policy(defs: dg.Definitions) -> None:
+    """All that is made here is due at 03:00 UTC; the source's tables are not made here."""
+    for spec in defs.resolve_all_asset_specs():
+        assert (spec.freshness_policy is None) == (spec.group_name == "source")
+        assert spec.group_name == "source" or "0 3 * * *" in str(spec.freshness_policy)
+
+
+def test_a_day_without_a_version_is_reported_without_a_run(
+    instance: dg.DagsterInstance, bucket_objects: ObjectStore
+) -> None:
+    """At three o'clock the day's partition of the check is red."""
+    missing = report(instance, bucket_objects, datetime(2025, 7, 1, 3, tzinfo=UTC))
+    assert missing.outcome == "failed"
+    [record] = instance.event_log_storage.get_asset_check_execution_history(ON_TIME, limit=5)
+    assert (record.partition, record.status.value) == ("2025-07-01", "FAILED")
+
+
+def test_a_day_is_looked_at_once(small_source: None, instance: dg.DagsterInstance) -> None:
+    """The cursor keeps the day, so that a restart does not report it again."""
+    context = dg.build_sensor_context(
+        instance=instance, cursor=today(), resources={"platform": Platform()}
+    )
+    tick = on_time_sensor.evaluate_tick(context)
+    said = tick.skip_message or ""
+    assert "has been looked at" in said or "not due before 03:00" in said
+    assert not instance.event_log_storage.get_asset_check_execution_history(ON_TIME, limit=5)
