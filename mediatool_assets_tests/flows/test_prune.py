@@ -1,0 +1,335 @@
+"""Prune on real servers: exactly what the plan drops goes, for good, and nothing else."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+import pymongo
+import pytest
+from moto.server import ThreadedMotoServer
+from psycopg import sql
+
+from mediatool_assets.domain import metadata as metadata_file
+from mediatool_assets.domain.bucket.declaration import LIFECYCLE, TESTING
+from mediatool_assets.domain.bucket.lifecycle import Rule, configuration
+from mediatool_assets.domain.errors import CheckFailed, Refused
+from mediatool_assets.domain.inventory import FoundDatabase
+from mediatool_assets.domain.keys import (
+    REGISTRY_KEY,
+    archive_key,
+    metadata_key,
+    mongodb_database,
+    postgres_database,
+)
+from mediatool_assets.domain.marks import MARKS_KEY
+from mediatool_assets.domain.metadata import Purpose
+from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.retention import Policy
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import marks
+from mediatool_assets.flows.prune import Pruning, carry_out, plan
+from mediatool_assets.flows.retention_ports import DatabaseServer
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb_retention import MongoDatabases
+from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.stores.s3_bucket import S3Bucket
+from mediatool_assets.stores.s3_deletion import S3Deletion
+from mediatool_assets_tests.metadata_examples import example
+
+NOW = datetime.now(UTC) + timedelta(days=40)
+"""Later than every object of the tests was written: all of them are 40 days old."""
+
+
+def of(days: float) -> Version:
+    """The version of so many days ago."""
+    return Version.at(NOW - timedelta(days=days))
+
+
+@dataclass(frozen=True)
+class Only:
+    """A server of which only the databases of some versions are seen: others are other tests'."""
+
+    whole: DatabaseServer
+    versions: frozenset[Version]
+    kind: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Be of the server's kind."""
+        object.__setattr__(self, "kind", self.whole.kind)
+
+    @property
+    def server(self) -> str:
+        """The server's name."""
+        return self.whole.server
+
+    def databases(self) -> Iterator[FoundDatabase]:
+        """Those of the versions."""
+        return (each for each in self.whole.databases() if each.version in self.versions)
+
+    def remove(self, database: str) -> None:
+        """Remove one of them."""
+        assert database in {each.name for each in self.databases()}
+        self.whole.remove(database)
+
+
+class World:
+    """A bucket with versioning, a MongoDB and a PostgreSQL, to be filled with versions."""
+
+    def __init__(self, settings: Settings, objects: S3Objects) -> None:
+        self.objects, self._settings = objects, settings
+        self.documents = MongoDocuments.of(settings)
+        self.versions: set[Version] = set()
+        self.client: pymongo.MongoClient[Any] = pymongo.MongoClient(settings.mongodb_url)
+        objects.client.put_bucket_versioning(
+            Bucket=objects.bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+
+    @property
+    def stores(self) -> Pruning:
+        """What prune works on."""
+        versions = frozenset(self.versions)
+        return Pruning(
+            self.objects,
+            S3Deletion(self.objects),
+            (
+                Only(MongoDatabases(self.documents), versions),
+                Only(PostgresDatabases.of(self._settings), versions),
+            ),
+            S3Bucket(self.objects.bucket, self.objects.endpoint_url),
+        )
+
+    def export(self, days: float, purpose: Purpose | None = "daily_backup") -> Version:
+        """A version's archives and, with a purpose, its metadata and tags."""
+        version = of(days)
+        self.versions.add(version)
+        for kind in ("raw", "transformed", "dump"):
+            self.objects.put(archive_key(kind, version), b"archive")
+        if purpose is not None:
+            metadata = msgspec.structs.replace(example(str(version)), purpose=purpose)
+            self.objects.put(metadata_key(version), metadata_file.encode(metadata))
+            marks.settle_tags(self.objects, metadata, marks.read(self.objects))
+        return version
+
+    def mongodb(self, version: Version, *, complete: bool = True) -> str:
+        """A database of the version, or one of which the load died."""
+        self.versions.add(version)
+        name = mongodb_database(version)
+        claim: dict[str, object] = {"_id": str(version)}
+        self.documents.begin(name, claim)
+        self.documents.create(name, "users", {})
+        if complete:
+            archive = self.objects.uri(archive_key("transformed", version))
+            self.documents.mark(name, claim, {**claim, "archive": archive})
+        return name
+
+    def postgres(self, version: Version, comment: str | None = None, suffix: str = "") -> str:
+        """A restored database of the version, unless the comment says something else."""
+        self.versions.add(version)
+        name = postgres_database(version) + suffix
+        marker = str(Marker(str(version), True, 0)) if comment is None else comment
+        with self.admin() as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            admin.execute(
+                sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), marker)
+            )
+        return name
+
+    def admin(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        """A session on the PostgreSQL server."""
+        return psycopg.connect(
+            self._settings.restore_postgres_url or "", autocommit=True, dbname=database
+        )
+
+    def databases(self) -> set[str]:
+        """Every database of both servers."""
+        with self.admin() as admin:
+            names = {name for (name,) in admin.execute("SELECT datname FROM pg_database")}
+        return names | set(self.client.list_database_names())
+
+    def stored(self) -> set[str]:
+        """Every key of the bucket that has a version or a delete marker."""
+        pages = self.objects.client.get_paginator("list_object_versions")
+        return {
+            item["Key"]
+            for page in pages.paginate(Bucket=self.objects.bucket)
+            for item in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
+        }
+
+    def close(self) -> None:
+        """Remove every database that was made here."""
+        with self.admin() as admin:
+            for version in self.versions:
+                self.client.drop_database(mongodb_database(version))
+                for suffix in ("", ".restoring"):
+                    name = sql.Identifier(postgres_database(version) + suffix)
+                    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        self.client.close()
+
+
+@pytest.fixture
+def world(settings: Settings, objects: S3Objects) -> Iterator[World]:
+    """An empty one."""
+    world = World(settings, objects)
+    yield world
+    world.close()
+
+
+def test_exactly_the_plan(world: World, tmp_path: Any) -> None:
+    """What the plan drops is gone with all its versions and markers; all else is as it was."""
+    pinned, promoted = world.export(41), world.export(42)
+    marks.change(world.objects, lambda m: m.keeping(pinned, NOW, "me"))
+    marks.change(world.objects, lambda m: m.promoting(promoted, NOW, "me"))
+    old, foreign, used, died = (world.export(days) for days in (43, 44, 45, 46))
+    nights = [world.export(days) for days in (0.1, 1.1, 2.1)]
+    young, test, other = (world.export(days, "testing") for days in (3, 9, 10))
+    marks.change(world.objects, lambda m: m.keeping(other, NOW, "me"))
+    broken_off, failed = world.export(11, None), world.export(12, None)
+    for key in marks.keys_of(broken_off)[1:]:
+        world.objects.tag(key, dict([TESTING]))
+    copy = archive_key("sanitized", old)
+    world.objects.put(copy, b"sanitized")
+    twice = archive_key("raw", test)
+    world.objects.client.delete_object(Bucket=world.objects.bucket, Key=twice)
+    world.objects.put(twice, b"once more")
+
+    for version in (pinned, promoted, *nights, young, other):
+        world.mongodb(version)
+    drops = {world.mongodb(version) for version in (old, test, failed)}
+    drops |= {world.mongodb(died, complete=False), world.postgres(old)}
+    drops.add(world.postgres(died, suffix=".restoring"))
+    world.mongodb(of(0.2), complete=False)
+    world.postgres(foreign, comment="made by hand")
+    for version in nights:
+        world.postgres(version)
+    exports = {str(test), str(broken_off)}
+
+    with ExitStack() as open_sessions:
+        open_sessions.enter_context(world.admin(world.postgres(used)))
+        before, stored = world.databases(), world.stored()
+        decisions = plan(world.stores, Policy(daily=3, weekly=0, monthly=0), NOW)
+        dropped = {d.name for d in decisions if not d.keep}
+        assert dropped == drops | exports | {copy}
+        assert (world.databases(), world.stored()) == (before, stored)
+        done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
+    assert ({d.name for d in done.dropped}, done.failed, done.left) == (dropped, {}, [])
+    assert world.databases() == before - drops
+    keys = {*marks.keys_of(test), *marks.keys_of(broken_off), copy}
+    assert world.stored() == (stored - keys) | {REGISTRY_KEY}
+    again = plan(world.stores, Policy(daily=3, weekly=0, monthly=0), NOW)
+    assert {d.name for d in again if not d.keep} <= {postgres_database(used)}  # idle by now
+    reasons = {d.name: d.reason for d in decisions}
+    assert "in use: 1 session" in reasons[postgres_database(used)]
+    assert "pinned by me" in reasons[mongodb_database(pinned)]
+    assert "applications use it" in reasons[mongodb_database(promoted)]
+
+
+def test_a_pin_after_the_plan_holds(world: World, tmp_path: Any) -> None:
+    """Who pins a version while a plan is read still finds it, all of it."""
+    world.export(0.1)
+    test = world.export(9, "testing")
+    world.mongodb(of(0.1))
+    name = world.mongodb(test)
+    decisions = plan(world.stores, Policy(), NOW)
+    assert {d.name for d in decisions if not d.keep} == {name, str(test)}
+    marks.change(world.objects, lambda m: m.keeping(test, NOW, "me"))
+    stored = world.stored()
+    done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
+    assert done.dropped == []
+    assert all("meanwhile pinned by me" in reason for reason in done.failed.values())
+    assert done.failed.keys() == {name, str(test)}
+    assert world.stored() == stored | {REGISTRY_KEY}
+    assert world.documents.marker(name) is not None
+
+
+def test_an_empty_bucket_drops_no_database(world: World) -> None:
+    """Pointed at a bucket that knows none of the versions, nothing whole goes."""
+    for days in (0.1, 9, 40):
+        world.mongodb(of(days))
+        name = mongodb_database(of(days))
+        world.client[name]["_mediatool_version"].update_one({}, {"$set": {"archive": "s3://a/b"}})
+        world.postgres(of(days))
+    decisions = plan(world.stores, Policy(daily=0, weekly=0, monthly=0), NOW)
+    assert len(decisions) == 6
+    assert all(decision.keep for decision in decisions)
+
+
+def test_a_database_in_use_is_not_torn_away(world: World) -> None:
+    """A session that came after the plan goes on; the message says who has to end."""
+    name = world.postgres(of(40))
+    with world.admin(name) as reader:
+        with pytest.raises(CheckFailed, match="is in use; end the sessions"):
+            world.stores.servers[1].remove(name)
+        assert reader.execute("SELECT 1").fetchone() == (1,)
+    foreign = world.postgres(of(41), comment="made by hand")
+    with pytest.raises(Refused, match="no restore made"):
+        world.stores.servers[1].remove(foreign)
+
+
+@pytest.fixture
+def lockable(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Objects]:
+    """A bucket of moto's with Object Lock and lifecycle rules, which the local server lacks."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "moto")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    objects = S3Objects(f"bucket-{uuid.uuid4()}", f"http://{host}:{port}")
+    objects.client.create_bucket(Bucket=objects.bucket, ObjectLockEnabledForBucket=True)
+    yield objects
+    server.stop()
+
+
+def test_object_lock_holds(lockable: S3Objects, tmp_path: Any) -> None:
+    """A retention and a legal hold, on any version of an object, keep its whole version."""
+    stores = Pruning(
+        lockable, S3Deletion(lockable), (), S3Bucket(lockable.bucket, lockable.endpoint_url)
+    )
+    client, bucket = lockable.client, lockable.bucket
+    for days, purpose in ((0.1, "daily_backup"), (9, "testing"), (10, "testing"), (11, "testing")):
+        metadata = msgspec.structs.replace(example(str(of(days))), purpose=purpose)
+        for key in marks.keys_of(of(days))[1:]:
+            lockable.put(key, b"archive")
+        lockable.put(metadata_key(of(days)), metadata_file.encode(metadata))
+    retained, held = archive_key("dump", of(9)), archive_key("raw", of(10))
+    until = datetime.now(UTC) + timedelta(days=3)
+    client.put_object_retention(
+        Bucket=bucket, Key=retained, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until}
+    )
+    client.delete_object(Bucket=bucket, Key=retained)
+    lockable.put(retained, b"another version")
+    client.put_object_legal_hold(Bucket=bucket, Key=held, LegalHold={"Status": "ON"})
+    decisions = {d.version: d for d in plan(stores, Policy(), NOW)}
+    assert {v for v, d in decisions.items() if not d.keep} == {of(11)}
+    assert f"Object Lock until {until:%Y-%m-%d %H:%M}" in decisions[of(9)].reason
+    assert "legal hold" in decisions[of(10)].reason
+    for key in (retained, held):
+        before = stores.deletion.left(key)
+        with pytest.raises(Refused, match="Object"):
+            stores.deletion.remove(key)
+        assert stores.deletion.left(key) == before > 0
+    done = carry_out(stores, decisions.values(), tmp_path / "mongodb-versions.json")
+    assert ([d.version for d in done.dropped], done.failed, done.left) == ([of(11)], {}, [])
+    assert sum(map(stores.deletion.left, marks.keys_of(of(11)))) == 0
+
+
+def test_a_plan_against_the_live_rules_is_refused(lockable: S3Objects) -> None:
+    """Live rules that delete sooner what the plan keeps stop it; the declared ones do not."""
+    settings = S3Bucket(lockable.bucket, lockable.endpoint_url)
+    stores = Pruning(lockable, S3Deletion(lockable), (), settings)
+    assert settings.write("lifecycle", configuration(LIFECYCLE)) is None
+    assert plan(stores, Policy(), NOW) == ()
+    sooner = Rule("tests", tag=TESTING, expire_days=3)
+    assert settings.write("lifecycle", configuration([sooner])) is None
+    with pytest.raises(
+        Refused, match="rule tests deletes test exports at 3 days, the plan keeps 7"
+    ):
+        plan(stores, Policy(), NOW)
+    assert MARKS_KEY not in {info.key for info in lockable.list("")}
