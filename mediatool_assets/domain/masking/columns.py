@@ -140,11 +140,14 @@ class _Leaf:
 
     def __init__(self, masker: Masker, place: str) -> None:
         self._masker, self._place, self.wide = masker, place, False
+        self._counted: dict[int, tuple[str, str]] = {}
 
     def __call__(self, value: bytes, rule: Rule) -> bytes:
         if rule.verb is Verb.KEEP or value == b"null":
             return value
-        self._masker.counts[self._place, rule.words] += 1
+        if id(rule) not in self._counted:  # to hash a rule would cost more than to mask by it
+            self._counted[id(rule)] = self._place, rule.words
+        self._masker.counts[self._counted[id(rule)]] += 1
         first = value[:1]
         if rule.verb is Verb.DROP:
             return b"null"

@@ -26,6 +26,7 @@ class Node:
     """Where paths part: at the names of an object, any name of it, or the items of an array."""
 
     path: str = ""
+    label: bytes = b""
     rule: Rule | None = None
     names: dict[str, "Node"] = field(default_factory=dict)
     items: "Node | None" = None
@@ -48,7 +49,7 @@ def path_tree(rule: Rule) -> Node:
             if node.rule is not None:
                 raise ValueError(f"{path} is within a path that has a rule of its own")
             if step:
-                node = node.names.setdefault(step, Node(node.below(step)))
+                node = node.names.setdefault(step, Node(node.below(step), _label(step)))
             else:
                 node.items = node.items or Node(f"{node.path}[]")
                 node = node.items
@@ -56,6 +57,10 @@ def path_tree(rule: Rule) -> Node:
             raise ValueError(f"{path} has a rule already, or paths within it have one")
         node.rule = leaf
     return root
+
+
+def _label(name: str) -> bytes:
+    return msgspec.json.encode(name) + b": "
 
 
 def steps(path: str) -> list[str]:
@@ -81,14 +86,16 @@ def masked(document: bytes, tree: Node, otherwise: Rule | None, leaf: Leaf) -> b
     if tree.names and document.startswith(b"{"):
         parts = []
         for name, value in _OBJECT.decode(document).items():
-            child = tree.names.get(name) or tree.names.get(ANY)
+            child = tree.names.get(name)
+            label = child.label if child is not None else _label(name)
+            child = child or tree.names.get(ANY)
             if child is not None:
                 made = masked(bytes(value), child, otherwise, leaf)
             elif otherwise is not None:
                 made = leaf(bytes(value), otherwise)
             else:
                 raise Unclassified(tree.below(name))
-            parts.append(msgspec.json.encode(name) + b": " + made)
+            parts.append(label + made)
         return b"{" + b", ".join(parts) + b"}"
     if tree.items is not None and document.startswith(b"["):
         values = _ARRAY.decode(document)

@@ -9,6 +9,7 @@ from mediatool_assets.domain.masking.words import text
 _FULL = 17_000  # digits: what PostgreSQL's numeric can hold before and after its point together
 MONEY_LIMIT = Decimal("92233720368547758.07")
 
+_PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _DATE = re.compile(r"(\d{4,})-(\d\d)-(\d\d)(T[^ ]*)?( BC)?")
 _TIME = re.compile(r"[0-9:.]+")
 STEPS = ("year", "quarter", "month", "day")
@@ -54,19 +55,25 @@ def noisy(key: bytes, value: str, percent: int, limit: Decimal | None = None) ->
     Sign, zero and the digits after the point stay; a number that is not zero does not become zero.
     It changes by a quarter of ``percent`` at least; not beyond ``limit``, where it has one.
     """
-    number = Decimal(value)
-    if not number.is_finite() or number.is_zero():
+    if not _PLAIN.fullmatch(value):
+        if not Decimal(value).is_finite():
+            return value
+        value = f"{Decimal(value):f}"
+    sign = "-" if value.startswith("-") else ""
+    whole, _, fraction = value.removeprefix("-").partition(".")
+    units = int(whole + fraction)  # of the last digit: as many as the scale says
+    if not units:
         return value
-    with localcontext(prec=_FULL):
-        digest = hmac.digest(key, str(number.normalize()).encode(), "sha256")
-        share = int.from_bytes(digest[:8]) % 750_001 + 250_000  # of a million
-        change = number * share * percent / 100_000_000
-        unit = Decimal(1).scaleb(min(int(number.as_tuple().exponent), 0))
-        for made in (number + change, number - change) if digest[8] % 2 else (number - change,):
-            found = max(abs(made).quantize(unit), unit)
-            if limit is None or found <= limit:
-                break
-        return plain(found.copy_sign(number), number)
+    number = f"{sign}{whole.lstrip('0')}.{fraction.rstrip('0')}"
+    digest = hmac.digest(key, number.encode(), "sha256")
+    share = int.from_bytes(digest[:8]) % 750_001 + 250_000  # of a million
+    change = units * share * percent // 100_000_000
+    made = units + change if digest[8] % 2 else units - change
+    if limit is not None and made > limit.scaleb(len(fraction)):
+        made = units - change
+    digits = str(max(made, 1)).zfill(len(fraction) + 1)
+    cut = len(digits) - len(fraction)
+    return f"{sign}{digits[:cut]}{'.' if fraction else ''}{digits[cut:]}"
 
 
 def plain(made: Decimal, like: Decimal) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from mediatool_assets.domain.masking.json_paths import ANY, Node
 from mediatool_assets.domain.masking.pseudonyms import MAIL_DOMAIN
-from mediatool_assets.domain.masking.rules import REDACT, Rule, Verb
+from mediatool_assets.domain.masking.rules import Rule, Verb
 
 SHORTEST, SHORTEST_NUMBER = 6, 8
 """Characters from which on an original is searched for: shorter ones stand anywhere by chance."""
@@ -17,7 +17,9 @@ MAIL = re.compile(r"[\w.%+'-]+@[\w-]+(?:\.[\w-]+)+")
 PHONE = re.compile(r"(?<![\w.,-])(?:\+\d{1,3}[ .-])?\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w.,-])")
 _WORD = re.compile(r"[\w@.+%'-]*\w")
 _JSON = msgspec.json.Decoder()
-_NAME = Rule(Verb.KEEP)  # names of objects stay as they are
+NAMES = Rule(Verb.KEEP)
+"""The rule of the names of objects, which stay as they are."""
+
 _NUMBER = 10 ** (SHORTEST_NUMBER - 1)
 
 
@@ -44,40 +46,42 @@ def strangers(text: str) -> int:
     return sum(not mail.endswith(f"@{MAIL_DOMAIN}") for mail in MAIL.findall(text))
 
 
-def texts(value: object) -> Iterator[str]:
+Found = dict[tuple[str, int], set[str]]
+"""Different texts by place: a path, and the ``id`` of the rule that masks what is there."""
+
+
+def gather(value: object, path: str, rule: Rule, found: Found) -> None:
     """Every text in a JSON value, names of objects and long whole numbers among them."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from value
-        for part in value.values():
-            yield from texts(part)
+    kind = type(value)
+    if kind is str:
+        found[path, id(rule)].add(value)  # type: ignore[arg-type]  # its type was looked at
+    elif kind is int:
+        if abs(value) >= _NUMBER:  # type: ignore[arg-type]  # as above
+            found[path, id(rule)].add(str(value).lstrip("-"))
     elif isinstance(value, list):
         for part in value:
-            yield from texts(part)
-    elif type(value) is int and abs(value) >= _NUMBER:
-        yield str(abs(value))
+            gather(part, path, rule, found)
+    elif isinstance(value, dict):
+        found[path, id(rule)].update(value)
+        for part in value.values():
+            gather(part, path, rule, found)
 
 
-def document_texts(
-    value: object, tree: Node | None, otherwise: Rule | None
-) -> Iterator[tuple[str, Rule, str]]:
-    """``(path, rule, text)`` for every text in a document: the rule is that of its place."""
-    if tree is not None and tree.rule is None:
-        if tree.names and isinstance(value, dict):
-            for name, part in value.items():
-                yield tree.path, _NAME, name
-                child = tree.names.get(name) or tree.names.get(ANY)
-                yield from document_texts(part, child, otherwise)
-            return
-        if tree.items is not None and isinstance(value, list):
-            for part in value:
-                yield from document_texts(part, tree.items, otherwise)
-            return
-    rule = tree.rule if tree is not None and tree.rule is not None else otherwise or REDACT
-    path = tree.path if tree is not None else "otherwise"
-    for text in texts(value):
-        yield path, rule, text
+def gather_document(value: object, tree: Node | None, otherwise: Rule, found: Found) -> None:
+    """Every text in a document, by the rule of its place."""
+    if tree is None:
+        gather(value, "otherwise", otherwise, found)
+    elif tree.rule is not None:
+        gather(value, tree.path, tree.rule, found)
+    elif tree.names and isinstance(value, dict):
+        found[tree.path, id(NAMES)].update(value)
+        for name, part in value.items():
+            gather_document(part, tree.names.get(name) or tree.names.get(ANY), otherwise, found)
+    elif tree.items is not None and isinstance(value, list):
+        for part in value:
+            gather_document(part, tree.items, otherwise, found)
+    else:
+        gather(value, "otherwise", otherwise, found)
 
 
 def parsed(text: str) -> object:

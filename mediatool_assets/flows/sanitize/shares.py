@@ -1,6 +1,6 @@
 """In a worker: consecutive rows of a table masked, spooled, read again and searched."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,11 +23,13 @@ from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.sanitize.evidence import Evidence, Row, Watch, digester
 from mediatool_assets.flows.sanitize.search import (
+    NAMES,
     PHONE,
-    document_texts,
+    Found,
+    gather,
+    gather_document,
     parsed,
     strangers,
-    texts,
     tokens,
 )
 
@@ -53,8 +55,8 @@ class Share:
 class Sanitized:
     """What became of a share. ``read`` is the fingerprint of the rows that went in.
 
-    ``counts`` holds masked values by column and rule; ``mails`` and ``phones`` what looks like an
-    address or number that masking did not make, by column.
+    ``counts`` holds masked values by column and rule; ``mails`` and ``phones``, by place, the
+    addresses that masking did not make, and what looks like a telephone number, in different texts.
     """
 
     spooled: Spooled
@@ -76,6 +78,7 @@ def sanitize_share(share: Share) -> Sanitized:
     evidence = Evidence(digester(share.key.derive("proof")), share.watches)
     work = _Work(share, masker, evidence)
     spooled = spool_rows(share.folder / f"rows-{share.number}", work.rows(), b"\n")
+    work.search()
     evidence.write(share.folder, share.number, masker)
     return Sanitized(spooled, work.read, masker.counts, work.mails, work.phones)
 
@@ -87,7 +90,7 @@ class _Work:
             _ColumnWork(share.table, column, _rule(share, column), masker)
             for column in share.table.columns
         ]
-        self._seen: set[tuple[str, str]] = set()
+        self._searched = [column for column in self._columns if column.is_searched]
         self.read = Fingerprint()
         self.mails: Counter[str] = Counter()
         self.phones: Counter[str] = Counter()
@@ -106,7 +109,7 @@ class _Work:
                     f"({type(error).__name__})",  # its text could hold what is to be masked
                 ) from None
             for line in masked:
-                self._search(line)
+                self._gather(line)
             yield masked
 
     def _row(self, line: bytes) -> bytes:
@@ -117,20 +120,23 @@ class _Work:
         self._evidence.watch(before, after)
         return msgspec.json.encode(after)
 
-    def _search(self, line: bytes) -> None:
-        """Read a masked row again, as anybody would, and note what it says."""
+    def _gather(self, line: bytes) -> None:
+        """Read a masked row again, as anybody would, and keep what it says."""
         values = _VALUES.decode(line)
-        for column in self._columns:
-            for place, rule, text in column.texts(values[column.name]):
-                if (place, text) not in self._seen:
-                    self._seen.add((place, text))
-                    self._evidence.tokens[place, _exempt(rule, self._share.rules)].update(
-                        tokens(text)
-                    )
-                if "@" in text and (found := strangers(text)):
-                    self.mails[place] += found
-                if len(text) >= 10 and (numbers := len(PHONE.findall(text))):
-                    self.phones[place] += numbers
+        for column in self._searched:
+            column.gather(values[column.name])
+
+    def search(self) -> None:
+        """Take apart every different text of the masked rows."""
+        for column in self._searched:
+            for place, rule, found in column.texts():
+                tokens_here = self._evidence.tokens[place, _exempt(rule, self._share.rules)]
+                for text in found:
+                    tokens_here.update(tokens(text))
+                    if "@" in text and (strange := strangers(text)):
+                        self.mails[place] += strange
+                    if len(text) >= 10 and (numbers := len(PHONE.findall(text))):
+                        self.phones[place] += numbers
 
 
 def _rule(share: Share, column: Column) -> Rule:
@@ -160,6 +166,8 @@ class _ColumnWork:
         self._family = Values.of(column).family
         self._is_document = self._family in (Family.JSON, Family.JSONB)
         self._tree: Node | None = path_tree(rule) if rule.verb is Verb.JSON else None
+        self._otherwise = rule.otherwise or NAMES  # without one, nothing gets there
+        self._found: Found = defaultdict(set)
 
     def masked(self, value: bytes) -> bytes:
         """The masked value; raises BadRules where a document holds what no path reaches."""
@@ -176,21 +184,28 @@ class _ColumnWork:
                 ]
             ) from None
 
-    def texts(self, value: object) -> Iterator[tuple[str, Rule, str]]:
-        """``(place, rule, text)`` of whatever could be told from a masked value."""
-        if value is None or self._family not in _SEARCHED:
+    @property
+    def is_searched(self) -> bool:
+        """Whether its values could tell an original."""
+        return self._family in _SEARCHED
+
+    def gather(self, value: object) -> None:
+        """Keep the texts of a masked value."""
+        if value is None:
             return
-        if not self._is_document:
-            for text in texts(value):
-                yield self._where, self._rule, text
-            return
-        document = parsed(value) if isinstance(value, str) else value
-        if self._tree is None:
-            for text in texts(document):
-                yield self._where, self._rule, text
-            return
-        for path, rule, text in document_texts(document, self._tree, self._rule.otherwise):
-            yield f"{self._where} {path}", rule, text
+        if self._is_document:
+            document = parsed(value) if isinstance(value, str) else value
+            if self._tree is not None:
+                gather_document(document, self._tree, self._otherwise, self._found)
+                return
+            value = document
+        gather(value, "", self._rule, self._found)
+
+    def texts(self) -> Iterator[tuple[str, Rule, set[str]]]:
+        """``(place, rule, texts)`` of all that was kept."""
+        rules = {id(r): r for r in (NAMES, self._rule, self._otherwise, *self._rule.every_path())}
+        for (path, rule), found in self._found.items():
+            yield f"{self._where} {path}".rstrip(), rules[rule], found
 
 
 _SEARCHED = frozenset({Family.TEXT, Family.UUID, Family.JSON, Family.JSONB, Family.OTHER})
