@@ -168,7 +168,7 @@ def test_a_retry_by_dagster_goes_on_with_the_version(
     assert bucket_objects.head(archive_key("raw", version)) == raw
     metadata = catalog.read(bucket_objects, version)
     assert (metadata.purpose, metadata.notes) == ("testing", "retried")
-    assert sorted(metadata.seconds) == ["dump", "export", "load", "transform"]
+    assert {"dump", "export", "load", "transform"} <= metadata.seconds.keys()
 
 
 def _tags(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, str]:
