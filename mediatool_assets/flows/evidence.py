@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from mediatool_assets.domain import restored
-from mediatool_assets.domain.errors import MediatoolError, Misuse, Refused
+from mediatool_assets.domain.errors import DamagedInput, MediatoolError, Misuse, Refused
 from mediatool_assets.domain.restored import Evidence, RestoreTo
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
@@ -47,10 +49,15 @@ def recorded(
 
 
 def evidence_of(objects: ObjectStore, version: Version) -> Iterator[Evidence]:
-    """Every restore of a version, oldest first."""
+    """Every restore of a version, oldest first; raises DamagedInput for one that is no evidence."""
     for info in objects.list(restored.restores_prefix(version)):
         data, _ = objects.get(info.key)
-        yield restored.decode(data)
+        try:
+            yield restored.decode(data)
+        except msgspec.DecodeError as error:
+            raise DamagedInput(
+                f"{objects.uri(info.key)} cannot be read ({error}); restore an earlier copy of it"
+            ) from error
 
 
 def _key(request: Request, began: datetime) -> str:
