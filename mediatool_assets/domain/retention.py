@@ -120,9 +120,10 @@ class _Decider:
             return "no load or restore made it; only you may drop it"
         if found.busy is not None:
             return found.busy
-        if found.state == "complete" and self._newest[found.server] == found.version:
-            return "the newest complete database of its server"
-        return self._protection(found.version)
+        if (reason := self._protection(found.version)) is not None:
+            return reason
+        newest = found.state == "complete" and self._newest[found.server] == found.version
+        return "the newest complete database of its server" if newest else None
 
     def _of_unfinished(self, found: FoundDatabase) -> tuple[bool, str]:
         age = self._age(found.made or found.version.moment)
@@ -182,9 +183,11 @@ class _Decider:
         return Decision("sanitized", found.key, found.version, keep, reason, (found.key,))
 
     def _protection(self, version: Version) -> str | None:
+        if (reason := self._found.protected.get(version)) is not None:
+            return reason
         if version in self._last:
             return "the last complete version"
-        return self._found.protected.get(version) or self._found.locked.get(version)
+        return self._found.locked.get(version)
 
     def _age(self, moment: datetime) -> timedelta:
         return self._now - moment
