@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile, split_lines
@@ -18,6 +19,7 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.sanitize import Folder, Published, load_rules, sanitize
+from mediatool_assets.flows.sanitize.proof import Kept, Leak, Proof, Reference, Unique
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -442,3 +444,29 @@ def test_it_goes_into_a_bucket_too(bench: Bench) -> None:
     )
     schema = ArchiveReader(bench.objects.open(key)).read_file("schema.json")
     assert schemas.decode(schema).name == "media_tool"
+
+
+FOUND = {
+    "two values that became one": {"kinds": (Kept("crm", 3, 2, 3, 3, 0),)},
+    "a value with two pseudonyms": {"kinds": (Kept("crm", 2, 3, 3, 3, 0),)},
+    "values that stay": {"kinds": (Kept("crm", 99, 99, 99, 99, 1),)},
+    "a key that is not unique any more": {"keys": (Unique("users (id)", 9, 9, 8),)},
+    "a reference that leads elsewhere": {"references": (Reference("a.b -> c.d", 9, 1, 0),)},
+    "an original": {"leaks": (Leak("a.b", "crm", 1),)},
+    "an address": {"mails": {"a.b": 1}},
+}
+
+
+@pytest.mark.parametrize("found", FOUND.values(), ids=FOUND)
+def test_each_of_these_is_a_finding(found: dict[str, Any]) -> None:
+    """One line each, by which nothing is published."""
+    nothing = Proof((), (), (), (), (), 0, 0, {}, {})
+    assert nothing.findings == ()
+    assert len(msgspec.structs.replace(nothing, **found).findings) == 1
+
+
+def test_marks_alone_are_no_originals(bench: Bench) -> None:
+    """What says nothing stays, and is not taken for a leak."""
+    published = bench.run({**TABLES, USERS: [{**user(1), "name": "- - - - - -"}]})
+    assert published.report.proof.leaks == ()
+    assert bench.rows("users")[0]["name"] == "- - - - - -"

@@ -23,7 +23,7 @@ _LIMITS = (2**15 - 1, 2**31 - 1, 2**63 - 1)
 """Integers of each size stay among those of their size, in text too: they fit their columns."""
 _LONGEST = 200  # characters that are permuted one by one; a longer number is nobody's number
 _DIGITS = re.compile(r"[1-9][0-9]*")
-_CACHED = 1 << 16  # pseudonyms that a kind remembers: some megabytes
+_CACHED = 1 << 14  # pseudonyms that a kind remembers: about 4 MB
 
 
 @dataclass(frozen=True, slots=True)

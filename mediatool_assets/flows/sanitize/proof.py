@@ -12,12 +12,18 @@ MEMORY = "256MB"  # beyond it DuckDB spills into the scratch directory
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """Different originals of a kind, and their different pseudonyms: they have to be as many."""
+    """Different originals of a kind, and their different pseudonyms: they have to be as many.
+
+    ``unchanged`` of those that are long enough to be searched for are their own pseudonyms: in a
+    permutation that is chance, and one in a hundred of ``searched`` would not be.
+    """
 
     kind: str
     before: int
     after: int
     pairs: int
+    searched: int
+    unchanged: int
 
     @property
     def holds(self) -> bool:
@@ -93,6 +99,12 @@ class Proof(msgspec.Struct, frozen=True):
                 if not kind.holds
             ),
             *(
+                f"{kind.kind}: {kind.unchanged} values of {kind.searched} stay as they are; "
+                "take another format"
+                for kind in self.kinds
+                if kind.unchanged * 100 > kind.searched
+            ),
+            *(
                 f"{key.key}: {key.before} different values became {key.after}; "
                 "give its columns another rule"
                 for key in self.keys
@@ -108,8 +120,12 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 _KINDS = """
-    WITH pairs AS (SELECT DISTINCT kind, before, after FROM {values} WHERE after IS NOT NULL)
-    SELECT kind, count(DISTINCT before), count(DISTINCT after), count(*)
+    WITH pairs AS (
+        SELECT DISTINCT kind, before, after, search IS NOT NULL AS searched
+        FROM {values} WHERE after IS NOT NULL
+    )
+    SELECT kind, count(DISTINCT before), count(DISTINCT after), count(*),
+           count(*) FILTER (searched), count(*) FILTER (searched AND before = after)
     FROM pairs GROUP BY kind ORDER BY kind
 """
 _KEYS = """

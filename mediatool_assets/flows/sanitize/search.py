@@ -24,9 +24,11 @@ _NUMBER = 10 ** (SHORTEST_NUMBER - 1)
 
 
 def searchable(text: str) -> str | None:
-    """The form in which a text is searched for, whatever its case; None where it is too short."""
+    """The form in which a text is looked for, whatever its case; None where it says too little."""
     text = text.strip().casefold()
-    return text if len(text) >= (SHORTEST_NUMBER if text.isdecimal() else SHORTEST) else None
+    if len(text) < (SHORTEST_NUMBER if text.isdecimal() else SHORTEST):
+        return None
+    return text if any(map(str.isalnum, text)) else None
 
 
 def tokens(text: str) -> Iterator[str]:
