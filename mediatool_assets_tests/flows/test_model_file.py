@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain.errors import BadModel
+from mediatool_assets.domain.expectations import Bounds
 from mediatool_assets.domain.model import FieldType, LeftOut, Model, Order, Step, Take, Verb
 from mediatool_assets.flows.model_file import load_model
 
@@ -51,6 +52,18 @@ def problems(tmp_path: Path, text: str) -> tuple[str, ...]:
     with pytest.raises(BadModel) as caught:
         load(tmp_path, text)
     return caught.value.problems
+
+
+def test_a_table_s_bounds_are_percentages(tmp_path: Path) -> None:
+    """They reach the checks, and no document: the model's digest is the same with and without."""
+    text = "tables: {a: {may_lose: 60%, may_gain: 300%}, b: }\none_to_one: [a, b]\n"
+    model = load(tmp_path, text)
+    assert model.sources["a"].bounds == Bounds(0.6, 3.0)
+    assert model.sources["b"].bounds == Bounds()
+    plain = load(tmp_path, text.replace("may_lose: 60%, may_gain: 300%", "columns: []"))
+    assert repr(plain) == repr(model)
+    wrong = problems(tmp_path, text.replace("60%", "half"))
+    assert wrong == ("model.yaml:1: 'half' is not a percentage; write 60%",)
 
 
 def test_a_model_says_what_its_file_says(tmp_path: Path) -> None:
