@@ -1,5 +1,6 @@
 """``prune``: retention, told before it is done."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +66,14 @@ def prune(
         with working("pruning") as progress:
             done = carry_out(stores, decisions, own.home / "mongodb-versions.json", progress)
     if json:
-        print_json({"policy": policy, "dry_run": dry_run, "plan": decisions, "done": done})
+        print_json(
+            {
+                "policy": policy,
+                "dry_run": dry_run,
+                "plan": [_plain(each) for each in decisions],
+                "done": done and {**asdict(done), "dropped": [d.name for d in done.dropped]},
+            }
+        )
     elif done is not None:
         _print_done(done)
     if done is not None and (done.failed or done.left):
@@ -104,6 +112,10 @@ def _stores(own: "Settings") -> "Pruning":
     return Pruning(objects, S3Deletion(objects), tuple(servers), S3Bucket.of(own))
 
 
+def _plain(decision: "Decision") -> dict[str, object]:
+    return {**asdict(decision), "version": str(decision.version)}
+
+
 def _print_plan(stores: "Pruning", decisions: "tuple[Decision, ...]") -> None:
     if decisions:
         print_table(
@@ -126,7 +138,8 @@ def _print_done(done: "Pruned") -> None:
         typer.echo(f"not dropped: {name}: {reason}", err=True)
     for thing in done.left:
         typer.echo(f"still there: {thing}", err=True)
-    typer.echo(
-        f"{len(done.dropped)} dropped, {len(done.failed)} could not be; "
-        + ("looked again: none of it is there" if not done.left else "some of it is still there")
-    )
+    if not (done.dropped or done.failed):
+        typer.echo("nothing to drop")
+        return
+    looked = "some of it is still there" if done.left else "none of that is there any more"
+    typer.echo(f"{len(done.dropped)} dropped, {len(done.failed)} could not be; looked: {looked}")

@@ -128,6 +128,7 @@ def test_prune_shows_its_plan_then_does_it(mediatool: Run, three: S3Objects) -> 
     }
     assert mine.keys() == {TEST, f"mediatool_{OLD}", f"mediatool_{NEW}"}
     assert (mine[TEST], mine[f"mediatool_{NEW}"]) == (False, True)
+    assert TEST in {d["version"] for d in dry["plan"]}
     assert (dry["dry_run"], dry["done"], dry["policy"]["daily"]) == (True, None, 1)
     assert three.head(metadata_key(Version.parse(TEST))) is not None
     mediatool("keep", OLD)
@@ -136,10 +137,15 @@ def test_prune_shows_its_plan_then_does_it(mediatool: Run, three: S3Objects) -> 
     assert [line.split()[:3] for line in result.out.splitlines() if TEST in line] == [
         ["drop", "export", TEST]
     ]
-    assert "looked again: none of it is there" in result.out
+    assert "looked: none of that is there any more" in result.out
     assert "MEDIATOOL_RESTORE_POSTGRES_URL is not set" in result.err
     assert three.head(metadata_key(Version.parse(TEST))) is None
-    assert "0 dropped" in mediatool("prune").out
+    assert mediatool("prune").out.splitlines()[-1] == "nothing to drop"
+    assert json.loads(mediatool("prune", "--json").out)["done"] == {
+        "dropped": [],
+        "failed": {},
+        "left": [],
+    }
     assert TEST not in mediatool("versions").out
 
 
