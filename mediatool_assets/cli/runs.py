@@ -1,7 +1,7 @@
 """``export``, ``demo`` and ``dev``: whatever needs Dagster, which runs in processes of its own."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -9,59 +9,110 @@ from mediatool_assets.cli.environment import home, settings
 from mediatool_assets.cli.output import Json, note, print_json
 from mediatool_assets.domain.errors import Misuse
 
+if TYPE_CHECKING:
+    from mediatool_assets.stores.s3 import S3Objects
+
 
 def export(
     day: Annotated[
         str | None,
-        typer.Option("--date", metavar="DATE", help="The partition; a live source has today's."),
+        typer.Option("--date", metavar="DATE", help="A day, or the days FROM..TO; else today."),
     ] = None,
     source: Annotated[
-        Literal["postgres"], typer.Option(help="Where from: `postgres` is the live database.")
-    ] = "postgres",
+        Literal["postgres", "rds", "archive"] | None,
+        typer.Option(help="Where from; else today live, a past day from an archive or from RDS."),
+    ] = None,
     purpose: Annotated[
-        Literal["daily_backup", "testing"],
-        typer.Option(help="What it is for; a bucket as declared drops `testing` after 7 days."),
-    ] = "testing",
+        Literal["daily_backup", "testing"] | None,
+        typer.Option(
+            help="What it is for; a bucket as declared drops `testing` after 7 days. Else "
+            "`testing` for a version of now, `daily_backup` for past days."
+        ),
+    ] = None,
     notes: Annotated[str, typer.Option(metavar="TEXT", help="Why it was made.")] = "",
+    again: Annotated[
+        bool, typer.Option("--again", help="Of FROM..TO, run the days too that are complete.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Make one version, end to end, as a Dagster run.
+    """Make one version, end to end, as a Dagster run; or one of each day of a range.
 
     Raw archive, transformed archive, MongoDB database, dump, metadata, registry. Nothing counts
     before the metadata is written; Ctrl-C cancels the run and leaves no half of an archive.
+
+    A live database has today's rows only. A past day is taken from its raw archive where it has
+    one (what is missing of its version is made again), else from an RDS snapshot export of that
+    day in the bucket. In a range a day that fails does not stop the others: they are listed, and
+    the exit code is 1.
 
     Examples:
 
         mediatool export --notes "before the migration"
         mediatool export --purpose daily_backup --json
+        mediatool export --date 2026-11-01..2026-11-07
     """
-    del source  # its one value is what the job exports
-    partition = _day(day) if day else datetime.now(UTC).date()
-    config = settings("postgres_url", "mongodb_url")
+    today = datetime.now(UTC).date()
+    first, last = _days(day) if day else (today, today)
+    is_range = day is not None and ".." in day
+    if again and not is_range:
+        raise Misuse("--again is for a range of days; write --date FROM..TO")
+    live = source == "postgres" or (source is None and first == last == today)
+    config = settings(*(["postgres_url"] if live else []), "mongodb_url")
     from mediatool_assets.cli.launch import launch
     from mediatool_assets.cli.summary import version_made
     from mediatool_assets.stores.s3 import S3Objects
 
-    asked = {"purpose": purpose, "notes": notes}
-    run = launch("on_demand_export", partition.isoformat(), asked, home())
-    made = version_made(run, S3Objects.of(config))
+    objects = S3Objects.of(config)
+    kind = purpose or ("daily_backup" if is_range or first != today else "testing")
+    asked = {"purpose": kind, "notes": notes, "source": source or "auto"}
+    if is_range:
+        _backfill(objects, first, last, asked, again=again, json=json)
+        return
+    run = launch("on_demand_export", first.isoformat(), asked, home())
+    made = version_made(run, objects)
     if json:
         print_json(made)
     else:
         typer.echo(made)
 
 
+def _backfill(
+    objects: "S3Objects",
+    first: date,
+    last: date,
+    asked: dict[str, str],
+    *,
+    again: bool,
+    json: bool,
+) -> None:
+    from mediatool_assets.cli.backfill import backfill, days
+
+    made = backfill(objects, days(first, last), asked, home(), again)
+    if json:
+        print_json(made)
+    else:
+        for one in made:
+            typer.echo(one)
+    if any(one.outcome == "failed" for one in made):
+        raise typer.Exit(1)
+
+
 def demo(
     scale: Annotated[
         float, typer.Option(min=0.0001, max=10.0, help="1 is 848,937 rows and the history on top.")
     ] = 0.02,
+    days: Annotated[
+        int, typer.Option(min=1, max=60, help="Days to make, today the last of them.")
+    ] = 3,
     json: Json = False,
 ) -> None:
     """Do everything once on real servers of this machine: seed, export, edit, export again.
 
-    Starts the local servers, fills the source database, makes today's version through Dagster,
-    edits the source as a day of work would, and makes a second version on demand. It can be run
-    again: that makes two more versions.
+    Starts the local servers, fills the source database and edits it as days of work would. Of each
+    past day it leaves an RDS snapshot export in the bucket, in AWS's layout, and makes that day's
+    version from it; then today's from the live database, and after more edits a second one on
+    demand. Everything is made through Dagster. Run again, it makes two more versions of today;
+    the past days are there.
 
     Examples:
 
@@ -70,7 +121,7 @@ def demo(
     """
     from mediatool_assets.cli import demonstration
 
-    made = demonstration.run(home(), scale)
+    made = demonstration.run(home(), scale, days)
     if json:
         print_json(made)
     else:
@@ -98,8 +149,17 @@ def dev(
     note(f"{url} is down; the servers are still up, `mediatool down` stops them")
 
 
+def _days(text: str) -> tuple[date, date]:
+    """The first and the last day of ``D`` or ``FROM..TO``; raises Misuse."""
+    first, dots, last = text.partition("..")
+    days = _day(first), _day(last if dots else first)
+    if days[0] > days[1]:
+        raise Misuse(f"--date {text!r} ends before it begins; write FROM..TO")
+    return days
+
+
 def _day(text: str) -> date:
     try:
         return datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError as error:
-        raise Misuse(f"--date {text!r} is not a date; write YYYY-MM-DD") from error
+        raise Misuse(f"--date {text!r} is not a date; write YYYY-MM-DD, or FROM..TO") from error

@@ -16,8 +16,8 @@ from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
-from mediatool_assets.flows.complete import complete
+from mediatool_assets.flows import archives, catalog
+from mediatool_assets.flows.complete import SourceType, complete
 from mediatool_assets.flows.ports import ObjectStore
 
 METADATA = dg.AssetKey("metadata")
@@ -74,7 +74,7 @@ def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata
             platform.documents(),
             executor,
             version,
-            source_type="postgres",
+            source_type=_source_type(platform.objects(), version),
             instance=settings.rds_instance,
             purpose=request.purpose,
             notes=request.notes,
@@ -82,6 +82,12 @@ def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata
             local_registry=settings.home / "mongodb-versions.json",
             now=datetime.now(UTC),
         )
+
+
+def _source_type(objects: ObjectStore, version: Version) -> SourceType:
+    """Where the raw archive says that its rows come from."""
+    source = archives.reader(objects, "raw", version).manifest.source
+    return "rds" if source.get("type") == "rds" else "postgres"
 
 
 def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[Stored]:

@@ -1,4 +1,4 @@
-"""The raw layer: every table of the live database, from one snapshot, in one archive."""
+"""The raw layer: every table of the source, from one snapshot, in one archive."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -23,15 +23,16 @@ from mediatool_assets.defs.layers import (
 )
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.runs import VERSION_TAG, Request, RunVersion
+from mediatool_assets.defs.runs import Request, RunVersion
 from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.errors import BadSource, NotFound, Refused
+from mediatool_assets.domain.errors import BadSource
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.origin import Asked, Places, adopt
 from mediatool_assets.flows.ports import ObjectStore
 
 
@@ -43,10 +44,11 @@ class ExportRequest(dg.Config):
         description="daily_backup is kept by the retention of backups, testing for some days",
     )
     notes: str = Field(default="", description="why it was made; for the registry of versions")
-
-
-class PastDay(Refused):
-    """A live source shows today's rows only: it cannot be exported as of another day."""
+    source: Asked = Field(
+        default="auto",
+        description="where from: postgres is the live database, rds a snapshot export, archive the "
+        "day's own raw archive; auto takes postgres for today, else archive, else rds",
+    )
 
 
 def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
@@ -66,14 +68,11 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
         with explained():
             objects, run = platform.objects(), RunVersion.of(context)
             version = run.named()
-            if version is None:
-                _refuse_other_days(objects, run.partition)
-                version = run.to_make(objects)
-            run.keep(run.asked() or Request(config.purpose, config.notes))
-            archived = archives.find(objects, "raw", version)
-            if archived is None:
-                archived = _export(context, platform, version)
+            archived = archives.find(objects, "raw", version) if version else None
+            if version is None or archived is None:
+                version, archived = _make(context, config, platform)
             else:
+                run.keep(run.asked() or Request(config.purpose, config.notes))
                 context.log.info(f"{archived.uri} is complete: adopted")
             results = list(_results(context, objects, version, archived, tables))
         yield from results
@@ -94,48 +93,45 @@ def _spec(table: str) -> dg.AssetSpec:
     ).with_io_manager_key(TABLES_IO)
 
 
-def _export(context: dg.AssetExecutionContext, platform: Platform, version: Version) -> Archived:
-    """Export the live source; raises PastDay unless the version is one of today."""
-    objects = platform.objects()
-    _refuse_other_days(objects, version.partition)
+def _make(
+    context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
+) -> tuple[Version, Archived]:
+    """Take the day from where it is to be had; raises PastDay or NotFound where it is not."""
+    objects, run = platform.objects(), RunVersion.of(context)
+    origin = _places(platform).origin(run.partition, config.source, run.named())
+    request = run.asked() or Request(config.purpose, config.notes)
     with platform.workers() as (executor, scratch):
-        return export(
-            platform.source(),
+        if origin.source is None and origin.version is not None:
+            archived = adopt(objects, executor, origin.version)
+            run.pin(origin.version)
+            run.keep(request)
+            context.log.info(f"{archived.uri} was read again and is whole: adopted")
+            return origin.version, archived
+        version = run.pin(origin.version) if origin.version else run.to_make(objects)
+        run.keep(request)
+        archived = export(
+            origin.source or platform.source(),
             objects,
             executor,
             version,
             scratch,
             exclude=platform.settings().exclude_tables,
-            previous=_previous(objects),
+            previous=_previous(objects, version),
             progress=LoggedProgress(context),
         )
+        return version, archived
 
 
-def _refuse_other_days(objects: ObjectStore, partition: str) -> None:
-    today = datetime.now(UTC).date().isoformat()
-    if partition == today:
-        return
-    day = datetime.fromisoformat(partition).date()
-    made = [str(version) for version in catalog.versions(objects, day, day)]
-    if made:
-        can = (
-            f"that day has {', '.join(made)}: to work from one again, set the run tag "
-            f"{VERSION_TAG} to it"
-        )
-    else:
-        can = f"that day has no version to work from; materialize {today} instead"
-    raise PastDay(
-        f"the live database can be exported only for today, {today} (UTC), not for {partition}: "
-        f"it no longer holds that day's rows, or not yet; {can}"
-    )
+def _places(platform: Platform) -> Places:
+    settings = platform.settings()
+    live = platform.source() if settings.postgres_url else None
+    return Places(platform.objects(), live, settings.postgres_schema, datetime.now(UTC).date())
 
 
-def _previous(objects: ObjectStore) -> dict[str, int]:
-    """Rows by table of the newest complete version, whatever its day; none before the first."""
-    try:
-        return catalog.latest(objects).exports.raw.rows
-    except NotFound:
-        return {}
+def _previous(objects: ObjectStore, version: Version) -> dict[str, int]:
+    """Rows by table of the newest complete version before this one; none before the first."""
+    before = [v for v in catalog.versions(objects, None, version.day) if v < version]
+    return catalog.read(objects, before[-1]).exports.raw.rows if before else {}
 
 
 def _results(

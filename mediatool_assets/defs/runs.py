@@ -70,7 +70,7 @@ class RunVersion:
         version = Version.at(self._created())
         while self._runs_of(version) or objects.head(archive_key("raw", version)) is not None:
             version = Version(version.moment + timedelta(seconds=1))
-        return self._pin(version)
+        return self.pin(version)
 
     def to_read(self, objects: ObjectStore) -> Version:
         """The version for a step downstream: the named one, else the partition's newest complete.
@@ -80,7 +80,7 @@ class RunVersion:
         if (version := self.named()) is not None:
             return version
         try:
-            return self._pin(catalog.latest(objects, self.partition).version)
+            return self.pin(catalog.latest(objects, self.partition).version)
         except NotFound as error:
             raise NotFound(
                 f"partition {self.partition} has no complete version to work from; materialize all "
@@ -137,7 +137,8 @@ class RunVersion:
                 return record.create_timestamp
         return datetime.now(UTC)
 
-    def _pin(self, version: Version) -> Version:
+    def pin(self, version: Version) -> Version:
+        """Make it the version of the run and its root, for all that come after."""
         for run_id in (self.run.run_id, self.run.root_run_id):
             if run_id and self.instance.has_run(run_id):
                 self.instance.add_run_tags(run_id, {VERSION_TAG: str(version)})

@@ -6,7 +6,7 @@ nearest raw archive whose tables agree, else from the live database, and the ver
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -19,7 +19,7 @@ from pyarrow import parquet
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.errors import BadArchive, BadSource
 from mediatool_assets.domain.rds_export import (
     ExportInfo,
     TablesInfo,
@@ -285,15 +285,21 @@ def _agreeing(export: RdsExport, version: Version, found: dict[str, Folder]) -> 
 
 def _structures(export: RdsExport, version: Version) -> Iterator[Structure]:
     for key in _archives_near(export.objects, version.day):
-        reader = ArchiveReader(export.objects.open(key))
-        schema = schemas.decode(reader.read_file("schema.json"))
-        if schema.name == export.schema_name:
-            own = reader.manifest.source.get("structure_from")
-            origin = str(own or f"version {reader.manifest.version}")
-            yield Structure(schema, reader.read_file("schema.sql"), origin)
+        structure = None
+        with suppress(BadArchive):  # the next one will do as well
+            structure = _archived(ArchiveReader(export.objects.open(key)))
+        if structure is not None and structure.schema.name == export.schema_name:
+            yield structure
     if export.live is not None:
         with export.live.snapshot() as snapshot:
             yield Structure(snapshot.schema, snapshot.ddl(), "the live database")
+
+
+def _archived(reader: ArchiveReader) -> Structure:
+    own = reader.manifest.source.get("structure_from")
+    schema = schemas.decode(reader.read_file("schema.json"))
+    origin = str(own or f"version {reader.manifest.version}")
+    return Structure(schema, reader.read_file("schema.sql"), origin)
 
 
 def _archives_near(objects: ObjectStore, day: date) -> Iterator[str]:

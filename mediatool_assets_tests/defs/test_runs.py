@@ -1,5 +1,6 @@
 """Which version a run works on: pinned once, found again, and refused where it makes no sense."""
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,8 @@ from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.seed.rds_export import export_as_rds
+from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
 
 DOWNSTREAM = ["transformed", "mongodb"]
@@ -54,7 +57,7 @@ def _versions_of(result: dg.ExecuteInProcessResult) -> set[object]:
     return {event.materialization.metadata["version"].value for event in events}
 
 
-@pytest.mark.parametrize(("days", "hint"), [(1, "no version to work from"), (40, "materialize")])
+@pytest.mark.parametrize(("days", "hint"), [(1, "no raw archive"), (40, "no RDS snapshot export")])
 def test_a_live_source_is_refused_for_a_past_day(
     small_source: None,
     defs: dg.Definitions,
@@ -73,6 +76,25 @@ def test_a_live_source_is_refused_for_a_past_day(
     run = instance.get_run_by_id(result.run_id)
     assert run is not None
     assert "mediatool/version" not in run.tags
+
+
+def test_a_past_day_comes_from_its_rds_export_and_then_from_its_archive(
+    small_source: None,
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    bucket_objects: S3Objects,
+) -> None:
+    """One run of the partition makes the snapshot's version; another one adopts its archive."""
+    version = Version(datetime(2025, 6, 20, 3, tzinfo=UTC))
+    export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], bucket_objects, version)
+    made, again = (_materialize(defs, instance, partition="2025-06-20") for _ in range(2))
+    assert made.success
+    assert again.success
+    assert _version(made, instance) == _version(again, instance) == str(version)
+    metadata = catalog.read(bucket_objects, version)
+    assert (metadata.source.type, metadata.export_date) == ("rds", "2025-06-20")
+    assert metadata.exports.raw.rows == {"accounts": 2, "campaigns": 2, "drafts": 1}
+    assert len([w for w in metadata.warnings if "no DDL and no sequences" in w]) == 1
 
 
 def test_the_tag_of_another_day_s_version_is_refused(

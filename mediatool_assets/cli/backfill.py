@@ -1,0 +1,67 @@
+"""Days made one after the other, each by a run of its own: what fails does not stop the rest."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from mediatool_assets.cli.launch import RunFailed, launch
+from mediatool_assets.cli.output import note
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+
+if TYPE_CHECKING:
+    from mediatool_assets.stores.s3 import S3Objects
+
+
+class DayMade(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one day; ``exit_code`` is that of the error where it failed."""
+
+    date: str
+    outcome: Literal["made", "there", "failed"]
+    version: str | None = None
+    error: str | None = None
+    exit_code: int = 0
+
+    def __str__(self) -> str:
+        match self.outcome:
+            case "made":
+                return f"{self.date}: {self.version} is made"
+            case "there":
+                return f"{self.date}: {self.version} was there already"
+            case _:
+                return f"{self.date}: failed: {self.error}"
+
+
+def days(first: date, last: date) -> tuple[date, ...]:
+    """Every day from the first to the last, both included, in order."""
+    return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+def backfill(
+    objects: "S3Objects", wanted: Iterable[date], asked: Mapping[str, str], home: Path, again: bool
+) -> tuple[DayMade, ...]:
+    """Make each day that has no complete version, or with ``again`` every day, in order."""
+    return tuple(_make(objects, day, asked, home, again) for day in wanted)
+
+
+def _make(
+    objects: "S3Objects", day: date, asked: Mapping[str, str], home: Path, again: bool
+) -> DayMade:
+    there = _complete(objects, day)
+    if there and not again:
+        made = DayMade(day.isoformat(), "there", str(there[-1]))
+    else:
+        try:
+            run = launch("on_demand_export", day.isoformat(), asked, home)
+            made = DayMade(day.isoformat(), "made", str(run.version))
+        except RunFailed as error:
+            made = DayMade(day.isoformat(), "failed", error=str(error), exit_code=error.exit_code)
+    note(str(made))
+    return made
+
+
+def _complete(objects: "S3Objects", day: date) -> list[Version]:
+    return list(catalog.versions(objects, day, day))

@@ -1,0 +1,116 @@
+"""Where a day's rows come from: an archive that is there, an RDS snapshot export, or the database.
+
+Rows of one day are never filed under another: the live database has today's rows and no others.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, NamedTuple
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain.errors import Misuse, NotFound, Refused
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.rds_export import day_prefix
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives, catalog
+from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.ports import ObjectStore, Source
+from mediatool_assets.flows.rds_export import find
+from mediatool_assets.flows.tasks import in_order
+
+Asked = Literal["auto", "postgres", "rds", "archive"]
+
+
+class PastDay(Refused):
+    """A live source shows today's rows only: it cannot be exported as of another day."""
+
+
+class Origin(NamedTuple):
+    """Where to take a day from. Without ``source`` it is the raw archive of ``version``.
+
+    Without ``version`` it is the live database, and the version is the run's own.
+    """
+
+    version: Version | None
+    source: Source | None
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where to look: the bucket, the live database if there is one, and its schema."""
+
+    objects: ObjectStore
+    live: Source | None
+    schema: str
+    today: date
+
+    def origin(self, partition: str, asked: Asked, wanted: Version | None = None) -> Origin:
+        """The first of archive, RDS export and live database that has the day.
+
+        For today ``auto`` is the live database at once: whoever asks for today asks for its rows of
+        now. ``wanted`` is the version that it has to be, where a run has one already. Raises
+        PastDay, NotFound or Misuse naming what is missing, BadSource on an export that is damaged.
+        """
+        is_today = partition == self.today.isoformat()
+        past = asked == "auto" and not is_today
+        if asked == "archive" or past:
+            version = wanted or self._newest(partition)
+            if version and self.objects.head(archive_key("raw", version)) is not None:
+                return Origin(version, None)
+        if asked == "rds" or past:
+            export = find(self.objects, partition, self.schema, self.live)
+            if export is not None and wanted in (None, export.version):
+                return Origin(export.version, export)
+        if asked in ("auto", "postgres") and is_today:
+            if self.live is None:
+                raise Misuse(f"{partition} is exported live; set MEDIATOOL_POSTGRES_URL")
+            return Origin(None, self.live)
+        raise self._missing(partition, asked, wanted)
+
+    def _newest(self, partition: str) -> Version | None:
+        """The newest complete version of the day, else its newest raw archive."""
+        day = date.fromisoformat(partition)
+        complete = list(catalog.versions(self.objects, day, day))
+        if complete:
+            return complete[-1]
+        found = [i.key for i in self.objects.list(f"postgres-exports/raw/{partition}/")]
+        names = [key.rpartition("/")[2].removesuffix("-raw.tar.gz") for key in found]
+        return Version.parse(names[-1]) if names else None
+
+    def _missing(self, partition: str, asked: Asked, wanted: Version | None) -> PastDay | NotFound:
+        of = f"version {wanted}" if wanted else partition
+        archive = f"no raw archive of {of}"
+        rds = f"no RDS snapshot export of {of} under {self.objects.uri(day_prefix(partition))}"
+        match asked:
+            case "archive":
+                return NotFound(f"there is {archive}; `mediatool versions` lists what there is")
+            case "rds":
+                return NotFound(f"there is {rds}; export a snapshot of that day to there")
+            case _:
+                absent = "" if asked == "postgres" else f"there is {archive} and {rds}, and "
+                return PastDay(
+                    f"{absent}the live database can be exported only for today, {self.today} "
+                    f"(UTC), not for {partition}: it no longer holds that day's rows, or not yet; "
+                    "export an RDS snapshot of that day, or take another day"
+                )
+
+
+def adopt(objects: ObjectStore, executor: Executor, version: Version) -> Archived:
+    """The raw archive of a version, every byte read again; raises BadArchive on a damaged one."""
+    reader = archives.reader(objects, "raw", version)
+    archived = Archived(reader.source.name, reader.source.size, reader.manifest)
+    bare = ArchiveReader(reader.source)  # workers need no manifest
+    shares: Sequence[tuple[ArchiveReader, Member]] = [(bare, m) for m in archived.manifest.members]
+    with in_order(executor, verify_member, shares) as verified:
+        for _ in verified:
+            pass
+    return archived
+
+
+def verify_member(share: tuple[ArchiveReader, Member]) -> None:
+    """In a worker: read one file of an archive again."""
+    reader, member = share
+    reader.verify(member)

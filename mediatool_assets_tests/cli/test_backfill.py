@@ -1,0 +1,107 @@
+"""Past days made from what there is of them, several at once."""
+
+import json
+import os
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.seed.rds_export import export_as_rds
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.cli.test_runs import source
+
+__all__ = ["source"]  # a fixture: pytest finds it here by its name
+
+
+def _version(days_ago: int) -> Version:
+    day = datetime.now(UTC).date() - timedelta(days=days_ago)
+    return Version(datetime.combine(day, time(3), UTC))
+
+
+def test_five_days_of_every_kind_and_the_same_again(
+    mediatool: Run, source: dict[str, int], objects: S3Objects
+) -> None:
+    """One only in RDS, one missing, one there, one damaged, today: what can be made is, once."""
+    rds, missing, there, damaged, today = map(_version, (4, 3, 2, 1, 0))
+    for version in (rds, there):
+        export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], objects, version)
+    first = mediatool("export", "--date", there.partition, "--json")
+    assert (first.code, first.err) == (0, "")
+    assert json.loads(first.out)["version"] == str(there)
+    objects.put(archive_key("raw", damaged), b"cut short")
+
+    span = f"{rds.partition}..{today.partition}"
+    made = mediatool("export", "--date", span, "--json")
+    assert (made.code, made.err) == (1, "")
+    days = {day["date"]: day for day in json.loads(made.out)}
+    assert list(days) == [v.partition for v in (rds, missing, there, damaged, today)]
+    outcomes = [day["outcome"] for day in days.values()]
+    assert outcomes == ["made", "failed", "there", "failed", "made"]
+    assert days[rds.partition]["version"] == str(rds)
+    assert "no raw archive" in days[missing.partition]["error"]
+    assert days[missing.partition]["exit_code"] == 5
+    assert "no footer" in days[damaged.partition]["error"]
+    assert days[damaged.partition]["exit_code"] == 3
+
+    past = catalog.read(objects, rds)
+    live = catalog.read(objects, Version.parse(days[today.partition]["version"]))
+    assert (past.source.type, past.export_date, past.purpose) == (
+        "rds", rds.partition, "daily_backup",
+    )  # fmt: skip
+    assert past.exports.raw.rows == live.exports.raw.rows == source
+    assert live.source.type == "postgres"
+
+    before = {info.key: info.etag for info in objects.list("postgres-exports/")}
+    again = mediatool("export", "--date", span)
+    assert again.code == 1
+    shown = [line.split(": ", 1)[1].split(": ")[0] for line in again.out.splitlines()]
+    assert shown[0] == f"{rds} was there already"
+    assert [line == "failed" for line in shown] == [False, True, False, True, False]
+    assert {info.key: info.etag for info in objects.list("postgres-exports/")} == before
+
+
+def test_what_is_missing_of_an_archived_day_is_made_again(
+    mediatool: Run, source: dict[str, int], objects: S3Objects
+) -> None:
+    """From its raw archive, which is read again first; its version stays the same."""
+    first = json.loads(mediatool("export", "--json").out)
+    version = Version.parse(first["version"])
+    transformed = archive_key("transformed", version)
+    client_delete(objects, transformed)
+    again = mediatool("export", "--date", version.partition, "--source", "archive", "--json")
+    assert (again.code, again.err) == (0, "")
+    made = json.loads(again.out)
+    assert (made["version"], made["purpose"]) == (first["version"], "testing")
+    assert objects.head(transformed) is not None
+
+
+def client_delete(objects: S3Objects, key: str) -> None:
+    """Delete an object, which no store of ours can."""
+    import boto3  # noqa: PLC0415  # this test alone needs it
+
+    client = boto3.client("s3", endpoint_url=objects.endpoint_url)
+    client.delete_object(Bucket=objects.bucket, Key=key)
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--date", "2026-01-02..2026-01-01"], "ends before it begins"),
+        (["--date", "2026-01-02.."], "is not a date"),
+        (["--date", "yesterday"], "write YYYY-MM-DD, or FROM..TO"),
+        (["--again"], "--again is for a range"),
+    ],
+)
+def test_wrong_days_are_wrong_usage(
+    mediatool: Run, unreachable: Path, words: list[str], said: str
+) -> None:
+    """Exit code 2 before any server is asked."""
+    result = mediatool("export", *words)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err

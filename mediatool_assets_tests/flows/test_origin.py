@@ -1,0 +1,125 @@
+"""Where a day is taken from: the order, and one line where it is nowhere."""
+
+from concurrent.futures import Executor
+from datetime import date
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mediatool_assets.domain.errors import BadArchive, NotFound
+from mediatool_assets.domain.keys import archive_key, metadata_key
+from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.origin import Asked, Origin, PastDay, Places, adopt
+from mediatool_assets.flows.rds_export import RdsExport
+from mediatool_assets.seed.rds_export import export_as_rds
+from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.twins import DirectoryObjects
+
+TODAY = "2026-01-05"
+OLDER, NEWER = Version.parse("20260102-020000"), Version.parse("20260102-050000")
+ARCHIVED, EXPORTED, BARE = "2026-01-02", "2026-01-03", "2026-01-04"
+
+
+@pytest.fixture
+def places(postgres_database: Url, tmp_path: Path) -> Places:
+    """A day with archives and an export, one with an export alone, one with nothing."""
+    with psycopg.connect(postgres_database) as connection:
+        connection.execute(
+            "CREATE SCHEMA media_tool; CREATE TABLE media_tool.accounts AS SELECT 1 AS id"
+        )
+    objects = DirectoryObjects(tmp_path / "bucket")
+    for version in (OLDER, NEWER):
+        objects.put(archive_key("raw", version), b"an archive")
+    for text in ("20260102-030000", "20260103-030000"):
+        export_as_rds(postgres_database, objects, Version.parse(text))
+    source = PostgresSource(postgres_database, "media_tool")
+    return Places(objects, source, "media_tool", date.fromisoformat(TODAY))
+
+
+def _kind(places: Places, origin: Origin) -> tuple[str, str | None]:
+    version = str(origin.version) if origin.version else None
+    if origin.source is None:
+        return "archive", version
+    return ("rds" if isinstance(origin.source, RdsExport) else "live"), version
+
+
+@pytest.mark.parametrize(
+    ("partition", "asked", "found"),
+    [
+        (TODAY, "auto", ("live", None)),
+        (TODAY, "postgres", ("live", None)),
+        (ARCHIVED, "auto", ("archive", str(NEWER))),
+        (ARCHIVED, "archive", ("archive", str(NEWER))),
+        (ARCHIVED, "rds", ("rds", "20260102-030000")),
+        (EXPORTED, "auto", ("rds", "20260103-030000")),
+        (EXPORTED, "rds", ("rds", "20260103-030000")),
+    ],
+)
+def test_the_first_place_that_has_the_day_is_taken(
+    places: Places, partition: str, asked: Asked, found: tuple[str, str | None]
+) -> None:
+    """Today live; a past day from its archive, else from an RDS export; or where one says."""
+    assert _kind(places, places.origin(partition, asked)) == found
+
+
+def test_a_complete_version_goes_before_a_newer_unfinished_one(places: Places) -> None:
+    """The archive of the version that counts is the day's."""
+    places.objects.put(metadata_key(OLDER), b"{}")
+    assert places.origin(ARCHIVED, "auto").version == OLDER
+
+
+@pytest.mark.parametrize(
+    ("partition", "asked", "error", "message"),
+    [
+        (BARE, "auto", PastDay, "no raw archive of 2026-01-04 and no RDS snapshot export"),
+        (BARE, "postgres", PastDay, r"^the live database can be exported only for today"),
+        (ARCHIVED, "postgres", PastDay, "not for 2026-01-02"),
+        (BARE, "archive", NotFound, "no raw archive of 2026-01-04"),
+        (BARE, "rds", NotFound, "rds-exports/2026-01-04/; export a snapshot"),
+        ("2026-01-09", "auto", PastDay, "or not yet"),
+    ],
+)
+def test_a_day_that_is_nowhere_fails_with_one_line(
+    places: Places, partition: str, asked: Asked, error: type[Exception], message: str
+) -> None:
+    """It says what is missing, and what to do."""
+    with pytest.raises(error, match=message) as raised:
+        places.origin(partition, asked)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [("20260103-030000", ("rds", "20260103-030000")), ("20260103-040000", None)],
+)
+def test_a_run_that_has_its_version_gets_that_one_or_none(
+    places: Places, wanted: str, found: tuple[str, str] | None
+) -> None:
+    """A retry never ends with another version than its first attempt began with."""
+    version = Version.parse(wanted)
+    if found is None:
+        with pytest.raises(PastDay, match=f"no RDS snapshot export of version {wanted}"):
+            places.origin(EXPORTED, "auto", version)
+    else:
+        assert _kind(places, places.origin(EXPORTED, "auto", version)) == found
+
+
+def test_an_adopted_archive_was_read_to_its_end(
+    postgres_database: Url, tmp_path: Path, pool: Executor
+) -> None:
+    """One changed byte of rows, and it is not adopted."""
+    with psycopg.connect(postgres_database) as connection:
+        connection.execute("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT generate_series(1, 99) n")
+    objects = DirectoryObjects(tmp_path / "bucket")
+    made = export(PostgresSource(postgres_database, "s"), objects, pool, OLDER, tmp_path)
+    assert adopt(objects, pool, OLDER).manifest == made.manifest
+    block = made.manifest.members[0].blocks[0]
+    path = objects.root / "objects" / archive_key("raw", OLDER)
+    data = bytearray(path.read_bytes())
+    data[block.offset + block.length // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BadArchive):
+        adopt(objects, pool, OLDER)
