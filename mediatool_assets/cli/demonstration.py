@@ -1,7 +1,7 @@
-"""The demo: a source filled, exported, edited and exported again, on this machine's own servers."""
+"""The demo: days of a source on this machine's servers, past ones from RDS snapshot exports."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from mediatool_assets.cli.launch import Run, launch
 from mediatool_assets.cli.output import megabytes, note, working
 from mediatool_assets.cli.summary import VersionMade, listing_command, near, program, version_made
 from mediatool_assets.domain.keys import REGISTRY_KEY, archive_key, metadata_key
+from mediatool_assets.domain.rds_export import export_prefix
 from mediatool_assets.domain.settings import Settings, without_password
 from mediatool_assets.domain.version import Version
 
@@ -30,8 +31,12 @@ class Demonstration(msgspec.Struct, frozen=True):
     look: dict[str, str]
 
 
-def run(home: Path, scale: float) -> Demonstration:
-    """Do it all; raises what the steps raise, and what was made before stays."""
+def run(home: Path, scale: float, days: int) -> Demonstration:
+    """Do it all; raises what the steps raise, and what was made before stays.
+
+    ``days`` counts today: of the days before it the source leaves RDS snapshot exports, from which
+    those that have no version yet are made.
+    """
     from mediatool_assets.stores.local import up
     from mediatool_assets.stores.s3 import S3Objects
 
@@ -40,12 +45,18 @@ def run(home: Path, scale: float) -> Demonstration:
     settings = local_settings()
     settings.require("postgres_url", "mongodb_url")
     objects = S3Objects.of(settings)
-    _seed(settings, scale, day=0)
-    daily = _version(home, "daily_export", {})
-    _seed(settings, scale, day=1)
+    today = datetime.now(UTC).date()
+    past = [today - timedelta(days=ago) for ago in range(days - 1, 0, -1)]
+    for number, day in enumerate(past):
+        _seed(settings, scale, day=number)
+        _leave_rds_export(settings, objects, day)
+    _seed(settings, scale, day=len(past))
+    backup = {"purpose": "daily_backup"}
+    runs = [_version(home, "daily_export", day, backup) for day in (*past, today)]
+    _seed(settings, scale, day=days)
     asked = {"purpose": "testing", "notes": "the demo, after a day of edits"}
-    edited = _version(home, "on_demand_export", asked)
-    made = tuple(version_made(run, objects) for run in (daily, edited))
+    runs.append(_version(home, "on_demand_export", today, asked))
+    made = tuple(version_made(run, objects) for run in runs)
     return Demonstration(
         versions=tuple(m.version for m in made),
         rows={m.version: {"in": m.rows, "documents": m.documents} for m in made},
@@ -78,7 +89,7 @@ def describe(made: Demonstration) -> str:
     lines = [str(version) for version in made.made]
     lines += [
         f"{len(made.objects)} objects in the bucket, {megabytes(sum(made.objects.values()))}; "
-        f"databases {' and '.join(made.databases)}",
+        f"databases {', '.join(made.databases)}",
         "",
         "Where to look:",
     ]
@@ -101,8 +112,20 @@ def _seed(settings: Settings, scale: float, day: int) -> None:
     note(f"the source is filled, day {day}")
 
 
-def _version(home: Path, job: str, asked: Mapping[str, str]) -> Run:
-    run = launch(job, datetime.now(UTC).date().isoformat(), asked, home)
+def _leave_rds_export(settings: Settings, objects: "S3Objects", day: date) -> None:
+    """Export the source of now as AWS would have exported a snapshot of that day's 03:00."""
+    from mediatool_assets.seed.rds_export import export_as_rds
+
+    version = Version(datetime.combine(day, time(3), UTC))
+    if next(objects.list(export_prefix(version)), None) is None:
+        with working(f"an RDS snapshot export of {day}"):
+            url, schema = settings.postgres_url or "", settings.postgres_schema
+            export_as_rds(url, objects, version, schema=schema)
+        note(f"an RDS snapshot export of {day} is in the bucket")
+
+
+def _version(home: Path, job: str, day: date, asked: Mapping[str, str]) -> Run:
+    run = launch(job, day.isoformat(), asked, home)
     note(f"{run.version} is made")
     return run
 

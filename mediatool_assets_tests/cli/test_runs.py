@@ -17,6 +17,7 @@ import pytest
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
@@ -149,22 +150,25 @@ def test_an_empty_database_cannot_be_exported(
     assert list(objects.list("postgres-exports/")) == []
 
 
-def test_demo_makes_two_versions_on_the_local_servers(
+def test_demo_makes_a_past_day_today_and_one_on_demand(
     mediatool: Run, nowhere: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The demo meets local servers only, and tells exactly what it has made there."""
     monkeypatch.setenv("MEDIATOOL_HOME", str(stack.home))
     monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", "postgresql://somebody.s.own.server/production")
-    result = mediatool("demo", "--scale", "0.001", "--json")
+    result = mediatool("demo", "--scale", "0.001", "--days", "2", "--json")
     assert (result.code, result.err) == (0, "")
     made = json.loads(result.out)
 
-    daily, edited = made["versions"]
-    assert [m["purpose"] for m in made["made"]] == ["daily_backup", "testing"]
-    assert made["rows"][daily]["in"] != made["rows"][edited]["in"]
-    assert made["databases"] == [f"mediatool_{daily}", f"mediatool_{edited}"]
+    past, daily, edited = made["versions"]
+    assert [m["purpose"] for m in made["made"]] == ["daily_backup", "daily_backup", "testing"]
+    rows = [made["rows"][version]["in"] for version in (past, daily, edited)]
+    assert len(set(rows)) == 3
+    assert made["databases"] == [f"mediatool_{v}" for v in (past, daily, edited)]
     assert set(made["databases"]) <= _databases(stack)
     objects = S3Objects.of(Settings.parse(stack.environment))
+    sources = [catalog.read(objects, Version.parse(v)).source.type for v in (past, daily)]
+    assert sources == ["rds", "postgres"]
     there = {info.key: info.size for info in objects.list("")}
     assert made["objects"].items() <= there.items()
     day = Version.parse(edited).partition
