@@ -9,6 +9,7 @@ and notes) and may be empty. One goes out on stdout: ``{"run_id", "status", "ver
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,22 +99,32 @@ def _outcome(instance: dg.DagsterInstance, result: dg.JobExecutionResult) -> Out
     version = tags.get(VERSION_TAG)
     if result.success:
         return Outcome(status, result.run_id, version)
-    error, exit_code = _reason(result)
+    error, exit_code = reason(result.run_id, result.all_events)
     return Outcome(status, result.run_id, version, error, exit_code)
 
 
-def _reason(result: dg.JobExecutionResult) -> tuple[str, int]:
+def reason(run_id: str, events: Sequence[dg.DagsterEvent]) -> tuple[str, int]:
     """Why the first step that failed did so, else why the run did; and the exit code."""
-    for event in result.all_events:
+    for event in events:
         if event.is_step_failure:
             said = event.step_failure_data.user_failure_data
             if said is not None and EXIT_CODE in said.metadata:
                 return said.description or "", int(str(said.metadata[EXIT_CODE].value))
-            return f"{event.step_key}: {_cause(event.step_failure_data.error)}", 1
-    for event in result.all_events:
+            found = "; ".join(_red_checks(events, event.step_key))
+            return f"{event.step_key}: {found or _cause(event.step_failure_data.error)}", 1
+    for event in events:
         if event.event_type is dg.DagsterEventType.RUN_FAILURE:
             return _cause(event.job_failure_data.error), 1
-    return f"run {result.run_id} ended without saying why; its log is in Dagster's UI", 1
+    return f"run {run_id} ended without saying why; its log is in Dagster's UI", 1
+
+
+def _red_checks(events: Sequence[dg.DagsterEvent], step: str | None) -> Iterator[str]:
+    """What the checks of a step found: where one of them blocks, the step's error is only that."""
+    for event in events:
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            found = event.asset_check_evaluation_data
+            if event.step_key == step and not found.passed:
+                yield found.description or found.check_name
 
 
 def _cause(error: SerializableErrorInfo | None) -> str:

@@ -9,6 +9,7 @@ import dagster as dg
 from pymongo import MongoClient
 
 from mediatool_assets.defs.freshness import ON_TIME, on_time_sensor, report
+from mediatool_assets.defs.launch import reason
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.settings import Settings
@@ -92,6 +93,8 @@ def test_a_raw_archive_that_is_not_what_the_source_had_is_not_loaded(
     steps = {event.step_key for event in result.all_events if event.is_step_start}
     assert steps == {"export", "check_raw"}
     assert not Platform().documents().exists(mongodb_database(version))
+    said, exit_code = reason(result.run_id, result.all_events)
+    assert (said.startswith("check_raw: campaigns: "), exit_code) == (True, 1)
 
 
 def _damage(objects: ObjectStore, version: Version) -> None:
