@@ -78,3 +78,19 @@ def test_other_moments_are_refused(moment: datetime) -> None:
     """A version is made of a whole second in UTC and of nothing else."""
     with pytest.raises(Misuse):
         Version(moment)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("mediatool_20250621-143000.tar.gz", "20250621-143000"),
+        ("20250621-143000.tar.gz", None),
+        ("mediatool_20250621-143000", None),
+        ("mediatool_backup.tar.gz", None),
+        ("mediatool_.tar.gz", None),
+    ],
+)
+def test_the_version_in_a_name(name: str, found: str | None) -> None:
+    """A name that is not prefix, version and suffix holds none."""
+    version = Version.of_name(name, "mediatool_", ".tar.gz")
+    assert version == (None if found is None else Version.parse(found))
