@@ -71,7 +71,15 @@ def _shape(text: str) -> list[str]:
     return [re.sub(r" {2,}", "  ", line.rstrip()) for line in text.splitlines()]
 
 
-def _made(version: str) -> VersionMade:
+FROM_RDS = "an RDS snapshot export has no DDL and no sequences: those are of the live database"
+REFERENCES = "mediaBuys.campaignIds: 12 references match several rows; the first by key was taken"
+NEW_COLUMN = (
+    "new column line_items.brand_safety_tier, unknown to the model: "
+    "it became the field brandSafetyTier"
+)
+
+
+def _made(version: str, *warnings: str) -> VersionMade:
     return VersionMade(
         version=version,
         partition="2026-11-23",
@@ -84,16 +92,23 @@ def _made(version: str) -> VersionMade:
         documents=1,
         collections=1,
         metadata="",
-        warnings=(),
+        homes={"documents": 1, "embedded": 1, "folded": 1, "left_out": 1},
+        warnings=warnings,
     )
 
 
 def test_the_demo_prints_what_the_readme_shows() -> None:
     """The block of ``make demo`` is the Makefile's command, and the program's own last lines."""
-    versions = ("20261123-230820", "20261123-230941")
+    told = {
+        "20261122-030000": (FROM_RDS, REFERENCES),
+        "20261123-030000": (FROM_RDS, REFERENCES),
+        "20261124-001005": (REFERENCES,),
+        "20261124-001051": (NEW_COLUMN, REFERENCES),
+    }
+    versions = tuple(told)
     look = {
         "versions": "mediatool versions",
-        "show": f"mediatool show {versions[1]}",
+        "show": f"mediatool show {versions[-1]}",
         "ui": "mediatool dev",
         "s3": "aws --endpoint-url http://127.0.0.1:1 s3 ls s3://media-tool-backups/ --recursive",
         "mongodb": "mongodb://root:***@127.0.0.1:1/?authSource=admin",
@@ -103,8 +118,8 @@ def test_the_demo_prints_what_the_readme_shows() -> None:
         versions=versions,
         rows={},
         databases=tuple(f"mediatool_{version}" for version in versions),
-        objects=dict.fromkeys("abcdefghi", 1),
-        made=tuple(map(_made, versions)),
+        objects=dict.fromkeys("abcdefghijklmnopq", 1),
+        made=tuple(_made(version, *warnings) for version, warnings in told.items()),
         look=look,
     )
     session = next(text for text in SESSIONS if text.startswith("$ make demo\n"))
