@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile, split_lines
+from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, BadRules, CheckFailed
 from mediatool_assets.domain.keys import archive_key
@@ -470,3 +472,27 @@ def test_marks_alone_are_no_originals(bench: Bench) -> None:
     published = bench.run({**TABLES, USERS: [{**user(1), "name": "- - - - - -"}]})
     assert published.report.proof.leaks == ()
     assert bench.rows("users")[0]["name"] == "- - - - - -"
+
+
+def test_rows_that_no_schema_describes_are_refused(bench: Bench) -> None:
+    """A member beside the schema would have no rules, and is not passed on."""
+    path = bench.scratch / "odd.yaml"
+    with path.open("wb") as file:
+        writer = ArchiveWriter(file, "raw", VERSION)
+        spooled = spool_rows(bench.scratch / "spool", [[b'{"name":"Ada"}']], b"\n")
+        writer.add_rows("people.ndjson", [spooled], table="people")
+        writer.add_file("schema.json", schemas.encode(schemas.Schema("media_tool", (USERS,))))
+        writer.finish()
+    rules = bench.scratch / "rules.yaml"
+    rules.write_text(RULES)
+    with pytest.raises(BadArchive, match=r"has rows of people, of which schema\.json says nothing"):
+        sanitize(
+            LocalFile(path),
+            Folder(bench.folder),
+            "out.tar.gz",
+            bench.pool,
+            load_rules(rules),
+            KEY,
+            bench.scratch,
+        )
+    assert bench.left == []

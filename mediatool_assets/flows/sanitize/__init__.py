@@ -94,9 +94,9 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
         version = Version.parse(archive.manifest.version)
         with place.create(key) as sink:
             manifest = run.write(ArchiveWriter(sink, "sanitized", version))
-    report = run.report(source.name, place.uri(key), manifest)
-    for name, data in zip(names[1:], (report.json(), report.html()), strict=True):
-        place.put(name, data)
+            report = run.report(source.name.rpartition("/")[2], place.uri(key), manifest)
+            for name, data in zip(names[1:], (report.json(), report.html()), strict=True):
+                place.put(name, data)  # before the archive appears: none is without its proof
     return Published(place.uri(key), tuple(map(place.uri, names[1:])), report)
 
 
