@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +32,7 @@ from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.retention import Policy
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import marks
+from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.prune import Pruning, carry_out, plan
 from mediatool_assets.flows.retention_ports import DatabaseServer
 from mediatool_assets.stores.mongodb import MongoDocuments
@@ -228,6 +228,45 @@ def test_exactly_the_plan(world: World, tmp_path: Any) -> None:
     assert "in use: 1 session" in reasons[postgres_database(used)]
     assert "pinned by me" in reasons[mongodb_database(pinned)]
     assert "applications use it" in reasons[mongodb_database(promoted)]
+
+
+@dataclass
+class Dying:
+    """A Deletion that is killed after so many objects."""
+
+    whole: S3Deletion
+    lives: int
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the whole one's."""
+        return getattr(self.whole, name)
+
+    def remove(self, key: str) -> None:
+        """Remove an object, or die."""
+        if not self.lives:
+            raise KeyboardInterrupt
+        self.lives -= 1
+        self.whole.remove(key)
+
+
+@pytest.mark.parametrize("lives", [1, 3])
+def test_a_killed_prune_is_finished_by_the_next(world: World, tmp_path: Any, lives: int) -> None:
+    """Nobody is offered what is half gone, and the next prune takes the rest."""
+    newest, test = world.export(0.1), world.export(9, "testing")
+    world.mongodb(newest)
+    name = world.mongodb(test)
+    local = tmp_path / "mongodb-versions.json"
+    decisions = plan(world.stores, Policy(), NOW)
+    dying: Any = Dying(world.stores.deletion, lives)  # type: ignore[arg-type]  # S3's it is
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(replace(world.stores, deletion=dying), decisions, local)
+    assert [entry.version for entry in catalog.registry(world.objects)] == [str(newest)]
+    again = plan(world.stores, Policy(), NOW)
+    assert {d.name for d in again if not d.keep} == {name, str(test)}
+    done = carry_out(world.stores, again, local)
+    assert (done.failed, done.left) == ({}, [])
+    assert world.stored() == {*marks.keys_of(newest), REGISTRY_KEY}
+    assert not world.documents.exists(name)
 
 
 def test_a_pin_after_the_plan_holds(world: World, tmp_path: Any) -> None:
