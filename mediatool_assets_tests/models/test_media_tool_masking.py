@@ -17,11 +17,13 @@ from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.restore import restore_postgres
 from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules, sanitize
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.seed import seed
+from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -50,11 +52,12 @@ def twin(tmp_path: Path) -> DirectoryObjects:
 def test_the_sanitized_demo_source_is_as_good_as_the_original(
     postgres_database: str,
     settings: Settings,
+    documents: MongoDocuments,
     twin: DirectoryObjects,
     pool: Executor,
     tmp_path: Path,
 ) -> None:
-    """No finding; every row is there; the copy transforms, and restores value by value."""
+    """No finding; every row is there; the copy loads, and restores value by value."""
     seed(postgres_database, scale=0.002, full=True)
     source = PostgresSource.of(Settings.parse({"MEDIATOOL_POSTGRES_URL": postgres_database}))
     raw = export(source, twin, pool, VERSION, tmp_path).manifest
@@ -88,6 +91,10 @@ def test_the_sanitized_demo_source_is_as_good_as_the_original(
     plain = transform(twin, pool, VERSION, MODEL, tmp_path).manifest
     assert made.facts["rows"] == plain.facts["rows"]
     assert made.facts["unresolved"] == plain.facts["unresolved"]
+
+    loaded = load(copies, documents, pool, VERSION)
+    assert loaded.documents == {name: member.rows for name, member in made.collections().items()}
+    documents.drop(loaded.database)
 
     target = PostgresTarget.of(settings)
     restored = restore_postgres(copies, target, pool, VERSION)
