@@ -156,7 +156,7 @@ def test_what_a_failed_run_made_is_adopted_by_the_next(
     assert [bucket_objects.head(key) for key in keys] == before
     metadata = catalog.read(bucket_objects, version)
     assert (metadata.purpose, metadata.notes) == ("testing", "x")
-    assert sorted(metadata.seconds) == ["dump", "export", "load", "transform"]
+    assert {"dump", "export", "load", "transform"} <= metadata.seconds.keys()
 
 
 def test_a_second_that_another_run_took_is_left_to_it(
