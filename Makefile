@@ -31,7 +31,7 @@ dev: $(INSTALLED)
 	$(BIN)/mediatool dev
 
 test: $(INSTALLED)
-	$(BIN)/pytest
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check

@@ -31,6 +31,17 @@ def _nothing_from_outside() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _environment_as_it_was(_nothing_from_outside: None) -> Iterator[None]:
+    """What a test adopts of the servers' environment ends with it."""
+    before = dict(os.environ)
+    yield
+    for name in [name for name in os.environ if name not in before]:
+        if not name.startswith("AWS_"):  # those are the stack's, for the session
+            del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def stack(_nothing_from_outside: None) -> Iterator[Stack]:
     """The local servers, up in a home of their own until the session ends.

@@ -49,7 +49,8 @@ def pids(stack: Stack) -> dict[str, int]:
 
 def write_everywhere(stack: Stack) -> None:
     """Leave a row, a document and an object behind."""
-    with psycopg.connect(stack.environment["MEDIATOOL_POSTGRES_URL"]) as connection:
+    url = stack.environment["MEDIATOOL_POSTGRES_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:  # so that it is in the checkpoint
         connection.execute("DROP TABLE IF EXISTS kept")
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         connection.execute("CHECKPOINT")
