@@ -25,9 +25,6 @@ from mediatool_assets.defs.pools import initialize_pools
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.errors import MediatoolError, Misuse
 
-_STATEMENT_MS = 60_000
-_RECYCLE_SECONDS = 60  # a connection that lay idle for longer may have been cut
-
 DEFINITIONS = "mediatool_assets.definitions"  # by name, as workspace.yaml has it
 
 
@@ -57,9 +54,6 @@ def main() -> int:
     try:
         request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
         with dg.DagsterInstance.get() as instance:
-            instance.optimize_for_webserver(  # or every event of hundreds opens a connection
-                statement_timeout=_STATEMENT_MS, pool_recycle=_RECYCLE_SECONDS, max_overflow=20
-            )
             outcome = launch(instance, request)
     except MediatoolError as error:
         outcome = Outcome("FAILURE", error=str(error), exit_code=error.exit_code)
