@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.environment import settings
 from mediatool_assets.cli.output import Json, print_json, print_table
+from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.bucket.changes import Change

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mediatool_assets.cli.environment import local_settings
 from mediatool_assets.cli.launch import Run, launch
 from mediatool_assets.cli.output import megabytes, note, working
 from mediatool_assets.cli.summary import VersionMade, listing_command, near, program, version_made
@@ -15,6 +14,7 @@ from mediatool_assets.domain.keys import REGISTRY_KEY, archive_key, metadata_key
 from mediatool_assets.domain.rds_export import export_prefix
 from mediatool_assets.domain.settings import Settings, without_password
 from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.environment import local_settings
 
 if TYPE_CHECKING:
     from mediatool_assets.stores.s3 import S3Objects

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import typer
 
-from mediatool_assets.cli.environment import has_own_servers, home, local_settings, settings
 from mediatool_assets.cli.launch import RunFailed, stop
 from mediatool_assets.cli.tether import tethered
 from mediatool_assets.domain.errors import Refused
+from mediatool_assets.stores.environment import has_own_servers, home, local_settings, settings
 
 _USUAL_PORT = 3000  # Dagster's own default
 _START_SECONDS = 180.0  # the first start on 2 slow cores took 38 s

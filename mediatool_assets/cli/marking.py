@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.environment import account, settings
 from mediatool_assets.cli.output import Json, note, print_json
 from mediatool_assets.cli.versions import VersionArgument
 from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.environment import account, settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.marks import Marks

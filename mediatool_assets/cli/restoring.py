@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.environment import account, settings
 from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
 from mediatool_assets.cli.versions import VersionArgument
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.environment import account, settings
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.environment import home, settings
 from mediatool_assets.cli.output import Json, note, print_json
 from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.stores.environment import home, settings
 
 if TYPE_CHECKING:
     from mediatool_assets.stores.s3 import S3Objects

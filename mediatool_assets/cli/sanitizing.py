@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-from mediatool_assets.cli.environment import settings
 from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
 from mediatool_assets.domain.errors import BadSettings, Misuse
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
     from mediatool_assets.archive.reader import Bytes

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mediatool_assets.cli.environment import home
 from mediatool_assets.cli.output import Json, note, print_json, print_table, working
 from mediatool_assets.domain.settings import without_password
+from mediatool_assets.stores.environment import home
 
 if TYPE_CHECKING:
     from mediatool_assets.stores.local import ServerStatus

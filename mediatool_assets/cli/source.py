@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from mediatool_assets.cli.environment import settings
 from mediatool_assets.cli.output import Json, print_json, print_table, working
+from mediatool_assets.stores.environment import settings
 
 
 def seed(

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.environment import settings
 from mediatool_assets.cli.output import Json, megabytes, print_json, print_table, working
 from mediatool_assets.cli.versions import VersionArgument
 from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.verdict import Verdict

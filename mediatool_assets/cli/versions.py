@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.environment import settings
 from mediatool_assets.cli.output import (
     Json,
     megabytes,
@@ -18,6 +17,7 @@ from mediatool_assets.cli.output import (
 )
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.metadata import (

@@ -1,6 +1,5 @@
 """The servers that assets work with, found when a step runs: loading definitions asks nobody."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -9,12 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Source
-
-_SERVERS = ("POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL", "S3_BUCKET")
+from mediatool_assets.stores import environment
 
 
 class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its own value
@@ -22,8 +19,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
 
     def settings(self) -> Settings:
         """The settings of this process; raises BadSettings with every problem together."""
-        _adopt_local_servers()
-        return Settings.parse(os.environ)
+        return environment.settings()
 
     def source(self) -> Source:
         """The database that is exported; raises BadSettings where none is named."""
@@ -55,25 +51,3 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
             worker_pool(self.settings().workers) as executor,
         ):
             yield executor, Path(scratch)
-
-
-def _adopt_local_servers() -> None:
-    """Make the local servers' environment this process's own, where no server is set.
-
-    Raises BadSettings where they are not up.
-    """
-    if any(os.environ.get(f"MEDIATOOL_{name}", "").strip() for name in _SERVERS):
-        return
-    from mediatool_assets.stores.local import local_environment  # noqa: PLC0415  # slow
-
-    home = Path(os.environ.get("MEDIATOOL_HOME", "").strip() or ".mediatool").absolute()
-    local = local_environment(home)
-    if local is None:
-        raise BadSettings(
-            [
-                f"no server is set, and the local ones of {home} are not up",
-                "start them with `mediatool up`, or start Dagster with MEDIATOOL_POSTGRES_URL, "
-                "MEDIATOOL_MONGODB_URL and MEDIATOOL_S3_BUCKET set",
-            ]
-        )
-    os.environ.update(local)

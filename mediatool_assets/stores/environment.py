@@ -1,4 +1,4 @@
-"""Where commands find their servers: the environment, or else the local servers that are up."""
+"""Where the servers are: as the environment says, or else the local ones that are up."""
 
 import getpass
 import os
@@ -67,7 +67,7 @@ _TASTES = {"MEDIATOOL_POSTGRES_SCHEMA", "MEDIATOOL_MODEL", "MEDIATOOL_EXCLUDE_TA
 
 def _local() -> dict[str, str]:
     """The local servers' environment; raises BadSettings where they are not up."""
-    from mediatool_assets.stores.local import local_environment
+    from mediatool_assets.stores.local import local_environment  # noqa: PLC0415  # slow
 
     local = local_environment(home())
     if local is None:
