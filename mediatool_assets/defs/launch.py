@@ -1,9 +1,9 @@
 """Runs one job for one partition to its end: ``python -m mediatool_assets.defs.launch``.
 
 The command line starts it, since it does not import Dagster itself. One JSON document comes in on
-stdin: ``{"job", "partition", "tags", "config"}``, where ``config`` is the export step's (purpose
-and notes) and may be empty. One goes out on stdout: ``{"run_id", "status", "version", "error",
-"exit_code"}``, and the process ends with that exit code. The run is recorded in the instance of
+stdin: ``{"job", "partition", "tags", "config"}``, where ``config`` is the export step's (purpose,
+notes and source) and may be empty. One goes out on stdout: ``{"run_id", "status", "version",
+"error", "exit_code"}``, and the process ends with that exit code. The run is recorded in the instance of
 ``DAGSTER_HOME``, so that the UI shows it like any other.
 """
 

@@ -61,7 +61,7 @@ def test_unknown_option_is_wrong_usage(mediatool: Run, nowhere: Path, command: s
         (["versions", "--to", "2025-06-31"], "--to '2025-06-31'"),
         (["versions", "--purpose", "fun"], "'fun' is not one of"),
         (["export", "--date", "21.6.2025"], "--date '21.6.2025'"),
-        (["export", "--source", "rds"], "'rds' is not one of 'postgres'"),
+        (["export", "--source", "oracle"], "'oracle' is not one of 'postgres', 'rds'"),
         (["export", "--purpose", "fun"], "'fun' is not one of"),
         (["seed", "--scale", "0"], "--scale"),
         (["seed", "--scale", "much"], "--scale"),
