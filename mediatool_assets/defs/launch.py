@@ -3,8 +3,8 @@
 The command line starts it, since it does not import Dagster itself. One JSON document comes in on
 stdin: ``{"job", "partition", "tags", "config"}``, where ``config`` is the export step's (purpose,
 notes and source) and may be empty. One goes out on stdout: ``{"run_id", "status", "version",
-"error", "exit_code"}``, and the process ends with that exit code. The run is recorded in the instance of
-``DAGSTER_HOME``, so that the UI shows it like any other.
+"error", "exit_code"}``, and the process ends with that exit code. The run is recorded in the
+instance of ``DAGSTER_HOME``, so that the UI shows it like any other.
 """
 
 import os
