@@ -1,5 +1,6 @@
 """Dagster's instance: PostgreSQL and S3 where the environment names them, files where not."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -57,6 +58,8 @@ def test_without_the_stack_runs_and_logs_are_in_files(
 ) -> None:
     """A bare `dagster dev` works, and keeps its history under .mediatool."""
     monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("DAGSTER_", "MEDIATOOL_"))]:
+        monkeypatch.delenv(name)
     with _instance(tmp_path) as instance:
         assert "hello from the step" in _printed(instance)
         assert instance.get_runs_count() == 1

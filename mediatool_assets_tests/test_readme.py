@@ -146,6 +146,7 @@ def test_the_graph_is_that_of_the_definitions() -> None:
     """The drawing is what scripts/asset_graph.py prints today."""
     drawn = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "asset_graph.py"), "campaigns"],
+        env={"PATH": os.environ["PATH"]},  # the shipped model, whatever a test's own settings are
         capture_output=True,
         text=True,
         check=True,
