@@ -50,7 +50,9 @@ def test_a_run_of_a_killed_process_is_failed(instance: dg.DagsterInstance) -> No
     assert run.status is dg.DagsterRunStatus.FAILURE
 
 
-@pytest.mark.parametrize("process", [this_process(), "another-host 1 0", ""])
+@pytest.mark.parametrize(
+    "process", [this_process(), "another-host 1 0", ""], ids=["this", "another host", "none"]
+)
 def test_runs_at_work_elsewhere_or_here_are_left_alone(
     instance: dg.DagsterInstance, process: str
 ) -> None:

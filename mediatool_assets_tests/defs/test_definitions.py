@@ -60,7 +60,11 @@ def test_every_table_and_collection_has_its_assets() -> None:
     }
 
 
-@pytest.mark.parametrize("spec", _specs().values(), ids=lambda spec: spec.key.to_user_string())
+@pytest.mark.parametrize(
+    "spec",
+    sorted(_specs().values(), key=lambda spec: spec.key.path),
+    ids=lambda spec: spec.key.to_user_string(),
+)
 def test_every_asset_is_described(spec: dg.AssetSpec) -> None:
     """Group, description, kinds and owners; and a code version on all that is made here."""
     assert spec.group_name
