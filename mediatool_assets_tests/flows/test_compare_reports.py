@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain.comparison import Comparison
-from mediatool_assets.flows.compare import wording
 from mediatool_assets.flows.compare.rendering import Format, render
 from mediatool_assets_tests.compared import of_tables
 from mediatool_assets_tests.raw_archives import table
@@ -94,16 +93,6 @@ def test_markdown_escapes_what_would_be_markup(nasty: Comparison) -> None:
         if above.startswith("|") and line.startswith("|"):
             bars = [len(re.findall(r"(?<!\\)\|", text)) for text in (above, line)]
             assert bars[0] == bars[1]
-
-
-@pytest.mark.parametrize(
-    ("size", "says"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_250_000, "1.2 MB"), (-2_000_000, "-2.0 MB")],
-)
-def test_sizes_are_in_units_of_a_thousand(size: int, says: str) -> None:
-    """As disks and bills count them."""
-    assert wording.size(size) == says
-    assert wording.size(None) == "–"
 
 
 def test_same_is_said_plainly(tmp_path: Path) -> None:

@@ -1,12 +1,11 @@
 """The comparison as Markdown: for a terminal, a chat or a pull request."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from mediatool_assets.domain.comparison import Comparison, TableComparison
 from mediatool_assets.flows.compare import wording
-
-_SPECIAL = re.compile(r"([\\`*\[\]<>|#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+from mediatool_assets.flows.page.figures import number, percent
+from mediatool_assets.flows.page.markdown import escaped, section, table
 
 
 def markdown(comparison: Comparison) -> str:
@@ -19,26 +18,26 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     yield ""
     yield wording.headline(comparison)
     yield f"Compared at {comparison.timestamp}."
-    yield from _section("Metrics", ("", "before", "after", "change"), _metrics(comparison))
-    yield from _section(
+    yield from section("Metrics", ("", "before", "after", "change"), _metrics(comparison))
+    yield from section(
         "Not compared",
         ("what", "version", "why"),
         ((p.table or "the archive", p.version, p.reason) for p in comparison.errors),
     )
-    yield from _section("Left out of both", ("table", "why"), comparison.left_out.items())
-    yield from _section(
+    yield from section("Left out of both", ("table", "why"), comparison.left_out.items())
+    yield from section(
         "Schema changes",
         ("severity", "table", "change"),
         ((c.severity, c.table or "", str(c)) for c in comparison.schema_changes),
     )
     differing = {name: t for name, t in comparison.details.items() if t.differs}
-    yield from _section(
+    yield from section(
         "Tables that differ",
         ("table", "before", "after", "change", "added", "removed", "changed", "matched by"),
-        (_row(name, table) for name, table in differing.items()),
+        (_row(name, found) for name, found in differing.items()),
     )
-    for name, table in differing.items():
-        yield from _table(name, table)
+    for name, found in differing.items():
+        yield from _details(name, found)
 
 
 def _metrics(comparison: Comparison) -> Iterator[Sequence[str]]:
@@ -47,30 +46,30 @@ def _metrics(comparison: Comparison) -> Iterator[Sequence[str]]:
             yield label, *wording.metric(name, comparison.metrics[name])
 
 
-def _row(name: str, table: TableComparison) -> Sequence[str]:
-    counts = (table.count_v1, table.count_v2)
-    changes = (table.added, table.removed, table.changed)
+def _row(name: str, found: TableComparison) -> Sequence[str]:
+    counts = (found.count_v1, found.count_v2)
+    changes = (found.added, found.removed, found.changed)
     return (
         name,
-        *map(wording.number, counts),
-        wording.percent(table.count_diff_percent),
-        *map(wording.number, changes),
-        table.matched_by,
+        *map(number, counts),
+        percent(found.count_diff_percent),
+        *map(number, changes),
+        found.matched_by,
     )
 
 
-def _table(name: str, table: TableComparison) -> Iterator[str]:
+def _details(name: str, found: TableComparison) -> Iterator[str]:
     yield ""
-    yield f"### {_escaped(name)}"
-    for note in table.notes:
+    yield f"### {escaped(name)}"
+    for note in found.notes:
         yield ""
-        yield f"*{_escaped(note)}*"
-    yield from _rows(
+        yield f"*{escaped(note)}*"
+    yield from table(
         ("column", "values changed"),
-        ((column, f"{n:,}") for column, n in table.field_changes.items()),
+        ((column, f"{n:,}") for column, n in found.field_changes.items()),
     )
-    examples = table.examples
-    yield from _rows(
+    examples = found.examples
+    yield from table(
         ("key", "column", "before", "after"),
         (
             (wording.key(e), e.column, wording.value(e.before), wording.value(e.after))
@@ -78,27 +77,7 @@ def _table(name: str, table: TableComparison) -> Iterator[str]:
         ),
     )
     sides = (("added", examples.added), ("removed", examples.removed))
-    yield from _rows(
+    yield from table(
         ("", "key", "line of the file"),
         ((word, wording.key(e), str(e.row)) for word, some in sides for e in some),
     )
-
-
-def _section(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    lines = list(_rows(headings, rows))
-    if lines:
-        yield from ("", f"## {title}", *lines)
-
-
-def _rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A table after an empty line; nothing where there is no row."""
-    lines = [f"| {' | '.join(map(_escaped, row))} |" for row in rows]
-    if lines:
-        yield ""
-        yield f"| {' | '.join(headings)} |"
-        yield f"|{'---|' * len(headings)}"
-        yield from lines
-
-
-def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

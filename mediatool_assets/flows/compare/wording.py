@@ -3,6 +3,7 @@
 import msgspec
 
 from mediatool_assets.domain.comparison import ChangedValue, Comparison, Figure, Problem, WholeRow
+from mediatool_assets.flows.page.figures import number, several, size
 
 METRICS = {
     "total_records": "Rows",
@@ -15,15 +16,13 @@ METRICS = {
 }
 """The metrics' names for people, in order."""
 
-_UNITS = ("B", "kB", "MB", "GB", "TB")
-
 
 def headline(comparison: Comparison) -> str:
     """The verdict in a sentence."""
     summary = comparison.summary
     unknown = ""
     if summary.tables_not_compared:
-        unknown = f"; {_several(summary.tables_not_compared, 'thing')} could not be compared"
+        unknown = f"; {several(summary.tables_not_compared, 'thing')} could not be compared"
     match comparison.verdict:
         case "same":
             return f"All {summary.total_collections} tables have the same rows and the same schema."
@@ -34,12 +33,8 @@ def headline(comparison: Comparison) -> str:
                 f"{summary.collections_with_changes} of {summary.total_collections} tables have "
                 f"other rows: {summary.rows_added:,} added, "
                 f"{summary.rows_removed:,} removed, {summary.rows_changed:,} changed; "
-                f"{_several(len(comparison.schema_changes), 'schema change')}{unknown}."
+                f"{several(len(comparison.schema_changes), 'schema change')}{unknown}."
             )
-
-
-def _several(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def metric(name: str, figure: Figure) -> tuple[str, str, str]:
@@ -48,29 +43,6 @@ def metric(name: str, figure: Figure) -> tuple[str, str, str]:
     percent = "" if figure.change_percent is None else f" ({figure.change_percent:+.2f} %)"
     change = "" if figure.change is None else f"{show(figure.change, sign=figure.v1 is not None)}"
     return show(figure.v1), show(figure.v2), change + percent
-
-
-def number(value: int | None, *, sign: bool = False) -> str:
-    """A number with its thousands marked; a dash for none."""
-    if value is None:
-        return "–"
-    return f"{value:+,}" if sign and value else f"{value:,}"
-
-
-def size(value: int | None, *, sign: bool = False) -> str:
-    """Bytes in units of a thousand: ``1.3 MB``."""
-    if value is None:
-        return "–"
-    plus = "+" if sign and value else ""
-    if abs(value) < 1000:
-        return f"{value:{plus}} B"
-    power = min(4, (len(str(abs(value))) - 1) // 3)
-    return f"{value / 1000**power:{plus},.1f} {_UNITS[power]}"
-
-
-def percent(value: float | None) -> str:
-    """A share that changed; a dash where there was nothing to divide."""
-    return "–" if value is None else f"{value:+.2f} %"
 
 
 def value(raw: msgspec.Raw) -> str:

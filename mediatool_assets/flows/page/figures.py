@@ -1,0 +1,31 @@
+"""Figures as people read them: numbers, sizes and shares."""
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def number(value: int | None, *, sign: bool = False) -> str:
+    """A number with its thousands marked; a dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:+,}" if sign and value else f"{value:,}"
+
+
+def size(value: int | None, *, sign: bool = False) -> str:
+    """Bytes in units of a thousand: ``1.3 MB``."""
+    if value is None:
+        return "–"
+    plus = "+" if sign and value else ""
+    if abs(value) < 1000:
+        return f"{value:{plus}} B"
+    power = min(4, (len(str(abs(value))) - 1) // 3)
+    return f"{value / 1000**power:{plus},.1f} {_UNITS[power]}"
+
+
+def percent(value: float | None) -> str:
+    """A share that changed; a dash where there was nothing to divide."""
+    return "–" if value is None else f"{value:+.2f} %"
+
+
+def several(count: int, thing: str) -> str:
+    """``1 change``, ``2 changes``."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
