@@ -5,7 +5,6 @@ Exit codes: 0 done; 1 done and something differs or fails its check; 2 wrong usa
 program; 130 interrupted.
 """
 
-import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -29,10 +28,10 @@ from mediatool_assets.cli import (
     versions,
 )
 from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.settings import without_passwords
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h, so that it is not taken for one of the contract's codes
 _INTERRUPTED = 130  # what typer makes of Ctrl-C, as shells do
-_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/]*@")
 
 app = typer.Typer(
     name="mediatool",
@@ -133,18 +132,13 @@ def _path(error: TyperException) -> str:
 
 def _report(error: Exception, message: str, code: int, session: _Session) -> int:
     if session.debug:
-        typer.echo(_masked("".join(traceback.format_exception(error))), err=True)
+        typer.echo(without_passwords("".join(traceback.format_exception(error))), err=True)
     return _fail(message, code)
 
 
 def _fail(message: str, code: int) -> int:
-    typer.echo(f"mediatool: {_masked(message)}", err=True)
+    typer.echo(f"mediatool: {without_passwords(message)}", err=True)
     return code
-
-
-def _masked(text: str) -> str:
-    """The text with the password of every URL in it replaced."""
-    return _PASSWORD.sub(r"\1:***@", text)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Settings: one frozen value parsed from a mapping, with every problem reported at once."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NewType, TypeVar
+from typing import Literal, NewType, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from mediatool_assets.domain.errors import BadSettings
@@ -28,13 +29,18 @@ class Settings:
     postgres_url: Url | None = field(default=None, repr=False)
     postgres_schema: str = "media_tool"
     restore_postgres_url: Url | None = field(default=None, repr=False)
+    restore_daily: bool = True
     mongodb_url: Url | None = field(default=None, repr=False)
     s3_bucket: str = "media-tool-backups"
     s3_endpoint_url: str | None = None
     s3_kms_key_id: str | None = None
     s3_object_lock_days: int | None = None
     s3_log_bucket: str | None = None
+    s3_restore_days: int = 7
+    s3_restore_tier: Literal["Expedited", "Standard", "Bulk"] = "Standard"
     rds_instance: str | None = None
+    rds_export_role_arn: str | None = None
+    rds_poll_seconds: int = 30
     masking_key: MaskingKey | None = field(default=None, repr=False)
     model: Path = SHIPPED_MODEL
     exclude_tables: frozenset[str] = frozenset()
@@ -46,6 +52,13 @@ class Settings:
     keep_yearly: int = 0
     keep_testing_days: int = 7
     keep_sanitized_days: int = 30
+    alert_log: bool = False
+    alert_webhook_url: Url | None = field(default=None, repr=False)
+    alert_sns_topic_arn: str | None = None
+    alert_window_hours: int = 6
+    dagster_url: Url | None = field(default=None, repr=False)
+    new_version_job: str = "reload_staging"
+    staging_database: str = "mediatool_staging"
 
     @classmethod
     def parse(cls, environ: Mapping[str, str]) -> "Settings":
@@ -55,13 +68,18 @@ class Settings:
             postgres_url=read("POSTGRES_URL", _url("postgresql", "postgres"), None),
             postgres_schema=read("POSTGRES_SCHEMA", _word, "media_tool"),
             restore_postgres_url=read("RESTORE_POSTGRES_URL", _url("postgresql", "postgres"), None),
+            restore_daily=read("RESTORE_DAILY", _switch, True),
             mongodb_url=read("MONGODB_URL", _url("mongodb", "mongodb+srv"), None),
             s3_bucket=read("S3_BUCKET", _word, "media-tool-backups"),
             s3_endpoint_url=read("S3_ENDPOINT_URL", _url("http", "https"), None),
             s3_kms_key_id=read("S3_KMS_KEY_ID", _word, None),
             s3_object_lock_days=read("S3_OBJECT_LOCK_DAYS", _days, None),
             s3_log_bucket=read("S3_LOG_BUCKET", _word, None),
+            s3_restore_days=read("S3_RESTORE_DAYS", _number, 7),
+            s3_restore_tier=read("S3_RESTORE_TIER", _tier, "Standard"),
             rds_instance=read("RDS_INSTANCE", _word, None),
+            rds_export_role_arn=read("RDS_EXPORT_ROLE_ARN", _role, None),
+            rds_poll_seconds=read("RDS_POLL_SECONDS", _seconds, 30),
             masking_key=read("MASKING_KEY", MaskingKey.parse, None),
             model=read("MODEL", _file, SHIPPED_MODEL),
             exclude_tables=read("EXCLUDE_TABLES", _names, frozenset()),
@@ -73,10 +91,22 @@ class Settings:
             keep_yearly=read("KEEP_YEARLY", _number, 0),
             keep_testing_days=read("KEEP_TESTING_DAYS", _days, 7),
             keep_sanitized_days=read("KEEP_SANITIZED_DAYS", _days, 30),
+            alert_log=read("ALERT_LOG", _switch, False),
+            alert_webhook_url=read("ALERT_WEBHOOK_URL", _url("https", "http"), None),
+            alert_sns_topic_arn=read("ALERT_SNS_TOPIC_ARN", _topic, None),
+            alert_window_hours=read("ALERT_WINDOW_HOURS", _hours, 6),
+            dagster_url=read("DAGSTER_URL", _url("http", "https"), None),
+            new_version_job=read("NEW_VERSION_JOB", _word, "reload_staging"),
+            staging_database=read("STAGING_DATABASE", _word, "mediatool_staging"),
         )
         if read.problems:
             raise BadSettings(read.problems)
         return settings
+
+    @property
+    def restores_daily(self) -> bool:
+        """Whether each version gets its PostgreSQL database in the jobs that make versions."""
+        return self.restore_daily and self.restore_postgres_url is not None
 
     def require(self, *names: str) -> None:
         """Raise BadSettings naming every one of these fields that is not set."""
@@ -95,6 +125,14 @@ def without_password(url: str) -> str:
         return url
     netloc = parts.netloc.replace(f":{parts.password}@", ":***@", 1)
     return urlunsplit(parts._replace(netloc=netloc))
+
+
+def without_passwords(text: str) -> str:
+    """A message with the password of every URL in it replaced."""
+    return _PASSWORD.sub(r"\1:***@", text)
+
+
+_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/]*@")
 
 
 class _Reader:
@@ -140,6 +178,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _switch(text: str) -> bool:
+    if text.lower() not in ("yes", "no"):
+        raise ValueError(f"is neither yes nor no: {text!r}")
+    return text.lower() == "yes"
+
+
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise ValueError(f"is not a whole number, 0 or more: {text!r}")
@@ -150,6 +194,38 @@ def _days(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"is not a number of days: {text!r}")
     return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"is not a number of seconds: {text!r}")
+    return int(text)
+
+
+def _tier(text: str) -> Literal["Expedited", "Standard", "Bulk"]:
+    match text.capitalize():
+        case "Expedited" | "Standard" | "Bulk" as tier:
+            return tier
+        case _:
+            raise ValueError(f"is not Expedited, Standard or Bulk: {text!r}")
+
+
+def _role(text: str) -> str:
+    if not text.startswith("arn:") or ":role/" not in _word(text):
+        raise ValueError(f"is not the ARN of a role: {text!r}")
+    return text
+
+
+def _hours(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"is not a number of hours: {text!r}")
+    return int(text)
+
+
+def _topic(text: str) -> str:
+    if not re.fullmatch(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?", text):
+        raise ValueError(f"is not the ARN of an SNS topic: {text!r}")
+    return text
 
 
 def _file(text: str) -> Path:
