@@ -41,6 +41,7 @@ from mediatool_assets.flows.handles import (
     table_rows,
 )
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.reports import keep
 
 DOCUMENT_KEY = "mediatool/key"
 """Definition metadata of a JSON document: its key in the bucket, with ``{partition}`` in it."""
@@ -137,9 +138,8 @@ class JsonDocuments(VersionIOManager):
         with explained():
             objects = self.platform.objects()
             key = str(place).format(partition=context.asset_partition_key)
-            present = objects.head(key)
             data = orjson.dumps(obj, option=orjson.OPT_INDENT_2)
-            objects.put(key, data, replacing=present.etag if present else None)
+            keep(objects, key, data)
         context.add_output_metadata({"dagster/uri": objects.uri(key), "bytes": len(data)})
 
     def _read(self, context: dg.InputContext, version: Version) -> Any:

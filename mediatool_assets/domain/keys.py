@@ -6,7 +6,11 @@ from mediatool_assets.domain.version import Version
 
 Kind = Literal["raw", "transformed", "dump", "sanitized"]
 
+Report = Literal["daily-metrics-comparison", "data-integrity-report", "version-comparison"]
+"""What is written on each day, as JSON with an HTML twin."""
+
 METADATA_PREFIX = "postgres-exports/metadata/"
+REPORTS_PREFIX = "comparison-reports/"
 REGISTRY_KEY = METADATA_PREFIX + "mongodb-versions.json"
 
 
@@ -32,6 +36,16 @@ def metadata_key(version: Version) -> str:
 def metadata_prefix(partition: str) -> str:
     """The prefix that holds the metadata of every complete version of one day."""
     return f"{METADATA_PREFIX}{partition}/"
+
+
+def report_key(report: Report, partition: str, suffix: Literal["json", "html"] = "json") -> str:
+    """The bucket key of a day's report; it is of the newest complete version of the day."""
+    return f"{REPORTS_PREFIX}{partition}/{report}.{suffix}"
+
+
+def comparison_key(one: Version, two: Version, suffix: Literal["json", "html"] = "json") -> str:
+    """The bucket key of a comparison that somebody asked for, on the day of the later version."""
+    return f"{REPORTS_PREFIX}{two.partition}/{one}-{two}.{suffix}"
 
 
 def postgres_database(version: Version) -> str:

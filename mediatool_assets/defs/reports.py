@@ -1,0 +1,94 @@
+"""What the reports of a day have in common: their place, their HTML twin, and how they are judged.
+
+A report is of the newest complete version of its partition, which need not be the run's. Its JSON
+is the asset, written by the JSON IO manager; the twin for people lies beside it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import msgspec
+
+from mediatool_assets.defs.checks import result, spec
+from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.io_managers import DOCUMENT_KEY
+from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS
+from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.domain.errors import MediatoolError, NotFound
+from mediatool_assets.domain.expectations import Finding
+from mediatool_assets.domain.keys import Report, report_key
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.reports import Written, keep_twin
+
+GROUP = "reports"
+
+
+def report_asset(report: Report) -> dg.AssetKey:
+    """The asset that a report is: its name in Dagster's spelling."""
+    return dg.AssetKey(report.replace("-", "_"))
+
+
+def report_spec(report: Report, description: str) -> dg.AssetSpec:
+    """The asset of a report, made once the version is complete."""
+    return dg.AssetSpec(
+        report_asset(report),
+        deps=[METADATA],
+        description=description,
+        group_name=GROUP,
+        kinds={"s3", "json"},
+        owners=OWNERS,
+        tags={"mediatool/layer": GROUP},
+        code_version=CODE_VERSION,
+        metadata={DOCUMENT_KEY: report_key(report, "{partition}")},
+    ).with_io_manager_key(JSON_IO)
+
+
+def newest(context: dg.AssetExecutionContext, objects: ObjectStore) -> Version:
+    """The version that the partition's reports are of: its newest complete one."""
+    RunVersion.of(context).to_read(objects)  # notes the run's version, whichever is reported on
+    return catalog.latest(objects, context.partition_key).version
+
+
+def reported(
+    objects: ObjectStore, report: Report, version: Version, written: Written
+) -> dg.MaterializeResult[Any]:
+    """Write the HTML twin, and hand the report to its IO manager; the UI shows the Markdown."""
+    return dg.MaterializeResult(
+        asset_key=report_asset(report),
+        value=msgspec.to_builtins(written.content),
+        metadata={
+            "version": str(version),
+            **written.figures,
+            "report": dg.MetadataValue.md(written.markdown),
+            "html": keep_twin(objects, report, version.partition, written.html),
+        },
+    )
+
+
+def report_check(
+    report: Report, name: str, says: str, judge: Callable[[ObjectStore, str], Finding]
+) -> dg.AssetChecksDefinition:
+    """A check of a report, which ``judge`` reads again from the bucket by its partition."""
+    asset = report_asset(report)
+
+    @dg.multi_asset_check(name=f"check_{asset.path[-1]}", specs=[spec(asset, name, says)])
+    def check_report(
+        context: dg.AssetCheckExecutionContext, platform: Platform
+    ) -> dg.AssetCheckResult:
+        """Judge what the report says; one that cannot be read has not passed."""
+        key = dg.AssetCheckKey(asset, name)
+        with explained():
+            try:
+                finding = judge(platform.objects(), context.partition_key)
+            except NotFound as error:
+                finding = Finding("failed", str(error))
+            except MediatoolError as error:
+                finding = Finding("unknown", str(error))
+        return result(key, finding)
+
+    return check_report
