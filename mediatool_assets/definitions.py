@@ -14,8 +14,9 @@ from mediatool_assets.defs.dead_runs import dead_run_sensor
 from mediatool_assets.defs.dumped import dump_layer
 from mediatool_assets.defs.freshness import check_on_time, on_time_sensor, with_freshness
 from mediatool_assets.defs.io_managers import io_managers
-from mediatool_assets.defs.jobs import DAILY, ON_DEMAND
+from mediatool_assets.defs.jobs import version_jobs
 from mediatool_assets.defs.mongodb import mongodb_layer
+from mediatool_assets.defs.postgres import postgres_layer
 from mediatool_assets.defs.published import publication
 from mediatool_assets.defs.raw import raw_layer
 from mediatool_assets.defs.resources import Platform
@@ -34,7 +35,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     model = load_model(settings.model)
     tables = [table for table in model.tables if table not in settings.exclude_tables]
     collections = collections_of(model, settings.exclude_tables)
-    platform = Platform()
+    platform, restoration = Platform(), postgres_layer(tables)
     return dg.Definitions(
         assets=[
             *source_tables(tables),
@@ -43,8 +44,10 @@ def definitions(settings: Settings) -> dg.Definitions:
                 transformed_layer(model, collections),
                 mongodb_layer(list(collections)),
                 dump_layer(list(collections)),
-                publication(),
+                publication(restored=tables if settings.restores_daily else ()),
+                *([restoration] if settings.restores_daily else []),
             ),
+            *([] if settings.restores_daily else [restoration]),  # made when asked for, never due
         ],
         asset_checks=[
             raw_checks(tables, model),
@@ -53,7 +56,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             version_checks(),
             check_on_time,
         ],
-        jobs=[DAILY, ON_DEMAND],
+        jobs=version_jobs(restoring=settings.restores_daily),
         schedules=[daily_export_schedule],
         sensors=[dead_run_sensor, on_time_sensor],
         resources={"platform": platform, **io_managers(platform)},

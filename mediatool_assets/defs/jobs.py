@@ -1,20 +1,27 @@
 """Jobs: one version of one day, all its layers, in one process that spreads the work itself."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-LAYERS = dg.AssetSelection.groups("raw", "transformed", "mongodb", "dump", "metadata", "registry")
+DAILY = "daily_export"
+ON_DEMAND = "on_demand_export"
 
-DAILY = dg.define_asset_job(
-    "daily_export",
-    LAYERS,
-    description="The day's version. The schedule runs it at 02:00 UTC.",
-    executor_def=dg.in_process_executor,
-)
 
-ON_DEMAND = dg.define_asset_job(
-    "on_demand_export",
-    LAYERS,
-    description="A version at any time; the launchpad asks for its purpose and notes.",
-    config={"ops": {"export": {"config": {"purpose": "testing", "notes": ""}}}},
-    executor_def=dg.in_process_executor,
-)
+def version_jobs(*, restoring: bool) -> list[UnresolvedAssetJobDefinition]:
+    """The jobs that make a version; with ``restoring`` its PostgreSQL database is part of it."""
+    groups = ["raw", "transformed", "mongodb", "dump", "metadata", "registry"]
+    layers = dg.AssetSelection.groups(*groups, *(["postgres"] if restoring else []))
+    daily = dg.define_asset_job(
+        DAILY,
+        layers,
+        description="The day's version. The schedule runs it at 02:00 UTC.",
+        executor_def=dg.in_process_executor,
+    )
+    on_demand = dg.define_asset_job(
+        ON_DEMAND,
+        layers,
+        description="A version at any time; the launchpad asks for its purpose and notes.",
+        config={"ops": {"export": {"config": {"purpose": "testing", "notes": ""}}}},
+        executor_def=dg.in_process_executor,
+    )
+    return [daily, on_demand]

@@ -16,7 +16,7 @@ from mediatool_assets.flows.archives import Archived
 Facts = dict[str, RawMetadataValue]
 """Metadata of a materialization."""
 
-Layer = Literal["source", "raw", "transformed", "mongodb"]
+Layer = Literal["source", "raw", "postgres", "transformed", "mongodb"]
 
 OWNERS = ["team:media-planning"]
 CODE_VERSION = distribution.version("mediatool_assets")

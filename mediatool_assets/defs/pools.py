@@ -11,9 +11,11 @@ import dagster as dg
 EXPORT = "mediatool_export"
 TRANSFORM = "mediatool_transform"
 LOAD = "mediatool_load"
+RESTORE = "mediatool_restore"
 DUMP = "mediatool_dump"
 PUBLISH = "mediatool_publish"
-EVERY = (EXPORT, TRANSFORM, LOAD, DUMP, PUBLISH)
+OPERATIONS = "mediatool_operations"
+EVERY = (EXPORT, TRANSFORM, LOAD, RESTORE, DUMP, PUBLISH, OPERATIONS)
 
 
 def initialize_pools(instance: dg.DagsterInstance) -> None:

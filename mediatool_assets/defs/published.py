@@ -1,6 +1,6 @@
 """Metadata and registry: the version is compared as a whole, and only then does it exist."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -9,7 +9,7 @@ import msgspec
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.dumped import DUMP
 from mediatool_assets.defs.failures import RETRIES, explained
-from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS, Stored
+from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS, Stored, key
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
@@ -24,14 +24,18 @@ METADATA = dg.AssetKey("metadata")
 REGISTRY = dg.AssetKey("registry")
 
 
-def publication() -> dg.AssetsDefinition:
-    """The step that publishes a version: its metadata file, then the registry of versions."""
+def publication(restored: Iterable[str] = ()) -> dg.AssetsDefinition:
+    """The step that publishes a version: its metadata file, then the registry of versions.
+
+    Where each version's PostgreSQL database is part of it, ``restored`` are that one's tables.
+    """
+    made = [DUMP, *(key("postgres", table) for table in restored)]
 
     @dg.multi_asset(
         name="publish",
         specs=[
-            _spec(METADATA, DUMP, "The metadata file: with it, the version is complete."),
-            _spec(REGISTRY, METADATA, "The registry of all complete versions, oldest first."),
+            _spec(METADATA, made, "The metadata file: with it, the version is complete."),
+            _spec(REGISTRY, [METADATA], "The registry of all complete versions, oldest first."),
         ],
         partitions_def=DAYS,
         pool=pools.PUBLISH,
@@ -53,10 +57,10 @@ def publication() -> dg.AssetsDefinition:
     return publish
 
 
-def _spec(asset: dg.AssetKey, after: dg.AssetKey, description: str) -> dg.AssetSpec:
+def _spec(asset: dg.AssetKey, after: Iterable[dg.AssetKey], description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         asset,
-        deps=[after],
+        deps=after,
         description=description,
         group_name=asset.path[0],
         kinds={"s3", "json"},
@@ -81,6 +85,7 @@ def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata
             seconds=run.seconds(version),
             local_registry=settings.home / "mongodb-versions.json",
             now=datetime.now(UTC),
+            target=platform.target() if settings.restores_daily else None,
         )
 
 

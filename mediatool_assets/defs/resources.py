@@ -10,7 +10,7 @@ import dagster as dg
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.pool import worker_pool
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Source
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Source, Target
 from mediatool_assets.stores import environment
 
 
@@ -28,6 +28,12 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         settings = self.settings()
         settings.require("postgres_url")
         return PostgresSource.of(settings)
+
+    def target(self) -> Target:
+        """The server that versions are restored to; raises BadSettings where none is named."""
+        from mediatool_assets.stores.postgres import PostgresTarget  # noqa: PLC0415  # slow
+
+        return PostgresTarget.of(self.settings())
 
     def objects(self) -> ObjectStore:
         """The bucket."""

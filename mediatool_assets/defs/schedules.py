@@ -10,7 +10,7 @@ from mediatool_assets.domain.version import Version
 
 
 @dg.schedule(
-    job=DAILY,
+    job_name=DAILY,
     cron_schedule="0 2 * * *",
     execution_timezone="UTC",
     description="Asks for today's partition; its version is {date}-020000 whenever it starts.",

@@ -1,10 +1,12 @@
 """What a restore leaves behind: the marker on its PostgreSQL database, and its line of evidence."""
 
+import hashlib
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
 
 RESTORES_PREFIX = "postgres-exports/restores/"
@@ -18,7 +20,8 @@ class Marker(
     """The comment of a restored PostgreSQL database; one without it was never finished.
 
     ``tables`` names the restored ones where they are not all: such a database is a part, and not
-    ``complete``. ``left_out`` names the foreign keys that a part cannot hold.
+    ``complete``. ``left_out`` names the foreign keys that a part cannot hold. ``content`` is what
+    ``content_of`` says of the raw archive, where all that it holds was restored.
     """
 
     version: str
@@ -26,6 +29,7 @@ class Marker(
     rows: int
     tables: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    content: str = ""
 
     @classmethod
     def read(cls, comment: str | None) -> "Marker | None":
@@ -37,6 +41,12 @@ class Marker(
 
     def __str__(self) -> str:
         return msgspec.json.encode(self).decode()
+
+
+def content_of(manifest: Manifest) -> str:
+    """The SHA-256 of every table's name and fingerprint: equal where the rows of all are."""
+    lines = (f"{name} {member.fingerprint}\n" for name, member in sorted(manifest.tables().items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -30,6 +30,9 @@ class Settings:
     postgres_schema: str = "media_tool"
     restore_postgres_url: Url | None = field(default=None, repr=False)
     restore_daily: bool = True
+    verify_sample: float = 5.0
+    verify_days: int = 89
+    prune_daily: bool = False
     mongodb_url: Url | None = field(default=None, repr=False)
     s3_bucket: str = "media-tool-backups"
     s3_endpoint_url: str | None = None
@@ -69,6 +72,9 @@ class Settings:
             postgres_schema=read("POSTGRES_SCHEMA", _word, "media_tool"),
             restore_postgres_url=read("RESTORE_POSTGRES_URL", _url("postgresql", "postgres"), None),
             restore_daily=read("RESTORE_DAILY", _switch, True),
+            verify_sample=read("VERIFY_SAMPLE", _percent, 5.0),
+            verify_days=read("VERIFY_DAYS", _days, 89),
+            prune_daily=read("PRUNE_DAILY", _switch, False),
             mongodb_url=read("MONGODB_URL", _url("mongodb", "mongodb+srv"), None),
             s3_bucket=read("S3_BUCKET", _word, "media-tool-backups"),
             s3_endpoint_url=read("S3_ENDPOINT_URL", _url("http", "https"), None),
@@ -176,6 +182,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"is not a count of workers: {text!r}")
     return int(text)
+
+
+def _percent(text: str) -> float:
+    try:
+        percent = float(text)
+    except ValueError:
+        percent = 0.0
+    if not 0 < percent <= 100:
+        raise ValueError(f"is not a percentage above 0, up to 100: {text!r}")
+    return percent
 
 
 def _switch(text: str) -> bool:

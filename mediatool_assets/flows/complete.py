@@ -30,8 +30,9 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog, marks
 from mediatool_assets.flows.accounting import Made, compare, homes_in_all, losses, unresolved
 from mediatool_assets.flows.marks import settle_tags
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Target
 from mediatool_assets.flows.registration import register, write_local_registry
+from mediatool_assets.flows.restore import restored
 from mediatool_assets.flows.tasks import in_order
 
 SourceType = Literal["postgres", "rds", "archive"]
@@ -50,14 +51,16 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     seconds: Mapping[str, float],
     local_registry: Path,
     now: datetime,
+    target: Target | None = None,
 ) -> Metadata:
     """Publish a version: its metadata file, then the registry, then the registry's local copy.
 
     Before that every row is accounted for: raw archive, transformed archive, database marker and
     dump have to agree, and each archive is read again from the bucket for its SHA-256. ``seconds``
     is what each step took, ``now`` the time of completion; without ``instance`` it is the one that
-    the raw archive names. Doing it again changes nothing, and finishes what an interrupted call
-    left open. Raises NotFound where something was not made, CheckFailed (CountMismatch) where two
+    the raw archive names. The PostgreSQL database is named where ``target`` has it, restored and
+    verified, with the rows of the raw archive. Doing it again changes nothing, and finishes what an
+    interrupted call left open. Raises NotFound where something was not made, CheckFailed (CountMismatch) where two
     things disagree, BadArchive, Unreachable.
     """
     if objects.head(metadata_key(version)) is None:
@@ -68,7 +71,7 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
             export_date=version.partition,
             source=_source(made.raw, source_type, instance),
             exports=_exports(made, executor),
-            databases_created=Databases(postgres=None, mongodb=mongodb_database(version)),
+            databases_created=Databases(_restored(made.raw, target), mongodb_database(version)),
             export_duration_minutes=round(sum(seconds.values()) / 60, 2),
             export_complete=instant(now),
             purpose=purpose,
@@ -83,6 +86,11 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     metadata = catalog.read(objects, version)
     settle_tags(objects, metadata, marks.read(objects))
     return metadata
+
+
+def _restored(raw: ArchiveReader, target: Target | None) -> str | None:
+    found = restored(target, raw.manifest) if target is not None else None
+    return found.database if found is not None else None
 
 
 def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -> Source:

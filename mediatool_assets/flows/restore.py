@@ -21,8 +21,8 @@ from mediatool_assets.domain.errors import (
     Refused,
 )
 from mediatool_assets.domain.keys import mongodb_database, postgres_database
-from mediatool_assets.domain.manifest import Block
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.manifest import Block, Manifest
+from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.structure import differing
 from mediatool_assets.domain.version import Version
@@ -38,6 +38,7 @@ from mediatool_assets.flows.ports import (
 )
 from mediatool_assets.flows.rereading import reread
 from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.transform.rows import deep_recursion
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,20 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
                 rows=sum(rows.values()),
                 tables=tuple(rows) if run.part else (),
                 left_out=run.left_out,
+                content=run.content,
             )
         )
     return Restored(name, rows, run.part, run.left_out)
+
+
+def restored(target: Target, manifest: Manifest) -> Restored | None:
+    """The version's own database, where a restore made it of all that this raw archive holds."""
+    database = postgres_database(Version.parse(manifest.version))
+    marker = target.marker(database)
+    if marker is None or marker.content != content_of(manifest):
+        return None
+    rows = {name: member.rows for name, member in manifest.tables().items()}
+    return Restored(database, rows, bool(marker.tables), marker.left_out)
 
 
 def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
@@ -117,6 +129,7 @@ def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
     ``collections`` these alone are there, and the database does not count as complete. Raises as
     ``load`` does.
     """
+    archives.reader(objects, kind, version).check_tar()
     loaded = load(
         objects,
         documents,
@@ -150,6 +163,7 @@ class _Restore:
 
     def __init__(self, archive: ArchiveReader, executor: Executor, progress: Progress) -> None:
         self._archive, self._executor, self._progress = archive, executor, progress
+        archive.check_tar()
         self.members = archive.manifest.tables()
         self.schema, self.script = _read(archive)
         self.tables = [t for t in self.schema.tables if t.name in self.members]
@@ -175,6 +189,12 @@ class _Restore:
             for key in table.foreign_keys
             if key.table not in filled and table.name in filled
         )
+
+    @property
+    def content(self) -> str:
+        """What the marker says of the rows; nothing where the archive holds more."""
+        whole = len(self.tables) == len(self.members)
+        return content_of(self._archive.manifest) if whole else ""
 
     def check_server(self, target: Target) -> None:
         """Raise Misuse where the server is older than the one that the rows came from."""
@@ -264,8 +284,10 @@ def _lines(share: _Share) -> Iterator[bytes]:
     line = line_writer(share.table)
     for content in share.archive.blocks(share.blocks):
         try:
-            yield b"".join([line(row) + b"\n" for row in split_lines(content)])
-        except (msgspec.DecodeError, KeyError) as error:
+            with deep_recursion():
+                lines = b"".join([line(row) + b"\n" for row in split_lines(content)])
+        except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
             raise BadArchive(
                 share.archive.source.name, f"a row of {share.table.name} cannot be read ({error})"
             ) from error
+        yield lines

@@ -46,11 +46,11 @@ def test_dagster_can_load_them() -> None:
 
 
 def test_every_table_and_collection_has_its_assets() -> None:
-    """One external asset and one raw asset a table, two assets a collection, and three more."""
+    """An external asset and two assets a table, two assets a collection, and three more."""
     by_group: dict[str | None, set[str]] = {}
     for key, spec in _specs().items():
         by_group.setdefault(spec.group_name, set()).add(key.path[-1])
-    assert by_group["source"] == by_group["raw"] == set(SHIPPED.tables)
+    assert by_group["source"] == by_group["raw"] == by_group["postgres"] == set(SHIPPED.tables)
     collections = set(SHIPPED.collections) | set(SHIPPED.orphan_collections)
     assert by_group["transformed"] == by_group["mongodb"] == collections
     assert by_group["dump"] | by_group["metadata"] | by_group["registry"] == {

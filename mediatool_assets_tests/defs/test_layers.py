@@ -1,19 +1,27 @@
 """One day through all layers, on real servers: what is made, and what Dagster is told of it."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import psycopg
 import pytest
 
+from mediatool_assets.definitions import definitions
 from mediatool_assets.domain import registry
-from mediatool_assets.domain.keys import archive_key, mongodb_database
+from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows import catalog
+from mediatool_assets.flows.evidence import evidence_of
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets_tests.defs.conftest import Day
 
 ASSETS = [
     ("raw", "accounts"),
     ("raw", "campaigns"),
+    ("postgres", "accounts"),
+    ("postgres", "campaigns"),
     ("transformed", "accounts"),
     ("transformed", "campaigns"),
     ("mongodb", "accounts"),
@@ -38,7 +46,7 @@ def test_every_asset_names_the_run_s_version(day: Day, key: tuple[str, ...]) -> 
     assert day.metadata(*key)["version"] == str(day.version)
 
 
-@pytest.mark.parametrize("key", ASSETS[:6], ids="/".join)
+@pytest.mark.parametrize("key", ASSETS[:8], ids="/".join)
 def test_row_counts_are_plotted(day: Day, key: tuple[str, ...]) -> None:
     """The row counts stand under the names that Dagster's UI plots."""
     metadata = day.metadata(*key)
@@ -94,6 +102,42 @@ def test_the_metadata_tells_what_was_asked_and_how_long_it_took(
     assert {"check_raw", "check_transformed", "check_mongodb"} <= metadata.seconds.keys()
     entries = registry.decode(local_registry.read_bytes())
     assert str(day.version) in [entry.version for entry in entries]
+
+
+def test_the_postgresql_database_is_restored_and_named(
+    day: Day, bucket_objects: ObjectStore
+) -> None:
+    """Every table of the archive is in it, metadata and registry name it, and evidence is kept."""
+    database = postgres_database(day.version)
+    assert catalog.read(bucket_objects, day.version).databases_created.postgres == database
+    [entry] = [e for e in catalog.registry(bucket_objects) if e.version == str(day.version)]
+    assert entry.source_postgres_db == database
+    server = os.environ["MEDIATOOL_RESTORE_POSTGRES_URL"].rpartition("/")[0]
+    with psycopg.connect(f"{server}/{database}") as connection:
+        found = connection.execute("SELECT name FROM media_tool.accounts ORDER BY id").fetchall()
+    assert found == [("Åre",), ("",)]
+    [evidence] = evidence_of(bucket_objects, day.version)
+    assert (evidence.to, evidence.database, evidence.verdict) == ("postgres", database, "verified")
+
+
+def test_a_restored_database_is_adopted(day: Day, bucket_objects: ObjectStore) -> None:
+    """Asked again, the step finds that the database holds the archive's rows, and makes nothing."""
+    result = day.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        partition_key=day.partition,
+        tags={"mediatool/version": str(day.version)},
+        asset_selection=[dg.AssetKey(["postgres", name]) for name in ("accounts", "campaigns")],
+        instance=day.instance,
+    )
+    assert result.success
+    assert len(list(evidence_of(bucket_objects, day.version))) == 1
+
+
+def test_a_setting_leaves_the_postgresql_database_out(defs: dg.Definitions) -> None:
+    """The tables stay assets, to be made by hand; the jobs and the metadata do without them."""
+    without = definitions(replace(Settings.parse(os.environ), restore_daily=False))
+    made = without.resolve_job_def("daily_export").asset_layer.selected_asset_keys
+    assert not [key for key in made if key.path[0] == "postgres"]
+    assert without.resolve_asset_graph().has(dg.AssetKey(["postgres", "accounts"]))
 
 
 def test_uris_say_where_it_is_and_hold_no_password(day: Day, bucket_objects: ObjectStore) -> None:

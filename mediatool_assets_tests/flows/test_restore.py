@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, strategies
@@ -34,13 +35,13 @@ from mediatool_assets.domain.errors import (
 )
 from mediatool_assets.domain.keys import archive_key, postgres_database
 from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.settings import Settings, Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore import restore_postgres, restored
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
@@ -175,13 +176,33 @@ def test_a_seeded_source_comes_back_byte_for_byte(place: Place) -> None:
     """Source -> archive -> PostgreSQL -> archive: every row and the DDL have the same bytes."""
     seed(place.url, scale=0.003, full=True, day=2, schema="media_tool")
     version, archived = place.export()
-    restored = restore_postgres(place.objects, place.target, place.pool, version)
-    assert restored.database == postgres_database(version)
-    assert restored.rows == {t: m.rows for t, m in archived.manifest.tables().items()}
-    again = place.again(restored.database)
+    made = restore_postgres(place.objects, place.target, place.pool, version)
+    assert made.database == postgres_database(version)
+    assert made.rows == {t: m.rows for t, m in archived.manifest.tables().items()}
+    again = place.again(made.database)
     assert contents(place, again) == contents(place, archived)
-    marker = Marker(str(version), complete=True, rows=archived.manifest.rows)
-    assert place.target.marker(restored.database) == marker
+    content = content_of(archived.manifest)
+    marker = Marker(str(version), complete=True, rows=archived.manifest.rows, content=content)
+    assert place.target.marker(made.database) == marker
+
+
+def test_a_restored_database_is_known_by_its_rows(place: Place) -> None:
+    """Whole, it is the version's own; a part of it, or other rows under its name, are not."""
+    place.run(PEOPLE)
+    version, archived = place.export()
+    manifest = archived.manifest
+    assert restored(place.target, manifest) is None
+    made = restore_postgres(place.objects, place.target, place.pool, version)
+    assert restored(place.target, manifest) == made
+    other = tuple(
+        msgspec.structs.replace(m, fingerprint="1:" + "0" * 32) if m.table == "users" else m
+        for m in manifest.members
+    )
+    assert restored(place.target, msgspec.structs.replace(manifest, members=other)) is None
+    restore_postgres(
+        place.objects, place.target, place.pool, version, tables=["users"], replace=True
+    )
+    assert restored(place.target, manifest) is None
 
 
 def test_every_kind_of_object_comes_back(place: Place, name: str) -> None:
@@ -245,8 +266,8 @@ def test_the_schema_public_comes_back_too(place: Place, name: str) -> None:
     """A new database has one already."""
     place.run("CREATE TABLE public.users (id integer PRIMARY KEY); INSERT INTO users VALUES (1)")
     version, _ = place.export(schema="public")
-    restored = restore_postgres(place.objects, place.target, place.pool, version, database=name)
-    assert restored.rows == {"users": 1}
+    made = restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    assert made.rows == {"users": 1}
 
 
 def test_a_restored_database_is_replaced_only_when_asked(place: Place, name: str) -> None:
@@ -403,11 +424,11 @@ def test_a_part_holds_the_rows_that_were_asked_for(place: Place, name: str) -> N
     """Its marker says that it is one, and which foreign keys it could not hold."""
     place.run(PEOPLE)
     version, _ = place.export()
-    restored = restore_postgres(
+    made = restore_postgres(
         place.objects, place.target, place.pool, version, database=name, tables=["users"]
     )
-    assert (restored.part, restored.rows) == (True, {"users": 50})
-    assert restored.left_out == ("users users_team_id_fkey",)
+    assert (made.part, made.rows) == (True, {"users": 50})
+    assert made.left_out == ("users users_team_id_fkey",)
     assert place.query(name, "SELECT count(*) FROM media_tool.teams") == [(0,)]
     marker = place.target.marker(name)
     assert marker is not None
@@ -432,8 +453,8 @@ def test_a_version_that_left_a_table_out_restores_as_a_part(place: Place, name: 
     version = Version(datetime(2002, 1, 1, tzinfo=UTC))
     source = PostgresSource(place.url, "media_tool")
     export(source, place.objects, place.pool, version, place.scratch, exclude=frozenset({"teams"}))
-    restored = restore_postgres(place.objects, place.target, place.pool, version, database=name)
-    assert (restored.part, restored.left_out) == (True, ("users users_team_id_fkey",))
+    made = restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    assert (made.part, made.left_out) == (True, ("users users_team_id_fkey",))
 
 
 KILLED = """

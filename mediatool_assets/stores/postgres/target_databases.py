@@ -77,7 +77,7 @@ def _state(name: str, comment: str | None) -> DatabaseState:
     marker = Marker.read(comment)
     if marker is None:
         return "foreign"
-    return "complete" if marker.complete else "part"
+    return "complete" if marker.complete or marker.content else "part"
 
 
 def _busy(connection: Connection, name: str, sessions: int) -> str | None:
