@@ -22,12 +22,38 @@ def compress(data: bytes) -> bytes:
     return bytes(igzip.compress(data, LEVEL, mtime=0))
 
 
-def decompress(member: bytes, where: str) -> bytes:
-    """The content of one whole member, its CRC-32 checked; raises BadArchive naming ``where``."""
+def decompress(member: bytes, where: str, limit: int) -> bytes:
+    """The content of one whole member, its CRC-32 checked; raises BadArchive naming ``where``.
+
+    What unpacks to more than ``limit`` bytes is no block: it is given up there, not unpacked.
+    """
+    content, rest = _member(member, where, limit)
+    if rest:
+        raise BadArchive(where, f"{len(rest)} bytes follow a gzip block")
+    return content
+
+
+def decompress_all(members: bytes, where: str, limit: int) -> bytes:
+    """The content of members that follow each other, ``limit`` bytes at most."""
+    content = b""
+    while members:
+        more, members = _member(members, where, limit - len(content))
+        content += more
+    return content
+
+
+def _member(data: bytes, where: str, limit: int) -> tuple[bytes, bytes]:
+    """The content of the first member, and what follows it."""
+    unpacking = isal_zlib.decompressobj(wbits=31)
     try:
-        return bytes(isal_zlib.decompress(member, wbits=31))
+        content = bytes(unpacking.decompress(data, limit + 1))
     except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stub declares no class
         raise BadArchive(where, f"not a whole gzip block ({error})") from error
+    if len(content) > limit:
+        raise BadArchive(where, f"a gzip block holds more than the {limit} bytes that it may")
+    if not unpacking.eof:
+        raise BadArchive(where, "not a whole gzip block (cut short)")
+    return content, bytes(unpacking.unused_data)
 
 
 def footer(offset: int, length: int) -> bytes:

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from mediatool_assets.archive.gzip_members import FOOTER_BYTES, decompress, parse_footer
+from mediatool_assets.archive.layout import LARGEST_MANIFEST, Index, check_gaps, check_index
 from mediatool_assets.domain import manifest as manifests
 from mediatool_assets.domain.errors import BadArchive, NotFound
 from mediatool_assets.domain.fingerprint import Fingerprint
@@ -70,9 +71,20 @@ class ArchiveReader:
     def __init__(self, source: Bytes) -> None:
         self.source = source
 
-    @cached_property
+    @property
     def manifest(self) -> Manifest:
         """What the archive holds; raises BadArchive unless it is whole and one of ours."""
+        return self._index.manifest
+
+    def check_tar(self) -> None:
+        """Hold what tar would unpack against the manifest; raises BadArchive where they differ.
+
+        For an archive from outside, before it is used: costs a small range a file.
+        """
+        check_gaps(self._index, self.source.size, self.source.read, self.source.name)
+
+    @cached_property
+    def _index(self) -> Index:
         name, size = self.source.name, self.source.size
         tail_start = max(0, size - _TAIL_BYTES)
         tail = self.source.read(tail_start, size - tail_start)
@@ -81,15 +93,20 @@ class ArchiveReader:
             raise BadArchive(name, "its footer points outside of it")
         if offset >= tail_start:
             packed = tail[offset - tail_start :][:length]
+        elif length > LARGEST_MANIFEST:
+            raise BadArchive(name, f"its manifest cannot have {length} bytes")
         else:
             packed = self.source.read(offset, length)
+        data = decompress(packed, name, LARGEST_MANIFEST)
         try:
-            manifest = manifests.decode(decompress(packed, name))
+            manifest = manifests.decode(data)
         except msgspec.MsgspecError as error:
             raise BadArchive(name, f"its manifest cannot be read ({error})") from error
         if manifest.format != manifests.FORMAT:
-            raise BadArchive(name, f"format {manifest.format!r} is not {manifests.FORMAT!r}")
-        return manifest
+            raise BadArchive(name, f"format {manifest.format[:40]!r} is not {manifests.FORMAT!r}")
+        index = Index(manifest, offset, length, len(data))
+        check_index(index, name)
+        return index
 
     def member(self, name: str) -> Member:
         """The member of that file name; raises NotFound naming the archive."""
@@ -116,7 +133,8 @@ class ArchiveReader:
             data = self.source.read(start, run[-1].offset + run[-1].length - start)
             for block in run:
                 begin = block.offset - start
-                content = decompress(data[begin : begin + block.length], self.source.name)
+                packed = data[begin : begin + block.length]
+                content = decompress(packed, self.source.name, block.bytes)
                 if len(content) != block.bytes:
                     raise BadArchive(
                         self.source.name,

@@ -8,14 +8,13 @@ from typing import Protocol
 import msgspec
 
 from mediatool_assets.archive.gzip_members import compress, decompress, footer
+from mediatool_assets.archive.layout import MANIFEST
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.domain import manifest as manifests
 from mediatool_assets.domain.errors import CountMismatch
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.version import Version
-
-MANIFEST = "manifest.json"
 
 
 class Sink(Protocol):
@@ -66,7 +65,7 @@ class ArchiveWriter:
             with spool.path.open("rb") as file:
                 for length, rows, expected in spool.blocks:
                     packed = file.read(length)
-                    content = decompress(packed, str(spool.path))
+                    content = decompress(packed, str(spool.path), expected)
                     if len(content) != expected:
                         raise CountMismatch(name, "bytes of a block", expected, len(content))
                     digest.update(content)

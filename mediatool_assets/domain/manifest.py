@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from mediatool_assets.domain.json_documents import decoded
+
 FORMAT = "mediatool-archive/1"
 
 ArchiveKind = Literal["raw", "transformed", "dump", "sanitized"]
@@ -93,4 +95,4 @@ def encode(manifest: Manifest) -> bytes:
 
 def decode(data: bytes) -> Manifest:
     """Read ``manifest.json``; raises msgspec.ValidationError on anything else."""
-    return msgspec.json.decode(data, type=Manifest)
+    return decoded(data, Manifest)

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.version import Version
 
 Purpose = Literal["daily_backup", "testing"]
@@ -116,4 +117,4 @@ def encode(metadata: Metadata) -> bytes:
 
 def decode(data: bytes) -> Metadata:
     """Read ``{version}.json``; raises msgspec.ValidationError on anything else."""
-    return msgspec.json.decode(data, type=Metadata)
+    return decoded(data, Metadata)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Metadata
 
@@ -53,4 +54,4 @@ def encode(entries: Iterable[Entry]) -> bytes:
 
 def decode(data: bytes) -> tuple[Entry, ...]:
     """Read the registry file; raises msgspec.ValidationError on anything else."""
-    return msgspec.json.decode(data, type=tuple[Entry, ...])
+    return decoded(data, tuple[Entry, ...])

@@ -4,6 +4,8 @@ import hashlib
 
 import msgspec
 
+from mediatool_assets.domain.json_documents import decoded
+
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     """One column, in table order.
@@ -27,14 +29,24 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     identity: str | None = None
     comment: str | None = None
 
+    @property
+    def plain_type(self) -> str:
+        """The type without domains and modifiers, as models name it: ``numeric``, ``uuid[]``."""
+        return self.base if self.element is None else f"{self.element}[]"
 
-class ForeignKey(msgspec.Struct, frozen=True):
-    """A declared reference, columns in matching order."""
+
+class ForeignKey(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A declared reference, columns in matching order.
+
+    ``on_delete`` is what becomes of these rows with the one they name, where not refused:
+    ``cascade``, ``set null`` or ``set default``.
+    """
 
     name: str
     columns: tuple[str, ...]
     table: str
     target_columns: tuple[str, ...]
+    on_delete: str | None = None
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -118,4 +130,4 @@ def encode(schema: Schema) -> bytes:
 
 def decode(data: bytes) -> Schema:
     """Read ``schema.json``; raises msgspec.ValidationError on anything else."""
-    return msgspec.json.decode(data, type=Schema)
+    return decoded(data, Schema)

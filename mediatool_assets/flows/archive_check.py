@@ -83,6 +83,8 @@ class ArchiveCheck:
             with in_order(self.round.executor, sha256_of, [reader.source]) as digests:
                 if next(digests) != self.published.sha256:
                     self.findings.append("it does not have the SHA-256 that its metadata gives")
+        archives.expect(reader, self.kind, self.round.version)
+        reader.check_tar()
         self.manifest = reader.manifest
         self._read_blocks(reader, self.manifest)
 

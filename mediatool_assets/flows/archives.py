@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.manifest import Block, Manifest
 from mediatool_assets.domain.version import Version
@@ -45,12 +46,28 @@ def find(objects: ObjectStore, kind: Kind, version: Version) -> Archived | None:
     info = objects.head(key)
     if info is None:
         return None
-    return Archived(objects.uri(key), info.size, ArchiveReader(objects.open(key)).manifest)
+    return Archived(objects.uri(key), info.size, reader(objects, kind, version).manifest)
 
 
 def reader(objects: ObjectStore, kind: Kind, version: Version) -> ArchiveReader:
-    """The version's archive, to read from; raises NotFound."""
-    return ArchiveReader(objects.open(archive_key(kind, version)))
+    """The version's archive, to read from; raises NotFound, BadArchive where it is another's."""
+    archive = ArchiveReader(objects.open(archive_key(kind, version)))
+    expect(archive, kind, version)
+    return archive
+
+
+def expect(archive: ArchiveReader, kind: Kind, version: Version) -> None:
+    """Raise BadArchive where an archive is of another version or kind than its key says.
+
+    A sanitized copy may stand in for the raw archive, in a bucket of its own.
+    """
+    manifest = archive.manifest
+    if manifest.version != str(version):
+        problem = f"is of version {manifest.version}, and lies where {version} belongs"
+        raise BadArchive(archive.source.name, problem)
+    if manifest.kind not in ((kind, "sanitized") if kind == "raw" else (kind,)):
+        problem = f"is a {manifest.kind} archive, and lies where the {kind} one belongs"
+        raise BadArchive(archive.source.name, problem)
 
 
 def stream(source: Bytes) -> Iterator[bytes]:

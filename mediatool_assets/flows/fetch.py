@@ -41,6 +41,8 @@ def fetch(
         fetched = Path(scratch) / path.name
         _download(objects.open(key), fetched, expected, progress)
         reader = ArchiveReader(LocalFile(fetched))
+        archives.expect(reader, kind, version)
+        reader.check_tar()
         for member in reader.manifest.members:
             reader.verify(member)
         fetched.rename(path)

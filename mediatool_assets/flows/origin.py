@@ -102,6 +102,7 @@ def adopt(objects: ObjectStore, executor: Executor, version: Version) -> Archive
     """The raw archive of a version, every byte read again; raises BadArchive on a damaged one."""
     reader = archives.reader(objects, "raw", version)
     archived = Archived(reader.source.name, reader.source.size, reader.manifest)
+    reader.check_tar()
     bare = ArchiveReader(reader.source)  # workers need no manifest
     shares: Sequence[tuple[ArchiveReader, Member]] = [(bare, m) for m in archived.manifest.members]
     with in_order(executor, verify_member, shares) as verified:

@@ -18,7 +18,7 @@ def contents(spool: Spooled) -> list[bytes]:
     found = []
     with spool.path.open("rb") as file:
         for block in spool.blocks:
-            found.append(decompress(file.read(block.length), str(spool.path)))
+            found.append(decompress(file.read(block.length), str(spool.path), block.bytes))
         assert file.read() == b""
     return found
 

@@ -55,7 +55,7 @@ class Side:
         try:
             with deep_recursion():
                 yield
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             table = self.hasher.table.name
             raise BadArchive(
                 self.source.name, f"{table}: not as its schema says ({error})"

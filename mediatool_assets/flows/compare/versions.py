@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from mediatool_assets.domain.comparison import (
     summary,
     verdict,
 )
-from mediatool_assets.domain.errors import BadArchive, Misuse, NotFound
+from mediatool_assets.domain.errors import BadArchive, InColdStorage, Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.metadata import instant
@@ -49,6 +49,23 @@ def opened(objects: ObjectStore | None, given: str) -> Bytes:
         raise Misuse(f"{given} is a version, and no bucket is named")
     catalog.read(objects, version)
     return objects.open(archive_key("raw", version))
+
+
+def both(objects: ObjectStore | None, given: tuple[str, str]) -> tuple[Bytes, Bytes]:
+    """Both sides, as ``opened``. Where both lie in a cold tier, both are asked for before it says.
+
+    Raises what ``opened`` does; of two InColdStorage, the one whose copy is there last.
+    """
+    cold: list[InColdStorage] = []
+    sides: list[Bytes] = []
+    for each in given:
+        try:
+            sides.append(opened(objects, each))
+        except InColdStorage as error:
+            cold.append(error)
+    if cold:
+        raise max(cold, key=lambda error: error.ready or datetime.max.replace(tzinfo=UTC))
+    return sides[0], sides[1]
 
 
 def is_file(given: str) -> bool:
@@ -95,6 +112,7 @@ class _Archive:
                     f"{self.reader.source.name} is a {kind} archive; compare raw ones, which "
                     "`mediatool fetch VERSION` brings"
                 )
+            self.reader.check_tar()
             _ = self.schema
         except (BadArchive, NotFound) as error:
             return Problem(None, self.name, str(error), damaged=True)

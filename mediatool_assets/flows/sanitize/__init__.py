@@ -109,6 +109,7 @@ def _report_keys(key: str) -> tuple[str, str]:
 def _schema(archive: ArchiveReader) -> Schema:
     """The schema of a raw archive whose members it describes; raises BadArchive."""
     name, manifest = archive.source.name, archive.manifest
+    archive.check_tar()
     if manifest.kind != "raw":
         raise BadArchive(name, f"is a {manifest.kind} archive, and only raw ones are sanitized")
     try:

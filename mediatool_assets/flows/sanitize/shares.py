@@ -102,7 +102,7 @@ class _Work:
             self.read += Fingerprint.of(lines)
             try:
                 masked = [self._row(line) for line in lines]
-            except (msgspec.DecodeError, KeyError, ValueError) as error:
+            except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
                 raise BadArchive(
                     self._share.archive.source.name,
                     f"a row of {self._share.table.name} is not as schema.json says "

@@ -21,8 +21,11 @@ def parse(line: bytes, table: Table) -> Row:
     try:
         row: Row = orjson.loads(line)
     except orjson.JSONDecodeError:
-        with deep_recursion():
-            row = json.loads(line)  # orjson goes 1024 levels deep
+        try:
+            with deep_recursion():
+                row = json.loads(line)  # orjson goes 1024 levels deep
+        except RecursionError:
+            raise ValueError("nested deeper than PostgreSQL lets a document be") from None
     if len(row) != len(table.columns):
         odd = row.keys() ^ {column.name for column in table.columns}
         raise ValueError(f"columns {', '.join(sorted(odd))} are in one of row and schema only")

@@ -44,8 +44,8 @@ def _documents(spools: Sequence[Spooled]) -> Iterator[bytes]:
     """What was spooled, read again."""
     for spool in spools:
         with spool.path.open("rb") as file:
-            for length, _, _ in spool.blocks:
-                yield from split_documents(decompress(file.read(length), str(spool.path)))
+            for length, _, size in spool.blocks:
+                yield from split_documents(decompress(file.read(length), str(spool.path), size))
 
 
 def _repeated(identities: Sequence[Path], rows: int) -> set[int]:

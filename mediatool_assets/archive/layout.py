@@ -1,0 +1,161 @@
+"""Where everything of an archive has to lie: an archive from outside is held against it before use.
+
+``check_index`` needs the manifest alone, ``check_gaps`` reads what lies between the rows: the
+headers that tar goes by, which have to say of each file what the manifest says, and nothing else.
+"""
+
+import io
+import re
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mediatool_assets.archive.gzip_members import FOOTER_BYTES, decompress_all
+from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.manifest import Block, Manifest, Member
+from mediatool_assets.domain.version import Version
+
+MANIFEST = "manifest.json"
+LARGEST_MANIFEST = 1 << 28
+LARGEST_BLOCK = (1 << 30) + (1 << 22)
+"""A row is as large as PostgreSQL lets a value be, 1 GiB; a block is 2 MiB and its last row."""
+LARGEST_FILE = 1 << 28
+"""Of a file that is read whole, as ``schema.sql``."""
+
+_LONGEST_NAME = 1024
+_HEADER_BYTES = 1 << 14  # tar's, with its extended one for a long name
+_TIGHTEST = 1032  # deflate cannot make a byte of more than that
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An archive's manifest, where its gzip block lies, and how many bytes it is unpacked."""
+
+    manifest: Manifest
+    offset: int
+    length: int
+    bytes: int
+
+
+def check_index(index: Index, where: str) -> None:
+    """Raise BadArchive naming what of the manifest cannot be: names, counts, sizes, places."""
+    manifest = index.manifest
+    if Version.of_name(manifest.version, "") is None:
+        raise BadArchive(where, f"{manifest.version[:40]!r} is no version")
+    names: set[str] = set()
+    rows_of: set[tuple[str, str]] = set()
+    position = 0
+    for member in manifest.members:
+        name = member.name
+        if not _is_safe(name) or name == MANIFEST:
+            raise BadArchive(where, f"{name[:80]!r} is no name for a file of an archive")
+        if name in names:
+            raise BadArchive(where, f"{name} is there twice")
+        names.add(name)
+        content = ("table", member.table), ("collection", member.collection)
+        held = [(kind, of) for kind, of in content if of is not None]
+        if len(held) > 1 or rows_of & set(held):
+            raise BadArchive(where, f"{name} holds rows that another file holds")
+        rows_of |= set(held)
+        if (problem := _problem(member, position, index.offset)) is not None:
+            raise BadArchive(where, f"{name} {problem}")
+        position = _end(member.blocks, position)
+
+
+def _is_safe(name: str) -> bool:
+    """Whether tar would put the file below the version's folder, on any system."""
+    return (
+        0 < len(name) <= _LONGEST_NAME
+        and name.isprintable()
+        and "\\" not in name
+        and name[1:2] != ":"
+        and all(part not in ("", ".", "..") for part in name.split("/"))
+    )
+
+
+def _problem(member: Member, position: int, limit: int) -> str | None:
+    """What is wrong with a member's counts or blocks, which lie from ``position`` to ``limit``."""
+    blocks = member.blocks
+    has_rows = member.table is not None or member.collection is not None
+    if has_rows != (member.fingerprint is not None) or not _HASH.fullmatch(member.sha256):
+        return "has no SHA-256, or no fingerprint of its rows"
+    if min([member.rows, member.bytes, *(n for block in blocks for n in block)]) < 0:
+        return "has a negative count"
+    largest = LARGEST_BLOCK if has_rows else LARGEST_FILE
+    start = blocks[0].offset if blocks else position
+    for block in blocks:
+        if block.offset < position or block.offset != start or block.offset + block.length > limit:
+            return f"has a block at byte {block.offset}, where none can be"
+        if block.bytes > min(largest, block.length * _TIGHTEST):
+            return f"is said to hold {block.bytes} bytes in {block.length} packed ones"
+        if block.rows > block.bytes:
+            return f"is said to hold {block.rows} rows in {block.bytes} bytes"
+        start = block.offset + block.length
+    if (sum(b.rows for b in blocks), sum(b.bytes for b in blocks)) != (member.rows, member.bytes):
+        return f"has blocks of other counts than its {member.rows} rows and {member.bytes} bytes"
+    return None
+
+
+def _end(blocks: tuple[Block, ...], otherwise: int) -> int:
+    return blocks[-1].offset + blocks[-1].length if blocks else otherwise
+
+
+def check_gaps(index: Index, size: int, read: Callable[[int, int], bytes], where: str) -> None:
+    """Raise BadArchive unless tar finds just the manifest's files, each as it says.
+
+    So there is no link, device or folder, no file that the manifest does not name and none outside
+    of the version's folder. ``size`` is the archive's; ``read(start, length)`` reads a range of it.
+    """
+    for start, end, before, members in _gaps(index):
+        largest = tarfile.BLOCKSIZE + _HEADER_BYTES * len(members)
+        if end - start > largest:
+            raise BadArchive(where, f"holds {end - start} bytes at {start} that are no file's")
+        content = decompress_all(read(start, end - start), where, largest)
+        if content[:before].strip(b"\0") or len(content) < before:
+            raise BadArchive(where, f"holds bytes at {start} that are no file's")
+        _check_headers(content[before:], index.manifest.version, members, where)
+    start = index.offset + index.length
+    last = -index.bytes % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE
+    end = size - FOOTER_BYTES
+    if end - start > last or decompress_all(read(start, end - start), where, last) != bytes(last):
+        raise BadArchive(where, "has bytes after its manifest that are not the end of a tar file")
+
+
+_Expected = list[tuple[str, int]]
+
+
+def _gaps(index: Index) -> Iterator[tuple[int, int, int, _Expected]]:
+    """``(start, end, padding, files)``: the bytes between blocks, and whose headers they hold."""
+    position = padding = 0
+    waiting: _Expected = []
+    for member in index.manifest.members:
+        waiting.append((member.name, member.bytes))
+        if member.blocks:
+            yield position, member.blocks[0].offset, padding, waiting
+            position, waiting = _end(member.blocks, position), []
+            padding = -member.bytes % tarfile.BLOCKSIZE
+    yield position, index.offset, padding, [*waiting, (MANIFEST, index.bytes)]
+
+
+def _check_headers(data: bytes, version: str, members: _Expected, where: str) -> None:
+    """The headers of files, of which all but the last are empty: one after another, no gap."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+            for name, size in members:
+                found = tar.next()
+                if found is None:
+                    raise BadArchive(where, f"tar does not find its {name}")
+                if not found.isreg() or found.issparse():
+                    raise BadArchive(where, f"tar finds a link or device for its {name}")
+                if found.name != f"{version}/{name}" or found.size != size:
+                    raise BadArchive(
+                        where,
+                        f"tar finds {found.name[:80]!r} of {found.size} bytes for its "
+                        f"{name} of {size}",
+                    )
+                end = found.offset_data
+    except (tarfile.TarError, ValueError) as error:
+        raise BadArchive(where, f"its tar headers cannot be read ({error})") from error
+    if end != len(data):
+        raise BadArchive(where, f"has more between its files than the header of {members[-1][0]}")
