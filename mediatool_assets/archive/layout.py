@@ -82,7 +82,13 @@ def _problem(member: Member, position: int, limit: int) -> str | None:
         return "has no SHA-256, or no fingerprint of its rows"
     if min([member.rows, member.bytes, *(n for block in blocks for n in block)]) < 0:
         return "has a negative count"
-    largest = LARGEST_BLOCK if has_rows else LARGEST_FILE
+    if (sum(b.rows for b in blocks), sum(b.bytes for b in blocks)) != (member.rows, member.bytes):
+        return f"has blocks of other counts than its {member.rows} rows and {member.bytes} bytes"
+    return _odd_block(blocks, position, limit, LARGEST_BLOCK if has_rows else LARGEST_FILE)
+
+
+def _odd_block(blocks: tuple[Block, ...], position: int, limit: int, largest: int) -> str | None:
+    """What is wrong with the first block that cannot be; blocks follow each other."""
     start = blocks[0].offset if blocks else position
     for block in blocks:
         if block.offset < position or block.offset != start or block.offset + block.length > limit:
@@ -92,8 +98,6 @@ def _problem(member: Member, position: int, limit: int) -> str | None:
         if block.rows > block.bytes:
             return f"is said to hold {block.rows} rows in {block.bytes} bytes"
         start = block.offset + block.length
-    if (sum(b.rows for b in blocks), sum(b.bytes for b in blocks)) != (member.rows, member.bytes):
-        return f"has blocks of other counts than its {member.rows} rows and {member.bytes} bytes"
     return None
 
 

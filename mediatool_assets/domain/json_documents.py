@@ -8,7 +8,7 @@ Document = TypeVar("Document")
 
 
 def decoded(data: bytes, kind: type[Document]) -> Document:
-    """Read a document; raises msgspec.MsgspecError on anything else, too deep a nesting included."""
+    """Read a document; raises msgspec.MsgspecError on anything else, one too deep included."""
     try:
         return msgspec.json.decode(data, type=kind)
     except RecursionError:
