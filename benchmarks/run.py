@@ -1,13 +1,12 @@
-"""One version, step by step, on servers of its own: seconds, throughput and peak memory.
+"""The benchmark: every stage and its peer in turn, on servers of its own.
 
     make bench
-    .venv/bin/python benchmarks/run.py --scale 1 --json
+    .venv/bin/mediatool bench --scale 1 --json
 
-The yardstick is ``pg_dump -Fd`` of the same database with as many jobs: it writes the rows once, to
-a local disk, in a format that only PostgreSQL reads. It counts and checks nothing, and there is no
-MongoDB in it, so that it is a floor for the export and not an equal. So is ``pg_restore`` of it for
-the restore, which also reads every row back. The yardstick of the comparison of two versions is the
-same two states of the source as CSV, by COPY, and a full join in DuckDB.
+Each round makes a version, step by step, and runs the native tools on the same rows between the
+steps, so that both meet the machine in the same state. What is told is the median of the rounds,
+and the median of their ratios, pair by pair. The peak memory is of all our processes together,
+pages that they share counted once, the servers' left out. It writes ``benchmarks/results/``.
 """
 
 import argparse
@@ -16,22 +15,24 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
+import tarfile
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import peers
 import psutil
-import psycopg
-from memory import peak_memory
-from restoring import pg_restored, restored, verified
-from yardstick import copied, joined, tables_of
+import yardstick
+from measures import OURS, Measure, Stopwatch, markdown, plain, rows
 
-from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.archives import reader, stream
 from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.complete import complete
 from mediatool_assets.flows.dump import dump
@@ -39,58 +40,26 @@ from mediatool_assets.flows.export import export
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.flows.restore import restore_postgres
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
-from mediatool_assets.stores.postgres.connection import parameters
-from mediatool_assets.stores.postgres.ddl import find_pg_dump
+from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.postgres.source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
 
-
-@dataclass(frozen=True)
-class Step:
-    """One step: wall-clock seconds, rows and uncompressed bytes that it made, peak memory."""
-
-    name: str
-    seconds: float
-    rows: int
-    bytes: int
-    peak_bytes: int
-
-    def __str__(self) -> str:
-        rate = f"{self.bytes / self.seconds / 1e6:8.0f}" if self.bytes else " " * 8
-        return (
-            f"{self.name:<10} {self.seconds:8.1f} {self.rows:11,} {self.bytes / 1e6:9.1f}"
-            f" {rate} {self.peak_bytes / 2**20:9.0f}"
-        )
-
-
-class Bench:
-    """Runs steps and keeps what they took."""
-
-    def __init__(self, servers: list[int], show: bool) -> None:
-        self._servers, self._show = servers, show
-        self.steps: list[Step] = []
-
-    def step(self, name: str, work: Callable[[], tuple[int, int]]) -> None:
-        """Measure ``work``, which returns rows and bytes."""
-        with peak_memory(self._servers) as peak:
-            start = time.perf_counter()
-            rows, size = work()
-            seconds = time.perf_counter() - start
-        self.steps.append(Step(name, seconds, rows, size, peak.bytes))
-        if self._show:
-            print(self.steps[-1], flush=True)
+RESULTS = Path(__file__).parent / "results"
+STAGES = ("export", "transform", "load", "dump", "complete")
 
 
 def main() -> None:
-    """Start the servers, seed them, make one version, and remove everything."""
-    parser = argparse.ArgumentParser(description="the benchmark: one version, step by step")
-    parser.add_argument("--scale", type=float, default=0.1, help="1 is 848,937 rows, 924 MB")
-    parser.add_argument("--full", action="store_true", help="with metric and history tables")
+    """Start the servers, seed them, measure, write the results, and remove everything else."""
+    parser = argparse.ArgumentParser(description="the benchmark: every stage beside its peer")
+    parser.add_argument("--scale", type=float, default=1, help="1 is 848,937 rows, 924 MB of JSON")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--alone", action="store_true", help="no peers: time and memory only")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     arguments = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="mediatool-bench-"))
@@ -99,153 +68,311 @@ def main() -> None:
     finally:
         down(home)
         shutil.rmtree(home)
-    if arguments.json:
-        print(json.dumps(result, indent=2))
+    RESULTS.mkdir(exist_ok=True)
+    name = f"scale-{arguments.scale:g}" + "-alone" * arguments.alone
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    table = f"{_heading(result)}\n\n{markdown(result['table'])}"  # type: ignore[arg-type]  # JSON
+    (RESULTS / f"{name}.md").write_text(table)
+    print(json.dumps(result, indent=2) if arguments.json else f"\n{table}")
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> dict[str, object]:
-    """Every step once, in order, on an empty database and bucket."""
+    """All rounds, then the comparison of two days; returns what is written as JSON."""
     os.environ.update(stack.environment)
     settings = Settings.parse(stack.environment | {"MEDIATOOL_WORKERS": str(arguments.workers)})
-    bench = Bench([server.pid for server in stack.servers if server.pid], not arguments.json)
-    if not arguments.json:
-        print(
-            f"scale {arguments.scale}, {arguments.workers} workers, "
-            f"{os.cpu_count()} CPUs, {platform.machine()}"
-        )
-        print("step        seconds        rows        MB     MB/s  peak MiB")
-    url = stack.environment["MEDIATOOL_POSTGRES_URL"]
-    bench.step("seed", lambda: (_seeded(url, arguments), 0))
-    with tempfile.TemporaryDirectory(prefix="mediatool-bench-") as scratch:
-        bench.step("pg_dump", lambda: _pg_dump(Url(url), arguments.workers, Path(scratch)))
-        version = _version(bench, settings, Path(scratch))
-        _way_back(bench, settings, version, Path(scratch, "yardstick"))
-        _comparison(bench, settings, arguments, version, Path(scratch))
+    watch = Stopwatch(
+        [server.pid for server in stack.servers if server.pid],
+        lambda line: None if arguments.json else print(line, flush=True),
+    )
+    seed(settings.postgres_url or "", scale=arguments.scale, full=False, day=0)
+    began = datetime.now(UTC).replace(microsecond=0)
+    with (
+        tempfile.TemporaryDirectory(prefix="mediatool-bench-") as scratch,
+        worker_pool(settings.workers) as workers,
+    ):
+        list(workers.map(abs, range(4 * settings.workers)))  # their start is not a stage's
+        bench = Bench(settings, workers, watch, Path(scratch), not arguments.alone)
+        for number in range(arguments.rounds):
+            bench.round(number, Version(began + timedelta(seconds=number)))
+        bench.through_dagster()
+        bench.comparison(arguments, Version(began), Version(began + timedelta(days=1)))
     return {
+        "date": f"{began:%Y-%m-%d}",
         "scale": arguments.scale,
-        "full": arguments.full,
+        "rows": bench.rows,
         "workers": arguments.workers,
-        "cpus": os.cpu_count(),
-        "load_average": psutil.getloadavg()[0],
-        "steps": [asdict(step) for step in bench.steps],
+        "rounds": arguments.rounds,
+        "machine": {
+            "cpus": os.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30),
+            "system": platform.system(),
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+            "load_average_at_the_end": round(psutil.getloadavg()[0], 1),
+        },
+        "table": list(rows(watch.measures)),
+        "measures": plain(watch.measures),
     }
 
 
-def _seeded(url: str, arguments: argparse.Namespace, day: int = 0) -> int:
-    return seed(url, scale=arguments.scale, full=arguments.full, day=day).rows
+def _heading(result: dict[str, object]) -> str:
+    machine = result["machine"]
+    assert isinstance(machine, dict)
+    return (
+        f"{result['date']}: scale {result['scale']:g}, {result['rows']:,} rows; "
+        f"{result['workers']} workers, {result['rounds']} rounds; {machine['cpus']} CPUs, "
+        f"{machine['memory_gib']} GiB, {machine['machine']}, Python {machine['python']}. "
+        "Seconds in brackets were reckoned from a trial of that tool, not run here."
+    )
 
 
-def _pg_dump(url: Url, jobs: int, scratch: Path) -> tuple[int, int]:
-    """The yardstick; its bytes are those of its compressed files."""
-    target = scratch / "yardstick"
-    given = parameters(url)
-    with psycopg.connect(url) as connection:
-        major = connection.info.server_version // 10_000
-    command = [
-        str(find_pg_dump(major)),
-        "-Fd",
-        "-j",
-        str(jobs),
-        "-f",
-        str(target),
-        "-n",
-        "media_tool",
-    ]
-    secret = {"PGPASSWORD": given["password"]} if "password" in given else {}
-    names = {"host": "-h", "port": "-p", "user": "-U", "dbname": "-d"}
-    options = [
-        word for name, flag in names.items() if name in given for word in (flag, given[name])
-    ]
-    subprocess.run([*command, *options], check=True, env={**os.environ, **secret})
-    size = sum(file.stat().st_size for file in target.iterdir())
-    return 0, size
+@dataclass
+class Bench:
+    """Rounds on one seeded source."""
 
+    settings: Settings
+    workers: Executor
+    watch: Stopwatch
+    scratch: Path
+    with_peers: bool
+    rows: int = 0
 
-def _comparison(
-    bench: Bench, settings: Settings, arguments: argparse.Namespace, first: Version, scratch: Path
-) -> None:
-    """A day of edits, exported and compared; beside it two COPY exports and a full join."""
-    url, schema = settings.postgres_url or "", settings.postgres_schema
-    source, objects = PostgresSource.of(settings), S3Objects.of(settings)
-    second = Version(first.moment + timedelta(days=1))
-    tables = tables_of(url, schema)
-    folders = (scratch / "csv-0", scratch / "csv-1")
+    def __post_init__(self) -> None:
+        """Introduce the stores."""
+        self.objects = S3Objects.of(self.settings)
+        self.documents = MongoDocuments.of(self.settings)
+        self.source = PostgresSource.of(self.settings)
+        self.model = load_model(self.settings.model)
 
-    def copied_to(folder: Path) -> tuple[int, int]:
-        return 0, copied(url, schema, tables, folder, settings.workers)
+    def round(self, number: int, version: Version) -> None:
+        """One version, each stage with its peers after it; databases of the round are dropped."""
+        folder = self.scratch / f"round-{number}"
+        folder.mkdir()
+        self._ours(number, "export", lambda: self._exported(version))
+        self._pg_dumps(number, folder)
+        self._ours(number, "transform", lambda: self._transformed(version))
+        self._ours(number, "load", lambda: self._loaded(version))
+        self._total(number, "transform + load", ("transform", "load"))
+        self._inserts(number, version, folder)
+        self._ours(number, "dump", lambda: self._dumped(version))
+        self._finds(number, version, folder)
+        self._ours(number, "complete", lambda: self._completed(version))
+        self._total(number, "partition", STAGES)
+        self._restores(number, version, folder)
+        shutil.rmtree(folder)
 
-    bench.step("csv day 0", lambda: copied_to(folders[0]))
-    bench.step("edits", lambda: (_seeded(url, arguments, day=1), 0))
-    bench.step("csv day 1", lambda: copied_to(folders[1]))
-    bench.step("csv join", lambda: (joined(tables, *folders, settings.workers), 0))
-    with worker_pool(settings.workers) as workers:
-        export(source, objects, workers, second, scratch)
+    def _ours(self, number: int, stage: str, work: Callable[[], int]) -> None:
+        self.watch.run(stage, OURS, number, work)
 
-        def compared() -> tuple[int, int]:
-            one, two = (objects.open(archive_key("raw", version)) for version in (first, second))
-            found = compare((one, two), workers, scratch, now=datetime.now(UTC)).summary
-            return found.rows_added + found.rows_removed + found.rows_changed, 0
+    def _theirs(self, number: int, stage: str, tool: str, work: Callable[[], int]) -> None:
+        if self.with_peers:
+            self.watch.run(stage, tool, number, work)
 
-        bench.step("compare", compared)
+    def _mongodb_tool(
+        self, number: int, stage: str, tool: str, size: int, work: Callable[[], int]
+    ) -> None:
+        """Run a tool of MongoDB's where there is one, else reckon it; ``size`` is of the BSON."""
+        name = tool.partition(",")[0].partition(" ")[0]
+        if not self.with_peers:
+            return
+        if shutil.which(name):
+            self.watch.run(stage, tool, number, work)
+        else:
+            seconds = peers.reckoned(name, size)
+            self.watch.add(Measure(stage, tool, number, seconds, size, reckoned=True))
 
+    def _total(self, number: int, stage: str, parts: tuple[str, ...]) -> None:
+        self.watch.total(stage, number, [(part, OURS) for part in parts], OURS)
 
-def _way_back(bench: Bench, settings: Settings, version: Version, yardstick: Path) -> None:
-    """pg_restore, restore and verify."""
-    bench.step("pg_restore", lambda: pg_restored(settings, yardstick))
-    shutil.rmtree(yardstick)
-    with worker_pool(settings.workers) as workers:
-        list(workers.map(abs, range(4 * settings.workers)))
-        bench.step("restore", lambda: restored(settings, workers, version))
-        bench.step("verify", lambda: verified(settings, workers, version))
+    def _exported(self, version: Version) -> int:
+        made = export(self.source, self.objects, self.workers, version, self.scratch).manifest
+        self.rows = made.rows
+        return made.bytes
 
+    def _transformed(self, version: Version) -> int:
+        made = transform(self.objects, self.workers, version, self.model, self.scratch)
+        return made.manifest.bytes
 
-def _version(bench: Bench, settings: Settings, scratch: Path) -> Version:
-    """Export, transform, load, dump, complete."""
-    version = Version.at(datetime.now(UTC))
-    source, objects = PostgresSource.of(settings), S3Objects.of(settings)
-    documents, model = MongoDocuments.of(settings), load_model(settings.model)
+    def _loaded(self, version: Version) -> int:
+        made = load(self.objects, self.documents, self.workers, version)
+        return sum(made.bytes.values())
 
-    with worker_pool(settings.workers) as workers:
-        list(workers.map(abs, range(4 * settings.workers)))  # their start is not a step's
+    def _dumped(self, version: Version) -> int:
+        made = dump(self.objects, self.documents, self.workers, version, self.scratch)
+        return made.manifest.bytes
 
-        def exported() -> tuple[int, int]:
-            manifest = export(source, objects, workers, version, scratch).manifest
-            return manifest.rows, manifest.bytes
+    def _completed(self, version: Version) -> int:
+        complete(
+            self.objects,
+            self.documents,
+            self.workers,
+            version,
+            source_type="postgres",
+            instance=None,
+            purpose="testing",
+            notes="benchmark",
+            seconds={},
+            local_registry=self.scratch / "mongodb-versions.json",
+            now=datetime.now(UTC),
+        )
+        return 0
 
-        def transformed() -> tuple[int, int]:
-            manifest = transform(objects, workers, version, model, scratch).manifest
-            return manifest.rows, manifest.bytes
+    def _restored(self, version: Version) -> int:
+        target = PostgresTarget.of(self.settings)
+        restore_postgres(
+            self.objects, target, self.workers, version, database="bench", replace=True
+        )
+        return 0
 
-        def loaded() -> tuple[int, int]:
-            made = load(objects, documents, workers, version)
-            return sum(made.documents.values()), sum(made.bytes.values())
+    def _pg_dumps(self, number: int, folder: Path) -> None:
+        """Each uploaded; the one with the usual compression is for the partition."""
 
-        def dumped() -> tuple[int, int]:
-            manifest = dump(objects, documents, workers, version, scratch).manifest
-            return manifest.rows, manifest.bytes
+        def dumped(name: str, *options: str) -> int:
+            size = peers.pg_dump(self.settings, folder / name, *options)
+            peers.upload(self.settings, folder / name)
+            return size
 
-        def completed() -> tuple[int, int]:
-            complete(
-                objects,
-                documents,
-                workers,
-                version,
-                source_type="postgres",
-                instance=None,
-                purpose="testing",
-                notes="benchmark",
-                seconds={step.name: step.seconds for step in bench.steps},
-                local_registry=scratch / "mongodb-versions.json",
-                now=datetime.now(UTC),
-            )
-            return 0, 0
+        jobs = f"-j{self.settings.workers}"
+        self._theirs(
+            number,
+            "export",
+            "pg_dump -Fd -j2 -Z gzip:1, uploaded",
+            lambda: dumped("gzip-1", "-Fd", jobs, "-Z", "gzip:1"),
+        )
+        self._theirs(number, "export", "pg_dump -Fc, uploaded", lambda: dumped("custom", "-Fc"))
+        self._theirs(
+            number,
+            "native partition",
+            "pg_dump -Fd -j2 -Z gzip:6, uploaded",
+            lambda: dumped("gzip-6", "-Fd", jobs, "-Z", "gzip:6"),
+        )
+        if self.with_peers:
+            peers.emptied(self.settings)
 
-        steps = (exported, transformed, loaded, dumped, completed)
-        for name, work in zip(
-            ("export", "transform", "load", "dump", "complete"), steps, strict=True
-        ):
-            bench.step(name, work)
-    return version
+    def _inserts(self, number: int, version: Version, folder: Path) -> None:
+        """Plain pymongo, and what MongoDB's tools would have taken."""
+        if not self.with_peers:
+            return
+        url, size = self.settings.mongodb_url or "", self._bson_bytes(version)
+        rows_folder = self._unpacked(version, "raw", folder)
+        bson_folder = self._unpacked(version, "transformed", folder) / mongodb_database(version)
+        self._mongodb_tool(
+            number,
+            "transform + load",
+            "mongoimport, 4 workers",
+            size,
+            lambda: peers.mongoimport(url, rows_folder, "peer_import"),
+        )
+        self._theirs(
+            number,
+            "transform + load",
+            "json.loads, insert_many: no transform",
+            lambda: peers.insert_documents(url, "peer_json", rows_folder),
+        )
+        self._mongodb_tool(
+            number,
+            "load",
+            "mongorestore, 4 workers",
+            size,
+            lambda: peers.mongorestore(url, bson_folder, "peer_restore"),
+        )
+        self._theirs(
+            number,
+            "load",
+            "insert_many of the same BSON: no index, no check",
+            lambda: peers.insert_many(url, "peer_bson", bson_folder),
+        )
+        peers.dropped(url, "peer_import", "peer_json", "peer_restore", "peer_bson")
+
+    def _finds(self, number: int, version: Version, folder: Path) -> None:
+        """A loop over find, and what mongodump would have taken; then the native partition."""
+        if not self.with_peers:
+            return
+        url, size = self.settings.mongodb_url or "", self._bson_bytes(version)
+        database = mongodb_database(version)
+        self._mongodb_tool(
+            number,
+            "dump",
+            "mongodump --gzip --archive",
+            size,
+            lambda: peers.mongodump(url, database, folder / "dump.gz"),
+        )
+        self._theirs(
+            number,
+            "dump",
+            "find, bson.encode, gzip",
+            lambda: peers.find_loop(url, database, folder / "found"),
+        )
+        parts = (
+            ("native partition", "pg_dump -Fd -j2 -Z gzip:6, uploaded"),
+            ("transform + load", "mongoimport, 4 workers"),
+            ("dump", "mongodump --gzip --archive"),
+        )
+        self.watch.total("partition", number, parts, "pg_dump gzip:6, mongoimport, mongodump")
+
+    def _restores(self, number: int, version: Version, folder: Path) -> None:
+        self._theirs(
+            number,
+            "restore, verified",
+            "pg_restore -j2",
+            lambda: peers.pg_restore(self.settings, folder / "gzip-1", "peer") or 0,
+        )
+        self._ours(number, "restore, verified", lambda: self._restored(version))
+
+    def _bson_bytes(self, version: Version) -> int:
+        members = reader(self.objects, "transformed", version).manifest.members
+        return sum(member.bytes for member in members if member.collection)
+
+    def _unpacked(self, version: Version, kind: Kind, folder: Path) -> Path:
+        path = folder / f"{kind}.tar.gz"
+        with path.open("wb") as file:
+            file.writelines(stream(self.objects.open(archive_key(kind, version))))
+        with tarfile.open(path) as archive:
+            archive.extractall(folder / kind, filter="data")
+        path.unlink()
+        return folder / kind / str(version)
+
+    def through_dagster(self) -> None:
+        """The same partition by ``mediatool export``: Dagster, its events, checks and reports."""
+        command = [sys.executable, "-m", "mediatool_assets.cli.main", "export"]
+        self.watch.run(
+            "mediatool export",
+            OURS,
+            0,
+            lambda: subprocess.run(command, check=True, capture_output=True).returncode,
+        )
+
+    def comparison(self, arguments: argparse.Namespace, first: Version, second: Version) -> None:
+        """A day of edits, exported and compared; beside it two COPY exports and a full join."""
+        url, schema = self.settings.postgres_url or "", self.settings.postgres_schema
+        tables = yardstick.tables_of(url, schema)
+        one, two = self.scratch / "csv-0", self.scratch / "csv-1"
+        tool = "two COPY exports, DuckDB full join"
+
+        def copied(folder: Path) -> int:
+            return yardstick.copied(url, schema, tables, folder, self.settings.workers)
+
+        self._theirs(0, "csv", "day 0", lambda: copied(one))
+        seed(url, scale=arguments.scale, full=False, day=1)
+        self._theirs(0, "csv", "day 1", lambda: copied(two))
+        export(self.source, self.objects, self.workers, second, self.scratch)
+        copies = self.watch.seconds("csv", "day 0", 0) + self.watch.seconds("csv", "day 1", 0)
+        for number in range(arguments.rounds):
+            self._ours(number, "compare", lambda: self._compared(first, second))
+            if self.with_peers:
+                self.watch.run(
+                    "csv join",
+                    tool,
+                    number,
+                    lambda: yardstick.joined(tables, one, two, self.settings.workers),
+                )
+                seconds = copies + self.watch.seconds("csv join", tool, number)
+                self.watch.add(Measure("compare", tool, number, seconds))
+
+    def _compared(self, first: Version, second: Version) -> int:
+        one, two = (self.objects.open(archive_key("raw", v)) for v in (first, second))
+        compare((one, two), self.workers, self.scratch, now=datetime.now(UTC))
+        return 0
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mediatool_assets.cli import (
+    benchmark,
     bucket,
     comparing,
     marking,
@@ -56,6 +57,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "What changed": (comparing.compare,),
     "Back again": (restoring.restore, verifying.verify),
     "Without personal data": (sanitizing.sanitize,),
+    "How fast": (benchmark.bench,),
 }
 COMMANDS = tuple(command for commands in _PANELS.values() for command in commands)
 """Every command, in the order in which --help lists them; its name is the function's."""

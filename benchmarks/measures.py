@@ -1,0 +1,142 @@
+"""What was measured, and the table that it makes: medians, and ratios pair by pair."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from time import perf_counter
+
+from memory import peak_memory
+
+OURS = "mediatool"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One stage once: seconds of wall time, uncompressed bytes, peak memory of our processes.
+
+    A measure that is ``reckoned`` was not run here: see ``peers``.
+    """
+
+    stage: str
+    tool: str
+    round: int
+    seconds: float
+    bytes: int = 0
+    peak_bytes: int = 0
+    reckoned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The most that our time may be of a peer's."""
+
+    stage: str
+    tool: str
+    ratio: float
+
+
+TARGETS = (
+    Target("export", "pg_dump -Fd -j2 -Z gzip:1, uploaded", 0.8),
+    Target("export", "pg_dump -Fc, uploaded", 0.4),
+    Target("transform + load", "mongoimport, 4 workers", 0.3),
+    Target("load", "mongorestore, 4 workers", 1.3),
+    Target("dump", "mongodump --gzip --archive", 0.35),
+    Target("restore, verified", "pg_restore -j2", 1.5),
+    Target("compare", "two COPY exports, DuckDB full join", 1.0),
+    Target("partition", "pg_dump gzip:6, mongoimport, mongodump", 0.4),
+)
+
+
+class Stopwatch:
+    """Runs work and keeps what it took; ``but`` are the servers' processes."""
+
+    def __init__(self, but: Sequence[int], show: Callable[[str], None]) -> None:
+        self._but, self._show = but, show
+        self.measures: list[Measure] = []
+
+    def run(self, stage: str, tool: str, number: int, work: Callable[[], int]) -> None:
+        """Measure ``work``, which returns its uncompressed bytes, or 0 where that says nothing."""
+        with peak_memory(self._but) as peak:
+            start = perf_counter()
+            size = work()
+            seconds = perf_counter() - start
+        self.add(Measure(stage, tool, number, seconds, size, peak.bytes))
+
+    def add(self, measure: Measure) -> None:
+        """Keep a measure that was had in another way."""
+        self.measures.append(measure)
+        self._show(
+            f"{measure.round}  {measure.stage:<18} {measure.tool:<40} {measure.seconds:8.2f} s"
+            f" {measure.peak_bytes / 2**20:7.0f} MiB"
+        )
+
+    def seconds(self, stage: str, tool: str, number: int) -> float:
+        """What a stage took in a round, all its measures together."""
+        return sum(
+            m.seconds for m in self.measures if (m.stage, m.tool, m.round) == (stage, tool, number)
+        )
+
+    def total(self, stage: str, number: int, parts: Iterable[tuple[str, str]], tool: str) -> None:
+        """A stage that is the sum of others of its round."""
+        own = [
+            m
+            for m in self.measures
+            for part in parts
+            if (m.stage, m.tool, m.round) == (*part, number)
+        ]
+        self.add(
+            Measure(
+                stage,
+                tool,
+                number,
+                sum(m.seconds for m in own),
+                peak_bytes=max(m.peak_bytes for m in own),
+                reckoned=any(m.reckoned for m in own),
+            )
+        )
+
+
+def rows(measures: Sequence[Measure]) -> Iterator[dict[str, object]]:
+    """The table: one row a stage and peer, in the order in which they were first measured."""
+    targets = {(t.stage, t.tool): t.ratio for t in TARGETS}
+    for stage, tool in dict.fromkeys((m.stage, m.tool) for m in measures if m.tool != OURS):
+        own = {m.round: m for m in measures if (m.stage, m.tool) == (stage, OURS)}
+        other = {m.round: m for m in measures if (m.stage, m.tool) == (stage, tool)}
+        if not own:
+            continue
+        ratios = [own[n].seconds / other[n].seconds for n in own.keys() & other.keys()]
+        yield {
+            "stage": stage,
+            "seconds": round(median(m.seconds for m in own.values()), 2),
+            "peak_mib": round(max(m.peak_bytes for m in own.values()) / 2**20),
+            "peer": tool,
+            "peer_seconds": round(median(m.seconds for m in other.values()), 2),
+            "reckoned": any(m.reckoned for m in other.values()),
+            "ratio": round(median(ratios), 2),
+            "ratios": [round(ratio, 2) for ratio in sorted(ratios)],
+            "target": targets.get((stage, tool)),
+        }
+
+
+def markdown(table: Iterable[dict[str, object]]) -> str:
+    """The table as Markdown; a peer's time that was reckoned, not run, stands in brackets."""
+    lines = [
+        "| Stage | Seconds | Peak MiB | Against | Its seconds | Ratio | At most | |",
+        "|---|---:|---:|---|---:|---:|---:|---|",
+    ]
+    for row in table:
+        theirs = f"({row['peer_seconds']})" if row["reckoned"] else row["peer_seconds"]
+        target, ratio = row["target"], row["ratio"]
+        verdict = ""
+        if isinstance(target, float) and isinstance(ratio, float):
+            verdict = "met" if ratio <= target else "missed"
+        lines.append(
+            f"| {row['stage']} | {row['seconds']} | {row['peak_mib']} | `{row['peer']}` | {theirs} "
+            f"| {ratio} | {target or ''} | {verdict} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def plain(measures: Iterable[Measure]) -> list[dict[str, object]]:
+    """Every measure, for JSON."""
+    return [asdict(measure) for measure in measures]

@@ -1,0 +1,30 @@
+"""``mediatool bench``: the benchmark of a checkout, with its own servers."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mediatool_assets.domain.errors import Misuse
+
+_SCRIPT = Path(__file__).parents[2] / "benchmarks" / "run.py"
+
+
+def bench(
+    scale: Annotated[float, typer.Option(min=0.001, help="1 is 848,937 rows, 924 MB.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each stage is measured.")] = 3,
+    alone: Annotated[bool, typer.Option("--alone", help="Without the peers.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Measure every stage beside the native tools, on servers of its own.
+
+    Results are written to `benchmarks/results/` of the checkout.
+    """
+    if not _SCRIPT.exists():
+        raise Misuse(f"{_SCRIPT} is not there: the benchmark is run from a checkout of the sources")
+    options = ["--scale", str(scale), "--rounds", str(rounds)]
+    options += ["--alone"] * alone + ["--json"] * json
+    ended = subprocess.run([sys.executable, str(_SCRIPT), *options], check=False)
+    raise typer.Exit(ended.returncode)
