@@ -14,7 +14,6 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.archive.reader import Bytes
     from mediatool_assets.domain.comparison import Comparison
 
 _VERSION = "A version, or the file of a raw archive that was fetched."
@@ -67,8 +66,8 @@ def compare(
 
 def _compared(given: tuple[str, str]) -> "Comparison":
     """Compare what the two names mean; only versions need a bucket."""
+    from mediatool_assets.flows.compare import both, is_file
     from mediatool_assets.flows.compare import compare as compare_archives
-    from mediatool_assets.flows.compare import is_file, opened
     from mediatool_assets.flows.model_file import load_model
     from mediatool_assets.flows.pool import worker_pool
 
@@ -80,7 +79,7 @@ def _compared(given: tuple[str, str]) -> "Comparison":
 
         config = settings()
         objects = S3Objects.of(config)
-    sources: tuple[Bytes, Bytes] = (opened(objects, given[0]), opened(objects, given[1]))
+    sources = both(objects, given)
     with (
         working(f"comparing {given[0]} with {given[1]}") as progress,
         worker_pool(config.workers) as pool,

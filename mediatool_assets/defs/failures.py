@@ -2,10 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.execution.context.compute import current_execution_context
+from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
-from mediatool_assets.domain.errors import DamagedInput, MediatoolError, Misuse, Refused
+from mediatool_assets.domain.errors import (
+    DamagedInput,
+    InColdStorage,
+    MediatoolError,
+    Misuse,
+    Refused,
+)
 
 RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 """For a server that does not answer for a moment; its client has tried for a while by then."""
@@ -14,14 +24,42 @@ EXIT_CODE = "exit_code"
 """The failure's metadata entry that holds the command line's exit code."""
 
 
+ATTENDED: ContextVar[bool] = ContextVar("attended", default=False)
+"""Whether somebody waits for the run at a terminal, who is told rather than kept for hours."""
+
+COLD_RETRIES = 3
+"""How often a step waits for a copy out of cold storage, which may lie in several objects."""
+
+_MARGIN_SECONDS = 6 * 3600  # what is left of a run after its wait: max_runtime_seconds of old
+
+
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn a MediatoolError into a Failure that says it all; what cannot change is not retried."""
+    """Turn a MediatoolError into a Failure that says it all; what cannot change is not retried.
+
+    A copy out of cold storage that is on its way is waited for: the step ends, its pool is free,
+    and it is run again when the copy is there, unless somebody waits for the run.
+    """
     try:
         yield
     except MediatoolError as error:
-        raise dg.Failure(
+        failure = dg.Failure(
             description=str(error),
             metadata={EXIT_CODE: error.exit_code, "error": type(error).__name__},
             allow_retries=not isinstance(error, Misuse | DamagedInput | Refused),
-        ) from error
+        )
+        if isinstance(error, InColdStorage) and error.ready and not ATTENDED.get():
+            raise _at(error.ready) from failure
+        raise failure from error
+
+
+def _at(ready: datetime) -> dg.RetryRequested:
+    """The step again at that time, in a run that is given so long."""
+    seconds = max(1.0, (ready - datetime.now(UTC)).total_seconds())
+    if (context := current_execution_context.get()) is not None:
+        longest = {MAX_RUNTIME_SECONDS_TAG: str(int(seconds) + _MARGIN_SECONDS)}
+        context.instance.add_run_tags(context.run.run_id, longest)
+        context.log.warning(
+            f"waits until {ready:%Y-%m-%d %H:%M} UTC for a copy out of cold storage"
+        )
+    return dg.RetryRequested(max_retries=COLD_RETRIES, seconds_to_wait=seconds)

@@ -19,7 +19,7 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster_shared.error import SerializableErrorInfo
 
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
-from mediatool_assets.defs.failures import EXIT_CODE
+from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE
 from mediatool_assets.defs.partitions import DAYS, FIRST_DAY
 from mediatool_assets.defs.pools import initialize_pools
 from mediatool_assets.defs.runs import VERSION_TAG
@@ -82,6 +82,7 @@ def launch(instance: dg.DagsterInstance, request: Request) -> Outcome:
         "dagster/partition": request.partition,
         PROCESS_TAG: this_process(),
     }
+    ATTENDED.set(True)
     with dg.execute_job(job, instance, run_config=config, tags=tags) as result:
         return _outcome(instance, result)
 

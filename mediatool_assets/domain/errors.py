@@ -12,6 +12,7 @@ edge of the store that met them, with ``raise ... from``.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 
 class MediatoolError(Exception):
@@ -123,6 +124,16 @@ class Refused(MediatoolError):
     """It could be done, and would do harm: it needs another request."""
 
     exit_code = 5
+
+
+class InColdStorage(Refused):
+    """An object lies in a cold tier. ``ready``: by when its copy is there, if one is on its way."""
+
+    def __init__(
+        self, uri: str, problem: str, next_step: str, ready: datetime | None = None
+    ) -> None:
+        self.uri, self.ready = uri, ready
+        super().__init__(f"{uri} {problem}; {next_step}")
 
 
 class AlreadyExists(Refused):

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+COLD = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""Storage classes whose objects have to be copied before they can be read: that takes hours."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
@@ -13,3 +16,8 @@ class ObjectInfo:
     etag: str
     modified: datetime
     storage_class: str = "STANDARD"
+
+    @property
+    def cold(self) -> bool:
+        """Whether it lies in a cold tier; a copy of it may be there all the same."""
+        return self.storage_class in COLD

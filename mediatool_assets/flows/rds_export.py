@@ -5,7 +5,7 @@ nearest raw archive whose tables agree, else from the live database, and the ver
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,6 +20,7 @@ from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import BadArchive, BadSource
+from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.rds_export import (
     ExportInfo,
     TablesInfo,
@@ -284,15 +285,22 @@ def _agreeing(export: RdsExport, version: Version, found: dict[str, Folder]) -> 
 
 
 def _structures(export: RdsExport, version: Version) -> Iterator[Structure]:
-    for key in _archives_near(export.objects, version.day):
-        structure = None
-        with suppress(BadArchive):  # the next one will do as well
-            structure = _archived(ArchiveReader(export.objects.open(key)))
-        if structure is not None and structure.schema.name == export.schema_name:
-            yield structure
+    near = list(_archives_near(export.objects, version.day))
+    yield from _archived_structures(export, (info for info in near if not info.cold))
     if export.live is not None:
         with export.live.snapshot() as snapshot:
             yield Structure(snapshot.schema, snapshot.ddl(), "the live database")
+    # last, since a copy of it may have to be waited for
+    yield from _archived_structures(export, (info for info in near if info.cold))
+
+
+def _archived_structures(export: RdsExport, near: Iterable[ObjectInfo]) -> Iterator[Structure]:
+    for info in near:
+        structure = None
+        with suppress(BadArchive):  # the next one will do as well
+            structure = _archived(ArchiveReader(export.objects.open(info.key)))
+        if structure is not None and structure.schema.name == export.schema_name:
+            yield structure
 
 
 def _archived(reader: ArchiveReader) -> Structure:
@@ -302,7 +310,7 @@ def _archived(reader: ArchiveReader) -> Structure:
     return Structure(schema, reader.read_file("schema.sql"), origin)
 
 
-def _archives_near(objects: ObjectStore, day: date) -> Iterator[str]:
+def _archives_near(objects: ObjectStore, day: date) -> Iterator[ObjectInfo]:
     """Raw archives, those of the nearest days first."""
 
     def distance(prefix: str) -> int:
@@ -312,7 +320,7 @@ def _archives_near(objects: ObjectStore, day: date) -> Iterator[str]:
     for prefix in sorted(objects.folders(_RAW), key=distance):
         for info in objects.list(prefix):
             if info.key.endswith("-raw.tar.gz"):
-                yield info.key
+                yield info
                 count += 1
             if count == _NEAREST:
                 return

@@ -4,7 +4,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.s3_errors import code_of, is_missing, is_taken, translated
+from mediatool_assets.stores.s3_cold import ColdObject, Retrieval
+from mediatool_assets.stores.s3_errors import code_of, is_cold, is_missing, is_taken, translated
 from mediatool_assets.stores.s3_upload import Target, Upload, sha256, uploading
 
 if TYPE_CHECKING:
@@ -40,11 +41,14 @@ class S3Objects:
     bucket: str
     endpoint_url: str | None = None
     kms_key_id: str | None = None
+    retrieval: Retrieval = field(default_factory=Retrieval)
 
     @classmethod
     def of(cls, settings: Settings) -> "S3Objects":
         """The bucket that the settings name; credentials are AWS's own environment or profile."""
-        return cls(settings.s3_bucket, settings.s3_endpoint_url, settings.s3_kms_key_id)
+        retrieval = Retrieval(settings.s3_restore_days, settings.s3_restore_tier)
+        place = settings.s3_bucket, settings.s3_endpoint_url
+        return cls(*place, settings.s3_kms_key_id, retrieval)
 
     @property
     def client(self) -> "S3Client":
@@ -73,14 +77,18 @@ class S3Objects:
         )
 
     def get(self, key: str) -> tuple[bytes, str]:
-        """A small object, whole, and its entity tag; raises NotFound."""
-        with self.translated(key):
+        """A small object, whole, and its entity tag; raises NotFound, InColdStorage."""
+        with self.reading(key):
             return _fetch(self.client, {"Bucket": self.bucket, "Key": key})
 
     def open(self, key: str) -> "S3Bytes":
-        """The object as it is now, to be read by range; raises NotFound."""
+        """The object as it is now, to be read by range; raises NotFound.
+
+        Raises InColdStorage where it has to be copied out of a cold tier first: that is asked for.
+        """
         with self.translated(key):
             answer = self.client.head_object(Bucket=self.bucket, Key=key)
+            ColdObject(self.client, self.bucket, key).warm(answer, self.retrieval)
         return S3Bytes(self, key, answer["ContentLength"], answer["ETag"])
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -179,6 +187,18 @@ class S3Objects:
         )
         return {**encryption, "Metadata": {_WRITER: writer}}
 
+    @contextmanager
+    def reading(self, key: str) -> Iterator[None]:
+        """Where an object is read: one that turns out to be cold is asked for, as by ``open``."""
+        with self.translated(key):
+            try:
+                yield
+            except ClientError as error:
+                if is_cold(error):
+                    answer = self.client.head_object(Bucket=self.bucket, Key=key)
+                    ColdObject(self.client, self.bucket, key).warm(answer, self.retrieval)
+                raise
+
     def translated(self, key: str) -> AbstractContextManager[None]:
         """Where calls about a key run, so that their failures leave as this package's errors."""
         return translated(self.uri(key), self.endpoint_url or "Amazon S3")
@@ -210,7 +230,7 @@ class S3Bytes:
             "Range": f"bytes={start}-{start + length - 1}",
             "IfMatch": self.etag,
         }
-        with self.objects.translated(self.key):
+        with self.objects.reading(self.key):
             try:
                 data, _ = _fetch(self.objects.client, where)
             except ClientError as error:

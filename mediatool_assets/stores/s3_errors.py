@@ -14,9 +14,9 @@ from mediatool_assets.domain.errors import (
     AlreadyExists,
     BadSettings,
     CheckFailed,
+    InColdStorage,
     MediatoolError,
     NotFound,
-    Refused,
     Unreachable,
 )
 
@@ -30,11 +30,13 @@ _RIGHTS = {
     "ListObjectVersions": "s3:ListBucketVersions",
     "ListObjectsV2": "s3:ListBucket",
     "PutObjectTagging": "s3:PutObjectTagging",
+    "RestoreObject": "s3:RestoreObject",
 }
 _WRITE_RIGHTS = "s3:PutObject (with a KMS key also kms:GenerateDataKey and kms:Decrypt)"
 
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _MISSING = {"NoSuchKey", "NotFound", "404"}
+_COLD = {"InvalidObjectState", "ObjectNotInActiveTierError"}
 _DENIED = {"AccessDenied", "403", "Forbidden", "AllAccessDisabled"}
 _BAD_CREDENTIALS = {
     "ExpiredToken",
@@ -55,7 +57,7 @@ _DAMAGED = {
 def translated(uri: str, endpoint: str) -> Iterator[None]:
     """Run calls about ``uri``; their failures leave as errors of ours, ``from`` the original.
 
-    Raises NotFound, AlreadyExists, Refused (it lies in a cold tier), BadSettings (no such bucket),
+    Raises NotFound, AlreadyExists, InColdStorage, BadSettings (no such bucket),
     CheckFailed (bytes changed on the way) or Unreachable (everything else).
     """
     try:
@@ -89,6 +91,16 @@ def is_taken(error: ClientError) -> bool:
     return code_of(error) in _TAKEN
 
 
+def is_cold(error: ClientError) -> bool:
+    """Whether the answer is that the object's storage class is in the way."""
+    return code_of(error) in _COLD
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether the identity may not do it."""
+    return code_of(error) in _DENIED
+
+
 def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
     code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
     right = _RIGHTS.get(error.operation_name, _WRITE_RIGHTS)
@@ -100,10 +112,11 @@ def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
             BadSettings([f"{uri}: there is no such bucket; create it or set MEDIATOOL_S3_BUCKET"]),
         ),
         (
-            {"InvalidObjectState", "ObjectNotInActiveTierError"},
-            Refused(
-                f"{uri} lies in a cold storage tier and cannot be read as it is; ask for a copy "
-                "with `aws s3api restore-object` and try again when it is there"
+            _COLD,
+            InColdStorage(
+                uri,
+                "lies in a cold storage tier and cannot be read as it is",
+                "ask for a copy with `aws s3api restore-object`, and run it again when it is there",
             ),
         ),
         (

@@ -2,7 +2,6 @@
 
 import json
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +9,6 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from mediatool_assets.domain.errors import (
     AlreadyExists,
@@ -18,12 +16,12 @@ from mediatool_assets.domain.errors import (
     CheckFailed,
     MediatoolError,
     NotFound,
-    Refused,
     Unreachable,
 )
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_upload import FIRST_PART, part_size
+from mediatool_assets_tests.moto_server import QUIET, moto_bucket
 from mediatool_assets_tests.stores.object_store_contract import (
     PART,
     ObjectStoreContract,
@@ -31,9 +29,7 @@ from mediatool_assets_tests.stores.object_store_contract import (
 )
 from mediatool_assets_tests.stores.tcp_proxy import Fault, faulty
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:datetime.datetime.utcnow:DeprecationWarning"  # moto's own, under Python 3.12
-)
+pytestmark = QUIET
 
 
 class TestS3Objects(ObjectStoreContract):
@@ -284,18 +280,10 @@ def test_a_right_that_is_missing(objects: S3Objects, call: str) -> None:
 
 
 @pytest.fixture
-def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Objects]:
-    """A bucket of moto's, for what the real local server does not offer: cold tiers and KMS."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "moto")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    objects = S3Objects(f"bucket-{uuid.uuid4()}", f"http://{host}:{port}", "alias/backups")
-    objects.client.create_bucket(Bucket=objects.bucket)
-    yield objects
-    server.stop()
+def moto() -> Iterator[S3Objects]:
+    """A bucket of moto's, for what the real local server does not offer: KMS."""
+    with moto_bucket() as objects:
+        yield objects
 
 
 @pytest.mark.parametrize("size", [1, 2 * PART])
@@ -308,18 +296,6 @@ def test_kms(moto: S3Objects, size: int) -> None:
         said = header(moto, key)
         assert said["ServerSideEncryption"] == "aws:kms"
         assert said["SSEKMSKeyId"] == "alias/backups"
-
-
-@pytest.mark.parametrize("tier", ["GLACIER", "DEEP_ARCHIVE"])
-def test_cold_tiers(moto: S3Objects, tier: Any) -> None:
-    """An object in a cold tier is refused, and the message says how to have it back."""
-    moto.client.put_object(Bucket=moto.bucket, Key="k", Body=b"x", StorageClass=tier)
-    info = moto.head("k")
-    assert info is not None
-    assert info.storage_class == tier
-    for read in (lambda: moto.get("k"), lambda: moto.open("k").read(0, 1)):
-        with pytest.raises(Refused, match="restore-object"):
-            read()
 
 
 def test_messages_are_one_line(objects: S3Objects) -> None:

@@ -1,0 +1,130 @@
+"""Every reader of a version whose archives lie in GLACIER: told when, then given the bytes."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain.errors import InColdStorage
+from mediatool_assets.domain.keys import archive_key, metadata_key, mongodb_database
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.compare import both
+from mediatool_assets.flows.fetch import fetch
+from mediatool_assets.flows.load import load
+from mediatool_assets.flows.origin import adopt
+from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.verify import verify
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
+from mediatool_assets_tests.moto_server import QUIET, moto_bucket
+from mediatool_assets_tests.twins import DirectoryObjects
+
+pytestmark = QUIET
+
+VERSION, OTHER = (Version(datetime(2003, 7, day, tzinfo=UTC)) for day in (1, 2))
+KINDS = ("raw", "transformed", "dump")
+
+
+@pytest.fixture(scope="module")
+def made(
+    settings: Settings, pool: Executor, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DirectoryObjects]:
+    """A bucket with a complete version, and another's raw archive and metadata."""
+    documents = MongoDocuments.of(settings)
+    folder = tmp_path_factory.mktemp("bucket")
+    objects = DirectoryObjects(folder / "objects")
+    make(objects, VERSION)
+    load_and_dump(objects, documents, pool, VERSION)
+    finish(objects, documents, pool, VERSION, folder / "mongodb-versions.json")
+    make(objects, OTHER)
+    metadata, _ = objects.get(metadata_key(VERSION))
+    other = metadata.replace(str(VERSION).encode(), str(OTHER).encode())
+    objects.put(metadata_key(OTHER), other.replace(b"2003-07-01", b"2003-07-02"))
+    yield objects
+    documents.drop(mongodb_database(VERSION))
+
+
+@pytest.fixture
+def cold(made: DirectoryObjects) -> Iterator[S3Objects]:
+    """The same in moto's S3, all archives in GLACIER; a copy is there as soon as asked for."""
+    with moto_bucket() as objects:
+        for info in made.list(""):
+            archive = info.key.endswith(".tar.gz")
+            objects.client.put_object(
+                Bucket=objects.bucket,
+                Key=info.key,
+                Body=made.get(info.key)[0],
+                StorageClass="GLACIER" if archive else "STANDARD",
+            )
+        yield objects
+
+
+Read = Callable[[S3Objects, MongoDocuments, Executor, Path], object]
+READERS: dict[str, Read] = {
+    "fetch": lambda objects, _, __, folder: fetch(objects, VERSION, "raw", folder),
+    "compare": lambda objects, _, __, ___: both(objects, (str(VERSION), str(VERSION))),
+    "adopt": lambda objects, _, pool, __: adopt(objects, pool, VERSION),
+    "load": lambda objects, documents, pool, _: load(
+        objects, documents, pool, VERSION, database=mongodb_database(OTHER), replace=True
+    ),
+    "dump": lambda objects, documents, pool, _: load(
+        objects,
+        documents,
+        pool,
+        VERSION,
+        kind="dump",
+        database=mongodb_database(OTHER),
+        replace=True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_is_told_and_reads_later(
+    cold: S3Objects, documents: MongoDocuments, pool: Executor, tmp_path: Path, name: str
+) -> None:
+    """The first attempt asks for the copy and leaves nothing; the second does the work."""
+    with pytest.raises(InColdStorage, match="GLACIER; a copy .* and is there by"):
+        READERS[name](cold, documents, pool, tmp_path)
+    assert not any(tmp_path.iterdir())
+    assert READERS[name](cold, documents, pool, tmp_path)
+    documents.drop(mongodb_database(OTHER))
+
+
+def test_a_comparison_asks_for_both_sides_at_once(cold: S3Objects) -> None:
+    """Nobody waits five hours to be told to wait for the other side."""
+    given = (str(VERSION), str(OTHER))
+    with pytest.raises(InColdStorage, match=str(OTHER)):  # the one that is there last
+        both(cold, given)
+    one, other = both(cold, given)
+    assert ArchiveReader(one).manifest.version == str(VERSION)
+    assert ArchiveReader(other).manifest.version == str(OTHER)
+
+
+def test_postgres_gets_no_database_before_its_archive_is_there(
+    cold: S3Objects, settings: Settings, pool: Executor
+) -> None:
+    """The server is not even asked."""
+    target = PostgresTarget.of(settings)
+    with pytest.raises(InColdStorage, match="was asked for"):
+        restore_postgres(cold, target, pool, VERSION)
+    assert ArchiveReader(cold.open(archive_key("raw", VERSION))).manifest.version == str(VERSION)
+
+
+def test_what_was_not_read_is_not_passed(
+    cold: S3Objects, documents: MongoDocuments, pool: Executor
+) -> None:
+    """A verification asks for every archive, finds nothing out, and then passes."""
+
+    def outcomes() -> list[str]:
+        verdict = verify(cold, documents, None, pool, VERSION, clock=lambda: datetime.now(UTC))
+        return [check.outcome for check in verdict.checks if check.part in KINDS]
+
+    assert outcomes() == ["unknown"] * 3
+    assert outcomes() == ["passed"] * 3
