@@ -21,6 +21,11 @@ def bench(
     """Measure every stage beside the native tools, on servers of its own.
 
     Results are written to `benchmarks/results/` of the checkout.
+
+    Examples:
+
+        mediatool bench --scale 0.1 --rounds 1
+        mediatool bench --alone --scale 10 --rounds 1 --json
     """
     if not _SCRIPT.exists():
         raise Misuse(f"{_SCRIPT} is not there: the benchmark is run from a checkout of the sources")
