@@ -1,0 +1,74 @@
+"""How a step ends that reads what lies in a cold tier: later, or at once where somebody waits."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, RETRIES, explained
+from mediatool_assets.stores import s3_cold
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.moto_server import QUIET, moto_bucket
+
+pytestmark = QUIET
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Objects]:
+    """A bucket of moto's with an object in GLACIER, whose copies take a second."""
+    monkeypatch.setitem(s3_cold.HOURS, "GLACIER", {"Standard": 1 / 3600})
+    with moto_bucket() as objects:
+        put = objects.client.put_object
+        put(Bucket=objects.bucket, Key="archive", Body=b"content", StorageClass="GLACIER")
+        yield objects
+
+
+def _run(cold: S3Objects, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    @dg.asset(retry_policy=RETRIES)
+    def read() -> dg.MaterializeResult[None]:
+        """Read what lies there."""
+        with explained():
+            return dg.MaterializeResult(metadata={"read": cold.open("archive").read(0, 7).decode()})
+
+    return dg.materialize([read], instance=instance, raise_on_error=False)
+
+
+def test_a_step_waits_for_a_copy(cold: S3Objects, instance: dg.DagsterInstance) -> None:
+    """It is run again when the copy is there, in a run that may last so long."""
+    result = _run(cold, instance)
+    assert result.success
+    (again,) = [event for event in result.all_events if event.is_step_up_for_retry]
+    assert again.step_retry_data.seconds_to_wait == 1.0
+    run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["dagster/max_runtime"] == "21601"
+
+
+def test_who_waits_at_a_terminal_is_told_at_once(
+    cold: S3Objects, instance: dg.DagsterInstance
+) -> None:
+    """The run ends with the exit code of a refusal, and says when to come back."""
+    token = ATTENDED.set(True)
+    try:
+        result = _run(cold, instance)
+    finally:
+        ATTENDED.reset(token)
+    assert not result.success
+    assert not any(event.is_step_up_for_retry for event in result.all_events)
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    said = failed.step_failure_data.user_failure_data
+    assert said is not None
+    assert said.metadata[EXIT_CODE].value == 5
+    assert "was asked for (Standard) and is there by" in (said.description or "")
+
+
+def test_a_copy_that_never_comes_fails_with_its_reason(
+    cold: S3Objects, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some rounds the run says what is missing."""
+    monkeypatch.setattr("mediatool_assets.defs.failures.COLD_RETRIES", 0)
+    result = _run(cold, instance)
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    said = failed.step_failure_data.user_failure_data
+    assert said is not None
+    assert "lies in GLACIER" in (said.description or "")
