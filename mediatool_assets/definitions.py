@@ -16,6 +16,7 @@ from mediatool_assets.defs.freshness import check_on_time, on_time_sensor, with_
 from mediatool_assets.defs.io_managers import io_managers
 from mediatool_assets.defs.jobs import version_jobs
 from mediatool_assets.defs.mongodb import mongodb_layer
+from mediatool_assets.defs.operations import ASSETS, JOBS, SCHEDULES
 from mediatool_assets.defs.postgres import postgres_layer
 from mediatool_assets.defs.published import publication
 from mediatool_assets.defs.raw import raw_layer
@@ -48,6 +49,7 @@ def definitions(settings: Settings) -> dg.Definitions:
                 *([restoration] if settings.restores_daily else []),
             ),
             *([] if settings.restores_daily else [restoration]),  # made when asked for, never due
+            *ASSETS,
         ],
         asset_checks=[
             raw_checks(tables, model),
@@ -56,8 +58,8 @@ def definitions(settings: Settings) -> dg.Definitions:
             version_checks(),
             check_on_time,
         ],
-        jobs=version_jobs(restoring=settings.restores_daily),
-        schedules=[daily_export_schedule],
+        jobs=[*version_jobs(restoring=settings.restores_daily), *JOBS],
+        schedules=[daily_export_schedule, *SCHEDULES],
         sensors=[dead_run_sensor, on_time_sensor],
         resources={"platform": platform, **io_managers(platform)},
         executor=dg.in_process_executor,

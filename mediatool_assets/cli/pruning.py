@@ -1,6 +1,6 @@
 """``prune``: retention, told before it is done."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,32 +84,20 @@ def _policy(own: "Settings", **given: int | None) -> "Policy":
     """The settings, with what the command line says in their place."""
     from mediatool_assets.domain.retention import Policy
 
-    return Policy(
-        **{
-            name: getattr(own, f"keep_{name}") if value is None else value
-            for name, value in given.items()
-        }
-    )
+    said = {name: value for name, value in given.items() if value is not None}
+    return replace(Policy.of(own), **said)
 
 
 def _stores(own: "Settings") -> "Pruning":
     """The bucket, and those of the two servers that are set."""
     from mediatool_assets.flows.prune import Pruning
-    from mediatool_assets.flows.retention_ports import DatabaseServer
-    from mediatool_assets.stores.mongodb import MongoDocuments
-    from mediatool_assets.stores.mongodb_retention import MongoDatabases
-    from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
+    from mediatool_assets.stores.retention import servers
     from mediatool_assets.stores.s3 import S3Objects
     from mediatool_assets.stores.s3_bucket import S3Bucket
     from mediatool_assets.stores.s3_deletion import S3Deletion
 
-    servers: list[DatabaseServer] = []
-    if own.mongodb_url:
-        servers.append(MongoDatabases(MongoDocuments.of(own)))
-    if own.restore_postgres_url:
-        servers.append(PostgresDatabases.of(own))
     objects = S3Objects.of(own)
-    return Pruning(objects, S3Deletion(objects), tuple(servers), S3Bucket.of(own))
+    return Pruning(objects, S3Deletion(objects), servers(own), S3Bucket.of(own))
 
 
 def _plain(decision: "Decision") -> dict[str, object]:

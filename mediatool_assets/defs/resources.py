@@ -11,6 +11,7 @@ import dagster as dg
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Source, Target
+from mediatool_assets.flows.prune import Pruning
 from mediatool_assets.stores import environment
 
 
@@ -49,11 +50,23 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         settings.require("mongodb_url")
         return MongoDocuments.of(settings)
 
+    def pruning(self) -> Pruning:
+        """The bucket as retention sees it, and those of the two servers that are named."""
+        from mediatool_assets.stores.retention import servers  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.s3_bucket import S3Bucket  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.s3_deletion import S3Deletion  # noqa: PLC0415  # slow
+
+        settings = self.settings()
+        objects = S3Objects.of(settings)
+        return Pruning(objects, S3Deletion(objects), servers(settings), S3Bucket.of(settings))
+
     @contextmanager
     def workers(self) -> Iterator[tuple[Executor, Path]]:
         """Worker processes, and a directory for what they spool; both end with the context."""
+        settings = self.settings()
         with (
-            tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
-            worker_pool(self.settings().workers) as executor,
+            tempfile.TemporaryDirectory(prefix="mediatool-", dir=settings.scratch) as scratch,
+            worker_pool(settings.workers, settings.dask_scheduler) as executor,
         ):
             yield executor, Path(scratch)

@@ -13,6 +13,7 @@ from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.bucket.lifecycle import Document, prefix_of
 from mediatool_assets.domain.inventory import FoundCopy, FoundDatabase, FoundExport, Inventory
 from mediatool_assets.domain.keys import METADATA_PREFIX
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 
 SANITIZED_PREFIX = "postgres-exports/sanitized/"
@@ -35,6 +36,11 @@ class Policy:
     yearly: int = 0
     testing_days: int = 7
     sanitized_days: int = 30
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Policy":
+        """The policy of ``MEDIATOOL_KEEP_DAILY`` and its like."""
+        return cls(**{name: getattr(settings, f"keep_{name}") for name in cls.__slots__})
 
     def __str__(self) -> str:
         return (

@@ -60,8 +60,8 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     is what each step took, ``now`` the time of completion; without ``instance`` it is the one that
     the raw archive names. The PostgreSQL database is named where ``target`` has it, restored and
     verified, with the rows of the raw archive. Doing it again changes nothing, and finishes what an
-    interrupted call left open. Raises NotFound where something was not made, CheckFailed (CountMismatch) where two
-    things disagree, BadArchive, Unreachable.
+    interrupted call left open. Raises NotFound where something was not made, CheckFailed
+    (CountMismatch) where two things disagree, BadArchive, Unreachable.
     """
     if objects.head(metadata_key(version)) is None:
         made = Made.of(objects, version)

@@ -56,20 +56,34 @@ class Source(Protocol):
         """Hold one snapshot open. Raises BadSource (no such schema, no table), Unreachable."""
 
 
-class ObjectStore(Protocol):
-    """The bucket. Names are written once, so that a reader never meets half an object."""
+class ArchiveStore(Protocol):
+    """Where archives lie: what is needed of a bucket to read one, and to write another."""
 
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""
+
+    def head(self, key: str) -> object | None:
+        """None where there is no such object."""
+
+    def open(self, key: str) -> Bytes:
+        """The object as something to read by range; raises NotFound."""
+
+    def create(self, key: str) -> AbstractContextManager[Sink]:
+        """Stream a large object. It appears, whole, when the context is left without an error.
+
+        Parts are checked by the server against their SHA-256. Raises AlreadyExists when the key is
+        taken by then; on any error the upload is aborted and no object is left.
+        """
+
+
+class ObjectStore(ArchiveStore, Protocol):
+    """The bucket. Names are written once, so that a reader never meets half an object."""
 
     def head(self, key: str) -> ObjectInfo | None:
         """What is known of the object; None where there is none."""
 
     def get(self, key: str) -> tuple[bytes, str]:
         """A small object, whole, and its entity tag; raises NotFound."""
-
-    def open(self, key: str) -> Bytes:
-        """The object as something to read by range; raises NotFound."""
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """The objects under a prefix, in order of key."""
@@ -88,13 +102,6 @@ class ObjectStore(Protocol):
         """Give an object these tags in place of those that it has; raises NotFound.
 
         The object stays the same: its bytes, entity tag and time of writing.
-        """
-
-    def create(self, key: str) -> AbstractContextManager[Sink]:
-        """Stream a large object. It appears, whole, when the context is left without an error.
-
-        Parts are checked by the server against their SHA-256. Raises AlreadyExists when the key is
-        taken by then; on any error the upload is aborted and no object is left.
         """
 
 
@@ -205,6 +212,9 @@ class Target(Protocol):
 
     def database(self, database: str, schema: str) -> Source:
         """A schema of a restored database, to be read as a source is."""
+
+    def drop(self, database: str) -> None:
+        """Remove a restored database, if it is there; raises Refused for any other."""
 
     def restoration(self, database: str, *, replace: bool) -> AbstractContextManager[Restoration]:
         """A database to fill; on an error nothing of it is left.

@@ -71,6 +71,14 @@ class PostgresTarget:
         given = parameters(self.url, VARIABLE) | {"dbname": database}
         return PostgresSource(Url(make_conninfo("", **given)), schema)
 
+    def drop(self, database: str) -> None:
+        """Remove a restored database, if it is there; raises Refused for any other."""
+        with session(self.url, doing="drop") as connection, claimed(connection, database):
+            if _is_there(connection, database):
+                if Marker.read(_comment(connection, database)) is None:
+                    raise Refused(f"no restore made {self.server}/{database}; drop it by hand")
+                _drop(connection, database)
+
     @contextmanager
     def restoration(self, database: str, *, replace: bool) -> Iterator["PostgresRestoration"]:
         """An empty database to fill, which becomes ``database`` when it is marked, or goes away.
@@ -111,9 +119,7 @@ class PostgresTarget:
             )
 
     def _check_free(self, connection: Connection, database: str, replace: bool) -> None:
-        [(there,)] = connection.execute(
-            "SELECT count(*) FROM pg_database WHERE datname = %s", (database,)
-        )
+        there = _is_there(connection, database)
         marker = Marker.read(_comment(connection, database))
         if there and marker is None:
             raise Refused(
@@ -214,6 +220,12 @@ class PostgresWriter:
                 for data in lines:
                     copy.write(data)
             return cursor.rowcount
+
+
+def _is_there(connection: Connection, database: str) -> bool:
+    query = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)"
+    [(there,)] = connection.execute(query, (database,))
+    return bool(there)
 
 
 def _comment(connection: Connection, database: str) -> str | None:

@@ -1,0 +1,71 @@
+"""The restore drill: a version restored to scratch databases, verified, timed, and dropped."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from datetime import datetime
+
+from mediatool_assets.domain.restored import Evidence
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.evidence import Request, recorded
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, Target, silent
+from mediatool_assets.flows.restore import restore_mongodb, restore_postgres
+
+SCRATCH = "mediatool_restore_drill"
+"""The name of the database on either server; what an earlier drill left of it is replaced."""
+
+
+def drill_postgres(  # noqa: PLR0913  # as for a restore, and who asks for it
+    objects: ObjectStore,
+    target: Target,
+    executor: Executor,
+    version: Version,
+    *,
+    who: str,
+    clock: Callable[[], datetime],
+    progress: Progress = silent,
+) -> Evidence:
+    """Restore the raw archive, read it back, drop it again; the evidence says how long it took.
+
+    Raises what a restore raises, and then its evidence is kept as well.
+    """
+    evidence = recorded(
+        objects,
+        Request(version, "postgres", SCRATCH, target.server, who),
+        lambda: restore_postgres(
+            objects, target, executor, version, database=SCRATCH, replace=True, progress=progress
+        ),
+        clock,
+    )
+    target.drop(SCRATCH)
+    return evidence
+
+
+def drill_mongodb(  # noqa: PLR0913  # as above
+    objects: ObjectStore,
+    documents: DocumentStore,
+    executor: Executor,
+    version: Version,
+    *,
+    server: str,
+    who: str,
+    clock: Callable[[], datetime],
+    progress: Progress = silent,
+) -> Evidence:
+    """Restore the dump, the archive that is nearest to the database; else as for PostgreSQL."""
+    evidence = recorded(
+        objects,
+        Request(version, "mongodb", SCRATCH, server, who),
+        lambda: restore_mongodb(
+            objects,
+            documents,
+            executor,
+            version,
+            kind="dump",
+            database=SCRATCH,
+            replace=True,
+            progress=progress,
+        ),
+        clock,
+    )
+    documents.drop(SCRATCH)
+    return evidence

@@ -1,0 +1,16 @@
+"""The servers whose databases retention looks at: those of the two that the settings name."""
+
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb_retention import MongoDatabases
+from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
+
+
+def servers(settings: Settings) -> tuple[MongoDatabases | PostgresDatabases, ...]:
+    """MongoDB and PostgreSQL, where ``MEDIATOOL_MONGODB_URL`` and its like are set."""
+    found: list[MongoDatabases | PostgresDatabases] = []
+    if settings.mongodb_url:
+        found.append(MongoDatabases(MongoDocuments.of(settings)))
+    if settings.restore_postgres_url:
+        found.append(PostgresDatabases.of(settings))
+    return tuple(found)
