@@ -19,6 +19,7 @@ from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import compare
+from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets_tests.raw_archives import raw_archive
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -36,19 +37,29 @@ def archive(
     return LocalFile(folder / "objects" / archive_key("raw", version))
 
 
-def compared(folder: Path, sources: tuple[Bytes, Bytes], model: Model | None = None) -> Comparison:
+def compared(
+    folder: Path,
+    sources: tuple[Bytes, Bytes],
+    model: Model | None = None,
+    masking: Masking | None = None,
+) -> Comparison:
     """Compare in this process; nothing may be left in scratch."""
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     with ThreadPoolExecutor(1) as executor:
-        found = compare(sources, executor, scratch, now=NOW, model=model)
+        found = compare(sources, executor, scratch, now=NOW, model=model, masking=masking)
     assert not list(scratch.iterdir())
     return found
 
 
+def of_archives(folder: Path, one: Tables, two: Tables) -> tuple[LocalFile, LocalFile]:
+    """Archives of two versions of these tables."""
+    return archive(folder, ONE, one), archive(folder, TWO, two)
+
+
 def of_tables(folder: Path, one: Tables, two: Tables) -> Comparison:
     """Compare two versions of these tables."""
-    return compared(folder, (archive(folder, ONE, one), archive(folder, TWO, two)))
+    return compared(folder, of_archives(folder, one, two))
 
 
 def with_manifest(file: LocalFile, change: Callable[[Manifest], Manifest]) -> LocalFile:

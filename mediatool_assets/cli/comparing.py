@@ -37,7 +37,8 @@ def compare(
     """Compare two versions: every table, every row, by key; schemas, sizes and counts too.
 
     Reads the raw archives by range, and only the tables that differ. Values of free text and JSON
-    are not shown in the report, only how long they are.
+    are not shown in the report, only how long they are; with MEDIATOOL_MASKING_KEY set, columns
+    that the masking rules know are shown as these have it.
 
     Examples:
 
@@ -68,6 +69,7 @@ def _compared(given: tuple[str, str]) -> "Comparison":
     """Compare what the two names mean; only versions need a bucket."""
     from mediatool_assets.flows.compare import both, is_file
     from mediatool_assets.flows.compare import compare as compare_archives
+    from mediatool_assets.flows.compare.masking import Masking
     from mediatool_assets.flows.model_file import load_model
     from mediatool_assets.flows.pool import worker_pool
 
@@ -82,7 +84,7 @@ def _compared(given: tuple[str, str]) -> "Comparison":
     sources = both(objects, given)
     with (
         working(f"comparing {given[0]} with {given[1]}") as progress,
-        worker_pool(config.workers) as pool,
+        worker_pool(config.workers, config.dask_scheduler) as pool,
         tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
     ):
         return compare_archives(
@@ -91,5 +93,6 @@ def _compared(given: tuple[str, str]) -> "Comparison":
             Path(scratch),
             now=datetime.now(UTC),
             model=load_model(config.model),
+            masking=Masking.of(config),
             progress=progress,
         )

@@ -65,11 +65,31 @@ class Examples(msgspec.Struct, frozen=True):
     removed: tuple[WholeRow, ...] = ()
 
 
+class Rename(msgspec.Struct, frozen=True):
+    """A column that is gone and a new one that seem to be one: a suggestion, and no more.
+
+    ``rows_equal`` of the ``rows`` that were held against each other have the same value in both.
+    """
+
+    before: str
+    after: str
+    type: str
+    rows_equal: int
+    rows: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.before} may be {self.after} now: {self.type} both, and equal in "
+            f"{self.rows_equal:,} of {self.rows:,} rows"
+        )
+
+
 class TableComparison(msgspec.Struct, frozen=True):
     """One table that both versions have.
 
     ``field_changes`` counts values by column, of rows that are on both sides; columns that only one
-    side has are schema changes. ``notes`` say what a reader has to know of the figures.
+    side has are schema changes, of which ``renames`` suggest that two are one. ``notes`` say what a
+    reader has to know of the figures.
     """
 
     count_v1: int
@@ -86,6 +106,7 @@ class TableComparison(msgspec.Struct, frozen=True):
     key: tuple[str, ...]
     examples: Examples
     notes: tuple[str, ...] = ()
+    renames: tuple[Rename, ...] = ()
 
     @property
     def differs(self) -> bool:

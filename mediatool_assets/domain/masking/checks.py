@@ -48,6 +48,11 @@ def key_columns(table: Table) -> set[str]:
     return {name for key in (table.primary_key, *table.unique_keys, *unique) for name in key}
 
 
+def fits(rules: Rules, column: Column, rule: Rule) -> bool:
+    """Whether a rule can be carried out on values of the column's type."""
+    return not any(_misfits(rules, column, rule, Values.of(column)))
+
+
 def _problems(rules: Rules, table: Table, column: Column, rule: Rule) -> Iterator[str]:
     values = Values.of(column)
     if column.generated and rule.verb is not Verb.KEEP:

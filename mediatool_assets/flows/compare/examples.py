@@ -3,7 +3,8 @@
 Numbers, booleans, dates, times, enum labels and uuids are shown, and arrays of them; texts only
 where the column is an id (of the key, named ``id`` or ``…_id``, or a foreign key) and the text
 looks like one. Everything else, json and free text first of all, is hidden: ``{"hidden": true,
-"length": n}`` tells how many characters there are.
+"length": n}`` tells how many characters there are. With a masking key, a column that the masking
+rules know is shown as they have it: kept, or as its pseudonym.
 """
 
 import re
@@ -15,6 +16,7 @@ import msgspec
 from mediatool_assets.domain.comparison import ChangedValue, Examples, WholeRow
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.compare.buckets import Place
+from mediatool_assets.flows.compare.masking import Masking, Show
 from mediatool_assets.flows.compare.rows import row_decoder
 from mediatool_assets.flows.compare.shares import Numbered, Side, pick
 
@@ -36,6 +38,7 @@ class ExampleShare:
     changed: tuple[tuple[str, Place, Place], ...]
     added: tuple[Place, ...]
     removed: tuple[Place, ...]
+    masking: Masking | None = None
 
 
 def examples(share: ExampleShare) -> Examples:
@@ -67,7 +70,8 @@ class _Rows:
         hasher = side.hasher
         self._table = hasher.table
         self._key = hasher.matching.key or hasher.matching.columns
-        self._ids = _ids(self._table) | {*hasher.matching.key}
+        self._ids = ids(self._table) | {*hasher.matching.key}
+        self._masks = share.masking.columns(self._table) if share.masking else {}
         self._firsts: dict[int, int] = {}
         first = 1
         for number, block in blocks:
@@ -91,13 +95,29 @@ class _Rows:
 
     def value(self, place: Place, name: str) -> msgspec.Raw:
         """One value as JSON, or how long it is."""
-        return shown(self._table.column(name), self._rows[place][name], is_id=name in self._ids)
+        value = self._rows[place][name]
+        if name in self._masks:
+            return masked(self._masks[name], value)
+        return shown(self._table.column(name), value, is_id=name in self._ids)
+
+
+def masked(show: Show | None, value: bytes) -> msgspec.Raw:
+    """The value as the masking rules have it, unless they take it away or it is long."""
+    if value == b"null":
+        return msgspec.Raw(value)
+    made = show(value) if show is not None else b""
+    return msgspec.Raw(made) if 0 < len(made) <= _LONGEST else hidden(value)
 
 
 def shown(column: Column, value: bytes, *, is_id: bool) -> msgspec.Raw:
     """The value itself if it may be shown, else its length."""
     if value == b"null" or (len(value) <= _LONGEST and _is_plain(column, value, is_id)):
         return msgspec.Raw(value)
+    return hidden(value)
+
+
+def hidden(value: bytes) -> msgspec.Raw:
+    """How long a value is that may not be shown."""
     text = msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
     return msgspec.Raw(msgspec.json.encode({"hidden": True, "length": len(text)}))
 
@@ -110,7 +130,7 @@ def _is_plain(column: Column, value: bytes, is_id: bool) -> bool:
     return is_id and column.category == "S" and _ID.fullmatch(value) is not None
 
 
-def _ids(table: Table) -> set[str]:
+def ids(table: Table) -> set[str]:
     """Columns that name a row of this or another table."""
     declared = {name for key in table.foreign_keys for name in key.columns}
     return declared | {

@@ -30,6 +30,9 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         ("severity", "table", "change"),
         ((c.severity, c.table or "", str(c)) for c in comparison.schema_changes),
     )
+    for name, rename in wording.renames(comparison):
+        yield ""
+        yield escaped(f"{name}: {rename}.")
     differing = {name: t for name, t in comparison.details.items() if t.differs}
     yield from section(
         "Tables that differ",

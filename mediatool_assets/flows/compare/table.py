@@ -23,6 +23,8 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.compare import buckets as b
 from mediatool_assets.flows.compare import shares as s
 from mediatool_assets.flows.compare.examples import ExampleShare, examples
+from mediatool_assets.flows.compare.masking import Masking
+from mediatool_assets.flows.compare.renames import renames
 from mediatool_assets.flows.compare.rows import RowHasher
 from mediatool_assets.flows.compare.spill import Spill, slices
 from mediatool_assets.flows.tasks import in_order
@@ -77,8 +79,10 @@ class TableRun:
         scratch: Path,
         matching: Matching,
         sides: tuple[TableSide, TableSide],
+        masking: Masking | None = None,
     ) -> None:
         self._executor, self._scratch, self._matching = executor, scratch, matching
+        self._masking = masking
         self._names = count()
         self._halves = [
             _Half(s.Side(side.source, RowHasher(side.table, matching)), side.member)
@@ -191,7 +195,8 @@ class TableRun:
                     yield which, s.ColumnShare(half.side, share, parts, buckets, self._path())
 
     def _result(self, paired: Sequence[b.Paired], counted: Sequence[b.Counted]) -> TableComparison:
-        one, two = (half.member for half in self._halves)
+        halves = self._halves
+        one, two = (half.member for half in halves)
         columns = self._matching.columns
         totals = [sum(c.counts[i] for c in counted) for i in range(len(columns))]
         return TableComparison(
@@ -209,6 +214,7 @@ class TableRun:
             key=self._matching.key,
             examples=self._examples(paired, counted),
             notes=tuple(self._notes(paired)),
+            renames=renames(self._executor, (halves[0].side, halves[1].side), (one, two)),
         )
 
     def _examples(self, paired: Sequence[b.Paired], counted: Sequence[b.Counted]) -> Examples:
@@ -229,6 +235,7 @@ class TableRun:
             changed,
             tuple(added),
             tuple(removed),
+            self._masking,
         )
         with in_order(self._executor, examples, [share]) as results:
             return next(results)

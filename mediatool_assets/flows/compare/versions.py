@@ -30,6 +30,7 @@ from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.schema_changes import SchemaChange, schema_changes
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
+from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.table import TableRun, TableSide
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 
@@ -80,20 +81,22 @@ def compare(  # noqa: PLR0913 # sources, pool and time are its own; the rest is 
     *,
     now: datetime,
     model: Model | None = None,
+    masking: Masking | None = None,
     progress: Progress = silent,
 ) -> Comparison:
     """Compare two raw archives.
 
     Tables with equal fingerprints are not opened. What is spilled into ``scratch`` is removed: 32
     bytes a row of one table at a time, and 8 more for each column of a changed row. An archive or a
-    table that cannot be read, or is on one side only, is among the ``errors``. Raises Misuse where
-    a source is an archive of another kind, Unreachable.
+    table that cannot be read, or is on one side only, is among the ``errors``. With ``masking``,
+    examples show what its rules know. Raises Misuse where a source is an archive of another kind,
+    Unreachable.
     """
     sides = (_Archive(ArchiveReader(sources[0])), _Archive(ArchiveReader(sources[1])))
     unreadable = tuple(problem for side in sides if (problem := side.problem) is not None)
     if unreadable:
         return _unknown(sides, unreadable, now)
-    return _Run(sides, executor, scratch, model, progress).comparison(now)
+    return _Run(sides, executor, scratch, model, masking, progress).comparison(now)
 
 
 @dataclass
@@ -163,16 +166,17 @@ class _Archive:
 class _Run:
     """All tables, in order of name; each is spread over all workers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 # what compare was given
         self,
         sides: tuple[_Archive, _Archive],
         executor: Executor,
         scratch: Path,
         model: Model | None,
+        masking: Masking | None,
         progress: Progress,
     ) -> None:
         self._sides, self._executor, self._scratch = sides, executor, scratch
-        self._model, self._progress = model, progress
+        self._model, self._masking, self._progress = model, masking, progress
         self._errors: list[Problem] = []
 
     def comparison(self, now: datetime) -> Comparison:
@@ -224,6 +228,7 @@ class _Run:
                 Path(folder),
                 matching(*tables, known.key if known else ()),
                 (one.table(name), two.table(name)),
+                self._masking,
             ).compare()
 
 

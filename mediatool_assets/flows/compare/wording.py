@@ -1,8 +1,17 @@
 """A comparison in words and figures, as both reports for people say them."""
 
+from collections.abc import Iterator
+
 import msgspec
 
-from mediatool_assets.domain.comparison import ChangedValue, Comparison, Figure, Problem, WholeRow
+from mediatool_assets.domain.comparison import (
+    ChangedValue,
+    Comparison,
+    Figure,
+    Problem,
+    Rename,
+    WholeRow,
+)
 from mediatool_assets.flows.page.figures import number, several, size
 
 METRICS = {
@@ -43,6 +52,13 @@ def metric(name: str, figure: Figure) -> tuple[str, str, str]:
     percent = "" if figure.change_percent is None else f" ({figure.change_percent:+.2f} %)"
     change = "" if figure.change is None else f"{show(figure.change, sign=figure.v1 is not None)}"
     return show(figure.v1), show(figure.v2), change + percent
+
+
+def renames(comparison: Comparison) -> Iterator[tuple[str, Rename]]:
+    """The suggested renames with their tables."""
+    for name, table in comparison.details.items():
+        for rename in table.renames:
+            yield name, rename
 
 
 def value(raw: msgspec.Raw) -> str:

@@ -1,0 +1,92 @@
+"""Examples under a masking key: what the rules know is shown as they have it."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mediatool_assets.domain.comparison import Comparison
+from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.flows.compare.masking import Masking
+from mediatool_assets.flows.compare.rendering import render
+from mediatool_assets.flows.sanitize.rules_file import load_rules
+from mediatool_assets_tests.compared import compared, of_archives, plain
+from mediatool_assets_tests.raw_archives import table
+
+KEY = MaskingKey.parse("00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210")
+
+RULES = """
+kinds:
+  mail: email
+  user: number
+tables:
+  users:
+    id: pseudonym user
+    email: pseudonym mail
+    born: generalize year
+    city: keep
+    story: redact
+    extra: keep
+"""
+
+USERS = table(
+    "users", id="integer", email="text", born="date", city="text", story="text", extra="jsonb",
+    unknown="text",
+)  # fmt: skip
+ONE = {
+    "id": 7, "email": "ann@example.com", "born": "1980-05-17", "city": "Bonn", "story": "long ago",
+    "extra": {"a": 1}, "unknown": "free text",
+}  # fmt: skip
+TWO = {
+    "id": 7, "email": "bob@example.com", "born": "1990-06-18", "city": "Köln", "story": "lately",
+    "extra": {"a": 2}, "unknown": "other text",
+}  # fmt: skip
+
+
+@pytest.fixture
+def masking(tmp_path: Path) -> Masking:
+    """A key, and rules for most of the table."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES)
+    return Masking(KEY, load_rules(path))
+
+
+def _examples(found: Comparison) -> dict[str, tuple[object, object]]:
+    changed = found.details["users"].examples.changed
+    return {one.column: (plain(one.before), plain(one.after)) for one in changed}
+
+
+def test_what_the_rules_know_is_shown_as_they_have_it(tmp_path: Path, masking: Masking) -> None:
+    """Pseudonyms, steps and kept values; what is taken away, or is unknown, stays hidden."""
+    found = compared(tmp_path, of_archives(tmp_path, {USERS: [ONE]}, {USERS: [TWO]}), None, masking)
+    shown = _examples(found)
+    before, after = map(str, shown["email"])
+    assert before != after
+    assert before.endswith("@masked.example.com") and after.endswith("@masked.example.com")
+    assert shown["born"] == ("1980-01-01", "1990-01-01")
+    assert shown["city"] == ("Bonn", "Köln")
+    for name, lengths in {"story": (8, 6), "unknown": (9, 10), "extra": (7, 7)}.items():
+        assert shown[name] == tuple({"hidden": True, "length": n} for n in lengths)
+    [key, *_] = {msgspec.json.encode(e.key) for e in found.details["users"].examples.changed}
+    assert key != b'{"id":7}'
+    report = render(found, "html") + render(found, "markdown") + render(found, "json")
+    for secret in ("ann@", "bob@", "05-17", "long ago", "free text"):
+        assert secret.encode() not in report
+
+
+def test_without_a_key_nothing_but_plain_values_is_shown(tmp_path: Path) -> None:
+    """Texts are hidden, whatever rules there are."""
+    found = compared(tmp_path, of_archives(tmp_path, {USERS: [ONE]}, {USERS: [TWO]}))
+    shown = _examples(found)
+    assert shown["email"] == ({"hidden": True, "length": 15},) * 2
+    assert shown["city"] == ({"hidden": True, "length": 4},) * 2
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_the_settings_key_brings_the_shipped_rules(key: MaskingKey | None) -> None:
+    """No key, no masking."""
+    found = Masking.of(Settings(masking_key=key))
+    assert (found is not None) == (key is not None)
+    if found is not None:
+        assert found.rules.rule("users", "email") is not None
