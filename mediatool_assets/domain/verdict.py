@@ -64,16 +64,20 @@ class Share:
             raise Misuse(f"a sample of {percent:g} % has no meaning; take one above 0, up to 100")
         self.percent = percent
         self.days = 1 if percent is None else math.ceil(100 / percent)
-        self._offset = today.toordinal() % self.days
+        self.offset = today.toordinal() % self.days
 
     @property
     def whole(self) -> bool:
         """Whether every day reads all."""
         return self.days == 1
 
+    def has(self, number: int) -> bool:
+        """Whether a thing is in today's share that has no place in a row, but a number for good."""
+        return number % self.days == self.offset
+
     def of(self, things: Iterable[Item]) -> list[Item]:
         """Today's share: every ``days``-th, begun one further on each day."""
-        return [thing for index, thing in enumerate(things) if index % self.days == self._offset]
+        return [thing for index, thing in enumerate(things) if index % self.days == self.offset]
 
 
 def verdict_key(version: Version, at: datetime) -> str:

@@ -71,7 +71,7 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     database = mongodb_database(version) if database is None else database
     archive = archives.reader(objects, kind, version)
     members = _chosen(archive, collections)
-    wanted = [_metadata(archive, name, member) for name, member in members.items()]
+    wanted = [metadata_of(archive, name, member) for name, member in members.items()]
     if documents.marker(database) is not None:
         if not replace:
             raise AlreadyExists(
@@ -140,7 +140,7 @@ def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
         ) from error
 
 
-def _metadata(archive: ArchiveReader, collection: str, member: Member) -> CollectionInfo:
+def metadata_of(archive: ArchiveReader, collection: str, member: Member) -> CollectionInfo:
     """What the collection's ``.metadata.json`` asks for."""
     name = member.name.removesuffix(".bson") + ".metadata.json"
     try:
@@ -251,20 +251,20 @@ def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) 
     for info in wanted:
         asked = {str(index["name"]): index for index in info.indexes}
         built = {str(index["name"]): index for index in live[info.name].indexes}
-        odd = {name for name in asked if not _same_index(built.get(name), asked[name])}
+        odd = {name for name in asked if not same_index(built.get(name), asked[name])}
         odd |= built.keys() - asked.keys() - {"_id_"}
         if odd:
             raise CheckFailed(
                 f"{info.name}: mongod has other indexes than the archive asks for: "
                 f"{', '.join(sorted(odd))}; correct the model, and load it again"
             )
-        if not _holds(live[info.name].options, info.options):
+        if not holds(live[info.name].options, info.options):
             raise CheckFailed(
                 f"{info.name}: mongod did not keep the collection's options; correct the model"
             )
 
 
-def _same_index(built: dict[str, object] | None, asked: dict[str, object]) -> bool:
+def same_index(built: dict[str, object] | None, asked: dict[str, object]) -> bool:
     """Whether an index is as asked, its fields in order; mongod lists a text index by weights."""
     key, weights = asked["key"], asked.get("weights", {})
     if built is None or not isinstance(key, dict) or not isinstance(weights, dict):
@@ -272,12 +272,12 @@ def _same_index(built: dict[str, object] | None, asked: dict[str, object]) -> bo
     if "text" in key.values() and "_fts" not in key:
         rest = {name: value for name, value in asked.items() if name != "key"}
         texts = {field: 1 for field, kind in key.items() if kind == "text"}
-        return _holds(built, {**rest, "weights": texts | weights})
-    return _holds(built, asked) and list(cast(dict[str, object], built["key"])) == list(key)
+        return holds(built, {**rest, "weights": texts | weights})
+    return holds(built, asked) and list(cast(dict[str, object], built["key"])) == list(key)
 
 
-def _holds(live: object, wanted: object) -> bool:
+def holds(live: object, wanted: object) -> bool:
     """Whether mongod kept what was wanted; it may add defaults of its own to a document."""
     if isinstance(live, dict) and isinstance(wanted, dict):
-        return all(key in live and _holds(live[key], value) for key, value in wanted.items())
+        return all(key in live and holds(live[key], value) for key, value in wanted.items())
     return live == wanted

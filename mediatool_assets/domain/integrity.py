@@ -1,0 +1,152 @@
+"""The integrity of one version, every store against every other: its report, and judgements.
+
+A line says one thing of one table or collection. What could not be read leaves a line unknown,
+which is not passed; what was read and is not as it should be has failed.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+Outcome = Literal["passed", "failed", "unknown"]
+OUTCOMES: tuple[Outcome, ...] = ("passed", "unknown", "failed")
+"""From best to worst."""
+
+Area = Literal[
+    "stores",
+    "counts",
+    "fingerprints",
+    "values",
+    "losses",
+    "copies",
+    "references",
+    "duplicates",
+    "soft deletes",
+    "indexes",
+    "structure",
+]
+
+Figure = int | float | str | None
+
+EXAMPLES = 20
+"""Rows that are named of one kind of defect of one table; all of them are counted."""
+
+
+class Defect(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One row that is not as it should be in ``store``, or one value of it.
+
+    ``key`` is its table's key. ``column`` is the table's, ``field`` the document's where only that
+    has a name. ``expected`` and ``found`` are JSON; what may not be shown is ``{"hidden": true,
+    "length": n}``. What is ``missing`` is in the raw archive only, ``surplus`` in the store only.
+    """
+
+    what: Literal["missing", "surplus", "differs", "orphan", "duplicate"]
+    store: str
+    table: str
+    key: dict[str, msgspec.Raw]
+    column: str | None = None
+    field: str | None = None
+    expected: msgspec.Raw | None = None
+    found: msgspec.Raw | None = None
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was checked of one thing, how, and what came of it; ``seconds`` of workers' time."""
+
+    area: Area
+    thing: str
+    checked: str
+    how: str
+    outcome: Outcome
+    reason: str = ""
+    figures: dict[str, Figure] = {}
+    seconds: float = 0.0
+    defects: tuple[Defect, ...] = ()
+
+
+class Integrity(msgspec.Struct, frozen=True):
+    """The report. ``sample`` is the percentage of rows compared by value, null where all were.
+
+    ``lines`` has the failed ones first, then the unknown ones; ``outcomes`` counts them.
+    """
+
+    version: str
+    at: str
+    seconds: float
+    verdict: Outcome
+    sample: float | None
+    outcomes: dict[str, int]
+    figures: dict[str, Figure]
+    lines: tuple[Line, ...]
+
+
+def judged(lines: Iterable[Line]) -> Outcome:
+    """The verdict of all lines; nothing was checked where there is none."""
+    return max((line.outcome for line in lines), key=OUTCOMES.index, default="unknown")
+
+
+def ordered(lines: Iterable[Line]) -> tuple[Line, ...]:
+    """The worst first, else as they came."""
+    return tuple(sorted(lines, key=lambda line: -OUTCOMES.index(line.outcome)))
+
+
+def headline(report: Integrity) -> str:
+    """One sentence for a person."""
+    counts = ", ".join(f"{report.outcomes.get(outcome, 0):,} {outcome}" for outcome in OUTCOMES)
+    shares = "every row" if report.sample is None else f"{report.sample:g} % of the rows"
+    return f"{len(report.lines):,} checks: {counts}; {shares} compared by value."
+
+
+def equal(
+    held: Mapping[str, Figure], problems: Mapping[str, str] | None = None
+) -> tuple[Outcome, str]:
+    """Whether all stores hold the same; ``problems`` says why a store's figure is not known.
+
+    Two that differ have failed, whatever is not known of a third.
+    """
+    known = {figure for figure in held.values() if figure is not None}
+    if len(known) > 1:
+        return "failed", "; ".join(f"{store}: {figure}" for store, figure in held.items())
+    unknown = [store for store, figure in held.items() if figure is None]
+    if unknown or not known:
+        return "unknown", "; ".join((problems or {}).get(s, f"{s} is not known") for s in unknown)
+    return "passed", ""
+
+
+def compared(counts: tuple[int, int, int], named: Iterable[Defect]) -> tuple[Outcome, str]:
+    """Rows missing, too many and different on one side, and the columns that the examples name."""
+    missing, surplus, differing = counts
+    if not (missing or surplus or differing):
+        return "passed", ""
+    fields = sorted({d.column or d.field or "" for d in named if d.what == "differs"} - {""})
+    of = f" in {', '.join(fields)}" if fields else ""
+    said = ((missing, "missing"), (surplus, "too many"), (differing, f"different{of}"))
+    return "failed", "; ".join(f"{count:,} {what}" for count, what in said if count)
+
+
+def referenced(orphans: int, *, declared: bool, expected: int | None) -> tuple[Outcome, str]:
+    """References that find no row: none where the database forbids them, else as many as told.
+
+    ``expected`` is what the transform counted; None where it counts another thing.
+    """
+    if declared and orphans:
+        return "failed", f"{orphans:,} name no row, and a declared foreign key forbids that"
+    if expected is not None and orphans != expected:
+        return "failed", f"{orphans:,} find no row, and the transform counted {expected:,}"
+    return "passed", f"{orphans:,} find no row" if orphans else ""
+
+
+def share(part: int, whole: int) -> float | None:
+    """Percent; None of nothing."""
+    return round(100 * part / whole, 4) if whole else None
+
+
+def encode(report: Integrity) -> bytes:
+    """The JSON report, indented for people."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def decode(data: bytes) -> Integrity:
+    """Read a JSON report; raises msgspec.ValidationError on anything else."""
+    return msgspec.json.decode(data, type=Integrity)

@@ -1,0 +1,180 @@
+"""Documents taken apart into the rows that they are made of: the transform, read backwards.
+
+Each document gives one row of its root table, one of every element embedded or folded in it, and a
+claim for every field that is copied from elsewhere. Nothing of the transform's code takes part.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.shapes import AddedField, ColumnField, DocumentShape
+from mediatool_assets.flows.integrity.canonical import MISSING, double, key_text, plain
+from mediatool_assets.flows.integrity.expected import is_double
+from mediatool_assets.flows.integrity.homes import Digest, Home, digest, taken_text
+
+Get = Callable[[Any], Any]
+Tree = dict[str, "Tree"]
+"""Names of fields; those below a name where dots make sub-documents."""
+
+NOTHING = "null"
+"""What a copy says where nothing was found, or nothing stands there."""
+IN_PLACE: list[Any] = [True, []]
+"""What stands behind the values of a row that is where it belongs and has no field too many."""
+
+
+class Out(Protocol):
+    """Takes what documents are made of."""
+
+    def row(self, home: Home, key: Digest, values: list[Any]) -> None:
+        """A row: its values, whether it is with its owner, and the names of unexpected fields."""
+
+    def claim(self, slot: str, owner: Digest, says: str) -> None:
+        """What a copied field says, as a text that is equal where the values are."""
+
+
+class Apart:
+    """Takes documents, or sub-documents, of one shape apart."""
+
+    def __init__(
+        self, place: str, shape: DocumentShape, homes: Mapping[str, Home], out: Out
+    ) -> None:
+        self._home, self._out = homes[shape.table.name], out
+        gets = {part.column.name: _getter(part, part.field) for part in shape.columns}
+        self._columns = [gets[name] for name, _ in self._home.columns]
+        self._links = [gets[name] for name in self._home.links]
+        self._tree: Tree = {"_id": {}} if not shape.key else {}
+        for name in (*(c.field for c in shape.columns), *(a.field for a in shape.additions)):
+            _plant(self._tree, name.split("."))
+        self._added = [_Added(f"{place}.{a.field}", a, gets, homes, out) for a in shape.additions]
+
+    def take(self, document: Any, *, linked: bool = True) -> None:
+        """Give out all that a document is made of; ``linked``: it lies with its owner."""
+        values = [get(document) for get in self._columns]
+        values += [key_text(plain(get(document))) for get in self._links]
+        key = digest(self._home.finds(values))
+        self._out.row(self._home, key, [*values, linked, odd_fields(document, self._tree)])
+        for added in self._added:
+            added.take(document, key)
+
+
+class _Added:
+    """One field of a shape that is no column of its row."""
+
+    def __init__(
+        self,
+        slot: str,
+        added: AddedField,
+        gets: Mapping[str, Get],
+        homes: Mapping[str, Home],
+        out: Out,
+    ) -> None:
+        self._slot, self._added, self._out = slot, added, out
+        self._get = _path(added.field)
+        self._home = homes[added.path[-1].table.name] if added.verb is Verb.FOLD else None
+        self._owner = [gets[name] for name in added.path[0].columns]
+        self._parts = [_getter(part, "" if added.bare else part.field) for part in added.take]
+        self._names = {name: Tree() for name in (part.field.split(".")[0] for part in added.take)}
+        if added.shape is not None:
+            self._apart = Apart(slot, added.shape, homes, out)
+            inner = {part.column.name: part for part in added.shape.columns}
+            self._keys = [_getter(inner[k], inner[k].field) for k in added.path[0].keys]
+
+    def take(self, document: Any, owner: Digest) -> None:
+        """Give out what the field of one document says, or the rows that it holds."""
+        value = self._get(document)
+        match self._added.verb:
+            case Verb.EMBED_ONE:
+                self._embedded([value], document)
+            case Verb.EMBED_MANY:
+                self._embedded(value, document)
+            case Verb.FOLD:
+                self._folded(value, document)
+            case _:
+                self._out.claim(self._slot, owner, self._says(value))
+
+    def _embedded(self, items: Any, document: Any) -> None:
+        wanted = [key_text(plain(get(document))) for get in self._owner]
+        for item in items if type(items) is list else ():
+            if type(item) is dict:
+                found = [key_text(plain(get(item))) for get in self._keys]
+                self._apart.take(item, linked=found == wanted)
+
+    def _folded(self, items: Any, document: Any) -> None:
+        home = self._home
+        if home is None or type(items) is not list:
+            return
+        arrow = self._added.path[0]
+        of_owner = dict(zip(arrow.keys, self._owner, strict=True))
+        links = [key_text(plain(of_owner[name](document))) for name in home.links]
+        for item in items:
+            values = [get(item) for get in self._parts] + links
+            odd = [] if self._added.bare else odd_fields(item, self._names)
+            self._out.row(home, digest(values), [*values, True, odd])
+
+    def _says(self, value: Any) -> str:
+        """The text of a copy; ``?`` where it has not even the form of one."""
+        if self._added.verb is Verb.COUNT:
+            return str(int(value)) if isinstance(value, int) else "?"
+        if self._added.verb is Verb.UNION:
+            return listed(sorted(map(self._taken, value))) if type(value) is list else "?"
+        if self._added.path[0].each and value is not None:
+            return listed(list(map(self._taken, value))) if type(value) is list else "?"
+        return self._taken(value)
+
+    def _taken(self, value: Any) -> str:
+        if value is None:
+            return NOTHING
+        if not self._added.bare and (type(value) is not dict or value.keys() != self._names.keys()):
+            return "?"
+        return taken_text([get(value) for get in self._parts])
+
+
+def listed(texts: Sequence[str]) -> str:
+    """The text of several copies."""
+    return f"[{','.join(texts)}]"
+
+
+def odd_fields(document: Any, tree: Tree) -> list[str]:
+    """The names of fields that no rule of the model explains, those of sub-documents dotted."""
+    if type(document) is not dict:
+        return []
+    odd = sorted(document.keys() - tree.keys())
+    for name, below in tree.items():
+        if below:
+            odd += [f"{name}.{inner}" for inner in odd_fields(document.get(name), below)]
+    return odd
+
+
+def _plant(tree: Tree, names: Sequence[str]) -> None:
+    for name in names:
+        tree = tree.setdefault(name, {})
+
+
+def _getter(part: ColumnField, field: str) -> Get:
+    """What gives a column's value of a document; doubles in the form of both sides."""
+    get = _path(field)
+    return (lambda document: _doubles(get(document))) if is_double(part.column, part.type) else get
+
+
+def _path(field: str) -> Get:
+    if not field:
+        return lambda value: value
+    if "." not in field:
+        return lambda document: document.get(field, MISSING) if type(document) is dict else MISSING
+    names = field.split(".")
+
+    def get(document: Any) -> Any:
+        for name in names:
+            if type(document) is not dict:
+                return MISSING
+            document = document.get(name, MISSING)
+        return document
+
+    return get
+
+
+def _doubles(value: Any) -> Any:
+    if type(value) is list:
+        return [_doubles(element) for element in value]
+    return double(value) if type(value) is float else value

@@ -1,0 +1,116 @@
+"""One JSON form for values of both sides, in which a type is as much a part of a value as digits.
+
+What JSON has itself stands as it is: null, booleans, texts, doubles, 32-bit integers (and 64-bit
+ones that fit into nothing less), lists and documents. Every other BSON type is a list of its name
+and its text.
+"""
+
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+from bson.binary import Binary
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.datetime_ms import DatetimeMS
+from bson.decimal128 import Decimal128
+from bson.int64 import Int64
+
+Canonical = Any
+"""A value of this form; ``orjson`` can write it."""
+
+CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_MS  # no calendar, no zone: what BSON holds
+)
+LONG, DOUBLE, DECIMAL, DATE, BINARY, ABSENT = (
+    f"\0{name}" for name in ("int64", "double", "decimal", "date", "binary", "absent")
+)
+
+INT32: Final = range(-(1 << 31), 1 << 31)
+
+
+class Absent:
+    """Stands for a field that a document does not have."""
+
+
+MISSING = Absent()
+
+
+def long(number: int) -> Canonical:
+    """A 64-bit integer: told from a 32-bit one only where that could hold it too."""
+    return [LONG, number] if number in INT32 else number
+
+
+def double(number: float) -> Canonical:
+    """A double; JSON has no infinity and no NaN."""
+    return number if number - number == 0 else [DOUBLE, repr(number)]
+
+
+def decimal(number: Decimal) -> Canonical:
+    """A Decimal128 with its scale."""
+    return [DECIMAL, str(number)]
+
+
+def date(milliseconds: int) -> Canonical:
+    """A moment in milliseconds since 1970."""
+    return [DATE, milliseconds]
+
+
+def binary(subtype: int, digits: str) -> Canonical:
+    """Bytes in hex, and their subtype."""
+    return [f"{BINARY}{subtype}", digits]
+
+
+def of_bson(value: Any) -> Canonical:  # noqa: PLR0911  # one for each type
+    """A BSON value that JSON does not have, as ``CODEC`` reads it."""
+    match value:
+        case DatetimeMS():
+            return date(int(value))
+        case Decimal128():
+            return decimal(value.to_decimal())
+        case Int64():
+            return long(int(value))
+        case Binary():
+            return binary(value.subtype, value.hex())
+        case bytes():
+            return binary(0, value.hex())
+        case Absent():
+            return [ABSENT]
+        case _:
+            return [f"\0{type(value).__name__}", str(value)]
+
+
+def dumps(value: Any) -> bytes:
+    """The bytes of a value, or of a list of values, of either side."""
+    return orjson.dumps(value, of_bson, orjson.OPT_PASSTHROUGH_SUBCLASS)
+
+
+def plain(value: Any) -> Canonical:
+    """A value of either side in this form, down to its last element."""
+    return orjson.loads(dumps(value))
+
+
+def key_text(value: Canonical) -> str | None:  # noqa: PLR0911  # one for each type
+    """One text for all values that PostgreSQL takes for equal, numbers across their types."""
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case float():
+            return _number(Decimal(repr(value)))
+        case [str(kind), int(number)] if kind == LONG:
+            return str(number)
+        case [str(kind), str(text)] if kind in (DECIMAL, DOUBLE):
+            return _number(Decimal(text))
+        case [str(kind), content] if kind.startswith("\0"):
+            return str(content)
+        case _:
+            return dumps(value).decode()
+
+
+def _number(number: Decimal) -> str:
+    if not number.is_finite():
+        return str(number)
+    return format(number.normalize(), "f") if number else "0"

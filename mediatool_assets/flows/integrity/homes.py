@@ -1,0 +1,146 @@
+"""Where each table's rows live, and which of their columns are there to be compared."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest, xxh3_128_intdigest
+
+from mediatool_assets.domain.model import FieldType, Verb
+from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
+from mediatool_assets.flows.compare.rows import deep_recursion
+from mediatool_assets.flows.integrity import expected
+from mediatool_assets.flows.integrity.canonical import Canonical, dumps, key_text
+from mediatool_assets.flows.integrity.expected import Lost, Rule
+
+_LOW = (1 << 64) - 1
+DELETED = "is_deleted"
+"""The column that flags rows which are kept though they are deleted."""
+
+Digest = tuple[int, int]
+"""XXH3-128 of a row's key: what finds it again on the other side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The columns of a table that its documents carry, with the types that the model gives them.
+
+    ``links`` are columns that a folded row has from its owner, compared as the text of the key. An
+    empty ``key``: rows are found by all that they carry.
+    """
+
+    table: Table
+    columns: tuple[tuple[str, FieldType | None], ...]
+    key: tuple[str, ...]
+    links: tuple[str, ...] = ()
+    folded: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, in the order of their values in a row."""
+        return (*(name for name, _ in self.columns), *self.links)
+
+    def finds(self, row: list[Any]) -> list[Any]:
+        """The values that find a row: its key's, or all of them."""
+        return [row[self.names.index(name)] for name in self.key] or row
+
+
+def digest(values: list[Any]) -> Digest:
+    """Of values of either side."""
+    number = xxh3_128_intdigest(dumps(values))
+    return number >> 64, number & _LOW
+
+
+def content(values: list[Any]) -> int:
+    """XXH3-64 of values of either side."""
+    return xxh3_64_intdigest(dumps(values))
+
+
+def taken_text(values: list[Any]) -> str:
+    """XXH3-64 of what is copied from one row, as text."""
+    return xxh3_64_hexdigest(dumps(values))
+
+
+def homes(collections: Iterable[DocumentCollection]) -> dict[str, Home]:
+    """The home of every table that has one; folded tables carry only what the model takes."""
+    found: dict[str, Home] = {}
+    for collection in sorted(collections, key=lambda c: c.orphans_of is not None):
+        for home in _homes(collection.shape):
+            found.setdefault(home.table.name, home)
+    return found
+
+
+def _homes(shape: DocumentShape) -> Iterator[Home]:
+    for added in shape.additions:
+        if added.shape is not None:
+            yield from _homes(added.shape)
+        elif added.verb is Verb.FOLD:
+            yield _folded(added)
+    columns = tuple((part.column.name, part.type) for part in shape.columns)
+    yield Home(shape.table, columns, shape.key)
+
+
+def _folded(added: AddedField) -> Home:
+    columns = tuple((part.column.name, part.type) for part in added.take)
+    taken = {name for name, _ in columns}
+    links = tuple(name for name in added.path[0].keys if name not in taken)
+    return Home(added.path[-1].table, columns, (), links, folded=True)
+
+
+class Rows:
+    """Reads lines of a raw archive as rows of a home."""
+
+    def __init__(self, home: Home) -> None:
+        self._home, table = home, home.table
+        self.lost: dict[str, Lost] = {name: Counter() for name in home.names}
+        types = dict(home.columns)
+        columns = [(table.column(name), types.get(name)) for name in home.names]
+        self._deep = self._rules(columns, deep=True)
+        self._shallow = self._rules(columns, deep=False)
+        self._links = len(home.columns)
+
+    def _rules(
+        self, columns: Sequence[tuple[Column, FieldType | None]], *, deep: bool
+    ) -> list[tuple[str, Rule | None]]:
+        return [
+            (column.name, expected.rule(column, wanted, self.lost[column.name], deep=deep))
+            for column, wanted in columns
+        ]
+
+    def values(self, raw: dict[str, Any], line: bytes) -> list[Canonical]:
+        """The row's values as they have to be found; raises ValueError, KeyError, TypeError."""
+        deep = line.count(b"{") + line.count(b"[") > expected.DEPTH
+        row: list[Canonical] = []
+        for name, rule in self._deep if deep else self._shallow:
+            value = raw[name]
+            row.append(value if value is None or rule is None else rule(value))
+        if self._home.links:
+            row[self._links :] = [key_text(value) for value in row[self._links :]]
+        return row
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """A line of a raw archive; raises ValueError."""
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        with deep_recursion():
+            found = json.loads(line)  # orjson goes 1024 levels deep
+    if type(found) is not dict:
+        raise ValueError("a row is no object")
+    return found
+
+
+def texts(column: Column) -> Callable[[Any], str | None]:
+    """A function from a raw value of the column, or an element of it, to its text as a key."""
+    single = Column(column.name, column.type, column.element or column.base)
+    made = expected.rule(single, None, Counter())
+
+    def text(value: Any) -> str | None:
+        return key_text(value if value is None or made is None else made(value))
+
+    return text

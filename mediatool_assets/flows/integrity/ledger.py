@@ -1,0 +1,279 @@
+"""Rows of all stores held against each other as digests: DuckDB over the sheets of the workers."""
+
+# ruff: noqa: S608  # every name in a query is quoted by _name or _text, or our own
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import duckdb
+
+from mediatool_assets.domain.errors import CheckFailed
+from mediatool_assets.domain.integrity import EXAMPLES
+from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.shapes import AddedField, Arrow
+from mediatool_assets.domain.verdict import Share
+from mediatool_assets.flows.integrity.apart import NOTHING
+from mediatool_assets.flows.integrity.homes import Digest
+from mediatool_assets.flows.integrity.plan import take_of
+from mediatool_assets.flows.integrity.reading import Need
+
+MEMORY = "256MB"
+"""Of DuckDB in the coordinator; what does not fit is spilled beside the sheets."""
+
+Kind = Literal["missing", "surplus", "differs"]
+KINDS: tuple[Kind, ...] = ("missing", "surplus", "differs")
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """How many rows, or references, are odd, and a few of them by their digests."""
+
+    count: int
+    examples: tuple[Digest, ...]
+
+
+def counts_of(odd: Mapping[Kind, Odd]) -> tuple[int, int, int]:
+    """How many rows are odd in each way."""
+    return odd["missing"].count, odd["surplus"].count, odd["differs"].count
+
+
+class Ledger:
+    """One DuckDB for one report; close it by leaving its context."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, needs: Mapping[str, Need], scratch: Path
+    ) -> None:
+        self._db, self._needs, self._scratch = connection, needs, scratch
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls, scratch: Path, needs: Mapping[str, Need], memory: str = MEMORY
+    ) -> Iterator[Self]:
+        """A ledger that spills into ``scratch``."""
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory,
+            "threads": 2,
+            "temp_directory": str(scratch / "spill"),
+            "preserve_insertion_order": False,
+        }
+        with duckdb.connect(config=config) as connection:
+            connection.execute("SET enable_progress_bar = false")
+            yield cls(connection, needs, scratch)
+
+    def bring(self, name: str, files: Sequence[Path], columns: str) -> None:
+        """Make sheets known by a name; ``columns`` are those of none."""
+        listed = ", ".join(_text(str(file)) for file in files)
+        source = f"read_parquet([{listed}])" if files else f"(SELECT {columns} LIMIT 0)"
+        self._rows(f"CREATE OR REPLACE VIEW {_name(name)} AS FROM {source}")
+
+    def odd_rows(self, one: str, two: str, share: Share) -> dict[Kind, Odd]:
+        """Rows of two stores, by key: in the one only, in the other only, and not equal today."""
+        self._rows(
+            "CREATE OR REPLACE TEMP TABLE odd AS SELECT k0, k1, CASE WHEN n > 0 THEN 'missing' "
+            "WHEN n < 0 THEN 'surplus' ELSE 'differs' END AS kind FROM (SELECT k0, k1, "
+            "sum(s) AS n, sum(s * h::HUGEINT) AS d FROM "
+            f"(SELECT k0, k1, h, 1 AS s FROM {_name(one)} UNION ALL "
+            f"SELECT k0, k1, h, -1 FROM {_name(two)}) GROUP BY k0, k1) "
+            f"WHERE n <> 0 OR (d <> 0 AND {_today(share)})"
+        )
+        return {kind: self._odd(f"SELECT k0, k1 FROM odd WHERE kind = '{kind}'") for kind in KINDS}
+
+    def repeated(self, table: str) -> Odd:
+        """Rows that have the key of another row."""
+        of = f"SELECT k0, k1 FROM {_raw(table)} GROUP BY k0, k1 HAVING count(*) > 1"
+        return self._odd(of)
+
+    def duplicates(self, table: str, columns: Sequence[str]) -> Odd:
+        """Rows whose values of these columns, none of them null, another row has too."""
+        names = ", ".join(_key(column) for column in columns)
+        present = " AND ".join(f"{_key(column)} IS NOT NULL" for column in columns)
+        return self._odd(
+            f"SELECT k0, k1 FROM {_raw(table)} WHERE {present} "
+            f"QUALIFY count(*) OVER (PARTITION BY {names}) > 1"
+        )
+
+    def orphans(
+        self, owner: Table, columns: Sequence[str], target: Table, keys: Sequence[str], each: bool
+    ) -> tuple[int, Odd]:
+        """References of a table: how many there are, and those that find no row."""
+        wanted = ", ".join(f"x{i}" for i in range(len(keys)))
+        known = " AND ".join(f"x{i} IS NOT NULL" for i in range(len(keys)))
+        start = self._start(owner, columns, each, "")
+        targets = ", ".join(f"{_key(key)} AS x{i}" for i, key in enumerate(keys))
+        self._rows(
+            f"CREATE OR REPLACE TEMP TABLE reference AS SELECT k0, k1, t.x0 IS NULL AS orphan FROM "
+            f"({start}) s LEFT JOIN (SELECT DISTINCT {targets} FROM {_raw(target.name)}) t "
+            f"USING ({wanted}) WHERE {known.replace('x', 's.x')}"
+        )
+        [(total,)] = self._rows("SELECT count(*) FROM reference")
+        return int(total), self._odd("SELECT k0, k1 FROM reference WHERE orphan")
+
+    def copies(self, slot: str, added: AddedField, owner: Table) -> tuple[int, Odd]:
+        """Copied fields of documents: how many there are, and those that say something else."""
+        self._rows(
+            f"CREATE OR REPLACE TEMP TABLE copy AS SELECT c.k0, c.k1, c.v IS DISTINCT FROM "
+            f"{self._otherwise(added)} AS odd FROM {_name(slot)} c LEFT JOIN "
+            f"(SELECT DISTINCT * FROM ({self._says(added, owner)})) e USING (k0, k1)"
+        )
+        [(total,)] = self._rows("SELECT count(*) FROM copy")
+        return int(total), self._odd("SELECT k0, k1 FROM copy WHERE odd")
+
+    def _otherwise(self, added: AddedField) -> str:
+        match added.verb:
+            case Verb.COUNT:
+                return "coalesce(e.v, '0')"
+            case Verb.UNION:
+                return "coalesce(e.v, '[]')"
+            case _:
+                return f"coalesce(e.v, {_text(NOTHING)})"
+
+    def _says(self, added: AddedField, owner: Table) -> str:
+        """``(k0, k1, v)``: what each row's field has to say."""
+        match added.verb:
+            case Verb.LOOK_UP:
+                return self._looked_up(added, owner)
+            case Verb.UNION:
+                found = f"SELECT DISTINCT k0, k1, v FROM ({self._walked(added, owner)})"
+                return _listed(found, "v")
+            case _:
+                found = self._walked(added, owner)
+                return f"SELECT k0, k1, count(DISTINCT r)::VARCHAR AS v FROM ({found}) GROUP BY ALL"
+
+    def _looked_up(self, added: AddedField, owner: Table) -> str:
+        """One row for each reference: what the first row by key at the end of its path has."""
+        first = added.path[0]
+        carried = "k0, k1, p"
+        current = self._start(owner, first.columns, first.each, ", p" if first.each else ", 0 AS p")
+        for number, arrow in enumerate(added.path):
+            following = added.path[number + 1] if number + 1 < len(added.path) else None
+            gives = self._gives(arrow, following, added)
+            names = ", ".join(f"u.{name}" for name in _given(following))
+            current = (
+                f"SELECT {', '.join(f'c.{name}' for name in carried.split(', '))}, {names} "
+                f"FROM ({current}) c LEFT JOIN ({gives}) u ON {_on(arrow)}"
+            )
+        if not first.each:
+            return f"SELECT k0, k1, coalesce(v, {_text(NOTHING)}) AS v FROM ({current})"
+        empty = f"SELECT k0, k1, '[]' AS v FROM {_raw(owner.name)} WHERE len({_array(first)}) = 0"
+        each = _listed(
+            f"SELECT k0, k1, p, coalesce(v, {_text(NOTHING)}) AS v FROM ({current})", "p"
+        )
+        return f"{each} UNION ALL {empty}"
+
+    def _gives(self, arrow: Arrow, following: Arrow | None, added: AddedField) -> str:
+        """The rows that an arrow finds, the first by key of each: their keys, and what is next."""
+        keys = ", ".join(f"{_key(key)} AS y{i}" for i, key in enumerate(arrow.keys))
+        order = ", ".join(
+            f"TRY_CAST({_key(c)} AS DOUBLE), {_key(c)}" for c in arrow.table.primary_key
+        )
+        over = f"PARTITION BY {', '.join(_key(k) for k in arrow.keys)} ORDER BY {order or 'k0, k1'}"
+        return (
+            f"SELECT {keys}, {self._next(arrow, following, added)} FROM {_raw(arrow.table.name)} "
+            f"QUALIFY row_number() OVER ({over}) = 1"
+        )
+
+    def _next(self, arrow: Arrow, following: Arrow | None, added: AddedField) -> str:
+        if following is not None:
+            return ", ".join(f"{_key(c)} AS x{i}" for i, c in enumerate(following.columns))
+        takes = self._needs[arrow.table.name].takes
+        return f'"t:{takes.index(take_of(added))}" AS v'
+
+    def _walked(self, added: AddedField, owner: Table) -> str:
+        """Every row that the path reaches: ``v``, what it gives, and ``r``, which row it is."""
+        first = added.path[0]
+        current = self._start(owner, first.columns, first.each, "")
+        for number, arrow in enumerate(added.path):
+            following = added.path[number + 1] if number + 1 < len(added.path) else None
+            keys = ", ".join(f"{_key(key)} AS y{i}" for i, key in enumerate(arrow.keys))
+            if following is not None:
+                gives = self._start(arrow.table, following.columns, following.each, f", {keys}")
+                names = ", ".join(f"u.{name}" for name in _given(following))
+            else:
+                what = "NULL AS v" if added.verb is Verb.COUNT else self._next(arrow, None, added)
+                gives = f"SELECT {keys}, (k0, k1) AS r, {what} FROM {_raw(arrow.table.name)}"
+                names = "u.r, u.v"
+            current = (
+                f"SELECT c.k0, c.k1, {names} FROM ({current}) c JOIN ({gives}) u ON {_on(arrow)}"
+            )
+        return current
+
+    def _start(self, owner: Table, columns: Sequence[str], each: bool, more: str) -> str:
+        """The rows of a table with the values that an arrow matches, as x0, x1, ..."""
+        if each:
+            array = _name(f"a:{columns[0]}")
+            inner = (
+                f"SELECT *, unnest({array}) AS x0, generate_subscripts({array}, 1) AS p "
+                f"FROM {_raw(owner.name)}"
+            )
+            return f"SELECT k0, k1, x0{more} FROM ({inner})"
+        keys = ", ".join(f"{_key(column)} AS x{i}" for i, column in enumerate(columns))
+        return f"SELECT k0, k1, {keys}{more} FROM {_raw(owner.name)}"
+
+    def _odd(self, query: str) -> Odd:
+        [(count,)] = self._rows(f"SELECT count(*) FROM ({query})")
+        if not count:
+            return Odd(0, ())
+        few = self._rows(f"SELECT DISTINCT k0, k1 FROM ({query}) ORDER BY ALL LIMIT {EXAMPLES}")
+        return Odd(int(count), tuple((int(k0), int(k1)) for k0, k1 in few))
+
+    def _rows(self, statement: str) -> list[Any]:
+        try:
+            return self._db.execute(statement).fetchall()
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            raise CheckFailed(
+                f"holding the rows of all stores against each other ended with: "
+                f"{str(error).splitlines()[0]}; make room in {self._scratch}, and run it again"
+            ) from error
+
+
+def columns_of(need: Need) -> str:
+    """The columns of a sheet as a query gives them."""
+    kinds = {"string": "VARCHAR", "uint64": "UBIGINT"}
+    return ", ".join(
+        f"NULL::{kinds.get(str(part.type), 'VARCHAR[]')} AS {_name(part.name)}"
+        for part in need.schema()
+    )
+
+
+def _listed(query: str, order: str) -> str:
+    return (
+        f"SELECT k0, k1, '[' || string_agg(v, ',' ORDER BY {order}) || ']' AS v FROM ({query}) "
+        "GROUP BY k0, k1"
+    )
+
+
+def _given(following: Arrow | None) -> list[str]:
+    return ["v"] if following is None else [f"x{i}" for i in range(len(following.columns))]
+
+
+def _on(arrow: Arrow) -> str:
+    return " AND ".join(f"c.x{i} = u.y{i}" for i in range(len(arrow.keys)))
+
+
+def _today(share: Share) -> str:
+    return "true" if share.whole else f"k0 % {share.days} = {share.offset}"
+
+
+def _raw(table: str) -> str:
+    return _name(f"raw:{table}")
+
+
+def _key(column: str) -> str:
+    return _name(f"c:{column}")
+
+
+def _array(arrow: Arrow) -> str:
+    return _name(f"a:{arrow.columns[0]}")
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _text(literal: str) -> str:
+    return "'" + literal.replace("'", "''") + "'"

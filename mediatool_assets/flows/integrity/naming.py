@@ -1,0 +1,177 @@
+"""Odd rows by name: read once more by their digests, and told by key and column, as far as may be.
+
+What may be shown is decided as in comparisons: numbers, dates, labels and ids; texts and documents
+only by their length.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import orjson
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain.integrity import EXAMPLES, Defect
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.shapes import DocumentShape
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.compare.examples import hidden, ids, shown
+from mediatool_assets.flows.integrity.canonical import (
+    ABSENT,
+    BINARY,
+    DATE,
+    Canonical,
+    dumps,
+    key_text,
+    plain,
+)
+from mediatool_assets.flows.integrity.homes import Digest, Home
+from mediatool_assets.flows.integrity.ledger import Kind, Odd
+from mediatool_assets.flows.integrity.reading import (
+    DocumentShare,
+    Found,
+    Lines,
+    Wanted,
+    find_documents,
+    find_raw,
+)
+from mediatool_assets.flows.tasks import in_order
+
+_UUID = 4  # the subtype of binary data that is one
+
+
+def wanted(odd: Iterable[Odd]) -> Wanted:
+    """The rows to be read once more for their names."""
+    digests = frozenset(key for each in odd for key in each.examples)
+    return Wanted(digests, 4 * EXAMPLES * max(1, len(digests)))
+
+
+def lines_of(archive: ArchiveReader, table: Table) -> list[Lines]:
+    """A table of the raw archive in shares."""
+    source, member = ArchiveReader(archive.source), archive.manifest.tables().get(table.name)
+    blocks = archives.shares(member.blocks) if member is not None else ()
+    return [Lines(table, source, tuple(some)) for some in blocks]
+
+
+def rows_of(executor: Executor, lines: Iterable[Lines], home: Home, of: Wanted) -> list[Found]:
+    """The wanted rows of a table; none is read where none is wanted."""
+    shares = [(share, home, of) for share in lines] if of.digests else []
+    with in_order(executor, find_raw, shares) as found:
+        return [row for some in found for row in some]
+
+
+def documents_of(
+    executor: Executor, shares: Iterable[DocumentShare], table: str, of: Wanted
+) -> list[Found]:
+    """The wanted rows of a table as live documents have them."""
+    mine = [(s, table, of) for s in shares if table in set(_tables(s.collection.shape))]
+    with in_order(executor, find_documents, mine if of.digests else []) as found:
+        return [row for some in found for row in some]
+
+
+def _tables(shape: DocumentShape) -> Iterator[str]:
+    yield shape.table.name
+    for added in shape.additions:
+        if added.verb.is_home:
+            yield added.path[0].table.name
+        if added.shape is not None:
+            yield from _tables(added.shape)
+
+
+def named(
+    home: Home, store: str, odd: dict[Kind, Odd], raw: Sequence[Found], there: Sequence[Found]
+) -> tuple[Defect, ...]:
+    """Every example with its key; of a row that differs, each column that does."""
+    ours, theirs = {row[0]: row for row in raw}, {row[0]: row for row in there}
+    return tuple(_named(home, store, odd, ours, theirs))
+
+
+def _named(
+    home: Home,
+    store: str,
+    odd: dict[Kind, Odd],
+    raw: dict[Digest, Found],
+    there: dict[Digest, Found],
+) -> Iterator[Defect]:
+    for what in ("missing", "surplus"):
+        for digest in odd[what].examples:
+            side = raw if what == "missing" else there
+            key = key_of(home, side[digest][1], side[digest][2]) if digest in side else {}
+            yield Defect(what, store, home.table.name, key)
+    for digest in odd["differs"].examples:
+        if digest in raw and digest in there:
+            yield from _differing(home, store, raw[digest], there[digest])
+
+
+def _differing(home: Home, store: str, raw: Found, there: Found) -> Iterator[Defect]:
+    table, key = home.table, key_of(home, raw[1], raw[2])
+    ours, theirs = plain(raw[1]), plain(there[1])
+    for at, name in enumerate(home.names):
+        exact = _exactly(raw[2], there[2], name)
+        if exact is None and dumps([ours[at]]) == dumps([theirs[at]]):
+            continue
+        before, after = exact or (_json(ours[at]), _json(theirs[at]))
+        column, is_id = table.column(name), name in ids(table) | {*home.key}
+        odd_type = exact is None and type(theirs[at]) is str and type(ours[at]) is not str
+        yield Defect(
+            "differs",
+            store,
+            table.name,
+            key,
+            name,
+            expected=shown(column, before, is_id=is_id),
+            found=hidden(after) if odd_type else shown(column, after, is_id=is_id),
+        )
+    linked, odd = theirs[len(home.names) :]
+    if not linked:
+        yield Defect("differs", store, table.name, key, field="(the document that it lies in)")
+    for field in odd:
+        yield Defect("differs", store, table.name, key, field=field)
+
+
+def _exactly(raw: dict[str, Any], there: dict[str, Any], name: str) -> tuple[bytes, bytes] | None:
+    """Both values as lines of JSON have them, where both are lines and they differ."""
+    if name not in raw or name not in there or raw[name] == there[name]:
+        return None
+    return orjson.dumps(raw[name]), orjson.dumps(there[name])
+
+
+def key_of(home: Home, row: Sequence[Any], raw: dict[str, Any]) -> dict[str, msgspec.Raw]:
+    """What finds a row: its table's key, or all that identifies it."""
+    table = home.table
+    key = tuple(name for name in home.key or table.primary_key if name in home.names)
+    values = dict(zip(home.names, plain(list(row)), strict=False))
+    return {
+        name: shown(
+            table.column(name),
+            orjson.dumps(raw[name]) if name in raw else _json(values[name]),
+            is_id=True,
+        )
+        for name in key or home.names
+    }
+
+
+def _json(value: Canonical) -> bytes:
+    """A value as the raw archive would have it, near enough for people."""
+    match value:
+        case [str(kind)] if kind == ABSENT:
+            return b'"(absent)"'
+        case [str(kind), int(milliseconds)] if kind == DATE:
+            return orjson.dumps(_moment(milliseconds))
+        case [str(kind), str(digits)] if kind == f"{BINARY}{_UUID}" and len(digits) == 32:
+            return orjson.dumps(str(UUID(digits)))
+        case [str(kind), _] if kind.startswith("\0"):
+            return orjson.dumps(key_text(value))
+        case _:
+            return dumps(value)
+
+
+def _moment(milliseconds: int) -> str:
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return f"{milliseconds} ms"
+    return moment.isoformat(timespec="milliseconds")

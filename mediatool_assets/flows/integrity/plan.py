@@ -1,0 +1,161 @@
+"""What a report has to ask of one schema and model: homes, references, copies, and their needs."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.resolution import Resolution
+from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.shapes import AddedField, DocumentShape
+from mediatool_assets.flows.integrity.homes import Home, homes
+from mediatool_assets.flows.integrity.reading import Need, Take
+
+Counted = tuple[Literal["unresolved", "orphans"], str]
+"""A fact of the transformed archive, and a name in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A field of documents that is made of other rows; ``slot`` is ``collection.field``."""
+
+    slot: str
+    owner: Table
+    added: AddedField
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Columns of ``owner`` that name rows of ``target``.
+
+    ``declared`` by the database; ``says`` which key or field of the model that is. ``counted``
+    names what the transform counted just these orphans as, if it did: a fact and a name in it.
+    """
+
+    owner: Table
+    columns: tuple[str, ...]
+    target: Table
+    keys: tuple[str, ...]
+    each: bool
+    declared: bool
+    says: str
+    counted: Counted | None = None
+
+    def __str__(self) -> str:
+        columns = ", ".join(self.columns) + "[]" * self.each
+        return f"{self.owner.name}.{columns} -> {self.target.name}.{', '.join(self.keys)}"
+
+
+@dataclass(slots=True)
+class Plan:
+    """All of it, by table where it is of one."""
+
+    homes: dict[str, Home]
+    left_out: dict[str, Home]
+    copies: list[Copy]
+    references: list[Reference]
+    looked_up: dict[tuple[str, tuple[str, ...]], Table] = field(default_factory=dict)
+    needs: dict[str, Need] = field(default_factory=dict)
+
+    def home(self, table: str) -> Home:
+        """The columns of a table that are compared; all of them where it has no document."""
+        return self.homes.get(table) or self.left_out[table]
+
+
+def plan(schema: Schema, resolution: Resolution) -> Plan:
+    """Everything that there is to be checked of these collections."""
+    found = homes(resolution.collections)
+    left_out = {
+        table.name: Home(table, tuple((c.name, None) for c in table.columns), table.primary_key)
+        for table in schema.tables
+        if table.name not in found
+    }
+    made = Plan(found, left_out, [], [*_declared(schema)])
+    for collection in resolution.collections:
+        whole = collection.orphans_of is None
+        _follow(made, collection.name, collection.shape, top=whole)
+    made.references = list({str(r): r for r in reversed(made.references)}.values())[::-1]
+    made.needs = _needs(schema, made)
+    return made
+
+
+def _declared(schema: Schema) -> Iterator[Reference]:
+    tables = {table.name: table for table in schema.tables}
+    for table in schema.tables:
+        for key in table.foreign_keys:
+            if key.table in tables:
+                target = tables[key.table]
+                yield Reference(
+                    table, key.columns, target, key.target_columns, False, True, key.name
+                )
+
+
+def _follow(made: Plan, place: str, shape: DocumentShape, *, top: bool) -> None:
+    for added in shape.additions:
+        slot = f"{place}.{added.field}"
+        owner = shape.table
+        if added.verb.is_home:
+            arrow = added.path[0]
+            counted: Counted | None = (
+                None if added.verb is Verb.EMBED_ONE else ("orphans", arrow.table.name)
+            )
+            if not arrow.each:
+                made.references.append(
+                    Reference(
+                        arrow.table, arrow.keys, owner, arrow.columns, False, False, slot, counted
+                    )
+                )
+        else:
+            made.copies.append(Copy(slot, owner, added))
+            _refer(made, slot, owner, added, top=top)
+        if added.shape is not None:
+            _follow(made, slot, added.shape, top=False)
+
+
+def _refer(made: Plan, slot: str, owner: Table, added: AddedField, *, top: bool) -> None:
+    """The steps of a path that name rows; those of a union or count lead from owners to many."""
+    alone = top and added.verb is Verb.LOOK_UP and len(added.path) == 1
+    for step in added.path:
+        if added.verb is Verb.LOOK_UP or (step.each and step is added.path[-1]):
+            made.looked_up[step.table.name, step.keys] = step.table
+            counted: Counted | None = ("unresolved", slot) if alone else None
+            made.references.append(
+                Reference(
+                    owner, step.columns, step.table, step.keys, step.each, False, slot, counted
+                )
+            )
+        owner = step.table
+
+
+def _needs(schema: Schema, made: Plan) -> dict[str, Need]:
+    """What each table's sheets have to hold for all of the joins."""
+    keys: dict[str, set[str]] = {table.name: set() for table in schema.tables}
+    arrays: dict[str, set[str]] = {table.name: set() for table in schema.tables}
+    takes: dict[str, dict[Take, None]] = {table.name: {} for table in schema.tables}
+
+    def start(owner: Table, columns: Iterable[str], *, each: bool) -> None:
+        (arrays if each else keys)[owner.name].update(columns)
+
+    for table in schema.tables:
+        for unique in table.unique_keys:
+            keys[table.name].update(unique)
+    for reference in made.references:
+        start(reference.owner, reference.columns, each=reference.each)
+        keys[reference.target.name].update(reference.keys)
+    for copy in made.copies:
+        owner = copy.owner
+        for arrow in copy.added.path:
+            start(owner, arrow.columns, each=arrow.each)
+            keys[arrow.table.name].update((*arrow.keys, *arrow.table.primary_key))
+            owner = arrow.table
+        if copy.added.take:
+            takes[owner.name][take_of(copy.added)] = None
+    return {
+        name: Need(tuple(sorted(keys[name])), tuple(sorted(arrays[name])), tuple(takes[name]))
+        for name in keys
+    }
+
+
+def take_of(added: AddedField) -> Take:
+    """What a copy takes of the row that its path finds."""
+    return tuple(part.column.name for part in added.take), added.bare

@@ -1,0 +1,328 @@
+"""What workers read of the raw archive, of a database, and of archives of documents."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bson
+import pyarrow as pa
+from bson.errors import InvalidBSON
+from xxhash import xxh3_64_intdigest
+
+from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
+from mediatool_assets.domain.chunk import Chunk
+from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.manifest import Block
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.shapes import DocumentCollection
+from mediatool_assets.domain.verdict import Share
+from mediatool_assets.flows.integrity.apart import IN_PLACE, NOTHING, Apart
+from mediatool_assets.flows.integrity.canonical import CODEC
+from mediatool_assets.flows.integrity.homes import (
+    DELETED,
+    Digest,
+    Home,
+    Rows,
+    content,
+    digest,
+    parse,
+    taken_text,
+    texts,
+)
+from mediatool_assets.flows.integrity.sheets import COPIES, ROWS, Sheet, Sheets, sheet
+from mediatool_assets.flows.ports import RowReader
+from mediatool_assets.flows.ranges import Range
+
+Take = tuple[tuple[str, ...], bool]
+"""Columns that are copied together, and whether as one bare value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What is asked of a table beside its rows: columns and arrays as keys, and what is copied."""
+
+    keys: tuple[str, ...] = ()
+    arrays: tuple[str, ...] = ()
+    takes: tuple[Take, ...] = ()
+
+    def schema(self) -> pa.Schema:
+        """The columns of its sheets."""
+        return pa.schema(
+            [*ROWS]
+            + [(f"c:{name}", pa.string()) for name in self.keys]
+            + [(f"a:{name}", pa.list_(pa.string())) for name in self.arrays]
+            + [(f"t:{number}", pa.string()) for number in range(len(self.takes))]
+        )
+
+
+@dataclass(slots=True)
+class Read:
+    """What a share came to; ``problem``: why it could not be read to its end.
+
+    ``rows``, ``deleted`` (flagged ones) and ``files`` are by table, ``lost`` by column and kind.
+    """
+
+    fingerprint: Fingerprint = field(default_factory=Fingerprint)
+    rows: Counter[str] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
+    lost: dict[str, Counter[str]] = field(default_factory=dict)
+    files: list[tuple[str, Path]] = field(default_factory=list)
+    copies: list[tuple[str, Path]] = field(default_factory=list)
+    seconds: float = 0
+    problem: str | None = None
+
+    def add(self, other: "Read") -> None:
+        """Take in what another share of the same thing came to."""
+        self.fingerprint += other.fingerprint
+        self.rows += other.rows
+        self.deleted += other.deleted
+        for column, kinds in other.lost.items():
+            self.lost[column] = self.lost.get(column, Counter()) + kinds
+        self.files += other.files
+        self.copies += other.copies
+        self.seconds += other.seconds
+        self.problem = self.problem or other.problem
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Rows of one table as lines of the raw archive's JSON: blocks of it, or a database's chunk."""
+
+    table: Table
+    archive: ArchiveReader | None = None
+    blocks: tuple[Block, ...] = ()
+    reader: RowReader | None = None
+    chunk: Chunk | None = None
+
+    def batches(self) -> Iterator[list[bytes]]:
+        """The lines; raises BadArchive or what the database's reader raises."""
+        if self.archive is not None:
+            yield from (split_lines(content) for content in self.archive.blocks(self.blocks))
+        elif self.reader is not None and self.chunk is not None:
+            yield from self.reader.read(self.table, self.chunk)
+
+
+@dataclass(frozen=True, slots=True)
+class RawShare:
+    """Lines to be read as rows of a home; today's ``share`` of them by value."""
+
+    lines: Lines
+    home: Home
+    need: Need
+    share: Share
+    path: Path
+
+
+def read_raw(share: RawShare) -> Read:
+    """In a worker: every row's key, today's rows by value, and what joins ask of the table."""
+    began, read, table = time.monotonic(), Read(), share.home.table.name
+    rows = Rows(share.home)
+    try:
+        with sheet(share.path, share.need.schema()) as out:
+            for lines in share.lines.batches():
+                read.fingerprint += Fingerprint.of(lines)
+                read.deleted[table] += _digested(share, rows, lines, out)
+                read.rows[table] += len(lines)
+    except BadArchive as error:
+        read.problem = error.problem
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        read.problem = f"{table}: after row {read.rows[table]} of a share one cannot be read"
+        read.problem += f" ({type(error).__name__})"
+    read.files.append((table, share.path))
+    read.lost = {f"{table}.{column}": kinds for column, kinds in rows.lost.items() if kinds}
+    read.seconds = time.monotonic() - began
+    return read
+
+
+def read_exactly(share: RawShare) -> Read:
+    """In a worker: every row's key, and its whole line, in which no microsecond is lost."""
+    read, rows = Read(), Rows(share.home)
+    with sheet(share.path, ROWS) as out:
+        for lines in share.lines.batches():
+            for line in lines:
+                key = digest(share.home.finds(rows.values(parse(line), line)))
+                out.add((*key, xxh3_64_intdigest(line)))
+    read.files.append((share.home.table.name, share.path))
+    return read
+
+
+def _digested(share: RawShare, rows: Rows, lines: list[bytes], out: Sheet) -> int:
+    """Write a batch; returns how many rows are flagged as deleted."""
+    home, need, today = share.home, share.need, share.share
+    table, deleted = home.table, 0
+    keys = [(name, texts(table.column(name))) for name in need.keys]
+    arrays = [(name, texts(table.column(name))) for name in need.arrays]
+    takes = [(_takers(table, columns), bare) for columns, bare in need.takes]
+    for line in lines:
+        raw = parse(line)
+        deleted += raw.get(DELETED) is True
+        row = rows.values(raw, line)
+        key = digest(home.finds(row))
+        cells: list[Any] = [*key, content([*row, *IN_PLACE]) if today.has(key[0]) else 0]
+        cells += [text(raw[name]) for name, text in keys]
+        for name, text in arrays:
+            array = raw[name]
+            cells.append(_each_text(text, array) if type(array) is list else None)
+        cells += [_taken(taker, bare, raw) for taker, bare in takes]
+        out.add(cells)
+    return deleted
+
+
+def _each_text(text: Callable[[Any], str | None], array: list[Any]) -> list[str | None]:
+    """The elements of an array; one that is a list itself matches nothing."""
+    return [None if type(item) is list else text(item) for item in array]
+
+
+def _takers(table: Table, columns: tuple[str, ...]) -> Rows:
+    return Rows(Home(table, tuple((name, None) for name in columns), ()))
+
+
+def _taken(taker: Rows, bare: bool, raw: dict[str, Any]) -> str:
+    """The text of a copy of the row, as documents are to say it."""
+    values = taker.values(raw, b"{" * 999)
+    return NOTHING if bare and values[0] is None else taken_text(values)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentShare:
+    """A range of a live collection, to be taken apart; ``path`` is what its sheets begin with."""
+
+    range: Range
+    collection: DocumentCollection
+    homes: Mapping[str, Home]
+    share: Share
+    path: Path
+
+
+def read_documents(share: DocumentShare) -> Read:
+    """In a worker: the fingerprint of a range, and all that its documents are made of."""
+    began, read = time.monotonic(), Read()
+    rows = Sheets(share.path.with_name(f"{share.path.name}-rows"), ROWS)
+    copies = Sheets(share.path.with_name(f"{share.path.name}-copies"), COPIES)
+    with rows, copies:
+        out = _Written(read, rows, copies, share.share)
+        apart = Apart(share.collection.name, share.collection.shape, share.homes, out)
+        for batch in share.range.read():
+            read.fingerprint += Fingerprint.of(batch)
+            for document in batch:
+                apart.take(decoded(document))
+    read.files = list(rows.paths.items())
+    read.copies = list(copies.paths.items())
+    read.seconds = time.monotonic() - began
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Writes what documents are made of as digests."""
+
+    read: Read
+    rows: Sheets
+    copies: Sheets
+    share: Share
+
+    def row(self, home: Home, key: Digest, values: list[Any]) -> None:
+        """A row of its table."""
+        table = home.table.name
+        self.read.rows[table] += 1
+        if DELETED in home.names:
+            self.read.deleted[table] += values[home.names.index(DELETED)] is True
+        self.rows.add(table, (*key, content(values) if self.share.has(key[0]) else 0))
+
+    def claim(self, slot: str, owner: Digest, says: str) -> None:
+        """A copied field."""
+        if self.share.has(owner[0]):
+            self.copies.add(slot, (*owner, says))
+
+
+def decoded(document: bytes) -> dict[str, Any]:
+    """A document; what cannot be read of it counts as a document without fields."""
+    try:
+        return bson.decode(document, CODEC)
+    except InvalidBSON:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class BlockShare:
+    """Blocks of documents of one collection of an archive."""
+
+    archive: ArchiveReader
+    collection: str
+    blocks: tuple[Block, ...]
+
+
+def read_blocks(share: BlockShare) -> Read:
+    """In a worker: the fingerprint of the documents in some blocks."""
+    began, read = time.monotonic(), Read()
+    try:
+        for data in share.archive.blocks(share.blocks):
+            read.fingerprint += Fingerprint.of(split_documents(data))
+    except BadArchive as error:
+        read.problem = error.problem
+    except ValueError as error:
+        read.problem = f"{share.collection}: {error}"
+    read.seconds = time.monotonic() - began
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Rows to be read once more, with their values, by the digests of their keys."""
+
+    digests: frozenset[Digest]
+    most: int
+
+
+Found = tuple[Digest, list[Any], dict[str, Any]]
+"""A row that was wanted: its values, and its columns as the raw archive has them, if it does."""
+
+
+def find_raw(share: tuple[Lines, Home, Wanted]) -> list[Found]:
+    """In a worker: the wanted rows among some lines; raises BadArchive."""
+    lines, home, wanted = share
+    rows = Rows(home)
+    found: list[Found] = []
+    for batch in lines.batches():
+        for line in batch:
+            raw = parse(line)
+            row = rows.values(raw, line)
+            key = digest(home.finds(row))
+            if key in wanted.digests and len(found) < wanted.most:
+                found.append((key, [*row, *IN_PLACE], raw))
+    return found
+
+
+@dataclass(slots=True)
+class _Finder:
+    table: str
+    wanted: Wanted
+    found: list[Found]
+
+    def row(self, home: Home, key: Digest, values: list[Any]) -> None:
+        """Keep a row if it is wanted."""
+        if home.table.name != self.table or key not in self.wanted.digests:
+            return
+        if len(self.found) < self.wanted.most:
+            self.found.append((key, values, {}))
+
+    def claim(self, slot: str, owner: Digest, says: str) -> None:
+        """Copies are not asked for."""
+
+
+def find_documents(share: tuple[DocumentShare, str, Wanted]) -> list[Found]:
+    """In a worker: the wanted rows of a table within a range of documents."""
+    of, table, wanted = share
+    finder = _Finder(table, wanted, [])
+    apart = Apart(of.collection.name, of.collection.shape, of.homes, finder)
+    for document in _each(of.range.read()):
+        apart.take(decoded(document))
+    return finder.found
+
+
+def _each(batches: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+    return (document for batch in batches for document in batch)
