@@ -46,6 +46,10 @@ def restore(
         Literal["raw", "transformed", "dump"] | None,
         typer.Option("--from", help="The archive: raw for PostgreSQL; transformed, or the dump."),
     ] = None,
+    sanitized: Annotated[
+        bool,
+        typer.Option("--sanitized", help="Its sanitized copy: media_tool_sanitized_V, or mongodb."),
+    ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace what an earlier restore made.")
     ] = False,
@@ -54,7 +58,9 @@ def restore(
     """Restore a version into a new database, read back and compared before it counts.
 
     PostgreSQL: the server of MEDIATOOL_RESTORE_POSTGRES_URL, from the raw archive. MongoDB: that of
-    MEDIATOOL_MONGODB_URL, from the transformed archive or the dump. No database that a restore did
+    MEDIATOOL_MONGODB_URL, from the transformed archive or the dump. With --sanitized it is the
+    version's sanitized copy, for MongoDB transformed by the model on local disk first, and the
+    database has a name that says so. No database that a restore did
     not make is ever replaced. Every restore leaves evidence beside the version.
 
     Examples:
@@ -62,6 +68,7 @@ def restore(
         mediatool restore $(mediatool latest) --to postgres
         mediatool restore 20250621-143000 --to postgres --tables users,accounts --database people
         mediatool restore 20250621-143000 --to mongodb --database scratch --replace
+        mediatool restore 20250621-143000 --to mongodb --sanitized
     """
     wanted = Version.parse(version)
     if to == "postgres" and collections is not None:
@@ -70,14 +77,20 @@ def restore(
         raise Misuse("--tables belongs to --to postgres; name --collections, or leave it out")
     if source is not None and (source == "raw") != (to == "postgres"):
         raise Misuse(f"--from {source} does not go --to {to}; leave --from out")
+    if sanitized and source is not None:
+        raise Misuse("--sanitized is an archive of its own; leave --from out")
     if database == "":
         raise Misuse("--database is empty; name one, or leave it out")
     if to == "postgres":
-        evidence = _to_postgres(wanted, database, _names("--tables", tables), replace)
+        chosen = _names("--tables", tables)
+        evidence = _to_postgres(wanted, database, chosen, replace, sanitized=sanitized)
     else:
-        kind: DocumentKind = "dump" if source == "dump" else "transformed"
         chosen = _names("--collections", collections)
-        evidence = _to_mongodb(wanted, kind, database, chosen, replace)
+        if sanitized:
+            evidence = _sanitized_to_mongodb(wanted, database, chosen, replace)
+        else:
+            kind: DocumentKind = "dump" if source == "dump" else "transformed"
+            evidence = _to_mongodb(wanted, kind, database, chosen, replace)
     if json:
         print_json(evidence)
     else:
@@ -94,19 +107,27 @@ def _names(option: str, text: str | None) -> list[str] | None:
 
 
 def _to_postgres(
-    version: Version, database: str | None, tables: list[str] | None, replace: bool
+    version: Version,
+    database: str | None,
+    tables: list[str] | None,
+    replace: bool,
+    *,
+    sanitized: bool,
 ) -> "Evidence":
-    from mediatool_assets.domain.keys import postgres_database
+    from mediatool_assets.domain.keys import postgres_database, sanitized_postgres_database
     from mediatool_assets.flows.evidence import Request
     from mediatool_assets.flows.restore import restore_postgres
+    from mediatool_assets.flows.sanitized import restore_sanitized_postgres
     from mediatool_assets.stores.postgres import PostgresTarget
 
     own = settings("restore_postgres_url")
     target = PostgresTarget.of(own)
-    name = database or postgres_database(version)
+    own_name = sanitized_postgres_database if sanitized else postgres_database
+    name = database or own_name(version)
+    restoring = restore_sanitized_postgres if sanitized else restore_postgres
 
     def work(objects: "S3Objects", pool: "Executor", progress: "Progress") -> "Restored":
-        return restore_postgres(
+        return restoring(
             objects,
             target,
             pool,
@@ -117,7 +138,8 @@ def _to_postgres(
             progress=progress,
         )
 
-    return _carry_out(own, Request(version, "postgres", name, target.server, account()), work)
+    request = Request(version, "postgres", name, target.server, account())
+    return _carry_out(own, request, work, sanitized=sanitized)
 
 
 def _to_mongodb(
@@ -152,15 +174,48 @@ def _to_mongodb(
     return _carry_out(own, Request(version, "mongodb", name, documents.server, account()), work)
 
 
-def _carry_out(own: "Settings", request: "Request", work: "Restore") -> "Evidence":
-    """Restore a version that is complete, and keep the evidence."""
+def _sanitized_to_mongodb(
+    version: Version, database: str | None, collections: list[str] | None, replace: bool
+) -> "Evidence":
+    from mediatool_assets.domain.keys import sanitized_mongodb_database
+    from mediatool_assets.flows.evidence import Request
+    from mediatool_assets.flows.model_file import load_model
+    from mediatool_assets.flows.sanitized import restore_sanitized_mongodb
+    from mediatool_assets.stores.mongodb import MongoDocuments
+
+    own = settings("mongodb_url")
+    documents, model = MongoDocuments.of(own, database), load_model(own.model)
+
+    def work(objects: "S3Objects", pool: "Executor", progress: "Progress") -> "Restored":
+        return restore_sanitized_mongodb(
+            objects,
+            documents,
+            pool,
+            version,
+            model,
+            database=database,
+            collections=collections,
+            replace=replace,
+            progress=progress,
+        )
+
+    name = database or sanitized_mongodb_database(version)
+    request = Request(version, "mongodb", name, documents.server, account())
+    return _carry_out(own, request, work, sanitized=True)
+
+
+def _carry_out(
+    own: "Settings", request: "Request", work: "Restore", *, sanitized: bool = False
+) -> "Evidence":
+    """Restore a version that is complete, or a copy that is there, and keep the evidence."""
     from mediatool_assets.flows import catalog
     from mediatool_assets.flows.evidence import recorded
     from mediatool_assets.flows.pool import worker_pool
     from mediatool_assets.stores.s3 import S3Objects
 
     objects = S3Objects.of(own)
-    catalog.read(objects, request.version)  # raises NotFound for one that is not complete
+    if not sanitized:  # a copy may lie in a bucket of its own, where no version is
+        catalog.read(objects, request.version)  # raises NotFound for one that is not complete
     task = f"restoring {request.version} to {request.database}"
     with working(task) as progress, worker_pool(own.workers) as pool:
         restoring = partial(work, objects, pool, progress)

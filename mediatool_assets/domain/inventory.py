@@ -19,7 +19,7 @@ class FoundDatabase:
 
     ``made``: when it was begun or restored, None where nobody knows. ``ours``: whether it is known
     to come from this bucket; ``archive`` is the URI that it says it was loaded from. ``busy``: who
-    uses it right now, in words.
+    uses it right now, in words. ``sanitized``: it is of a sanitized copy, as its name says.
     """
 
     server: Literal["mongodb", "postgres"]
@@ -30,6 +30,7 @@ class FoundDatabase:
     ours: bool = True
     busy: str | None = None
     archive: str | None = None
+    sanitized: bool = False
 
 
 @dataclass(frozen=True, slots=True)

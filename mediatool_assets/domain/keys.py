@@ -9,6 +9,10 @@ Kind = Literal["raw", "transformed", "dump", "sanitized"]
 Report = Literal["daily-metrics-comparison", "data-integrity-report", "version-comparison"]
 """What is written on each day, as JSON with an HTML twin."""
 
+SANITIZED_POSTGRES = "media_tool_sanitized_"
+SANITIZED_MONGODB = "mediatool_sanitized_"
+"""What the names of databases of sanitized copies begin with: never those of a version itself."""
+
 METADATA_PREFIX = "postgres-exports/metadata/"
 REPORTS_PREFIX = "comparison-reports/"
 REGISTRY_KEY = METADATA_PREFIX + "mongodb-versions.json"
@@ -56,3 +60,13 @@ def postgres_database(version: Version) -> str:
 def mongodb_database(version: Version) -> str:
     """The name of the MongoDB database of a version."""
     return f"mediatool_{version}"
+
+
+def sanitized_postgres_database(version: Version) -> str:
+    """The name of the PostgreSQL database that a version's sanitized copy is restored to."""
+    return f"{SANITIZED_POSTGRES}{version}"
+
+
+def sanitized_mongodb_database(version: Version) -> str:
+    """The name of the MongoDB database that a version's sanitized copy is loaded into."""
+    return f"{SANITIZED_MONGODB}{version}"

@@ -66,6 +66,11 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     facts: dict[str, object] = {}
 
     @property
+    def is_sanitized(self) -> bool:
+        """Whether it is a sanitized copy, or was made of one."""
+        return "sanitized" in (self.kind, self.source.get("kind"))
+
+    @property
     def rows(self) -> int:
         """Rows or documents in all members."""
         return sum(member.rows for member in self.members)

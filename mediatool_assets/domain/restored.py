@@ -21,7 +21,8 @@ class Marker(
 
     ``tables`` names the restored ones where they are not all: such a database is a part, and not
     ``complete``. ``left_out`` names the foreign keys that a part cannot hold. ``content`` is what
-    ``content_of`` says of the raw archive, where all that it holds was restored.
+    ``content_of`` says of the raw archive, where all that it holds was restored. ``sanitized``
+    where that was a sanitized copy.
     """
 
     version: str
@@ -30,6 +31,7 @@ class Marker(
     tables: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     content: str = ""
+    sanitized: bool = False
 
     @classmethod
     def read(cls, comment: str | None) -> "Marker | None":

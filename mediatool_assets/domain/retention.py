@@ -88,7 +88,7 @@ class _Decider:
         self._last = {max(found.complete, default=None), max(daily, default=None)}
         self._newest: dict[str, Version] = {}
         for each in found.databases:
-            if each.state == "complete":
+            if each.state == "complete" and not each.sanitized:
                 newest = self._newest.get(each.server, each.version)
                 self._newest[each.server] = max(newest, each.version)
         self._generations = {
@@ -98,6 +98,7 @@ class _Decider:
                     for each in found.databases
                     if each.server == server
                     and each.state == "complete"
+                    and not each.sanitized
                     and found.complete.get(each.version) == "daily_backup"
                 ),
                 policy,
@@ -110,6 +111,8 @@ class _Decider:
         return Decision(found.server, found.name, found.version, keep, reason)
 
     def _of_database(self, found: FoundDatabase) -> tuple[bool, str]:
+        if found.sanitized:
+            return self._of_sanitized(found)
         if (reason := self._hold(found)) is not None:
             return True, reason
         if found.state == "unfinished":
@@ -122,14 +125,18 @@ class _Decider:
 
     def _hold(self, found: FoundDatabase) -> str | None:
         """Why the database stays, whatever its age."""
-        if found.state == "foreign":
-            return "no load or restore made it; only you may drop it"
-        if found.busy is not None:
-            return found.busy
+        if (reason := self._use(found)) is not None:
+            return reason
         if (reason := self._protection(found.version)) is not None:
             return reason
         newest = found.state == "complete" and self._newest[found.server] == found.version
         return "the newest complete database of its server" if newest else None
+
+    def _use(self, found: FoundDatabase) -> str | None:
+        """Whose the database is, if it is not for retention to drop."""
+        if found.state == "foreign":
+            return "no load or restore made it; only you may drop it"
+        return found.busy
 
     def _of_unfinished(self, found: FoundDatabase) -> tuple[bool, str]:
         age = self._age(found.made or found.version.moment)
@@ -145,6 +152,17 @@ class _Decider:
         if not found.ours:
             return True, "its version is not in this bucket, and nothing says that it ever was"
         return False, f"its version has no metadata in the bucket and is {_days(age)} old"
+
+    def _of_sanitized(self, found: FoundDatabase) -> tuple[bool, str]:
+        """A database of a copy: it is no version's newest, and goes as old copies go."""
+        reason = self._use(found) or self._found.protected.get(found.version)
+        if reason is not None:
+            return True, reason
+        if found.state == "unfinished":
+            return self._of_unfinished(found)
+        age, limit = self._age(found.made or found.version.moment), self._policy.sanitized_days
+        reason = f"made of a sanitized copy {_days(age)} ago; kept for {limit}"
+        return age < timedelta(days=limit), reason
 
     def _grace(self, found: FoundDatabase) -> str | None:
         """Why a database stays that somebody restored lately, whatever its version's age."""

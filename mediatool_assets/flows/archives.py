@@ -11,7 +11,7 @@ from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.manifest import Block, Manifest
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.ports import ArchiveStore
 
 _RANGE_BYTES = 8 << 20
 _SHARE_BYTES = 1 << 24  # of rows: 2 workers end together within a tenth of a second of work
@@ -28,7 +28,7 @@ class Archived:
 
 
 def publish(
-    objects: ObjectStore, kind: Kind, version: Version, write: Callable[[ArchiveWriter], Manifest]
+    objects: ArchiveStore, kind: Kind, version: Version, write: Callable[[ArchiveWriter], Manifest]
 ) -> Archived:
     """Stream an archive into its key; on any error nothing is left there.
 
@@ -40,16 +40,16 @@ def publish(
     return Archived(objects.uri(key), objects.open(key).size, manifest)
 
 
-def find(objects: ObjectStore, kind: Kind, version: Version) -> Archived | None:
+def find(objects: ArchiveStore, kind: Kind, version: Version) -> Archived | None:
     """The version's archive if it is there; objects appear only whole, so that it is complete."""
     key = archive_key(kind, version)
-    info = objects.head(key)
-    if info is None:
+    if objects.head(key) is None:
         return None
-    return Archived(objects.uri(key), info.size, reader(objects, kind, version).manifest)
+    archive = reader(objects, kind, version)
+    return Archived(objects.uri(key), archive.source.size, archive.manifest)
 
 
-def reader(objects: ObjectStore, kind: Kind, version: Version) -> ArchiveReader:
+def reader(objects: ArchiveStore, kind: Kind, version: Version) -> ArchiveReader:
     """The version's archive, to read from; raises NotFound, BadArchive where it is another's."""
     archive = ArchiveReader(objects.open(archive_key(kind, version)))
     expect(archive, kind, version)

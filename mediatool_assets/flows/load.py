@@ -19,11 +19,11 @@ from mediatool_assets.domain.errors import (
     NotFound,
 )
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, silent
+from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress, silent
 from mediatool_assets.flows.ranges import Range, ranges
 from mediatool_assets.flows.tasks import in_order
 
@@ -48,7 +48,7 @@ class Loaded:
 
 
 def load(  # noqa: PLR0913  # the signature that every caller agreed on
-    objects: ObjectStore,
+    objects: ArchiveStore,
     documents: DocumentStore,
     executor: Executor,
     version: Version,
@@ -68,8 +68,11 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     read to its end and found whole. With ``collections`` these alone are loaded, and what was
     loaded does not count as complete. Raises CheckFailed, NotFound, BadArchive, Unreachable.
     """
-    database = mongodb_database(version) if database is None else database
     archive = archives.reader(objects, kind, version)
+    sanitized = archive.manifest.is_sanitized
+    if database is None:
+        own = sanitized_mongodb_database if sanitized else mongodb_database
+        database = own(version)
     members = _chosen(archive, collections)
     wanted = [metadata_of(archive, name, member) for name, member in members.items()]
     if documents.marker(database) is not None:
@@ -96,6 +99,8 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     )
     complete = members.keys() == archive.manifest.collections().keys()
     marker = {"_id": claim["_id"], "archive": archive.source.name, **_content(result)}
+    if sanitized:
+        marker["sanitized"] = True
     documents.mark(database, claim, marker, complete=complete)
     return result
 

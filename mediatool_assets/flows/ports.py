@@ -173,8 +173,17 @@ class DocumentStore(Protocol):
 class RowWriter(Protocol):
     """Writes rows in a worker, into the database of a restoration."""
 
-    def copy(self, schema: str, table: Table, lines: Iterable[bytes]) -> int:
-        """Lines of COPY's text format, each with its newline: all of them or none; counts them."""
+    def copy(self, schema: str, table: Table, lines: Iterable[bytes], *, whole: bool) -> int:
+        """Lines of COPY's text format, each with its newline: all of them or none; counts them.
+
+        ``whole`` says that they are all of the table's, which is emptied first.
+        """
+
+    def run(self, statements: Mapping[str, str]) -> None:
+        """Execute statements by what they make, in order; raises CheckFailed naming that."""
+
+    def settle(self, schema: str) -> None:
+        """Gather statistics, and fill materialized views."""
 
 
 class Restoration(Protocol):
@@ -187,8 +196,8 @@ class Restoration(Protocol):
     def run(self, statements: Mapping[str, str]) -> None:
         """Execute statements by what they make, in order; raises CheckFailed naming that."""
 
-    def settle(self, schema: Schema) -> None:
-        """Put its sequences where they stood, gather statistics, fill materialized views."""
+    def set_sequences(self, schema: Schema) -> None:
+        """Put its sequences where they stood."""
 
     def source(self, schema: str) -> Source:
         """What has been restored, to be read as a source is."""

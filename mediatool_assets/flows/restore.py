@@ -20,7 +20,12 @@ from mediatool_assets.domain.errors import (
     NotFound,
     Refused,
 )
-from mediatool_assets.domain.keys import mongodb_database, postgres_database
+from mediatool_assets.domain.keys import (
+    mongodb_database,
+    postgres_database,
+    sanitized_mongodb_database,
+    sanitized_postgres_database,
+)
 from mediatool_assets.domain.manifest import Block, Manifest
 from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.schema import Schema, Table
@@ -29,8 +34,8 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.load import DocumentKind, load
 from mediatool_assets.flows.ports import (
+    ArchiveStore,
     DocumentStore,
-    ObjectStore,
     Progress,
     RowWriter,
     Target,
@@ -56,7 +61,7 @@ class Restored:
 
 
 def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; the rest is optional
-    objects: ObjectStore,
+    objects: ArchiveStore,
     target: Target,
     executor: Executor,
     version: Version,
@@ -68,16 +73,22 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
 ) -> Restored:
     """Restore the version's raw archive into ``database``, by default ``media_tool_{version}``.
 
+    A sanitized copy in its place goes to ``media_tool_sanitized_{version}``, and never to the name
+    of a version, as no version goes to the name of a copy.
+
     Tables first, then rows, then keys, indexes and all else that pg_dump puts after the data; then
     every row is read back as an export reads it and compared with the manifest, and the structure
     with ``schema.json``; only then the database gets its marker and its name. Of ``tables`` alone,
     all tables are made and these are filled. Raises AlreadyExists, Refused, NotFound, Misuse,
     BadArchive, CheckFailed, Unreachable; then nothing was left.
     """
-    run = _Restore(archives.reader(objects, "raw", version), executor, progress)
+    archive = archives.reader(objects, "raw", version)
+    run = _Restore(archive, executor, progress)
     run.choose(tables)
     run.check_server(target)
-    name = _own_name(database, postgres_database(version))
+    sanitized = archive.manifest.is_sanitized
+    own = sanitized_postgres_database(version) if sanitized else postgres_database(version)
+    name = _own_name(database, own)
     with target.restoration(name, replace=replace) as work:
         work.run(_statements(run.script.before))
         run.copy(work.writer)
@@ -96,6 +107,7 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
                 tables=tuple(rows) if run.part else (),
                 left_out=run.left_out,
                 content=run.content,
+                sanitized=sanitized,
             )
         )
     return Restored(name, rows, run.part, run.left_out)
@@ -112,7 +124,7 @@ def restored(target: Target, manifest: Manifest) -> Restored | None:
 
 
 def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
-    objects: ObjectStore,
+    objects: ArchiveStore,
     documents: DocumentStore,
     executor: Executor,
     version: Version,
@@ -129,23 +141,26 @@ def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
     ``collections`` these alone are there, and the database does not count as complete. Raises as
     ``load`` does.
     """
-    archives.reader(objects, kind, version).check_tar()
+    archive = archives.reader(objects, kind, version)
+    archive.check_tar()
+    sanitized = archive.manifest.is_sanitized
+    own = sanitized_mongodb_database(version) if sanitized else mongodb_database(version)
     loaded = load(
         objects,
         documents,
         executor,
         version,
         kind=kind,
-        database=_own_name(database, mongodb_database(version)),
+        database=_own_name(database, own),
         collections=collections,
         replace=replace,
         progress=progress,
     )
-    whole = archives.reader(objects, kind, version).manifest.collections()
+    whole = archive.manifest.collections()
     return Restored(loaded.database, loaded.documents, part=loaded.documents.keys() != whole.keys())
 
 
-_OF_A_VERSION = re.compile(r"media_?tool_[0-9]{8}-[0-9]{6}")
+_OF_A_VERSION = re.compile(r"media_?tool_(?:sanitized_)?[0-9]{8}-[0-9]{6}")
 
 
 def _own_name(asked: str | None, own: str) -> str:

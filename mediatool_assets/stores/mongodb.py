@@ -39,7 +39,7 @@ from mediatool_assets.stores.mongodb_errors import PLAIN, identity, refusal, ser
 MARKER = "_mediatool_version"
 """The collection of the marker; no collection of a version can have this name."""
 
-_OURS = re.compile(r"mediatool_\d{8}-\d{6}")
+_OURS = re.compile(r"mediatool_(?:sanitized_)?\d{8}-\d{6}")
 _SYSTEM = frozenset({"admin", "config", "local"})
 _REQUEST_MS = 1_800_000  # for one request: building an index on the largest collection
 _LARGEST = 16 << 20  # bytes of a document: mongod's maxBsonObjectSize in every version

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from mediatool_assets.domain.inventory import DatabaseState, FoundDatabase
+from mediatool_assets.domain.keys import SANITIZED_MONGODB
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.mongodb import MongoDocuments
 
@@ -27,7 +28,9 @@ class MongoDatabases:
     def databases(self) -> Iterator[FoundDatabase]:
         """The databases of versions, in order of name."""
         for name in self.documents.names():
-            if (version := Version.of_name(name, _PREFIX)) is not None:
+            sanitized = name.startswith(SANITIZED_MONGODB)
+            prefix = SANITIZED_MONGODB if sanitized else _PREFIX
+            if (version := Version.of_name(name, prefix)) is not None:
                 label = self.documents.label(name)
                 began = (label or {}).get("began")
                 archive = (label or {}).get("archive")
@@ -38,6 +41,7 @@ class MongoDatabases:
                     _state(label),
                     made=began if isinstance(began, datetime) else None,
                     archive=archive if isinstance(archive, str) else None,
+                    sanitized=sanitized,
                 )
 
     def remove(self, database: str) -> None:

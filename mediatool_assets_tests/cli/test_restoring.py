@@ -114,6 +114,9 @@ def test_parts_go_under_a_name_of_their_own(mediatool: Run, made: Made) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
+        (["--to", "mongodb", "--sanitized"], 3, "mediatool sanitize --input"),
+        (["--to", "postgres", "--sanitized"], 3, "mediatool sanitize --input"),
+        (["--to", "mongodb", "--sanitized", "--from", "dump"], 2, "leave --from out"),
         (["--to", "postgres", "--tables", "nobody"], 3, "nobody"),
         (["--to", "mongodb", "--collections", "nobody"], 3, "nobody"),
         (["--to", "postgres", "--database", "postgres", "--replace"], 5, "no restore made it"),

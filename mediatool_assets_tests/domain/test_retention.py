@@ -58,6 +58,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
             made=draw(st.none() | MINUTES.map(before)),
             ours=draw(st.booleans()),
             busy=draw(st.sampled_from([None, None, None, "2 sessions use it"])),
+            sanitized=draw(st.sampled_from([False, False, False, True])),
         )
         for version in versions
         for server in ("mongodb", "postgres")
@@ -106,16 +107,19 @@ def test_everything_has_one_decision_and_its_reason(found: Inventory, policy: Po
 def test_what_must_stay_stays(found: Inventory, policy: Policy) -> None:
     """The last complete version, what is pinned, locked, in use or not ours is never dropped."""
     dropped = [d for d in decide(found, policy, NOW) if not d.keep]
-    of_versions = {d.version for d in dropped if d.kind != "sanitized"}
+    copied = {d.name for d in found.databases if d.sanitized}
+    of_versions = {d.version for d in dropped if d.kind != "sanitized" and d.name not in copied}
     assert of_versions.isdisjoint({max(found.complete, default=None)})
     assert of_versions.isdisjoint(found.protected)
     assert of_versions.isdisjoint(found.locked)
     names = {d.name for d in dropped}
+    assert {d.version for d in dropped if d.name in copied}.isdisjoint(found.protected)
     untouchable = (d for d in found.databases if d.state == "foreign" or d.busy)
     assert names.isdisjoint(d.name for d in untouchable)
     assert names.isdisjoint(c.key for c in found.copies if c.lock)
     for server in ("mongodb", "postgres"):
-        whole = [d for d in found.databases if (d.server, d.state) == (server, "complete")]
+        own = [d for d in found.databases if not d.sanitized]
+        whole = [d for d in own if (d.server, d.state) == (server, "complete")]
         newest = max(whole, key=lambda d: d.version, default=None)
         assert newest is None or newest.name not in names
 
@@ -192,6 +196,27 @@ def test_a_database_without_metadata(found: FoundDatabase, keep: bool, reason: s
     (decision, _) = decide(Inventory({}, {}, {}, (found, newer)), Policy(), NOW)
     assert decision.keep is keep
     assert reason in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("found", "keep", "reason"),
+    [
+        (database(90, made=NOW - timedelta(days=29), sanitized=True), True, "kept for 30"),
+        (database(90, made=NOW - timedelta(days=30), sanitized=True), False, "30 days ago"),
+        (database(90, "part", made=NOW - timedelta(days=31), sanitized=True), False, "31 days"),
+        (database(90, "foreign", sanitized=True), True, "no load or restore made it"),
+        (database(90, busy="1 session", sanitized=True), True, "1 session"),
+        (database(2, "unfinished", sanitized=True), False, "never finished"),
+        (database(3), True, "the newest complete database of its server"),
+    ],
+)
+def test_a_database_of_a_copy(found: FoundDatabase, keep: bool, reason: str) -> None:
+    """It goes as copies go; a newer one never makes a version's own database an older one."""
+    newer = database(0, sanitized=True)
+    (decision, other) = decide(Inventory({}, {}, {}, (found, newer)), Policy(), NOW)
+    assert decision.keep is keep
+    assert reason in decision.reason
+    assert "newest" not in other.reason
 
 
 @pytest.mark.parametrize(("age", "keep"), [(6.9, True), (7, False)])

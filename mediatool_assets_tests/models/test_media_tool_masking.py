@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain.keys import archive_key, postgres_database
+from mediatool_assets.domain.keys import archive_key, sanitized_postgres_database
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
@@ -105,8 +105,8 @@ def test_the_sanitized_demo_source_is_as_good_as_the_original(
 
 
 def postgres_database_of(database: str) -> str:
-    """The name, which is the version's."""
-    assert database == postgres_database(VERSION)
+    """The name, which says that it is of a sanitized copy."""
+    assert database == sanitized_postgres_database(VERSION)
     return database
 
 

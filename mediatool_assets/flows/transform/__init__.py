@@ -25,7 +25,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.dump import metadata_json
-from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+from mediatool_assets.flows.ports import ArchiveStore, Progress, silent
 from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import cuts
@@ -40,7 +40,7 @@ __all__ = ["transform"]
 
 
 def transform(  # noqa: PLR0913  # the signature that every caller agreed on
-    objects: ObjectStore,
+    objects: ArchiveStore,
     executor: Executor,
     version: Version,
     model: Model,
@@ -62,6 +62,8 @@ def transform(  # noqa: PLR0913  # the signature that every caller agreed on
         "raw": hashlib.sha256(msgspec.json.encode(raw)).hexdigest(),
         "model": hashlib.sha256(repr(model).encode()).hexdigest(),
     }
+    if raw.is_sanitized:
+        source["kind"] = "sanitized"
     present = archives.find(objects, "transformed", version)
     if present is not None:
         if present.manifest.source != source:

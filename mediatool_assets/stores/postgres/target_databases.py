@@ -8,6 +8,7 @@ from psycopg import errors, sql
 
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.inventory import DatabaseState, FoundDatabase
+from mediatool_assets.domain.keys import SANITIZED_POSTGRES
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.settings import Settings, Url
 from mediatool_assets.domain.version import Version
@@ -47,10 +48,18 @@ class PostgresDatabases:
         """The databases of versions, and what restores of them left, in order of name."""
         with session(self.url, doing="list databases") as connection:
             for name, comment, sessions in connection.execute(_DATABASES).fetchall():
-                version = Version.of_name(name.removesuffix(WORKING), _PREFIX)
+                sanitized = name.startswith(SANITIZED_POSTGRES)
+                prefix = SANITIZED_POSTGRES if sanitized else _PREFIX
+                version = Version.of_name(name.removesuffix(WORKING), prefix)
                 if version is not None:
-                    busy = _busy(connection, name, sessions)
-                    yield FoundDatabase("postgres", name, version, _state(name, comment), busy=busy)
+                    yield FoundDatabase(
+                        "postgres",
+                        name,
+                        version,
+                        _state(name, comment),
+                        busy=_busy(connection, name, sessions),
+                        sanitized=sanitized,
+                    )
 
     def remove(self, database: str) -> None:
         """Remove a database of a version; raises CheckFailed where somebody is in it."""

@@ -1,0 +1,139 @@
+"""A version's sanitized copy in the place of its raw archive, for whatever reads that."""
+
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mediatool_assets.archive.reader import Bytes, LocalFile
+from mediatool_assets.archive.writer import Sink
+from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import (
+    ArchiveStore,
+    DocumentStore,
+    Progress,
+    Target,
+    silent,
+)
+from mediatool_assets.flows.restore import Restored, restore_mongodb, restore_postgres
+from mediatool_assets.flows.sanitize.places import Folder
+from mediatool_assets.flows.transform import transform
+
+
+@dataclass(frozen=True)
+class _Made(LocalFile):
+    """A file that was made of an object, and is known by its name."""
+
+    of: str = ""
+
+    @property
+    def name(self) -> str:
+        """The object's URI."""
+        return self.of
+
+
+@dataclass(frozen=True, slots=True)
+class SanitizedCopy:
+    """An ArchiveStore of one version: its raw archive is the copy, and the rest lies in ``folder``.
+
+    So the flows that read a raw archive read the copy, and what they make of it reaches no bucket.
+    """
+
+    objects: ArchiveStore
+    version: Version
+    folder: Path = field(repr=False)
+
+    def uri(self, key: str) -> str:  # noqa: ARG002  # one archive stands for all of the version's
+        """Where the copy lies, whatever was made of it."""
+        return self.objects.uri(archive_key("sanitized", self.version))
+
+    def head(self, key: str) -> object | None:
+        """None where it is not there."""
+        if self._is_raw(key):
+            return self.objects.head(archive_key("sanitized", self.version))
+        return Folder(self.folder).head(Path(key).name)
+
+    def open(self, key: str) -> Bytes:
+        """The copy, or what was made of it; raises NotFound."""
+        if self._is_raw(key):
+            try:
+                return self.objects.open(archive_key("sanitized", self.version))
+            except NotFound as error:
+                raise NotFound(
+                    f"{self.uri(key)} is not there; make it with `mediatool sanitize --input "
+                    f"{self.version} --output s3://BUCKET`"
+                ) from error
+        return _Made(self.folder / Path(key).name, self.uri(key))
+
+    def create(self, key: str) -> AbstractContextManager[Sink]:
+        """Write into the folder; raises AlreadyExists."""
+        return Folder(self.folder).create(Path(key).name)
+
+    def _is_raw(self, key: str) -> bool:
+        return key == archive_key("raw", self.version)
+
+
+def restore_sanitized_postgres(  # noqa: PLR0913  # as for a restore
+    objects: ArchiveStore,
+    target: Target,
+    executor: Executor,
+    version: Version,
+    *,
+    database: str | None = None,
+    tables: Iterable[str] | None = None,
+    replace: bool = False,
+    progress: Progress = silent,
+) -> Restored:
+    """Restore the version's sanitized copy, by default into ``media_tool_sanitized_{version}``.
+
+    As ``restore_postgres`` restores a raw archive, and raises.
+    """
+    with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+        return restore_postgres(
+            SanitizedCopy(objects, version, Path(folder)),
+            target,
+            executor,
+            version,
+            database=database,
+            tables=tables,
+            replace=replace,
+            progress=progress,
+        )
+
+
+def restore_sanitized_mongodb(  # noqa: PLR0913  # as for a restore
+    objects: ArchiveStore,
+    documents: DocumentStore,
+    executor: Executor,
+    version: Version,
+    model: Model,
+    *,
+    database: str | None = None,
+    collections: Iterable[str] | None = None,
+    replace: bool = False,
+    progress: Progress = silent,
+) -> Restored:
+    """Transform the version's sanitized copy by the model on local disk, and load what it makes.
+
+    By default into ``mediatool_sanitized_{version}``. Raises as ``transform`` and ``load`` do.
+    """
+    with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+        copy = SanitizedCopy(objects, version, Path(folder))
+        scratch = Path(folder, "scratch")
+        scratch.mkdir()
+        transform(copy, executor, version, model, scratch, progress=progress)
+        return restore_mongodb(
+            copy,
+            documents,
+            executor,
+            version,
+            database=database,
+            collections=collections,
+            replace=replace,
+            progress=progress,
+        )

@@ -1,0 +1,178 @@
+"""A sanitized copy in databases of its own: all relations intact, and taken for no version."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import boto3
+import psycopg
+import pytest
+from psycopg import sql
+from pymongo import MongoClient
+
+from mediatool_assets.domain.errors import Refused
+from mediatool_assets.domain.keys import (
+    archive_key,
+    mongodb_database,
+    postgres_database,
+    sanitized_mongodb_database,
+    sanitized_postgres_database,
+)
+from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.restore import restore_mongodb, restore_postgres
+from mediatool_assets.flows.sanitize import SHIPPED_RULES, Published, load_rules, sanitize
+from mediatool_assets.flows.sanitized import restore_sanitized_mongodb, restore_sanitized_postgres
+from mediatool_assets.flows.transform import transform
+from mediatool_assets.seed import seed
+from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb_retention import MongoDatabases
+from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
+from mediatool_assets.stores.s3 import S3Objects
+
+VERSION = Version(datetime(2004, 2, 3, 4, 5, 6, tzinfo=UTC))
+KEY = MaskingKey(bytes(i * 37 % 256 for i in range(32)))
+MODEL = load_model(SHIPPED_MODEL)
+OWNERS = """
+    SELECT count(*), count(u.id), count(*) FILTER (WHERE u.email LIKE '%%@masked.example.com')
+    FROM media_tool.campaigns c LEFT JOIN media_tool.users u ON u.zoho_user_id = c.owner_user_id
+"""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A version of the demo source and its sanitized copy, in one bucket of real servers."""
+
+    objects: S3Objects
+    target: PostgresTarget
+    documents: MongoDocuments
+    published: Published
+    server: str
+    source: str
+    executor: Executor
+
+
+@pytest.fixture(scope="module")
+def copied(
+    stack: Stack, pool: Executor, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Copied]:
+    """Exported, transformed and sanitized once; every database that was made of it is dropped."""
+    bucket, scratch = f"test-{uuid4().hex[:12]}", tmp_path_factory.mktemp("scratch")
+    boto3.client("s3", endpoint_url=stack.environment["MEDIATOOL_S3_ENDPOINT_URL"]).create_bucket(
+        Bucket=bucket
+    )
+    settings = Settings.parse(stack.environment | {"MEDIATOOL_S3_BUCKET": bucket})
+    objects = S3Objects.of(settings)
+    server = stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]
+    name = f"test_{uuid4().hex[:12]}"
+    source = server.rpartition("/")[0] + f"/{name}"
+    made = [name, postgres_database(VERSION), sanitized_postgres_database(VERSION)]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        seed(source, scale=0.002, full=False, day=0, schema="media_tool")
+        export(PostgresSource(source, "media_tool"), objects, pool, VERSION, scratch)
+        transform(objects, pool, VERSION, MODEL, scratch)
+        published = sanitize(
+            objects.open(archive_key("raw", VERSION)),
+            objects,
+            archive_key("sanitized", VERSION),
+            pool,
+            load_rules(SHIPPED_RULES),
+            KEY,
+            scratch,
+            model=MODEL,
+        )
+        documents = MongoDocuments.of(settings)
+        target = PostgresTarget.of(settings)
+        yield Copied(objects, target, documents, published, server, source, pool)
+        for database in made:
+            query = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            connection.execute(query.format(sql.Identifier(database)))
+    for database in (mongodb_database(VERSION), sanitized_mongodb_database(VERSION)):
+        documents.drop(database)
+
+
+def test_postgres_has_every_row_and_every_relation(copied: Copied) -> None:
+    """Under a name that says so; owners are found as before, and none by an address of theirs."""
+    made = restore_sanitized_postgres(
+        copied.objects, copied.target, copied.executor, VERSION, replace=True
+    )
+    assert made.database == f"media_tool_sanitized_{VERSION}"
+    assert made.rows == copied.published.report.rows
+    with (
+        psycopg.connect(copied.source) as before,
+        psycopg.connect(copied.server.rpartition("/")[0] + f"/{made.database}") as after,
+    ):
+        campaigns, owned, _ = before.execute(OWNERS).fetchone() or ()
+        assert after.execute(OWNERS).fetchone() == (campaigns, owned, owned)
+        assert owned
+    marker = copied.target.marker(made.database)
+    assert marker is not None
+    assert marker.sanitized
+    found = {d.name: d for d in PostgresDatabases(copied.target.url).databases()}
+    assert (found[made.database].sanitized, found[made.database].state) == (True, "complete")
+
+
+def test_mongodb_is_transformed_and_loaded(copied: Copied) -> None:
+    """References lead where they led; nothing of it reaches the bucket, and a marker says what."""
+    before = [info.key for info in copied.objects.list("")]
+    made = restore_sanitized_mongodb(
+        copied.objects, copied.documents, copied.executor, VERSION, MODEL, replace=True
+    )
+    assert made.database == f"mediatool_sanitized_{VERSION}"
+    assert [info.key for info in copied.objects.list("")] == before
+    loaded = restore_mongodb(copied.objects, copied.documents, copied.executor, VERSION)
+    assert loaded.database == mongodb_database(VERSION)
+    assert loaded.rows == made.rows
+    owned = {"team.owner.email": {"$type": "string"}}
+    masked = {"team.owner.email": {"$regex": "@masked[.]example[.]com$"}}
+    with MongoClient[dict[str, object]](copied.documents.url) as client:
+        campaigns = client[made.database]["campaigns"]
+        count = client[loaded.database]["campaigns"].count_documents(owned)
+        assert campaigns.count_documents(owned) == campaigns.count_documents(masked) == count > 0
+    marker = copied.documents.marker(made.database)
+    assert marker is not None
+    assert marker["sanitized"] is True
+    assert marker["archive"] == copied.published.uri
+    found = {d.name: d for d in MongoDatabases(copied.documents).databases()}
+    assert found[made.database].sanitized
+    assert not found[loaded.database].sanitized
+
+
+@pytest.mark.parametrize("name", [postgres_database(VERSION), f"media_tool_{'2' * 8}-{'0' * 6}"])
+def test_a_copy_never_has_the_name_of_a_version(copied: Copied, name: str) -> None:
+    """Its own version's or another's: refused, and nothing is made."""
+    with pytest.raises(Refused, match=r"leave --database out for media_tool_sanitized_"):
+        restore_sanitized_postgres(
+            copied.objects, copied.target, copied.executor, VERSION, database=name
+        )
+    assert copied.target.marker(name) is None
+
+
+def test_a_version_never_has_the_name_of_a_copy(copied: Copied) -> None:
+    """What is not sanitized cannot be put where a sanitized copy is looked for."""
+    with pytest.raises(Refused, match="is the name of another version's database"):
+        restore_postgres(
+            copied.objects,
+            copied.target,
+            copied.executor,
+            VERSION,
+            database=sanitized_postgres_database(VERSION),
+            replace=True,
+        )
+    with pytest.raises(Refused, match="is the name of another version's database"):
+        restore_mongodb(
+            copied.objects,
+            copied.documents,
+            copied.executor,
+            VERSION,
+            database=sanitized_mongodb_database(VERSION),
+            replace=True,
+        )
