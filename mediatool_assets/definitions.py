@@ -4,6 +4,7 @@ import os
 
 import dagster as dg
 
+from mediatool_assets.defs.alerts import alert_sensor
 from mediatool_assets.defs.checks import (
     mongodb_checks,
     raw_checks,
@@ -15,11 +16,13 @@ from mediatool_assets.defs.dumped import dump_layer
 from mediatool_assets.defs.freshness import check_on_time, on_time_sensor, with_freshness
 from mediatool_assets.defs.io_managers import io_managers
 from mediatool_assets.defs.jobs import version_jobs
+from mediatool_assets.defs.metrics import check_metrics, compare_job, report_metrics
 from mediatool_assets.defs.mongodb import mongodb_layer
 from mediatool_assets.defs.operations import ASSETS, JOBS, SCHEDULES
 from mediatool_assets.defs.postgres import postgres_layer
 from mediatool_assets.defs.published import publication
 from mediatool_assets.defs.raw import raw_layer
+from mediatool_assets.defs.rds import rds_snapshot_export
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.defs.sources import source_tables
@@ -40,6 +43,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *source_tables(tables),
+            rds_snapshot_export,
             *with_freshness(
                 raw_layer(tables),
                 transformed_layer(model, collections),
@@ -47,6 +51,7 @@ def definitions(settings: Settings) -> dg.Definitions:
                 dump_layer(list(collections)),
                 publication(restored=tables if settings.restores_daily else ()),
                 *([restoration] if settings.restores_daily else []),
+                report_metrics,
             ),
             *([] if settings.restores_daily else [restoration]),  # made when asked for, never due
             *ASSETS,
@@ -57,10 +62,11 @@ def definitions(settings: Settings) -> dg.Definitions:
             mongodb_checks(collections),
             version_checks(),
             check_on_time,
+            check_metrics,
         ],
-        jobs=[*version_jobs(restoring=settings.restores_daily), *JOBS],
+        jobs=[*version_jobs(restoring=settings.restores_daily), compare_job, *JOBS],
         schedules=[daily_export_schedule, *SCHEDULES],
-        sensors=[dead_run_sensor, on_time_sensor],
+        sensors=[dead_run_sensor, on_time_sensor, alert_sensor],
         resources={"platform": platform, **io_managers(platform)},
         executor=dg.in_process_executor,
     )

@@ -1,0 +1,119 @@
+"""The alert sensor: every minute, what went wrong since the last tick, posted to the channels.
+
+All that it remembers (how far it has read, what it has posted and when, what waits, what is not
+well yet) is its cursor, and no object in the bucket: Dagster writes it with the tick, keeps it over
+restarts, and it is there when the bucket is what is down. It is written after the posts, so that
+a process that is killed between the two posts again rather than not at all.
+"""
+
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import msgspec
+
+from mediatool_assets.defs.alert_news import Instance, Position
+from mediatool_assets.domain.alerts import Channel, News, Open
+from mediatool_assets.domain.errors import Misuse, Unreachable
+from mediatool_assets.domain.keys import Report, report_key
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.alert_channels import AlertChannel, channels
+
+_POSTS = 10  # by a channel in one tick, which has 60 seconds in all; the rest wait for the next
+
+_REPORTS: tuple[Report, ...] = ("data-integrity-report", "daily-metrics-comparison")
+
+
+class Memory(msgspec.Struct):
+    """The sensor's cursor."""
+
+    position: Position
+    open: Open
+    channels: dict[str, Channel] = {}
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Posts what went wrong to the channels that are configured; it launches nothing.",
+)
+def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Read what is new, post what is due, and say in the tick what could not be posted."""
+    settings, now = Settings.parse(os.environ), datetime.now(UTC)
+    repository = context.repository_def
+    if repository is None:
+        raise Misuse("the sensor was given no definitions; evaluate it with repository_def")
+    memory = _remembered(context.cursor, now)
+    told = tick(memory, Instance(context.instance, repository, now), settings, channels(settings))
+    cursor = msgspec.json.encode(memory).decode()
+    return dg.SensorResult(skip_reason=dg.SkipReason(told), cursor=cursor)
+
+
+def _remembered(cursor: str | None, now: datetime) -> Memory:
+    """What the last tick kept; the first one begins now: what was before is told to nobody."""
+    if cursor is None:
+        return Memory(Position(now, now), Open())
+    return msgspec.json.decode(cursor, type=Memory)
+
+
+def tick(
+    memory: Memory, instance: Instance, settings: Settings, posted_to: Iterable[AlertChannel]
+) -> str:
+    """Do one tick's work on ``memory``, and say what became of it."""
+    alerts = [
+        alert
+        for news in instance.news(memory.position)
+        for alert in memory.open.learn(_linked(news, settings))
+    ]
+    window = timedelta(hours=settings.alert_window_hours)
+    told = []
+    for channel in posted_to:
+        kept = memory.channels.setdefault(channel.name, Channel())
+        for alert in alerts:
+            kept.take(alert)
+        told.append(f"{channel.name}: {_post(channel, kept, instance.now, window)}")
+        kept.forget(instance.now, window)
+    return "; ".join(told) or f"{len(alerts)} alerts, and no channel is configured"
+
+
+def _post(channel: AlertChannel, kept: Channel, now: datetime, window: timedelta) -> str:
+    """Post what is due; what is not taken is kept, and tried again at the next tick."""
+    posted, problems = 0, []
+    for alert in list(kept.due(now, window))[:_POSTS]:
+        try:
+            channel.post(alert)
+        except Misuse as error:
+            problems.append(str(error))
+        except Unreachable as error:
+            problems.append(str(error))
+            break  # the others would wait as long
+        else:
+            kept.posted(alert, now)
+            posted += 1
+    left = sum(1 for _ in kept.due(now, window))
+    told = f"{posted} posted, {left} waiting"
+    return f"{told}: {problems[0]}" if problems else told
+
+
+def _linked(news: News, settings: Settings) -> News:
+    """The news with links to Dagster's UI, where its URL is known, and to the day's reports."""
+    links = ui_links(settings, news)
+    if news.version is not None and news.partition is not None:
+        for report in _REPORTS:
+            key = report_key(report, news.partition, "html")
+            links[report] = f"s3://{settings.s3_bucket}/{key}"
+    return msgspec.structs.replace(news, links=links)
+
+
+def ui_links(settings: Settings, news: News) -> dict[str, str]:
+    """The run, and the first asset that is not well, in Dagster's UI."""
+    if settings.dagster_url is None:
+        return {}
+    base = settings.dagster_url.rstrip("/")
+    links = {"run": f"{base}/runs/{news.run_id}"} if news.run_id else {}
+    asset = next((p.asset for p in news.problems if p.asset is not None), None)
+    if asset is not None:
+        partition = f"&partition={news.partition}" if news.partition else ""
+        links[asset] = f"{base}/assets/{asset}?view=checks{partition}"
+    return links or {"Dagster": base}

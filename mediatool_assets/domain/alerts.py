@@ -1,0 +1,321 @@
+"""Alerts: what went wrong, in one message for each version that it befell, and not again at once.
+
+An ``Alert`` groups what one version (else one partition, one job) caused at a time. Its fingerprint
+is of what went wrong, not of when: the same trouble of another night is the same alert. ``Channel``
+decides what is posted: an alert waits until its fingerprint's window is over, the newest of those
+that wait stands for all of them, and a window opens only when a post has succeeded.
+
+No text in an alert is taken as it comes: ``plain`` leaves no password and nothing quoted, since
+what an error quotes may be a value of a row.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from mediatool_assets.domain.settings import without_passwords
+
+Kind = Literal["run", "check", "freshness", "schedule", "warnings", "recovery", "test"]
+KINDS: tuple[Kind, ...] = ("run", "check", "freshness", "schedule", "warnings", "recovery", "test")
+"""The gravest first: an alert is of the kind of its gravest problem."""
+
+_HEADINGS: dict[Kind, str] = {
+    "run": "Run failed",
+    "check": "Check not passed",
+    "freshness": "Not there in time",
+    "schedule": "Schedule did not tick",
+    "warnings": "Version with warnings",
+    "recovery": "Well again",
+    "test": "Test of this channel",
+}
+_REASON = 400  # characters of a reason; the run's page has all of it
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|=\([^)]*\)|\{[^}]*\}")
+_ADDRESS = re.compile(r"\S+@\S+\.\S+")
+_DIGITS = re.compile(r"\d+")
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is not well.
+
+    ``thing`` names it in the same words each time, ``cause`` tells apart what befell it; ``began``
+    is when it was seen: no good news of before ends it.
+    """
+
+    kind: Kind
+    thing: str
+    reason: str
+    severity: Literal["error", "warning"] = "error"
+    asset: str | None = None
+    check: str | None = None
+    figures: dict[str, int | float] = {}
+    partition: str | None = None
+    began: datetime | None = None
+    cause: str = ""
+
+
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is posted; ``links`` are URLs by what they show.
+
+    ``ends`` are the fingerprints of the alerts that a recovery ends.
+    """
+
+    kind: Kind
+    fingerprint: str
+    at: datetime
+    problems: tuple[Problem, ...]
+    version: str | None = None
+    partition: str | None = None
+    run_id: str | None = None
+    links: dict[str, str] = {}
+    suppressed: int = 0
+    ends: tuple[str, ...] = ()
+
+    @property
+    def severity(self) -> Literal["error", "warning", "information"]:
+        """The gravest of its problems'; a recovery and a test are information."""
+        if self.kind in ("recovery", "test"):
+            return "information"
+        grave = any(problem.severity == "error" for problem in self.problems)
+        return "error" if grave else "warning"
+
+
+class Well(msgspec.Struct, frozen=True):
+    """Good news of a thing: of which partition, and when what was looked at began."""
+
+    kind: Kind
+    thing: str
+    partition: str | None
+    began: datetime
+
+
+class News(msgspec.Struct, frozen=True):
+    """What was seen of one version (else one partition, or one job): what is wrong, and what not.
+
+    ``at`` is when it was seen.
+    """
+
+    at: datetime
+    problems: tuple[Problem, ...] = ()
+    well: tuple[Well, ...] = ()
+    version: str | None = None
+    partition: str | None = None
+    run_id: str | None = None
+    links: dict[str, str] = {}
+
+    def alert(self) -> Alert | None:
+        """Its problems as one alert; None where there are none."""
+        if not self.problems:
+            return None
+        problems = tuple(sorted(self.problems, key=lambda p: (KINDS.index(p.kind), p.thing)))
+        return Alert(
+            kind=problems[0].kind,
+            fingerprint=fingerprint(problems),
+            at=self.at,
+            problems=problems,
+            version=self.version,
+            partition=self.partition,
+            run_id=self.run_id,
+            links=self.links,
+        )
+
+
+def fingerprint(problems: Iterable[Problem]) -> str:
+    """What is wrong, whatever the version: 16 hexadecimal digits."""
+    things = sorted({f"{p.kind} {p.severity} {p.thing} {p.cause}" for p in problems})
+    return hashlib.sha256("\n".join(things).encode()).hexdigest()[:16]
+
+
+def plain(text: str) -> str:
+    """A text that may leave: no password, nothing quoted, no address, and no more than a few lines.
+
+    What PostgreSQL, MongoDB and this package say of a row's value, they quote.
+    """
+    text = _ADDRESS.sub("…", _QUOTED.sub("…", without_passwords(text)))
+    text = " ".join(text.split())
+    return text if len(text) <= _REASON else text[: _REASON - 1] + "…"
+
+
+def wording(text: str) -> str:
+    """A warning without its figures, so that it is the same one each night."""
+    return _DIGITS.sub("#", plain(text))
+
+
+class Waiting(msgspec.Struct):
+    """A fingerprint on one channel: what waits to be posted, and since when its window is open.
+
+    ``more`` counts alerts that ``alert`` stands for beside itself.
+    """
+
+    alert: Alert | None = None
+    more: int = 0
+    opened: datetime | None = None
+
+
+class Channel(msgspec.Struct):
+    """What one channel has posted and has yet to post, by fingerprint, the oldest first."""
+
+    waiting: dict[str, Waiting] = {}
+
+    def take(self, alert: Alert) -> None:
+        """Let an alert wait; one of its fingerprint that waits already is counted, not kept."""
+        entry = self.waiting.setdefault(alert.fingerprint, Waiting())
+        entry.more += entry.alert is not None
+        entry.alert = alert
+
+    def due(self, now: datetime, window: timedelta) -> Iterator[Alert]:
+        """What is to be posted now, saying for how many it stands."""
+        for entry in list(self.waiting.values()):
+            alert = entry.alert
+            if alert is not None and (entry.opened is None or now >= entry.opened + window):
+                yield msgspec.structs.replace(alert, suppressed=entry.more + self._ended(alert))
+
+    def _ended(self, alert: Alert) -> int:
+        """Repetitions that were never posted of what a recovery ends."""
+        ended = [self.waiting[name] for name in alert.ends if name in self.waiting]
+        return sum(
+            entry.more + 1
+            for entry in ended
+            if entry.opened is not None and entry.alert is not None and entry.alert.at <= alert.at
+        )
+
+    def posted(self, alert: Alert, now: datetime) -> None:
+        """Note that a post succeeded: its window opens; that of what it ends closes."""
+        for name in alert.ends:
+            ended = self.waiting.pop(name, Waiting()).alert
+            if ended is not None and ended.at > alert.at:  # it came back while this was waiting
+                self.waiting[name] = Waiting(ended)
+        if alert.kind == "recovery":
+            del self.waiting[alert.fingerprint]
+        else:
+            self.waiting[alert.fingerprint] = Waiting(opened=now)
+
+    def forget(self, now: datetime, window: timedelta) -> None:
+        """Drop fingerprints whose window is over and of which nothing waits."""
+        for name, entry in list(self.waiting.items()):
+            if entry.alert is None and entry.opened is not None and now >= entry.opened + window:
+                del self.waiting[name]
+
+
+class Open(msgspec.Struct):
+    """Alerts that were made and of which something is not well yet, by fingerprint."""
+
+    alerts: dict[str, Alert] = {}
+
+    def learn(self, news: News) -> Iterator[Alert]:
+        """The alerts that follow: of its problems, and of what it says is well again."""
+        ended = [alert for well in news.well for alert in self._better(well)]
+        if ended:
+            yield _recovery(news, ended)
+        alert = news.alert()
+        if alert is not None:
+            lasting = tuple(p for p in alert.problems if p.kind != "warnings")
+            if lasting:
+                self.alerts[alert.fingerprint] = msgspec.structs.replace(alert, problems=lasting)
+            yield alert
+
+    def _better(self, well: Well) -> Iterator[Alert]:
+        """Take what is well off the problems; alerts of which none is left have ended."""
+        for name, alert in list(self.alerts.items()):
+            left = tuple(p for p in alert.problems if not _ends(well, p))
+            if not left:
+                del self.alerts[name]
+                yield alert
+            elif left != alert.problems:
+                self.alerts[name] = msgspec.structs.replace(alert, problems=left)
+
+
+def _ends(well: Well, problem: Problem) -> bool:
+    """Whether good news is of this problem: of its partition or a later one, and not older."""
+    if (well.kind, well.thing) != (problem.kind, problem.thing):
+        return False
+    if problem.began is not None and well.began < problem.began:
+        return False
+    if problem.partition is None or well.partition is None:
+        return True
+    return well.partition >= problem.partition
+
+
+def _recovery(news: News, ended: list[Alert]) -> Alert:
+    names = tuple(sorted({alert.fingerprint for alert in ended}))
+    problems = tuple(problem for alert in ended for problem in alert.problems)
+    return Alert(
+        kind="recovery",
+        fingerprint=hashlib.sha256("\n".join(["recovery", *names]).encode()).hexdigest()[:16],
+        at=news.at,
+        problems=problems,
+        version=news.version,
+        partition=news.partition,
+        run_id=news.run_id,
+        links=news.links,
+        ends=names,
+    )
+
+
+def heading(alert: Alert) -> str:
+    """One line: what it is, of what."""
+    of = alert.version or alert.partition
+    return f"{_HEADINGS[alert.kind]}: {of}" if of else _HEADINGS[alert.kind]
+
+
+def lines(alert: Alert) -> list[str]:
+    """The alert for people, line by line, without its links."""
+    told = [heading(alert)]
+    if alert.partition and alert.version:
+        told.append(f"partition {alert.partition}")
+    told += [_line(problem, alert) for problem in alert.problems[:_SHOWN]]
+    if (more := len(alert.problems) - _SHOWN) > 0:
+        told.append(f"and {more} more")
+    if alert.suppressed:
+        told.append(f"{alert.suppressed} more like this were not posted")
+    return told
+
+
+_SHOWN = 20  # problems: a message that is read; Slack takes 50 blocks
+_BLOCK = 3000  # characters that Slack takes in one
+
+
+def _line(problem: Problem, alert: Alert) -> str:
+    if alert.kind == "recovery":
+        since = f" (was not in {problem.partition})" if problem.partition else ""
+        return f"{problem.thing}: well again{since}"
+    figures = ", ".join(f"{name} {figure:,}" for name, figure in problem.figures.items())
+    return f"{problem.thing}: {problem.reason}" + (f" [{figures}]" if figures else "")
+
+
+def payload(alert: Alert) -> dict[str, object]:
+    """What a webhook gets: ``text`` and ``blocks`` for Slack, and the alert's own fields."""
+    first, *rest = [_escaped(line) for line in lines(alert)]
+    links = " · ".join(_link(what, url) for what, url in alert.links.items())
+    told = [f"*{first}*", *rest, *([links] if links else [])]
+    own = {"severity": alert.severity, "suppressed": alert.suppressed}
+    return {
+        "text": first,
+        "blocks": [_section(line) for line in told],
+        **msgspec.to_builtins(alert),
+        **own,
+    }
+
+
+def _section(text: str) -> dict[str, object]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:_BLOCK]}}
+
+
+def _link(what: str, url: str) -> str:
+    """Slack makes links of the web only."""
+    is_web = url.startswith(("http://", "https://"))
+    return f"<{url}|{_escaped(what)}>" if is_web else f"{_escaped(what)}: {_escaped(url)}"
+
+
+def _escaped(text: str) -> str:
+    """Slack's own three characters."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def trial(now: datetime, links: Mapping[str, str]) -> Alert:
+    """What ``mediatool alert --test`` posts."""
+    problem = Problem("test", "mediatool alert --test", "this channel works", severity="warning")
+    return Alert("test", fingerprint([problem]), now, (problem,), links=dict(links))

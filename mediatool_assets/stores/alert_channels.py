@@ -1,0 +1,185 @@
+"""Where alerts go: a webhook, a topic of Amazon SNS, the log; each off until it is configured."""
+
+import logging
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import boto3
+import msgspec
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from mediatool_assets.domain.alerts import Alert, lines, payload
+from mediatool_assets.domain.errors import Misuse, Unreachable
+from mediatool_assets.domain.settings import Settings, Url
+
+LOGGER = logging.getLogger("mediatool_assets.alerts")
+
+_ATTEMPTS = 3
+_SECONDS = 5.0  # to answer: Dagster gives a sensor's tick 60 in all
+_SUBJECT = 100  # characters of ASCII that SNS takes
+
+
+class AlertChannel(Protocol):
+    """Somewhere that alerts are posted to."""
+
+    @property
+    def name(self) -> str:
+        """``webhook``, ``sns`` or ``log``; what it has posted is remembered under it."""
+
+    def post(self, alert: Alert) -> None:
+        """Post it; returns once it was taken.
+
+        Raises Unreachable where it was not, after some attempts, and Misuse where it never will be.
+        """
+
+
+def channels(settings: Settings) -> tuple[AlertChannel, ...]:
+    """Those that the settings name; none by default."""
+    found: list[AlertChannel] = []
+    if settings.alert_log:
+        found.append(Log())
+    if settings.alert_webhook_url is not None:
+        found.append(Webhook(settings.alert_webhook_url))
+    if settings.alert_sns_topic_arn is not None:
+        found.append(Topic(settings.alert_sns_topic_arn))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log of the process, one JSON document a line, for what gathers logs."""
+
+    name: str = "log"
+
+    def post(self, alert: Alert) -> None:
+        """Write it, as an error, a warning or information."""
+        level = {"error": logging.ERROR, "warning": logging.WARNING}.get(alert.severity)
+        LOGGER.log(level or logging.INFO, msgspec.json.encode(alert).decode())
+
+
+class _Retried(Unreachable):
+    """It may be taken in a moment."""
+
+
+_retried = retry(
+    retry=retry_if_exception_type(_Retried),
+    stop=stop_after_attempt(_ATTEMPTS),
+    wait=wait_random_exponential(0.2, max=2),
+    reraise=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A URL that takes JSON by POST, such as Slack's. The URL is a secret, all but its host."""
+
+    url: Url = field(repr=False)
+    name: str = "webhook"
+
+    @_retried
+    def post(self, alert: Alert) -> None:
+        """Post ``domain.alerts.payload``; anything but 2xx is no success, a redirection neither."""
+        request = urllib.request.Request(  # noqa: S310  # Settings takes http and https only
+            self.url,
+            msgspec.json.encode(payload(alert)),
+            {"Content-Type": "application/json", "User-Agent": "mediatool_assets"},
+        )
+        with self._translated(), _OPENER.open(request, timeout=_SECONDS):
+            pass
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        host = urlsplit(self.url).hostname
+        try:
+            yield
+        except urllib.error.HTTPError as error:
+            error.close()
+            said = f"the webhook at {host} answered {error.code}"
+            if error.code >= 500 or error.code in (408, 429):
+                raise _Retried(f"{said}; it is tried again at the next tick") from None
+            raise Misuse(
+                f"{said}; check MEDIATOOL_ALERT_WEBHOOK_URL, and try `mediatool alert --test`"
+            ) from None
+        except (OSError, HTTPException) as error:
+            why = getattr(error, "reason", None) or type(error).__name__
+            raise _Retried(
+                f"the webhook at {host} does not answer ({why}); it is tried again at the next tick"
+            ) from None  # an error of http.client may tell the URL
+
+
+class _NoRedirection(urllib.request.HTTPRedirectHandler):
+    """A redirected POST becomes a GET, which would look like a success."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow none."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirection)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of Amazon SNS; what it sends on (mail, SQS, Lambda) is the topic's business.
+
+    The identity in use needs ``sns:Publish``.
+    """
+
+    arn: str
+    name: str = "sns"
+
+    def post(self, alert: Alert) -> None:
+        """Publish its lines and links; attributes are for filters: kind, severity, partition."""
+        told = lines(alert)
+        links = [f"{what}: {url}" for what, url in alert.links.items()]
+        facts = {"kind": alert.kind, "severity": alert.severity, "partition": alert.partition}
+        ordered = {}
+        if self.arn.endswith(".fifo"):
+            unique = f"{alert.fingerprint}-{alert.at.timestamp():.0f}"
+            ordered = {"MessageGroupId": "mediatool", "MessageDeduplicationId": unique}
+        with self._translated():
+            client: Any = boto3.client(
+                "sns",
+                region_name=self.arn.split(":")[3],
+                config=Config(
+                    connect_timeout=_SECONDS,
+                    read_timeout=_SECONDS,
+                    retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+                ),
+            )
+            try:
+                client.publish(
+                    TopicArn=self.arn,
+                    Subject=told[0].encode("ascii", "replace").decode()[:_SUBJECT],
+                    Message="\n".join([*told, *links, f"fingerprint: {alert.fingerprint}"]),
+                    MessageAttributes={
+                        name: {"DataType": "String", "StringValue": value}
+                        for name, value in facts.items()
+                        if value is not None
+                    },
+                    **ordered,
+                )
+            finally:
+                client.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "unknown")
+            raise Misuse(
+                f"{self.arn}: SNS answered {code}; the AWS identity in use needs sns:Publish on "
+                "it; check MEDIATOOL_ALERT_SNS_TOPIC_ARN, and try `mediatool alert --test`"
+            ) from error
+        except BotoCoreError as error:
+            raise Unreachable(
+                f"{self.arn}: SNS does not answer ({error}); it is tried again at the next tick"
+            ) from error
