@@ -18,7 +18,9 @@ from mediatool_assets.cli import (
     benchmark,
     bucket,
     comparing,
+    costing,
     marking,
+    modelling,
     pruning,
     restoring,
     runs,
@@ -57,6 +59,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "What changed": (comparing.compare,),
     "Back again": (restoring.restore, verifying.verify),
     "Without personal data": (sanitizing.sanitize,),
+    "What it costs": (costing.costs,),
     "How fast": (benchmark.bench,),
 }
 COMMANDS = tuple(command for commands in _PANELS.values() for command in commands)
@@ -65,6 +68,7 @@ COMMANDS = tuple(command for commands in _PANELS.values() for command in command
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(modelling.app, name="model", rich_help_panel="The model")
 app.add_typer(bucket.app, name="bucket", rich_help_panel="The bucket")
 
 

@@ -19,7 +19,8 @@ def print_json(value: object) -> None:
     """Print a value that msgspec can encode, indented."""
     import msgspec
 
-    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    encoded = msgspec.json.Encoder(decimal_format="number").encode(value)
+    typer.echo(msgspec.json.format(encoded, indent=2).decode())
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:

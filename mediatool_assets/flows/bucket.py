@@ -10,11 +10,12 @@ import msgspec
 from mediatool_assets.domain.bucket import policies
 from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Live, Seen, wanted
 from mediatool_assets.domain.bucket.changes import Change, changes
-from mediatool_assets.domain.bucket.cost import Prices, monthly
+from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.departures import Departure, chosen, departures
 from mediatool_assets.domain.bucket.posture import Control, controls
 from mediatool_assets.domain.bucket.rules import WATERFALL, State, problems
+from mediatool_assets.domain.costs.prices import Prices
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.flows.bucket_ports import BucketSettings
 
@@ -65,8 +66,15 @@ def read_prices(path: Path) -> Prices:
         prices = msgspec.json.decode(path.read_bytes(), type=Prices)
     except msgspec.DecodeError as error:
         raise BadSettings([f"{path} is not a table of prices: {error}", step]) from error
-    if missing := {"STANDARD", *WATERFALL} - set(prices.gb_month):
-        raise BadSettings([f"{path} has no price of {', '.join(sorted(missing))}", step])
+    for part, needed in (
+        ("gb_month", {"STANDARD", *WATERFALL}),
+        ("put_1000", {"STANDARD", *WATERFALL}),
+        ("retrieval", {"STANDARD", *WATERFALL}),
+        ("transition_1000", set(WATERFALL)),
+    ):
+        if missing := needed - set(getattr(prices, part)):
+            names = ", ".join(sorted(missing))
+            raise BadSettings([f"{path} has no price of {names} in {part}", step])
     return prices
 
 

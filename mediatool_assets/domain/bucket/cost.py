@@ -1,21 +1,9 @@
 """What a lifecycle costs: storage for one GB that is kept every day, once the bucket is full."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
 from mediatool_assets.domain.bucket.lifecycle import Rule
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Dollars per GB and month, and the days that are billed at least, by storage class."""
-
-    dated: str
-    region: str
-    sources: tuple[str, ...]
-    gb_month: Mapping[str, float]
-    minimum_days: Mapping[str, int]
+from mediatool_assets.domain.costs.prices import Prices
 
 
 def monthly(rule: Rule, prices: Prices) -> float | None:
@@ -30,7 +18,9 @@ def monthly(rule: Rule, prices: Prices) -> float | None:
     end = rule.expire_days + (rule.noncurrent_days or 0)
     classes = ["STANDARD", *(step.storage_class for step in rule.transitions)]
     bounds = [0, *(step.days for step in rule.transitions), end]
-    return sum(
-        max(until - since, prices.minimum_days.get(name, 0)) * prices.gb_month[name]
-        for name, (since, until) in zip(classes, pairwise(bounds), strict=True)
+    return float(
+        sum(
+            max(until - since, prices.minimum_days.get(name, 0)) * prices.gb_month[name]
+            for name, (since, until) in zip(classes, pairwise(bounds), strict=True)
+        )
     )

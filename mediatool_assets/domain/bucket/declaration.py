@@ -12,6 +12,9 @@ from mediatool_assets.domain.verdict import VERDICTS_PREFIX
 TESTING = ("purpose", "testing")
 """The tag of every object of a version that was made for testing."""
 
+RECORDS_PREFIX = "postgres-exports/bucket/"
+"""What is recorded of the bucket itself day by day: inventory, costs, posture."""
+
 UNDO_DAYS = 30
 """How long a replaced or deleted object can be had back: a month, so that a monthly look is enough
 to notice; each of these days costs one day of storage in the class that the object was in."""
@@ -42,6 +45,7 @@ LIFECYCLE = (
     Rule(id="reports", prefix="comparison-reports/", noncurrent_days=UNDO_DAYS),
     Rule(id="restores", prefix=RESTORES_PREFIX, noncurrent_days=UNDO_DAYS),
     Rule(id="verdicts", prefix=VERDICTS_PREFIX, noncurrent_days=UNDO_DAYS),
+    Rule(id="records", prefix=RECORDS_PREFIX, expire_days=730, noncurrent_days=7),
     Rule(
         id="sanitized",
         prefix="postgres-exports/sanitized/",

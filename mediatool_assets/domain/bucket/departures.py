@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mediatool_assets.domain.bucket.cost import Prices, monthly
+from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, UNDO_DAYS, Declaration
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
 from mediatool_assets.domain.bucket.rules import problems
+from mediatool_assets.domain.costs.prices import Prices
 
 SPEC = (
     Rule(
@@ -101,6 +102,7 @@ CHOICES = {
     "reports": "small, and like the metadata kept in STANDARD",
     "restores": "small, and the evidence of what was restored",
     "verdicts": "small, and the evidence of what was verified",
+    "records": "small; two years of them show how the bucket and its cost have changed",
     "sanitized": "made again from the raw export at any time",
     "rds-exports": "read once, to make a raw export",
     "dagster-logs": "nobody reads the log of a run after a quarter of a year",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
+from mediatool_assets.domain.bucket.declaration import LIFECYCLE, RECORDS_PREFIX, Declaration
 from mediatool_assets.domain.bucket.departures import SPEC, chosen
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition, canonical, prefix_of
 from mediatool_assets.domain.bucket.rules import State, problems
@@ -99,6 +99,7 @@ def test_test_exports() -> None:
         (MARKS_KEY, "metadata"),
         ("comparison-reports/2025-06-21/data-integrity-report.json", "reports"),
         ("postgres-exports/rds-exports/2025-06-21/export-20250621-143000/x", "rds-exports"),
+        (RECORDS_PREFIX + "posture/2025-06-21.json", "records"),
         ("dagster-logs/storage/run/compute_logs/x.out", "dagster-logs"),
     ],
 )

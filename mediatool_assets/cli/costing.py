@@ -1,0 +1,113 @@
+"""``costs``: what the bucket costs now, what is overdue, and the year to come."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mediatool_assets.cli.output import Json, megabytes, print_json, print_table, working
+from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.stores.environment import settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.domain.costs.inventory import Inventory
+    from mediatool_assets.domain.costs.report import Costs
+
+
+def costs(
+    prices: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Another table of prices."),
+    ] = None,
+    inventory: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="An inventory that was kept; no server is asked.",
+        ),
+    ] = None,
+    wanted: Annotated[
+        Literal["json", "html", "markdown"] | None,
+        typer.Option("--format", help="Otherwise as the file's name ends: .html, .md, else JSON."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="Write the report; replaced if there."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What the bucket costs: every object version, marker and unfinished upload, under its rules.
+
+    Now, by prefix and storage class; what is overdue; twelve months by the growth seen; having an
+    archive back; what the four cost strategies save. Reads the bucket, and writes nothing there.
+
+    Examples:
+
+        mediatool costs
+        mediatool costs --output costs.html
+    """
+    if wanted is not None and output is None:
+        raise Misuse("--format says how --output is written; name a file with --output")
+    from mediatool_assets.domain.costs.report import costs as reckoned
+    from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
+    from mediatool_assets.flows.costs.rendering import format_of, render
+
+    table = read_prices(prices or SHIPPED_PRICES)
+    found = reckoned(_taken() if inventory is None else _kept(inventory), table)
+    if output is not None:
+        output.write_bytes(render(found, wanted or format_of(output)))
+    if json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def _taken() -> "Inventory":
+    from mediatool_assets.domain.bucket.declaration import Declaration
+    from mediatool_assets.flows.costs.taking import take
+    from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.stores.s3_bucket import S3Bucket
+    from mediatool_assets.stores.s3_inventory import S3Inventory
+
+    config = settings()
+    objects = S3Objects.of(config)
+    with working(f"listing s3://{config.s3_bucket}"):
+        return take(
+            Declaration.of(config),
+            objects,
+            S3Inventory(objects),
+            S3Bucket.of(config),
+            datetime.now(UTC),
+        )
+
+
+def _kept(path: Path) -> "Inventory":
+    from mediatool_assets.flows.costs.kept import decode
+
+    return decode(path.read_bytes(), str(path))
+
+
+def _print(found: "Costs") -> None:
+    from mediatool_assets.flows.costs.rendering import headline, money, small_print
+
+    typer.echo(f"{headline(found)}\n{small_print(found)}\n")
+    print_table(
+        ("PREFIX", "CLASS", "WHAT", "OBJECTS", "SIZE", "$ A MONTH"),
+        [
+            (h.area, h.storage_class, h.state, h.objects, megabytes(h.bytes), money(h.monthly))
+            for h in found.holdings
+        ],
+    )
+    if found.overdue:
+        typer.echo("\noverdue")
+        for late in found.overdue:
+            typer.echo(
+                f"  {late.area}: {late.objects:,} in {late.storage_class} should be "
+                f"{late.should_be}; {money(late.monthly)} a month"
+            )
+    typer.echo("\nthe spec's four cost strategies, in twelve months")
+    for strategy in found.strategies:
+        typer.echo(f"  {strategy.name}: saves {money(strategy.saves)}, {strategy.says}")

@@ -1,0 +1,98 @@
+"""The growth that was seen, and what comes if it goes on: objects a day, area by area."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from mediatool_assets.domain.costs.inventory import ActiveRules, Cohort
+from mediatool_assets.domain.costs.life import DAY, stays
+
+WINDOW = 30
+"""Days that are looked back on."""
+
+TREND_DAYS = 14
+"""Days with objects that a trend of their size needs; with fewer it stays as it is."""
+
+_Of = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What arrives every day: ``count`` objects of ``bytes`` together, and how these grow.
+
+    ``like`` is the newest cohort of its kind; ``lasting`` is for how many hours such an object
+    stays current, None where nothing replaces it. ``slope`` is bytes a day more each day.
+    """
+
+    like: Cohort
+    lasting: int | None
+    days: int
+    count: Decimal
+    bytes: Decimal
+    slope: Decimal
+
+
+def streams(held: Iterable[Cohort], active: ActiveRules, now: int) -> tuple[Stream, ...]:
+    """What has arrived in the last 30 days, today included; or in as many as there are objects."""
+    held = [each for each in held if each.state in {"current", "noncurrent"}]
+    today = now // DAY
+    first = max(today - WINDOW + 1, min((each.made // DAY for each in held), default=today))
+    kinds: dict[_Of, list[Cohort]] = {}
+    for each in held:
+        if first <= each.made // DAY <= today:
+            of = (each.area, each.state, each.small, each.rules)
+            kinds.setdefault(of, []).append(each)
+    found = (_stream(kind, active, first, today) for kind in kinds.values())
+    return tuple(stream for stream in found if stream.count)
+
+
+def _stream(kind: list[Cohort], active: ActiveRules, first: int, today: int) -> Stream:
+    newest = max(kind, key=lambda each: each.made)
+    lasting = None
+    if newest.state == "noncurrent":
+        gaps = [each.superseded - each.made for each in kind if each.superseded is not None]
+        lasting = sum(gaps) // len(gaps)
+    life = stays(newest, active)
+    gone = life[-1].end if life else None
+    if gone is not None:  # what lives shorter than the window is not seen in its first days
+        first = max(first, today - max(gone - newest.made, DAY) // DAY + 1)
+    daily = dict.fromkeys(range(first, today + 1), Decimal(0))
+    count = Decimal(0)
+    for each in kind:
+        if each.made // DAY >= first:
+            daily[each.made // DAY] += each.bytes
+            count += each.count
+    days = len(daily)
+    mean, slope = _trend(list(daily.values()))
+    return Stream(newest, lasting, days, count / days, mean, slope)
+
+
+def _trend(daily: list[Decimal]) -> tuple[Decimal, Decimal]:
+    """Bytes a day at the end of the window, and how many more each day: a least-squares line."""
+    days = len(daily)
+    mean = sum(daily, Decimal(0)) / days
+    if sum(1 for each in daily if each) < TREND_DAYS:
+        return mean, Decimal(0)
+    middle = Decimal(days - 1) / 2
+    spread = sum((n - middle) ** 2 for n in range(days))
+    slope = sum(((n - middle) * each for n, each in enumerate(daily)), Decimal(0)) / spread
+    return mean + slope * middle, slope
+
+
+def arriving(stream: Stream, now: int, until: int) -> Iterator[Cohort]:
+    """A cohort for each day from tomorrow up to ``until``, at the newest one's time of the day."""
+    like = stream.like
+    start = (now // DAY + 1) * DAY + like.made % DAY
+    for ahead, made in enumerate(range(start, until, DAY), 1):
+        size = max(stream.bytes + stream.slope * ahead, Decimal(0))
+        yield Cohort(
+            like.area,
+            like.state,
+            "STANDARD",
+            made,
+            None if stream.lasting is None else made + stream.lasting,
+            like.small,
+            like.rules,
+            stream.count,
+            size,
+        )

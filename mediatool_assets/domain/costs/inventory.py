@@ -1,0 +1,147 @@
+"""What lies in the bucket: every version of every object, delete markers, unfinished uploads."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal
+
+from mediatool_assets.domain.bucket.declaration import LIFECYCLE, TESTING
+from mediatool_assets.domain.bucket.lifecycle import Rule
+from mediatool_assets.domain.bucket.reading import Read
+
+Kind = Literal["version", "marker", "upload"]
+State = Literal["current", "noncurrent", "marker", "lone marker", "upload"]
+
+SMALL = 128 << 10
+"""Bytes below which AWS moves no object to another class unless a rule names a size."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """One thing that is billed. ``bytes`` of a marker are those of its key, which S3 bills.
+
+    ``modified``: when it was made or, of an upload, begun. ``superseded``: when a newer version or
+    marker took its place; None of what is current. ``testing``: its version was made for testing,
+    and its tag says so.
+    """
+
+    key: str
+    kind: Kind
+    bytes: int
+    storage_class: str
+    modified: datetime
+    superseded: datetime | None = None
+    testing: bool = False
+    lone: bool = False
+    """Of a marker: nothing lies behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRules:
+    """The lifecycle that is reckoned with, and where it was read: the bucket or the declaration."""
+
+    read: Read
+    source: Literal["bucket", "declaration"]
+    reason: str
+    versioned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """The archives of the newest complete version: bytes in the bucket, and uncompressed."""
+
+    version: str
+    packed: Mapping[str, int]
+    unpacked: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All of it at one moment, with the rules of that moment; it can be kept and read again."""
+
+    bucket: str
+    taken: datetime
+    items: tuple[StoredItem, ...]
+    rules: ActiveRules
+    newest: Archived | None = None
+
+
+def hour(moment: datetime) -> int:
+    """Hours since 1970 UTC, rounded up: S3 bills byte-hours."""
+    return -(-int(moment.timestamp()) // 3600)
+
+
+def moment(hours: int) -> datetime:
+    """The moment of an hour."""
+    return datetime.fromtimestamp(hours * 3600, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Items that are alike: of one area and class, made in one hour, under the same rules.
+
+    ``made`` and ``superseded`` are hours since 1970; ``count`` and ``bytes`` of a forecast need not
+    be whole.
+    """
+
+    area: str
+    state: State
+    storage_class: str
+    made: int
+    superseded: int | None
+    small: bool
+    rules: tuple[Rule, ...]
+    count: Decimal
+    bytes: Decimal
+
+
+def cohorts(items: Iterable[StoredItem], rules: Iterable[Rule]) -> tuple[Cohort, ...]:
+    """The items together with the rules that apply to them."""
+    rules, none = tuple(rules), Decimal(0)
+    found: dict[Cohort, list[int]] = {}
+    for item in items:
+        applying = tuple(rule for rule in rules if applies(rule, item))
+        gone = None if item.superseded is None else hour(item.superseded)
+        at, small = hour(item.modified), item.bytes < SMALL
+        name = item.storage_class
+        kind = Cohort(area(item.key), _state(item), name, at, gone, small, applying, none, none)
+        sums = found.setdefault(kind, [0, 0])
+        sums[0] += 1
+        sums[1] += item.bytes
+    return tuple(
+        replace(kind, count=Decimal(count), bytes=Decimal(size))
+        for kind, (count, size) in found.items()
+    )
+
+
+def _state(item: StoredItem) -> State:
+    match item.kind:
+        case "marker":
+            return "lone marker" if item.lone else "marker"
+        case "upload":
+            return "upload"
+        case _:
+            return "current" if item.superseded is None else "noncurrent"
+
+
+def applies(rule: Rule, item: StoredItem) -> bool:
+    """Whether the rule's filter takes the item; of tags only the one of test versions is known."""
+    return (
+        item.key.startswith(rule.prefix)
+        and (rule.tag is None or (item.testing and rule.tag == TESTING))
+        and (rule.larger_than is None or item.bytes > rule.larger_than)
+        and (rule.smaller_than is None or item.bytes < rule.smaller_than)
+    )
+
+
+_AREAS = tuple(rule.prefix for rule in LIFECYCLE if rule.prefix)
+
+
+def area(key: str) -> str:
+    """The declared prefix that a key lies below; of others its first folder, or ``(top)``."""
+    declared = next((prefix for prefix in _AREAS if key.startswith(prefix)), None)
+    if declared is not None:
+        return declared
+    first, slash, _ = key.partition("/")
+    return f"{first}/" if slash else "(top)"

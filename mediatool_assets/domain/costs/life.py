@@ -1,0 +1,131 @@
+"""What lifecycle rules make of an object: which class it is in from when to when, and its end."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from mediatool_assets.domain.bucket.rules import WATERFALL
+from mediatool_assets.domain.costs.inventory import ActiveRules, Cohort
+
+DAY = 24
+GRACE = 2 * DAY
+"""Hours that S3 may take for what is due: it works through a bucket once a day or so."""
+
+_COLDER = {name: place for place, name in enumerate(("STANDARD", *WATERFALL))}
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Hours in one class. ``entered``: when the class began; ``end`` None where nothing ends it.
+
+    ``moved``: a transition brought it here, at ``begin``.
+    """
+
+    storage_class: str
+    begin: int
+    end: int | None
+    entered: int
+    moved: bool
+
+
+def midnight(hours: int, days: int) -> int:
+    """So many days later, rounded up to the next midnight UTC, as S3 counts."""
+    return -(-(hours + days * DAY) // DAY) * DAY
+
+
+def stays(cohort: Cohort, active: ActiveRules) -> tuple[Stay, ...]:
+    """The whole life as the rules have it, from when it was made."""
+    end = _end(cohort, active)
+    until = cohort.superseded if cohort.superseded is not None else _expiry(cohort)
+    marks = [(cohort.made, "STANDARD")]
+    for at, name in sorted(_steps(cohort, active), key=lambda step: (step[0], _COLDER[step[1]])):
+        if (until is not None and at >= until) or _COLDER[name] <= _COLDER[marks[-1][1]]:
+            continue
+        marks.append((at, name))
+    if cohort.storage_class not in {name for _, name in marks}:
+        marks = _started_elsewhere(marks, cohort)
+    found = []
+    for place, (at, name) in enumerate(marks):
+        following = marks[place + 1][0] if place + 1 < len(marks) else end
+        if following is None or following > at:
+            found.append(Stay(name, at, following, at, place > 0))
+    return tuple(found)
+
+
+def ahead(cohort: Cohort, active: ActiveRules, now: int) -> tuple[Stay, ...]:
+    """What is left of the life from ``now`` on, from the class that it is really in.
+
+    What is overdue is done now; what is colder than the rules ask for stays where it is.
+    """
+    found: list[Stay] = []
+    real = _COLDER.get(cohort.storage_class, 0)
+    for stay in stays(cohort, active):
+        if stay.end is not None and stay.end <= now:
+            continue
+        colder = _COLDER[stay.storage_class] < real
+        name = cohort.storage_class if colder else stay.storage_class
+        begin = max(stay.begin, now)
+        here = name == cohort.storage_class
+        entered = stay.entered if here or stay.begin > now else now
+        if found and found[-1].storage_class == name:
+            found[-1] = replace(found[-1], end=stay.end)
+        else:
+            found.append(Stay(name, begin, stay.end, entered, moved=not here))
+    return tuple(found)
+
+
+def due(cohort: Cohort, active: ActiveRules, now: int) -> str | None:
+    """What it should be by now and is not: a class, ``noncurrent`` or ``gone``; else None."""
+    then = now - GRACE
+    life = stays(cohort, active)
+    if life and life[-1].end is not None and life[-1].end <= then:
+        return "gone"
+    expiry = _expiry(cohort) if cohort.state == "current" else None
+    if expiry is not None and expiry <= then:
+        return "noncurrent"
+    standing = [stay for stay in life if stay.begin <= then]
+    if standing and _COLDER[standing[-1].storage_class] > _COLDER.get(cohort.storage_class, 0):
+        return standing[-1].storage_class
+    return None
+
+
+def _started_elsewhere(marks: list[tuple[int, str]], cohort: Cohort) -> list[tuple[int, str]]:
+    """The same life of an object that was put into another class than STANDARD."""
+    real = _COLDER.get(cohort.storage_class, 0)
+    rest = [mark for mark in marks[1:] if _COLDER[mark[1]] > real]
+    return [(cohort.made, cohort.storage_class), *rest]
+
+
+def _steps(cohort: Cohort, active: ActiveRules) -> Iterator[tuple[int, str]]:
+    """The transitions of a version: when, and where to."""
+    if cohort.state not in {"current", "noncurrent"}:
+        return
+    for rule in cohort.rules:
+        sized = rule.larger_than is not None or rule.smaller_than is not None
+        if cohort.small and active.read.floor and not sized:
+            continue
+        for step in rule.transitions:
+            yield midnight(cohort.made, step.days), step.storage_class
+
+
+def _expiry(cohort: Cohort) -> int | None:
+    """When a current version expires."""
+    days = [rule.expire_days for rule in cohort.rules if rule.expire_days is not None]
+    return midnight(cohort.made, min(days)) if days and cohort.state != "upload" else None
+
+
+def _end(cohort: Cohort, active: ActiveRules) -> int | None:
+    """When its bytes go; None where they never do."""
+    match cohort.state:
+        case "upload":
+            days = [r.abort_days for r in cohort.rules if r.abort_days is not None]
+            return midnight(cohort.made, min(days)) if days else None
+        case "marker":
+            return None
+        case "lone marker":
+            return midnight(cohort.made, 0) if any(r.markers for r in cohort.rules) else None
+        case _:
+            since = cohort.superseded if cohort.superseded is not None else _expiry(cohort)
+            if since is None or (cohort.superseded is None and not active.versioned):
+                return since
+            days = [r.noncurrent_days for r in cohort.rules if r.noncurrent_days is not None]
+            return midnight(since, min(days)) if days else None

@@ -1,0 +1,59 @@
+"""Prices of a region on a day, and what a class bills beside the bytes that it holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+GB = 1 << 30
+"""Bytes of what S3 bills as a GB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """Bytes that an archived object is billed beside its own: in its class, and in STANDARD."""
+
+    own: int
+    standard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """One way to get an object out of a class: dollars per GB, and per thousand requests."""
+
+    option: str
+    hours: str
+    gb: Decimal
+    request_1000: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Dollars by storage class: per GB and month, per thousand requests; and what is billed least.
+
+    ``put_1000`` and ``transition_1000`` are of requests into the class; ``minimum_days`` and
+    ``minimum_bytes`` are billed of each object at least.
+    """
+
+    dated: str
+    region: str
+    sources: tuple[str, ...]
+    gb_month: Mapping[str, Decimal]
+    minimum_days: Mapping[str, int]
+    minimum_bytes: Mapping[str, int]
+    archive_overhead_bytes: Mapping[str, Overhead]
+    put_1000: Mapping[str, Decimal]
+    transition_1000: Mapping[str, Decimal]
+    retrieval: Mapping[str, tuple[Retrieval, ...]]
+
+    def storage(self, storage_class: str, size: Decimal) -> Decimal:
+        """Dollars a month of so many bytes."""
+        return size / GB * self.gb_month[storage_class]
+
+    def overhead(self, storage_class: str, size: Decimal, count: Decimal) -> Decimal:
+        """Dollars a month beside the bytes' own: of objects of equal size, ``size`` together."""
+        least = count * self.minimum_bytes.get(storage_class, 0)
+        extra = self.storage(storage_class, max(least - size, Decimal(0)))
+        if (archive := self.archive_overhead_bytes.get(storage_class)) is not None:
+            extra += self.storage(storage_class, count * archive.own)
+            extra += self.storage("STANDARD", count * archive.standard)
+        return extra

@@ -1,0 +1,244 @@
+"""What the bucket costs now, what is overdue, and the months to come: one inventory, reckoned."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from mediatool_assets.domain.costs.bill import NONE, Amounts, Bill, Month, months, owed
+from mediatool_assets.domain.costs.growth import Stream, arriving, streams
+from mediatool_assets.domain.costs.inventory import (
+    ActiveRules,
+    Cohort,
+    Inventory,
+    State,
+    cohorts,
+    hour,
+)
+from mediatool_assets.domain.costs.life import ahead, due, stays
+from mediatool_assets.domain.costs.prices import Prices
+from mediatool_assets.domain.costs.restoring import Restoring, restoring
+from mediatool_assets.domain.costs.strategies import Strategy, strategies, without_transitions
+
+_MILLIONTH = Decimal("0.000001")
+
+
+def dollars(amount: Decimal) -> Decimal:
+    """Rounded to a millionth of a dollar: what a day of a small bucket costs is not zero."""
+    return amount.quantize(_MILLIONTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What lies in one class below one prefix, in dollars a month.
+
+    ``small_objects`` is what is billed beside the bytes; ``early_deletion`` what would be billed at
+    once if all of it were deleted now.
+    """
+
+    area: str
+    storage_class: str
+    state: State
+    objects: int
+    bytes: int
+    monthly: Decimal
+    small_objects: Decimal
+    early_deletion: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Objects that should be in another class, or gone; ``monthly`` is what that costs a month."""
+
+    area: str
+    storage_class: str
+    should_be: str
+    objects: int
+    bytes: int
+    monthly: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What arrives a day below one prefix, seen over ``days``; ``more`` is bytes a day each day."""
+
+    area: str
+    days: int
+    objects: Decimal
+    bytes: int
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A month to come; ``all_standard`` is the same without any transition."""
+
+    month: str
+    storage: Decimal
+    small_objects: Decimal
+    early_deletion: Decimal
+    transitions: Decimal
+    requests: Decimal
+    total: Decimal
+    all_standard: Decimal
+    areas: dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The whole report, in dollars. ``rules`` says where the lifecycle was read, and why there."""
+
+    bucket: str
+    taken: str
+    prices: dict[str, str | tuple[str, ...]]
+    rules: str
+    rules_reason: str
+    rules_not_understood: tuple[str, ...]
+    monthly: Decimal
+    monthly_all_standard: Decimal
+    holdings: tuple[Holding, ...]
+    overdue: tuple[Overdue, ...]
+    growth: tuple[Growth, ...]
+    months: tuple[Billed, ...]
+    year: Decimal
+    year_all_standard: Decimal
+    saved: Decimal
+    restoring: tuple[Restoring, ...]
+    strategies: tuple[Strategy, ...]
+
+
+def costs(inventory: Inventory, prices: Prices) -> Costs:
+    """Everything that there is to say of an inventory."""
+    active, now = inventory.rules, hour(inventory.taken)
+    held = cohorts(inventory.items, active.read.rules)
+    bill = _bill(inventory, held, active, prices)
+    flat = without_transitions(active)
+    in_standard = (
+        replace(each, storage_class="STANDARD")
+        for each in cohorts(inventory.items, flat.read.rules)
+    )
+    all_standard = _bill(inventory, in_standard, flat, prices)
+    holdings = tuple(_holdings(held, active, prices, now))
+
+    def year_under(other: ActiveRules) -> Decimal:
+        """The same year, had other rules always stood: classes are as those would have them."""
+        grouped = cohorts(inventory.items, other.read.rules)
+        return _bill(inventory, (_as_if(e, other, now) for e in grouped), other, prices).total
+
+    names = {area for month in bill.calendar for area in month.areas}
+    areas = {
+        name: sum((m.areas.get(name, Amounts()).total for m in bill.calendar), NONE)
+        for name in names
+    }
+    return Costs(
+        bucket=inventory.bucket,
+        taken=f"{inventory.taken:%Y-%m-%dT%H:%M:%SZ}",
+        prices={"dated": prices.dated, "region": prices.region, "sources": prices.sources},
+        rules=active.source,
+        rules_reason=active.reason,
+        rules_not_understood=active.read.not_understood,
+        monthly=dollars(sum((h.monthly + h.small_objects for h in holdings), NONE)),
+        monthly_all_standard=dollars(
+            sum((prices.storage("STANDARD", each.bytes) for each in held), NONE)
+        ),
+        holdings=holdings,
+        overdue=tuple(_overdue(held, active, prices, now)),
+        growth=tuple(_growth(streams(held, active, now))),
+        months=tuple(
+            _billed(m, f) for m, f in zip(bill.calendar, all_standard.calendar, strict=True)
+        ),
+        year=dollars(bill.total),
+        year_all_standard=dollars(all_standard.total),
+        saved=dollars(all_standard.total - bill.total),
+        restoring=restoring(held, prices),
+        strategies=strategies(inventory, areas, year_under),
+    )
+
+
+def _bill(
+    inventory: Inventory, held: Iterable[Cohort], active: ActiveRules, prices: Prices
+) -> Bill:
+    """The year of what is there, and of what comes as it did; classes are those of ``held``."""
+    held, now = tuple(held), hour(inventory.taken)
+    bill = Bill(months(inventory.taken), active, prices)
+    bill.holding(held, now)
+    for stream in streams(held, active, now):
+        bill.receiving(arriving(stream, now, bill.calendar[-1].end))
+    return bill
+
+
+def _as_if(cohort: Cohort, active: ActiveRules, now: int) -> Cohort:
+    """The cohort in the class that it would be in under these rules, had it begun in STANDARD."""
+    begun = replace(cohort, storage_class="STANDARD")
+    standing = [stay for stay in stays(begun, active) if stay.begin <= now]
+    return replace(begun, storage_class=standing[-1].storage_class) if standing else begun
+
+
+def _holdings(
+    held: Iterable[Cohort], active: ActiveRules, prices: Prices, now: int
+) -> Iterable[Holding]:
+    found: dict[tuple[str, str, State], list[Decimal]] = {}
+    for each in held:
+        sums = found.setdefault((each.area, each.storage_class, each.state), [NONE] * 5)
+        storage = prices.storage(each.storage_class, each.bytes)
+        small = prices.overhead(each.storage_class, each.bytes, each.count)
+        life = ahead(each, active, now)
+        early = (storage + small) * owed(life[0], now, prices) if life else NONE
+        for place, amount in enumerate((each.count, each.bytes, storage, small, early)):
+            sums[place] += amount
+    for (area, name, state), (count, size, storage, small, early) in sorted(found.items()):
+        money = (dollars(storage), dollars(small), dollars(early))
+        yield Holding(area, name, state, int(count), int(size), *money)
+
+
+def _overdue(
+    held: Iterable[Cohort], active: ActiveRules, prices: Prices, now: int
+) -> Iterable[Overdue]:
+    found: dict[tuple[str, str, str], list[Decimal]] = {}
+    for each in held:
+        should_be = due(each, active, now)
+        if should_be is None:
+            continue
+        sums = found.setdefault((each.area, each.storage_class, should_be), [NONE] * 3)
+        amount = _rate(each, each.storage_class, prices)
+        if should_be == "noncurrent":  # its bytes stay for as long as undoing is possible
+            amount = NONE
+        elif should_be != "gone":
+            amount -= _rate(each, should_be, prices)
+        for place, more in enumerate((each.count, each.bytes, amount)):
+            sums[place] += more
+    for (area, name, should_be), (count, size, amount) in sorted(found.items()):
+        yield Overdue(area, name, should_be, int(count), int(size), dollars(amount))
+
+
+def _rate(cohort: Cohort, name: str, prices: Prices) -> Decimal:
+    return prices.storage(name, cohort.bytes) + prices.overhead(name, cohort.bytes, cohort.count)
+
+
+def _growth(coming: Iterable[Stream]) -> Iterable[Growth]:
+    """The streams of a prefix together."""
+    found: dict[str, list[Stream]] = {}
+    for stream in coming:
+        found.setdefault(stream.like.area, []).append(stream)
+    for area, those in sorted(found.items()):
+        yield Growth(
+            area,
+            max(stream.days for stream in those),
+            sum((stream.count for stream in those), NONE).quantize(Decimal("0.01")),
+            int(sum((stream.bytes for stream in those), NONE)),
+            int(sum((stream.slope for stream in those), NONE)),
+        )
+
+
+def _billed(month: Month, flat: Month) -> Billed:
+    amounts = month.amounts
+    return Billed(
+        month.name,
+        dollars(amounts.storage),
+        dollars(amounts.small_objects),
+        dollars(amounts.early_deletion),
+        dollars(amounts.transitions),
+        dollars(amounts.requests),
+        dollars(amounts.total),
+        dollars(flat.amounts.total),
+        {area: dollars(each.total) for area, each in sorted(month.areas.items())},
+    )

@@ -1,0 +1,73 @@
+"""What it costs to have a version back from the class that it is in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from mediatool_assets.domain.costs.bill import PART
+from mediatool_assets.domain.costs.inventory import Cohort
+from mediatool_assets.domain.costs.prices import Prices, Retrieval
+
+COPY_DAYS = 7
+"""Days for which a copy restored from an archive class lies in STANDARD, and is billed there."""
+
+_THAWED = {"GLACIER", "DEEP_ARCHIVE"}
+
+ARCHIVES = ("postgres-exports/raw/", "postgres-exports/transformed/", "mongodb-dumps/")
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """The newest archive of a prefix in one class: how it is had back, how soon, for how much.
+
+    ``versions`` is how many archives lie there; ``bytes`` of the newest. Within its region:
+    nothing is reckoned for data that leaves AWS.
+    """
+
+    area: str
+    storage_class: str
+    versions: int
+    bytes: int
+    option: str
+    takes: str
+    dollars: Decimal
+
+
+def restoring(held: Iterable[Cohort], prices: Prices) -> tuple[Restoring, ...]:
+    """For each prefix of archives and each class in which some lie, every way back."""
+    found: dict[tuple[str, str], list[Cohort]] = {}
+    for each in held:
+        if each.area in ARCHIVES and each.state == "current":
+            found.setdefault((each.area, each.storage_class), []).append(each)
+    return tuple(
+        Restoring(
+            area,
+            name,
+            int(sum(each.count for each in those)),
+            int(size := _newest(those)),
+            way.option,
+            way.hours,
+            cost(size, name, way, prices).quantize(Decimal("0.000001")),
+        )
+        for (area, name), those in sorted(found.items())
+        for way in prices.retrieval[name]
+    )
+
+
+def _newest(those: list[Cohort]) -> Decimal:
+    newest = max(those, key=lambda each: each.made)
+    return newest.bytes / newest.count
+
+
+def cost(size: Decimal, name: str, way: Retrieval, prices: Prices) -> Decimal:
+    """Dollars for one object: its bytes, its requests, and its copy in STANDARD where there is one.
+
+    What is thawed is asked for once and then read; what is read at once is read in parts.
+    """
+    gigabytes = size / (1 << 30)
+    reads = Decimal(max(-(-int(size) // PART), 1))
+    read = reads * prices.retrieval["STANDARD"][0].request_1000 / 1000
+    if name not in _THAWED:
+        return gigabytes * way.gb + reads * way.request_1000 / 1000
+    copy = prices.storage("STANDARD", size) * COPY_DAYS / 30
+    return gigabytes * way.gb + way.request_1000 / 1000 + copy + read

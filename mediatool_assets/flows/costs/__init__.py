@@ -1,0 +1,1 @@
+"""What the bucket costs: an inventory is taken, kept by day, and reckoned; reports for people."""

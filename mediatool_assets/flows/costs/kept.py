@@ -1,0 +1,89 @@
+"""Inventories kept by day, as Parquet: a row for each thing that is billed, the rules beside them.
+
+``postgres-exports/bucket/inventory/{date}.parquet``. The file's metadata holds, under
+``mediatool``, the bucket, the moment, the rules and the newest version's archives as JSON, so that
+the file alone can be reckoned again.
+"""
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mediatool_assets.domain.bucket.declaration import RECORDS_PREFIX
+from mediatool_assets.domain.costs.inventory import ActiveRules, Archived, Inventory, StoredItem
+from mediatool_assets.domain.errors import DamagedInput
+from mediatool_assets.flows.ports import ObjectStore
+
+INVENTORY_PREFIX = RECORDS_PREFIX + "inventory/"
+
+_ABOUT = b"mediatool"
+_MOMENT = pa.timestamp("us", tz="UTC")
+_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("storage_class", pa.string(), nullable=False),
+        pa.field("modified", _MOMENT, nullable=False),
+        pa.field("superseded", _MOMENT),
+        pa.field("testing", pa.bool_(), nullable=False),
+        pa.field("lone", pa.bool_(), nullable=False),
+    ]
+)
+
+
+class _About(msgspec.Struct, frozen=True):
+    """What the rows do not say."""
+
+    bucket: str
+    taken: datetime
+    rules: ActiveRules
+    newest: Archived | None
+
+
+def inventory_key(inventory: Inventory) -> str:
+    """Where the inventory of its day lies."""
+    return f"{INVENTORY_PREFIX}{inventory.taken:%Y-%m-%d}.parquet"
+
+
+def keep(objects: ObjectStore, inventory: Inventory) -> str:
+    """Keep it in its day's place, where a later one of the day replaces it; returns the key."""
+    replace(objects, key := inventory_key(inventory), encode(inventory))
+    return key
+
+
+def replace(objects: ObjectStore, key: str, data: bytes) -> None:
+    """Write an object whether it is there or not; raises AlreadyExists where two do at once."""
+    found = objects.head(key)
+    objects.put(key, data, replacing=None if found is None else found.etag)
+
+
+def encode(inventory: Inventory) -> bytes:
+    """The inventory as a Parquet file."""
+    about = _About(inventory.bucket, inventory.taken, inventory.rules, inventory.newest)
+    schema = _SCHEMA.with_metadata({_ABOUT: msgspec.json.encode(about)})
+    columns = {name: [getattr(item, name) for item in inventory.items] for name in schema.names}
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns, schema=schema), out, compression="zstd")
+    return out.getvalue()
+
+
+def decode(data: bytes, name: str) -> Inventory:
+    """Read an inventory back; raises DamagedInput, naming the file, on anything else."""
+    try:
+        table = pq.read_table(io.BytesIO(data))
+        about = msgspec.json.decode((table.schema.metadata or {})[_ABOUT], type=_About)
+        rows: list[dict[str, Any]] = table.to_pylist()
+        items = tuple(
+            StoredItem(**row | {"modified": row["modified"].astimezone(UTC)}) for row in rows
+        )
+    except (pa.ArrowException, msgspec.MsgspecError, KeyError, TypeError) as error:
+        raise DamagedInput(
+            f"{name} is no inventory that `bucket/costs` kept ({type(error).__name__}: {error}); "
+            "name another day's"
+        ) from error
+    return Inventory(about.bucket, about.taken, items, about.rules, about.newest)

@@ -1,0 +1,77 @@
+"""Taking the inventory: everything that is billed, and the rules that it is under."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from mediatool_assets.domain.bucket.declaration import Declaration
+from mediatool_assets.domain.bucket.lifecycle import configuration
+from mediatool_assets.domain.bucket.reading import read
+from mediatool_assets.domain.costs.inventory import ActiveRules, Archived, Inventory, StoredItem
+from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog, marks
+from mediatool_assets.flows.bucket_ports import BucketSettings
+from mediatool_assets.flows.ports import ObjectStore
+
+
+class InventorySource(Protocol):
+    """What lists everything that a bucket is billed for."""
+
+    def items(self) -> Iterator[StoredItem]:
+        """Every version, marker and unfinished upload; raises Unreachable."""
+
+
+def take(
+    declared: Declaration,
+    objects: ObjectStore,
+    source: InventorySource,
+    bucket: BucketSettings,
+    now: datetime,
+) -> Inventory:
+    """Everything at this moment; nothing is changed. Raises DamagedInput, Unreachable."""
+    tagged = {key for version in _testing(objects) for key in marks.keys_of(version)}
+    items = tuple(replace(item, testing=item.key in tagged) for item in source.items())
+    return Inventory(declared.bucket, now, items, active(declared, bucket), _newest(objects))
+
+
+def active(declared: Declaration, bucket: BucketSettings) -> ActiveRules:
+    """The bucket's own rules, or the declared ones where it has none or does not tell them."""
+    live, versioning = bucket.read("lifecycle"), bucket.read("versioning")
+    status = (versioning.document or {}).get("Status")
+    versioned = status == "Enabled" if versioning.unknown is None else True
+    if live.document is not None and live.document.get("Rules"):
+        return ActiveRules(read(live.document), "bucket", "they are active", versioned)
+    reason = live.unknown or "the bucket has none; `mediatool bucket apply` sets the declared ones"
+    return ActiveRules(
+        read(configuration(declared.lifecycle)), "declaration", reason, declared.state.versioned
+    )
+
+
+def _testing(objects: ObjectStore) -> Iterator[Version]:
+    """The versions that were made for testing, whose objects are tagged."""
+    for entry in catalog.registry(objects):
+        if entry.purpose == "testing":
+            yield Version.parse(entry.version)
+
+
+def _newest(objects: ObjectStore) -> Archived | None:
+    """How much smaller the archives of the newest complete version are than their files."""
+    try:
+        found = catalog.latest(objects)
+    except NotFound:
+        return None
+    raw, made, dump = found.exports.raw, found.exports.transformed, found.exports.dump
+    return Archived(
+        found.timestamp,
+        {"raw": raw.size_bytes, "transformed": made.size_bytes, "dump": dump.size_bytes},
+        {
+            kind: round(megabytes * 1_000_000)
+            for kind, megabytes in (
+                ("raw", raw.size_mb),
+                ("transformed", made.size_mb),
+                ("dump", dump.size_mb),
+            )
+        },
+    )
