@@ -4,6 +4,7 @@ These values are what stands in the file, each with its line. ``domain.resolutio
 against a source's schema and adds all that goes without saying.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,6 +27,14 @@ class Verb(StrEnum):
     def is_home(self) -> bool:
         """Whether the rows of the table it names live here, and nowhere else."""
         return self in (Verb.FOLD, Verb.EMBED_ONE, Verb.EMBED_MANY)
+
+
+class TypeChanges(StrEnum):
+    """What to do where a column's type has changed its kind since the model was written."""
+
+    STRICT = "strict"
+    FLAG = "flag"
+    ACCEPT = "accept"
 
 
 class FieldType(StrEnum):
@@ -57,8 +66,8 @@ class Step:
     line: int
 
     def __str__(self) -> str:
-        keys = f".{', '.join(self.keys)}" if self.keys else ""
-        return f"{', '.join(self.columns)}{'[]' * self.each} -> {self.table}{keys}"
+        keys = f".{_listed(self.keys)}" if self.keys else ""
+        return f"{_listed(self.columns)}{'[]' * self.each} -> {in_arrow(self.table)}{keys}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +176,10 @@ class SourceTable:
     """A table that the model knows, with its natural key; empty means the database's own.
 
     ``columns`` are those that the model's author knew; any other is drift. Empty means not said.
-    ``bounds`` say what the table may lose and gain from one version to the next; no document
-    depends on them, and so the model's digest does not either.
+    ``types`` are their types then, as far as said, and ``type_changes`` is what to do about others;
+    ``lines`` is where each stands in the file;
+    ``bounds`` say what the table may lose and gain from one version to the next. No document
+    depends on these, and so the model's digest does not either.
     """
 
     name: str
@@ -176,6 +187,9 @@ class SourceTable:
     line: int
     columns: tuple[str, ...] = ()
     bounds: Bounds = field(default=LEARNT, repr=False)
+    types: Mapping[str, str] = field(default_factory=dict, repr=False)
+    type_changes: TypeChanges = field(default=TypeChanges.STRICT, repr=False)
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +239,17 @@ class Model:
     def at(self, line: int, problem: str) -> str:
         """A problem as people and editors read it: ``file:line: problem``."""
         return f"{self.source}:{line}: {problem}"
+
+
+def in_arrow(name: str) -> str:
+    """A name as arrows have it: in double quotes where it holds what arrows are made of."""
+    if re.fullmatch(r'[^\s,.\[\]>"]+', name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(map(in_arrow, names))
 
 
 def default_collection(table: str) -> str:

@@ -7,6 +7,7 @@ from mediatool_assets.domain import model as m
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.names import camel_case
 from mediatool_assets.domain.schema import Column, Schema, Table
+from mediatool_assets.domain.schema_changes import is_wider
 from mediatool_assets.domain.shapes import (
     AddedField,
     Arrow,
@@ -19,12 +20,30 @@ from mediatool_assets.domain.shapes import (
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that is no mistake. ``drift``: the source has gone on from what the model knows.
+
+    ``fix`` is what to write on that ``line`` of the model, for who wants it gone.
+    """
+
+    line: int
+    text: str
+    fix: str
+    drift: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a model makes of one schema: collections by name, and warnings about drift."""
+    """What a model makes of one schema: collections by name, and remarks, as they were found."""
 
     collections: tuple[DocumentCollection, ...]
     left_out: Mapping[str, str]
-    warnings: tuple[str, ...]
+    remarks: tuple[Remark, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The remarks' texts, for manifests."""
+        return tuple(remark.text for remark in self.remarks)
 
 
 def resolve(
@@ -44,7 +63,7 @@ class _Resolver:
         self._tables = {table.name: table for table in schema.tables}
         self._absent = excluded - self._tables.keys()
         self._problems: list[tuple[int, str]] = []
-        self._warnings: list[str] = []
+        self._remarks: list[Remark] = []
 
     def resolution(self) -> Resolution:
         collections = [*self._modelled(), *self._defaults()]
@@ -60,7 +79,7 @@ class _Resolver:
             if table in self._tables
         }
         ordered = tuple(sorted(collections, key=lambda collection: collection.name))
-        return Resolution(ordered, left_out, tuple(self._warnings))
+        return Resolution(ordered, left_out, tuple(self._remarks))
 
     def _modelled(self) -> Iterator[DocumentCollection]:
         self._check_tables()
@@ -84,8 +103,10 @@ class _Resolver:
             if collection in taken:
                 self._wrong(1, f"new table {name}: the collection {collection} is taken; model it")
             taken.add(collection)
-            self._warnings.append(
-                f"new table {name}, unknown to the model: it became the collection {collection}"
+            self._remark(
+                1,
+                f"new table {name}, unknown to the model: it became the collection {collection}",
+                "add it to tables: and give it a home, or leave it out with a reason",
             )
             shape = self._shape(m.Shape(name, 1), table, root=True)
             yield DocumentCollection(collection, shape)
@@ -96,10 +117,23 @@ class _Resolver:
             if table is not None:
                 self._check_columns(source, table)
             elif name in self._absent:
-                self._warnings.append(f"{name} was excluded from the export: nothing of it is here")
+                self._remark(
+                    source.line,
+                    f"{name} was excluded from the export: nothing of it is here",
+                    "leave it, or export the table too",
+                    drift=False,
+                )
+            elif name in self._model.left_out:
+                self._remark(
+                    source.line,
+                    f"table {name} is gone from the source; it was left out anyway",
+                    "take it out of tables: and left_out:",
+                )
             else:
                 self._wrong(
-                    source.line, f"the source has no table {name}; take it out of the model"
+                    source.line,
+                    f"the source has no table {name}; take it out of the model, "
+                    "or give it the table's new name",
                 )
 
     def _check_columns(self, source: m.SourceTable, table: Table) -> None:
@@ -110,14 +144,42 @@ class _Resolver:
         if not source.columns:
             return
         for column in sorted(present - set(source.columns)):
-            self._warnings.append(
+            self._remark(
+                source.line,
                 f"new column {table.name}.{column}, unknown to the model: it became the field "
-                f"{camel_case(column)}"
+                f"{camel_case(column)}",
+                "add it to columns:",
             )
         for column in sorted(set(source.columns) - present):
-            self._warnings.append(
-                f"column {table.name}.{column} is gone from the source, and so is its field"
+            self._remark(
+                source.lines.get(column, source.line),
+                f"column {table.name}.{column} is gone from the source, and so is its field",
+                "take it out of columns:",
             )
+        for present_column in table.columns:
+            self._check_type(source, present_column)
+
+    def _check_type(self, source: m.SourceTable, column: Column) -> None:
+        """A wider type is taken; what to do about one of another kind is the model's to say."""
+        known, now = source.types.get(column.name), column.plain_type
+        if known is None or known == now:
+            return
+        line = source.lines.get(column.name, source.line)
+        where = f"{source.name}.{column.name}"
+        fix = f"write {now} for it in columns:"
+        if is_wider(now, known):
+            text = f"column {where} is {now} now, which holds all that {known} did"
+            self._remark(line, text, fix)
+            return
+        text = f"column {where} is {now} now, and was {known}"
+        match source.type_changes:
+            case m.TypeChanges.STRICT:
+                allow = "or allow it with type_changes: flag"
+                self._wrong(line, f"{text}; see what reads it, then {fix}, {allow}")
+            case m.TypeChanges.FLAG:
+                self._remark(line, f"{text}; its field has the new type", fix)
+            case m.TypeChanges.ACCEPT:
+                pass
 
     def _key(self, table: Table, line: int) -> tuple[str, ...]:
         source = self._model.sources.get(table.name)
@@ -183,8 +245,11 @@ class _Resolver:
             carried = {*addition.path[0].keys, *(field.column.name for field in taken)}
             lost = [c.name for c in target.columns if c.name not in carried]
             if lost and len(addition.path[0].keys):
-                self._warnings.append(
-                    f"{addition.field} folds {target.name} without its {', '.join(lost)}"
+                self._remark(
+                    addition.line,
+                    f"{addition.field} folds {target.name} without its {', '.join(lost)}",
+                    "name them in take:, or leave it",
+                    drift=False,
                 )
         return tuple(taken)
 
@@ -247,6 +312,9 @@ class _Resolver:
     def _line(self, collection: str) -> int:
         known = self._model.collections.get(collection)
         return known.line if known is not None else 1
+
+    def _remark(self, line: int, text: str, fix: str, *, drift: bool = True) -> None:
+        self._remarks.append(Remark(line, text, fix, drift))
 
     def _wrong(self, line: int, problem: str) -> None:
         self._problems.append((line, problem))

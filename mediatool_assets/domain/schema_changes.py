@@ -54,7 +54,7 @@ _WIDER = {
     "character varying": {"text"},
     "character": {"text"},
 }
-"""Types that hold every value of another one. JSON writes ``numeric`` as a string: see _type."""
+"""Types that hold every value of another one; arrays of them are another matter to readers."""
 
 Named = TypeVar("Named", Table, Column, Enum, Index, ForeignKey)
 Pair = tuple[Named | None, Named | None]
@@ -127,11 +127,13 @@ def _column(table: str, before: Column, after: Column) -> Iterator[SchemaChange]
 
 def _type(before: Column, after: Column) -> Severity:
     """Widened is a warning, and so is another length, precision or domain of one base."""
-    if before.element is not None or after.element is not None:
-        same = before.element == after.element
-    else:
-        same = before.base == after.base or after.base in _WIDER.get(before.base, ())
+    same = before.plain_type == after.plain_type or is_wider(after.plain_type, before.plain_type)
     return "warning" if same else "breaking"
+
+
+def is_wider(after: str, before: str) -> bool:
+    """Whether a type, as ``Column.plain_type`` names it, holds all values of another one."""
+    return after in _WIDER.get(before, ())
 
 
 def _keys(one: Table, two: Table) -> Iterator[SchemaChange]:

@@ -31,7 +31,9 @@ def _comparable(schema: Schema, left_out: Collection[str], texts: bool) -> Schem
         msgspec.structs.replace(
             table,
             foreign_keys=tuple(
-                key for key in table.foreign_keys if f"{table.name} {key.name}" not in left_out
+                msgspec.structs.replace(key, on_delete=None)  # older archives do not say
+                for key in table.foreign_keys
+                if f"{table.name} {key.name}" not in left_out
             ),
         )
         for table in schema.tables

@@ -15,7 +15,7 @@ from mediatool_assets.domain.expectations import Bounds
 from mediatool_assets.domain.model_checks import mistakes
 from mediatool_assets.domain.names import camel_case
 
-_TOP = ("tables", "collections", "one_to_one", "left_out")
+_TOP = ("type_changes", "tables", "collections", "one_to_one", "left_out")
 _COLLECTION = ("root", "rename", "types", "add", "indexes", "validator")
 _EMBEDDED = ("rename", "types", "add", "order", "orphans")
 _ADDITION = {
@@ -26,8 +26,9 @@ _ADDITION = {
     m.Verb.EMBED_ONE: _EMBEDDED,
     m.Verb.EMBED_MANY: _EMBEDDED,
 }
-_NAME = r"[^\s,.\[\]>]+"
+_NAME = r"""(?:"(?:[^"]|"")+"|[^\s,.\[\]>"]+)"""
 _NAMES = rf"{_NAME}(?:\s*,\s*{_NAME})*"
+_ORDER = re.compile(rf"({_NAME})\s*(.*)")
 _ARROW = re.compile(rf"({_NAMES})(\[\])?\s*->\s*({_NAME})(?:\.({_NAMES}))?")
 
 
@@ -58,6 +59,7 @@ class _ModelReader:
 
     def __init__(self, source: str) -> None:
         self._source = source
+        self._type_changes = m.TypeChanges.STRICT
         self.problems: list[tuple[int, str]] = []
 
     def model(self, root: Node | None) -> m.Model:
@@ -66,6 +68,8 @@ class _ModelReader:
             self.problems.append((1, "the model is empty; write tables: and collections:"))
             return m.Model(self._source, {}, {})
         parts = self._parts(root, _TOP, "a model")
+        if "type_changes" in parts:
+            self._type_changes = self._policy(parts["type_changes"])
         sources = {
             name: self._source_table(name, node, _line(name_node))
             for name, name_node, node in self._items(parts.get("tables"), "tables")
@@ -87,16 +91,35 @@ class _ModelReader:
 
     def _source_table(self, name: str, node: Node, line: int) -> m.SourceTable:
         if not isinstance(node, MappingNode):
-            return m.SourceTable(name, self._words(node), line)
-        known = ("key", "columns", "may_lose", "may_gain")
+            return m.SourceTable(name, self._words(node), line, type_changes=self._type_changes)
+        known = ("key", "columns", "type_changes", "may_lose", "may_gain")
         parts = self._parts(node, known, f"table {name}")
         key = self._words(parts["key"]) if "key" in parts else ()
-        columns = self._words(parts["columns"]) if "columns" in parts else ()
+        lines, types = self._columns(parts.get("columns"))
+        policy = self._type_changes
+        if "type_changes" in parts:
+            policy = self._policy(parts["type_changes"])
         for column in key:
-            if columns and column not in columns:
+            if lines and column not in lines:
                 self._wrong(parts["key"], f"table {name}: the key's {column} is not in columns")
         bounds = Bounds(self._share(parts.get("may_lose")), self._share(parts.get("may_gain")))
-        return m.SourceTable(name, key, line, columns, bounds)
+        return m.SourceTable(name, key, line, tuple(lines), bounds, types, policy, lines)
+
+    def _columns(self, node: Node | None) -> tuple[dict[str, int], dict[str, str]]:
+        """The known columns with their lines: a list of names, or names with their types."""
+        if isinstance(node, MappingNode):
+            entries = list(self._items(node, "columns"))
+            types = {name: self._text(value) for name, _, value in entries}
+            return {name: _line(key) for name, key, _ in entries}, types
+        return {self._text(item): _line(item) for item in self._list(node)}, {}
+
+    def _policy(self, node: Node) -> m.TypeChanges:
+        word = self._text(node)
+        if word not in list(m.TypeChanges):
+            known = ", ".join(m.TypeChanges)
+            self._wrong(node, f"type_changes: {word!r} is none of {known}")
+            return m.TypeChanges.STRICT
+        return m.TypeChanges(word)
 
     def _share(self, node: Node | None) -> float | None:
         """A percentage as a share: 0.6 of ``60%``."""
@@ -192,7 +215,8 @@ class _ModelReader:
             self._wrong(node, f"{text!r} is not an arrow; write `column -> table.key_column`")
             return None
         columns, each, table, keys = match.groups()
-        step = m.Step(_split(columns), table, _split(keys or ""), bool(each), _line(node))
+        [target] = _split(table)
+        step = m.Step(_split(columns), target, _split(keys or ""), bool(each), _line(node))
         if each and len(step.columns) > 1:
             self._wrong(node, f"{text!r}: only one array can be matched element by element")
         if step.keys and len(step.keys) != len(step.columns):
@@ -211,7 +235,11 @@ class _ModelReader:
         return m.Take(tuple((camel_case(column), column) for column in columns), bare=False)
 
     def _order(self, node: Node) -> m.Order:
-        column, _, direction = self._text(node).strip().partition(" ")
+        match = _ORDER.fullmatch(text := self._text(node).strip())
+        if match is None:
+            self._wrong(node, f"order: {text!r} is no column, nor a column and descending")
+            return m.Order(text, False)
+        [column], direction = _split(match[1]), match[2]
         if direction.strip() not in ("", "ascending", "descending"):
             self._wrong(node, f"order: {direction.strip()!r} is neither ascending nor descending")
         return m.Order(column, direction.strip() == "descending")
@@ -307,4 +335,8 @@ def _line(node: Node) -> int:
 
 
 def _split(names: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(",") if name.strip())
+    """Names with their quotes taken off, as ``domain.model.in_arrow`` puts them on."""
+    return tuple(
+        name[1:-1].replace('""', '"') if name.startswith('"') else name
+        for name in re.findall(_NAME, names)
+    )

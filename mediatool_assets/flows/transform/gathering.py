@@ -27,19 +27,24 @@ WHOLE = "row"
 HASH = "hash"
 
 
+def cased(name: str) -> str:
+    """A name that differs from others by more than case, which DuckDB's names do not keep."""
+    return "".join(f"^{c}" if c == "^" or c.lower() != c else c for c in name)
+
+
 def key_of(column: str) -> str:
     """The column that holds a value as canonical text, for equality."""
-    return f"k:{column}"
+    return f"k:{cased(column)}"
 
 
 def keys_of(column: str) -> str:
     """The column that holds an array's elements as canonical texts."""
-    return f"a:{column}"
+    return f"a:{cased(column)}"
 
 
 def value_of(column: str) -> str:
     """The column that holds a value as JSON."""
-    return f"j:{column}"
+    return f"j:{cased(column)}"
 
 
 @dataclass

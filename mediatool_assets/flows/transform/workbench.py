@@ -30,6 +30,7 @@ from mediatool_assets.flows.transform.gathering import (
     HASH,
     ORDINAL,
     Need,
+    cased,
     key_of,
     keys_of,
 )
@@ -254,7 +255,7 @@ def _text(literal: str) -> str:
 
 
 def _table(table: Table) -> str:
-    return _name(f"t:{table.name}")
+    return _name(f"t:{cased(table.name)}")
 
 
 def _file(path: Path) -> str:

@@ -84,7 +84,9 @@ SELECT k.conrelid, k.conname,
        CASE WHEN t.relnamespace = s.relnamespace THEN t.relname::text
             ELSE t.relnamespace::regnamespace || '.' || t.relname END,
        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u (n, i)
-             JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.i)
+             JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.i),
+       CASE k.confdeltype WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'set null'
+                          WHEN 'd' THEN 'set default' END
 FROM pg_constraint k
 JOIN pg_class s ON s.oid = k.conrelid
 JOIN pg_class t ON t.oid = k.confrelid
@@ -147,8 +149,10 @@ def read_catalog(connection: Connection, name: str) -> Catalog:
                 primary_key=next((tuple(key[4]) for key in keys if key[2]), ()),
                 unique_keys=tuple(tuple(k[4]) for k in keys if k[1] and k[3] and not k[2]),
                 foreign_keys=tuple(
-                    ForeignKey(n, tuple(own), other, tuple(theirs))
-                    for n, own, other, theirs in sorted(foreign_keys[oid])
+                    ForeignKey(name_, tuple(own), other, tuple(theirs), on_delete)
+                    for name_, own, other, theirs, on_delete in sorted(
+                        foreign_keys[oid], key=lambda row: row[0]
+                    )
                 ),
                 indexes=tuple(Index(k[0], k[1], tuple(k[4]), k[5]) for k in keys),
                 partitions=tuple(

@@ -1,0 +1,182 @@
+"""``model infer`` and ``model check``: a model for any database, and whether it still fits."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mediatool_assets.cli.output import Json, print_json, working
+from mediatool_assets.domain.errors import BadModel, Misuse
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.environment import settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.flows.infer import Inferred, Tables
+
+app = typer.Typer()
+
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="ARCHIVE|VERSION",
+        help="A raw archive that was fetched, or a version; otherwise the live source.",
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> None:
+    """The model of tables as collections: `infer` proposes one, `check` holds it to the source."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def infer(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Otherwise stdout.")
+    ] = None,
+    source: Source = None,
+    risks: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="The risk report: .json, or Markdown."),
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(metavar="ROWS", min=1, help="Read about so many rows of a table.")
+    ] = 200_000,
+    json: Json = False,
+) -> None:
+    """Propose a model for a database: it runs as it stands, and comments tell what else was found.
+
+    Reads the schema and the rows: keys, references that nobody declared, how many rows belong to
+    one, what BSON will not hold. Nothing is written to the source. A file that is there is kept.
+
+    Examples:
+
+        mediatool model infer --output model.yaml --risks risks.md
+        mediatool model infer --source 20250621-020000-raw.tar.gz > model.yaml
+    """
+    for path in (output, risks):
+        if path is not None and path.exists():
+            raise Misuse(f"{path} is there, perhaps edited by hand; name another file")
+    with _tables(source) as tables:
+        found = _inferred(tables, sample)
+    if output is not None:
+        output.write_text(found.model, "utf-8")
+    elif not json:
+        typer.echo(found.model, nl=False)
+    if risks is not None:
+        _write_risks(found, risks)
+    if json:
+        print_json({"model": found.model, "risks": found.risks})
+    elif output is not None:
+        typer.echo(_summary(found, output))
+
+
+@app.command()
+def check(source: Source = None, json: Json = False) -> None:
+    """Hold the model (MEDIATOOL_MODEL) against the source: a line for each mistake or drift.
+
+    Ends with 3 where the model is wrong or cannot run on this source, with 1 where the source has
+    gone on (a new table or column, a wider type), with 0 where both fit. Every line names file and
+    line, and what to write there.
+
+    Examples:
+
+        mediatool model check
+        mediatool model check --source $(mediatool latest) --json
+    """
+    from mediatool_assets.domain.resolution import resolve
+    from mediatool_assets.flows.model_file import load_model
+
+    path = _config(source).model
+    try:
+        model = load_model(path)
+        with _tables(source) as tables:
+            against = tables.name
+            found = resolve(model, tables.schema, tables.excluded)
+    except BadModel as error:
+        if not json:
+            raise
+        print_json({"verdict": "mistakes", "model": str(path), "problems": error.problems})
+        raise typer.Exit(error.exit_code) from error
+    drift = sorted((r for r in found.remarks if r.drift), key=lambda r: r.line)
+    problems = [model.at(remark.line, f"{remark.text}; {remark.fix}") for remark in drift]
+    if json:
+        verdict = "drift" if drift else "fit"
+        print_json({"verdict": verdict, "model": str(path), "problems": problems})
+    else:
+        for problem in problems:
+            typer.echo(problem)
+        typer.echo(f"{path.name} {'has drifted' if drift else 'fits'}: {against}")
+    raise typer.Exit(1 if drift else 0)
+
+
+def _config(source: str | None) -> Settings:
+    """The settings; a file of one's own needs no server."""
+    from mediatool_assets.flows.compare import is_file
+
+    if source is not None and is_file(source):
+        return Settings.parse(os.environ)
+    return settings(*([] if source is not None else ["postgres_url"]))
+
+
+@contextmanager
+def _tables(source: str | None) -> Iterator["Tables"]:
+    """What is given: a file, a version, or nothing, which is the live source."""
+    from mediatool_assets.archive.reader import ArchiveReader
+    from mediatool_assets.flows.compare import is_file, opened
+    from mediatool_assets.flows.infer import ArchivedTables, LiveTables
+
+    config = _config(source)
+    if source is None:
+        from mediatool_assets.stores.postgres import PostgresSource
+
+        with PostgresSource.of(config).snapshot() as snapshot:
+            yield LiveTables(snapshot)
+        return
+    objects = None
+    if not is_file(source):
+        from mediatool_assets.stores.s3 import S3Objects
+
+        objects = S3Objects.of(config)
+    yield ArchivedTables(ArchiveReader(opened(objects, source)))
+
+
+def _inferred(tables: "Tables", sample: int) -> "Inferred":
+    from mediatool_assets.flows.infer import infer as propose
+    from mediatool_assets.flows.pool import worker_pool
+
+    workers = Settings.parse(os.environ).workers
+    with (
+        working(f"inferring a model of {tables.name}") as progress,
+        worker_pool(workers) as pool,
+        tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
+    ):
+        return propose(tables, pool, Path(scratch), sample=sample, progress=progress)
+
+
+def _write_risks(found: "Inferred", path: Path) -> None:
+    import msgspec
+
+    from mediatool_assets.domain.inference.risks import markdown
+
+    if path.suffix == ".json":
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(found.risks), indent=2) + b"\n")
+    else:
+        path.write_text(markdown(found.risks), "utf-8")
+
+
+def _summary(found: "Inferred", output: Path) -> str:
+    declared = sum(relation.certain for relation in found.relations)
+    collections = sum(entity.home is None for entity in found.entities.values())
+    return (
+        f"{output}: {len(found.entities)} tables in {collections} collections; {declared} declared "
+        f"references and {len(found.relations) - declared} that nobody declared; "
+        f"{len(found.risks.risks)} risks. Set MEDIATOOL_MODEL={output} to use it"
+    )

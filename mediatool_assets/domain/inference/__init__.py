@@ -1,0 +1,1 @@
+"""What model a schema and its figures suggest: decisions without any reading of rows."""

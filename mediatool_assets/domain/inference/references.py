@@ -1,0 +1,242 @@
+"""References from table to table: which ones to look for, and what was found of them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from mediatool_assets.domain.inference.words import (
+    Kinship,
+    is_key_like,
+    is_past,
+    is_past_of,
+    kinship,
+)
+from mediatool_assets.domain.schema import Column, ForeignKey, Schema, Table
+
+_KINDS = {
+    **dict.fromkeys(("smallint", "integer", "bigint"), "number"),
+    **dict.fromkeys(("text", "character varying", "character", "citext", "name"), "text"),
+    "uuid": "uuid",
+}
+"""Types whose values can be keys; those of one word can meet."""
+
+ALMOST_UNIQUE = 0.98
+"""Of a column's values different ones: it is meant as a key, bar some mistakes."""
+
+_FOUND = 0.9  # of the values: a reference, whatever its name
+_SOME = 0.005  # of the values: enough where the name says the same
+_TELLING = 5  # different values: fewer are found anywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Rows of ``table`` that name rows of ``target``; ``each`` goes element by element.
+
+    ``declared`` is the foreign key's name; ``cascade`` says that deleting the target's row deletes
+    these too. ``named`` tells how far the names say the same, ``counted`` that the values are small
+    numbers, which chance finds anywhere.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    target: str
+    keys: tuple[str, ...]
+    each: bool = False
+    declared: str | None = None
+    cascade: bool = False
+    named: Kinship = Kinship.FULLY
+    counted: bool = False
+
+    def __str__(self) -> str:
+        own = ", ".join(f"{self.table}.{column}" for column in self.columns)
+        return f"{own}{'[]' * self.each} -> {self.target}.{', '.join(self.keys)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """Of the values of a reference (nulls and empty texts left out) how many were found.
+
+    ``distinct`` is how many different ones there are.
+    """
+
+    values: int
+    found: int
+    distinct: int
+
+    @property
+    def share(self) -> float:
+        """Found of all; 0 where there are none."""
+        return self.found / self.values if self.values else 0.0
+
+    def __str__(self) -> str:
+        if not self.values:
+            return "no value to hold against it"
+        percent = f"{100 * self.share:.4g}" if self.found < self.values else "100"
+        return f"{percent} % of {self.values:,} values found"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A reference with its evidence."""
+
+    reference: Reference
+    inclusion: Inclusion
+
+    @property
+    def certain(self) -> bool:
+        """Whether the database itself says so."""
+        return self.reference.declared is not None
+
+    def evidence(self) -> str:
+        """In a few words, for a comment."""
+        said = "declared" if self.certain else "declared nowhere"
+        return f"{said}; {self.inclusion}"
+
+
+def kind_of(column: Column) -> str | None:
+    """The word for types whose values can meet; None for types that are no keys."""
+    return _KINDS.get(column.element or column.base)
+
+
+def measurable(table: Table) -> Iterator[Column]:
+    """The columns whose values can take part in a reference."""
+    known = {name for key in (table.primary_key, *table.unique_keys) for name in key}
+    known |= {name for key in table.foreign_keys for name in key.columns}
+    for column in table.columns:
+        kind = kind_of(column)
+        told = kind in ("uuid", "number") or (kind is not None and is_key_like(column.name))
+        if told or column.name in known:
+            yield column
+
+
+def declared(schema: Schema) -> Iterator[Reference]:
+    """The foreign keys between tables of the schema."""
+    known = {table.name for table in schema.tables}
+    for table in schema.tables:
+        seen: set[tuple[object, ...]] = set()
+        for key in table.foreign_keys:
+            what = (key.columns, key.table, key.target_columns)
+            if key.table in known and what not in seen:
+                seen.add(what)
+                yield _of(table, key)
+
+
+def _of(table: Table, key: ForeignKey) -> Reference:
+    return Reference(
+        table.name,
+        key.columns,
+        key.table,
+        key.target_columns,
+        declared=key.name,
+        cascade=key.on_delete == "cascade",
+    )
+
+
+def candidates(schema: Schema, unique: Mapping[str, frozenset[str]]) -> Iterator[Reference]:
+    """References that nobody declared and that types allow, to be held against the values.
+
+    ``unique`` holds, by table, the columns of almost only different values.
+    """
+    said = {(r.table, r.columns) for r in declared(schema)}
+    targets = [(t, key) for t in schema.tables for key in _targets(t, unique.get(t.name, ()))]
+    for table in schema.tables:
+        for column in measurable(table):
+            if (table.name, (column.name,)) not in said:
+                for target, key in targets:
+                    found = _candidate(table, column, target, key)
+                    if found is not None:
+                        yield found
+        for target in schema.tables:
+            if _shares_key(table, target) and (table.name, target.primary_key) not in said:
+                key_names = target.primary_key
+                yield Reference(table.name, key_names, target.name, key_names)
+
+
+def _targets(table: Table, unique: Iterable[str]) -> Iterator[Column]:
+    """What others may name a row by: one column that is unique, or nearly so and called a key."""
+    if is_past(table.name):
+        return
+    keys = {key[0] for key in (table.primary_key, *table.unique_keys) if len(key) == 1}
+    composite = set(table.primary_key) if len(table.primary_key) > 1 else set[str]()
+    for column in table.columns:
+        if column.element is not None or kind_of(column) is None:
+            continue
+        if column.name in keys or (
+            column.name in unique
+            and column.name not in composite
+            and is_key_like(column.name)
+            and kind_of(column) != "number"
+        ):
+            yield column
+
+
+def _candidate(table: Table, column: Column, target: Table, key: Column) -> Reference | None:
+    if table.name == target.name and column.name == key.name:
+        return None
+    kinds = {kind_of(column), kind_of(key)}
+    named = kinship(column.name, table.name, target.name, key.name)
+    own_key = table.primary_key == (column.name,)
+    if len(kinds) > 1 and (kinds != {"text", "uuid"} or named is Kinship.NONE):
+        return None
+    if own_key and not is_past_of(table.name, target.name) and column.name == "id":
+        return None
+    if named is Kinship.NONE and (kinds == {"number"} or own_key or not is_key_like(column.name)):
+        return None
+    if is_past_of(table.name, target.name) and (key.name,) != target.primary_key:
+        return None  # a copy of the other's column, as all of its columns are
+    return Reference(
+        table.name,
+        (column.name,),
+        target.name,
+        (key.name,),
+        each=column.element is not None,
+        named=named,
+        counted=kinds == {"number"},
+    )
+
+
+def _shares_key(table: Table, target: Table) -> bool:
+    """Whether the table has all columns of the target's composite key, by name and type."""
+    if table.name == target.name or len(target.primary_key) < 2 or is_past(target.name):
+        return False
+    own = {column.name: column.base for column in table.columns}
+    theirs = {column.name: column.base for column in target.columns}
+    if table.primary_key == target.primary_key and table.name < target.name:
+        return False  # two of one key: told once, from the later name to the earlier
+    return all(own.get(name) == theirs[name] for name in target.primary_key)
+
+
+def chosen(found: Mapping[Reference, Inclusion]) -> tuple[Relation, ...]:
+    """Of all candidates the ones to believe: one for each column, and every declared one."""
+    best: dict[tuple[str, tuple[str, ...]], Relation] = {}
+    relations = []
+    for reference, inclusion in found.items():
+        relation = Relation(reference, inclusion)
+        if relation.certain:
+            relations.append(relation)
+        elif _believed(relation):
+            place = (reference.table, reference.columns)
+            if place not in best or _rank(relation) > _rank(best[place]):
+                best[place] = relation
+    relations += best.values()
+    return tuple(sorted(relations, key=lambda r: (r.reference.table, r.reference.columns)))
+
+
+def _believed(relation: Relation) -> bool:
+    reference, inclusion = relation.reference, relation.inclusion
+    if not inclusion.values:
+        return reference.named is Kinship.FULLY and len(reference.columns) == 1
+    if reference.named is Kinship.NONE:
+        return inclusion.share >= _FOUND and inclusion.distinct >= _TELLING
+    sure = reference.named is Kinship.FULLY or not reference.counted
+    return inclusion.share >= (_SOME if sure and len(reference.columns) == 1 else _FOUND)
+
+
+def _rank(relation: Relation) -> tuple[object, ...]:
+    reference, inclusion = relation.reference, relation.inclusion
+    return (
+        inclusion.share >= _FOUND,
+        reference.named,
+        inclusion.share,
+        reference.keys == ("id",),
+        reference.target,
+    )

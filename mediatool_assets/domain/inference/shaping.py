@@ -1,0 +1,257 @@
+"""Where the rows of each table go: collections of their own, or inside of others."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mediatool_assets.domain.inference.figures import FanOut, Figures
+from mediatool_assets.domain.inference.references import Reference, Relation
+from mediatool_assets.domain.inference.words import Kinship, is_past, is_past_of
+from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.schema import Column, Schema, Table
+from mediatool_assets.domain.shapes import is_unique
+
+MOST_EMBEDDED = 500
+"""Rows in one document, at most; a larger or still growing array has to be moved for each one."""
+
+LARGEST_EMBEDDED = 2 * 1024 * 1024
+"""Bytes of a document with what is embedded: an eighth of what MongoDB stores, to grow into."""
+
+MOST_FOLDED = 1000
+"""References in one array, at most."""
+
+_LOOKUP_ROWS = 1000
+_LOOKUP_BYTES = 1000  # of a row: a word and what belongs to it, not an entity
+_LABELS = ("name", "title", "label", "display_name", "description", "code", "abbreviation")
+_JOIN_EXTRAS = 2  # columns beside the references of a join table
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Rows of a table that live in the documents of another; ``take`` of what is folded."""
+
+    verb: Verb
+    relation: Relation
+    why: str
+    take: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A column of a small table, copied beside the reference to it."""
+
+    relation: Relation
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A table's rows as they are to be, wherever they live; ``proposals`` are not certain."""
+
+    table: Table
+    home: Inside | None
+    copies: tuple[Copy, ...] = ()
+    references: tuple[Relation, ...] = ()
+    proposals: tuple[Inside | Copy, ...] = ()
+
+
+def entities(schema: Schema, relations: Sequence[Relation], figures: Figures) -> dict[str, Entity]:
+    """Every table of the schema, by name, with where its rows live and what is copied to them."""
+    return _Shaping(schema, relations, figures).entities()
+
+
+class _Shaping:
+    def __init__(self, schema: Schema, relations: Sequence[Relation], figures: Figures) -> None:
+        self._tables = {table.name: table for table in schema.tables}
+        self._figures = figures
+        self._from: dict[str, list[Relation]] = defaultdict(list)
+        self._to: dict[str, list[Relation]] = defaultdict(list)
+        self._homes: dict[str, Inside] = {}
+        for relation in relations:
+            self._from[relation.reference.table].append(relation)
+            self._to[relation.reference.target].append(relation)
+
+    def entities(self) -> dict[str, Entity]:
+        while self._settled():
+            pass
+        proposed = self._proposed()
+        return {
+            name: Entity(
+                table,
+                self._homes.get(name),
+                tuple(c for c in self._copies(table) if c.relation.certain),
+                tuple(self._from[name]),
+                (*proposed[name], *(c for c in self._copies(table) if not c.relation.certain)),
+            )
+            for name, table in self._tables.items()
+        }
+
+    def _settled(self) -> bool:
+        """Give a home inside of others to what has none yet; whether any was found.
+
+        What lives inside of a table no longer refers to it from outside: from below upwards.
+        """
+        found = False
+        for name, table in self._tables.items():
+            if name in self._homes:
+                continue
+            for inside in self._insides(table):
+                if inside.relation.certain and not self._is_named(table) and self._fits(inside):
+                    self._homes[name] = inside
+                    found = True
+                    break
+        return found
+
+    def _proposed(self) -> dict[str, list[Inside | Copy]]:
+        """What would live inside of a table, were it certain, or not referred to by others."""
+        proposed: dict[str, list[Inside | Copy]] = defaultdict(list)
+        for name, table in self._tables.items():
+            best = next(self._insides(table), None)
+            if name not in self._homes and best is not None:
+                proposed[best.relation.reference.target].append(best)
+        return proposed
+
+    def _is_named(self, table: Table) -> bool:
+        """Whether others refer to the table's rows: they are better found on their own."""
+        others = {r.reference.table for r in self._to[table.name]} - {table.name}
+        return any(
+            other not in self._homes or self._homes[other].relation.reference.target != table.name
+            for other in others
+        )
+
+    def _fits(self, inside: Inside) -> bool:
+        """Whether no circle comes of it, and all that one document gets is bounded together."""
+        reference = inside.relation.reference
+        if _holds(self._homes, reference.target, reference.table):
+            return False
+        if inside.verb is Verb.FOLD:
+            return True
+        fan_out = self._figures.fan_outs[reference]
+        own = [h.relation.reference for h in self._homes.values()]
+        beside = [r for r in own if r.target == reference.target]
+        within = [r for r in own if r.target == reference.table]
+        inner = sum(self._figures.fan_outs[r].largest for r in within)
+        outer = sum(self._figures.fan_outs[r].largest for r in beside)
+        return outer + max(fan_out.largest, fan_out.most * inner) <= LARGEST_EMBEDDED
+
+    def _insides(self, table: Table) -> Iterator[Inside]:
+        """Ways for the table's rows to live in other documents, the best first."""
+        if not self._figures.of(table.name).whole:
+            return  # what one document gets would be guessed
+        folded = list(self._folds(table))
+        if folded:
+            yield from folded
+            return
+        for relation in sorted(self._from[table.name], key=lambda r: not r.reference.cascade):
+            found = self._embedding(table, relation)
+            if found is not None:
+                yield found
+
+    def _folds(self, table: Table) -> Iterator[Inside]:
+        own = [r for r in self._from[table.name] if r.certain and not _is_own(r)]
+        pairs = [
+            (one, other)
+            for one in own
+            for other in own
+            if one is not other and _together(table, one.reference, other.reference)
+        ]
+        for one, other in sorted(pairs, key=lambda pair: _fold_order(table, pair[0])):
+            fan_out = self._figures.fan_outs.get(one.reference)
+            if fan_out is not None and fan_out.most <= MOST_FOLDED:
+                columns = set(one.reference.columns) - set(other.reference.columns)
+                take = tuple(c.name for c in table.columns if c.name not in columns)
+                why = f"joins {one.reference.target} with {other.reference.target}; {fan_out}"
+                yield Inside(Verb.FOLD, one, why, take)
+
+    def _embedding(self, table: Table, relation: Relation) -> Inside | None:
+        reference = relation.reference
+        fan_out = self._figures.fan_outs.get(reference)
+        if reference.each or _is_own(relation) or fan_out is None or not fan_out.parents:
+            return None
+        if is_past(table.name):
+            return None  # it grows as long as there is a past
+        if reference.named is Kinship.NONE or not _bounded(fan_out):
+            return None
+        if not is_unique(self._tables[reference.target], reference.keys):
+            return None
+        single = is_unique(table, reference.columns)
+        inside_key = bool(table.primary_key) and set(reference.columns) < set(table.primary_key)
+        if single:
+            why = "one row each at most"
+        elif reference.cascade:
+            why = "deleted with it"
+        elif inside_key and not _is_link(table, self._from[table.name]):
+            why = "its key begins with the other's"
+        else:
+            return None
+        verb = Verb.EMBED_ONE if single else Verb.EMBED_MANY
+        return Inside(verb, relation, f"{why}; {fan_out}")
+
+    def _copies(self, table: Table) -> Iterator[Copy]:
+        for relation in self._from[table.name]:
+            reference = relation.reference
+            if len(reference.columns) > 1 or _is_own(relation):
+                continue
+            if is_past_of(reference.table, reference.target):
+                continue
+            label = self._label(self._tables[reference.target], reference.keys)
+            if label is not None and relation.inclusion.share > 0.5:
+                yield Copy(relation, label.name)
+
+    def _label(self, table: Table, keys: Iterable[str]) -> Column | None:
+        """What a small table calls its rows."""
+        figures = self._figures.of(table.name)
+        if not figures.whole or figures.rows > _LOOKUP_ROWS or figures.mean > _LOOKUP_BYTES:
+            return None
+        if not is_unique(table, keys):
+            return None
+        columns = {column.name.lower(): column for column in table.columns}
+        return next((columns[name] for name in _LABELS if name in columns), None)
+
+
+def _is_own(relation: Relation) -> bool:
+    """Whether it stays within one table: a tree, kept by reference."""
+    return relation.reference.table == relation.reference.target
+
+
+def _bounded(fan_out: FanOut) -> bool:
+    return fan_out.most <= MOST_EMBEDDED and fan_out.largest <= LARGEST_EMBEDDED
+
+
+def _together(table: Table, one: Reference, other: Reference) -> bool:
+    """Whether both references are all that the table is, but for a column or two."""
+    both = set(one.columns) | set(other.columns)
+    if one.columns == other.columns or len(table.columns) - len(both) > _JOIN_EXTRAS:
+        return False
+    key = set(table.primary_key)
+    return key == both if key else len(table.columns) == len(both)
+
+
+def _fold_order(table: Table, relation: Relation) -> tuple[bool, int]:
+    first = relation.reference.columns[0]
+    names = [column.name for column in table.columns]
+    return not relation.reference.cascade, names.index(first)
+
+
+def _is_link(table: Table, relations: Sequence[Relation]) -> bool:
+    """Whether the key is made of several references: such a row is no one's own."""
+    covered: set[str] = set()
+    count = 0
+    for relation in relations:
+        if relation.certain and set(relation.reference.columns) <= set(table.primary_key):
+            covered |= set(relation.reference.columns)
+            count += 1
+    return count > 1 and covered == set(table.primary_key)
+
+
+def _holds(homes: Mapping[str, Inside], target: str, name: str) -> bool:
+    """Whether the target lives, at whatever depth, in ``name`` already; folded rows hold none."""
+    while True:
+        if target == name:
+            return True
+        inside = homes.get(target)
+        if inside is None:
+            return False
+        if inside.verb is Verb.FOLD:
+            return True
+        target = inside.relation.reference.target

@@ -1,0 +1,102 @@
+"""Names as people read them: their words, singular, and what they say of other tables."""
+
+import re
+from collections.abc import Sequence
+from enum import IntEnum
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
+
+_KEY_WORDS = frozenset({"id", "uuid", "guid", "key", "code", "no", "nr", "num", "number", "ref"})
+"""Last words of names that hold keys rather than contents."""
+
+_SAME_TABLE = frozenset(
+    {"parent", "manager", "supervisor", "superior", "boss", "previous", "next", "root", "original"}
+    | {"predecessor", "successor", "ancestor", "reply"}
+)
+"""Words for another row of one's own table."""
+
+_PAST = ("history", "hist", "archive", "audit", "log", "versions")
+
+
+class Kinship(IntEnum):
+    """How far a column's name says which table it points to."""
+
+    NONE = 0
+    PARTLY = 1
+    FULLY = 2
+
+
+def words(name: str) -> tuple[str, ...]:
+    """``lineItem_IDs`` -> ``("line", "item", "id")``: lower case, each singular."""
+    return tuple(singular(word.lower()) for word in _WORD.findall(name))
+
+
+def singular(word: str) -> str:
+    """The singular of an English word, roughly: both sides of a comparison are treated alike."""
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "shes", "ches", "xes", "zes")):
+        return word[:-2]
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 2:
+        return word[:-1]
+    return word
+
+
+def plural(name: str) -> str:
+    """The plural of a name in camelCase, roughly."""
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return name[:-1] + "ies"
+    return name + ("es" if name.endswith(("s", "x", "ch", "sh")) else "s")
+
+
+def is_key_like(name: str) -> bool:
+    """Whether the name says that it holds keys: ``id``, ``owner_user_ids``, ``campaign_number``."""
+    found = words(name)
+    return bool(found) and found[-1] in _KEY_WORDS
+
+
+def is_past_of(table: str, other: str) -> bool:
+    """Whether ``table`` holds earlier states of the rows of ``other``, by its name."""
+    return any(table.removesuffix(f"_{past}") == other for past in _PAST)
+
+
+def is_past(table: str) -> bool:
+    """Whether the table holds earlier states, by its name."""
+    return table.endswith(tuple(f"_{past}" for past in _PAST))
+
+
+def kinship(column: str, table: str, target: str, key: str) -> Kinship:
+    """How far ``table.column`` names ``target.key``."""
+    own, theirs, keys = words(column), words(target), words(key)
+    stem = _stem(own)
+    if table == target:
+        named = bool(_SAME_TABLE.intersection(own)) or _ends(stem, theirs)
+        return Kinship.FULLY if named and own != keys else Kinship.NONE
+    same = own == keys and len(keys) > 1  # campaign_number, in both
+    fully = (
+        (is_past_of(table, target) and column == key)
+        or (same and _ends(keys, theirs, anywhere=True))
+        or own == theirs + keys
+        or stem == theirs
+    )
+    if fully:
+        return Kinship.FULLY
+    partly = same or _ends(stem, theirs, anywhere=True) or _ends(theirs, stem)
+    return Kinship.PARTLY if partly else Kinship.NONE
+
+
+def stem_of(column: str) -> str:
+    """``channel_id`` -> ``channel``: what the column points to, as its name has it."""
+    return re.sub(r"[_ ]*(?:ids?|uuids?|keys?|codes?|nos?|refs?)$", "", column, flags=re.IGNORECASE)
+
+
+def _stem(own: Sequence[str]) -> tuple[str, ...]:
+    return tuple(own[:-1] if own and own[-1] in _KEY_WORDS else own)
+
+
+def _ends(one: Sequence[str], with_: Sequence[str], *, anywhere: bool = False) -> bool:
+    """Whether the words of ``one`` end (or go on anywhere) with those of ``with_``."""
+    size = len(with_)
+    if anywhere:
+        return any(tuple(one[at : at + size]) == tuple(with_) for at in range(len(one)))
+    return 0 < size <= len(one) and tuple(one[-size:]) == tuple(with_)

@@ -1,0 +1,236 @@
+"""The inferred model as a file: what is certain as it stands, the rest as comments."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from mediatool_assets.domain.inference import yaml_text as yaml
+from mediatool_assets.domain.inference.figures import Figures, TableFigures, size
+from mediatool_assets.domain.inference.naming import (
+    Names,
+    collection_of,
+    fields_of,
+    identifying_key,
+    without,
+)
+from mediatool_assets.domain.inference.references import Reference
+from mediatool_assets.domain.inference.shaping import Copy, Entity, Inside
+from mediatool_assets.domain.inference.words import plural, stem_of
+from mediatool_assets.domain.model import Step, Verb
+from mediatool_assets.domain.names import camel_case
+from mediatool_assets.domain.schema import Table
+
+_MOST_INDEXES = 20  # of one collection; MongoDB takes 64
+
+_HEAD = (
+    "Written by `mediatool model infer`; docs/models.md explains the language. What stands here is "
+    "declared by the database, or follows by default, and runs as it is. What was only measured "
+    "stands as a comment with its evidence, to be taken over by hand."
+)
+
+
+def model_text(source: str, entities: Mapping[str, Entity], figures: Figures) -> str:
+    """The whole file; ``source`` is what it was inferred from."""
+    return "\n".join(_Writing(entities, figures).lines(source)) + "\n"
+
+
+class _Writing:
+    def __init__(self, entities: Mapping[str, Entity], figures: Figures) -> None:
+        self._entities, self._figures = entities, figures
+        self._collections = Names()
+        self._names = {
+            name: self._collections.give(collection_of(name))
+            for name, entity in entities.items()
+            if entity.home is None
+        }
+        self._inside: dict[str, list[Entity]] = {}
+        for entity in entities.values():
+            if entity.home is not None:
+                target = entity.home.relation.reference.target
+                self._inside.setdefault(target, []).append(entity)
+
+    def lines(self, source: str) -> Iterator[str]:
+        yield from yaml.comment(f"Inferred from {source}.", 0)
+        yield from yaml.comment(_HEAD, 0)
+        yield ""
+        yield "# A column whose type changes its kind: strict stops, flag warns, accept takes it."
+        yield "type_changes: strict"
+        yield ""
+        yield "# Every source table, with the columns that this model was written for."
+        yield "tables:"
+        for name, entity in self._entities.items():
+            yield from self._source(name, entity.table)
+        yield ""
+        yield "collections:"
+        for name, collection in self._names.items():
+            yield from self._collection(collection, self._entities[name])
+
+    def _source(self, name: str, table: Table) -> Iterator[str]:
+        key, _ = identifying_key(table)
+        if not table.columns:
+            yield f"  {yaml.scalar(name)}:"
+            return
+        yield f"  {yaml.scalar(name)}:"
+        if key != table.primary_key:
+            yield f"    key: {yaml.sequence(key)}"
+        yield "    columns:"
+        yield from yaml.wrapped({c.name: c.plain_type for c in table.columns}, 6)
+
+    def _collection(self, name: str, entity: Entity) -> Iterator[str]:
+        table = entity.table
+        yield ""
+        yield from yaml.comment(_summary(table, self._figures.of(table.name)), 2)
+        shape = list(self._shape(entity, 4))
+        indexes = [
+            f"      - {yaml.sequence(f) if len(f) > 1 else yaml.scalar(f[0])}"
+            for f in _indexes(entity)
+        ]
+        if not shape and not indexes:
+            yield f"  {yaml.scalar(name)}: {yaml.scalar(table.name)}"
+        else:
+            yield f"  {yaml.scalar(name)}:"
+            yield f"    root: {yaml.scalar(table.name)}"
+            yield from shape
+            if indexes:
+                yield "    indexes:"
+                yield from indexes
+        yield from self._notes(entity)
+
+    def _shape(self, entity: Entity, indent: int) -> Iterator[str]:
+        """``rename``, ``types`` and ``add``, as far as there is anything to say."""
+        table, space = entity.table, " " * indent
+        key, _ = identifying_key(table)
+        fields, names = fields_of(table, key)
+        renamed = {c: field for c, field in fields.items() if field != camel_case(c)}
+        if renamed:
+            yield f"{space}rename:"
+            yield from yaml.wrapped(renamed, indent + 2)
+        as_text = list(_texts(table, key, self._figures.of(table.name)))
+        if as_text:
+            yield f"{space}# BSON cuts times to milliseconds, which could make two keys one"
+            yield f"{space}types: {yaml.mapping(dict.fromkeys(as_text, 'string'))}"
+        added = [
+            *(line for copy in entity.copies for line in _copied(copy, names, indent + 2)),
+            *(
+                line
+                for child in self._inside.get(table.name, ())
+                for line in self._within(child, names, indent + 2)
+            ),
+        ]
+        if added:
+            yield f"{space}add:"
+            yield from added
+
+    def _within(self, child: Entity, names: Names, indent: int) -> Iterator[str]:
+        """The field that takes another table's rows."""
+        home = child.home
+        assert home is not None  # noqa: S101 # ``_inside`` has only such
+        space, table = " " * indent, child.table
+        orphans = self._collections.give(without(table.name, home.relation.reference.target))
+        yield from yaml.comment(f"{home.relation.evidence()}; {home.why}", indent)
+        yield f"{space}{yaml.scalar(names.give(_inside_name(home, table)))}:"
+        yield f"{space}  {home.verb}: {yaml.scalar(_inward(home.relation.reference))}"
+        if home.verb is Verb.FOLD:
+            yield f"{space}  take: {_taken(home.take)}"
+        else:
+            yield from self._shape(child, indent + 2)
+        yield f"{space}  orphans: {yaml.scalar(orphans)}"
+
+    def _notes(self, entity: Entity) -> Iterator[str]:
+        """As comments: references that nobody declared, and what could be made of them."""
+        found = [r for r in entity.references if not r.certain]
+        trees = [r for r in entity.references if r.reference.table == r.reference.target]
+        for relation in trees:
+            yield from yaml.comment(f"A tree, kept by reference: {relation.reference}", 4)
+        for relation in found:
+            yield from yaml.comment(f"{relation.reference}: {relation.evidence()}", 4)
+        if entity.proposals:
+            yield from yaml.comment("Not certain; under add: it could be", 4)
+        for proposal in entity.proposals:
+            yield from (f"    # {line}" for line in self._proposal(proposal, entity.table))
+
+    def _proposal(self, proposal: Inside | Copy, table: Table) -> Iterator[str]:
+        names = fields_of(table, identifying_key(table)[0])[1]
+        if isinstance(proposal, Copy):
+            yield from _copied(proposal, names, 2)
+            return
+        reference = proposal.relation.reference
+        other = self._entities[reference.table].table
+        yield from (
+            line.replace("# ", "", 1)
+            for line in yaml.comment(
+                f"instead of the collection {self._names.get(other.name, other.name)} "
+                f"({proposal.relation.evidence()}; {proposal.why}):",
+                2,
+            )
+        )
+        yield f"  {yaml.scalar(names.give(_inside_name(proposal, other)))}:"
+        yield f"    {proposal.verb}: {yaml.scalar(_inward(reference))}"
+        if proposal.verb is Verb.FOLD:
+            yield f"    take: {_taken(proposal.take)}"
+        yield f"    orphans: {yaml.scalar(without(other.name, reference.target))}"
+
+
+def _summary(table: Table, figures: TableFigures) -> str:
+    key, kind = identifying_key(table)
+    named = f"key {', '.join(key)} ({kind})" if key else f"no key ({kind})"
+    read = "" if figures.whole else f", of which {figures.read:,} were read"
+    return f"{figures.rows:,} rows{read}; {named}; largest document about {size(figures.largest)}"
+
+
+def _texts(table: Table, key: Sequence[str], figures: TableFigures) -> Iterator[str]:
+    """Columns of the key that have to stay text to stay different."""
+    for name in key:
+        timed = table.column(name).base.startswith("timestamp")
+        lost = "microseconds" in figures.losses.get(name, {})
+        if timed and (lost or not figures.whole):
+            yield name
+
+
+def _indexes(entity: Entity) -> Iterator[list[str]]:
+    """One for each reference, so that what names a document is found."""
+    key, _ = identifying_key(entity.table)
+    fields, _ = fields_of(entity.table, key)
+    seen: set[tuple[str, ...]] = {key[: len(columns)] for columns in ((), key)}
+    for relation in entity.references:
+        columns = relation.reference.columns
+        believed = relation.certain or relation.inclusion.share > 0.9
+        if believed and columns not in seen and columns[:1] != key and len(seen) < _MOST_INDEXES:
+            seen.add(columns)
+            yield [_at_root(fields[c], c, key) for c in columns]
+
+
+def _at_root(field: str, column: str, key: Sequence[str]) -> str:
+    if column not in key:
+        return field
+    return "_id" if len(key) == 1 else f"_id.{field}"
+
+
+def _copied(copy: Copy, names: Names, indent: int) -> Iterator[str]:
+    reference, space = copy.relation.reference, " " * indent
+    stem = stem_of(reference.columns[0])
+    field = camel_case(f"{stem or reference.target}_{copy.column}")
+    field = names.give(plural(field) if reference.each else field)
+    yield f"{space}{yaml.scalar(field)}:"
+    yield f"{space}  look_up: {yaml.scalar(_outward(reference))}"
+    yield f"{space}  take: {yaml.scalar(copy.column)}"
+
+
+def _outward(reference: Reference) -> str:
+    return str(Step(reference.columns, reference.target, reference.keys, reference.each, 0))
+
+
+def _inward(reference: Reference) -> str:
+    return str(Step(reference.keys, reference.table, reference.columns, False, 0))
+
+
+def _inside_name(inside: Inside, table: Table) -> str:
+    if inside.verb is Verb.FOLD and len(inside.take) == 1:
+        return plural(camel_case(inside.take[0]))
+    return camel_case(table.name)
+
+
+def _taken(columns: Iterable[str]) -> str:
+    columns = tuple(columns)
+    if len(columns) == 1:
+        return yaml.scalar(columns[0])
+    names = Names()
+    return yaml.mapping({names.give(camel_case(c)): c for c in columns})

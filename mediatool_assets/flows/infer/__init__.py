@@ -1,0 +1,56 @@
+"""Infer: a model, and a report of risks, from a source's schema and its rows."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from mediatool_assets.domain.inference import risks
+from mediatool_assets.domain.inference.figures import Figures
+from mediatool_assets.domain.inference.references import Relation, chosen
+from mediatool_assets.domain.inference.risks import RiskReport
+from mediatool_assets.domain.inference.shaping import Entity, entities
+from mediatool_assets.domain.inference.writing import model_text
+from mediatool_assets.flows.infer.measuring import measure
+from mediatool_assets.flows.infer.tables import ArchivedTables, LiveTables, Tables
+from mediatool_assets.flows.ports import Progress, silent
+
+__all__ = ["SAMPLE_ROWS", "ArchivedTables", "Inferred", "LiveTables", "Tables", "infer"]
+
+SAMPLE_ROWS = 200_000
+"""Rows of one table that are read, about: all of most tables, some minutes of the largest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """A model's text, which loads and runs as it stands, and what it was made of."""
+
+    model: str
+    risks: RiskReport
+    relations: tuple[Relation, ...]
+    entities: dict[str, Entity]
+    figures: Figures
+
+
+def infer(
+    tables: Tables,
+    executor: Executor,
+    scratch: Path,
+    *,
+    sample: int = SAMPLE_ROWS,
+    progress: Progress = silent,
+) -> Inferred:
+    """Read the tables, and propose a model; what is not certain stands there as comments.
+
+    ``scratch`` is a local directory for keys. Raises what reading the source raises.
+    """
+    schema = tables.schema
+    figures = measure(tables, executor, scratch, sample, progress)
+    relations = chosen(figures.inclusions)
+    shaped = entities(schema, relations, figures)
+    return Inferred(
+        model_text(tables.name, shaped, figures),
+        risks.report(tables.name, schema, figures),
+        relations,
+        shaped,
+        figures,
+    )

@@ -1,0 +1,246 @@
+"""Figures of a whole source: every table sounded by workers, references held against each other."""
+
+# ruff: noqa: S608  # every name in a query is quoted by _name or _text, or our own
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pyarrow.parquet as pq
+
+from mediatool_assets.domain.inference.figures import FanOut, Figures, TableFigures
+from mediatool_assets.domain.inference.references import (
+    ALMOST_UNIQUE,
+    Inclusion,
+    Reference,
+    candidates,
+    declared,
+    measurable,
+)
+from mediatool_assets.domain.schema import Column, Schema, Table
+from mediatool_assets.flows.infer.sounding import SIZE, Sounded, Sounding, schema_of, sound
+from mediatool_assets.flows.infer.tables import Lines, Tables
+from mediatool_assets.flows.ports import Progress
+from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.transform.gathering import cased, key_of, keys_of
+from mediatool_assets.flows.transform.workbench import MEMORY
+
+AHEAD = 8
+"""Shares that workers may be ahead: enough to keep them busy, few enough to wait for in the end."""
+
+
+def measure(
+    tables: Tables, executor: Executor, scratch: Path, sample: int, progress: Progress
+) -> Figures:
+    """Read at most about ``sample`` rows of each table and hold all references against them.
+
+    ``scratch`` takes the keys that were read. Raises what reading raises.
+    """
+    schema = tables.schema
+    totals: dict[str, _Total] = {}
+    shares = list(_shares(tables, schema, scratch, sample, totals))
+    done, wanted = 0, sum(share.lines.rows for share in shares)
+    with Keys.opened(scratch) as keys:
+        with in_order(executor, sound, shares, ahead=AHEAD) as results:
+            pairs = zip(shares, results, strict=True)
+            for name, group in groupby(pairs, key=lambda pair: pair[0].table.name):
+                for _, sounded in group:
+                    totals[name].add(sounded)
+                    done += sounded.rows
+                    progress("reading", done, wanted)
+        for table in schema.tables:
+            keys.bring(table, totals[table.name].files)
+        unique = {t.name: keys.almost_unique(t) for t in schema.tables}
+        return _figures(schema, totals, unique, keys)
+
+
+def _figures(
+    schema: Schema,
+    totals: Mapping[str, "_Total"],
+    unique: Mapping[str, frozenset[str]],
+    keys: "Keys",
+) -> Figures:
+    by_name = {table.name: table for table in schema.tables}
+    references = [*declared(schema), *candidates(schema, unique)]
+    references = [r for r in references if _is_read(r, by_name)]
+    inclusions = {r: keys.inclusion(r) for r in references}
+    fan_outs = {r: keys.fan_out(r) for r, found in inclusions.items() if found.found and not r.each}
+    figures = {name: total.figures(unique[name]) for name, total in totals.items()}
+    return Figures(figures, inclusions, fan_outs)
+
+
+def _is_read(reference: Reference, tables: Mapping[str, Table]) -> bool:
+    """Whether the columns of both sides are among those that were gathered."""
+    own = {column.name for column in measurable(tables[reference.table])}
+    theirs = {column.name for column in measurable(tables[reference.target])}
+    return own.issuperset(reference.columns) and theirs.issuperset(reference.keys)
+
+
+@dataclass(slots=True)
+class _Total:
+    """What the shares of one table came to."""
+
+    rows: int
+    read: int = 0
+    bytes: int = 0
+    largest: int = 0
+    largest_key: str = ""
+    files: list[Path] = field(default_factory=list)
+    values: Counter[str] = field(default_factory=Counter)
+    losses: dict[str, Counter[str]] = field(default_factory=dict)
+    odd_keys: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(self, share: Sounded) -> None:
+        self.read += share.rows
+        self.bytes += share.bytes
+        if share.largest > self.largest:
+            self.largest, self.largest_key = share.largest, share.largest_key
+        self.files.append(share.path)
+        self.values.update(share.values)
+        for name, counts in share.losses.items():
+            self.losses.setdefault(name, Counter()).update(counts)
+        for name, counts in share.odd_keys.items():
+            self.odd_keys.setdefault(name, Counter()).update(counts)
+
+    def figures(self, unique: frozenset[str]) -> TableFigures:
+        return TableFigures(
+            self.rows,
+            self.read,
+            self.bytes,
+            self.largest,
+            self.largest_key,
+            dict(self.values),
+            {name: dict(counts) for name, counts in self.losses.items()},
+            {name: dict(counts) for name, counts in self.odd_keys.items() if counts},
+            unique,
+        )
+
+
+def _shares(
+    tables: Tables, schema: Schema, scratch: Path, sample: int, totals: dict[str, _Total]
+) -> Iterator[Sounding]:
+    for number, table in enumerate(schema.tables):
+        lines = tables.lines(table)
+        totals[table.name] = _Total(sum(share.rows for share in lines))
+        for index, share in enumerate(_spread(lines, sample)):
+            path = scratch / f"keys-{number:05}-{index:05}.parquet"
+            yield Sounding(table, tuple(measurable(table)), share, path)
+
+
+def _spread(lines: Sequence[Lines], sample: int) -> Sequence[Lines]:
+    """All shares, or of a larger table every so manieth: some ``sample`` rows from all over it."""
+    rows = sum(share.rows for share in lines)
+    if rows <= sample:
+        return lines
+    wanted = max(1, len(lines) * sample // rows)
+    return [lines[number * len(lines) // wanted] for number in range(wanted)]
+
+
+class Keys:
+    """The gathered keys in DuckDB, spilling into scratch."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
+        self._db, self._scratch = connection, scratch
+
+    @classmethod
+    @contextmanager
+    def opened(cls, scratch: Path) -> Iterator[Self]:
+        """Open until the context is left."""
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY,
+            "threads": 2,
+            "temp_directory": str(scratch / "spill"),
+        }
+        with duckdb.connect(config=config) as connection:
+            connection.execute("SET enable_progress_bar = false")
+            yield cls(connection, scratch)
+
+    def bring(self, table: Table, files: Iterable[Path]) -> None:
+        """Make a table's keys known."""
+        paths = list(files)
+        if not paths:
+            paths = [self._scratch / "empty.parquet"]
+            pq.write_table(schema_of(measurable(table)).empty_table(), paths[0])
+        listed = ", ".join(_text(str(path)) for path in paths)
+        self._db.execute(f"CREATE TABLE {_table(table.name)} AS FROM read_parquet([{listed}])")
+
+    def almost_unique(self, table: Table) -> frozenset[str]:
+        """The single columns of which nearly every value stands once."""
+        single = [c for c in measurable(table) if c.element is None]
+        if not single:
+            return frozenset()
+        counts = ", ".join(f"count({_key(c)}), count(DISTINCT {_key(c)})" for c in single)
+        row = self._row(f"SELECT {counts} FROM {_table(table.name)}")
+        return frozenset(
+            column.name
+            for column, values, distinct in zip(single, row[::2], row[1::2], strict=True)
+            if values > 1 and distinct >= ALMOST_UNIQUE * values
+        )
+
+    def inclusion(self, reference: Reference) -> Inclusion:
+        """How many of the values are among the target's."""
+        own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
+        theirs = ", ".join(f"{_name(key_of(key))} AS k{i}" for i, key in enumerate(reference.keys))
+        values, found, distinct = self._row(
+            f"WITH v AS (SELECT {own}, count(*) AS n FROM ({_values(reference)}) GROUP BY {own}), "
+            f"t AS (SELECT DISTINCT {theirs} FROM {_table(reference.target)}) "
+            f"SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (t.k0 IS NOT NULL), 0), count(*) "
+            f"FROM v LEFT JOIN t USING ({own})"
+        )
+        return Inclusion(int(values), int(found), int(distinct))
+
+    def fan_out(self, reference: Reference) -> FanOut:
+        """How many rows name each row of the target, and what they weigh with it."""
+        own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
+        theirs = ", ".join(f"{_name(key_of(key))} AS k{i}" for i, key in enumerate(reference.keys))
+        targets, parents, median, p99, most, largest = self._row(
+            f"WITH v AS (SELECT {own}, count(*) AS n, sum({SIZE}) AS weight "
+            f"FROM ({_values(reference)}) GROUP BY {own}), "
+            f"t AS (SELECT {theirs}, {SIZE} FROM {_table(reference.target)}), "
+            f"j AS (SELECT n, {SIZE} + coalesce(weight, 0) AS whole "
+            f"FROM t LEFT JOIN v USING ({own})) "
+            "SELECT count(*), count(n), quantile_disc(n, 0.5), quantile_disc(n, 0.99), max(n), "
+            "max(whole) FROM j"
+        )
+        return FanOut(*(int(x or 0) for x in (targets, parents, median, p99, most, largest)))
+
+    def _row(self, query: str) -> tuple[Any, ...]:
+        [row] = self._db.execute(query).fetchall()
+        return tuple(row)
+
+
+def _values(reference: Reference) -> str:
+    """Every reference that is no null, as k0, k1, ..., with its row's size."""
+    table = _table(reference.table)
+    if reference.each:
+        array = _name(keys_of(reference.columns[0]))
+        return (
+            f"SELECT k0, {SIZE} FROM (SELECT unnest({array}) AS k0, {SIZE} FROM {table}) "
+            "WHERE k0 IS NOT NULL"
+        )
+    columns = [_name(key_of(column)) for column in reference.columns]
+    listed = ", ".join(f"{column} AS k{i}" for i, column in enumerate(columns))
+    present = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    return f"SELECT {listed}, {SIZE} FROM {table} WHERE {present}"
+
+
+def _key(column: Column) -> str:
+    return _name(key_of(column.name))
+
+
+def _table(name: str) -> str:
+    return _name(f"t:{cased(name)}")
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _text(literal: str) -> str:
+    return "'" + literal.replace("'", "''") + "'"

@@ -1,0 +1,125 @@
+"""Any database: infer, export, transform, load, restore and verify without an edit of the model."""
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.keys import postgres_database as restored_name
+from mediatool_assets.domain.resolution import resolve
+from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.infer import ArchivedTables, Inferred, LiveTables, infer
+from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.verify import verify
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.flows.finished import finish, load_and_dump
+from mediatool_assets_tests.strangers import STRANGERS
+from mediatool_assets_tests.twins import DirectoryObjects
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def version(documents: MongoDocuments, settings: Settings) -> Iterator[Version]:
+    """A version of its own, whose databases are gone after the test."""
+    version = Version(datetime(2004, 1, 1, 0, 0, next(_NUMBERS), tzinfo=UTC))
+    yield version
+    documents.drop(mongodb_database(version))
+    with psycopg.connect(settings.restore_postgres_url or "", autocommit=True) as connection:
+        query = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        connection.execute(query.format(sql.Identifier(restored_name(version))))
+
+
+def made(url: str, script: str) -> PostgresSource:
+    """The source that a script makes, in the schema ``stranger``."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA stranger; SET search_path TO stranger")
+        connection.execute(script.encode())
+    return PostgresSource(Url(url), "stranger")
+
+
+def inferred(
+    objects: DirectoryObjects, version: Version, pool: Executor, scratch: Path
+) -> Inferred:
+    """The model of the version's raw archive, and all else that was found."""
+    scratch.mkdir(exist_ok=True)
+    return infer(ArchivedTables(archives.reader(objects, "raw", version)), pool, scratch)
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_a_stranger_goes_all_the_way(  # noqa: PLR0913  # every server has its part
+    name: str,
+    postgres_database: str,
+    documents: MongoDocuments,
+    settings: Settings,
+    pool: Executor,
+    version: Version,
+    tmp_path: Path,
+) -> None:
+    """The inferred model fits and runs, every row has a home, every value is equal once restored."""
+    source = made(postgres_database, STRANGERS[name])
+    objects = DirectoryObjects(tmp_path / "bucket")
+    raw = export(source, objects, pool, version, tmp_path).manifest
+    found = inferred(objects, version, pool, tmp_path / "keys")
+    path = tmp_path / "model.yaml"
+    path.write_text(found.model, "utf-8")
+    model = load_model(path)
+    schema = schemas.decode(archives.reader(objects, "raw", version).read_file("schema.json"))
+    assert resolve(model, schema).warnings == ()
+
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    manifest = transform(objects, pool, version, model, scratch).manifest
+    rows = manifest.facts["rows"]
+    assert isinstance(rows, dict)
+    assert {table: homes["in"] for table, homes in rows.items()} == {
+        table: member.rows for table, member in raw.tables().items()
+    }
+    assert all(
+        homes["in"] == sum(rows for home, rows in homes.items() if home != "in")
+        for homes in rows.values()
+    )
+    assert sum(homes["left_out"] for homes in rows.values()) == 0
+
+    load_and_dump(objects, documents, pool, version)
+    finish(objects, documents, pool, version, tmp_path / "registry.json")
+    target = PostgresTarget.of(settings)
+    restored = restore_postgres(objects, target, pool, version)
+    assert restored.rows == {table: member.rows for table, member in raw.tables().items()}
+    verdict = verify(
+        objects, documents, target, pool, version, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    assert [c.findings for c in verdict.checks if c.outcome != "passed"] == []
+    assert verdict.verdict == "passed"
+    assert len(verdict.checks) == 5
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_the_live_source_and_its_archive_give_one_model(
+    name: str, postgres_database: str, pool: Executor, tmp_path: Path
+) -> None:
+    """Rows are read the same way from both; only the first line says from where."""
+    source = made(postgres_database, STRANGERS[name])
+    version = Version(datetime(2004, 2, 1, tzinfo=UTC))
+    objects = DirectoryObjects(tmp_path / "bucket")
+    export(source, objects, pool, version, tmp_path)
+    archived = inferred(objects, version, pool, tmp_path / "archived")
+    live_keys = tmp_path / "live"
+    live_keys.mkdir()
+    with source.snapshot() as snapshot:
+        live = infer(LiveTables(snapshot), pool, live_keys)
+    assert live.model.splitlines()[1:] == archived.model.splitlines()[1:]
+    assert live.risks.risks == archived.risks.risks

@@ -1,0 +1,139 @@
+"""Databases that this platform was not made for: each a script that makes one schema."""
+
+TREE = """
+CREATE TABLE folders (
+    id integer PRIMARY KEY,
+    parent_id integer REFERENCES folders (id),
+    name text NOT NULL
+);
+CREATE TABLE kinds (id smallint PRIMARY KEY, name text NOT NULL UNIQUE);
+CREATE TABLE files (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    folder_id integer NOT NULL REFERENCES folders (id),
+    kind_id smallint REFERENCES kinds (id),
+    size bigint NOT NULL,
+    "previousVersion" uuid REFERENCES files (id)
+);
+INSERT INTO folders SELECT n, nullif((n - 1) / 3, 0), 'folder ' || n FROM generate_series(1, 40) n;
+INSERT INTO kinds VALUES (1, 'text'), (2, 'image');
+INSERT INTO files (folder_id, kind_id, size)
+SELECT n % 40 + 1, nullif(n % 3, 0), n * 9007199254740993 FROM generate_series(1, 200) n;
+"""
+
+COMPOSITE = """
+CREATE TABLE plants (country char(2), code integer, name text, PRIMARY KEY (country, code));
+CREATE TABLE orders (
+    country char(2), plant integer, day date, number integer, placed_at timestamptz,
+    PRIMARY KEY (country, plant, day, number),
+    FOREIGN KEY (country, plant) REFERENCES plants (country, code)
+);
+CREATE TABLE order_lines (
+    country char(2), plant integer, day date, number integer, line integer, price numeric(12, 2),
+    PRIMARY KEY (country, plant, day, number, line),
+    FOREIGN KEY (country, plant, day, number) REFERENCES orders ON DELETE CASCADE
+);
+CREATE TABLE line_discounts (
+    country char(2), plant integer, day date, number integer, line integer, reason text,
+    percent numeric(5, 2), PRIMARY KEY (country, plant, day, number, line, reason),
+    FOREIGN KEY (country, plant, day, number, line) REFERENCES order_lines ON DELETE CASCADE
+);
+CREATE TABLE readings (
+    plant integer, at timestamp, value double precision, PRIMARY KEY (plant, at)
+);
+INSERT INTO plants SELECT c, n, c || n FROM unnest(ARRAY['DE', 'US']) c, generate_series(1, 3) n;
+INSERT INTO orders SELECT country, code, date '2026-01-01' + n, n, '2026-01-01 10:00Z'
+FROM plants, generate_series(1, 5) n;
+INSERT INTO order_lines SELECT country, plant, day, number, n, n * 1.50
+FROM orders, generate_series(1, 4) n;
+INSERT INTO line_discounts SELECT country, plant, day, number, line, r, 2.50
+FROM order_lines, unnest(ARRAY['loyal', 'late']) r WHERE line < 3;
+INSERT INTO readings SELECT 1, timestamp '2026-01-01' + n * interval '1 microsecond', n
+FROM generate_series(1, 50) n;
+"""
+
+KEYLESS = """
+CREATE TABLE log (at timestamptz, line text);
+CREATE TABLE pairs (a integer, b integer, tags text[]);
+CREATE TABLE loose (code text, note text, UNIQUE (code));
+CREATE TABLE tight (code text NOT NULL, region integer NOT NULL, note text, UNIQUE (region, code));
+CREATE TABLE nothing ();
+INSERT INTO log SELECT '2026-01-01', 'same' FROM generate_series(1, 30);
+INSERT INTO log VALUES (NULL, NULL), (NULL, NULL), ('infinity', 'last');
+INSERT INTO pairs SELECT n % 2, n % 3, ARRAY['x', NULL] FROM generate_series(1, 60) n;
+INSERT INTO loose VALUES ('a', 'one'), (NULL, 'two'), (NULL, 'two');
+INSERT INTO tight SELECT 'c' || n, n % 4, 'text' FROM generate_series(1, 20) n;
+INSERT INTO nothing DEFAULT VALUES;
+INSERT INTO nothing DEFAULT VALUES;
+"""
+
+ODD_NAMES = """
+CREATE TABLE "Order" ("Id" integer PRIMARY KEY, "id" text, "ID" text, "select" boolean);
+CREATE TABLE "order" (id integer PRIMARY KEY, order_id integer REFERENCES "Order" ("Id"));
+CREATE TABLE "Größe, in cm" (
+    "Schlüssel [mm]" integer PRIMARY KEY, "a.b" text, a_b text, "aB" text, "$price" numeric,
+    "with ""quotes"" in it" text, "line
+break" text, "user id" integer, "_id" text, "null" text, "日本語" text
+);
+CREATE TABLE "Größe, in cm.parts" (
+    part integer, "of size" integer REFERENCES "Größe, in cm" ON DELETE CASCADE,
+    "of.size" text, PRIMARY KEY ("of size", part)
+);
+CREATE TABLE line_items (id integer PRIMARY KEY, "userId" text, user_id text);
+CREATE TABLE "lineItems" (id integer PRIMARY KEY, "null" integer REFERENCES line_items (id));
+CREATE TABLE a234567890123456789012345678901234567890123456789012345678901_b (
+    b234567890123456789012345678901234567890123456789012345678901_c integer PRIMARY KEY
+);
+CREATE TABLE "null" ("true" integer PRIMARY KEY, "no" integer);
+CREATE TABLE system_profile (id integer PRIMARY KEY);
+INSERT INTO "Order" SELECT n, 'lower', 'upper', n > 1 FROM generate_series(1, 3) n;
+INSERT INTO "order" SELECT n, n % 3 + 1 FROM generate_series(1, 9) n;
+INSERT INTO "Größe, in cm" VALUES (1, 'a', 'b', 'c', 1.50, 'd', 'e', 7, 'f', 'g', 'h');
+INSERT INTO "Größe, in cm" VALUES (2);
+INSERT INTO "Größe, in cm.parts" SELECT n, n % 2 + 1, 'x' FROM generate_series(1, 8) n;
+INSERT INTO line_items VALUES (1, 'a', 'b');
+INSERT INTO "lineItems" VALUES (1, 1), (2, NULL);
+INSERT INTO a234567890123456789012345678901234567890123456789012345678901_b VALUES (1);
+INSERT INTO "null" VALUES (1, 2);
+INSERT INTO system_profile VALUES (1);
+"""
+
+PARTS = """
+CREATE TABLE people (id integer PRIMARY KEY, name text NOT NULL);
+CREATE TABLE employees (salary money, boss integer) INHERITS (people);
+ALTER TABLE employees ADD PRIMARY KEY (id);
+CREATE TABLE measures (id integer, at date NOT NULL, value real, PRIMARY KEY (id, at))
+    PARTITION BY RANGE (at);
+CREATE TABLE measures_2025 PARTITION OF measures FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE measures_2026 PARTITION OF measures FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')
+    PARTITION BY LIST (id);
+CREATE TABLE measures_2026_one PARTITION OF measures_2026 FOR VALUES IN (1);
+CREATE TABLE measures_2026_rest PARTITION OF measures_2026 DEFAULT;
+CREATE TYPE point3 AS (x integer, y integer, label text);
+CREATE TYPE mood AS ENUM ('so, so', 'very "good"', '');
+CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+CREATE DOMAIN small AS positive CHECK (VALUE < 100);
+CREATE TABLE odd_types (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, low small,
+    twice integer GENERATED ALWAYS AS (price * 2) STORED,
+    price integer, place point3, places point3[], span int4range, spans datemultirange,
+    mood mood, moods mood[], bits bit(3), box box, ip inet, words tsvector, took interval
+);
+CREATE UNLOGGED TABLE scratch (id integer PRIMARY KEY, body json);
+CREATE VIEW all_people AS SELECT * FROM people;
+INSERT INTO people SELECT n, 'person ' || n FROM generate_series(1, 10) n;
+INSERT INTO employees SELECT n, 'employee ' || n, n::money, n - 1 FROM generate_series(11, 15) n;
+INSERT INTO measures SELECT n % 3, date '2025-12-01' + n, n / 7.0 FROM generate_series(1, 60) n;
+INSERT INTO odd_types (low, price, place, places, span, spans, mood, moods, bits, box, ip, words, took)
+SELECT n, n, (n::int, 2, 'a,b')::point3, ARRAY[(1, n, NULL)::point3], '[1,5)', '{[2026-01-01,2026-02-01)}',
+       'very "good"', '{"so, so",""}', B'101', '(1,2),(3,4)', '10.0.0.1/8', 'a fat cat', '1 mon'
+FROM generate_series(1, 20) n;
+INSERT INTO scratch VALUES (1, '{"a.b": {"$c": 1}}');
+"""
+
+STRANGERS = {
+    "tree": TREE,
+    "composite": COMPOSITE,
+    "keyless": KEYLESS,
+    "odd_names": ODD_NAMES,
+    "parts": PARTS,
+}
