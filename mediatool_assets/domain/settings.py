@@ -32,6 +32,7 @@ class Settings:
     restore_daily: bool = True
     verify_sample: float = 5.0
     verify_days: int = 89
+    integrity_sample: float | None = None
     prune_daily: bool = False
     mongodb_url: Url | None = field(default=None, repr=False)
     s3_bucket: str = "media-tool-backups"
@@ -74,6 +75,7 @@ class Settings:
             restore_daily=read("RESTORE_DAILY", _switch, True),
             verify_sample=read("VERIFY_SAMPLE", _percent, 5.0),
             verify_days=read("VERIFY_DAYS", _days, 89),
+            integrity_sample=read("INTEGRITY_SAMPLE", _percent, None),
             prune_daily=read("PRUNE_DAILY", _switch, False),
             mongodb_url=read("MONGODB_URL", _url("mongodb", "mongodb+srv"), None),
             s3_bucket=read("S3_BUCKET", _word, "media-tool-backups"),

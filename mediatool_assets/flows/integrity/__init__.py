@@ -28,6 +28,7 @@ from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.verdict import Share
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
+from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity import databases, lines
 from mediatool_assets.flows.integrity.evidence import Evidence
 from mediatool_assets.flows.integrity.ledger import Ledger, columns_of
@@ -53,6 +54,7 @@ def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a m
     *,
     clock: Callable[[], datetime],
     sample: float | None = None,
+    masking: Masking | None = None,
     progress: Progress = silent,
 ) -> Integrity:
     """Hold every store of a complete version against every other.
@@ -61,14 +63,15 @@ def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a m
     ``sample`` percent the values are compared too: another share each day of ``clock``, chosen by
     the keys' digests; without it all are, or of more than ``WHOLE_BYTES`` as many as that is.
     Sheets of digests in ``scratch``, which the caller removes, take some 30 bytes a row and side.
-    What cannot be read is a line of the report. Raises NotFound for a version that is not complete,
+    What cannot be read is a line of the report. Values that may not be shown are hidden or, with
+    ``masking``, shown as its rules have them. Raises NotFound for a version that is not complete,
     Misuse for a percentage without meaning, Unreachable where the bucket does not answer.
     """
     began = clock()
     metadata = catalog.read(objects, version)
     percent = _percent(sample, metadata)
     share = Share(percent, began.date())
-    of = Round(objects, executor, version, scratch, share, progress)
+    of = Round(objects, executor, version, scratch, share, progress, masking)
     found = list(_lines(of, metadata, documents, target, model))
     outcomes = Counter(line.outcome for line in found)
     seconds = round((clock() - began).total_seconds(), 3)

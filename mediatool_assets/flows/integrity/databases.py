@@ -198,8 +198,7 @@ def _compared(
     odd = ledger.odd_rows(f"archive:{table.name}", f"restored:{table.name}", everything)
     wanted = naming.wanted(odd.values())
     executor = of.round.executor
-    defects = naming.named(
-        whole,
+    defects = naming.Names(whole, of.round.masking).defects(
         "postgres",
         odd,
         naming.rows_of(executor, ours, whole, wanted),

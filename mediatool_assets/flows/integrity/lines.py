@@ -88,7 +88,7 @@ def _named(of: Evidence, home: Home, odd: dict[Kind, Odd]) -> tuple[Defect, ...]
     raw = naming.rows_of(of.round.executor, naming.lines_of(archive, home.table), home, wanted)
     shares = [share for _, _, share in of.document_shares]
     there = naming.documents_of(of.round.executor, shares, home.table.name, wanted)
-    return naming.named(home, "mongodb", odd, raw, there)
+    return naming.Names(home, of.round.masking).defects("mongodb", odd, raw, there)
 
 
 def lost(of: Evidence) -> Iterator[Line]:
@@ -257,7 +257,8 @@ def _keys(of: Evidence, table: str, odd: Odd) -> Iterable[dict[str, msgspec.Raw]
     home = of.plan.home(table)
     lines = naming.lines_of(of.raw_reader(), home.table)
     found: list[Found] = naming.rows_of(of.round.executor, lines, home, naming.wanted([odd]))
-    return {row[0]: naming.key_of(home, row[1], row[2]) for row in found}.values()
+    names = naming.Names(home, of.round.masking)
+    return {row[0]: names.key(row[1], row[2]) for row in found}.values()
 
 
 def soft_deleted(of: Evidence) -> Iterator[Line]:

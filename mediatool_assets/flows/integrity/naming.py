@@ -7,7 +7,7 @@ only by their length.
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,8 @@ from mediatool_assets.domain.integrity import EXAMPLES, Defect
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import DocumentShape
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.compare.examples import hidden, ids, shown
+from mediatool_assets.flows.compare.examples import hidden, ids, masked, shown
+from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.canonical import (
     ABSENT,
     BINARY,
@@ -40,6 +41,11 @@ from mediatool_assets.flows.integrity.reading import (
 )
 from mediatool_assets.flows.tasks import in_order
 
+OWNER = "(the document that it lies in)"
+"""Stands for a field where an embedded row is not in its owner's document."""
+
+Places = dict[Digest, Found]
+_ABSENT = b'"(absent)"'
 _UUID = 4  # the subtype of binary data that is one
 
 
@@ -81,55 +87,77 @@ def _tables(shape: DocumentShape) -> Iterator[str]:
             yield from _tables(added.shape)
 
 
-def named(
-    home: Home, store: str, odd: dict[Kind, Odd], raw: Sequence[Found], there: Sequence[Found]
-) -> tuple[Defect, ...]:
-    """Every example with its key; of a row that differs, each column that does."""
-    ours, theirs = {row[0]: row for row in raw}, {row[0]: row for row in there}
-    return tuple(_named(home, store, odd, ours, theirs))
+class Names:
+    """Tells of rows of one table by name."""
 
+    def __init__(self, home: Home, masking: Masking | None = None) -> None:
+        self._home = home
+        self._ids = ids(home.table) | {*home.key}
+        self._masks = masking.columns(home.table) if masking is not None else {}
 
-def _named(
-    home: Home,
-    store: str,
-    odd: dict[Kind, Odd],
-    raw: dict[Digest, Found],
-    there: dict[Digest, Found],
-) -> Iterator[Defect]:
-    for what in ("missing", "surplus"):
-        for digest in odd[what].examples:
-            side = raw if what == "missing" else there
-            key = key_of(home, side[digest][1], side[digest][2]) if digest in side else {}
-            yield Defect(what, store, home.table.name, key)
-    for digest in odd["differs"].examples:
-        if digest in raw and digest in there:
-            yield from _differing(home, store, raw[digest], there[digest])
+    def defects(
+        self, store: str, odd: dict[Kind, Odd], raw: Sequence[Found], there: Sequence[Found]
+    ) -> tuple[Defect, ...]:
+        """Every example with its key; of a row that differs, each column that does."""
+        ours, theirs = {row[0]: row for row in raw}, {row[0]: row for row in there}
+        return (*self._alone(store, odd, ours, theirs), *self._differing(store, odd, ours, theirs))
 
+    def key(self, row: Sequence[Any], raw: dict[str, Any]) -> dict[str, msgspec.Raw]:
+        """What finds a row: its table's key, or all that identifies it."""
+        home = self._home
+        key = tuple(name for name in home.key or home.table.primary_key if name in home.names)
+        values = dict(zip(home.names, plain(list(row)), strict=False))
+        return {
+            name: self._shown(
+                name,
+                orjson.dumps(raw[name]) if name in raw else _json(values[name]),
+                is_id=not home.folded or name in self._ids,
+            )
+            for name in key or home.names
+        }
 
-def _differing(home: Home, store: str, raw: Found, there: Found) -> Iterator[Defect]:
-    table, key = home.table, key_of(home, raw[1], raw[2])
-    ours, theirs = plain(raw[1]), plain(there[1])
-    for at, name in enumerate(home.names):
-        exact = _exactly(raw[2], there[2], name)
-        if exact is None and dumps([ours[at]]) == dumps([theirs[at]]):
-            continue
-        before, after = exact or (_json(ours[at]), _json(theirs[at]))
-        column, is_id = table.column(name), name in ids(table) | {*home.key}
-        odd_type = exact is None and type(theirs[at]) is str and type(ours[at]) is not str
-        yield Defect(
-            "differs",
-            store,
-            table.name,
-            key,
-            name,
-            expected=shown(column, before, is_id=is_id),
-            found=hidden(after) if odd_type else shown(column, after, is_id=is_id),
-        )
-    linked, odd = theirs[len(home.names) :]
-    if not linked:
-        yield Defect("differs", store, table.name, key, field="(the document that it lies in)")
-    for field in odd:
-        yield Defect("differs", store, table.name, key, field=field)
+    def _alone(
+        self, store: str, odd: dict[Kind, Odd], raw: Places, there: Places
+    ) -> Iterator[Defect]:
+        alone: tuple[tuple[Literal["missing", "surplus"], Places], ...]
+        alone = (("missing", raw), ("surplus", there))
+        for what, side in alone:
+            for digest in odd[what].examples:
+                key = self.key(*side[digest][1:]) if digest in side else {}
+                yield Defect(what, store, self._home.table.name, key)
+
+    def _differing(
+        self, store: str, odd: dict[Kind, Odd], raw: Places, there: Places
+    ) -> Iterator[Defect]:
+        table, names = self._home.table.name, self._home.names
+        for digest in odd["differs"].examples:
+            if digest not in raw or digest not in there:
+                continue
+            key = self.key(*raw[digest][1:])
+            for name, before, after in self._columns(raw[digest], there[digest]):
+                yield Defect("differs", store, table, key, name, expected=before, found=after)
+            linked, fields = there[digest][1][len(names) :]
+            for field in [*fields, *(() if linked else (OWNER,))]:
+                yield Defect("differs", store, table, key, field=field)
+
+    def _columns(self, raw: Found, there: Found) -> Iterator[tuple[str, msgspec.Raw, msgspec.Raw]]:
+        """The columns in which two rows differ, and what may be shown of both values."""
+        ours, theirs = plain(raw[1]), plain(there[1])
+        for at, name in enumerate(self._home.names):
+            exact = _exactly(raw[2], there[2], name)
+            if exact is None and dumps([ours[at]]) == dumps([theirs[at]]):
+                continue
+            before, after = exact or (_json(ours[at]), _json(theirs[at]))
+            text = exact is None and type(theirs[at]) is str and type(ours[at]) is not str
+            is_id = name in self._ids
+            found = hidden(after) if text else self._shown(name, after, is_id=is_id)
+            yield name, self._shown(name, before, is_id=is_id), found
+
+    def _shown(self, name: str, value: bytes, *, is_id: bool) -> msgspec.Raw:
+        column = self._home.table.column(name)
+        if name in self._masks and value != _ABSENT:
+            return masked(self._masks[name], value)
+        return msgspec.Raw(value) if value == _ABSENT else shown(column, value, is_id=is_id)
 
 
 def _exactly(raw: dict[str, Any], there: dict[str, Any], name: str) -> tuple[bytes, bytes] | None:
@@ -139,26 +167,11 @@ def _exactly(raw: dict[str, Any], there: dict[str, Any], name: str) -> tuple[byt
     return orjson.dumps(raw[name]), orjson.dumps(there[name])
 
 
-def key_of(home: Home, row: Sequence[Any], raw: dict[str, Any]) -> dict[str, msgspec.Raw]:
-    """What finds a row: its table's key, or all that identifies it."""
-    table = home.table
-    key = tuple(name for name in home.key or table.primary_key if name in home.names)
-    values = dict(zip(home.names, plain(list(row)), strict=False))
-    return {
-        name: shown(
-            table.column(name),
-            orjson.dumps(raw[name]) if name in raw else _json(values[name]),
-            is_id=True,
-        )
-        for name in key or home.names
-    }
-
-
 def _json(value: Canonical) -> bytes:
     """A value as the raw archive would have it, near enough for people."""
     match value:
         case [str(kind)] if kind == ABSENT:
-            return b'"(absent)"'
+            return _ABSENT
         case [str(kind), int(milliseconds)] if kind == DATE:
             return orjson.dumps(_moment(milliseconds))
         case [str(kind), str(digits)] if kind == f"{BINARY}{_UUID}" and len(digits) == 32:

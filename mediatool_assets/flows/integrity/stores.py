@@ -16,6 +16,7 @@ from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.verdict import Share
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
+from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.complete import sha256_of
 from mediatool_assets.flows.integrity.plan import Plan
 from mediatool_assets.flows.integrity.reading import (
@@ -46,6 +47,7 @@ class Round:
     scratch: Path
     share: Share
     progress: Progress
+    masking: Masking | None = None
     numbers: Iterator[int] = field(default_factory=count)
 
     def path(self) -> Path:

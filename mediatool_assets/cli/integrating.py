@@ -1,0 +1,109 @@
+"""``integrity``: every store of a version held against every other, down to single values."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mediatool_assets.cli.output import Json, print_json, print_table, working
+from mediatool_assets.cli.versions import VersionArgument
+from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.environment import settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.domain.integrity import Integrity
+
+
+def integrity(
+    version: VersionArgument,
+    sample: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Compare the values of this share of rows only, another one each day.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write the report here.")
+    ] = None,
+    wanted: Annotated[
+        Literal["json", "html", "markdown"] | None,
+        typer.Option("--format", help="Otherwise as the file's name ends: .html, .md, else JSON."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Hold every store of a version against every other: counts, content, and each value.
+
+    Source counts, raw archive, restored PostgreSQL, transformed archive, MongoDB and dump: each is
+    read to its end. Documents are taken apart and compared with the raw rows, value by value;
+    references, copies, duplicates and indexes are checked too. Exits with 1 where something failed
+    or is not known.
+
+    Examples:
+
+        mediatool integrity $(mediatool latest)
+        mediatool integrity 20250621-143000 --sample 10 --output report.html
+    """
+    from mediatool_assets.flows.integrity.rendering import format_of, render
+
+    report = _report(Version.parse(version), sample)
+    if output is not None:
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
+            written = Path(beside, output.name)
+            written.write_bytes(render(report, wanted or format_of(output)))
+            written.replace(output)
+    if json:
+        print_json(report)
+    elif output is None and wanted is not None:
+        typer.echo(render(report, wanted).decode(), nl=False)
+    else:
+        _print(report)
+    raise typer.Exit(0 if report.verdict == "passed" else 1)
+
+
+def _report(version: Version, sample: float | None) -> "Integrity":
+    from mediatool_assets.flows.compare.masking import Masking
+    from mediatool_assets.flows.integrity import integrity as hold_against_each_other
+    from mediatool_assets.flows.model_file import load_model
+    from mediatool_assets.flows.pool import worker_pool
+    from mediatool_assets.stores.mongodb import MongoDocuments
+    from mediatool_assets.stores.postgres import PostgresTarget
+    from mediatool_assets.stores.s3 import S3Objects
+
+    own = settings()
+    with (
+        working(f"reading all stores of {version}") as progress,
+        worker_pool(own.workers, own.dask_scheduler) as pool,
+        tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
+    ):
+        return hold_against_each_other(
+            S3Objects.of(own),
+            MongoDocuments.of(own) if own.mongodb_url else None,
+            PostgresTarget.of(own) if own.restore_postgres_url else None,
+            pool,
+            version,
+            load_model(own.model),
+            Path(scratch),
+            clock=lambda: datetime.now(UTC),
+            sample=sample if sample is not None else own.integrity_sample,
+            masking=Masking.of(own),
+            progress=progress,
+        )
+
+
+def _print(report: "Integrity") -> None:
+    from mediatool_assets.domain.integrity import headline
+
+    wrong = [line for line in report.lines if line.outcome != "passed"]
+    if wrong:
+        print_table(
+            ("OUTCOME", "AREA", "OF", "REASON"),
+            [(line.outcome, line.area, line.thing, line.reason) for line in wrong],
+        )
+    for defect in (defect for line in wrong for defect in line.defects):
+        key = ", ".join(f"{name} {bytes(value).decode()}" for name, value in defect.key.items())
+        where = defect.column or defect.field or "the row"
+        typer.echo(f"{defect.store}: {defect.table} {key}: {where}: {defect.what}")
+    typer.echo(f"{report.version} {report.verdict}: {headline(report)}")
