@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
-from mediatool_assets.domain.errors import BadSettings, Misuse
+from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import settings
 
@@ -55,8 +55,7 @@ def sanitize(
     """
     servers = _is_uri(source) or _is_uri(output) or not _is_file(source)
     own = settings() if servers else Settings.parse(os.environ)
-    if own.masking_key is None:
-        raise BadSettings(["MEDIATOOL_MASKING_KEY is not set", "`openssl rand -hex 32` makes one"])
+    masking_key = own.required_masking_key()
     from mediatool_assets.archive.reader import ArchiveReader
     from mediatool_assets.domain.keys import archive_key
     from mediatool_assets.domain.version import Version
@@ -65,7 +64,7 @@ def sanitize(
     from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
     from mediatool_assets.flows.sanitize import sanitize as make
 
-    loaded = load_rules(rules or SHIPPED_RULES)
+    loaded = load_rules(rules or own.masking_rules or SHIPPED_RULES)
     archive = _source(source, own)
     place, key = _place(output, own)
     if not key:
@@ -73,7 +72,7 @@ def sanitize(
     with (
         working(f"sanitizing {source}") as progress,
         tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
-        worker_pool(own.workers) as pool,
+        worker_pool(own.workers, own.dask_scheduler) as pool,
     ):
         published = make(
             archive,
@@ -81,7 +80,7 @@ def sanitize(
             key,
             pool,
             loaded,
-            own.masking_key,
+            masking_key,
             Path(scratch),
             model=load_model(own.model),
             redact_unclassified=unclassified == "redact",

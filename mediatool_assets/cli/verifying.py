@@ -46,7 +46,10 @@ def verify(
 
     own = settings()
     objects = S3Objects.of(own)
-    with working(f"verifying {wanted}") as progress, worker_pool(own.workers) as pool:
+    with (
+        working(f"verifying {wanted}") as progress,
+        worker_pool(own.workers, own.dask_scheduler) as pool,
+    ):
         verdict = read_again(
             objects,
             MongoDocuments.of(own) if own.mongodb_url else None,

@@ -9,9 +9,12 @@ from pathlib import Path
 import dagster as dg
 
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.flows.bucket_ports import BucketSettings
+from mediatool_assets.flows.costs.taking import InventorySource
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Source, Target
 from mediatool_assets.flows.prune import Pruning
+from mediatool_assets.flows.rds_ports import SnapshotExports
 from mediatool_assets.stores import environment
 
 
@@ -42,6 +45,19 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
 
         return S3Objects.of(self.settings())
 
+    def bucket(self) -> BucketSettings:
+        """The bucket's settings."""
+        from mediatool_assets.stores.s3_bucket import S3Bucket  # noqa: PLC0415  # slow
+
+        return S3Bucket.of(self.settings())
+
+    def inventory(self) -> InventorySource:
+        """Everything that the bucket is billed for."""
+        from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.s3_inventory import S3Inventory  # noqa: PLC0415  # slow
+
+        return S3Inventory(S3Objects.of(self.settings()))
+
     def documents(self) -> DocumentStore:
         """The MongoDB server; raises BadSettings where none is named."""
         from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
@@ -60,6 +76,12 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         settings = self.settings()
         objects = S3Objects.of(settings)
         return Pruning(objects, S3Deletion(objects), servers(settings), S3Bucket.of(settings))
+
+    def snapshots(self) -> SnapshotExports:
+        """The RDS instance; raises BadSettings where the settings do not name all of it."""
+        from mediatool_assets.stores.rds import RdsInstance  # noqa: PLC0415  # slow
+
+        return RdsInstance.of(self.settings())
 
     @contextmanager
     def workers(self) -> Iterator[tuple[Executor, Path]]:

@@ -46,9 +46,12 @@ class Settings:
     rds_export_role_arn: str | None = None
     rds_poll_seconds: int = 30
     masking_key: MaskingKey | None = field(default=None, repr=False)
+    masking_rules: Path | None = None
     model: Path = SHIPPED_MODEL
     exclude_tables: frozenset[str] = frozenset()
     workers: int = 2
+    dask_scheduler: str | None = None
+    scratch: Path | None = None
     home: Path = Path(".mediatool")
     keep_daily: int = 7
     keep_weekly: int = 4
@@ -89,9 +92,12 @@ class Settings:
             rds_export_role_arn=read("RDS_EXPORT_ROLE_ARN", _role, None),
             rds_poll_seconds=read("RDS_POLL_SECONDS", _seconds, 30),
             masking_key=read("MASKING_KEY", MaskingKey.parse, None),
+            masking_rules=read("MASKING_RULES", _file, None),
             model=read("MODEL", _file, SHIPPED_MODEL),
             exclude_tables=read("EXCLUDE_TABLES", _names, frozenset()),
             workers=read("WORKERS", _count, os.cpu_count() or 1),
+            dask_scheduler=read("DASK_SCHEDULER", _word, None),
+            scratch=read("SCRATCH", _folder, None),
             home=read("HOME", Path, Path(".mediatool")),
             keep_daily=read("KEEP_DAILY", _number, 7),
             keep_weekly=read("KEEP_WEEKLY", _number, 4),
@@ -115,6 +121,18 @@ class Settings:
     def restores_daily(self) -> bool:
         """Whether each version gets its PostgreSQL database in the jobs that make versions."""
         return self.restore_daily and self.restore_postgres_url is not None
+
+    @property
+    def exports_snapshots(self) -> bool:
+        """Whether all is named that AWS needs to export a snapshot of the RDS instance."""
+        return None not in (self.rds_instance, self.rds_export_role_arn, self.s3_kms_key_id)
+
+    def required_masking_key(self) -> MaskingKey:
+        """The key of ``MEDIATOOL_MASKING_KEY``; raises BadSettings, as nothing is masked without."""
+        if self.masking_key is None:
+            problems = ["MEDIATOOL_MASKING_KEY is not set", "`openssl rand -hex 32` makes one"]
+            raise BadSettings(problems)
+        return self.masking_key
 
     def require(self, *names: str) -> None:
         """Raise BadSettings naming every one of these fields that is not set."""
@@ -244,6 +262,12 @@ def _topic(text: str) -> str:
     if not re.fullmatch(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?", text):
         raise ValueError(f"is not the ARN of an SNS topic: {text!r}")
     return text
+
+
+def _folder(text: str) -> Path:
+    if not (path := Path(text)).is_dir():
+        raise ValueError(f"names no directory: {text!r}")
+    return path
 
 
 def _file(text: str) -> Path:

@@ -7,16 +7,23 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
 
+from mediatool_assets.flows.cluster import dask_cluster
+
+
+def worker_pool(workers: int, scheduler: str | None = None) -> AbstractContextManager[Executor]:
+    """``workers`` processes of this machine, or those of the Dask cluster at ``scheduler``."""
+    return _local(workers) if scheduler is None else dask_cluster(scheduler)
+
 
 @contextmanager
-def worker_pool(workers: int) -> Iterator[Executor]:
+def _local(workers: int) -> Iterator[Executor]:
     """A pool of ``workers`` fresh processes; work that has not begun is dropped on an error.
 
     They are spawned, not forked: drivers' threads and sockets do not survive a fork. An interrupt

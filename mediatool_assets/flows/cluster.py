@@ -1,0 +1,48 @@
+"""A Dask cluster in the place of local worker processes: the same shares, on more machines."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+
+from mediatool_assets.domain.errors import BadSettings, CheckFailed, Unreachable
+
+_TRIES = 2
+"""More tries of a share whose worker was lost, on other workers; a share can be done again."""
+
+_PATIENCE = 10  # seconds for the scheduler to answer
+
+
+@contextmanager
+def dask_cluster(scheduler: str) -> Iterator[Executor]:
+    """The workers of the cluster at ``scheduler``, as an executor; they outlive the context.
+
+    Each has this package and its extra ``dask``, one thread, reach of the servers with credentials
+    of its own, and the coordinator's MEDIATOOL_SCRATCH at the same path. A share whose worker is
+    lost is done again elsewhere. Raises BadSettings (the extra is missing), Unreachable, and
+    CheckFailed where a share has lost every worker that it was given to.
+    """
+    try:
+        from distributed import Client, KilledWorker  # noqa: PLC0415  # an extra, and slow
+    except ImportError as error:
+        raise BadSettings(
+            [f"MEDIATOOL_DASK_SCHEDULER needs pip install 'mediatool_assets[dask]' ({error})"]
+        ) from error
+    try:
+        client = Client(  # type: ignore[no-untyped-call]  # distributed has types in part
+            scheduler, set_as_default=False, timeout=_PATIENCE
+        )
+    except (OSError, ValueError) as error:
+        raise Unreachable(
+            f"no Dask scheduler answers at {scheduler} (MEDIATOOL_DASK_SCHEDULER): {error}; "
+            "start one with `dask scheduler`, or unset it"
+        ) from error
+    with client:
+        try:
+            yield client.get_executor(  # type: ignore[no-untyped-call]  # as above
+                pure=False, retries=_TRIES
+            )
+        except KilledWorker as error:
+            raise CheckFailed(
+                f"a share of the work ended every Dask worker that it was given to ({error}); "
+                "nothing was published: see the workers' logs for what ended them"
+            ) from error
