@@ -9,7 +9,7 @@ ON_DEMAND = "on_demand_export"
 
 def version_jobs(*, restoring: bool) -> list[UnresolvedAssetJobDefinition]:
     """The jobs that make a version; with ``restoring`` its PostgreSQL database is part of it."""
-    groups = ["raw", "transformed", "mongodb", "dump", "metadata", "registry"]
+    groups = ["raw", "transformed", "mongodb", "dump", "metadata", "registry", "reports"]
     layers = dg.AssetSelection.groups(*groups, *(["postgres"] if restoring else []))
     daily = dg.define_asset_job(
         DAILY,

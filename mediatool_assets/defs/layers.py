@@ -84,7 +84,7 @@ def log_warnings(context: dg.AssetExecutionContext, warnings: Iterable[str]) -> 
 class LoggedProgress:
     """A Progress that writes to the run's log, at most every ten seconds."""
 
-    context: dg.AssetExecutionContext
+    context: dg.AssetExecutionContext | dg.OpExecutionContext
     _last: float = field(default_factory=time.monotonic)
 
     def __call__(self, step: str, done: int, total: int) -> None:

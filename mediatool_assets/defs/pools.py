@@ -14,8 +14,9 @@ LOAD = "mediatool_load"
 RESTORE = "mediatool_restore"
 DUMP = "mediatool_dump"
 PUBLISH = "mediatool_publish"
+REPORT = "mediatool_report"
 OPERATIONS = "mediatool_operations"
-EVERY = (EXPORT, TRANSFORM, LOAD, RESTORE, DUMP, PUBLISH, OPERATIONS)
+EVERY = (EXPORT, TRANSFORM, LOAD, RESTORE, DUMP, PUBLISH, REPORT, OPERATIONS)
 
 
 def initialize_pools(instance: dg.DagsterInstance) -> None:

@@ -33,6 +33,7 @@ EXPECTED = {
     ("metadata", "losses_as_usual"),
     ("metadata", "archives_whole"),
     ("metadata", "on_time"),
+    ("daily_metrics_comparison", "thresholds"),
 }
 
 

@@ -29,6 +29,8 @@ ASSETS = [
     ("dump",),
     ("metadata",),
     ("registry",),
+    ("daily_metrics_comparison",),
+    ("version_comparison",),
 ]
 
 

@@ -1,0 +1,112 @@
+"""The daily metrics and the comparison with the version before: one step, two reports.
+
+``compare_versions`` is a job of its own, for any two versions that somebody asks for.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from mediatool_assets.defs import pools
+from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.layers import LoggedProgress
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.reports import newest, report_check, report_spec, reported
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.keys import Report
+from mediatool_assets.flows.compare.masking import Masking
+from mediatool_assets.flows.metrics import Tools, compare_versions, daily_metrics, judged
+from mediatool_assets.flows.metrics.rendering import compared, written
+from mediatool_assets.flows.model_file import load_model
+
+METRICS: Report = "daily-metrics-comparison"
+COMPARISON: Report = "version-comparison"
+
+
+@dg.multi_asset(
+    name="report_metrics",
+    specs=[
+        report_spec(
+            METRICS,
+            "The version against the one before and the one of a week before: the spec's metrics, "
+            "each table and collection, key columns, and the verdict of each threshold.",
+        ),
+        report_spec(
+            COMPARISON,
+            "The version against the one before, row by row and column by column, with examples.",
+        ),
+    ],
+    partitions_def=DAYS,
+    pool=pools.REPORT,
+    retry_policy=RETRIES,
+)
+def report_metrics(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Compare the partition's newest version with its predecessor, and report on both."""
+    with explained(), _tools(context, platform) as tools:
+        objects = tools.objects
+        version = newest(context, objects)
+        daily = daily_metrics(tools, version)
+        results = [
+            reported(objects, METRICS, version, written(daily.metrics)),
+            reported(objects, COMPARISON, version, compared(version, daily.comparison)),
+        ]
+    yield from results
+
+
+check_metrics = report_check(
+    METRICS, "thresholds", "Rows, schema, references and losses within their bounds.", judged
+)
+
+
+class TwoVersions(dg.Config):
+    """The versions to compare, as YYYYMMDD-HHMMSS."""
+
+    version1: str
+    version2: str
+
+
+@dg.op(name="compare", retry_policy=RETRIES, pool=pools.REPORT)
+def compare_op(context: dg.OpExecutionContext, config: TwoVersions, platform: Platform) -> None:
+    """Compare, and keep JSON and HTML on the day of the later version."""
+    with explained(), _tools(context, platform) as tools:
+        made = compare_versions(tools, config.version1, config.version2)
+    context.add_output_metadata(
+        {
+            "verdict": made.comparison.verdict,
+            "json": made.json,
+            "html": made.html,
+            "report": dg.MetadataValue.md(made.markdown),
+        }
+    )
+
+
+@dg.job(
+    name="compare_versions",
+    description="Compares any two versions, which the launchpad names; makes no version.",
+    executor_def=dg.in_process_executor,
+)
+def compare_job() -> None:
+    """One step."""
+    compare_op()
+
+
+@contextmanager
+def _tools(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, platform: Platform
+) -> Iterator[Tools]:
+    settings = platform.settings()
+    with platform.workers() as (executor, scratch):
+        yield Tools(
+            platform.objects(),
+            executor,
+            scratch,
+            load_model(settings.model),
+            datetime.now(UTC),
+            Masking.of(settings),
+            LoggedProgress(context),
+        )

@@ -1,0 +1,194 @@
+"""The daily metrics of a version against the one before, and against the weekday's last one."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from mediatool_assets.archive.reader import Bytes
+from mediatool_assets.domain import metrics
+from mediatool_assets.domain.comparison import Comparison, Problem
+from mediatool_assets.domain.errors import BadArchive, DamagedInput, Misuse, NotFound
+from mediatool_assets.domain.expectations import HISTORY as LOOKED_BACK_ON
+from mediatool_assets.domain.expectations import Finding, rows_as_usual
+from mediatool_assets.domain.keys import archive_key, comparison_key
+from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.metrics import HISTORY, Against, DailyMetrics, Point
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.schema_changes import schema_changes
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog, checks, reports
+from mediatool_assets.flows.compare import compare, opened
+from mediatool_assets.flows.compare.masking import Masking
+from mediatool_assets.flows.compare.rendering import render
+from mediatool_assets.flows.metrics.gathering import Gathered, Gathering
+from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """A day's metrics, and the comparison with the version before in full, if there is one."""
+
+    metrics: DailyMetrics
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a report is made with; ``scratch`` is a directory on local disk, left empty."""
+
+    objects: ObjectStore
+    executor: Executor
+    scratch: Path
+    model: Model
+    now: datetime
+    masking: Masking | None = None
+    progress: Progress = silent
+
+
+def daily_metrics(tools: Tools, version: Version) -> Daily:
+    """Hold a complete version against its predecessor, whichever versions came after it.
+
+    An earlier version that cannot be read is among the errors of the part that wants it. Raises
+    NotFound, BadArchive where the version itself cannot be read, Unreachable.
+    """
+    objects = tools.objects
+    history = (*catalog.before(objects, version, HISTORY - 1), catalog.read(objects, version))
+    *earlier, own = history
+    week = max(catalog.versions(objects, version.day - _WEEK, version.day - _WEEK), default=None)
+    gathering = Gathering(objects, tools.executor, tools.model)
+    comparison = _compared(tools, earlier[-1].version, version) if earlier else None
+    previous = _gathered(gathering, earlier[-1]) if earlier else None
+    current = gathering.of(own)
+    week_before = _gathered(gathering, catalog.read(objects, week)) if week else None
+    found = metrics.thresholds(_findings(tools, own, earlier))
+    report = DailyMetrics(
+        str(version),
+        version.partition,
+        metrics.judged(found).outcome,
+        tuple(_notes(version, earlier, week)),
+        current.metrics,
+        _against(previous, current, comparison),
+        _against(week_before, current),
+        found,
+        tuple(map(Point.of, history)),
+    )
+    return Daily(report, comparison)
+
+
+def _compared(tools: Tools, before: Version, version: Version) -> Comparison | None:
+    """Row by row; None where the archive before is gone, which its metrics then say."""
+    try:
+        one = tools.objects.open(archive_key("raw", before))
+    except NotFound:
+        return None
+    return _compare(tools, (one, tools.objects.open(archive_key("raw", version))))
+
+
+def _compare(tools: Tools, sources: tuple[Bytes, Bytes]) -> Comparison:
+    return compare(
+        sources,
+        tools.executor,
+        tools.scratch,
+        now=tools.now,
+        model=tools.model,
+        masking=tools.masking,
+        progress=tools.progress,
+    )
+
+
+def _gathered(gathering: Gathering, metadata: Metadata) -> Gathered | Problem:
+    """The metrics of an earlier version, or why there are none."""
+    try:
+        return gathering.of(metadata)
+    except (BadArchive, NotFound) as error:
+        damaged = isinstance(error, BadArchive)
+        return Problem(None, metadata.timestamp, str(error), damaged=damaged)
+
+
+def _against(
+    earlier: Gathered | Problem | None, current: Gathered, comparison: Comparison | None = None
+) -> Against | None:
+    match earlier:
+        case None:
+            return None
+        case Problem() as problem:
+            return Against(problem.version, {}, {}, {}, (), (problem,))
+        case Gathered(before, schema, errors):
+            changes = schema_changes(schema, current.schema)
+            own = (*errors, *current.errors)
+            return metrics.against(before, current.metrics, changes, comparison, own)
+
+
+def _notes(version: Version, earlier: list[Metadata], week: Version | None) -> list[str]:
+    notes = []
+    if not earlier:
+        notes.append(f"{version} is the first version: there is nothing to compare it with")
+    if week is None:
+        notes.append(
+            f"there is no version of {version.day - _WEEK}, the same weekday a week before"
+        )
+    return notes
+
+
+def _findings(tools: Tools, own: Metadata, earlier: list[Metadata]) -> dict[str, Finding]:
+    """The verdict of each threshold, by the layer and the thing that it is of."""
+    objects, version = tools.objects, own.version
+    bounds = {name: table.bounds for name, table in tools.model.sources.items()}
+    before = earlier[-1].exports.raw.rows if earlier else {}
+    tables = sorted(own.exports.raw.rows.keys() | before.keys())
+    collections = own.exports.transformed.documents
+    counts = [m.exports.raw.record_count for m in earlier[-LOOKED_BACK_ON:]]
+    return {
+        "total_records": rows_as_usual("all tables", own.exports.raw.record_count, counts),
+        "losses": checks.losses_as_usual(objects, version),
+        **_of("raw", checks.raw_as_usual(objects, version, tables, bounds)),
+        **_of("transformed", checks.references_as_usual(objects, version, collections)),
+    }
+
+
+def _of(layer: str, findings: checks.Findings) -> dict[str, Finding]:
+    return {f"{layer}/{thing}": finding for thing, finding in findings.items()}
+
+
+def judged(objects: ObjectStore, partition: str) -> Finding:
+    """The verdict of a day's report, read again from the bucket; raises NotFound, DamagedInput."""
+    data = reports.read(objects, "daily-metrics-comparison", partition)
+    try:
+        report = metrics.decode(data)
+    except msgspec.MsgspecError as error:
+        raise DamagedInput(
+            f"the report of {partition} cannot be read ({error}); materialize it again"
+        ) from error
+    return metrics.judged(report.thresholds)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A comparison that somebody asked for, and where it lies."""
+
+    comparison: Comparison
+    json: str
+    html: str
+    markdown: str
+
+
+def compare_versions(tools: Tools, version1: str, version2: str) -> Asked:
+    """Compare any two complete versions, and keep the report in the bucket, over an earlier one.
+
+    Raises Misuse, NotFound.
+    """
+    one, two = Version.parse(version1), Version.parse(version2)
+    if one == two:
+        raise Misuse(f"version1 and version2 are both {one}; name two versions")
+    objects = tools.objects
+    found = _compare(tools, (opened(objects, version1), opened(objects, version2)))
+    keys = comparison_key(one, two), comparison_key(one, two, "html")
+    reports.keep(objects, keys[0], render(found, "json"))
+    reports.keep(objects, keys[1], render(found, "html"))
+    markdown = render(found, "markdown").decode()
+    return Asked(found, objects.uri(keys[0]), objects.uri(keys[1]), markdown)

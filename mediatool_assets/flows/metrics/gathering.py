@@ -1,0 +1,114 @@
+"""The metrics of one version, from its raw archive and its metadata."""
+
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain import metrics
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.comparison import Problem
+from mediatool_assets.domain.errors import BadArchive, NotFound
+from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.metrics import KeyColumn, TableMetrics, VersionMetrics, key_columns
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives, reports
+from mediatool_assets.flows.metrics.key_columns import count_key_columns
+from mediatool_assets.flows.ports import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A version's metrics and schema, and what of it could not be read."""
+
+    metrics: VersionMetrics
+    schema: Schema
+    errors: tuple[Problem, ...]
+
+
+class Gathering:
+    """Gathers versions one after the other, and reads no table twice that two of them share."""
+
+    def __init__(self, objects: ObjectStore, executor: Executor, model: Model) -> None:
+        self._objects, self._executor, self._model = objects, executor, model
+        self._known: dict[str, Mapping[str, KeyColumn]] = {}
+
+    def of(self, metadata: Metadata) -> Gathered:
+        """The metrics of a complete version; raises BadArchive, NotFound of its raw archive.
+
+        A table that cannot be read is among the errors, and its key columns are not known.
+        """
+        archive = archives.reader(self._objects, "raw", metadata.version)
+        schema = _schema(archive)
+        self._remember(metadata.version, archive.manifest.tables())
+        tables, errors = {}, []
+        for name, member in archive.manifest.tables().items():
+            counted: Mapping[str, KeyColumn] = {}
+            try:
+                counted = self._counted(archive, schema, name, member)
+            except BadArchive as error:
+                errors.append(Problem(name, metadata.timestamp, error.problem, damaged=True))
+            tables[name] = TableMetrics(member.rows, member.bytes, dict(counted))
+        gathered = VersionMetrics(
+            metadata.timestamp,
+            _totals(metadata, archive),
+            tables,
+            metadata.exports.transformed.documents,
+        )
+        return Gathered(gathered, schema, tuple(errors))
+
+    def _counted(
+        self, archive: ArchiveReader, schema: Schema, name: str, member: Member
+    ) -> Mapping[str, KeyColumn]:
+        try:
+            columns = key_columns(schema.table(name), self._model)
+        except KeyError as error:
+            raise BadArchive(archive.source.name, f"schema.json has no table {name}") from error
+        known = self._known.get(member.fingerprint or "", {})
+        if set(columns) <= known.keys():
+            return {column: known[column] for column in columns}
+        counted = count_key_columns(self._executor, archive.source, member, columns)
+        self._known[member.fingerprint or ""] = counted
+        return counted
+
+    def _remember(self, version: Version, members: Mapping[str, Member]) -> None:
+        """Take over what the version's own report has counted, if it is still that one's."""
+        try:
+            data = reports.read(self._objects, "daily-metrics-comparison", version.partition)
+            report = metrics.decode(data)
+        except (NotFound, msgspec.MsgspecError):
+            return  # then it is counted
+        if report.version == str(version):
+            for name, found in report.current.tables.items():
+                fingerprint = members[name].fingerprint if name in members else None
+                if fingerprint and found.key_columns:
+                    self._known.setdefault(fingerprint, found.key_columns)
+
+
+def _schema(archive: ArchiveReader) -> Schema:
+    try:
+        return schemas.decode(archive.read_file("schema.json"))
+    except msgspec.MsgspecError as error:
+        raise BadArchive(archive.source.name, f"schema.json cannot be read ({error})") from error
+
+
+def _totals(metadata: Metadata, archive: ArchiveReader) -> dict[str, int | None]:
+    """The spec's metrics of one version, with the names that a comparison gives them."""
+    tables = archive.manifest.tables()
+    rows = {name: member.rows for name, member in tables.items()}
+    documents = metadata.exports.transformed.documents
+    return {
+        "total_records": sum(rows.values()),
+        "campaigns": rows.get("campaigns"),
+        "users": rows.get("users"),
+        "data_size_bytes": sum(member.bytes for member in tables.values()),
+        "archive_size_bytes": archive.source.size,
+        "tables": len(tables),
+        "documents": sum(documents.values()),
+        "collections": len(documents),
+    }

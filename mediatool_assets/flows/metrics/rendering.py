@@ -1,0 +1,66 @@
+"""Reports of a day in their three forms."""
+
+import msgspec
+
+from mediatool_assets.domain.comparison import Comparison
+from mediatool_assets.domain.metrics import DailyMetrics
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.compare.rendering import render
+from mediatool_assets.flows.metrics.html import html
+from mediatool_assets.flows.metrics.markdown import markdown
+from mediatool_assets.flows.page.document import heading, page
+from mediatool_assets.flows.reports import Written
+
+
+class First(msgspec.Struct, frozen=True):
+    """What stands in the place of a comparison where there is nothing to compare with."""
+
+    version2: str
+    note: str
+    version1: None = None
+    verdict: str = "unknown"
+
+
+def written(report: DailyMetrics) -> Written:
+    """The report as JSON's content, HTML and Markdown, and the figures that Dagster plots."""
+    totals = {name: figure for name, figure in report.current.totals.items() if figure is not None}
+    since = report.previous.tables.values() if report.previous else ()
+    changes = {
+        f"rows_{what}": sum(getattr(table, what) or 0 for table in since)
+        for what in ("added", "removed", "changed")
+    }
+    return Written(
+        report,
+        html(report),
+        markdown(report),
+        {
+            "verdict": report.verdict,
+            "previous": report.previous.version if report.previous else "none",
+            **totals,
+            **changes,
+        },
+    )
+
+
+def compared(version: Version, comparison: Comparison | None) -> Written:
+    """The comparison with the version before; of the first version, that it is the first."""
+    if comparison is None:
+        note = "there is no version before this one that could be read"
+        title = f"Version {version}"
+        says = f"{title}: {note}."
+        top = heading(title, "unknown", says)
+        return Written(First(str(version), note), page(title, [top]), f"{says}\n")
+    summary = comparison.summary
+    return Written(
+        comparison,
+        render(comparison, "html").decode(),
+        render(comparison, "markdown").decode(),
+        {
+            "verdict": comparison.verdict,
+            "version1": comparison.version1,
+            "rows_added": summary.rows_added,
+            "rows_removed": summary.rows_removed,
+            "rows_changed": summary.rows_changed,
+            "schema_changes": len(comparison.schema_changes),
+        },
+    )
