@@ -60,7 +60,7 @@ def reported(
     """Write the HTML twin, and hand the report to its IO manager; the UI shows the Markdown."""
     return dg.MaterializeResult(
         asset_key=report_asset(report),
-        value=msgspec.to_builtins(written.content),
+        value=msgspec.json.decode(msgspec.json.encode(written.content)),
         metadata={
             "version": str(version),
             **written.figures,
