@@ -6,7 +6,7 @@ host may be late; what was read is remembered by its id. Nothing is taken from a
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -98,7 +98,11 @@ class Instance:
 
     def _freshness(self, position: Position) -> Iterator[News]:
         """Assets that Dagster's policies find late, and the day that has no version by 03:00."""
-        keys = [spec.key for spec in _specs(self.repository) if spec.freshness_policy]
+        keys = [
+            key
+            for key, made in self.repository.assets_defs_by_key.items()
+            if made.get_asset_spec(key).freshness_policy is not None
+        ]
         states = self.instance.get_freshness_state_records(keys)
         signs = [state.updated_at for state in states.values()]
         check = self._on_time()
@@ -162,10 +166,6 @@ class Instance:
         why = "its tick failed" if failed else "it did not tick"
         told = f"{why}, and was due at {due:%Y-%m-%d %H:%M} UTC; see Automation in Dagster's UI"
         return Problem("schedule", name, told, cause=why, began=self.now)
-
-
-def _specs(repository: dg.RepositoryDefinition) -> Iterable[dg.AssetSpec]:
-    return (spec for made in repository.assets_defs_by_key.values() for spec in made.specs)
 
 
 def _due(schedule: dg.ScheduleDefinition, before: datetime) -> datetime:
