@@ -24,6 +24,7 @@ from mediatool_assets.defs.published import publication
 from mediatool_assets.defs.raw import raw_layer
 from mediatool_assets.defs.rds import rds_snapshot_export
 from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.sanitized import SANITIZE_JOB, sanitize_version
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.defs.sources import source_tables
 from mediatool_assets.defs.transformed import collections_of, transformed_layer
@@ -54,6 +55,7 @@ def definitions(settings: Settings) -> dg.Definitions:
                 report_metrics,
             ),
             *([] if settings.restores_daily else [restoration]),  # made when asked for, never due
+            sanitize_version,
             *ASSETS,
         ],
         asset_checks=[
@@ -64,7 +66,14 @@ def definitions(settings: Settings) -> dg.Definitions:
             check_on_time,
             check_metrics,
         ],
-        jobs=[*version_jobs(restoring=settings.restores_daily), compare_job, *JOBS],
+        jobs=[
+            *version_jobs(
+                restoring=settings.restores_daily, sanitizing=settings.masking_key is not None
+            ),
+            compare_job,
+            SANITIZE_JOB,
+            *JOBS,
+        ],
         schedules=[daily_export_schedule, *SCHEDULES],
         sensors=[dead_run_sensor, on_time_sensor, alert_sensor],
         resources={"platform": platform, **io_managers(platform)},

@@ -7,13 +7,16 @@ DAILY = "daily_export"
 ON_DEMAND = "on_demand_export"
 
 
-def version_jobs(*, restoring: bool) -> list[UnresolvedAssetJobDefinition]:
-    """The jobs that make a version; with ``restoring`` its PostgreSQL database is part of it."""
+def version_jobs(*, restoring: bool, sanitizing: bool) -> list[UnresolvedAssetJobDefinition]:
+    """The jobs that make a version; with ``restoring`` its PostgreSQL database is part of it.
+
+    With ``sanitizing`` the daily job makes its sanitized copy too, once it is complete.
+    """
     groups = ["raw", "transformed", "mongodb", "dump", "metadata", "registry", "reports"]
     layers = dg.AssetSelection.groups(*groups, *(["postgres"] if restoring else []))
     daily = dg.define_asset_job(
         DAILY,
-        layers,
+        layers | dg.AssetSelection.groups("sanitized") if sanitizing else layers,
         description="The day's version. The schedule runs it at 02:00 UTC.",
         executor_def=dg.in_process_executor,
     )

@@ -15,8 +15,9 @@ RESTORE = "mediatool_restore"
 DUMP = "mediatool_dump"
 PUBLISH = "mediatool_publish"
 REPORT = "mediatool_report"
+SANITIZE = "mediatool_sanitize"
 OPERATIONS = "mediatool_operations"
-EVERY = (EXPORT, TRANSFORM, LOAD, RESTORE, DUMP, PUBLISH, REPORT, OPERATIONS)
+EVERY = (EXPORT, TRANSFORM, LOAD, RESTORE, DUMP, PUBLISH, REPORT, SANITIZE, OPERATIONS)
 
 
 def initialize_pools(instance: dg.DagsterInstance) -> None:

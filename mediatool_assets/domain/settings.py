@@ -128,7 +128,7 @@ class Settings:
         return None not in (self.rds_instance, self.rds_export_role_arn, self.s3_kms_key_id)
 
     def required_masking_key(self) -> MaskingKey:
-        """The key of ``MEDIATOOL_MASKING_KEY``; raises BadSettings, as nothing is masked without."""
+        """The key of ``MEDIATOOL_MASKING_KEY``; raises BadSettings: no key, no run."""
         if self.masking_key is None:
             problems = ["MEDIATOOL_MASKING_KEY is not set", "`openssl rand -hex 32` makes one"]
             raise BadSettings(problems)

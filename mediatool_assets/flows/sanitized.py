@@ -7,22 +7,111 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from mediatool_assets.archive.reader import Bytes, LocalFile
 from mediatool_assets.archive.writer import Sink
-from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.rules import Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.ports import (
     ArchiveStore,
     DocumentStore,
+    ObjectStore,
     Progress,
     Target,
     silent,
 )
 from mediatool_assets.flows.restore import Restored, restore_mongodb, restore_postgres
+from mediatool_assets.flows.sanitize import origin, report_keys, sanitize
 from mediatool_assets.flows.sanitize.places import Folder
+from mediatool_assets.flows.sanitize.report import Report
 from mediatool_assets.flows.transform import transform
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A sanitized copy that is in the bucket, where its reports lie, and what the JSON one says."""
+
+    archived: Archived
+    reports: tuple[str, ...]
+    report: Report
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why the report does not prove the copy, one line each."""
+        manifest, report = self.archived.manifest, self.report
+        rows = {name: member.rows for name, member in manifest.tables().items()}
+        facts = {"rules_sha256": report.rules_sha256, "key_id": report.key_id}
+        return (
+            *report.proof.findings,
+            *(["the report is of another version"] if report.version != manifest.version else []),
+            *(["the report has other counts of rows"] if report.rows != rows else []),
+            *(
+                f"the report has another {name} than the copy"
+                for name, value in facts.items()
+                if manifest.facts.get(name) != value
+            ),
+        )
+
+
+def sanitized_copy(  # noqa: PLR0913, PLR0917  # as for sanitize
+    objects: ObjectStore,
+    executor: Executor,
+    version: Version,
+    rules: Rules,
+    masking_key: MaskingKey,
+    scratch: Path,
+    *,
+    model: Model | None = None,
+    redact_unclassified: bool = False,
+    progress: Progress = silent,
+) -> Copy:
+    """Make the version's sanitized copy where the contract says; one made of the same is adopted.
+
+    The report is read back from the bucket. Raises as ``sanitize`` does, AlreadyExists for a copy
+    that was made by other rules or with another key.
+    """
+    key = archive_key("sanitized", version)
+    source = archives.reader(objects, "raw", version)
+    if objects.head(key) is None:
+        sanitize(
+            source.source,
+            objects,
+            key,
+            executor,
+            rules,
+            masking_key,
+            scratch,
+            model=model,
+            redact_unclassified=redact_unclassified,
+            progress=progress,
+        )
+    archive = archives.reader(objects, "sanitized", version)
+    wanted = origin(source.manifest, rules, masking_key)
+    if any(archive.manifest.facts.get(name) != value for name, value in wanted.items()):
+        raise AlreadyExists(
+            objects.uri(key), "and was made by other rules or with another key; remove it first"
+        )
+    names = report_keys(key)
+    archived = Archived(objects.uri(key), archive.source.size, archive.manifest)
+    return Copy(archived, tuple(map(objects.uri, names)), _report(objects, names[0]))
+
+
+def _report(objects: ObjectStore, name: str) -> Report:
+    data, _ = objects.get(name)
+    try:
+        return decoded(data, Report)
+    except msgspec.MsgspecError as error:
+        raise DamagedInput(
+            f"{objects.uri(name)} cannot be read ({error}); sanitize anew"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from mediatool_assets.domain.keys import (
     sanitized_postgres_database,
 )
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings, Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model_file import load_model
@@ -77,7 +77,7 @@ def copied(
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         seed(source, scale=0.002, full=False, day=0, schema="media_tool")
-        export(PostgresSource(source, "media_tool"), objects, pool, VERSION, scratch)
+        export(PostgresSource(Url(source), "media_tool"), objects, pool, VERSION, scratch)
         transform(objects, pool, VERSION, MODEL, scratch)
         published = sanitize(
             objects.open(archive_key("raw", VERSION)),

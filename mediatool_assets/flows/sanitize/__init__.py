@@ -40,7 +40,16 @@ from mediatool_assets.flows.sanitize.shares import Sanitized, Share, sanitize_sh
 from mediatool_assets.flows.sanitize.watches import watches
 from mediatool_assets.flows.tasks import in_order
 
-__all__ = ["SHIPPED_RULES", "Folder", "Place", "Published", "load_rules", "sanitize"]
+__all__ = [
+    "SHIPPED_RULES",
+    "Folder",
+    "Place",
+    "Published",
+    "load_rules",
+    "origin",
+    "report_keys",
+    "sanitize",
+]
 
 _AHEAD = 16  # shares: keeps the workers of one machine busy, and little on the local disk
 _SHOWN = 20  # findings in one message; there is one rule to be corrected behind most of them
@@ -75,7 +84,7 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
     CheckFailed (an original value is still there, two values became one, a relation is lost),
     AlreadyExists; then nothing was published. Memory: some shares of 16 MiB, and the proof's.
     """
-    names = [key, *_report_keys(key)]
+    names = [key, *report_keys(key)]
     for name in names:
         if place.head(name) is not None:
             raise AlreadyExists(place.uri(name), "move it, or name another output")
@@ -100,7 +109,16 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
     return Published(place.uri(key), tuple(map(place.uri, names[1:])), report)
 
 
-def _report_keys(key: str) -> tuple[str, str]:
+def origin(raw: Manifest, rules: Rules, key: MaskingKey) -> dict[str, object]:
+    """What a copy is made of, as its manifest's facts say."""
+    return {
+        "raw_manifest_sha256": hashlib.sha256(msgspec.json.encode(raw)).hexdigest(),
+        "rules_sha256": rules.digest,
+        "key_id": key.id,
+    }
+
+
+def report_keys(key: str) -> tuple[str, str]:
     """The names of the reports beside an archive."""
     stem = key.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
     return f"{stem}-report.json", f"{stem}-report.html"
@@ -191,12 +209,8 @@ class _Run:
     def _facts(self) -> dict[str, object]:
         return {
             "schema_fingerprint": self.schema.fingerprint(),
-            "raw_manifest_sha256": hashlib.sha256(
-                msgspec.json.encode(self.archive.manifest)
-            ).hexdigest(),
+            **origin(self.archive.manifest, self.rules, self.key),
             "rules": self.rules.source,
-            "rules_sha256": self.rules.digest,
-            "key_id": self.key.id,
             "masked": self._by_rule(),
         }
 

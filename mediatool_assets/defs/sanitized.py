@@ -1,0 +1,129 @@
+"""The sanitized copy of a version, and its proof: made with the version where a key is set."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from mediatool_assets.defs import pools
+from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.layers import (
+    CODE_VERSION,
+    OWNERS,
+    Facts,
+    LoggedProgress,
+    archive_facts,
+    log_warnings,
+)
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
+from mediatool_assets.flows.sanitized import Copy, sanitized_copy
+
+SANITIZED = dg.AssetKey("sanitized")
+PROVED = "proved"
+
+
+class SanitizeRequest(dg.Config):
+    """By which rules."""
+
+    rules: str | None = Field(
+        default=None, description="a rules file; else MEDIATOOL_MASKING_RULES, or the shipped ones"
+    )
+    redact_unclassified: bool = Field(
+        default=False, description="redact what no rule covers, instead of ending there"
+    )
+
+
+@dg.asset(
+    key=SANITIZED,
+    deps=[METADATA],
+    description="The version without anything personal or confidential, and the proof of it. "
+    "Needs MEDIATOOL_MASKING_KEY; `mediatool restore V --sanitized` restores it.",
+    group_name="sanitized",
+    kinds={"s3", "json"},
+    owners=OWNERS,
+    tags={"mediatool/layer": "sanitized"},
+    code_version=CODE_VERSION,
+    partitions_def=DAYS,
+    pool=pools.SANITIZE,
+    retry_policy=RETRIES,
+    check_specs=[
+        dg.AssetCheckSpec(
+            PROVED,
+            asset=SANITIZED,
+            description="The report that lies beside the copy is of this copy and has no finding.",
+        )
+    ],
+)
+def sanitize_version(
+    context: dg.AssetExecutionContext, config: SanitizeRequest, platform: Platform
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Make and prove the sanitized copy; one that was made of just the same is adopted."""
+    with explained():
+        key = platform.settings().required_masking_key()
+        objects = platform.objects()
+        version = RunVersion.of(context).to_read(objects)
+        settings = platform.settings()
+        with platform.workers() as (executor, scratch):
+            copy = sanitized_copy(
+                objects,
+                executor,
+                version,
+                load_rules(_rules(config, settings)),
+                key,
+                scratch,
+                model=load_model(settings.model),
+                redact_unclassified=config.redact_unclassified,
+                progress=LoggedProgress(context),
+            )
+    log_warnings(context, copy.report.warnings)
+    yield dg.MaterializeResult(metadata=_facts(copy, version), check_results=[_proved(copy)])
+
+
+def _rules(config: SanitizeRequest, settings: Settings) -> Path:
+    return Path(config.rules) if config.rules else settings.masking_rules or SHIPPED_RULES
+
+
+def _facts(copy: Copy, version: Version) -> Facts:
+    report = copy.report
+    return {
+        **archive_facts(copy.archived, version),
+        "dagster/uri": copy.archived.uri,
+        "dagster/row_count": copy.archived.manifest.rows,
+        "dagster/partition_row_count": copy.archived.manifest.rows,
+        "report": dg.MetadataValue.path(copy.reports[1]),
+        "values_masked": sum(report.counts.values()),
+        "originals_searched": report.proof.searched,
+        "findings": len(report.proof.findings),
+        "key_id": report.key_id,
+        "rules": f"{report.rules} {report.rules_sha256}",
+        "warnings": list(report.warnings),
+    }
+
+
+def _proved(copy: Copy) -> dg.AssetCheckResult:
+    problems = copy.problems
+    return dg.AssetCheckResult(
+        passed=not problems,
+        asset_key=SANITIZED,
+        check_name=PROVED,
+        description="; ".join(problems[:5])
+        or f"{copy.report.proof.searched:,} originals were looked for, and none was found",
+        metadata={"problems": list(problems), "report": dg.MetadataValue.path(copy.reports[1])},
+    )
+
+
+SANITIZE_JOB = dg.define_asset_job(
+    "sanitize_version",
+    dg.AssetSelection.assets(SANITIZED),
+    description="The sanitized copy of the partition's newest complete version, or of the one that "
+    "the run tag mediatool/version names.",
+    executor_def=dg.in_process_executor,
+)
