@@ -1,0 +1,130 @@
+"""The cost of history: what readers and the daily path take when there are years of versions.
+
+    .venv/bin/python benchmarks/history.py --days 1000 --a-day 3
+
+One version is made; its metadata file is put under the names of all the others, and the registry
+made anew. Nothing else of those is there: none of what is measured may read archives.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+
+from mediatool_assets.domain.keys import metadata_key
+from mediatool_assets.domain.metadata import Metadata, encode
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.complete import complete
+from mediatool_assets.flows.dump import dump
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.load import load
+from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.flows.registration import register
+from mediatool_assets.flows.transform import transform
+from mediatool_assets.seed import seed
+from mediatool_assets.stores.local import Stack, down, up
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres.source import PostgresSource
+from mediatool_assets.stores.s3 import S3Objects
+
+CHECKED = 30
+"""Versions that a report looks back on."""
+
+
+def main() -> None:
+    """Start the servers, make history, measure, and remove everything."""
+    parser = argparse.ArgumentParser(description="readers and the daily path after years")
+    parser.add_argument("--days", type=int, default=1000)
+    parser.add_argument("--a-day", type=int, default=3, help="versions")
+    arguments = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="mediatool-history-"))
+    try:
+        print(json.dumps(run(up(home), arguments.days, arguments.a_day), indent=2))
+    finally:
+        down(home)
+        shutil.rmtree(home)
+
+
+def run(stack: Stack, days: int, a_day: int) -> dict[str, float]:
+    """Seconds by what was done."""
+    os.environ.update(stack.environment)
+    settings = Settings.parse(stack.environment)
+    objects, now = S3Objects.of(settings), datetime.now(UTC).replace(microsecond=0)
+    metadata = _made(settings, objects, Version(now))
+
+    def keep(number: int) -> None:
+        day, of_day = divmod(number, a_day)
+        version = Version(now - timedelta(days=day + 1, hours=of_day))
+        copy = msgspec.structs.replace(metadata, timestamp=str(version))
+        objects.put(metadata_key(version), encode(copy))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(keep, range(days * a_day)))
+    newest = Version(now)
+    added = Version(now + timedelta(seconds=1))
+    return {
+        "versions": days * a_day + 1,
+        "registry made anew": _seconds(lambda: register(objects, anew=True)),
+        "registry read (versions)": _seconds(lambda: catalog.registry(objects)),
+        "newest (latest)": _seconds(lambda: catalog.latest(objects)),
+        f"the {CHECKED} before (checks, reports)": _seconds(
+            lambda: catalog.before(objects, newest, CHECKED)
+        ),
+        "metadata listed": _seconds(lambda: list(catalog.versions(objects))),
+        "one more version registered": _seconds(lambda: _one_more(objects, metadata, added)),
+    }
+
+
+def _one_more(objects: S3Objects, metadata: Metadata, version: Version) -> None:
+    copy = msgspec.structs.replace(metadata, timestamp=str(version))
+    objects.put(metadata_key(version), encode(copy))
+    register(objects)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = perf_counter()
+    work()
+    return round(perf_counter() - start, 3)
+
+
+def _made(settings: Settings, objects: S3Objects, version: Version) -> Metadata:
+    """A small version, whole."""
+    seed(settings.postgres_url or "", scale=0.002, full=False, day=0)
+    documents, model = MongoDocuments.of(settings), load_model(settings.model)
+    with (
+        tempfile.TemporaryDirectory(prefix="mediatool-history-") as folder,
+        worker_pool(2) as workers,
+    ):
+        scratch = Path(folder)
+        export(PostgresSource.of(settings), objects, workers, version, scratch)
+        transform(objects, workers, version, model, scratch)
+        load(objects, documents, workers, version)
+        dump(objects, documents, workers, version, scratch)
+        return complete(
+            objects,
+            documents,
+            workers,
+            version,
+            source_type="postgres",
+            instance=None,
+            purpose="testing",
+            notes="history",
+            seconds={},
+            local_registry=scratch / "mongodb-versions.json",
+            now=datetime.now(UTC),
+        )
+
+
+if __name__ == "__main__":
+    main()
