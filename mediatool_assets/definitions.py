@@ -4,6 +4,7 @@ import os
 
 import dagster as dg
 
+from mediatool_assets.defs import bucket
 from mediatool_assets.defs.alerts import alert_sensor
 from mediatool_assets.defs.checks import (
     mongodb_checks,
@@ -57,6 +58,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             *([] if settings.restores_daily else [restoration]),  # made when asked for, never due
             sanitize_version,
             *ASSETS,
+            *bucket.ASSETS,
         ],
         asset_checks=[
             raw_checks(tables, model),
@@ -72,9 +74,10 @@ def definitions(settings: Settings) -> dg.Definitions:
             ),
             compare_job,
             SANITIZE_JOB,
+            bucket.JOB,
             *JOBS,
         ],
-        schedules=[daily_export_schedule, *SCHEDULES],
+        schedules=[daily_export_schedule, bucket.SCHEDULE, *SCHEDULES],
         sensors=[dead_run_sensor, on_time_sensor, alert_sensor],
         resources={"platform": platform, **io_managers(platform)},
         executor=dg.in_process_executor,

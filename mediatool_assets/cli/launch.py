@@ -20,7 +20,9 @@ from mediatool_assets.flows.ports import Progress
 
 _GRACE_SECONDS = 30.0  # to abort an upload and record the run as canceled, when interrupted
 _STEP = 'Started execution of step "'  # Dagster's own words in its log
-_ROWS = re.compile(r"(\w+): ([\d,]+) of ([\d,]+) rows$")  # and those of a step's progress
+_ROWS = re.compile(
+    r"(\w+): ([\d,]+) of ([\d,]+) (?:rows|percent)$"
+)  # and those of a step's progress
 
 
 class RunFailed(MediatoolError):
@@ -33,10 +35,11 @@ class RunFailed(MediatoolError):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that succeeded, and the version that it made."""
+    """A run that succeeded, the version that it made, and what checks of it failed."""
 
     run_id: str
     version: Version
+    failed_checks: tuple[str, ...] = ()
 
 
 def launch(job: str, partition: str, config: Mapping[str, str], home: Path) -> Run:
@@ -109,4 +112,5 @@ def _run_of(answer: bytes, returncode: int, log: Path) -> Run:
     if outcome["status"] != "SUCCESS":
         code = int(outcome.get("exit_code") or 1)
         raise RunFailed(f"{outcome.get('error') or 'the run failed'} (log: {log})", code)
-    return Run(outcome["run_id"], Version.parse(outcome["version"]))
+    failed_checks = tuple(outcome["failed_checks"])
+    return Run(outcome["run_id"], Version.parse(outcome["version"]), failed_checks)

@@ -85,11 +85,12 @@ class LoggedProgress:
     """A Progress that writes to the run's log, at most every ten seconds."""
 
     context: dg.AssetExecutionContext | dg.OpExecutionContext
+    unit: str = "rows"
     _last: float = field(default_factory=time.monotonic)
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        """``done`` of ``total`` rows of ``step`` are through."""
+        """``done`` of ``total`` rows, or another unit, of ``step`` are through."""
         now = time.monotonic()
         if now - self._last >= _LOG_SECONDS:
             self._last = now
-            self.context.log.info(f"{step}: {done:,} of {total:,} rows")
+            self.context.log.info(f"{step}: {done:,} of {total:,} {self.unit}")

@@ -1,7 +1,6 @@
 """The raw layer: every table of the source, from one snapshot, in one archive."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 import dagster as dg
 from pydantic import Field
@@ -22,6 +21,7 @@ from mediatool_assets.defs.layers import (
     warnings_of,
 )
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.rds import places_of, snapshot_first
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import Request, RunVersion
 from mediatool_assets.domain import schema as schemas
@@ -32,7 +32,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.origin import Asked, Places, adopt
+from mediatool_assets.flows.origin import Asked, adopt
 from mediatool_assets.flows.ports import ObjectStore
 
 
@@ -47,7 +47,8 @@ class ExportRequest(dg.Config):
     source: Asked = Field(
         default="auto",
         description="where from: postgres is the live database, rds a snapshot export, archive the "
-        "day's own raw archive; auto takes postgres for today, else archive, else rds",
+        "day's own raw archive; auto takes postgres for today, else archive, else rds. Of a day "
+        "without an export AWS exports a snapshot: today's is taken, a past day's is automated",
     )
 
 
@@ -98,7 +99,9 @@ def _make(
 ) -> tuple[Version, Archived]:
     """Take the day from where it is to be had; raises PastDay or NotFound where it is not."""
     objects, run = platform.objects(), RunVersion.of(context)
-    origin = _places(platform).origin(run.partition, config.source, run.named())
+    places = places_of(platform)
+    snapshot_first(context, platform, places, config.source)
+    origin = places.origin(run.partition, config.source, run.named())
     request = run.asked() or Request(config.purpose, config.notes)
     with platform.workers() as (executor, scratch):
         if origin.source is None and origin.version is not None:
@@ -120,12 +123,6 @@ def _make(
             progress=LoggedProgress(context),
         )
         return version, archived
-
-
-def _places(platform: Platform) -> Places:
-    settings = platform.settings()
-    live = platform.source() if settings.postgres_url else None
-    return Places(platform.objects(), live, settings.postgres_schema, datetime.now(UTC).date())
 
 
 def _previous(objects: ObjectStore, version: Version) -> dict[str, int]:

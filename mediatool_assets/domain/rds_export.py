@@ -15,6 +15,7 @@ from mediatool_assets.domain.schema import Column
 from mediatool_assets.domain.version import Version
 
 PREFIX = "postgres-exports/rds-exports/"
+_ATTEMPT = re.compile(r"(-[0-9]{8}-[0-9]{6})-[0-9]+$")
 
 
 def day_prefix(partition: str) -> str:
@@ -25,6 +26,12 @@ def day_prefix(partition: str) -> str:
 def export_prefix(version: Version) -> str:
     """Where the export of a version's snapshot is put: the contract's key."""
     return f"{day_prefix(version.partition)}export-{version}/"
+
+
+def version_of_folder(prefix: str) -> Version | None:
+    """The version that an export's folder is named after: ``export-{version}/``, or ``…-2/``."""
+    name = prefix.rstrip("/").rpartition("/")[2]
+    return Version.of_name(_ATTEMPT.sub(r"\1", name), "export-")
 
 
 class ExportInfo(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -44,6 +44,7 @@ class Settings:
     s3_restore_tier: Literal["Expedited", "Standard", "Bulk"] = "Standard"
     rds_instance: str | None = None
     rds_export_role_arn: str | None = None
+    rds_kms_key_id: str | None = None
     rds_poll_seconds: int = 30
     masking_key: MaskingKey | None = field(default=None, repr=False)
     masking_rules: Path | None = None
@@ -71,6 +72,7 @@ class Settings:
     def parse(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the ``MEDIATOOL_*`` variables; raises BadSettings with all problems together."""
         read = _Reader(environ)
+        kms_key_id = read("S3_KMS_KEY_ID", _word, None)
         settings = cls(
             postgres_url=read("POSTGRES_URL", _url("postgresql", "postgres"), None),
             postgres_schema=read("POSTGRES_SCHEMA", _word, "media_tool"),
@@ -83,13 +85,14 @@ class Settings:
             mongodb_url=read("MONGODB_URL", _url("mongodb", "mongodb+srv"), None),
             s3_bucket=read("S3_BUCKET", _word, "media-tool-backups"),
             s3_endpoint_url=read("S3_ENDPOINT_URL", _url("http", "https"), None),
-            s3_kms_key_id=read("S3_KMS_KEY_ID", _word, None),
+            s3_kms_key_id=kms_key_id,
             s3_object_lock_days=read("S3_OBJECT_LOCK_DAYS", _days, None),
             s3_log_bucket=read("S3_LOG_BUCKET", _word, None),
             s3_restore_days=read("S3_RESTORE_DAYS", _number, 7),
             s3_restore_tier=read("S3_RESTORE_TIER", _tier, "Standard"),
             rds_instance=read("RDS_INSTANCE", _word, None),
             rds_export_role_arn=read("RDS_EXPORT_ROLE_ARN", _role, None),
+            rds_kms_key_id=read("RDS_KMS_KEY_ID", _word, kms_key_id),
             rds_poll_seconds=read("RDS_POLL_SECONDS", _seconds, 30),
             masking_key=read("MASKING_KEY", MaskingKey.parse, None),
             masking_rules=read("MASKING_RULES", _file, None),
@@ -125,7 +128,7 @@ class Settings:
     @property
     def exports_snapshots(self) -> bool:
         """Whether all is named that AWS needs to export a snapshot of the RDS instance."""
-        return None not in (self.rds_instance, self.rds_export_role_arn, self.s3_kms_key_id)
+        return None not in (self.rds_instance, self.rds_export_role_arn, self.rds_kms_key_id)
 
     def required_masking_key(self) -> MaskingKey:
         """The key of ``MEDIATOOL_MASKING_KEY``; raises BadSettings: no key, no run."""

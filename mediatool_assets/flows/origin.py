@@ -10,7 +10,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import Misuse, NotFound, Refused
+from mediatool_assets.domain.errors import BadSource, Misuse, NotFound, Refused
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.rds_export import day_prefix
@@ -18,7 +18,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.ports import ObjectStore, Source
-from mediatool_assets.flows.rds_export import find
+from mediatool_assets.flows.rds_export import RdsExport, find
 from mediatool_assets.flows.tasks import in_order
 
 Asked = Literal["auto", "postgres", "rds", "archive"]
@@ -58,17 +58,50 @@ class Places:
         past = asked == "auto" and not is_today
         if asked == "archive" or past:
             version = wanted or self._newest(partition)
-            if version and self.objects.head(archive_key("raw", version)) is not None:
+            if self._archived(version):
                 return Origin(version, None)
-        if asked == "rds" or past:
-            export = find(self.objects, partition, self.schema, self.live)
-            if export is not None and wanted in (None, export.version):
-                return Origin(export.version, export)
+        if asked == "rds":
+            export = self.export(partition, wanted)
+            return Origin(export.version, export)
+        if past and (found := self._found(partition, wanted)) is not None:
+            return Origin(found.version, found)
         if asked in ("auto", "postgres") and is_today:
             if self.live is None:
                 raise Misuse(f"{partition} is exported live; set MEDIATOOL_POSTGRES_URL")
             return Origin(None, self.live)
         raise self._missing(partition, asked, wanted)
+
+    def export(self, partition: str, wanted: Version | None = None) -> RdsExport:
+        """The RDS export of the day in the bucket; raises NotFound, BadSource."""
+        export = self._found(partition, wanted)
+        if export is None:
+            raise self._missing(partition, "rds", wanted)
+        return export
+
+    def _found(self, partition: str, wanted: Version | None) -> RdsExport | None:
+        return find(self.objects, partition, self.schema, self.live, wanted)
+
+    def lacks_export(self, partition: str, asked: Asked, wanted: Version | None = None) -> bool:
+        """Whether a snapshot has to be exported by AWS before ``origin`` can have the day from RDS.
+
+        Of today every version has a snapshot of its own: an export counts that none was made from.
+        """
+        is_today = partition == self.today.isoformat()
+        if asked != "rds" and (asked != "auto" or is_today):
+            return False
+        if asked == "auto" and self._archived(wanted or self._newest(partition)):
+            return False
+        try:
+            export = self._found(partition, wanted)
+        except BadSource:  # there are exports that are of no use, or not at their end
+            return True
+        used = is_today and wanted is None and export is not None
+        return export is None or (used and self._archived(export.version))
+
+    def _archived(self, version: Version | None) -> bool:
+        if version is None:
+            return False
+        return self.objects.head(archive_key("raw", version)) is not None
 
     def _newest(self, partition: str) -> Version | None:
         """The newest complete version of the day, else its newest raw archive."""

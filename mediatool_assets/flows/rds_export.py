@@ -27,6 +27,7 @@ from mediatool_assets.domain.rds_export import (
     TableStatus,
     day_prefix,
     same_type,
+    version_of_folder,
 )
 from mediatool_assets.domain.row_json import row_writer
 from mediatool_assets.domain.schema import Schema, Table
@@ -51,11 +52,16 @@ class Structure(NamedTuple):
 
 
 def find(
-    objects: ObjectStore, partition: str, schema: str = "media_tool", live: Source | None = None
+    objects: ObjectStore,
+    partition: str,
+    schema: str = "media_tool",
+    live: Source | None = None,
+    wanted: Version | None = None,
 ) -> "RdsExport | None":
     """The newest complete export of a snapshot of that day; None where the day has no export.
 
     ``schema`` is what is wanted of it, ``live`` is asked for its structure where no archive has it.
+    With ``wanted``, it is the export of that version and no other.
 
     Raises BadSource where it has exports of which none is complete.
     """
@@ -73,7 +79,8 @@ def find(
                 f"{objects.uri(prefix)} holds a snapshot of {version.partition}, and lies under "
                 f"{partition}; move it to {objects.uri(day_prefix(version.partition))}"
             )
-        return export
+        if wanted in (None, version):
+            return export
     if problem is not None:
         raise problem
     return None
@@ -109,11 +116,18 @@ class RdsExport:
 
     @property
     def version(self) -> Version:
-        """The version of the snapshot's time; raises BadSource."""
+        """The version in the export's name, or else that of the snapshot's time; raises BadSource.
+
+        The name counts where it can be true: of the snapshot's day, and not after the snapshot.
+        """
         try:
-            return self.info.version()
+            taken = self.info.version()
         except ValueError as error:
             raise self.bad(f"its snapshotTime is no time ({error})", "export it again") from error
+        named = version_of_folder(self.prefix)
+        if named is not None and named.day == taken.day and named <= taken:
+            return named
+        return taken
 
     @contextmanager
     def snapshot(self) -> Iterator["RdsSnapshot"]:

@@ -1,0 +1,89 @@
+"""A day's RDS snapshot, exported by AWS: by itself, or where a version is asked of it."""
+
+import time
+from datetime import UTC, date, datetime
+from functools import partial
+
+import dagster as dg
+
+from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.rds_export import day_prefix
+from mediatool_assets.domain.rds_task import Task
+from mediatool_assets.flows.origin import Asked, Places
+from mediatool_assets.flows.rds_snapshot import SnapshotExport
+
+
+def places_of(platform: Platform) -> Places:
+    """Where a day may be taken from, as of now."""
+    settings = platform.settings()
+    live = platform.source() if settings.postgres_url else None
+    return Places(platform.objects(), live, settings.postgres_schema, datetime.now(UTC).date())
+
+
+def snapshot_first(
+    context: dg.AssetExecutionContext, platform: Platform, places: Places, asked: Asked
+) -> Task | None:
+    """Have AWS export a snapshot where the day has to come from RDS and was not exported yet.
+
+    Of today a snapshot is taken, under the run's version; of a past day the last automated one,
+    whose time is the version. The run is pinned to the version before AWS is asked for anything, so
+    that whoever goes on with it finds its snapshot and task. Raises BadSettings where ``rds`` is
+    asked for, nothing is there, and the settings do not name the instance.
+    """
+    run = RunVersion.of(context)
+    if not places.lacks_export(run.partition, asked, run.named()):
+        return None
+    exports = any(True for _ in places.objects.folders(day_prefix(run.partition)))
+    settings = platform.settings()
+    if not settings.exports_snapshots and (asked != "rds" or exports):
+        return None
+    wait = partial(time.sleep, settings.rds_poll_seconds)  # an interrupt ends it
+    work = SnapshotExport(platform.snapshots(), wait, LoggedProgress(context, "percent"))
+    if run.partition == places.today.isoformat():
+        return work.of_now(run.to_make(places.objects))
+    try:
+        version, snapshot = work.chosen(date.fromisoformat(run.partition), run.named())
+    except NotFound as error:
+        if asked == "rds":
+            raise
+        context.log.info(str(error))
+        return None
+    return work.export(run.pin(version), snapshot)
+
+
+@dg.asset(
+    partitions_def=DAYS,
+    group_name="rds",
+    kinds={"aws", "parquet"},
+    owners=OWNERS,
+    tags={"mediatool/layer": "rds"},
+    code_version=CODE_VERSION,
+    retry_policy=RETRIES,
+)
+def rds_snapshot_export(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> dg.MaterializeResult[None]:
+    """An RDS snapshot of the day, exported to the bucket by AWS, its files listed and checked."""
+    with explained():
+        run, places = RunVersion.of(context), places_of(platform)
+        task = snapshot_first(context, platform, places, "rds")
+        if task is not None and task.warning:
+            context.log.warning(f"RDS export task {task.name}: {task.warning}")
+        export = places.export(run.partition, run.named())
+        version = run.pin(export.version)
+        with export.snapshot() as snapshot:
+            facts = snapshot.facts
+    return dg.MaterializeResult(
+        metadata={
+            "version": str(version),
+            "dagster/uri": str(facts["export"]),
+            "snapshot": str(facts["snapshot_id"]),
+            "structure_from": str(facts["structure_from"]),
+            "tables": len(snapshot.schema.tables),
+        }
+    )

@@ -1,0 +1,96 @@
+"""A snapshot of the RDS instance, exported to the bucket by AWS: begun once, followed to its end.
+
+Whoever is killed on the way and begins again with the same version finds its own snapshot and task
+by their names, and follows them on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import NoReturn
+
+from mediatool_assets.domain.errors import BadSource, NotFound
+from mediatool_assets.domain.rds_export import day_prefix
+from mediatool_assets.domain.rds_task import Snapshot, Task, snapshot_name, task_name
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import Progress, silent
+from mediatool_assets.flows.rds_ports import SnapshotExports
+
+_COMING = {"creating", "copying"}
+"""The states of a snapshot that will be there."""
+
+
+@dataclass(frozen=True)
+class SnapshotExport:
+    """Exports snapshots of one instance. ``wait`` passes the time between two looks at AWS."""
+
+    rds: SnapshotExports
+    wait: Callable[[], None]
+    progress: Progress = silent
+
+    def of_now(self, version: Version) -> Task:
+        """Take the version's snapshot, wait until it is there, and export it.
+
+        Raises BadSource with AWS's own reason where either does not come to a good end.
+        """
+        snapshot = self.rds.take(snapshot_name(version))
+        while snapshot.status in _COMING:
+            self.progress("snapshot", snapshot.percent, 100)
+            self.wait()
+            snapshot = self._again(snapshot)
+        return self.export(version, snapshot)
+
+    def chosen(self, day: date, wanted: Version | None = None) -> tuple[Version, Snapshot]:
+        """The day's last automated snapshot and its version, or the one of the ``wanted`` version.
+
+        Raises NotFound where the day has none.
+        """
+        found = {
+            Version.at(snapshot.taken): snapshot
+            for snapshot in self.rds.automated(day)
+            if snapshot.taken is not None and wanted in (None, Version.at(snapshot.taken))
+        }
+        if not found:
+            of = f"version {wanted}" if wanted else f"{day} (UTC)"
+            raise NotFound(
+                f"RDS has no automated snapshot of {of}, or none any more; put an export of that "
+                "day into the bucket, or take another day"
+            )
+        return max(found.items())
+
+    def export(self, version: Version, snapshot: Snapshot) -> Task:
+        """Export a snapshot that is there to the version's key, and follow the task to its end."""
+        if snapshot.status != "available":
+            raise BadSource(
+                f"RDS snapshot {snapshot.name} is {snapshot.status}, not available; look at it in "
+                "the console of RDS, and run it again"
+            )
+        task = self._begun(version, snapshot)
+        while task.under_way:
+            self.progress("rds_export", task.percent, 100)
+            self.wait()
+            task = self.rds.task(task.name) or _gone(f"RDS export task {task.name}")
+        if task.status != "COMPLETE":
+            raise BadSource(
+                f"RDS export task {task.name} is {task.status}: {task.reason}; correct that, and "
+                "export again"
+            )
+        return task
+
+    def _begun(self, version: Version, snapshot: Snapshot) -> Task:
+        """The first task of the version that has not failed before."""
+        attempt = 1
+        while (task := self.rds.task(task_name(version, attempt))) is not None and not (
+            task.under_way or task.status == "COMPLETE"
+        ):
+            attempt += 1
+        return self.rds.start(
+            task_name(version, attempt), snapshot, day_prefix(version.partition).rstrip("/")
+        )
+
+    def _again(self, snapshot: Snapshot) -> Snapshot:
+        return self.rds.snapshot(snapshot.name) or _gone(f"RDS snapshot {snapshot.name}")
+
+
+def _gone(what: str) -> NoReturn:
+    raise BadSource(f"{what} was there and is gone: somebody deleted it; export again")
