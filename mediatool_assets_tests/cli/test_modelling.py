@@ -1,0 +1,95 @@
+"""``model infer`` and ``model check``: from an unknown database to a model that fits, or drifts."""
+
+import json
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.export import export
+from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.strangers import COMPOSITE
+from mediatool_assets_tests.twins import DirectoryObjects
+
+
+@pytest.fixture
+def source(postgres_database: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A live source that the environment names, and nothing else."""
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA stranger; SET search_path TO stranger")
+        connection.execute(COMPOSITE.encode())
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", postgres_database)
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "stranger")
+    monkeypatch.setenv("MEDIATOOL_WORKERS", "1")
+    return postgres_database
+
+
+def test_a_model_is_inferred_and_fits_until_the_source_goes_on(
+    mediatool: Run, source: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 0 while both fit, 1 with a line for each drift, 3 with a line for each mistake."""
+    made = mediatool("model", "infer", "--output", "model.yaml", "--risks", "risks.json")
+    assert made.code == 0
+    assert "5 tables in 3 collections; 3 declared references" in made.out
+    risks = json.loads((nowhere / "risks.json").read_text())
+    assert [r["kind"] for r in risks["risks"]] == ["precision", "time_zone"]
+    assert risks["risks"][0]["column"] == "at"
+    assert risks["risks"][0]["values"] == 50
+
+    monkeypatch.setenv("MEDIATOOL_MODEL", "model.yaml")
+    assert mediatool("model", "check").code == 0
+
+    with psycopg.connect(source, autocommit=True) as connection:
+        connection.execute("ALTER TABLE stranger.plants ADD COLUMN city text")
+        drifted = mediatool("model", "check")
+        assert drifted.code == 1
+        lines = (nowhere / "model.yaml").read_text().splitlines()
+        at = lines.index("  plants:") + 1
+        assert drifted.out.splitlines()[0] == (
+            f"model.yaml:{at}: new column plants.city, unknown to the model: it became the field "
+            "city; add it to columns:"
+        )
+        assert json.loads(mediatool("model", "check", "--json").out)["verdict"] == "drift"
+
+        connection.execute("ALTER TABLE stranger.order_lines DROP COLUMN price")
+        connection.execute("DROP TABLE stranger.readings")
+    wrong = mediatool("model", "check")
+    assert wrong.code == 3
+    at = lines.index("  readings:") + 1
+    assert f"model.yaml:{at}: the source has no table readings" in wrong.err
+
+
+def test_an_edited_model_is_never_written_over(mediatool: Run, source: str, nowhere: Path) -> None:
+    """A file that is there is refused before anything is read."""
+    (nowhere / "model.yaml").write_text("mine")
+    result = mediatool("model", "infer", "--output", "model.yaml")
+    assert result.code == 2
+    assert "model.yaml is there" in result.err
+    assert (nowhere / "model.yaml").read_text() == "mine"
+
+
+def test_an_archive_is_as_good_as_the_source(
+    mediatool: Run, postgres_database: str, nowhere: Path, pool: Executor
+) -> None:
+    """A fetched file needs no server: it is inferred from and checked against."""
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA stranger; SET search_path TO stranger")
+        connection.execute(COMPOSITE.encode())
+    version = Version(datetime(2006, 1, 1, tzinfo=UTC))
+    objects = DirectoryObjects(nowhere / "bucket")
+    source = PostgresSource(Url(postgres_database), "stranger")
+    export(source, objects, pool, version, nowhere)
+    file = objects.root / "objects" / archive_key("raw", version)
+    made = mediatool("model", "infer", "--source", file, "--risks", "risks.md")
+    assert made.code == 0
+    assert made.out.startswith(f"# Inferred from {file.name}.\n")
+    assert "| readings.at | 50 | cut to milliseconds |" in (nowhere / "risks.md").read_text()
+    checked = mediatool("model", "check", "--source", file)
+    assert checked.code == 3  # the shipped model is for another database
+    assert "media_tool.yaml:" in checked.err
