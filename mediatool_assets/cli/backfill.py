@@ -17,18 +17,23 @@ if TYPE_CHECKING:
 
 
 class DayMade(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one day; ``exit_code`` is that of the error where it failed."""
+    """What became of one day; ``exit_code`` is that of the error where it failed.
+
+    Of a day that was made, ``failed_checks`` are what is not as it should be.
+    """
 
     date: str
     outcome: Literal["made", "there", "failed"]
     version: str | None = None
     error: str | None = None
     exit_code: int = 0
+    failed_checks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         match self.outcome:
             case "made":
-                return f"{self.date}: {self.version} is made"
+                lines = [f"{self.date}: {self.version} is made"]
+                return "\n".join([*lines, *(f"  failed: {c}" for c in self.failed_checks)])
             case "there":
                 return f"{self.date}: {self.version} was there already"
             case _:
@@ -56,7 +61,8 @@ def _make(
     else:
         try:
             run = launch("on_demand_export", day.isoformat(), asked, home)
-            made = DayMade(day.isoformat(), "made", str(run.version))
+            red = run.failed_checks
+            made = DayMade(day.isoformat(), "made", str(run.version), failed_checks=red)
         except RunFailed as error:
             made = DayMade(day.isoformat(), "failed", error=str(error), exit_code=error.exit_code)
     note(str(made))

@@ -1,5 +1,6 @@
 """``export``, ``demo`` and ``dev``: whatever needs Dagster, which runs in processes of its own."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -38,7 +39,8 @@ def export(
     """Make one version, end to end, as a Dagster run; or one of each day of a range.
 
     Raw archive, transformed archive, MongoDB database, dump, metadata, registry. Nothing counts
-    before the metadata is written; Ctrl-C cancels the run and leaves no half of an archive.
+    before the metadata is written; Ctrl-C cancels the run and leaves no half of an archive. Where
+    the version is made and fails a check, the checks are named and the exit code is 1.
 
     A live database has today's rows only. A past day is taken from its raw archive where it has
     one (what is missing of its version is made again), else from an RDS snapshot export of that
@@ -74,6 +76,15 @@ def export(
         print_json(made)
     else:
         typer.echo(made)
+    _end(made.failed_checks)
+
+
+def _end(failed_checks: Iterable[str]) -> None:
+    """Name the checks that failed on stderr, and end with 1; nothing where there are none."""
+    if failed := tuple(failed_checks):
+        names = ", ".join(":".join(check.split(":")[:2]) for check in failed)
+        typer.echo(f"mediatool: the version is made, and not all is well: {names}", err=True)
+        raise typer.Exit(1)
 
 
 def _backfill(
@@ -93,7 +104,7 @@ def _backfill(
     else:
         for one in made:
             typer.echo(one)
-    if any(one.outcome == "failed" for one in made):
+    if any(one.outcome == "failed" or one.failed_checks for one in made):
         raise typer.Exit(1)
 
 
@@ -126,6 +137,7 @@ def demo(
         print_json(made)
     else:
         typer.echo(demonstration.describe(made))
+    _end(check for one in made.made for check in one.failed_checks)
 
 
 def dev(

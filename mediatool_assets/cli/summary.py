@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class VersionMade(msgspec.Struct, frozen=True):
     """One version and the run that made it; ``str`` tells people, each warning on its line.
 
+    ``failed_checks`` are what is not as it should be: ``asset: check: what it found``.
+
     ``homes`` says how many rows became documents, were embedded, ...: together they are ``rows``.
     """
 
@@ -35,6 +37,7 @@ class VersionMade(msgspec.Struct, frozen=True):
     homes: dict[str, int]
     metadata: str
     warnings: tuple[str, ...]
+    failed_checks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         others = "".join(
@@ -47,7 +50,8 @@ class VersionMade(msgspec.Struct, frozen=True):
             f"{self.homes.get('documents', 0):,} documents{others}; "
             f"{self.collections} collections"
         ]
-        return "\n".join([*lines, *(f"  warning: {warning}" for warning in self.warnings)])
+        lines += [f"  warning: {warning}" for warning in self.warnings]
+        return "\n".join([*lines, *(f"  failed: {check}" for check in self.failed_checks)])
 
 
 def version_made(run: Run, objects: "S3Objects") -> VersionMade:
@@ -68,6 +72,7 @@ def version_made(run: Run, objects: "S3Objects") -> VersionMade:
         homes=exports.transformed.homes,
         metadata=objects.uri(metadata_key(metadata.version)),
         warnings=metadata.warnings,
+        failed_checks=run.failed_checks,
     )
 
 

@@ -247,6 +247,7 @@ class _Run:
         found = [
             _checked(evaluation, partition, ended, self.record.create_timestamp)
             for evaluation in self._evaluations()
+            if evaluation.passed or evaluation.asset_check_key != ON_TIME  # it is of the day
         ]
         problems = [one for one in found if isinstance(one, Problem)]
         well = [one for one in found if isinstance(one, Well)]

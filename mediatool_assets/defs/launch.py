@@ -3,13 +3,13 @@
 The command line starts it, since it does not import Dagster itself. One JSON document comes in on
 stdin: ``{"job", "partition", "tags", "config"}``, where ``config`` is the export step's (purpose,
 notes and source) and may be empty. One goes out on stdout: ``{"run_id", "status", "version",
-"error", "exit_code"}``, and the process ends with that exit code. The run is recorded in the
-instance of ``DAGSTER_HOME``, so that the UI shows it like any other.
+"error", "exit_code", "failed_checks"}``, and the process ends with that exit code. The run is
+recorded in the instance of ``DAGSTER_HOME``, so that the UI shows it like any other.
 """
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
 from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE
+from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.partitions import DAYS, FIRST_DAY
 from mediatool_assets.defs.pools import initialize_pools
 from mediatool_assets.defs.runs import VERSION_TAG
@@ -38,13 +39,18 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How it ended; ``exit_code`` is the command line's."""
+    """How it ended; ``exit_code`` is the command line's.
+
+    ``failed_checks`` are those of a run that succeeded and whose version is not as it should be:
+    ``asset: check: what it found``.
+    """
 
     status: str
     run_id: str | None = None
     version: str | None = None
     error: str | None = None
     exit_code: int = 0
+    failed_checks: tuple[str, ...] = ()
 
 
 def main() -> int:
@@ -93,7 +99,8 @@ def _outcome(instance: dg.DagsterInstance, result: dg.JobExecutionResult) -> Out
     status = run.status.value if run is not None else "FAILURE"
     version = tags.get(VERSION_TAG)
     if result.success:
-        return Outcome(status, result.run_id, version)
+        red = tuple(failed_checks(result.all_events))
+        return Outcome(status, result.run_id, version, None, 1 if red else 0, red)
     error, exit_code = reason(result.run_id, result.all_events)
     return Outcome(status, result.run_id, version, error, exit_code)
 
@@ -111,6 +118,22 @@ def reason(run_id: str, events: Sequence[dg.DagsterEvent]) -> tuple[str, int]:
         if event.event_type is dg.DagsterEventType.RUN_FAILURE:
             return _cause(event.job_failure_data.error), 1
     return f"run {run_id} ended without saying why; its log is in Dagster's UI", 1
+
+
+def failed_checks(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
+    """The checks of a version that have not passed, as they ended; a warning is none.
+
+    Nor is ``on_time``, which is of the day: another version of it may just have been begun.
+    """
+    found = {
+        event.asset_check_evaluation_data.asset_check_key: event.asset_check_evaluation_data
+        for event in events
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    }
+    for check, one in found.items():
+        if not one.passed and one.severity is dg.AssetCheckSeverity.ERROR and check != ON_TIME:
+            said = f": {one.description}" if one.description else ""
+            yield f"{check.asset_key.to_user_string()}: {check.name}{said}"
 
 
 def _red_checks(events: Sequence[dg.DagsterEvent], step: str | None) -> Iterator[str]:

@@ -1,0 +1,41 @@
+"""A version that is made and is not as it should be: exit code 1, and what checks say so."""
+
+import json
+import os
+
+import psycopg
+import pytest
+
+from mediatool_assets.cli.backfill import DayMade
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.defs.conftest import small_source
+
+__all__ = ["small_source"]  # a fixture: pytest finds it here by its name
+
+
+@pytest.mark.usefixtures("small_source")
+def test_a_red_check_is_exit_code_1_and_a_warning_is_not(mediatool: Run) -> None:
+    """The version is there, and stderr names the checks."""
+    good = mediatool("export", "--json")
+    assert (good.code, good.err) == (0, "")
+    assert json.loads(good.out)["warnings"]
+    assert json.loads(good.out)["failed_checks"] == []
+    with psycopg.connect(os.environ["MEDIATOOL_POSTGRES_URL"]) as connection:
+        connection.execute("DELETE FROM media_tool.accounts")
+    red = mediatool("export", "--json")
+    assert red.code == 1
+    assert "the version is made, and not all is well: raw/accounts: as_usual" in red.err
+    found = "raw/accounts: as_usual: accounts: is empty, and had 2 rows"
+    assert found in json.loads(red.out)["failed_checks"]
+    objects = S3Objects.of(Settings.parse(os.environ))
+    assert catalog.read(objects, Version.parse(json.loads(red.out)["version"]))
+
+
+def test_a_day_of_a_range_names_them_too() -> None:
+    """Below the day that was made."""
+    made = DayMade("2026-11-24", "made", "20261124-020000", failed_checks=("dump: dumped: x",))
+    assert str(made) == "2026-11-24: 20261124-020000 is made\n  failed: dump: dumped: x"
