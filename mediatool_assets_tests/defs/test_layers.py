@@ -28,9 +28,9 @@ ASSETS = [
     ("mongodb", "campaigns"),
     ("dump",),
     ("metadata",),
-    ("registry",),
     ("daily_metrics_comparison",),
     ("version_comparison",),
+    ("registry",),
 ]
 
 

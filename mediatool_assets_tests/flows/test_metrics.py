@@ -1,6 +1,6 @@
 """Daily metrics: exactly what changed, against the right versions, and the same bytes again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,17 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import metrics
 from mediatool_assets.domain.comparison import Figure
 from mediatool_assets.domain.errors import BadArchive, Misuse, NotFound
-from mediatool_assets.domain.keys import archive_key, comparison_key, metadata_key, report_key
+from mediatool_assets.domain.keys import archive_key, comparison_key, report_key
 from mediatool_assets.domain.metrics import DailyMetrics, KeyColumn, TableMetrics
 from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.schema import ForeignKey, Table
+from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, reports
+from mediatool_assets.flows import reports
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.metrics import Daily, Tools, compare_versions, daily_metrics, judged
 from mediatool_assets.flows.metrics.html import html
@@ -29,45 +28,22 @@ from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.postgres import PostgresSource
-from mediatool_assets_tests.metadata_examples import example
-from mediatool_assets_tests.raw_archives import raw_archive, table
+from mediatool_assets_tests.complete_versions import USERS, complete, publish_metadata, users
+from mediatool_assets_tests.raw_archives import table
 from mediatool_assets_tests.twins import DirectoryObjects
 
 MODEL = Model("model.yaml", {}, {})
 NOW = datetime(2025, 6, 30, tzinfo=UTC)
-USERS = table("users", id="integer", name="text")
 CAMPAIGNS = msgspec.structs.replace(
     table("campaigns", id="integer", owner="integer", title="text"),
     foreign_keys=(ForeignKey("owner_fk", ("owner",), "users", ("id",)),),
 )
-
-Rows = Sequence[Mapping[str, Any] | bytes]
 
 
 @pytest.fixture
 def bucket_twin(tmp_path: Path) -> DirectoryObjects:
     """An empty bucket."""
     return DirectoryObjects(tmp_path / "objects")
-
-
-def complete(objects: ObjectStore, version: str, tables: Mapping[Table, Rows]) -> Version:
-    """A raw archive of these rows, and metadata that makes the version complete."""
-    made = Version.parse(version)
-    raw_archive(objects, tables, version=made)
-    publish_metadata(objects, made)
-    return made
-
-
-def publish_metadata(objects: ObjectStore, version: Version) -> None:
-    """Metadata that says what the raw archive holds."""
-    manifest = archives.reader(objects, "raw", version).manifest
-    rows = {name: member.rows for name, member in manifest.tables().items()}
-    found = example(str(version))
-    raw = msgspec.structs.replace(found.exports.raw, rows=rows, record_count=sum(rows.values()))
-    made = msgspec.structs.replace(found.exports.transformed, documents=rows)
-    exports = msgspec.structs.replace(found.exports, raw=raw, transformed=made)
-    data = metadata_file.encode(msgspec.structs.replace(found, exports=exports))
-    objects.put(metadata_key(version), data)
 
 
 def daily(
@@ -80,11 +56,6 @@ def daily(
         return daily_metrics(tools, version)
     with ThreadPoolExecutor(1) as own:
         return daily_metrics(Tools(objects, own, scratch, MODEL, NOW), version)
-
-
-def users(*names: str | None) -> list[dict[str, object]]:
-    """Users by their names, numbered from 1."""
-    return [{"id": i, "name": name} for i, name in enumerate(names, 1)]
 
 
 def test_the_first_day_has_no_predecessor_and_says_so(
