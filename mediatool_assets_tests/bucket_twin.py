@@ -35,6 +35,7 @@ class BucketTwin:
 
     live: dict[Aspect, Seen] = field(default_factory=lambda: {a: Seen() for a in ASPECTS})
     secure: bool = True
+    amazon: bool = True
     mfa: bool | None = False
     recorded: Trails = RECORDED
     refuses: dict[Aspect, str] = field(default_factory=dict)

@@ -14,6 +14,10 @@ class BucketSettings(Protocol):
     def secure(self) -> bool:
         """Whether this client speaks TLS."""
 
+    @property
+    def amazon(self) -> bool:
+        """Whether it is Amazon S3, which has all that is declared; other servers have less."""
+
     def read(self, aspect: Aspect) -> Seen:
         """One aspect as it is; unknown where it may not be read, or the server has no such thing.
 

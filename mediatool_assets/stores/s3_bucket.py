@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -118,6 +119,12 @@ class S3Bucket:
     def secure(self) -> bool:
         """Whether this client speaks TLS."""
         return self.endpoint_url is None or self.endpoint_url.startswith("https:")
+
+    @property
+    def amazon(self) -> bool:
+        """Whether requests go to Amazon's own hosts."""
+        host = urlsplit(_client(self.endpoint_url, os.getpid()).meta.endpoint_url).hostname or ""
+        return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
     def read(self, aspect: Aspect) -> Seen:
         """One aspect as it is; unknown where it may not be read, or the server has none such."""

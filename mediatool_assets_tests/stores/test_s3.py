@@ -304,3 +304,35 @@ def test_messages_are_one_line(objects: S3Objects) -> None:
         objects.get("gone")
     assert re.fullmatch(rf"s3://{objects.bucket}/gone is not there; .*", str(caught.value))
     assert isinstance(caught.value, MediatoolError)
+
+
+@pytest.fixture
+def asked(objects: S3Objects) -> Iterator[list[tuple[str, dict[str, str]]]]:
+    """The operation and the headers of every request, in lower case."""
+    found: list[tuple[str, dict[str, str]]] = []
+
+    def note(request: Any, event_name: str, **_: object) -> None:
+        headers = {name.lower(): str(value) for name, value in request.headers.items()}
+        found.append((event_name.rpartition(".")[2], headers))
+
+    objects.client.meta.events.register("request-created.s3", note)
+    yield found
+    objects.client.meta.events.unregister("request-created.s3", note)
+
+
+def test_what_every_write_asks(objects: S3Objects, asked: list[tuple[str, dict[str, str]]]) -> None:
+    """Encryption of each object, a checksum of all bytes, and never an ACL."""
+    etag = objects.put("a", b"1")
+    objects.put("a", b"2", replacing=etag)
+    with objects.create("small") as sink:
+        sink.write(b"x")
+    with objects.create("large") as sink:
+        sink.write(content(2 * PART))
+    objects.tag("a", {"purpose": "testing"})
+    assert not any("acl" in name or "grant" in name for _, sent in asked for name in sent)
+    created = [sent for name, sent in asked if name in {"PutObject", "CreateMultipartUpload"}]
+    assert len(created) == 4
+    assert all(sent["x-amz-server-side-encryption"] == "AES256" for sent in created)
+    carried = [sent for name, sent in asked if name in {"PutObject", "UploadPart"}]
+    assert len(carried) >= 5
+    assert all("x-amz-checksum-sha256" in sent for sent in carried)

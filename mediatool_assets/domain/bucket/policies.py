@@ -15,6 +15,23 @@ DATA = ("postgres-exports", "mongodb-dumps", "comparison-reports")
 LOGS = "dagster-logs"
 RDS_EXPORTS = "postgres-exports/rds-exports"
 
+SETTINGS = (
+    "s3:GetBucketLogging",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+)
+TRAILS = (
+    "cloudtrail:DescribeTrails",
+    "cloudtrail:GetEventSelectors",
+    "cloudtrail:GetTrailStatus",
+)
+"""Of the account, not of the bucket: a trail has no resource that is known beforehand."""
+
 
 def bucket_statements(declared: Declaration) -> tuple[dict[str, Any], ...]:
     """What the bucket denies to everybody, its owner included.
@@ -63,13 +80,27 @@ def statements(policy: Document | None) -> list[dict[str, Any]]:
 
 
 def pipeline_role(declared: Declaration) -> dict[str, Any]:
-    """What makes versions: lists, reads and writes; it deletes nothing and changes no setting."""
+    """What makes versions: lists, reads and writes; it deletes nothing and changes no setting.
+
+    It looks at the bucket's settings and trails too, and lists what is billed, every day.
+    """
     objects = [f"{declared.arn}/{prefix}/*" for prefix in (*DATA, LOGS)]
     return _policy(
-        _allow("ListTheBucket", "s3:ListBucket", declared.arn),
+        _allow(
+            "ListTheBucket",
+            ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"],
+            declared.arn,
+        ),
+        _allow("LookAtItsSettings", list(SETTINGS), declared.arn),
+        _allow("LookAtTheTrails", list(TRAILS), "*"),
         _allow(
             "ReadAndWriteObjects",
-            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            [
+                "s3:AbortMultipartUpload",
+                "s3:GetObject",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
             objects,
         ),
         _allow("TagTestVersions", "s3:PutObjectTagging", objects),

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from mediatool_assets.domain.bucket.declaration import RECORDS_PREFIX
 from mediatool_assets.domain.costs.inventory import ActiveRules, Archived, Inventory, StoredItem
 from mediatool_assets.domain.errors import DamagedInput
+from mediatool_assets.flows import reports
 from mediatool_assets.flows.ports import ObjectStore
 
 INVENTORY_PREFIX = RECORDS_PREFIX + "inventory/"
@@ -52,14 +53,8 @@ def inventory_key(inventory: Inventory) -> str:
 
 def keep(objects: ObjectStore, inventory: Inventory) -> str:
     """Keep it in its day's place, where a later one of the day replaces it; returns the key."""
-    replace(objects, key := inventory_key(inventory), encode(inventory))
+    reports.keep(objects, key := inventory_key(inventory), encode(inventory))
     return key
-
-
-def replace(objects: ObjectStore, key: str, data: bytes) -> None:
-    """Write an object whether it is there or not; raises AlreadyExists where two do at once."""
-    found = objects.head(key)
-    objects.put(key, data, replacing=None if found is None else found.etag)
 
 
 def encode(inventory: Inventory) -> bytes:

@@ -1,7 +1,10 @@
 """Sessions on the source that print every value one way, and the translation of its errors."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,6 +17,9 @@ from mediatool_assets.domain.settings import Url
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+STATEMENT_TIMEOUT = "2h"
+"""The longest statement is one scan of the largest table: one that takes longer hangs."""
+
 _SESSION = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, MDY",
@@ -23,7 +29,7 @@ _SESSION = {
     "quote_all_identifiers": "off",
     "search_path": "",  # so that every name is printed in full, and no one's function is called
     "row_security": "off",  # the server refuses instead of hiding rows
-    "statement_timeout": "0",
+    "statement_timeout": STATEMENT_TIMEOUT,
     "transaction_timeout": "0",  # since 17; idle time is the coordinator's way of work
     "idle_in_transaction_session_timeout": "0",
     "synchronize_seqscans": "off",  # a table is read from its first block on
@@ -44,7 +50,41 @@ def parameters(url: Url, variable: str = "MEDIATOOL_POSTGRES_URL") -> dict[str, 
         raise Unreachable(
             f"{variable} cannot be read; write postgresql://user:password@host:port/database"
         ) from None
-    return {**_DEFAULTS, **{k: str(v) for k, v in given.items() if v is not None}}
+    named = {k: str(v) for k, v in given.items() if v is not None}
+    return {**_DEFAULTS, **transport(named, os.environ), **named}
+
+
+def transport(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """``sslmode`` for a server that is not on this machine, unless somebody has chosen one.
+
+    ``verify-full`` where a root certificate is named or lies where libpq looks for it, else
+    ``require``: encrypted, by whoever answers. A service file is left to say it itself.
+    """
+    chosen = (
+        "sslmode" in given,
+        "PGSSLMODE" in environ,
+        "service" in given,
+        "PGSERVICE" in environ,
+    )
+    hosts = given.get("host") or given.get("hostaddr") or environ.get("PGHOST", "")
+    if any(chosen) or all(_is_local(host) for host in hosts.split(",")):
+        return {}
+    certified = (
+        given.get("sslrootcert")
+        or environ.get("PGSSLROOTCERT")
+        or Path(environ.get("HOME", ""), ".postgresql", "root.crt").is_file()
+    )
+    return {"sslmode": "verify-full" if certified else "require"}
+
+
+def _is_local(host: str) -> bool:
+    """Whether a host is this machine: a socket's directory, ``localhost`` or a loopback address."""
+    if not host or host.startswith(("/", "@")) or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def instance(url: Url) -> str:
@@ -104,10 +144,15 @@ def translated(where: str) -> Iterator[None]:
             f"{where}: another session holds a lock that stops reading ({said(error)}); "
             "find it in pg_locks, end it or wait for it, and run again"
         ) from error
+    except errors.QueryCanceled as error:
+        raise BadSource(
+            f"{where}: {said(error)}; a statement may take {STATEMENT_TIMEOUT}: see what holds it "
+            "up in pg_stat_activity, and run again"
+        ) from error
     except errors.InsufficientPrivilege as error:
         raise BadSource(
             f"{where}: {said(error)}; let the exporting role read every table of the schema "
-            "(GRANT pg_read_all_data, and BYPASSRLS where there are row policies)"
+            "(docs/access.md has the role; BYPASSRLS too where there are row policies)"
         ) from error
     except (errors.OutOfMemory, errors.ConfigurationLimitExceeded) as error:
         raise BadSource(

@@ -1,0 +1,147 @@
+"""The bucket itself, day by day: whether it is what it must be, and what it costs.
+
+Both are assets without partitions, since only today's bucket can be looked at; their records are
+kept in the bucket by day. They have a job of their own at 03:30 UTC, so that neither can hold up or
+redden the day's version.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from mediatool_assets.defs import pools
+from mediatool_assets.defs.checks import result
+from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.layers import CODE_VERSION, OWNERS
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.bucket.declaration import Declaration
+from mediatool_assets.domain.bucket.drift import as_declared, undrifted
+from mediatool_assets.domain.costs.report import Costs
+from mediatool_assets.domain.costs.report import costs as reckoned
+from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
+from mediatool_assets.flows.costs.kept import keep
+from mediatool_assets.flows.costs.publishing import publish
+from mediatool_assets.flows.costs.rendering import headline
+from mediatool_assets.flows.costs.taking import take
+from mediatool_assets.flows.posture import Looked, record
+
+GROUP = "bucket"
+POSTURE = dg.AssetKey([GROUP, "posture"])
+COSTS = dg.AssetKey([GROUP, "costs"])
+
+AS_DECLARED = dg.AssetCheckKey(POSTURE, "as_declared")
+NO_DRIFT = dg.AssetCheckKey(POSTURE, "no_drift")
+
+
+@dg.asset(
+    key=POSTURE,
+    description="Every control of the bucket as it was found, recorded, and held against the last.",
+    group_name=GROUP,
+    kinds={"s3", "json"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    pool=pools.OPERATIONS,
+    check_specs=[
+        dg.AssetCheckSpec(
+            AS_DECLARED.name,
+            asset=POSTURE,
+            description="All controls pass; what is unknown does not. A warning where the server "
+            "is not Amazon S3.",
+        ),
+        dg.AssetCheckSpec(
+            NO_DRIFT.name,
+            asset=POSTURE,
+            description="No control that passed in the last record has ceased to.",
+        ),
+    ],
+)
+def posture(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Look at the bucket's settings, and record what was found."""
+    note_process(context.instance, context.run)
+    with explained():
+        bucket, objects = platform.bucket(), platform.objects()
+        declared = Declaration.of(platform.settings())
+        looked = record(declared, bucket, objects, datetime.now(UTC))
+        uri, amazon = objects.uri(looked.key), bucket.amazon
+    held, drifted = (
+        as_declared(looked.now.controls, amazon=amazon),
+        undrifted(looked.earlier, looked.drift),
+    )
+    yield dg.MaterializeResult(
+        metadata={"dagster/uri": uri, **held.figures, "controls": _controls(looked)},
+        check_results=[result(AS_DECLARED, held), result(NO_DRIFT, drifted)],
+    )
+
+
+def _controls(looked: Looked) -> dg.TableMetadataValue:
+    records = [
+        dg.TableRecord({"control": each.name, "verdict": each.verdict, "says": each.says})
+        for each in looked.now.controls
+    ]
+    return dg.MetadataValue.table(records)
+
+
+@dg.asset(
+    key=COSTS,
+    description="Everything that the bucket is billed for, under its rules: now, and in a year.",
+    group_name=GROUP,
+    kinds={"s3", "parquet"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    pool=pools.OPERATIONS,
+)
+def bucket_costs(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Take the inventory, keep it, and reckon it."""
+    note_process(context.instance, context.run)
+    with explained():
+        objects, declared = platform.objects(), Declaration.of(platform.settings())
+        now = datetime.now(UTC)
+        inventory = take(declared, objects, platform.inventory(), platform.bucket(), now)
+        kept = keep(objects, inventory)
+        found = reckoned(inventory, read_prices(SHIPPED_PRICES))
+        report = publish(objects, inventory, found)
+    yield dg.MaterializeResult(
+        metadata={
+            "dagster/uri": objects.uri(kept),
+            "report": dg.MetadataValue.path(objects.uri(report)),
+            **_figures(found),
+            "says": headline(found),
+        }
+    )
+
+
+def _figures(found: Costs) -> dict[str, float | int]:
+    """What the UI plots from day to day; dollars."""
+    return {
+        "objects": sum(each.objects for each in found.holdings),
+        "bytes": sum(each.bytes for each in found.holdings),
+        "monthly": float(found.monthly),
+        "monthly_all_standard": float(found.monthly_all_standard),
+        "year": float(found.year),
+        "saved": float(found.saved),
+        "overdue": sum(each.objects for each in found.overdue),
+    }
+
+
+JOB = dg.define_asset_job(
+    "daily_bucket",
+    dg.AssetSelection.assets(POSTURE, COSTS),
+    description="The bucket's posture and cost. Its schedule runs it at 03:30 UTC.",
+    executor_def=dg.in_process_executor,
+)
+
+SCHEDULE = dg.ScheduleDefinition(
+    name="daily_bucket_schedule",
+    job=JOB,
+    cron_schedule="30 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+ASSETS = [posture, bucket_costs]

@@ -1,0 +1,78 @@
+"""The posture of a bucket as it is recorded from day to day, and what has changed since."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mediatool_assets.domain.bucket.posture import Control, Verdict
+from mediatool_assets.domain.expectations import Finding, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was found of each control at a moment: verdicts, and what they say."""
+
+    bucket: str
+    taken: str
+    controls: tuple[Control, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A control whose verdict is another than it was."""
+
+    control: str
+    before: Verdict
+    after: Verdict
+    says: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.control}: {self.before}, now {self.after} ({self.says})"
+
+
+def drift(earlier: Recorded | None, now: Recorded) -> tuple[Drift, ...]:
+    """Every control that is in both and has another verdict."""
+    before = {} if earlier is None else {each.name: each.verdict for each in earlier.controls}
+    return tuple(
+        Drift(each.name, before[each.name], each.verdict, each.says)
+        for each in now.controls
+        if each.name in before and before[each.name] != each.verdict
+    )
+
+
+def as_declared(controls: Sequence[Control], *, amazon: bool) -> Finding:
+    """Whether the bucket is what it must be; what could not be looked at has not passed.
+
+    On a server that is not Amazon's much of it cannot be: there the finding is a warning, whatever
+    fails or is unknown. On Amazon S3 both are errors.
+    """
+    names = {
+        verdict: [each.name for each in controls if each.verdict == verdict]
+        for verdict in ("pass", "fail", "unknown")
+    }
+    figures = {verdict: len(of) for verdict, of in names.items()}
+    told = [f"{len(names['pass'])} of {len(controls)} controls pass"]
+    if names["fail"]:
+        told.append(f"not as declared: {', '.join(names['fail'])}")
+    if names["unknown"]:
+        told.append(f"unknown: {', '.join(names['unknown'])}")
+    outcome: Outcome = "failed" if names["fail"] else "unknown" if names["unknown"] else "passed"
+    if outcome != "passed" and not amazon:
+        outcome = "warned"
+        told.append("this is not Amazon S3, and has no such thing as some of them")
+    step = "" if outcome == "passed" else "; `mediatool bucket check` says more"
+    return Finding(outcome, "; ".join(told) + step, figures)
+
+
+def undrifted(earlier: Recorded | None, found: Sequence[Drift]) -> Finding:
+    """Whether nothing that passed when it was last recorded does so no more, on any server."""
+    if earlier is None:
+        return Finding("passed", "the first record: there is nothing to hold it against")
+    lost = [each for each in found if each.before == "pass"]
+    figures = {"changed": len(found), "lost": len(lost)}
+    if lost:
+        says = "; ".join(map(str, lost))
+        step = "`mediatool bucket apply` sets what is declared"
+        return Finding("failed", f"since {earlier.taken}: {says}; {step}", figures)
+    told = "; ".join(map(str, found)) or "as it was"
+    return Finding("passed", f"since {earlier.taken}: {told}", figures)
