@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mediatool_assets.cli import (
+    alerting,
     benchmark,
     bucket,
     comparing,
@@ -23,6 +24,7 @@ from mediatool_assets.cli import (
     marking,
     modelling,
     pruning,
+    reporting,
     restoring,
     runs,
     sanitizing,
@@ -57,9 +59,10 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         marking.unkeep,
         pruning.prune,
     ),
-    "What changed": (comparing.compare,),
+    "What changed": (reporting.report, comparing.compare),
     "Back again": (restoring.restore, verifying.verify, integrating.integrity),
     "Without personal data": (sanitizing.sanitize,),
+    "When it goes wrong": (alerting.alert,),
     "What it costs": (costing.costs,),
     "How fast": (benchmark.bench,),
 }
