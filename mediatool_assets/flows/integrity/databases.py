@@ -134,7 +134,7 @@ def _table(wanted: Table, found: Table | None, *, is_odd: bool) -> Iterator[Line
     missing = sorted(indexes - there)
     yield Line(
         "indexes",
-        wanted.name,
+        _restored(wanted.name),
         "the source's indexes in the restored PostgreSQL",
         _ASKED,
         "failed" if missing else "passed",
@@ -146,13 +146,17 @@ def _table(wanted: Table, found: Table | None, *, is_odd: bool) -> Iterator[Line
     reason = f"not as in schema.json; missing columns: {', '.join(sorted(columns - has)) or 'none'}"
     yield Line(
         "structure",
-        wanted.name,
+        _restored(wanted.name),
         "columns, keys and indexes of the restored PostgreSQL",
         _ASKED,
         "failed" if is_odd else "passed",
         reason if is_odd else "",
         {"columns": len(columns)},
     )
+
+
+def _restored(table: str) -> str:
+    return f"{table} in PostgreSQL"
 
 
 def _rows(of: Evidence, target: Target, ledger: Ledger) -> Iterator[Line]:
@@ -170,14 +174,16 @@ def _rows(of: Evidence, target: Target, ledger: Ledger) -> Iterator[Line]:
             wanted, found = snapshot.schema.table(table), home.table
             if {c.name for c in wanted.columns} != {c.name for c in found.columns}:
                 reason = "its columns are not the archive's: see the line of its structure"
-                yield Line("values", table, said, _ASKED, "failed", reason)
+                yield Line("values", _restored(table), said, _ASKED, "failed", reason)
                 continue
             odd, defects = _compared(of, snapshot, wanted, ledger)
             outcome, reason = compared(counts_of(odd), defects)
             figures: dict[str, Figure] = {kind: odd[kind].count for kind in KINDS}
             seconds = round(monotonic() - began, 3)
             how = "both read as lines of JSON, matched by key, compared byte by byte"
-            yield Line("values", table, said, how, outcome, reason, figures, seconds, defects)
+            yield Line(
+                "values", _restored(table), said, how, outcome, reason, figures, seconds, defects
+            )
 
 
 def _compared(

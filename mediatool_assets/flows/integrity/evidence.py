@@ -26,6 +26,7 @@ from mediatool_assets.flows.integrity.stores import (
     outcome_of,
     read_archive,
     read_database,
+    read_ranges,
     read_tables,
 )
 from mediatool_assets.flows.load import Loaded, loaded
@@ -157,6 +158,10 @@ class Evidence:
                 self.round, documents, database, self.resolution.collections, self.plan, sizes
             )
             self.collections = read_database(self.round, self.document_shares)
+            taken_apart = {collection.name for collection in self.resolution.collections}
+            rest = {name: size for name, size in sizes.items() if name not in taken_apart}
+            others = read_ranges(self.round, documents, database, rest)
+            self.collections = {**self.collections, **others}
         except MediatoolError as error:
             self.mongodb = (outcome_of(error), str(error))
         for read in self.collections.values():
@@ -168,6 +173,12 @@ class Evidence:
         if target is None:
             if self.metadata.databases_created.postgres is not None:
                 self.postgres = ("unknown", "MEDIATOOL_RESTORE_POSTGRES_URL is not set")
+            return
+        if self.archives["raw"].reader is None:
+            self.postgres = (
+                "unknown",
+                f"{database}: its archive cannot be read to compare it with",
+            )
             return
         try:
             self.restoration = target.marker(database)

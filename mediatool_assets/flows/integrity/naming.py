@@ -7,6 +7,7 @@ only by their length.
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from mediatool_assets.flows.integrity.canonical import (
     ABSENT,
     BINARY,
     DATE,
+    DECIMAL,
     Canonical,
     dumps,
     key_text,
@@ -172,6 +174,8 @@ def _json(value: Canonical) -> bytes:
     match value:
         case [str(kind)] if kind == ABSENT:
             return _ABSENT
+        case [str(kind), str(digits)] if kind == DECIMAL:
+            return orjson.dumps(f"{Decimal(digits):f}")
         case [str(kind), int(milliseconds)] if kind == DATE:
             return orjson.dumps(_moment(milliseconds))
         case [str(kind), str(digits)] if kind == f"{BINARY}{_UUID}" and len(digits) == 32:

@@ -27,6 +27,7 @@ from mediatool_assets.flows.integrity.reading import (
     Read,
     read_blocks,
     read_documents,
+    read_range,
     read_raw,
 )
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress
@@ -161,6 +162,18 @@ def document_shares(  # noqa: PLR0913, PLR0917  # a database, and how it is take
         for cut in [ranges(documents, database, collection.name, rows, size)]
         for part in cut
     ]
+
+
+def read_ranges(
+    of: Round, documents: DocumentStore, database: str, sizes: Mapping[str, tuple[int, int]]
+) -> dict[str, Read]:
+    """The fingerprints of live collections of which no model says what they are made of."""
+    shares = [
+        (name, 0, part)
+        for name, (rows, size) in sizes.items()
+        for part in ranges(documents, database, name, rows, size)
+    ]
+    return of.read("mongodb", read_range, shares)
 
 
 def read_database(of: Round, shares: Sequence[tuple[str, int, DocumentShare]]) -> dict[str, Read]:
