@@ -105,7 +105,12 @@ def test_the_year(found: Costs) -> None:
 def test_growth(found: Costs) -> None:
     """One a day of each, of a size that does not change."""
     seen = {each.area: each for each in found.growth}
-    assert (seen[RAW].days, seen[RAW].objects, seen[RAW].bytes, seen[RAW].more) == (30, 1, GIB, 0)
+    assert (seen[RAW].days, seen[RAW].objects, seen[RAW].bytes, seen[RAW].more) == (
+        30,
+        D(1),
+        GIB,
+        0,
+    )
 
 
 def test_growing_exports() -> None:
@@ -239,7 +244,7 @@ def test_deleted_before_its_days_are_over() -> None:
 def test_an_empty_bucket() -> None:
     """Nothing costs nothing."""
     found = costs(replace(year(), items=(), newest=None), PRICES)
-    assert (found.monthly, found.year, found.saved) == (0, 0, 0)
+    assert found.monthly == found.year == found.saved == 0
     assert found.strategies[0].saves is None
 
 

@@ -16,7 +16,7 @@ from mediatool_assets_tests.documents import ROOT
 SHIPPED = read_prices(SHIPPED_PRICES)
 PAGE = (ROOT / "docs" / "costs.md").read_text()
 
-SPECS = replace(SHIPPED, gb_month=SHIPPED.gb_month | {"GLACIER": Decimal("0.004")})
+SPECS = replace(SHIPPED, gb_month={**SHIPPED.gb_month, "GLACIER": Decimal("0.004")})
 """The spec's prices: GLACIER at $0.004, the others as AWS's."""
 
 RULES = {rule.id: rule for rule in LIFECYCLE}
