@@ -121,8 +121,8 @@ def latest(json: Json = False) -> None:
 def show(version: VersionArgument, json: Json = False) -> None:
     """Show one version: where it lies, and how many rows and documents it holds.
 
-    With --json, the version's metadata file as it lies in the bucket, and its marks beside it:
-    notes given later, pinned, promoted.
+    With --json, the version's metadata file as it lies in the bucket, and beside it its marks
+    (notes given later, pinned, promoted) and its reports.
 
     Examples:
 
@@ -132,19 +132,21 @@ def show(version: VersionArgument, json: Json = False) -> None:
     wanted = Version.parse(version)
     from mediatool_assets.domain.registry import Entry
     from mediatool_assets.flows import catalog, marks
+    from mediatool_assets.flows.report_forms import reports_of
 
     objects = _objects()
     metadata = catalog.read(objects, wanted)
+    written: dict[str, str] = dict(reports_of(objects, wanted))
     entry = Entry.of(metadata).marked(marks.read(objects))
     if json:
         import msgspec
 
         said = {"notes": entry.notes, "pinned": entry.pinned, "promoted": entry.promoted}
-        print_json(msgspec.to_builtins(metadata) | {"marks": said})
+        print_json(msgspec.to_builtins(metadata) | {"marks": said, "reports": written})
         return
     from mediatool_assets.flows.verify import last_verdict
 
-    _print_version(metadata, entry, last_verdict(objects, wanted))
+    _print_version(metadata, entry, last_verdict(objects, wanted), written)
 
 
 def fetch(
@@ -220,7 +222,9 @@ def _marks(entry: "Entry") -> str:
     return ", ".join(word for word, is_so in said.items() if is_so)
 
 
-def _print_version(metadata: "Metadata", entry: "Entry", verdict: "Verdict | None") -> None:
+def _print_version(
+    metadata: "Metadata", entry: "Entry", verdict: "Verdict | None", written: dict[str, str]
+) -> None:
     exports, source = metadata.exports, metadata.source
     server = [source.type, source.instance or "", source.server_version or ""]
     print_facts(
@@ -238,6 +242,7 @@ def _print_version(metadata: "Metadata", entry: "Entry", verdict: "Verdict | Non
             "transformed": _place(exports.transformed),
             "dump": _place(exports.dump),
             "verified": _verified(verdict),
+            **{name.replace("-", " "): uri for name, uri in written.items()},
         }
     )
     typer.echo("")

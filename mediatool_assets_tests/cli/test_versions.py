@@ -164,6 +164,7 @@ def test_show_json_is_the_metadata_file(mediatool: Run, filled: S3Objects) -> No
     document = json.loads(mediatool("show", NEW, "--json").out)
     marks = {"notes": "Testing new schema design", "pinned": False, "promoted": False}
     assert document.pop("marks") == marks
+    assert document.pop("reports") == {}
     assert document == msgspec.json.decode(stored)
 
 

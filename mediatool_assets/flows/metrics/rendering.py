@@ -20,6 +20,9 @@ class First(msgspec.Struct, frozen=True):
     version1: None = None
     verdict: str = "unknown"
 
+    def __str__(self) -> str:
+        return f"Version {self.version2}: {self.note}."
+
 
 def written(report: DailyMetrics) -> Written:
     """The report as JSON's content, HTML and Markdown, and the figures that Dagster plots."""
@@ -45,11 +48,9 @@ def written(report: DailyMetrics) -> Written:
 def compared(version: Version, comparison: Comparison | None) -> Written:
     """The comparison with the version before; of the first version, that it is the first."""
     if comparison is None:
-        note = "there is no version before this one that could be read"
-        title = f"Version {version}"
-        says = f"{title}: {note}."
-        top = heading(title, "unknown", says)
-        return Written(First(str(version), note), page(title, [top]), f"{says}\n")
+        first = First(str(version), "there is no version before this one that could be read")
+        top = heading(f"Version {version}", first.verdict, str(first))
+        return Written(first, page(f"Version {version}", [top]), f"{first}\n")
     summary = comparison.summary
     return Written(
         comparison,

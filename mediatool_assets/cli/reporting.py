@@ -1,0 +1,82 @@
+"""``report``: what was written of a day, as the bucket has it."""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.keys import Report
+from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.environment import settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.stores.s3 import S3Objects
+
+_NAMES: dict[str, Report] = {
+    "metrics": "daily-metrics-comparison",
+    "integrity": "data-integrity-report",
+    "comparison": "version-comparison",
+}
+
+
+def report(
+    which: Annotated[
+        str | None, typer.Argument(metavar="[VERSION|DATE]", help="Otherwise the newest version.")
+    ] = None,
+    name: Annotated[
+        Literal["metrics", "integrity", "comparison"],
+        typer.Option(help="Metrics against earlier versions, the stores, or row by row."),
+    ] = "metrics",
+    wanted: Annotated[
+        Literal["json", "html", "markdown"] | None,
+        typer.Option("--format", help="Otherwise as the file's name ends, else Markdown."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="Where to; otherwise it is printed."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Print or fetch a report of a day: what changed, and whether every store agrees.
+
+    A day's reports are of its newest complete version, and are made with it.
+
+    Examples:
+
+        mediatool report
+        mediatool report 2025-06-21 --output metrics.html
+        mediatool report $(mediatool latest) --name integrity --json
+    """
+    from mediatool_assets.flows.compare.rendering import format_of
+    from mediatool_assets.flows.report_forms import report_of
+    from mediatool_assets.stores.s3 import S3Objects
+
+    objects = S3Objects.of(settings())
+    if json and wanted not in (None, "json"):
+        raise Misuse(f"--json and --format {wanted} are two wishes; keep one")
+    form = "json" if json else wanted or (format_of(output) if output else "markdown")
+    partition, version = _which(objects, which)
+    data = report_of(objects, _NAMES[name], partition, version, form)
+    if output is None:
+        typer.echo(data.decode().rstrip())
+    else:
+        output.write_bytes(data)
+        typer.echo(output)
+
+
+def _which(objects: "S3Objects", which: str | None) -> tuple[str, Version | None]:
+    """The partition, and the version where one was named; raises Misuse, NotFound."""
+    if which is None:
+        from mediatool_assets.flows import catalog
+
+        return catalog.latest(objects).version.partition, None
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", which):
+        try:
+            return date.fromisoformat(which).isoformat(), None
+        except ValueError as error:
+            raise Misuse(f"{which} is no date; write YYYY-MM-DD") from error
+    version = Version.parse(which)
+    return version.partition, version

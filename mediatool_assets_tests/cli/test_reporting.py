@@ -1,0 +1,114 @@
+"""``report``, and what ``show`` says of reports."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mediatool_assets.domain.keys import Report, report_key
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import reports
+from mediatool_assets.flows.metrics import Tools, daily_metrics
+from mediatool_assets.flows.metrics.rendering import compared, written
+from mediatool_assets.flows.reports import Written
+from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.complete_versions import USERS, complete, users
+
+ONE, TWO, OTHER = "20250620-020000", "20250621-020000", "20250621-010000"
+
+
+@pytest.fixture
+def reported(
+    stack: Stack,
+    bucket: str,
+    objects: S3Objects,
+    restored_environment: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> S3Objects:
+    """A bucket with two days and their reports; the second day has an older version too."""
+    for name, value in (stack.environment | {"MEDIATOOL_S3_BUCKET": bucket}).items():
+        monkeypatch.setenv(name, value)
+    made = [complete(objects, v, {USERS: users(*n)}) for v, n in ((ONE, "a"), (OTHER, "b"))]
+    made = [made[0], complete(objects, TWO, {USERS: users("b", "c")})]
+    with ThreadPoolExecutor(1) as executor:
+        tools = Tools(objects, executor, tmp_path, Model("m", {}, {}), datetime.now(UTC))
+        for version in made:
+            daily = daily_metrics(tools, version)
+            _keep(objects, "daily-metrics-comparison", version, written(daily.metrics))
+            _keep(objects, "version-comparison", version, compared(version, daily.comparison))
+    return objects
+
+
+def _keep(objects: S3Objects, report: Report, version: Version, made: Written) -> None:
+    data = msgspec.json.encode(made.content)
+    reports.keep(objects, report_key(report, version.partition), data)
+    reports.keep_twin(objects, report, version.partition, made.html)
+
+
+def test_the_newest_day_s_metrics_are_printed(mediatool: Run, reported: S3Objects) -> None:
+    """Without a word more, as Markdown that reads in a terminal."""
+    result = mediatool("report")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("# Daily metrics of 2025-06-21")
+    assert "20250621-010000" in result.out
+
+
+@pytest.mark.parametrize("which", [ONE, "2025-06-20"])
+@pytest.mark.parametrize("name", ["metrics", "comparison"])
+def test_a_version_or_a_day_is_named(
+    mediatool: Run, reported: S3Objects, which: str, name: str
+) -> None:
+    """Both mean the same; the first version's reports say that it is the first."""
+    result = mediatool("report", which, "--name", name)
+    assert result.code == 0
+    assert ONE in result.out
+    document = json.loads(mediatool("report", which, "--name", name, "--json").out)
+    assert ONE in (document.get("version"), document.get("version2"))
+
+
+def test_a_file_s_name_says_the_format(mediatool: Run, reported: S3Objects, tmp_path: Path) -> None:
+    """The page is the one that lies in the bucket."""
+    page = tmp_path / "out.html"
+    assert mediatool("report", TWO, "--name", "comparison", "--output", page).code == 0
+    stored, _ = reported.get("comparison-reports/2025-06-21/version-comparison.html")
+    assert page.read_bytes() == stored
+    text = tmp_path / "out.md"
+    assert mediatool("report", TWO, "--name", "comparison", "--output", text).code == 0
+    assert text.read_text().startswith(f"# {OTHER} → {TWO}: different")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ((OTHER,), 3, "are of its newest version, 20250621-020000"),
+        (("2025-06-22",), 3, "is not there; materialize"),
+        (("2025-02-30",), 2, "is no date"),
+        (("tomorrow",), 2, "is not a version"),
+        ((TWO, "--json", "--format", "html"), 2, "keep one"),
+        ((TWO, "--name", "integrity"), 3, "data-integrity-report.json is not there"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    mediatool: Run, reported: S3Objects, words: tuple[str, ...], code: int, says: str
+) -> None:
+    """One line that names it and the next step."""
+    result = mediatool("report", *words)
+    assert (result.code, result.out) == (code, "")
+    assert says in result.err
+
+
+def test_show_names_the_reports_of_its_version(mediatool: Run, reported: S3Objects) -> None:
+    """Of the day's newest version, and of no other."""
+    uri = reported.uri("comparison-reports/2025-06-21/daily-metrics-comparison.html")
+    assert uri in mediatool("show", TWO).out
+    assert json.loads(mediatool("show", TWO, "--json").out)["reports"][
+        "daily-metrics-comparison"
+    ] == (uri)
+    assert "comparison-reports" not in mediatool("show", OTHER).out
