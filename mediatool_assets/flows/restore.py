@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import groupby
 
 import msgspec
 
@@ -37,6 +38,7 @@ from mediatool_assets.flows.ports import (
     ArchiveStore,
     DocumentStore,
     Progress,
+    Restoration,
     RowWriter,
     Target,
     silent,
@@ -44,6 +46,8 @@ from mediatool_assets.flows.ports import (
 from mediatool_assets.flows.rereading import reread
 from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.rows import deep_recursion
+
+_WHOLE_BYTES = 4 << 30  # of rows: a larger table is copied by several workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,15 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
     with target.restoration(name, replace=replace) as work:
         work.run(_statements(run.script.before))
         run.copy(work.writer)
-        work.run(_statements(e for e in run.script.after if e.name not in run.left_out))
-        work.settle(run.schema)
-        with work.source(run.schema.name).snapshot() as snapshot:
+        run.add_keys(work)
+        work.set_sequences(run.schema)
+        with (
+            work.source(run.schema.name).snapshot() as snapshot,
+            in_order(executor, settle, [(work.writer, run.schema.name)]) as settled,
+        ):
             run.compare_structure(snapshot.schema)
             fingerprints = reread(snapshot, executor, run.tables, progress)
+            list(settled)
         run.compare_rows({table: str(found) for table, found in fingerprints.items()})
         rows = {table.name: run.members[table.name].rows for table in run.tables}
         work.mark(
@@ -224,11 +232,7 @@ class _Restore:
 
     def copy(self, writer: RowWriter) -> None:
         """Every table's rows, all workers at work; raises CountMismatch."""
-        shares = [
-            _Share(writer, ArchiveReader(self._archive.source), self.schema.name, table, blocks)
-            for table in self.tables
-            for blocks in map(tuple, archives.shares(self.members[table.name].blocks))
-        ]
+        shares = sorted(self._shares(writer), key=lambda share: share.bytes, reverse=True)
         copied = dict.fromkeys((table.name for table in self.tables), 0)
         total, done = sum(self.members[table].rows for table in copied), 0
         with in_order(self._executor, copy_share, shares) as counts:
@@ -239,6 +243,30 @@ class _Restore:
         for table, rows in copied.items():
             if rows != self.members[table].rows:
                 raise CountMismatch(table, "rows copied", self.members[table].rows, rows)
+
+    def _shares(self, writer: RowWriter) -> Iterator["_Share"]:
+        """A table is one share, unless it is so large that it would be the last for long."""
+        archive = ArchiveReader(self._archive.source)
+        for table in self.tables:
+            member = self.members[table.name]
+            whole = not table.partitions and member.bytes <= _WHOLE_BYTES
+            for blocks in [member.blocks] if whole else archives.shares(member.blocks):
+                yield _Share(writer, archive, self.schema.name, table, tuple(blocks), whole)
+
+    def add_keys(self, work: Restoration) -> None:
+        """All that comes after the data, in order; what different tables' keys allow, together."""
+        tables = {key: table.name for table in self.schema.tables for key in _keys(table)}
+        entries = [entry for entry in self.script.after if entry.name not in self.left_out]
+        for together, phase in groupby(entries, lambda entry: _key(entry) in tables):
+            if not together:
+                work.run(_statements(phase))
+                continue
+            chains: dict[str, list[Entry]] = {}
+            for entry in phase:
+                chains.setdefault(tables[_key(entry)], []).append(entry)
+            shares = [_Keys(work.writer, _statements(chain)) for chain in chains.values()]
+            with in_order(self._executor, add_keys, shares) as added:
+                list(added)
 
     def compare_structure(self, found: Schema) -> None:
         """Raise CheckFailed where a table, key, index or sequence is not as ``schema.json`` says.
@@ -279,20 +307,56 @@ def _statements(entries: Iterable[Entry]) -> dict[str, str]:
     return {f"{e.kind} {e.name} ({n})": e.sql for n, e in enumerate(entries) if e.sql}
 
 
+def _key(entry: Entry) -> tuple[str, str]:
+    """A key or index by what tells its table: an index its own name, a constraint the table's."""
+    return entry.kind, entry.name if entry.kind == "INDEX" else entry.name.partition(" ")[0]
+
+
+def _keys(table: Table) -> Iterator[tuple[str, str]]:
+    """What ``_key`` gives for keys and indexes of a table and its partitions."""
+    yield from (("CONSTRAINT", name) for name in (table.name, *table.partitions))
+    yield from (("INDEX", index.name) for index in table.indexes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Keys and indexes of one table, for one worker to build."""
+
+    writer: RowWriter
+    statements: dict[str, str]
+
+
+def add_keys(share: _Keys) -> None:
+    """In a worker: build them, in order."""
+    share.writer.run(share.statements)
+
+
+def settle(share: tuple[RowWriter, str]) -> None:
+    """In a worker: what needs all rows, keys and indexes of a schema."""
+    writer, schema = share
+    writer.settle(schema)
+
+
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """Consecutive blocks of one table, for one worker to copy."""
+    """Consecutive blocks of one table, all of them if ``whole``, for one worker to copy."""
 
     writer: RowWriter
     archive: ArchiveReader
     schema: str
     table: Table
     blocks: tuple[Block, ...]
+    whole: bool
+
+    @property
+    def bytes(self) -> int:
+        """Of rows, uncompressed."""
+        return sum(block.bytes for block in self.blocks)
 
 
 def copy_share(share: _Share) -> int:
     """In a worker: copy the rows of a share, one block in memory; returns how many."""
-    return share.writer.copy(share.schema, share.table, _lines(share))
+    return share.writer.copy(share.schema, share.table, _lines(share), whole=share.whole)
 
 
 def _lines(share: _Share) -> Iterator[bytes]:

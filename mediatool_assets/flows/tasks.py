@@ -29,8 +29,10 @@ def in_order(
     process died.
     """
     futures: deque[Future[Result]] = deque()
+    waiting = iter(shares)
     try:
-        yield _results(executor, work, iter(shares), ahead, futures)
+        futures.extend(executor.submit(work, share) for share in islice(waiting, ahead))
+        yield _results(executor, work, waiting, futures)
     except BrokenExecutor as error:
         raise CheckFailed(
             "a worker process died, most often because memory ran out; nothing was published: "
@@ -44,11 +46,9 @@ def _results(
     executor: Executor,
     work: Callable[[Share], Result],
     shares: Iterator[Share],
-    ahead: int | None,
     futures: deque[Future[Result]],
 ) -> Iterator[Result]:
     """Keep ``futures`` filled, and take them from its left as they end."""
-    futures.extend(executor.submit(work, share) for share in islice(shares, ahead))
     while futures:
         result = futures[0].result()
         futures.popleft()

@@ -153,13 +153,10 @@ class PostgresRestoration:
 
     def run(self, statements: Mapping[str, str]) -> None:
         """Execute statements by what they make, in order, in one session."""
-        with session(self.target.url, self.working) as connection:
-            for thing, text in statements.items():
-                with translated(f"{self.database}: {thing}"):
-                    connection.execute(text.encode())
+        self.writer.run(statements)
 
-    def settle(self, schema: Schema) -> None:
-        """Put its sequences where they stood, gather statistics, and fill materialized views."""
+    def set_sequences(self, schema: Schema) -> None:
+        """Put its sequences where they stood."""
         with session(self.target.url, self.working) as connection:
             for sequence in schema.sequences:
                 name = sql.Identifier(schema.name, sequence.name).as_string()
@@ -167,15 +164,6 @@ class PostgresRestoration:
                     connection.execute(
                         "SELECT pg_catalog.setval(%s, %s, %s)",
                         (name, sequence.last_value, sequence.called),
-                    )
-            connection.execute("ANALYZE")
-            quoted = sql.Identifier(schema.name).as_string()
-            for (view,) in connection.execute(_MATERIALIZED, (quoted,)).fetchall():
-                with translated(f"{self.database}: MATERIALIZED VIEW {view}"):
-                    connection.execute(
-                        sql.SQL("REFRESH MATERIALIZED VIEW {}").format(
-                            sql.Identifier(schema.name, view)
-                        )
                     )
 
     def mark(self, marker: Marker) -> None:
@@ -200,26 +188,53 @@ class PostgresRestoration:
 
 @dataclass(frozen=True)
 class PostgresWriter:
-    """Writes rows into the database of a restoration; for workers."""
+    """Writes into the database of a restoration; for workers."""
 
     url: Url = field(repr=False)
     database: str
 
-    def copy(self, schema: str, table: Table, lines: Iterable[bytes]) -> int:
+    def copy(self, schema: str, table: Table, lines: Iterable[bytes], *, whole: bool) -> int:
         """COPY lines of the text format, each with its newline, as one transaction; count them.
 
-        A partitioned table puts each row where it belongs.
+        A partitioned table puts each row where it belongs. A ``whole`` table is emptied in the same
+        transaction: then its rows are written as seen by all (FREEZE), so that nothing has to come
+        back to them, and without a log of them where the server keeps none for replicas.
         """
-        query = sql.SQL("COPY {} ({}) FROM STDIN").format(
-            sql.Identifier(schema, table.name),
-            sql.SQL(", ").join(sql.Identifier(c.name) for c in copied_columns(table)),
+        name = sql.Identifier(schema, table.name)
+        columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in copied_columns(table))
+        listed = sql.SQL("({})").format(columns) if copied_columns(table) else sql.SQL("")
+        query = sql.SQL("COPY {} {} FROM STDIN" + (" (FREEZE)" if whole else "")).format(
+            name, listed
         )
-        with session(self.url, self.database, f"COPY {table.name}") as connection:
-            cursor = connection.cursor()
+        with (
+            session(self.url, self.database, f"COPY {table.name}") as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
+            if whole:
+                cursor.execute(sql.SQL("TRUNCATE ONLY {}").format(name))
             with cursor.copy(query) as copy:
                 for data in lines:
                     copy.write(data)
             return cursor.rowcount
+
+    def run(self, statements: Mapping[str, str]) -> None:
+        """Execute statements by what they make, in order, in one session."""
+        with session(self.url, self.database) as connection:
+            for thing, text in statements.items():
+                with translated(f"{self.database}: {thing}"):
+                    connection.execute(text.encode())
+
+    def settle(self, schema: str) -> None:
+        """Gather statistics, and fill materialized views."""
+        with session(self.url, self.database, "ANALYZE") as connection:
+            connection.execute("ANALYZE")
+            quoted = sql.Identifier(schema).as_string()
+            for (view,) in connection.execute(_MATERIALIZED, (quoted,)).fetchall():
+                with translated(f"{self.database}: MATERIALIZED VIEW {view}"):
+                    connection.execute(
+                        sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(schema, view))
+                    )
 
 
 def _is_there(connection: Connection, database: str) -> bool:
