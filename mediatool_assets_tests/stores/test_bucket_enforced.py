@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mediatool_assets.domain.bucket.aspects import Aspect, Seen
+from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.policies import TLS_ONLY, bucket_statements, documents
 from mediatool_assets.domain.errors import AlreadyExists, Unreachable
@@ -25,6 +25,7 @@ from mediatool_assets.stores.local import processes, s3_server
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_bucket import S3Bucket
+from mediatool_assets.stores.s3_inventory import S3Inventory
 from mediatool_assets.stores.s3_upload import FIRST_PART
 
 if TYPE_CHECKING:
@@ -216,6 +217,12 @@ def test_the_pipeline_role_is_enough(server: Enforcing, as_role: Callable[..., N
     assert objects.get(registry)[0] == b"[1]"
     assert [info.key for info in objects.list("mongodb-dumps/")] == [key]
     assert "mongodb-dumps/" in set(objects.folders(""))
+    upload = objects.client.create_multipart_upload(Bucket=BUCKET, Key=key + ".parts")["UploadId"]
+    assert {item.kind for item in S3Inventory(objects).items()} >= {"version", "upload"}
+    objects.client.abort_multipart_upload(Bucket=BUCKET, Key=key + ".parts", UploadId=upload)
+    bucket = S3Bucket(BUCKET, server.http + "/")
+    denied = [a for a in ASPECTS if "access denied" in (bucket.read(a).unknown or "")]
+    assert denied == []
 
 
 @pytest.mark.usefixtures("root")

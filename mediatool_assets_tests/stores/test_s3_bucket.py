@@ -8,12 +8,15 @@ import pytest
 from moto import mock_aws
 
 from mediatool_assets.domain.bucket.aspects import ASPECTS
-from mediatool_assets.domain.bucket.declaration import Declaration
+from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
 from mediatool_assets.domain.bucket.trails import recorded
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.bucket import apply, check
+from mediatool_assets.flows.costs.taking import active
+from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_bucket import S3Bucket
+from mediatool_assets.stores.s3_inventory import S3Inventory
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:datetime.datetime.utcnow:DeprecationWarning"  # moto's own, under Python 3.12
@@ -165,3 +168,30 @@ def test_no_bucket(bucket: S3Bucket) -> None:
     del bucket
     with pytest.raises(BadSettings, match="MEDIATOOL_S3_BUCKET"):
         check(Declaration("not-there"), S3Bucket("not-there"))
+
+
+def test_costs_reckon_with_the_rules_that_are_active(bucket: S3Bucket) -> None:
+    """Before apply there are none, and the declared ones are named as such; then the bucket's."""
+    before = active(PLAIN, bucket)
+    assert (before.source, before.read.rules) == ("declaration", LIFECYCLE)
+    assert "`mediatool bucket apply`" in before.reason
+    apply(PLAIN, bucket, (), [].append)
+    after = active(PLAIN, bucket)
+    assert (after.source, after.read.rules, after.versioned) == ("bucket", LIFECYCLE, True)
+    assert after.read.not_understood == ()
+
+
+def test_every_class_is_listed_as_it_is(bucket: S3Bucket) -> None:
+    """Storage classes come from the listing, not from the rules."""
+    client = boto3.client("s3")
+    for name in ("STANDARD", "STANDARD_IA", "GLACIER", "GLACIER_IR", "DEEP_ARCHIVE"):
+        client.put_object(Bucket=NAME, Key=name, Body=b"1", StorageClass=name)  # type: ignore[arg-type]  # each is one
+    listed = S3Inventory(S3Objects(NAME)).items()
+    assert all(item.key == item.storage_class for item in listed)
+
+
+def test_amazon_is_known_by_its_hosts(bucket: S3Bucket) -> None:
+    """What is sent elsewhere is not Amazon's, whatever it speaks."""
+    assert bucket.amazon
+    assert not S3Bucket(NAME, "http://127.0.0.1:9").amazon
+    assert not S3Bucket(NAME, "https://amazonaws.com.example.org").amazon

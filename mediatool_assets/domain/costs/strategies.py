@@ -44,7 +44,7 @@ def strategies(
             "use lifecycle policies aggressively",
             _rounded(year_under(none) - year_under(active)),
             "against a bucket without any rule, where nothing changes its class and nothing goes; "
-            f"GLACIER_IR from the first day on would save {bolder:.2f} more",
+            f"GLACIER_IR from the first day on would save ${bolder:.2f} more",
         ),
         Strategy(
             "delete test exports after 7 days",

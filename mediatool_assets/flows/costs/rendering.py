@@ -147,7 +147,9 @@ def shown(found: Costs) -> Iterator[Table]:
 def html(found: Costs) -> str:
     """The report as one HTML file."""
     parts = [
-        document.heading(f"Costs of {found.bucket}", found.rules, headline(found)),
+        document.heading(
+            f"Costs of {found.bucket}", f"{money(found.monthly)} a month", headline(found)
+        ),
         document.paragraph(small_print(found)),
         document.section("The year to come", *_charts(found)),
     ]
