@@ -123,8 +123,10 @@ CREATE VIEW all_people AS SELECT * FROM people;
 INSERT INTO people SELECT n, 'person ' || n FROM generate_series(1, 10) n;
 INSERT INTO employees SELECT n, 'employee ' || n, n::money, n - 1 FROM generate_series(11, 15) n;
 INSERT INTO measures SELECT n % 3, date '2025-12-01' + n, n / 7.0 FROM generate_series(1, 60) n;
-INSERT INTO odd_types (low, price, place, places, span, spans, mood, moods, bits, box, ip, words, took)
-SELECT n, n, (n::int, 2, 'a,b')::point3, ARRAY[(1, n, NULL)::point3], '[1,5)', '{[2026-01-01,2026-02-01)}',
+INSERT INTO odd_types
+    (low, price, place, places, span, spans, mood, moods, bits, box, ip, words, took)
+SELECT n, n, (n::int, 2, 'a,b')::point3, ARRAY[(1, n, NULL)::point3], '[1,5)',
+       '{[2026-01-01,2026-02-01)}',
        'very "good"', '{"so, so",""}', B'101', '(1,2),(3,4)', '10.0.0.1/8', 'a fat cat', '1 mon'
 FROM generate_series(1, 20) n;
 INSERT INTO scratch VALUES (1, '{"a.b": {"$c": 1}}');

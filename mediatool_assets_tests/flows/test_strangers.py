@@ -60,7 +60,7 @@ def inferred(
 
 
 @pytest.mark.parametrize("name", STRANGERS)
-def test_a_stranger_goes_all_the_way(  # noqa: PLR0913  # every server has its part
+def test_a_stranger_goes_all_the_way(  # every server has its part
     name: str,
     postgres_database: str,
     documents: MongoDocuments,
@@ -69,7 +69,7 @@ def test_a_stranger_goes_all_the_way(  # noqa: PLR0913  # every server has its p
     version: Version,
     tmp_path: Path,
 ) -> None:
-    """The inferred model fits and runs, every row has a home, every value is equal once restored."""
+    """The inferred model fits and runs, every row has a home, every value is equal again."""
     source = made(postgres_database, STRANGERS[name])
     objects = DirectoryObjects(tmp_path / "bucket")
     raw = export(source, objects, pool, version, tmp_path).manifest

@@ -170,19 +170,11 @@ def _targets(table: Table, unique: Iterable[str]) -> Iterator[Column]:
 
 
 def _candidate(table: Table, column: Column, target: Table, key: Column) -> Reference | None:
-    if table.name == target.name and column.name == key.name:
-        return None
-    kinds = {kind_of(column), kind_of(key)}
     named = kinship(column.name, table.name, target.name, key.name)
-    own_key = table.primary_key == (column.name,)
-    if len(kinds) > 1 and (kinds != {"text", "uuid"} or named is Kinship.NONE):
+    kinds = {kind_of(column), kind_of(key)}
+    itself = (table.name, column.name) == (target.name, key.name)
+    if itself or not _can_meet(kinds, named) or not _can_refer(table, column, target, key, named):
         return None
-    if own_key and not is_past_of(table.name, target.name) and column.name == "id":
-        return None
-    if named is Kinship.NONE and (kinds == {"number"} or own_key or not is_key_like(column.name)):
-        return None
-    if is_past_of(table.name, target.name) and (key.name,) != target.primary_key:
-        return None  # a copy of the other's column, as all of its columns are
     return Reference(
         table.name,
         (column.name,),
@@ -192,6 +184,23 @@ def _candidate(table: Table, column: Column, target: Table, key: Column) -> Refe
         named=named,
         counted=kinds == {"number"},
     )
+
+
+def _can_meet(kinds: set[str | None], named: Kinship) -> bool:
+    """Whether values of these types can be equal, and say something if they are."""
+    if len(kinds) > 1:
+        return kinds == {"text", "uuid"} and named is not Kinship.NONE
+    return named is not Kinship.NONE or kinds != {"number"}
+
+
+def _can_refer(table: Table, column: Column, target: Table, key: Column, named: Kinship) -> bool:
+    """Whether a column of this place can be a reference to that one."""
+    if is_past_of(table.name, target.name):  # else a copy of a column, as all of its columns are
+        return named is not Kinship.NONE and (key.name,) == target.primary_key
+    own_key = table.primary_key == (column.name,)
+    if named is Kinship.NONE:
+        return not own_key and table.name != target.name and is_key_like(column.name)
+    return not (own_key and column.name == "id")
 
 
 def _shares_key(table: Table, target: Table) -> bool:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from enum import IntEnum
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
+_PART = re.compile(r"[0-9]+|[^\W\d_]+")
+_HUMP = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+")  # XMLFile, userIDs
 
 _KEY_WORDS = frozenset({"id", "uuid", "guid", "key", "code", "no", "nr", "num", "number", "ref"})
 """Last words of names that hold keys rather than contents."""
@@ -28,7 +29,13 @@ class Kinship(IntEnum):
 
 def words(name: str) -> tuple[str, ...]:
     """``lineItem_IDs`` -> ``("line", "item", "id")``: lower case, each singular."""
-    return tuple(singular(word.lower()) for word in _WORD.findall(name))
+    parts = _PART.findall(name)
+    found = (word for part in parts for word in (_HUMP.findall(part) if _humped(part) else [part]))
+    return tuple(singular(word.lower()) for word in found)
+
+
+def _humped(part: str) -> bool:
+    return part.isascii() and part.isalpha()
 
 
 def singular(word: str) -> str:
@@ -73,8 +80,9 @@ def kinship(column: str, table: str, target: str, key: str) -> Kinship:
         named = bool(_SAME_TABLE.intersection(own)) or _ends(stem, theirs)
         return Kinship.FULLY if named and own != keys else Kinship.NONE
     same = own == keys and len(keys) > 1  # campaign_number, in both
+    past = is_past_of(table, target)
     fully = (
-        (is_past_of(table, target) and column == key)
+        (past and (column == key or bool(_SAME_TABLE.intersection(own))))
         or (same and _ends(keys, theirs, anywhere=True))
         or own == theirs + keys
         or stem == theirs

@@ -1,0 +1,1 @@
+"""Inference: names, references, shapes and what is written of them."""

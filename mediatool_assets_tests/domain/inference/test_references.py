@@ -1,0 +1,96 @@
+"""References nobody declared: what is looked for, and what is believed."""
+
+import msgspec
+import pytest
+
+from mediatool_assets.domain.inference.references import (
+    Inclusion,
+    Reference,
+    candidates,
+    chosen,
+)
+from mediatool_assets.domain.inference.words import Kinship
+from mediatool_assets.domain.schema import ForeignKey, Schema
+from mediatool_assets_tests.raw_archives import table
+
+USERS = table("users", id="uuid", crm_id="text", name="text")
+CHANNELS = table("channels", id="integer", name="text")
+CAMPAIGNS = table(
+    "campaigns",
+    id="uuid",
+    owner_user_id="text",
+    channel_id="integer",
+    trader_user_ids="uuid[]",
+    weight="integer",
+    booked_by_key="uuid",
+)
+
+
+def found(*unique: str) -> set[str]:
+    """The candidates, where these columns of users hold almost only different values."""
+    schema = Schema("s", (CAMPAIGNS, CHANNELS, USERS))
+    return {str(r) for r in candidates(schema, {"users": frozenset(unique)})}
+
+
+def test_names_and_types_say_what_to_look_for() -> None:
+    """A column of another type is not compared; arrays are, by their elements."""
+    assert found() == {
+        "campaigns.channel_id -> channels.id",
+        "campaigns.trader_user_ids[] -> users.id",
+        "campaigns.owner_user_id -> users.id",
+        "campaigns.booked_by_key -> users.id",
+    }
+
+
+def test_a_key_that_is_none_by_law_is_one_by_its_values() -> None:
+    """Where nearly every value stands once and the name says that keys are meant."""
+    assert "campaigns.owner_user_id -> users.crm_id" in found("crm_id")
+    assert not any("users.name" in text for text in found("name"))
+
+
+def test_what_is_declared_is_not_looked_for() -> None:
+    """The database has said so already."""
+    key = ForeignKey("fk", ("channel_id",), "channels", ("id",))
+    declared = msgspec.structs.replace(CAMPAIGNS, foreign_keys=(key,))
+    schema = Schema("s", (CHANNELS, declared))
+    assert [str(r) for r in candidates(schema, {})] == []
+
+
+def reference(target: str, named: Kinship, *, counted: bool = False) -> Reference:
+    """A reference of one column, to the id of a table."""
+    return Reference("t", ("x_id",), target, ("id",), named=named, counted=counted)
+
+
+@pytest.mark.parametrize(
+    ("named", "counted", "inclusion", "believed"),
+    [
+        (Kinship.FULLY, False, Inclusion(0, 0, 0), True),
+        (Kinship.PARTLY, False, Inclusion(0, 0, 0), False),
+        (Kinship.FULLY, True, Inclusion(100, 20, 9), True),
+        (Kinship.PARTLY, False, Inclusion(100, 4, 9), True),
+        (Kinship.PARTLY, True, Inclusion(100, 40, 9), False),
+        (Kinship.NONE, False, Inclusion(100, 100, 50), True),
+        (Kinship.NONE, False, Inclusion(100, 100, 3), False),
+        (Kinship.NONE, False, Inclusion(100, 80, 50), False),
+        (Kinship.FULLY, False, Inclusion(1000, 1, 50), False),
+    ],
+)
+def test_what_is_believed(
+    named: Kinship, counted: bool, inclusion: Inclusion, believed: bool
+) -> None:
+    """The less a name says the more the values have to, and small numbers say little."""
+    relations = chosen({reference("other", named, counted=counted): inclusion})
+    assert bool(relations) is believed
+
+
+def test_one_column_refers_to_one_table() -> None:
+    """To the one whose values fit, and of those the one that the name means."""
+    full, part = Inclusion(10, 10, 9), Inclusion(10, 3, 3)
+    inclusions = {
+        reference("meant", Kinship.FULLY): part,
+        reference("fits", Kinship.PARTLY): full,
+        reference("fits_better", Kinship.FULLY): full,
+    }
+    [relation] = chosen(inclusions)
+    assert relation.reference.target == "fits_better"
+    assert relation.evidence() == "declared nowhere; 100 % of 10 values found"

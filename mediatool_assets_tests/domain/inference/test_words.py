@@ -1,0 +1,68 @@
+"""Names say what refers to what, as far as names can."""
+
+import pytest
+
+from mediatool_assets.domain.inference.words import Kinship, is_key_like, kinship, plural, words
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("line_item_media_buys", ("line", "item", "media", "buy")),
+        ("userIDs", ("user", "id")),
+        ("categories", ("category",)),
+        ("address", ("address",)),
+        ("boxes", ("box",)),
+        ("2nd_status", ("2", "nd", "status")),
+        ("größen", ("größen",)),
+        ("_", ()),
+    ],
+)
+def test_names_are_words_in_the_singular(name: str, found: tuple[str, ...]) -> None:
+    """Whatever their case and joints."""
+    assert words(name) == found
+
+
+@pytest.mark.parametrize(
+    ("column", "target", "key", "how"),
+    [
+        ("account_id", "accounts", "id", Kinship.FULLY),
+        ("accountId", "Account", "id", Kinship.FULLY),
+        ("channel", "channels", "id", Kinship.FULLY),
+        ("campaign_numbers", "campaigns", "campaign_number", Kinship.FULLY),
+        ("owner_user_id", "users", "crm_id", Kinship.PARTLY),
+        ("sales_rep_user_id", "reps", "crm_id", Kinship.PARTLY),
+        ("platform_id", "media_platforms", "id", Kinship.PARTLY),
+        ("buy_id", "media_buys", "id", Kinship.PARTLY),
+        ("parent_id", "orders", "id", Kinship.FULLY),
+        ("order_id", "orders", "id", Kinship.FULLY),
+        ("id", "accounts", "id", Kinship.NONE),
+        ("name", "accounts", "id", Kinship.NONE),
+        ("user_id", "accounts", "id", Kinship.NONE),
+    ],
+)
+def test_a_column_names_a_table(column: str, target: str, key: str, how: Kinship) -> None:
+    """Wholly, in part, or not at all; words for one's own kind mean one's own table."""
+    assert kinship(column, "orders", target, key) is how
+
+
+def test_history_names_the_table_whose_past_it_is() -> None:
+    """By its key, and by what that table says of itself."""
+    assert kinship("id", "teams_history", "teams", "id") is Kinship.FULLY
+    assert kinship("parent_id", "teams_history", "teams", "id") is Kinship.FULLY
+    assert kinship("id", "teams_history", "reps", "id") is Kinship.NONE
+
+
+@pytest.mark.parametrize("name", ["id", "owner_ids", "campaign_number", "isoCode"])
+def test_names_of_keys(name: str) -> None:
+    """Their last word says it."""
+    assert is_key_like(name)
+    assert not is_key_like(name + "_text")
+
+
+@pytest.mark.parametrize(
+    ("one", "many"), [("repId", "repIds"), ("category", "categories"), ("bus", "buses")]
+)
+def test_plurals(one: str, many: str) -> None:
+    """Fields that hold several are named so."""
+    assert plural(one) == many
