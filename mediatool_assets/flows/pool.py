@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from importlib.abc import MetaPathFinder
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
@@ -59,9 +60,19 @@ class _Context(SpawnContext):
     Process = _Worker
 
 
+class _NoPandas(MetaPathFinder):
+    """Arrow looks for pandas when it is given a list: 0.4 s and 40 MB a worker, for nothing."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Have an import of pandas fail, as where it is not installed."""
+        if name == "pandas":
+            raise ModuleNotFoundError("workers do without pandas", name=name)
+
+
 def _begin() -> None:
     """Prepare a worker: leave Ctrl-C to the coordinator, and never outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.meta_path.insert(0, _NoPandas())
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -29,3 +29,12 @@ def test_work_that_fails_raises_where_its_result_is_asked_for() -> None:
     with worker_pool(1) as pool:
         error = pool.submit(int, "x").exception()
     assert isinstance(error, ValueError)
+
+
+def test_a_worker_is_spared_pandas() -> None:
+    """Arrow looks for it whenever it is given a list, and does without."""
+    with worker_pool(1) as pool:
+        made = pool.submit(eval, "__import__('pyarrow').array([1, None]).null_count")
+        loaded = pool.submit(eval, "'pandas' in __import__('sys').modules")
+    assert made.result() == 1
+    assert loaded.result() is False
