@@ -1,6 +1,7 @@
 """The source's schema as introspected in the snapshot: what ``schema.json`` holds."""
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 
@@ -129,5 +130,17 @@ def encode(schema: Schema) -> bytes:
 
 
 def decode(data: bytes) -> Schema:
-    """Read ``schema.json``; raises msgspec.ValidationError on anything else."""
-    return decoded(data, Schema)
+    """Read ``schema.json``; raises msgspec.MsgspecError on anything else."""
+    schema = decoded(data, Schema)
+    _require_different("table", (table.name for table in schema.tables))
+    for table in schema.tables:
+        _require_different(f"column of {table.name}", (column.name for column in table.columns))
+    return schema
+
+
+def _require_different(what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise msgspec.ValidationError(f"the {what} {name} stands there twice")
+        seen.add(name)

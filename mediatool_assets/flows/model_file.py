@@ -14,6 +14,7 @@ from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.expectations import Bounds
 from mediatool_assets.domain.model_checks import mistakes
 from mediatool_assets.domain.names import camel_case
+from mediatool_assets.flows.yaml_file import NotYaml, nodes
 
 _TOP = ("type_changes", "tables", "collections", "one_to_one", "left_out")
 _COLLECTION = ("root", "rename", "types", "add", "indexes", "validator")
@@ -35,23 +36,15 @@ _ARROW = re.compile(rf"({_NAMES})(\[\])?\s*->\s*({_NAME})(?:\.({_NAMES}))?")
 def load_model(path: Path) -> m.Model:
     """Read and check a model file; raises BadModel with every mistake as ``file:line: ...``."""
     try:
-        root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadModel([f"{path}: cannot be read ({error}); name another file"]) from error
-    except yaml.YAMLError as error:
-        raise BadModel([_syntax(path, error)]) from error
+        _, root = nodes(path)
+    except NotYaml as error:
+        raise BadModel([str(error)]) from error
     reader = _ModelReader(path.name)
     model = reader.model(root)
     problems = {*reader.problems, *mistakes(model)}
     if problems:
         raise BadModel(f"{path.name}:{line}: {text}" for line, text in sorted(problems))
     return model
-
-
-def _syntax(path: Path, error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    line = mark.line + 1 if mark is not None else 1
-    return f"{path.name}:{line}: not YAML ({getattr(error, 'problem', None) or error})"
 
 
 class _ModelReader:
@@ -272,7 +265,12 @@ class _ModelReader:
     def _plain(self, node: MappingNode) -> dict[str, Any]:
         """A mapping as plain Python values, by YAML's own rules."""
         constructor = yaml.SafeLoader("")
-        value = constructor.construct_mapping(node, deep=True)
+        try:
+            value = constructor.construct_mapping(node, deep=True)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            problem = getattr(error, "problem", None) or error
+            self._wrong(node, f"this is no value ({problem})")
+            return {}
         return {str(key): part for key, part in value.items()}
 
     def _parts(self, node: Node, known: tuple[str, ...], what: str) -> dict[str, Node]:

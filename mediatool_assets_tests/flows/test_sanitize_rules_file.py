@@ -61,7 +61,7 @@ MISTAKES = {
     "quasi_identifiers: {t: c}": "t: list its columns",
     "- keep": "wants `name: value` lines",
     "tables: {": "not YAML",
-    "tables: !!python/object/apply:os.system ['true']": "wants `name: value` lines",
+    "tables: !!python/object/apply:os.system ['true']": "is no plain value",
 }
 
 

@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from mediatool_assets.domain.errors import BadRules
 from mediatool_assets.domain.masking.pseudonyms import FORMATS, Kind
 from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.flows.yaml_file import NotYaml, nodes
 
 SHIPPED_RULES = Path(__file__).parents[2] / "models" / "media_tool_masking.yaml"
 
@@ -26,15 +26,9 @@ _FORMS = (
 def load_rules(path: Path) -> Rules:
     """Read and check a rules file; raises BadRules with every mistake as ``file:line: ...``."""
     try:
-        data = path.read_bytes()
-        root = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRules([f"{path}: cannot be read ({error}); name another file"]) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else 1
-        problem = getattr(error, "problem", None) or error
-        raise BadRules([f"{path.name}:{line}: not YAML ({problem})"]) from error
+        data, root = nodes(path)
+    except NotYaml as error:
+        raise BadRules([str(error)]) from error
     reader = _RulesReader()
     parts = {name: node for name, _, node in reader.items(root, _TOP)}
     rules = Rules(
