@@ -15,6 +15,7 @@ from mediatool_assets.defs.checks import (
 from mediatool_assets.defs.dead_runs import dead_run_sensor
 from mediatool_assets.defs.dumped import dump_layer
 from mediatool_assets.defs.freshness import check_on_time, on_time_sensor, with_freshness
+from mediatool_assets.defs.integrity import check_integrity, report_integrity
 from mediatool_assets.defs.io_managers import io_managers
 from mediatool_assets.defs.jobs import version_jobs
 from mediatool_assets.defs.metrics import check_metrics, compare_job, report_metrics
@@ -28,6 +29,7 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.sanitized import SANITIZE_JOB, sanitize_version
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.defs.sources import source_tables
+from mediatool_assets.defs.staging import RELOAD, new_version_sensor, staging
 from mediatool_assets.defs.transformed import collections_of, transformed_layer
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.model_file import load_model
@@ -42,6 +44,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     tables = [table for table in model.tables if table not in settings.exclude_tables]
     collections = collections_of(model, settings.exclude_tables)
     platform, restoration = Platform(), postgres_layer(tables)
+    new_version = new_version_sensor(settings.new_version_job)
     return dg.Definitions(
         assets=[
             *source_tables(tables),
@@ -54,9 +57,11 @@ def definitions(settings: Settings) -> dg.Definitions:
                 publication(restored=tables if settings.restores_daily else ()),
                 *([restoration] if settings.restores_daily else []),
                 report_metrics,
+                report_integrity,
             ),
             *([] if settings.restores_daily else [restoration]),  # made when asked for, never due
             sanitize_version,
+            staging,
             *ASSETS,
             *bucket.ASSETS,
         ],
@@ -67,6 +72,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             version_checks(),
             check_on_time,
             check_metrics,
+            check_integrity,
         ],
         jobs=[
             *version_jobs(
@@ -74,11 +80,12 @@ def definitions(settings: Settings) -> dg.Definitions:
             ),
             compare_job,
             SANITIZE_JOB,
+            RELOAD,
             bucket.JOB,
             *JOBS,
         ],
         schedules=[daily_export_schedule, bucket.SCHEDULE, *SCHEDULES],
-        sensors=[dead_run_sensor, on_time_sensor, alert_sensor],
+        sensors=[dead_run_sensor, on_time_sensor, alert_sensor, new_version],
         resources={"platform": platform, **io_managers(platform)},
         executor=dg.in_process_executor,
     )

@@ -1,0 +1,118 @@
+"""What follows on a new version: a job, started by a sensor; shipped is a staging database.
+
+``MEDIATOOL_NEW_VERSION_JOB`` names the job. Its runs have the tag ``mediatool/version``, one for
+each version that became complete, however many did at once: Dagster's own asset sensor would tell
+of the last alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from mediatool_assets.defs import pools
+from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
+from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.runs import VERSION_TAG
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.evidence import Request, recorded
+from mediatool_assets.flows.restore import restore_mongodb
+from mediatool_assets.stores.environment import account
+
+STAGING = dg.AssetKey(["operations", "staging"])
+
+_VERSIONS = 100  # new ones that one tick asks runs for
+
+
+@dg.asset(
+    key=STAGING,
+    description="The newest version in the MongoDB database that MEDIATOOL_STAGING_DATABASE names.",
+    group_name="operations",
+    kinds={"mongodb"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    pool=pools.OPERATIONS,
+)
+def staging(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
+    """Restore the newest complete version there, unless it is there already."""
+    from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
+
+    note_process(context.instance, context.run)
+    with explained(), platform.workers() as (executor, _):
+        settings, objects = platform.settings(), platform.objects()
+        name, version = settings.staging_database, catalog.latest(objects).version
+        documents = MongoDocuments.of(settings, name)
+        marker = documents.marker(name) or {}
+        if marker.get("_id") == str(version):
+            return dg.MaterializeResult(metadata={"version": str(version), "reloaded": False})
+        evidence = recorded(
+            objects,
+            Request(version, "mongodb", name, documents.server, account()),
+            lambda: restore_mongodb(
+                objects,
+                documents,
+                executor,
+                version,
+                database=name,
+                replace=True,
+                progress=LoggedProgress(context),
+            ),
+            lambda: datetime.now(UTC),
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "version": str(version),
+            "reloaded": True,
+            "database": f"{evidence.server}/{evidence.database}",
+            "documents": sum(evidence.rows.values()),
+            "seconds": evidence.seconds,
+        }
+    )
+
+
+RELOAD = dg.define_asset_job(
+    "reload_staging",
+    dg.AssetSelection.assets(STAGING),
+    description="The newest version into the staging database; new_version_sensor can start it.",
+    executor_def=dg.in_process_executor,
+)
+
+
+def new_version_sensor(job: str) -> dg.SensorDefinition:
+    """The sensor that starts ``job`` for each version that becomes complete; off by default."""
+
+    @dg.sensor(
+        name="new_version_sensor",
+        job_name=job,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description=f"Starts {job} for each new complete version (MEDIATOOL_NEW_VERSION_JOB).",
+    )
+    def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        """Read the versions that were published since; the cursor is the last one's place."""
+        instance = context.instance
+        if context.cursor is None:
+            newest = instance.fetch_materializations(METADATA, limit=1).records
+            first = str(newest[0].storage_id if newest else 0)
+            return dg.SensorResult(skip_reason="from now on", cursor=first)
+        records = instance.fetch_materializations(
+            dg.AssetRecordsFilter(METADATA, after_storage_id=int(context.cursor)),
+            limit=_VERSIONS,
+            ascending=True,
+        ).records
+        last = str(records[-1].storage_id) if records else context.cursor
+        return dg.SensorResult(run_requests=list(_requests(job, records)), cursor=last)
+
+    return sense
+
+
+def _requests(job: str, records: Iterable[dg.EventLogRecord]) -> Iterator[dg.RunRequest]:
+    for record in records:
+        made = record.asset_materialization
+        if made is not None:
+            version = Version.parse(str(made.metadata["version"].value))
+            yield dg.RunRequest(run_key=f"{job} {version}", tags={VERSION_TAG: str(version)})
