@@ -39,9 +39,9 @@ class EnvironmentStorage(DagsterStorage, ConfigurableClass):
         """The storage itself; raises BadSettings where only some ``DAGSTER_PG_*`` are set."""
         if not os.environ.get("DAGSTER_PG_HOST"):
             return DagsterSqliteStorage.from_local(_local(config_value["directory"]), inst_data)
-        from dagster_postgres.storage import DagsterPostgresStorage  # noqa: PLC0415  # slow
+        from mediatool_assets.instance_postgres import PostgresStorage  # noqa: PLC0415  # slow
 
-        return DagsterPostgresStorage(postgres_url(os.environ), inst_data=inst_data)
+        return PostgresStorage(postgres_url(os.environ), inst_data)
 
 
 class EnvironmentComputeLogs(ComputeLogManager, ConfigurableClass):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from moto.rds import rds_backends
+from moto.rds.models import rds_backends
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.rds import RdsInstance

@@ -3,13 +3,16 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import dagster as dg
 import pytest
 
 from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.instance_postgres import EventLog
 from mediatool_assets.instance_storage import postgres_url
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
@@ -75,7 +78,7 @@ def test_with_the_stack_they_are_in_postgresql_and_s3(
     monkeypatch.chdir(tmp_path)
     _set(monkeypatch, stack.environment | {"MEDIATOOL_S3_BUCKET": objects.bucket})
     with _instance(tmp_path) as instance:
-        assert type(instance.event_log_storage).__name__ == "PostgresEventLogStorage"
+        assert type(instance.event_log_storage).__name__ == "EventLog"
         assert "hello from the step" in _printed(instance)
         logs = list(objects.list("dagster-logs/"))
     assert logs
@@ -113,3 +116,27 @@ def test_half_a_configuration_is_refused() -> None:
     with pytest.raises(BadSettings, match=r"DAGSTER_PG_USER is not set; DAGSTER_PG_PASSWORD") as e:
         postgres_url({"DAGSTER_PG_HOST": "h"})
     assert "mediatool dev" in str(e.value)
+
+
+def test_a_pool_is_used_for_the_first_time_by_several_at_once(
+    stack: Stack, postgres_database: str, tmp_path: Path
+) -> None:
+    """Each records it, as the first runs of a new instance do; none fails, and there is one."""
+    url = postgres_database.replace("postgresql://", "postgresql+psycopg2://")
+    settings = {"concurrency": {"pools": {"default_limit": 1}}}
+    with dg.instance_for_test(overrides=settings, temp_dir=str(tmp_path)) as instance:
+        storages = [EventLog(url) for _ in range(6)]
+        for storage in storages:
+            storage.register_instance(instance)
+        together = Barrier(len(storages))
+
+        def record(storage: EventLog) -> bool:
+            together.wait()
+            return storage.initialize_concurrency_limit_to_default("mediatool_export")
+
+        with ThreadPoolExecutor(len(storages)) as threads:
+            assert list(threads.map(record, storages)) == [True] * len(storages)
+        assert storages[0].get_concurrency_keys() == {"mediatool_export"}
+        assert storages[0].get_concurrency_info("mediatool_export").slot_count == 1
+        for storage in storages:
+            storage.dispose()

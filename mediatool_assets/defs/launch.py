@@ -22,7 +22,6 @@ from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this
 from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.partitions import DAYS, FIRST_DAY
-from mediatool_assets.defs.pools import initialize_pools
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.errors import MediatoolError, Misuse
 
@@ -78,7 +77,6 @@ def launch(instance: dg.DagsterInstance, request: Request) -> Outcome:
         known = ", ".join(name for name in jobs if not name.startswith("__"))
         raise Misuse(f"there is no job {request.job}; there are {known}")
     release_dead_runs(instance)
-    initialize_pools(instance)
     job = repository.get_reconstructable_job(request.job)
     config: Any = job.get_definition().run_config
     if request.config:

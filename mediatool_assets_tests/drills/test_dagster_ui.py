@@ -10,10 +10,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from mediatool_assets.domain.settings import Settings
@@ -87,8 +88,8 @@ def _wait_for(what: str, look: Callable[[], dict[str, Any] | None]) -> dict[str,
 
 
 @contextmanager
-def _dagster_dev(log: Path) -> Iterator[str]:
-    """`dagster dev` on a free port; interrupted at the end, as by Ctrl-C."""
+def _dagster_dev(log: Path, *, killed: bool = False) -> Iterator[str]:
+    """`dagster dev` on a free port; at the end interrupted, as by Ctrl-C, or killed with its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -100,8 +101,20 @@ def _dagster_dev(log: Path) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.send_signal(signal.SIGINT)
+            if killed:
+                _kill(process.pid)
+            else:
+                process.send_signal(signal.SIGINT)
             process.wait(60)
+
+
+def _kill(pid: int) -> None:
+    """SIGKILL to a process and to all that came of it, until none is left."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(family[1:], 30)
 
 
 def _loaded(url: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Partitions backfilled from Dagster's UI: a past day from its RDS snapshot export, and today."""
+"""Partitions backfilled from Dagster's UI: past days from RDS snapshot exports, and today."""
 
 import os
 from datetime import UTC, datetime
@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mediatool_assets.defs.pools import initialize_pools
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
@@ -20,6 +19,7 @@ from mediatool_assets_tests.drills.test_dagster_ui import _ask, _dagster_dev, _l
 __all__ = ["small_source"]  # a fixture: pytest finds it here by its name
 
 PAST = Version(datetime(2025, 6, 20, 3, tzinfo=UTC))
+THREE = tuple(Version(datetime(2025, 7, day, 3, tzinfo=UTC)) for day in (1, 2, 3))
 
 BACKFILL = """
 mutation Backfill($params: LaunchBackfillParams!) {
@@ -41,28 +41,96 @@ def _ended(url: str, backfill: str) -> dict[str, Any] | None:
     return None if found["status"] in ("REQUESTED", "CANCELING", "FAILING") else found
 
 
+def _launched(url: str, partitions: list[str]) -> str:
+    """The id of a backfill of these partitions, launched as the UI launches it."""
+    repository = _wait_for("the code location", lambda: _loaded(url))
+    params = {
+        "selector": {
+            "partitionSetName": "daily_export_partition_set",
+            "repositorySelector": {
+                "repositoryName": repository["name"],
+                "repositoryLocationName": repository["location"]["name"],
+            },
+        },
+        "partitionNames": partitions,
+    }
+    launched = _ask(url, BACKFILL, params=params)["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+    backfill: str = launched["backfillId"]
+    return backfill
+
+
+def _runs(instance: dg.DagsterInstance, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
+    """The runs of a backfill in these states, or in any."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=list(statuses)))
+    return [run for run in runs if "dagster/backfill" in run.tags]
+
+
+def _at_work(instance: dg.DagsterInstance) -> dict[str, Any] | None:
+    """The run that has begun to export, if one has."""
+    for run in _runs(instance, dg.DagsterRunStatus.STARTED):
+        if "mediatool/version" in run.tags:
+            return {"partition": run.tags["dagster/partition"]}
+    return None
+
+
+def _all_made(objects: S3Objects) -> dict[str, Any] | None:
+    made = [list(catalog.versions(objects, v.day, v.day)) for v in THREE]
+    return {"made": made} if all(made) else None
+
+
+def _quiet(instance: dg.DagsterInstance) -> dict[str, Any] | None:
+    unfinished = [run for run in _runs(instance) if not run.is_finished]
+    return None if unfinished else {}
+
+
+@pytest.mark.usefixtures("small_source")
+def test_a_backfill_goes_on_after_everything_was_killed(tmp_path: Path) -> None:
+    """SIGKILL in the middle of three days, chosen newest first: each is made once, oldest first.
+
+    Web server, daemon, code server and the run at work all go at once, as when the machine fails.
+    """
+    objects = S3Objects.of(Settings.parse(os.environ))
+    for version in THREE:
+        export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], objects, version)
+    with dg.DagsterInstance.get() as instance:
+        before = {run.run_id for run in _runs(instance)}
+        with _dagster_dev(tmp_path / "first.log", killed=True) as url:
+            _launched(url, [version.partition for version in reversed(THREE)])
+            working = _wait_for("the first run", lambda: _at_work(instance))
+        assert working["partition"] == THREE[0].partition
+        assert _all_made(objects) is None
+        with _dagster_dev(log := tmp_path / "second.log"):
+            _wait_for("the three days", lambda: _all_made(objects))
+            _wait_for("the last run", lambda: _quiet(instance))
+        runs = [run for run in _runs(instance) if run.run_id not in before]
+        ended = sorted(
+            (record.end_time or 0.0, record.dagster_run.tags["dagster/partition"])
+            for run in runs
+            if (record := instance.get_run_record_by_id(run.run_id)) is not None
+            and run.status is dg.DagsterRunStatus.SUCCESS
+        )
+        days = [version.partition for version in THREE]
+        assert [partition for _, partition in ended] == days, log.read_text()[-4000:]
+        failed = [run for run in runs if run.status is dg.DagsterRunStatus.FAILURE]
+        assert {run.tags["dagster/partition"] for run in failed} == {days[0]}
+        assert len(runs) == len(days) + len(failed)
+    for version in THREE:
+        assert list(catalog.versions(objects, version.day, version.day)) == [version]
+        for kind in ("raw", "transformed"):
+            prefix = f"postgres-exports/{kind}/{version.partition}/"
+            assert len(list(objects.list(prefix))) == 1
+        assert len(list(objects.list(f"mongodb-dumps/{version.partition}/"))) == 1
+
+
 @pytest.mark.usefixtures("small_source")
 def test_a_backfill_from_the_ui_makes_each_day_from_what_there_is_of_it(tmp_path: Path) -> None:
     """One run a partition, by the daemon; the past day has its snapshot's version."""
     objects = S3Objects.of(Settings.parse(os.environ))
     export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], objects, PAST)
-    with dg.DagsterInstance.get() as instance:
-        initialize_pools(instance)  # as the first run of the command line does
     with _dagster_dev(log := tmp_path / "dagster-dev.log") as url:
-        repository = _wait_for("the code location", lambda: _loaded(url))
-        params = {
-            "selector": {
-                "partitionSetName": "daily_export_partition_set",
-                "repositorySelector": {
-                    "repositoryName": repository["name"],
-                    "repositoryLocationName": repository["location"]["name"],
-                },
-            },
-            "partitionNames": [PAST.partition, today()],
-        }
-        launched = _ask(url, BACKFILL, params=params)["launchPartitionBackfill"]
-        assert launched["__typename"] == "LaunchBackfillSuccess", launched
-        ended = _wait_for("the backfill", lambda: _ended(url, launched["backfillId"]))
+        backfill = _launched(url, [PAST.partition, today()])
+        ended = _wait_for("the backfill", lambda: _ended(url, backfill))
         assert ended["status"] == "COMPLETED_SUCCESS", log.read_text()[-4000:]
     assert catalog.latest(objects, PAST.partition).version == PAST
     assert catalog.read(objects, PAST).source.type == "rds"

@@ -1,0 +1,42 @@
+"""Dagster's storage in PostgreSQL, where pools may be used for the first time by several at once.
+
+Dagster records a pool at its first use, and after a conflict goes on in the same transaction, which
+PostgreSQL has given up by then: of two processes that come at once, one would fail.
+"""
+
+from dagster._core.storage.event_log import EventLogStorage
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.storage import DagsterPostgresStorage
+from sqlalchemy import text
+
+_LOCK = 0x6D65646961  # any number that nobody else locks in this database
+
+
+class EventLog(PostgresEventLogStorage):
+    """Records each pool once."""
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """Record the pool with the default limit, one process after the other."""
+        with self.index_connection() as connection:  # the lock ends with it, whatever happens
+            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+            try:
+                if concurrency_key in self.get_concurrency_keys():
+                    return True
+                return bool(super().initialize_concurrency_limit_to_default(concurrency_key))
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+
+
+class PostgresStorage(DagsterPostgresStorage):
+    """Runs, events and schedules in one database."""
+
+    def __init__(self, url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        """``url`` names psycopg2 as its driver; missing tables are made."""
+        super().__init__(url, inst_data=inst_data)
+        self._pooled = EventLog(url, should_autocreate_tables=True)
+
+    @property
+    def event_log_storage(self) -> EventLogStorage:
+        """The events, and the pools."""
+        return self._pooled
