@@ -7,9 +7,11 @@ wide payloads pass the joins by, unless a model embeds them.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from xxhash import xxh3_128_hexdigest
@@ -103,20 +105,42 @@ def gather(share: Gathering) -> Path:
 
 def _columns(need: Need, lines: Sequence[bytes], first: int) -> Iterable[list[Any]]:
     """The values of the schema's columns, in its order."""
-    rows = [parse(line, need.table) for line in lines]
+    columns = _picked(need, lines)
     yield list(range(first, first + len(lines)))
     for name in sorted(need.keys):
         column = need.table.column(name)
-        yield [canonical(row[name], column) for row in rows]
+        yield [canonical(value, column) for value in columns[name]]
     for name in sorted(need.arrays):
         column = need.table.column(name)
-        yield [_elements(row[name], column) for row in rows]
+        yield [_elements(value, column) for value in columns[name]]
     for name in sorted(need.values):
-        yield [text_of(row[name]) for row in rows]
+        yield [text_of(value) for value in columns[name]]
     if need.whole:
         yield [line.decode() for line in lines]
     if need.hashed:
         yield [xxh3_128_hexdigest(line) for line in lines]
+
+
+def _picked(need: Need, lines: Sequence[bytes]) -> dict[str, list[Any]]:
+    """The values of the columns that are asked for; the others are passed over, not read."""
+    names = sorted(need.keys | need.arrays | need.values)
+    if not names:
+        return {}
+    fields = {name: f"c{at}" for at, name in enumerate(names)}
+    row = msgspec.defstruct(
+        "Row",
+        [(field, Any) for field in fields.values()],
+        rename=dict(zip(fields.values(), names, strict=True)),
+    )
+    decode = msgspec.json.Decoder(row).decode
+    rows = []
+    for line in lines:
+        try:
+            rows.append(decode(line))
+        except (msgspec.DecodeError, RecursionError):  # what it does not take, or is no row
+            whole = parse(line, need.table)
+            rows.append(row(*(whole[name] for name in names)))
+    return {name: list(map(attrgetter(field), rows)) for name, field in fields.items()}
 
 
 def _elements(value: Any, column: Column) -> list[str | None] | None:
