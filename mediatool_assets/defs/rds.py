@@ -22,7 +22,9 @@ def places_of(platform: Platform) -> Places:
     """Where a day may be taken from, as of now."""
     settings = platform.settings()
     live = platform.source() if settings.postgres_url else None
-    return Places(platform.objects(), live, settings.postgres_schema, datetime.now(UTC).date())
+    today = datetime.now(UTC).date()
+    may_be_empty = settings.rds_empty_tables | settings.exclude_tables
+    return Places(platform.objects(), live, settings.postgres_schema, today, may_be_empty)
 
 
 def snapshot_first(

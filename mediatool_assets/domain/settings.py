@@ -46,6 +46,7 @@ class Settings:
     rds_export_role_arn: str | None = None
     rds_kms_key_id: str | None = None
     rds_poll_seconds: int = 30
+    rds_empty_tables: frozenset[str] = frozenset()
     masking_key: MaskingKey | None = field(default=None, repr=False)
     masking_rules: Path | None = None
     model: Path = SHIPPED_MODEL
@@ -75,7 +76,7 @@ class Settings:
         kms_key_id = read("S3_KMS_KEY_ID", _word, None)
         settings = cls(
             postgres_url=read("POSTGRES_URL", _url("postgresql", "postgres"), None),
-            postgres_schema=read("POSTGRES_SCHEMA", _word, "media_tool"),
+            postgres_schema=read("POSTGRES_SCHEMA", _schemas, "media_tool"),
             restore_postgres_url=read("RESTORE_POSTGRES_URL", _url("postgresql", "postgres"), None),
             restore_daily=read("RESTORE_DAILY", _switch, True),
             verify_sample=read("VERIFY_SAMPLE", _percent, 5.0),
@@ -94,6 +95,7 @@ class Settings:
             rds_export_role_arn=read("RDS_EXPORT_ROLE_ARN", _role, None),
             rds_kms_key_id=read("RDS_KMS_KEY_ID", _word, kms_key_id),
             rds_poll_seconds=read("RDS_POLL_SECONDS", _seconds, 30),
+            rds_empty_tables=read("RDS_EMPTY_TABLES", _names, frozenset()),
             masking_key=read("MASKING_KEY", MaskingKey.parse, None),
             masking_rules=read("MASKING_RULES", _file, None),
             model=read("MODEL", _file, SHIPPED_MODEL),
@@ -195,6 +197,14 @@ def _word(text: str) -> str:
     if any(c.isspace() for c in text):
         raise ValueError(f"holds a space: {text!r}")
     return text
+
+
+def _schemas(text: str) -> str:
+    """One schema, or several with commas between them, each once."""
+    names = [name for part in text.split(",") if (name := part.strip())]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"names no schema, or one of them twice: {text!r}")
+    return ",".join(map(_word, names))
 
 
 def _names(text: str) -> frozenset[str]:

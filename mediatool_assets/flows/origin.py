@@ -5,7 +5,7 @@ Rows of one day are never filed under another: the live database has today's row
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, NamedTuple
 
@@ -46,6 +46,8 @@ class Places:
     live: Source | None
     schema: str
     today: date
+    may_be_empty: frozenset[str] = frozenset()
+    """Tables of which an RDS export may have no row though a version near it has some."""
 
     def origin(self, partition: str, asked: Asked, wanted: Version | None = None) -> Origin:
         """The first of archive, RDS export and live database that has the day.
@@ -79,7 +81,8 @@ class Places:
         return export
 
     def _found(self, partition: str, wanted: Version | None) -> RdsExport | None:
-        return find(self.objects, partition, self.schema, self.live, wanted)
+        export = find(self.objects, partition, self.schema, self.live, wanted)
+        return export and replace(export, may_be_empty=self.may_be_empty)
 
     def lacks_export(self, partition: str, asked: Asked, wanted: Version | None = None) -> bool:
         """Whether a snapshot has to be exported by AWS before ``origin`` can have the day from RDS.

@@ -5,7 +5,7 @@ nearest raw archive whose tables agree, else from the live database, and the ver
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -49,6 +49,8 @@ class Structure(NamedTuple):
     schema: Schema
     ddl: bytes
     origin: str
+    rows: Mapping[str, int] = {}
+    """Of an archive: how many rows it holds of each table."""
 
 
 def find(
@@ -94,6 +96,7 @@ class RdsExport:
     prefix: str
     schema_name: str = "media_tool"
     live: Source | None = None
+    may_be_empty: frozenset[str] = frozenset()
 
     @property
     def uri(self) -> str:
@@ -136,7 +139,21 @@ class RdsExport:
         names = [i.key for i in self.objects.list(f"{self.prefix}export_tables_info_")]
         statuses = [s for name in names for s in self._decoded(name, TablesInfo).per_table_status]
         found = folders(self, statuses)
-        yield RdsSnapshot(self, _agreeing(self, version, found), found)
+        structure = _agreeing(self, version, found)
+        self._check_emptied(structure, found)
+        yield RdsSnapshot(self, structure, found)
+
+    def _check_emptied(self, structure: Structure, found: dict[str, Folder]) -> None:
+        """A table without a part is empty, or its only part is gone: AWS's files do not tell."""
+        for table in structure.schema.tables:
+            parts = any(found[name].parts for name in _relations(table) if name in found)
+            rows = structure.rows.get(table.name, 0)
+            if rows and not parts and table.name not in self.may_be_empty:
+                raise self.bad(
+                    f"{table.name} has no part, and {rows:,} rows in {structure.origin}",
+                    "export the snapshot again, or if the table was emptied, name it in "
+                    "MEDIATOOL_RDS_EMPTY_TABLES",
+                )
 
     def bad(self, problem: str, next_step: str) -> BadSource:
         """An error of this export."""
@@ -321,7 +338,8 @@ def _archived(reader: ArchiveReader) -> Structure:
     own = reader.manifest.source.get("structure_from")
     schema = schemas.decode(reader.read_file("schema.json"))
     origin = str(own or f"version {reader.manifest.version}")
-    return Structure(schema, reader.read_file("schema.sql"), origin)
+    rows = {name: member.rows for name, member in reader.manifest.tables().items()}
+    return Structure(schema, reader.read_file("schema.sql"), origin, rows)
 
 
 def _archives_near(objects: ObjectStore, day: date) -> Iterator[ObjectInfo]:

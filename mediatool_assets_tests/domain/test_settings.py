@@ -43,6 +43,7 @@ def test_every_variable(tmp_path: Path) -> None:
         "RDS_EXPORT_ROLE_ARN": "arn:aws:iam::123456789012:role/r",
         "RDS_KMS_KEY_ID": "l",
         "RDS_POLL_SECONDS": "5",
+        "RDS_EMPTY_TABLES": "teams",
         "MASKING_KEY": bytes(range(32)).hex(),
         "MODEL": str(model),
         "EXCLUDE_TABLES": "a, b,,c ",

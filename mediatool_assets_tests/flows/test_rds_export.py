@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,24 @@ def test_what_is_not_whole_is_refused_by_name(
     damage(small.root / "objects" / PREFIX)
     with pytest.raises(BadSource, match=message), _found(small, postgres_database).snapshot():
         pass
+
+
+def test_the_only_part_of_a_table_that_is_gone_is_missed(
+    small: DirectoryObjects, postgres_database: Url, pool: Executor, tmp_path: Path
+) -> None:
+    """AWS's files say nothing of it: a version near it does, unless the table was emptied."""
+    export(PostgresSource(postgres_database, "media_tool"), small, pool, LIVE, tmp_path)
+    with _found(small).snapshot() as whole:
+        assert whole.structure.rows["daily"] == 2
+    for leaf in ("daily_old", "daily_new"):
+        for part in (small.root / "objects" / PREFIX).glob(f"*/media_tool.{leaf}/1/part-*"):
+            part.unlink()
+    said = rf"daily has no part, and 2 rows in version {LIVE}; export .* MEDIATOOL_RDS_EMPTY"
+    with pytest.raises(BadSource, match=said), _found(small).snapshot():
+        pass
+    emptied = replace(_found(small), may_be_empty=frozenset({"daily"}))
+    rows = export(emptied, small, pool, PAST, tmp_path).manifest.tables()
+    assert (rows["daily"].rows, rows["accounts"].rows) == (0, 30)
 
 
 def test_a_damaged_part_is_named(
