@@ -220,9 +220,9 @@ def test_the_pipeline_role_is_enough(server: Enforcing, as_role: Callable[..., N
     upload = objects.client.create_multipart_upload(Bucket=BUCKET, Key=key + ".parts")["UploadId"]
     assert {item.kind for item in S3Inventory(objects).items()} >= {"version", "upload"}
     objects.client.abort_multipart_upload(Bucket=BUCKET, Key=key + ".parts", UploadId=upload)
-    bucket = S3Bucket(BUCKET, server.http + "/")
-    denied = [a for a in ASPECTS if "access denied" in (bucket.read(a).unknown or "")]
-    assert denied == []
+    bucket = S3Bucket(BUCKET, server.http + "///")  # a client of its own
+    denied = {a for a in ASPECTS if "access denied" in (bucket.read(a).unknown or "")}
+    assert denied <= {"ownership"}  # which SeaweedFS shows its administrators only
 
 
 @pytest.mark.usefixtures("root")
