@@ -132,10 +132,38 @@ FROM generate_series(1, 20) n;
 INSERT INTO scratch VALUES (1, '{"a.b": {"$c": 1}}');
 """
 
+TWO_SCHEMAS = """
+CREATE SCHEMA sales; CREATE SCHEMA stock;
+SET search_path TO sales;
+CREATE TYPE state AS ENUM ('new', 'paid');
+CREATE TABLE orders (id serial PRIMARY KEY, state state NOT NULL, note text);
+CREATE TABLE items (id integer PRIMARY KEY, order_id integer REFERENCES orders ON DELETE CASCADE);
+CREATE TABLE days (day date PRIMARY KEY) PARTITION BY RANGE (day);
+CREATE TABLE days_all PARTITION OF days DEFAULT;
+CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM orders;
+SET search_path TO stock;
+CREATE TYPE state AS ENUM ('here', 'gone');
+CREATE TABLE orders (
+    id serial PRIMARY KEY, state state, sales_order integer REFERENCES sales.orders (id)
+);
+CREATE TABLE items (code text PRIMARY KEY, "order.id" integer REFERENCES orders);
+CREATE INDEX items_by_order ON items ("order.id");
+CREATE MATERIALIZED VIEW totals AS SELECT count(*) FROM items;
+INSERT INTO sales.orders (state) SELECT 'paid' FROM generate_series(1, 20);
+INSERT INTO sales.items SELECT n, n % 20 + 1 FROM generate_series(1, 50) n;
+INSERT INTO sales.days SELECT date '2026-01-01' + n FROM generate_series(1, 9) n;
+INSERT INTO stock.orders (state, sales_order) SELECT 'gone', n FROM generate_series(1, 15) n;
+INSERT INTO stock.items SELECT 'code ' || n, n % 15 + 1 FROM generate_series(1, 30) n;
+"""
+
 STRANGERS = {
     "tree": TREE,
     "composite": COMPOSITE,
     "keyless": KEYLESS,
     "odd_names": ODD_NAMES,
     "parts": PARTS,
+    "two_schemas": TWO_SCHEMAS,
 }
+"""Scripts by name; each makes its tables in the schema ``stranger``, but for those of SCHEMAS."""
+
+SCHEMAS = {"two_schemas": "sales,stock"}

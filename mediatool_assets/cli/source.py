@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mediatool_assets.cli.output import Json, print_json, print_table, working
+from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 
 
@@ -32,6 +33,8 @@ def seed(
         mediatool seed --scale 1 --full --day 1
     """
     config = settings("postgres_url")
+    if "," in config.postgres_schema:
+        raise Misuse(f"MEDIATOOL_POSTGRES_SCHEMA names {config.postgres_schema}; seed fills one")
     from mediatool_assets.seed import seed as fill
 
     with working(f"filling {config.postgres_schema}, scale {scale:g}, day {day}"):

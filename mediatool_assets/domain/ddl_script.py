@@ -25,7 +25,7 @@ _ACCESS = frozenset({"ACL", "DEFAULT ACL", "POLICY", "SECURITY LABEL"})
 _TOKEN = re.compile(
     r"""
       (?P<header>^--\n--\ Name:\ (?P<name>[^\n]*);\ Type:\ (?P<kind>[A-Z\ ]+)
-                 ;\ Schema:\ [^\n]*;\ Owner:\ [^\n]*\n--\n)
+                 ;\ Schema:\ (?P<schema>[^\n]*);\ Owner:\ [^\n]*\n--\n)
     | (?P<end>^--\n--\ PostgreSQL\ database\ dump\ complete\n--\n)
     | --[^\n]*
     | /\*.*?\*/
@@ -50,11 +50,13 @@ class Entry(NamedTuple):
     """One object as pg_dump makes it: its kind (``FK CONSTRAINT``), its name, its statements.
 
     The name of a constraint, trigger or rule is that of its table, a space, and its own.
+    ``namespace`` is its PostgreSQL schema, ``-`` for what has none.
     """
 
     kind: str
     name: str
     sql: str
+    namespace: str
 
 
 class Script(NamedTuple):
@@ -99,4 +101,4 @@ def _entries(text: str) -> Iterator[Entry]:
 
 def _entry(header: re.Match[str], statements: list[str]) -> Entry:
     kept = [s for s in statements if not _LEFT_TO_TARGET.fullmatch(s)]
-    return Entry(header["kind"], header["name"], "".join(kept).strip())
+    return Entry(header["kind"], header["name"], "".join(kept).strip(), header["schema"])

@@ -60,7 +60,10 @@ class Index(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One table; ``partitions`` names the leaves of a partitioned one, whose rows are its own."""
+    """One table; ``partitions`` names the leaves of a partitioned one, whose rows are its own.
+
+    ``namespace`` is its PostgreSQL schema where several were exported; ``name`` begins with it.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -70,6 +73,12 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
     indexes: tuple[Index, ...] = ()
     partitions: tuple[str, ...] = ()
     comment: str | None = None
+    namespace: str | None = None
+
+    @property
+    def relation(self) -> str:
+        """What PostgreSQL calls it within its schema."""
+        return self.name.removeprefix(f"{self.namespace}.") if self.namespace else self.name
 
     def column(self, name: str) -> Column:
         """The column of that name; raises KeyError."""
@@ -80,11 +89,20 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Sequence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A sequence and where it stood; one that was never ``called`` gives ``last_value`` next."""
+    """A sequence and where it stood; one that was never ``called`` gives ``last_value`` next.
+
+    ``namespace`` and ``name`` are as a table's.
+    """
 
     name: str
     last_value: int
     called: bool = True
+    namespace: str | None = None
+
+    @property
+    def relation(self) -> str:
+        """What PostgreSQL calls it within its schema."""
+        return self.name.removeprefix(f"{self.namespace}.") if self.namespace else self.name
 
 
 class Enum(msgspec.Struct, frozen=True):
@@ -95,8 +113,10 @@ class Enum(msgspec.Struct, frozen=True):
 
 
 class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything ``schema.json`` says of one PostgreSQL schema, tables by name.
+    """Everything ``schema.json`` says of one PostgreSQL schema, or of several, tables by name.
 
+    Of several, ``name`` lists them with commas, and the names of tables, sequences, enums and views
+    begin with their own and a dot.
     ``views`` names materialized ones too. ``foreign_tables`` hold rows of other servers, which no
     snapshot covers.
     """
@@ -122,6 +142,11 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         structure = msgspec.structs.replace(self, sequences=())
         return hashlib.sha256(encode(structure)).hexdigest()
+
+
+def namespaces(schema: str) -> tuple[str, ...]:
+    """The PostgreSQL schemas that a ``Schema.name`` means: one, or a list with commas."""
+    return tuple(name for part in schema.split(",") if (name := part.strip()))
 
 
 def encode(schema: Schema) -> bytes:

@@ -256,7 +256,7 @@ class _Restore:
     def add_keys(self, work: Restoration) -> None:
         """All that comes after the data, in order; what different tables' keys allow, together."""
         tables = {key: table.name for table in self.schema.tables for key in _keys(table)}
-        entries = [entry for entry in self.script.after if entry.name not in self.left_out]
+        entries = [e for e in self.script.after if self._named(e) not in self.left_out]
         for together, phase in groupby(entries, lambda entry: _key(entry) in tables):
             if not together:
                 work.run(_statements(phase))
@@ -267,6 +267,11 @@ class _Restore:
             shares = [_Keys(work.writer, _statements(chain)) for chain in chains.values()]
             with in_order(self._executor, add_keys, shares) as added:
                 list(added)
+
+    def _named(self, entry: Entry) -> str:
+        """An entry's name as the schema's things have theirs."""
+        several = len(schemas.namespaces(self.schema.name)) > 1
+        return f"{entry.namespace}.{entry.name}" if several else entry.name
 
     def compare_structure(self, found: Schema) -> None:
         """Raise CheckFailed where a table, key, index or sequence is not as ``schema.json`` says.
@@ -314,7 +319,7 @@ def _key(entry: Entry) -> tuple[str, str]:
 
 def _keys(table: Table) -> Iterator[tuple[str, str]]:
     """What ``_key`` gives for keys and indexes of a table and its partitions."""
-    yield from (("CONSTRAINT", name) for name in (table.name, *table.partitions))
+    yield from (("CONSTRAINT", name) for name in (table.relation, *table.partitions))
     yield from (("INDEX", index.name) for index in table.indexes)
 
 

@@ -53,7 +53,7 @@ def test_owners_grants_policies_and_tablespaces_are_the_target_s() -> None:
             _header("TABLE t", "ACL") + "GRANT SELECT ON TABLE s.t TO somebody;\n\n\n",
         )
     )
-    assert script == ((Entry("TABLE", "t", "CREATE TABLE s.t (id integer);"),), ())
+    assert script == ((Entry("TABLE", "t", "CREATE TABLE s.t (id integer);", "s"),), ())
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_quoted_text_is_never_taken_for_a_statement(sql: str) -> None:
         )
     )
     assert script.before == (
-        Entry("TABLE", "thing", sql),
-        Entry("TABLE", "next", "CREATE TABLE s.next ();"),
+        Entry("TABLE", "thing", sql, "s"),
+        Entry("TABLE", "next", "CREATE TABLE s.next ();", "s"),
     )
 
 

@@ -26,7 +26,7 @@ from mediatool_assets.flows.verify import verify
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
-from mediatool_assets_tests.strangers import STRANGERS
+from mediatool_assets_tests.strangers import SCHEMAS, STRANGERS
 from mediatool_assets_tests.twins import DirectoryObjects
 
 _NUMBERS = itertools.count()
@@ -43,12 +43,12 @@ def version(documents: MongoDocuments, settings: Settings) -> Iterator[Version]:
         connection.execute(query.format(sql.Identifier(restored_name(version))))
 
 
-def made(url: str, script: str) -> PostgresSource:
-    """The source that a script makes, in the schema ``stranger``."""
+def made(url: str, name: str) -> PostgresSource:
+    """The source that a stranger's script makes."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA stranger; SET search_path TO stranger")
-        connection.execute(script.encode())
-    return PostgresSource(Url(url), "stranger")
+        connection.execute(STRANGERS[name].encode())
+    return PostgresSource(Url(url), SCHEMAS.get(name, "stranger"))
 
 
 def inferred(
@@ -70,7 +70,7 @@ def test_a_stranger_goes_all_the_way(  # every server has its part
     tmp_path: Path,
 ) -> None:
     """The inferred model fits and runs, every row has a home, every value is equal again."""
-    source = made(postgres_database, STRANGERS[name])
+    source = made(postgres_database, name)
     objects = DirectoryObjects(tmp_path / "bucket")
     raw = export(source, objects, pool, version, tmp_path).manifest
     found = inferred(objects, version, pool, tmp_path / "keys")
@@ -112,7 +112,7 @@ def test_the_live_source_and_its_archive_give_one_model(
     name: str, postgres_database: str, pool: Executor, tmp_path: Path
 ) -> None:
     """Rows are read the same way from both; only the first line says from where."""
-    source = made(postgres_database, STRANGERS[name])
+    source = made(postgres_database, name)
     version = Version(datetime(2004, 2, 1, tzinfo=UTC))
     objects = DirectoryObjects(tmp_path / "bucket")
     export(source, objects, pool, version, tmp_path)

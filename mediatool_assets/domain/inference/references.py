@@ -170,7 +170,7 @@ def _targets(table: Table, unique: Iterable[str]) -> Iterator[Column]:
 
 
 def _candidate(table: Table, column: Column, target: Table, key: Column) -> Reference | None:
-    named = kinship(column.name, table.name, target.name, key.name)
+    named = kinship(column.name, table.relation, target.relation, key.name)
     kinds = {kind_of(column), kind_of(key)}
     itself = (table.name, column.name) == (target.name, key.name)
     if itself or not _can_meet(kinds, named) or not _can_refer(table, column, target, key, named):

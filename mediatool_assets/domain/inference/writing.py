@@ -225,7 +225,7 @@ def _inward(reference: Reference) -> str:
 def _inside_name(inside: Inside, table: Table) -> str:
     if inside.verb is Verb.FOLD and len(inside.take) == 1:
         return plural(camel_case(inside.take[0]))
-    return camel_case(table.name)
+    return camel_case(table.relation)
 
 
 def _taken(columns: Iterable[str]) -> str:

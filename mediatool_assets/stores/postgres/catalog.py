@@ -16,6 +16,7 @@ from mediatool_assets.domain.schema import (
     Schema,
     Sequence,
     Table,
+    namespaces,
 )
 from mediatool_assets.stores.postgres.connection import Connection
 
@@ -38,14 +39,14 @@ class Catalog:
 # Both walk pg_inherits, which obeys the snapshot: pg_partition_tree would show the present.
 # What lies below a partitioned table of the schema belongs to that one, wherever it is.
 _TABLES = """
-WITH RECURSIVE schema AS (SELECT oid FROM pg_namespace WHERE nspname = %s),
+WITH RECURSIVE schema AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY (%s)),
 below (oid) AS (
     SELECT i.inhrelid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent, schema
     WHERE c.relkind = 'p' AND c.relnamespace = schema.oid
     UNION
     SELECT i.inhrelid FROM pg_inherits i JOIN below ON below.oid = i.inhparent
 )
-SELECT c.oid, c.relname, c.relkind = 'p', obj_description(c.oid, 'pg_class')
+SELECT c.oid, schema.nspname, c.relname, c.relkind = 'p', obj_description(c.oid, 'pg_class')
 FROM pg_class c JOIN schema ON c.relnamespace = schema.oid
 WHERE c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM below)
 """
@@ -81,6 +82,7 @@ _FOREIGN_KEYS = """
 SELECT k.conrelid, k.conname,
        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u (n, i)
              JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.i),
+       n.nspname, t.relname::text,
        CASE WHEN t.relnamespace = s.relnamespace THEN t.relname::text
             ELSE t.relnamespace::regnamespace || '.' || t.relname END,
        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u (n, i)
@@ -89,7 +91,7 @@ SELECT k.conrelid, k.conname,
                           WHEN 'd' THEN 'set default' END
 FROM pg_constraint k
 JOIN pg_class s ON s.oid = k.conrelid
-JOIN pg_class t ON t.oid = k.confrelid
+JOIN pg_class t ON t.oid = k.confrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE k.conrelid = ANY (%s) AND k.contype = 'f'
   AND NOT EXISTS (SELECT FROM pg_constraint up WHERE up.oid = k.conparentid
                   AND up.conrelid = k.conrelid)  -- copies for partitions of the target
@@ -109,37 +111,52 @@ WHERE i.indrelid = ANY (%s)
 """
 
 _ENUMS = """
-SELECT t.typname, array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+SELECT n.nspname, t.typname, array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
 FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid
-WHERE t.typnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) GROUP BY t.typname
+JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE n.nspname = ANY (%s) GROUP BY n.nspname, t.typname
 """
 
 _OTHERS = """
-SELECT c.relname, c.relkind::text FROM pg_class c
-WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
+SELECT n.nspname, c.relname, c.relkind::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY (%s)
   AND (c.relkind IN ('v', 'm', 'S') OR c.relkind = 'f' AND NOT c.relispartition)
 """
 
 
-def tables_of(connection: Connection, name: str) -> list[str]:
+def tables_of(connection: Connection, name: str) -> list[Relation]:
     """The tables of the schema ``name`` in order; partitions stand with their parents."""
-    return sorted(row[1] for row in connection.execute(_TABLES, (name,)))
+    found = connection.execute(_TABLES, (list(namespaces(name)),))
+    return sorted(Relation(row[1], row[2]) for row in found)
 
 
 def read_catalog(connection: Connection, name: str) -> Catalog:
-    """Introspect the schema ``name``; raises BadSource where it has no table."""
-    tables = sorted(connection.execute(_TABLES, (name,)).fetchall(), key=lambda row: row[1])
+    """Introspect the schema ``name``, or the list of them; raises BadSource without any table."""
+    naming = _Naming(namespaces(name))
+    _require_there(connection, naming.spaces)
+    tables = connection.execute(_TABLES, (list(naming.spaces),)).fetchall()
     if not tables:
-        raise _nothing_there(connection, name)
+        raise BadSource(
+            f"schema {name} holds no table; fill it (`mediatool seed` fills the local one), "
+            "or set MEDIATOOL_POSTGRES_SCHEMA to another"
+        )
     oids = [row[0] for row in tables]
-    leaves = _grouped(connection.execute(_LEAVES, ([row[0] for row in tables if row[2]],)))
+    leaves = _grouped(connection.execute(_LEAVES, ([row[0] for row in tables if row[3]],)))
     columns = _columns(connection, oids)
     foreign_keys = _grouped(connection.execute(_FOREIGN_KEYS, (oids,)))
     indexes = _grouped(connection.execute(_INDEXES, (oids,)))
-    relations, found = {}, []
-    for oid, table, partitioned, comment in tables:
+    relations: dict[str, tuple[Relation, ...]] = {}
+    found = []
+    for oid, space, relation, partitioned, comment in tables:
+        table = naming.of(space, relation)
+        if table in relations:
+            raise BadSource(
+                f"two tables of the schemas {name} would be called {table} together; "
+                "export these schemas on their own"
+            )
         relations[table] = (
-            _leaves(name, table, leaves[oid]) if partitioned else (Relation(name, table),)
+            _leaves(space, relation, leaves[oid]) if partitioned else (Relation(space, relation),)
         )
         keys = sorted(indexes[oid])
         found.append(
@@ -148,32 +165,53 @@ def read_catalog(connection: Connection, name: str) -> Catalog:
                 columns[oid],
                 primary_key=next((tuple(key[4]) for key in keys if key[2]), ()),
                 unique_keys=tuple(tuple(k[4]) for k in keys if k[1] and k[3] and not k[2]),
-                foreign_keys=tuple(
-                    ForeignKey(name_, tuple(own), other, tuple(theirs), on_delete)
-                    for name_, own, other, theirs, on_delete in sorted(
-                        foreign_keys[oid], key=lambda row: row[0]
-                    )
-                ),
+                foreign_keys=tuple(sorted(map(naming.key, foreign_keys[oid]), key=_name)),
                 indexes=tuple(Index(k[0], k[1], tuple(k[4]), k[5]) for k in keys),
                 partitions=tuple(
-                    leaf.name if leaf.namespace == name else f"{leaf.namespace}.{leaf.name}"
+                    leaf.name if leaf.namespace == space else f"{leaf.namespace}.{leaf.name}"
                     for leaf in (relations[table] if partitioned else ())
                 ),
                 comment=comment,
+                namespace=naming.space(space),
             )
         )
-    return Catalog(_schema(connection, name, found), relations)
+    return Catalog(_schema(connection, name, sorted(found, key=_name), naming), relations)
 
 
-def _nothing_there(connection: Connection, name: str) -> BadSource:
-    if connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (name,)).rowcount:
-        return BadSource(
-            f"schema {name} holds no table; fill it (`mediatool seed` fills the local one), "
-            "or set MEDIATOOL_POSTGRES_SCHEMA to another"
-        )
-    return BadSource(
-        f"there is no schema {name}; set MEDIATOOL_POSTGRES_SCHEMA to one of the source"
-    )
+def _name(thing: Table | ForeignKey) -> str:
+    return thing.name
+
+
+@dataclass(frozen=True, slots=True)
+class _Naming:
+    """What things are called: of several schemas, with their schema's name before their own."""
+
+    spaces: tuple[str, ...]
+
+    def space(self, namespace: str) -> str | None:
+        """What to keep of a namespace."""
+        return namespace if len(self.spaces) > 1 else None
+
+    def of(self, namespace: str, relation: str) -> str:
+        """The name of something of that schema."""
+        return f"{namespace}.{relation}" if len(self.spaces) > 1 else relation
+
+    def key(self, row: tuple[Any, ...]) -> ForeignKey:
+        """A row of _FOREIGN_KEYS."""
+        name, own, space, relation, seen, theirs, on_delete = row
+        ours = len(self.spaces) > 1 and space in self.spaces
+        table = self.of(space, relation) if ours else seen
+        return ForeignKey(name, tuple(own), table, tuple(theirs), on_delete)
+
+
+def _require_there(connection: Connection, names: tuple[str, ...]) -> None:
+    query = "SELECT nspname FROM pg_namespace WHERE nspname = ANY (%s)"
+    there = {row[0] for row in connection.execute(query, (list(names),))}
+    for name in names:
+        if name not in there:
+            raise BadSource(
+                f"there is no schema {name}; set MEDIATOOL_POSTGRES_SCHEMA to one of the source"
+            )
 
 
 def _grouped(rows: Iterable[tuple[Any, ...]]) -> defaultdict[int, list[tuple[Any, ...]]]:
@@ -243,22 +281,25 @@ def _columns(connection: Connection, oids: list[int]) -> dict[int, tuple[Column,
     return {oid: tuple(found) for oid, found in columns.items()}
 
 
-def _schema(connection: Connection, name: str, tables: list[Table]) -> Schema:
-    enums = sorted(connection.execute(_ENUMS, (name,)).fetchall())
-    kinds: defaultdict[str, list[str]] = defaultdict(list)
-    for relation, kind in sorted(connection.execute(_OTHERS, (name,)).fetchall()):
-        kinds["v" if kind == "m" else kind].append(relation)
+def _schema(connection: Connection, name: str, tables: list[Table], naming: _Naming) -> Schema:
+    spaces = list(naming.spaces)
+    enums = connection.execute(_ENUMS, (spaces,)).fetchall()
+    kinds: defaultdict[str, list[Relation]] = defaultdict(list)
+    for space, relation, kind in sorted(connection.execute(_OTHERS, (spaces,)).fetchall()):
+        kinds["v" if kind == "m" else kind].append(Relation(space, relation))
     return Schema(
         name,
         tuple(tables),
-        enums=tuple(Enum(enum, tuple(labels)) for enum, labels in enums),
-        sequences=tuple(_sequence(connection, name, sequence) for sequence in kinds["S"]),
-        views=tuple(kinds["v"]),
-        foreign_tables=tuple(kinds["f"]),
+        enums=tuple(
+            sorted((Enum(naming.of(s, e), tuple(ls)) for s, e, ls in enums), key=lambda e: e.name)
+        ),
+        sequences=tuple(_sequence(connection, relation, naming) for relation in kinds["S"]),
+        views=tuple(naming.of(*relation) for relation in kinds["v"]),
+        foreign_tables=tuple(naming.of(*relation) for relation in kinds["f"]),
     )
 
 
-def _sequence(connection: Connection, schema: str, name: str) -> Sequence:
-    query = sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))
+def _sequence(connection: Connection, relation: Relation, naming: _Naming) -> Sequence:
+    query = sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(*relation))
     [(last, called)] = connection.execute(query)
-    return Sequence(name, last, called=called)
+    return Sequence(naming.of(*relation), last, called, naming.space(relation.namespace))

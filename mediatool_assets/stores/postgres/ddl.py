@@ -11,31 +11,32 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from mediatool_assets.domain.errors import BadSource, Misuse
-from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.schema import Schema, namespaces
 from mediatool_assets.domain.settings import Url
 from mediatool_assets.stores.postgres.connection import Connection, instance, parameters
 
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 
 _EXTENSIONS = """
-WITH ours (classid, objid) AS (
-    SELECT 'pg_class'::regclass, oid FROM pg_class WHERE relnamespace = %(schema)s::regnamespace
+WITH spaces (oid) AS (SELECT unnest(%(schemas)s::regnamespace[])::oid),
+ours (classid, objid) AS (
+    SELECT 'pg_class'::regclass, oid FROM pg_class WHERE relnamespace IN (TABLE spaces)
     UNION ALL
-    SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace = %(schema)s::regnamespace
+    SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace IN (TABLE spaces)
     UNION ALL
-    SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace = %(schema)s::regnamespace
+    SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace IN (TABLE spaces)
     UNION ALL
     SELECT 'pg_constraint'::regclass, oid FROM pg_constraint
-    WHERE connamespace = %(schema)s::regnamespace
+    WHERE connamespace IN (TABLE spaces)
     UNION ALL
     SELECT 'pg_attrdef'::regclass, d.oid FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid
-    WHERE c.relnamespace = %(schema)s::regnamespace
+    WHERE c.relnamespace IN (TABLE spaces)
     UNION ALL
     SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class
-    WHERE c.relnamespace = %(schema)s::regnamespace
+    WHERE c.relnamespace IN (TABLE spaces)
     UNION ALL
     SELECT 'pg_trigger'::regclass, t.oid FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-    WHERE c.relnamespace = %(schema)s::regnamespace
+    WHERE c.relnamespace IN (TABLE spaces)
 )
 SELECT DISTINCT e.extname
 FROM ours JOIN pg_depend uses USING (classid, objid)
@@ -51,15 +52,14 @@ def dump_ddl(
 ) -> bytes:
     """``schema.sql``: equal schemas, equal bytes. Raises BadSource; Misuse without a pg_dump."""
     program = find_pg_dump(connection.info.server_version // 10_000)
-    extensions = [
-        row[0] for row in connection.execute(_EXTENSIONS, {"schema": _quoted(schema.name)})
-    ]
+    spaces = [_quoted(name) for name in namespaces(schema.name)]
+    extensions = [row[0] for row in connection.execute(_EXTENSIONS, {"schemas": spaces})]
     given = parameters(url)
     secrets = {"PGPASSWORD": given.pop("password")} if "password" in given else {}
     command = [
         str(program),
         "--schema-only",
-        f"--schema={_quoted(schema.name)}",
+        *(f"--schema={space}" for space in spaces),
         *(f"--extension={_quoted(extension)}" for extension in extensions),
         f"--snapshot={snapshot}",
         f"--lock-wait-timeout={lock_timeout}",
@@ -83,7 +83,7 @@ def _positions(connection: Connection, schema: Schema) -> bytes:
     """Statements that put every sequence where it stood."""
     statements = [
         sql.SQL("SELECT pg_catalog.setval({}, {}, {});\n").format(
-            sql.Literal(sql.Identifier(schema.name, s.name).as_string()),
+            sql.Literal(sql.Identifier(s.namespace or schema.name, s.relation).as_string()),
             sql.Literal(s.last_value),
             sql.Literal(s.called),
         )

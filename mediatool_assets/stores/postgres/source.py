@@ -33,7 +33,10 @@ _OLDEST = 14  # range scans by ctid
 
 @dataclass(frozen=True)
 class PostgresSource:
-    """A schema of a server, to be exported. ``lock_timeout`` is PostgreSQL's, with its unit."""
+    """A schema of a server, or a list of them with commas, to be exported.
+
+    ``lock_timeout`` is PostgreSQL's, with its unit.
+    """
 
     url: Url = field(repr=False)
     schema: str
@@ -70,8 +73,8 @@ class PostgresSource:
             wanted = tables_of(connection, self.schema)
             begin(connection)
             try:
-                for name in wanted:
-                    table = sql.Identifier(self.schema, name)
+                for relation in wanted:
+                    table = sql.Identifier(*relation)
                     connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(table))
             except errors.UndefinedTable:  # dropped meanwhile: look again
                 connection.execute("ROLLBACK")

@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from mediatool_assets.domain.copy_text import copied_columns
 from mediatool_assets.domain.errors import AlreadyExists, Misuse, Refused
 from mediatool_assets.domain.restored import Marker
-from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.schema import Schema, Table, namespaces
 from mediatool_assets.domain.settings import Settings, Url
 from mediatool_assets.stores.postgres.connection import Connection, parameters
 from mediatool_assets.stores.postgres.source import PostgresSource
@@ -28,7 +28,8 @@ _LONGEST = 63 - len(WORKING)  # bytes: PostgreSQL cuts a longer name
 
 # In the order in which they were made: one that reads another comes after it.
 _MATERIALIZED = """
-SELECT relname FROM pg_class WHERE relkind = 'm' AND relnamespace = %s::regnamespace ORDER BY oid
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'm' AND n.nspname = ANY (%s) ORDER BY c.oid
 """
 
 
@@ -159,7 +160,8 @@ class PostgresRestoration:
         """Put its sequences where they stood."""
         with session(self.target.url, self.working) as connection:
             for sequence in schema.sequences:
-                name = sql.Identifier(schema.name, sequence.name).as_string()
+                space = sequence.namespace or schema.name
+                name = sql.Identifier(space, sequence.relation).as_string()
                 with translated(f"{self.database}: SEQUENCE {sequence.name}"):
                     connection.execute(
                         "SELECT pg_catalog.setval(%s, %s, %s)",
@@ -200,7 +202,7 @@ class PostgresWriter:
         transaction: then its rows are written as seen by all (FREEZE), so that nothing has to come
         back to them, and without a log of them where the server keeps none for replicas.
         """
-        name = sql.Identifier(schema, table.name)
+        name = sql.Identifier(table.namespace or schema, table.relation)
         columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in copied_columns(table))
         listed = sql.SQL("({})").format(columns) if copied_columns(table) else sql.SQL("")
         query = sql.SQL("COPY {} {} FROM STDIN" + (" (FREEZE)" if whole else "")).format(
@@ -229,11 +231,11 @@ class PostgresWriter:
         """Gather statistics, and fill materialized views."""
         with session(self.url, self.database, "ANALYZE") as connection:
             connection.execute("ANALYZE")
-            quoted = sql.Identifier(schema).as_string()
-            for (view,) in connection.execute(_MATERIALIZED, (quoted,)).fetchall():
+            spaces = list(namespaces(schema))
+            for space, view in connection.execute(_MATERIALIZED, (spaces,)).fetchall():
                 with translated(f"{self.database}: MATERIALIZED VIEW {view}"):
                     connection.execute(
-                        sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(schema, view))
+                        sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(space, view))
                     )
 
 
