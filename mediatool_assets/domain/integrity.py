@@ -33,12 +33,17 @@ EXAMPLES = 20
 """Rows that are named of one kind of defect of one table; all of them are counted."""
 
 
+NO_VALUE = msgspec.Raw(b"null")
+"""JSON's null: a value that is null, or none to speak of."""
+
+
 class Defect(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row that is not as it should be in ``store``, or one value of it.
 
     ``key`` is its table's key. ``column`` is the table's, ``field`` the document's where only that
-    has a name. ``expected`` and ``found`` are JSON; what may not be shown is ``{"hidden": true,
-    "length": n}``. What is ``missing`` is in the raw archive only, ``surplus`` in the store only.
+    has a name. ``expected`` and ``found`` are JSON, where a column of it ``differs``; what may not
+    be shown is ``{"hidden": true, "length": n}``. What is ``missing`` is in the raw archive only,
+    what is ``surplus`` in the store only.
     """
 
     what: Literal["missing", "surplus", "differs", "orphan", "duplicate"]
@@ -47,8 +52,13 @@ class Defect(msgspec.Struct, frozen=True, omit_defaults=True):
     key: dict[str, msgspec.Raw]
     column: str | None = None
     field: str | None = None
-    expected: msgspec.Raw | None = None
-    found: msgspec.Raw | None = None
+    expected: msgspec.Raw = NO_VALUE
+    found: msgspec.Raw = NO_VALUE
+
+    @property
+    def has_values(self) -> bool:
+        """Whether ``expected`` and ``found`` say something."""
+        return self.what == "differs" and self.column is not None
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -34,6 +34,7 @@ EXPECTED = {
     ("metadata", "archives_whole"),
     ("metadata", "on_time"),
     ("daily_metrics_comparison", "thresholds"),
+    ("data_integrity_report", "intact"),
 }
 
 

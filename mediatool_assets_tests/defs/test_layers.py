@@ -30,6 +30,7 @@ ASSETS = [
     ("metadata",),
     ("daily_metrics_comparison",),
     ("version_comparison",),
+    ("data_integrity_report",),
     ("registry",),
 ]
 

@@ -4,6 +4,7 @@ What a version alone cannot tell (a table that was emptied, or lost a column, be
 the comparison's and the daily checks' to find: the last tests say so.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -151,8 +152,10 @@ def made(
 
 
 def failed(report: Integrity, area: Area) -> dict[str, Line]:
-    """The failed lines of an area, by what they are of."""
+    """The failed lines of an area, by what they are of; the report reads back as it was."""
     assert report.verdict == "failed"
+    data = reports.encode(report)
+    assert json.loads(reports.encode(reports.decode(data))) == json.loads(data)
     return {x.thing: x for x in report.lines if x.area == area and x.outcome == "failed"}
 
 
@@ -163,8 +166,7 @@ def areas(report: Integrity) -> set[str]:
 
 def values(defect: Defect) -> tuple[object, object]:
     """What was expected and what was found, as far as it may be shown."""
-    assert defect.expected is not None
-    assert defect.found is not None
+    assert defect.has_values
     return plain(defect.expected), plain(defect.found)
 
 

@@ -129,15 +129,12 @@ def _defect(defect: Defect) -> Sequence[str]:
         defect.what,
         defect.store,
         defect.column or defect.field or "",
-        _raw(defect.expected),
-        _raw(defect.found),
+        *(map(_raw, (defect.expected, defect.found)) if defect.has_values else ("", "")),
     )
 
 
-def _raw(value: msgspec.Raw | None) -> str:
+def _raw(value: msgspec.Raw) -> str:
     """A value; what is hidden tells its length."""
-    if value is None:
-        return ""
     found = msgspec.json.decode(value)
     if isinstance(found, dict):
         return f"hidden, {found['length']} characters"

@@ -1,0 +1,58 @@
+"""The data-integrity report of a day: every store of its newest version against every other."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from mediatool_assets.defs import pools
+from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.layers import LoggedProgress
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.reports import newest, report_check, report_spec, reported
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.flows.compare.masking import Masking
+from mediatool_assets.flows.integrity import integrity
+from mediatool_assets.flows.integrity.rendering import REPORT, judged, written
+from mediatool_assets.flows.model_file import load_model
+
+
+@dg.multi_asset(
+    name="report_integrity",
+    specs=[
+        report_spec(
+            REPORT,
+            "Source, raw archive, restored PostgreSQL, transformed archive, MongoDB and dump held "
+            "against each other: counts, content, every value, references, indexes.",
+        )
+    ],
+    partitions_def=DAYS,
+    pool=pools.REPORT,
+    retry_policy=RETRIES,
+)
+def report_integrity(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> dg.MaterializeResult[Any]:
+    """Read every store of the partition's newest version, and report on it."""
+    with explained(), platform.workers() as (executor, scratch):
+        objects, settings = platform.objects(), platform.settings()
+        version = newest(context, objects)
+        report = integrity(
+            objects,
+            platform.documents() if settings.mongodb_url else None,
+            platform.target() if settings.restore_postgres_url else None,
+            executor,
+            version,
+            load_model(settings.model),
+            scratch,
+            clock=lambda: datetime.now(UTC),
+            sample=settings.integrity_sample,
+            masking=Masking.of(settings),
+            progress=LoggedProgress(context),
+        )
+        return reported(objects, REPORT, version, written(report))
+
+
+check_integrity = report_check(
+    REPORT, "intact", "Every store holds what every other holds, down to single values.", judged
+)
