@@ -29,7 +29,14 @@ SCHEMA = Schema("media_tool", (TEAMS, USERS))
 USER = b'{"id":1,"name":"Ada Ashgrove"}\n'
 TEAM = b'{"id":1,"name":"The Reds"}\n'
 DEEP = b"[" * 100_000 + b"]" * 100_000
-SCHEMA_SQL = b"--\n-- PostgreSQL database dump complete\n--\n"
+SCHEMA_SQL = "".join(
+    f"--\n-- Name: {name}; Type: {kind}; Schema: -; Owner: -\n--\n\n{sql};\n\n"
+    for name, kind, sql in (
+        ("media_tool", "SCHEMA", "CREATE SCHEMA media_tool"),
+        ("teams", "TABLE", "CREATE TABLE media_tool.teams (id integer PRIMARY KEY, name text)"),
+        ("users", "TABLE", "CREATE TABLE media_tool.users (id integer PRIMARY KEY, name text)"),
+    )
+).encode() + (b"--\n-- PostgreSQL database dump complete\n--\n")
 
 Json = dict[str, Any]
 

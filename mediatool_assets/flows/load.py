@@ -57,6 +57,7 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     database: str | None = None,
     collections: Iterable[str] | None = None,
     replace: bool = False,
+    read_first: bool = False,
     progress: Progress = silent,
 ) -> Loaded:
     """Load the version's transformed archive into ``database``, else ``mediatool_{version}``.
@@ -65,8 +66,9 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     Data first, then indexes, then every document is read back from mongod and compared with the
     manifest, and only then the marker is written. What a failed load left is replaced; a complete
     database is refused with AlreadyExists unless ``replace``, and then only after the archive was
-    read to its end and found whole. With ``collections`` these alone are loaded, and what was
-    loaded does not count as complete. Raises CheckFailed, NotFound, BadArchive, Unreachable.
+    read to its end and found whole, as it is with ``read_first``. With ``collections`` these alone
+    are loaded, and what was loaded does not count as complete. Raises CheckFailed, NotFound,
+    BadArchive, Unreachable.
     """
     archive = archives.reader(objects, kind, version)
     sanitized = archive.manifest.is_sanitized
@@ -75,11 +77,12 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
         database = own(version)
     members = _chosen(archive, collections)
     wanted = [metadata_of(archive, name, member) for name, member in members.items()]
-    if documents.marker(database) is not None:
-        if not replace:
-            raise AlreadyExists(
-                f"the complete database {database}", "load it again with --replace if you mean it"
-            )
+    present = documents.marker(database) is not None
+    if present and not replace:
+        raise AlreadyExists(
+            f"the complete database {database}", "load it again with --replace if you mean it"
+        )
+    if present or read_first:
         with in_order(executor, archive.verify, archive.manifest.members) as verified:
             list(verified)
     claim: dict[str, object] = {"_id": str(version), "load": str(uuid4())}
@@ -151,7 +154,7 @@ def metadata_of(archive: ArchiveReader, collection: str, member: Member) -> Coll
     try:
         content = json_util.loads(archive.read_file(name))
         return CollectionInfo(collection, content["options"], tuple(content["indexes"]))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadArchive(archive.source.name, f"{name} cannot be read ({error})") from error
 
 

@@ -146,8 +146,8 @@ def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
     """Restore the version's transformed archive into ``database``, else ``mediatool_{version}``.
 
     Or its dump, as ``kind`` says. It is a load, read back and compared and marked last. Of
-    ``collections`` these alone are there, and the database does not count as complete. Raises as
-    ``load`` does.
+    ``collections`` these alone are there, and the database does not count as complete. The archive
+    is read to its end before anything is written. Raises as ``load`` does.
     """
     archive = archives.reader(objects, kind, version)
     archive.check_tar()
@@ -162,6 +162,7 @@ def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
         database=_own_name(database, own),
         collections=collections,
         replace=replace,
+        read_first=True,
         progress=progress,
     )
     whole = archive.manifest.collections()
