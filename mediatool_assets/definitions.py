@@ -69,7 +69,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             raw_checks(tables, model),
             *transformed_checks(model, collections),
             mongodb_checks(collections),
-            version_checks(),
+            version_checks(tables, collections),
             check_on_time,
             check_metrics,
             check_integrity,

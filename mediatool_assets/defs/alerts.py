@@ -1,4 +1,4 @@
-"""The alert sensor: every minute, what went wrong since the last tick, posted to the channels.
+"""The alert sensor: twice a minute, what went wrong since the last tick, posted to the channels.
 
 All that it remembers (how far it has read, what it has posted and when, what waits, what is not
 well yet) is its cursor, and no object in the bucket: Dagster writes it with the tick, keeps it over
@@ -34,7 +34,7 @@ class Memory(msgspec.Struct):
 
 
 @dg.sensor(
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Posts what went wrong to the channels that are configured; it launches nothing.",
 )

@@ -31,6 +31,8 @@ DUMPED = "dumped"
 ACCOUNTED = "accounted"
 LOSSES = "losses_as_usual"
 WHOLE = "archives_whole"
+UNNAMED = "unnamed"
+SCHEMA = "schema_as_before"
 
 
 def spec(asset: dg.AssetKey, name: str, says: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
@@ -148,8 +150,9 @@ def mongodb_checks(collections: Iterable[str]) -> dg.AssetChecksDefinition:
     return check_mongodb
 
 
-def version_checks() -> dg.AssetChecksDefinition:
-    """Of the version as a whole, once it is published."""
+def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.AssetChecksDefinition:
+    """Of the version as a whole, once it is published; ``tables`` and ``collections`` are named."""
+    tables, collections = list(tables), list(collections)
 
     @dg.multi_asset_check(
         name="check_version",
@@ -158,6 +161,10 @@ def version_checks() -> dg.AssetChecksDefinition:
             spec(METADATA, ACCOUNTED, "Every row of the raw archive has its place, and one only."),
             spec(METADATA, LOSSES, "BSON lost no more values than in the last versions."),
             spec(METADATA, WHOLE, "Transformed archive and dump have their SHA-256s."),
+            spec(
+                METADATA, UNNAMED, "Tables and collections beside the model's: counted, as usual."
+            ),
+            spec(METADATA, SCHEMA, "Tables beside the model's, enums and views as they were."),
         ],
         can_subset=True,
     )
@@ -175,6 +182,17 @@ def version_checks() -> dg.AssetChecksDefinition:
                         found = checks.rows_accounted(objects, version)
                     case "losses_as_usual":
                         found = checks.losses_as_usual(objects, version)
+                    case "schema_as_before":
+                        found = checks.schema_beside(objects, version, tables)
+                    case "unnamed":
+                        found = checks.unnamed(
+                            objects,
+                            platform.documents(),
+                            version,
+                            tables=tables,
+                            collections=collections,
+                            workers=platform.settings().workers,
+                        )
                     case _:
                         workers = platform.settings().workers
                         found = checks.archives_whole(objects, version, workers)

@@ -4,8 +4,9 @@ Each check answers for every thing that it was asked about. Where the evidence c
 finding is that nothing is known, or that what should be there is damaged: never that it passed.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 
@@ -21,7 +22,13 @@ from mediatool_assets.domain.errors import (
     MediatoolError,
     NotFound,
 )
-from mediatool_assets.domain.expectations import HISTORY, LEARNT, Bounds, Finding, together
+from mediatool_assets.domain.expectations import (
+    HISTORY,
+    LEARNT,
+    Bounds,
+    Finding,
+    together,
+)
 from mediatool_assets.domain.keys import archive_prefix, mongodb_database
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.metadata import Metadata
@@ -126,6 +133,63 @@ def _schema(archive: ArchiveReader) -> schemas.Schema:
         return schemas.decode(archive.read_file("schema.json"))
     except msgspec.MsgspecError as error:
         raise BadArchive(archive.source.name, f"schema.json cannot be read ({error})") from error
+
+
+def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model names of it
+    objects: ObjectStore,
+    documents: DocumentStore,
+    version: Version,
+    *,
+    tables: Collection[str],
+    collections: Collection[str],
+    workers: int,
+) -> Finding:
+    """What is beside the ``tables`` and ``collections`` of the model, each with its own check.
+
+    The others are counted, read again and held against the last versions as those are, and their
+    documents against the transformed archive and what mongod counts.
+    """
+
+    def ask() -> Finding:
+        found = archives.reader(objects, "transformed", version).manifest.collections()
+        here = archives.reader(objects, "raw", version).manifest.tables().keys()
+        others = sorted(here - {*tables})
+        gone = sorted(_tables_before(objects, version) - here - {*tables})
+        others_made = sorted(found.keys() - {*collections})
+        findings = [
+            *_raw_counted(objects, version, others, workers).values(),
+            *_raw_as_usual(objects, version, {}, [*others, *gone]).values(),
+            *_database_as_loaded(objects, documents, version, others_made).values(),
+        ]
+        none = Finding("passed", "the model names every table and collection")
+        return replace(
+            together(findings or [none]),
+            figures={
+                "tables": len(others),
+                "collections": len(others_made),
+                "tables_gone": len(gone),
+            },
+        )
+
+    return _one("unnamed", ask)
+
+
+def _tables_before(objects: ObjectStore, version: Version) -> set[str]:
+    """The tables of the version before."""
+    history = catalog.before(objects, version, HISTORY)
+    return {*history[-1].exports.raw.rows} if history else set()
+
+
+def schema_beside(objects: ObjectStore, version: Version, tables: Collection[str]) -> Finding:
+    """What changed in the schema beside the tables that the model names: others, enums, views."""
+    return _one("schema", partial(_schema_beside, objects, version, tables))
+
+
+def _schema_beside(objects: ObjectStore, version: Version, named: Collection[str]) -> Finding:
+    archive = archives.reader(objects, "raw", version)
+    changes = _schema_changes(objects, archive, catalog.before(objects, version, HISTORY))
+    beside = [change for change in changes if change.table not in {*named}]
+    return expectations.schema_kept("beside the model's tables", beside)
 
 
 def references_as_usual(

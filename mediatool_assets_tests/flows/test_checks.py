@@ -17,7 +17,7 @@ from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import Unreachable
-from mediatool_assets.domain.expectations import Bounds
+from mediatool_assets.domain.expectations import Bounds, Finding
 from mediatool_assets.domain.keys import Kind, archive_key, metadata_key, mongodb_database
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
@@ -64,6 +64,7 @@ def earlier(
     columns: Table = ACCOUNTS,
     unresolved: Mapping[str, int] | None = None,
     losses: Mapping[str, dict[str, int]] | None = None,
+    name: str = "accounts",
 ) -> None:
     """A complete version of before, as its metadata tells of it, and its raw archive."""
     fingerprint = schemas.Schema("media_tool", (columns,)).fingerprint()
@@ -72,7 +73,7 @@ def earlier(
     exports = msgspec.structs.replace(
         made.exports,
         raw=msgspec.structs.replace(
-            made.exports.raw, rows={"accounts": of}, schema_fingerprint=fingerprint
+            made.exports.raw, rows={name: of}, schema_fingerprint=fingerprint
         ),
         transformed=msgspec.structs.replace(
             made.exports.transformed, unresolved=dict(unresolved or {}), losses=dict(losses or {})
@@ -200,6 +201,20 @@ def test_a_column_that_came(bucket_twin: DirectoryObjects) -> None:
     assert (found.outcome, found.figures["schema_changes"]) == ("warned", 1)
 
 
+@pytest.mark.parametrize(
+    ("named", "outcome"), [(["reps"], "failed"), (["accounts", "reps"], "passed")]
+)
+def test_a_table_that_the_model_does_not_name_changes(
+    bucket_twin: DirectoryObjects, named: list[str], outcome: str
+) -> None:
+    """Its lost column is told by the schema's own check, and by the table's where it is named."""
+    earlier(bucket_twin, columns=RENAMED)
+    raw_archive(bucket_twin, {ACCOUNTS: rows(100)})
+    found = checks.schema_beside(bucket_twin, VERSION, named)
+    assert found.outcome == outcome
+    assert ("column title removed" in found.reason) == (outcome == "failed")
+
+
 def test_what_changed_cannot_be_told_without_the_archive_before(
     bucket_twin: DirectoryObjects,
 ) -> None:
@@ -285,6 +300,33 @@ def test_a_document_that_is_gone_after_the_load(whole: Whole) -> None:
     assert (found["accounts"].outcome, found["repsOrphans"].outcome) == ("failed", "passed")
     assert found["accounts"].figures["documents"] == 3
     assert found["accounts"].figures["documents_now"] == 2
+
+
+def unnamed(whole: Whole, *collections: str) -> Finding:
+    """What is found where the model names these collections, and no table."""
+    stores = whole.objects, whole.documents, whole.version
+    return checks.unnamed(*stores, tables=[], collections=collections, workers=WORKERS)
+
+
+def test_what_the_model_does_not_name_is_checked_too(whole: Whole) -> None:
+    """Rows, bytes and documents of it; what has a check of its own is left to that."""
+    assert unnamed(whole).outcome == "passed"
+    with MongoClient[dict[str, object]](whole.documents.url) as client:
+        client[mongodb_database(whole.version)]["accounts"].delete_one({"_id": "1"})
+    found = unnamed(whole, "repsOrphans")
+    assert (found.outcome, "accounts: 2 documents, and 3" in found.reason) == ("failed", True)
+    assert unnamed(whole, "accounts").outcome == "passed"
+    damage(whole.objects, "raw", whole.version)
+    assert unnamed(whole, "accounts").outcome == "failed"
+
+
+def test_a_table_that_the_model_does_not_name_and_that_is_gone(whole: Whole) -> None:
+    """It is found in the metadata of the version before."""
+    before, drafts = Version.parse("20020101-000000"), table("drafts", id="text")
+    earlier(whole.objects, before, columns=drafts, name="drafts")
+    found = unnamed(whole)
+    assert (found.outcome, found.figures["tables_gone"]) == ("failed", 1)
+    assert "drafts: is empty, and had 100 rows" in found.reason
 
 
 def test_a_database_without_its_marker(whole: Whole) -> None:
