@@ -1,9 +1,11 @@
 """Parts of pages: figures, charts and tables, whatever names they are given."""
 
+import re
+
 import pytest
 
 from mediatool_assets.flows.page.charts import bars, lines
-from mediatool_assets.flows.page.figures import number
+from mediatool_assets.flows.page.figures import number, sizes
 from mediatool_assets.flows.page.figures import size as as_text
 from mediatool_assets.flows.page.tables import Number, table
 
@@ -56,3 +58,10 @@ def test_tables_sort_by_what_a_number_is() -> None:
     assert "data-value='-1e+308'>–" in made
     assert "<b id" not in made
     assert table(("Name",), []) == ""
+
+
+@pytest.mark.parametrize("values", [[2_400_000, 2_400_900], [205_000_000, 205_300_000], [7, 7]])
+def test_an_axis_tells_close_sizes_apart(values: list[int]) -> None:
+    """As many decimals as it takes, and never less than one."""
+    ticks = re.findall(r">([^<>]* k?M?B)</text>", lines("t", ["a", "b"], values, sizes(values)))
+    assert len({*ticks}) == len(ticks) >= 1

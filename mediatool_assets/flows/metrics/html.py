@@ -8,7 +8,7 @@ from mediatool_assets.flows.compare import wording as compared
 from mediatool_assets.flows.metrics import wording
 from mediatool_assets.flows.page.charts import bars, legend, lines
 from mediatool_assets.flows.page.document import cards, heading, page, paragraph, section
-from mediatool_assets.flows.page.figures import number, size
+from mediatool_assets.flows.page.figures import number, sizes
 from mediatool_assets.flows.page.tables import Cell, Verdict, octets, share, table, whole
 
 _ROWS = ("Table", "Before", "Now", "Change", "Change %", "Added", "Removed", "Changed", "Growth")
@@ -24,7 +24,7 @@ def _parts(report: DailyMetrics) -> Iterator[str]:
     yield heading(wording.title(report), report.verdict, wording.headline(report))
     if report.previous:
         yield f"<p>{wording.changed(report.previous)}</p>"
-    yield "".join(paragraph(f"{note}.") for note in report.notes)
+    yield "".join(paragraph(f"{note[0].upper()}{note[1:]}.") for note in report.notes)
     yield cards(_cards(report))
     judged = wording.by_gravity(report.thresholds)
     wrong = [one for one in judged if one.outcome != "passed"]
@@ -60,9 +60,9 @@ def _history(report: DailyMetrics) -> Iterator[str]:
     rows = [point.total_records for point in report.history]
     yield lines("Rows", names, rows, number)
     data = [point.data_size_bytes for point in report.history]
-    yield lines("Data (JSON, uncompressed)", names, data, size)
+    yield lines("Data (JSON, uncompressed)", names, data, sizes(data))
     packed = [point.archive_size_bytes for point in report.history]
-    yield lines("Raw archive (compressed)", names, packed, size)
+    yield lines("Raw archive (compressed)", names, packed, sizes(packed))
 
 
 def _changes_chart(against: Against) -> str:

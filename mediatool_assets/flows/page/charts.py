@@ -12,13 +12,16 @@ if TYPE_CHECKING:
 
 _CHARTED = 15  # bars of a chart; more are told in the tables below
 _WIDTH = 9.6  # inches, of 72 points each
-_LONGEST_NAME = 38  # characters
+_LONGEST_NAME = 40  # characters
 
 _COLOURS = {
     "text": "#010101", "line": "#020202", "added": "#030303", "removed": "#040404",
     "changed": "#050505",
 }  # fmt: skip
 """What matplotlib draws with, and the page's colour that each stands for."""
+
+Show = Callable[[int], str]
+"""A value of a chart as text, exact enough to tell two that are close."""
 
 KINDS = ("added", "removed", "changed")
 
@@ -44,7 +47,7 @@ def bars(rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
     if not shown:
         return ""
     drawing = _Drawing(0.32 * len(shown) + 0.2)
-    axes = drawing.axes((0.29, 0.0, 0.63, 1.0))
+    axes = drawing.axes((0.37, 0.0, 0.55, 1.0))
     longest = sum(shown[0][1].values())
     for place, (name, counts) in enumerate(shown):
         end = 0.0
@@ -64,9 +67,7 @@ def bars(rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
     return drawing.svg() + (f"<p class='dim'>and {more:,} more</p>" if more else "")
 
 
-def lines(
-    title: str, names: Sequence[str], values: Sequence[int], show: Callable[[int], str]
-) -> str:
+def lines(title: str, names: Sequence[str], values: Sequence[int], show: Show) -> str:
     """One figure over versions from left to right; nothing of fewer than two."""
     if len(values) < 2:
         return ""
@@ -115,7 +116,7 @@ class _Drawing:
             x, y, text, ha=align, va="center", color=_COLOURS["text"], parse_math=False, fontsize=10
         )
 
-    def frame(self, axes: "Axes", names: Sequence[str], show: Callable[[int], str]) -> None:
+    def frame(self, axes: "Axes", names: Sequence[str], show: Show) -> None:
         """Grid lines with what they stand for, and the first, middle and last name below."""
         axes.set_frame_on(False)
         axes.grid(axis="y", color=_COLOURS["line"], linewidth=0.8)

@@ -1,5 +1,8 @@
 """Figures as people read them: numbers, sizes and shares."""
 
+from collections.abc import Callable, Sequence
+from math import floor, log10
+
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -10,7 +13,7 @@ def number(value: int | None, *, sign: bool = False) -> str:
     return f"{value:+,}" if sign and value else f"{value:,}"
 
 
-def size(value: int | None, *, sign: bool = False) -> str:
+def size(value: int | None, *, sign: bool = False, digits: int = 1) -> str:
     """Bytes in units of a thousand: ``1.3 MB``."""
     if value is None:
         return "–"
@@ -18,7 +21,15 @@ def size(value: int | None, *, sign: bool = False) -> str:
     if abs(value) < 1000:
         return f"{value:{plus}} B"
     power = min(4, (len(str(abs(value))) - 1) // 3)
-    return f"{value / 1000**power:{plus},.1f} {_UNITS[power]}"
+    return f"{value / 1000**power:{plus},.{digits}f} {_UNITS[power]}"
+
+
+def sizes(values: Sequence[int]) -> Callable[[int], str]:
+    """How to write sizes that are to be told apart: with as many decimals as that takes."""
+    spread = max(values, default=0) - min(values, default=0)
+    power = min(4, (len(str(max(values, default=0))) - 1) // 3)
+    digits = max(1, 1 - floor(log10(spread / 1000**power))) if spread else 1
+    return lambda value: size(value, digits=digits)
 
 
 def percent(value: float | None) -> str:
