@@ -8,6 +8,7 @@ import pytest
 from moto import mock_aws
 
 from mediatool_assets.domain.bucket.aspects import ASPECTS
+from mediatool_assets.domain.bucket.changes import Change
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
 from mediatool_assets.domain.bucket.trails import recorded
 from mediatool_assets.domain.errors import BadSettings, Refused
@@ -175,7 +176,8 @@ def test_costs_reckon_with_the_rules_that_are_active(bucket: S3Bucket) -> None:
     before = active(PLAIN, bucket)
     assert (before.source, before.read.rules) == ("declaration", LIFECYCLE)
     assert "`mediatool bucket apply`" in before.reason
-    apply(PLAIN, bucket, (), [].append)
+    shown: list[Change] = []
+    apply(PLAIN, bucket, (), shown.append)
     after = active(PLAIN, bucket)
     assert (after.source, after.read.rules, after.versioned) == ("bucket", LIFECYCLE, True)
     assert after.read.not_understood == ()
@@ -185,7 +187,7 @@ def test_every_class_is_listed_as_it_is(bucket: S3Bucket) -> None:
     """Storage classes come from the listing, not from the rules."""
     client = boto3.client("s3")
     for name in ("STANDARD", "STANDARD_IA", "GLACIER", "GLACIER_IR", "DEEP_ARCHIVE"):
-        client.put_object(Bucket=NAME, Key=name, Body=b"1", StorageClass=name)  # type: ignore[arg-type]  # each is one
+        client.put_object(Bucket=NAME, Key=name, Body=b"1", StorageClass=name)
     listed = S3Inventory(S3Objects(NAME)).items()
     assert all(item.key == item.storage_class for item in listed)
 

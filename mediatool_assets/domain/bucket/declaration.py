@@ -65,11 +65,28 @@ LIFECYCLE = (
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotExport:
+    """What an export of RDS snapshots needs: the instance, the role that writes, and the key."""
+
+    instance: str
+    role_arn: str
+    key_id: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SnapshotExport | None":
+        """None where the settings do not name all three."""
+        parts = (settings.rds_instance, settings.rds_export_role_arn, settings.rds_kms_key_id)
+        instance, role, key = parts
+        return None if instance is None or role is None or key is None else cls(instance, role, key)
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """Everything that the bucket must be.
 
     ``kms_key_id`` None asks for SSE-S3; ``lock_days`` None for no Object Lock, else it is the
     default retention in GOVERNANCE mode; ``log_bucket`` None leaves access logging to its owner.
+    ``rds`` and ``alert_topic_arn`` are what else the pipeline's role has to do with.
     """
 
     bucket: str
@@ -77,6 +94,8 @@ class Declaration:
     lock_days: int | None = None
     log_bucket: str | None = None
     lifecycle: tuple[Rule, ...] = LIFECYCLE
+    rds: SnapshotExport | None = None
+    alert_topic_arn: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "Declaration":
@@ -86,6 +105,8 @@ class Declaration:
             kms_key_id=settings.s3_kms_key_id,
             lock_days=settings.s3_object_lock_days,
             log_bucket=settings.s3_log_bucket,
+            rds=SnapshotExport.of(settings),
+            alert_topic_arn=settings.alert_sns_topic_arn,
         )
 
     @property

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mediatool_assets.domain.bucket.declaration import Declaration
+from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExport
 from mediatool_assets.domain.bucket.lifecycle import Document
 
 VERSION = "2012-10-17"  # of the policy language
@@ -82,7 +82,8 @@ def statements(policy: Document | None) -> list[dict[str, Any]]:
 def pipeline_role(declared: Declaration) -> dict[str, Any]:
     """What makes versions: lists, reads and writes; it deletes nothing and changes no setting.
 
-    It looks at the bucket's settings and trails too, and lists what is billed, every day.
+    It looks at the bucket's settings and trails too, and lists what is billed, every day. Where
+    the settings name them it exports snapshots of the RDS instance and publishes to the topic.
     """
     objects = [f"{declared.arn}/{prefix}/*" for prefix in (*DATA, LOGS)]
     return _policy(
@@ -104,7 +105,10 @@ def pipeline_role(declared: Declaration) -> dict[str, Any]:
             objects,
         ),
         _allow("TagTestVersions", "s3:PutObjectTagging", objects),
-        *_key(declared, "kms:Decrypt", "kms:GenerateDataKey"),
+        _allow("AskForCopiesOutOfColdStorage", "s3:RestoreObject", objects),
+        *_snapshots(declared.rds),
+        *([_allow("Alert", "sns:Publish", topic)] if (topic := declared.alert_topic_arn) else []),
+        *_key(declared.kms_key_id, "kms:Decrypt", "kms:GenerateDataKey"),
     )
 
 
@@ -114,7 +118,7 @@ def read_only_role(declared: Declaration) -> dict[str, Any]:
     return _policy(
         _allow("ListTheBucket", "s3:ListBucket", declared.arn),
         _allow("ReadObjects", "s3:GetObject", objects),
-        *_key(declared, "kms:Decrypt"),
+        *_key(declared.kms_key_id, "kms:Decrypt"),
     )
 
 
@@ -183,9 +187,29 @@ def _allow(sid: str, action: str | Sequence[str], resource: str | Sequence[str])
     return {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resource}
 
 
-def _key(declared: Declaration, *actions: str) -> tuple[dict[str, Any], ...]:
+def _snapshots(rds: SnapshotExport | None) -> tuple[dict[str, Any], ...]:
+    """The rights to take a snapshot of one instance and to have AWS export it."""
+    if rds is None:
+        return ()
+    anywhere = "arn:aws:rds:*:*"
+    passing = _allow("PassTheExportRole", "iam:PassRole", rds.role_arn)
+    passed = {"StringEquals": {"iam:PassedToService": "export.rds.amazonaws.com"}}
+    (key,) = _key(rds.key_id, "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey")
+    return (
+        _allow(
+            "TakeSnapshots",
+            ["rds:CreateDBSnapshot", "rds:DescribeDBSnapshots"],
+            [f"{anywhere}:db:{rds.instance}", f"{anywhere}:snapshot:*"],
+        ),
+        # neither action can be held to a resource
+        _allow("ExportSnapshots", ["rds:DescribeExportTasks", "rds:StartExportTask"], "*"),
+        {**passing, "Condition": passed},
+        {**key, "Sid": "UseTheKeyOfExports"},
+    )
+
+
+def _key(key: str | None, *actions: str) -> tuple[dict[str, Any], ...]:
     """The rights on the KMS key; none with SSE-S3. An alias is named by a condition."""
-    key = declared.kms_key_id
     if key is None:
         return ()
     name = key.rpartition(":")[2]

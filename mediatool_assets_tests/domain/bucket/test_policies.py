@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.bucket.declaration import Declaration
+from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExport
 from mediatool_assets.domain.bucket.policies import (
     bucket_policy,
     bucket_statements,
@@ -23,6 +23,7 @@ ACTIONS = {
         "s3:AbortMultipartUpload",
         "s3:PutObject",
         "s3:PutObjectTagging",
+        "s3:RestoreObject",
         # the daily look at what is billed, and at the settings
         "s3:ListBucketMultipartUploads",
         "s3:ListBucketVersions",
@@ -104,6 +105,29 @@ def test_the_key(key: str, resource: str) -> None:
         assert statement["Action"] == actions
         named = statement.get("Condition", {}).get("ForAnyValue:StringEquals")
         assert named == ({"kms:ResourceAliases": "alias/backups"} if "alias" in key else None)
+
+
+def test_the_pipeline_exports_snapshots_where_it_is_to() -> None:
+    """One instance, one role to pass and to one service, one key, one topic; else none of it."""
+    role, topic = "arn:aws:iam::1:role/export", "arn:aws:sns:eu-west-1:1:alerts"
+    rds = SnapshotExport("media", role, "12-ab")
+    made = documents(Declaration("b", rds=rds, alert_topic_arn=topic))["pipeline-role"]
+    plain = documents(PLAIN)["pipeline-role"]["Statement"]
+    more = {each["Sid"]: each for each in made["Statement"] if each not in plain}
+    assert set(more) == {
+        "TakeSnapshots", "ExportSnapshots", "PassTheExportRole", "UseTheKeyOfExports", "Alert"
+    }  # fmt: skip
+    assert more["TakeSnapshots"]["Resource"] == ["arn:aws:rds:*:*:db:media",
+                                                 "arn:aws:rds:*:*:snapshot:*"]  # fmt: skip
+    assert (more["PassTheExportRole"]["Action"], more["PassTheExportRole"]["Resource"]) == (
+        "iam:PassRole",
+        role,
+    )
+    assert more["PassTheExportRole"]["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "export.rds.amazonaws.com"}
+    }
+    assert more["UseTheKeyOfExports"]["Resource"] == "arn:aws:kms:*:*:key/12-ab"
+    assert (more["Alert"]["Action"], more["Alert"]["Resource"]) == ("sns:Publish", topic)
 
 
 def test_statements_of_others_stay() -> None:
