@@ -32,8 +32,9 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def plain_type(self) -> str:
-        """The type without domains and modifiers, as models name it: ``numeric``, ``uuid[]``."""
-        return self.base if self.element is None else f"{self.element}[]"
+        """The type without domains, modifiers and schema, as models name it: ``uuid[]``."""
+        name = (self.element or self.base).rpartition(".")[2]
+        return name if self.element is None else f"{name}[]"
 
 
 class ForeignKey(msgspec.Struct, frozen=True, omit_defaults=True):

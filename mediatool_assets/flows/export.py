@@ -158,6 +158,11 @@ class _Export:
         known = {table.name for table in schema.tables}
         if (origin := self._snapshot.facts.get("structure_from")) is not None:
             yield f"an RDS snapshot export has no DDL and no sequences: those are of {origin}"
+        if large := self._snapshot.facts.get("large_objects"):
+            yield (
+                f"the database has {large} large objects, which belong to no table: they are not "
+                "carried, only the oids that columns have of them"
+            )
         for name in sorted(self._reasons.keys() - known):
             yield f"{name} is excluded, and the source has no such table"
         for name in schema.foreign_tables:

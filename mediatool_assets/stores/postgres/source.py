@@ -105,12 +105,14 @@ class PostgresSnapshot:
     @property
     def facts(self) -> dict[str, str | int | None]:
         """The source, in the words of the metadata file."""
+        [(large,)] = self.connection.execute("SELECT count(*) FROM pg_largeobject_metadata")
         return {
             "type": "postgres",
             "instance": self.source.instance or instance(self.source.url),
             "snapshot_id": self.name,
             "server_version": self.connection.info.parameter_status("server_version"),
             "schema": self.source.schema,
+            **({"large_objects": large} if large else {}),
         }
 
     @property

@@ -1,0 +1,115 @@
+"""What PostgreSQL allows beside ordinary tables: carried, or left out and said so."""
+
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.export import export
+from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.twins import DirectoryObjects
+
+VERSION = Version(datetime(2007, 1, 1, tzinfo=UTC))
+
+
+def exported(url: str, schema: str, pool: Executor, folder: Path) -> tuple[Manifest, Schema]:
+    """The raw archive's manifest, and its schema."""
+    objects = DirectoryObjects(folder / "bucket")
+    export(PostgresSource(Url(url), schema), objects, pool, VERSION, folder)
+    reader = archives.reader(objects, "raw", VERSION)
+    return reader.manifest, schemas.decode(reader.read_file("schema.json"))
+
+
+def run(url: str, script: str) -> None:
+    """Execute a script on the source."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(script.encode())
+
+
+def test_what_is_no_table_of_its_own_is_left_out_and_recorded(
+    postgres_database: str, pool: Executor, tmp_path: Path
+) -> None:
+    """Views and foreign tables by name, large objects by number."""
+    run(
+        postgres_database,
+        """
+        CREATE SCHEMA a;
+        CREATE TABLE a.t (id integer PRIMARY KEY, photo oid);
+        INSERT INTO a.t VALUES (1, lo_from_bytea(0, 'x')), (2, lo_from_bytea(0, 'y'));
+        CREATE VIEW a.v AS SELECT id FROM a.t;
+        CREATE MATERIALIZED VIEW a.m AS SELECT id FROM a.t;
+        CREATE FOREIGN DATA WRAPPER nowhere;
+        CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+        CREATE FOREIGN TABLE a.f (id integer) SERVER elsewhere;
+        """,
+    )
+    manifest, schema = exported(postgres_database, "a", pool, tmp_path)
+    assert list(manifest.tables()) == ["t"]
+    assert (schema.views, schema.foreign_tables) == (("m", "v"), ("f",))
+    assert manifest.source["large_objects"] == 2
+    assert manifest.warnings == (
+        "the database has 2 large objects, which belong to no table: they are not carried, "
+        "only the oids that columns have of them",
+        "f is a foreign table: its rows are on another server and not exported",
+    )
+
+
+def test_two_thousand_empty_tables(postgres_database: str, pool: Executor, tmp_path: Path) -> None:
+    """Each has its member, under its name."""
+    run(postgres_database, "CREATE SCHEMA a")
+    for first in range(0, 2000, 200):
+        made = (f"CREATE TABLE a.t{n:04} (id integer)" for n in range(first, first + 200))
+        run(postgres_database, ";".join(made))
+    manifest, _ = exported(postgres_database, "a", pool, tmp_path)
+    assert list(manifest.tables()) == [f"t{n:04}" for n in range(2000)]
+    assert manifest.rows == 0
+
+
+def test_several_schemas_are_kept_apart(
+    postgres_database: str, pool: Executor, tmp_path: Path
+) -> None:
+    """Everything has its schema's name before its own; one schema alone is called as ever."""
+    run(
+        postgres_database,
+        """
+        CREATE SCHEMA a; CREATE SCHEMA b;
+        CREATE TABLE a.t (id serial PRIMARY KEY); CREATE TABLE b.t (id integer REFERENCES a.t);
+        CREATE TYPE b.e AS ENUM ('x'); CREATE VIEW b.v AS SELECT 1;
+        INSERT INTO a.t VALUES (1), (2); INSERT INTO b.t VALUES (1);
+        """,
+    )
+    manifest, schema = exported(postgres_database, "a,b", pool, tmp_path)
+    assert {n: m.rows for n, m in manifest.tables().items()} == {"a.t": 2, "b.t": 1}
+    assert [m.name for m in manifest.members][:2] == ["a.t.ndjson", "b.t.ndjson"]
+    assert manifest.source["schema"] == schema.name == "a,b"
+    assert [key.table for key in schema.table("b.t").foreign_keys] == ["a.t"]
+    assert [s.name for s in schema.sequences] == ["a.t_id_seq"]
+    assert ([e.name for e in schema.enums], schema.views) == (["b.e"], ("b.v",))
+    (tmp_path / "alone").mkdir()
+    alone, _ = exported(postgres_database, "b", pool, tmp_path / "alone")
+    assert list(alone.tables()) == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("schemas_", "problem"),
+    [("a,c", "there is no schema c"), ("a,a.b", "would be called a.b.t together")],
+)
+def test_schemas_that_cannot_go_together_are_refused(
+    postgres_database: str, pool: Executor, tmp_path: Path, schemas_: str, problem: str
+) -> None:
+    """One that is not there, and two tables that would have one name."""
+    run(
+        postgres_database,
+        'CREATE SCHEMA a; CREATE SCHEMA "a.b"; CREATE TABLE a."b.t" (); CREATE TABLE "a.b".t ()',
+    )
+    with pytest.raises(BadSource, match=problem):
+        exported(postgres_database, schemas_, pool, tmp_path)
