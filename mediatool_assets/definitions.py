@@ -44,23 +44,26 @@ def definitions(settings: Settings) -> dg.Definitions:
     tables = [table for table in model.tables if table not in settings.exclude_tables]
     collections = collections_of(model, settings.exclude_tables)
     platform, restoration = Platform(), postgres_layer(tables)
+    at_times = (
+        (restoration, settings.restores_daily),
+        (sanitize_version, settings.masking_key is not None),
+    )
     new_version = new_version_sensor(settings.new_version_job)
     return dg.Definitions(
         assets=[
             *source_tables(tables),
             rds_snapshot_export,
-            *with_freshness(
+            *with_freshness(  # what the daily job makes
                 raw_layer(tables),
                 transformed_layer(model, collections),
                 mongodb_layer(list(collections)),
                 dump_layer(list(collections)),
                 publication(restored=tables if settings.restores_daily else ()),
-                *([restoration] if settings.restores_daily else []),
                 report_metrics,
                 report_integrity,
+                *(made for made, is_daily in at_times if is_daily),
             ),
-            *([] if settings.restores_daily else [restoration]),  # made when asked for, never due
-            sanitize_version,
+            *(made for made, is_daily in at_times if not is_daily),  # never due
             staging,
             *ASSETS,
             *bucket.ASSETS,
