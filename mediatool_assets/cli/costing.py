@@ -94,6 +94,9 @@ def _print(found: "Costs") -> None:
     from mediatool_assets.flows.costs.rendering import headline, money, small_print
 
     typer.echo(f"{headline(found)}\n{small_print(found)}\n")
+    if not found.holdings:
+        typer.echo(f"bucket {found.bucket} is empty")
+        return
     print_table(
         ("PREFIX", "CLASS", "WHAT", "OBJECTS", "SIZE", "$ A MONTH"),
         [

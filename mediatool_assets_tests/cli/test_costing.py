@@ -95,6 +95,7 @@ def test_a_real_bucket(
     for name, value in stack.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
+    assert mediatool("costs").out.endswith(f"bucket {objects.bucket} is empty\n")
     objects.put("postgres-exports/raw/2026-06-30/x", bytes(1 << 20))
     result = mediatool("costs", "--json")
     assert (result.code, result.err) == (0, "")
