@@ -14,7 +14,7 @@ class OldestDayFirst(QueuedRunCoordinator):
 
     A day is compared with the day before it, which therefore has to be there first, in whatever
     order the days were chosen. ``dagster.yaml`` lets one run of a backfill work at a time. A run
-    that is tried again keeps its place.
+    that is tried again keeps its priority, and may find that the next day began meanwhile.
     """
 
     def submit_run(self, context: SubmitRunContext) -> DagsterRun:

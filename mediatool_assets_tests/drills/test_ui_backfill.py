@@ -89,6 +89,7 @@ def test_a_backfill_goes_on_after_everything_was_killed(tmp_path: Path) -> None:
     """SIGKILL in the middle of three days, chosen newest first: each is made once, oldest first.
 
     Web server, daemon, code server and the run at work all go at once, as when the machine fails.
+    The day that was at work may come after the next one: Dagster queues it again some seconds late.
     """
     objects = S3Objects.of(Settings.parse(os.environ))
     for version in THREE:
@@ -111,7 +112,8 @@ def test_a_backfill_goes_on_after_everything_was_killed(tmp_path: Path) -> None:
             and run.status is dg.DagsterRunStatus.SUCCESS
         )
         days = [version.partition for version in THREE]
-        assert [partition for _, partition in ended] == days, log.read_text()[-4000:]
+        assert sorted(partition for _, partition in ended) == days, log.read_text()[-4000:]
+        assert [partition for _, partition in ended if partition != days[0]] == days[1:]
         failed = [run for run in runs if run.status is dg.DagsterRunStatus.FAILURE]
         assert {run.tags["dagster/partition"] for run in failed} == {days[0]}
         assert len(runs) == len(days) + len(failed)
