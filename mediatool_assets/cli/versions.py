@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     )
     from mediatool_assets.domain.registry import Entry
     from mediatool_assets.domain.verdict import Verdict
+    from mediatool_assets.flows.listing import Listed
     from mediatool_assets.stores.s3 import S3Objects
+
+_NEWEST = 30  # versions that a list shows: each costs three requests
 
 VersionArgument = Annotated[
     str, typer.Argument(metavar="VERSION", help="A version, as `mediatool latest` prints it.")
@@ -45,6 +48,10 @@ def versions(
     purpose: Annotated[
         Literal["daily_backup", "testing"] | None, typer.Option(help="Only those made for this.")
     ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="The newest N only; else 30, with --json all."),
+    ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="First make the registry anew from the metadata.")
     ] = False,
@@ -52,12 +59,14 @@ def versions(
 ) -> None:
     """List the complete versions, oldest first, from the registry.
 
-    MARKS says which are pinned, and which one is promoted.
+    ROWS are those of the source, SIZE is that of the three archives, VERDICT the last that was
+    found by `mediatool verify`. MARKS says which are pinned, and which one is promoted.
 
     Examples:
 
         mediatool versions
         mediatool versions --from 2026-11-01 --to 2026-11-30 --purpose testing
+        mediatool versions --limit 365
         mediatool versions --rebuild
         mediatool versions --json
     """
@@ -77,16 +86,17 @@ def versions(
         and (end is None or Version.parse(entry.version).day <= end)
         and purpose in (None, entry.purpose)
     ]
+    from mediatool_assets.flows.listing import listed
+
+    shown = found if json and limit is None else found[-(limit or _NEWEST) :]
+    with working("reading what there is of each"):
+        known = listed(objects, shown)
     if json:
-        print_json(found)
-    elif found:
-        print_table(
-            ("VERSION", "DATABASE", "COMPLETE", "PURPOSE", "MARKS", "NOTES"),
-            [
-                (e.version, e.database_name, e.created_at, e.purpose, _marks(e), e.notes)
-                for e in found
-            ],
-        )
+        print_json(known)
+    elif known:
+        _print_versions(known)
+        if older := len(found) - len(known):
+            note(f"{older} older not shown; `mediatool versions --limit {len(found)}` shows all")
     else:
         note("no version; `mediatool export` makes one")
 
@@ -178,6 +188,25 @@ def fetch(
         print_json({"path": str(path.absolute()), "bytes": path.stat().st_size})
     else:
         typer.echo(path)
+
+
+def _print_versions(known: "list[Listed]") -> None:
+    print_table(
+        ("VERSION", "DATABASE", "PURPOSE", "ROWS", "SIZE", "VERDICT", "MARKS", "NOTES"),
+        [
+            (
+                each.version,
+                each.database_name,
+                each.purpose,
+                "unknown" if each.rows is None else f"{each.rows:,}",
+                "unknown" if each.size_bytes is None else megabytes(each.size_bytes),
+                f"{each.verdict} {each.verified[:10]}" if each.verified else "never verified",
+                _marks(each),
+                each.notes,
+            )
+            for each in known
+        ],
+    )
 
 
 def _objects() -> "S3Objects":

@@ -32,9 +32,11 @@ from mediatool_assets.domain.metadata import (
     instant,
 )
 from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
+from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.complete import sha256_of
+from mediatool_assets.flows.verify import keep
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 
@@ -143,6 +145,43 @@ def test_versions_loses_no_text_in_a_pipe(mediatool: Run, filled: S3Objects) -> 
     """Where no terminal sets a width, no column is cut."""
     assert f"mediatool_{NEW}" in mediatool("versions").out
     assert "Testing new schema design" in mediatool("versions").out
+
+
+def test_versions_tells_rows_size_and_verdict(mediatool: Run, filled: S3Objects) -> None:
+    """Of each version; one that was never verified says so, and so does unreadable metadata."""
+    checks = (Check("raw", "x", "passed"),)
+    verdict = Verdict(OLD, "2025-06-30T04:00:00+00:00", 1.0, "passed", checks)
+    keep(filled, verdict)
+    metadata = catalog.read(filled, Version.parse(OLD))
+    exports = metadata.exports
+    size = exports.raw.size_bytes + exports.transformed.size_bytes + exports.dump.size_bytes
+    first, second = json.loads(mediatool("versions", "--json").out)
+    assert (first["rows"], first["size_bytes"], first["verdict"]) == (2, size, "passed")
+    assert (second["verdict"], second["verified"]) == (None, None)
+    lines = mediatool("versions").out.splitlines()
+    assert lines[0].split() == [
+        "VERSION",
+        "DATABASE",
+        "PURPOSE",
+        "ROWS",
+        "SIZE",
+        "VERDICT",
+        "MARKS",
+        "NOTES",
+    ]
+    assert " 2 " in lines[1]
+    assert "passed 2025-06-30" in lines[1]
+    assert "never verified" in lines[2]
+    key = metadata_key(Version.parse(NEW))
+    filled.put(key, b"{}", replacing=filled.get(key)[1])
+    assert "unknown" in mediatool("versions").out.splitlines()[2]
+
+
+def test_versions_shows_the_newest(mediatool: Run, filled: S3Objects) -> None:
+    """The limit counts from the newest one."""
+    out = mediatool("versions", "--limit", "1", "--json").out
+    assert [entry["version"] for entry in json.loads(out)] == [NEW]
+    assert OLD not in mediatool("versions", "--limit", "1").out
 
 
 def test_show_tells_rows_documents_and_warnings(mediatool: Run, filled: S3Objects) -> None:

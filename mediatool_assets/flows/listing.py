@@ -1,0 +1,54 @@
+"""Versions as a list tells of them: the registry's entries, and what is worth knowing besides."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import msgspec
+
+from mediatool_assets.domain.errors import DamagedInput, NotFound
+from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.verify import last_verdict
+
+_AT_ONCE = 16  # requests: three a version, which take 50 ms or so each
+
+
+class Listed(Entry, frozen=True, omit_defaults=False):
+    """An entry, with the rows of its raw archive and the bytes of its three archives.
+
+    None where the metadata file cannot be read. ``verified`` is the last verdict and its time, None
+    where there was none.
+    """
+
+    rows: int | None = None
+    size_bytes: int | None = None
+    verdict: str | None = None
+    verified: str | None = None
+
+
+def listed(objects: ObjectStore, entries: Sequence[Entry]) -> list[Listed]:
+    """What is known of these entries, in their order: three small requests each, some at once."""
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="listing") as threads:
+        return list(threads.map(partial(_listed, objects), entries))
+
+
+def _listed(objects: ObjectStore, entry: Entry) -> Listed:
+    version = Version.parse(entry.version)
+    rows = size = None
+    try:
+        exports = catalog.read(objects, version).exports
+        archives = (exports.raw, exports.transformed, exports.dump)
+        rows, size = exports.raw.record_count, sum(archive.size_bytes for archive in archives)
+    except (DamagedInput, NotFound):
+        pass  # told as unknown: a list has to name every version, and `show` says what is wrong
+    verdict = last_verdict(objects, version)
+    return Listed(
+        **msgspec.structs.asdict(entry),
+        rows=rows,
+        size_bytes=size,
+        verdict=verdict.verdict if verdict else None,
+        verified=verdict.at if verdict else None,
+    )

@@ -1,0 +1,199 @@
+"""Restores to servers that are not as they should be: full, older, or in use."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mediatool_assets.domain import keys
+from mediatool_assets.domain.errors import CheckFailed, Misuse
+from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.stores.local import postgres_server
+from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.twins import DirectoryObjects
+
+OLD = "pginstall"  # PostgreSQL 16
+NEW = "pginstall18"
+VERSION = Version(datetime(2003, 1, 1, tzinfo=UTC))
+OWN = keys.postgres_database(VERSION)
+ROOM = 30 << 20  # bytes beside an empty cluster
+
+THINGS = """
+CREATE SCHEMA media_tool; SET search_path TO media_tool;
+CREATE TABLE things (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text NOT NULL);
+CREATE INDEX things_by_note ON things (left(note, 8));
+INSERT INTO things (note) SELECT repeat(md5(n::text), 4) FROM generate_series(1, {rows}) n;
+"""
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that another user may walk into: PostgreSQL does not run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="mediatool-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def server(place: Path, install: str, limit: Sequence[str] = ()) -> Iterator[Url]:
+    """A PostgreSQL of its own, its data in ``place/data``; ``limit`` is what runs it."""
+    programs = postgres_server.binaries().parents[1] / install / "bin"
+    user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+    data, wal = place / "data", place / "wal"
+    if user is not None:
+        for folder in (place, data):
+            folder.mkdir(exist_ok=True)
+            os.chown(folder, user, user)
+    initdb = [str(programs / "initdb"), "-D", str(data), "--waldir", str(wal), "-U", "postgres"]
+    environment = {"PATH": os.defpath, "LC_ALL": "C"}
+    subprocess.run(
+        [*initdb, "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True,
+        capture_output=True,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+        env=environment,
+        cwd=place,
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": "",
+        "fsync": "off",
+        "wal_level": "minimal",
+        "max_wal_senders": 0,
+    }
+    words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    process = subprocess.Popen(
+        [*limit, programs / "postgres", "-D", data, *words],
+        stderr=subprocess.DEVNULL,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+        env=environment,
+        cwd=place,
+    )
+    try:
+        url = Url(f"postgresql://postgres@127.0.0.1:{port}/postgres")
+        _wait_for(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(url: Url, process: subprocess.Popen[bytes]) -> None:
+    while True:
+        assert process.poll() is None, "the server did not start"
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return
+
+
+def made(url: Url, rows: int) -> Url:
+    """A source on a server, with so many rows of 128 bytes."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE source")
+    source = Url(url.rpartition("/")[0] + "/source")
+    with psycopg.connect(source, autocommit=True) as connection:
+        connection.execute(THINGS.format(rows=rows).encode())
+    return source
+
+
+def exported(source: Url, pool: Executor, scratch: Path) -> DirectoryObjects:
+    """A bucket with a raw archive of the source."""
+    objects = DirectoryObjects(scratch / "bucket")
+    export(PostgresSource(source, "media_tool"), objects, pool, VERSION, scratch)
+    return objects
+
+
+def databases(url: Url) -> set[str]:
+    """Every database of a server but those that it comes with."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT datname FROM pg_database").fetchall()
+    return {name for (name,) in found} - {"postgres", "template0", "template1"}
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Sequence[str]]:
+    """A disk of little room under ``place/data``; who may not mount gets files of little room."""
+    (place / "data").mkdir()
+    size = f"size={(48 << 20) + ROOM}"
+    command = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(place / "data")]
+    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    if not mounted:
+        yield ("prlimit", f"--fsize={ROOM}")
+        return
+    try:
+        yield ()
+    finally:
+        subprocess.run(["umount", str(place / "data")], check=True)
+
+
+def test_a_full_disk_leaves_nothing_and_the_server_alive(
+    place: Path, postgres_database: Url, pool: Executor, tmp_path: Path
+) -> None:
+    """The restore fails with the server's own words and what to do; room is free again."""
+    server_of_source = Url(postgres_database)
+    with psycopg.connect(server_of_source, autocommit=True) as connection:
+        connection.execute(THINGS.format(rows=400_000).encode())
+    objects = exported(server_of_source, pool, tmp_path)
+    with small_disk(place) as limit, server(place, NEW, limit) as url:
+        target = PostgresTarget(url)
+        with pytest.raises(CheckFailed, match=r"things: could not .* (No space left|too large)"):
+            restore_postgres(objects, target, pool, VERSION)
+        assert databases(url) == set()
+        small = tmp_path / "small"
+        small.mkdir()
+        with psycopg.connect(server_of_source, autocommit=True) as connection:
+            connection.execute("DELETE FROM media_tool.things WHERE id > 100")
+        again = exported(server_of_source, pool, small)
+        assert restore_postgres(again, target, pool, VERSION).rows == {"things": 100}
+
+
+def test_an_older_server_is_refused_and_a_newer_one_is_not(
+    place: Path, postgres_database: Url, settings: Settings, pool: Executor, tmp_path: Path
+) -> None:
+    """PostgreSQL 18 to 16: refused before anything is made; 16 to 16 and to 18: restored."""
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute(THINGS.format(rows=100).encode())
+    newer, older = tmp_path / "newer", tmp_path / "older"
+    newer.mkdir()
+    older.mkdir()
+    objects = exported(Url(postgres_database), pool, newer)
+    with server(place, OLD) as url:
+        target = PostgresTarget(url)
+        with pytest.raises(Misuse, match=r"came from PostgreSQL 18 and .* is 16; set MEDIATOOL_"):
+            restore_postgres(objects, target, pool, VERSION)
+        assert databases(url) == set()
+        objects = exported(made(url, 100), pool, older)
+        assert restore_postgres(objects, target, pool, VERSION).rows == {"things": 100}
+        newest = PostgresTarget.of(settings)
+        name = postgres_database.rpartition("/")[2] + "_again"
+        try:
+            again = restore_postgres(objects, newest, pool, VERSION, database=name)
+            assert again.rows == {"things": 100}
+        finally:
+            newest.drop(name)
+        assert databases(url) == {"source", OWN}
