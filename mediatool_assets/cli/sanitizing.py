@@ -25,13 +25,13 @@ def sanitize(
         typer.Option("--input", metavar="X", help="A raw archive (file, s3:// URI) or a version."),
     ],
     output: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--output",
             metavar="Y",
             help="A file or s3:// URI; a bucket alone: the usual key in it.",
         ),
-    ],
+    ] = None,
     rules: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Rules; else those of the media tool.")
     ] = None,
@@ -39,6 +39,9 @@ def sanitize(
         Literal["stop", "redact"],
         typer.Option(help="What to do with a column that no rule covers."),
     ] = "stop",
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Propose rules for it as YAML, and change nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Make a copy without anything personal or confidential, and prove it.
@@ -52,7 +55,15 @@ def sanitize(
         mediatool sanitize --input $(mediatool latest) --output s3://media-tool-backups
         mediatool sanitize --input 20250621-143000-raw.tar.gz --output for-tests.tar.gz
         mediatool sanitize --input 20250621-143000 --output copy.tar.gz --rules ours.yaml
+        mediatool sanitize --input 20250621-143000 --suggest > ours.yaml
     """
+    if suggest:
+        if rules is not None or json:
+            raise Misuse("--suggest writes rules as YAML; leave --rules and --json out")
+        _suggest(source, output)
+        return
+    if output is None:
+        raise Misuse("--output is missing; name a file, an s3:// URI, or ask for --suggest")
     servers = _is_uri(source) or _is_uri(output) or not _is_file(source)
     own = settings() if servers else Settings.parse(os.environ)
     masking_key = own.required_masking_key()
@@ -103,6 +114,25 @@ def sanitize(
     for warning in published.report.warnings:
         typer.echo(f"warning: {warning}")
     note(f"the same as JSON: {published.reports[0]}")
+
+
+def _suggest(source: str, output: str | None) -> None:
+    """Rules for what is there, on stdout or in a new file; needs no key."""
+    from mediatool_assets.domain.errors import AlreadyExists
+    from mediatool_assets.flows.sanitize.suggest import suggest
+
+    servers = _is_uri(source) or not _is_file(source)
+    own = settings() if servers else Settings.parse(os.environ)
+    found = suggest(_source(source, own))
+    if output is None:
+        typer.echo(found.text, nl=False)
+    else:
+        try:
+            with Path(output).open("x", encoding="utf-8") as file:
+                file.write(found.text)
+        except FileExistsError as error:
+            raise AlreadyExists(output, "move it, or name another output") from error
+    note(f"{found.review} of {found.columns} columns are marked REVIEW and redacted until then")
 
 
 def _is_uri(given: str) -> bool:

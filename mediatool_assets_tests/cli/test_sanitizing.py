@@ -171,3 +171,36 @@ def test_the_script_takes_the_flags_of_the_specification(archive: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert Path("20250621-143000-sanitized.tar.gz").exists()
+
+
+def test_rules_are_suggested_without_a_key(
+    archive: Path, mediatool: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """YAML on stdout, or in a new file that --rules takes; a file that is there stays."""
+    monkeypatch.delenv("MEDIATOOL_MASKING_KEY")
+    result = mediatool("sanitize", "--suggest", "--input", archive)
+    assert (result.code, result.err) == (0, "")
+    assert "email: pseudonym email # e-mail addresses; text; 1 different" in result.out
+    assert "Ashgrove" not in result.out
+    words = ("sanitize", "--suggest", "--input", archive, "--output", "ours.yaml")
+    assert mediatool(*words).code == 0
+    assert Path("ours.yaml").read_text() == result.out
+    assert mediatool(*words).code == 5
+    monkeypatch.setenv("MEDIATOOL_MASKING_KEY", KEY)
+    taken = mediatool(
+        "sanitize", "--input", archive, "--output", "copy.tar.gz", "--rules", "ours.yaml"
+    )
+    assert taken.code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [((), "--output is missing"), (("--suggest", "--json"), "leave --rules and --json out")],
+)
+def test_what_does_not_go_together(
+    archive: Path, mediatool: Run, words: tuple[str, ...], says: str
+) -> None:
+    """Wrong usage, with what to do."""
+    result = mediatool("sanitize", "--input", archive, *words)
+    assert (result.code, len(result.lines)) == (2, 1)
+    assert says in result.err

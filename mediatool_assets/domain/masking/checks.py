@@ -32,7 +32,7 @@ def mistakes(rules: Rules, schema: Schema) -> list[str]:
             if rule is not None:
                 where = f"{table.name}.{column.name} ({column.type}): {rule.words}"
                 found += [
-                    (rule.line, f"{where}: {p}") for p in _problems(rules, table, column, rule)
+                    (rule.line, f"{where}: {p}") for p in problems(rules, table, column, rule)
                 ]
         found += _torn_references(rules, table)
         known = {column.name for column in table.columns}
@@ -53,7 +53,8 @@ def fits(rules: Rules, column: Column, rule: Rule) -> bool:
     return not any(_misfits(rules, column, rule, Values.of(column)))
 
 
-def _problems(rules: Rules, table: Table, column: Column, rule: Rule) -> Iterator[str]:
+def problems(rules: Rules, table: Table, column: Column, rule: Rule) -> Iterator[str]:
+    """Why a rule cannot hold for this column, one reason each."""
     values = Values.of(column)
     if column.generated and rule.verb is not Verb.KEEP:
         yield "PostgreSQL computes this column; keep it, and mask what it is computed from"

@@ -12,7 +12,6 @@ import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import (
     AlreadyExists,
     BadArchive,
@@ -34,6 +33,7 @@ from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.sanitize.evidence import Watch, write_nothing
 from mediatool_assets.flows.sanitize.places import Folder, Place
 from mediatool_assets.flows.sanitize.proof import Proof, prove
+from mediatool_assets.flows.sanitize.reading import schema_of
 from mediatool_assets.flows.sanitize.report import ColumnReport, Report
 from mediatool_assets.flows.sanitize.rules_file import SHIPPED_RULES, load_rules
 from mediatool_assets.flows.sanitize.shares import Sanitized, Share, sanitize_share
@@ -89,7 +89,7 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
         if place.head(name) is not None:
             raise AlreadyExists(place.uri(name), "move it, or name another output")
     archive = ArchiveReader(source)
-    schema = _schema(archive)
+    schema = schema_of(archive)
     uncovered = [f"{table.name}.{column.name}" for table, column in rules.unclassified(schema)]
     if redact_unclassified:
         rules = rules.redacting(schema)
@@ -122,21 +122,6 @@ def report_keys(key: str) -> tuple[str, str]:
     """The names of the reports beside an archive."""
     stem = key.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
     return f"{stem}-report.json", f"{stem}-report.html"
-
-
-def _schema(archive: ArchiveReader) -> Schema:
-    """The schema of a raw archive whose members it describes; raises BadArchive."""
-    name, manifest = archive.source.name, archive.manifest
-    archive.check_tar()
-    if manifest.kind != "raw":
-        raise BadArchive(name, f"is a {manifest.kind} archive, and only raw ones are sanitized")
-    try:
-        schema = schemas.decode(archive.read_file("schema.json"))
-    except msgspec.MsgspecError as error:
-        raise BadArchive(name, f"schema.json cannot be read ({error})") from error
-    if odd := sorted(manifest.tables().keys() - {table.name for table in schema.tables}):
-        raise BadArchive(name, f"has rows of {', '.join(odd)}, of which schema.json says nothing")
-    return schema
 
 
 @dataclass(slots=True)

@@ -1,0 +1,191 @@
+"""What a column seems to hold, by its name, its type and some of its values; no value is kept.
+
+Own patterns, and no model of a language: what is worth keeping has to be certain, and all that is
+not is redacted until somebody has looked at it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from mediatool_assets.domain.masking.types import Family, Values
+from mediatool_assets.domain.schema import Column, Table
+
+_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PHONE = re.compile(r"\+?\(?\d[\d ().-]{7,18}\d(?: ?(?:x|ext\.?) ?\d+)?")
+_URL = re.compile(r"(?:https?|ftp)://\S+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_DIGITS = re.compile(r"\d{6,}")
+_CODE = re.compile(r"[A-Z]{1,6}[-_ ]?\d{1,12}")
+_PERSON = re.compile(r"[^\W\d_][\w'’.-]+(?: [^\W\d_][\w'’.-]*){1,3}")
+_WORDS = 6  # in a text of so many somebody tells something
+
+PATTERNS = {
+    "e-mail addresses": _MAIL,
+    "addresses of pages": _URL,
+    "UUIDs": _UUID,
+    "long numbers": _DIGITS,
+    "telephone numbers": _PHONE,
+    "codes": _CODE,
+    "names": _PERSON,
+}
+"""What a text can look like, the first that fits; the names are those of the evidence."""
+
+_OF_PEOPLE = re.compile(
+    r"(?:^|_)(?:users?|people|persons?|reps?|contacts?|employees?|customers?|owners?|staff|"
+    r"members?|patients?|authors?)(?:_|$)"
+)
+_NAMED = re.compile(r"(?:^|_)(?:(?:full|first|last|sur|given|family|middle|user|display)_?)?name$")
+_TITLED = re.compile(r"(?:^|_)(?:name|title|label|subject)$")
+_MAILED = re.compile(r"e?_?mail(?:_address)?$")
+_PHONED = re.compile(r"(?:^|_)(?:phone|tel|telephone|mobile|cell|fax)(?:_|$|number)")
+_BORN = re.compile(r"(?:^|_)(?:birth|born|dob|birthday)(?:_|$)|(?:^|_)date_of_birth$")
+_MONEY = re.compile(
+    r"(?:^|_)(?:budget|price|cost|spend|spent|revenue|amount|salary|wage|fee|income|total|rate|"
+    r"balance|bid|bids|margin)(?:_|$)"
+)
+_CLOCK = re.compile(
+    r"(?:^|_)(?:created|updated|modified|deleted|inserted|applied|valid|synced|exported)(?:_|$)"
+)
+_SURROGATE = re.compile(r"(?:^|_)ids?$")
+_SWITCH = re.compile(r"^(?:is|has|was)_|_(?:deleted|active|enabled)$|^(?:deleted|active|enabled)$")
+_BOOKKEEPING = re.compile(r"^(?:version|revision|sort_order|position)$")
+
+
+@dataclass(slots=True)
+class Traits:
+    """What was seen of a column's values: counts, and hashes of the different ones."""
+
+    values: int = 0
+    texts: int = 0
+    long: int = 0
+    looks: dict[str, int] = field(default_factory=dict)
+    _different: set[int] = field(default_factory=set)
+
+    def add(self, value: object) -> None:
+        """Count a value, or each item of an array."""
+        if isinstance(value, list):
+            for item in value:
+                self.add(item)
+            return
+        if value is None or value == "":
+            return
+        self.values += 1
+        self._different.add(hash(str(value)))
+        if not isinstance(value, str):
+            return
+        self.texts += 1
+        self.long += len(value.split()) >= _WORDS
+        for look, pattern in PATTERNS.items():
+            if pattern.fullmatch(value.strip()):
+                self.looks[look] = self.looks.get(look, 0) + 1
+                break
+
+    @property
+    def different(self) -> int:
+        """How many different ones there were."""
+        return len(self._different)
+
+    def share(self, look: str) -> float:
+        """The share of the texts that look like that."""
+        return self.looks.get(look, 0) / self.texts if self.texts else 0.0
+
+    def __str__(self) -> str:
+        if not self.values:
+            return "no value seen"
+        found = [f"{count * 100 // self.texts} % {look}" for look, count in self.looks.items()]
+        if self.long:
+            found.append(f"{self.long * 100 // self.texts} % of {_WORDS} words or more")
+        return ", ".join([f"{self.different} different of {self.values} seen", *found])
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A rule as it is written, and why; one that is not ``certain`` wants somebody to look."""
+
+    rule: str
+    why: str
+    certain: bool = True
+
+
+REVIEWED = Proposal("redact", "nothing says what this is", certain=False)
+
+
+def proposals(table: Table, column: Column, seen: Traits) -> Iterator[Proposal]:
+    """What could become of a column, the best first; the last always fits a column of no key."""
+    family = Values.of(column).family
+    name = column.name.lower()
+    if column.generated:
+        yield Proposal("keep", "PostgreSQL computes it; what it is computed from is masked")
+    if family is Family.TEXT:
+        yield from _of_text(table, name, seen)
+    elif family is Family.UUID:
+        yield Proposal("pseudonym uuid", "a UUID")
+    elif family in (Family.INTEGER, Family.DECIMAL, Family.FLOAT):
+        yield from _of_numbers(table, column, name)
+    elif family is Family.TIME:
+        yield from _of_times(name)
+    elif family is Family.BOOLEAN and _SWITCH.search(name):
+        yield Proposal("keep", "a switch of the program's own")
+    yield REVIEWED
+    yield from _of_keys(family)
+
+
+def _of_text(table: Table, name: str, seen: Traits) -> Iterator[Proposal]:
+    if seen.share("e-mail addresses") >= 0.5 or _MAILED.search(name):
+        yield Proposal("pseudonym email", "e-mail addresses")
+    if seen.share("telephone numbers") >= 0.5 or _PHONED.search(name):
+        yield Proposal("redact", "telephone numbers")
+    if seen.share("addresses of pages") >= 0.5:
+        yield Proposal("pseudonym url", "addresses of pages")
+    if seen.share("UUIDs") >= 0.9:
+        yield Proposal("pseudonym uuid_text", "UUIDs as text")
+    if seen.share("long numbers") >= 0.9 or (
+        seen.share("codes") + seen.share("long numbers") >= 0.9 and seen.different * 2 > seen.values
+    ):
+        yield Proposal("pseudonym number", "numbers that tell things apart")
+    if seen.texts and seen.long * 5 >= seen.texts:
+        yield Proposal("redact", "free text")
+    if _NAMED.search(name) and _OF_PEOPLE.search(table.name.lower()):
+        yield Proposal("pseudonym person", "names of people")
+    if _NAMED.search(name) and not _TITLED.fullmatch(name) and seen.share("names") >= 0.5:
+        yield Proposal("pseudonym person", "names of people")
+    if _TITLED.search(name):
+        yield Proposal("pseudonym title", "what somebody called a thing")
+
+
+def _of_numbers(table: Table, column: Column, name: str) -> Iterator[Proposal]:
+    refers = {own for key in table.foreign_keys for own in key.columns}
+    whole = Values.of(column).family is Family.INTEGER
+    if whole and (column.name in refers or _SURROGATE.search(name)):
+        yield Proposal("keep", "a number that the database gave")
+    if whole and _BOOKKEEPING.search(name):
+        yield Proposal("keep", "the program's own count")
+    if _MONEY.search(name):
+        yield Proposal("noise 20", "an amount, by its name")
+
+
+def _of_times(name: str) -> Iterator[Proposal]:
+    if _BORN.search(name):
+        yield Proposal("generalize year", "a date of birth, by its name")
+    if _CLOCK.search(name):
+        yield Proposal("keep", "when a row was written, by its name")
+
+
+def _of_keys(family: Family) -> Iterator[Proposal]:
+    """For a column of a key, which has to stay unique."""
+    why = "part of a key, which has to stay unique"
+    if family is Family.TEXT:
+        yield Proposal("pseudonym token", why, certain=False)
+    if family in (Family.TEXT, Family.INTEGER):
+        yield Proposal("pseudonym number", why, certain=False)
+    yield Proposal("keep", why, certain=False)
+
+
+def seen_in(rows: Iterable[dict[str, object]], table: Table) -> dict[str, Traits]:
+    """The traits of every column, of these rows."""
+    found = {column.name: Traits() for column in table.columns}
+    for row in rows:
+        for name, traits in found.items():
+            traits.add(row.get(name))
+    return found

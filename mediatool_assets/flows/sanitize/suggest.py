@@ -1,0 +1,161 @@
+"""Suggest: a first rules file for any raw archive, with the evidence for every column beside it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
+from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.masking import checks
+from mediatool_assets.domain.masking.detection import (
+    REVIEWED,
+    Proposal,
+    Traits,
+    proposals,
+    seen_in,
+)
+from mediatool_assets.domain.masking.pseudonyms import Kind
+from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.schema import Column, Schema, Table
+from mediatool_assets.flows.sanitize.reading import schema_of
+
+SAMPLE = 1000
+"""Rows that are looked at in each of the first, the middle and the last block of a table."""
+
+_KINDS = {
+    "email": "email",
+    "person": "person",
+    "title": "title",
+    "number": "number",
+    "token": "token",
+    "url": "url",
+    "uuid": "uuid",
+}
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_ROW = msgspec.json.Decoder(dict[str, object])
+
+Chosen = dict[tuple[str, str], Proposal]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """Rules as YAML, and how many columns somebody has to look at."""
+
+    text: str
+    columns: int
+    review: int
+
+
+def suggest(source: Bytes) -> Suggested:
+    """Look at some rows of every table, and propose a rule for every column; raises BadArchive.
+
+    What is not certain is redacted, or, in a key, made a pseudonym or kept, and marked REVIEW. The
+    comments hold shares and counts, and no value. Memory: a block.
+    """
+    archive = ArchiveReader(source)
+    schema = schema_of(archive)
+    members = archive.manifest.tables()
+    rules = Rules("suggested", "", {n: Kind(n, f) for n, f in _KINDS.items()}, {})
+    seen: dict[str, dict[str, Traits]] = {}
+    chosen: Chosen = {}
+    for table in schema.tables:
+        seen[table.name] = seen_in(_rows(archive, table, members.get(table.name)), table)
+        for column in table.columns:
+            traits = seen[table.name][column.name]
+            chosen[table.name, column.name] = _choose(rules, table, column, traits)
+    _join(rules, schema, chosen)
+    review = sum(not proposal.certain for proposal in chosen.values())
+    text = "\n".join(_written(archive, schema, chosen, seen))
+    return Suggested(text + "\n", len(chosen), review)
+
+
+def _rows(
+    archive: ArchiveReader, table: Table, member: Member | None
+) -> Iterator[dict[str, object]]:
+    """Some rows from the beginning, the middle and the end."""
+    blocks = member.blocks if member is not None else ()
+    for number in sorted({0, len(blocks) // 2, len(blocks) - 1}) if blocks else ():
+        for content in archive.blocks([blocks[number]]):
+            for line in split_lines(content)[:SAMPLE]:
+                try:
+                    yield _ROW.decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    raise BadArchive(
+                        archive.source.name,
+                        f"a row of {table.name} cannot be read ({type(error).__name__})",
+                    ) from None
+
+
+def _choose(rules: Rules, table: Table, column: Column, traits: Traits) -> Proposal:
+    """The first proposal that this column can have."""
+    for proposal in proposals(table, column, traits):
+        if not any(checks.problems(rules, table, column, _rule(proposal))):
+            return proposal
+    return REVIEWED  # a type of which nothing can be made: the run says what to do
+
+
+def _rule(proposal: Proposal) -> Rule:
+    verb, _, argument = proposal.rule.partition(" ")
+    return Rule(Verb(verb), argument)
+
+
+def _join(rules: Rules, schema: Schema, chosen: Chosen) -> None:
+    """Give both ends of every declared reference one rule: that of what is referred to."""
+    tables = {table.name: table for table in schema.tables}
+    for _ in schema.tables:  # as long as the longest chain of references
+        for table in schema.tables:
+            for key in table.foreign_keys:
+                for own, other in zip(key.columns, key.target_columns, strict=True):
+                    target = chosen.get((key.table, other))
+                    if target is None or target.rule == chosen[table.name, own].rule:
+                        continue
+                    why = f"refers to {key.table}.{other}"
+                    chosen[table.name, own] = _fitting(
+                        rules, tables[table.name], own, Proposal(target.rule, why, target.certain)
+                    )
+
+
+def _fitting(rules: Rules, table: Table, name: str, wanted: Proposal) -> Proposal:
+    if any(checks.problems(rules, table, table.column(name), _rule(wanted))):
+        return Proposal("keep", f"{wanted.why}, whose rule it cannot have", certain=False)
+    return wanted
+
+
+def _written(
+    archive: ArchiveReader,
+    schema: Schema,
+    chosen: Chosen,
+    seen: Mapping[str, Mapping[str, Traits]],
+) -> Iterator[str]:
+    review = sum(not proposal.certain for proposal in chosen.values())
+    yield f"# Proposed for version {archive.manifest.version} by `mediatool sanitize --suggest`."
+    yield f"# {review} of {len(chosen)} columns are marked REVIEW: nobody knows yet what they hold,"
+    yield "# and they are redacted until you do. Look at the others too, then use it as --rules."
+    used = {p.rule.partition(" ")[2] for p in chosen.values() if p.rule.startswith("pseudonym")}
+    yield "kinds:" if used else "kinds: {}"
+    yield from (f"  {name}: {form}" for name, form in _KINDS.items() if name in used)
+    yield ""
+    yield "tables:" if schema.tables else "tables: {}"
+    for table in schema.tables:
+        yield f"  {_quoted(table.name)}:"
+        for column in table.columns:
+            proposal = chosen[table.name, column.name]
+            mark = "" if proposal.certain else "REVIEW: "
+            why = f"{mark}{proposal.why}; {column.type}; {seen[table.name][column.name]}"
+            yield f"    {_quoted(column.name)}: {proposal.rule} # {_comment(why)}"
+
+
+def _quoted(name: str) -> str:
+    if _PLAIN.fullmatch(name) and name.lower() not in _YAML_WORDS:
+        return name
+    return json.dumps(name)
+
+
+def _comment(text: str) -> str:
+    """On one line, whatever a type or table is called."""
+    return "".join(c if c.isprintable() else "?" for c in text)
