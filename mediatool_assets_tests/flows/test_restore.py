@@ -284,6 +284,32 @@ def test_a_restored_database_is_replaced_only_when_asked(place: Place, name: str
     assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(10,)]
 
 
+def test_a_database_in_use_is_replaced_all_the_same(place: Place, name: str) -> None:
+    """Sessions in the old one go on until the new one is proven, and end with it."""
+    place.run(PEOPLE)
+    version, _ = place.export()
+    restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    with psycopg.connect(place.target.database(name, "x").url, autocommit=True) as session:
+        assert session.execute("SELECT count(*) FROM media_tool.users").fetchone() == (50,)
+        restore_postgres(
+            place.objects, place.target, place.pool, version, database=name, replace=True
+        )
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            session.execute("SELECT 1")
+    assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(50,)]
+
+
+def test_a_large_table_is_copied_by_several_workers(
+    place: Place, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In shares, which come to the same rows."""
+    place.run(PEOPLE)
+    version, archived = place.export()
+    monkeypatch.setattr("mediatool_assets.flows.restore._WHOLE_BYTES", 0)
+    restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    assert contents(place, place.again(name)) == contents(place, archived)
+
+
 def test_a_failed_replacement_leaves_the_old_one(place: Place, name: str) -> None:
     """What is there goes only when the new one is proven."""
     place.run(PEOPLE)
