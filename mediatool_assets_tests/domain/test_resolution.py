@@ -1,5 +1,7 @@
 """A model held against a schema: fields, lineage, drift, and mistakes by line."""
 
+from dataclasses import replace
+
 import pytest
 
 from mediatool_assets.domain.errors import BadModel
@@ -15,6 +17,7 @@ from mediatool_assets.domain.model import (
     SourceTable,
     Step,
     Take,
+    TypeChanges,
     Verb,
 )
 from mediatool_assets.domain.model import FieldType as Type
@@ -115,6 +118,52 @@ def test_columns_that_came_or_went_are_warned_of() -> None:
         "new column users.full_name, unknown to the model: it became the field fullName",
         "column users.nick_name is gone from the source, and so is its field",
     )
+
+
+@pytest.mark.parametrize(
+    ("known", "policy", "told"),
+    [
+        ("text", TypeChanges.STRICT, None),
+        ("character varying", TypeChanges.STRICT, "which holds all that character varying did"),
+        ("integer", TypeChanges.FLAG, "and was integer; its field has the new type"),
+        ("integer", TypeChanges.ACCEPT, None),
+    ],
+)
+def test_a_type_that_changed_is_decided_by_the_model(
+    known: str, policy: TypeChanges, told: str | None
+) -> None:
+    """Widened it is taken; of another kind it is what the policy says."""
+    users = SourceTable("users", (), 2, ("id", "zoho_id", "full_name"))
+    users = replace(users, types={"zoho_id": known}, type_changes=policy, lines={"zoho_id": 3})
+    resolution = resolve(model(collection("users", "users"), users=users), schema(USERS))
+    texts = [f"column users.zoho_id is text now, {told}"] if told else []
+    assert list(resolution.warnings) == texts
+    assert [(r.line, r.drift, r.fix) for r in resolution.remarks] == [
+        (3, True, "write text for it in columns:") for _ in texts
+    ]
+
+
+def test_a_strict_model_stops_at_a_type_of_another_kind() -> None:
+    """At the line of the column, with what to write."""
+    users = SourceTable("users", (), 2, ("id", "zoho_id", "full_name"))
+    users = replace(users, types={"zoho_id": "integer"}, lines={"zoho_id": 3})
+    with pytest.raises(BadModel) as caught:
+        resolve(model(collection("users", "users"), users=users), schema(USERS))
+    assert caught.value.problems == (
+        "m.yaml:3: column users.zoho_id is text now, and was integer; see what reads it, then "
+        "write text for it in columns:, or allow it with type_changes: flag",
+    )
+
+
+def test_a_left_out_table_may_go() -> None:
+    """Nothing of it was used; any other is a mistake."""
+    gone = SourceTable("gone", (), 4)
+    wanted = model(collection("users", "users"), gone=gone)
+    with pytest.raises(BadModel, match=r"m\.yaml:4: the source has no table gone"):
+        resolve(wanted, schema(USERS))
+    wanted = replace(wanted, left_out={"gone": LeftOut("gone", "no use", 5)})
+    [remark] = resolve(wanted, schema(USERS)).remarks
+    assert remark.text == "table gone is gone from the source; it was left out anyway"
 
 
 def test_an_excluded_table_takes_its_collection_along() -> None:

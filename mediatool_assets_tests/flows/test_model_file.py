@@ -6,7 +6,16 @@ import pytest
 
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.expectations import Bounds
-from mediatool_assets.domain.model import FieldType, LeftOut, Model, Order, Step, Take, Verb
+from mediatool_assets.domain.model import (
+    FieldType,
+    LeftOut,
+    Model,
+    Order,
+    Step,
+    Take,
+    TypeChanges,
+    Verb,
+)
 from mediatool_assets.flows.model_file import load_model
 
 GOOD = """\
@@ -52,6 +61,50 @@ def problems(tmp_path: Path, text: str) -> tuple[str, ...]:
     with pytest.raises(BadModel) as caught:
         load(tmp_path, text)
     return caught.value.problems
+
+
+def test_odd_names_stand_in_quotes(tmp_path: Path) -> None:
+    """In arrows and in orders; written again, an arrow is what was read."""
+    text = """
+tables: {"a b": , 'c.d, "e" f': }
+collections:
+  c: 'c.d, "e" f'
+  a:
+    root: a b
+    add:
+      x:
+        look_up: '"of b"[] -> "c.d, ""e"" f"."the ""id"" x"'
+        take: id
+        """
+    [step] = load(tmp_path, text).collections["a"].shape.additions[0].path
+    assert (step.columns, step.table, step.keys) == (("of b",), 'c.d, "e" f', ('the "id" x',))
+    assert step.each
+    assert str(step) == '"of b"[] -> "c.d, ""e"" f"."the ""id"" x"'
+    wrong = problems(tmp_path, text.replace('""e""', '"e"'))
+    assert any("is not an arrow" in problem for problem in wrong)
+
+
+def test_columns_may_have_types_and_lines(tmp_path: Path) -> None:
+    """The model's own policy holds for its tables, and a table's own before it."""
+    text = """
+type_changes: flag
+tables:
+  a: {type_changes: accept, columns: [id]}
+  b:
+    columns:
+      {id: integer,
+       tags: "uuid[]"}
+one_to_one: [a, b]
+"""
+    a, b = load(tmp_path, text).sources.values()
+    assert (a.type_changes, b.type_changes) == (TypeChanges.ACCEPT, TypeChanges.FLAG)
+    assert (a.columns, a.types) == (("id",), {})
+    assert (b.columns, b.types) == (("id", "tags"), {"id": "integer", "tags": "uuid[]"})
+    assert b.lines == {"id": 7, "tags": 8}
+    plain = load(tmp_path, "tables: {a: [], b: }\none_to_one: [a, b]").sources["a"]
+    assert plain.type_changes is TypeChanges.STRICT
+    wrong = problems(tmp_path, text.replace("accept", "perhaps"))
+    assert wrong == ("model.yaml:4: type_changes: 'perhaps' is none of strict, flag, accept",)
 
 
 def test_a_table_s_bounds_are_percentages(tmp_path: Path) -> None:
