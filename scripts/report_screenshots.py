@@ -9,12 +9,12 @@ import io
 import shutil
 import sys
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from mediatool_assets.domain.keys import Report
+from mediatool_assets.domain.keys import REPORTS
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.report_forms import report_of
@@ -40,7 +40,7 @@ def main() -> int:
     version = Version.parse(wanted.version) if wanted.version else catalog.latest(objects).version
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False)
-        for report in get_args(Report):
+        for report in REPORTS:
             page = report_of(objects, report, version.partition, version, "html").decode()
             for scheme in SCHEMES:
                 file = wanted.output / f"{report}-{scheme}.png"

@@ -10,7 +10,14 @@ import msgspec
 from mediatool_assets.cli.launch import Run, launch
 from mediatool_assets.cli.output import megabytes, note, working
 from mediatool_assets.cli.summary import VersionMade, listing_command, near, program, version_made
-from mediatool_assets.domain.keys import REGISTRY_KEY, archive_key, metadata_key
+from mediatool_assets.domain.keys import (
+    REGISTRY_KEY,
+    REPORT_FORMS,
+    REPORTS,
+    archive_key,
+    metadata_key,
+    report_key,
+)
 from mediatool_assets.domain.rds_export import export_prefix
 from mediatool_assets.domain.settings import Settings, without_password
 from mediatool_assets.domain.version import Version
@@ -131,8 +138,10 @@ def _version(home: Path, job: str, day: date, asked: Mapping[str, str]) -> Run:
 
 
 def _objects(objects: "S3Objects", versions: list[str]) -> dict[str, int]:
-    """Every object of the versions, and the registry: bytes by key."""
+    """Every object of the versions, their days' reports, and the registry: bytes by key."""
+    days = {Version.parse(version).partition for version in versions}
     keys = [REGISTRY_KEY]
+    keys += [report_key(r, day, form) for day in days for r in REPORTS for form in REPORT_FORMS]
     for version in map(Version.parse, versions):
         keys += [archive_key(kind, version) for kind in ("raw", "transformed", "dump")]
         keys.append(metadata_key(version))

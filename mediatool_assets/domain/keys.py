@@ -1,6 +1,6 @@
 """Where everything of a version lies: bucket keys and database names (contract, section 2)."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from mediatool_assets.domain.version import Version
 
@@ -8,6 +8,9 @@ Kind = Literal["raw", "transformed", "dump", "sanitized"]
 
 Report = Literal["daily-metrics-comparison", "data-integrity-report", "version-comparison"]
 """What is written on each day, as JSON with an HTML twin."""
+ReportForm = Literal["json", "html"]
+REPORTS: tuple[Report, ...] = get_args(Report)
+REPORT_FORMS: tuple[ReportForm, ...] = get_args(ReportForm)
 
 SANITIZED_POSTGRES = "media_tool_sanitized_"
 SANITIZED_MONGODB = "mediatool_sanitized_"
@@ -42,12 +45,12 @@ def metadata_prefix(partition: str) -> str:
     return f"{METADATA_PREFIX}{partition}/"
 
 
-def report_key(report: Report, partition: str, suffix: Literal["json", "html"] = "json") -> str:
+def report_key(report: Report, partition: str, suffix: ReportForm = "json") -> str:
     """The bucket key of a day's report; it is of the newest complete version of the day."""
     return f"{REPORTS_PREFIX}{partition}/{report}.{suffix}"
 
 
-def comparison_key(one: Version, two: Version, suffix: Literal["json", "html"] = "json") -> str:
+def comparison_key(one: Version, two: Version, suffix: ReportForm = "json") -> str:
     """The bucket key of a comparison that somebody asked for, on the day of the later version."""
     return f"{REPORTS_PREFIX}{two.partition}/{one}-{two}.{suffix}"
 

@@ -1,14 +1,14 @@
 """A day's report in the form that somebody wants it in, from what lies in the bucket."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 import msgspec
 
 from mediatool_assets.domain import comparison as comparisons
 from mediatool_assets.domain import integrity, metrics
 from mediatool_assets.domain.errors import DamagedInput, NotFound
-from mediatool_assets.domain.keys import Report, report_key
+from mediatool_assets.domain.keys import REPORTS, Report, report_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import reports
 from mediatool_assets.flows.compare import markdown as compared
@@ -51,7 +51,7 @@ def report_of(
 
 def reports_of(objects: ObjectStore, version: Version) -> Iterator[tuple[Report, str]]:
     """The reports that are of a version, with the URIs of their pages."""
-    for report in get_args(Report):
+    for report in REPORTS:
         try:
             data = reports.read(objects, report, version.partition)
         except NotFound:

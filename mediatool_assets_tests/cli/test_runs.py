@@ -15,12 +15,14 @@ import psycopg
 import pymongo
 import pytest
 
+from mediatool_assets.domain.keys import report_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.seed.edits import printed, reported
 
 _STARTED = 'Started execution of step "export"'
 
@@ -171,6 +173,17 @@ def test_demo_makes_a_past_day_today_and_one_on_demand(
     assert sources == ["rds", "postgres"]
     there = {info.key: info.size for info in objects.list("")}
     assert made["objects"].items() <= there.items()
+    for day in {Version.parse(version).partition for version in (past, daily)}:
+        assert {key for key in made["objects"] if key.startswith(f"comparison-reports/{day}/")} == {
+            f"comparison-reports/{day}/{report}.{form}"
+            for report in ("daily-metrics-comparison", "data-integrity-report", "version-comparison")
+            for form in ("json", "html")
+        }
+    data, _ = objects.get(report_key("daily-metrics-comparison", Version.parse(edited).partition))
+    report = json.loads(data)
+    assert report["previous"]["version"] == daily
+    seeded = json.loads(mediatool(*"seed --scale 0.001 --full --day 2 --json".split()).out)
+    assert reported(report) == printed(seeded["edits"]["2"])
     day = Version.parse(edited).partition
     assert [key for key in made["objects"] if edited in key] == [
         f"mongodb-dumps/{day}/mediatool_{edited}.tar.gz",

@@ -1,10 +1,8 @@
 """Daily metrics: exactly what changed, against the right versions, and the same bytes again."""
 
-from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +11,7 @@ from mediatool_assets.domain import metrics
 from mediatool_assets.domain.comparison import Figure
 from mediatool_assets.domain.errors import BadArchive, Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key, comparison_key, report_key
-from mediatool_assets.domain.metrics import DailyMetrics, KeyColumn, TableMetrics
+from mediatool_assets.domain.metrics import KeyColumn, TableMetrics
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
@@ -30,6 +28,7 @@ from mediatool_assets.seed import seed
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.complete_versions import USERS, complete, publish_metadata, users
 from mediatool_assets_tests.raw_archives import table
+from mediatool_assets_tests.seed.edits import printed, reported
 from mediatool_assets_tests.twins import DirectoryObjects
 
 MODEL = Model("model.yaml", {}, {})
@@ -250,28 +249,7 @@ def test_a_day_s_report_shows_exactly_the_edits_of_the_seed(
         export(source, bucket_twin, pool, version, scratch, exclude=frozenset())
         publish_metadata(bucket_twin, version)
     report = daily(bucket_twin, scratch, version, pool).metrics
-    assert edits_of(report) == expected(seeded.edits[day])
+    assert reported(msgspec.to_builtins(report)) == printed(seeded.edits[day])
     assert report.previous is not None
     new = [str(change) for change in report.previous.schema_changes]
     assert len(new) == len(seeded.edits[day]["schema"])
-
-
-def edits_of(report: DailyMetrics) -> dict[str, tuple[int, int, int]]:
-    """Added, removed and changed of every table that is not as it was."""
-    assert report.previous is not None
-    found = {
-        name: (t.added or 0, t.removed or 0, t.changed or 0)
-        if t.rows.v1 is not None
-        else (t.rows.v2 or 0, 0, 0)
-        for name, t in report.previous.tables.items()
-    }
-    return {name: counts for name, counts in found.items() if any(counts)}
-
-
-def expected(edits: Mapping[str, Any]) -> dict[str, tuple[int, int, int]]:
-    """What the seed says of a day, in a comparison's words."""
-    return {
-        name: (n["inserted"], n["deleted"], n["updated"] + n["soft_deleted"])
-        for name, n in edits.items()
-        if name != "schema"
-    }
