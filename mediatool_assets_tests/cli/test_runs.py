@@ -176,14 +176,18 @@ def test_demo_makes_a_past_day_today_and_one_on_demand(
     for day in {Version.parse(version).partition for version in (past, daily)}:
         assert {key for key in made["objects"] if key.startswith(f"comparison-reports/{day}/")} == {
             f"comparison-reports/{day}/{report}.{form}"
-            for report in ("daily-metrics-comparison", "data-integrity-report", "version-comparison")
+            for report in (
+                "daily-metrics-comparison",
+                "data-integrity-report",
+                "version-comparison",
+            )
             for form in ("json", "html")
         }
     data, _ = objects.get(report_key("daily-metrics-comparison", Version.parse(edited).partition))
     report = json.loads(data)
     assert report["previous"]["version"] == daily
-    seeded = json.loads(mediatool(*"seed --scale 0.001 --full --day 2 --json".split()).out)
-    assert reported(report) == printed(seeded["edits"]["2"])
+    again = mediatool("seed", "--scale", "0.001", "--full", "--day", "2", "--json")
+    assert reported(report) == printed(json.loads(again.out)["edits"]["2"])
     day = Version.parse(edited).partition
     assert [key for key in made["objects"] if edited in key] == [
         f"mongodb-dumps/{day}/mediatool_{edited}.tar.gz",
