@@ -13,7 +13,7 @@ import dagster as dg
 
 from mediatool_assets.defs.dumped import DUMP
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.layers import key
+from mediatool_assets.defs.layers import Layer, key, name_of
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
@@ -210,12 +210,12 @@ def _version(context: dg.AssetCheckExecutionContext, platform: Platform) -> Vers
 def _asked(context: dg.AssetCheckExecutionContext, name: str) -> list[str]:
     """The tables or collections of which this check is asked for."""
     keys = context.selected_asset_check_keys
-    return sorted(check.asset_key.path[-1] for check in keys if check.name == name)
+    return sorted(name_of(check.asset_key) for check in keys if check.name == name)
 
 
-def _results(layer: str, name: str, found: Findings) -> Iterator[dg.AssetCheckResult]:
+def _results(layer: Layer, name: str, found: Findings) -> Iterator[dg.AssetCheckResult]:
     for thing, finding in found.items():
-        yield result(dg.AssetCheckKey(dg.AssetKey([layer, thing]), name), finding)
+        yield result(dg.AssetCheckKey(key(layer, thing), name), finding)
 
 
 def result(check: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:

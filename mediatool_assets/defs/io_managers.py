@@ -23,6 +23,7 @@ from mediatool_assets.defs.layers import (
     JSON_IO,
     TABLES_IO,
     Stored,
+    name_of,
 )
 from mediatool_assets.defs.published import METADATA, REGISTRY
 from mediatool_assets.defs.resources import Platform
@@ -94,7 +95,7 @@ class Tables(VersionIOManager):
 
     def open(self, asset: dg.AssetKey, version: Version) -> TableRows:
         """The table that the asset is called after."""
-        return table_rows(self.platform.objects(), version, asset.path[-1])
+        return table_rows(self.platform.objects(), version, name_of(asset))
 
 
 class Collections(VersionIOManager):
@@ -103,7 +104,7 @@ class Collections(VersionIOManager):
     def open(self, asset: dg.AssetKey, version: Version) -> Documents:
         """The collection that the asset is called after."""
         archive = archive_of(self.platform.objects(), "transformed", version)
-        return archive.collection(asset.path[-1])
+        return archive.collection(name_of(asset))
 
 
 class Database(VersionIOManager):
@@ -111,7 +112,7 @@ class Database(VersionIOManager):
 
     def open(self, asset: dg.AssetKey, version: Version) -> LiveDocuments:
         """The collection that the asset is called after."""
-        return live_documents(self.platform.documents(), version, asset.path[-1])
+        return live_documents(self.platform.documents(), version, name_of(asset))
 
 
 class Archives(VersionIOManager):

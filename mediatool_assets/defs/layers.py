@@ -1,10 +1,12 @@
 """The layers of a version, and what all their assets share: keys, owners, and facts of a run."""
 
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import metadata as distribution
 from typing import Literal
+from urllib.parse import unquote
 
 import dagster as dg
 from dagster._core.definitions.metadata import RawMetadataValue
@@ -26,12 +28,22 @@ DATABASE_IO = "database"
 ARCHIVES_IO = "archives"
 JSON_IO = "json_documents"
 
+_ODD = re.compile(r"[^A-Za-z0-9_.]")
 _LOG_SECONDS = 10.0  # an event in Dagster's log costs a round trip or two to its database
 
 
 def key(layer: Layer, name: str) -> dg.AssetKey:
-    """The key of a table's or collection's asset in a layer."""
-    return dg.AssetKey([layer, name])
+    """The key of a table's or collection's asset in a layer.
+
+    Dagster makes names of steps of it: what they may not hold stands as ``-`` and its bytes in hex.
+    """
+    plain = _ODD.sub(lambda odd: "".join(f"-{byte:02X}" for byte in odd[0].encode()), name)
+    return dg.AssetKey([layer, plain])
+
+
+def name_of(asset: dg.AssetKey) -> str:
+    """The table or collection that an asset is called after."""
+    return unquote(asset.path[-1].replace("-", "%"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from mediatool_assets.definitions import definitions, defs
+from mediatool_assets.defs.layers import name_of
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.model_file import load_model
@@ -44,6 +45,30 @@ def test_they_load_in_an_empty_environment_without_io(tmp_path: Path) -> None:
         [sys.executable, "-c", _LOAD_ALONE], cwd=tmp_path, env={}, capture_output=True, check=False
     )
     assert loaded.returncode == 0, loaded.stderr.decode()
+
+
+_ODD_MODEL = """
+tables: {"Größe, in cm": , "a-b": , a_b: , sales.orders: , "50%": }
+collections:
+  "Größe, in cm": "Größe, in cm"
+  a-b: a-b
+  a_b2: a_b
+  sales orders: sales.orders
+  "50%": "50%"
+"""
+
+
+def test_names_may_be_any(tmp_path: Path) -> None:
+    """The asset graph is that of the model, whatever its tables and collections are called."""
+    path = tmp_path / "model.yaml"
+    path.write_text(_ODD_MODEL, "utf-8")
+    odd = definitions(Settings(model=path))
+    dg.Definitions.validate_loadable(odd)
+    names: dict[str | None, set[str]] = {}
+    for spec in odd.resolve_all_asset_specs():
+        names.setdefault(spec.group_name, set()).add(name_of(spec.key))
+    assert names["raw"] == {"Größe, in cm", "a-b", "a_b", "sales.orders", "50%"}
+    assert names["mongodb"] == {"Größe, in cm", "a-b", "a_b2", "sales orders", "50%"}
 
 
 def test_dagster_can_load_them() -> None:
