@@ -448,6 +448,19 @@ def test_it_goes_into_a_bucket_too(bench: Bench) -> None:
     assert schemas.decode(schema).name == "media_tool"
 
 
+def test_a_last_name_alone_is_told(bench: Bench) -> None:
+    """In what is kept, by place: it can be a word too, so that it stops nothing."""
+    masked = {**user(1), "name": "Ada Ashgrove"}
+    rows = [history(1, remark="as Ashgrove said, and Ada too"), history(2, remark="nothing")]
+    rows[0]["data"]["name"] = rows[1]["data"]["name"] = "Ada Ashgrove"
+    published = bench.run({**TABLES, USERS: [masked], HISTORY: rows})
+    assert published.report.proof.names == {"users_history.data remark": 1}
+    assert published.report.proof.findings == ()
+    page = (bench.folder / "out-report.html").read_text("utf-8")
+    assert "users_history.data remark" in page
+    assert "Ashgrove" not in page
+
+
 FOUND = {
     "two values that became one": {"kinds": (Kept("crm", 3, 2, 3, 3, 0),)},
     "a value with two pseudonyms": {"kinds": (Kept("crm", 2, 3, 3, 3, 0),)},
@@ -462,7 +475,7 @@ FOUND = {
 @pytest.mark.parametrize("found", FOUND.values(), ids=FOUND)
 def test_each_of_these_is_a_finding(found: dict[str, Any]) -> None:
     """One line each, by which nothing is published."""
-    nothing = Proof((), (), (), (), (), 0, 0, {}, {})
+    nothing = Proof((), (), (), (), (), 0, 0, {}, {}, {})
     assert nothing.findings == ()
     assert len(msgspec.structs.replace(nothing, **found).findings) == 1
 

@@ -7,6 +7,9 @@ from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.pseudonyms import Kind, Pseudonyms
 from mediatool_assets.domain.masking.redaction import redacted_text
 
+NAME_PART = 6
+"""Letters of a part of a name: shorter ones are words of the language too often."""
+
 REDACTED = "(redacted)"
 """The kind of every text that was taken away."""
 
@@ -28,6 +31,12 @@ class Masker:
         """Forget what was done."""
         self.pairs: dict[str, dict[str, str]] = {name: {} for name in (*self._kinds, REDACTED)}
         self.counts: Counter[tuple[str, str]] = Counter()
+
+    def name_parts(self) -> set[str]:
+        """The words of the names of people that were masked, those of six letters and more."""
+        people = [name for name, made in self._kinds.items() if made.kind.format == "person"]
+        words = (word for name in people for value in self.pairs[name] for word in value.split())
+        return {word.casefold() for word in words if len(word) >= NAME_PART and word.isalpha()}
 
     def kind(self, name: str) -> Kind:
         """The kind of that name."""

@@ -22,12 +22,16 @@ SCHEMAS = {
     "values": pyarrow.schema(
         [("kind", _TEXT), ("before", _BINARY), ("after", _BINARY), ("search", _BINARY)]
     ),
-    "tokens": pyarrow.schema([("place", _TEXT), ("exempt", _TEXT), ("token", _BINARY)]),
+    "names": pyarrow.schema([("search", _BINARY)]),
+    "tokens": pyarrow.schema(
+        [("place", _TEXT), ("exempt", _TEXT), ("kept", pyarrow.bool_()), ("token", _BINARY)]
+    ),
     "keys": pyarrow.schema(
         [("name", _TEXT), ("side", _TEXT), ("before", _BINARY), ("after", _BINARY)]
     ),
 }
-"""The files of a share: originals and pseudonyms, tokens of the output, keys and references."""
+"""The files of a share: originals and pseudonyms, parts of the originals of names of people, tokens
+of the output (``kept``: of what came out as it was), keys and references."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Evidence:
 
     digest: Callable[[bytes], bytes]
     watches: Sequence[Watch]
-    tokens: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    tokens: dict[tuple[str, str, bool], set[str]] = field(default_factory=lambda: defaultdict(set))
     _keys: list[tuple[str, str, bytes, bytes]] = field(default_factory=list)
 
     def watch(self, before: Row, after: Row) -> None:
@@ -81,11 +85,18 @@ class Evidence:
             for before, after in pairs.items()
         ]
         tokens = [
-            (place, exempt, self._of(token))
-            for (place, exempt), found in self.tokens.items()
+            (place, exempt, kept, self._of(token))
+            for (place, exempt, kept), found in self.tokens.items()
             for token in found
         ]
-        for name, rows in (("values", values), ("tokens", tokens), ("keys", self._keys)):
+        names = [(self._of(part),) for part in masker.name_parts()]
+        files: dict[str, Sequence[tuple[object, ...]]] = {
+            "values": values,
+            "names": names,
+            "tokens": tokens,
+            "keys": self._keys,
+        }
+        for name, rows in files.items():
             _write(folder / f"{name}-{share}.parquet", SCHEMAS[name], rows)
 
     def _of(self, text: str) -> bytes:

@@ -8,6 +8,8 @@ from typing import Any
 import duckdb
 import msgspec
 
+from mediatool_assets.flows.sanitize.evidence import SCHEMAS
+
 MEMORY = "256MB"  # beyond it DuckDB spills into the scratch directory
 
 
@@ -67,7 +69,11 @@ class Leak(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """All that was found; ``searched`` originals were looked for among ``tokens`` of the output."""
+    """All that was found; ``searched`` originals were looked for among ``tokens`` of the output.
+
+    ``phones`` and ``names`` are no findings: what looks like a telephone number, and parts of the
+    names of people, as a last name alone, in what came out as it was, by place; people judge.
+    """
 
     kinds: tuple[Kept, ...]
     keys: tuple[Unique, ...]
@@ -78,6 +84,7 @@ class Proof(msgspec.Struct, frozen=True):
     tokens: int
     mails: dict[str, int]
     phones: dict[str, int]
+    names: dict[str, int]
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -153,6 +160,11 @@ _LEAKS = """
     FROM t JOIN o ON t.token = o.search
     WHERE t.exempt <> o.kind GROUP BY t.place, o.kind ORDER BY t.place, o.kind
 """
+_NAMES = """
+    SELECT place, count(DISTINCT token) FROM {tokens} AS t
+    WHERE t.kept AND t.token IN (SELECT search FROM {names})
+    GROUP BY place ORDER BY place
+"""
 _SEARCHED = "SELECT count(DISTINCT search) FROM {values}"
 _TOKENS = "SELECT count(DISTINCT token) FROM {tokens}"
 
@@ -161,7 +173,7 @@ def prove(folder: Path, mails: Mapping[str, int], phones: Mapping[str, int]) -> 
     """Count what the shares have written into ``folder``; memory: ``MEMORY``, the rest spills."""
     files = {
         name: f"read_parquet('{str(folder).replace(chr(39), chr(39) * 2)}/{name}-*.parquet')"
-        for name in ("values", "tokens", "keys")
+        for name in SCHEMAS
     }
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
@@ -183,4 +195,5 @@ def prove(folder: Path, mails: Mapping[str, int], phones: Mapping[str, int]) -> 
             ask(_TOKENS)[0][0],
             dict(mails),
             dict(phones),
+            dict(ask(_NAMES)),
         )

@@ -130,7 +130,8 @@ class _Work:
         """Take apart every different text of the masked rows."""
         for column in self._searched:
             for place, rule, found in column.texts():
-                tokens_here = self._evidence.tokens[place, _exempt(rule, self._share.rules)]
+                exempt, kept = _exempt(rule, self._share.rules), rule.verb is Verb.KEEP
+                tokens_here = self._evidence.tokens[place, exempt, kept]
                 for text in found:
                     tokens_here.update(tokens(text))
                     if "@" in text and (strange := strangers(text)):
