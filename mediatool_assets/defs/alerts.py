@@ -7,6 +7,7 @@ a process that is killed between the two posts again rather than not at all.
 """
 
 import os
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +21,7 @@ from mediatool_assets.domain.keys import Report, report_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.alert_channels import AlertChannel, channels
 
-_POSTS = 10  # by a channel in one tick, which has 60 seconds in all; the rest wait for the next
+_SECONDS = 10.0  # for a channel to post in; a tick has 60 in all, and the rest waits for the next
 
 _REPORTS: tuple[Report, ...] = ("data-integrity-report", "daily-metrics-comparison")
 
@@ -79,8 +80,10 @@ def tick(
 
 def _post(channel: AlertChannel, kept: Channel, now: datetime, window: timedelta) -> str:
     """Post what is due; what is not taken is kept, and tried again at the next tick."""
-    posted, problems = 0, []
-    for alert in list(kept.due(now, window))[:_POSTS]:
+    posted, problems, end = 0, [], time.monotonic() + _SECONDS
+    for alert in list(kept.due(now, window)):
+        if time.monotonic() > end:
+            break
         try:
             channel.post(alert)
         except Misuse as error:

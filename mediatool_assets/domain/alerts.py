@@ -33,7 +33,9 @@ _HEADINGS: dict[Kind, str] = {
     "test": "Test of this channel",
 }
 _REASON = 400  # characters of a reason; the run's page has all of it
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|=\([^)]*\)|\{[^}]*\}")
+_QUOTED = re.compile(  # also as Python writes it; an apostrophe within a word quotes nothing
+    r"(?<!\w)'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`[^`]*`|=\([^)]*\)|\{[^}]*\}"
+)
 _ADDRESS = re.compile(r"\S+@\S+\.\S+")
 _DIGITS = re.compile(r"\d+")
 

@@ -214,6 +214,24 @@ def test_a_run_that_failed_is_told_without_anything_private(
     assert not [word for word in ("secret", "ann@", "Ann") if word in str(hook.arrived)]
 
 
+def test_a_run_is_told_once_whatever_happens_to_it_later(
+    platform: Platform, hook: Receiver
+) -> None:
+    """A retry tags its root long after that was told of; the window is over by then."""
+    run = platform.night("empty")
+    platform.tick()
+    platform.night("well", day=25)
+    platform.tick()
+    assert hook.kinds == ["check", "recovery"]
+    memory = msgspec.json.decode(platform.cursor or "", type=Memory)
+    memory.position.until += timedelta(minutes=20)
+    memory.position.seen.clear()
+    platform.cursor = msgspec.json.encode(memory).decode()
+    platform.instance.add_run_tags(run.run_id, {"some": "tag"})
+    platform.tick()
+    assert hook.kinds == ["check", "recovery"]
+
+
 def test_what_is_quoted_in_a_check_is_not_told(platform: Platform, hook: Receiver) -> None:
     """Nor a text among its figures."""
     platform.night("leaking")
@@ -341,6 +359,7 @@ def test_what_is_late_is_one_alert(platform: Platform, hook: Receiver) -> None:
     now = datetime.now(UTC)
     platform.later(now + timedelta(minutes=3))
     platform.later(now + timedelta(minutes=4))
+    platform.later(now + timedelta(hours=9))
     [found] = hook.arrived
     assert found["kind"] == "freshness"
     late, day = found["problems"]

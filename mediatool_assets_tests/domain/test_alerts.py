@@ -229,6 +229,8 @@ def test_nothing_is_lost_and_nothing_is_repeated_within_a_window(
         ('dup key: { email: "a@b.se" }', "dup key: …"),
         ("Key (email)=(a@b.se) already exists", "Key (email)… already exists"),
         ("written by ann@example.org", "written by …"),
+        (r"name: 'Ann O\'Neil' is odd, and 'x' too", "name: … is odd, and … too"),
+        ("the table's rows and the model's", "the table's rows and the model's"),
     ],
 )
 def test_nothing_private_is_told(text: str, told: str) -> None:

@@ -1,0 +1,165 @@
+"""What one run that has ended tells: what failed in it, what its checks found, what it warns of.
+
+Nothing is taken from its log but what ``domain.alerts.plain`` lets through, and no message of an
+error that may quote a row.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.tags import WILL_RETRY_TAG
+
+from mediatool_assets.defs.freshness import ON_TIME
+from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.runs import VERSION_TAG
+from mediatool_assets.domain.alerts import Kind, News, Problem, Well, plain, wording
+
+_PAGE = 1000  # events
+_FIGURES = 8
+
+_TOLD = {
+    "AlreadyExists",
+    "BadArchive",
+    "BadModel",
+    "BadSettings",
+    "CountMismatch",
+    "InColdStorage",
+    "Misuse",
+    "NotFound",
+    "Refused",
+    "Unreachable",
+}
+"""Errors whose messages name things and figures only; BadValue and CheckFailed may tell values."""
+
+
+def checked(
+    found: dg.AssetCheckEvaluation, partition: str | None, made: datetime, began: datetime
+) -> Problem | Well:
+    """What a check found: ``made`` when it did, ``began`` when its run did."""
+    asset = found.asset_key.to_user_string()
+    thing = f"{asset}: {found.check_name}"
+    kind: Kind = "freshness" if found.asset_check_key == ON_TIME else "check"
+    partition = found.partition or partition
+    if found.passed:
+        return Well(kind, thing, partition, began)
+    return Problem(
+        kind,
+        thing,
+        plain(found.description or "it did not say why"),
+        severity="warning" if found.severity is dg.AssetCheckSeverity.WARN else "error",
+        asset=asset,
+        check=found.check_name,
+        figures=_figures(found.metadata),
+        partition=partition,
+        began=made,
+    )
+
+
+def _figures(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, int | float]:
+    """The numbers of a check's metadata: a text of it might be anything."""
+    values = {name: entry.value for name, entry in metadata.items()}
+    numbers = {
+        n: v
+        for n, v in values.items()
+        if isinstance(v, int | float) and v is not True and v is not False
+    }
+    return dict(list(numbers.items())[:_FIGURES])
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """One run that has ended."""
+
+    instance: dg.DagsterInstance
+    record: dg.RunRecord
+
+    def news(self) -> News:
+        """What failed in it, what its checks found, and what its version warns of."""
+        run = self.record.dagster_run
+        partition = run.tags.get("dagster/partition")
+        ended = datetime.fromtimestamp(self.record.end_time or 0, UTC)
+        found = [
+            checked(evaluation, partition, ended, self.record.create_timestamp)
+            for evaluation in self._evaluations()
+            if evaluation.passed or evaluation.asset_check_key != ON_TIME  # it is of the day
+        ]
+        problems = [one for one in found if isinstance(one, Problem)]
+        well = [one for one in found if isinstance(one, Well)]
+        if run.status is dg.DagsterRunStatus.SUCCESS:
+            well.append(Well("run", run.job_name, partition, self.record.create_timestamp))
+            problems += self._warnings()
+        elif run.tags.get(WILL_RETRY_TAG) != "true":
+            problems.append(self._failure(partition, ended))
+        version = run.tags.get(VERSION_TAG)
+        return News(ended, tuple(problems), tuple(well), version, partition, run.run_id)
+
+    def _events(self, kind: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:
+        """The run's events of a kind, page by page."""
+        cursor = None
+        while True:
+            page = self.instance.get_records_for_run(
+                self.record.dagster_run.run_id, cursor=cursor, of_type=kind, limit=_PAGE
+            )
+            for record in page.records:
+                if (event := record.event_log_entry.dagster_event) is not None:
+                    yield event
+            if not page.has_more:
+                return
+            cursor = page.cursor
+
+    def _evaluations(self) -> Iterator[dg.AssetCheckEvaluation]:
+        """The last evaluation of each check: a step that is retried asks again."""
+        events = self._events(dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        found = [event.asset_check_evaluation_data for event in events]
+        yield from {one.asset_check_key: one for one in found}.values()
+
+    def _warnings(self) -> Iterator[Problem]:
+        for event in self._events(dg.DagsterEventType.ASSET_MATERIALIZATION):
+            made = event.step_materialization_data.materialization
+            if made.asset_key == METADATA and (told := made.metadata.get("warnings")):
+                warnings = told.value if isinstance(told.value, list) else []
+                for warning in map(str, warnings):
+                    text = plain(warning)
+                    yield Problem("warnings", "warning", text, "warning", cause=wording(warning))
+
+    def _failure(self, partition: str | None, ended: datetime) -> Problem:
+        """The first step that failed, and by what; checks that were planned and never judged."""
+        failures = list(self._events(dg.DagsterEventType.STEP_FAILURE))
+        step = failures[0].step_key if failures else None
+        error, reason = _reason(failures[0]) if failures else ("", "the run ended without a step")
+        failed = {failure.step_key for failure in failures}
+        judged = {one.asset_check_key for one in self._evaluations()}
+        planned = [
+            event.asset_check_planned_data.asset_check_key
+            for event in self._events(dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
+            if event.step_key in failed
+        ]
+        errored = len(set(planned) - judged)
+        return Problem(
+            "run",
+            self.record.dagster_run.job_name,
+            f"step {step}: {reason}" if step else reason,
+            figures={"checks that could not be judged": errored} if errored else {},
+            partition=partition,
+            began=ended,
+            cause=f"{step} {error}",
+        )
+
+
+def _reason(failure: dg.DagsterEvent) -> tuple[str, str]:
+    """The error's class, and what may be told of it."""
+    data = failure.step_failure_data
+    said = data.user_failure_data
+    if said is not None and "error" in said.metadata:
+        name = str(said.metadata["error"].value)
+        if name in _TOLD:
+            return name, f"{name}: {plain(said.description or '')}"
+        return name, f"{name}; the run's log has its message"
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    name = error.cls_name if error is not None and error.cls_name else "error"
+    return name, f"{name}; the run's log has its message"
