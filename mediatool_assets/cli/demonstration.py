@@ -33,6 +33,7 @@ class Demonstration(msgspec.Struct, frozen=True):
     versions: tuple[str, ...]
     rows: dict[str, dict[str, int]]
     databases: tuple[str, ...]
+    postgres_databases: tuple[str, ...]
     objects: dict[str, int]
     made: tuple[VersionMade, ...]
     look: dict[str, str]
@@ -68,6 +69,7 @@ def run(home: Path, scale: float, days: int) -> Demonstration:
         versions=tuple(m.version for m in made),
         rows={m.version: {"in": m.rows, "documents": m.documents} for m in made},
         databases=tuple(m.database for m in made),
+        postgres_databases=tuple(m.postgres_database for m in made if m.postgres_database),
         objects=_objects(objects, [m.version for m in made]),
         made=made,
         look={
@@ -96,7 +98,8 @@ def describe(made: Demonstration) -> str:
     lines = [str(version) for version in made.made]
     lines += [
         f"{len(made.objects)} objects in the bucket, {megabytes(sum(made.objects.values()))}; "
-        f"databases {', '.join(made.databases)}",
+        f"MongoDB databases {', '.join(made.databases)}",
+        f"PostgreSQL databases {', '.join(made.postgres_databases)}, read back and compared",
         "",
         "Where to look:",
     ]

@@ -30,6 +30,7 @@ class VersionMade(msgspec.Struct, frozen=True):
     purpose: str
     notes: str
     database: str
+    postgres_database: str | None
     rows: int
     tables: int
     documents: int
@@ -65,6 +66,7 @@ def version_made(run: Run, objects: "S3Objects") -> VersionMade:
         purpose=metadata.purpose,
         notes=metadata.notes,
         database=metadata.databases_created.mongodb or "",
+        postgres_database=metadata.databases_created.postgres,
         rows=exports.raw.record_count,
         tables=exports.raw.tables_exported,
         documents=sum(exports.transformed.documents.values()),

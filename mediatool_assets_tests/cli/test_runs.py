@@ -168,6 +168,7 @@ def test_demo_makes_a_past_day_today_and_one_on_demand(
     assert len(set(rows)) == 3
     assert made["databases"] == [f"mediatool_{v}" for v in (past, daily, edited)]
     assert set(made["databases"]) <= _databases(stack)
+    assert made["postgres_databases"] == [f"media_tool_{v}" for v in (past, daily, edited)]
     objects = S3Objects.of(Settings.parse(stack.environment))
     sources = [catalog.read(objects, Version.parse(v)).source.type for v in (past, daily)]
     assert sources == ["rds", "postgres"]
