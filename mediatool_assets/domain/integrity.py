@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.metrics import Point
+
 Outcome = Literal["passed", "failed", "unknown"]
 OUTCOMES: tuple[Outcome, ...] = ("passed", "unknown", "failed")
 """From best to worst."""
@@ -78,7 +80,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 class Integrity(msgspec.Struct, frozen=True):
     """The report. ``sample`` is the percentage of rows compared by value, null where all were.
 
-    ``lines`` has the failed ones first, then the unknown ones; ``outcomes`` counts them.
+    ``lines`` has the failed ones first, then the unknown ones; ``outcomes`` counts them. The
+    ``history`` holds the last versions, up to this one.
     """
 
     version: str
@@ -89,6 +92,7 @@ class Integrity(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     figures: dict[str, Figure]
     lines: tuple[Line, ...]
+    history: tuple[Point, ...] = ()
 
 
 def judged(lines: Iterable[Line]) -> Outcome:

@@ -22,6 +22,7 @@ from mediatool_assets.domain.integrity import (
     ordered,
 )
 from mediatool_assets.domain.metadata import Metadata, instant
+from mediatool_assets.domain.metrics import HISTORY, Point
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.schema import Schema
@@ -84,6 +85,7 @@ def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a m
         {outcome: outcomes[outcome] for outcome in OUTCOMES},
         _figures(metadata, found),
         ordered(found),
+        tuple(map(Point.of, (*catalog.before(objects, version, HISTORY - 1), metadata))),
     )
 
 

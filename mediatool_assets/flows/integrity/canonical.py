@@ -5,6 +5,7 @@ ones that fit into nothing less), lists and documents. Every other BSON type is 
 and its text.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -60,23 +61,20 @@ def binary(subtype: int, digits: str) -> Canonical:
     return [f"{BINARY}{subtype}", digits]
 
 
-def of_bson(value: Any) -> Canonical:  # noqa: PLR0911  # one for each type
+_FORMS: Final[dict[type, Callable[[Any], Canonical]]] = {
+    DatetimeMS: lambda value: date(int(value)),
+    Decimal128: lambda value: decimal(value.to_decimal()),
+    Int64: lambda value: long(int(value)),
+    Binary: lambda value: binary(value.subtype, value.hex()),
+    bytes: lambda value: binary(0, value.hex()),
+    Absent: lambda _: [ABSENT],
+}
+
+
+def of_bson(value: Any) -> Canonical:
     """A BSON value that JSON does not have, as ``CODEC`` reads it."""
-    match value:
-        case DatetimeMS():
-            return date(int(value))
-        case Decimal128():
-            return decimal(value.to_decimal())
-        case Int64():
-            return long(int(value))
-        case Binary():
-            return binary(value.subtype, value.hex())
-        case bytes():
-            return binary(0, value.hex())
-        case Absent():
-            return [ABSENT]
-        case _:
-            return [f"\0{type(value).__name__}", str(value)]
+    form = _FORMS.get(type(value))
+    return form(value) if form is not None else [f"\0{type(value).__name__}", str(value)]
 
 
 def dumps(value: Any) -> bytes:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -25,7 +26,7 @@ Digest = tuple[int, int]
 """XXH3-128 of a row's key: what finds it again on the other side."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is asked for at every row is worked out once
 class Home:
     """The columns of a table that its documents carry, with the types that the model gives them.
 
@@ -39,14 +40,23 @@ class Home:
     links: tuple[str, ...] = ()
     folded: bool = False
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The columns, in the order of their values in a row."""
         return (*(name for name, _ in self.columns), *self.links)
 
     def finds(self, row: list[Any]) -> list[Any]:
         """The values that find a row: its key's, or all of them."""
-        return [row[self.names.index(name)] for name in self.key] or row
+        return [row[at] for at in self._key] or row
+
+    @cached_property
+    def deleted(self) -> int | None:
+        """Where in a row it says whether it is deleted, if it does."""
+        return self.names.index(DELETED) if DELETED in self.names else None
+
+    @cached_property
+    def _key(self) -> list[int]:
+        return [self.names.index(name) for name in self.key]
 
 
 def digest(values: list[Any]) -> Digest:

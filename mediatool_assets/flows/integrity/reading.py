@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from mediatool_assets.flows.integrity.homes import (
 from mediatool_assets.flows.integrity.sheets import COPIES, ROWS, Sheet, Sheets, sheet
 from mediatool_assets.flows.ports import RowReader
 from mediatool_assets.flows.ranges import Range
+
+_TOGETHER = 64  # documents decoded in one call: faster than one by one, and few in memory
 
 Take = tuple[tuple[str, ...], bool]
 """Columns that are copied together, and whether as one bare value."""
@@ -208,8 +210,8 @@ def read_documents(share: DocumentShare) -> Read:
         apart = Apart(share.collection.name, share.collection.shape, share.homes, out)
         for batch in share.range.read():
             read.fingerprint += Fingerprint.of(batch)
-            for document in batch:
-                apart.take(decoded(document))
+            for document in decoded(batch):
+                apart.take(document)
     read.files = list(rows.paths.items())
     read.copies = list(copies.paths.items())
     read.seconds = time.monotonic() - began
@@ -238,8 +240,8 @@ class _Written:
         """A row of its table."""
         table = home.table.name
         self.read.rows[table] += 1
-        if DELETED in home.names:
-            self.read.deleted[table] += values[home.names.index(DELETED)] is True
+        if home.deleted is not None:
+            self.read.deleted[table] += values[home.deleted] is True
         self.rows.add(table, (*key, content(values) if self.share.has(key[0]) else 0))
 
     def claim(self, slot: str, owner: Digest, says: str) -> None:
@@ -248,8 +250,18 @@ class _Written:
             self.copies.add(slot, (*owner, says))
 
 
-def decoded(document: bytes) -> dict[str, Any]:
-    """A document; what cannot be read of it counts as a document without fields."""
+def decoded(batch: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+    """The documents; one that cannot be read counts as a document without fields."""
+    for at in range(0, len(batch), _TOGETHER):
+        some = batch[at : at + _TOGETHER]
+        try:
+            documents = bson.decode_all(b"".join(some), CODEC)
+        except InvalidBSON:
+            documents = list(map(_decoded, some))
+        yield from documents
+
+
+def _decoded(document: bytes) -> dict[str, Any]:
     try:
         return bson.decode(document, CODEC)
     except InvalidBSON:
@@ -328,10 +340,7 @@ def find_documents(share: tuple[DocumentShare, str, Wanted]) -> list[Found]:
     of, table, wanted = share
     finder = _Finder(table, wanted, [])
     apart = Apart(of.collection.name, of.collection.shape, of.homes, finder)
-    for document in _each(of.range.read()):
-        apart.take(decoded(document))
+    for batch in of.range.read():
+        for document in decoded(batch):
+            apart.take(document)
     return finder.found
-
-
-def _each(batches: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
-    return (document for batch in batches for document in batch)

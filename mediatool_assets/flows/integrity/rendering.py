@@ -12,8 +12,9 @@ from mediatool_assets.domain.expectations import Figure as CheckFigure
 from mediatool_assets.domain.expectations import Finding
 from mediatool_assets.domain.integrity import OUTCOMES, Defect, Figure, Integrity, Line, headline
 from mediatool_assets.flows import reports
+from mediatool_assets.flows.page.charts import lines
 from mediatool_assets.flows.page.document import cards, folded, heading, page, paragraph, section
-from mediatool_assets.flows.page.figures import number
+from mediatool_assets.flows.page.figures import number, sizes
 from mediatool_assets.flows.page.markdown import section as markdown_section
 from mediatool_assets.flows.page.tables import Cell, Number, Verdict, table, whole
 from mediatool_assets.flows.ports import ObjectStore
@@ -99,13 +100,22 @@ def _parts(report: Integrity) -> Iterator[str]:
     wrong = _wrong(report)
     yield section("What did not pass", table(_HEADINGS, map(_cells, wrong)))
     yield section("Which rows", table(_DEFECTS, _defects(wrong)))
+    yield section(f"The last {len(report.history)} versions", *_history(report))
     yield section("In short", table(("Question", *OUTCOMES), _summary(report)))
     for area, question in _AREAS.items():
-        lines = [line for line in report.lines if line.area == area]
-        if lines:
-            how = paragraph("; ".join(dict.fromkeys(f"How: {line.how}" for line in lines)))
-            says = f"{area}: {len(lines):,} checks"
-            yield folded(question, says, how, table(_HEADINGS, map(_cells, lines)))
+        of = [line for line in report.lines if line.area == area]
+        if of:
+            how = paragraph("; ".join(dict.fromkeys(f"How: {line.how}" for line in of)))
+            says = f"{area}: {len(of):,} checks"
+            yield folded(question, says, how, table(_HEADINGS, map(_cells, of)))
+
+
+def _history(report: Integrity) -> Iterator[str]:
+    """Rows and size over the last versions; nothing of the first."""
+    names = [point.version for point in report.history]
+    yield lines("Rows", names, [point.total_records for point in report.history], number)
+    data = [point.data_size_bytes for point in report.history]
+    yield lines("Data (JSON, uncompressed)", names, data, sizes(data))
 
 
 _HEADINGS = ("Outcome", "Of", "Checked", "Figures", "Reason", "Seconds")
