@@ -123,3 +123,18 @@ def test_the_live_source_and_its_archive_give_one_model(
         live = infer(LiveTables(snapshot), pool, live_keys)
     assert live.model.splitlines()[1:] == archived.model.splitlines()[1:]
     assert live.risks.risks == archived.risks.risks
+
+
+def test_of_a_large_table_a_sample_is_read(
+    postgres_database: str, pool: Executor, tmp_path: Path
+) -> None:
+    """From all over it; the model says so, and embeds nothing that was not seen whole."""
+    made(postgres_database, "composite")
+    source = PostgresSource(Url(postgres_database), "stranger", chunk_rows=10)
+    with source.snapshot() as snapshot:
+        found = infer(LiveTables(snapshot), pool, tmp_path, sample=50)
+    lines = found.figures.of("order_lines")
+    assert (lines.rows, lines.read) == (120, 50)
+    assert "120 rows, of which 50 were read" in found.model
+    assert found.entities["order_lines"].home is None
+    assert found.entities["line_discounts"].home is None
