@@ -89,7 +89,7 @@ def _wait_for(what: str, look: Callable[[], dict[str, Any] | None]) -> dict[str,
 
 @contextmanager
 def _dagster_dev(log: Path, *, killed: bool = False) -> Iterator[str]:
-    """`dagster dev` on a free port; at the end interrupted, as by Ctrl-C, or killed with its own."""
+    """`dagster dev` on a free port; in the end interrupted as by Ctrl-C, or all of it killed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
