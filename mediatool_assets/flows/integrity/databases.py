@@ -21,6 +21,9 @@ from mediatool_assets.flows.load import holds, metadata_of, same_index
 from mediatool_assets.flows.ports import DocumentStore, Snapshot, Target
 from mediatool_assets.flows.tasks import in_order
 
+RESTORED = " in PostgreSQL"
+"""What the name of a line ends with that is of a restored table."""
+
 _ASKED = "as mongod and PostgreSQL list them"
 
 
@@ -156,7 +159,7 @@ def _table(wanted: Table, found: Table | None, *, is_odd: bool) -> Iterator[Line
 
 
 def _restored(table: str) -> str:
-    return f"{table} in PostgreSQL"
+    return table + RESTORED
 
 
 def _rows(of: Evidence, target: Target, ledger: Ledger) -> Iterator[Line]:
