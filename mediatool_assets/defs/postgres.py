@@ -21,6 +21,7 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.keys import postgres_database
+from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.evidence import Request, recorded
@@ -97,6 +98,8 @@ def _results(
             "since the version was made: make a new version"
         )
     where = f"postgresql://{target.server}/{database}"
+    schema = str(raw.manifest.source.get("schema"))
+    prefix = f"{schema}." if len(namespaces(schema)) == 1 else ""  # else it is part of the name
     for table in tables:
         member = members[table]
         yield dg.MaterializeResult(
@@ -108,7 +111,7 @@ def _results(
                 "dagster/row_count": member.rows,
                 "dagster/partition_row_count": member.rows,
                 "dagster/uri": where,
-                "dagster/table_name": f"{database}.{raw.manifest.source.get('schema')}.{table}",
+                "dagster/table_name": f"{database}.{prefix}{table}",
                 "fingerprint": member.fingerprint or "",
             },
         )
