@@ -13,6 +13,10 @@ POSTGRES = "postgresql://me:p%40ss@db:5432/source"
 MONGODB = "mongodb://me:hidden@db:27017/?authSource=admin"
 
 
+HOOK = "https://hooks.slack.com/services/T0/B0/very-secret"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:alerts"
+
+
 def test_an_empty_environment() -> None:
     """With nothing set there are defaults, and no server."""
     settings = Settings.parse({})
@@ -55,6 +59,21 @@ def test_every_variable(tmp_path: Path) -> None:
         "KEEP_TESTING_DAYS": "4",
         "KEEP_SANITIZED_DAYS": "5",
         "HOME": str(tmp_path),
+        "RESTORE_DAILY": "no",
+        "VERIFY_SAMPLE": "7",
+        "VERIFY_DAYS": "9",
+        "INTEGRITY_SAMPLE": "11",
+        "PRUNE_DAILY": "yes",
+        "MASKING_RULES": str(model),
+        "DASK_SCHEDULER": "tcp://h:8786",
+        "SCRATCH": str(tmp_path),
+        "ALERT_LOG": "yes",
+        "ALERT_WEBHOOK_URL": HOOK,
+        "ALERT_SNS_TOPIC_ARN": TOPIC,
+        "ALERT_WINDOW_HOURS": "1",
+        "DAGSTER_URL": "http://h:3000",
+        "NEW_VERSION_JOB": "j",
+        "STAGING_DATABASE": "d",
     }
     settings = Settings.parse({f"MEDIATOOL_{name}": text for name, text in environ.items()})
     assert settings.mongodb_url == MONGODB
@@ -111,6 +130,40 @@ def test_secrets_do_not_print() -> None:
     for text in (repr(settings), str(settings), f"{settings}"):
         assert "hidden" not in text
         assert "p%40ss" not in text
+
+
+def test_where_alerts_go() -> None:
+    """The webhook's whole URL is a secret."""
+    names = {
+        "ALERT_WEBHOOK_URL": HOOK,
+        "ALERT_SNS_TOPIC_ARN": TOPIC,
+        "ALERT_LOG": "yes",
+        "ALERT_WINDOW_HOURS": "12",
+        "DAGSTER_URL": "https://me:secret@dagster.example",
+    }
+    settings = Settings.parse({f"MEDIATOOL_{name}": text for name, text in names.items()})
+    assert (settings.alert_webhook_url, settings.alert_sns_topic_arn) == (HOOK, TOPIC)
+    assert (settings.alert_log, settings.alert_window_hours) == (True, 12)
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ALERT_WEBHOOK_URL", "hooks.slack.com/very-secret"),
+        ("ALERT_WEBHOOK_URL", "file:///very-secret"),
+        ("ALERT_SNS_TOPIC_ARN", "arn:aws:sqs:eu-west-1:123456789012:alerts"),
+        ("ALERT_SNS_TOPIC_ARN", "alerts"),
+        ("ALERT_WINDOW_HOURS", "0"),
+        ("ALERT_LOG", "loud"),
+        ("DAGSTER_URL", "localhost:3000"),
+    ],
+)
+def test_where_alerts_cannot_go(name: str, text: str) -> None:
+    """The setting is named, and of a URL no more than that."""
+    with pytest.raises(BadSettings, match=f"MEDIATOOL_{name} is n") as caught:
+        Settings.parse({f"MEDIATOOL_{name}": text})
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
