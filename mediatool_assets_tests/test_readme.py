@@ -22,8 +22,8 @@ from mediatool_assets_tests.documents import ROOT, Fenced, blocks
 
 README = ROOT / "README.md"
 SESSIONS = [block.text for block in blocks("console", README)]
-GROUP = "bucket"
-"""The command that has commands of its own."""
+GROUPS = ("bucket", "model")
+"""The commands that have commands of their own."""
 SHELL = [
     line
     for page_block in (*blocks("console"), *blocks("bash"))
@@ -50,8 +50,8 @@ def test_make_targets_exist(words: list[str]) -> None:
 @pytest.mark.parametrize("words", _commands("mediatool"), ids=" ".join)
 def test_commands_and_options_exist(words: list[str]) -> None:
     """Every ``mediatool`` of the documents is a command, with options that it has."""
-    path = words[:2] if words[0] == GROUP else words[:1]
-    assert words[0] in (GROUP, *(command.__name__ for command in COMMANDS))
+    path = words[:2] if words[0] in GROUPS else words[:1]
+    assert words[0] in (*GROUPS, *(command.__name__ for command in COMMANDS))
     help_text = subprocess.run(
         [sys.executable, "-m", "mediatool_assets.cli.main", *path, "--help"],
         capture_output=True,

@@ -22,6 +22,7 @@ def test_a_name_is_read_back(name: str) -> None:
     """As a key, as a value, and in a list; never as a number, a truth or nothing."""
     text = f"{scalar(name)}:\n  - {scalar(name)}\n"
     node = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert node is not None
     [(key, value)] = node.value
     assert key.value == name
     assert value.value[0].value == name
