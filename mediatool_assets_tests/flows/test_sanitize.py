@@ -21,6 +21,7 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.sanitize import Folder, Published, load_rules, sanitize
+from mediatool_assets.flows.sanitize.places import free_names
 from mediatool_assets.flows.sanitize.proof import Kept, Leak, Proof, Reference, Unique
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.transformed import transformed
@@ -413,7 +414,41 @@ def test_a_name_that_is_taken_stays(bench: Bench) -> None:
         bench.again()
     (bench.folder / "out.tar.gz").unlink()
     with pytest.raises(AlreadyExists, match="report"):
+        bench.run(version=NEXT_DAY)
+    (bench.folder / "out-report.json").write_text("{}")
+    with pytest.raises(AlreadyExists, match="report"):
         bench.again()
+
+
+def test_an_archive_that_never_came_is_tried_again(bench: Bench) -> None:
+    """The reports of a run whose archive could not appear do not stand in the next one's way."""
+
+    def in_the_way(step: str, _done: int, _total: int) -> None:
+        if step == "proof":
+            (bench.folder / "out.tar.gz").touch()
+
+    with pytest.raises(AlreadyExists, match=r"out\.tar\.gz"):
+        bench.run(progress=in_the_way)
+    (bench.folder / "out.tar.gz").unlink()
+    assert bench.left == ["out-report.html", "out-report.json"]
+    other = MaskingKey(SECRET[::-1])
+    published = bench.again(key=other)
+    report = json.loads((bench.folder / "out-report.json").read_text())
+    assert report["key_id"] == published.report.key_id == other.id
+    assert bench.left == ["out-report.html", "out-report.json", "out.tar.gz"]
+
+
+def test_a_report_of_a_run_beside_is_not_written_over(bench: Bench) -> None:
+    """What a run replaces is what it found when it began, and nothing that came after."""
+    bench.run()
+    (bench.folder / "out.tar.gz").unlink()
+    place = Folder(bench.folder)
+    names = free_names(place, "out.tar.gz", str(VERSION))
+    for name, tag in names.items():
+        place.put(name, b"of another run", replacing=tag)
+        with pytest.raises(AlreadyExists, match="report"):
+            place.put(name, b"of this one", replacing=tag)
+        assert place.get(name)[0] == b"of another run"
 
 
 def test_empty_tables_are_tables(bench: Bench) -> None:

@@ -12,13 +12,7 @@ import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import (
-    AlreadyExists,
-    BadArchive,
-    BadRules,
-    CheckFailed,
-    CountMismatch,
-)
+from mediatool_assets.domain.errors import BadArchive, BadRules, CheckFailed, CountMismatch
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.masking import checks
@@ -31,7 +25,7 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import member_name
 from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.sanitize.evidence import Watch, write_nothing
-from mediatool_assets.flows.sanitize.places import Folder, Place
+from mediatool_assets.flows.sanitize.places import Folder, Place, free_names, report_keys
 from mediatool_assets.flows.sanitize.proof import Proof, prove
 from mediatool_assets.flows.sanitize.reading import schema_of
 from mediatool_assets.flows.sanitize.report import ColumnReport, Report
@@ -82,13 +76,11 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
     ``model`` names references that the database does not declare. A column that no rule covers
     stops the run, or is redacted with ``redact_unclassified``. Raises BadRules, BadArchive,
     CheckFailed (an original value is still there, two values became one, a relation is lost),
-    AlreadyExists; then nothing was published. Memory: some shares of 16 MiB, and the proof's.
+    AlreadyExists; then nothing was published. Where the archive itself fails to appear its reports
+    stay, and the next run replaces them. Memory: some shares of 16 MiB, and the proof's.
     """
-    names = [key, *report_keys(key)]
-    for name in names:
-        if place.head(name) is not None:
-            raise AlreadyExists(place.uri(name), "move it, or name another output")
     archive = ArchiveReader(source)
+    names = free_names(place, key, archive.manifest.version)
     schema = schema_of(archive)
     uncovered = [f"{table.name}.{column.name}" for table, column in rules.unclassified(schema)]
     if redact_unclassified:
@@ -104,9 +96,12 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
         with place.create(key) as sink:
             manifest = run.write(ArchiveWriter(sink, "sanitized", version))
             report = run.report(source.name.rpartition("/")[2], place.uri(key), manifest)
-            for name, data in zip(names[1:], (report.json(), report.html()), strict=True):
-                place.put(name, data)  # before the archive appears: none is without its proof
-    return Published(place.uri(key), tuple(map(place.uri, names[1:])), report)
+            # before the archive appears: none is without its proof
+            for (name, left), data in zip(
+                names.items(), (report.json(), report.html()), strict=True
+            ):
+                place.put(name, data, replacing=left)
+    return Published(place.uri(key), tuple(map(place.uri, names)), report)
 
 
 def origin(raw: Manifest, rules: Rules, key: MaskingKey) -> dict[str, object]:
@@ -116,12 +111,6 @@ def origin(raw: Manifest, rules: Rules, key: MaskingKey) -> dict[str, object]:
         "rules_sha256": rules.digest,
         "key_id": key.id,
     }
-
-
-def report_keys(key: str) -> tuple[str, str]:
-    """The names of the reports beside an archive."""
-    stem = key.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
-    return f"{stem}-report.json", f"{stem}-report.html"
 
 
 @dataclass(slots=True)

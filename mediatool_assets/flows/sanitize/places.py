@@ -1,5 +1,6 @@
 """Where a sanitized archive and its reports go: a bucket, or a folder that is written like one."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -8,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import msgspec
+
 from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.errors import AlreadyExists
+from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.flows.sanitize.report import Report
 
 
 class Place(Protocol):
@@ -21,8 +26,14 @@ class Place(Protocol):
     def head(self, key: str) -> object | None:
         """None where the key is free."""
 
-    def put(self, key: str, data: bytes) -> object:
-        """Write a small object; raises AlreadyExists."""
+    def get(self, key: str) -> tuple[bytes, str]:
+        """A small object, whole, and its entity tag."""
+
+    def put(self, key: str, data: bytes, *, replacing: str | None = None) -> object:
+        """Write a small object: a free name's, or over what has that entity tag.
+
+        Raises AlreadyExists, and then nothing was written.
+        """
 
     def create(self, key: str) -> AbstractContextManager[Sink]:
         """Stream a large one; raises AlreadyExists. On any error nothing is left."""
@@ -42,22 +53,73 @@ class Folder:
         """None where there is no such file."""
         return key if (self.path / key).exists() else None
 
-    def put(self, key: str, data: bytes) -> object:
-        """Write a small file; raises AlreadyExists."""
-        with self.create(key) as file:
-            return file.write(data)
+    def get(self, key: str) -> tuple[bytes, str]:
+        """A small file, whole, and its SHA-256."""
+        data = (self.path / key).read_bytes()
+        return data, hashlib.sha256(data).hexdigest()
+
+    def put(self, key: str, data: bytes, *, replacing: str | None = None) -> object:
+        """Write a small file, or over the one that has that SHA-256; raises AlreadyExists."""
+        if replacing is None:
+            with self.create(key) as file:
+                return file.write(data)
+        if self.head(key) is None or self.get(key)[1] != replacing:
+            raise self._taken(key)
+        with self._unfinished() as path:
+            path.write_bytes(data)
+            return path.replace(self.path / key)
 
     @contextmanager
     def create(self, key: str) -> Iterator[BinaryIO]:
         """Write a file that has its name only when it is whole; raises AlreadyExists."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.path, prefix=".mediatool-") as scratch:
-            unfinished = Path(scratch) / "file"
-            with unfinished.open("wb") as file:
+        with self._unfinished() as path:
+            with path.open("wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             try:
-                os.link(unfinished, self.path / key)
+                os.link(path, self.path / key)
             except FileExistsError as error:
-                raise AlreadyExists(self.uri(key), "move it, or name another output") from error
+                raise self._taken(key) from error
+
+    @contextmanager
+    def _unfinished(self) -> Iterator[Path]:
+        """A path on the folder's own disk, gone when the context is left."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.path, prefix=".mediatool-") as scratch:
+            yield Path(scratch) / "file"
+
+    def _taken(self, key: str) -> AlreadyExists:
+        return AlreadyExists(self.uri(key), "move it, or name another output")
+
+
+def report_keys(key: str) -> tuple[str, str]:
+    """The names of the reports beside an archive."""
+    stem = key.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
+    return f"{stem}-report.json", f"{stem}-report.html"
+
+
+def free_names(place: Place, key: str, version: str) -> dict[str, str | None]:
+    """The names of the reports of an archive to be written, and what is replaced under each.
+
+    None where the name is free; the entity tag of what a run of that version left there, which
+    ended before its archive appeared. Raises AlreadyExists: the archive is there, or other reports.
+    """
+    names = report_keys(key)
+    there = [name for name in (key, *names) if place.head(name) is not None]
+    if there and (key in there or not _is_left(place, key, version)):
+        raise AlreadyExists(place.uri(there[0]), "move it, or name another output")
+    return {name: place.get(name)[1] if name in there else None for name in names}
+
+
+def _is_left(place: Place, key: str, version: str) -> bool:
+    """Whether the report that is there is the version's, of an archive that would be this one."""
+    name, _ = report_keys(key)
+    if place.head(name) is None:
+        return False
+    try:
+        report = decoded(place.get(name)[0], Report)
+    except msgspec.MsgspecError:
+        return False  # somebody's own
+    same_name = report.archive.rpartition("/")[2] == key.rpartition("/")[2]
+    return same_name and report.version == version
