@@ -7,6 +7,7 @@ from typing import Protocol
 
 from mediatool_assets.domain.errors import BadSource
 from mediatool_assets.domain.rds_export import TableStatus
+from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.flows.ports import ObjectStore
 
 _PART = re.compile(r"part-([0-9]+)-[^/]*\.parquet")
@@ -63,6 +64,9 @@ def folders(export: Export, statuses: Iterable[TableStatus]) -> dict[str, Folder
 
 
 def _tables(export: Export, statuses: Iterable[TableStatus]) -> dict[str, TableStatus]:
+    if len(namespaces(export.schema_name)) > 1:
+        problem = f"of several schemas ({export.schema_name}) it is not read"
+        raise export.bad(problem, "name one in MEDIATOOL_POSTGRES_SCHEMA, or export the database")
     tables: dict[str, TableStatus] = {}
     for status in statuses:
         names = status.target.split(".", 2)

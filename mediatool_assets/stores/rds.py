@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mediatool_assets.domain.errors import BadSettings, MediatoolError, Refused, Unreachable
 from mediatool_assets.domain.rds_task import Snapshot, Task
+from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,12 +56,18 @@ class RdsInstance:
 
     @classmethod
     def of(cls, settings: Settings) -> "RdsInstance":
-        """The instance that the settings name; raises BadSettings with all that is missing."""
+        """The instance that the settings name; raises BadSettings with all that is missing.
+
+        Of several schemas too: an export of one is what is read of the bucket.
+        """
         if not settings.exports_snapshots:
             needed = ("rds_instance", "rds_export_role_arn", "rds_kms_key_id")
             unset = [name for name in needed if getattr(settings, name) is None]
             problems = [f"MEDIATOOL_{name.upper()} is not set" for name in unset]
             raise BadSettings([*problems, "an RDS snapshot is exported with all three"])
+        if len(namespaces(settings.postgres_schema)) > 1:
+            named = f"MEDIATOOL_POSTGRES_SCHEMA names several: {settings.postgres_schema}"
+            raise BadSettings([named, "an RDS snapshot is exported and read with one schema"])
         database = urlsplit(settings.postgres_url or "").path.strip("/")
         return cls(
             settings.rds_instance or "",

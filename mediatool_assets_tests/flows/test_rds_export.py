@@ -91,6 +91,17 @@ def _found(objects: ObjectStore, url: Url | None = None) -> RdsExport:
     return found
 
 
+def test_an_export_is_read_with_one_schema(small: DirectoryObjects) -> None:
+    """A list of schemas is refused by name, and not looked for as a schema of that name."""
+    found = find(small, "2026-01-02", "media_tool,other")
+    assert found is not None
+    with (
+        pytest.raises(BadSource, match=r"of several schemas \(media_tool,other\) it is not read"),
+        found.snapshot(),
+    ):
+        pass
+
+
 def test_without_archive_the_live_database_gives_the_structure(
     small: DirectoryObjects, postgres_database: Url, pool: Executor, tmp_path: Path
 ) -> None:

@@ -90,6 +90,13 @@ def test_a_task_has_role_key_and_the_contracts_place(
     assert told.get("ExportOnly", []) == only
 
 
+def test_several_schemas_are_refused_before_anything_is_started(twin: RdsTwin) -> None:
+    """An export of one schema is what is read; neither snapshot nor task is begun for more."""
+    with pytest.raises(BadSettings, match="MEDIATOOL_POSTGRES_SCHEMA names several: sales,stock"):
+        twin.instance(MEDIATOOL_POSTGRES_SCHEMA="sales,stock")
+    assert (twin.snapshots(), twin.tasks()) == ([], [])
+
+
 def test_a_task_is_started_once(twin: RdsTwin, rds: RdsInstance) -> None:
     """Asked for again, it is the one that is there, with how far it is."""
     snapshot = rds.take("s")
