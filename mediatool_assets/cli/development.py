@@ -1,11 +1,13 @@
 """Runs Dagster's UI and daemon on this machine until it is interrupted."""
 
+import os
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 import typer
@@ -36,6 +38,7 @@ def run(port: int | None) -> str:
     command = [sys.executable, "-m", "dagster", "dev", *_code_location()]
     process = subprocess.Popen(
         tethered([*command, "-h", "127.0.0.1", "-p", str(port)]),
+        env=os.environ | linked(os.environ, url),
         stdout=sys.stderr.fileno(),
         process_group=0,
     )
@@ -48,6 +51,12 @@ def run(port: int | None) -> str:
     finally:
         stop(process)
     raise _ended(process)
+
+
+def linked(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """The setting by which alerts link to the UI at ``url``, unless it says where the UI is."""
+    own = environ.get("MEDIATOOL_DAGSTER_URL", "").strip()
+    return {"MEDIATOOL_DAGSTER_URL": own or url}
 
 
 def _code_location() -> tuple[str, str]:
