@@ -13,6 +13,7 @@ import dagster as dg
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from mediatool_assets.defs.freshness import ON_TIME
+from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.alerts import Kind, News, Problem, Well, plain, wording
@@ -40,7 +41,7 @@ def checked(
 ) -> Problem | Well:
     """What a check found: ``made`` when it did, ``began`` when its run did."""
     asset = found.asset_key.to_user_string()
-    thing = f"{asset}: {found.check_name}"
+    thing = f"{shown(found.asset_key)}: {found.check_name}"
     kind: Kind = "freshness" if found.asset_check_key == ON_TIME else "check"
     partition = found.partition or partition
     if found.passed:

@@ -15,6 +15,7 @@ import dagster as dg
 import msgspec
 
 from mediatool_assets.defs.alert_news import Instance, Position
+from mediatool_assets.defs.layers import shown
 from mediatool_assets.domain.alerts import Channel, News, Open
 from mediatool_assets.domain.errors import Misuse, Unreachable
 from mediatool_assets.domain.keys import Report, report_key
@@ -118,5 +119,6 @@ def ui_links(settings: Settings, news: News) -> dict[str, str]:
     asset = next((p.asset for p in news.problems if p.asset is not None), None)
     if asset is not None:
         partition = f"&partition={news.partition}" if news.partition else ""
-        links[asset] = f"{base}/assets/{asset}?view=checks{partition}"
+        name = shown(dg.AssetKey.from_user_string(asset))
+        links[name] = f"{base}/assets/{asset}?view=checks{partition}"
     return links or {"Dagster": base}

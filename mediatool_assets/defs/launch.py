@@ -21,6 +21,7 @@ from dagster_shared.error import SerializableErrorInfo
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
 from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE
 from mediatool_assets.defs.freshness import ON_TIME
+from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.partitions import DAYS, FIRST_DAY
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.errors import MediatoolError, Misuse
@@ -131,7 +132,7 @@ def failed_checks(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
     for check, one in found.items():
         if not one.passed and one.severity is dg.AssetCheckSeverity.ERROR and check != ON_TIME:
             said = f": {one.description}" if one.description else ""
-            yield f"{check.asset_key.to_user_string()}: {check.name}{said}"
+            yield f"{shown(check.asset_key)}: {check.name}{said}"
 
 
 def _red_checks(events: Sequence[dg.DagsterEvent], step: str | None) -> Iterator[str]:

@@ -46,6 +46,11 @@ def name_of(asset: dg.AssetKey) -> str:
     return unquote(asset.path[-1].replace("-", "%"))
 
 
+def shown(asset: dg.AssetKey) -> str:
+    """An asset for people: ``layer/TABLE``, the table by its own name."""
+    return "/".join([*asset.path[:-1], name_of(asset)])
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What a step hands to an IO manager: the flow has stored it already, at ``uri``."""
@@ -77,13 +82,15 @@ def member_facts(member: Member) -> Facts:
 
 def warnings_of(name: str, warnings: Iterable[str], names: Iterable[str]) -> Facts:
     """The warnings that speak of ``name``, and those that speak of no asset in ``names``."""
-    known = set(names)
-    own = [w for w in warnings if name in (words := _words(w)) or not known & words]
+    known = list(names)
+    spoken = {w: [each for each in known if _speaks_of(w, each)] for w in warnings}
+    own = [w for w, found in spoken.items() if name in found or not found]
     return {"warnings": own} if own else {}
 
 
-def _words(text: str) -> set[str]:
-    return {word.strip(".,:;()'\"").split(".")[0] for word in text.split()}
+def _speaks_of(text: str, name: str) -> bool:
+    """Whether the name stands there as a whole, or before the dot of its column."""
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text) is not None
 
 
 def log_warnings(context: dg.AssetExecutionContext, warnings: Iterable[str]) -> None:
