@@ -1,6 +1,7 @@
 """The launcher, as the command line starts it: a process that answers in one JSON document."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -89,7 +90,7 @@ def test_two_runs_of_one_partition_at_once_make_two_versions(
         (
             {"job": "weekly", "partition": today()},
             2,
-            "there is no job weekly; there are daily_export",
+            "there is no job weekly; there are .*daily_export",
         ),
         ({"job": "daily_export", "partition": "1999-01-01"}, 2, "1999-01-01 is no partition"),
         ({"job": "daily_export", "partition": "2025-06-02"}, 5, "can be exported only for today"),
@@ -110,7 +111,7 @@ def test_a_refused_request_says_why(
     """The exit code is the command line's, and the reason is one message."""
     answer = _answer(_start(request_))
     assert (answer["status"], answer["exit_code"]) == ("FAILURE", exit_code)
-    assert reason in answer["error"]
+    assert re.search(reason, answer["error"])
 
 
 def _wait_for_step(instance: dg.DagsterInstance, step: str) -> str:

@@ -151,8 +151,8 @@ def translated(where: str) -> Iterator[None]:
         ) from error
     except errors.InsufficientPrivilege as error:
         raise BadSource(
-            f"{where}: {said(error)}; let the exporting role read every table of the schema "
-            "(docs/access.md has the role; BYPASSRLS too where there are row policies)"
+            f"{where}: {said(error)}; GRANT the exporting role USAGE of the schema and SELECT on "
+            "its tables and sequences, and BYPASSRLS where they have row policies (docs/access.md)"
         ) from error
     except (errors.OutOfMemory, errors.ConfigurationLimitExceeded) as error:
         raise BadSource(
