@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 DocumentName = Literal[
-    "bucket-policy", "pipeline-role", "read-only-role", "rds-export-role", "rds-export-trust"
+    "bucket-policy",
+    "pipeline-role",
+    "read-only-role",
+    "pruning-role",
+    "rds-export-role",
+    "rds-export-trust",
 ]
 
 

@@ -211,6 +211,7 @@ def test_plan() -> None:
         "bucket-policy",
         "pipeline-role",
         "read-only-role",
+        "pruning-role",
         "rds-export-role",
         "rds-export-trust",
     }

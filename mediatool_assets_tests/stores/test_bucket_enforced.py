@@ -25,6 +25,7 @@ from mediatool_assets.stores.local import processes, s3_server
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_bucket import S3Bucket
+from mediatool_assets.stores.s3_deletion import S3Deletion
 from mediatool_assets.stores.s3_inventory import S3Inventory
 from mediatool_assets.stores.s3_upload import FIRST_PART
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 BUCKET = s3_server.BUCKET
 KEY = "postgres-exports/raw/2025-06-21/20250621-143000-raw.tar.gz"
-ROLES = ("read-only-role", "pipeline-role")
+ROLES = ("read-only-role", "pipeline-role", "pruning-role")
 SECRET = "of-this-test-alone"
 
 
@@ -137,8 +138,9 @@ def _with_roles(identities: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def root(server: Enforcing) -> "S3Client":
-    """The owner's client, with an object and a log in the bucket."""
+    """The owner's client, with an object and a log in the bucket, which keeps versions."""
     client = server.client(*server.root)
+    client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     client.put_object(Bucket=BUCKET, Key=KEY, Body=b"rows", ServerSideEncryption="AES256")
     client.put_object(Bucket=BUCKET, Key="dagster-logs/run", Body=b"log")
     client.put_object(Bucket=BUCKET, Key="elsewhere", Body=b"private")
@@ -165,6 +167,7 @@ CALLS: dict[str, Callable[["S3Client"], object]] = {
 MAY = {
     "read-only-role": {"list", "get"},
     "pipeline-role": {"list", "get", "get a log", "put", "tag"},
+    "pruning-role": {"list", "get"},  # it deletes versions, and hides nothing behind a marker
 }
 
 
@@ -235,6 +238,32 @@ def test_the_read_only_role_is_enough(server: Enforcing, as_role: Callable[..., 
     assert KEY in {info.key for info in objects.list("postgres-exports/raw/")}
     with pytest.raises(Unreachable, match=r"access denied.*s3:PutObject"):
         objects.put(KEY + ".new", b"")
+
+
+def test_the_pruning_role_is_enough(
+    server: Enforcing, root: "S3Client", as_role: Callable[..., None]
+) -> None:
+    """All that prune asks of the bucket, that role may do: every version and marker goes."""
+    key = "mongodb-dumps/2025-06-22/mediatool_20250622-143000.tar.gz"
+    for body in (b"1", b"2"):
+        root.put_object(Bucket=BUCKET, Key=key, Body=body)
+    root.delete_object(Bucket=BUCKET, Key=key)
+    root.put_object(Bucket=BUCKET, Key=key, Body=b"3")
+    as_role("pruning-role")
+    objects = S3Objects(BUCKET, server.http + "////")  # a client of its own
+    deletion = S3Deletion(objects)
+    assert deletion.tags(key) == {}
+    assert (deletion.locked(key), deletion.left(key)) == (None, 4)
+    deletion.remove(key)
+    assert (objects.head(key), deletion.left(key)) == (None, 0)
+    registry = "postgres-exports/metadata/mongodb-versions.json"
+    there = objects.head(registry)
+    objects.put(registry, b"[2]", replacing=there.etag if there else None)
+    bucket = S3Bucket(BUCKET, server.http + "/////")
+    asked: tuple[Aspect, ...] = ("lifecycle", "object-lock")
+    assert not [a for a in asked if "access denied" in (bucket.read(a).unknown or "")]
+    with pytest.raises(Unreachable, match=r"access denied.*s3:PutObject"):
+        objects.put(key, b"4")
 
 
 @pytest.mark.usefixtures("root")

@@ -6,6 +6,7 @@ from typing import Any
 
 from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExport
 from mediatool_assets.domain.bucket.lifecycle import Document
+from mediatool_assets.domain.keys import REGISTRY_KEY
 
 VERSION = "2012-10-17"  # of the policy language
 TLS_ONLY = "MediatoolTlsOnly"
@@ -112,6 +113,36 @@ def pipeline_role(declared: Declaration) -> dict[str, Any]:
     )
 
 
+def pruning_role(declared: Declaration) -> dict[str, Any]:
+    """What prunes: it reads and deletes for good, and writes the registry alone.
+
+    Object Lock is asked, and never bypassed; the bucket denies the deletions without MFA.
+    """
+    objects = [f"{declared.arn}/{prefix}/*" for prefix in DATA]
+    return _policy(
+        _allow("ListTheBucket", ["s3:ListBucket", "s3:ListBucketVersions"], declared.arn),
+        _allow(
+            "LookAtItsRules",
+            ["s3:GetBucketObjectLockConfiguration", "s3:GetLifecycleConfiguration"],
+            declared.arn,
+        ),
+        _allow(
+            "ReadObjects",
+            [
+                "s3:GetObject",
+                "s3:GetObjectLegalHold",
+                "s3:GetObjectRetention",
+                "s3:GetObjectTagging",
+                "s3:GetObjectVersion",
+            ],
+            objects,
+        ),
+        _allow("DeleteForGood", "s3:DeleteObjectVersion", objects),
+        _allow("WriteTheRegistry", "s3:PutObject", f"{declared.arn}/{REGISTRY_KEY}"),
+        *_key(declared.kms_key_id, "kms:Decrypt", "kms:GenerateDataKey"),
+    )
+
+
 def read_only_role(declared: Declaration) -> dict[str, Any]:
     """What finds and fetches versions, and no more."""
     objects = [f"{declared.arn}/{prefix}/*" for prefix in DATA]
@@ -146,6 +177,7 @@ def documents(declared: Declaration) -> dict[str, dict[str, Any]]:
         "bucket-policy": bucket_policy(declared, None),
         "pipeline-role": pipeline_role(declared),
         "read-only-role": read_only_role(declared),
+        "pruning-role": pruning_role(declared),
         "rds-export-role": rds_export_role(declared),
         "rds-export-trust": rds_export_trust(),
     }

@@ -15,7 +15,7 @@ from mediatool_assets.domain.bucket.policies import (
 )
 
 PLAIN = Declaration("b")
-ROLES = ("pipeline-role", "read-only-role", "rds-export-role")
+ROLES = ("pipeline-role", "read-only-role", "pruning-role", "rds-export-role")
 READS = {"s3:ListBucket", "s3:GetObject"}
 ACTIONS = {
     "pipeline-role": {
@@ -41,6 +41,18 @@ ACTIONS = {
         "cloudtrail:GetTrailStatus",
     },
     "read-only-role": READS,
+    "pruning-role": {
+        *READS,
+        "s3:DeleteObjectVersion",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:GetObjectLegalHold",
+        "s3:GetObjectRetention",
+        "s3:GetObjectTagging",
+        "s3:GetObjectVersion",
+        "s3:ListBucketVersions",
+        "s3:PutObject",  # of the registry
+    },
     "rds-export-role": {
         "s3:GetBucketLocation",
         "s3:ListBucket",
@@ -76,6 +88,14 @@ def test_a_role_has_no_other_bucket(role: str) -> None:
             assert resource != "arn:aws:s3:::b/*"
 
 
+def test_what_prunes_writes_the_registry_only() -> None:
+    """Whoever may delete cannot put anything in the place of what was there."""
+    statements = documents(PLAIN)["pruning-role"]["Statement"]
+    (writing,) = [each for each in statements if "s3:PutObject" in words(each, "Action")]
+    registry = "arn:aws:s3:::b/postgres-exports/metadata/mongodb-versions.json"
+    assert (words(writing, "Action"), words(writing, "Resource")) == (["s3:PutObject"], [registry])
+
+
 def test_the_export_service_writes_its_own_prefix_only() -> None:
     """Whatever the RDS export role writes or deletes is an RDS export, and only AWS may take it."""
     _, objects = documents(PLAIN)["rds-export-role"]["Statement"]
@@ -98,6 +118,7 @@ def test_the_key(key: str, resource: str) -> None:
     made = documents(Declaration("b", kms_key_id=key))
     for role, actions in (
         ("pipeline-role", ["kms:Decrypt", "kms:GenerateDataKey"]),
+        ("pruning-role", ["kms:Decrypt", "kms:GenerateDataKey"]),
         ("read-only-role", ["kms:Decrypt"]),
     ):
         statement = made[role]["Statement"][-1]
