@@ -31,6 +31,11 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     comment: str | None = None
 
     @property
+    def is_float(self) -> bool:
+        """Whether its values, or an array's elements, are real or double precision."""
+        return (self.element or self.base) in ("real", "double precision")
+
+    @property
     def plain_type(self) -> str:
         """The type without domains, modifiers and schema, as models name it: ``uuid[]``."""
         name = (self.element or self.base).rpartition(".")[2]

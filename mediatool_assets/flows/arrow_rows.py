@@ -4,6 +4,7 @@ A column whose values the Arrow type cannot hold as they are (infinite dates, Na
 years before Christ, arrays of several dimensions) is text instead: PostgreSQL's own, or JSON.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import time
@@ -90,7 +91,7 @@ def _decimal(precision: int, scale: int) -> pa.DataType:
 
 
 def _is_raw(column: Column) -> bool:
-    return column.base in _JSON or column.element is not None
+    return column.base in _JSON or column.element is not None or column.is_float
 
 
 def _decoded(column: Column) -> Any:
@@ -109,6 +110,8 @@ def _array(column: Column, values: list[Value]) -> pa.Array:
             return _lists(column.element, values)
         if column.base in _JSON:
             return _text(values)
+        if column.is_float:  # -0 is an integer to JSON's parsers
+            values = [v and v.strip('"') for v in values]
         return _plain(column.type, column.base, values)
     except (pa.ArrowException, ValueError, TypeError, OverflowError):
         return _text(values) if _is_raw(column) else _plain_text(values)
@@ -133,7 +136,7 @@ def _lists(element: str, values: list[str | None]) -> pa.Array:
     for value in values:
         offsets.append(None if value is None else len(flat))
         if value is not None:
-            items = msgspec.json.decode(value)
+            items = json.loads(value, parse_int=str)  # -0 is a float's
             if not isinstance(items, list) or any(isinstance(item, list) for item in items):
                 raise ValueError("not an array of one dimension")
             flat.extend(items)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import orjson
 from bson import decode
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -19,6 +18,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
+from mediatool_assets.flows.transform.rows import row_parser
 
 if TYPE_CHECKING:
     import pandas
@@ -56,7 +56,8 @@ class TableRows:
 
     def __iter__(self) -> Iterator[dict[str, object]]:
         """Row by row as the JSON says it; docs/archive-format.md tells what strings hold."""
-        return (orjson.loads(line) for batch in self.batches() for line in batch)
+        parse = row_parser(self.table)
+        return (parse(line) for batch in self.batches() for line in batch)
 
     def to_arrow(self) -> "pyarrow.Table":
         """The whole table in memory, typed by the source's schema, no value changed."""

@@ -120,6 +120,14 @@ def test_what_no_arrow_type_holds_is_text(
     assert read.to_pylist() == expected
 
 
+def test_a_negative_zero_has_its_sign() -> None:
+    """PostgreSQL writes it as an integer has it."""
+    for type_ in ("real", "double precision"):
+        assert str(_read(_column(type_), "-0", "0", "null").to_pylist()) == "[-0.0, 0.0, None]"
+        read = _read(_column(f"{type_}[]", f"{type_}[]", type_), '[-0,0,null,"NaN"]')
+        assert str(read.to_pylist()) == "[[-0.0, 0.0, None, nan]]"
+
+
 def test_json_is_the_text_of_its_document() -> None:
     """A nested document and one that the archive holds as a string both give their JSON text."""
     read = _read(_column("jsonb"), '{"a": [1, 2.50]}', r'"{\"big\": 12345678901234567890}"', "null")

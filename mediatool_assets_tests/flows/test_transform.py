@@ -591,6 +591,36 @@ def test_joins_larger_than_their_memory_spill(run: Run) -> None:
         assert all(plan["lineId"] == number for plan in document["plans"])
 
 
+READINGS, PARTS, PEERS = (
+    table(name, id="integer", value="double precision", series="real[]", note="text")
+    for name in ("readings", "parts", "peers")
+)
+SIGNED = b'{"id":1,"value":-0,"series":[[-0,0],[1,-0]],"note":"\\"value\\":0,"}'
+UNSIGNED = b'{"id":2,"value":0,"series":[0,null],"note":"2025-01-01:-0,"}'
+
+
+def test_a_negative_zero_is_one_everywhere(run: Run) -> None:
+    """In its own document, embedded, looked up, and in arrays; a zero beside it is none."""
+    run(
+        """\
+tables: {readings: , parts: , peers: }
+collections:
+  readings:
+    root: readings
+    add:
+      seen: {look_up: id -> peers.id, take: [value, series]}
+      parts: {embed_many: id -> parts.id, orphans: alone}
+  peers: peers
+""",
+        {each: [SIGNED, UNSIGNED] for each in (READINGS, PARTS, PEERS)},
+    )
+    for sign, document in zip((-0.0, 0.0), run.documents("readings"), strict=True):
+        for found in (document, document["seen"], *document["parts"]):
+            series = [[-0.0, 0.0], [1.0, -0.0]] if document["_id"] == 1 else [0.0, None]
+            assert repr(found["value"]) == repr(sign)
+            assert repr(found["series"]) == repr(series)
+
+
 def test_a_transform_that_was_done_is_adopted(run: Run) -> None:
     """The same archive is returned; another model for the same version is refused."""
     model = "tables: {users: }\none_to_one: [users]"

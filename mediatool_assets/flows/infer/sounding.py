@@ -18,7 +18,7 @@ from mediatool_assets.flows.infer.tables import Lines
 from mediatool_assets.flows.transform.documents import Documents
 from mediatool_assets.flows.transform.gathering import canonical, key_of, keys_of
 from mediatool_assets.flows.transform.losses import Losses
-from mediatool_assets.flows.transform.rows import Row, parse
+from mediatool_assets.flows.transform.rows import Row, row_parser
 
 SIZE = "size"
 """The column of the rows' sizes in bytes, as documents of their own."""
@@ -62,12 +62,13 @@ def sound(share: Sounding) -> Sounded:
     losses = Losses()
     table = share.table
     documents = Documents(_shape(table), losses, root=False)
+    parse = row_parser(table)
     found = Sounded(share.path)
     nested = [c.name for c in table.columns if c.base in ("json", "jsonb")]
     schema = schema_of(share.columns)
     with pq.ParquetWriter(share.path, schema, compression="zstd", compression_level=1) as writer:
         for lines in share.lines.batches():
-            rows = [parse(line, table) for line in lines]
+            rows = list(map(parse, lines))
             sizes = [
                 _size(documents, row, line, found) for row, line in zip(rows, lines, strict=True)
             ]

@@ -217,6 +217,8 @@ def _object(problems: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]
 
 
 def _whole(lost: Lost, text: str) -> Canonical:
+    if text == "-0":
+        return c.double(-0.0)
     number = int(text) if len(text) < 40 else None  # more than 64 bits by far
     if number is not None and -(1 << 63) <= number < 1 << 63:
         return number

@@ -1,6 +1,7 @@
 """Where each table's rows live, and which of their columns are there to be compared."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from mediatool_assets.flows.integrity.canonical import Canonical, dumps, key_tex
 from mediatool_assets.flows.integrity.expected import Lost, Rule
 
 _LOW = (1 << 64) - 1
+_NEGATIVE_ZERO = re.compile(rb"[:,\[]-0[,\]}]")
 DELETED = "is_deleted"
 """The column that flags rows which are kept though they are deleted."""
 
@@ -112,6 +114,7 @@ class Rows:
         self._deep = self._rules(columns, deep=True)
         self._shallow = self._rules(columns, deep=False)
         self._links = len(home.columns)
+        self._floats = [column.name for column in table.columns if column.is_float]
 
     def _rules(
         self, columns: Sequence[tuple[Column, FieldType | None]], *, deep: bool
@@ -120,6 +123,16 @@ class Rows:
             (column.name, expected.rule(column, wanted, self.lost[column.name], deep=deep))
             for column, wanted in columns
         ]
+
+    def parse(self, line: bytes) -> dict[str, Any]:
+        """A line of a raw archive, -0 of its floats with the sign; raises ValueError, KeyError."""
+        raw = _parsed(line)
+        zero = any(raw[name] == 0 or type(raw[name]) is list for name in self._floats)
+        if zero and _NEGATIVE_ZERO.search(line):
+            with deep_recursion():
+                signed = json.loads(line, parse_int=_whole)
+            raw |= {name: signed[name] for name in self._floats}
+        return raw
 
     def values(self, raw: dict[str, Any], line: bytes) -> list[Canonical]:
         """The row's values as they have to be found; raises ValueError, KeyError, TypeError."""
@@ -133,8 +146,11 @@ class Rows:
         return row
 
 
-def parse(line: bytes) -> dict[str, Any]:
-    """A line of a raw archive; raises ValueError."""
+def _whole(text: str) -> int | float:
+    return float(text) if text == "-0" else int(text)
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:

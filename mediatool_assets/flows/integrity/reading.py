@@ -29,7 +29,6 @@ from mediatool_assets.flows.integrity.homes import (
     Rows,
     content,
     digest,
-    parse,
     taken_text,
     texts,
 )
@@ -146,7 +145,7 @@ def read_exactly(share: RawShare) -> Read:
     with sheet(share.path, ROWS) as out:
         for lines in share.lines.batches():
             for line in lines:
-                key = digest(share.home.finds(rows.values(parse(line), line)))
+                key = digest(share.home.finds(rows.values(rows.parse(line), line)))
                 out.add((*key, xxh3_64_intdigest(line)))
     read.files.append((share.home.table.name, share.path))
     return read
@@ -160,7 +159,7 @@ def _digested(share: RawShare, rows: Rows, lines: list[bytes], out: Sheet) -> in
     arrays = [(name, texts(table.column(name))) for name in need.arrays]
     takes = [(_takers(table, columns), bare) for columns, bare in need.takes]
     for line in lines:
-        raw = parse(line)
+        raw = rows.parse(line)
         deleted += raw.get(DELETED) is True
         row = rows.values(raw, line)
         key = digest(home.finds(row))
@@ -310,7 +309,7 @@ def find_raw(share: tuple[Lines, Home, Wanted]) -> list[Found]:
     found: list[Found] = []
     for batch in lines.batches():
         for line in batch:
-            raw = parse(line)
+            raw = rows.parse(line)
             row = rows.values(raw, line)
             key = digest(home.finds(row))
             if key in wanted.digests and len(found) < wanted.most:

@@ -14,7 +14,7 @@ from mediatool_assets.flows.transform.documents import Documents, added_key
 from mediatool_assets.flows.transform.gathering import WHOLE, value_of
 from mediatool_assets.flows.transform.joins import Joins
 from mediatool_assets.flows.transform.losses import Losses, uncounted
-from mediatool_assets.flows.transform.rows import Row, parse
+from mediatool_assets.flows.transform.rows import Row, row_parser
 from mediatool_assets.flows.transform.values import converter
 
 
@@ -119,6 +119,7 @@ class _Field:
         ]
         self._target = added.path[-1].table
         if added.shape is not None:
+            self._parse = row_parser(self._target)
             self._documents = Documents(added.shape, losses, root=False)
             self._attached = Attached(slot, added.shape, slots, losses, counts)
 
@@ -179,7 +180,7 @@ class _Field:
     def _embed(self, child: int | None) -> dict[str, Any]:
         ordinal = child or 0
         line = self._values[ordinal].encode()
-        row = parse(line, self._target)
+        row = self._parse(line)
         self._attached.complete(row, ordinal)
         self._counts.homes["embedded", self._target.name] += 1
         return self._documents.document(row, line)

@@ -16,8 +16,8 @@ DEPTH = 95
 """Levels of arrays and objects in one value. MongoDB documents 100 for a whole document (mongod 6
 refuses above 180); the rest is left for the sub-documents that a model puts around it."""
 
-_INEXACT = re.compile(r"[\d.]{17}|\d[eE]")
-"""Numbers of at most 15 digits are exact as double, or as 64-bit integers."""
+_INEXACT = re.compile(r"[\d.]{17}|\d[eE]|-0(?![\d.])")
+"""Numbers of at most 15 digits are exact as double, or as 64-bit integers, but for ``-0``."""
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -111,6 +111,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str, tally: Tally) -> Any:
+    if digits == "-0":
+        return -0.0
     if len(digits) < 19 or (len(digits) < 40 and -(1 << 63) <= int(digits) < 1 << 63):
         return int(digits)
     return _decimal(digits, tally)

@@ -21,7 +21,7 @@ from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.transform.documents_of_json import text_of
-from mediatool_assets.flows.transform.rows import parse
+from mediatool_assets.flows.transform.rows import may_have_negative_zero, row_parser
 
 ORDINAL = "o"
 """The row's place in its table's order, from 0; the other columns are below."""
@@ -133,13 +133,18 @@ def _picked(need: Need, lines: Sequence[bytes]) -> dict[str, list[Any]]:
         rename=dict(zip(fields.values(), names, strict=True)),
     )
     decode = msgspec.json.Decoder(row).decode
+    parse = row_parser(need.table)
+    floats = any(need.table.column(name).is_float for name in need.values)
     rows = []
     for line in lines:
         try:
-            rows.append(decode(line))
+            found = None if floats and may_have_negative_zero(line) else decode(line)
         except (msgspec.DecodeError, RecursionError):  # what it does not take, or is no row
-            whole = parse(line, need.table)
-            rows.append(row(*(whole[name] for name in names)))
+            found = None
+        if found is None:
+            whole = parse(line)
+            found = row(*(whole[name] for name in names))
+        rows.append(found)
     return {name: list(map(attrgetter(field), rows)) for name, field in fields.items()}
 
 

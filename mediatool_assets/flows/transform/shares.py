@@ -19,7 +19,7 @@ from mediatool_assets.flows.transform.documents import Documents, added_key
 from mediatool_assets.flows.transform.identities import identity
 from mediatool_assets.flows.transform.joins import OCCURRENCE, Joins
 from mediatool_assets.flows.transform.losses import Losses
-from mediatool_assets.flows.transform.rows import Row, parse
+from mediatool_assets.flows.transform.rows import Row, row_parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class _Making:
         self.identities = array("Q")
         collection = share.collection
         self._table = collection.shape.table
+        self._parse = row_parser(self._table)
         self._documents = Documents(collection.shape, self.losses, root=True)
         self._attached: Attached | None = None
         self._occurrences: dict[int, int] = {}
@@ -108,7 +109,7 @@ class _Making:
 
     def _row(self, line: bytes, ordinal: int) -> Row:
         try:
-            return parse(line, self._table)
+            return self._parse(line)
         except ValueError as error:
             where = self._share.archive.source.name
             raise BadArchive(where, f"{self._table.name}: row {ordinal + 1}: {error}") from error
