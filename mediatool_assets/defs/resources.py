@@ -3,10 +3,13 @@
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.bucket_ports import BucketSettings
@@ -20,6 +23,9 @@ from mediatool_assets.stores import environment
 
 class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its own value
     """PostgreSQL, the bucket and MongoDB as the environment names them, or the local servers."""
+
+    _pool: ExitStack = PrivateAttr(default_factory=ExitStack)
+    _executor: Executor | None = PrivateAttr(default=None)
 
     def settings(self) -> Settings:
         """The settings of this process; raises BadSettings with every problem together."""
@@ -84,11 +90,40 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         return RdsInstance.of(self.settings())
 
     @contextmanager
+    def yield_for_execution(
+        self,
+        context: dg.InitResourceContext,  # noqa: ARG002  # Dagster's signature
+    ) -> Iterator[Self]:
+        """For the steps that one process makes of a run; its workers end with the last of them."""
+        try:
+            yield self
+        finally:
+            self._dismiss(None, None, None)
+
+    @contextmanager
     def workers(self) -> Iterator[tuple[Executor, Path]]:
-        """Worker processes, and a directory for what they spool; both end with the context."""
+        """Worker processes, and a directory for what they spool, which ends with the context.
+
+        The workers serve the following steps too: starting them takes a second. After an error,
+        which may have been theirs, there are new ones.
+        """
         settings = self.settings()
-        with (
-            tempfile.TemporaryDirectory(prefix="mediatool-", dir=settings.scratch) as scratch,
-            worker_pool(settings.workers, settings.dask_scheduler) as executor,
-        ):
-            yield executor, Path(scratch)
+        if self._executor is None:
+            pool = worker_pool(settings.workers, settings.dask_scheduler)
+            self._executor = self._pool.enter_context(pool)
+        with tempfile.TemporaryDirectory(prefix="mediatool-", dir=settings.scratch) as scratch:
+            try:
+                yield self._executor, Path(scratch)
+            except BaseException as error:
+                self._dismiss(type(error), error, error.__traceback__)
+                raise
+
+    def _dismiss(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let the workers go; a pool may have its own word for what ended them."""
+        self._executor = None
+        self._pool.__exit__(kind, error, traceback)
