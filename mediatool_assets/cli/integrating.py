@@ -46,7 +46,8 @@ def integrity(
         mediatool integrity $(mediatool latest)
         mediatool integrity 20250621-143000 --sample 10 --output report.html
     """
-    from mediatool_assets.flows.integrity.rendering import format_of, render
+    from mediatool_assets.flows.integrity.rendering import render
+    from mediatool_assets.flows.page.formats import format_of
 
     report = _report(Version.parse(version), sample)
     if output is not None:
@@ -95,6 +96,7 @@ def _report(version: Version, sample: float | None) -> "Integrity":
 
 def _print(report: "Integrity") -> None:
     from mediatool_assets.domain.integrity import headline
+    from mediatool_assets.flows.compare.wording import value
 
     wrong = [line for line in report.lines if line.outcome != "passed"]
     if wrong:
@@ -103,7 +105,7 @@ def _print(report: "Integrity") -> None:
             [(line.outcome, line.area, line.thing, line.reason) for line in wrong],
         )
     for defect in (defect for line in wrong for defect in line.defects):
-        key = ", ".join(f"{name} {bytes(value).decode()}" for name, value in defect.key.items())
+        key = ", ".join(f"{name} {value(raw)}" for name, raw in defect.key.items())
         where = defect.column or defect.field or "the row"
         typer.echo(f"{defect.store}: {defect.table} {key}: {where}: {defect.what}")
     typer.echo(f"{report.version} {report.verdict}: {headline(report)}")

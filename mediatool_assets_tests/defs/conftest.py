@@ -92,13 +92,12 @@ def locked_out_of_mongodb() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="package")
-def small_source(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The environment of a source of three tables, of which the model knows two, and a bucket."""
+@contextmanager
+def source_of(stack: Stack, home: Path, ddl: str, model: str) -> Iterator[None]:
+    """The environment of a source of its own, its model, and a bucket; ``home`` is a new folder."""
     server = stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]
     name = f"test-{uuid4().hex[:12]}"
-    home = tmp_path_factory.mktemp("home")
-    (home / "model.yaml").write_text(MODEL)
+    (home / "model.yaml").write_text(model)
     url = server.rpartition("/")[0] + f"/{name}"
     boto3.client("s3", endpoint_url=stack.environment["MEDIATOOL_S3_ENDPOINT_URL"]).create_bucket(
         Bucket=name
@@ -106,7 +105,7 @@ def small_source(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     with psycopg.connect(url) as connection:
-        connection.execute(DDL)
+        connection.execute(ddl.encode())
     own = {
         "MEDIATOOL_POSTGRES_URL": url,
         "MEDIATOOL_S3_BUCKET": name,
@@ -115,6 +114,13 @@ def small_source(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "MEDIATOOL_WORKERS": "2",
     }
     with environment(**stack.environment | own):
+        yield
+
+
+@pytest.fixture(scope="package")
+def small_source(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The environment of a source of three tables, of which the model knows two, and a bucket."""
+    with source_of(stack, tmp_path_factory.mktemp("home"), DDL, MODEL):
         yield
 
 

@@ -37,6 +37,7 @@ from mediatool_assets.domain.errors import BadValue, Unreachable
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.alert_channels import channels
 from mediatool_assets_tests.receiver import SECRET, Receiver, receiver
+from mediatool_assets_tests.watching import Watch
 
 RUN = "http://dagster.example:3000/runs/"
 
@@ -102,24 +103,11 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         yield found
 
 
-class Platform:
-    """Runs nights, and evaluates the sensor as the daemon does: with its last cursor."""
+class Platform(Watch):
+    """Runs nights, and ticks."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.instance = instance
-        self.cursor: str | None = None
-        self.said = self.tick()
-
-    def tick(self) -> str:
-        """Evaluate the sensor, and keep its cursor."""
-        context = dg.build_sensor_context(
-            instance=self.instance,
-            cursor=self.cursor,
-            repository_def=DEFINITIONS.get_repository_def(),
-        )
-        found = alert_sensor.evaluate_tick(context)
-        self.cursor = found.cursor
-        return found.skip_message or ""
+        super().__init__(instance, DEFINITIONS)
 
     def later(self, now: datetime) -> str:
         """A tick at another time."""
