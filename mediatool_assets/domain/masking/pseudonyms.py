@@ -74,21 +74,30 @@ class Pseudonyms:
 
 
 def _number(key: bytes, value: str, prefix: str) -> str:
-    """Digits become digits, letters letters of their case; all else, and a prefix, stays."""
+    """Digits become digits, letters letters of their case; all else, and a prefix, stays.
+
+    Zero stays and nothing becomes it: as a number it has no sign, and 1 and -1 would be one.
+    """
     if not value.isascii() or len(value) > _LONGEST:
         return _token(key, value, prefix)
     if prefix and value.startswith(prefix):
         return prefix + _permuted(key, prefix, value[len(prefix) :], lambda _: True)
-    if prefix:
-        return _permuted(key, "", value, lambda text: not text.startswith(prefix))
-    if _DIGITS.fullmatch(value) and value != "0":
-        limit = _limit(value)
-        return _permuted(key, "", value, lambda text: _limit(text) == limit)
-    return _permuted(key, "", value, lambda _: True)
+    if value == "0":
+        return value
+    limit = _limit(value)
+    return _permuted(
+        key,
+        "",
+        value,
+        lambda text: _limit(text) == limit and not (prefix and text.startswith(prefix)),
+    )
 
 
-def _limit(digits: str) -> int | None:
-    return next((limit for limit in _LIMITS if int(digits) <= limit), None)
+def _limit(text: str) -> int | None:
+    """The size of integer that a number fits, 0 for zero; None for other texts, and beyond."""
+    if not _DIGITS.fullmatch(text):
+        return 0 if text == "0" else None
+    return next((limit for limit in _LIMITS if int(text) <= limit), None)
 
 
 def _permuted(key: bytes, tweak: str, value: str, accept: Callable[[str], bool]) -> str:

@@ -90,6 +90,19 @@ def test_integers_fit_their_columns(value: int) -> None:
         assert pseudonyms("number").text(str(value)) == str(made)
 
 
+@pytest.mark.parametrize("prefix", ["", "CN-"])
+@pytest.mark.parametrize("seed", range(20))
+def test_zero_stays_and_no_number_becomes_it(seed: int, prefix: str) -> None:
+    """Under any key: else a number and its negative, or a zero, would become one."""
+    kind = pseudonyms("number", prefix, MaskingKey(bytes([seed + 1, *range(31)])))
+    made = {value: kind.integer(value) for value in range(-9, 10)}
+    assert made[0] == 0
+    assert sorted(made.values()) == list(range(-9, 10))
+    assert {value: int(kind.text(str(value))) for value in range(10)} == {
+        value: made[value] for value in range(10)
+    }
+
+
 @pytest.mark.parametrize(
     ("style", "value", "shape"),
     [
