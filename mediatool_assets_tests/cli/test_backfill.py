@@ -23,6 +23,7 @@ def _version(days_ago: int) -> Version:
     return Version(datetime.combine(day, time(3), UTC))
 
 
+@pytest.mark.timeout(900)  # seven runs, each in a process of its own, beside other tests
 def test_five_days_of_every_kind_and_the_same_again(
     mediatool: Run, source: dict[str, int], objects: S3Objects
 ) -> None:
