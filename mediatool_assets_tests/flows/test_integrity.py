@@ -7,7 +7,7 @@ the comparison's and the daily checks' to find: the last tests say so.
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,23 +24,18 @@ from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 from psycopg import sql
-from pymongo import MongoClient
 from pymongo.collection import Collection
 
-from mediatool_assets.archive.reader import ArchiveReader, LocalFile, split_lines
-from mediatool_assets.archive.spool import spool_rows
-from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.archive.reader import ArchiveReader, LocalFile
 from mediatool_assets.domain import integrity as reports
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.integrity import Area, Defect, Integrity, Line
 from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
 from mediatool_assets.domain.keys import postgres_database as restored_name
-from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings, Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import checks
-from mediatool_assets.flows.archives import publish
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.model_file import load_model
@@ -50,12 +45,19 @@ from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
-from mediatool_assets_tests.compared import compared, plain, with_manifest
+from mediatool_assets_tests.compared import compared, plain
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
+from mediatool_assets_tests.planting import (
+    Document,
+    lines_of,
+    live_collection,
+    restored_database,
+    rewritten,
+    with_member,
+)
 from mediatool_assets_tests.twins import DirectoryObjects
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -84,24 +86,13 @@ class Made:
                 sample=sample,
             )
 
-    @contextmanager
-    def collection(self, name: str) -> Iterator[Collection[Document]]:
+    def collection(self, name: str) -> AbstractContextManager[Collection[Document]]:
         """A live collection, that takes whatever it is given."""
-        with MongoClient[Document](self.documents.url) as client:
-            database = client[mongodb_database(self.version)]
-            options = database[name].options()
-            database.command({"collMod": name, "validationLevel": "off"})
-            yield database[name]
-            level = options.get("validationLevel", "strict")
-            database.command({"collMod": name, "validationLevel": level})
+        return live_collection(self.documents, self.version, name)
 
-    @contextmanager
-    def restored(self) -> Iterator[Callable[[str], None]]:
+    def restored(self) -> AbstractContextManager[Callable[[str], None]]:
         """Executes statements in the restored database."""
-        url = self.target.database(restored_name(self.version), "media_tool").url
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("SET search_path TO media_tool")
-            yield lambda statement: (connection.execute(statement.encode()), None)[1]
+        return restored_database(self.target, self.version)
 
     def path(self, kind: Kind) -> Path:
         """The file that an archive is, here."""
@@ -113,9 +104,7 @@ class Made:
 
     def rows(self, table: str) -> list[bytes]:
         """The lines of a table."""
-        reader = self.reader("raw")
-        blocks = reader.manifest.tables()[table].blocks
-        return [line for content in reader.blocks(blocks) for line in split_lines(content)]
+        return lines_of(self.path("raw"), table)
 
 
 @pytest.fixture(scope="module")
@@ -516,45 +505,11 @@ def test_an_edited_manifest_is_found(
     made: Made, kind: Kind, edit: dict[str, Any], area: Area
 ) -> None:
     """What was changed is named; and the SHA-256 tells that something was."""
-
-    def of_teams(manifest: Manifest) -> Manifest:
-        members = tuple(
-            msgspec.structs.replace(m, **edit) if "teams" in (m.table, m.collection) else m
-            for m in manifest.members
-        )
-        return msgspec.structs.replace(manifest, members=members)
-
     with edited(made, kind) as path:
-        with_manifest(LocalFile(path), of_teams)
+        with_member(path, "teams", **edit)
         found = made.report()
     assert failed(found, "stores").keys() == {kind}
     assert any("teams" in x.thing or "teams" in x.reason for x in failed(found, area).values())
-
-
-def rewritten(path: Path, table: str, lines: list[bytes], counted: int | None = None) -> None:
-    """The raw archive with other rows of a table, and a manifest that agrees with them."""
-    archive = ArchiveReader(LocalFile(path))
-    manifest = archive.manifest
-    facts = manifest.facts
-    if counted is not None:
-        facts = {**facts, "counted": {**facts["counted"], table: counted}}  # type: ignore[dict-item]
-
-    def write(writer: ArchiveWriter) -> Manifest:
-        for member in manifest.members:
-            if member.table is None:
-                writer.add_file(member.name, archive.read_file(member.name))
-                continue
-            blocks = map(split_lines, archive.blocks(member.blocks))
-            with TemporaryDirectory() as folder:
-                of = [lines] if member.table == table else blocks
-                spool = spool_rows(Path(folder, "rows"), of, end=b"\n")
-                writer.add_rows(member.name, [spool], table=member.table)
-        return writer.finish(msgspec.structs.replace(manifest, members=(), facts=facts))
-
-    with TemporaryDirectory() as folder:
-        version = Version.parse(manifest.version)
-        publish(DirectoryObjects(Path(folder)), "raw", version, write)
-        path.write_bytes(Path(folder, "objects", archive_key("raw", version)).read_bytes())
 
 
 def test_a_row_lost_in_the_archive_is_named(made: Made) -> None:
