@@ -1,10 +1,6 @@
 """The transformed layer: the raw archive as MongoDB's documents, by the model, in one archive."""
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import dagster as dg
 
@@ -28,6 +24,7 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.model import Collection, Model
+from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
@@ -88,22 +85,8 @@ def _spec(name: str, tables: tuple[str, ...], collection: Collection | None) -> 
         kinds={"s3", "bson"},
         owners=OWNERS,
         tags={"mediatool/layer": "transformed"},
-        code_version=f"{CODE_VERSION}-{_digest(collection)}",
+        code_version=f"{CODE_VERSION}-{digest(collection)[:12]}",
     ).with_io_manager_key(COLLECTIONS_IO)
-
-
-def _digest(collection: Collection | None) -> str:
-    """A digest of what the model says of a collection, wherever in the file it says so."""
-    said = _without_lines(dataclasses.asdict(collection)) if collection else None
-    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()[:12]
-
-
-def _without_lines(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_lines(part) for name, part in value.items() if name != "line"}
-    if isinstance(value, list | tuple):
-        return [_without_lines(part) for part in value]
-    return value
 
 
 def _results(

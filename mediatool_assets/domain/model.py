@@ -186,10 +186,10 @@ class SourceTable:
     key: tuple[str, ...]
     line: int
     columns: tuple[str, ...] = ()
-    bounds: Bounds = field(default=LEARNT, repr=False)
-    types: Mapping[str, str] = field(default_factory=dict, repr=False)
-    type_changes: TypeChanges = field(default=TypeChanges.STRICT, repr=False)
-    lines: Mapping[str, int] = field(default_factory=dict, repr=False)
+    bounds: Bounds = LEARNT
+    types: Mapping[str, str] = field(default_factory=dict)
+    type_changes: TypeChanges = TypeChanges.STRICT
+    lines: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from mediatool_assets.domain.model import (
     TypeChanges,
     Verb,
 )
+from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.flows.model_file import load_model
 
 GOOD = """\
@@ -114,7 +115,7 @@ def test_a_table_s_bounds_are_percentages(tmp_path: Path) -> None:
     assert model.sources["a"].bounds == Bounds(0.6, 3.0)
     assert model.sources["b"].bounds == Bounds()
     plain = load(tmp_path, text.replace("may_lose: 60%, may_gain: 300%", "columns: []"))
-    assert repr(plain) == repr(model)
+    assert digest(plain) == digest(model)
     wrong = problems(tmp_path, text.replace("60%", "half"))
     assert wrong == ("model.yaml:1: 'half' is not a percentage; write 60%",)
 

@@ -626,6 +626,7 @@ def test_a_transform_that_was_done_is_adopted(run: Run) -> None:
     model = "tables: {users: }\none_to_one: [users]"
     first = run(model, {USERS: PEOPLE})
     assert run.again(model) == first
+    assert run.again(f"# what it is for\n{model}") == first
     with pytest.raises(AlreadyExists, match="another raw archive or model"):
         run.again("tables: {users: }\ncollections: {people: users}")
 

@@ -1,6 +1,5 @@
 """The data-integrity report: every store of a version against every other, to single values."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
@@ -24,6 +23,7 @@ from mediatool_assets.domain.integrity import (
 from mediatool_assets.domain.metadata import Metadata, instant
 from mediatool_assets.domain.metrics import HISTORY, Point
 from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.verdict import Share
@@ -172,7 +172,7 @@ def _evidence(
 def _by_model(of: Evidence, model: Model, found: Iterable[Line]) -> Iterator[Line]:
     """What is not as a model says is not known to be wrong where another one made the documents."""
     made_by = _model_of(of.archives["transformed"])
-    other = made_by not in (None, hashlib.sha256(repr(model).encode()).hexdigest())
+    other = made_by not in (None, digest(model))
     for line in found:
         if other and line.outcome == "failed" and _is_of_the_model(line):
             said = f"another model made the documents (MEDIATOOL_MODEL names it): {line.reason}"

@@ -19,6 +19,7 @@ from mediatool_assets.domain.errors import AlreadyExists, BadArchive
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
@@ -60,7 +61,7 @@ def transform(  # noqa: PLR0913  # the signature that every caller agreed on
     raw = archive.manifest
     source: dict[str, str | int | None] = {
         "raw": hashlib.sha256(msgspec.json.encode(raw)).hexdigest(),
-        "model": hashlib.sha256(repr(model).encode()).hexdigest(),
+        "model": digest(model),
     }
     if raw.is_sanitized:
         source["kind"] = "sanitized"
