@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import msgspec
@@ -20,7 +21,9 @@ from mediatool_assets.domain.alerts import Channel, News, Open
 from mediatool_assets.domain.errors import Misuse, Unreachable
 from mediatool_assets.domain.keys import Report, report_key
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.alert_channels import AlertChannel, channels
+
+if TYPE_CHECKING:
+    from mediatool_assets.stores.alert_channels import AlertChannel
 
 _SECONDS = 10.0  # for a channel to post in; a tick has 60 in all, and the rest waits for the next
 
@@ -42,6 +45,8 @@ class Memory(msgspec.Struct):
 )
 def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Read what is new, post what is due, and say in the tick what could not be posted."""
+    from mediatool_assets.stores.alert_channels import channels  # noqa: PLC0415  # slow
+
     settings, now = Settings.parse(os.environ), datetime.now(UTC)
     repository = context.repository_def
     if repository is None:
@@ -60,7 +65,7 @@ def _remembered(cursor: str | None, now: datetime) -> Memory:
 
 
 def tick(
-    memory: Memory, instance: Instance, settings: Settings, posted_to: Iterable[AlertChannel]
+    memory: Memory, instance: Instance, settings: Settings, posted_to: "Iterable[AlertChannel]"
 ) -> str:
     """Do one tick's work on ``memory``, and say what became of it."""
     alerts = [
@@ -79,7 +84,7 @@ def tick(
     return "; ".join(told) or f"{len(alerts)} alerts, and no channel is configured"
 
 
-def _post(channel: AlertChannel, kept: Channel, now: datetime, window: timedelta) -> str:
+def _post(channel: "AlertChannel", kept: Channel, now: datetime, window: timedelta) -> str:
     """Post what is due; what is not taken is kept, and tried again at the next tick."""
     posted, problems, end = 0, [], time.monotonic() + _SECONDS
     for alert in list(kept.due(now, window)):

@@ -155,7 +155,7 @@ def schema_kept(thing: str, changes: Sequence[SchemaChange]) -> Finding:
     if not grave:
         return Finding("passed", f"{thing}: columns as before", figures)
     broken = any(change.severity == "breaking" for change in grave)
-    reason = f"{thing}: " + "; ".join(map(str, grave))
+    reason = f"{thing}: " + "; ".join(str(c).removeprefix(f"{thing}: ") for c in grave)
     return Finding("failed" if broken else "warned", reason, figures)
 
 

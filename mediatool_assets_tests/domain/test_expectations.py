@@ -158,6 +158,7 @@ def test_the_gravest_change_of_columns_decides(
     assert found.outcome == outcome
     assert found.figures == {"schema_changes": len(changes)}
     assert ("column name removed" in found.reason) == (outcome != "passed")
+    assert found.reason.count("accounts") == 1
 
 
 @pytest.mark.parametrize(
