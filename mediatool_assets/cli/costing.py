@@ -53,7 +53,8 @@ def costs(
         raise Misuse("--format says how --output is written; name a file with --output")
     from mediatool_assets.domain.costs.report import costs as reckoned
     from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
-    from mediatool_assets.flows.costs.rendering import format_of, render
+    from mediatool_assets.flows.costs.rendering import render
+    from mediatool_assets.flows.page.formats import format_of
 
     table = read_prices(prices or SHIPPED_PRICES)
     found = reckoned(_taken() if inventory is None else _kept(inventory), table)

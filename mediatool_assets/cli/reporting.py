@@ -50,7 +50,7 @@ def report(
         mediatool report 2025-06-21 --output metrics.html
         mediatool report $(mediatool latest) --name integrity --json
     """
-    from mediatool_assets.flows.compare.rendering import format_of
+    from mediatool_assets.flows.page.formats import format_of
     from mediatool_assets.flows.report_forms import report_of
     from mediatool_assets.stores.s3 import S3Objects
 

@@ -12,10 +12,10 @@ from mediatool_assets.domain.keys import REPORTS, Report, report_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import reports
 from mediatool_assets.flows.compare import markdown as compared
-from mediatool_assets.flows.compare.rendering import Format
 from mediatool_assets.flows.integrity import rendering as integrity_rendering
 from mediatool_assets.flows.metrics import markdown as daily
 from mediatool_assets.flows.metrics.rendering import First
+from mediatool_assets.flows.page.formats import Format
 from mediatool_assets.flows.ports import ObjectStore
 
 T = TypeVar("T")

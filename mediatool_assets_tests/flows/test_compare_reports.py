@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain.comparison import Comparison
-from mediatool_assets.flows.compare.rendering import Format, render
+from mediatool_assets.flows.compare.rendering import render
+from mediatool_assets.flows.page.formats import Format
 from mediatool_assets_tests.compared import of_tables
 from mediatool_assets_tests.raw_archives import table
 

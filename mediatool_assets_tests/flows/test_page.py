@@ -1,12 +1,14 @@
 """Parts of pages: figures, charts and tables, whatever names they are given."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from mediatool_assets.flows.page.charts import bars, lines
 from mediatool_assets.flows.page.figures import number, sizes
 from mediatool_assets.flows.page.figures import size as as_text
+from mediatool_assets.flows.page.formats import format_of
 from mediatool_assets.flows.page.tables import Number, table
 
 NASTY = '<b id="x">$a$</b>'
@@ -20,6 +22,16 @@ def test_sizes_are_in_units_of_a_thousand(size: int, says: str) -> None:
     """As disks and bills count them."""
     assert as_text(size) == says
     assert as_text(None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("a.HTML", "html"), ("a.htm", "html"), ("a.md", "markdown"), ("a.markdown", "markdown")],
+)
+def test_a_file_s_name_asks_for_a_format(name: str, wanted: str) -> None:
+    """The same ones for every report; JSON for all that is none of them."""
+    assert format_of(Path(name)) == wanted
+    assert format_of(Path(f"{name}.txt")) == "json"
 
 
 def test_charts_are_the_same_bytes_again() -> None:

@@ -2,26 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from mediatool_assets.domain.costs.report import Costs
 from mediatool_assets.flows.page import charts, document, markdown, tables
-
-Format = Literal["json", "html", "markdown"]
-
-_SUFFIXES: dict[str, Format] = {
-    ".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markdown",
-}  # fmt: skip
+from mediatool_assets.flows.page.formats import Format
 
 _DUE = {"gone": "gone", "noncurrent": "expired"}
-
-
-def format_of(path: Path) -> Format:
-    """The format that a file's name asks for; JSON where it says nothing else."""
-    return _SUFFIXES.get(path.suffix.lower(), "json")
 
 
 def render(found: Costs, wanted: Format) -> bytes:

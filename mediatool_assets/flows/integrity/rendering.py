@@ -1,7 +1,6 @@
 """The report for people: one HTML file, Markdown, and all three forms together."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -15,12 +14,12 @@ from mediatool_assets.flows import reports
 from mediatool_assets.flows.page.charts import lines
 from mediatool_assets.flows.page.document import cards, folded, heading, page, paragraph, section
 from mediatool_assets.flows.page.figures import number, sizes
+from mediatool_assets.flows.page.formats import Format
 from mediatool_assets.flows.page.markdown import section as markdown_section
 from mediatool_assets.flows.page.tables import Cell, Number, Verdict, table, whole
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.reports import Written
 
-Format = Literal["json", "html", "markdown"]
 REPORT: Literal["data-integrity-report"] = "data-integrity-report"
 
 _SHOWN = 100  # lines that did not pass, in Markdown; the JSON has them all
@@ -48,12 +47,6 @@ def render(report: Integrity, wanted: Format) -> bytes:
             return html(report).encode()
         case "markdown":
             return markdown(report).encode()
-
-
-def format_of(path: Path) -> Format:
-    """The format that a file's name asks for; JSON where it says nothing else."""
-    kinds: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "markdown"}
-    return kinds.get(path.suffix.lower(), "json")
 
 
 def written(report: Integrity) -> Written:
