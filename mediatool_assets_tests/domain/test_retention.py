@@ -128,7 +128,7 @@ def test_what_must_stay_stays(found: Inventory, policy: Policy) -> None:
 def test_a_day_is_given_to_every_run(found: Inventory, policy: Policy) -> None:
     """Nothing of a version without metadata is dropped before a day has passed.
 
-    A copy, and a whole database of one, are of a version that was complete: they have their own days.
+    A copy, and a whole database of one, are of a version that was complete, with days of their own.
     """
     copied = {d.name for d in found.databases if d.sanitized and d.state != "unfinished"}
     young = (
