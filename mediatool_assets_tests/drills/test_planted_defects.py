@@ -147,7 +147,7 @@ class Made:
 def _threads() -> Iterator[str]:
     """A Dask cluster within this process: thirty pools of processes would take minutes to start."""
     with LocalCluster(  # type: ignore[no-untyped-call]  # distributed has types in part
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
     ) as cluster:
         yield cluster.scheduler_address
 
