@@ -11,6 +11,7 @@ from mediatool_assets.domain.expectations import Figure as CheckFigure
 from mediatool_assets.domain.expectations import Finding
 from mediatool_assets.domain.integrity import OUTCOMES, Defect, Figure, Integrity, Line, headline
 from mediatool_assets.flows import reports
+from mediatool_assets.flows.compare.wording import value as shown
 from mediatool_assets.flows.page.charts import lines
 from mediatool_assets.flows.page.document import cards, folded, heading, page, paragraph, section
 from mediatool_assets.flows.page.figures import number, sizes
@@ -128,20 +129,12 @@ def _defects(lines: Iterable[Line]) -> Iterator[Sequence[str]]:
 def _defect(defect: Defect) -> Sequence[str]:
     return (
         defect.table,
-        ", ".join(f"{name} = {_raw(value)}" for name, value in defect.key.items()),
+        ", ".join(f"{name} = {shown(value)}" for name, value in defect.key.items()),
         defect.what,
         defect.store,
         defect.column or defect.field or "",
-        *(map(_raw, (defect.expected, defect.found)) if defect.has_values else ("", "")),
+        *(map(shown, (defect.expected, defect.found)) if defect.has_values else ("", "")),
     )
-
-
-def _raw(value: msgspec.Raw) -> str:
-    """A value; what is hidden tells its length."""
-    found = msgspec.json.decode(value)
-    if isinstance(found, dict):
-        return f"hidden, {found['length']} characters"
-    return found if isinstance(found, str) else bytes(value).decode()
 
 
 def _summary(report: Integrity) -> Iterator[Sequence[Cell]]:
