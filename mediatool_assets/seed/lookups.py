@@ -1,6 +1,7 @@
 """Rows of the lookups, of people and of the prices."""
 
 from datetime import date, timedelta
+from fractions import Fraction
 
 from mediatool_assets.seed import awkward
 from mediatool_assets.seed.draw import EPOCH, Draw, amount, crm_id, moment, uuid_of
@@ -124,11 +125,16 @@ def rate(_: World, n: int) -> Row:
     )
 
 
+_SPAN = timedelta(days=1400) // timedelta(microseconds=1)
+
+
 def changeset(world: World, n: int) -> Row:
     """Make one changeset; they are numbered in the order of their times."""
     draw = Draw("changesets", n)
-    span = timedelta(days=1400)
-    at = EPOCH - span + span * n / world["changesets"] + timedelta(microseconds=1 + n % 997)
+    passed = round(
+        Fraction(_SPAN * n, world["changesets"])
+    )  # a timedelta * n overflows at scale 10
+    at = EPOCH - timedelta(microseconds=_SPAN - passed - 1 - n % 997)
     big = awkward.BIGINTS
     transaction = big[n] if n < len(big) else 7_000_000 + n * 13 + draw.below(13)
     who = None if draw.chance(8) else uuid_of("users", draw.below(world["users"]))

@@ -1,10 +1,12 @@
 """The data's warts, in the shares that were measured."""
 
 from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 
-from mediatool_assets.seed.lookups import Row
+from mediatool_assets.seed.draw import EPOCH
+from mediatool_assets.seed.lookups import Row, changeset
 from mediatool_assets.seed.sizes import World
 from mediatool_assets.seed.tables import rows
 
@@ -76,3 +78,12 @@ def test_line_items_lack_prices_dates_and_strategies(line_items: list[Row]) -> N
     assert any(row[10] == "0" for row in line_items)
     assert any(row[8] is None and row[9] is None for row in line_items)
     assert sum(row[1] not in strategies for row in line_items) == 20
+
+
+@pytest.mark.parametrize("scale", [0.01, 1, 10, 100])
+def test_changesets_end_where_the_days_begin(scale: float) -> None:
+    """Of any number of them: the last one stands just before the first day of edits."""
+    world = World.of(scale, full=False)
+    at = changeset(world, world["changesets"] - 1)[4]
+    assert isinstance(at, datetime)
+    assert abs(EPOCH - at) < timedelta(days=1400) / world["changesets"] + timedelta(seconds=1)
