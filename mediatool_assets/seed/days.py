@@ -209,7 +209,8 @@ class Day:
                 "UPDATE {} SET updated_at = %(at)s WHERE on_date = %(yesterday)s RETURNING 1"
             ).format(Identifier(table))
             yesterday = self.date - timedelta(days=1)
-            corrected = self._execute(correct, {"at": self.at, "yesterday": yesterday})
+            at = self.at.replace(microsecond=0)  # platforms tell whole seconds
+            corrected = self._execute(correct, {"at": at, "yesterday": yesterday})
             self._count(table, "updated", len(corrected))
         if self.world["platform_buy_daily_impressions"]:
             buys = range(self.number % 20, self.world["media_buys"], 20)
