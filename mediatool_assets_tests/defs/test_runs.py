@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from mediatool_assets.defs.jobs import DAILY
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
@@ -26,12 +27,15 @@ def _materialize(
     partition: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
+    """Of these groups, or the whole daily job."""
     graph = defs.resolve_asset_graph()
-    selected = dg.AssetSelection.groups(*groups).resolve(graph) if groups else None
-    return defs.resolve_implicit_global_asset_job_def().execute_in_process(
+    selected = sorted(dg.AssetSelection.groups(*groups).resolve(graph))
+    everything = defs.resolve_implicit_global_asset_job_def()
+    job = everything if groups else defs.resolve_job_def(DAILY)
+    return job.execute_in_process(
         partition_key=partition or today(),
         instance=instance,
-        asset_selection=sorted(selected) if selected else None,
+        asset_selection=selected or None,
         tags=dict(tags or {}),
         raise_on_error=False,
     )
