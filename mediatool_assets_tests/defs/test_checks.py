@@ -159,10 +159,10 @@ def test_a_day_without_a_version_is_reported_without_a_run(
 
 def test_a_day_is_looked_at_once(small_source: None, instance: dg.DagsterInstance) -> None:
     """The cursor keeps the day, so that a restart does not report it again."""
-    context = dg.build_sensor_context(
+    with dg.build_sensor_context(
         instance=instance, cursor=today(), resources={"platform": Platform()}
-    )
-    tick = on_time_sensor.evaluate_tick(context)
+    ) as context:
+        tick = on_time_sensor.evaluate_tick(context)
     said = tick.skip_message or ""
     assert "has been looked at" in said or "not due before 03:00" in said
     assert not instance.event_log_storage.get_asset_check_execution_history(ON_TIME, limit=5)
