@@ -4,11 +4,13 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
+from multiprocessing import active_children
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import dagster as dg
+import psutil
 from pydantic import PrivateAttr
 
 from mediatool_assets.domain.settings import Settings
@@ -19,6 +21,17 @@ from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Source, Tar
 from mediatool_assets.flows.prune import Pruning
 from mediatool_assets.flows.rds_ports import SnapshotExports
 from mediatool_assets.stores import environment
+
+_GROWN = 256 << 20  # bytes of a worker: with all of its modules and a small version it has 180 MiB
+
+
+def _one_has_grown() -> bool:
+    """Whether a worker has become large, or has ended."""
+    try:
+        sizes = [psutil.Process(worker.pid).memory_info().rss for worker in active_children()]
+    except psutil.NoSuchProcess:
+        return True
+    return any(size > _GROWN for size in sizes)
 
 
 class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its own value
@@ -104,8 +117,9 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
     def workers(self) -> Iterator[tuple[Executor, Path]]:
         """Worker processes, and a directory for what they spool, which ends with the context.
 
-        The workers serve the following steps too: starting them takes a second. After an error,
-        which may have been theirs, there are new ones.
+        The workers serve the following steps too: starting them takes a second. There are new ones
+        after an error, which may have been theirs, and once one has grown: memory that a process
+        had for a large version does not come back.
         """
         settings = self.settings()
         if self._executor is None:
@@ -117,6 +131,8 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
             except BaseException as error:
                 self._dismiss(type(error), error, error.__traceback__)
                 raise
+        if _one_has_grown():
+            self._dismiss(None, None, None)
 
     def _dismiss(
         self,
