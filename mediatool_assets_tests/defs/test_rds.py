@@ -105,7 +105,7 @@ def test_a_run_that_is_tried_again_takes_no_second_snapshot(
     defs: dg.Definitions, instance: dg.DagsterInstance, twin: RdsTwin, writing: list[Version]
 ) -> None:
     """Its version names the snapshot and the task, which are followed on."""
-    version = Version.at(datetime.now(UTC) - timedelta(seconds=1))
+    version = Version.at(datetime.now(UTC) - timedelta(minutes=1))
     rds = twin.instance()
     rds.take(f"manual-export-{version}")
     result = _run(defs, instance, today(), "rds", **{VERSION_TAG: str(version)})
