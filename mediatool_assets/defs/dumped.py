@@ -1,6 +1,7 @@
 """The dump: the version's MongoDB database in mongodump's layout, in one archive."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -11,7 +12,6 @@ from mediatool_assets.defs.layers import (
     CODE_VERSION,
     OWNERS,
     LoggedProgress,
-    Stored,
     archive_facts,
     key,
 )
@@ -42,7 +42,7 @@ def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
     )
     def dump_asset(
         context: dg.AssetExecutionContext, platform: Platform
-    ) -> dg.MaterializeResult[Stored]:
+    ) -> dg.MaterializeResult[Any]:
         """Dump the version's database; a dump that holds just the same is adopted."""
         with explained():
             objects = platform.objects()
@@ -58,7 +58,6 @@ def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
                 )
         manifest = archived.manifest
         return dg.MaterializeResult(
-            value=Stored(archived.uri),
             metadata={
                 **archive_facts(archived, version),
                 "dagster/row_count": manifest.rows,

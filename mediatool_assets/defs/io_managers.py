@@ -22,7 +22,6 @@ from mediatool_assets.defs.layers import (
     DATABASE_IO,
     JSON_IO,
     TABLES_IO,
-    Stored,
     name_of,
 )
 from mediatool_assets.defs.published import METADATA, REGISTRY
@@ -54,14 +53,13 @@ class VersionIOManager(dg.ConfigurableIOManager):
     platform: dg.ResourceDependency[Platform]
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Accept what a step's flow has stored already; a Failure says why nothing else."""
+        """Refuse a value: the platform's own steps have stored what they made, and give none."""
         with explained():
-            if not isinstance(obj, Stored):
-                raise Misuse(
-                    f"{context.asset_key.to_user_string()}: this IO manager keeps what the "
-                    f"platform's own steps made, not a {type(obj).__name__}; give the asset an IO "
-                    "manager of its own"
-                )
+            raise Misuse(
+                f"{context.asset_key.to_user_string()}: this IO manager keeps what the platform's "
+                f"own steps made, not a {type(obj).__name__}; give the asset an IO manager of its "
+                "own"
+            )
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The asset of the input's partition, a dict of several, or None of no partition."""
@@ -133,7 +131,7 @@ class JsonDocuments(VersionIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write the document to its key; AlreadyExists where another writer was quicker."""
         place = context.definition_metadata.get(DOCUMENT_KEY)
-        if place is None or isinstance(obj, Stored):
+        if place is None:
             super().handle_output(context, obj)
             return
         with explained():

@@ -51,13 +51,6 @@ def shown(asset: dg.AssetKey) -> str:
     return "/".join([*asset.path[:-1], name_of(asset)])
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What a step hands to an IO manager: the flow has stored it already, at ``uri``."""
-
-    uri: str
-
-
 def archive_facts(archived: Archived, version: Version) -> Facts:
     """What each asset of an archive's layer says of the archive."""
     return {

@@ -1,6 +1,7 @@
 """The MongoDB layer: the version's own database, loaded, compared, and marked complete."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import dagster as dg
@@ -13,7 +14,6 @@ from mediatool_assets.defs.layers import (
     DATABASE_IO,
     OWNERS,
     LoggedProgress,
-    Stored,
     key,
 )
 from mediatool_assets.defs.partitions import DAYS
@@ -37,7 +37,7 @@ def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
     )
     def load_layer(
         context: dg.AssetExecutionContext, platform: Platform
-    ) -> Iterator[dg.MaterializeResult[Stored]]:
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         """Load the version's transformed archive into a database of its own."""
         with explained():
             version = RunVersion.of(context).to_read(platform.objects())
@@ -80,7 +80,7 @@ def _load(context: dg.AssetExecutionContext, platform: Platform, version: Versio
 
 def _results(
     platform: Platform, version: Version, database: Loaded, collections: Sequence[str]
-) -> Iterator[dg.MaterializeResult[Stored]]:
+) -> Iterator[dg.MaterializeResult[Any]]:
     if missing := [name for name in collections if name not in database.documents]:
         raise CheckFailed(
             f"{database.database} has no {', '.join(missing)}, which the model names; the model "
@@ -93,7 +93,6 @@ def _results(
         fields = columns(archive, members[name], None)
         yield dg.MaterializeResult(
             asset_key=key("mongodb", name),
-            value=Stored(where),
             data_version=dg.DataVersion(database.fingerprints[name]),
             metadata={
                 "version": str(version),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -13,7 +14,6 @@ from mediatool_assets.defs.layers import (
     OWNERS,
     TABLES_IO,
     LoggedProgress,
-    Stored,
     key,
 )
 from mediatool_assets.defs.partitions import DAYS
@@ -42,7 +42,7 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
     )
     def restore_layer(
         context: dg.AssetExecutionContext, platform: Platform
-    ) -> Iterator[dg.MaterializeResult[Stored]]:
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         """Restore the version's raw archive into a database of its own, and read it back."""
         with explained():
             version = RunVersion.of(context).to_read(platform.objects())
@@ -90,7 +90,7 @@ def _restore(
 
 def _results(
     target: Target, version: Version, raw: ArchiveReader, tables: Sequence[str]
-) -> Iterator[dg.MaterializeResult[Stored]]:
+) -> Iterator[dg.MaterializeResult[Any]]:
     database, members = postgres_database(version), raw.manifest.tables()
     if missing := [table for table in tables if table not in members]:
         raise CheckFailed(
@@ -104,7 +104,6 @@ def _results(
         member = members[table]
         yield dg.MaterializeResult(
             asset_key=key("postgres", table),
-            value=Stored(where),
             data_version=dg.DataVersion(member.fingerprint or member.sha256),
             metadata={
                 "version": str(version),

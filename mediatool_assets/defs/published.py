@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.dumped import DUMP
 from mediatool_assets.defs.failures import RETRIES, explained
-from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS, Stored, key
+from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS, key
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
@@ -43,7 +44,7 @@ def publication(restored: Iterable[str] = ()) -> dg.AssetsDefinition:
     )
     def publish(
         context: dg.AssetExecutionContext, platform: Platform
-    ) -> Iterator[dg.MaterializeResult[Stored]]:
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         """Compare all that was made, and publish it."""
         with explained():
             objects, run = platform.objects(), RunVersion.of(context)
@@ -95,12 +96,11 @@ def _source_type(objects: ObjectStore, version: Version) -> SourceType:
     return "rds" if source.get("type") == "rds" else "postgres"
 
 
-def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[Stored]:
+def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[Any]:
     uri = objects.uri(metadata_key(metadata.version))
     exports = metadata.exports
     return dg.MaterializeResult(
         asset_key=METADATA,
-        value=Stored(uri),
         metadata={
             "version": metadata.timestamp,
             "dagster/uri": uri,
@@ -119,10 +119,9 @@ def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[
     )
 
 
-def _registry(objects: ObjectStore) -> dg.MaterializeResult[Stored]:
+def _registry(objects: ObjectStore) -> dg.MaterializeResult[Any]:
     uri, entries = objects.uri(REGISTRY_KEY), catalog.registry(objects)
     return dg.MaterializeResult(
         asset_key=REGISTRY,
-        value=Stored(uri),
         metadata={"dagster/uri": uri, "versions": len(entries), "newest": entries[-1].version},
     )

@@ -1,6 +1,7 @@
 """The raw layer: every table of the source, from one snapshot, in one archive."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -13,7 +14,6 @@ from mediatool_assets.defs.layers import (
     OWNERS,
     TABLES_IO,
     LoggedProgress,
-    Stored,
     archive_facts,
     key,
     log_warnings,
@@ -64,7 +64,7 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
     )
     def export_layer(
         context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
-    ) -> Iterator[dg.MaterializeResult[Stored]]:
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         """Export every table of the source in one snapshot."""
         with explained():
             objects, run = platform.objects(), RunVersion.of(context)
@@ -137,7 +137,7 @@ def _results(
     version: Version,
     archived: Archived,
     tables: Sequence[str],
-) -> Iterator[dg.MaterializeResult[Stored]]:
+) -> Iterator[dg.MaterializeResult[Any]]:
     members = archived.manifest.tables()
     if missing := [table for table in tables if table not in members]:
         raise BadSource(
@@ -152,7 +152,6 @@ def _results(
         member = members[table]
         yield dg.MaterializeResult(
             asset_key=key("raw", table),
-            value=Stored(archived.uri),
             data_version=dg.DataVersion(member.fingerprint or member.sha256),
             metadata={
                 **archive_facts(archived, version),

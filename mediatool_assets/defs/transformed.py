@@ -1,6 +1,7 @@
 """The transformed layer: the raw archive as MongoDB's documents, by the model, in one archive."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -12,7 +13,6 @@ from mediatool_assets.defs.layers import (
     COLLECTIONS_IO,
     OWNERS,
     LoggedProgress,
-    Stored,
     archive_facts,
     key,
     log_warnings,
@@ -59,7 +59,7 @@ def transformed_layer(
     )
     def transform_layer(
         context: dg.AssetExecutionContext, platform: Platform
-    ) -> Iterator[dg.MaterializeResult[Stored]]:
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         """Turn the raw archive into documents; an archive made of just the same is adopted."""
         with explained():
             objects = platform.objects()
@@ -95,7 +95,7 @@ def _results(
     archived: Archived,
     model: Model,
     collections: Mapping[str, tuple[str, ...]],
-) -> Iterator[dg.MaterializeResult[Stored]]:
+) -> Iterator[dg.MaterializeResult[Any]]:
     members = archived.manifest.collections()
     if missing := [name for name in collections if name not in members]:
         raise CheckFailed(
@@ -108,7 +108,6 @@ def _results(
         member = members[name]
         yield dg.MaterializeResult(
             asset_key=key("transformed", name),
-            value=Stored(archived.uri),
             data_version=dg.DataVersion(member.fingerprint or member.sha256),
             metadata={
                 **archive_facts(archived, version),
