@@ -150,6 +150,7 @@ def test_what_differs_in_type_scale_or_order_is_not_the_same(one: Any, two: Any)
         ("integer", 7, "7"),
         ("bigint", "9223372036854775807", "9223372036854775807"),
         ("numeric", "7.00", "7"),
+        ("numeric", "1234567890123456789012345678901234", "1234567890123456789012345678901234"),
         ("text", "7", "7"),
         ("boolean", True, "true"),
         ("uuid", "00112233-4455-6677-8899-aabbccddeeff", "00112233445566778899aabbccddeeff"),

@@ -88,6 +88,25 @@ def _descending_rank(child: dict[str, Any]) -> tuple[bool, int, int]:
     return rank is None, -(rank or 0), child["id"]
 
 
+def test_numeric_keys_count_to_their_last_digit(tmp_path: Path) -> None:
+    """What numeric(38) tells apart, references do too."""
+    keys = [str(10**37 + n) for n in range(3)]
+    numbered = table("parents", id="numeric"), table("children", id="integer", parent="numeric")
+    rows = [{"id": key} for key in keys], [{"id": n, "parent": key} for n, key in enumerate(keys)]
+    model = """\
+tables: {parents: , children: }
+collections:
+  parents: {root: parents, add: {many: {embed_many: id -> children.parent, orphans: alone}}}
+"""
+    objects = DirectoryObjects(tmp_path / "bucket")
+    raw_archive(objects, dict(zip(numbered, rows, strict=True)))
+    (tmp_path / "model.yaml").write_text(model, "utf-8")
+    with ThreadPoolExecutor(2) as threads:
+        transform(objects, threads, VERSION, load_model(tmp_path / "model.yaml"), tmp_path)
+    found = documents(objects, "parents")
+    assert [[child["id"] for child in parent["many"]] for parent in found] == [[0], [1], [2]]
+
+
 @contextmanager
 def transformed(parents: Rows, children: Rows) -> Iterator[DirectoryObjects]:
     """A bucket with the transformed archive of these rows, for a while."""

@@ -16,6 +16,8 @@ from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
+from mediatool_assets.domain.decimal_text import decimal_text
+
 Canonical = Any
 """A value of this form; ``orjson`` can write it."""
 
@@ -97,18 +99,12 @@ def key_text(value: Canonical) -> str | None:  # noqa: PLR0911  # one for each t
         case int():
             return str(value)
         case float():
-            return _number(Decimal(repr(value)))
+            return decimal_text(Decimal(repr(value)))
         case [str(kind), int(number)] if kind == LONG:
             return str(number)
         case [str(kind), str(text)] if kind in (DECIMAL, DOUBLE):
-            return _number(Decimal(text))
+            return decimal_text(Decimal(text))
         case [str(kind), content] if kind.startswith("\0"):
             return str(content)
         case _:
             return dumps(value).decode()
-
-
-def _number(number: Decimal) -> str:
-    if not number.is_finite():
-        return str(number)
-    return format(number.normalize(), "f") if number else "0"

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from xxhash import xxh3_128_hexdigest
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.domain.decimal_text import decimal_text
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Column, Table
@@ -159,13 +160,7 @@ def canonical(value: Any, column: Column) -> str | None:
         return None
     if type(value) is str:
         base = column.element or column.base
-        return _number(Decimal(value)) if base in ("numeric", "money") else value
+        return decimal_text(Decimal(value)) if base in ("numeric", "money") else value
     if type(value) is float:
-        return _number(Decimal(repr(value)))
+        return decimal_text(Decimal(repr(value)))
     return text_of(value)
-
-
-def _number(value: Decimal) -> str:
-    if not value.is_finite():
-        return str(value)
-    return format(value.normalize(), "f") if value else "0"

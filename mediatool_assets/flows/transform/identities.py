@@ -5,6 +5,8 @@ from typing import Any
 import bson
 from bson.decimal128 import Decimal128
 
+from mediatool_assets.domain.decimal_text import decimal_text
+
 _FIXED = {0x01: 8, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x12: 8, 0x13: 16}
 """Bytes of a value by BSON type; others start with their length."""
 
@@ -29,9 +31,7 @@ def identity(document: bytes) -> bytes:
 def _normal(value: Any) -> Any:
     if isinstance(value, Decimal128):
         number = value.to_decimal()
-        if number.is_nan():
-            return "NaN"
-        return str(number.normalize() if number else 0)
+        return "NaN" if number.is_nan() else decimal_text(number)
     if type(value) is dict:
         return {key: _normal(part) for key, part in value.items()}
     return value

@@ -1,0 +1,16 @@
+"""One text for all decimal numbers that are equal, whatever their scale and number of digits."""
+
+from decimal import Decimal
+
+
+def decimal_text(number: Decimal) -> str:
+    """The digits without exponent and without zeros at the end; ``0`` for the negative zero too.
+
+    No digit is lost: ``Decimal.normalize`` would round to the 28 of its context.
+    """
+    if not number.is_finite():
+        return str(number)
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text if number else "0"
