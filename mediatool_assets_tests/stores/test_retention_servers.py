@@ -90,7 +90,7 @@ def admin(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
     """A session on the server; what the tests make is dropped afterwards."""
     with psycopg.connect(settings.restore_postgres_url or "", autocommit=True) as connection:
         yield connection
-        for suffix in ("", ".restoring", "_old"):
+        for suffix in ("", ".restoring", ".replaced", "_old"):
             name = sql.Identifier(f"media_tool_{NAME}{suffix}")
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
@@ -134,10 +134,15 @@ def test_a_restore_under_way_is_let_be(settings: Settings) -> None:
     assert seen(server) == []
 
 
-def test_what_a_killed_restore_left(settings: Settings, admin: psycopg.Connection[Any]) -> None:
+@pytest.mark.parametrize("suffix", [".restoring", ".replaced"])
+def test_what_a_killed_restore_left(
+    settings: Settings, admin: psycopg.Connection[Any], suffix: str
+) -> None:
     """Nobody holds it any more: it is told as unfinished, and removed."""
-    name = f"media_tool_{NAME}.restoring"
+    name = f"media_tool_{NAME}{suffix}"
     admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    comment = sql.SQL("COMMENT ON DATABASE {} IS {}")
+    admin.execute(comment.format(sql.Identifier(name), str(Marker(NAME, True, 3))))
     server = PostgresDatabases.of(settings)
     (found,) = seen(server)
     assert (found.name, found.state, found.busy) == (name, "unfinished", None)

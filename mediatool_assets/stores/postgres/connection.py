@@ -32,6 +32,7 @@ _SESSION = {
     "statement_timeout": STATEMENT_TIMEOUT,
     "transaction_timeout": "0",  # since 17; idle time is the coordinator's way of work
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
     "synchronize_seqscans": "off",  # a table is read from its first block on
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
@@ -101,7 +102,7 @@ def connected(url: Url, lock_timeout: str) -> Iterator[Connection]:
     tried again. Raises Unreachable and, from the body, what ``translated`` raises.
     """
     with translated(instance(url)), connect(parameters(url)) as connection:
-        _settle(connection, _SESSION | {"lock_timeout": lock_timeout})
+        settle(connection, _SESSION | {"lock_timeout": lock_timeout})
         yield connection
 
 
@@ -117,7 +118,7 @@ def connect(given: dict[str, str]) -> Connection:
     return retrying(psycopg.connect, info, autocommit=True, prepare_threshold=None)
 
 
-def _settle(connection: Connection, settings: dict[str, str]) -> None:
+def settle(connection: Connection, settings: dict[str, str]) -> None:
     """Set what this server knows of the settings."""
     connection.execute(
         "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) s (name, value)"

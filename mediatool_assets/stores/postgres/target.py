@@ -1,8 +1,8 @@
 """PostgreSQL as the target: a version in a database of its own, which has its name only when whole.
 
 A restore works in ``{database}.restoring``. The last step, one transaction, puts the marker on it
-and gives it its name. So a killed restore leaves nothing under that name, and what it did leave is
-removed by the next one.
+and gives it its name; the one that had it is ``{database}.replaced`` from then on, and dropped. So
+a killed restore leaves nothing under that name, and what it did leave is removed by the next one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +24,8 @@ from mediatool_assets.stores.postgres.target_session import VARIABLE, session, t
 
 WORKING = ".restoring"
 """What the name of a database that is being restored ends with."""
+REPLACED = ".replaced"
+"""What the name of a database ends with whose place another has taken, until it is dropped."""
 _LONGEST = 63 - len(WORKING)  # bytes: PostgreSQL cuts a longer name
 
 # In the order in which they were made: one that reads another comes after it.
@@ -90,16 +92,18 @@ class PostgresTarget:
         self._check_name(database)
         with session(self.url, doing="restore") as connection:
             _claim(connection, database)
-            self._check_free(connection, database, replace)
+            self.check_free(connection, database, replace)
+            self.check_free(connection, database + REPLACED, replace=True)
             working = database + WORKING
-            _drop(connection, working)
+            for left in (database + REPLACED, working):
+                _drop(connection, left)
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
                     sql.Identifier(working)
                 )
             )
             try:
-                yield PostgresRestoration(self, connection, database, working)
+                yield PostgresRestoration(self, connection, database, working, replace)
             except BaseException as error:
                 try:
                     _drop(connection, working)
@@ -119,7 +123,8 @@ class PostgresTarget:
                 f"{database} is the name of the source's own database; restore under another name"
             )
 
-    def _check_free(self, connection: Connection, database: str, replace: bool) -> None:
+    def check_free(self, connection: Connection, database: str, replace: bool) -> None:
+        """Raise AlreadyExists or Refused as ``restoration`` does."""
         there = _is_there(connection, database)
         marker = Marker.read(_comment(connection, database))
         if there and marker is None:
@@ -142,6 +147,7 @@ class PostgresRestoration:
     connection: Connection = field(repr=False)
     database: str
     working: str
+    replace: bool
 
     @property
     def writer(self) -> "PostgresWriter":
@@ -169,23 +175,22 @@ class PostgresRestoration:
                     )
 
     def mark(self, marker: Marker) -> None:
-        """Put the marker on the database and give it its name, both or neither: the last step."""
-        _drop(self.connection, self.database)
-        # Workers keep their sessions for the next chunk, and a database in use cannot be renamed.
-        self.connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
-            (self.working,),
-        )
-        with self.connection.transaction():
-            working = sql.Identifier(self.working)
-            self.connection.execute(
-                sql.SQL("COMMENT ON DATABASE {} IS {}").format(working, sql.Literal(str(marker)))
-            )
-            self.connection.execute(
-                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-                    working, sql.Identifier(self.database)
+        """Put the marker on the database and give it its name, both or neither: the last step.
+
+        Raises as ``restoration`` does where somebody has made a database of that name meanwhile.
+        """
+        connection, replaced = self.connection, self.database + REPLACED
+        self.target.check_free(connection, self.database, self.replace)
+        with connection.transaction():
+            if _is_there(connection, self.database):
+                _rename(connection, self.database, replaced)
+            connection.execute(
+                sql.SQL("COMMENT ON DATABASE {} IS {}").format(
+                    sql.Identifier(self.working), sql.Literal(str(marker))
                 )
             )
+            _rename(connection, self.working, self.database)
+        _drop(connection, replaced)
 
 
 @dataclass(frozen=True)
@@ -274,7 +279,28 @@ def _claim(connection: Connection, database: str) -> None:
         raise Refused(f"another restore of {database} is under way; wait for it to end")
 
 
-def _drop(connection: Connection, database: str) -> None:
+def _rename(connection: Connection, database: str, name: str) -> None:
+    _end_sessions(connection, database)
     connection.execute(
-        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+            sql.Identifier(database), sql.Identifier(name)
+        )
+    )
+
+
+def _drop(connection: Connection, database: str) -> None:
+    _end_sessions(connection, database)
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database)))
+
+
+def _end_sessions(connection: Connection, database: str) -> None:
+    """End the sessions of clients that the role may end: workers keep theirs for the next chunk.
+
+    What drops or renames the database waits 5 s for all others, and ends autovacuum's by itself,
+    which a role that is not a superuser may not: so there is no FORCE.
+    """
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s "
+        "AND backend_type = 'client backend' AND pg_has_role(usesysid, 'USAGE')",
+        (database,),
     )

@@ -13,7 +13,7 @@ from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.settings import Settings, Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.postgres.connection import Connection
-from mediatool_assets.stores.postgres.target import WORKING, PostgresTarget, claimed
+from mediatool_assets.stores.postgres.target import REPLACED, WORKING, PostgresTarget, claimed
 from mediatool_assets.stores.postgres.target_session import session
 
 _PREFIX = "media_tool_"
@@ -50,7 +50,7 @@ class PostgresDatabases:
             for name, comment, sessions in connection.execute(_DATABASES).fetchall():
                 sanitized = name.startswith(SANITIZED_POSTGRES)
                 prefix = SANITIZED_POSTGRES if sanitized else _PREFIX
-                version = Version.of_name(name.removesuffix(WORKING), prefix)
+                version = Version.of_name(_final(name), prefix)
                 if version is not None:
                     yield FoundDatabase(
                         "postgres",
@@ -70,7 +70,7 @@ class PostgresDatabases:
             raise Refused(f"no restore made {self.server}/{database}; drop it by hand")
         with (
             session(self.url, doing="prune") as connection,
-            claimed(connection, database.removesuffix(WORKING)),
+            claimed(connection, _final(database)),
         ):
             try:
                 connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
@@ -80,22 +80,29 @@ class PostgresDatabases:
                 ) from error
 
 
+def _final(name: str) -> str:
+    """The name without what a restore under way puts behind it."""
+    return name.removesuffix(WORKING).removesuffix(REPLACED)
+
+
 def _state(name: str, comment: str | None) -> DatabaseState:
     if name.endswith(WORKING):
         return "unfinished"
     marker = Marker.read(comment)
     if marker is None:
         return "foreign"
+    if name.endswith(REPLACED):
+        return "unfinished"
     return "complete" if marker.complete or marker.content else "part"
 
 
 def _busy(connection: Connection, name: str, sessions: int) -> str | None:
     if sessions:
         return f"in use: {sessions} session{'' if sessions == 1 else 's'}"
-    if not name.endswith(WORKING):
+    if _final(name) == name:
         return None
     try:
-        with claimed(connection, name.removesuffix(WORKING)):
+        with claimed(connection, _final(name)):
             return None
     except Refused:
         return "a restore is under way"

@@ -8,26 +8,34 @@ from psycopg import errors
 
 from mediatool_assets.domain.errors import CheckFailed, MediatoolError, Misuse, Unreachable
 from mediatool_assets.domain.settings import Url
-from mediatool_assets.stores.postgres.connection import Connection, connect, parameters, said
+from mediatool_assets.stores.postgres.connection import (
+    Connection,
+    connect,
+    parameters,
+    said,
+    settle,
+)
 
 VARIABLE = "MEDIATOOL_RESTORE_POSTGRES_URL"
 
-_SESSION = (
-    "SET TimeZone = 'UTC'",
-    "SET DateStyle = 'ISO, MDY'",
-    "SET IntervalStyle = 'postgres'",
-    "SET lc_monetary = 'C'",  # money arrives as 1234.50, whatever the server's country
-    "SET standard_conforming_strings = on",
-    "SET search_path = ''",
-    "SET check_function_bodies = off",  # as pg_dump's text asks for: bodies may name later objects
-    "SET xmloption = content",
-    "SET client_min_messages = warning",
-    "SET row_security = off",
-    "SET statement_timeout = 0",
-    "SET lock_timeout = 0",
-    "SET idle_in_transaction_session_timeout = 0",
-    "SET maintenance_work_mem = '128MB'",  # of the server's: builds most indexes without a file
-)
+_SESSION = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "lc_monetary": "C",  # money arrives as 1234.50, whatever the server's country
+    "standard_conforming_strings": "on",
+    "search_path": "",
+    "check_function_bodies": "off",  # as pg_dump's text asks for: bodies may name later objects
+    "xmloption": "content",
+    "client_min_messages": "warning",
+    "row_security": "off",
+    "statement_timeout": "0",
+    "transaction_timeout": "0",  # since 17
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",  # the session that holds the claim waits for the workers
+    "maintenance_work_mem": "128MB",  # of the server's: builds most indexes without a file
+}
 
 
 @contextmanager
@@ -39,7 +47,7 @@ def session(url: Url, database: str | None = None, doing: str = "") -> Iterator[
     given = parameters(url, VARIABLE) | ({"dbname": database} if database is not None else {})
     where = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
     with translated(f"{where}: {doing}" if doing else where), connect(given) as connection:
-        connection.execute(";".join(_SESSION).encode())
+        settle(connection, _SESSION)
         yield connection
 
 
