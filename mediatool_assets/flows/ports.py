@@ -120,7 +120,8 @@ class DocumentStore(Protocol):
     def begin(self, database: str, claim: dict[str, object]) -> None:
         """Remove what is there and leave a claim: the database is under one load, and not complete.
 
-        A load that begins later takes the database over. Raises Refused where two begin at once.
+        A load that begins later takes the database over. Raises Refused where two begin at once, or
+        where something is there that no load made.
         """
 
     def create(self, database: str, collection: str, options: dict[str, object]) -> None:

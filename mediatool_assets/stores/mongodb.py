@@ -52,9 +52,9 @@ class MongoDocuments:
     """A MongoDB server. Holds its URL only; each process connects when it first needs to.
 
     Every method refuses, with Refused, a database that is neither ``mediatool_{version}`` nor the
-    ``other`` one, which somebody named; of that one nothing is removed that no load made. It raises
-    Unreachable where the server does not answer or refuses the credentials, and CheckFailed where
-    it refuses what it was given.
+    ``other`` one, which somebody named; no load begins where something is that no load made. It
+    raises Unreachable where the server does not answer or refuses the credentials, and CheckFailed
+    where it refuses what it was given.
     """
 
     url: Url = field(repr=False)
@@ -139,9 +139,11 @@ class MongoDocuments:
                 db.command({"createIndexes": collection, "indexes": wanted})
 
     def begin(self, database: str, claim: dict[str, object]) -> None:
-        """Remove what is there and leave a claim; Refused where two loads begin at once."""
-        if database == self.other:
-            self._refuse_foreign(database)
+        """Remove what loads left there and leave a claim.
+
+        Raises Refused where no load made it, or two loads begin at once.
+        """
+        self._refuse_foreign(database)
         self.drop(database)
         with self._open(database) as db:
             try:

@@ -199,6 +199,15 @@ def test_beginning_again_takes_the_database_over(documents: MongoDocuments, data
     assert documents.marker(database) is None
 
 
+def test_what_no_load_made_is_never_taken_over(documents: MongoDocuments, database: str) -> None:
+    """Not under a version's name either: mongorestore of a dump makes that, without a marker."""
+    documents.create(database, "teams", {})
+    documents.insert(database, "teams", [bson.encode({"_id": 1})])
+    with pytest.raises(Refused, match="no load made it"):
+        documents.begin(database, {"_id": "v", "load": "one"})
+    assert documents.count(database, "teams") == 1
+
+
 def test_dropping_what_is_absent_does_nothing(documents: MongoDocuments, database: str) -> None:
     """No error, before and after."""
     documents.drop(database)
