@@ -40,7 +40,10 @@ def _special(value: float) -> str:
 
 
 def _shortest(value: float, neighbours: Sequence[float], least: int) -> Decimal:
-    """The decimal of fewest digits that is nearer to ``value`` than to the floats beside it."""
+    """The decimal of fewest digits that is nearer to ``value`` than to the floats beside it.
+
+    Of two as near the one that ends in an even digit, as PostgreSQL's Ryu has it.
+    """
     middle = Fraction(value)
     below = (middle + Fraction(neighbours[0])) / 2
     above = (
@@ -52,7 +55,9 @@ def _shortest(value: float, neighbours: Sequence[float], least: int) -> Decimal:
         near = [exact.quantize(unit, rounding) for rounding in (ROUND_FLOOR, ROUND_CEILING)]
         found = [d for d in near if below < Fraction(d) < above]
         if found:
-            return min(found, key=lambda d: abs(Fraction(d) - middle))
+            return min(
+                found, key=lambda d: (abs(Fraction(d) - middle), d.as_tuple().digits[-1] % 2)
+            )
     return exact
 
 

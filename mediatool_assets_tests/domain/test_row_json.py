@@ -58,6 +58,7 @@ def test_doubles_are_printed_as_the_server_prints_them(
 
 @given(values=st.lists(st.floats(width=32), min_size=50, max_size=50))
 @example(values=[2.0**-44, 2.0**100, 1e6, 999999.0, 16777216.0, 8388608.0, -0.0, 2.0**-149])
+@example(values=[0.00146484375, 4194303.75])  # halfway between two of eight digits
 @settings(max_examples=40, deadline=None, suppress_health_check=_HEALTH)
 def test_reals_are_printed_as_the_server_prints_them(
     postgres_database: str, values: list[float]
