@@ -24,6 +24,7 @@ from mediatool_assets.domain.alerts import News, Problem, Well
 
 _RUNS = 50  # a tick; a backfill of a year is told of in a few minutes
 _BACK = timedelta(minutes=5)
+_RETRY = timedelta(minutes=5)  # Dagster begins a retry within seconds, or never
 _SETTLED = timedelta(minutes=2)  # Dagster judges all assets within a minute: one alert, not many
 _GRACE = timedelta(minutes=15)  # a schedule's tick may wait for its code location to load
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
@@ -68,17 +69,22 @@ class Instance:
         ours = set(self.repository.job_names)
         first = max(position.began, position.until - _BACK).timestamp()  # a tag changes a run too
         new = [
-            record
+            EndedRun(self.instance, record)
             for record in records
             if record.dagster_run.job_name in ours
             and record.dagster_run.run_id not in position.seen
             and (record.end_time or 0) >= first
         ]
-        for record in new[:_RUNS]:
-            position.seen[record.dagster_run.run_id] = record.update_timestamp
-            yield EndedRun(self.instance, record).news()
-        if new:
-            position.until = max(position.until, new[:_RUNS][-1].update_timestamp)
+        still = (self.now - _RETRY).timestamp()
+        wait = [run for run in new if run.may_be_retried and (run.record.end_time or 0) > still]
+        read = [run for run in new if run not in wait][:_RUNS]
+        for run in read:
+            position.seen[run.record.dagster_run.run_id] = run.record.update_timestamp
+            yield run.news()
+        if read:
+            position.until = max(position.until, read[-1].record.update_timestamp)
+        if wait:  # they are read again at the next tick
+            position.until = min(position.until, wait[0].record.update_timestamp)
         for name in [n for n, at in position.seen.items() if at < position.until - 2 * _BACK]:
             del position.seen[name]
 

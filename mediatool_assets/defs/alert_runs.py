@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.layers import shown
@@ -92,10 +92,20 @@ class EndedRun:
         if run.status is dg.DagsterRunStatus.SUCCESS:
             well.append(Well("run", run.job_name, partition, self.record.create_timestamp))
             problems += self._warnings()
-        elif run.tags.get(WILL_RETRY_TAG) != "true":
+        elif AUTO_RETRY_RUN_ID_TAG not in run.tags:
             problems.append(self._failure(partition, ended))
         version = run.tags.get(VERSION_TAG)
         return News(ended, tuple(problems), tuple(well), version, partition, run.run_id)
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether Dagster means to retry it, and has not begun; it retries none of a terminal's."""
+        run = self.record.dagster_run
+        return (
+            run.tags.get(WILL_RETRY_TAG) == "true"
+            and run.remote_job_origin is not None
+            and AUTO_RETRY_RUN_ID_TAG not in run.tags
+        )
 
     def _events(self, kind: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:
         """The run's events of a kind, page by page."""

@@ -203,8 +203,7 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
 
 def _version(context: dg.AssetCheckExecutionContext, platform: Platform) -> Version:
     """The run's version, or the partition's newest where checks are run again alone."""
-    run = RunVersion(context.instance, context.run, context.partition_key)
-    return run.to_read(platform.objects())
+    return RunVersion.of(context).to_read(platform.objects())
 
 
 def _asked(context: dg.AssetCheckExecutionContext, name: str) -> list[str]:

@@ -33,7 +33,7 @@ def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     dead = [
         run
         for run in instance.get_runs(dg.RunsFilter(statuses=_AT_WORK))
-        if _is_dead(run.tags.get(PROCESS_TAG, ""))
+        if _is_dead(run.tags.get(PROCESS_TAG, "")) and not _inherited(instance, run)
     ]
     for run in dead:
         instance.report_run_failed(
@@ -41,6 +41,15 @@ def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in dead]
+
+
+def _inherited(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether the process is that of the run that this one retries, whose tags Dagster copied.
+
+    Until its first step notes its own, nothing is known of it; ``run_monitoring`` ends it some day.
+    """
+    parent = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+    return parent is not None and parent.tags.get(PROCESS_TAG) == run.tags.get(PROCESS_TAG)
 
 
 def _is_dead(process: str) -> bool:

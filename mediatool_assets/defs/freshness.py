@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from mediatool_assets.defs.checks import figures, result, severity, spec
+from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
@@ -43,6 +44,7 @@ def check_on_time(
     context: dg.AssetCheckExecutionContext, platform: Platform
 ) -> dg.AssetCheckResult:
     """Look for the day's newest version."""
+    note_process(context.instance, context.run)
     with explained():
         day = date.fromisoformat(context.partition_key)
         return result(ON_TIME, day_on_time(platform.objects(), day, datetime.now(UTC)))

@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 from dagster_shared.error import SerializableErrorInfo
 
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
@@ -86,6 +87,7 @@ def launch(instance: dg.DagsterInstance, request: Request) -> Outcome:
         **request.tags,
         "dagster/partition": request.partition,
         PROCESS_TAG: this_process(),
+        MAX_RETRIES_TAG: "0",  # whoever waits at the terminal asks again; Dagster could not
     }
     ATTENDED.set(True)
     with dg.execute_job(job, instance, run_config=config, tags=tags) as result:

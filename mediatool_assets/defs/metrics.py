@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from mediatool_assets.defs import pools
+from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import RETRIES, explained
 from mediatool_assets.defs.layers import LoggedProgress
 from mediatool_assets.defs.partitions import DAYS
@@ -73,6 +74,7 @@ class TwoVersions(dg.Config):
 @dg.op(name="compare", retry_policy=RETRIES, pool=pools.REPORT)
 def compare_op(context: dg.OpExecutionContext, config: TwoVersions, platform: Platform) -> None:
     """Compare, and keep JSON and HTML on the day of the later version."""
+    note_process(context.instance, context.run)
     with explained(), _tools(context, platform) as tools:
         made = compare_versions(tools, config.version1, config.version2)
     context.add_output_metadata(

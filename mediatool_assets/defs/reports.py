@@ -11,6 +11,7 @@ import dagster as dg
 import msgspec
 
 from mediatool_assets.defs.checks import result, spec
+from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.io_managers import DOCUMENT_KEY
 from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS
@@ -81,6 +82,7 @@ def report_check(
         context: dg.AssetCheckExecutionContext, platform: Platform
     ) -> dg.AssetCheckResult:
         """Judge what the report says; one that cannot be read has not passed."""
+        note_process(context.instance, context.run)
         key = dg.AssetCheckKey(asset, name)
         with explained():
             try:

@@ -42,7 +42,7 @@ class RunVersion:
     partition: str
 
     @classmethod
-    def of(cls, context: dg.AssetExecutionContext) -> "RunVersion":
+    def of(cls, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> "RunVersion":
         """For the run of a step, which is noted to be at work in this process."""
         note_process(context.instance, context.run)
         return cls(context.instance, context.run, context.partition_key)

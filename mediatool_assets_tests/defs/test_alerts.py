@@ -15,6 +15,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
     RemoteInstigatorOrigin,
+    RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
 from dagster._core.scheduler.instigation import (
@@ -24,6 +25,7 @@ from dagster._core.scheduler.instigation import (
     TickData,
     TickStatus,
 )
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from mediatool_assets.defs.alert_news import Instance
@@ -40,6 +42,13 @@ from mediatool_assets_tests.receiver import SECRET, Receiver, receiver
 from mediatool_assets_tests.watching import Watch
 
 RUN = "http://dagster.example:3000/runs/"
+
+HERE = RemoteRepositoryOrigin(
+    ManagedGrpcPythonEnvCodeLocationOrigin(
+        LoadableTargetOrigin(module_name="x"), location_name="here"
+    ),
+    "__repository__",
+)
 
 POLICY = dg.FreshnessPolicy.cron("0 3 * * *", lower_bound_delta=timedelta(hours=1))
 
@@ -99,6 +108,7 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """A receiver that the settings name as the webhook."""
     with receiver() as found:
         monkeypatch.setenv("MEDIATOOL_ALERT_WEBHOOK_URL", found.url)
+        monkeypatch.setenv("MEDIATOOL_S3_BUCKET", "media-tool-backups")
         monkeypatch.setenv("MEDIATOOL_DAGSTER_URL", "http://dagster.example:3000/")
         yield found
 
@@ -118,14 +128,14 @@ class Platform(Watch):
         self.cursor = msgspec.json.encode(memory).decode()
         return said
 
-    def night(self, goes: str, day: int = 24, retried: str = "false") -> dg.ExecuteInProcessResult:
+    def night(self, goes: str, day: int = 24) -> dg.ExecuteInProcessResult:
         """A run of one day, and how it goes."""
         job = DEFINITIONS.resolve_job_def("daily_export")
         return job.execute_in_process(
             partition_key=f"2025-06-{day}",
             instance=self.instance,
             run_config={"ops": {"made": {"config": {"goes": goes}}}},
-            tags={"mediatool/version": f"202506{day}-020000", "dagster/will_retry": retried},
+            tags={"mediatool/version": f"202506{day}-020000"},
             raise_on_error=False,
         )
 
@@ -228,15 +238,49 @@ def test_what_is_quoted_in_a_check_is_not_told(platform: Platform, hook: Receive
     assert "Ann" not in str(hook.arrived)
 
 
+def _killed(instance: dg.DagsterInstance, origin: RemoteJobOrigin | None) -> str:
+    """A run whose process was killed, which Dagster says that it will retry."""
+    run = dg.DagsterRun("daily_export", status=dg.DagsterRunStatus.STARTED)
+    instance.add_run(run._replace(remote_job_origin=origin))
+    instance.report_run_failed(run, "The run's process is gone.")
+    instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "true"})
+    return run.run_id
+
+
+def test_a_killed_run_of_a_terminal_is_told(platform: Platform, hook: Receiver) -> None:
+    """At once: Dagster says that it will retry it, and does not know where it came from."""
+    _killed(platform.instance, None)
+    platform.tick()
+    assert hook.kinds == ["run"]
+
+
 def test_a_run_that_dagster_retries_is_told_when_its_last_try_fails(
     platform: Platform, hook: Receiver
 ) -> None:
-    """Once."""
-    platform.night("broken", retried="true")
+    """Once; what is begun meanwhile is told of, and the first try never."""
+    first = _killed(platform.instance, RemoteJobOrigin(HERE, "daily_export"))
     platform.tick()
-    assert hook.arrived == []
+    platform.night("empty")
+    platform.tick()
+    assert hook.kinds == ["check"]
+    platform.instance.add_run_tags(first, {AUTO_RETRY_RUN_ID_TAG: "the next"})
+    platform.later(datetime.now(UTC) + timedelta(minutes=6))
+    assert hook.kinds == ["check"]
     platform.night("broken")
     platform.tick()
+    platform.tick()
+    assert hook.kinds == ["check", "run"]
+
+
+def test_a_run_that_dagster_does_not_come_to_retry_is_told(
+    platform: Platform, hook: Receiver
+) -> None:
+    """After five minutes, also where others ended since: its job may be gone from the code."""
+    _killed(platform.instance, RemoteJobOrigin(HERE, "daily_export"))
+    platform.later(datetime.now(UTC) + timedelta(minutes=4))
+    assert hook.arrived == []
+    for minutes in (6, 7):
+        platform.later(datetime.now(UTC) + timedelta(minutes=minutes))
     assert hook.kinds == ["run"]
 
 
@@ -375,11 +419,8 @@ def test_a_schedule_that_did_not_tick_is_told(platform: Platform, hook: Receiver
 
 def _ticked(instance: dg.DagsterInstance, at: datetime) -> None:
     """Leave a tick as the scheduler does."""
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(
-        LoadableTargetOrigin(module_name="x"), location_name="here"
-    )
     name = daily_export_schedule.name
-    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
+    origin = RemoteInstigatorOrigin(HERE, name)
     state = InstigatorState(
         origin,
         InstigatorType.SCHEDULE,

@@ -8,6 +8,7 @@ import boto3
 import dagster as dg
 from pymongo import MongoClient
 
+from mediatool_assets.defs.dead_runs import PROCESS_TAG, this_process
 from mediatool_assets.defs.freshness import ON_TIME, on_time_sensor, report
 from mediatool_assets.defs.launch import reason
 from mediatool_assets.defs.resources import Platform
@@ -137,6 +138,22 @@ def test_a_server_that_cannot_be_asked_has_not_passed(day: Day) -> None:
     assert not found.passed
     assert found.metadata["outcome"].value == "unknown"
     assert "credentials" in (found.description or "")
+
+
+def test_checks_note_the_process_that_they_run_in(day: Day) -> None:
+    """Also of a retry that came with the tag of a process that is gone."""
+    job = day.defs.resolve_implicit_global_asset_job_def()
+    checks = day.defs.resolve_asset_graph().asset_check_keys
+    for check in (LOADED, ON_TIME, *(key for key in checks if key.name == "thresholds")):
+        alone = job.get_subset(asset_selection=set(), asset_check_selection={check})
+        run = alone.execute_in_process(
+            partition_key=day.partition,
+            instance=day.instance,
+            tags={PROCESS_TAG: "another-host 1 0"},
+        ).dagster_run
+        found = day.instance.get_run_by_id(run.run_id)
+        assert found is not None
+        assert found.tags[PROCESS_TAG] == this_process(), check
 
 
 def test_every_layer_has_a_freshness_policy(defs: dg.Definitions) -> None:

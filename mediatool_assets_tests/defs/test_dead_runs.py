@@ -26,9 +26,13 @@ def idle() -> None:
     nothing()
 
 
-def _started(instance: dg.DagsterInstance, process: str) -> str:
+def _started(instance: dg.DagsterInstance, process: str, retried: str | None = None) -> str:
     run = instance.create_run_for_job(
-        idle, status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: process}
+        idle,
+        status=dg.DagsterRunStatus.STARTED,
+        tags={PROCESS_TAG: process},
+        parent_run_id=retried,
+        root_run_id=retried,
     )
     return run.run_id
 
@@ -59,6 +63,18 @@ def test_runs_at_work_elsewhere_or_here_are_left_alone(
     """Of a living process, of another host's, and of one that nobody noted, nothing is assumed."""
     _started(instance, process)
     assert release_dead_runs(instance) == []
+
+
+def test_a_retry_that_waits_for_its_first_step_is_left_alone(instance: dg.DagsterInstance) -> None:
+    """Dagster copies its parent's tags, and so the dead process; its own is judged once noted."""
+    killed = _started(instance, _ended_process())
+    assert release_dead_runs(instance) == [killed]
+    parent = instance.get_run_by_id(killed)
+    assert parent is not None
+    retry = _started(instance, parent.tags[PROCESS_TAG], retried=killed)
+    assert release_dead_runs(instance) == []
+    instance.add_run_tags(retry, {PROCESS_TAG: _ended_process()})
+    assert release_dead_runs(instance) == [retry]
 
 
 def test_the_sensor_says_what_it_released(instance: dg.DagsterInstance) -> None:

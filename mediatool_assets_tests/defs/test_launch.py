@@ -146,6 +146,7 @@ def test_after_a_kill_half_way_the_next_run_succeeds(
     run = instance.get_run_by_id(run_id)
     assert run is not None
     assert run.status is dg.DagsterRunStatus.FAILURE
+    assert run.tags["dagster/will_retry"] == "false"  # its daemon could not: nobody would be told
 
 
 def test_a_retry_by_dagster_goes_on_with_the_version(
