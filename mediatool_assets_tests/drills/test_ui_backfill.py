@@ -18,6 +18,8 @@ from mediatool_assets_tests.drills.test_dagster_ui import _ask, _dagster_dev, _l
 
 __all__ = ["small_source"]  # a fixture: pytest finds it here by its name
 
+pytestmark = pytest.mark.timeout(900)  # two minutes alone, more beside other work
+
 PAST = Version(datetime(2025, 6, 20, 3, tzinfo=UTC))
 THREE = tuple(Version(datetime(2025, 7, day, 3, tzinfo=UTC)) for day in (1, 2, 3))
 

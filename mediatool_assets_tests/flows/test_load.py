@@ -127,7 +127,8 @@ def test_a_half_loaded_database_is_replaced(
     version: Version,
     live: Any,
 ) -> None:
-    """What has no marker is not complete, and the next load starts from nothing."""
+    """What has only a load's claim is not complete, and the next load starts from nothing."""
+    documents.begin(mongodb_database(version), {"_id": str(version), "load": "killed"})
     live["teams"].insert_many([{"_id": n} for n in range(100, 110)])
     assert loaded(documents, version) is None
     transformed(twin, version, {"teams": _people(3)})
