@@ -227,6 +227,15 @@ def _twice(draft: Draft) -> Draft:
     return replace(draft, files=(draft.files[0], *draft.files))
 
 
+def _more(value: str, type_: str) -> dict[str, bytes]:
+    """Users with one column more, and its value."""
+    users = table("users", id="integer", name="text", more=type_)
+    return {
+        "users": f'{{"id":1,"name":"A","more":{value}}}\n'.encode(),
+        "schema": schemas.encode(Schema("media_tool", (TEAMS, users))),
+    }
+
+
 def _plain_tar() -> bytes:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as tar:
@@ -364,6 +373,8 @@ CONTENT: dict[str, tuple[Draft, str]] = {
     "a row that is no UTF-8": (raw(users=b'{"id":1,"name":"\xff"}\n'), "a row of users"),
     "a row of 100,000 levels": (raw(users=b'{"id":1,"name":' + DEEP + b"}\n"), "a row of users"),
     "a value of another type": (raw(users=b'{"id":1,"name":{"a":1}}\n'), "a row of users"),
+    "an amount that is a word": (raw(**_more('"abc"', "numeric")), "a row of users"),
+    "a number that no double holds": (raw(**_more('{"n":1e400}', "jsonb")), "a row of users"),
     "an empty line": (raw(users=USER + b"\n"), "a row of users"),
     "a schema that is no JSON": (raw(schema=b"{"), "schema.json cannot be read"),
     "a schema of 100,000 levels": (raw(schema=b'{"x":' + DEEP + b"}"), "nested too deeply"),

@@ -56,6 +56,7 @@ def raw_archive(
     version: Version = VERSION,
     excluded: Sequence[Exclusion] = (),
     counted: Mapping[str, int] | None = None,
+    schema_sql: str = "",
 ) -> Archived:
     """Publish a raw archive of these tables; rows are JSON values by column, or NDJSON lines.
 
@@ -70,7 +71,7 @@ def raw_archive(
                 lines = [_line(row) for row in tables[member]]
                 spool = spool_rows(Path(scratch, "rows"), [lines], end=b"\n")
                 writer.add_rows(f"{member.name}.ndjson", [spool], table=member.name)
-        writer.add_file("schema.sql", b"")
+        writer.add_file("schema.sql", schema_sql.encode())
         writer.add_file("schema.json", schemas.encode(schema))
         return writer.finish(
             Manifest(

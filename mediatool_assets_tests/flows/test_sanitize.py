@@ -16,6 +16,7 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, BadRules, CheckFailed
 from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.manifest import Exclusion
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
@@ -57,6 +58,10 @@ tables:
         name: pseudonym person
         contact.email: pseudonym email
         numbers[]: pseudonym number
+        long: pseudonym crm
+        dropped: drop
+        gone: redact
+        cut: generalize first 3
         remark: keep
   campaigns:
     id: pseudonym crm
@@ -301,6 +306,16 @@ LEAKS = {
     "a number's text": history(1, remark=["see 4876123456789012346"]),
     "a name of an object": history(1, remark={"ada.1@example.com": 1}),
     "another e-mail": history(1, remark="stranger@elsewhere.example.org"),
+    "a number beyond 64 bits": history(1, remark=98765432109876543210, long=98765432109876543210),
+    "a text that was dropped": history(1, remark="so Gone Today it is", dropped="Gone Today"),
+    "a text in an object that was redacted": history(
+        1, remark="so Gone Today it is", gone={"deep": [{"x": "Gone Today"}]}
+    ),
+    "a name in an object that was dropped": history(
+        1, remark="so Gone-Today it is", dropped={"Gone-Today": None}
+    ),
+    "a number that was redacted": history(1, remark=123456789, gone=123456789),
+    "a text that was cut no shorter": history(1, remark="so Gone Today is", cut="Gone Today"),
 }
 
 
@@ -310,6 +325,78 @@ def test_an_original_that_is_left_stops_the_run(bench: Bench, leak: dict[str, An
     with pytest.raises(CheckFailed, match=r"users_history\.data remark.*\nnothing was published"):
         bench.run({**TABLES, HISTORY: [history(5), leak]})
     assert bench.left == []
+
+
+TAKEN = {
+    "uuid": ("redact", "5bf32b6b-8449-4d0c-8556-00000000abcd"),
+    "inet": ("redact", "203.0.113.46"),
+    "bigint": ("redact", 123456789),
+    "numeric": ("redact", "12345678.90"),
+    "bytea": ("redact", "\\xdecade46"),
+    "jsonb": ("redact", {"deep": ["Gone Today"]}),
+    "json": ("drop", '{"deep":["Gone Today"]}'),
+    "text": ("drop", "Gone Today"),
+    "text[]": ("redact", '[0:1]={"Gone Today",x}'),
+}
+
+
+@pytest.mark.parametrize("type_", TAKEN)
+def test_what_was_taken_away_is_searched_for(bench: Bench, type_: str) -> None:
+    """Of every type whose values are not equal by chance."""
+    rule, value = TAKEN[type_]
+    more = table("more", (), gone=type_, note="text")
+    text = "Gone Today" if "Gone" in str(value) else str(value)
+    rules = RULES + f"  more: {{gone: {rule}, note: keep}}\n"
+    with pytest.raises(CheckFailed, match=r"^more\.note still holds 1 original values"):
+        bench.run({**TABLES, more: [{"gone": value, "note": f"see {text} here"}]}, rules=rules)
+    assert bench.left == []
+
+
+INHERITED: dict[str, Any] = {
+    "schema.sql": {"schema_sql": "COMMENT ON TABLE users IS 'ask Ada Ashgrove7, please';"},
+    "manifest.json": {"excluded": [Exclusion("secrets", "ada.1@example.com asked for it", 1)]},
+}
+
+
+@pytest.mark.parametrize("place", INHERITED)
+def test_what_comes_along_is_searched_too(bench: Bench, place: str) -> None:
+    """A comment of the schema, or a warning of the export, is no way out."""
+    raw_archive(bench.objects, TABLES, **INHERITED[place])
+    with pytest.raises(CheckFailed, match=rf"{place} .*; take them out of the source"):
+        bench.again()
+    assert bench.left == []
+
+
+def test_a_comment_of_a_column_is_searched_too(bench: Bench) -> None:
+    """In schema.json, beside schema.sql."""
+    named = msgspec.structs.replace(USERS.columns[0], comment="of ada.1@example.com")
+    users = msgspec.structs.replace(USERS, columns=(named, *USERS.columns[1:]))
+    tables = {users if t is USERS else t: rows for t, rows in TABLES.items()}
+    with pytest.raises(CheckFailed, match=r"schema\.json still holds 1 original values of email"):
+        bench.run(tables)
+
+
+def test_numbers_beyond_64_bits_have_pseudonyms(bench: Bench) -> None:
+    """One for number and text; and amounts that no computer counts with are taken away."""
+    long = 98765432109876543210
+    rows = [history(1, long=long), history(2, long=str(long)), history(3, gone="x")]
+    users = [user(n) | {"crm_id": str(long)} for n in (1,)]
+    bench.run({**TABLES, USERS: users, HISTORY: rows})
+    documents = [row["data"] for row in bench.rows("users_history")]
+    crm_id = bench.rows("users")[0]["crm_id"]
+    assert crm_id != str(long)
+    assert json.loads(documents[0])["long"] == int(crm_id)
+    assert documents[1]["long"] == crm_id
+
+
+def test_amounts_of_any_length_are_blurred(bench: Bench) -> None:
+    """As long as numeric holds them: 5,000 digits are no mistake of anybody's."""
+    spends = ["9" * 5000, "1" * 131_072, "0." + "4" * 15_000]
+    rows = [{"id": n, "numbers": [], "spend": spend} for n, spend in enumerate(spends)]
+    bench.run({**TABLES, BUYS: rows})
+    made = [row["spend"] for row in bench.rows("buys")]
+    assert [abs(len(after) - len(before)) <= 1 for before, after in zip(spends, made, strict=True)]
+    assert not set(spends) & set(made)
 
 
 def test_the_message_does_not_say_what_leaked(bench: Bench) -> None:
@@ -500,6 +587,7 @@ FOUND = {
     "two values that became one": {"kinds": (Kept("crm", 3, 2, 3, 3, 0),)},
     "a value with two pseudonyms": {"kinds": (Kept("crm", 2, 3, 3, 3, 0),)},
     "values that stay": {"kinds": (Kept("crm", 99, 99, 99, 99, 1),)},
+    "a long number that stays": {"kinds": (Kept("crm", 9999, 9999, 9999, 9999, 1, 1),)},
     "a key that is not unique any more": {"keys": (Unique("users (id)", 9, 9, 8),)},
     "a reference that leads elsewhere": {"references": (Reference("a.b -> c.d", 9, 1, 0),)},
     "an original": {"leaks": (Leak("a.b", "crm", 1),)},

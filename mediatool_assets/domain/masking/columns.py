@@ -8,13 +8,17 @@ import msgspec
 from mediatool_assets.domain.json_numbers import is_double, only_doubles
 from mediatool_assets.domain.masking.json_paths import masked, path_tree
 from mediatool_assets.domain.masking.masker import Masker
+from mediatool_assets.domain.masking.pseudonyms import LONGEST
 from mediatool_assets.domain.masking.redaction import (
     STEPS,
     generalized_date,
     generalized_number,
+    is_amount,
+    is_date,
     noisy,
 )
 from mediatool_assets.domain.masking.rules import Rule, Verb
+from mediatool_assets.domain.masking.texts import items
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column
 
@@ -41,7 +45,7 @@ def column_mask(masker: Masker, rule: Rule, place: str, column: Column) -> Mask 
         return _document(masker, rule, place, values.family is Family.JSONB)
     one = _counted(masker, (place, rule.words), _mask(masker, rule, values))
     is_array = column.element is not None and rule.verb is not Verb.DROP
-    return _of_arrays(one, values) if is_array else one
+    return _of_arrays(masker, one, values) if is_array else one
 
 
 def _counted(masker: Masker, what: tuple[str, str], mask: Mask) -> Mask:
@@ -54,9 +58,10 @@ def _counted(masker: Masker, what: tuple[str, str], mask: Mask) -> Mask:
     return counted
 
 
-def _of_arrays(mask: Mask, values: Values) -> Mask:
+def _of_arrays(masker: Masker, mask: Mask, values: Values) -> Mask:
     """Element by element; an array that is written as its text is emptied."""
-    empty = b'"{}"' if values.family in (Family.OTHER, Family.JSON, Family.JSONB) else b"[]"
+    as_text = (Family.ENUM, Family.OTHER, Family.JSON, Family.JSONB)
+    empty = b'"{}"' if values.family in as_text else b"[]"
 
     def of_array(value: bytes) -> bytes:
         if value.startswith(b"["):
@@ -64,7 +69,10 @@ def _of_arrays(mask: Mask, values: Values) -> Mask:
         return mask(value)
 
     def of_value(value: bytes) -> bytes:
-        return empty if value.startswith(b'"') else of_array(value)
+        if not value.startswith(b'"'):
+            return of_array(value)
+        masker.taken(_encode(list(items(_TEXT.decode(value)))))
+        return empty
 
     return of_value
 
@@ -80,20 +88,56 @@ def _mask(masker: Masker, rule: Rule, values: Values) -> Mask:
         case Verb.REDACT if values.family is Family.TEXT:
             return lambda v: _encode(masker.redacted(_TEXT.decode(v)))
         case _:
-            constant = None if rule.verb is Verb.DROP else values.constant
-            return lambda _: constant or b"null"
+            return _taking(masker, values, None if rule.verb is Verb.DROP else values.constant)
+
+
+def _taking(masker: Masker, values: Values, constant: bytes | None) -> Mask:
+    """What stands for every value. Times, truths and an enum's are equal by chance, others not."""
+    made = constant or b"null"
+
+    def of_text(value: bytes) -> bytes:
+        masker.taken(value)
+        return made
+
+    def of_number(value: bytes) -> bytes:
+        masker.taken(value.strip(b'"'))
+        return made
+
+    def of_document(value: bytes) -> bytes:
+        masker.taken(_TEXT.decode(value).encode() if value.startswith(b'"') else value)
+        return made
+
+    match values.family:
+        case Family.TIME | Family.BOOLEAN | Family.ENUM:
+            return lambda _: made
+        case Family.INTEGER | Family.DECIMAL | Family.FLOAT:
+            return of_number
+        case Family.JSON | Family.JSONB:
+            return of_document
+        case _:
+            return of_text
 
 
 def _coarse(masker: Masker, rule: Rule, values: Values) -> Mask:
     if values.family is Family.TEXT:
-        length = int(rule.argument.removeprefix("first "))
-        return lambda v: _encode(_TEXT.decode(v)[:length])
+        length = _first(rule)
+        return lambda v: _encode(_beginning(masker, _TEXT.decode(v), length))
     if rule.argument in STEPS:
         return lambda v: _encode(generalized_date(_TEXT.decode(v), rule.argument))
     change = _change(masker, rule, values.limit)
     if values.family is Family.DECIMAL:
         return lambda v: _encode(change(_TEXT.decode(v)))
     return lambda v: _integer(int(change(v.strip(b'"').decode())))
+
+
+def _first(rule: Rule) -> int:
+    return int(rule.argument.removeprefix("first "))
+
+
+def _beginning(masker: Masker, value: str, length: int) -> str:
+    """Its first characters; the search finds what is all there still."""
+    masker.taken(_encode(value))
+    return value[:length]
 
 
 def _change(masker: Masker, rule: Rule, limit: Decimal | None) -> Callable[[str], str]:
@@ -125,6 +169,7 @@ def _document(masker: Masker, rule: Rule, place: str, is_jsonb: bool) -> Mask:
             made = masked(text, tree, rule.otherwise, leaf)
         except msgspec.DecodeError:  # json holds what no reader of UTF-8 takes: half surrogates
             masker.counts[place, "redact"] += 1
+            masker.taken(text)
             made = b"{}"
         if not is_jsonb:
             return _encode(made.decode())
@@ -149,10 +194,9 @@ class _Leaf:
             self._counted[id(rule)] = self._place, rule.words
         self._masker.counts[self._counted[id(rule)]] += 1
         first = value[:1]
-        if rule.verb is Verb.DROP:
-            return b"null"
-        if first in _EMPTIED:
-            return _EMPTIED[first]
+        if rule.verb is Verb.DROP or first in _EMPTIED:
+            self._masker.taken(value)
+            return b"null" if rule.verb is Verb.DROP else _EMPTIED[first]
         if first == b'"':
             return self._text(_TEXT.decode(value), rule)
         return self._number(value.decode(), rule)
@@ -160,10 +204,10 @@ class _Leaf:
     def _text(self, value: str, rule: Rule) -> bytes:
         if rule.verb is Verb.PSEUDONYM:
             return bytes(_encode(self._masker.pseudonym(rule.argument, value)))
-        if rule.verb is Verb.GENERALIZE and rule.argument in STEPS:
-            return bytes(_encode(generalized_date(value, rule.argument)))
         if rule.verb is Verb.GENERALIZE and rule.argument.startswith("first "):
-            return bytes(_encode(value[: int(rule.argument.removeprefix("first "))]))
+            return bytes(_encode(_beginning(self._masker, value, _first(rule))))
+        if rule.verb is Verb.GENERALIZE and rule.argument in STEPS and is_date(value):
+            return bytes(_encode(generalized_date(value, rule.argument)))
         return bytes(_encode(self._masker.redacted(value)))
 
     def _number(self, value: str, rule: Rule) -> bytes:
@@ -175,9 +219,11 @@ class _Leaf:
     def _changed(self, value: str, rule: Rule) -> str:
         plain = value.lstrip("-")
         if rule.verb is Verb.PSEUDONYM:
-            whole = self._masker.kind(rule.argument).format == "number" and plain.isdecimal()
-            return str(self._masker.integer(rule.argument, int(value))) if whole else "0"
+            is_number = self._masker.kind(rule.argument).format == "number"
+            if is_number and plain.isdecimal() and len(plain) <= LONGEST:
+                return str(self._masker.integer(rule.argument, int(value)))
         words = rule.argument in STEPS or rule.argument.startswith("first ")
-        if rule.verb in (Verb.NOISE, Verb.GENERALIZE) and not words:
+        if rule.verb in (Verb.NOISE, Verb.GENERALIZE) and not words and is_amount(value):
             return _change(self._masker, rule, None)(value)
+        self._masker.taken(value.encode())
         return "0"

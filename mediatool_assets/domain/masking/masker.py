@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.pseudonyms import Kind, Pseudonyms
 from mediatool_assets.domain.masking.redaction import redacted_text
+from mediatool_assets.domain.masking.texts import texts
 
 NAME_PART = 6
 """Letters of a part of a name: shorter ones are words of the language too often."""
@@ -57,3 +58,8 @@ class Masker:
         """Words of the length of a text."""
         made = self.pairs[REDACTED][value] = redacted_text(self._redact, value)
         return made
+
+    def taken(self, value: bytes) -> None:
+        """Remember the texts of a value's JSON, of which nothing is left."""
+        for text in texts(value):
+            self.pairs[REDACTED].setdefault(text, "")

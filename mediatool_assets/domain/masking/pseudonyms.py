@@ -21,8 +21,10 @@ MAIL_DOMAIN = "masked.example.com"
 
 _LIMITS = (2**15 - 1, 2**31 - 1, 2**63 - 1)
 """Integers of each size stay among those of their size, in text too: they fit their columns."""
-_LONGEST = 200  # characters that are permuted one by one; a longer number is nobody's number
-_DIGITS = re.compile(r"[1-9][0-9]*")
+LONGEST = 200
+"""Characters that are permuted one by one; a longer number is nobody's number."""
+
+_DIGITS = re.compile(r"-?[1-9][0-9]*")
 _CACHED = 1 << 14  # pseudonyms that a kind remembers: about 4 MB
 
 
@@ -63,9 +65,11 @@ class Pseudonyms:
         return found
 
     def integer(self, value: int) -> int:
-        """The pseudonym of a number: of as many digits, and the same sign; zero stays."""
-        found = self.text(str(abs(value))) if abs(value) <= _LIMITS[-1] else str(abs(value))
-        return int(found) if value >= 0 else -int(found)
+        """The pseudonym of a number of up to LONGEST digits: of as many, and the same sign.
+
+        It is that of the number's text; zero stays.
+        """
+        return int(self.text(str(value)))
 
     def _fresh(self, value: str) -> str:
         if not any(map(str.isalnum, value)):
@@ -78,7 +82,7 @@ def _number(key: bytes, value: str, prefix: str) -> str:
 
     Zero stays and nothing becomes it: as a number it has no sign, and 1 and -1 would be one.
     """
-    if not value.isascii() or len(value) > _LONGEST:
+    if not value.isascii() or len(value) > LONGEST:
         return _token(key, value, prefix)
     if prefix and value.startswith(prefix):
         return prefix + _permuted(key, prefix, value[len(prefix) :], lambda _: True)
@@ -97,7 +101,8 @@ def _limit(text: str) -> int | None:
     """The size of integer that a number fits, 0 for zero; None for other texts, and beyond."""
     if not _DIGITS.fullmatch(text):
         return 0 if text == "0" else None
-    return next((limit for limit in _LIMITS if int(text) <= limit), None)
+    number = int(text)
+    return next((limit for limit in _LIMITS if -limit - 1 <= number <= limit), None)
 
 
 def _permuted(key: bytes, tweak: str, value: str, accept: Callable[[str], bool]) -> str:

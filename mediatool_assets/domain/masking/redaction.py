@@ -2,15 +2,18 @@
 
 import hmac
 import re
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, InvalidOperation, localcontext
 
 from mediatool_assets.domain.masking.words import text
 
-_FULL = 17_000  # digits: what PostgreSQL's numeric can hold before and after its point together
+_WHOLE, _FRACTION = 131_072, 16_383  # digits of PostgreSQL's numeric before and after its point
+_EXACT = Context(prec=_WHOLE + _FRACTION + 20)  # and those of the percent that it changes by
+_MOST = Decimal(f"1e{_WHOLE - 1}")  # with noise on what is beyond, it could get too long
 MONEY_LIMIT = Decimal("92233720368547758.07")
 
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _DATE = re.compile(r"(\d{4,})-(\d\d)-(\d\d)(T[^ ]*)?( BC)?")
+_FOREVER = ("infinity", "-infinity")
 _TIME = re.compile(r"[0-9:.]+")
 STEPS = ("year", "quarter", "month", "day")
 
@@ -23,11 +26,32 @@ def redacted_text(key: bytes, value: str) -> str:
     return text(int.from_bytes(digest[:2]), len(value))
 
 
+def is_date(value: str) -> bool:
+    """Whether a text is a date or time as PostgreSQL writes it, infinity among them."""
+    return value in _FOREVER or _DATE.fullmatch(value) is not None
+
+
+def is_amount(value: str) -> bool:
+    """Whether numeric can hold a number: else to write it out could take all memory there is."""
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return False
+    if not number.is_finite():
+        return True
+    return number.adjusted() < _WHOLE and int(number.as_tuple().exponent) >= -_FRACTION
+
+
 def generalized_date(value: str, step: str) -> str:
-    """The first day of its year, quarter or month, or the day; infinity stays."""
+    """The first day of its year, quarter or month, or the day; infinity stays.
+
+    Raises ValueError on what is no date.
+    """
     found = _DATE.fullmatch(value)
     if found is None:
-        return value
+        if value in _FOREVER:
+            return value
+        raise ValueError("no date")
     year, month, day, time, era = found.groups()
     match step:
         case "year":
@@ -41,11 +65,14 @@ def generalized_date(value: str, step: str) -> str:
 
 
 def generalized_number(value: str, step: Decimal) -> str:
-    """The multiple of ``step`` at or below it, at the value's own scale; NaN and infinity stay."""
-    number = Decimal(value)
+    """The multiple of ``step`` at or below it, at the value's own scale; NaN and infinity stay.
+
+    Raises ValueError on what is no amount.
+    """
+    number = _amount(value)
     if not number.is_finite():
         return value
-    with localcontext(prec=_FULL):
+    with localcontext(_EXACT):
         return plain((number // step - (number % step < 0)) * step, number)
 
 
@@ -54,26 +81,35 @@ def noisy(key: bytes, value: str, percent: int, limit: Decimal | None = None) ->
 
     Sign, zero and the digits after the point stay; a number that is not zero does not become zero.
     It changes by a quarter of ``percent`` at least; not beyond ``limit``, where it has one.
+    Raises ValueError on what is no amount.
     """
+    amount = _amount(value)
+    if not amount.is_finite():
+        return value
     if not _PLAIN.fullmatch(value):
-        if not Decimal(value).is_finite():
-            return value
-        value = f"{Decimal(value):f}"
+        value = f"{amount:f}"
     sign = "-" if value.startswith("-") else ""
     whole, _, fraction = value.removeprefix("-").partition(".")
-    units = int(whole + fraction)  # of the last digit: as many as the scale says
+    units = Decimal(whole + fraction)  # of the last digit: as many as the scale says
     if not units:
         return value
     number = f"{sign}{whole.lstrip('0')}.{fraction.rstrip('0')}"
     digest = hmac.digest(key, number.encode(), "sha256")
     share = int.from_bytes(digest[:8]) % 750_001 + 250_000  # of a million
-    change = units * share * percent // 100_000_000
-    made = units + change if digest[8] % 2 else units - change
-    if limit is not None and made > limit.scaleb(len(fraction)):
-        made = units - change
-    digits = str(max(made, 1)).zfill(len(fraction) + 1)
+    with localcontext(_EXACT):
+        change = units * (share * percent) // 100_000_000
+        made = units + change if digest[8] % 2 else units - change
+        if made > (_MOST if limit is None else limit).scaleb(len(fraction)):
+            made = units - change
+    digits = f"{max(made, Decimal(1)):f}".zfill(len(fraction) + 1)
     cut = len(digits) - len(fraction)
     return f"{sign}{digits[:cut]}{'.' if fraction else ''}{digits[cut:]}"
+
+
+def _amount(value: str) -> Decimal:
+    if not is_amount(value):
+        raise ValueError("no amount")
+    return Decimal(value)
 
 
 def plain(made: Decimal, like: Decimal) -> str:

@@ -22,6 +22,7 @@ class Family(Enum):
     BYTES = auto()
     JSON = auto()
     JSONB = auto()
+    ENUM = auto()
     OTHER = auto()
 
 
@@ -69,7 +70,8 @@ class Values:
         """Read a column of ``schema.json``."""
         base = column.base if column.element is None else column.element
         kind = column.kind if column.element is None else column.element_kind
-        family = _FAMILIES.get(base, Family.OTHER) if kind == "b" else Family.OTHER
+        families = {"b": _FAMILIES.get(base, Family.OTHER), "e": Family.ENUM}
+        family = families.get(kind or "", Family.OTHER)
         modifiers = _MODIFIERS.fullmatch(column.type)
         first, second = (modifiers[2], modifiers[3]) if modifiers else (None, None)
         limit = _limit(base, first, second)

@@ -17,6 +17,7 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.masker import Masker
 from mediatool_assets.domain.masking.rules import REDACT, Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
@@ -24,12 +25,13 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import member_name
 from mediatool_assets.flows.ports import Progress, silent
-from mediatool_assets.flows.sanitize.evidence import Watch, write_nothing
+from mediatool_assets.flows.sanitize.evidence import Evidence, Watch, digester, write_nothing
 from mediatool_assets.flows.sanitize.places import Folder, Place, free_names, report_keys
-from mediatool_assets.flows.sanitize.proof import Proof, prove
+from mediatool_assets.flows.sanitize.proof import INHERITED, Proof, prove
 from mediatool_assets.flows.sanitize.reading import schema_of
 from mediatool_assets.flows.sanitize.report import ColumnReport, Report
 from mediatool_assets.flows.sanitize.rules_file import SHIPPED_RULES, load_rules
+from mediatool_assets.flows.sanitize.search import strangers, tokens
 from mediatool_assets.flows.sanitize.shares import Sanitized, Share, sanitize_share
 from mediatool_assets.flows.sanitize.watches import watches
 from mediatool_assets.flows.tasks import in_order
@@ -138,8 +140,10 @@ class _Run:
         with in_order(self.executor, sanitize_share, self._shares(), ahead=_AHEAD) as results:
             for table, member in sorted(members.items()):
                 self._write_table(writer, table, member, results)
-        for name in ("schema.sql", "schema.json"):
-            writer.add_file(name, self.archive.read_file(name))
+        schema = [(name, self.archive.read_file(name)) for name in INHERITED[:-1]]
+        for name, data in schema:
+            writer.add_file(name, data)
+        self._search(schema)
         self.progress("proof", 0, 0)
         self.proof = prove(self.folder, self.mails, self.phones)
         if findings := self.proof.findings:
@@ -168,6 +172,22 @@ class _Run:
         written = writer.add_rows(member_name(table), own, table=table)
         if written.rows != member.rows:
             raise CountMismatch(table, "rows", member.rows, written.rows)
+
+    def _search(self, schema: list[tuple[str, bytes]]) -> None:
+        """Search what comes along as it is: the schema, and what the manifest takes over.
+
+        Plain words are left out, which every schema holds.
+        """
+        raw = self.archive.manifest
+        said = msgspec.json.encode([raw.source, raw.exclusions, raw.warnings])
+        evidence = Evidence(digester(self.key.derive("proof")), ())
+        for place, data in (*schema, (INHERITED[-1], said)):
+            text = data.decode(errors="replace")
+            found = evidence.tokens[place, "", True]
+            found.update(token for token in tokens(text) if not token.isidentifier())
+            if strange := strangers(text):
+                self.mails[place] += strange
+        evidence.write(self.folder, "inherited", Masker(self.key, ()))
 
     def _shares(self) -> Iterator[Share]:
         number = 0

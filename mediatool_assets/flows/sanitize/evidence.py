@@ -16,11 +16,20 @@ from mediatool_assets.flows.sanitize.search import searchable
 
 Row = dict[str, msgspec.Raw]
 
+LONG = 10
+"""Digits of which a permutation leaves a number as it was once in 9,000,000,000."""
+
 _BINARY = pyarrow.binary()
 _TEXT = pyarrow.string()
 SCHEMAS = {
     "values": pyarrow.schema(
-        [("kind", _TEXT), ("before", _BINARY), ("after", _BINARY), ("search", _BINARY)]
+        [
+            ("kind", _TEXT),
+            ("before", _BINARY),
+            ("after", _BINARY),
+            ("search", _BINARY),
+            ("is_long", pyarrow.bool_()),
+        ]
     ),
     "names": pyarrow.schema([("search", _BINARY)]),
     "tokens": pyarrow.schema(
@@ -72,14 +81,15 @@ class Evidence:
             for old, new in pairs:
                 self._keys.append((watch.name, watch.side, self.digest(old), self.digest(new)))
 
-    def write(self, folder: Path, share: int, masker: Masker) -> None:
-        """Write the files of the share."""
+    def write(self, folder: Path, share: int | str, masker: Masker) -> None:
+        """Write the files of the share, or of what is none and has a name."""
         values = [
             (
                 kind,
                 self._of(before),
                 None if kind == REDACTED else self._of(after),
                 self._found(before),
+                sum(map(str.isdigit, before)) >= LONG,
             )
             for kind, pairs in masker.pairs.items()
             for before, after in pairs.items()

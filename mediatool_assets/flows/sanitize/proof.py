@@ -10,6 +10,9 @@ import msgspec
 
 from mediatool_assets.flows.sanitize.evidence import SCHEMAS
 
+INHERITED = ("schema.sql", "schema.json", "manifest.json")
+"""Places beside the rows, which no rule changes."""
+
 MEMORY = "256MB"  # beyond it DuckDB spills into the scratch directory
 
 
@@ -17,7 +20,8 @@ class Kept(msgspec.Struct, frozen=True):
     """Different originals of a kind, and their different pseudonyms: they have to be as many.
 
     ``unchanged`` of those that are long enough to be searched for are their own pseudonyms: in a
-    permutation that is chance, and one in a hundred of ``searched`` would not be.
+    permutation that is chance, and one in a hundred of ``searched`` would not be, nor any of the
+    ``unchanged_long``, of ten digits and more.
     """
 
     kind: str
@@ -26,6 +30,7 @@ class Kept(msgspec.Struct, frozen=True):
     pairs: int
     searched: int
     unchanged: int
+    unchanged_long: int = 0
 
     @property
     def holds(self) -> bool:
@@ -92,11 +97,12 @@ class Proof(msgspec.Struct, frozen=True):
         return (
             *(
                 f"{leak.place} still holds {leak.values} original values of {leak.kind}; "
-                "give it another rule"
+                f"{_advice(leak.place)}"
                 for leak in self.leaks
             ),
             *(
-                f"{place} holds {count} e-mail addresses that masking did not make; redact it"
+                f"{place} holds {count} e-mail addresses that masking did not make; "
+                f"{_advice(place)}"
                 for place, count in sorted(self.mails.items())
             ),
             *(
@@ -109,7 +115,7 @@ class Proof(msgspec.Struct, frozen=True):
                 f"{kind.kind}: {kind.unchanged} values of {kind.searched} stay as they are; "
                 "take another format"
                 for kind in self.kinds
-                if kind.unchanged * 100 > kind.searched
+                if kind.unchanged_long or kind.unchanged * 100 > kind.searched
             ),
             *(
                 f"{key.key}: {key.before} different values became {key.after}; "
@@ -126,13 +132,20 @@ class Proof(msgspec.Struct, frozen=True):
         )
 
 
+def _advice(place: str) -> str:
+    if place in INHERITED:
+        return "take them out of the source, and export it anew"
+    return "give it another rule"
+
+
 _KINDS = """
     WITH pairs AS (
-        SELECT DISTINCT kind, before, after, search IS NOT NULL AS searched
+        SELECT DISTINCT kind, before, after, search IS NOT NULL AS searched, is_long
         FROM {values} WHERE after IS NOT NULL
     )
     SELECT kind, count(DISTINCT before), count(DISTINCT after), count(*),
-           count(*) FILTER (searched), count(*) FILTER (searched AND before = after)
+           count(*) FILTER (searched), count(*) FILTER (searched AND before = after),
+           count(*) FILTER (is_long AND before = after)
     FROM pairs GROUP BY kind ORDER BY kind
 """
 _KEYS = """

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-import msgspec
-
 from mediatool_assets.domain.masking.json_paths import ANY, Node
 from mediatool_assets.domain.masking.pseudonyms import MAIL_DOMAIN
 from mediatool_assets.domain.masking.rules import Rule, Verb
@@ -13,10 +11,9 @@ from mediatool_assets.domain.masking.rules import Rule, Verb
 SHORTEST, SHORTEST_NUMBER = 6, 8
 """Characters from which on an original is searched for: shorter ones stand anywhere by chance."""
 
-MAIL = re.compile(r"[\w.%+'-]+@[\w-]+(?:\.[\w-]+)+")
+MAIL = re.compile(r"[.%+'-]*\w[\w.%+'-]*@[\w-]+(?:\.[\w-]+)+")
 PHONE = re.compile(r"(?<![\w.,-])(?:\+\d{1,3}[ .-])?\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w.,-])")
 _WORD = re.compile(r"[\w@.+%'-]*\w")
-_JSON = msgspec.json.Decoder()
 NAMES = Rule(Verb.KEEP)
 """The rule of the names of objects, which stay as they are."""
 
@@ -25,8 +22,11 @@ _NUMBER = 10 ** (SHORTEST_NUMBER - 1)
 
 def searchable(text: str) -> str | None:
     """The form in which a text is looked for, whatever its case; None where it says too little."""
-    text = text.strip().casefold()
-    if len(text) < (SHORTEST_NUMBER if text.isdecimal() else SHORTEST):
+    text = text.strip().lstrip("\\").casefold()
+    unsigned = text.removeprefix("-")
+    if unsigned.replace(".", "", 1).isdecimal():
+        return unsigned if len(unsigned) >= SHORTEST_NUMBER else None
+    if len(text) < SHORTEST:
         return None
     return text if any(map(str.isalnum, text)) else None
 
@@ -59,7 +59,7 @@ def gather(value: object, path: str, rule: Rule, found: Found) -> None:
         found[path, id(rule)].add(value)  # type: ignore[arg-type]  # its type was looked at
     elif kind is int:
         if abs(value) >= _NUMBER:  # type: ignore[arg-type]  # as above
-            found[path, id(rule)].add(str(value).lstrip("-"))
+            found[path, id(rule)].add(str(value))
     elif isinstance(value, list):
         for part in value:
             gather(part, path, rule, found)
@@ -84,11 +84,3 @@ def gather_document(value: object, tree: Node | None, otherwise: Rule, found: Fo
             gather_document(part, tree.items, otherwise, found)
     else:
         gather(value, "otherwise", otherwise, found)
-
-
-def parsed(text: str) -> object:
-    """The document that a text holds, or the text where it holds none."""
-    try:
-        return _JSON.decode(text)
-    except msgspec.DecodeError:
-        return text

@@ -19,6 +19,7 @@ from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import REDACTED, Masker
 from mediatool_assets.domain.masking.pseudonyms import Kind
 from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.masking.texts import parsed
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.sanitize.evidence import Evidence, Row, Watch, digester
@@ -28,7 +29,6 @@ from mediatool_assets.flows.sanitize.search import (
     Found,
     gather,
     gather_document,
-    parsed,
     strangers,
     tokens,
 )
@@ -102,14 +102,16 @@ class _Work:
             self.read += Fingerprint.of(lines)
             try:
                 masked = [self._row(line) for line in lines]
-            except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
+                for line in masked:
+                    self._gather(line)
+            except (
+                msgspec.DecodeError, KeyError, ValueError, ArithmeticError, RecursionError,
+            ) as error:  # fmt: skip
                 raise BadArchive(
                     self._share.archive.source.name,
                     f"a row of {self._share.table.name} is not as schema.json says "
                     f"({type(error).__name__})",  # its text could hold what is to be masked
                 ) from None
-            for line in masked:
-                self._gather(line)
             yield masked
 
     def _row(self, line: bytes) -> bytes:
@@ -209,5 +211,7 @@ class _ColumnWork:
             yield f"{self._where} {path}".rstrip(), rules[rule], found
 
 
-_SEARCHED = frozenset({Family.TEXT, Family.UUID, Family.JSON, Family.JSONB, Family.OTHER})
+_SEARCHED = frozenset(
+    {Family.TEXT, Family.UUID, Family.JSON, Family.JSONB, Family.ENUM, Family.OTHER}
+)
 """Columns of numbers, times and bytes are not searched: numbers are equal by chance."""

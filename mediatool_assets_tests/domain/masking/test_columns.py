@@ -174,6 +174,21 @@ def test_a_number_that_no_double_holds_makes_a_string_of_its_document() -> None:
         assert is_string == (float(account) != account or repr(float(account)) != f"{account:.0f}")
 
 
+@pytest.mark.parametrize("rule", [Rule(Verb.NOISE, "20"), Rule(Verb.GENERALIZE, "10"), NUMBER])
+@pytest.mark.parametrize("value", ["1e30000000", "-1e400000", "9" * 131_073])
+def test_numbers_that_nothing_counts_with_are_taken_away(value: str, rule: Rule) -> None:
+    """json holds them, and they are no mistake of the archive."""
+    made = mask(column("c", "json"), document(a=rule), json.dumps(f'{{"a": {value}}}'))
+    assert json.loads(made) == '{"a": 0}'
+
+
+def test_a_text_that_is_no_date_is_redacted() -> None:
+    """A step of time is none of a name."""
+    rule = document(a=Rule(Verb.GENERALIZE, "year"))
+    assert "Ada" not in mask(column("c", "jsonb"), rule, '{"a": "Ada"}')
+    assert mask(column("c", "jsonb"), rule, '{"a": "2024-05-17"}') == '{"a": "2024-01-01"}'
+
+
 @pytest.mark.parametrize("path", ["", "a..b", "a[0]", "a]b[", "[].", "."])
 def test_paths_that_cannot_be(path: str) -> None:
     """A path that names nothing is refused."""

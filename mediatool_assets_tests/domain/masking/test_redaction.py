@@ -40,6 +40,14 @@ def test_noise_stays_within_the_type(value: str) -> None:
     assert abs(Decimal(noisy(KEY, value, 20, MONEY_LIMIT))) <= MONEY_LIMIT
 
 
+@pytest.mark.parametrize("value", ["1e30000000", "1e-30000000", "1e" + "9" * 30, "abc"])
+def test_what_numeric_cannot_hold_is_no_amount(value: str) -> None:
+    """It is told before it is written out, which could take all memory."""
+    for change in (lambda: noisy(KEY, value, 20), lambda: generalized_number(value, Decimal(10))):
+        with pytest.raises(ValueError, match="no amount"):
+            change()
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "0", "0.00"])
 def test_what_is_no_amount_stays(value: str) -> None:
     """Nothing, and what is no number, has no noise."""
@@ -86,6 +94,12 @@ def test_numbers_are_rounded_down_to_a_step(value: str, step: str, made: str) ->
 def test_dates_are_cut(value: str, step: str, made: str) -> None:
     """To the first of the year, quarter or month, and times to midnight."""
     assert generalized_date(value, step) == made
+
+
+def test_other_texts_are_no_dates() -> None:
+    """Nothing is passed on because it could not be cut."""
+    with pytest.raises(ValueError, match="no date"):
+        generalized_date("Ada", "year")
 
 
 @given(st.text())
