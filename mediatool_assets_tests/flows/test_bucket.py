@@ -68,6 +68,7 @@ def rules(*more: Rule, without: str = "") -> dict[str, Any]:
     return {"Rules": [rule.document() for rule in (*kept, *more)]}
 
 
+RAW = next(rule for rule in LIFECYCLE if rule.id == "raw")
 STATEMENT = {
     "Sid": "MediatoolDeleteNeedsMfa",
     "Effect": "Deny",
@@ -104,6 +105,24 @@ WEAKER: dict[str, tuple[Declaration, Aspect, dict[str, Any], str]] = {
         PLAIN,
         "lifecycle",
         rules(Rule("raw", "postgres-exports/raw/", noncurrent_days=30), without="raw"),
+        "rule raw keeps objects for ever now, not for 730",
+    ),
+    "a rule that is off": (
+        PLAIN,
+        "lifecycle",
+        {"Rules": [rule | {"Status": "Disabled"} for rule in rules()["Rules"]]},
+        "rule raw keeps objects for ever now, not for 730",
+    ),
+    "a rule for fewer objects": (
+        PLAIN,
+        "lifecycle",
+        rules(replace(RAW, prefix="postgres-exports/raw/2024"), without="raw"),
+        "rule raw keeps objects for ever now, not for 730",
+    ),
+    "a rule for tagged objects": (
+        PLAIN,
+        "lifecycle",
+        rules(replace(RAW, tag=("old", "yes")), without="raw"),
         "rule raw keeps objects for ever now, not for 730",
     ),
     "denied more": (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 from mediatool_assets.domain.bucket import aspects, policies
 from mediatool_assets.domain.bucket.aspects import Aspect, Live
@@ -71,16 +72,34 @@ def _of_lifecycle(want: Document, live: Document | None) -> Iterator[str]:
     for name, rule in found.items():
         if name not in wanted:
             yield f"rule {name} is not declared, and would go"
-        elif rule.get("Status") == "Enabled":
-            for action, unit in (
-                ("Expiration", "Days"),
-                ("NoncurrentVersionExpiration", "NoncurrentDays"),
-            ):
-                now = rule.get(action, {}).get(unit)
-                then = wanted[name].get(action, {}).get(unit)
-                if then is not None and (now is None or then < now):
-                    kept = "for ever" if now is None else f"for {now} days"
-                    yield f"rule {name} keeps objects {kept} now, not for {then} ({action})"
+            continue
+        takes_all = rule.get("Status") == "Enabled" and _within(wanted[name], rule)
+        for action, unit in (
+            ("Expiration", "Days"),
+            ("NoncurrentVersionExpiration", "NoncurrentDays"),
+        ):
+            live_action = rule.get(action, {})
+            all_go = takes_all and "NewerNoncurrentVersions" not in live_action
+            now = live_action.get(unit) if all_go else None
+            then = wanted[name].get(action, {}).get(unit)
+            if then is not None and (now is None or then < now):
+                kept = "for ever" if now is None else f"for {now} days"
+                yield f"rule {name} keeps objects {kept} now, not for {then} ({action})"
+
+
+def _within(rule: Document, other: Document) -> bool:
+    """Whether every object that a rule's filter takes is one that the other's takes."""
+    one, two = (each["Filter"].get("And", each["Filter"]) for each in (rule, other))
+    return (
+        one.get("Prefix", "").startswith(two.get("Prefix", ""))
+        and all(tag in _tags(one) for tag in _tags(two))
+        and one.get("ObjectSizeGreaterThan", -1) >= two.get("ObjectSizeGreaterThan", -1)
+        and one.get("ObjectSizeLessThan", inf) <= two.get("ObjectSizeLessThan", inf)
+    )
+
+
+def _tags(where: Document) -> list[Document]:
+    return [*where.get("Tags", ()), *([where["Tag"]] if "Tag" in where else [])]
 
 
 def _of_lock(want: Document, live: Document | None) -> Iterator[str]:

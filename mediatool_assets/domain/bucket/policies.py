@@ -1,8 +1,9 @@
 """Policy documents: what the bucket denies to everybody, and the least that each role needs."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_network
+from typing import Any, Literal
 
 from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExport
 from mediatool_assets.domain.bucket.lifecycle import Document
@@ -202,13 +203,54 @@ def same_statement(one: Document, other: Document) -> bool:
     return _plain(one) == _plain(other)
 
 
-def opens_to_all(statement: Document) -> bool:
-    """Whether a statement allows something to everybody, without any condition."""
+Openness = Literal["closed", "open", "unknown"]
+
+_LIMITING = {
+    f"aws:{key}".lower()
+    for key in (
+        "PrincipalAccount", "PrincipalOrgID", "SourceAccount", "SourceArn", "SourceIp", "SourceVpc",
+        "SourceVpce",
+    )
+}  # fmt: skip
+_EQUAL = {"stringequals", "stringlike", "arnequals", "arnlike", "ipaddress"}
+_WIDEST = {4: 8, 6: 32}  # bits of a network; S3 too takes wider ones for everybody
+
+
+def openness(statement: Document) -> Openness:
+    """Whether a statement allows something to everybody.
+
+    One whose condition holds it to fixed accounts, organizations or networks is closed, as S3 sees
+    it; what another condition comes to nobody knows.
+    """
     principal = statement.get("Principal")
     anyone = principal == "*" or (
         isinstance(principal, Mapping) and "*" in {w for v in principal.values() for w in _list(v)}
     )
-    return statement.get("Effect") == "Allow" and anyone and not statement.get("Condition")
+    if statement.get("Effect") != "Allow":
+        return "closed"
+    if "NotPrincipal" in statement:
+        return "open"
+    if not anyone or any(_limits(statement.get("Condition") or {})):
+        return "closed"
+    return "unknown" if statement.get("Condition") else "open"
+
+
+def _limits(condition: Mapping[str, Any]) -> Iterator[bool]:
+    """For each key of a condition, all of which have to hold, whether it keeps strangers out."""
+    for operator, keys in condition.items():
+        for key, values in keys.items():
+            known = operator.lower() in _EQUAL and key.lower() in _LIMITING
+            yield known and all(_is_fixed(key, str(value)) for value in _list(values))
+
+
+def _is_fixed(key: str, value: str) -> bool:
+    if key.lower() != "aws:sourceip":
+        return bool(value) and not set(value) & set("*?$")
+    try:
+        network = ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return network.prefixlen >= _WIDEST[network.version]
 
 
 def _policy(*parts: Document) -> dict[str, Any]:

@@ -132,14 +132,23 @@ def _of_policy(declared: Declaration, seen: Seen, want: Document) -> Iterator[Co
         else:
             says = f"the policy has no statement {statement['Sid']} as declared"
             yield _control(name, "fail", says, command)
-    open_ones = [str(each.get("Sid", "unnamed")) for each in found if policies.opens_to_all(each)]
+    yield _no_public_statement(seen)
+
+
+def _no_public_statement(seen: Seen) -> Control:
+    name = "no-public-statement"
     if seen.unknown is not None:
-        yield _control("no-public-statement", "unknown", seen.unknown)
-    elif open_ones:
-        says = f"allowed to everybody by statement {', '.join(open_ones)}; remove it by hand"
-        yield _control("no-public-statement", "fail", says)
-    else:
-        yield _control("no-public-statement", "pass", "no statement allows anything to everybody")
+        return _control(name, "unknown", seen.unknown)
+    found: dict[policies.Openness, list[str]] = {}
+    for each in policies.statements(seen.document):
+        found.setdefault(policies.openness(each), []).append(str(each.get("Sid", "unnamed")))
+    if "open" in found:
+        says = f"allowed to everybody by statement {', '.join(found['open'])}; remove it by hand"
+        return _control(name, "fail", says)
+    if "unknown" in found:
+        says = f"whom the condition of statement {', '.join(found['unknown'])} keeps out"
+        return _control(name, "unknown", f"nobody knows {says}; look at it")
+    return _control(name, "pass", "no statement allows anything to everybody")
 
 
 def _of_lifecycle(declared: Declaration, seen: Seen, want: Document) -> Iterator[Control]:

@@ -1,9 +1,11 @@
 """What the bucket costs now, what is overdue, and the months to come: one inventory, reckoned."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from mediatool_assets.domain.bucket.rules import WATERFALL
 from mediatool_assets.domain.costs.bill import NONE, Amounts, Bill, Month, months, owed
 from mediatool_assets.domain.costs.growth import Stream, arriving, streams
 from mediatool_assets.domain.costs.inventory import (
@@ -85,7 +87,10 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The whole report, in dollars. ``rules`` says where the lifecycle was read, and why there."""
+    """The whole report, in dollars. ``rules`` says where the lifecycle was read, and why there.
+
+    ``classes_not_priced`` holds a sentence for each class that is reckoned as STANDARD.
+    """
 
     bucket: str
     taken: str
@@ -93,6 +98,7 @@ class Costs:
     rules: str
     rules_reason: str
     rules_not_understood: tuple[str, ...]
+    classes_not_priced: tuple[str, ...]
     monthly: Decimal
     monthly_all_standard: Decimal
     holdings: tuple[Holding, ...]
@@ -106,9 +112,27 @@ class Costs:
     strategies: tuple[Strategy, ...]
 
 
+def _priced(inventory: Inventory) -> tuple[Inventory, tuple[str, ...]]:
+    """The inventory with classes that no rule leads to taken for STANDARD, and that said."""
+    known = {"STANDARD", *WATERFALL}
+    others = Counter(i.storage_class for i in inventory.items if i.storage_class not in known)
+    if not others:
+        return inventory, ()
+    items = tuple(
+        replace(item, storage_class="STANDARD") if item.storage_class in others else item
+        for item in inventory.items
+    )
+    doubts = (
+        f"what lies in {name} ({count}) is reckoned as STANDARD"
+        for name, count in sorted(others.items())
+    )
+    return replace(inventory, items=items), tuple(doubts)
+
+
 def costs(inventory: Inventory, prices: Prices) -> Costs:
     """Everything that there is to say of an inventory."""
     active, now = inventory.rules, hour(inventory.taken)
+    inventory, doubts = _priced(inventory)
     held = cohorts(inventory.items, active.read.rules)
     bill = _bill(inventory, held, active, prices)
     flat = without_transitions(active)
@@ -136,6 +160,7 @@ def costs(inventory: Inventory, prices: Prices) -> Costs:
         rules=active.source,
         rules_reason=active.reason,
         rules_not_understood=active.read.not_understood,
+        classes_not_priced=doubts,
         monthly=dollars(sum((h.monthly + h.small_objects for h in holdings), NONE)),
         monthly_all_standard=dollars(
             sum((prices.storage("STANDARD", each.bytes) for each in held), NONE)

@@ -59,7 +59,8 @@ def headline(found: Costs) -> str:
 def small_print(found: Costs) -> str:
     """Of when and of what the report is."""
     said = f"Inventory of {found.taken}; prices of {found.prices['dated']}, "
-    doubts = "".join(f" {doubt}." for doubt in found.rules_not_understood)
+    all_doubts = (*found.rules_not_understood, *found.classes_not_priced)
+    doubts = "".join(f" {doubt[0].upper()}{doubt[1:]}." for doubt in all_doubts)
     return f"{said}{found.prices['region']}, without tax, reading and traffic.{doubts}"
 
 

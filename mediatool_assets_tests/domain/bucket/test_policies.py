@@ -10,7 +10,7 @@ from mediatool_assets.domain.bucket.policies import (
     bucket_statements,
     covers,
     documents,
-    opens_to_all,
+    openness,
     same_statement,
 )
 
@@ -192,17 +192,39 @@ def test_what_a_new_denial_has_to_cover(live: dict[str, Any], kept: bool) -> Non
     assert covers(ours, {**ours, **live}) == kept
 
 
+ANYBODY = {"Effect": "Allow", "Principal": "*"}
+
+
+def held(operator: str, key: str, *values: str) -> dict[str, Any]:
+    """A statement for everybody that a condition holds."""
+    return {**ANYBODY, "Condition": {operator: {key: list(values)}}}
+
+
 @pytest.mark.parametrize(
-    ("statement", "opens"),
+    ("statement", "found"),
     [
-        ({"Effect": "Allow", "Principal": "*"}, True),
-        ({"Effect": "Allow", "Principal": {"AWS": ["1", "*"]}}, True),
-        ({"Effect": "Allow", "Principal": {"AWS": "*"}}, True),
-        ({"Effect": "Allow", "Principal": {"AWS": "1"}}, False),
-        ({"Effect": "Deny", "Principal": "*"}, False),
-        ({"Effect": "Allow", "Principal": "*", "Condition": {"StringEquals": {"a": "b"}}}, False),
+        (ANYBODY, "open"),
+        ({"Effect": "Allow", "Principal": {"AWS": ["1", "*"]}}, "open"),
+        ({"Effect": "Allow", "Principal": {"AWS": "*"}}, "open"),
+        ({"Effect": "Allow", "NotPrincipal": {"AWS": "1"}}, "open"),
+        ({"Effect": "Allow", "Principal": {"AWS": "1"}}, "closed"),
+        ({"Effect": "Deny", "Principal": "*"}, "closed"),
+        ({"Effect": "Deny", "NotPrincipal": {"AWS": "1"}}, "closed"),
+        (held("StringEquals", "aws:PrincipalOrgID", "o-1"), "closed"),
+        (held("StringEquals", "AWS:sourcevpce", "vpce-1"), "closed"),
+        (held("ArnLike", "aws:SourceArn", "arn:aws:s3:::other"), "closed"),
+        (held("IpAddress", "aws:SourceIp", "203.0.113.0/24", "2001:db8::/32"), "closed"),
+        (held("IpAddress", "aws:SourceIp", "203.0.113.0/24", "0.0.0.0/0"), "unknown"),
+        (held("IpAddress", "aws:SourceIp", "0.0.0.0/1", "128.0.0.0/1"), "unknown"),
+        (held("IpAddress", "aws:SourceIp", "::/0"), "unknown"),
+        (held("NotIpAddress", "aws:SourceIp", "203.0.113.0/24"), "unknown"),
+        (held("StringEqualsIfExists", "aws:SourceVpc", "vpc-1"), "unknown"),
+        (held("StringLike", "aws:PrincipalAccount", "*"), "unknown"),
+        (held("StringEquals", "aws:PrincipalOrgID", "${aws:PrincipalOrgID}"), "unknown"),
+        (held("Bool", "aws:SecureTransport", "true"), "unknown"),
+        (held("StringLike", "aws:Referer", "https://example.com/*"), "unknown"),
     ],
 )
-def test_open_to_all(statement: dict[str, Any], opens: bool) -> None:
-    """Allowed to everybody without a condition is open."""
-    assert opens_to_all(statement) == opens
+def test_open_to_all(statement: dict[str, Any], found: str) -> None:
+    """Allowed to everybody is open, unless a condition holds it to who is named."""
+    assert openness(statement) == found

@@ -176,6 +176,19 @@ def test_a_statement_that_opens_the_bucket() -> None:
     assert "Open" in control.says
 
 
+def test_a_condition_that_nobody_knows() -> None:
+    """Is never shown as safe."""
+    live = as_declared(PLAIN)
+    policy = live["policy"].document or {}
+    tls = {"Bool": {"aws:SecureTransport": "true"}}
+    odd = {"Sid": "Odd", "Effect": "Allow", "Principal": "*", "Condition": tls}
+    odd_policy = {**policy, "Statement": [*policy["Statement"], odd]}
+    found = controls(PLAIN, live | {"policy": Seen(odd_policy)}, RECORDED)
+    (control,) = (c for c in found if c.name == "no-public-statement")
+    assert control.verdict == "unknown"
+    assert "Odd" in control.says
+
+
 @pytest.mark.parametrize(
     ("trails", "verdict"),
     [(Trails(), "fail"), (Trails(unknown="access denied"), "unknown"), (RECORDED, "pass")],

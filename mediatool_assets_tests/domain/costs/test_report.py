@@ -53,6 +53,22 @@ def test_now(found: Costs) -> None:
     assert found.overdue == ()
 
 
+def test_a_class_without_a_price_is_told(found: Costs) -> None:
+    """It is reckoned as STANDARD, and that is said; the report comes all the same."""
+    inventory = year()
+    first = replace(inventory.items[0], storage_class="REDUCED_REDUNDANCY")
+    standard = replace(inventory.items[0], storage_class="STANDARD")
+    odd, plain = (
+        costs(replace(inventory, items=(item, *inventory.items[1:])), PRICES)
+        for item in (first, standard)
+    )
+    assert odd.classes_not_priced == (
+        "what lies in REDUCED_REDUNDANCY (1) is reckoned as STANDARD",
+    )
+    assert found.classes_not_priced == ()
+    assert odd == replace(plain, classes_not_priced=odd.classes_not_priced)
+
+
 def by_hand(month: str) -> tuple[Decimal, Decimal]:
     """A month to come, under the rules and in STANDARD, from averages over its days."""
     first = date.fromisoformat(f"{month}-01")

@@ -43,9 +43,10 @@ def test_noise_stays_within_the_type(value: str) -> None:
 @pytest.mark.parametrize("value", ["1e30000000", "1e-30000000", "1e" + "9" * 30, "abc"])
 def test_what_numeric_cannot_hold_is_no_amount(value: str) -> None:
     """It is told before it is written out, which could take all memory."""
-    for change in (lambda: noisy(KEY, value, 20), lambda: generalized_number(value, Decimal(10))):
-        with pytest.raises(ValueError, match="no amount"):
-            change()
+    with pytest.raises(ValueError, match="no amount"):
+        noisy(KEY, value, 20)
+    with pytest.raises(ValueError, match="no amount"):
+        generalized_number(value, Decimal(10))
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "0", "0.00"])
