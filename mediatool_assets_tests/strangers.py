@@ -56,12 +56,14 @@ CREATE TABLE log (at timestamptz, line text);
 CREATE TABLE pairs (a integer, b integer, tags text[]);
 CREATE TABLE loose (code text, note text, UNIQUE (code));
 CREATE TABLE tight (code text NOT NULL, region integer NOT NULL, note text, UNIQUE (region, code));
+CREATE TABLE looser (a integer UNIQUE, b text UNIQUE);
 CREATE TABLE nothing ();
 INSERT INTO log SELECT '2026-01-01', 'same' FROM generate_series(1, 30);
 INSERT INTO log VALUES (NULL, NULL), (NULL, NULL), ('infinity', 'last');
 INSERT INTO pairs SELECT n % 2, n % 3, ARRAY['x', NULL] FROM generate_series(1, 60) n;
 INSERT INTO loose VALUES ('a', 'one'), (NULL, 'two'), (NULL, 'two');
 INSERT INTO tight SELECT 'c' || n, n % 4, 'text' FROM generate_series(1, 20) n;
+INSERT INTO looser VALUES (1, 'b'), (NULL, NULL), (NULL, NULL), (2, NULL);
 INSERT INTO nothing DEFAULT VALUES;
 INSERT INTO nothing DEFAULT VALUES;
 """

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mediatool_assets.domain.expectations import LEARNT, Bounds
-from mediatool_assets.domain.names import camel_case
 
 
 class Verb(StrEnum):
@@ -203,12 +202,13 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model file. ``source`` is its name, for messages."""
+    """One model file. ``source`` is its name, for messages, and ``line`` that of ``tables:``."""
 
     source: str
     sources: Mapping[str, SourceTable]
     collections: Mapping[str, Collection]
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
+    line: int = 1
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -250,8 +250,3 @@ def in_arrow(name: str) -> str:
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(map(in_arrow, names))
-
-
-def default_collection(table: str) -> str:
-    """The collection of a table of which the model says nothing more."""
-    return camel_case(table)

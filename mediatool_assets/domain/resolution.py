@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mediatool_assets.domain import model as m
 from mediatool_assets.domain.errors import BadModel
-from mediatool_assets.domain.names import camel_case
+from mediatool_assets.domain.names import Names, camel_case, collection_name
 from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.domain.schema_changes import is_wider
 from mediatool_assets.domain.shapes import (
@@ -64,13 +64,15 @@ class _Resolver:
         self._absent = excluded - self._tables.keys()
         self._problems: list[tuple[int, str]] = []
         self._remarks: list[Remark] = []
+        self._new_fields: dict[tuple[str, str], tuple[str, str]] = {}
 
     def resolution(self) -> Resolution:
         collections = [*self._modelled(), *self._defaults()]
         for collection in collections:
-            for name, clash in _clashes(collection.shape, root=True):
+            for one, other in _clashes(collection.shape, root=True):
                 line = self._line(collection.name)
-                self._wrong(line, f"{collection.name}: {name} and {clash} cannot both be fields")
+                problem = f"{collection.name}: {one} and {other} cannot both be fields"
+                self._wrong(line, f"{problem}; give one another name, a column with rename:")
         if self._problems:
             raise BadModel(self._model.at(*problem) for problem in sorted(set(self._problems)))
         left_out = {
@@ -82,7 +84,6 @@ class _Resolver:
         return Resolution(ordered, left_out, tuple(self._remarks))
 
     def _modelled(self) -> Iterator[DocumentCollection]:
-        self._check_tables()
         for collection in self._model.collections.values():
             table = self._tables.get(collection.root)
             if table is None:
@@ -93,22 +94,22 @@ class _Resolver:
             )
             yield from self._orphans(collection.name, collection.shape, shape)
             self._check_indexes(collection, shape)
+        self._check_tables()
 
     def _defaults(self) -> Iterator[DocumentCollection]:
-        taken = {*self._model.collections, *self._model.orphan_collections}
+        names = Names({*self._model.collections, *self._model.orphan_collections})
         for name, table in self._tables.items():
             if name in self._model.sources:
                 continue
-            collection = m.default_collection(name)
-            if collection in taken:
-                self._wrong(1, f"new table {name}: the collection {collection} is taken; model it")
-            taken.add(collection)
+            wanted = collection_name(name)
+            collection = names.give(wanted)
             self._remark(
-                1,
-                f"new table {name}, unknown to the model: it became the collection {collection}",
+                self._model.line,
+                f"new table {name}, unknown to the model: it became the collection {collection}"
+                + (f", as there is another {wanted}" if collection != wanted else ""),
                 "add it to tables: and give it a home, or leave it out with a reason",
             )
-            shape = self._shape(m.Shape(name, 1), table, root=True)
+            shape = self._shape(m.Shape(name, self._model.line), table, root=True)
             yield DocumentCollection(collection, shape)
 
     def _check_tables(self) -> None:
@@ -140,16 +141,15 @@ class _Resolver:
         present = {column.name for column in table.columns}
         for column in source.key:
             if column not in present:
-                self._wrong(source.line, f"{table.name} has no column {column}, part of its key")
+                self._wrong(
+                    source.line,
+                    f"{table.name} has no column {column}, part of its key; take it out of key:, "
+                    "or give it the column's new name",
+                )
         if not source.columns:
             return
         for column in sorted(present - set(source.columns)):
-            self._remark(
-                source.line,
-                f"new column {table.name}.{column}, unknown to the model: it became the field "
-                f"{camel_case(column)}",
-                "add it to columns:",
-            )
+            self._new_column(source, column)
         for column in sorted(set(source.columns) - present):
             self._remark(
                 source.lines.get(column, source.line),
@@ -159,10 +159,22 @@ class _Resolver:
         for present_column in table.columns:
             self._check_type(source, present_column)
 
+    def _new_column(self, source: m.SourceTable, column: str) -> None:
+        became, fix = "nothing takes it", "add it to columns:"
+        if (source.name, column) in self._new_fields:
+            wanted, field = self._new_fields[source.name, column]
+            became = f"it became the field {field}"
+            if field != wanted:
+                became += f", as there is another {wanted}"
+                fix += f" and rename: it to {field}"
+        self._remark(
+            source.line, f"new column {source.name}.{column}, unknown to the model: {became}", fix
+        )
+
     def _check_type(self, source: m.SourceTable, column: Column) -> None:
         """A wider type is taken; what to do about one of another kind is the model's to say."""
         known, now = source.types.get(column.name), column.plain_type
-        if known is None or known == now:
+        if known is None or known in (now, now.rpartition(".")[2]):  # a schema need not be said
             return
         line = source.lines.get(column.name, source.line)
         where = f"{source.name}.{column.name}"
@@ -185,8 +197,9 @@ class _Resolver:
         source = self._model.sources.get(table.name)
         if source is not None and source.key:
             return tuple(c for c in source.key if any(c == x.name for x in table.columns))
-        if not table.primary_key and source is not None and len(table.unique_keys) > 1:
-            keys = " or ".join(f"[{', '.join(key)}]" for key in table.unique_keys)
+        identifying = table.identifying_keys
+        if not table.primary_key and source is not None and len(identifying) > 1:
+            keys = " or ".join(f"[{', '.join(key)}]" for key in identifying)
             self._wrong(line, f"{table.name} has an ambiguous key: in tables: name one, {keys}")
         return table.primary_key
 
@@ -199,15 +212,35 @@ class _Resolver:
             self._column(table, name, line)
         if root and len(key) == 1 and key[0] in renames:
             self._wrong(renames[key[0]].line, f"{table.name}.{key[0]} is the key: it is _id")
+        fields = self._fields(shape, table, key if root else ())
         columns = []
         for column in table.columns:
-            name = renames[column.name].field if column.name in renames else camel_case(column.name)
-            if root and column.name in key:
-                name = "_id" if len(key) == 1 and _can_be_id(column) else f"_id.{name}"
             retype = retypes.get(column.name)
-            columns.append(ColumnField(column, name, retype.type if retype else None))
+            columns.append(
+                ColumnField(column, fields[column.name], retype.type if retype else None)
+            )
         additions = (self._addition(addition, table) for addition in shape.additions)
         return DocumentShape(table, key, tuple(columns), tuple(a for a in additions if a))
+
+    def _fields(self, shape: m.Shape, table: Table, key: tuple[str, ...]) -> dict[str, str]:
+        """Each column's field; new columns take what is free, so that they move no known field."""
+        renamed = {rename.column: rename.field for rename in shape.renames}
+        source = self._model.sources.get(table.name)
+        known = {c.name for c in table.columns} if source and not source.columns else set(renamed)
+        known.update(source.columns if source else ())
+        fields = {}
+        for column in table.columns:
+            field = renamed.get(column.name, camel_case(column.name))
+            if column.name in key:
+                field = "_id" if len(key) == 1 and _can_be_id(column) else f"_id.{field}"
+            fields[column.name] = field
+        said = [field for name, field in fields.items() if name in known]
+        names = Names({"_id", *_prefixes([*said, *(a.field for a in shape.additions)])})
+        for name, field in fields.items():
+            if name not in known:
+                fields[name] = field if key == (name,) else names.give(field)
+                self._new_fields.setdefault((table.name, name), (field, fields[name]))
+        return fields
 
     def _addition(self, addition: m.Addition, owner: Table) -> AddedField | None:
         path: list[Arrow] = []
@@ -300,18 +333,26 @@ class _Resolver:
         for index in collection.indexes:
             for key, _ in index.keys:
                 if key not in prefixes:
-                    self._wrong(index.line, f"index: {collection.name} has no field {key}")
+                    self._wrong(
+                        index.line,
+                        f"index: {collection.name} has no field {key}; name a field of its "
+                        "documents, or take the index out",
+                    )
 
     def _column(self, table: Table, name: str, line: int) -> Column | None:
         try:
             return table.column(name)
         except KeyError:
-            self._wrong(line, f"the source's {table.name} has no column {name}")
+            self._wrong(
+                line,
+                f"the source's {table.name} has no column {name}; take it out, or give it the "
+                "column's new name",
+            )
             return None
 
     def _line(self, collection: str) -> int:
         known = self._model.collections.get(collection)
-        return known.line if known is not None else 1
+        return known.line if known is not None else self._model.line
 
     def _remark(self, line: int, text: str, fix: str, *, drift: bool = True) -> None:
         self._remarks.append(Remark(line, text, fix, drift))
@@ -325,21 +366,28 @@ def _can_be_id(column: Column) -> bool:
     return column.element is None and column.base not in ("json", "jsonb")
 
 
+def _prefixes(fields: Iterable[str]) -> Iterator[str]:
+    """The names, and all that lies above them: ``team`` of ``team.owner``."""
+    for field in fields:
+        parts = field.split(".")
+        yield from (".".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+
+
 def _clashes(shape: DocumentShape, *, root: bool) -> Iterator[tuple[str, str]]:
     """Pairs of fields of which one is, or is part of, the other."""
-    names = [c.field for c in shape.columns] + [a.field for a in shape.additions]
+    names = [(c.field, f"{c.field} (column {c.column.name})") for c in shape.columns]
+    names += [(a.field, f"{a.field} (add:)") for a in shape.additions]
     if root and not shape.key:
-        names.append("_id")
+        names.append(("_id", "_id (a row without a key)"))
     seen: dict[str, str] = {}
-    for name in names:
+    for name, told in names:
         if name in seen:
-            yield name, name
-        seen[name] = name
-    for name in names:
-        parts = name.split(".")
-        for depth in range(1, len(parts)):
-            if (prefix := ".".join(parts[:depth])) in seen:
-                yield prefix, name
+            yield seen[name], told
+        seen[name] = told
+    for name, told in names:
+        for above in _prefixes([name]):
+            if above != name and above in seen:
+                yield seen[above], told
     for addition in shape.additions:
         if addition.shape is not None:
             yield from _clashes(addition.shape, root=False)

@@ -37,9 +37,13 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def plain_type(self) -> str:
-        """The type without domains, modifiers and schema, as models name it: ``uuid[]``."""
-        name = (self.element or self.base).rpartition(".")[2]
-        return name if self.element is None else f"{name}[]"
+        """The type without domains and modifiers, as models name it: ``uuid[]``, ``shop.state``."""
+        return self.base if self.element is None else f"{self.element}[]"
+
+    @property
+    def value_type(self) -> str:
+        """The type of its values, or of an array's elements, without its schema: ``citext``."""
+        return (self.element or self.base).rpartition(".")[2]
 
 
 class ForeignKey(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,6 +89,12 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
     def relation(self) -> str:
         """What PostgreSQL calls it within its schema."""
         return self.name.removeprefix(f"{self.namespace}.") if self.namespace else self.name
+
+    @property
+    def identifying_keys(self) -> tuple[tuple[str, ...], ...]:
+        """The unique keys without a nullable column: each knows every row from every other."""
+        nullable = {column.name for column in self.columns if column.nullable}
+        return tuple(key for key in self.unique_keys if not nullable.intersection(key))
 
     def column(self, name: str) -> Column:
         """The column of that name; raises KeyError."""

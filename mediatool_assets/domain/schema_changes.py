@@ -47,14 +47,14 @@ def schema_changes(one: Schema, two: Schema) -> tuple[SchemaChange, ...]:
 
 
 _WIDER = {
-    "smallint": {"integer", "bigint", "numeric"},
-    "integer": {"bigint", "numeric"},
+    "smallint": {"integer", "bigint", "numeric", "real", "double precision"},
+    "integer": {"bigint", "numeric", "double precision"},
     "bigint": {"numeric"},
     "real": {"double precision"},
     "character varying": {"text"},
-    "character": {"text"},
+    "character": {"character varying", "text"},
 }
-"""Types that hold every value of another one; arrays of them are another matter to readers."""
+"""Types that hold every value of another one, and arrays of them those of arrays."""
 
 Named = TypeVar("Named", Table, Column, Enum, Index, ForeignKey)
 Pair = tuple[Named | None, Named | None]
@@ -133,6 +133,8 @@ def _type(before: Column, after: Column) -> Severity:
 
 def is_wider(after: str, before: str) -> bool:
     """Whether a type, as ``Column.plain_type`` names it, holds all values of another one."""
+    if before.endswith("[]") and after.endswith("[]"):
+        return is_wider(after.removesuffix("[]"), before.removesuffix("[]"))
     return after in _WIDER.get(before, ())
 
 

@@ -13,7 +13,7 @@ from mediatool_assets.domain import model as m
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.expectations import Bounds
 from mediatool_assets.domain.model_checks import mistakes
-from mediatool_assets.domain.names import camel_case
+from mediatool_assets.domain.names import camel_case, collection_name
 from mediatool_assets.flows.yaml_file import NotYaml, nodes
 
 _TOP = ("type_changes", "tables", "collections", "one_to_one", "left_out")
@@ -80,7 +80,7 @@ class _ModelReader:
             name: m.LeftOut(name, self._text(node), _line(name_node))
             for name, name_node, node in self._items(parts.get("left_out"), "left_out")
         }
-        return m.Model(self._source, sources, collections, left_out)
+        return m.Model(self._source, sources, collections, left_out, _line_of(root, "tables"))
 
     def _source_table(self, name: str, node: Node, line: int) -> m.SourceTable:
         if not isinstance(node, MappingNode):
@@ -132,7 +132,7 @@ class _ModelReader:
             if not names:
                 self._wrong(item, f"one_to_one: no table in tables: is called {pattern}")
             for name in names:
-                yield m.Collection(m.default_collection(name), m.Shape(name, line), line)
+                yield m.Collection(collection_name(name), m.Shape(name, line), line)
 
     def _collection(self, name: str, node: Node, line: int) -> m.Collection:
         if isinstance(node, ScalarNode) and node.value:
@@ -330,6 +330,12 @@ class _ModelReader:
 
 def _line(node: Node) -> int:
     return int(node.start_mark.line) + 1
+
+
+def _line_of(root: Node, name: str) -> int:
+    """Where the entry of that name begins; 1 without it."""
+    keys = [key for key, _ in root.value] if isinstance(root, MappingNode) else []
+    return next((_line(key) for key in keys if key.value == name), 1)
 
 
 def _split(names: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from mediatool_assets.domain.errors import BadModel
@@ -23,7 +24,7 @@ from mediatool_assets.domain.model import (
 from mediatool_assets.domain.model import FieldType as Type
 from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets_tests.raw_archives import table
+from mediatool_assets_tests.raw_archives import column, table
 
 USERS = table("users", id="uuid", zoho_id="text", full_name="text")
 BUYS = table("media_buys", id="integer", owner_id="text", on_date="date", tags="text[]")
@@ -120,6 +121,46 @@ def test_columns_that_came_or_went_are_warned_of() -> None:
     )
 
 
+def test_new_names_that_clash_take_numbers_and_move_no_known_one() -> None:
+    """Columns beside known ones, tables beside known collections and beside each other."""
+    known = SourceTable("users", (), 2, ("id", "full_name"))
+    grown = table("users", id="uuid", full_name="text", fullName="text", _id="text", owner="text")
+    owner = look_up("owner.name", step("id", "users", "id"), "full_name")
+    new = table(
+        "media$buys", ("a_b", "aB"), a_b="integer", aB="integer", c_="text", **{"$c_": "text"}
+    )
+    resolution = resolve(
+        replace(model(collection("mediaBuys", "users", owner), users=known), line=3),
+        schema(grown, BUYS, new, msgspec.structs.replace(new, name="media.buys")),
+    )
+    assert fields(resolution, "mediaBuys") == ["_id", "fullName", "fullName2", "_id2", "owner2"]
+    assert fields(resolution, "media_buys") == ["_id.aB", "_id.aB2", "c_", "c_2"]
+    assert [(r.line, r.text, r.fix) for r in resolution.remarks if "another" in r.text] == [
+        (
+            2,
+            f"new column users.{name}, unknown to the model: it became the field {field}2, "
+            f"as there is another {field}",
+            f"add it to columns: and rename: it to {field}2",
+        )
+        for name, field in (("_id", "_id"), ("fullName", "fullName"), ("owner", "owner"))
+    ] + [
+        (
+            3,
+            f"new table {name}, unknown to the model: it became the collection mediaBuys{n}, "
+            "as there is another mediaBuys",
+            "add it to tables: and give it a home, or leave it out with a reason",
+        )
+        for name, n in (("media_buys", 2), ("media.buys", 3))
+    ]
+
+
+def test_two_unique_keys_that_take_nulls_are_no_choice() -> None:
+    """Neither knows a row from every other: it is known by its content."""
+    loose = Table("loose", (column("a"), column("b")), unique_keys=(("a",), ("b",)))
+    found = resolve(model(collection("x", "loose")), schema(loose))
+    assert found.collections[0].shape.key == ()
+
+
 @pytest.mark.parametrize(
     ("known", "policy", "told"),
     [
@@ -141,6 +182,18 @@ def test_a_type_that_changed_is_decided_by_the_model(
     assert [(r.line, r.drift, r.fix) for r in resolution.remarks] == [
         (3, True, "write text for it in columns:") for _ in texts
     ]
+
+
+@pytest.mark.parametrize(
+    ("known", "fits"), [("state", True), ("sales.state", True), ("stock.state", False)]
+)
+def test_a_types_schema_need_not_be_said(known: str, fits: bool) -> None:
+    """Where it is, the type is that of this schema."""
+    sold = table("sold", id="integer", state="sales.state")
+    source = SourceTable("sold", (), 2, ("id", "state"), types={"state": known})
+    source = replace(source, type_changes=TypeChanges.FLAG)
+    found = resolve(model(collection("sold", "sold"), sold=source), schema(sold))
+    assert (found.warnings == ()) is fits
 
 
 def test_a_strict_model_stops_at_a_type_of_another_kind() -> None:
@@ -211,7 +264,11 @@ def test_left_out_tables_keep_their_reason() -> None:
     assert (resolution.collections, resolution.left_out) == ((), {"users": "personal"})
 
 
-NO_KEY = Table("keyless", USERS.columns, unique_keys=(("id",), ("zoho_id",)))
+NO_KEY = Table(
+    "keyless",
+    (column("id", nullable=False), column("code", nullable=False), column("note")),
+    unique_keys=(("id",), ("code",), ("note",)),
+)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +345,7 @@ NO_KEY = Table("keyless", USERS.columns, unique_keys=(("id",), ("zoho_id",)))
         ),
         (
             (model(collection("x", "keyless")), NO_KEY),
-            "m.yaml:10: keyless has an ambiguous key: in tables: name one, [id] or [zoho_id]",
+            "m.yaml:10: keyless has an ambiguous key: in tables: name one, [id] or [code]",
         ),
         (
             (
@@ -305,14 +362,15 @@ NO_KEY = Table("keyless", USERS.columns, unique_keys=(("id",), ("zoho_id",)))
                 model(collection("x", "users", look_up("fullName", step("id", "users"), "id"))),
                 USERS,
             ),
-            "m.yaml:10: x: fullName and fullName cannot both be fields",
+            "m.yaml:10: x: fullName (column full_name) and fullName (add:) cannot both be fields; "
+            "give one another name, a column with rename:",
         ),
         (
             (
                 model(collection("x", "users", renames=(Rename("zoho_id", "fullName.z", 12),))),
                 USERS,
             ),
-            "m.yaml:10: x: fullName and fullName.z cannot both be fields",
+            "m.yaml:10: x: fullName (column full_name) and fullName.z (column zoho_id) cannot",
         ),
         (
             (
@@ -320,10 +378,6 @@ NO_KEY = Table("keyless", USERS.columns, unique_keys=(("id",), ("zoho_id",)))
                 USERS,
             ),
             "m.yaml:30: index: x has no field nick",
-        ),
-        (
-            (model(collection("users", "media_buys")), BUYS, USERS),
-            "m.yaml:1: new table users: the collection users is taken; model it",
         ),
     ],
 )

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mediatool_assets.domain.schema import Column, Enum, ForeignKey, Index, Schema, Table
-from mediatool_assets.domain.schema_changes import schema_changes
+from mediatool_assets.domain.schema_changes import is_wider, schema_changes
 
 ID = Column("id", "integer", "integer", category="N", nullable=False)
 NAME = Column("name", "character varying(30)", "character varying", category="S")
@@ -63,6 +63,34 @@ def test_one_change_is_one_finding(after: Schema, severity: str, what: str, name
     (change,) = schema_changes(SCHEMA, after)
     assert (change.severity, change.what, change.name) == (severity, what, name)
     assert what in str(change)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wider"),
+    [
+        ("integer", "bigint", True),
+        ("bigint", "integer", False),
+        ("integer", "double precision", True),
+        ("bigint", "double precision", False),
+        ("integer", "real", False),
+        ("character", "character varying", True),
+        ("integer[]", "bigint[]", True),
+        ("character varying[]", "text[]", True),
+        ("text[]", "text", False),
+        ("text", "text[]", False),
+    ],
+)
+def test_a_wider_type_holds_all_values_of_the_other(before: str, after: str, wider: bool) -> None:
+    """Element by element of arrays; an array is no wider than its element."""
+    assert is_wider(after, before) is wider
+
+
+def test_a_type_of_that_name_in_another_schema_is_another_type() -> None:
+    """Its labels need not be the same."""
+    state = {"type": "sales.state", "base": "sales.state", "kind": "e"}
+    moved = {"type": "stock.state", "base": "stock.state", "kind": "e"}
+    (change,) = schema_changes(_column(**state), _column(**moved))
+    assert (change.severity, change.what) == ("breaking", "type")
 
 
 def test_equal_schemas_have_no_change() -> None:

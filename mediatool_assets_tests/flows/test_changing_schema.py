@@ -132,7 +132,8 @@ def thursday(week: Week) -> None:
     assert week.refused() == [
         "model.yaml:10: the source has no table leaflets; take it out of the model, "
         "or give it the table's new name",
-        "model.yaml:18: the source's customers has no column name",
+        "model.yaml:18: the source's customers has no column name; take it out, or give it the "
+        "column's new name",
     ]
     week.change("ALTER TABLE shop.customers RENAME COLUMN full_name TO name")
     week.change("ALTER TABLE shop.flyers RENAME TO leaflets")

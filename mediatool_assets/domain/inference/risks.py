@@ -20,7 +20,7 @@ NEAR_LIMIT = 12 * 1024 * 1024
 _HEADINGS: Mapping[Kind, str] = {
     "precision": "Values that BSON does not hold as they are",
     "large_document": "Documents near 16 MB",
-    "odd_keys": "JSON keys with `$`, `.` or NUL",
+    "odd_keys": "Keys and names with `$`, `.` or NUL",
     "name_collision": "Names that are one after camelCase",
     "as_text": "Types carried as text",
     "no_key": "Tables without a key",
@@ -99,11 +99,16 @@ def _of_table(table: Table, figures: TableFigures) -> Iterator[Risk]:
     for names in _clashes(column.name for column in table.columns):
         what = f"columns {', '.join(names)}: fields get names of their own"
         yield Risk("name_collision", name, names[-1], len(names), what)
+    for column_ in table.columns:
+        if column_.name.startswith("$") or "." in column_.name:
+            values = figures.values.get(column_.name, 0)
+            what = f"the field is called {camel_case(column_.name)}"
+            yield Risk("odd_keys", name, column_.name, values, what)
     if not identifying_key(table)[0]:
         what = "an _id of a row's content and a number: an edited row is another document"
         yield Risk("no_key", name, None, figures.rows, what)
     for column_ in table.columns:
-        base, values = column_.element or column_.base, figures.values.get(column_.name, 0)
+        base, values = column_.value_type, figures.values.get(column_.name, 0)
         if base not in _TYPED and base not in _TEXT_LIKE:
             yield Risk("as_text", name, column_.name, values, f"{column_.type} as its text")
         if base == "timestamp without time zone":

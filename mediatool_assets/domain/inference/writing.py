@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mediatool_assets.domain.inference import yaml_text as yaml
 from mediatool_assets.domain.inference.figures import Figures, TableFigures, size
 from mediatool_assets.domain.inference.naming import (
-    Names,
-    collection_of,
     fields_of,
     identifying_key,
     without,
@@ -15,7 +13,7 @@ from mediatool_assets.domain.inference.references import Reference
 from mediatool_assets.domain.inference.shaping import Copy, Entity, Inside
 from mediatool_assets.domain.inference.words import plural, stem_of
 from mediatool_assets.domain.model import Step, Verb
-from mediatool_assets.domain.names import camel_case
+from mediatool_assets.domain.names import Names, camel_case, collection_name
 from mediatool_assets.domain.schema import Table
 
 _MOST_INDEXES = 20  # of one collection; MongoDB takes 64
@@ -37,7 +35,7 @@ class _Writing:
         self._entities, self._figures = entities, figures
         self._collections = Names()
         self._names = {
-            name: self._collections.give(collection_of(name))
+            name: self._collections.give(collection_name(name))
             for name, entity in entities.items()
             if entity.home is None
         }
@@ -192,7 +190,7 @@ def _indexes(entity: Entity) -> Iterator[list[str]]:
     seen: set[tuple[str, ...]] = {key[: len(columns)] for columns in ((), key)}
     for relation in entity.references:
         columns = relation.reference.columns
-        believed = relation.certain or relation.inclusion.share > 0.9
+        believed = relation.certain or relation.inclusion.reaches(0.9)
         if believed and columns not in seen and columns[:1] != key and len(seen) < _MOST_INDEXES:
             seen.add(columns)
             yield [_at_root(fields[c], c, key) for c in columns]

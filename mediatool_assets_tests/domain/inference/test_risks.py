@@ -13,6 +13,7 @@ LOGS = table(
     took="interval",
     at="timestamp without time zone",
     body="jsonb",
+    **{"a.b": "public.citext", "$c": "integer", "d$": "integer"},
 )
 BLOBS = table("a|b", ("id",), id="integer", content="bytea")
 
@@ -37,6 +38,8 @@ def test_every_kind_of_risk_is_told_with_its_count() -> None:
     assert [(r.kind, r.table, r.column, r.values) for r in found.risks] == [
         ("precision", "logs", "at", 7),
         ("large_document", "a|b", None, 1),
+        ("odd_keys", "logs", "$c", 0),
+        ("odd_keys", "logs", "a.b", 0),
         ("odd_keys", "logs", "body", 1),
         ("odd_keys", "logs", "body", 2),
         ("name_collision", "logs", "userId", 2),
@@ -49,6 +52,6 @@ def test_every_kind_of_risk_is_told_with_its_count() -> None:
 def test_people_read_it_as_tables() -> None:
     """A name cannot break its cell, and what was not read is said."""
     text = markdown(report("a source", Schema("s", (BLOBS, LOGS)), FIGURES))
-    assert "2 tables, 1,002 rows, of which 502 were read. 8 risks." in text
+    assert "2 tables, 1,002 rows, of which 502 were read. 10 risks." in text
     assert "| a\\|b | 1 | 12.6 MB: the row 2 |" in text
     assert "| logs.at | 7 | cut to milliseconds |" in text
