@@ -1,14 +1,17 @@
 """References from table to table: which ones to look for, and what was found of them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import sqrt
 
 from mediatool_assets.domain.inference.words import (
     Kinship,
     is_key_like,
-    is_past,
     is_past_of,
     kinship,
+    past_tables,
+    words,
 )
 from mediatool_assets.domain.schema import Column, ForeignKey, Schema, Table
 
@@ -55,22 +58,34 @@ class Reference:
 class Inclusion:
     """Of the values of a reference (nulls and empty texts left out) how many were found.
 
-    ``distinct`` is how many different ones there are.
+    ``distinct`` is how many different ones there are, ``known`` which part of the target's rows
+    was read: what is found among these stands for as much more.
     """
 
     values: int
     found: int
     distinct: int
+    known: float = 1.0
 
     @property
     def share(self) -> float:
-        """Found of all; 0 where there are none."""
-        return self.found / self.values if self.values else 0.0
+        """Found of all, or what would be were all rows of the target known; 0 without values."""
+        return min(1.0, self.found / (self.values * self.known)) if self.values else 0.0
+
+    def reaches(self, share: float) -> bool:
+        """Whether so much was found; of a part of the target, give or take two deviations."""
+        doubt = 2 * sqrt(self.found) if self.known < 1 else 0.0
+        return self.found + doubt >= share * self.values * self.known and self.found > 0
 
     def __str__(self) -> str:
         if not self.values:
             return "no value to hold against it"
-        percent = f"{100 * self.share:.4g}" if self.found < self.values else "100"
+        percent = f"{100 * self.share:.4g}" if self.share < 1 else "100"
+        if self.known < 1:
+            return (
+                f"about {percent} % of {self.values:,} values, by the {self.found:,} found in the "
+                f"{100 * self.known:.2g} % of the target that were read"
+            )
         return f"{percent} % of {self.values:,} values found"
 
 
@@ -94,7 +109,7 @@ class Relation:
 
 def kind_of(column: Column) -> str | None:
     """The word for types whose values can meet; None for types that are no keys."""
-    return _KINDS.get(column.element or column.base)
+    return _KINDS.get(column.value_type)
 
 
 def measurable(table: Table) -> Iterator[Column]:
@@ -132,29 +147,87 @@ def _of(table: Table, key: ForeignKey) -> Reference:
 
 
 def candidates(schema: Schema, unique: Mapping[str, frozenset[str]]) -> Iterator[Reference]:
-    """References that nobody declared and that types allow, to be held against the values.
+    """References that nobody declared and that names and types allow, to be held against values.
 
     ``unique`` holds, by table, the columns of almost only different values.
     """
     said = {(r.table, r.columns) for r in declared(schema)}
-    targets = [(t, key) for t in schema.tables for key in _targets(t, unique.get(t.name, ()))]
+    places = _Places(schema, unique)
     for table in schema.tables:
         for column in measurable(table):
             if (table.name, (column.name,)) not in said:
-                for target, key in targets:
+                for target, key in places.akin(table, column):
                     found = _candidate(table, column, target, key)
-                    if found is not None:
+                    if found is not None and found.named is not Kinship.NONE:
                         yield found
         for target in schema.tables:
-            if _shares_key(table, target) and (table.name, target.primary_key) not in said:
+            if places.shares_key(table, target) and (table.name, target.primary_key) not in said:
                 key_names = target.primary_key
                 yield Reference(table.name, key_names, target.name, key_names)
 
 
+Place = tuple[Table, Column]
+
+
+def words_of(
+    schema: Schema, unique: Mapping[str, frozenset[str]]
+) -> tuple[list[Place], list[Place]]:
+    """The columns of texts and uuids that could refer to something, and the keys that they could.
+
+    Chance does not make them meet, and so each can be held against all, whatever its name says.
+    """
+    said = {(r.table, r.columns) for r in declared(schema)}
+    columns = [
+        (table, column)
+        for table in schema.tables
+        for column in measurable(table)
+        if kind_of(column) != "number" and (table.name, (column.name,)) not in said
+    ]
+    keys = [(t, key) for t, key in _Places(schema, unique).targets if kind_of(key) != "number"]
+    return columns, keys
+
+
+def unnamed(place: Place, key: Place) -> Reference | None:
+    """The reference from a place to a key, unless names say more of it, or forbid it."""
+    found = _candidate(*place, *key)
+    return found if found is not None and found.named is Kinship.NONE else None
+
+
+class _Places:
+    """Where a reference can lead, found by the words of its name."""
+
+    def __init__(self, schema: Schema, unique: Mapping[str, frozenset[str]]) -> None:
+        self._past = past_tables([table.name for table in schema.tables])
+        self.targets = [
+            (t, key)
+            for t in schema.tables
+            if t.name not in self._past
+            for key in _targets(t, unique.get(t.name, ()))
+        ]
+        self._by_word: dict[str, list[int]] = defaultdict(list)
+        for number, (table, key) in enumerate(self.targets):
+            for word in {*words(table.relation), *words(key.name)}:
+                self._by_word[word].append(number)
+
+    def akin(self, table: Table, column: Column) -> Iterator[Place]:
+        """The targets whose names have a word of the column's, or of its table's, in common."""
+        said = {*words(column.name), *words(table.relation)}
+        for number in sorted({n for word in said for n in self._by_word[word]}):
+            yield self.targets[number]
+
+    def shares_key(self, table: Table, target: Table) -> bool:
+        """Whether the table has all columns of the target's composite key, by name and type."""
+        if len(target.primary_key) < 2 or table.name == target.name or target.name in self._past:
+            return False
+        own = {column.name: column.base for column in table.columns}
+        theirs = {column.name: column.base for column in target.columns}
+        if table.primary_key == target.primary_key and table.name < target.name:
+            return False  # two of one key: told once, from the later name to the earlier
+        return all(own.get(name) == theirs[name] for name in target.primary_key)
+
+
 def _targets(table: Table, unique: Iterable[str]) -> Iterator[Column]:
     """What others may name a row by: one column that is unique, or nearly so and called a key."""
-    if is_past(table.name):
-        return
     keys = {key[0] for key in (table.primary_key, *table.unique_keys) if len(key) == 1}
     composite = set(table.primary_key) if len(table.primary_key) > 1 else set[str]()
     for column in table.columns:
@@ -203,17 +276,6 @@ def _can_refer(table: Table, column: Column, target: Table, key: Column, named: 
     return not (own_key and column.name == "id")
 
 
-def _shares_key(table: Table, target: Table) -> bool:
-    """Whether the table has all columns of the target's composite key, by name and type."""
-    if table.name == target.name or len(target.primary_key) < 2 or is_past(target.name):
-        return False
-    own = {column.name: column.base for column in table.columns}
-    theirs = {column.name: column.base for column in target.columns}
-    if table.primary_key == target.primary_key and table.name < target.name:
-        return False  # two of one key: told once, from the later name to the earlier
-    return all(own.get(name) == theirs[name] for name in target.primary_key)
-
-
 def chosen(found: Mapping[Reference, Inclusion]) -> tuple[Relation, ...]:
     """Of all candidates the ones to believe: one for each column, and every declared one."""
     best: dict[tuple[str, tuple[str, ...]], Relation] = {}
@@ -235,15 +297,15 @@ def _believed(relation: Relation) -> bool:
     if not inclusion.values:
         return reference.named is Kinship.FULLY and len(reference.columns) == 1
     if reference.named is Kinship.NONE:
-        return inclusion.share >= _FOUND and inclusion.distinct >= _TELLING
+        return inclusion.reaches(_FOUND) and inclusion.distinct >= _TELLING
     sure = reference.named is Kinship.FULLY or not reference.counted
-    return inclusion.share >= (_SOME if sure and len(reference.columns) == 1 else _FOUND)
+    return inclusion.reaches(_SOME if sure and len(reference.columns) == 1 else _FOUND)
 
 
 def _rank(relation: Relation) -> tuple[object, ...]:
     reference, inclusion = relation.reference, relation.inclusion
     return (
-        inclusion.share >= _FOUND,
+        inclusion.reaches(_FOUND),
         reference.named,
         inclusion.share,
         reference.keys == ("id",),

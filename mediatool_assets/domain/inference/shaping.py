@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mediatool_assets.domain.inference.figures import FanOut, Figures
 from mediatool_assets.domain.inference.references import Reference, Relation
-from mediatool_assets.domain.inference.words import Kinship, is_past, is_past_of
+from mediatool_assets.domain.inference.words import Kinship, is_past_of, past_tables
 from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.domain.shapes import is_unique
@@ -63,6 +63,7 @@ def entities(schema: Schema, relations: Sequence[Relation], figures: Figures) ->
 class _Shaping:
     def __init__(self, schema: Schema, relations: Sequence[Relation], figures: Figures) -> None:
         self._tables = {table.name: table for table in schema.tables}
+        self._past = past_tables(self._tables)
         self._figures = figures
         self._from: dict[str, list[Relation]] = defaultdict(list)
         self._to: dict[str, list[Relation]] = defaultdict(list)
@@ -136,8 +137,6 @@ class _Shaping:
 
     def _insides(self, table: Table) -> Iterator[Inside]:
         """Ways for the table's rows to live in other documents, the best first."""
-        if not self._figures.of(table.name).whole:
-            return  # what one document gets would be guessed
         folded = list(self._folds(table))
         if folded:
             yield from folded
@@ -156,19 +155,24 @@ class _Shaping:
             if one is not other and _together(table, one.reference, other.reference)
         ]
         for one, other in sorted(pairs, key=lambda pair: _fold_order(table, pair[0])):
-            fan_out = self._figures.fan_outs.get(one.reference)
+            fan_out = self._fan_out(one.reference)
             if fan_out is not None and fan_out.most <= MOST_FOLDED:
                 columns = set(one.reference.columns) - set(other.reference.columns)
                 take = tuple(c.name for c in table.columns if c.name not in columns)
                 why = f"joins {one.reference.target} with {other.reference.target}; {fan_out}"
                 yield Inside(Verb.FOLD, one, why, take)
 
+    def _fan_out(self, reference: Reference) -> FanOut | None:
+        """What one document would get; of rows that were not all read it would be guessed."""
+        figures = [self._figures.of(name) for name in (reference.table, reference.target)]
+        return self._figures.fan_outs.get(reference) if all(f.whole for f in figures) else None
+
     def _embedding(self, table: Table, relation: Relation) -> Inside | None:
         reference = relation.reference
-        fan_out = self._figures.fan_outs.get(reference)
+        fan_out = self._fan_out(reference)
         if reference.each or _is_own(relation) or fan_out is None or not fan_out.parents:
             return None
-        if is_past(table.name):
+        if table.name in self._past:
             return None  # it grows as long as there is a past
         if reference.named is Kinship.NONE or not _bounded(fan_out):
             return None

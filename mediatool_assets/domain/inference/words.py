@@ -1,8 +1,9 @@
 """Names as people read them: their words, singular, and what they say of other tables."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import IntEnum
+from functools import lru_cache
 
 _PART = re.compile(r"[0-9]+|[^\W\d_]+")
 _HUMP = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+")  # XMLFile, userIDs
@@ -27,6 +28,7 @@ class Kinship(IntEnum):
     FULLY = 2
 
 
+@lru_cache(maxsize=100_000)
 def words(name: str) -> tuple[str, ...]:
     """``lineItem_IDs`` -> ``("line", "item", "id")``: lower case, each singular."""
     parts = _PART.findall(name)
@@ -67,9 +69,18 @@ def is_past_of(table: str, other: str) -> bool:
     return any(table.removesuffix(f"_{past}") == other for past in _PAST)
 
 
-def is_past(table: str) -> bool:
-    """Whether the table holds earlier states, by its name."""
-    return table.endswith(tuple(f"_{past}" for past in _PAST))
+def past_tables(tables: Collection[str]) -> frozenset[str]:
+    """Those that hold earlier states of others, by their names: ``team_history`` beside ``teams``.
+
+    Without the other table it is a log of something else, whatever its name ends with.
+    """
+    known = set(map(words, tables))
+    return frozenset(
+        table
+        for table in tables
+        for past in _PAST
+        if table.endswith(f"_{past}") and words(table.removesuffix(f"_{past}")) in known
+    )
 
 
 def kinship(column: str, table: str, target: str, key: str) -> Kinship:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
@@ -18,10 +18,14 @@ from mediatool_assets.domain.inference.figures import FanOut, Figures, TableFigu
 from mediatool_assets.domain.inference.references import (
     ALMOST_UNIQUE,
     Inclusion,
+    Place,
     Reference,
     candidates,
+    chosen,
     declared,
     measurable,
+    unnamed,
+    words_of,
 )
 from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.flows.infer.sounding import SIZE, Sounded, Sounding, schema_of, sound
@@ -66,13 +70,52 @@ def _figures(
     unique: Mapping[str, frozenset[str]],
     keys: "Keys",
 ) -> Figures:
-    by_name = {table.name: table for table in schema.tables}
-    references = [*declared(schema), *candidates(schema, unique)]
-    references = [r for r in references if _is_read(r, by_name)]
-    inclusions = {r: keys.inclusion(r) for r in references}
-    fan_outs = {r: keys.fan_out(r) for r, found in inclusions.items() if found.found and not r.each}
+    inclusions = _inclusions(schema, unique, keys)
+    inclusions = {
+        r: replace(found, known=totals[r.target].known) for r, found in inclusions.items()
+    }
+    believed = (r.reference for r in chosen(inclusions))
+    fan_outs = {r: keys.fan_out(r) for r in believed if inclusions[r].found and not r.each}
     figures = {name: total.figures(unique[name]) for name, total in totals.items()}
     return Figures(figures, inclusions, fan_outs)
+
+
+def _inclusions(
+    schema: Schema, unique: Mapping[str, frozenset[str]], keys: "Keys"
+) -> dict[Reference, Inclusion]:
+    """Of every reference that is declared or possible how many of its values are keys."""
+    by_name = {table.name: table for table in schema.tables}
+    references = [*declared(schema), *candidates(schema, unique)]
+    columns, targets = words_of(schema, unique)
+    met = keys.met(columns, targets)
+    inclusions = {
+        reference: found if (found := met.of(reference)) is not None else keys.inclusion(reference)
+        for reference in references
+        if _is_read(reference, by_name)
+    }
+    for one, other in met.pairs:
+        reference = unnamed(columns[one], targets[other])
+        if reference is not None:
+            inclusions[reference] = met.pairs[one, other]
+    return inclusions
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """What columns and keys have in common: of ``pairs``, by their numbers, all that have any."""
+
+    columns: Mapping[tuple[str, tuple[str, ...]], int]
+    targets: Mapping[tuple[str, tuple[str, ...]], int]
+    held: Mapping[int, Inclusion]
+    pairs: Mapping[tuple[int, int], Inclusion]
+
+    def of(self, reference: Reference) -> Inclusion | None:
+        """The reference's, where both its ends took part."""
+        one = self.columns.get((reference.table, reference.columns))
+        other = self.targets.get((reference.target, reference.keys))
+        if one is None or other is None:
+            return None
+        return self.pairs.get((one, other), self.held.get(one, Inclusion(0, 0, 0)))
 
 
 def _is_read(reference: Reference, tables: Mapping[str, Table]) -> bool:
@@ -95,6 +138,11 @@ class _Total:
     values: Counter[str] = field(default_factory=Counter)
     losses: dict[str, Counter[str]] = field(default_factory=dict)
     odd_keys: dict[str, Counter[str]] = field(default_factory=dict)
+
+    @property
+    def known(self) -> float:
+        """Which part of the rows was read."""
+        return self.read / self.rows if self.rows else 1.0
 
     def add(self, share: Sounded) -> None:
         self.read += share.rows
@@ -168,7 +216,7 @@ class Keys:
             paths = [self._scratch / "empty.parquet"]
             pq.write_table(schema_of(measurable(table)).empty_table(), paths[0])
         listed = ", ".join(_text(str(path)) for path in paths)
-        self._db.execute(f"CREATE TABLE {_table(table.name)} AS FROM read_parquet([{listed}])")
+        self._run(f"CREATE TABLE {_table(table.name)} AS FROM read_parquet([{listed}])")
 
     def almost_unique(self, table: Table) -> frozenset[str]:
         """The single columns of which nearly every value stands once."""
@@ -188,12 +236,36 @@ class Keys:
         own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
         theirs = ", ".join(f"{_name(key_of(key))} AS k{i}" for i, key in enumerate(reference.keys))
         values, found, distinct = self._row(
-            f"WITH v AS (SELECT {own}, count(*) AS n FROM ({_values(reference)}) GROUP BY {own}), "
+            f"WITH r AS ({_referring(reference)}), "
+            f"v AS (SELECT {own}, count(*) AS n FROM r GROUP BY {own}), "
             f"t AS (SELECT DISTINCT {theirs} FROM {_table(reference.target)}) "
             f"SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (t.k0 IS NOT NULL), 0), count(*) "
             f"FROM v LEFT JOIN t USING ({own})"
         )
         return Inclusion(int(values), int(found), int(distinct))
+
+    def met(self, columns: Sequence[Place], targets: Sequence[Place]) -> "_Met":
+        """All columns held against all keys in one join: pairs would be their product."""
+        self._run("CREATE TABLE held (number INT, k0 VARCHAR, n BIGINT)")
+        self._run("CREATE TABLE known (number INT, k0 VARCHAR)")
+        for number, (table, column) in enumerate(columns):
+            values = _values(table.name, (column.name,), column.element is not None)
+            self._run(f"INSERT INTO held SELECT {number}, k0, count(*) FROM ({values}) GROUP BY k0")
+        for number, (table, key) in enumerate(targets):
+            values = _values(table.name, (key.name,), False)
+            self._run(f"INSERT INTO known SELECT DISTINCT {number}, k0 FROM ({values})")
+        held = self._run("SELECT number, sum(n), 0, count(*) FROM held GROUP BY number").fetchall()
+        found = self._run(
+            "SELECT h.number, k.number, sum(n) FROM held h JOIN known k USING (k0) "
+            "GROUP BY h.number, k.number ORDER BY h.number, k.number"
+        ).fetchall()
+        totals = {number: Inclusion(*map(int, counts)) for number, *counts in held}
+        return _Met(
+            {(table.name, (c.name,)): number for number, (table, c) in enumerate(columns)},
+            {(table.name, (c.name,)): number for number, (table, c) in enumerate(targets)},
+            totals,
+            {(one, other): replace(totals[one], found=int(n)) for one, other, n in found},
+        )
 
     def fan_out(self, reference: Reference) -> FanOut:
         """How many rows name each row of the target, and what they weigh with it."""
@@ -201,7 +273,7 @@ class Keys:
         theirs = ", ".join(f"{_name(key_of(key))} AS k{i}" for i, key in enumerate(reference.keys))
         targets, parents, median, p99, most, largest = self._row(
             f"WITH v AS (SELECT {own}, count(*) AS n, sum({SIZE}) AS weight "
-            f"FROM ({_values(reference)}) GROUP BY {own}), "
+            f"FROM ({_referring(reference)}) GROUP BY {own}), "
             f"t AS (SELECT {theirs}, {SIZE} FROM {_table(reference.target)}), "
             f"j AS (SELECT n, {SIZE} + coalesce(weight, 0) AS whole "
             f"FROM t LEFT JOIN v USING ({own})) "
@@ -211,22 +283,29 @@ class Keys:
         return FanOut(*(int(x or 0) for x in (targets, parents, median, p99, most, largest)))
 
     def _row(self, query: str) -> tuple[Any, ...]:
-        [row] = self._db.execute(query).fetchall()
+        [row] = self._run(query).fetchall()
         return tuple(row)
 
+    def _run(self, query: str) -> duckdb.DuckDBPyConnection:
+        return self._db.execute(query)
 
-def _values(reference: Reference) -> str:
-    """Every reference that is no null, as k0, k1, ..., with its row's size."""
-    table = _table(reference.table)
-    if reference.each:
-        array = _name(keys_of(reference.columns[0]))
+
+def _referring(reference: Reference) -> str:
+    return _values(reference.table, reference.columns, reference.each)
+
+
+def _values(name: str, columns: Sequence[str], each: bool) -> str:
+    """The columns' values, or elements, that are no null, as k0, k1, ..., with their row's size."""
+    table = _table(name)
+    if each:
+        array = _name(keys_of(columns[0]))
         return (
             f"SELECT k0, {SIZE} FROM (SELECT unnest({array}) AS k0, {SIZE} FROM {table}) "
             "WHERE k0 IS NOT NULL"
         )
-    columns = [_name(key_of(column)) for column in reference.columns]
-    listed = ", ".join(f"{column} AS k{i}" for i, column in enumerate(columns))
-    present = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    names = [_name(key_of(column)) for column in columns]
+    listed = ", ".join(f"{column} AS k{i}" for i, column in enumerate(names))
+    present = " AND ".join(f"{column} IS NOT NULL" for column in names)
     return f"SELECT {listed}, {SIZE} FROM {table} WHERE {present}"
 
 

@@ -8,6 +8,8 @@ from mediatool_assets.domain.inference.references import (
     Reference,
     candidates,
     chosen,
+    unnamed,
+    words_of,
 )
 from mediatool_assets.domain.inference.words import Kinship
 from mediatool_assets.domain.schema import ForeignKey, Schema
@@ -38,8 +40,18 @@ def test_names_and_types_say_what_to_look_for() -> None:
         "campaigns.channel_id -> channels.id",
         "campaigns.trader_user_ids[] -> users.id",
         "campaigns.owner_user_id -> users.id",
-        "campaigns.booked_by_key -> users.id",
     }
+
+
+def test_what_no_name_tells_is_held_against_every_key() -> None:
+    """A column that is called a key, of a type that chance does not match."""
+    columns, keys = words_of(Schema("s", (CAMPAIGNS, CHANNELS, USERS)), {})
+    assert [(table.name, key.name) for table, key in keys] == [
+        ("campaigns", "id"),
+        ("users", "id"),
+    ]
+    references = [unnamed(column, keys[1]) for column in columns]
+    assert [str(r) for r in references if r] == ["campaigns.booked_by_key -> users.id"]
 
 
 def test_a_key_that_is_none_by_law_is_one_by_its_values() -> None:
@@ -73,6 +85,9 @@ def reference(target: str, named: Kinship, *, counted: bool = False) -> Referenc
         (Kinship.NONE, False, Inclusion(100, 100, 3), False),
         (Kinship.NONE, False, Inclusion(100, 80, 50), False),
         (Kinship.FULLY, False, Inclusion(1000, 1, 50), False),
+        (Kinship.NONE, False, Inclusion(1000, 93, 50, 0.1), True),
+        (Kinship.NONE, False, Inclusion(1000, 60, 50, 0.1), False),
+        (Kinship.NONE, False, Inclusion(1000, 0, 50, 0.001), False),
     ],
 )
 def test_what_is_believed(
@@ -94,3 +109,12 @@ def test_one_column_refers_to_one_table() -> None:
     [relation] = chosen(inclusions)
     assert relation.reference.target == "fits_better"
     assert relation.evidence() == "declared nowhere; 100 % of 10 values found"
+
+
+def test_what_is_found_in_a_part_of_the_target_stands_for_the_rest() -> None:
+    """The evidence says how much was read."""
+    found = Inclusion(200_000, 390, 180_000, 0.002)
+    assert found.share == 0.975
+    assert str(found) == (
+        "about 97.5 % of 200,000 values, by the 390 found in the 0.2 % of the target that were read"
+    )

@@ -36,12 +36,12 @@ FEW = FanOut(10, 10, 2, 4, 5, 4000)
 def shaped(
     tables: tuple[Table, ...],
     fan_outs: dict[Reference, FanOut],
-    read: int = 100,
+    **read: int,
 ) -> dict[str, Entity]:
-    """What becomes of these tables, of a hundred rows each."""
+    """What becomes of these tables, of a hundred rows each, of which so many were read."""
     relations = [Relation(reference, Inclusion(100, 100, 10)) for reference in fan_outs]
     figures = Figures(
-        {t.name: TableFigures(100, read, 100 * read, 200) for t in tables}, {}, fan_outs
+        {t.name: TableFigures(100, read.get(t.name, 100), 9900, 200) for t in tables}, {}, fan_outs
     )
     return entities(Schema("s", tables), relations, figures)
 
@@ -69,9 +69,16 @@ def test_what_has_no_bound_stays_on_its_own(fan_out: FanOut) -> None:
     assert shaped((LINES, ORDERS), {OF_ORDER: fan_out})["lines"].home is None
 
 
-def test_what_was_only_sampled_is_not_embedded() -> None:
-    """The most that one document gets was not seen."""
-    assert shaped((LINES, ORDERS), {OF_ORDER: FEW}, read=50)["lines"].home is None
+@pytest.mark.parametrize(
+    ("sampled", "left"), [("channels", 2), ("lines", 1), ("orders", 1), ("tags", 1)]
+)
+def test_what_was_only_sampled_is_not_embedded(sampled: str, left: int) -> None:
+    """On either side: the most that one document gets was not seen."""
+    fan_outs = {OF_ORDER: FEW, TAG_ORDER: FEW, TAG_CHANNEL: FEW}
+    found = shaped((CHANNELS, LINES, ORDERS, TAGS), fan_outs, **{sampled: 50})
+    homes = {e.home.relation.reference for e in found.values() if e.home is not None}
+    assert not any(sampled in (home.table, home.target) for home in homes)
+    assert len(homes) == left
 
 
 def test_what_nobody_declared_is_proposed_only() -> None:

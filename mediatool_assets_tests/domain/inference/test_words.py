@@ -2,7 +2,14 @@
 
 import pytest
 
-from mediatool_assets.domain.inference.words import Kinship, is_key_like, kinship, plural, words
+from mediatool_assets.domain.inference.words import (
+    Kinship,
+    is_key_like,
+    kinship,
+    past_tables,
+    plural,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +58,12 @@ def test_history_names_the_table_whose_past_it_is() -> None:
     assert kinship("id", "teams_history", "teams", "id") is Kinship.FULLY
     assert kinship("parent_id", "teams_history", "teams", "id") is Kinship.FULLY
     assert kinship("id", "teams_history", "reps", "id") is Kinship.NONE
+
+
+def test_a_past_is_that_of_another_table() -> None:
+    """A log beside no table that it could be of is a table like others."""
+    names = ("teams", "teams_history", "team_audit", "change_log", "app_versions")
+    assert past_tables(names) == {"teams_history", "team_audit"}
 
 
 @pytest.mark.parametrize("name", ["id", "owner_ids", "campaign_number", "isoCode"])
