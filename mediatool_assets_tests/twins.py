@@ -5,13 +5,16 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound
+from mediatool_assets.archive.reader import Bytes
+from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound, Refused
+from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.domain.objects import ObjectInfo
 
 
@@ -102,6 +105,19 @@ class DirectoryObjects:
             except FileExistsError as error:
                 raise AlreadyExists(self.uri(key)) from error
 
+    @contextmanager
+    def assemble(self, key: str, executor: Executor) -> Iterator["Joining"]:
+        """Stream an object made of others; read by workers, and written here."""
+        with self.create(key) as file:
+            yield Joining(file, executor)
+
+    def unstage(self, prefix: str) -> None:
+        """Delete what was staged."""
+        if not prefix.startswith(STAGING_PREFIX):
+            raise Refused(f"{self.uri(prefix)} is not below {STAGING_PREFIX}")
+        for info in list(self.list(prefix)):
+            self._path(info.key).unlink()
+
     def _path(self, key: str) -> Path:
         return self.root / "objects" / key
 
@@ -121,6 +137,21 @@ class DirectoryObjects:
         with (self.root / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+class Joining(NamedTuple):
+    """The sink of ``assemble``."""
+
+    file: BinaryIO
+    executor: Executor
+
+    def write(self, data: bytes, /) -> None:
+        """Append."""
+        self.file.write(data)
+
+    def copy(self, source: Bytes, length: int, /) -> None:
+        """Append what a worker reads."""
+        self.file.write(self.executor.submit(source.read, 0, length).result())
 
 
 @dataclass(frozen=True)

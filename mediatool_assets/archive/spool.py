@@ -1,7 +1,7 @@
 """Rows on their way into an archive: compressed blocks in a file, made by one worker.
 
 A tar header holds its file's size, so that a file's content must be known to its end before its
-first byte can be written. What waits on disk for that is compressed.
+first byte can be written. What waits for that, on disk or staged in the bucket, is compressed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,12 +11,16 @@ from typing import NamedTuple
 
 from xxhash import xxh3_128_intdigest
 
-from mediatool_assets.archive.gzip_members import compress
+from mediatool_assets.archive.gzip_members import compress, decompress
+from mediatool_assets.archive.reader import Bytes, LocalFile
+from mediatool_assets.domain.errors import CountMismatch
 from mediatool_assets.domain.fingerprint import Fingerprint
 
 BLOCK_BYTES = 1 << 21
 """Content of a block, at least, before it is closed: large enough that an index of a terabyte stays
 within megabytes, small enough that a reader holds little."""
+
+_RUN_BYTES = 1 << 23  # blocks of a spool are read together up to this
 
 
 class SpooledBlock(NamedTuple):
@@ -29,9 +33,12 @@ class SpooledBlock(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """What a worker hands to the writer: a spool file and what it counted on the way in."""
+    """What a worker hands to the writer: where its blocks are, and what it counted on the way in.
 
-    path: Path
+    ``source`` holds the blocks one after the other, and nothing else.
+    """
+
+    source: Bytes
     blocks: tuple[SpooledBlock, ...]
     fingerprint: Fingerprint
 
@@ -44,6 +51,54 @@ class Spooled:
     def bytes(self) -> int:
         """Uncompressed bytes in the file."""
         return sum(block.bytes for block in self.blocks)
+
+    @property
+    def length(self) -> int:
+        """Compressed bytes in the file."""
+        return sum(block.length for block in self.blocks)
+
+    def runs(self) -> "Iterator[Run]":
+        """The whole file, in parts that are read at once: of 8 MiB at most, or one block."""
+        start, run = 0, list[SpooledBlock]()
+        for block in self.blocks:
+            if run and sum(each.length for each in run) + block.length > _RUN_BYTES:
+                yield Run(self.source, start, tuple(run))
+                start, run = start + sum(each.length for each in run), []
+            run.append(block)
+        if run:
+            yield Run(self.source, start, tuple(run))
+
+
+class Run(NamedTuple):
+    """Neighbouring blocks of a spool; ``start`` is where they begin in it."""
+
+    source: Bytes
+    start: int
+    blocks: tuple[SpooledBlock, ...]
+
+    def read(self) -> bytes:
+        """The compressed blocks."""
+        return self.source.read(self.start, sum(block.length for block in self.blocks))
+
+    def unpack(self, data: bytes, name: str) -> Iterator[tuple[SpooledBlock, bytes, bytes]]:
+        """Each block of what was read, compressed and not; ``name`` is the file's in the archive.
+
+        Raises BadArchive and CountMismatch where it is not what the worker counted.
+        """
+        start = 0
+        for block in self.blocks:
+            packed = data[start : start + block.length]
+            start += block.length
+            content = decompress(packed, self.source.name, block.bytes)
+            if len(content) != block.bytes:
+                raise CountMismatch(name, "bytes of a block", block.bytes, len(content))
+            yield block, packed, content
+
+
+def discard(source: Bytes) -> None:
+    """Make room on the local disk; what is staged in a bucket goes all together, at the end."""
+    if isinstance(source, LocalFile):
+        source.path.unlink()
 
 
 def spool_rows(path: Path, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
@@ -62,7 +117,7 @@ def spool_rows(path: Path, batches: Iterable[Sequence[bytes]], end: bytes) -> Sp
             blocks.append(SpooledBlock(len(packed), len(rows), len(data)))
             count += len(rows)
             digest += sum(map(xxh3_128_intdigest, rows))
-    return Spooled(path, tuple(blocks), Fingerprint(count, digest % (1 << 128)))
+    return Spooled(LocalFile(path), tuple(blocks), Fingerprint(count, digest % (1 << 128)))
 
 
 def _blocks(batches: Iterable[Sequence[bytes]], overhead: int) -> Iterator[list[bytes]]:

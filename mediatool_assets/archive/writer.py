@@ -7,11 +7,10 @@ from typing import Protocol
 
 import msgspec
 
-from mediatool_assets.archive.gzip_members import compress, decompress, footer
+from mediatool_assets.archive.gzip_members import compress, footer
 from mediatool_assets.archive.layout import MANIFEST
-from mediatool_assets.archive.spool import Spooled
+from mediatool_assets.archive.spool import Spooled, discard
 from mediatool_assets.domain import manifest as manifests
-from mediatool_assets.domain.errors import CountMismatch
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.version import Version
@@ -59,31 +58,32 @@ class ArchiveWriter:
         """
         size = sum(spool.bytes for spool in spools)
         self._header(name, size)
-        digest = hashlib.sha256()
-        blocks: list[Block] = []
-        for spool in spools:
-            with spool.path.open("rb") as file:
-                for length, rows, expected in spool.blocks:
-                    packed = file.read(length)
-                    content = decompress(packed, str(spool.path), expected)
-                    if len(content) != expected:
-                        raise CountMismatch(name, "bytes of a block", expected, len(content))
-                    digest.update(content)
-                    blocks.append(self._block(packed, rows, expected))
-            spool.path.unlink()
+        blocks, digest = self._ship(name, spools)
         fingerprint = sum((spool.fingerprint for spool in spools), Fingerprint())
         return self._close(
             Member(
                 name,
                 fingerprint.count,
                 size,
-                digest.hexdigest(),
-                tuple(blocks),
+                digest,
+                blocks,
                 fingerprint=str(fingerprint),
                 table=table,
                 collection=collection,
             )
         )
+
+    def _ship(self, name: str, spools: Sequence[Spooled]) -> tuple[tuple[Block, ...], str]:
+        """Write what was spooled; its blocks, and the SHA-256 of their content."""
+        digest = hashlib.sha256()
+        blocks: list[Block] = []
+        for spool in spools:
+            for run in spool.runs():
+                for block, packed, content in run.unpack(run.read(), name):
+                    digest.update(content)
+                    blocks.append(self._block(packed, block.rows, block.bytes))
+            discard(spool.source)
+        return tuple(blocks), digest.hexdigest()
 
     def finish(self, manifest: Manifest | None = None) -> Manifest:
         """Write the manifest, the end of the tar file and the footer; return the manifest.
@@ -91,7 +91,7 @@ class ArchiveWriter:
         ``manifest`` brings source, exclusions, warnings and facts; format, kind, version and
         members are the writer's own.
         """
-        own = Manifest(manifests.FORMAT, self._kind, str(self._version), tuple(self._members))
+        own = Manifest(manifests.FORMAT, self._kind, str(self._version), self._sealed())
         if manifest is not None:
             own = msgspec.structs.replace(
                 manifest, format=own.format, kind=own.kind, version=own.version, members=own.members
@@ -117,6 +117,10 @@ class ArchiveWriter:
         block = Block(self._offset, len(packed), rows, size)
         self._write(packed)
         return block
+
+    def _sealed(self) -> tuple[Member, ...]:
+        """All members, with their digests."""
+        return tuple(self._members)
 
     def _close(self, member: Member) -> Member:
         self._members.append(member)

@@ -18,6 +18,8 @@ SANITIZED_MONGODB = "mediatool_sanitized_"
 
 METADATA_PREFIX = "postgres-exports/metadata/"
 REPORTS_PREFIX = "comparison-reports/"
+STAGING_PREFIX = "postgres-exports/staging/"
+"""What workers of other machines leave for each other while an archive is made; no reader looks."""
 REGISTRY_KEY = METADATA_PREFIX + "mongodb-versions.json"
 
 

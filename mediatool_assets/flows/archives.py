@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from mediatool_assets.archive.joining import JoiningWriter
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import BadArchive
@@ -12,6 +13,7 @@ from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.manifest import Block, Manifest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ArchiveStore
+from mediatool_assets.flows.spooling import staging
 
 _RANGE_BYTES = 8 << 20
 _SHARE_BYTES = 1 << 24  # of rows: 2 workers end together within a tenth of a second of work
@@ -28,15 +30,25 @@ class Archived:
 
 
 def publish(
-    objects: ArchiveStore, kind: Kind, version: Version, write: Callable[[ArchiveWriter], Manifest]
+    objects: ArchiveStore,
+    kind: Kind,
+    version: Version,
+    write: Callable[[ArchiveWriter], Manifest],
+    executor: Executor | None = None,
 ) -> Archived:
     """Stream an archive into its key; on any error nothing is left there.
 
-    Raises AlreadyExists where the version has that archive already.
+    What workers of ``executor`` have staged they put together themselves. Raises AlreadyExists
+    where the version has that archive already.
     """
     key = archive_key(kind, version)
-    with objects.create(key) as sink:
-        manifest = write(ArchiveWriter(sink, kind, version))
+    bucket = None if executor is None else staging(objects, executor)
+    if executor is None or bucket is None:
+        with objects.create(key) as sink:
+            manifest = write(ArchiveWriter(sink, kind, version))
+    else:
+        with bucket.assemble(key, executor) as joined:
+            manifest = write(JoiningWriter(joined, kind, version, executor))
     return Archived(objects.uri(key), objects.open(key).size, manifest)
 
 

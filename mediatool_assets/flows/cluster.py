@@ -1,15 +1,32 @@
 """A Dask cluster in the place of local worker processes: the same shares, on more machines."""
 
-from collections.abc import Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 from mediatool_assets.domain.errors import BadSettings, CheckFailed, Unreachable
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 _TRIES = 2
 """More tries of a share whose worker was lost, on other workers; a share can be done again."""
 
 _PATIENCE = 10  # seconds for the scheduler to answer
+
+
+class Elsewhere(Executor):
+    """An executor whose workers share no disk with the coordinator, nor with each other."""
+
+    def __init__(self, workers: Executor) -> None:
+        self._workers = workers
+
+    def submit(
+        self, work: Callable[P, Result], /, *arguments: P.args, **named: P.kwargs
+    ) -> Future[Result]:
+        """Hand out one call."""
+        return self._workers.submit(work, *arguments, **named)
 
 
 @contextmanager
@@ -38,9 +55,10 @@ def dask_cluster(scheduler: str) -> Iterator[Executor]:
         ) from error
     with client:
         try:
-            yield client.get_executor(  # type: ignore[no-untyped-call]  # as above
+            workers = client.get_executor(  # type: ignore[no-untyped-call]  # as above
                 pure=False, retries=_TRIES
             )
+            yield Elsewhere(workers)
         except KilledWorker as error:
             raise CheckFailed(
                 f"a share of the work ended every Dask worker that it was given to ({error}); "

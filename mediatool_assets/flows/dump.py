@@ -5,11 +5,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bson import json_util
 
-from mediatool_assets.archive.spool import Spooled, spool_rows
+from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.dump_layout import bson_member, metadata_member
@@ -23,9 +22,8 @@ from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, silent
 from mediatool_assets.flows.ranges import Range, ranges
+from mediatool_assets.flows.spooling import Spooling, spooling
 from mediatool_assets.flows.tasks import in_order
-
-_AHEAD = 16  # ranges that workers may be before the writer: 256 MiB of BSON, compressed, on disk
 
 
 def dump(  # noqa: PLR0913  # the signature that every caller agreed on
@@ -60,9 +58,9 @@ def dump(  # noqa: PLR0913  # the signature that every caller agreed on
         raise CheckFailed(
             f"{expected.database}: {odd}: appeared or vanished after the load; load it again"
         )
-    with TemporaryDirectory(prefix="dump-", dir=scratch) as folder:
-        work = _Dump(documents, executor, expected, found, Path(folder), progress)
-        return archives.publish(objects, "dump", version, work.write)
+    with spooling(objects, executor, scratch, "dump") as spools:
+        work = _Dump(documents, executor, expected, found, spools, progress)
+        return archives.publish(objects, "dump", version, work.write, executor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +71,14 @@ class _Dump:
     executor: Executor
     expected: Loaded
     found: list[CollectionInfo]
-    scratch: Path
+    spools: Spooling
     progress: Progress
 
     def write(self, writer: ArchiveWriter) -> Manifest:
         """Write every collection, in order of name, as its last range arrives."""
         done, total = 0, sum(self.expected.documents.values())
         shares = list(self._shares())
-        with in_order(self.executor, _spool, shares, ahead=_AHEAD) as spools:
+        with in_order(self.executor, _spool, shares, ahead=self.spools.ahead) as spools:
             pairs = zip(shares, spools, strict=True)
             by_name = {info.name: info for info in self.found}
             for name, group in groupby(pairs, key=lambda pair: pair[0].range.collection):
@@ -96,7 +94,7 @@ class _Dump:
         for info in self.found:
             rows, size = self.expected.documents[info.name], self.expected.bytes[info.name]
             for part in ranges(self.documents, database, info.name, rows, size):
-                yield _Share(part, self.scratch / f"{count:06}.bson.gz")
+                yield _Share(part, self.spools, f"{count:06}")
                 count += 1
 
     def _collection(
@@ -116,15 +114,16 @@ class _Dump:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """A range, and the file that a worker spools it into."""
+    """A range, and where a worker spools it."""
 
     range: Range
-    path: Path
+    spools: Spooling
+    name: str
 
 
 def _spool(share: _Share) -> Spooled:
     """In a worker: spool the documents of a range as mongod gives them."""
-    return spool_rows(share.path, share.range.read(), end=b"")
+    return share.spools.rows(share.name, share.range.read(), end=b"")
 
 
 def metadata_json(info: CollectionInfo) -> bytes:

@@ -1,13 +1,12 @@
 """Export: every table of the source, at one instant, into the version's raw archive."""
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from mediatool_assets.archive.spool import Spooled, spool_rows
+from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.chunk import Chunk
@@ -18,11 +17,8 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.archives import Archived, publish
 from mediatool_assets.flows.ports import ObjectStore, Progress, RowReader, Snapshot, Source, silent
+from mediatool_assets.flows.spooling import Spooling, spooling
 from mediatool_assets.flows.tasks import in_order
-
-AHEAD = 16
-"""Chunks that workers may be ahead of the one that is written next: enough to keep any number of
-workers of one machine busy, few enough that what waits on the local disk is one table and these."""
 
 BY_SETTING = "MEDIATOOL_EXCLUDE_TABLES names it"
 
@@ -49,10 +45,11 @@ def export(  # noqa: PLR0913 # stores, pool and version are all its own; the res
         raise AlreadyExists(objects.uri(key))
     with (
         source.snapshot() as snapshot,
-        tempfile.TemporaryDirectory(prefix="export-", dir=scratch) as folder,
+        spooling(objects, executor, scratch, "export") as spools,
     ):
-        run = _Export(snapshot, executor, Path(folder), _reasons(exclude), progress)
-        return publish(objects, "raw", version, partial(run.write, previous=previous or {}))
+        run = _Export(snapshot, executor, spools, _reasons(exclude), progress)
+        write = partial(run.write, previous=previous or {})
+        return publish(objects, "raw", version, write, executor)
 
 
 def _reasons(exclude: Mapping[str, str] | frozenset[str]) -> dict[str, str]:
@@ -67,12 +64,14 @@ class _Share(NamedTuple):
     reader: RowReader
     table: Table
     chunk: Chunk
-    path: Path
+    spools: Spooling
+    name: str
 
 
 def spool_chunk(share: _Share) -> Spooled:
-    """Read one chunk into a spool file, in a worker; raises CountMismatch, BadSource."""
-    spooled = spool_rows(share.path, share.reader.read(share.table, share.chunk), b"\n")
+    """Read one chunk into a spool, in a worker; raises CountMismatch, BadSource."""
+    rows = share.reader.read(share.table, share.chunk)
+    spooled = share.spools.rows(share.name, rows, b"\n")
     if spooled.rows != share.chunk.rows:
         thing = f"{share.table.name}, chunk {share.chunk.index}"
         raise CountMismatch(thing, "rows", share.chunk.rows, spooled.rows)
@@ -86,11 +85,11 @@ class _Export:
         self,
         snapshot: Snapshot,
         executor: Executor,
-        folder: Path,
+        spools: Spooling,
         reasons: dict[str, str],
         progress: Progress,
     ) -> None:
-        self._snapshot, self._executor, self._folder = snapshot, executor, folder
+        self._snapshot, self._executor, self._spools = snapshot, executor, spools
         self._reasons, self._progress = reasons, progress
         self._chunks: dict[str, list[Chunk]] = {}
         self._tables = [t for t in snapshot.schema.tables if t.name not in reasons]
@@ -103,7 +102,8 @@ class _Export:
     def write(self, writer: ArchiveWriter, *, previous: Mapping[str, int]) -> Manifest:
         """Every table, the schema twice, and the manifest."""
         schema = self._snapshot.schema
-        with in_order(self._executor, spool_chunk, self._shares(), ahead=AHEAD) as spools:
+        shares, ahead = self._shares(), self._spools.ahead
+        with in_order(self._executor, spool_chunk, shares, ahead=ahead) as spools:
             rows = {table.name: self._write_table(writer, table, spools) for table in self._tables}
         writer.add_file("schema.sql", self._snapshot.ddl())
         writer.add_file("schema.json", schemas.encode(schema))
@@ -134,8 +134,7 @@ class _Export:
         reader = self._snapshot.reader
         for number, table in enumerate(self._tables):
             for chunk in self._chunks_of(table):
-                path = self._folder / f"{number}-{chunk.index}"
-                yield _Share(reader, table, chunk, path)
+                yield _Share(reader, table, chunk, self._spools, f"{number}-{chunk.index}")
 
     def _chunks_of(self, table: Table) -> list[Chunk]:
         """The table's chunks, counted once: a table's scan waits until workers come near it."""

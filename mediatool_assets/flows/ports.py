@@ -5,9 +5,11 @@ it holds settings, and connects when it is first used in its process.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from mediatool_assets.archive.joining import JoiningSink
 from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.chunk import Chunk
@@ -74,6 +76,17 @@ class ArchiveStore(Protocol):
         Parts are checked by the server against their SHA-256. Raises AlreadyExists when the key is
         taken by then; on any error the upload is aborted and no object is left.
         """
+
+
+@runtime_checkable
+class Staging(ArchiveStore, Protocol):
+    """A bucket through which workers on other machines hand each other what they make."""
+
+    def assemble(self, key: str, executor: Executor) -> AbstractContextManager[JoiningSink]:
+        """As ``create``, of objects of this bucket: workers of ``executor`` read and send them."""
+
+    def unstage(self, prefix: str) -> None:
+        """Delete every object under a prefix of STAGING_PREFIX; raises Refused for any other."""
 
 
 class ObjectStore(ArchiveStore, Protocol):

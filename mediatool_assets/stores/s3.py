@@ -2,12 +2,13 @@
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -19,16 +20,20 @@ from botocore.exceptions import (
 )
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive
+from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
+from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.s3_cold import ColdObject, Retrieval
 from mediatool_assets.stores.s3_errors import code_of, is_cold, is_missing, is_taken, translated
+from mediatool_assets.stores.s3_joining import Joining, joining
 from mediatool_assets.stores.s3_upload import Target, Upload, sha256, uploading
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import TagTypeDef
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, TagTypeDef
+
+Sent = TypeVar("Sent")
 
 _WRITER = "mediatool-writer"
 """Object metadata that tells whose write it was, for answers that were lost on the way."""
@@ -148,25 +153,60 @@ class S3Objects:
         with self.translated(key):
             self.client.put_object_tagging(Bucket=self.bucket, Key=key, Tagging={"TagSet": found})
 
-    @contextmanager
-    def create(self, key: str) -> Iterator[Upload]:
+    def create(self, key: str) -> AbstractContextManager[Upload]:
         """Stream a large object; it appears, whole, when the context is left without an error.
 
         Raises AlreadyExists at once where the key is taken, and at the end where it was taken
         meanwhile; then, and on any error, the upload is aborted and no object is left.
         """
+        return self._create(key, uploading)
+
+    def assemble(self, key: str, executor: Executor) -> AbstractContextManager[Joining]:
+        """As ``create``, of objects that are there: workers of ``executor`` read and send them."""
+        return self._create(key, lambda target: joining(self, target, executor))
+
+    @contextmanager
+    def _create(
+        self, key: str, upload: Callable[[Target], AbstractContextManager[Sent]]
+    ) -> Iterator[Sent]:
         if self.head(key) is not None:
             raise AlreadyExists(self.uri(key))
         writer = _new_writer()
         target = Target(self.client, self.bucket, key, self._options(writer))
         with self.translated(key):
             try:
-                with uploading(target) as upload:
-                    yield upload
+                with upload(target) as sink:
+                    yield sink
             except ClientError as error:
                 refused = is_taken(error) or code_of(error) == "NoSuchUpload"
                 if not (refused and self._wrote(key, writer)):
                     raise
+
+    def unstage(self, prefix: str) -> None:
+        """Delete what was staged under a prefix of STAGING_PREFIX, and nothing else ever."""
+        if not prefix.startswith(STAGING_PREFIX):
+            raise Refused(f"{self.uri(prefix)} is not below {STAGING_PREFIX}; nothing was deleted")
+        pages = self.client.get_paginator("list_objects_v2")
+        with self.translated(prefix):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
+                keys: list[ObjectIdentifierTypeDef] = [
+                    {"Key": item["Key"]} for item in page.get("Contents", ())
+                ]
+                if not keys:
+                    continue
+                answer = self.client.delete_objects(
+                    Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True}
+                )
+                for error in answer.get("Errors", ()):
+                    raise ClientError(
+                        {
+                            "Error": {
+                                "Code": error.get("Code", ""),
+                                "Message": error.get("Message", ""),
+                            }
+                        },
+                        "DeleteObjects",
+                    )
 
     def _wrote(self, key: str, writer: str) -> str | None:
         """The entity tag, if the object is this writer's: its write took, the answer was lost."""

@@ -24,6 +24,7 @@ _RIGHTS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
     # without s3:ListBucket, AWS answers 403 for a key that is not there
     "DeleteObject": "s3:DeleteObjectVersion (and MFA, where the bucket's policy asks for it)",
+    "DeleteObjects": "s3:DeleteObject below postgres-exports/staging/",
     "GetObject": "s3:GetObject and s3:ListBucket",
     "GetObjectTagging": "s3:GetObjectTagging",
     "HeadObject": "s3:GetObject and s3:ListBucket",

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -42,6 +42,56 @@ class Target(NamedTuple):
     """Encryption and object metadata."""
 
 
+class Parts:
+    """The parts of one upload, whoever sends them. Raises botocore's own errors."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._where: dict[str, Any] = {"Bucket": target.bucket, "Key": target.key}
+        self.sent: list[Future[CompletedPartTypeDef]] = []
+        self._id: str | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is an upload; else nothing was sent."""
+        return self._id is not None
+
+    def begin(self) -> str:
+        """The upload's id, of a new one if there is none."""
+        if self._id is None:
+            self._id = self._target.client.create_multipart_upload(
+                **self._where, ChecksumAlgorithm="SHA256", **self._target.options
+            )["UploadId"]
+        return self._id
+
+    def complete(self) -> None:
+        """Make the object appear; raises ClientError where its key is taken."""
+        parts = [part.result() for part in self.sent]
+        self._target.client.complete_multipart_upload(
+            **self._where,
+            UploadId=self.begin(),
+            IfNoneMatch="*",
+            MultipartUpload={"Parts": parts},
+        )
+
+    def abort(self) -> None:
+        """Let go of the parts: wait for those that travel, then have the server drop them all."""
+        for part in self.sent:
+            part.cancel()
+        wait(self.sent)
+        if self._id is not None:
+            self._target.client.abort_multipart_upload(**self._where, UploadId=self._id)
+
+
+def send_part(
+    client: "S3Client", where: dict[str, Any], number: int, part: bytes
+) -> "CompletedPartTypeDef":
+    """Send one part, checked by the server; ``where`` names bucket, key and upload."""
+    checksum = sha256(part)
+    answer = client.upload_part(**where, PartNumber=number, Body=part, ChecksumSHA256=checksum)
+    return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+
 class Upload:
     """A Sink that sends what it is given in parts; small objects go in one request.
 
@@ -52,52 +102,39 @@ class Upload:
         self._target, self._pool = target, pool
         self._where: dict[str, Any] = {"Bucket": target.bucket, "Key": target.key}
         self._buffer = bytearray()
-        self._parts: list[Future[CompletedPartTypeDef]] = []
+        self._parts = Parts(target)
         self._travelling: set[Future[CompletedPartTypeDef]] = set()
-        self._id: str | None = None
 
     def write(self, data: bytes, /) -> None:
         """Take all of ``data``; waits while enough parts are travelling."""
         self._buffer += data
-        while len(self._buffer) >= (size := part_size(len(self._parts) + 1)):
+        while len(self._buffer) >= (size := part_size(len(self._parts.sent) + 1)):
             part = bytes(memoryview(self._buffer)[:size])
             del self._buffer[:size]
             self._send(part)
 
     def complete(self) -> None:
         """Make the object appear; raises ClientError where its key is taken."""
-        client, options = self._target.client, self._target.options
-        if self._id is None:
-            data = bytes(self._buffer)
+        if not self._parts.begun:
+            client, options, data = self._target.client, self._target.options, bytes(self._buffer)
             client.put_object(
                 **self._where, Body=data, ChecksumSHA256=sha256(data), IfNoneMatch="*", **options
             )
             return
         if self._buffer:
             self._send(bytes(self._buffer))
-        client.complete_multipart_upload(
-            **self._where,
-            UploadId=self._id,
-            IfNoneMatch="*",
-            MultipartUpload={"Parts": [part.result() for part in self._parts]},
-        )
+        self._parts.complete()
 
     def abort(self) -> None:
-        """Let go of the parts: wait for those that travel, then have the server drop them all."""
-        for part in self._parts:
-            part.cancel()
-        wait(self._parts)
-        if self._id is not None:
-            self._target.client.abort_multipart_upload(**self._where, UploadId=self._id)
+        """Let go of all that was sent."""
+        self._parts.abort()
 
     def _send(self, part: bytes) -> None:
-        if self._id is None:
-            self._id = self._target.client.create_multipart_upload(
-                **self._where, ChecksumAlgorithm="SHA256", **self._target.options
-            )["UploadId"]
+        where = {**self._where, "UploadId": self._parts.begin()}
         self._make_room()
-        sent = self._pool.submit(self._send_part, self._id, len(self._parts) + 1, part)
-        self._parts.append(sent)
+        number = len(self._parts.sent) + 1
+        sent = self._pool.submit(send_part, self._target.client, where, number, part)
+        self._parts.sent.append(sent)
         self._travelling.add(sent)
 
     def _make_room(self) -> None:
@@ -109,16 +146,15 @@ class Upload:
         for part in arrived:
             part.result()
 
-    def _send_part(self, upload: str, number: int, part: bytes) -> "CompletedPartTypeDef":
-        checksum = sha256(part)
-        answer = self._target.client.upload_part(
-            **self._where,
-            UploadId=upload,
-            PartNumber=number,
-            Body=part,
-            ChecksumSHA256=checksum,
-        )
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+class Finishing(Protocol):
+    """An upload that is completed or aborted."""
+
+    def complete(self) -> None:
+        """Make the object appear."""
+
+    def abort(self) -> None:
+        """Leave nothing of it."""
 
 
 @contextmanager
@@ -126,15 +162,22 @@ def uploading(target: Target) -> Iterator[Upload]:
     """An upload that completes when the context is left well, and is aborted on any error."""
     with ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="s3-part") as pool:
         upload = Upload(target, pool)
-        try:
+        with finishing(upload, target.key):
             yield upload
-            upload.complete()
-        except BaseException as error:  # also an interrupt must leave no parts behind
-            try:
-                upload.abort()
-            except (ClientError, BotoCoreError) as second:
-                error.add_note(
-                    f"the unfinished upload of {target.key} could not be aborted ({second}); "
-                    "the bucket's lifecycle rule drops it after 7 days"
-                )
-            raise
+
+
+@contextmanager
+def finishing(upload: Finishing, key: str) -> Iterator[None]:
+    """Where an upload is filled; it ends with the context, completed or, on any error, aborted."""
+    try:
+        yield
+        upload.complete()
+    except BaseException as error:  # also an interrupt must leave no parts behind
+        try:
+            upload.abort()
+        except (ClientError, BotoCoreError) as second:
+            error.add_note(
+                f"the unfinished upload of {key} could not be aborted ({second}); "
+                "the bucket's lifecycle rule drops it after 7 days"
+            )
+        raise

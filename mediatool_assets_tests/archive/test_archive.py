@@ -231,9 +231,9 @@ def test_several_spools_are_one_member(tmp_path: Path) -> None:
 def test_a_damaged_spool(tmp_path: Path) -> None:
     """A spool that changed on the disk stops the archive."""
     spool = spool_rows(tmp_path / "spool", [[b"row"] * 9], b"\n")
-    data = bytearray(spool.path.read_bytes())
+    data = bytearray((tmp_path / "spool").read_bytes())
     data[-5] ^= 1
-    spool.path.write_bytes(data)
+    (tmp_path / "spool").write_bytes(data)
     with pytest.raises(BadArchive, match="spool"):
         ArchiveWriter(io.BytesIO(), "raw", VERSION).add_rows("t.ndjson", [spool], table="t")
 
@@ -242,7 +242,7 @@ def test_a_spool_of_another_length(tmp_path: Path) -> None:
     """A block that does not hold what its worker counted stops the archive."""
     spool = spool_rows(tmp_path / "spool", [[b"row"] * 9], b"\n")
     (block,) = spool.blocks
-    lying = type(spool)(spool.path, (block._replace(bytes=block.bytes + 1),), spool.fingerprint)
+    lying = type(spool)(spool.source, (block._replace(bytes=block.bytes + 1),), spool.fingerprint)
     with pytest.raises(CountMismatch, match=r"t\.ndjson"):
         ArchiveWriter(io.BytesIO(), "raw", VERSION).add_rows("t.ndjson", [lying], table="t")
 

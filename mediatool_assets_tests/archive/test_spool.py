@@ -8,19 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatool_assets.archive import spool as spools
-from mediatool_assets.archive.gzip_members import decompress
+from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.archive.spool import BLOCK_BYTES, Spooled, spool_rows
 from mediatool_assets.domain.fingerprint import Fingerprint
 
 
 def contents(spool: Spooled) -> list[bytes]:
     """The content of every block of a spool."""
-    found = []
-    with spool.path.open("rb") as file:
-        for block in spool.blocks:
-            found.append(decompress(file.read(block.length), str(spool.path), block.bytes))
-        assert file.read() == b""
-    return found
+    assert spool.length == spool.source.size
+    return [
+        content for run in spool.runs() for _, _, content in run.unpack(run.read(), "the spool")
+    ]
+
+
+def whole(source: Bytes) -> bytes:
+    """All that is there."""
+    return source.read(0, source.size)
 
 
 @given(st.lists(st.lists(st.binary(max_size=20), max_size=5), max_size=8))
@@ -42,10 +45,11 @@ def test_blocks_are_cut_by_rows(sizes: list[int], batch: int) -> None:
     rows = [bytes([65 + i % 26]) * size for i, size in enumerate(sizes)]
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(spools, "BLOCK_BYTES", 100)
+        patch.setattr(spools, "_RUN_BYTES", 150)
         one = spool_rows(Path(folder, "one"), [rows], b"\n")
         batches = [rows[i : i + batch] for i in range(0, len(rows), batch)]
         other = spool_rows(Path(folder, "other"), batches, b"\n")
-        assert one.path.read_bytes() == other.path.read_bytes()
+        assert whole(one.source) == whole(other.source)
         assert all(content.endswith(b"\n") for content in contents(one))
     assert one.blocks == other.blocks
     assert all(100 <= block.bytes < 100 + 61 for block in one.blocks[:-1])

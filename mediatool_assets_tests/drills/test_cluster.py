@@ -1,7 +1,6 @@
 """The same work on a Dask cluster: a worker lost on the way costs its shares, and no byte."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -9,23 +8,25 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from distributed import Client
 
 from mediatool_assets.domain.errors import CheckFailed, Unreachable
-from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.archives import Archived, stream
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.pool import worker_pool
-from mediatool_assets.flows.ports import Progress, silent
+from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.seed import seed
+from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
@@ -40,19 +41,28 @@ class Cluster(NamedTuple):
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A scheduler and three workers with a thread each, every one a process of its own."""
+def cluster(stack: Stack, tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler and three workers with a thread each, every one a process of its own.
+
+    Each has a temporary folder of its own, as on a machine of its own, and the stack's credentials.
+    """
     known = tmp_path / "scheduler.json"
-    quiet = {**os.environ, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical"}
+    quiet = {
+        **os.environ,
+        **stack.environment,
+        "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical",
+    }
     command = [sys.executable, "-m", "dask"]
     scheduler = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     worker = ["worker", "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"]
     worker += ["--local-directory", str(tmp_path / "dask"), "--host", "127.0.0.1"]
     started = [
         subprocess.Popen(
-            [*command, *arguments, "--scheduler-file", known], env=quiet, start_new_session=True
+            [*command, *arguments, "--scheduler-file", known],
+            env={**quiet, "TMPDIR": str(_folder(tmp_path / f"machine-{number}"))},
+            start_new_session=True,
         )
-        for arguments in (scheduler, *([worker] * WORKERS))
+        for number, arguments in enumerate((scheduler, *([worker] * WORKERS)))
     ]
     try:
         with Client(  # type: ignore[no-untyped-call]  # distributed has types in part
@@ -68,30 +78,60 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
             process.wait()
 
 
+class Traffic:
+    """Bytes of objects that this process sends to S3 and fetches from there."""
+
+    def __init__(self, objects: S3Objects) -> None:
+        self.sent = self.fetched = 0
+        events = objects.client.meta.events
+        events.register("before-parameter-build.s3", self._send)
+        events.register("after-call.s3.GetObject", self._fetch)
+
+    def _send(self, params: dict[str, Any], **_: object) -> None:
+        self.sent += len(params.get("Body", b""))
+
+    def _fetch(self, parsed: dict[str, Any], **_: object) -> None:
+        self.fetched += parsed["ContentLength"]
+
+
 def test_a_lost_worker_costs_its_shares_and_no_byte(
-    cluster: Cluster, pool: Executor, postgres_database: Url, tmp_path: Path
+    cluster: Cluster, pool: Executor, postgres_database: Url, objects: S3Objects, tmp_path: Path
 ) -> None:
-    """Export and transform end as those of local processes do, byte by byte."""
+    """Export and transform end as those of local processes do, byte by byte.
+
+    The workers share nothing but the bucket; no byte of a row goes through the coordinator, and
+    nothing is left of what they staged.
+    """
     seed(postgres_database, scale=0.01, full=False, day=0, schema="media_tool")
-    left = list(cluster.workers)
+    scratch, here = _folder(tmp_path / "coordinator"), DirectoryObjects(tmp_path / "here")
+    left, traffic = list(cluster.workers), Traffic(objects)
 
     def lose_one(step: str, done: int, total: int) -> None:
         if done and len(left) == WORKERS:
             os.kill(left.pop(), signal.SIGKILL)
 
-    here, there = DirectoryObjects(tmp_path / "here"), DirectoryObjects(tmp_path / "there")
-    local = _export(postgres_database, here, pool, tmp_path)
+    local = _export(postgres_database, here, pool, _folder(tmp_path / "local"))
     with worker_pool(1, cluster.address) as workers:
-        made = _export(postgres_database, there, workers, tmp_path, lose_one)
-        assert made.manifest.members == local.manifest.members
-        shutil.copytree(tmp_path / "here", tmp_path / "there", dirs_exist_ok=True)
+        made = _export(postgres_database, objects, workers, scratch, lose_one)
+        assert (traffic.sent, list(scratch.iterdir())) == (0, [])
         model = load_model(SHIPPED_MODEL)
-        transform(there, workers, VERSION, model, _folder(tmp_path / "cluster"))
-    transform(here, pool, VERSION, model, _folder(tmp_path / "local"))
-    key = archive_key("transformed", VERSION)
+        transform(objects, workers, VERSION, model, scratch)
     assert len(left) == WORKERS - 1
-    here_bytes, there_bytes = (b"".join(stream(objects.open(key))) for objects in (here, there))
-    assert there_bytes == here_bytes
+    assert made.manifest.members == local.manifest.members
+    end = made.manifest.members[-1].blocks[-1].offset  # behind it are names of two snapshots
+    raw = _whole(objects, "raw")
+    assert raw[:end] == _whole(here, "raw")[:end]
+    again = DirectoryObjects(tmp_path / "again")
+    again.put(archive_key("raw", VERSION), raw)
+    transform(again, pool, VERSION, model, tmp_path / "local")
+    assert _whole(objects, "transformed") == _whole(again, "transformed")
+    assert [info.key for info in objects.list("")] == [
+        archive_key(kind, VERSION) for kind in ("raw", "transformed")
+    ]
+
+
+def _whole(objects: ObjectStore, kind: Kind) -> bytes:
+    return b"".join(stream(objects.open(archive_key(kind, VERSION))))
 
 
 def _folder(path: Path) -> Path:
@@ -101,7 +141,7 @@ def _folder(path: Path) -> Path:
 
 def _export(
     url: Url,
-    objects: DirectoryObjects,
+    objects: ObjectStore,
     executor: Executor,
     scratch: Path,
     progress: Progress = silent,

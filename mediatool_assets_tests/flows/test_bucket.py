@@ -74,7 +74,10 @@ STATEMENT = {
     "Effect": "Deny",
     "Principal": "*",
     "Action": "s3:*",
-    "NotResource": "arn:aws:s3:::b/postgres-exports/rds-exports/*",
+    "NotResource": [
+        "arn:aws:s3:::b/postgres-exports/rds-exports/*",
+        "arn:aws:s3:::b/postgres-exports/staging/*",
+    ],
     "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}},
 }
 
@@ -240,7 +243,7 @@ def test_plan() -> None:
 def test_plan_warns() -> None:
     """What AWS takes and does not do as it seems is in the plan."""
     made = plan(replace(PLAIN, lock_days=60), read_prices(SHIPPED_PRICES))
-    assert len(made.warnings) == 3
+    assert len(made.warnings) == 4
     assert all("Object Lock" in warning for warning in made.warnings)
 
 

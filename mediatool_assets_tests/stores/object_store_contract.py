@@ -4,13 +4,20 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
 
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive, MediatoolError, NotFound
-from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    BadArchive,
+    MediatoolError,
+    NotFound,
+    Refused,
+)
+from mediatool_assets.domain.keys import STAGING_PREFIX
+from mediatool_assets.flows.ports import ObjectStore, Staging
 
 PART = 8 << 20
 SIZES = [0, 1, PART - 1, PART, PART + 1, 3 * PART + 5]
@@ -161,6 +168,33 @@ class ObjectStoreContract:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             assert pool.submit(store.get, "k").result() == store.get("k")
             assert pool.submit(store.open("k").read, 3, 4).result() == b"3456"
+
+    def test_workers_put_an_object_together(self, store: Staging, pool: Executor) -> None:
+        """What was written and what was copied stand in order, whatever their sizes."""
+        sizes = (3, PART - 2, 0, 2 * PART + 7)
+        for size in sizes:
+            with store.create(f"of-{size}") as sink:
+                sink.write(content(size))
+        with store.assemble("k", pool) as joined:
+            joined.write(b"begin")
+            for size in sizes:
+                joined.copy(store.open(f"of-{size}"), size)
+            joined.write(b"end")
+        made = store.open("k")
+        assert made.read(0, made.size) == b"begin" + b"".join(map(content, sizes)) + b"end"
+        with pytest.raises(AlreadyExists), store.assemble("k", pool):
+            pass
+
+    def test_what_was_staged_is_removed(self, store: ObjectStore) -> None:
+        """Everything below a prefix of the staging area goes; nowhere else does anything."""
+        for key in ("a/1", "a/2", "b/1"):
+            store.put(f"{STAGING_PREFIX}{key}", b"1")
+        assert isinstance(store, Staging)
+        store.unstage(f"{STAGING_PREFIX}a/")
+        store.unstage(f"{STAGING_PREFIX}a/")
+        assert [info.key for info in store.list("")] == [f"{STAGING_PREFIX}b/1"]
+        with pytest.raises(Refused, match=STAGING_PREFIX):
+            store.unstage("postgres-exports/raw/")
 
     def test_one_of_many_puts_wins(self, store: ObjectStore) -> None:
         """Of writers of one free key exactly one succeeds, and its content is there."""

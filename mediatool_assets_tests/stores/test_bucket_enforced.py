@@ -20,6 +20,7 @@ from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.policies import TLS_ONLY, bucket_statements, documents
 from mediatool_assets.domain.errors import AlreadyExists, Unreachable
+from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.flows.bucket import apply, check
 from mediatool_assets.stores.local import processes, s3_server
 from mediatool_assets.stores.local.credentials import Credentials
@@ -212,6 +213,11 @@ def test_the_pipeline_role_is_enough(server: Enforcing, as_role: Callable[..., N
     assert objects.head(key + ".other") is None
     with pytest.raises(AlreadyExists):
         objects.put(key, b"")
+    objects.put(STAGING_PREFIX + "x/1", b"1")
+    objects.unstage(STAGING_PREFIX + "x/")
+    assert objects.head(STAGING_PREFIX + "x/1") is None
+    with pytest.raises(ClientError, match="AccessDenied"):
+        objects.client.delete_object(Bucket=BUCKET, Key=key)
     objects.tag(key, {"purpose": "testing"})
     assert objects.open(key).read(FIRST_PART, 10) == bytes(10)
     registry = "postgres-exports/metadata/mongodb-versions.json"

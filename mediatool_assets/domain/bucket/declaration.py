@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
 from mediatool_assets.domain.bucket.rules import State
-from mediatool_assets.domain.keys import METADATA_PREFIX
+from mediatool_assets.domain.keys import METADATA_PREFIX, STAGING_PREFIX
 from mediatool_assets.domain.restored import RESTORES_PREFIX
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.verdict import VERDICTS_PREFIX
@@ -58,6 +58,7 @@ LIFECYCLE = (
         expire_days=30,
         noncurrent_days=7,
     ),
+    Rule(id="staging", prefix=STAGING_PREFIX, expire_days=7, noncurrent_days=1),
     Rule(id="dagster-logs", prefix="dagster-logs/", expire_days=90, noncurrent_days=7),
     Rule(id="testing", tag=TESTING, expire_days=7, noncurrent_days=1),
     Rule(id="clean-up", markers=True, abort_days=7),

@@ -9,6 +9,7 @@ from mediatool_assets.domain.bucket.declaration import LIFECYCLE, UNDO_DAYS, Dec
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
 from mediatool_assets.domain.bucket.rules import problems
 from mediatool_assets.domain.costs.prices import Prices
+from mediatool_assets.domain.keys import STAGING_PREFIX
 
 SPEC = (
     Rule(
@@ -82,7 +83,8 @@ def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
             reason=(
                 "Lifecycle configuration on MFA-enabled buckets is not supported, and only the "
                 "root account can set MFA delete; below postgres-exports/rds-exports/ deleting "
-                "needs no MFA, since AWS's export service deletes there itself"
+                "needs no MFA, since AWS's export service deletes there itself, nor below "
+                f"{STAGING_PREFIX}, where a run deletes what it staged"
             ),
         ),
         Departure(
@@ -105,6 +107,7 @@ CHOICES = {
     "records": "small; two years of them show how the bucket and its cost have changed",
     "sanitized": "made again from the raw export at any time",
     "rds-exports": "read once, to make a raw export",
+    "staging": "removed by the run that staged it; what a killed one left goes after a week",
     "dagster-logs": "nobody reads the log of a run after a quarter of a year",
     "testing": "the spec's cost strategy 3: every object that is tagged purpose=testing",
     "clean-up": "what no rule of a prefix cleans up",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExport
 from mediatool_assets.domain.bucket.lifecycle import Document
-from mediatool_assets.domain.keys import REGISTRY_KEY
+from mediatool_assets.domain.keys import REGISTRY_KEY, STAGING_PREFIX
 
 VERSION = "2012-10-17"  # of the policy language
 TLS_ONLY = "MediatoolTlsOnly"
@@ -39,7 +39,8 @@ def bucket_statements(declared: Declaration) -> tuple[dict[str, Any], ...]:
     """What the bucket denies to everybody, its owner included.
 
     Deleting needs MFA everywhere but below the RDS exports, where AWS's own export service deletes
-    its trial object. Lifecycle rules are S3's own doing, and no policy holds them back.
+    its trial object, and in the staging area, where a run deletes what its workers left. Lifecycle
+    rules are S3's own doing, and no policy holds them back.
     """
     arn = declared.arn
     return (
@@ -61,7 +62,7 @@ def bucket_statements(declared: Declaration) -> tuple[dict[str, Any], ...]:
                 "s3:DeleteObject",
                 "s3:DeleteObjectVersion",
             ],
-            "NotResource": f"{arn}/{RDS_EXPORTS}/*",
+            "NotResource": [f"{arn}/{RDS_EXPORTS}/*", f"{arn}/{STAGING_PREFIX}*"],
             "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}},
         },
     )
@@ -82,7 +83,9 @@ def statements(policy: Document | None) -> list[dict[str, Any]]:
 
 
 def pipeline_role(declared: Declaration) -> dict[str, Any]:
-    """What makes versions: lists, reads and writes; it deletes nothing and changes no setting.
+    """What makes versions: lists, reads and writes; it changes no setting.
+
+    It deletes what its workers staged, and nothing else.
 
     It looks at the bucket's settings and trails too, and lists what is billed, every day. Where
     the settings name them it exports snapshots of the RDS instance and publishes to the topic.
@@ -106,6 +109,7 @@ def pipeline_role(declared: Declaration) -> dict[str, Any]:
             ],
             objects,
         ),
+        _allow("RemoveWhatWasStaged", "s3:DeleteObject", f"{declared.arn}/{STAGING_PREFIX}*"),
         _allow("TagTestVersions", "s3:PutObjectTagging", objects),
         _allow("AskForCopiesOutOfColdStorage", "s3:RestoreObject", objects),
         *_snapshots(declared.rds),

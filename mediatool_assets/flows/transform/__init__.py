@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.archive.spool import discard
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.collection import CollectionInfo
@@ -27,6 +28,7 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.ports import ArchiveStore, Progress, silent
+from mediatool_assets.flows.spooling import Spooling, spooling
 from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import cuts
@@ -74,8 +76,9 @@ def transform(  # noqa: PLR0913  # the signature that every caller agreed on
         return present
     resolution = resolve(model, _schema(archive), {e.table for e in raw.exclusions})
     joins = join(archive, resolution.collections, executor, scratch, memory)
-    work = _Transform(archive, resolution, joins, executor, version, scratch, source, progress)
-    return archives.publish(objects, "transformed", version, work.write)
+    with spooling(objects, executor, scratch, "transform") as spools:
+        work = _Transform(archive, resolution, joins, executor, version, spools, source, progress)
+        return archives.publish(objects, "transformed", version, work.write, executor)
 
 
 def _schema(archive: ArchiveReader) -> schemas.Schema:
@@ -94,7 +97,7 @@ class _Transform:
     joins: Joins
     executor: Executor
     version: Version
-    scratch: Path
+    spools: Spooling
     source: dict[str, str | int | None]
     progress: Progress
 
@@ -131,8 +134,9 @@ class _Transform:
     def _shares(self, collection: DocumentCollection) -> Iterator[Share]:
         member = self.archive.manifest.tables().get(collection.shape.table.name)
         for count, cut in enumerate(cuts(member.blocks) if member is not None else ()):
-            path = self.scratch / f"{quote(collection.name, safe='')}-{count:06}"
-            yield Share(collection, ArchiveReader(self.archive.source), cut, self.joins, path)
+            name = f"{quote(collection.name, safe='')}-{count:06}"
+            archive = ArchiveReader(self.archive.source)
+            yield Share(collection, archive, cut, self.joins, self.spools, name)
 
     def _collection(
         self, writer: ArchiveWriter, collection: DocumentCollection, made: Sequence[Made]
@@ -141,7 +145,7 @@ class _Transform:
         spools = [result.spooled for result in made]
         require_unique(collection, [result.identities for result in made], spools)
         for result in made:
-            result.identities.unlink()
+            discard(result.identities)
         database, name = mongodb_database(self.version), collection.name
         writer.add_rows(bson_member(database, name), spools, collection=name)
         info = CollectionInfo(name, options(collection), index_documents(collection))

@@ -4,14 +4,14 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
-from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.archive.spool import Spooled, spool_rows
+from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
+from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.shapes import DocumentCollection
+from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.attached import Attached, Slots
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import Cut
@@ -24,31 +24,30 @@ from mediatool_assets.flows.transform.rows import Row, row_parser
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Consecutive blocks of a collection's root table; ``path`` has no suffix yet."""
+    """Consecutive blocks of a collection's root table, and where its documents are spooled."""
 
     collection: DocumentCollection
     archive: ArchiveReader
     cut: Cut
     joins: Joins
-    path: Path
+    spools: Spooling
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a worker made of a share; ``identities`` is a file of 64-bit hashes of ``_id``."""
+    """What a worker made of a share; ``identities`` are 64-bit hashes of ``_id``."""
 
     spooled: Spooled
-    identities: Path
+    identities: Bytes
     counts: Counts
 
 
 def make(share: Share) -> Made:
     """In a worker: make and spool the documents; raises BadValue or BadArchive."""
     making = _Making(share)
-    spooled = spool_rows(share.path.with_suffix(".bson.gz"), making.batches(), end=b"")
-    identities = share.path.with_suffix(".ids")
-    with identities.open("wb") as file:
-        making.identities.tofile(file)
+    spooled = share.spools.rows(f"{share.name}.bson.gz", making.batches(), end=b"")
+    identities = share.spools.keep(f"{share.name}.ids", making.identities.tobytes())
     counts = making.counts
     home = "documents" if share.collection.orphans_of is None else "orphans"
     counts.homes[home, share.collection.shape.table.name] += spooled.rows

@@ -1,15 +1,13 @@
 """Whether every ``_id`` of a collection stands once; found here, not by mongod half way."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import bson
 import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
-from mediatool_assets.archive.gzip_members import decompress
-from mediatool_assets.archive.reader import split_documents
+from mediatool_assets.archive.reader import Bytes, split_documents
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.shapes import DocumentCollection
@@ -19,7 +17,7 @@ _PASS_ROWS = 4_000_000  # 32 MB of hashes are sorted at once; more rows take mor
 
 
 def require_unique(
-    collection: DocumentCollection, identities: Sequence[Path], spools: Sequence[Spooled]
+    collection: DocumentCollection, identities: Sequence[Bytes], spools: Sequence[Spooled]
 ) -> None:
     """Raise BadValue naming the first ``_id`` that two documents share.
 
@@ -43,12 +41,12 @@ def require_unique(
 def _documents(spools: Sequence[Spooled]) -> Iterator[bytes]:
     """What was spooled, read again."""
     for spool in spools:
-        with spool.path.open("rb") as file:
-            for length, _, size in spool.blocks:
-                yield from split_documents(decompress(file.read(length), str(spool.path), size))
+        for run in spool.runs():
+            for _, _, content in run.unpack(run.read(), spool.source.name):
+                yield from split_documents(content)
 
 
-def _repeated(identities: Sequence[Path], rows: int) -> set[int]:
+def _repeated(identities: Sequence[Bytes], rows: int) -> set[int]:
     """The hashes that occur more than once, found in passes over a share of them each."""
     passes = 1 << (rows // _PASS_ROWS).bit_length()
     repeated: set[int] = set()
@@ -64,8 +62,8 @@ def _repeated(identities: Sequence[Path], rows: int) -> set[int]:
     return repeated
 
 
-def _hashes(path: Path | None) -> pa.Array:
-    data = path.read_bytes() if path is not None else b""
+def _hashes(source: Bytes | None) -> pa.Array:
+    data = source.read(0, source.size) if source is not None else b""
     return pa.Array.from_buffers(pa.uint64(), len(data) // 8, [None, pa.py_buffer(data)])
 
 

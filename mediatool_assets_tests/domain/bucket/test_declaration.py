@@ -8,7 +8,7 @@ from mediatool_assets.domain.bucket.declaration import LIFECYCLE, RECORDS_PREFIX
 from mediatool_assets.domain.bucket.departures import SPEC, chosen
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition, canonical, prefix_of
 from mediatool_assets.domain.bucket.rules import State, problems
-from mediatool_assets.domain.keys import REGISTRY_KEY, archive_key, metadata_key
+from mediatool_assets.domain.keys import REGISTRY_KEY, STAGING_PREFIX, archive_key, metadata_key
 from mediatool_assets.domain.marks import MARKS_KEY
 from mediatool_assets.domain.restored import RESTORES_PREFIX
 from mediatool_assets.domain.settings import Settings
@@ -99,6 +99,7 @@ def test_test_exports() -> None:
         (MARKS_KEY, "metadata"),
         ("comparison-reports/2025-06-21/data-integrity-report.json", "reports"),
         ("postgres-exports/rds-exports/2025-06-21/export-20250621-143000/x", "rds-exports"),
+        (STAGING_PREFIX + "export-1f/0-0-2e", "staging"),
         (RECORDS_PREFIX + "posture/2025-06-21.json", "records"),
         ("dagster-logs/storage/run/compute_logs/x.out", "dagster-logs"),
     ],
@@ -120,7 +121,7 @@ def test_a_lock_beyond_the_shortest_life() -> None:
     """A longer lock is told of, by every rule that it holds up."""
     declared = Declaration("b", lock_days=38)
     found = problems(declared.lifecycle, declared.state)
-    assert {problem.rule for problem in found} == {"sanitized", "rds-exports", "testing"}
+    assert {problem.rule for problem in found} == {"sanitized", "rds-exports", "staging", "testing"}
     assert not any(problem.refused for problem in found)
 
 

@@ -21,6 +21,7 @@ ACTIONS = {
     "pipeline-role": {
         *READS,
         "s3:AbortMultipartUpload",
+        "s3:DeleteObject",  # of what was staged
         "s3:PutObject",
         "s3:PutObjectTagging",
         "s3:RestoreObject",
@@ -94,6 +95,18 @@ def test_what_prunes_writes_the_registry_only() -> None:
     (writing,) = [each for each in statements if "s3:PutObject" in words(each, "Action")]
     registry = "arn:aws:s3:::b/postgres-exports/metadata/mongodb-versions.json"
     assert (words(writing, "Action"), words(writing, "Resource")) == (["s3:PutObject"], [registry])
+
+
+def test_what_makes_versions_deletes_what_it_staged_only() -> None:
+    """Neither the pipeline nor anybody without MFA deletes an archive."""
+    (deleting,) = (
+        statement
+        for statement in documents(PLAIN)["pipeline-role"]["Statement"]
+        if any("Delete" in action for action in words(statement, "Action"))
+    )
+    assert deleting["Resource"] == "arn:aws:s3:::b/postgres-exports/staging/*"
+    _, mfa = bucket_statements(PLAIN)
+    assert deleting["Resource"] in mfa["NotResource"]
 
 
 def test_the_export_service_writes_its_own_prefix_only() -> None:

@@ -1,0 +1,132 @@
+"""Where workers leave what they make until its place in an archive is known."""
+
+import logging
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from mediatool_assets.archive.reader import Bytes, LocalFile
+from mediatool_assets.archive.spool import Spooled, spool_rows
+from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.keys import STAGING_PREFIX
+from mediatool_assets.flows.cluster import Elsewhere
+from mediatool_assets.flows.ports import ArchiveStore, Staging
+
+_AHEAD = 16
+"""Shares that local workers may be ahead of the one that is written next: enough to keep any number
+of workers of one machine busy, few enough that what waits on its disk is one table and these."""
+
+_PIECE = 1 << 20
+
+
+class Spooling(Protocol):
+    """Travels to the workers in their shares; a share that is done again leaves no half a thing."""
+
+    @property
+    def ahead(self) -> int | None:
+        """How many shares workers may be ahead of the writer; None where that has no bound."""
+
+    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+        """In a worker: spool rows, as ``spool_rows`` does. Names of one spooling are different."""
+
+    def keep(self, name: str, data: bytes) -> Bytes:
+        """In a worker: keep what the coordinator or another worker will read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A folder that coordinator and workers have in common."""
+
+    folder: Path
+
+    @property
+    def ahead(self) -> int | None:
+        """A disk has an end."""
+        return _AHEAD
+
+    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+        """Into a file of the name."""
+        return spool_rows(self.folder / name, batches, end)
+
+    def keep(self, name: str, data: bytes) -> Bytes:
+        """As a file of the name."""
+        path = self.folder / name
+        path.write_bytes(data)
+        return LocalFile(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A prefix of the bucket. Workers have disks of their own, for what they work on just now.
+
+    Objects have names that nobody had before: of a worker that was lost there may be one left, and
+    the share that was done again does not meet it.
+    """
+
+    objects: Staging
+    prefix: str
+
+    @property
+    def ahead(self) -> int | None:
+        """A bucket has none."""
+        return None
+
+    def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
+        """Into a file of this machine, which is sent to the bucket."""
+        with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+            spooled = spool_rows(Path(folder, "spool"), batches, end)
+            return replace(spooled, source=self._send(name, Path(folder, "spool")))
+
+    def keep(self, name: str, data: bytes) -> Bytes:
+        """As an object."""
+        key = self._key(name)
+        with self.objects.create(key) as sink:
+            sink.write(data)
+        return self.objects.open(key)
+
+    def _send(self, name: str, path: Path) -> Bytes:
+        key = self._key(name)
+        with path.open("rb") as file, self.objects.create(key) as sink:
+            while data := file.read(_PIECE):
+                sink.write(data)
+        return self.objects.open(key)
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}{name}-{uuid.uuid4().hex}"
+
+
+def staging(objects: ArchiveStore, executor: Executor) -> Staging | None:
+    """The store, where workers cannot reach the coordinator's disk and it can take its place."""
+    if isinstance(executor, Elsewhere) and isinstance(objects, Staging):
+        return objects
+    return None
+
+
+@contextmanager
+def spooling(
+    objects: ArchiveStore, executor: Executor, scratch: Path, what: str
+) -> Iterator[Spooling]:
+    """Where the executor's workers spool ``what``; nothing is left of it.
+
+    A coordinator that is killed leaves staged objects; the bucket's lifecycle rule ends them.
+    """
+    bucket = staging(objects, executor)
+    if bucket is None:
+        with tempfile.TemporaryDirectory(prefix=f"{what}-", dir=scratch) as folder:
+            yield Local(Path(folder))
+        return
+    staged = Staged(bucket, f"{STAGING_PREFIX}{what}-{uuid.uuid4().hex}/")
+    try:
+        yield staged
+    finally:
+        try:
+            bucket.unstage(staged.prefix)
+        except MediatoolError as error:  # the archive is there, or its own error is on its way
+            logging.getLogger(__name__).warning(
+                "%s is left until the bucket's lifecycle rule ends it: %s", staged.prefix, error
+            )

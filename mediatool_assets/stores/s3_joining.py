@@ -1,0 +1,112 @@
+"""One upload whose parts workers send: each reads the bytes where they are staged."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from mediatool_assets.archive.reader import Bytes
+from mediatool_assets.stores.s3_upload import Parts, Target, finishing, part_size, send_part
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+    from mediatool_assets.stores.s3 import S3Objects
+
+
+class Span(NamedTuple):
+    """Bytes of the object to be, by where they are."""
+
+    source: Bytes
+    start: int
+    length: int
+
+    def read(self) -> bytes:
+        """Fetch them."""
+        return self.source.read(self.start, self.length)
+
+
+Piece = bytes | Span
+
+
+class Joining:
+    """A JoiningSink: what is copied in passes from the staged objects through workers to S3.
+
+    Parts are as large as an Upload's. All are handed to the executor as they fill up, none is
+    waited for before the end: they hold no data here but what was written, tar headers and such.
+    """
+
+    def __init__(self, objects: "S3Objects", target: Target, executor: Executor) -> None:
+        self._objects, self._target, self._executor = objects, target, executor
+        self._parts = Parts(target)
+        self._pieces: list[Piece] = []
+        self._size = 0
+
+    def write(self, data: bytes, /) -> None:
+        """Take all of ``data``."""
+        while data:
+            taken = data[: self._room]
+            data = data[len(taken) :]
+            self._take(taken, len(taken))
+
+    def copy(self, source: Bytes, length: int, /) -> None:
+        """Take the first ``length`` bytes of ``source``."""
+        start = 0
+        while start < length:
+            taken = min(length - start, self._room)
+            self._take(Span(source, start, taken), taken)
+            start += taken
+
+    def complete(self) -> None:
+        """Make the object appear, once all parts have arrived; raises as ``Parts.complete``."""
+        if self._pieces:
+            self._send()
+        self._parts.complete()
+
+    def abort(self) -> None:
+        """Let go of all that was sent; a worker in the middle of a part may end it in vain."""
+        self._parts.abort()
+
+    @property
+    def _room(self) -> int:
+        return part_size(len(self._parts.sent) + 1) - self._size
+
+    def _take(self, piece: Piece, length: int) -> None:
+        self._pieces.append(piece)
+        self._size += length
+        if not self._room:
+            self._send()
+
+    def _send(self) -> None:
+        number = len(self._parts.sent) + 1
+        share = Part(
+            self._objects, self._target.key, self._parts.begin(), number, tuple(self._pieces)
+        )
+        self._parts.sent.append(self._executor.submit(send, share))
+        self._pieces, self._size = [], 0
+
+
+class Part(NamedTuple):
+    """What a worker is given: a part of an upload, and of what it is made."""
+
+    objects: "S3Objects"
+    key: str
+    upload: str
+    number: int
+    pieces: Sequence[Piece]
+
+
+def send(part: Part) -> "CompletedPartTypeDef":
+    """In a worker: gather a part and send it. Sent again it is the same part of the same upload."""
+    data = b"".join(piece if isinstance(piece, bytes) else piece.read() for piece in part.pieces)
+    where = {"Bucket": part.objects.bucket, "Key": part.key, "UploadId": part.upload}
+    with part.objects.translated(part.key):
+        return send_part(part.objects.client, where, part.number, data)
+
+
+@contextmanager
+def joining(objects: "S3Objects", target: Target, executor: Executor) -> Iterator[Joining]:
+    """An upload that completes when the context is left well, and is aborted on any error."""
+    upload = Joining(objects, target, executor)
+    with finishing(upload, target.key):
+        yield upload

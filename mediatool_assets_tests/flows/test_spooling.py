@@ -1,0 +1,92 @@
+"""Spooling: a machine's disk, or the bucket where workers share none with the coordinator."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.archive.spool import Spooled
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain.errors import CountMismatch, Unreachable
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.flows.archives import publish
+from mediatool_assets.flows.cluster import Elsewhere
+from mediatool_assets.flows.spooling import Spooling, spooling
+from mediatool_assets_tests.archive.strategies import VERSION
+from mediatool_assets_tests.twins import DirectoryObjects
+
+KEY = archive_key("raw", VERSION)
+
+
+def _same(spooled: Spooled) -> Spooled:
+    return spooled
+
+
+def _lying(spooled: Spooled) -> Spooled:
+    (block,) = spooled.blocks
+    return replace(spooled, blocks=(block._replace(bytes=block.bytes + 1),))
+
+
+def _write(
+    spools: Spooling, writer: ArchiveWriter, changed: Callable[[Spooled], Spooled] = _same
+) -> Manifest:
+    for name in ("a", "b"):
+        spooled = [spools.rows(f"{name}{i}", [[b"row"] * i], b"\n") for i in (2, 1)]
+        writer.add_rows(f"{name}.ndjson", [changed(each) for each in spooled], table=name)
+    return writer.finish()
+
+
+def test_both_make_the_same_archive(pool: Executor, tmp_path: Path) -> None:
+    """Every byte of it is the same, digests included, and nothing else is left."""
+    made = []
+    for name, executor in {"here": pool, "there": Elsewhere(pool)}.items():
+        objects = DirectoryObjects(tmp_path / name)
+        with spooling(objects, executor, tmp_path, "test") as spools:
+            publish(objects, "raw", VERSION, partial(_write, spools), executor)
+        assert [info.key for info in objects.list("")] == [KEY]
+        made.append(objects.get(KEY)[0])
+    assert made[0] == made[1]
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "there"}
+
+
+def test_what_is_staged_is_checked(pool: Executor, tmp_path: Path) -> None:
+    """A block that does not hold what its worker counted stops the archive; nothing is left."""
+    objects, workers = DirectoryObjects(tmp_path), Elsewhere(pool)
+    with (
+        pytest.raises(CountMismatch, match=r"a\.ndjson"),
+        spooling(objects, workers, tmp_path, "test") as spools,
+    ):
+        publish(objects, "raw", VERSION, partial(_write, spools, changed=_lying), workers)
+    assert list(objects.list("")) == []
+
+
+def test_a_share_that_is_done_again_meets_no_other(pool: Executor, tmp_path: Path) -> None:
+    """Of one name there may be two: a lost worker's is left where it is, and removed at the end."""
+    objects = DirectoryObjects(tmp_path)
+    with spooling(objects, Elsewhere(pool), tmp_path, "test") as spools:
+        sources = [spools.keep("0-0", data) for data in (b"lost", b"again")]
+        assert [each.read(0, each.size) for each in sources] == [b"lost", b"again"]
+    assert list(objects.list("")) == []
+
+
+class Undeletable(DirectoryObjects):
+    """A bucket whose policy lets nobody delete."""
+
+    def unstage(self, prefix: str) -> None:
+        """Refuse."""
+        raise Unreachable(f"{prefix}: access denied")
+
+
+def test_what_cannot_be_removed_is_told_of(
+    pool: Executor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The archive is there all the same, and the lifecycle rule ends what is left."""
+    objects, workers = Undeletable(tmp_path), Elsewhere(pool)
+    with spooling(objects, workers, tmp_path, "test") as spools:
+        publish(objects, "raw", VERSION, partial(_write, spools), workers)
+    assert objects.head(KEY) is not None
+    assert "lifecycle rule" in caplog.text
