@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, megabytes, print_json, print_table, working
+from mediatool_assets.cli.output import Json, megabytes, note, print_json, print_table, working
 from mediatool_assets.cli.versions import VersionArgument
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import settings
@@ -29,7 +29,7 @@ def verify(
     Without --sample every byte. With --sample 5 a twentieth, another one each day, so that all is
     read in 20 days. A damaged file is named with its bytes; the rest is still checked. A server
     that does not answer leaves its database unknown, which is not passed (exit code 4). The verdict
-    is kept, and `mediatool show` tells it.
+    is kept, and `mediatool show` tells it; one that failed stands until all passes again.
 
     Examples:
 
@@ -38,7 +38,7 @@ def verify(
     """
     wanted = Version.parse(version)
     from mediatool_assets.flows.pool import worker_pool
-    from mediatool_assets.flows.verify import keep
+    from mediatool_assets.flows.verify import keep, standing_verdict
     from mediatool_assets.flows.verify import verify as read_again
     from mediatool_assets.stores.mongodb import MongoDocuments
     from mediatool_assets.stores.postgres import PostgresTarget
@@ -65,6 +65,9 @@ def verify(
     else:
         _print(verdict)
     keep(objects, verdict)
+    stands = standing_verdict(objects, wanted)
+    if stands is not None and stands.at != verdict.at:
+        note(f"it failed at {stands.at[:19]}Z, and that stands until all of it passes again")
     raise typer.Exit(_EXIT_CODES[verdict.verdict])
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TransformedExport,
     )
     from mediatool_assets.domain.registry import Entry
+    from mediatool_assets.domain.restored import Evidence
     from mediatool_assets.domain.verdict import Verdict
     from mediatool_assets.flows.listing import Listed
     from mediatool_assets.stores.s3 import S3Objects
@@ -59,8 +60,10 @@ def versions(
 ) -> None:
     """List the complete versions, oldest first, from the registry.
 
-    ROWS are those of the source, SIZE is that of the three archives, VERDICT the last that was
-    found by `mediatool verify`. MARKS says which are pinned, and which one is promoted.
+    ROWS are those of the source, SIZE is that of the three archives, VERDICT that of `mediatool
+    verify` or the daily verification: the last, with the percentage that it read where that was not
+    all, or a failed one until all passes again. MARKS says which are pinned, and which one is
+    promoted.
 
     Examples:
 
@@ -131,8 +134,9 @@ def latest(json: Json = False) -> None:
 def show(version: VersionArgument, json: Json = False) -> None:
     """Show one version: where it lies, and how many rows and documents it holds.
 
-    With --json, the version's metadata file as it lies in the bucket, and beside it its marks
-    (notes given later, pinned, promoted) and its reports.
+    And what is known of it since: the verdict that counts (see `mediatool versions`), and the last
+    restore. With --json, the version's metadata file as it lies in the bucket, and beside it its
+    marks (notes given later, pinned, promoted), its reports, that verdict and that restore.
 
     Examples:
 
@@ -142,21 +146,23 @@ def show(version: VersionArgument, json: Json = False) -> None:
     wanted = Version.parse(version)
     from mediatool_assets.domain.registry import Entry
     from mediatool_assets.flows import catalog, marks
+    from mediatool_assets.flows.evidence import newest_evidence
     from mediatool_assets.flows.report_forms import reports_of
+    from mediatool_assets.flows.verify import standing_verdict
 
     objects = _objects()
     metadata = catalog.read(objects, wanted)
     written: dict[str, str] = dict(reports_of(objects, wanted))
     entry = Entry.of(metadata).marked(marks.read(objects))
+    verdict, restored = standing_verdict(objects, wanted), newest_evidence(objects, wanted)
     if json:
         import msgspec
 
         said = {"notes": entry.notes, "pinned": entry.pinned, "promoted": entry.promoted}
-        print_json(msgspec.to_builtins(metadata) | {"marks": said, "reports": written})
+        known = {"marks": said, "reports": written, "verdict": verdict, "restored": restored}
+        print_json(msgspec.to_builtins(metadata) | known)
         return
-    from mediatool_assets.flows.verify import last_verdict
-
-    _print_version(metadata, entry, last_verdict(objects, wanted), written)
+    _print_version(metadata, entry, _verified(verdict), _restored(restored), written)
 
 
 def fetch(
@@ -200,13 +206,21 @@ def _print_versions(known: "list[Listed]") -> None:
                 each.purpose,
                 "unknown" if each.rows is None else f"{each.rows:,}",
                 "unknown" if each.size_bytes is None else megabytes(each.size_bytes),
-                f"{each.verdict} {each.verified[:10]}" if each.verified else "never verified",
+                _judged(each),
                 _marks(each),
                 each.notes,
             )
             for each in known
         ],
     )
+
+
+def _judged(each: "Listed") -> str:
+    """``passed 2026-11-24``, or ``passed 5 % 2026-11-24`` where that was read of it."""
+    if each.verified is None:
+        return "never verified"
+    read = "" if each.sample is None else f"{each.sample:g} % "
+    return f"{each.verdict} {read}{each.verified[:10]}"
 
 
 def _objects() -> "S3Objects":
@@ -238,11 +252,20 @@ def _place(export: "RawExport | TransformedExport | DumpExport") -> str:
 
 
 def _verified(verdict: "Verdict | None") -> str:
-    """The last verdict in a line."""
+    """The verdict that counts, in a line."""
     if verdict is None:
         return "never"
     read = "every byte" if verdict.sample is None else f"{verdict.sample:g} % of it"
     return f"{verdict.verdict}, {read}, {verdict.at[:19]}Z"
+
+
+def _restored(evidence: "Evidence | None") -> str:
+    """The last restore in a line."""
+    if evidence is None:
+        return "never"
+    part = "a part, " if evidence.part else ""
+    where = f"{evidence.to} {evidence.server}/{evidence.database}"
+    return f"{evidence.verdict}, {part}{where} in {evidence.seconds:.1f} s, {evidence.began[:19]}Z"
 
 
 def _marks(entry: "Entry") -> str:
@@ -252,7 +275,7 @@ def _marks(entry: "Entry") -> str:
 
 
 def _print_version(
-    metadata: "Metadata", entry: "Entry", verdict: "Verdict | None", written: dict[str, str]
+    metadata: "Metadata", entry: "Entry", verified: str, restored: str, written: dict[str, str]
 ) -> None:
     exports, source = metadata.exports, metadata.source
     server = [source.type, source.instance or "", source.server_version or ""]
@@ -270,7 +293,8 @@ def _print_version(
             "raw": _place(exports.raw),
             "transformed": _place(exports.transformed),
             "dump": _place(exports.dump),
-            "verified": _verified(verdict),
+            "verified": verified,
+            "restored": restored,
             **{name.replace("-", " "): uri for name, uri in written.items()},
         }
     )

@@ -5,7 +5,9 @@ found is a check where it is no error of the run: alerts speak of both.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 import dagster as dg
 from pydantic import Field
@@ -15,6 +17,7 @@ from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
 from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.restored import Evidence
 from mediatool_assets.domain.retention import Decision, Policy
 from mediatool_assets.domain.settings import Settings
@@ -23,7 +26,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.drill import SCRATCH, drill_mongodb, drill_postgres
 from mediatool_assets.flows.prune import Pruned, Pruning, carry_out, plan
-from mediatool_assets.flows.verify import keep, verify
+from mediatool_assets.flows.verify import keep, standing_verdict, verify
 from mediatool_assets.stores.environment import account
 
 _GROUP = "operations"
@@ -70,7 +73,9 @@ class RetentionConfig(dg.Config):
     pool=pools.OPERATIONS,
     check_specs=[
         dg.AssetCheckSpec(
-            "all_passed", asset=VERIFICATION, description="What was read is what it was."
+            "all_passed",
+            asset=VERIFICATION,
+            description="What was read is what it was, and no earlier failure stands.",
         )
     ],
 )
@@ -88,14 +93,21 @@ def verification(
     yield _verified(verdicts, sample)
 
 
+class _Verdicts(NamedTuple):
+    """Of one version: what was found now, and the verdict that counts."""
+
+    now: Verdict
+    stands: Verdict
+
+
 def _verdicts(
     context: dg.AssetExecutionContext,
     platform: Platform,
     settings: Settings,
     first: date,
     sample: float,
-) -> list[Verdict]:
-    objects, verdicts = platform.objects(), []
+) -> list[_Verdicts]:
+    objects, verdicts = platform.objects(), list[_Verdicts]()
     with platform.workers() as (executor, _):
         for version in catalog.versions(objects, first):
             verdict = verify(
@@ -110,25 +122,28 @@ def _verdicts(
             )
             keep(objects, verdict)
             context.log.info(f"{version} {verdict.verdict}")
-            verdicts.append(verdict)
+            verdicts.append(_Verdicts(verdict, standing_verdict(objects, version) or verdict))
     return verdicts
 
 
-def _verified(verdicts: Sequence[Verdict], sample: float) -> dg.MaterializeResult[None]:
-    odd = [verdict for verdict in verdicts if verdict.verdict != "passed"]
+def _verified(verdicts: Sequence[_Verdicts], sample: float) -> dg.MaterializeResult[None]:
+    odd = [each.stands for each in verdicts if each.stands.verdict != "passed"]
     findings = [
-        f"{v.version} {c.part}: {text}" for v in odd for c in v.checks for text in c.findings
+        f"{v.version} {c.part}: {text} (read {v.at[:10]})"
+        for v in odd
+        for c in v.checks
+        for text in c.findings
     ]
     return dg.MaterializeResult(
         metadata={
             "versions": len(verdicts),
             "not_passed": len(odd),
             "sample": sample,
-            "bytes": sum(check.bytes for verdict in verdicts for check in verdict.checks),
-            "seconds": round(sum(verdict.seconds for verdict in verdicts), 3),
+            "bytes": sum(check.bytes for each in verdicts for check in each.now.checks),
+            "seconds": round(sum(each.now.seconds for each in verdicts), 3),
             "verdicts": _table(
-                {"version": v.version, "verdict": v.verdict, "seconds": v.seconds}
-                for v in reversed(verdicts)
+                {"version": now.version, "verdict": stands.verdict, "seconds": now.seconds}
+                for now, stands in reversed(verdicts)
             ),
         },
         check_results=[
@@ -173,44 +188,51 @@ def restore_drill(
 def _drills(
     context: dg.AssetExecutionContext, platform: Platform, asked: str | None
 ) -> list[Evidence]:
-    """MongoDB always, PostgreSQL where a server to restore to is named."""
+    """MongoDB always, PostgreSQL where a server to restore to is named; raises the first error."""
     from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
-    settings, objects, drills = platform.settings(), platform.objects(), []
+    settings, objects = platform.settings(), platform.objects()
     settings.require("mongodb_url")
     documents = MongoDocuments.of(settings, SCRATCH)
     newest = (
         catalog.latest(objects) if asked is None else catalog.read(objects, Version.parse(asked))
     )
-    version = newest.version
-    progress = LoggedProgress(context)
-    with platform.workers() as (executor, _):
-        if settings.restore_postgres_url:
-            drills.append(
-                drill_postgres(
-                    objects,
-                    platform.target(),
-                    executor,
-                    version,
-                    who=account(),
-                    clock=lambda: datetime.now(UTC),
-                    progress=progress,
-                )
-            )
-        else:
-            context.log.warning("no drill on PostgreSQL: MEDIATOOL_RESTORE_POSTGRES_URL is not set")
-        drills.append(
-            drill_mongodb(
-                objects,
-                documents,
-                executor,
-                version,
-                server=documents.server,
-                who=account(),
-                clock=lambda: datetime.now(UTC),
-                progress=progress,
-            )
+    version, who, progress = newest.version, account(), LoggedProgress(context)
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    def on_postgres(executor: Executor) -> Evidence:
+        target = platform.target()
+        return drill_postgres(
+            objects, target, executor, version, who=who, clock=clock, progress=progress
         )
+
+    def on_mongodb(executor: Executor) -> Evidence:
+        return drill_mongodb(
+            objects,
+            documents,
+            executor,
+            version,
+            server=documents.server,
+            who=who,
+            clock=clock,
+            progress=progress,
+        )
+
+    wanted = [on_postgres, on_mongodb] if settings.restore_postgres_url else [on_mongodb]
+    if len(wanted) == 1:
+        context.log.warning("no drill on PostgreSQL: MEDIATOOL_RESTORE_POSTGRES_URL is not set")
+    drills, errors = list[Evidence](), list[MediatoolError]()
+    with platform.workers() as (executor, _):
+        for drill in wanted:
+            try:
+                drills.append(drill(executor))
+            except MediatoolError as error:  # the other server is tried all the same
+                context.log.error(str(error))
+                errors.append(error)
+    if errors:
+        raise errors[0]
     return drills
 
 

@@ -1,7 +1,7 @@
 """The verdict on a version: what was read again, and whether it is still what it was."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Literal, TypeVar
 
@@ -11,6 +11,8 @@ from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.version import Version
 
 VERDICTS_PREFIX = "postgres-exports/verdicts/"
+FAILED = "-failed.json"
+"""The end of a failed verdict's key, so that a list of many versions need not read the others."""
 
 Part = Literal["raw", "transformed", "dump", "mongodb", "postgres"]
 
@@ -80,9 +82,33 @@ class Share:
         return [thing for index, thing in enumerate(things) if index % self.days == self.offset]
 
 
-def verdict_key(version: Version, at: datetime) -> str:
-    """Where a verdict lies: by the version's day, then in order of time."""
-    return f"{verdicts_prefix(version)}{at:%Y%m%dT%H%M%S.%f}.json"
+def standing(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """Of a version's verdicts in order of time, the one that counts.
+
+    The newest ``failed`` one, until all was read again and passed: at once, or by the samples of
+    one percentage; then, and where none failed, the newest.
+    """
+    failed = max((n for n, each in enumerate(verdicts) if each.verdict == "failed"), default=None)
+    if failed is not None and not _all_read(verdicts[failed + 1 :]):
+        return verdicts[failed]
+    return verdicts[-1] if verdicts else None
+
+
+def _all_read(verdicts: Iterable[Verdict]) -> bool:
+    """Whether what passed of these is the whole version."""
+    read: dict[int, set[int]] = {}
+    for each in verdicts:
+        if each.verdict == "passed":
+            share = Share(each.sample, datetime.fromisoformat(each.at).date())
+            read.setdefault(share.days, set()).add(share.offset)
+    return any(len(offsets) == days for days, offsets in read.items())
+
+
+def verdict_key(version: Version, verdict: Verdict) -> str:
+    """Where a verdict lies: by the version's day, then in order of time; ``-failed`` if it is."""
+    at = datetime.fromisoformat(verdict.at)
+    failed = FAILED if verdict.verdict == "failed" else ".json"
+    return f"{verdicts_prefix(version)}{at:%Y%m%dT%H%M%S.%f}{failed}"
 
 
 def verdicts_prefix(version: Version) -> str:

@@ -8,7 +8,7 @@ from mediatool_assets.domain.errors import MediatoolError, Refused, Unreachable
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import mongodb_database, postgres_database
 from mediatool_assets.domain.manifest import Manifest, Member
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.verdict import Check, Outcome
 from mediatool_assets.flows.archive_check import Round
 from mediatool_assets.flows.load import loaded
@@ -57,6 +57,8 @@ def check_postgres(
     database = postgres_database(of.version)
     try:
         marker = target.marker(database)
+        if marker is None and target.exists(database):
+            return _said("postgres", database, "failed", "it is there, and has no marker")
         if marker is None:
             return Check("postgres", database, "absent")
         if manifest is None or schema is None:
@@ -64,12 +66,24 @@ def check_postgres(
         wanted = _restored(manifest, marker)
         members = {name: wanted[name] for name in of.share.of(wanted)}
         with target.database(database, schema).snapshot() as snapshot:
+            there = {table.name for table in snapshot.schema.tables}
             tables = [table for table in snapshot.schema.tables if table.name in members]
             found = reread_tables(snapshot, of.executor, tables, of.progress)
     except MediatoolError as error:
         return _unread("postgres", database, error)
-    findings = _differing(members, found)
+    known = manifest.tables().keys() | {exclusion.table for exclusion in manifest.exclusions}
+    findings = chain(
+        ["its marker is not the raw archive's"] if _is_of_another(marker, manifest) else (),
+        (f"{name}: not in the archive" for name in sorted(there - known)),
+        _differing(members, found),
+    )
     return _checked("postgres", database, members.values(), len(wanted), findings)
+
+
+def _is_of_another(marker: Marker, manifest: Manifest) -> bool:
+    """Whether it was restored from other rows; the marker of a part does not say from which."""
+    content = marker.content or content_of(manifest)
+    return (marker.version, content) != (manifest.version, content_of(manifest))
 
 
 def _restored(manifest: Manifest, marker: Marker) -> dict[str, Member]:

@@ -1,9 +1,12 @@
 """The restore drill: a version restored to scratch databases, verified, timed, and dropped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from datetime import datetime
+from uuid import uuid4
 
+from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.restored import Evidence
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.evidence import Request, recorded
@@ -11,7 +14,7 @@ from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, T
 from mediatool_assets.flows.restore import restore_mongodb, restore_postgres
 
 SCRATCH = "mediatool_restore_drill"
-"""The name of the database on either server; what an earlier drill left of it is replaced."""
+"""The name of the database on either server; what a killed drill left of it is replaced."""
 
 
 def drill_postgres(  # noqa: PLR0913  # as for a restore, and who asks for it
@@ -26,18 +29,23 @@ def drill_postgres(  # noqa: PLR0913  # as for a restore, and who asks for it
 ) -> Evidence:
     """Restore the raw archive, read it back, drop it again; the evidence says how long it took.
 
-    Raises what a restore raises, and then its evidence is kept as well.
+    Raises what a restore raises, and then its evidence is kept as well, and nothing else is left.
     """
-    evidence = recorded(
-        objects,
-        Request(version, "postgres", SCRATCH, target.server, who),
-        lambda: restore_postgres(
-            objects, target, executor, version, database=SCRATCH, replace=True, progress=progress
-        ),
-        clock,
-    )
-    target.drop(SCRATCH)
-    return evidence
+    with _dropped(lambda: target.drop(SCRATCH)):
+        return recorded(
+            objects,
+            Request(version, "postgres", SCRATCH, target.server, who),
+            lambda: restore_postgres(
+                objects,
+                target,
+                executor,
+                version,
+                database=SCRATCH,
+                replace=True,
+                progress=progress,
+            ),
+            clock,
+        )
 
 
 def drill_mongodb(  # noqa: PLR0913  # as above
@@ -52,20 +60,39 @@ def drill_mongodb(  # noqa: PLR0913  # as above
     progress: Progress = silent,
 ) -> Evidence:
     """Restore the dump, the archive that is nearest to the database; else as for PostgreSQL."""
-    evidence = recorded(
-        objects,
-        Request(version, "mongodb", SCRATCH, server, who),
-        lambda: restore_mongodb(
+
+    def drop() -> None:
+        # claimed first: that is refused where somebody else's database has the name
+        documents.begin(SCRATCH, {"_id": str(version), "load": str(uuid4())})
+        documents.drop(SCRATCH)
+
+    with _dropped(drop):
+        return recorded(
             objects,
-            documents,
-            executor,
-            version,
-            kind="dump",
-            database=SCRATCH,
-            replace=True,
-            progress=progress,
-        ),
-        clock,
-    )
-    documents.drop(SCRATCH)
-    return evidence
+            Request(version, "mongodb", SCRATCH, server, who),
+            lambda: restore_mongodb(
+                objects,
+                documents,
+                executor,
+                version,
+                kind="dump",
+                database=SCRATCH,
+                replace=True,
+                progress=progress,
+            ),
+            clock,
+        )
+
+
+@contextmanager
+def _dropped(drop: Callable[[], None]) -> Iterator[None]:
+    """Drop the database at the end, however it comes; where both fail, the first error is told."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            drop()
+        except MediatoolError as second:
+            error.add_note(f"and {SCRATCH} could not be dropped: {second}")
+        raise
+    drop()

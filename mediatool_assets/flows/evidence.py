@@ -41,7 +41,7 @@ def recorded(
     except (Misuse, Refused):
         raise
     except MediatoolError as error:
-        _keep(objects, request, began, _failed(request, began, clock(), error), error)
+        _keep(objects, request, began, _evidence(request, began, clock(), error), error)
         raise
     evidence = _evidence(request, began, clock(), made)
     objects.put(_key(request, began), restored.encode(evidence))
@@ -51,20 +51,34 @@ def recorded(
 def evidence_of(objects: ObjectStore, version: Version) -> Iterator[Evidence]:
     """Every restore of a version, oldest first; raises DamagedInput for one that is no evidence."""
     for info in objects.list(restored.restores_prefix(version)):
-        data, _ = objects.get(info.key)
-        try:
-            yield restored.decode(data)
-        except msgspec.DecodeError as error:
-            raise DamagedInput(
-                f"{objects.uri(info.key)} cannot be read ({error}); restore an earlier copy of it"
-            ) from error
+        yield _read(objects, info.key)
+
+
+def newest_evidence(objects: ObjectStore, version: Version) -> Evidence | None:
+    """The last restore of a version that was begun, None where it never was; raises as above."""
+    keys = [info.key for info in objects.list(restored.restores_prefix(version))]
+    return _read(objects, keys[-1]) if keys else None
+
+
+def _read(objects: ObjectStore, key: str) -> Evidence:
+    data, _ = objects.get(key)
+    try:
+        return restored.decode(data)
+    except msgspec.DecodeError as error:
+        raise DamagedInput(
+            f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it"
+        ) from error
 
 
 def _key(request: Request, began: datetime) -> str:
     return restored.restore_key(request.version, began, request.to)
 
 
-def _evidence(request: Request, began: datetime, ended: datetime, made: Restored) -> Evidence:
+def _evidence(
+    request: Request, began: datetime, ended: datetime, found: Restored | MediatoolError
+) -> Evidence:
+    """Of what was restored, or of the error that it ended with."""
+    made = None if isinstance(found, MediatoolError) else found
     return Evidence(
         str(request.version),
         request.to,
@@ -73,23 +87,10 @@ def _evidence(request: Request, began: datetime, ended: datetime, made: Restored
         request.who,
         began.isoformat(timespec="seconds"),
         round((ended - began).total_seconds(), 3),
-        "verified",
-        rows=made.rows,
-        part=made.part,
-    )
-
-
-def _failed(request: Request, began: datetime, ended: datetime, error: MediatoolError) -> Evidence:
-    return Evidence(
-        str(request.version),
-        request.to,
-        request.database,
-        request.server,
-        request.who,
-        began.isoformat(timespec="seconds"),
-        round((ended - began).total_seconds(), 3),
-        "failed",
-        reason=str(error),
+        "verified" if made else "failed",
+        rows=made.rows if made else {},
+        part=made.part if made else False,
+        reason=None if made else str(found),
     )
 
 

@@ -11,7 +11,7 @@ from mediatool_assets.domain.registry import Entry
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.verify import last_verdict
+from mediatool_assets.flows.verify import standing_verdict
 
 _AT_ONCE = 16  # requests: three a version, which take 50 ms or so each
 
@@ -19,14 +19,16 @@ _AT_ONCE = 16  # requests: three a version, which take 50 ms or so each
 class Listed(Entry, frozen=True, omit_defaults=False):
     """An entry, with the rows of its raw archive and the bytes of its three archives.
 
-    None where the metadata file cannot be read. ``verified`` is the last verdict and its time, None
-    where there was none.
+    None where the metadata file cannot be read. ``verdict`` is the one that counts, ``verified``
+    its time, both None where there is none; ``sample`` is the percentage that it read of the
+    version, None where that was all.
     """
 
     rows: int | None = None
     size_bytes: int | None = None
     verdict: str | None = None
     verified: str | None = None
+    sample: float | None = None
 
 
 def listed(objects: ObjectStore, entries: Sequence[Entry]) -> list[Listed]:
@@ -44,11 +46,12 @@ def _listed(objects: ObjectStore, entry: Entry) -> Listed:
         rows, size = exports.raw.record_count, sum(archive.size_bytes for archive in archives)
     except (DamagedInput, NotFound):
         pass  # told as unknown: a list has to name every version, and `show` says what is wrong
-    verdict = last_verdict(objects, version)
+    verdict = standing_verdict(objects, version)
     return Listed(
         **msgspec.structs.asdict(entry),
         rows=rows,
         size_bytes=size,
         verdict=verdict.verdict if verdict else None,
         verified=verdict.at if verdict else None,
+        sample=verdict.sample if verdict else None,
     )

@@ -233,6 +233,9 @@ class Target(Protocol):
     def marker(self, database: str) -> Marker | None:
         """What a restored database says of itself; None where there is none or it is not ours."""
 
+    def exists(self, database: str) -> bool:
+        """Whether there is a database of that name, whoever made it."""
+
     def database(self, database: str, schema: str) -> Source:
         """A schema of a restored database, to be read as a source is."""
 

@@ -64,12 +64,13 @@ def _not_told(part: Part, database: str, variable: str) -> Check:
 
 def keep(objects: ObjectStore, verdict: Verdict) -> str:
     """Keep a verdict for good, beside the version; returns its key."""
-    key = verdicts.verdict_key(Version.parse(verdict.version), datetime.fromisoformat(verdict.at))
+    key = verdicts.verdict_key(Version.parse(verdict.version), verdict)
     objects.put(key, verdicts.encode(verdict))
     return key
 
 
-def last_verdict(objects: ObjectStore, version: Version) -> Verdict | None:
-    """The newest verdict on a version; None where it was never verified."""
+def standing_verdict(objects: ObjectStore, version: Version) -> Verdict | None:
+    """The verdict on a version that counts; None where it was never verified."""
     keys = [info.key for info in objects.list(verdicts.verdicts_prefix(version))]
-    return verdicts.decode(objects.get(keys[-1])[0]) if keys else None
+    failed = max((n for n, key in enumerate(keys) if key.endswith(verdicts.FAILED)), default=-1)
+    return verdicts.standing([verdicts.decode(objects.get(key)[0]) for key in keys[failed:]])

@@ -2,7 +2,7 @@
 
 import json
 import tarfile
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
+from mediatool_assets.domain import restored as restored_file
 from mediatool_assets.domain.keys import (
     REGISTRY_KEY,
     Kind,
@@ -32,6 +33,7 @@ from mediatool_assets.domain.metadata import (
     instant,
 )
 from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.restored import Evidence, restore_key
 from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
@@ -172,6 +174,8 @@ def test_versions_tells_rows_size_and_verdict(mediatool: Run, filled: S3Objects)
     assert " 2 " in lines[1]
     assert "passed 2025-06-30" in lines[1]
     assert "never verified" in lines[2]
+    keep(filled, Verdict(OLD, "2025-07-01T04:00:00+00:00", 1.0, "passed", checks, 5.0))
+    assert "passed 5 % 2025-07-01" in mediatool("versions").out
     key = metadata_key(Version.parse(NEW))
     filled.put(key, b"{}", replacing=filled.get(key)[1])
     assert "unknown" in mediatool("versions").out.splitlines()[2]
@@ -198,13 +202,29 @@ def test_show_tells_rows_documents_and_warnings(mediatool: Run, filled: S3Object
 
 
 def test_show_json_is_the_metadata_file(mediatool: Run, filled: S3Objects) -> None:
-    """--json gives what lies in the bucket, field by field, and the marks beside it."""
+    """--json gives what lies in the bucket, field by field, and what is known of it beside it."""
     stored, _ = filled.get(metadata_key(Version.parse(NEW)))
     document = json.loads(mediatool("show", NEW, "--json").out)
+    assert (document.pop("verdict"), document.pop("restored")) == (None, None)
     marks = {"notes": "Testing new schema design", "pinned": False, "promoted": False}
     assert document.pop("marks") == marks
     assert document.pop("reports") == {}
     assert document == msgspec.json.decode(stored)
+
+
+def test_show_tells_verdict_and_last_restore(mediatool: Run, filled: S3Objects) -> None:
+    """Whether the version is what it was, and whether it was ever restored."""
+    verdict = Verdict(OLD, "2025-06-30T04:00:00+00:00", 1.0, "passed", (), 5.0)
+    keep(filled, verdict)
+    began = "2025-06-29T05:00:00+00:00"
+    evidence = Evidence(OLD, "mongodb", "drill", "server:1", "ops", began, 12.5, "verified")
+    key = restore_key(Version.parse(OLD), datetime.fromisoformat(began), "mongodb")
+    filled.put(key, restored_file.encode(evidence))
+    lines = mediatool("show", OLD).out.splitlines()
+    assert "verified     passed, 5 % of it, 2025-06-30T04:00:00Z" in lines
+    assert "restored     verified, mongodb server:1/drill in 12.5 s, 2025-06-29T05:00:00Z" in lines
+    document = json.loads(mediatool("show", OLD, "--json").out)
+    assert (document["verdict"]["sample"], document["restored"]["seconds"]) == (5.0, 12.5)
 
 
 @pytest.mark.parametrize("command", ["show", "fetch"])

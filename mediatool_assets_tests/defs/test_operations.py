@@ -9,11 +9,12 @@ import psycopg
 import pytest
 from pymongo import MongoClient
 
+from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.keys import mongodb_database, postgres_database
 from mediatool_assets.flows.drill import SCRATCH
 from mediatool_assets.flows.evidence import evidence_of
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.verify import last_verdict
+from mediatool_assets.flows.verify import standing_verdict
 from mediatool_assets_tests.defs.conftest import Day, environment, locked_out_of_mongodb
 
 JOBS = {
@@ -71,7 +72,7 @@ def test_versions_are_verified(day: Day, bucket_objects: ObjectStore) -> None:
     assert facts["bytes"] > 0
     [check] = result.get_asset_check_evaluations()
     assert check.passed
-    verdict = last_verdict(bucket_objects, day.version)
+    verdict = standing_verdict(bucket_objects, day.version)
     assert verdict is not None
     parts = {part.part: part.outcome for part in verdict.checks}
     assert parts == dict.fromkeys(("raw", "transformed", "dump", "mongodb", "postgres"), "passed")
@@ -86,7 +87,10 @@ def test_the_share_and_the_days_are_settings(day: Day, bucket_objects: ObjectSto
 
 
 def test_damage_is_a_red_check(day: Day, live: Any) -> None:
-    """The run goes through, and its check names version, database and collection."""
+    """The run goes through, and its check names version, database and collection; it stays red.
+
+    Until all was read again and passed: what a sample does not read is as damaged as it was.
+    """
     live.accounts.insert_one({"_id": "nobody's", "name": "nobody"})
     try:
         result = run(day, "daily_verification", sample=100.0)
@@ -97,6 +101,10 @@ def test_damage_is_a_red_check(day: Day, live: Any) -> None:
     [check] = result.get_asset_check_evaluations()
     assert not check.passed
     assert f"{day.version} mongodb: accounts" in (check.description or "")
+    [check] = run(day, "daily_verification").get_asset_check_evaluations()
+    assert not check.passed
+    [check] = run(day, "daily_verification", sample=100.0).get_asset_check_evaluations()
+    assert check.passed
 
 
 def test_the_drill_restores_verifies_and_drops(
@@ -125,6 +133,28 @@ def test_a_drill_that_fails_fails_its_run(day: Day, bucket_objects: ObjectStore)
     assert not result.success
     drills = [e for e in evidence_of(bucket_objects, day.version) if e.database == SCRATCH]
     assert drills[-1].verdict == "failed"
+
+
+def test_a_drill_that_fails_on_one_server_is_done_on_the_other(
+    day: Day, live: Any, bucket_objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And leaves nothing on either, whatever it was that failed."""
+    failing = CheckFailed("a row is not what it was")
+
+    def fail(*_: object, **__: object) -> Any:
+        raise failing
+
+    monkeypatch.setattr("mediatool_assets.flows.restore.reread", fail)
+    monkeypatch.setattr("mediatool_assets.flows.load._verify", fail)
+    result = run(day, "weekly_restore_drill")
+    assert not result.success
+    drills = [e for e in evidence_of(bucket_objects, day.version) if e.database == SCRATCH]
+    assert [(e.to, e.verdict, e.reason) for e in drills[-2:]] == [
+        ("postgres", "failed", str(failing)),
+        ("mongodb", "failed", str(failing)),
+    ]
+    assert not [name for name in postgres_databases() if name.startswith(SCRATCH)]
+    assert SCRATCH not in live.client.list_database_names()
 
 
 def test_retention_only_tells_by_default(day: Day, live: Any) -> None:

@@ -1,13 +1,13 @@
 """The verdict on a version: what counts as passed, and which share is read on a day."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.verdict import Check, Outcome, Share, judged
+from mediatool_assets.domain.verdict import Check, Outcome, Share, Verdict, judged, standing
 
 DAY = date(2026, 11, 23)
 
@@ -26,6 +26,41 @@ DAY = date(2026, 11, 23)
 def test_only_what_is_known_passes(outcomes: list[Outcome], verdict: str) -> None:
     """A failure outweighs what is unknown, and that outweighs what has passed."""
     assert judged(Check("raw", "x", outcome) for outcome in outcomes) == verdict
+
+
+@pytest.mark.parametrize(
+    ("history", "stands"),
+    [
+        ("", None),
+        ("whole", 0),
+        ("whole half", 1),
+        ("failed", 0),
+        ("failed half", 0),
+        ("failed whole", 1),
+        ("whole failed unknown", 1),
+        ("failed half half", 2),
+        ("failed half third half", 0),
+        ("failed half unknown half", 0),
+        ("failed half unknown half half", 4),
+        ("failed half failed half", 2),
+        ("failed whole half", 2),
+    ],
+)
+def test_a_failure_stands_until_all_passed_again(history: str, stands: int | None) -> None:
+    """One verdict a day: no sample hides a damage that it did not read."""
+    samples = {"half": 50.0, "third": 34.0}
+    made = [
+        Verdict(
+            "20261123-020000",
+            (datetime(2026, 11, 23, 4, tzinfo=UTC) + timedelta(day)).isoformat(),
+            1.0,
+            word if word in ("failed", "unknown") else "passed",  # type: ignore[arg-type]
+            (),
+            samples.get(word),
+        )
+        for day, word in enumerate(history.split())
+    ]
+    assert standing(made) == (None if stands is None else made[stands])
 
 
 @given(

@@ -1,6 +1,7 @@
 """Verify: damage is named, the rest is still read, and what is not known has not passed."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from mediatool_assets.flows.fetch import Fetchable
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.restore import restore_postgres
 from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.verify import keep, last_verdict, verify
+from mediatool_assets.flows.verify import keep, standing_verdict, verify
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
@@ -98,13 +99,13 @@ def test_a_sound_version_passes(finished: Finished) -> None:
     assert verdict.verdict == "passed"
     assert outcomes(verdict) == dict.fromkeys(["raw", "transformed", "dump", "mongodb"], "passed")
     assert [(c.checked, c.total) for c in verdict.checks] == [(4, 4), (4, 4), (4, 4), (2, 2)]
-    assert last_verdict(finished.objects, finished.version) is None
+    assert standing_verdict(finished.objects, finished.version) is None
     key = keep(finished.objects, verdict)
     assert key == (
         f"postgres-exports/verdicts/2003-01-01/{finished.version}-20261123T040506.000789.json"
     )
     keep(finished.objects, finished.verify(days=1))
-    newest = last_verdict(finished.objects, finished.version)
+    newest = standing_verdict(finished.objects, finished.version)
     assert newest == msgspec.structs.replace(verdict, at=(NOW + timedelta(1)).isoformat())
 
 
@@ -212,6 +213,23 @@ def test_a_sample_reads_all_over_its_days(finished: Finished) -> None:
         assert sum(check(verdict, part).checked for verdict in verdicts) == total
 
 
+def test_a_damaged_version_does_not_pass_by_another_sample(finished: Finished) -> None:
+    """The failure is the version's verdict, until every byte was read again and passed."""
+    block = finished.reader("dump").manifest.members[0].blocks[0]
+    sound = finished.reader("dump").source.read(block.offset, block.length)
+    finished.write("dump", block.offset + block.length // 2, b"\xff\x00\xff")
+    failed = finished.verify()
+    keep(finished.objects, failed)
+    samples = [finished.verify(days=day, sample=25) for day in range(1, 5)]
+    passed = next(verdict for verdict in samples if verdict.verdict == "passed")
+    keep(finished.objects, passed)
+    assert standing_verdict(finished.objects, finished.version) == failed
+    finished.write("dump", block.offset, sound)
+    keep(finished.objects, whole := finished.verify(days=9))
+    assert whole.verdict == "passed"
+    assert standing_verdict(finished.objects, finished.version) == whole
+
+
 def test_what_has_no_meaning_is_refused(finished: Finished) -> None:
     """A version that is not complete, and a share that is none."""
     with pytest.raises(NotFound, match="not a complete version"):
@@ -249,7 +267,7 @@ def test_a_restored_database_is_verified_too(
     documents: MongoDocuments,
     pool: Executor,
 ) -> None:
-    """Every table of it; then a changed value and a dropped table are named."""
+    """Every table of it; then a changed value, a table less or more, and another marker."""
     metadata, objects, target = restored
     version = metadata.version
 
@@ -263,6 +281,19 @@ def test_a_restored_database_is_verified_too(
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE media_tool.channels SET name = name || ' ' WHERE id = 1")
         connection.execute("DROP TABLE media_tool.attachments")
-    attachments, channels = check(verdict(), "postgres").findings
+        connection.execute("CREATE TABLE media_tool.mine (id int)")
+    mine, attachments, channels = check(verdict(), "postgres").findings
+    assert mine == "mine: not in the archive"
     assert attachments == "attachments: gone"
     assert channels.startswith("channels: 7 rows, fingerprint")
+    name = restored_name(version)
+    with psycopg.connect(target.url, autocommit=True) as connection:
+        [(comment,)] = connection.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
+            [name],
+        )
+        other = re.sub('"content":"..', '"content":"xx', comment)
+        connection.execute(f"""COMMENT ON DATABASE "{name}" IS '{other}'""".encode())
+        assert "its marker is not the raw archive's" in check(verdict(), "postgres").findings
+        connection.execute(f'COMMENT ON DATABASE "{name}" IS NULL'.encode())
+    assert check(verdict(), "postgres").findings == ("it is there, and has no marker",)

@@ -69,6 +69,11 @@ class PostgresTarget:
         with session(self.url) as connection:
             return Marker.read(_comment(connection, database))
 
+    def exists(self, database: str) -> bool:
+        """Whether there is a database of that name."""
+        with session(self.url) as connection:
+            return _is_there(connection, database)
+
     def database(self, database: str, schema: str) -> PostgresSource:
         """A schema of one of the server's databases, to be read as a source is."""
         given = parameters(self.url, VARIABLE) | {"dbname": database}
