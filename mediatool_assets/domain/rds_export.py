@@ -45,6 +45,11 @@ class ExportInfo(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     failure_cause: str | None = None
     export_only: tuple[str, ...] = ()
 
+    @property
+    def snapshot_id(self) -> str:
+        """The snapshot's name, the last field of its ARN; an automated one's begins ``rds:``."""
+        return ":".join(self.source_arn.split(":")[6:])
+
     def version(self) -> Version:
         """The version of the snapshot's own time; raises ValueError on no time."""
         moment = datetime.fromisoformat(self.snapshot_time)
@@ -118,16 +123,19 @@ _ALIASES = {
     "time": "time without time zone",
     "timetz": "time with time zone",
 }
-_MODIFIER = re.compile(r"\([0-9, -]*\)")
+_MODIFIER = re.compile(r"\(([0-9, -]*)\)")
 
 
 def same_type(column: Column, original: str) -> bool:
     """Whether AWS's name of a column's type is that of the schema's column.
 
-    AWS writes the names of the catalog or of SQL, with modifiers or without; a domain by its own
-    name or that of its base, an array also as ``_element`` or ``ARRAY``, types that users made also
-    as ``USER-DEFINED``.
+    AWS writes the names of the catalog or of SQL, with modifiers (lengths and precisions) or
+    without; a domain by its own name or that of its base, an array also as ``_element`` or
+    ``ARRAY``, types that users made also as ``USER-DEFINED``. Modifiers count where both have some.
     """
+    modifiers = _modifiers(column.type), _modifiers(original)
+    if all(modifiers) and modifiers[0] != modifiers[1]:
+        return False
     name = _plain(original)
     known = {_plain(column.type), _plain(column.base)}
     if column.element is not None:
@@ -139,6 +147,13 @@ def same_type(column: Column, original: str) -> bool:
     if column.kind != "b" or column.element_kind not in (None, "b"):
         known.add("USER-DEFINED")
     return name in known
+
+
+def _modifiers(name: str) -> tuple[int, ...]:
+    """The numbers in parentheses; a scale of 0 is what ``numeric(10)`` has."""
+    found = _MODIFIER.search(name)
+    numbers = tuple(map(int, re.findall(r"-?[0-9]+", found[1]))) if found else ()
+    return numbers[:1] if numbers[1:] == (0,) else numbers
 
 
 def _plain(name: str) -> str:

@@ -157,6 +157,11 @@ class _Export:
         known = {table.name for table in schema.tables}
         if (origin := self._snapshot.facts.get("structure_from")) is not None:
             yield f"an RDS snapshot export has no DDL and no sequences: those are of {origin}"
+        if unproven := self._snapshot.facts.get("unproven_empty"):
+            yield (
+                "no version near it tells whether these are empty, or their only part is missing "
+                f"in the RDS export: {unproven}"
+            )
         if large := self._snapshot.facts.get("large_objects"):
             yield (
                 f"the database has {large} large objects, which belong to no table: they are not "

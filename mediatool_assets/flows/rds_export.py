@@ -5,28 +5,23 @@ nearest raw archive whose tables agree, else from the live database, and the ver
 """
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
 from pyarrow import parquet
 
-from mediatool_assets.archive.reader import ArchiveReader, Bytes
-from mediatool_assets.domain import schema as schemas
+from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import BadArchive, BadSource
-from mediatool_assets.domain.objects import ObjectInfo
+from mediatool_assets.domain.errors import BadSource
 from mediatool_assets.domain.rds_export import (
     ExportInfo,
     TablesInfo,
-    TableStatus,
     day_prefix,
-    same_type,
     version_of_folder,
 )
 from mediatool_assets.domain.row_json import row_writer
@@ -34,23 +29,11 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore, Source
 from mediatool_assets.flows.rds_layout import Folder, folders
+from mediatool_assets.flows.rds_structure import Structure, agreeing, relations
 
 _BATCH_ROWS = 1_000
-_RAW = "postgres-exports/raw/"
-_NEAREST = 10
-"""Raw archives that are looked at for a schema that agrees."""
 
 File = TypeVar("File")
-
-
-class Structure(NamedTuple):
-    """What the Parquet files lack, and where it was taken from."""
-
-    schema: Schema
-    ddl: bytes
-    origin: str
-    rows: Mapping[str, int] = {}
-    """Of an archive: how many rows it holds of each table."""
 
 
 def find(
@@ -139,14 +122,14 @@ class RdsExport:
         names = [i.key for i in self.objects.list(f"{self.prefix}export_tables_info_")]
         statuses = [s for name in names for s in self._decoded(name, TablesInfo).per_table_status]
         found = folders(self, statuses)
-        structure = _agreeing(self, version, found)
+        structure = agreeing(self, version, found)
         self._check_emptied(structure, found)
         yield RdsSnapshot(self, structure, found)
 
     def _check_emptied(self, structure: Structure, found: dict[str, Folder]) -> None:
         """A table without a part is empty, or its only part is gone: AWS's files do not tell."""
         for table in structure.schema.tables:
-            parts = any(found[name].parts for name in _relations(table) if name in found)
+            parts = any(found[name].parts for name in relations(table) if name in found)
             rows = structure.rows.get(table.name, 0)
             if rows and not parts and table.name not in self.may_be_empty:
                 raise self.bad(
@@ -185,14 +168,24 @@ class RdsSnapshot:
     def facts(self) -> dict[str, str | int | None]:
         """The source, in the words of the metadata file."""
         info = self.export.info
-        return {
+        facts: dict[str, str | int | None] = {
             "type": "rds",
             "instance": None,
-            "snapshot_id": info.source_arn.rpartition(":")[2] or info.export_task_identifier,
+            "snapshot_id": info.snapshot_id or info.export_task_identifier,
             "schema": self.schema.name,
             "export": self.export.uri,
             "structure_from": self.structure.origin,
         }
+        if unproven := ", ".join(self._unproven()):
+            facts["unproven_empty"] = unproven
+        return facts
+
+    def _unproven(self) -> Iterator[str]:
+        """Tables without a part of which no version says how many rows they had."""
+        known = self.structure.rows.keys() | self.export.may_be_empty
+        for table in self.schema.tables:
+            if table.name not in known and not any(map(self._parts, relations(table))):
+                yield table.name
 
     @property
     def reader(self) -> "ParquetRows":
@@ -207,7 +200,7 @@ class RdsSnapshot:
         """One chunk a row group, parts in order; raises BadSource on a damaged or other file."""
         chunks: list[Chunk] = []
         first = 0
-        for part in (p for name in _relations(table) for p in self._parts(name)):
+        for part in (p for name in relations(table) for p in self._parts(name)):
             with _opened(self.export.objects.open(part)) as file:
                 _check_columns(part, file.schema_arrow.names, table)
                 groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
@@ -286,11 +279,6 @@ def _opened(source: Bytes) -> "Iterator[parquet.ParquetFile]":
         ) from error
 
 
-def _relations(table: Table) -> tuple[str, ...]:
-    """A partitioned table is exported by itself or leaf by leaf; ``folders`` saw to which."""
-    return (table.name, *table.partitions)
-
-
 def _check_columns(part: str, found: list[str], table: Table) -> None:
     wanted = [column.name for column in table.columns]
     if sorted(found) != sorted(wanted):
@@ -298,91 +286,3 @@ def _check_columns(part: str, found: list[str], table: Table) -> None:
             f"{part} has the columns {', '.join(found)}; {table.name} has {', '.join(wanted)}; "
             "export the snapshot again"
         )
-
-
-def _agreeing(export: RdsExport, version: Version, found: dict[str, Folder]) -> Structure:
-    """The nearest structure whose tables are those of the export; raises BadSource."""
-    first: str | None = None
-    for structure in _structures(export, version):
-        problem = next(_differences(structure.schema, found), None)
-        if problem is None:
-            return structure
-        first = first or f"{structure.origin}: {problem}"
-    problem = first or f"there is no raw archive, and no live schema {export.schema_name}"
-    raise export.bad(
-        f"no known schema has its tables ({problem})",
-        "put back a raw archive of about that day, or export the snapshot again",
-    )
-
-
-def _structures(export: RdsExport, version: Version) -> Iterator[Structure]:
-    near = list(_archives_near(export.objects, version.day))
-    yield from _archived_structures(export, (info for info in near if not info.cold))
-    if export.live is not None:
-        with export.live.snapshot() as snapshot:
-            yield Structure(snapshot.schema, snapshot.ddl(), "the live database")
-    # last, since a copy of it may have to be waited for
-    yield from _archived_structures(export, (info for info in near if info.cold))
-
-
-def _archived_structures(export: RdsExport, near: Iterable[ObjectInfo]) -> Iterator[Structure]:
-    for info in near:
-        structure = None
-        with suppress(BadArchive):  # the next one will do as well
-            structure = _archived(ArchiveReader(export.objects.open(info.key)))
-        if structure is not None and structure.schema.name == export.schema_name:
-            yield structure
-
-
-def _archived(reader: ArchiveReader) -> Structure:
-    own = reader.manifest.source.get("structure_from")
-    schema = schemas.decode(reader.read_file("schema.json"))
-    origin = str(own or f"version {reader.manifest.version}")
-    rows = {name: member.rows for name, member in reader.manifest.tables().items()}
-    return Structure(schema, reader.read_file("schema.sql"), origin, rows)
-
-
-def _archives_near(objects: ObjectStore, day: date) -> Iterator[ObjectInfo]:
-    """Raw archives, those of the nearest days first."""
-
-    def distance(prefix: str) -> int:
-        return abs((date.fromisoformat(prefix.rstrip("/").rpartition("/")[2]) - day).days)
-
-    count = 0
-    for prefix in sorted(objects.folders(_RAW), key=distance):
-        for info in objects.list(prefix):
-            if info.key.endswith("-raw.tar.gz"):
-                yield info
-                count += 1
-            if count == _NEAREST:
-                return
-
-
-def _differences(schema: Schema, found: dict[str, Folder]) -> Iterator[str]:
-    """What the export and a schema do not have in common."""
-    known = {name: t for t in schema.tables for name in _relations(t)}
-    for name in sorted(found.keys() - known.keys() - set(schema.views)):
-        yield f"the export has a table {name}, which it lacks"
-    for table in schema.tables:
-        own, leaves = table.name in found, [n for n in table.partitions if n in found]
-        if not own and (not table.partitions or len(leaves) < len(table.partitions)):
-            missing = next((n for n in table.partitions if n not in found), table.name)
-            yield f"the export lacks its table {missing}"
-        elif own and leaves and found[table.name].parts:
-            yield f"the export has {table.name} twice: by itself and as {', '.join(leaves)}"
-    for name in sorted(found.keys() & known.keys()):
-        yield from _column_differences(known[name], found[name].status)
-
-
-def _column_differences(table: Table, status: TableStatus) -> Iterator[str]:
-    columns = {column.name: column for column in table.columns}
-    mappings = {m.column_name: m for m in status.schema_metadata.original_type_mappings}
-    for name in sorted(columns.keys() ^ mappings.keys()):
-        has, lacks = ("it", "the export") if name in columns else ("the export", "it")
-        yield f"{has} has the column {table.name}.{name}, which {lacks} lacks"
-    for name, mapping in mappings.items():
-        if name in columns and not same_type(columns[name], mapping.original_type):
-            yield (
-                f"{table.name}.{name} was {mapping.original_type} in the snapshot, "
-                f"and is {columns[name].type} in it"
-            )

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.rds_export import same_type
 from mediatool_assets.domain.schema import Column
@@ -110,6 +111,28 @@ def test_without_archive_the_live_database_gives_the_structure(
     rows = {name: member.rows for name, member in archived.manifest.tables().items()}
     assert rows == {"accounts": 30, "daily": 2, "empty": 0}
     assert archived.manifest.source["structure_from"] == "the live database"
+    [unproven] = [w for w in archived.manifest.warnings if "only part is missing" in w]
+    assert unproven.endswith("in the RDS export: empty")
+
+
+def test_a_busy_day_does_not_hide_the_days_around_it(
+    small: DirectoryObjects, postgres_database: Url, pool: Executor, tmp_path: Path
+) -> None:
+    """Of each of the nearest days the newest archive is looked at, until one agrees."""
+    source = PostgresSource(postgres_database, "media_tool")
+    export(source, small, pool, LIVE, tmp_path)
+    for second in range(12):
+        small.put(archive_key("raw", Version.parse(f"20260102-0400{second:02}")), b"of no use")
+    with _found(small).snapshot() as snapshot:
+        assert snapshot.structure.origin == f"version {LIVE}"
+
+
+def test_the_snapshot_is_named_whole(small: DirectoryObjects, postgres_database: Url) -> None:
+    """An automated one has a colon in its name."""
+    arn = "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:production-2026-01-02-03-00"
+    _edited("export_info*", sourceArn=arn)(small.root / "objects" / PREFIX)
+    with _found(small, postgres_database).snapshot() as snapshot:
+        assert snapshot.facts["snapshot_id"] == "rds:production-2026-01-02-03-00"
 
 
 def test_without_any_structure_it_is_refused(small: DirectoryObjects) -> None:
@@ -286,6 +309,7 @@ def test_an_older_failed_task_does_not_hide_a_complete_one(
         ("timestamp with time zone", "timestamptz"),
         ("timestamp(3) with time zone", "timestamp(3) with time zone"),
         ("integer", "serial"),
+        ("numeric(12,0)", "numeric(12)"),
     ],
 )
 def test_types_are_the_same_by_any_of_their_names(declared: str, original: str) -> None:
@@ -296,6 +320,19 @@ def test_types_are_the_same_by_any_of_their_names(declared: str, original: str) 
     column = Column("c", declared, base)
     assert same_type(column, original)
     assert not same_type(column, "uuid")
+
+
+@pytest.mark.parametrize(
+    ("declared", "base", "original"),
+    [
+        ("numeric(12,2)", "numeric", "numeric(12,4)"),
+        ("character varying(20)", "character varying", "varchar(40)"),
+        ("timestamp(3) with time zone", "timestamp with time zone", "timestamptz(6)"),
+    ],
+)
+def test_types_of_other_lengths_are_not_the_same(declared: str, base: str, original: str) -> None:
+    """Where AWS gives them: rows of one would be said to be of the other."""
+    assert not same_type(Column("c", declared, base), original)
 
 
 @pytest.mark.parametrize("original", ["_int4", "integer[]", "int4[]", "ARRAY"])

@@ -1,0 +1,129 @@
+"""What an RDS snapshot export lacks (DDL, keys, sequences), from the nearest thing that agrees.
+
+That is a raw archive whose tables are those of the export, else the live database.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import date
+from typing import NamedTuple, Protocol
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.objects import ObjectInfo
+from mediatool_assets.domain.rds_export import TableStatus, same_type
+from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import ObjectStore, Source
+from mediatool_assets.flows.rds_layout import Export, Folder
+
+_RAW = "postgres-exports/raw/"
+_NEAREST = 10
+"""Days whose newest raw archive is looked at for a schema that agrees."""
+
+
+class Described(Export, Protocol):
+    """The export that lacks its structure."""
+
+    @property
+    def live(self) -> Source | None:
+        """The live database, where there is one."""
+
+
+class Structure(NamedTuple):
+    """What the Parquet files lack, and where it was taken from."""
+
+    schema: Schema
+    ddl: bytes
+    origin: str
+    rows: Mapping[str, int] = {}
+    """Of an archive: how many rows it holds of each table."""
+
+
+def relations(table: Table) -> tuple[str, ...]:
+    """A partitioned table is exported by itself or leaf by leaf; ``folders`` saw to which."""
+    return (table.name, *table.partitions)
+
+
+def agreeing(export: Described, version: Version, found: dict[str, Folder]) -> Structure:
+    """The nearest structure whose tables are those of the export; raises BadSource."""
+    first: str | None = None
+    for structure in _structures(export, version):
+        problem = next(_differences(structure.schema, found), None)
+        if problem is None:
+            return structure
+        first = first or f"{structure.origin}: {problem}"
+    problem = first or f"there is no raw archive, and no live schema {export.schema_name}"
+    raise export.bad(
+        f"no known schema has its tables ({problem})",
+        "put back a raw archive of about that day, or export the snapshot again",
+    )
+
+
+def _structures(export: Described, version: Version) -> Iterator[Structure]:
+    near = list(_archives_near(export.objects, version.day))
+    yield from _archived_structures(export, (info for info in near if not info.cold))
+    if export.live is not None:
+        with export.live.snapshot() as snapshot:
+            yield Structure(snapshot.schema, snapshot.ddl(), "the live database")
+    # last, since a copy of it may have to be waited for
+    yield from _archived_structures(export, (info for info in near if info.cold))
+
+
+def _archived_structures(export: Described, near: Iterable[ObjectInfo]) -> Iterator[Structure]:
+    for info in near:
+        structure = None
+        with suppress(BadArchive):  # the next one will do as well
+            structure = _archived(ArchiveReader(export.objects.open(info.key)))
+        if structure is not None and structure.schema.name == export.schema_name:
+            yield structure
+
+
+def _archived(reader: ArchiveReader) -> Structure:
+    own = reader.manifest.source.get("structure_from")
+    schema = schemas.decode(reader.read_file("schema.json"))
+    origin = str(own or f"version {reader.manifest.version}")
+    rows = {name: member.rows for name, member in reader.manifest.tables().items()}
+    return Structure(schema, reader.read_file("schema.sql"), origin, rows)
+
+
+def _archives_near(objects: ObjectStore, day: date) -> Iterator[ObjectInfo]:
+    """The newest raw archive of each of the nearest days, those first."""
+
+    def distance(prefix: str) -> int:
+        return abs((date.fromisoformat(prefix.rstrip("/").rpartition("/")[2]) - day).days)
+
+    for prefix in sorted(objects.folders(_RAW), key=distance)[:_NEAREST]:
+        found = [info for info in objects.list(prefix) if info.key.endswith("-raw.tar.gz")]
+        yield from found[-1:]
+
+
+def _differences(schema: Schema, found: dict[str, Folder]) -> Iterator[str]:
+    """What the export and a schema do not have in common."""
+    known = {name: t for t in schema.tables for name in relations(t)}
+    for name in sorted(found.keys() - known.keys() - set(schema.views)):
+        yield f"the export has a table {name}, which it lacks"
+    for table in schema.tables:
+        own, leaves = table.name in found, [n for n in table.partitions if n in found]
+        if not own and (not table.partitions or len(leaves) < len(table.partitions)):
+            missing = next((n for n in table.partitions if n not in found), table.name)
+            yield f"the export lacks its table {missing}"
+        elif own and leaves and found[table.name].parts:
+            yield f"the export has {table.name} twice: by itself and as {', '.join(leaves)}"
+    for name in sorted(found.keys() & known.keys()):
+        yield from _column_differences(known[name], found[name].status)
+
+
+def _column_differences(table: Table, status: TableStatus) -> Iterator[str]:
+    columns = {column.name: column for column in table.columns}
+    mappings = {m.column_name: m for m in status.schema_metadata.original_type_mappings}
+    for name in sorted(columns.keys() ^ mappings.keys()):
+        has, lacks = ("it", "the export") if name in columns else ("the export", "it")
+        yield f"{has} has the column {table.name}.{name}, which {lacks} lacks"
+    for name, mapping in mappings.items():
+        if name in columns and not same_type(columns[name], mapping.original_type):
+            yield (
+                f"{table.name}.{name} was {mapping.original_type} in the snapshot, "
+                f"and is {columns[name].type} in it"
+            )
