@@ -25,14 +25,14 @@ from mediatool_assets.defs.rds import places_of, snapshot_first
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import Request, RunVersion
 from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.errors import BadArchive, BadSettings, BadSource, NotFound
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.origin import Asked, adopt
+from mediatool_assets.flows.origin import Asked, Origin, Places, adopt
 from mediatool_assets.flows.ports import ObjectStore
 
 
@@ -100,18 +100,24 @@ def _make(
     """Take the day from where it is to be had; raises PastDay or NotFound where it is not."""
     objects, run = platform.objects(), RunVersion.of(context)
     places = places_of(platform)
-    snapshot_first(context, platform, places, config.source)
-    origin = places.origin(run.partition, config.source, run.named())
     request = run.asked() or Request(config.purpose, config.notes)
-    with platform.workers() as (executor, scratch):
-        if origin.source is None and origin.version is not None:
-            archived = adopt(objects, executor, origin.version)
-            run.pin(origin.version)
+    origin = _origin(context, platform, places, config.source)
+    if origin.source is None and (there := origin.version) is not None:
+        try:
+            with platform.workers() as (executor, _):
+                archived = adopt(objects, executor, there)
+        except BadArchive as error:
+            if config.source != "auto" or places.has_complete(run.partition):
+                raise
+            origin = _instead(context, platform, places, error)
+        else:
+            run.pin(there)
             run.keep(request)
             context.log.info(f"{archived.uri} was read again and is whole: adopted")
-            return origin.version, archived
-        version = run.pin(origin.version) if origin.version else run.to_make(objects)
-        run.keep(request)
+            return there, archived
+    version = run.pin(origin.version) if origin.version else run.to_make(objects)
+    run.keep(request)
+    with platform.workers() as (executor, scratch):
         archived = export(
             origin.source or platform.source(),
             objects,
@@ -123,6 +129,26 @@ def _make(
             progress=LoggedProgress(context),
         )
         return version, archived
+
+
+def _origin(
+    context: dg.AssetExecutionContext, platform: Platform, places: Places, asked: Asked
+) -> Origin:
+    snapshot_first(context, platform, places, asked)
+    run = RunVersion.of(context)
+    return places.origin(run.partition, asked, run.named())
+
+
+def _instead(
+    context: dg.AssetExecutionContext, platform: Platform, places: Places, damage: BadArchive
+) -> Origin:
+    """RDS in the place of the day's damaged archive; where it has nothing, the damage is raised."""
+    try:
+        origin = _origin(context, platform, places, "rds")
+    except (NotFound, BadSettings) as missing:
+        raise damage from missing
+    context.log.warning(f"{damage.where}: {damage.problem}; the day is taken from RDS instead")
+    return origin
 
 
 def _previous(objects: ObjectStore, version: Version) -> dict[str, int]:

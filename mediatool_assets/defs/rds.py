@@ -32,10 +32,11 @@ def snapshot_first(
 ) -> Task | None:
     """Have AWS export a snapshot where the day has to come from RDS and was not exported yet.
 
-    Of today a snapshot is taken, under the run's version; of a past day the last automated one,
-    whose time is the version. The run is pinned to the version before AWS is asked for anything, so
-    that whoever goes on with it finds its snapshot and task. Raises BadSettings where ``rds`` is
-    asked for, nothing is there, and the settings do not name the instance.
+    Of today a snapshot is taken, under the run's version; of a past day it is the last automated
+    one, whose time is the version, or one that was taken for a version. The run is pinned to the
+    version before AWS is asked for anything, so that whoever goes on with it finds its snapshot and
+    task. Raises BadSettings where ``rds`` is asked for, nothing is there, and the settings do not
+    name the instance.
     """
     run = RunVersion.of(context)
     if not places.lacks_export(run.partition, asked, run.named()):

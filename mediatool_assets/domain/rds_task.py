@@ -9,9 +9,12 @@ UNDER_WAY = frozenset({"STARTING", "IN_PROGRESS", "CANCELING"})
 """The states of a task that is not at its end."""
 
 
+OWN_SNAPSHOTS = "manual-export-"
+
+
 def snapshot_name(version: Version) -> str:
     """The name of the manual snapshot of a version."""
-    return f"manual-export-{version}"
+    return f"{OWN_SNAPSHOTS}{version}"
 
 
 def task_name(version: Version, attempt: int = 1) -> str:
@@ -31,6 +34,12 @@ class Snapshot:
     status: str
     percent: int = 0
     taken: datetime | None = None
+
+    @property
+    def version(self) -> Version | None:
+        """The one that it was taken for, which is in its name; of an automated one its time."""
+        own = Version.of_name(self.name, OWN_SNAPSHOTS)
+        return own or (Version.at(self.taken) if self.taken is not None else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ Rows of one day are never filed under another: the live database has today's row
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import BadSource, Misuse, NotFound, Refused
+from mediatool_assets.domain.errors import AlreadyExists, BadSource, Misuse, NotFound, Refused
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.rds_export import day_prefix
@@ -64,9 +64,9 @@ class Places:
                 return Origin(version, None)
         if asked == "rds":
             export = self.export(partition, wanted)
-            return Origin(export.version, export)
+            return Origin(wanted or self._to_make(export), export)
         if past and (found := self._found(partition, wanted)) is not None:
-            return Origin(found.version, found)
+            return Origin(wanted or self._to_make(found), found)
         if asked in ("auto", "postgres") and is_today:
             if self.live is None:
                 raise Misuse(f"{partition} is exported live; set MEDIATOOL_POSTGRES_URL")
@@ -80,9 +80,29 @@ class Places:
             raise self._missing(partition, "rds", wanted)
         return export
 
+    def has_complete(self, partition: str) -> bool:
+        """Whether the day has a complete version."""
+        day = date.fromisoformat(partition)
+        return any(True for _ in catalog.versions(self.objects, day, day))
+
     def _found(self, partition: str, wanted: Version | None) -> RdsExport | None:
         export = find(self.objects, partition, self.schema, self.live, wanted)
+        if export is None and wanted is not None:
+            newest = find(self.objects, partition, self.schema, self.live)
+            if newest is not None and self._to_make(newest) == wanted:
+                export = newest
         return export and replace(export, may_be_empty=self.may_be_empty)
+
+    def _to_make(self, export: RdsExport) -> Version:
+        """The version to make of an export: its own, or where that has a raw archive already, as a
+        damaged one, the next second of a past day that has none.
+        """
+        version = export.version
+        while version.day < self.today and self._archived(version):
+            version = Version(version.moment + timedelta(seconds=1))
+        if version.day != export.version.day:
+            raise AlreadyExists(self.objects.uri(archive_key("raw", export.version)))
+        return version
 
     def lacks_export(self, partition: str, asked: Asked, wanted: Version | None = None) -> bool:
         """Whether a snapshot has to be exported by AWS before ``origin`` can have the day from RDS.

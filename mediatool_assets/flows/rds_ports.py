@@ -19,8 +19,11 @@ class SnapshotExports(Protocol):
     def snapshot(self, name: str) -> Snapshot | None:
         """A snapshot as it is now; None where there is none. Refused if another instance's."""
 
-    def automated(self, day: date) -> list[Snapshot]:
-        """The automated snapshots that were taken on that day (UTC) and are there, by time."""
+    def of_day(self, day: date) -> list[Snapshot]:
+        """The snapshots that were taken on that day (UTC) and are there, by time.
+
+        Automated ones, and manual ones that are named as ``take`` is asked to name a version's.
+        """
 
     def start(self, name: str, snapshot: Snapshot, prefix: str) -> Task:
         """Begin to export a snapshot to ``{prefix}/{name}/``, or find the task of that name.

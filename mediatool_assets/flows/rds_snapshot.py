@@ -11,7 +11,13 @@ from typing import NoReturn
 
 from mediatool_assets.domain.errors import BadSource, NotFound
 from mediatool_assets.domain.rds_export import day_prefix
-from mediatool_assets.domain.rds_task import Snapshot, Task, snapshot_name, task_name
+from mediatool_assets.domain.rds_task import (
+    OWN_SNAPSHOTS,
+    Snapshot,
+    Task,
+    snapshot_name,
+    task_name,
+)
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.rds_ports import SnapshotExports
@@ -33,33 +39,39 @@ class SnapshotExport:
 
         Raises BadSource with AWS's own reason where either does not come to a good end.
         """
-        snapshot = self.rds.take(snapshot_name(version))
-        while snapshot.status in _COMING:
-            self.progress("snapshot", snapshot.percent, 100)
-            self.wait()
-            snapshot = self._again(snapshot)
-        return self.export(version, snapshot)
+        return self.export(version, self.rds.take(snapshot_name(version)))
 
     def chosen(self, day: date, wanted: Version | None = None) -> tuple[Version, Snapshot]:
-        """The day's last automated snapshot and its version, or the one of the ``wanted`` version.
+        """The day's last snapshot and its version, or the one of the ``wanted`` version.
 
-        Raises NotFound where the day has none.
+        Its own first: a run that took it on that day may go on after midnight. Raises NotFound
+        where the day has none.
         """
+        own = self.rds.snapshot(snapshot_name(wanted)) if wanted else None
+        if wanted is not None and own is not None:
+            return wanted, own
         found = {
-            Version.at(snapshot.taken): snapshot
-            for snapshot in self.rds.automated(day)
-            if snapshot.taken is not None and wanted in (None, Version.at(snapshot.taken))
+            version: snapshot
+            for snapshot in self.rds.of_day(day)
+            if (version := snapshot.version) is not None and wanted in (None, version)
         }
         if not found:
             of = f"version {wanted}" if wanted else f"{day} (UTC)"
             raise NotFound(
-                f"RDS has no automated snapshot of {of}, or none any more; put an export of that "
-                "day into the bucket, or take another day"
+                f"RDS has no automated snapshot of {of} and no {OWN_SNAPSHOTS}… one, or none any "
+                "more; put an export of that day into the bucket, or take another day"
             )
         return max(found.items())
 
     def export(self, version: Version, snapshot: Snapshot) -> Task:
-        """Export a snapshot that is there to the version's key, and follow the task to its end."""
+        """Export a snapshot to the version's key once it is there, and follow the task to its end.
+
+        Raises BadSource where either does not come to a good end.
+        """
+        while snapshot.status in _COMING:
+            self.progress("snapshot", snapshot.percent, 100)
+            self.wait()
+            snapshot = self._again(snapshot)
         if snapshot.status != "available":
             raise BadSource(
                 f"RDS snapshot {snapshot.name} is {snapshot.status}, not available; look at it in "

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mediatool_assets.domain.errors import BadSettings, MediatoolError, Refused, Unreachable
-from mediatool_assets.domain.rds_task import Snapshot, Task
+from mediatool_assets.domain.rds_task import OWN_SNAPSHOTS, Snapshot, Task
 from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.settings import Settings
 
@@ -116,12 +116,18 @@ class RdsInstance:
             return _snapshot(found)
         return None
 
-    def automated(self, day: date) -> list[Snapshot]:
-        """The automated snapshots of the day that are there, by time."""
+    def of_day(self, day: date) -> list[Snapshot]:
+        """The snapshots of the day that are there, automated or our own, by time."""
         pages = self.client.get_paginator("describe_db_snapshots")
         with self._translated(f"RDS instance {self.instance}"):
-            listed = pages.paginate(DBInstanceIdentifier=self.instance, SnapshotType="automated")
-            found = [_snapshot(each) for page in listed for each in page["DBSnapshots"]]
+            listed = pages.paginate(DBInstanceIdentifier=self.instance)
+            found = [
+                _snapshot(each)
+                for page in listed
+                for each in page["DBSnapshots"]
+                if each.get("SnapshotType") == "automated"
+                or each.get("DBSnapshotIdentifier", "").startswith(OWN_SNAPSHOTS)
+            ]
         there = [s for s in found if s.taken and s.taken.date() == day and s.status == "available"]
         return sorted(there, key=lambda snapshot: str(snapshot.taken))
 

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from mediatool_assets.defs.runs import VERSION_TAG
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.rds_task import Snapshot, Task
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
@@ -131,6 +132,22 @@ def test_a_past_day_from_its_automated_snapshot(
     assert result.success
     assert writing == [Version(taken)] == [_made(instance, result)]
     assert twin.snapshots() == []
+
+
+def test_a_past_day_whose_archive_is_damaged(
+    defs: dg.Definitions, instance: dg.DagsterInstance, bucket_objects: ObjectStore
+) -> None:
+    """Its RDS export makes the next version; without one, the damage is what is told."""
+    day = datetime.now(UTC).date() - timedelta(days=7)
+    damaged = Version(datetime.combine(day, time(3, 30), UTC))
+    bucket_objects.put(archive_key("raw", damaged), b"cut short")
+    said, code = _reason(_run(defs, instance, day.isoformat(), "auto"))
+    assert (code, "no footer" in said) == (3, True)
+    export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], bucket_objects, damaged)
+    result = _run(defs, instance, day.isoformat(), "auto")
+    assert result.success
+    assert _made(instance, result) == Version(damaged.moment + timedelta(seconds=1))
+    assert bucket_objects.get(archive_key("raw", damaged))[0] == b"cut short"
 
 
 def test_a_past_day_that_nothing_has(

@@ -71,6 +71,19 @@ def test_a_complete_version_goes_before_a_newer_unfinished_one(places: Places) -
     assert places.origin(ARCHIVED, "auto").version == OLDER
 
 
+@pytest.mark.parametrize("asked", ["auto", "rds"])
+def test_an_export_whose_version_is_taken_makes_the_next_free_one(
+    places: Places, asked: Asked
+) -> None:
+    """A damaged archive keeps its name; a run that was killed finds the same export again."""
+    taken, damaged, free = (Version.parse(f"20260102-03000{n}") for n in range(3))
+    for version in (taken, damaged):
+        places.objects.put(archive_key("raw", version), b"damaged")
+    assert _kind(places, places.origin(ARCHIVED, "rds")) == ("rds", str(free))
+    assert _kind(places, places.origin(ARCHIVED, asked, free)) == ("rds", str(free))
+    assert not places.lacks_export(ARCHIVED, asked, free)
+
+
 @pytest.mark.parametrize(
     ("partition", "asked", "error", "message"),
     [

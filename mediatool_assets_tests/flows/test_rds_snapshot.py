@@ -157,6 +157,18 @@ def test_a_past_day_has_its_last_automated_snapshot(twin: RdsTwin) -> None:
 
 
 @pytest.mark.parametrize("wanted", [None, VERSION])
+def test_a_run_that_goes_on_after_midnight(twin: RdsTwin, wanted: Version | None) -> None:
+    """Its own snapshot is the day's, under its version, and no other is taken."""
+    twin.instance().take(SNAPSHOT)
+    twin.set_snapshot(SNAPSHOT, created=datetime(2026, 1, 2, 3, 0, 20, tzinfo=UTC))
+    work, _ = _work(twin)
+    version, snapshot = work.chosen(DAY, wanted)
+    assert (version, snapshot.name) == (VERSION, SNAPSHOT)
+    assert work.export(version, snapshot).name == TASK
+    assert twin.snapshots() == [SNAPSHOT]
+
+
+@pytest.mark.parametrize("wanted", [None, VERSION])
 def test_a_day_without_snapshots(twin: RdsTwin, wanted: Version | None) -> None:
     """One line says so."""
     work, _ = _work(twin)

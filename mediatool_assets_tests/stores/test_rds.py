@@ -58,18 +58,20 @@ def test_what_is_not_there_is_none(rds: RdsInstance) -> None:
     assert rds.task(NAME) is None
 
 
-def test_automated_snapshots_of_a_day(twin: RdsTwin, rds: RdsInstance) -> None:
-    """Those of the day in UTC, in order of time; no manual one, and none that is not there yet."""
+def test_snapshots_of_a_day(twin: RdsTwin, rds: RdsInstance) -> None:
+    """Automated and own ones, of the day in UTC, in order of time; none that is not there yet."""
     late = twin.automated(datetime(2026, 1, 2, 23, 59, 59, tzinfo=UTC))
     early = twin.automated(datetime(2026, 1, 2, 0, 0, tzinfo=UTC))
     coming = twin.automated(datetime(2026, 1, 2, 12, 0, tzinfo=UTC))
     twin.automated(datetime(2026, 1, 3, 0, 0, tzinfo=UTC))
     twin.set_snapshot(coming, status="creating")
-    rds.take("manual-export-20260102-030000")
-    twin.set_snapshot("manual-export-20260102-030000", created=datetime(2026, 1, 2, tzinfo=UTC))
-    found = rds.automated(date(2026, 1, 2))
-    assert [snapshot.name for snapshot in found] == [early, late]
-    assert found[1].taken == datetime(2026, 1, 2, 23, 59, 59, tzinfo=UTC)
+    for name in ("manual-export-20260102-030000", "before-the-migration"):
+        rds.take(name)
+        twin.set_snapshot(name, created=datetime(2026, 1, 2, 3, 0, 9, tzinfo=UTC))
+    found = rds.of_day(date(2026, 1, 2))
+    names = [early, "manual-export-20260102-030000", late]
+    assert [snapshot.name for snapshot in found] == names
+    assert found[2].taken == datetime(2026, 1, 2, 23, 59, 59, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
