@@ -1,6 +1,6 @@
 """The demo: days of a source on this machine's servers, past ones from RDS snapshot exports."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 
 class Demonstration(msgspec.Struct, frozen=True):
-    """What the demo made; ``objects`` is bytes by bucket key, ``rows`` is by version."""
+    """What the demo made; ``objects`` is bytes by bucket key, ``rows`` is by version.
+
+    So is ``verdicts``: what came of reading each version again.
+    """
 
     versions: tuple[str, ...]
     rows: dict[str, dict[str, int]]
@@ -36,6 +39,7 @@ class Demonstration(msgspec.Struct, frozen=True):
     postgres_databases: tuple[str, ...]
     objects: dict[str, int]
     made: tuple[VersionMade, ...]
+    verdicts: dict[str, str]
     look: dict[str, str]
 
 
@@ -72,6 +76,7 @@ def run(home: Path, scale: float, days: int) -> Demonstration:
         postgres_databases=tuple(m.postgres_database for m in made if m.postgres_database),
         objects=_objects(objects, [m.version for m in made]),
         made=made,
+        verdicts=dict(_verdicts(settings, objects, [m.version for m in made])),
         look={
             "versions": f"{program()} versions",
             "show": f"{program()} show {made[-1].version}",
@@ -100,6 +105,7 @@ def describe(made: Demonstration) -> str:
         f"{len(made.objects)} objects in the bucket, {megabytes(sum(made.objects.values()))}; "
         f"MongoDB databases {', '.join(made.databases)}",
         f"PostgreSQL databases {', '.join(made.postgres_databases)}, read back and compared",
+        *(f"{version}, read again to its last byte: {v}" for version, v in made.verdicts.items()),
         "",
         "Where to look:",
     ]
@@ -138,6 +144,33 @@ def _version(home: Path, job: str, day: date, asked: Mapping[str, str]) -> Run:
     run = launch(job, day.isoformat(), asked, home)
     note(f"{run.version} is made")
     return run
+
+
+def _verdicts(
+    settings: Settings, objects: "S3Objects", versions: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Read all of each version again, archives and databases, and keep the verdict."""
+    from mediatool_assets.flows.pool import worker_pool
+    from mediatool_assets.flows.verify import keep, verify
+    from mediatool_assets.stores.mongodb import MongoDocuments
+    from mediatool_assets.stores.postgres import PostgresTarget
+
+    with (
+        working("reading every version again") as progress,
+        worker_pool(settings.workers, settings.dask_scheduler) as pool,
+    ):
+        for version in versions:
+            verdict = verify(
+                objects,
+                MongoDocuments.of(settings),
+                PostgresTarget.of(settings),
+                pool,
+                Version.parse(version),
+                clock=lambda: datetime.now(UTC),
+                progress=progress,
+            )
+            keep(objects, verdict)
+            yield version, verdict.verdict
 
 
 def _objects(objects: "S3Objects", versions: list[str]) -> dict[str, int]:

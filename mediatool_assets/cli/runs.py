@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli.output import Json, note, print_json
+from mediatool_assets.domain.days import FIRST_DAY
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import home, settings
 
@@ -54,7 +55,7 @@ def export(
         mediatool export --date 2026-11-01..2026-11-07
     """
     today = datetime.now(UTC).date()
-    first, last = _days(day) if day else (today, today)
+    first, last = _days(day, today) if day else (today, today)
     is_range = day is not None and ".." in day
     if again and not is_range:
         raise Misuse("--again is for a range of days; write --date FROM..TO")
@@ -122,8 +123,8 @@ def demo(
     Starts the local servers, fills the source database and edits it as days of work would. Of each
     past day it leaves an RDS snapshot export in the bucket, in AWS's layout, and makes that day's
     version from it; then today's from the live database, and after more edits a second one on
-    demand. Everything is made through Dagster. Run again, it makes two more versions of today;
-    the past days are there.
+    demand. Everything is made through Dagster, and read again to its last byte. Run again, it makes
+    two more versions of today; the past days are there.
 
     Examples:
 
@@ -137,7 +138,9 @@ def demo(
         print_json(made)
     else:
         typer.echo(demonstration.describe(made))
-    _end(check for one in made.made for check in one.failed_checks)
+    red = [check for one in made.made for check in one.failed_checks]
+    unsound = [f"{v}: verify: {found}" for v, found in made.verdicts.items() if found != "passed"]
+    _end(red + unsound)
 
 
 def dev(
@@ -161,12 +164,14 @@ def dev(
     note(f"{url} is down; the servers are still up, `mediatool down` stops them")
 
 
-def _days(text: str) -> tuple[date, date]:
-    """The first and the last day of ``D`` or ``FROM..TO``; raises Misuse."""
+def _days(text: str, today: date) -> tuple[date, date]:
+    """The first and the last day of ``D`` or ``FROM..TO``, to today; raises Misuse."""
     first, dots, last = text.partition("..")
     days = _day(first), _day(last if dots else first)
     if days[0] > days[1]:
         raise Misuse(f"--date {text!r} ends before it begins; write FROM..TO")
+    if days[0] < FIRST_DAY or days[1] > today:
+        raise Misuse(f"--date {text!r} is not of the days from {FIRST_DAY} to today, {today} (UTC)")
     return days
 
 

@@ -23,8 +23,9 @@ from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this
 from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.layers import shown
-from mediatool_assets.defs.partitions import DAYS, FIRST_DAY
+from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.runs import VERSION_TAG
+from mediatool_assets.domain.days import FIRST_DAY
 from mediatool_assets.domain.errors import MediatoolError, Misuse
 
 DEFINITIONS = "mediatool_assets.definitions"  # by name, as workspace.yaml has it

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-FIRST_DAY = "2025-06-01"
-"""The month of the oldest exports that anybody keeps."""
+from mediatool_assets.domain.days import FIRST_DAY
 
-DAYS = dg.DailyPartitionsDefinition(FIRST_DAY, timezone="UTC", end_offset=1)
+DAYS = dg.DailyPartitionsDefinition(FIRST_DAY.isoformat(), timezone="UTC", end_offset=1)

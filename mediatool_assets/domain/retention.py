@@ -243,18 +243,26 @@ def _generations(versions: Iterable[Version], policy: Policy) -> dict[Version, s
 def contradictions(policy: Policy, rules: Iterable[Document]) -> Iterator[str]:
     """Where the bucket's rules, in canonical form, delete what the policy says is kept."""
     for rule in rules:
-        days = rule.get("Expiration", {}).get("Days")
+        days = _expiry(rule)
         if rule.get("Status") != "Enabled" or days is None:
             continue
         says = f"the bucket's rule {rule.get('ID', '(unnamed)')} deletes"
         tags, prefix = _tags(rule), prefix_of(rule)
-        of_tests = tags in ([], [TESTING]) and any(_meet(prefix, part) for part in _TEST_PREFIXES)
+        hits_tests = not tags or TESTING in tags
+        of_tests = hits_tests and any(_meet(prefix, part) for part in _TEST_PREFIXES)
         if of_tests and days < policy.testing_days:
             yield f"{says} test exports at {days} days, the plan keeps {policy.testing_days}"
         if not tags and _meet(prefix, SANITIZED_PREFIX) and days < policy.sanitized_days:
             yield f"{says} sanitized copies at {days} days, the plan keeps {policy.sanitized_days}"
         if not tags and _meet(prefix, METADATA_PREFIX):
             yield f"{says} metadata at {days} days, the plan keeps it for good"
+
+
+def _expiry(rule: Document) -> int | None:
+    """The age at which a rule deletes: any, where it names a date; None where it never does."""
+    expiration: Mapping[str, Any] = rule.get("Expiration", {})
+    days: int | None = 0 if "Date" in expiration else expiration.get("Days")
+    return days
 
 
 _TEST_PREFIXES = (

@@ -96,6 +96,9 @@ def client_delete(objects: S3Objects, key: str) -> None:
         (["--date", "2026-01-02..2026-01-01"], "ends before it begins"),
         (["--date", "2026-01-02.."], "is not a date"),
         (["--date", "yesterday"], "write YYYY-MM-DD, or FROM..TO"),
+        (["--date", "2024-01-01..2206-12-31"], "days from 2025-06-01 to today"),
+        (["--date", "2025-06-01..2206-12-31"], "days from 2025-06-01 to today"),
+        (["--date", "1999-12-31"], "days from 2025-06-01 to today"),
         (["--again"], "--again is for a range"),
     ],
 )
@@ -106,3 +109,4 @@ def test_wrong_days_are_wrong_usage(
     result = mediatool("export", *words)
     assert (result.code, result.out) == (2, "")
     assert said in result.err
+    assert len(result.lines) == 1

@@ -48,6 +48,17 @@ def test_fetch_asks_says_when_and_fetches(mediatool: Run, cold: S3Objects, tmp_p
     assert (tmp_path / f"{OLD}-raw.tar.gz").is_file()
 
 
+def test_restore_asks_before_it_touches_a_server(
+    mediatool: Run, cold: S3Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 5 and one line, and no evidence: nothing was restored, and nothing failed."""
+    monkeypatch.setenv("MEDIATOOL_RESTORE_POSTGRES_URL", "postgresql://127.0.0.1:1/postgres")
+    result = mediatool("restore", OLD, "--to", "postgres")
+    assert (result.code, result.out, len(result.lines)) == (5, "", 1)
+    assert "lies in GLACIER; a copy for 7 days was asked for (Standard)" in result.err
+    assert list(cold.list("postgres-exports/restores/")) == []
+
+
 def test_compare_asks_for_both(mediatool: Run, cold: S3Objects) -> None:
     """One line that names the one that is there last; the other was asked for as well."""
     words = ("compare", "--version1", OLD, "--version2", NEW, "--output", "r.json")

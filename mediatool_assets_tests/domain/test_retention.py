@@ -105,11 +105,12 @@ def test_everything_has_one_decision_and_its_reason(found: Inventory, policy: Po
 
 @given(inventories(), POLICIES)
 def test_what_must_stay_stays(found: Inventory, policy: Policy) -> None:
-    """The last complete version, what is pinned, locked, in use or not ours is never dropped."""
+    """The last complete version, the last daily one, what is pinned, locked, in use or not ours."""
     dropped = [d for d in decide(found, policy, NOW) if not d.keep]
     copied = {d.name for d in found.databases if d.sanitized}
     of_versions = {d.version for d in dropped if d.kind != "sanitized" and d.name not in copied}
-    assert of_versions.isdisjoint({max(found.complete, default=None)})
+    daily = [v for v, purpose in found.complete.items() if purpose == "daily_backup"]
+    assert of_versions.isdisjoint({max(found.complete, default=None), max(daily, default=None)})
     assert of_versions.isdisjoint(found.protected)
     assert of_versions.isdisjoint(found.locked)
     names = {d.name for d in dropped}
@@ -263,3 +264,18 @@ def test_a_plan_and_the_buckets_rules(policy: Policy, rules: list[Rule], words: 
     assert all(word in says for word, says in zip(words, found, strict=True))
     disabled = [{**canonical(rule.document()), "Status": "Disabled"} for rule in rules]
     assert list(contradictions(policy, disabled)) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"Expiration": {"Date": datetime(2030, 1, 1, tzinfo=UTC)}}, "exports at 0 days"),
+        ({"Expiration": {"Days": 2}}, "exports at 2 days"),
+    ],
+)
+def test_a_rule_of_a_date_or_of_several_tags_counts(rule: dict[str, Any], says: str) -> None:
+    """At its date it deletes at any age; who tags a test version once more may fall under it."""
+    tags = [{"Key": "purpose", "Value": "testing"}, {"Key": "team", "Value": "x"}]
+    where = {"Filter": {"And": {"Tags": tags}}, "ID": "mine", "Status": "Enabled"}
+    [found] = contradictions(Policy(), [canonical(where | rule)])
+    assert says in found
