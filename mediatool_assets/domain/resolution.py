@@ -306,9 +306,14 @@ class _Resolver:
                 article = "is an array: write" if column.element else "is no array: write"
                 wanted = f"{column.name}[]" if column.element else column.name
                 self._wrong(step.line, f"{owner.name}.{column.name} {article} {wanted} ->")
-        if None in columns or None in found:
-            return None
-        return Arrow(step.columns, table, keys, step.each, is_unique(table, keys))
+        caseless = set()
+        for own, key in zip(columns, found, strict=False):
+            if own is None or key is None:
+                return None
+            if own.caseless_with(key):
+                caseless.add(key.name)
+        unique = is_unique(table, keys)
+        return Arrow(step.columns, table, keys, step.each, unique, frozenset(caseless))
 
     def _orphans(
         self, place: str, shape: m.Shape, resolved: DocumentShape

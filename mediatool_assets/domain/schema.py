@@ -40,6 +40,10 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
         """The type without domains and modifiers, as models name it: ``uuid[]``, ``shop.state``."""
         return self.base if self.element is None else f"{self.element}[]"
 
+    def caseless_with(self, other: "Column") -> bool:
+        """Whether PostgreSQL compares both without their case: only where both are citext."""
+        return self.value_type == other.value_type == "citext"
+
     @property
     def value_type(self) -> str:
         """The type of its values, or of an array's elements, without its schema: ``citext``."""

@@ -21,13 +21,17 @@ class ColumnField:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A step of a path; ``unique`` says that the database itself allows one row for each key."""
+    """A step of a path; ``unique`` says that the database itself allows one row for each key.
+
+    ``caseless`` are those of the keys that are citext on both sides.
+    """
 
     columns: tuple[str, ...]
     table: Table
     keys: tuple[str, ...]
     each: bool
     unique: bool
+    caseless: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,32 @@ def test_a_reference_to_a_sampled_table_is_measured_by_its_part(tmp_path: Path) 
     assert "50 % of the target that were read" in found.model
 
 
+def test_references_are_found_as_postgresql_compares_them(tmp_path: Path) -> None:
+    """Of citext without its case, wherever the extension is; of char(n) without its blanks."""
+    schema = Schema(
+        "s",
+        (
+            table("people", id="integer", person_code="public.citext"),
+            table("plants", ("id",), id="character"),
+            table(
+                "visits", id="integer", person_code="public.citext", plant_id="character varying"
+            ),
+        ),
+    )
+    rows: Rows = {
+        "people": [{"id": n, "person_code": f"Code {n}"} for n in range(9)],
+        "plants": [{"id": f"P{n}  "} for n in range(9)],
+        "visits": [
+            {"id": n, "person_code": f"CODE {n // 2}", "plant_id": f"P{n // 2}"} for n in range(18)
+        ],
+    }
+    found = inferred(MadeTables(rows, schema), tmp_path)
+    assert {str(r.reference): r.inclusion.share for r in found.relations} == {
+        "visits.person_code -> people.person_code": 1.0,
+        "visits.plant_id -> plants.id": 1.0,
+    }
+
+
 def test_queries_are_as_many_as_columns_however_many_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

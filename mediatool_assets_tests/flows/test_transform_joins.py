@@ -107,6 +107,37 @@ collections:
     assert [[child["id"] for child in parent["many"]] for parent in found] == [[0], [1], [2]]
 
 
+def test_texts_are_the_same_where_postgresql_says_so(tmp_path: Path) -> None:
+    """citext beside citext whatever its case, beside text by it; char(n) without its blanks."""
+    owners = table("owners", id="integer", code="public.citext", place="character")
+    things = table("things", id="integer", code="public.citext", said="text", place="text")
+    model = """\
+tables: {owners: , things: }
+collections:
+  owners:
+    root: owners
+    add:
+      many: {embed_many: code -> things.code, orphans: alone}
+      called: {count: code -> things.said}
+      here: {look_up: place -> things.place, take: id}
+"""
+    rows = [{"id": 1, "code": "Ada", "place": "DE "}, {"id": 2, "code": "ADA", "place": "D  "}]
+    more = [
+        {"id": 5, "code": "aDA", "said": "Ada", "place": "DE"},
+        {"id": 6, "code": "Bo", "said": "ada", "place": "D "},
+    ]
+    objects = DirectoryObjects(tmp_path / "bucket")
+    raw_archive(objects, {owners: rows, things: more})
+    (tmp_path / "model.yaml").write_text(model, "utf-8")
+    with ThreadPoolExecutor(2) as threads:
+        made = transform(objects, threads, VERSION, load_model(tmp_path / "model.yaml"), tmp_path)
+    one, two = documents(objects, "owners")
+    assert ([d["id"] for d in one["many"]], one["called"], one["here"]) == ([5], 1, 5)
+    assert ([d["id"] for d in two["many"]], two["called"], two["here"]) == ([], 0, None)
+    assert [d["_id"] for d in documents(objects, "alone")] == [6]
+    assert "many" in str(made.manifest.facts["ambiguous"])
+
+
 @contextmanager
 def transformed(parents: Rows, children: Rows) -> Iterator[DirectoryObjects]:
     """A bucket with the transformed archive of these rows, for a while."""

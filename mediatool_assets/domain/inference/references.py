@@ -175,13 +175,16 @@ def words_of(
     """The columns of texts and uuids that could refer to something, and the keys that they could.
 
     Chance does not make them meet, and so each can be held against all, whatever its name says.
+    Only citext is left out: what it equals depends on what it is held against.
     """
     said = {(r.table, r.columns) for r in declared(schema)}
     columns = [
         (table, column)
         for table in schema.tables
         for column in measurable(table)
-        if kind_of(column) != "number" and (table.name, (column.name,)) not in said
+        if kind_of(column) != "number"
+        and column.value_type != "citext"
+        and (table.name, (column.name,)) not in said
     ]
     keys = [(t, key) for t, key in _Places(schema, unique).targets if kind_of(key) != "number"]
     return columns, keys

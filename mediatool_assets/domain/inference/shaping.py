@@ -156,7 +156,8 @@ class _Shaping:
         ]
         for one, other in sorted(pairs, key=lambda pair: _fold_order(table, pair[0])):
             fan_out = self._fan_out(one.reference)
-            if fan_out is not None and fan_out.most <= MOST_FOLDED:
+            caseless = any(table.column(c).value_type == "citext" for c in one.reference.columns)
+            if fan_out is not None and fan_out.most <= MOST_FOLDED and not caseless:
                 columns = set(one.reference.columns) - set(other.reference.columns)
                 take = tuple(c.name for c in table.columns if c.name not in columns)
                 why = f"joins {one.reference.target} with {other.reference.target}; {fan_out}"

@@ -195,6 +195,7 @@ class Keys:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
         self._db, self._scratch = connection, scratch
+        self._tables: dict[str, Table] = {}
 
     @classmethod
     @contextmanager
@@ -211,6 +212,7 @@ class Keys:
 
     def bring(self, table: Table, files: Iterable[Path]) -> None:
         """Make a table's keys known."""
+        self._tables[table.name] = table
         paths = list(files)
         if not paths:
             paths = [self._scratch / "empty.parquet"]
@@ -234,9 +236,10 @@ class Keys:
     def inclusion(self, reference: Reference) -> Inclusion:
         """How many of the values are among the target's."""
         own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
-        theirs = ", ".join(f"{_name(key_of(key))} AS k{i}" for i, key in enumerate(reference.keys))
+        caseless = self._caseless(reference)
+        theirs = _listed(reference.keys, caseless)
         values, found, distinct = self._row(
-            f"WITH r AS ({_referring(reference)}), "
+            f"WITH r AS ({_referring(reference, caseless)}), "
             f"v AS (SELECT {own}, count(*) AS n FROM r GROUP BY {own}), "
             f"t AS (SELECT DISTINCT {theirs} FROM {_table(reference.target)}) "
             f"SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (t.k0 IS NOT NULL), 0), count(*) "
@@ -270,10 +273,11 @@ class Keys:
     def fan_out(self, reference: Reference) -> FanOut:
         """How many rows name each row of the target, and what they weigh with it."""
         own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
-        theirs = ", ".join(f"{_name(key_of(key))} AS k{i}" for i, key in enumerate(reference.keys))
+        caseless = self._caseless(reference)
+        theirs = _listed(reference.keys, caseless)
         targets, parents, median, p99, most, largest = self._row(
             f"WITH v AS (SELECT {own}, count(*) AS n, sum({SIZE}) AS weight "
-            f"FROM ({_referring(reference)}) GROUP BY {own}), "
+            f"FROM ({_referring(reference, caseless)}) GROUP BY {own}), "
             f"t AS (SELECT {theirs}, {SIZE} FROM {_table(reference.target)}), "
             f"j AS (SELECT n, {SIZE} + coalesce(weight, 0) AS whole "
             f"FROM t LEFT JOIN v USING ({own})) "
@@ -281,6 +285,12 @@ class Keys:
             "max(whole) FROM j"
         )
         return FanOut(*(int(x or 0) for x in (targets, parents, median, p99, most, largest)))
+
+    def _caseless(self, reference: Reference) -> list[bool]:
+        """Of each column and its key whether their case counts nothing."""
+        table, target = self._tables[reference.table], self._tables[reference.target]
+        pairs = zip(reference.columns, reference.keys, strict=True)
+        return [table.column(own).caseless_with(target.column(key)) for own, key in pairs]
 
     def _row(self, query: str) -> tuple[Any, ...]:
         [row] = self._run(query).fetchall()
@@ -290,23 +300,33 @@ class Keys:
         return self._db.execute(query)
 
 
-def _referring(reference: Reference) -> str:
-    return _values(reference.table, reference.columns, reference.each)
+def _referring(reference: Reference, caseless: Sequence[bool]) -> str:
+    return _values(reference.table, reference.columns, reference.each, caseless)
 
 
-def _values(name: str, columns: Sequence[str], each: bool) -> str:
+def _listed(columns: Sequence[str], caseless: Sequence[bool]) -> str:
+    """The columns as k0, k1, ..., in lower case where theirs counts nothing."""
+    names = [
+        f"lower({_name(key_of(c))})" if caseless[i] else _name(key_of(c))
+        for i, c in enumerate(columns)
+    ]
+    return ", ".join(f"{name} AS k{i}" for i, name in enumerate(names))
+
+
+def _values(
+    name: str, columns: Sequence[str], each: bool, caseless: Sequence[bool] = (False,)
+) -> str:
     """The columns' values, or elements, that are no null, as k0, k1, ..., with their row's size."""
     table = _table(name)
     if each:
         array = _name(keys_of(columns[0]))
         return (
-            f"SELECT k0, {SIZE} FROM (SELECT unnest({array}) AS k0, {SIZE} FROM {table}) "
+            f"SELECT {'lower(k0) AS k0' if caseless[0] else 'k0'}, {SIZE} "
+            f"FROM (SELECT unnest({array}) AS k0, {SIZE} FROM {table}) "
             "WHERE k0 IS NOT NULL"
         )
-    names = [_name(key_of(column)) for column in columns]
-    listed = ", ".join(f"{column} AS k{i}" for i, column in enumerate(names))
-    present = " AND ".join(f"{column} IS NOT NULL" for column in names)
-    return f"SELECT {listed}, {SIZE} FROM {table} WHERE {present}"
+    present = " AND ".join(f"{_name(key_of(column))} IS NOT NULL" for column in columns)
+    return f"SELECT {_listed(columns, caseless)}, {SIZE} FROM {table} WHERE {present}"
 
 
 def _key(column: Column) -> str:

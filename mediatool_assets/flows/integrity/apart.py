@@ -4,7 +4,7 @@ Each document gives one row of its root table, one of every element embedded or 
 claim for every field that is copied from elsewhere. Nothing of the transform's code takes part.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mediatool_assets.domain.model import Verb
@@ -73,6 +73,8 @@ class _Added:
         self._get = _path(added.field)
         self._home = homes[added.path[-1].table.name] if added.verb is Verb.FOLD else None
         self._owner = [gets[name] for name in added.path[0].columns]
+        arrow = added.path[0]
+        self._caseless = [key in arrow.caseless for key in arrow.keys]
         self._parts = [_getter(part, "" if added.bare else part.field) for part in added.take]
         self._names = {name: Tree() for name in (part.field.split(".")[0] for part in added.take)}
         if added.shape is not None:
@@ -94,11 +96,16 @@ class _Added:
                 self._out.claim(self._slot, owner, self._says(value))
 
     def _embedded(self, items: Any, document: Any) -> None:
-        wanted = [key_text(plain(get(document))) for get in self._owner]
+        wanted = self._told(document, self._owner)
         for item in items if type(items) is list else ():
             if type(item) is dict:
-                found = [key_text(plain(get(item))) for get in self._keys]
-                self._apart.take(item, linked=found == wanted)
+                self._apart.take(item, linked=self._told(item, self._keys) == wanted)
+
+    def _told(self, document: Any, gets: Iterable[Get]) -> list[str | None]:
+        """The values of a key as PostgreSQL compares them."""
+        texts = [key_text(plain(get(document))) for get in gets]
+        pairs = zip(texts, self._caseless, strict=True)
+        return [text.lower() if text and caseless else text for text, caseless in pairs]
 
     def _folded(self, items: Any, document: Any) -> None:
         home = self._home

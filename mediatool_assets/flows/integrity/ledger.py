@@ -101,14 +101,17 @@ class Ledger:
         self, owner: Table, columns: Sequence[str], target: Table, keys: Sequence[str], each: bool
     ) -> tuple[int, Odd]:
         """References of a table: how many there are, and those that find no row."""
-        wanted = ", ".join(f"x{i}" for i in range(len(keys)))
+        equal = " AND ".join(
+            _equal(f"s.x{i}", f"t.x{i}", owner.column(one).caseless_with(target.column(other)))
+            for i, (one, other) in enumerate(zip(columns, keys, strict=True))
+        )
         known = " AND ".join(f"x{i} IS NOT NULL" for i in range(len(keys)))
         start = self._start(owner, columns, each, "")
         targets = ", ".join(f"{_key(key)} AS x{i}" for i, key in enumerate(keys))
         self._rows(
             f"CREATE OR REPLACE TEMP TABLE reference AS SELECT k0, k1, t.x0 IS NULL AS orphan FROM "
             f"({start}) s LEFT JOIN (SELECT DISTINCT {targets} FROM {_raw(target.name)}) t "
-            f"USING ({wanted}) WHERE {known.replace('x', 's.x')}"
+            f"ON {equal} WHERE {known.replace('x', 's.x')}"
         )
         [(total,)] = self._rows("SELECT count(*) FROM reference")
         return int(total), self._odd("SELECT k0, k1 FROM reference WHERE orphan")
@@ -171,7 +174,8 @@ class Ledger:
         order = ", ".join(
             f"TRY_CAST({_key(c)} AS DOUBLE), {_key(c)}" for c in arrow.table.primary_key
         )
-        over = f"PARTITION BY {', '.join(_key(k) for k in arrow.keys)} ORDER BY {order or 'k0, k1'}"
+        by = ", ".join(f"lower({_key(k)})" if k in arrow.caseless else _key(k) for k in arrow.keys)
+        over = f"PARTITION BY {by} ORDER BY {order or 'k0, k1'}"
         return (
             f"SELECT {keys}, {self._next(arrow, following, added)} FROM {_raw(arrow.table.name)} "
             f"QUALIFY row_number() OVER ({over}) = 1"
@@ -252,7 +256,13 @@ def _given(following: Arrow | None) -> list[str]:
 
 
 def _on(arrow: Arrow) -> str:
-    return " AND ".join(f"c.x{i} = u.y{i}" for i in range(len(arrow.keys)))
+    return " AND ".join(
+        _equal(f"c.x{i}", f"u.y{i}", key in arrow.caseless) for i, key in enumerate(arrow.keys)
+    )
+
+
+def _equal(one: str, other: str, caseless: bool) -> str:
+    return f"lower({one}) = lower({other})" if caseless else f"{one} = {other}"
 
 
 def _today(share: Share) -> str:

@@ -155,11 +155,16 @@ def _elements(value: Any, column: Column) -> list[str | None] | None:
 
 
 def canonical(value: Any, column: Column) -> str | None:
-    """One text for all values that PostgreSQL takes for equal, numbers across their types."""
+    """One text for all values that PostgreSQL takes for equal, numbers across their types.
+
+    Those of citext keep their case: what they equal depends on what they are held against.
+    """
     if value is None:
         return None
     if type(value) is str:
         base = column.element or column.base
+        if base == "character":
+            return value.rstrip(" ")
         return decimal_text(Decimal(value)) if base in ("numeric", "money") else value
     if type(value) is float:
         return decimal_text(Decimal(repr(value)))

@@ -53,7 +53,7 @@ class Workbench:
     def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
         self._db, self._scratch = connection, scratch
         self._files = 0
-        self._firsts: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._firsts: dict[tuple[str, tuple[str, ...], tuple[bool, ...]], str] = {}
 
     @classmethod
     @contextmanager
@@ -108,8 +108,13 @@ class Workbench:
         """Give every row of an embedded or folded table to one row of its owner, or to none."""
         arrow = added.path[0]
         order = _ordered(added.order, arrow.table, "c")
-        firsts = self._first(owner, arrow.columns)
-        equal = _equal("c", arrow.keys, "p", arrow.columns)
+        firsts = self._first(owner, arrow.columns, _caseless(arrow))
+        equal = " AND ".join(
+            f"{_key('c', key, caseless)} = {_key('p', column, caseless)}"
+            for column, key, caseless in zip(
+                arrow.columns, arrow.keys, _caseless(arrow), strict=True
+            )
+        )
         placed = self._write(
             f"SELECT p.o AS owner, c.o AS child, (p.n > 1)::INT AS ambiguous, "
             f"row_number() OVER (PARTITION BY p.o ORDER BY {order}) AS position "
@@ -136,13 +141,14 @@ class Workbench:
         current = self._start(added.path[0], owner, members)
         for position, arrow in enumerate(added.path):
             following = added.path[position + 1] if position + 1 < len(added.path) else None
-            picked = _keys("u", following.columns) if following else "u.o AS child"
+            picked = _keys("u", following) if following else "u.o AS child"
             current = (
                 f"SELECT c.root, c.owner, c.position, {picked}, "
                 f"greatest(c.unresolved, ({_known(arrow)} AND u.o IS NULL)::INT) AS unresolved, "
                 f"greatest(c.ambiguous, (coalesce(u.n, 1) > 1)::INT) AS ambiguous "
-                f"FROM ({current}) c LEFT JOIN {self._first(arrow.table, arrow.keys)} u "
-                f"ON {_matches('u', arrow.keys)}"
+                f"FROM ({current}) c "
+                f"LEFT JOIN {self._first(arrow.table, arrow.keys, _caseless(arrow))} u "
+                f"ON {_matches('u', arrow)}"
             )
         return self._write(current, "root, owner, position")
 
@@ -155,7 +161,7 @@ class Workbench:
         return self._write(
             f"SELECT DISTINCT c.root, c.owner, {key} AS position, u.o AS child, "
             f"(u.o IS NULL)::INT AS unresolved, 0 AS ambiguous "
-            f"FROM ({current}) c {side} {_table(last.table)} u ON {_matches('u', last.keys)} "
+            f"FROM ({current}) c {side} {_table(last.table)} u ON {_matches('u', last)} "
             f"WHERE {_known(last)}",
             "root, owner, position, child",
         )
@@ -167,7 +173,7 @@ class Workbench:
         return self._write(
             f"SELECT c.root, c.owner, 0 AS position, count(DISTINCT u.o) AS child, "
             f"0 AS unresolved, 0 AS ambiguous FROM ({current}) c "
-            f"JOIN {_table(last.table)} u ON {_matches('u', last.keys)} GROUP BY c.root, c.owner",
+            f"JOIN {_table(last.table)} u ON {_matches('u', last)} GROUP BY c.root, c.owner",
             "root, owner",
         )
 
@@ -178,8 +184,8 @@ class Workbench:
         for arrow, following in pairwise(steps):
             source = self._unnested(following, arrow.table)
             current = (
-                f"SELECT c.root, c.owner, {_keys('u', following.columns, following.each)} "
-                f"FROM ({current}) c JOIN {source} u ON {_matches('u', arrow.keys)}"
+                f"SELECT c.root, c.owner, {_keys('u', following)} "
+                f"FROM ({current}) c JOIN {source} u ON {_matches('u', arrow)}"
             )
         return current
 
@@ -188,7 +194,7 @@ class Workbench:
         position = "e.position" if arrow.each else "0"
         return (
             f"SELECT m.root, e.o AS owner, {position} AS position, "
-            f"{_keys('e', arrow.columns, arrow.each)}, 0 AS unresolved, 0 AS ambiguous "
+            f"{_keys('e', arrow)}, 0 AS unresolved, 0 AS ambiguous "
             f"FROM {self._unnested(arrow, owner)} e JOIN {_file(members)} m ON m.o = e.o"
         )
 
@@ -202,17 +208,18 @@ class Workbench:
             f"FROM {_table(owner)})"
         )
 
-    def _first(self, table: Table, keys: tuple[str, ...]) -> str:
+    def _first(self, table: Table, keys: tuple[str, ...], caseless: tuple[bool, ...]) -> str:
         """The table with one row for each key, and ``n``, how many it has."""
-        if (table.name, keys) not in self._firsts:
-            self._firsts[table.name, keys] = self._firsts_of(table, keys)
-        return self._firsts[table.name, keys]
+        what = (table.name, keys, caseless)
+        if what not in self._firsts:
+            self._firsts[what] = self._firsts_of(table, keys, caseless)
+        return self._firsts[what]
 
-    def _firsts_of(self, table: Table, keys: tuple[str, ...]) -> str:
+    def _firsts_of(self, table: Table, keys: tuple[str, ...], caseless: tuple[bool, ...]) -> str:
         """As the table stands where the database allows one row a key; else the first by key."""
         if is_unique(table, keys):
             return f"(SELECT *, 1 AS n FROM {_table(table)})"
-        names = ", ".join(_name(key_of(key)) for key in keys)
+        names = ", ".join(_key("t", key, lower) for key, lower in zip(keys, caseless, strict=True))
         present = " AND ".join(f"{_name(key_of(key))} IS NOT NULL" for key in keys)
         order = _ordered((), table, "t")
         file = self._write(
@@ -262,22 +269,27 @@ def _file(path: Path) -> str:
     return f"read_parquet({_text(str(path))})"
 
 
-def _keys(alias: str, columns: Sequence[str], each: bool = False) -> str:
-    """The values that the next arrow matches, as k0, k1, ..."""
-    if each:
-        return f"{alias}.element AS k0"
-    return ", ".join(f"{alias}.{_name(key_of(c))} AS k{i}" for i, c in enumerate(columns))
+def _key(alias: str, column: str, caseless: bool) -> str:
+    value = f"{alias}.{_name(key_of(column))}"
+    return f"lower({value})" if caseless else value
 
 
-def _matches(alias: str, keys: Sequence[str]) -> str:
-    return " AND ".join(f"{alias}.{_name(key_of(key))} = c.k{i}" for i, key in enumerate(keys))
+def _caseless(arrow: Arrow) -> tuple[bool, ...]:
+    """Of each key whether its case counts nothing."""
+    return tuple(key in arrow.caseless for key in arrow.keys)
 
 
-def _equal(one: str, keys: Sequence[str], other: str, columns: Sequence[str]) -> str:
-    return " AND ".join(
-        f"{one}.{_name(key_of(key))} = {other}.{_name(key_of(column))}"
-        for key, column in zip(keys, columns, strict=True)
-    )
+def _keys(alias: str, arrow: Arrow) -> str:
+    """The values that the arrow matches, as k0, k1, ..."""
+    if arrow.each:
+        return f"lower({alias}.element) AS k0" if arrow.caseless else f"{alias}.element AS k0"
+    pairs = zip(arrow.columns, _caseless(arrow), strict=True)
+    return ", ".join(f"{_key(alias, c, lower)} AS k{i}" for i, (c, lower) in enumerate(pairs))
+
+
+def _matches(alias: str, arrow: Arrow) -> str:
+    pairs = zip(arrow.keys, _caseless(arrow), strict=True)
+    return " AND ".join(f"{_key(alias, k, lower)} = c.k{i}" for i, (k, lower) in enumerate(pairs))
 
 
 def _known(arrow: Arrow) -> str:
