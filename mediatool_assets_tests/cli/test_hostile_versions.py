@@ -19,7 +19,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
-from mediatool_assets_tests.hostile import DEEP, DOCUMENTS, DRAFTS, Draft, build, raw
+from mediatool_assets_tests.hostile import DEEP, DOCUMENTS, DRAFTS, SCHEMA_SQL, Draft, build, raw
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.raw_archives import VERSION
 
@@ -140,6 +140,17 @@ ROWS = {
     "a row that is no UTF-8": raw(users=b'{"id":1,"name":"\xff"}\n'),
     "a row of 100,000 levels": raw(users=b'{"id":1,"name":' + DEEP + b"}\n"),
     "no schema.json": DRAFTS["no schema.json"][0],
+    **{
+        f"a schema with {sql}": raw().change(
+            "schema.sql",
+            content=SCHEMA_SQL.replace(b"CREATE TABLE", f"{sql}; CREATE TABLE".encode(), 1),
+        )
+        for sql in (
+            "COPY pg_class FROM PROGRAM 'touch owned'",
+            "DO $$BEGIN CREATE ROLE thief SUPERUSER; END$$",
+            "ALTER SYSTEM SET log_directory = 'owned'",
+        )
+    },
     "a schema that is no dump": raw().change("schema.sql", content=b"\\! touch owned\n"),
 }
 

@@ -61,6 +61,7 @@ def test_owners_grants_policies_and_tablespaces_are_the_target_s() -> None:
     [
         f"CREATE FUNCTION s.f() RETURNS void LANGUAGE plpgsql AS $_${TRICKY}$_$;",
         "CREATE FUNCTION s.f() RETURNS integer LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END;",
+        "CREATE RULE r AS ON INSERT TO s.t DO ALSO ( INSERT INTO s.u VALUES (1);\n NOTIFY u;\n);",
         "COMMENT ON TABLE s.t IS 'a ''quoted''; -- \\';",
         "CREATE VIEW s.v AS SELECT E'a\\';b' AS x, 'OWNER TO me;' AS \"semi;\"\"colon\";",
         "ALTER TABLE s.t ADD CHECK ((v <> ' OWNER TO me'::text));",
@@ -69,16 +70,42 @@ def test_owners_grants_policies_and_tablespaces_are_the_target_s() -> None:
 )
 def test_quoted_text_is_never_taken_for_a_statement(sql: str) -> None:
     """Strings, names, function bodies and comments may hold anything."""
+    kind = sql.split()[1] if sql.startswith("CREATE") else "TABLE"
     script = parse(
         _script(
-            _header("thing", "TABLE") + f"{sql}\n\n\nALTER TABLE s.t OWNER TO me;\n\n",
+            _header("thing", kind) + f"{sql}\n\n\nALTER TABLE s.t OWNER TO me;\n\n",
             _header("next", "TABLE") + "CREATE TABLE s.next ();\n\n",
         )
     )
-    assert script.before == (
-        Entry("TABLE", "thing", sql, "s"),
+    assert (*script.before, *script.after) == (
+        Entry(kind, "thing", sql, "s"),
         Entry("TABLE", "next", "CREATE TABLE s.next ();", "s"),
     )
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("COPY s.t FROM PROGRAM 'touch owned';", "COPY S T FROM"),
+        ("DO $$BEGIN PERFORM 1; END$$;", "DO"),
+        ("ALTER SYSTEM SET archive_command = 'touch owned';", "ALTER SYSTEM SET"),
+        ("alter role me superuser;", "ALTER ROLE ME"),
+        ("CREATE ROLE thief SUPERUSER;", "CREATE ROLE"),
+        ("CREATE SUBSCRIPTION s CONNECTION 'host=thief' PUBLICATION p;", "CREATE SUBSCRIPTION"),
+        ("SET standard_conforming_strings = off;", "SET STANDARD_CONFORMING_STRINGS"),
+        ("SELECT pg_catalog.lo_export(1, '/owned');", "SELECT"),
+        ("(SELECT 1);", "SELECT"),
+        ("/* a */ -- b\n DROP TABLE s.t;", "DROP TABLE"),
+        ("CREATE TABLE s.t (); -- it's\r DO $$x$$; --'", "DO"),
+        ("CREATE TABLE s.t (); /* /* */ ' */ ; DO $$x$$; -- '", "comment"),
+        ("CREATE TABLE s.t (a int DEFAULT 1$$ ' $$); DO $$x$$; --'", "DO"),
+    ],
+)
+def test_only_what_makes_a_schema_is_taken(sql: str, says: str) -> None:
+    """Nothing is executed for a stranger that pg_dump would not have written, however hidden."""
+    text = _script(_header("t", "TABLE") + f"{sql}\n\n", _header("u", "TABLE"))
+    with pytest.raises(ValueError, match=says):
+        parse(text)
 
 
 def test_the_schema_public_is_there_already() -> None:
