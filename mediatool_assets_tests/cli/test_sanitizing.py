@@ -3,12 +3,15 @@
 import json
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.schema import Table
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
@@ -18,6 +21,10 @@ from mediatool_assets_tests.twins import DirectoryObjects
 KEY = bytes(i * 37 % 256 for i in range(32)).hex()
 SCRIPT = Path(__file__).parents[2] / "scripts" / "production-pipeline" / "sanitize-export.sh"
 USERS = table("users", id="uuid", zoho_user_id="text", name="text", email="text")
+ENTITIES = table(
+    "media_platform_entities_history", ("id", "version"), id="integer", version="integer",
+    metadata="jsonb",
+)  # fmt: skip
 ROWS = {
     USERS: [
         {
@@ -64,6 +71,38 @@ def test_it_says_where_the_report_is(archive: Path, mediatool: Run) -> None:
     assert facts["found"] == "0"
     assert "copy-report.html" in result.out
     assert "warning: accounts has a rule, and is not there" in result.out
+
+
+def given(path: Path, tables: Mapping[Table, Sequence[Mapping[str, Any]]]) -> Path:
+    """An archive of these tables, in place of the one that is there."""
+    bucket = DirectoryObjects(path.parent / "other")
+    raw_archive(bucket, tables)
+    source = bucket.open(archive_key("raw", VERSION))
+    path.write_bytes(source.read(0, source.size))
+    return path
+
+
+def test_a_planted_leak_ends_with_1(archive: Path, mediatool: Run) -> None:
+    """An original in what the shipped rules keep, deep in a history row: nothing is written."""
+    metadata = {"targeting": [{"devices": ["tv", "of ada.ashgrove@example.com"]}]}
+    entity = {"id": 1, "version": 1, "metadata": metadata}
+    planted = given(archive, {**ROWS, ENTITIES: [entity]})
+    result = mediatool("sanitize", "--input", planted, "--output", "out/copy.tar.gz")
+    assert (result.code, result.out) == (1, "")
+    place = "media_platform_entities_history.metadata targeting[].devices"
+    assert f"{place} still holds 1 original values of email" in result.err
+    assert "ashgrove" not in result.err.lower()
+    assert not list(Path("out").glob("*"))
+
+
+def test_a_new_column_ends_with_3(archive: Path, mediatool: Run) -> None:
+    """The shipped rules know no telephone number of a user: the column is named."""
+    users = table("users", id="uuid", zoho_user_id="text", name="text", email="text", phone="text")
+    planted = given(archive, {users: [{**ROWS[USERS][0], "phone": "+1 555 010 0000"}]})
+    result = mediatool("sanitize", "--input", planted, "--output", "out/copy.tar.gz")
+    assert (result.code, result.out) == (3, "")
+    assert "users.phone (text) is not classified" in result.err
+    assert not list(Path("out").glob("*"))
 
 
 @pytest.mark.parametrize("key", ["", "abcd", "00" * 32, "password"])

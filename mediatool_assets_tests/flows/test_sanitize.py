@@ -227,6 +227,20 @@ def test_one_value_has_one_pseudonym_everywhere(bench: Bench) -> None:
     }
 
 
+@pytest.mark.parametrize(("k", "stops"), [(2, False), (3, True)])
+def test_a_group_that_is_smaller_than_declared_stops_the_run(
+    bench: Bench, k: int, stops: bool
+) -> None:
+    """Quasi-identifiers with a k hold to it."""
+    rules = RULES.replace("buys: [spend]", f"buys: {{columns: [spend], k: {k}}}")
+    rows = [{"id": n, "numbers": [], "spend": f"{n // 2}.00"} for n in range(6)]
+    if stops:
+        with pytest.raises(CheckFailed, match=r"buys \(spend\): the smallest group has 2 rows"):
+            bench.run({**TABLES, BUYS: rows}, rules=rules)
+    else:
+        bench.run({**TABLES, BUYS: rows}, rules=rules)
+
+
 def test_the_next_day_has_the_same_pseudonyms(bench: Bench) -> None:
     """Another version, with other rows beside, masks what it shares alike; another key does not."""
     bench.run()

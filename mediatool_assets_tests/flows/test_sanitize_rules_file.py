@@ -59,6 +59,8 @@ MISTAKES = {
     "kinds: {k: {format: number, suffix: X}}": "there is no 'suffix' here",
     "colums: {}": "there is no 'colums' here",
     "quasi_identifiers: {t: c}": "t: list its columns",
+    "quasi_identifiers: {t: {columns: [c], k: few}}": "k is how many rows are alike at least",
+    "quasi_identifiers: {t: {k: 3}}": "t: list its columns",
     "- keep": "wants `name: value` lines",
     "tables: {": "not YAML",
     "tables: !!python/object/apply:os.system ['true']": "is no plain value",

@@ -63,13 +63,17 @@ REDACT = Rule(Verb.REDACT, line=1)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One rules file: ``source`` is its name, ``digest`` the SHA-256 of its text."""
+    """One rules file: ``source`` is its name, ``digest`` the SHA-256 of its text.
+
+    ``smallest_groups`` is k by table: how many rows at least share each of their quasi-identifiers.
+    """
 
     source: str
     digest: str
     kinds: Mapping[str, Kind]
     tables: Mapping[str, Mapping[str, Rule]]
     quasi_identifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    smallest_groups: Mapping[str, int] = field(default_factory=dict)
 
     def rule(self, table: str, column: str) -> Rule | None:
         """The rule of a column; None where nobody has classified it."""

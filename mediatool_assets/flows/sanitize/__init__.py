@@ -33,7 +33,7 @@ from mediatool_assets.flows.sanitize.report import ColumnReport, Report
 from mediatool_assets.flows.sanitize.rules_file import SHIPPED_RULES, load_rules
 from mediatool_assets.flows.sanitize.search import strangers, tokens
 from mediatool_assets.flows.sanitize.shares import Sanitized, Share, sanitize_share
-from mediatool_assets.flows.sanitize.watches import watches
+from mediatool_assets.flows.sanitize.watches import group_name, watches
 from mediatool_assets.flows.tasks import in_order
 
 __all__ = [
@@ -145,7 +145,12 @@ class _Run:
             writer.add_file(name, data)
         self._search(schema)
         self.progress("proof", 0, 0)
-        self.proof = prove(self.folder, self.mails, self.phones)
+        smallest = {
+            group_name(table, self.rules.quasi_identifiers[table]): k
+            for table, k in self.rules.smallest_groups.items()
+            if table in self.rules.quasi_identifiers
+        }
+        self.proof = prove(self.folder, self.mails, self.phones, smallest)
         if findings := self.proof.findings:
             more = f"\nand {len(findings) - _SHOWN} more" if len(findings) > _SHOWN else ""
             raise CheckFailed("\n".join(findings[:_SHOWN]) + more + "\nnothing was published")

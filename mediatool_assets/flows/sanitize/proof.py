@@ -57,12 +57,17 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """How many rows share their quasi-identifiers with fewer than ``k`` others: k-anonymity."""
+    """Rows that their quasi-identifiers do not tell apart, in groups: k-anonymity.
+
+    ``smallest`` is how many rows the smallest group has, the copy's k; ``declared`` the k that the
+    rules ask for, None where they ask for none.
+    """
 
     columns: str
     groups: int
     smallest: int
     rows_alone: int
+    declared: int | None = None
 
 
 class Leak(msgspec.Struct, frozen=True):
@@ -129,6 +134,12 @@ class Proof(msgspec.Struct, frozen=True):
                 for found in self.references
                 if found.orphans_before != found.orphans_after
             ),
+            *(
+                f"{group.columns}: the smallest group has {group.smallest} rows, and k is "
+                f"{group.declared}; generalize or redact one of them"
+                for group in self.groups
+                if group.smallest < (group.declared or 0)
+            ),
         )
 
 
@@ -182,8 +193,16 @@ _SEARCHED = "SELECT count(DISTINCT search) FROM {values}"
 _TOKENS = "SELECT count(DISTINCT token) FROM {tokens}"
 
 
-def prove(folder: Path, mails: Mapping[str, int], phones: Mapping[str, int]) -> Proof:
-    """Count what the shares have written into ``folder``; memory: ``MEMORY``, the rest spills."""
+def prove(
+    folder: Path,
+    mails: Mapping[str, int],
+    phones: Mapping[str, int],
+    smallest: Mapping[str, int],
+) -> Proof:
+    """Count what the shares have written into ``folder``; memory: ``MEMORY``, the rest spills.
+
+    ``smallest`` is the declared k by a group's name.
+    """
     files = {
         name: f"read_parquet('{str(folder).replace(chr(39), chr(39) * 2)}/{name}-*.parquet')"
         for name in SCHEMAS
@@ -202,7 +221,7 @@ def prove(folder: Path, mails: Mapping[str, int], phones: Mapping[str, int]) -> 
             tuple(Kept(*row) for row in ask(_KINDS)),
             tuple(Unique(*row) for row in ask(_KEYS)),
             tuple(Reference(*row) for row in ask(_REFERENCES)),
-            tuple(Group(*row) for row in ask(_GROUPS)),
+            tuple(Group(*row, smallest.get(row[0])) for row in ask(_GROUPS)),
             tuple(Leak(*row) for row in ask(_LEAKS)),
             ask(_SEARCHED)[0][0],
             ask(_TOKENS)[0][0],

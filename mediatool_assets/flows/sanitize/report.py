@@ -85,8 +85,11 @@ def _page(report: Report) -> str:
         "<h2>Quasi-identifiers</h2><p>k is the size of the smallest group of rows that cannot be "
         "told apart by these columns.</p>",
         _table(
-            ("Columns", "Groups", "k", "Rows alone in theirs"),
-            ((g.columns, g.groups, g.smallest, g.rows_alone) for g in proof.groups),
+            ("Columns", "Groups", "k", "Declared", "Rows alone in theirs"),
+            (
+                (g.columns, g.groups, g.smallest, g.declared or "none", g.rows_alone)
+                for g in proof.groups
+            ),
         ),
         "<h2>What looks like a telephone number</h2>",
         _table(("Place", "Found"), sorted(proof.phones.items())),

@@ -37,6 +37,7 @@ def load_rules(path: Path) -> Rules:
         reader.kinds(parts.get("kinds")),
         reader.tables(parts.get("tables")),
         reader.columns(parts.get("quasi_identifiers")),
+        reader.smallest_groups,
     )
     if reader.problems:
         raise BadRules(f"{path.name}:{line}: {text}" for line, text in sorted(reader.problems))
@@ -49,6 +50,7 @@ class _RulesReader:
     def __init__(self) -> None:
         self.problems: set[tuple[int, str]] = set()
         self._kinds: dict[str, Kind] = {}
+        self.smallest_groups: dict[str, int] = {}
 
     def kinds(self, node: Node | None) -> dict[str, Kind]:
         """``name: format``, or ``name: {format: ..., prefix: ...}``."""
@@ -82,12 +84,22 @@ class _RulesReader:
         return found
 
     def columns(self, node: Node | None) -> dict[str, tuple[str, ...]]:
-        """Lists of columns by table."""
-        return {
-            name: tuple(self._text(item) for item in value.value)
-            for name, line, value in self.items(node)
-            if isinstance(value, SequenceNode) or self._wrong(line, f"{name}: list its columns")
-        }
+        """Lists of columns by table, or ``{columns: [...], k: 5}``."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, line, value in self.items(node):
+            listed = value
+            if isinstance(value, MappingNode):
+                parts = {part: v for part, _, v in self.items(value, ("columns", "k"))}
+                listed = parts.get("columns", value)
+                if "k" in parts and (k := self._text(parts["k"])).isdecimal():
+                    self.smallest_groups[name] = int(k)
+                elif "k" in parts:
+                    self._wrong(line, f"{name}: k is how many rows are alike at least")
+            if isinstance(listed, SequenceNode):
+                found[name] = tuple(self._text(item) for item in listed.value)
+            else:
+                self._wrong(line, f"{name}: list its columns")
+        return found
 
     def _rule(self, name: str, node: Node, *, nested: bool) -> Rule | None:
         line = _line(node)

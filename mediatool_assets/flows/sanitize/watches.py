@@ -1,6 +1,6 @@
 """Which keys and references are followed from before to after."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mediatool_assets.domain.masking.rules import Rules, Verb
 from mediatool_assets.domain.model import Model
@@ -20,8 +20,7 @@ def watches(schema: Schema, rules: Rules, model: Model | None) -> dict[str, tupl
             if key and any(_is_masked(rules, table.name, column) for column in key):
                 found[table.name][Watch(f"{table.name} ({', '.join(key)})", "key", key)] = None
         if group := rules.quasi_identifiers.get(table.name):
-            name = f"{table.name} ({', '.join(group)})"
-            found[table.name][Watch(name, "group", group)] = None
+            found[table.name][Watch(group_name(table.name, group), "group", group)] = None
     for own, columns, other, keys, each in _references(schema, model):
         ends = [(own, column) for column in columns] + [(other, column) for column in keys]
         if _has(schema, ends) and any(_is_masked(rules, *end) for end in ends):
@@ -29,6 +28,11 @@ def watches(schema: Schema, rules: Rules, model: Model | None) -> dict[str, tupl
             found[own][Watch(name, "from", columns, each)] = None
             found[other][Watch(name, "to", keys)] = None
     return {table: tuple(found[table]) for table in found}
+
+
+def group_name(table: str, columns: Sequence[str]) -> str:
+    """What quasi-identifiers are called in the proof."""
+    return f"{table} ({', '.join(columns)})"
 
 
 def _is_masked(rules: Rules, table: str, column: str) -> bool:
