@@ -9,7 +9,7 @@ S3 with us is uploaded for the peer too: by ``aws s3 cp`` where there is one, el
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ import psycopg
 import pymongo
 from bson.raw_bson import RawBSONDocument
 
+from mediatool_assets.archive.gzip_members import compress
+from mediatool_assets.archive.spool import BLOCK_BYTES
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.postgres.connection import parameters
 from mediatool_assets.stores.postgres.ddl import find_pg_dump
@@ -28,8 +30,8 @@ PREFIX = "peers"
 """Where peers' uploads go; emptied after each."""
 
 TRIAL_BYTES = 166_000_000
-TRIAL_SECONDS = {"mongoimport": 9.2, "mongorestore": 1.13, "mongodump": 5.4}
-"""Four workers; ``mongodump --gzip --archive``."""
+TRIAL_SECONDS = {"mongoimport": 9.2, "mongorestore": 1.13, "mongodump": 5.4, "insert_many": 1.1}
+"""Four workers; ``mongodump --gzip --archive``; pymongo's raw BSON in batches of 2,000."""
 
 _BATCH = 2000
 _VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
@@ -108,12 +110,10 @@ def emptied(settings: Settings) -> None:
     bucket.object_versions.filter(Prefix=f"{PREFIX}/").delete()
 
 
-def insert_many(url: str, database: str, folder: Path) -> int:
+def insert_many(url: str, database: str, paths: Iterable[Path]) -> int:
     """Files of BSON into a database, batch by batch in one loop, as scripts do; documents."""
     with pymongo.MongoClient[RawBSONDocument](url, document_class=RawBSONDocument) as client:
-        return sum(
-            _inserted(client[database][path.stem], path) for path in sorted(folder.glob("*.bson"))
-        )
+        return sum(_inserted(client[database][path.stem], path) for path in paths)
 
 
 def _inserted(collection: Any, path: Path) -> int:
@@ -174,6 +174,20 @@ def find_loop(url: str, database: str, target: Path) -> int:
                     file.write(bson.encode(document))
                     count += 1
     return count
+
+
+def packed(tool: str, path: Path) -> int:
+    """A file through a program that packs it, to nowhere; its bytes."""
+    subprocess.run([*tool.split(), "-c", "-k", path], check=True, stdout=subprocess.DEVNULL)
+    return path.stat().st_size
+
+
+def packed_in_blocks(path: Path) -> int:
+    """A file in blocks as the archive has them, one after the other; its bytes."""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            compress(block)
+        return file.tell()
 
 
 def dropped(url: str, *databases: str) -> None:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import peers
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1, help="1 is 848,937 rows, 924 MB of JSON")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--alone", action="store_true", help="no peers: time and memory only")
+    parser.add_argument("--alone", action="store_true", help="our stages, and nothing else")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     arguments = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="mediatool-bench-"))
@@ -94,8 +95,10 @@ def run(stack: Stack, arguments: argparse.Namespace) -> dict[str, object]:
         bench = Bench(settings, workers, watch, Path(scratch), not arguments.alone)
         for number in range(arguments.rounds):
             bench.round(number, Version(began + timedelta(seconds=number)))
+        if not arguments.alone:
+            bench.comparison(arguments, Version(began), Version(began + timedelta(days=1)))
+    if not arguments.alone:  # without the workers above, whose memory is none of its
         bench.through_dagster()
-        bench.comparison(arguments, Version(began), Version(began + timedelta(days=1)))
     return {
         "date": f"{began:%Y-%m-%d}",
         "scale": arguments.scale,
@@ -255,6 +258,7 @@ class Bench:
             return
         url, size = self.settings.mongodb_url or "", self._bson_bytes(version)
         rows_folder = self._unpacked(version, "raw", folder)
+        self._compresses(number, rows_folder)
         bson_folder = self._unpacked(version, "transformed", folder) / mongodb_database(version)
         self._mongodb_tool(
             number,
@@ -280,9 +284,26 @@ class Bench:
             number,
             "load",
             "insert_many of the same BSON: no index, no check",
-            lambda: peers.insert_many(url, "peer_bson", bson_folder),
+            lambda: peers.insert_many(url, "peer_bson", sorted(bson_folder.glob("*.bson"))),
         )
-        peers.dropped(url, "peer_import", "peer_json", "peer_restore", "peer_bson")
+        self._yardstick(number, url, bson_folder)
+        peers.dropped(url, "peer_import", "peer_json", "peer_restore", "peer_bson", "yardstick")
+
+    def _yardstick(self, number: int, url: str, folder: Path) -> None:
+        """What this machine takes for the work that the trial was measured beside."""
+        entities = folder / "platformEntities.bson"
+        stage = "insert_many of entities, here and in the trial"
+        self.watch.run(stage, OURS, number, lambda: peers.insert_many(url, "yardstick", [entities]))
+        seconds = peers.reckoned("insert_many", entities.stat().st_size)
+        self.watch.add(Measure(stage, "insert_many in the trial", number, seconds, reckoned=True))
+
+    def _compresses(self, number: int, folder: Path) -> None:
+        """The largest table, packed as the archive's blocks are, beside programs that pack."""
+        largest = max(folder.glob("*.ndjson"), key=lambda path: path.stat().st_size)
+        self.watch.run("compress", OURS, number, lambda: peers.packed_in_blocks(largest))
+        for tool in ("gzip -6", "pigz -6", "zstd -3 -T2"):
+            if shutil.which(tool.partition(" ")[0]):
+                self._theirs(number, "compress", tool, partial(peers.packed, tool, largest))
 
     def _finds(self, number: int, version: Version, folder: Path) -> None:
         """A loop over find, and what mongodump would have taken; then the native partition."""

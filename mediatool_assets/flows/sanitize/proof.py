@@ -221,7 +221,10 @@ def prove(
             tuple(Kept(*row) for row in ask(_KINDS)),
             tuple(Unique(*row) for row in ask(_KEYS)),
             tuple(Reference(*row) for row in ask(_REFERENCES)),
-            tuple(Group(*row, smallest.get(row[0])) for row in ask(_GROUPS)),
+            tuple(
+                Group(columns, groups, least, alone, smallest.get(columns))
+                for columns, groups, least, alone in ask(_GROUPS)
+            ),
             tuple(Leak(*row) for row in ask(_LEAKS)),
             ask(_SEARCHED)[0][0],
             ask(_TOKENS)[0][0],
