@@ -3,12 +3,12 @@
 import logging
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mediatool_assets.archive.reader import Bytes, LocalFile
 from mediatool_assets.archive.spool import Spooled, spool_rows
@@ -16,6 +16,9 @@ from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.flows.cluster import Elsewhere
 from mediatool_assets.flows.ports import ArchiveStore, Staging
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _AHEAD = 16
 """Shares that local workers may be ahead of the one that is written next: enough to keep any number
@@ -28,6 +31,10 @@ class Spooling(Protocol):
     """Travels to the workers in their shares; a share that is done again leaves no half a thing."""
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether workers share no disk with the coordinator."""
+
+    @property
     def ahead(self) -> int | None:
         """How many shares workers may be ahead of the writer; None where that has no bound."""
 
@@ -37,12 +44,23 @@ class Spooling(Protocol):
     def keep(self, name: str, data: bytes) -> Bytes:
         """In a worker: keep what the coordinator or another worker will read."""
 
+    def file(self, name: str, write: Callable[[Path], object]) -> str:
+        """Keep the file that ``write`` makes; returns what DuckDB calls it."""
+
+    def reach(self, connection: "DuckDBPyConnection") -> None:
+        """Have a DuckDB read the files that are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Local:
     """A folder that coordinator and workers have in common."""
 
     folder: Path
+
+    @property
+    def elsewhere(self) -> bool:
+        """They share this one."""
+        return False
 
     @property
     def ahead(self) -> int | None:
@@ -59,6 +77,15 @@ class Local:
         path.write_bytes(data)
         return LocalFile(path)
 
+    def file(self, name: str, write: Callable[[Path], object]) -> str:
+        """A file of the name."""
+        path = self.folder / name
+        write(path)
+        return str(path)
+
+    def reach(self, connection: "DuckDBPyConnection") -> None:
+        """Nothing is needed for a disk."""
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -72,6 +99,11 @@ class Staged:
     prefix: str
 
     @property
+    def elsewhere(self) -> bool:
+        """They share the bucket only."""
+        return True
+
+    @property
     def ahead(self) -> int | None:
         """A bucket has none."""
         return None
@@ -79,8 +111,9 @@ class Staged:
     def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
         """Into a file of this machine, which is sent to the bucket."""
         with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
-            spooled = spool_rows(Path(folder, "spool"), batches, end)
-            return replace(spooled, source=self._send(name, Path(folder, "spool")))
+            path = Path(folder, "spool")
+            spooled = spool_rows(path, batches, end)
+            return replace(spooled, source=self.objects.open(self._send(name, path)))
 
     def keep(self, name: str, data: bytes) -> Bytes:
         """As an object."""
@@ -89,12 +122,27 @@ class Staged:
             sink.write(data)
         return self.objects.open(key)
 
-    def _send(self, name: str, path: Path) -> Bytes:
+    def file(self, name: str, write: Callable[[Path], object]) -> str:
+        """Written on this machine, and sent to the bucket."""
+        with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+            path = Path(folder, "file")
+            write(path)
+            return f"staged://{self._send(name, path)}"
+
+    def reach(self, connection: "DuckDBPyConnection") -> None:
+        """Objects are read by range."""
+        from mediatool_assets.flows.staged_files import (  # noqa: PLC0415  # Dask brings fsspec
+            StagedFiles,
+        )
+
+        connection.register_filesystem(StagedFiles(self.objects))
+
+    def _send(self, name: str, path: Path) -> str:
         key = self._key(name)
         with path.open("rb") as file, self.objects.create(key) as sink:
             while data := file.read(_PIECE):
                 sink.write(data)
-        return self.objects.open(key)
+        return key
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}{name}-{uuid.uuid4().hex}"

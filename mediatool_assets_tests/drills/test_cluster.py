@@ -113,9 +113,11 @@ def test_a_lost_worker_costs_its_shares_and_no_byte(
     local = _export(postgres_database, here, pool, _folder(tmp_path / "local"))
     with worker_pool(1, cluster.address) as workers:
         made = _export(postgres_database, objects, workers, scratch, lose_one)
-        assert (traffic.sent, list(scratch.iterdir())) == (0, [])
         model = load_model(SHIPPED_MODEL)
+        before = traffic.fetched
         transform(objects, workers, VERSION, model, scratch)
+    assert (traffic.sent, list(scratch.iterdir())) == (0, [])
+    assert traffic.fetched - before < made.size / 4  # manifests, and the raw archive's schema
     assert len(left) == WORKERS - 1
     assert made.manifest.members == local.manifest.members
     end = made.manifest.members[-1].blocks[-1].offset  # behind it are names of two snapshots

@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediatool_assets.domain.errors import CountMismatch
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.flows.cluster import Elsewhere
 from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.transform import spread, transform
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets_tests.raw_archives import VERSION, documents, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -136,6 +139,53 @@ collections:
     assert ([d["id"] for d in two["many"]], two["called"], two["here"]) == ([], 0, None)
     assert [d["_id"] for d in documents(objects, "alone")] == [6]
     assert "many" in str(made.manifest.facts["ambiguous"])
+
+
+SPREAD_MODEL = """\
+tables: {parents: , children: , toys: , badges: , notes: }
+collections:
+  parents:
+    root: parents
+    add:
+      many:
+        embed_many: id -> children.parent
+        orphans: alone
+        add:
+          toys: {embed_many: id -> toys.owner, orphans: lost}
+          count: {count: id -> toys.owner}
+      one: {embed_one: code -> badges.code, orphans: unread}
+  notes: {root: notes, add: {parents: {union: code -> parents.code, take: id}}}
+"""
+
+
+def test_spread_over_workers_the_joins_find_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some rows at a time, by workers that share the bucket only, every byte is the same."""
+    monkeypatch.setattr(spread, "ROWS", 4)
+    rows: dict[Table, Rows] = {
+        PARENTS: [{"id": n, "code": "ab"[n % 2], "tags": None} for n in range(7)],
+        CHILDREN: [{"id": n, "parent": n % 9, "code": None, "rank": n % 3} for n in range(30)],
+        table("toys", id="integer", owner="integer"): [
+            {"id": n, "owner": n * 5 % 33} for n in range(40)
+        ],
+        table("badges", (), code="text", text="text"): [
+            {"code": "abc"[n % 3], "text": "z"} for n in range(11)
+        ],
+        table("notes", (), code="text", text="text"): [
+            {"code": "abc"[n % 3], "text": "xy"[n % 2]} for n in range(20)
+        ],
+    }
+    (tmp_path / "model.yaml").write_text(SPREAD_MODEL, "utf-8")
+    model, made = load_model(tmp_path / "model.yaml"), []
+    with ThreadPoolExecutor(2) as threads:
+        for name, workers in {"here": threads, "there": Elsewhere(threads)}.items():
+            objects = DirectoryObjects(tmp_path / name)
+            raw_archive(objects, rows)
+            transform(objects, workers, VERSION, model, tmp_path)
+            made.append(objects.get(archive_key("transformed", VERSION))[0])
+            assert len(list(objects.list(""))) == 2
+    assert made[0] == made[1]
 
 
 @contextmanager

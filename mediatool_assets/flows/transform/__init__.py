@@ -33,7 +33,8 @@ from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import cuts
 from mediatool_assets.flows.transform.indexes import index_documents
-from mediatool_assets.flows.transform.joins import Joins, join
+from mediatool_assets.flows.transform.joining import Joins
+from mediatool_assets.flows.transform.joins import join
 from mediatool_assets.flows.transform.shares import Made, Share, make
 from mediatool_assets.flows.transform.uniqueness import require_unique
 from mediatool_assets.flows.transform.validators import options
@@ -75,8 +76,8 @@ def transform(  # noqa: PLR0913  # the signature that every caller agreed on
             )
         return present
     resolution = resolve(model, _schema(archive), {e.table for e in raw.exclusions})
-    joins = join(archive, resolution.collections, executor, scratch, memory)
     with spooling(objects, executor, scratch, "transform") as spools:
+        joins = join(archive, resolution.collections, executor, spools, scratch, memory)
         work = _Transform(archive, resolution, joins, executor, version, spools, source, progress)
         return archives.publish(objects, "transformed", version, work.write, executor)
 
@@ -143,7 +144,8 @@ class _Transform:
     ) -> None:
         """Write a collection's documents and its metadata."""
         spools = [result.spooled for result in made]
-        require_unique(collection, [result.identities for result in made], spools)
+        workers = self.executor if self.spools.elsewhere else None
+        require_unique(collection, [result.identities for result in made], spools, workers)
         for result in made:
             discard(result.identities)
         database, name = mongodb_database(self.version), collection.name

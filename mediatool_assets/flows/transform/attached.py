@@ -1,5 +1,6 @@
 """What the joins found for the rows of one share, put beside the rows' own columns."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -9,10 +10,11 @@ from orjson import loads
 from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
+from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.documents import Documents, added_key
 from mediatool_assets.flows.transform.gathering import WHOLE, value_of
-from mediatool_assets.flows.transform.joins import Joins
+from mediatool_assets.flows.transform.joining import Joins, Slices
 from mediatool_assets.flows.transform.losses import Losses, uncounted
 from mediatool_assets.flows.transform.rows import Row, row_parser
 from mediatool_assets.flows.transform.values import converter
@@ -30,11 +32,12 @@ class Found(NamedTuple):
 class Slots:
     """What the joins found for one range of root ordinals."""
 
-    def __init__(self, joins: Joins, first: int, rows: int) -> None:
-        self._joins = joins
+    def __init__(self, joins: Joins, spools: Spooling, first: int, rows: int) -> None:
+        self._joins, self._elsewhere = joins, spools.elsewhere
         self._range = (first, first + rows)
         self._db = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
         self._db.execute("SET enable_progress_bar = false")
+        spools.reach(self._db)
 
     def by_owner(self, slot: str) -> dict[int, list[Found]]:
         """What was found, in order, by the owner's ordinal."""
@@ -43,33 +46,51 @@ class Slots:
             "WHERE root >= ? AND root < ? ORDER BY root, owner, position, child"
         )
         found: dict[int, list[Found]] = {}
-        for row in self._rows(query, str(self._joins.slots[slot]), *self._range):
+        for row in self._rows(query, self._files(slot), *self._range):
             found.setdefault(row[0], []).append(Found._make(row))
         return found
 
     def values(self, slot: str, added: AddedField) -> dict[int, str]:
         """The JSON of every row that the slot found, by its ordinal: taken columns, or the row."""
         table = added.path[-1].table.name
-        if added.verb is Verb.COUNT or not (files := self._joins.tables.get(table)):
+        if added.verb is Verb.COUNT or not (slices := self._joins.tables.get(table)):
             return {}
         query = (
             f"SELECT o, {_value(added)} FROM read_parquet(?) WHERE o IN "  # noqa: S608  # quoted
             "(SELECT child FROM read_parquet(?) WHERE root >= ? AND root < ?)"
         )
-        listed = [str(file) for file in files]
-        return dict(self._rows(query, listed, str(self._joins.slots[slot]), *self._range))
+        slices = self._holding(slot, slices) if self._elsewhere else slices
+        if not slices:
+            return {}
+        listed = [piece.file for piece in slices]
+        return dict(self._rows(query, listed, self._files(slot), *self._range))
+
+    def _holding(self, slot: str, slices: Slices) -> Slices:
+        """The slices that hold any of the rows found: to open a staged file takes two requests."""
+        query = "SELECT DISTINCT child FROM read_parquet(?) WHERE root >= ? AND root < ?"
+        rows = self._rows(query, self._files(slot), *self._range)
+        starts = [piece.ordinals.start for piece in slices]
+        found = {bisect_right(starts, child) - 1 for (child,) in rows if child is not None}
+        return tuple(slices[at] for at in sorted(found))
+
+    def _files(self, slot: str) -> list[str]:
+        """The files of the slot that may have something of the range."""
+        first, end = self._range
+        return [
+            piece.file
+            for piece in self._joins.slots[slot]
+            if piece.ordinals.start < end and first < piece.ordinals.stop
+        ]
 
     def positions(self, slot: str) -> dict[int, int]:
         """The slot's positions by owner."""
         query = "SELECT owner, position FROM read_parquet(?) WHERE root >= ? AND root < ?"
-        return dict(self._rows(query, str(self._joins.slots[slot]), *self._range))
+        return dict(self._rows(query, self._files(slot), *self._range))
 
     def only(self, collection: str) -> set[int]:
         """The ordinals of the range that belong to a collection of orphans."""
         query = "SELECT o FROM read_parquet(?) WHERE o >= ? AND o < ?"
-        return {
-            row[0] for row in self._rows(query, str(self._joins.only[collection]), *self._range)
-        }
+        return {row[0] for row in self._rows(query, self._joins.only[collection], *self._range)}
 
     def _rows(self, query: str, *parameters: object) -> Iterator[Any]:
         result = self._db.execute(query, list(parameters))

@@ -21,6 +21,7 @@ from mediatool_assets.domain.decimal_text import decimal_text
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.documents_of_json import text_of
 from mediatool_assets.flows.transform.rows import may_have_negative_zero, row_parser
 
@@ -81,13 +82,23 @@ class Gathering:
     archive: ArchiveReader
     blocks: tuple[Block, ...]
     first: int
-    path: Path
+    spools: Spooling
+    name: str
+
+    @property
+    def ordinals(self) -> range:
+        """Of the rows that are gathered."""
+        return range(self.first, self.first + sum(block.rows for block in self.blocks))
 
 
-def gather(share: Gathering) -> Path:
-    """In a worker: write the share's Parquet file, a row group for each block; returns its path."""
+def gather(share: Gathering) -> str:
+    """In a worker: write the share's Parquet file, a row group for each block."""
+    return share.spools.file(share.name, lambda path: _gather(share, path))
+
+
+def _gather(share: Gathering, path: Path) -> None:
     schema, first = share.need.schema(), share.first
-    with pq.ParquetWriter(share.path, schema, compression="zstd", compression_level=1) as writer:
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
         for content in share.archive.blocks(share.blocks):
             lines = split_lines(content)
             try:
@@ -101,7 +112,6 @@ def gather(share: Gathering) -> Path:
             ]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             first += len(lines)
-    return share.path
 
 
 def _columns(need: Need, lines: Sequence[bytes], first: int) -> Iterable[list[Any]]:

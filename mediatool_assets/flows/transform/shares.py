@@ -17,7 +17,7 @@ from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import Cut
 from mediatool_assets.flows.transform.documents import Documents, added_key
 from mediatool_assets.flows.transform.identities import identity
-from mediatool_assets.flows.transform.joins import OCCURRENCE, Joins
+from mediatool_assets.flows.transform.joining import OCCURRENCE, Joins
 from mediatool_assets.flows.transform.losses import Losses
 from mediatool_assets.flows.transform.rows import Row, row_parser
 
@@ -70,7 +70,7 @@ class _Making:
         joins = share.joins
         slots = [name for name in joins.slots if name.startswith(f"{collection.name}.")]
         if slots or collection.name in joins.only:
-            found = Slots(joins, share.cut.first, share.cut.rows)
+            found = Slots(joins, share.spools, share.cut.first, share.cut.rows)
             if collection.name in joins.only:
                 self._only = found.only(collection.name)
             if collection.shape.additions:

@@ -1,6 +1,8 @@
 """Whether every ``_id`` of a collection stands once; found here, not by mongod half way."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from typing import NamedTuple
 
 import bson
 import pyarrow as pa
@@ -11,19 +13,24 @@ from mediatool_assets.archive.reader import Bytes, split_documents
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.shapes import DocumentCollection
+from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.identities import identity
 
 _PASS_ROWS = 4_000_000  # 32 MB of hashes are sorted at once; more rows take more passes
 
 
 def require_unique(
-    collection: DocumentCollection, identities: Sequence[Bytes], spools: Sequence[Spooled]
+    collection: DocumentCollection,
+    identities: Sequence[Bytes],
+    spools: Sequence[Spooled],
+    executor: Executor | None = None,
 ) -> None:
     """Raise BadValue naming the first ``_id`` that two documents share.
 
-    Hashes are compared first; where two are equal, the documents are read again.
+    Hashes are compared first, by workers where there is an executor; where two are equal, the
+    documents are read again.
     """
-    suspects = _repeated(identities, sum(spool.rows for spool in spools))
+    suspects = _repeated(identities, sum(spool.rows for spool in spools), executor)
     if not suspects:
         return
     seen: set[bytes] = set()
@@ -46,20 +53,35 @@ def _documents(spools: Sequence[Spooled]) -> Iterator[bytes]:
                 yield from split_documents(content)
 
 
-def _repeated(identities: Sequence[Bytes], rows: int) -> set[int]:
+class Turn(NamedTuple):
+    """One pass over the hashes: those that are ``number`` modulo ``turns``, a power of two."""
+
+    identities: tuple[Bytes, ...]
+    number: int
+    turns: int
+
+
+def _repeated(identities: Sequence[Bytes], rows: int, executor: Executor | None) -> set[int]:
     """The hashes that occur more than once, found in passes over a share of them each."""
-    passes = 1 << (rows // _PASS_ROWS).bit_length()
-    repeated: set[int] = set()
-    for turn in range(passes):
-        mine = [
-            hashes.filter(pc.equal(pc.bit_wise_and(hashes, _one(passes - 1)), _one(turn)))
-            for hashes in map(_hashes, identities)
-        ]
-        ordered = pa.concat_arrays([*mine, _hashes(None)]).sort()
-        if len(ordered) > 1:
-            same = pc.equal(ordered[1:], ordered[:-1])
-            repeated.update(ordered[1:].filter(same).to_pylist())
-    return repeated
+    turns = 1 << (rows // _PASS_ROWS).bit_length()
+    passes = [Turn(tuple(identities), number, turns) for number in range(turns)]
+    if executor is None:
+        return set().union(*map(repeated_in, passes))
+    with in_order(executor, repeated_in, passes) as found:
+        return set().union(*found)
+
+
+def repeated_in(turn: Turn) -> set[int]:
+    """The hashes of one pass that occur more than once."""
+    mine = [
+        hashes.filter(pc.equal(pc.bit_wise_and(hashes, _one(turn.turns - 1)), _one(turn.number)))
+        for hashes in map(_hashes, turn.identities)
+    ]
+    ordered = pa.concat_arrays([*mine, _hashes(None)]).sort()
+    if len(ordered) < 2:
+        return set()
+    same = pc.equal(ordered[1:], ordered[:-1])
+    return set(ordered[1:].filter(same).to_pylist())
 
 
 def _hashes(source: Bytes | None) -> pa.Array:

@@ -14,7 +14,6 @@ well and wide values badly (1 GB of 1 KB values did not sort within 256 MB).
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -26,9 +25,9 @@ from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.model import Order, Verb
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow, DocumentShape, is_unique
+from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.gathering import (
     HASH,
-    ORDINAL,
     Need,
     cased,
     key_of,
@@ -39,16 +38,8 @@ MEMORY = "256MB"
 """Of DuckDB in the coordinator; what does not fit is spilled beside the files."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where the rows of an embedded or folded table went: files of (owner, child, position)."""
-
-    placed: Path
-    orphans: Path
-
-
 class Workbench:
-    """One DuckDB for one transform; close it by leaving its context."""
+    """One DuckDB for one transform, or for a part of its joins; close it by leaving its context."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
         self._db, self._scratch = connection, scratch
@@ -57,8 +48,8 @@ class Workbench:
 
     @classmethod
     @contextmanager
-    def opened(cls, scratch: Path, memory: str = MEMORY) -> Iterator[Self]:
-        """A workbench that spills into ``scratch``."""
+    def opened(cls, spools: Spooling, scratch: Path, memory: str = MEMORY) -> Iterator[Self]:
+        """A workbench that reads what is spooled, and writes and spills into ``scratch``."""
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "threads": 2,
@@ -67,27 +58,27 @@ class Workbench:
         }
         with duckdb.connect(config=config) as connection:
             connection.execute("SET enable_progress_bar = false")
+            spools.reach(connection)
             yield cls(connection, scratch)
 
-    def bring(self, need: Need, files: Sequence[Path]) -> None:
+    def bring(self, need: Need, files: Sequence[str]) -> None:
         """Make a gathered table known."""
         if not files:
-            empty = self._scratch / f"empty-{self._files:04}.parquet"
-            self._files += 1
+            empty = self._new()
             pq.write_table(need.schema().empty_table(), empty)
             files = [empty]
-        listed = ", ".join(_text(str(file)) for file in files)
+        listed = ", ".join(map(_text, files))
         self._run(f"CREATE VIEW {_table(need.table)} AS FROM read_parquet([{listed}])")
 
-    def members(self, table: Table) -> Path:
-        """``(root, o)`` of a table whose rows are documents themselves."""
-        return self._write(f"SELECT {ORDINAL} AS root, {ORDINAL} AS o FROM {_table(table)}", "o")
+    def members(self, table: Table, within: range | None = None) -> str:
+        """``(root, o)`` of a table whose rows are documents themselves: all, or those ordinals."""
+        return self._write(f"SELECT o AS root, o FROM {_table(table)} {_among(within)}", "o")
 
-    def members_of(self, orphans: Path) -> Path:
+    def members_of(self, orphans: str, within: range | None = None) -> str:
         """``(root, o)`` of the rows that found no document to be embedded in."""
-        return self._write(f"SELECT o AS root, o FROM {_file(orphans)}", "o")
+        return self._write(f"SELECT o AS root, o FROM {_file(orphans)} {_among(within)}", "o")
 
-    def members_within(self, placed: Path, members: Path) -> Path:
+    def members_within(self, placed: str, members: str) -> str:
         """``(root, o)`` of the embedded rows of the documents that have ``members``."""
         return self._write(
             f"SELECT m.root, p.child AS o FROM {_file(placed)} p "
@@ -95,48 +86,60 @@ class Workbench:
             "root, o",
         )
 
-    def occurrences(self, table: Table) -> Path:
-        """Of rows that are equal in every column: the second, third, ... with their number."""
+    def occurrences(self, table: Table, bucket: int = 0, buckets: int = 1) -> str:
+        """Of rows that are equal in every column: the second, third, ... with their number.
+
+        Equal rows are in one bucket of those that their hashes are parted into.
+        """
+        mine = f"WHERE hash({HASH}) % {buckets} = {bucket} " if buckets > 1 else ""
         return self._write(
             f"SELECT o AS root, o AS owner, row_number() OVER (PARTITION BY {HASH} ORDER BY o) "
             f"AS position, NULL AS child, 0 AS unresolved, 0 AS ambiguous "
-            f"FROM {_table(table)} QUALIFY position > 1",
+            f"FROM {_table(table)} {mine}QUALIFY position > 1",
             "root",
         )
 
-    def place(self, added: AddedField, owner: Table) -> Placement:
-        """Give every row of an embedded or folded table to one row of its owner, or to none."""
+    def place(self, added: AddedField, owner: Table, among: str | None = None) -> str:
+        """Give every row of an embedded or folded table to one row of its owner, or to none.
+
+        A file of (owner, child, position, ambiguous). ``among`` are the members that are asked for,
+        where not every owner is: what one of them is given does not depend on the others.
+        """
         arrow = added.path[0]
         order = _ordered(added.order, arrow.table, "c")
         firsts = self._first(owner, arrow.columns, _caseless(arrow))
+        if among is not None:
+            firsts = f"(SELECT f.* FROM {firsts} f SEMI JOIN {_file(among)} m ON m.o = f.o)"
         equal = " AND ".join(
             f"{_key('c', key, caseless)} = {_key('p', column, caseless)}"
             for column, key, caseless in zip(
                 arrow.columns, arrow.keys, _caseless(arrow), strict=True
             )
         )
-        placed = self._write(
+        return self._write(
             f"SELECT p.o AS owner, c.o AS child, (p.n > 1)::INT AS ambiguous, "
             f"row_number() OVER (PARTITION BY p.o ORDER BY {order}) AS position "
             f"FROM {_table(arrow.table)} c JOIN {firsts} p ON {equal}"
             + (" QUALIFY position = 1" if added.verb is Verb.EMBED_ONE else ""),
             "child",
         )
-        orphans = self._write(
-            f"SELECT c.o FROM {_table(arrow.table)} c ANTI JOIN {_file(placed)} p ON p.child = c.o",
-            "o",
-        )
-        return Placement(placed, orphans)
 
-    def embedded(self, placement: Placement, members: Path) -> Path:
+    def orphans(self, added: AddedField, placed: str) -> str:
+        """The rows of an embedded table that ``place`` gave to no owner."""
+        table = _table(added.path[0].table)
+        return self._write(
+            f"SELECT c.o FROM {table} c ANTI JOIN {_file(placed)} p ON p.child = c.o", "o"
+        )
+
+    def embedded(self, placed: str, members: str) -> str:
         """The slot of an embedded or folded table."""
         return self._write(
             f"SELECT m.root, p.owner, p.position, p.child, 0 AS unresolved, p.ambiguous "
-            f"FROM {_file(placement.placed)} p JOIN {_file(members)} m ON m.o = p.owner",
+            f"FROM {_file(placed)} p JOIN {_file(members)} m ON m.o = p.owner",
             "root, owner, position",
         )
 
-    def looked_up(self, added: AddedField, owner: Table, members: Path) -> Path:
+    def looked_up(self, added: AddedField, owner: Table, members: str) -> str:
         """The slot of a look_up: one row for a reference, or for each element of an array."""
         current = self._start(added.path[0], owner, members)
         for position, arrow in enumerate(added.path):
@@ -152,7 +155,7 @@ class Workbench:
             )
         return self._write(current, "root, owner, position")
 
-    def united(self, added: AddedField, owner: Table, members: Path) -> Path:
+    def united(self, added: AddedField, owner: Table, members: str) -> str:
         """The slot of a union: each row that is found once, in the order of what found it."""
         *before, last = added.path
         current = self._walk(before, last, owner, members)
@@ -166,7 +169,7 @@ class Workbench:
             "root, owner, position, child",
         )
 
-    def counted(self, added: AddedField, owner: Table, members: Path) -> Path:
+    def counted(self, added: AddedField, owner: Table, members: str) -> str:
         """The slot of a count: how many different rows stand at the end of the path."""
         *before, last = added.path
         current = self._walk(before, last, owner, members)
@@ -177,7 +180,7 @@ class Workbench:
             "root, owner",
         )
 
-    def _walk(self, before: Sequence[Arrow], last: Arrow, owner: Table, members: Path) -> str:
+    def _walk(self, before: Sequence[Arrow], last: Arrow, owner: Table, members: str) -> str:
         """All rows that a path reaches before its last arrow: root, owner and the keys of that."""
         steps = [*before, last]
         current = self._start(steps[0], owner, members)
@@ -189,7 +192,7 @@ class Workbench:
             )
         return current
 
-    def _start(self, arrow: Arrow, owner: Table, members: Path) -> str:
+    def _start(self, arrow: Arrow, owner: Table, members: str) -> str:
         """The owner's rows with the keys of the first arrow."""
         position = "e.position" if arrow.each else "0"
         return (
@@ -230,14 +233,18 @@ class Workbench:
         )
         return f"(SELECT t.*, f.n FROM {_table(table)} t JOIN {_file(file)} f ON f.o = t.o)"
 
-    def _write(self, query: str, order: str) -> Path:
-        file = self._scratch / f"join-{self._files:04}.parquet"
-        self._files += 1
+    def _write(self, query: str, order: str) -> str:
+        file = self._new()
         self._run(
-            f"COPY ({query} ORDER BY {order}) TO {_text(str(file))} "
+            f"COPY ({query} ORDER BY {order}) TO {_text(file)} "
             "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, ROW_GROUP_SIZE_BYTES 4194304)"
         )
         return file
+
+    def _new(self) -> str:
+        """A file that is not there yet."""
+        self._files += 1
+        return str(self._scratch / f"join-{self._files:04}.parquet")
 
     def _run(self, statement: str) -> None:
         try:
@@ -265,8 +272,12 @@ def _table(table: Table) -> str:
     return _name(f"t:{cased(table.name)}")
 
 
-def _file(path: Path) -> str:
-    return f"read_parquet({_text(str(path))})"
+def _file(name: str) -> str:
+    return f"read_parquet({_text(name)})"
+
+
+def _among(ordinals: range | None) -> str:
+    return "" if ordinals is None else f"WHERE o >= {ordinals.start} AND o < {ordinals.stop}"
 
 
 def _key(alias: str, column: str, caseless: bool) -> str:

@@ -1,0 +1,54 @@
+"""Staged objects as files that DuckDB reads by range, so that a query fetches what it needs."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fsspec import AbstractFileSystem
+from fsspec.spec import AbstractBufferedFile
+
+from mediatool_assets.flows.ports import ArchiveStore
+
+SCHEME = "staged"
+_FETCHED = 1 << 18  # bytes at least, that small reads of one column after the other are one request
+
+
+class StagedFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """``staged://key`` for each object of a store; to read, and not to list or write."""
+
+    protocol = SCHEME
+    cachable = False  # fsspec would keep an instance, and with it a store, as long as the process
+
+    def __init__(self, objects: ArchiveStore) -> None:
+        super().__init__()
+        self._objects = objects
+
+    def info(self, path: str, **_: object) -> dict[str, Any]:
+        """What fsspec asks of a file; raises NotFound."""
+        key = self._strip_protocol(path)
+        return {"name": key, "size": self._objects.open(key).size, "type": "file"}
+
+    def exists(self, path: str, **_: object) -> bool:
+        """Whether the object is there."""
+        return self._objects.head(self._strip_protocol(path)) is not None
+
+    def glob(self, path: str, **_: object) -> list[str]:
+        """The one object of that name: staged names have no wildcards."""
+        return [self._strip_protocol(path)]
+
+    def modified(self, path: str) -> datetime:  # noqa: ARG002  # fsspec's signature
+        """Never: what is staged stays as it is."""
+        return datetime.fromtimestamp(0, UTC)
+
+    def _open(self, path: str, mode: str = "rb", **_: object) -> "_File":
+        return _File(self, self._objects, self._strip_protocol(path), mode)
+
+
+class _File(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
+    def __init__(self, files: StagedFiles, objects: ArchiveStore, key: str, mode: str) -> None:
+        self._source = objects.open(key)
+        super().__init__(
+            files, key, mode, block_size=_FETCHED, cache_type="readahead", size=self._source.size
+        )
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return self._source.read(start, min(end, self._source.size) - start)

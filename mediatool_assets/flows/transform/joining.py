@@ -1,0 +1,119 @@
+"""The joins of documents on one workbench, and the files that workers find them in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
+from mediatool_assets.flows.spooling import Spooling
+from mediatool_assets.flows.transform.gathering import Need
+from mediatool_assets.flows.transform.workbench import Workbench
+
+OCCURRENCE = "_id"
+"""The name of the slot of a collection whose documents have no key."""
+
+
+class Slice(NamedTuple):
+    """A file that holds what there is of some ordinals."""
+
+    ordinals: range
+    file: str
+
+
+Slices = tuple[Slice, ...]
+
+EVERY = range(1 << 62)
+"""The ordinals of all rows that there can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joins:
+    """Files for workers: ``slots`` by ``collection.field``, in slices of the root's rows, ``only``
+    the rows of a collection of orphans, by collection, and ``tables`` what was gathered of each.
+    """
+
+    slots: Mapping[str, Slices]
+    only: Mapping[str, str]
+    tables: Mapping[str, Slices]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What joins are made of; travels to the workers that make some."""
+
+    needs: tuple[Need, ...]
+    tables: Mapping[str, Slices]
+    spools: Spooling
+    memory: str
+
+    @contextmanager
+    def workbench(self, scratch: Path) -> Iterator[Workbench]:
+        """A workbench that has them all."""
+        with Workbench.opened(self.spools, scratch, self.memory) as bench:
+            for need in self.needs:
+                slices = self.tables.get(need.table.name, ())
+                bench.bring(need, [piece.file for piece in slices])
+            yield bench
+
+
+@dataclass
+class Joining:
+    """The joins on one workbench: of everything, or of some rows of one collection."""
+
+    bench: Workbench
+    slots: dict[str, str] = field(default_factory=dict)
+    placements: dict[str, tuple[AddedField, str]] = field(default_factory=dict)
+
+    def joins(
+        self, collections: Sequence[DocumentCollection], tables: Mapping[str, Slices]
+    ) -> Joins:
+        """All slots; collections of orphans last, as they want to know who was placed."""
+        only: dict[str, str] = {}
+        for collection in sorted(collections, key=lambda c: c.orphans_of is not None):
+            orphans = None
+            if collection.orphans_of is not None:
+                orphans = self.bench.orphans(*self.placements[collection.orphans_of])
+                only[collection.name] = orphans
+            if not collection.shape.key:
+                occurrences = self.bench.occurrences(collection.shape.table)
+                self.slots[f"{collection.name}.{OCCURRENCE}"] = occurrences
+            if collection.shape.additions:
+                self.collection(collection, orphans)
+        slots = {slot: (Slice(EVERY, file),) for slot, file in self.slots.items()}
+        return Joins(slots, only, tables)
+
+    def collection(
+        self,
+        collection: DocumentCollection,
+        orphans: str | None,
+        within: range | None = None,
+    ) -> None:
+        """The slots of a collection, of all documents or of those whose rows are ``within``."""
+        if orphans is not None:
+            members = self.bench.members_of(orphans, within)
+        else:
+            members = self.bench.members(collection.shape.table, within)
+        self._shape(collection.name, collection.shape, members, some=within is not None)
+
+    def _shape(self, place: str, shape: DocumentShape, members: str, *, some: bool) -> None:
+        owner: Table = shape.table
+        for added in shape.additions:
+            slot = f"{place}.{added.field}"
+            match added.verb:
+                case Verb.LOOK_UP:
+                    self.slots[slot] = self.bench.looked_up(added, owner, members)
+                case Verb.UNION:
+                    self.slots[slot] = self.bench.united(added, owner, members)
+                case Verb.COUNT:
+                    self.slots[slot] = self.bench.counted(added, owner, members)
+                case _:
+                    placed = self.bench.place(added, owner, members if some else None)
+                    self.placements[slot] = added, placed
+                    self.slots[slot] = self.bench.embedded(placed, members)
+                    if added.shape is not None and added.shape.additions:
+                        within = self.bench.members_within(placed, members)
+                        self._shape(slot, added.shape, within, some=some)

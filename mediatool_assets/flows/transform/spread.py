@@ -1,0 +1,133 @@
+"""The joins of a transform spread over workers: by range of the root's rows, and by hash bucket.
+
+Each share is a query of its own, on whichever machine: it reads what was gathered where that is
+staged, needs nothing of what the others find, and stages what it found. So none is larger than
+the documents of ROWS rows, or than the rows of one bucket.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import NamedTuple
+
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
+from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.transform.joining import (
+    EVERY,
+    OCCURRENCE,
+    Gathered,
+    Joining,
+    Joins,
+    Slice,
+    Slices,
+)
+
+ROWS = 1 << 22
+"""Of the root table in one share: DuckDB holds the keys of some millions of rows within its memory,
+and what it does not hold it spills on the worker's disk."""
+
+
+def spread(
+    gathered: Gathered, collections: Sequence[DocumentCollection], executor: Executor
+) -> Joins:
+    """All joins: who was left over first, since collections of orphans are made of them."""
+    leaving = list(_leaving(gathered, collections))
+    with in_order(executor, find_orphans, leaving) as files:
+        only = dict(zip((share.collection for share in leaving), files, strict=True))
+    shares = list(_shares(gathered, collections, only))
+    slots: dict[str, Slices] = {}
+    with in_order(executor, find_slots, shares) as results:
+        for share, found in zip(shares, results, strict=True):
+            for slot, file in found.items():
+                slots[slot] = (*slots.get(slot, ()), Slice(share.ordinals, file))
+    return Joins(slots, only, gathered.tables)
+
+
+class Leaving(NamedTuple):
+    """An embedded table some rows of which make ``collection``, as they found no owner."""
+
+    gathered: Gathered
+    collection: str
+    added: AddedField
+    owner: Table
+
+
+def find_orphans(share: Leaving) -> str:
+    """In a worker: the rows that were left over."""
+    with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+        with share.gathered.workbench(Path(folder)) as bench:
+            placed = bench.place(share.added, share.owner)
+            orphans = bench.orphans(share.added, placed)
+        return _stage(share.gathered, orphans)
+
+
+def _leaving(gathered: Gathered, collections: Sequence[DocumentCollection]) -> Iterator[Leaving]:
+    slots = {
+        slot: (added, owner)
+        for each in collections
+        for slot, added, owner in _embedded(each.name, each.shape)
+    }
+    for collection in collections:
+        if collection.orphans_of is not None:
+            added, owner = slots[collection.orphans_of]
+            yield Leaving(gathered, collection.name, added, owner)
+
+
+def _embedded(place: str, shape: DocumentShape) -> Iterator[tuple[str, AddedField, Table]]:
+    """Every slot that may leave rows over: its field, and the table of the rows that have it."""
+    for added in shape.additions:
+        slot = f"{place}.{added.field}"
+        yield slot, added, shape.table
+        if added.shape is not None:
+            yield from _embedded(slot, added.shape)
+
+
+class Share(NamedTuple):
+    """The slots of some documents of a collection; or, of one without a key, which rows of a
+    bucket are equal to others.
+    """
+
+    gathered: Gathered
+    collection: DocumentCollection
+    ordinals: range
+    orphans: str | None
+    bucket: tuple[int, int] | None = None
+
+
+def find_slots(share: Share) -> dict[str, str]:
+    """In a worker: the slots, by name."""
+    with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+        with share.gathered.workbench(Path(folder)) as bench:
+            if share.bucket is not None:
+                table = share.collection.shape.table
+                slot = f"{share.collection.name}.{OCCURRENCE}"
+                found = {slot: bench.occurrences(table, *share.bucket)}
+            else:
+                joining = Joining(bench)
+                joining.collection(share.collection, share.orphans, share.ordinals)
+                found = joining.slots
+        return {slot: _stage(share.gathered, file) for slot, file in found.items()}
+
+
+def _shares(
+    gathered: Gathered, collections: Sequence[DocumentCollection], only: Mapping[str, str]
+) -> Iterator[Share]:
+    for collection in collections:
+        slices = gathered.tables.get(collection.shape.table.name, ())
+        rows = slices[-1].ordinals.stop if slices else 0
+        orphans = only.get(collection.name)
+        if not collection.shape.key:
+            buckets = rows // ROWS + 1
+            for bucket in range(buckets):
+                yield Share(gathered, collection, EVERY, orphans, (bucket, buckets))
+        if collection.shape.additions:
+            for first in range(0, rows, ROWS):
+                yield Share(gathered, collection, range(first, first + ROWS), orphans)
+
+
+def _stage(gathered: Gathered, file: str) -> str:
+    """Where others can read a file of this machine."""
+    path = Path(file)
+    return gathered.spools.file(path.name, path.rename)
