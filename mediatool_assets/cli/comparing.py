@@ -86,7 +86,7 @@ def _compared(given: tuple[str, str]) -> "Comparison":
     with (
         working(f"comparing {given[0]} with {given[1]}") as progress,
         worker_pool(config.workers, config.dask_scheduler) as pool,
-        tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
+        tempfile.TemporaryDirectory(prefix="mediatool-", dir=config.scratch) as scratch,
     ):
         return compare_archives(
             sources,

@@ -77,7 +77,7 @@ def _report(version: Version, sample: float | None) -> "Integrity":
     with (
         working(f"reading all stores of {version}") as progress,
         worker_pool(own.workers, own.dask_scheduler) as pool,
-        tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
+        tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch,
     ):
         return hold_against_each_other(
             S3Objects.of(own),

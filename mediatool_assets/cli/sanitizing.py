@@ -82,7 +82,7 @@ def sanitize(
         key = archive_key("sanitized", Version.parse(ArchiveReader(archive).manifest.version))
     with (
         working(f"sanitizing {source}") as progress,
-        tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
+        tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch,
         worker_pool(own.workers, own.dask_scheduler) as pool,
     ):
         published = make(

@@ -34,7 +34,7 @@ def dask_cluster(scheduler: str) -> Iterator[Executor]:
     """The workers of the cluster at ``scheduler``, as an executor; they outlive the context.
 
     Each has this package and its extra ``dask``, one thread, reach of the servers with credentials
-    of its own, and the coordinator's MEDIATOOL_SCRATCH at the same path. A share whose worker is
+    of its own; what it makes for others goes through the bucket. A share whose worker is
     lost is done again elsewhere. Raises BadSettings (the extra is missing), Unreachable, and
     CheckFailed where a share has lost every worker that it was given to.
     """
