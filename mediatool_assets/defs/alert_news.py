@@ -13,6 +13,7 @@ import dagster as dg
 import msgspec
 from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.instance.utils import RUNLESS_RUN_ID
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
@@ -23,11 +24,16 @@ from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.domain.alerts import News, Problem, Well
 
 _RUNS = 50  # a tick; a backfill of a year is told of in a few minutes
+_FOUND = 100  # by the check of one day: each of the day's runs looks too
 _BACK = timedelta(minutes=5)
 _RETRY = timedelta(minutes=5)  # Dagster begins a retry within seconds, or never
 _SETTLED = timedelta(minutes=2)  # Dagster judges all assets within a minute: one alert, not many
 _GRACE = timedelta(minutes=15)  # a schedule's tick may wait for its code location to load
-_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+_ENDED = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
 
 FRESHNESS = "freshness"
 
@@ -119,10 +125,11 @@ class Instance:
         yield News(self.now, tuple(problems), tuple(well), partition=day)
 
     def _on_time(self) -> AssetCheckExecutionRecord | None:
-        """What was last found without a run; of runs it is read with all else."""
-        storage = self.instance.event_log_storage
-        record = storage.get_latest_asset_check_execution_by_key([ON_TIME]).get(ON_TIME)
-        return record if record is not None and record.run_id == RUNLESS_RUN_ID else None
+        """What was last found of the day without a run; of runs it is read with all else."""
+        found = self.instance.event_log_storage.get_asset_check_execution_history(
+            ON_TIME, _FOUND, partition_filter=PartitionKeyFilter(key=self.now.date().isoformat())
+        )
+        return next((record for record in found if record.run_id == RUNLESS_RUN_ID), None)
 
     def _schedules(self, position: Position) -> Iterator[News]:
         """Schedules that are on and have not asked for their run a while after it was due."""

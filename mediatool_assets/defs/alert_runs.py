@@ -15,8 +15,10 @@ from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.alerts import Kind, News, Problem, Well, plain, wording
+from mediatool_assets.domain.keys import REPORTS
 
 _PAGE = 1000  # events
 _FIGURES = 8
@@ -78,7 +80,10 @@ class EndedRun:
     record: dg.RunRecord
 
     def news(self) -> News:
-        """What failed in it, what its checks found, and what its version warns of."""
+        """What failed in it, what its checks found, and what its version warns of.
+
+        Who cancels a run knows that it did not succeed; what its checks had found is told.
+        """
         run = self.record.dagster_run
         partition = run.tags.get("dagster/partition")
         ended = datetime.fromtimestamp(self.record.end_time or 0, UTC)
@@ -92,10 +97,11 @@ class EndedRun:
         if run.status is dg.DagsterRunStatus.SUCCESS:
             well.append(Well("run", run.job_name, partition, self.record.create_timestamp))
             problems += self._warnings()
-        elif AUTO_RETRY_RUN_ID_TAG not in run.tags:
+        elif run.status is dg.DagsterRunStatus.FAILURE and AUTO_RETRY_RUN_ID_TAG not in run.tags:
             problems.append(self._failure(partition, ended))
         version = run.tags.get(VERSION_TAG)
-        return News(ended, tuple(problems), tuple(well), version, partition, run.run_id)
+        links = dict(self._reports())
+        return News(ended, tuple(problems), tuple(well), version, partition, run.run_id, links)
 
     @property
     def may_be_retried(self) -> bool:
@@ -127,9 +133,19 @@ class EndedRun:
         found = [event.asset_check_evaluation_data for event in events]
         yield from {one.asset_check_key: one for one in found}.values()
 
-    def _warnings(self) -> Iterator[Problem]:
+    def _made(self) -> Iterator[dg.AssetMaterialization]:
         for event in self._events(dg.DagsterEventType.ASSET_MATERIALIZATION):
-            made = event.step_materialization_data.materialization
+            yield event.step_materialization_data.materialization
+
+    def _reports(self) -> Iterator[tuple[str, str]]:
+        """The reports that it wrote, each with its place: those of another run are not its own."""
+        names = {report_asset(report): report for report in REPORTS}
+        for made in self._made():
+            if made.asset_key in names and "html" in made.metadata:
+                yield names[made.asset_key], str(made.metadata["html"].value)
+
+    def _warnings(self) -> Iterator[Problem]:
+        for made in self._made():
             if made.asset_key == METADATA and (told := made.metadata.get("warnings")):
                 warnings = told.value if isinstance(told.value, list) else []
                 for warning in map(str, warnings):

@@ -19,15 +19,12 @@ from mediatool_assets.defs.alert_news import Instance, Position
 from mediatool_assets.defs.layers import shown
 from mediatool_assets.domain.alerts import Channel, News, Open
 from mediatool_assets.domain.errors import Misuse, Unreachable
-from mediatool_assets.domain.keys import Report, report_key
 from mediatool_assets.domain.settings import Settings
 
 if TYPE_CHECKING:
     from mediatool_assets.stores.alert_channels import AlertChannel
 
 _SECONDS = 10.0  # for a channel to post in; a tick has 60 in all, and the rest waits for the next
-
-_REPORTS: tuple[Report, ...] = ("data-integrity-report", "daily-metrics-comparison")
 
 
 class Memory(msgspec.Struct):
@@ -81,6 +78,8 @@ def tick(
             kept.take(alert)
         told.append(f"{channel.name}: {_post(channel, kept, instance.now, window)}")
         kept.forget(instance.now, window)
+    if told and settings.dagster_url is None:
+        told.append("MEDIATOOL_DAGSTER_URL is not set: alerts have no links to the UI")
     return "; ".join(told) or f"{len(alerts)} alerts, and no channel is configured"
 
 
@@ -106,13 +105,8 @@ def _post(channel: "AlertChannel", kept: Channel, now: datetime, window: timedel
 
 
 def _linked(news: News, settings: Settings) -> News:
-    """The news with links to Dagster's UI, where its URL is known, and to the day's reports."""
-    links = ui_links(settings, news)
-    if news.version is not None and news.partition is not None:
-        for report in _REPORTS:
-            key = report_key(report, news.partition, "html")
-            links[report] = f"s3://{settings.s3_bucket}/{key}"
-    return msgspec.structs.replace(news, links=links)
+    """The news with links to Dagster's UI too, where its URL is known."""
+    return msgspec.structs.replace(news, links=ui_links(settings, news) | news.links)
 
 
 def ui_links(settings: Settings, news: News) -> dict[str, str]:

@@ -16,7 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from mediatool_assets.domain.alerts import Alert, lines, payload
+from mediatool_assets.domain.alert_wording import lines, payload
+from mediatool_assets.domain.alerts import Alert
 from mediatool_assets.domain.errors import Misuse, Unreachable
 from mediatool_assets.domain.settings import Settings, Url
 
@@ -86,7 +87,7 @@ class Webhook:
 
     @_retried
     def post(self, alert: Alert) -> None:
-        """Post ``domain.alerts.payload``; anything but 2xx is no success, a redirection neither."""
+        """Post ``alert_wording.payload``; anything but 2xx is no success, a redirection neither."""
         request = urllib.request.Request(  # noqa: S310  # Settings takes http and https only
             self.url,
             msgspec.json.encode(payload(alert)),

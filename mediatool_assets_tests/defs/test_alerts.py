@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.instance.utils import RUNLESS_RUN_ID
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
     RemoteInstigatorOrigin,
@@ -34,6 +35,7 @@ from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.domain.errors import BadValue, Unreachable
 from mediatool_assets.domain.settings import Settings
@@ -50,6 +52,7 @@ HERE = RemoteRepositoryOrigin(
     "__repository__",
 )
 
+REPORT = report_asset("data-integrity-report")
 POLICY = dg.FreshnessPolicy.cron("0 3 * * *", lower_bound_delta=timedelta(hours=1))
 
 
@@ -64,6 +67,7 @@ class Night(dg.Config):
     specs=[
         dg.AssetSpec("metadata", freshness_policy=POLICY),
         dg.AssetSpec(["raw", "users"], freshness_policy=POLICY),
+        dg.AssetSpec(REPORT),
     ],
     check_specs=[
         dg.AssetCheckSpec("as_usual", asset=["raw", "users"]),
@@ -83,6 +87,7 @@ def made(context: dg.AssetExecutionContext, config: Night) -> Iterator[Any]:
     warnings = ["users: 12 'Ann' too many"] if config.goes == "warned" else []
     yield dg.MaterializeResult(asset_key=METADATA, metadata={"warnings": warnings})
     yield dg.MaterializeResult(asset_key=["raw", "users"])
+    yield dg.MaterializeResult(asset_key=REPORT, metadata={"html": "s3://backups/report.html"})
     red = config.goes in ("empty", "leaking")
     for check in sorted(context.selected_asset_check_keys):
         bad = red and check.name == "as_usual"
@@ -183,10 +188,7 @@ def test_a_red_check_of_a_run_that_succeeds_is_told_once(
         "raw/users": (
             "http://dagster.example:3000/assets/raw/users?view=checks&partition=2025-06-24"
         ),
-        "data-integrity-report": "s3://media-tool-backups/comparison-reports/2025-06-24/"
-        "data-integrity-report.html",
-        "daily-metrics-comparison": "s3://media-tool-backups/comparison-reports/2025-06-24/"
-        "daily-metrics-comparison.html",
+        "data-integrity-report": "s3://backups/report.html",
     }
 
 
@@ -201,11 +203,15 @@ def test_a_red_check_of_a_run_that_succeeds_is_told_once(
 def test_a_run_that_failed_is_told_without_anything_private(
     platform: Platform, hook: Receiver, goes: str, reason: str
 ) -> None:
-    """The step and the error; the message only of errors that name things alone."""
-    assert not platform.night(goes).success
+    """The step and the error; the message only of errors that name things alone.
+
+    It has no link to a report, which it did not come to write.
+    """
+    assert not (run := platform.night(goes)).success
     platform.tick()
     [found] = hook.arrived
     assert (found["kind"], found["version"]) == ("run", "20250624-020000")
+    assert found["links"] == {"run": RUN + run.run_id}
     [problem] = found["problems"]
     assert (problem["thing"], problem["reason"]) == ("daily_export", reason)
     assert problem["figures"] == {"checks that could not be judged": 2}
@@ -245,6 +251,28 @@ def _killed(instance: dg.DagsterInstance, origin: RemoteJobOrigin | None) -> str
     instance.report_run_failed(run, "The run's process is gone.")
     instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "true"})
     return run.run_id
+
+
+def test_what_failed_before_a_run_was_cancelled_is_told(platform: Platform, hook: Receiver) -> None:
+    """The check, and nothing of the run: who cancelled it knows."""
+    run = dg.DagsterRun("daily_export", status=dg.DagsterRunStatus.STARTED)
+    platform.instance.add_run(run)
+    found = dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(["raw", "users"]),
+        check_name="as_usual",
+        passed=False,
+        description="users: is empty",
+        metadata={},
+    )
+    event = dg.DagsterEvent(
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, run.job_name, event_specific_data=found
+    )
+    platform.instance.report_dagster_event(event, run.run_id)
+    platform.instance.report_run_canceled(run)
+    platform.tick()
+    platform.tick()
+    [told] = hook.arrived
+    assert (told["kind"], [p["reason"] for p in told["problems"]]) == ("check", ["users: is empty"])
 
 
 def test_a_killed_run_of_a_terminal_is_told(platform: Platform, hook: Receiver) -> None:
@@ -350,6 +378,18 @@ def test_nothing_is_kept_for_a_channel_that_is_not_configured(
     assert platform.tick() == "webhook: 0 posted, 0 waiting"
 
 
+def test_the_tick_says_that_links_are_missing(
+    platform: Platform, hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where alerts go somewhere, and nobody said where Dagster's UI is."""
+    monkeypatch.delenv("MEDIATOOL_DAGSTER_URL")
+    assert platform.tick().endswith(
+        "; MEDIATOOL_DAGSTER_URL is not set: alerts have no links to the UI"
+    )
+    monkeypatch.delenv("MEDIATOOL_ALERT_WEBHOOK_URL")
+    assert platform.tick() == "0 alerts, and no channel is configured"
+
+
 def test_what_is_well_again_is_told(platform: Platform, hook: Receiver) -> None:
     """When a later version passes what failed; then a failure is news again."""
     for goes, day in (("empty", 24), ("unreachable", 24), ("well", 25), ("empty", 26)):
@@ -373,30 +413,43 @@ def _becomes(instance: dg.DagsterInstance, state: FreshnessState) -> None:
         instance._report_runless_asset_event(change)  # as Dagster's daemon does
 
 
-def test_what_is_late_is_one_alert(platform: Platform, hook: Receiver) -> None:
-    """Of all assets, and of the day's check; told when Dagster has judged them all; and its end."""
-    _becomes(platform.instance, FreshnessState.FAIL)
-    platform.instance.report_runless_asset_event(
-        dg.AssetCheckEvaluation(
-            asset_key=ON_TIME.asset_key,
-            check_name=ON_TIME.name,
-            passed=False,
-            description="2025-06-24 has no version",
-            metadata={},
-            partition="2025-06-24",
-        )
+def _looks(instance: dg.DagsterInstance, day: str, run_id: str = RUNLESS_RUN_ID) -> None:
+    """The check of a day looks, and finds no version."""
+    found = dg.AssetCheckEvaluation(
+        asset_key=ON_TIME.asset_key,
+        check_name=ON_TIME.name,
+        passed=False,
+        description=f"{day} has no version",
+        metadata={},
+        partition=day,
     )
+    event = dg.DagsterEvent(
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, "x", event_specific_data=found
+    )
+    instance.report_dagster_event(event, run_id)
+
+
+def test_what_is_late_is_one_alert(platform: Platform, hook: Receiver) -> None:
+    """Of all assets, and of the day's check; told when Dagster has judged them all; and its end.
+
+    Runs of a backfill look at their own days meanwhile, and of this day one looks too.
+    """
+    _becomes(platform.instance, FreshnessState.FAIL)
+    now = datetime.now(UTC)
+    day = (now + timedelta(minutes=3)).date().isoformat()
+    _looks(platform.instance, day)
     platform.tick()
     assert hook.arrived == []  # it is a moment ago
-    now = datetime.now(UTC)
+    _looks(platform.instance, "2025-06-24", run_id="of a backfill")
+    _looks(platform.instance, day, run_id="of the day")
     platform.later(now + timedelta(minutes=3))
     platform.later(now + timedelta(minutes=4))
     platform.later(now + timedelta(hours=9))
     [found] = hook.arrived
     assert found["kind"] == "freshness"
-    late, day = found["problems"]
+    late, check = found["problems"]
     assert late["figures"] == {"metadata (of 1)": 1, "raw (of 1)": 1}
-    assert (day["check"], day["reason"]) == ("on_time", "2025-06-24 has no version")
+    assert (check["check"], check["reason"]) == ("on_time", f"{day} has no version")
 
 
 def test_a_schedule_that_did_not_tick_is_told(platform: Platform, hook: Receiver) -> None:

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import boto3
 import dagster as dg
+import pytest
 from pymongo import MongoClient
 
+from mediatool_assets.defs import freshness
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, this_process
 from mediatool_assets.defs.freshness import ON_TIME, on_time_sensor, report
 from mediatool_assets.defs.launch import reason
@@ -174,12 +177,25 @@ def test_a_day_without_a_version_is_reported_without_a_run(
     assert (record.partition, record.status.value) == ("2025-07-01", "FAILED")
 
 
-def test_a_day_is_looked_at_once(small_source: None, instance: dg.DagsterInstance) -> None:
-    """The cursor keeps the day, so that a restart does not report it again."""
-    with dg.build_sensor_context(
-        instance=instance, cursor=today(), resources={"platform": Platform()}
-    ) as context:
-        tick = on_time_sensor.evaluate_tick(context)
-    said = tick.skip_message or ""
-    assert "has been looked at" in said or "not due before 03:00" in said
-    assert not instance.event_log_storage.get_asset_check_execution_history(ON_TIME, limit=5)
+def test_a_day_is_looked_at_once(
+    small_source: None, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 03:00 UTC on; the cursor keeps the day, so that a restart does not report it again."""
+    cursor, said = None, []
+    for minute in (-1, 1, 2, 24 * 60 + 1):
+        now = datetime(2025, 7, 1, 3, tzinfo=UTC) + timedelta(minutes=minute)
+        monkeypatch.setattr(freshness, "datetime", SimpleNamespace(now=lambda _, now=now: now))
+        with dg.build_sensor_context(
+            instance=instance, cursor=cursor, resources={"platform": Platform()}
+        ) as context:
+            tick = on_time_sensor.evaluate_tick(context)
+        cursor = tick.cursor
+        said.append(tick.skip_message)
+    assert said == [
+        "2025-07-01: not due before 03:00 UTC",
+        "failed: 2025-07-01 has no version; it was due at 03:00 UTC",
+        "2025-07-01 has been looked at",
+        "failed: 2025-07-02 has no version; it was due at 03:00 UTC",
+    ]
+    found = instance.event_log_storage.get_asset_check_execution_history(ON_TIME, limit=5)
+    assert [record.partition for record in found] == ["2025-07-02", "2025-07-01"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mediatool_assets.domain.alert_wording import lines, payload
 from mediatool_assets.domain.alerts import (
     Alert,
     Channel,
@@ -15,8 +16,6 @@ from mediatool_assets.domain.alerts import (
     Open,
     Problem,
     Well,
-    lines,
-    payload,
     plain,
     wording,
 )
