@@ -1,5 +1,6 @@
-"""Examples under a masking key: what the rules know is shown as they have it."""
+"""Examples and masking rules: what these change is shown changed under a key, else hidden."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -43,6 +44,8 @@ TWO = {
     "extra": {"a": 2}, "unknown": "other text",
 }  # fmt: skip
 
+HIDDEN = {"hidden": True, "length": 1}
+
 
 @pytest.fixture
 def masking(tmp_path: Path) -> Masking:
@@ -75,18 +78,37 @@ def test_what_the_rules_know_is_shown_as_they_have_it(tmp_path: Path, masking: M
         assert secret.encode() not in report
 
 
-def test_without_a_key_nothing_but_plain_values_is_shown(tmp_path: Path) -> None:
-    """Texts are hidden, whatever rules there are."""
-    found = compared(tmp_path, of_archives(tmp_path, {USERS: [ONE]}, {USERS: [TWO]}))
+def test_without_a_key_what_the_rules_change_is_hidden(tmp_path: Path, masking: Masking) -> None:
+    """A date too, which would be shown where no rule knows it; texts are hidden in any case."""
+    archives = of_archives(tmp_path, {USERS: [ONE]}, {USERS: [TWO]})
+    found = compared(tmp_path, archives, None, replace(masking, key=None))
     shown = _examples(found)
-    assert shown["email"] == ({"hidden": True, "length": 15},) * 2
-    assert shown["city"] == ({"hidden": True, "length": 4},) * 2
+    lengths = {"born": 10, "email": 15, "city": 4}
+    assert {n: shown[n] for n in lengths} == {
+        name: ({"hidden": True, "length": length},) * 2 for name, length in lengths.items()
+    }
+    assert _examples(compared(tmp_path, archives))["born"] == ("1980-05-17", "1990-06-18")
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [("pseudonym user", 7), ("pseudonym mail", HIDDEN), ("redact", HIDDEN), ("keep", 7)],
+)
+def test_without_a_key_rows_are_found_by_ids(tmp_path: Path, rule: str, name: object) -> None:
+    """By what only numbers them; not by what tells of a person."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES.replace("id: pseudonym user", f"id: {rule}"))
+    archives = of_archives(tmp_path, {USERS: [ONE]}, {USERS: [TWO]})
+    found = compared(tmp_path, archives, None, Masking(None, load_rules(path)))
+    [changed, *_] = found.details["users"].examples.changed
+    assert plain(changed.key["id"]) == name
 
 
 @pytest.mark.parametrize("key", [None, KEY])
-def test_the_settings_key_brings_the_shipped_rules(key: MaskingKey | None) -> None:
-    """No key, no masking."""
-    found = Masking.of(Settings(masking_key=key))
-    assert (found is not None) == (key is not None)
-    if found is not None:
-        assert found.rules.rule("users", "email") is not None
+def test_the_settings_name_the_rules(tmp_path: Path, key: MaskingKey | None) -> None:
+    """Those that they name, with a key and without; else the shipped ones."""
+    assert Masking.of(Settings(masking_key=key)).rules.rule("users", "email") is not None
+    path = tmp_path / "rules.yaml"
+    path.write_text("tables: {ledger: {sum: redact}}")
+    found = Masking.of(Settings(masking_key=key, masking_rules=path))
+    assert (found.key, set(found.rules.tables)) == (key, {"ledger"})

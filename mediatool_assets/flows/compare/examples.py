@@ -3,8 +3,9 @@
 Numbers, booleans, dates, times, enum labels and uuids are shown, and arrays of them; texts only
 where the column is an id (of the key, named ``id`` or ``…_id``, or a foreign key) and the text
 looks like one. Everything else, json and free text first of all, is hidden: ``{"hidden": true,
-"length": n}`` tells how many characters there are. With a masking key, a column that the masking
-rules know is shown as they have it: kept, or as its pseudonym.
+"length": n}`` tells how many characters there are. So is whatever the masking rules change, but for
+ids by which rows are found. With a masking key, a column that the rules know is shown as they have
+it: kept, or as its pseudonym.
 """
 
 import re
@@ -71,7 +72,8 @@ class _Rows:
         self._table = hasher.table
         self._key = hasher.matching.key or hasher.matching.columns
         self._ids = ids(self._table) | {*hasher.matching.key}
-        self._masks = share.masking.columns(self._table) if share.masking else {}
+        masking = share.masking
+        self._masks = masking.columns(self._table, hasher.matching.key) if masking else {}
         self._firsts: dict[int, int] = {}
         first = 1
         for number, block in blocks:

@@ -1,13 +1,13 @@
-"""Sensitive values of examples as pseudonyms: what the masking rules say, under the masking key."""
+"""Sensitive values of examples: pseudonyms under the masking key, hidden where there is none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from mediatool_assets.domain.masking.checks import fits
 from mediatool_assets.domain.masking.columns import column_mask
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import Masker
-from mediatool_assets.domain.masking.rules import Rules, Verb
+from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.sanitize.rules_file import SHIPPED_RULES, load_rules
@@ -17,37 +17,50 @@ Show = Callable[[bytes], bytes]
 _TOLD = (Verb.PSEUDONYM, Verb.GENERALIZE, Verb.NOISE)
 """What leaves something to see; the rest of the rules take a value away."""
 
+_IDS = ("number", "uuid", "token")
+"""Formats of pseudonyms of what is only an id; the others stand for names, addresses and titles."""
+
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """A key and rules: what they keep is shown, and what they change is shown changed."""
+    """Rules, and the key if there is one: what they keep is shown, what they change is not.
 
-    key: MaskingKey
+    With the key it is shown changed, without one it is hidden.
+    """
+
+    key: MaskingKey | None
     rules: Rules
 
     @classmethod
-    def of(cls, settings: Settings) -> "Masking | None":
-        """The shipped rules with the settings' key, if there is one; raises BadRules."""
-        if settings.masking_key is None:
-            return None
-        return cls(settings.masking_key, load_rules(SHIPPED_RULES))
+    def of(cls, settings: Settings) -> "Masking":
+        """The rules that the settings name, else the shipped ones; raises BadRules."""
+        return cls(settings.masking_key, load_rules(settings.masking_rules or SHIPPED_RULES))
 
-    def columns(self, table: Table) -> dict[str, Show | None]:
-        """How each classified column is shown; None where its values are hidden."""
+    def columns(self, table: Table, key: Collection[str] = ()) -> dict[str, Show | None]:
+        """How each column is shown of which the rules decide; None where its values are hidden.
+
+        ``key`` are the columns that rows are found by. Without a masking key, those of them that
+        hold ids are not decided of, and neither is what the rules keep.
+        """
+        ruled = [(c, r) for c in table.columns if (r := self.rules.rule(table.name, c.name))]
+        if self.key is None:
+            return {
+                column.name: None
+                for column, rule in ruled
+                if rule.verb is not Verb.KEEP and not (column.name in key and self._is_id(rule))
+            }
         masker = Masker(self.key, self.rules.kinds.values())
-        return {
-            column.name: self._column(masker, table, column)
-            for column in table.columns
-            if self.rules.rule(table.name, column.name) is not None
-        }
+        return {column.name: self._column(masker, table, column, rule) for column, rule in ruled}
 
-    def _column(self, masker: Masker, table: Table, column: Column) -> Show | None:
-        rule = self.rules.rule(table.name, column.name)
+    def _is_id(self, rule: Rule) -> bool:
+        return rule.verb is Verb.PSEUDONYM and self.rules.kinds[rule.argument].format in _IDS
+
+    def _column(self, masker: Masker, table: Table, column: Column, rule: Rule) -> Show | None:
         if column.base in ("json", "jsonb"):
             return None
-        if rule is not None and rule.verb is Verb.KEEP:
+        if rule.verb is Verb.KEEP:
             return _kept
-        if rule is None or rule.verb not in _TOLD or not fits(self.rules, column, rule):
+        if rule.verb not in _TOLD or not fits(self.rules, column, rule):
             return None
         return column_mask(masker, rule, f"{table.name}.{column.name}", column)
 

@@ -1,7 +1,7 @@
 """Odd rows by name: read once more by their digests, and told by key and column, as far as may be.
 
-What may be shown is decided as in comparisons: numbers, dates, labels and ids; texts and documents
-only by their length.
+What may be shown is decided as in comparisons: numbers, dates, labels and ids that no masking rule
+changes; texts and documents only by their length.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -95,7 +95,7 @@ class Names:
     def __init__(self, home: Home, masking: Masking | None = None) -> None:
         self._home = home
         self._ids = ids(home.table) | {*home.key}
-        self._masks = masking.columns(home.table) if masking is not None else {}
+        self._masks = masking.columns(home.table, _key(home)) if masking is not None else {}
 
     def defects(
         self, store: str, odd: dict[Kind, Odd], raw: Sequence[Found], there: Sequence[Found]
@@ -107,7 +107,7 @@ class Names:
     def key(self, row: Sequence[Any], raw: dict[str, Any]) -> dict[str, msgspec.Raw]:
         """What finds a row: its table's key, or all that identifies it."""
         home = self._home
-        key = tuple(name for name in home.key or home.table.primary_key if name in home.names)
+        key = _key(home)
         values = dict(zip(home.names, plain(list(row)), strict=False))
         return {
             name: self._shown(
@@ -160,6 +160,11 @@ class Names:
         if name in self._masks and value != _ABSENT:
             return masked(self._masks[name], value)
         return msgspec.Raw(value) if value == _ABSENT else shown(column, value, is_id=is_id)
+
+
+def _key(home: Home) -> tuple[str, ...]:
+    """The columns of the table's key, as far as its documents have them."""
+    return tuple(name for name in home.key or home.table.primary_key if name in home.names)
 
 
 def _exactly(raw: dict[str, Any], there: dict[str, Any], name: str) -> tuple[bytes, bytes] | None:
