@@ -105,6 +105,27 @@ def test_a_table_s_own_bounds_take_the_place_of_learnt_ones(
     assert rows_as_usual("queue", rows, CALM, bounds).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("bounds", "rows", "outcome"),
+    [
+        (Bounds(may_lose=0.0), 100, "passed"),
+        (Bounds(may_lose=0.0), 99, "failed"),
+        (Bounds(may_lose=0.29), 71, "passed"),
+        (Bounds(may_lose=0.29), 70, "failed"),
+        (Bounds(may_gain=0.0), 101, "warned"),
+        (Bounds(may_gain=0.07), 107, "passed"),
+        (Bounds(may_gain=0.07), 108, "warned"),
+        (Bounds(may_gain=0.0), 95, "passed"),
+        (Bounds(may_lose=0.0), 190, "passed"),
+    ],
+)
+def test_a_stated_bound_holds_for_a_small_table(
+    bounds: Bounds, rows: int, outcome: Outcome
+) -> None:
+    """To the row; a side of which nothing is said keeps the floor that it had."""
+    assert rows_as_usual("queue", rows, [100, 100], bounds).outcome == outcome
+
+
 @given(rows=st.integers(0, 10**7), history=st.lists(st.integers(0, 10**7), min_size=1, max_size=14))
 def test_whatever_the_history_much_is_never_lost_unnoticed(rows: int, history: list[int]) -> None:
     """No history excuses the loss of more than half, nor of everything."""
