@@ -40,6 +40,7 @@ from mediatool_assets.flows import accounting, archives, catalog
 from mediatool_assets.flows.archive_check import ArchiveCheck, Round
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, silent
+from mediatool_assets.flows.source_counts import source_counts
 from mediatool_assets.flows.tasks import in_order
 
 Findings = dict[str, Finding]
@@ -65,10 +66,7 @@ def _raw_counted(
         in_order(executor, partial(_damage, source), there) as damages,
     ):
         damaged = dict(zip((m.table for m in there), damages, strict=True))
-    try:
-        snapshot = msgspec.convert(archive.manifest.facts.get("counted", {}), dict[str, int])
-    except msgspec.ValidationError as error:
-        raise BadArchive(archive.source.name, f"no count of the source ({error})") from error
+    snapshot = source_counts(archive)
     return {
         table: expectations.counted(table, snapshot.get(table), members[table].rows, damaged[table])
         if table in members
@@ -296,9 +294,9 @@ def _by_kind(losses: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
 
 
 def archives_whole(objects: ObjectStore, version: Version, workers: int) -> Finding:
-    """Transformed archive and dump read again, against the metadata's SHA-256s and their manifests.
+    """The archives against the metadata's sizes and SHA-256s; two of them against their manifests.
 
-    The raw archive is read again by ``raw_counted``.
+    What the raw archive holds is read again by ``raw_counted``.
     """
     return _one("archives", partial(_archives_whole, objects, version, workers))
 
@@ -308,6 +306,7 @@ def _archives_whole(objects: ObjectStore, version: Version, workers: int) -> Fin
     with ThreadPoolExecutor(workers, thread_name_prefix="reread") as executor:
         of = Round(version, Share(None, version.day), executor, silent)
         checks = [
+            ArchiveCheck(of, objects, "raw", exports.raw).run(blocks=False),
             ArchiveCheck(of, objects, "transformed", exports.transformed).run(),
             ArchiveCheck(of, objects, "dump", exports.dump).run(),
         ]
@@ -316,7 +315,9 @@ def _archives_whole(objects: ObjectStore, version: Version, workers: int) -> Fin
             check.outcome if check.outcome != "absent" else "unknown",
             "; ".join([f"{check.part}: {finding}" for finding in check.findings])
             or f"{check.part} is whole",
-            {f"{check.part}_bytes": check.bytes, f"{check.part}_blocks": check.checked},
+            {f"{check.part}_bytes": check.bytes, f"{check.part}_blocks": check.checked}
+            if check.total
+            else {},
         )
         for check in checks
     )

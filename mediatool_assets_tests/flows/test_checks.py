@@ -27,6 +27,7 @@ from mediatool_assets.flows.load import load
 from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.metadata_examples import example
+from mediatool_assets_tests.planting import lines_of, rewritten
 from mediatool_assets_tests.raw_archives import raw_archive, table
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -368,6 +369,19 @@ def test_a_damaged_archive_is_found_later(whole: Whole, kind: Kind) -> None:
     assert found.outcome == "failed"
     assert f"{kind}: " in found.reason
     assert "SHA-256" in found.reason
+
+
+def test_a_raw_archive_that_agrees_with_itself_and_was_another(whole: Whole) -> None:
+    """A value was changed, and the manifest with it: only the metadata knows better."""
+    path = whole.objects.root / "objects" / archive_key("raw", whole.version)
+    path.chmod(0o600)
+    lines = [line.replace(b'"x"', b'"y"') for line in lines_of(path, "accounts")]
+    rewritten(path, "accounts", lines)
+    stores = whole.objects, whole.version
+    assert checks.raw_counted(*stores, ["accounts"], WORKERS)["accounts"].outcome == "passed"
+    found = checks.archives_whole(*stores, WORKERS)
+    assert found.outcome == "failed"
+    assert "raw: it does not have the SHA-256 that its metadata gives" in found.reason
 
 
 def test_a_store_that_does_not_answer_has_passed_nothing(

@@ -11,7 +11,13 @@ from bson import json_util
 from bson.binary import Binary
 from bson.decimal128 import Decimal128
 
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive, BadModel, BadValue
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    BadArchive,
+    BadModel,
+    BadValue,
+    CountMismatch,
+)
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Exclusion
 from mediatool_assets.domain.schema import Table
@@ -68,7 +74,8 @@ class Run:
 
     def __call__(self, model: str, tables: Mapping[Table, Rows], **options: Any) -> Archived:
         """Publish the rows, transform them, and return the archive."""
-        raw_archive(self.objects, tables, excluded=options.pop("excluded", ()))
+        counted = options.pop("counted", None)
+        raw_archive(self.objects, tables, excluded=options.pop("excluded", ()), counted=counted)
         return self.again(model, **options)
 
     def again(self, model: str, executor: Executor | None = None, **options: Any) -> Archived:
@@ -423,6 +430,22 @@ def test_left_out_new_and_excluded_tables_are_accounted_for(run: Run) -> None:
     assert went(made, "teams") == {"left_out": 1}
     assert set(made.manifest.collections()) == {"users", "repsXTeams"}
     assert len(made.manifest.warnings) == 2
+
+
+@pytest.mark.parametrize(
+    ("counted", "says"),
+    [
+        ({"new": 2}, "new: rows of the source: expected 2, found 1"),
+        ({"new": 1, "gone": 0}, "gone: rows of the source: expected 0, found None"),
+    ],
+)
+def test_a_row_that_never_arrived_stops_the_transform(
+    run: Run, counted: dict[str, int], says: str
+) -> None:
+    """Of a table too that the model does not name, and that no check of its own guards."""
+    new = table("new", id="integer")
+    with pytest.raises(CountMismatch, match=says):
+        run("tables: {buys: }\none_to_one: [buys]", {BUYS: [], new: [{"id": 1}]}, counted=counted)
 
 
 def test_losses_are_counted_once_where_the_value_lives(run: Run) -> None:

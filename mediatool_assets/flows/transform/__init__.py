@@ -28,6 +28,7 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.ports import ArchiveStore, Progress, silent
+from mediatool_assets.flows.source_counts import require_source_counts
 from mediatool_assets.flows.spooling import Spooling, spooling
 from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.counts import Counts
@@ -58,7 +59,8 @@ def transform(  # noqa: PLR0913  # the signature that every caller agreed on
     ``scratch`` takes compressed documents and joins; ``memory`` bounds the joins in the
     coordinator. An archive that the version has already is adopted when it was made from the same
     raw archive by the same model. Raises BadModel (the model does not fit the schema), BadValue (a
-    value or document that cannot be kept), CountMismatch, BadArchive, NotFound, AlreadyExists.
+    value or document that cannot be kept), CountMismatch (a row is lost, here or on the way from
+    the source), BadArchive, NotFound, AlreadyExists.
     """
     archive = archives.reader(objects, "raw", version)
     raw = archive.manifest
@@ -75,6 +77,7 @@ def transform(  # noqa: PLR0913  # the signature that every caller agreed on
                 present.uri, "and was made from another raw archive or model; use a new version"
             )
         return present
+    require_source_counts(archive)
     resolution = resolve(model, _schema(archive), {e.table for e in raw.exclusions})
     with spooling(objects, executor, scratch, "transform") as spools:
         joins = join(archive, resolution.collections, executor, spools, scratch, memory)
