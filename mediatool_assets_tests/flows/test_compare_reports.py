@@ -5,10 +5,22 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mediatool_assets.domain.comparison import Comparison
+from mediatool_assets.domain.integrity import Defect, Figure, Integrity, Line
+from mediatool_assets.domain.metrics import (
+    DailyMetrics,
+    Point,
+    TableMetrics,
+    Threshold,
+    VersionMetrics,
+    against,
+)
 from mediatool_assets.flows.compare.rendering import render
+from mediatool_assets.flows.integrity.rendering import html as integrity_html
+from mediatool_assets.flows.metrics.html import html as metrics_html
 from mediatool_assets.flows.page.formats import Format
 from mediatool_assets_tests.compared import of_tables
 from mediatool_assets_tests.raw_archives import table
@@ -66,12 +78,51 @@ def test_html_is_well_formed_and_escaped(nasty: Comparison) -> None:
     assert {"svg", "details", "table"} <= {*reader.tags}
 
 
-def test_html_needs_no_network(nasty: Comparison) -> None:
+HISTORY = (Point("20250621-020000", 1, 1, 900, 90), Point("20250622-020000", 2, 2, 950, 95))
+
+
+def _comparison(found: Comparison) -> str:
+    return render(found, "html").decode()
+
+
+def _metrics(found: Comparison) -> str:
+    """The day of that comparison."""
+    before = VersionMetrics("20250621-020000", {}, {NASTY: TableMetrics(2, 9)}, {NASTY: 1})
+    after = msgspec.structs.replace(before, version="20250622-020000")
+    return metrics_html(
+        DailyMetrics(
+            version=after.version,
+            partition="2025-06-22",
+            verdict="failed",
+            notes=(NASTY,),
+            current=after,
+            previous=against(before, after, (), found),
+            week_before=None,
+            thresholds=(Threshold(NASTY, "failed", NASTY, {}),),
+            history=HISTORY,
+        )
+    )
+
+
+def _integrity(_: Comparison) -> str:
+    """A version with a row missing."""
+    defect = Defect("missing", "mongodb", NASTY, {NASTY: msgspec.Raw(b"1")})
+    rows: dict[str, Figure] = {"surplus": 0, "missing": 1, "differs": 0}
+    line = Line("values", NASTY, NASTY, NASTY, "failed", NASTY, rows, 0.1, (defect,))
+    return integrity_html(
+        Integrity("20250622-020000", "now", 1.0, "failed", None, {}, {}, (line,), HISTORY)
+    )
+
+
+@pytest.mark.parametrize("wanted", ["comparison", "metrics", "integrity"])
+def test_html_needs_no_network(nasty: Comparison, wanted: str) -> None:
     """It names no address but that of SVG's own kind, and forbids the browser any."""
-    page = render(nasty, "html").decode()
+    reports = {"comparison": _comparison, "metrics": _metrics, "integrity": _integrity}
+    page = reports[wanted](nasty)
     reader = _Reader()
     reader.feed(page)
-    assert reader.links == []
+    assert (reader.open, reader.links) == ([], [])
+    assert "svg" in reader.tags and NASTY in reader.text
     assert not re.search(r"https?://|@import|url\(", page)
     assert "default-src 'none'" in page
     assert "prefers-color-scheme: dark" in page

@@ -12,10 +12,11 @@ from mediatool_assets.domain.expectations import Finding
 from mediatool_assets.domain.integrity import OUTCOMES, Defect, Figure, Integrity, Line, headline
 from mediatool_assets.flows import reports
 from mediatool_assets.flows.compare.wording import value as shown
-from mediatool_assets.flows.page.charts import lines
+from mediatool_assets.flows.page.charts import DEFECTS, bars, legend
 from mediatool_assets.flows.page.document import cards, folded, heading, page, paragraph, section
-from mediatool_assets.flows.page.figures import number, sizes
+from mediatool_assets.flows.page.figures import number
 from mediatool_assets.flows.page.formats import Format
+from mediatool_assets.flows.page.history import history
 from mediatool_assets.flows.page.markdown import section as markdown_section
 from mediatool_assets.flows.page.tables import Cell, Number, Verdict, table, whole
 from mediatool_assets.flows.ports import ObjectStore
@@ -94,7 +95,8 @@ def _parts(report: Integrity) -> Iterator[str]:
     wrong = _wrong(report)
     yield section("What did not pass", table(_HEADINGS, map(_cells, wrong)))
     yield section("Which rows", table(_DEFECTS, _defects(wrong)))
-    yield section(f"The last {len(report.history)} versions", *_history(report))
+    yield section("Where rows are missing or wrong", _rows_chart(report))
+    yield history(report.history)
     yield section("In short", table(("Question", *OUTCOMES), _summary(report)))
     for area, question in _AREAS.items():
         of = [line for line in report.lines if line.area == area]
@@ -104,12 +106,18 @@ def _parts(report: Integrity) -> Iterator[str]:
             yield folded(question, says, how, table(_HEADINGS, map(_cells, of)))
 
 
-def _history(report: Integrity) -> Iterator[str]:
-    """Rows and size over the last versions; nothing of the first."""
-    names = [point.version for point in report.history]
-    yield lines("Rows", names, [point.total_records for point in report.history], number)
-    data = [point.data_size_bytes for point in report.history]
-    yield lines("Data (JSON, uncompressed)", names, data, sizes(data))
+def _rows_chart(report: Integrity) -> str:
+    """Rows that one store has and another has not, or has otherwise, by table."""
+    counts = [
+        (line.thing, {kind: int(line.figures.get(kind) or 0) for kind in DEFECTS})
+        for line in report.lines
+        if line.area == "values" and DEFECTS[0] in line.figures
+    ]
+    if not counts:
+        return ""
+    chart = bars([row for row in counts if any(row[1].values())])
+    said = "No row was found missing, too many or other than it was."
+    return legend(DEFECTS) + chart if chart else paragraph(said)
 
 
 _HEADINGS = ("Outcome", "Of", "Checked", "Figures", "Reason", "Seconds")

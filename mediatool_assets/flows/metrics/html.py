@@ -6,9 +6,9 @@ from mediatool_assets.domain.comparison import Figure
 from mediatool_assets.domain.metrics import Against, DailyMetrics, TableChange
 from mediatool_assets.flows.compare import wording as compared
 from mediatool_assets.flows.metrics import wording
-from mediatool_assets.flows.page.charts import bars, legend, lines
+from mediatool_assets.flows.page.charts import bars, legend
 from mediatool_assets.flows.page.document import cards, heading, page, paragraph, section
-from mediatool_assets.flows.page.figures import number, sizes
+from mediatool_assets.flows.page.history import history
 from mediatool_assets.flows.page.tables import Cell, Verdict, octets, share, table, whole
 
 _ROWS = ("Table", "Before", "Now", "Change", "Change %", "Added", "Removed", "Changed", "Growth")
@@ -30,7 +30,7 @@ def _parts(report: DailyMetrics) -> Iterator[str]:
     wrong = [one for one in judged if one.outcome != "passed"]
     rows = ((one.thing, Verdict(one.outcome), one.reason) for one in wrong)
     yield section("What did not hold", table(("What", "Verdict", "Why"), rows))
-    yield section(f"The last {len(report.history)} versions", *_history(report))
+    yield history(report.history)
     if report.previous:
         yield section("Where rows changed", _changes_chart(report.previous))
         yield from _against(report.previous, f"Since the version before, {report.previous.version}")
@@ -53,16 +53,6 @@ def _cards(report: DailyMetrics) -> Iterator[tuple[str, str, str]]:
                 continue
             now, change = change, ""
         yield label, now, change
-
-
-def _history(report: DailyMetrics) -> Iterator[str]:
-    names = [point.version for point in report.history]
-    rows = [point.total_records for point in report.history]
-    yield lines("Rows", names, rows, number)
-    data = [point.data_size_bytes for point in report.history]
-    yield lines("Data (JSON, uncompressed)", names, data, sizes(data))
-    packed = [point.archive_size_bytes for point in report.history]
-    yield lines("Raw archive (compressed)", names, packed, sizes(packed))
 
 
 def _changes_chart(against: Against) -> str:

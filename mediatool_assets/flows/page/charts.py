@@ -23,7 +23,15 @@ _COLOURS = {
 Show = Callable[[int], str]
 """A value of a chart as text, exact enough to tell two that are close."""
 
-KINDS = ("added", "removed", "changed")
+CHANGES = ("added", "removed", "changed")
+DEFECTS = ("surplus", "missing", "differs")
+"""What parts of bars are of: in the same colours, one after the other."""
+
+_SHADES = {
+    kind: _COLOURS[colour]
+    for kinds in (CHANGES, DEFECTS)
+    for colour, kind in zip(CHANGES, kinds, strict=True)
+}
 
 _CLUTTER = re.compile(
     r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<defs>.*?</defs>|<!--.*?-->"
@@ -34,9 +42,12 @@ _STYLE = re.compile(r"font-family: [^;\"]*; | transform=\"rotate\(-0 [^\"]*\"")
 _SPACE = re.compile(r"\s+")
 
 
-def legend() -> str:
-    """What the colours of changes mean."""
-    spans = (f"<span><i style='background: var(--{kind})'></i>{kind}</span>" for kind in KINDS)
+def legend(kinds: tuple[str, str, str] = CHANGES) -> str:
+    """What the colours of changes or defects mean."""
+    spans = (
+        f"<span><i style='background: var(--{colour})'></i>{kind}</span>"
+        for colour, kind in zip(CHANGES, kinds, strict=True)
+    )
     return f"<p class='legend dim'>{''.join(spans)}</p>"
 
 
@@ -54,7 +65,7 @@ def bars(rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
         for kind, count in counts.items():
             if count:
                 length = max(count, longest / 300)
-                (part,) = axes.barh(place, length, 0.7, end, color=_COLOURS[kind])
+                (part,) = axes.barh(place, length, 0.7, end, color=_SHADES[kind])
                 drawing.tip(part, f"{name}: {count:,} {kind}")
                 end += length
         drawing.write(axes, end + longest / 90, place, f"{sum(counts.values()):,}", "left")
