@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -145,30 +146,29 @@ def test_an_empty_database_cannot_be_exported(
     assert list(objects.list("postgres-exports/")) == []
 
 
-def test_demo_makes_a_past_day_today_and_one_on_demand(
+def test_demo_makes_past_days_today_and_one_on_demand(
     mediatool: Run, nowhere: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The demo meets local servers only, and tells exactly what it has made there."""
     monkeypatch.setenv("MEDIATOOL_HOME", str(stack.home))
     monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", "postgresql://somebody.s.own.server/production")
-    result = mediatool("demo", "--scale", "0.001", "--days", "2", "--json")
+    result = mediatool("demo", "--scale", "0.001", "--days", "3", "--json")
     assert (result.code, result.err) == (0, "")
     made = json.loads(result.out)
 
-    past, daily, edited = made["versions"]
-    assert [m["purpose"] for m in made["made"]] == ["daily_backup", "daily_backup", "testing"]
-    assert made["verdicts"] == dict.fromkeys((past, daily, edited), "passed")
-    rows = [made["rows"][version]["in"] for version in (past, daily, edited)]
-    assert len(set(rows)) == 3
-    assert made["databases"] == [f"mediatool_{v}" for v in (past, daily, edited)]
+    first, second, daily, edited = versions = made["versions"]
+    assert [m["purpose"] for m in made["made"]] == [*["daily_backup"] * 3, "testing"]
+    assert made["verdicts"] == dict.fromkeys(versions, "passed")
+    assert len({made["rows"][version]["in"] for version in versions}) == 4
+    assert made["databases"] == [f"mediatool_{v}" for v in versions]
     assert set(made["databases"]) <= _databases(stack)
-    assert made["postgres_databases"] == [f"media_tool_{v}" for v in (past, daily, edited)]
+    assert made["postgres_databases"] == [f"media_tool_{v}" for v in versions]
     objects = S3Objects.of(Settings.parse(stack.environment))
-    sources = [catalog.read(objects, Version.parse(v)).source.type for v in (past, daily)]
-    assert sources == ["rds", "postgres"]
+    sources = [catalog.read(objects, Version.parse(v)).source.type for v in versions[:3]]
+    assert sources == ["rds", "rds", "postgres"]
     there = {info.key: info.size for info in objects.list("")}
     assert made["objects"].items() <= there.items()
-    for day in {Version.parse(version).partition for version in (past, daily)}:
+    for day in {Version.parse(version).partition for version in versions[:3]}:
         assert {key for key in made["objects"] if key.startswith(f"comparison-reports/{day}/")} == {
             f"comparison-reports/{day}/{report}.{form}"
             for report in (
@@ -178,11 +178,17 @@ def test_demo_makes_a_past_day_today_and_one_on_demand(
             )
             for form in ("json", "html")
         }
-    data, _ = objects.get(report_key("daily-metrics-comparison", Version.parse(edited).partition))
-    report = json.loads(data)
-    assert report["previous"]["version"] == daily
-    again = mediatool("seed", "--scale", "0.001", "--full", "--day", "2", "--json")
-    assert reported(report) == printed(json.loads(again.out)["edits"]["2"])
+    again = mediatool("seed", "--scale", "0.001", "--full", "--day", "3", "--json")
+    edits = json.loads(again.out)["edits"]
+    for before, version, number in ((None, first, "0"), (first, second, "1"), (daily, edited, "3")):
+        metrics, integrity = _reports(objects, version)
+        assert (integrity["version"], integrity["verdict"]) == (version, "passed")
+        assert {one["outcome"] for one in metrics["thresholds"]} == {"passed"}
+        if before is None:
+            assert metrics["previous"] is None
+        else:
+            assert metrics["previous"]["version"] == before
+            assert reported(metrics) == printed(edits[number])
     day = Version.parse(edited).partition
     assert [key for key in made["objects"] if edited in key] == [
         f"mongodb-dumps/{day}/mediatool_{edited}.tar.gz",
@@ -190,3 +196,11 @@ def test_demo_makes_a_past_day_today_and_one_on_demand(
         f"postgres-exports/raw/{day}/{edited}-raw.tar.gz",
         f"postgres-exports/transformed/{day}/{edited}-transformed.tar.gz",
     ]
+
+
+def _reports(objects: S3Objects, version: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The metrics and the integrity of the day of a version."""
+    day = Version.parse(version).partition
+    metrics, _ = objects.get(report_key("daily-metrics-comparison", day))
+    integrity, _ = objects.get(report_key("data-integrity-report", day))
+    return json.loads(metrics), json.loads(integrity)

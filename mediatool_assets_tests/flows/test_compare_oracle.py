@@ -19,8 +19,10 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.restore import restore_postgres
 from mediatool_assets.seed import seed
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.compared import NOW, ONE, TWO
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES, rows
@@ -172,6 +174,45 @@ def test_each_day_of_edits_is_found_exactly(
         assert {n: _found(t) for n, t in found.details.items() if t.differs} == expected
         assert len(found.schema_changes) == len(edits[day]["schema"])
         assert [error.table for error in found.errors] == (["campaign_notes"] if day == 5 else [])
+
+
+def test_restored_versions_differ_as_their_comparison_says(
+    postgres_database: Url, stack: Stack, pool: Executor, tmp_path: Path
+) -> None:
+    """By PostgreSQL's own EXCEPT ALL, of both versions restored and every table of them."""
+    objects = DirectoryObjects(tmp_path)
+    target = PostgresTarget(Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]))
+    made = []
+    for day, version in enumerate((ONE, TWO)):
+        seed(postgres_database, scale=0.001, day=day)
+        export(PostgresSource(postgres_database, "media_tool"), objects, pool, version, tmp_path)
+        name = f"{postgres_database.rpartition('/')[2]}_{day}"
+        restore_postgres(objects, target, pool, version, database=name)
+        made.append(target.database(name, "media_tool").url)
+    found = between(objects, pool, ONE, TWO, tmp_path).details
+    assert any(table.changed for table in found.values())
+    with psycopg.connect(made[0]) as one, psycopg.connect(made[1]) as two:
+        told = {n: (t.removed + t.changed, t.added + t.changed) for n, t in found.items()}
+        assert {name: _excepted(one, two, name) for name in found} == told
+    for url in made:
+        target.drop(url.rpartition("/")[2])
+
+
+def _excepted(
+    one: psycopg.Connection[Any], two: psycopg.Connection[Any], name: str
+) -> tuple[int, int]:
+    """How many rows of a table only the one has, and only the other."""
+    table = sql.Identifier("media_tool", name)
+    one.execute("DROP TABLE IF EXISTS other; CREATE TEMP TABLE other (line text)")
+    query = sql.SQL("COPY (SELECT x::text FROM {} x) TO STDOUT").format(table)
+    with two.cursor().copy(query) as rows, one.cursor().copy("COPY other FROM STDIN") as copy:
+        for row in rows:
+            copy.write(row)
+    mine, other = sql.SQL("SELECT x::text FROM {} x").format(table), sql.SQL("TABLE other")
+    count = sql.SQL("SELECT count(*) FROM ({} EXCEPT ALL {}) z")
+    [(removed,)] = one.execute(count.format(mine, other)).fetchall()
+    [(added,)] = one.execute(count.format(other, mine)).fetchall()
+    return removed, added
 
 
 def _expected(of: dict[str, int]) -> tuple[int, int, int]:
