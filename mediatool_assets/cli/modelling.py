@@ -82,8 +82,9 @@ def infer(
 def check(source: Source = None, json: Json = False) -> None:
     """Hold the model (MEDIATOOL_MODEL) against the source: a line for each mistake or drift.
 
-    Ends with 3 where the model is wrong or cannot run on this source, with 1 where the source has
-    gone on (a new table or column, a wider type), with 0 where both fit. Every line names file and
+    Ends with 3 where the model is wrong or cannot run on this source (or not without what
+    MEDIATOOL_EXCLUDE_TABLES leaves out), with 1 where the source has gone on (a new table or
+    column, a wider type), with 0 where both fit. Every line names file and
     line, and what to write there.
 
     Examples:
@@ -94,12 +95,14 @@ def check(source: Source = None, json: Json = False) -> None:
     from mediatool_assets.domain.resolution import resolve
     from mediatool_assets.flows.model_file import load_model
 
-    path = _config(source).model
+    config = _config(source)
+    path = config.model
     try:
         model = load_model(path)
         with _tables(source) as tables:
             against = tables.name
-            found = resolve(model, tables.schema, tables.excluded)
+            excluded = config.exclude_tables if source is None else tables.excluded
+            found = resolve(model, tables.schema, excluded)
     except BadModel as error:
         if not json:
             raise

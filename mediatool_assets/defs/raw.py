@@ -168,7 +168,8 @@ def _results(
     if missing := [table for table in tables if table not in members]:
         raise BadSource(
             f"{archived.uri} has no {', '.join(missing)}, which the model names; take the table "
-            "out of the model, or add it to MEDIATOOL_EXCLUDE_TABLES where Dagster is started"
+            "out of the model, or, where the export left it out, name it in "
+            "MEDIATOOL_EXCLUDE_TABLES where Dagster is started too"
         )
     schema = _schema(archives.reader(objects, "raw", version))
     unlisted = [f"{name}: exported, but not in the model" for name in members.keys() - set(tables)]

@@ -22,8 +22,9 @@ from mediatool_assets.defs.layers import (
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
-from mediatool_assets.domain.errors import CheckFailed
+from mediatool_assets.domain.errors import BadModel, CheckFailed
 from mediatool_assets.domain.model import Collection, Model
+from mediatool_assets.domain.model_checks import exclusion_mistakes
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
@@ -33,14 +34,20 @@ from mediatool_assets.flows.transform import transform
 
 
 def collections_of(model: Model, excluded: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    """Every collection that a version has, and the source tables that it is made of."""
-    made = {
-        name: collection.tables
-        for name, collection in model.collections.items()
-        if collection.root not in excluded
-    }
-    orphans = {name: (table,) for name, table in model.orphan_collections.items()}
-    return dict(sorted((made | orphans).items()))
+    """Every collection that a version has, and the source tables that it is made of.
+
+    Raises BadModel where the model cannot do without what is excluded.
+    """
+    if problems := sorted(set(exclusion_mistakes(model, excluded))):
+        raise BadModel(
+            model.at(line, f"{text} (MEDIATOOL_EXCLUDE_TABLES)") for line, text in problems
+        )
+    made: dict[str, tuple[str, ...]] = {}
+    for name, collection in model.collections.items():
+        if collection.root not in excluded:
+            made[name] = collection.tables
+            made |= {orphans: (table,) for orphans, table in collection.orphans.items()}
+    return dict(sorted(made.items()))
 
 
 def transformed_layer(

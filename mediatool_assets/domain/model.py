@@ -169,6 +169,15 @@ class Collection:
         steps = (step.table for add in self.shape.every_addition() for step in add.path)
         return tuple(dict.fromkeys([self.root, *steps]))
 
+    @property
+    def orphans(self) -> dict[str, str]:
+        """Collections for rows that found no document to be embedded in, and their tables."""
+        return {
+            addition.orphans: addition.path[0].table
+            for addition in self.shape.every_addition()
+            if addition.orphans is not None and addition.path
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
@@ -217,13 +226,9 @@ class Model:
 
     @property
     def orphan_collections(self) -> dict[str, str]:
-        """Collections for rows that found no document to be embedded in, and their tables."""
-        return {
-            addition.orphans: addition.path[0].table
-            for collection in self.collections.values()
-            for addition in collection.shape.every_addition()
-            if addition.orphans is not None and addition.path
-        }
+        """The collections of orphans of all its collections, and their tables."""
+        every = (collection.orphans for collection in self.collections.values())
+        return {name: table for orphans in every for name, table in orphans.items()}
 
     def homes(self) -> Iterator[tuple[str, str, int]]:
         """``(table, place, line)`` wherever the rows of a table live; once for each, if well."""

@@ -18,6 +18,22 @@ def mistakes(model: Model) -> list[Mistake]:
     return found
 
 
+def exclusion_mistakes(model: Model, excluded: frozenset[str]) -> Iterator[Mistake]:
+    """What a model cannot do without: tables that others need, and homes of tables that stay."""
+    for collection in model.collections.values():
+        for addition in collection.shape.every_addition():
+            if collection.root not in excluded:
+                for step in addition.path:
+                    if step.table in excluded:
+                        yield step.line, f"{addition.field} needs {step.table}; do not exclude it"
+            elif addition.verb.is_home and addition.path[0].table not in excluded:
+                yield (
+                    addition.line,
+                    f"{addition.path[0].table} lives in {collection.name}, which goes with "
+                    f"{collection.root}: exclude both or neither",
+                )
+
+
 def _homes(model: Model) -> Iterator[Mistake]:
     homes: dict[str, list[str]] = defaultdict(list)
     for table, place, line in model.homes():

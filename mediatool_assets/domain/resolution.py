@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mediatool_assets.domain import model as m
 from mediatool_assets.domain.errors import BadModel
+from mediatool_assets.domain.model_checks import exclusion_mistakes
 from mediatool_assets.domain.names import Names, camel_case, collection_name
 from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.domain.schema_changes import is_wider
@@ -51,8 +52,9 @@ def resolve(
 ) -> Resolution:
     """Find every table and column that the model names.
 
-    ``excluded`` are tables that the export left out on purpose: a collection of nothing but such a
-    table is not made. Raises BadModel with all problems, each with its line.
+    ``excluded`` are tables that the export left out on purpose, though the schema has them: a
+    collection of nothing but such a table is not made. Raises BadModel with all problems, each with
+    its line.
     """
     return _Resolver(model, schema, frozenset(excluded)).resolution()
 
@@ -60,9 +62,9 @@ def resolve(
 class _Resolver:
     def __init__(self, model: m.Model, schema: Schema, excluded: frozenset[str]) -> None:
         self._model = model
-        self._tables = {table.name: table for table in schema.tables}
-        self._absent = excluded - self._tables.keys()
-        self._problems: list[tuple[int, str]] = []
+        self._tables = {t.name: t for t in schema.tables if t.name not in excluded}
+        self._absent = excluded
+        self._problems = [*exclusion_mistakes(model, excluded)]
         self._remarks: list[Remark] = []
         self._new_fields: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -289,9 +291,7 @@ class _Resolver:
     def _arrow(self, step: m.Step, owner: Table, addition: m.Addition) -> Arrow | None:
         table = self._tables.get(step.table)
         if table is None:
-            if step.table in self._absent:
-                self._wrong(step.line, f"{addition.field} needs {step.table}; do not exclude it")
-            return None
+            return None  # reported by _check_tables, or with the exclusions
         columns = [self._column(owner, name, step.line) for name in step.columns]
         keys = step.keys or self._key(table, step.line)
         if len(keys) != len(step.columns):

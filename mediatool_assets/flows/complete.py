@@ -126,6 +126,7 @@ def _exports(made: Made, executor: Executor) -> Exports:
             rows=_rows(tables),
             schema_fingerprint=schema_file.decode(made.raw.read_file("schema.json")).fingerprint(),
             excluded={exclusion.table: exclusion.reason for exclusion in raw.exclusions},
+            excluded_rows={exclusion.table: exclusion.rows for exclusion in raw.exclusions},
         ),
         transformed=TransformedExport(
             path=made.transformed.source.name,

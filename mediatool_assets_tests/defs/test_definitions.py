@@ -139,6 +139,17 @@ def test_excluded_tables_have_no_asset(tmp_path: Path) -> None:
     assert dg.AssetKey(["transformed", "usersHistory"]) not in keys
 
 
+def test_what_the_model_needs_cannot_be_excluded() -> None:
+    """Said at every line that needs it before anything runs, and not after the export."""
+    with pytest.raises(BadModel) as caught:
+        definitions(Settings(exclude_tables=frozenset({"users", "teams"})))
+    assert "owner needs users; do not exclude it" in caught.value.problems[0]
+    assert any("exclude both or neither" in problem for problem in caught.value.problems)
+    both = definitions(Settings(exclude_tables=frozenset({"teams", "reps_x_teams"})))
+    keys = both.resolve_asset_graph().get_all_asset_keys()
+    assert dg.AssetKey(["transformed", "repsXTeamsWithoutTeam"]) not in keys
+
+
 def test_a_model_with_mistakes_says_all_of_them(tmp_path: Path) -> None:
     """The code location shows every mistake with its line, and not a stack trace alone."""
     model = tmp_path / "model.yaml"

@@ -64,6 +64,17 @@ def fields(resolution: Resolution, name: str) -> list[str]:
     return [column.field for column in found.shape.columns]
 
 
+ALONE = Addition(
+    "days",
+    Verb.EMBED_MANY,
+    (step("id", "daily", "buy_id"),),
+    20,
+    orphans="daysAlone",
+    shape=Shape("daily", 20, renames=(Rename("on_date", "date", 22),)),
+)
+"""Embeds the days of a buy; those of no buy are documents of their own."""
+
+
 def test_columns_become_camel_case_and_the_key_becomes_the_id() -> None:
     """A single key is ``_id``; a composite one is a document of the key's fields."""
     resolution = resolve(
@@ -223,25 +234,44 @@ def test_an_excluded_table_takes_its_collection_along() -> None:
     """A table that the export was told to leave out is no mistake of the model."""
     resolution = resolve(
         model(collection("buys", "media_buys"), collection("users", "users")),
-        schema(BUYS),
+        schema(BUYS, USERS),
         excluded={"users"},
     )
     assert [c.name for c in resolution.collections] == ["buys"]
     assert resolution.warnings == ("users was excluded from the export: nothing of it is here",)
 
 
+@pytest.mark.parametrize(
+    ("excluded", "problems"),
+    [
+        ({"users"}, ["m.yaml:21: owner needs users; do not exclude it"]),
+        ({"daily"}, ["m.yaml:21: days needs daily; do not exclude it"]),
+        (
+            {"media_buys"},
+            ["m.yaml:22: daily lives in buys, which goes with media_buys: exclude both or neither"],
+        ),
+    ],
+)
+def test_what_others_need_cannot_be_excluded(excluded: set[str], problems: list[str]) -> None:
+    """Neither a table that is read elsewhere nor the home of one that stays; both together can."""
+    owner = look_up("owner", step("owner_id", "users", "zoho_id"), "full_name")
+    days = replace(ALONE, line=22)
+    wanted = model(
+        collection("buys", "media_buys", owner, days),
+        collection("users", "users"),
+        daily=SourceTable("daily", (), 2),
+    )
+    with pytest.raises(BadModel) as caught:
+        resolve(wanted, schema(BUYS, USERS, DAILY), excluded)
+    assert list(caught.value.problems) == problems
+    resolution = resolve(wanted, schema(BUYS, USERS, DAILY), {"media_buys", "daily"})
+    assert [c.name for c in resolution.collections] == ["users"]
+
+
 def test_orphans_become_documents_of_their_own_collection() -> None:
     """What is embedded where it can be has a collection for where it cannot, keyed as a root."""
-    embed = Addition(
-        "days",
-        Verb.EMBED_MANY,
-        (step("id", "daily", "buy_id"),),
-        20,
-        orphans="daysAlone",
-        shape=Shape("daily", 20, renames=(Rename("on_date", "date", 22),)),
-    )
     resolution = resolve(
-        model(collection("buys", "media_buys", embed), daily=SourceTable("daily", (), 2)),
+        model(collection("buys", "media_buys", ALONE), daily=SourceTable("daily", (), 2)),
         schema(BUYS, DAILY),
     )
     alone = next(c for c in resolution.collections if c.name == "daysAlone")

@@ -144,7 +144,7 @@ def test_the_metadata(case: Case) -> None:
         assert export.size_bytes == len(data)
     assert raw.rows == {"accounts": 3, "reps": 5, "teams": 0}
     assert (raw.record_count, raw.tables_exported) == (8, 2)
-    assert raw.excluded == {"secrets": "by setting"}
+    assert (raw.excluded, raw.excluded_rows) == ({"secrets": "by setting"}, {"secrets": 7})
     assert transformed_.documents == dumped.documents == {"accounts": 3, "repsOrphans": 1}
     assert transformed_.collections == ("accounts", "repsOrphans")
     assert metadata.databases_created.mongodb == mongodb_database(case.version)

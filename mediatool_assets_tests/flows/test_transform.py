@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from bson import json_util
 from bson.binary import Binary
@@ -21,13 +22,16 @@ from mediatool_assets.domain.errors import (
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Exclusion
 from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.settings import Url
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.export import export
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.transform.rows import deep_recursion
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.raw_archives import documents as documents_of
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -446,6 +450,38 @@ def test_a_row_that_never_arrived_stops_the_transform(
     new = table("new", id="integer")
     with pytest.raises(CountMismatch, match=says):
         run("tables: {buys: }\none_to_one: [buys]", {BUYS: [], new: [{"id": 1}]}, counted=counted)
+
+
+def test_an_export_that_excludes_has_the_table_in_its_schema_all_the_same(
+    run: Run, pool: Executor, postgres_database: str
+) -> None:
+    """An excluded table is told of and gives no collection; one that is needed is refused."""
+    with psycopg.connect(postgres_database) as connection:
+        connection.execute(
+            "CREATE SCHEMA media_tool; SET search_path TO media_tool;"
+            "CREATE TABLE buys (id int PRIMARY KEY, name text); INSERT INTO buys VALUES (1, 'A');"
+            "CREATE TABLE users (id int PRIMARY KEY, name text); INSERT INTO users VALUES (1, 'B')"
+        )
+    source = PostgresSource(Url(postgres_database), "media_tool")
+    export(source, run.objects, pool, VERSION, run.directory, exclude=frozenset({"users"}))
+    plain = "tables: {users: , buys: }\none_to_one: [users, buys]\n"
+    needed = """\
+tables: {users: , buys: }
+one_to_one: [users]
+collections:
+  buys:
+    root: buys
+    add:
+      owner:
+        look_up: id -> users
+        take: name
+"""
+    with pytest.raises(BadModel, match=r"model\.yaml:8: owner needs users; do not exclude it"):
+        run.again(needed)
+    made = run.again(plain)
+    assert set(made.manifest.collections()) == {"buys"}
+    told = "users was excluded from the export: nothing of it is here"
+    assert made.manifest.warnings == (told,)
 
 
 def test_losses_are_counted_once_where_the_value_lives(run: Run) -> None:

@@ -1,0 +1,41 @@
+"""A day of which MEDIATOOL_EXCLUDE_TABLES leaves a table out, from the source to the metadata."""
+
+import os
+
+import dagster as dg
+import pytest
+
+from mediatool_assets.definitions import definitions
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.export import BY_SETTING
+from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.defs.conftest import DDL, environment, source_of, today
+
+MODEL = "tables: {accounts: , campaigns: , drafts: }\none_to_one: [accounts, campaigns, drafts]\n"
+
+
+def test_an_excluded_table_is_told_of_and_is_nowhere_else(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The metadata has its rows and the reason; no check takes it for lost or empty."""
+    with (
+        source_of(stack, tmp_path_factory.mktemp("home"), DDL, MODEL),
+        environment(MEDIATOOL_EXCLUDE_TABLES="drafts"),
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        settings = Settings.parse(os.environ)
+        job = definitions(settings).resolve_job_def("daily_export")
+        result = job.execute_in_process(partition_key=today(), instance=instance)
+        run = instance.get_run_by_id(result.run_id)
+        assert run is not None
+        version = Version.parse(run.tags["mediatool/version"])
+        metadata = catalog.read(S3Objects.of(settings), version)
+    assert [one for one in result.get_asset_check_evaluations() if not one.passed] == []
+    assert metadata.exports.raw.excluded == {"drafts": BY_SETTING}
+    assert metadata.exports.raw.excluded_rows == {"drafts": 1}
+    assert metadata.exports.raw.rows == {"accounts": 2, "campaigns": 2}
+    assert metadata.exports.transformed.collections == ("accounts", "campaigns")
+    assert "drafts was excluded from the export: nothing of it is here" in metadata.warnings
