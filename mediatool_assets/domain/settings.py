@@ -150,7 +150,8 @@ class Settings:
 
 
 def without_password(url: str) -> str:
-    """The URL with its password replaced, for messages and metadata."""
+    """The URL with its passwords replaced, for messages and metadata."""
+    url = _PARAMETER.sub(r"\1***", url)
     parts = urlsplit(url)
     if parts.password is None:
         return url
@@ -159,11 +160,13 @@ def without_password(url: str) -> str:
 
 
 def without_passwords(text: str) -> str:
-    """A message with the password of every URL in it replaced."""
-    return _PASSWORD.sub(r"\1:***@", text)
+    """A message with the passwords of every URL in it replaced."""
+    return _PASSWORD.sub(r"\1:***@", _PARAMETER.sub(r"\1***", text))
 
 
 _PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/]*@")
+_PARAMETER = re.compile(r"([?&]\w*password=|\bAWS_SESSION_TOKEN:)[^\s&#]*", re.IGNORECASE)
+"""What libpq and MongoDB's drivers take as parameters of a URL and keep to themselves."""
 
 
 class _Reader:

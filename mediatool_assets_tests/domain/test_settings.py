@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.settings import Settings, without_password
+from mediatool_assets.domain.settings import Settings, without_password, without_passwords
 
 SECRET = "p@ss:w/rd"
 POSTGRES = "postgresql://me:p%40ss@db:5432/source"
@@ -174,8 +174,19 @@ def test_where_alerts_cannot_go(name: str, text: str) -> None:
         ("postgresql://me@db/x", "postgresql://me@db/x"),
         ("postgresql:///x?host=%2Ftmp%2Fsocket", "postgresql:///x?host=%2Ftmp%2Fsocket"),
         ("mongodb://a:same@same:1/same", "mongodb://a:***@same:1/same"),
+        ("postgresql://h/d?password=p%40s&user=u", "postgresql://h/d?password=***&user=u"),
+        ("postgresql://h/d?user=u&sslpassword=s", "postgresql://h/d?user=u&sslpassword=***"),
+        (
+            "mongodb://h/?tlsCertificateKeyFilePassword=s#",
+            "mongodb://h/?tlsCertificateKeyFilePassword=***#",
+        ),
+        (
+            "mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN:s&w=1",
+            "mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN:***&w=1",
+        ),
     ],
 )
 def test_without_password(url: str, shown: str) -> None:
     """A URL for messages has everything but its password."""
     assert without_password(url) == shown
+    assert without_passwords(f"{url} does not answer") == f"{shown} does not answer"
