@@ -69,6 +69,18 @@ def test_unknown_option_is_wrong_usage(mediatool: Run, nowhere: Path, command: s
         (["demo", "--scale", "-0.02"], "--scale"),
         (["dev", "--port", "70000"], "--port"),
         (["latest", "20250621-143000"], "20250621-143000"),
+        (["bench", "--scale", "0"], "--scale"),
+        (["bench", "--rounds", "0"], "--rounds"),
+        (["prune", "--keep-daily", "-1"], "--keep-daily"),
+        (["prune", "--keep-testing-days", "0"], "--keep-testing-days"),
+        (["verify", "20250621-143000", "--sample", "much"], "--sample"),
+        (["restore", "20250621-143000", "--to", "oracle"], "'oracle' is not one of"),
+        (["model", "guess"], "guess"),
+        (["model", "infer", "--sample", "-1"], "--sample"),
+        (["model", "check", "--against", "x"], "--against"),
+        (["bucket", "aply"], "apply"),
+        (["bucket", "plan", "--document", "poem"], "'poem' is not one of"),
+        (["bucket", "check", "--no-such-option"], "--no-such-option"),
     ],
 )
 def test_wrong_input_is_named(mediatool: Run, nowhere: Path, words: list[str], named: str) -> None:

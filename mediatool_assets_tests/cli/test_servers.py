@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.local import Stack, mongo_server
+from mediatool_assets.stores.local import stack as stack_
 from mediatool_assets_tests.cli.conftest import Run
 
 
@@ -33,6 +34,23 @@ def test_down_without_servers_does_nothing(mediatool: Run, nowhere: Path) -> Non
     assert result.code == 0
     assert json.loads(result.out)["stopped"] == []
     assert list(nowhere.iterdir()) == []
+
+
+def test_up_without_libcurl_names_its_package(
+    mediatool: Run, nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the loader says in place of mongod's start ends in one line, with the command."""
+    program = nowhere / "mongod"
+    says = f"{program}: error while loading shared libraries: libcurl.so.4: cannot open it"
+    program.write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 127\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(mongo_server, "binary", lambda: program)
+    monkeypatch.setattr(stack_, "KINDS", [k for k in stack_.KINDS if k.folder == "mongodb"])
+    result = mediatool("up")
+    assert result.code == 2
+    assert result.lines == [
+        "mediatool: mongod needs libcurl.so.4, which this machine lacks: `apt-get install libcurl4`"
+    ]
 
 
 def test_up_finds_the_running_servers(mediatool: Run, at_home: Stack) -> None:
