@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mediatool_assets.defs import pools
-from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     ARCHIVES_IO,
     CODE_VERSION,
@@ -38,13 +38,12 @@ def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
         io_manager_key=ARCHIVES_IO,
         partitions_def=DAYS,
         pool=pools.DUMP,
-        retry_policy=RETRIES,
     )
     def dump_asset(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[Any]:
         """Dump the version's database; a dump that holds just the same is adopted."""
-        with explained():
+        with retried():
             objects = platform.objects()
             version = RunVersion.of(context).to_read(objects)
             with platform.workers() as (executor, scratch):

@@ -17,8 +17,9 @@ from mediatool_assets.domain.errors import (
     Refused,
 )
 
-RETRIES = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
-"""For a server that does not answer for a moment; its client has tried for a while by then."""
+PAUSES = (2.0, 6.0)
+"""Seconds before a step is run again: for a server that does not answer for a moment, whose client
+has tried for a while by then."""
 
 EXIT_CODE = "exit_code"
 """The failure's metadata entry that holds the command line's exit code."""
@@ -51,6 +52,24 @@ def explained() -> Iterator[None]:
         if isinstance(error, InColdStorage) and error.ready and not ATTENDED.get():
             raise _at(error.ready) from failure
         raise failure from error
+
+
+@contextmanager
+def retried() -> Iterator[None]:
+    """What ``explained`` does, in a step that is run again some seconds later where that helps.
+
+    Not by a RetryPolicy: Dagster takes an interrupt for a failure that the policy retries, so that
+    a run that was stopped, by Ctrl-C or in the UI, would go on.
+    """
+    try:
+        with explained():
+            yield
+    except dg.Failure as failure:
+        context = current_execution_context.get()
+        if not failure.allow_retries or context is None:
+            raise
+        pause = PAUSES[min(context.retry_number, len(PAUSES) - 1)]
+        raise dg.RetryRequested(max_retries=len(PAUSES), seconds_to_wait=pause) from failure
 
 
 def _at(ready: datetime) -> dg.RetryRequested:

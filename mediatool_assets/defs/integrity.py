@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mediatool_assets.defs import pools
-from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import LoggedProgress
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.reports import newest, report_check, report_spec, reported
@@ -28,13 +28,12 @@ from mediatool_assets.flows.model_file import load_model
     ],
     partitions_def=DAYS,
     pool=pools.REPORT,
-    retry_policy=RETRIES,
 )
 def report_integrity(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> dg.MaterializeResult[Any]:
     """Read every store of the partition's newest version, and report on it."""
-    with explained(), platform.workers() as (executor, scratch):
+    with retried(), platform.workers() as (executor, scratch):
         objects, settings = platform.objects(), platform.settings()
         version = newest(context, objects)
         report = integrity(

@@ -12,7 +12,7 @@ import dagster as dg
 
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import note_process
-from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import LoggedProgress
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.reports import newest, report_check, report_spec, reported
@@ -42,13 +42,12 @@ COMPARISON: Report = "version-comparison"
     ],
     partitions_def=DAYS,
     pool=pools.REPORT,
-    retry_policy=RETRIES,
 )
 def report_metrics(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Compare the partition's newest version with its predecessor, and report on both."""
-    with explained(), _tools(context, platform) as tools:
+    with retried(), _tools(context, platform) as tools:
         objects = tools.objects
         version = newest(context, objects)
         daily = daily_metrics(tools, version)
@@ -71,11 +70,11 @@ class TwoVersions(dg.Config):
     version2: str
 
 
-@dg.op(name="compare", retry_policy=RETRIES, pool=pools.REPORT)
+@dg.op(name="compare", pool=pools.REPORT)
 def compare_op(context: dg.OpExecutionContext, config: TwoVersions, platform: Platform) -> None:
     """Compare, and keep JSON and HTML on the day of the later version."""
     note_process(context.instance, context.run)
-    with explained(), _tools(context, platform) as tools:
+    with retried(), _tools(context, platform) as tools:
         made = compare_versions(tools, config.version1, config.version2)
     context.add_output_metadata(
         {

@@ -8,7 +8,7 @@ import dagster as dg
 
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.collection_columns import columns, unchanged
-from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     CODE_VERSION,
     DATABASE_IO,
@@ -33,13 +33,12 @@ def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
         specs=[_spec(name) for name in collections],
         partitions_def=DAYS,
         pool=pools.LOAD,
-        retry_policy=RETRIES,
     )
     def load_layer(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Load the version's transformed archive into a database of its own."""
-        with explained():
+        with retried():
             version = RunVersion.of(context).to_read(platform.objects())
             database = _load(context, platform, version)
             results = list(_results(platform, version, database, collections))

@@ -8,7 +8,7 @@ import dagster as dg
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs import pools
-from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     CODE_VERSION,
     OWNERS,
@@ -38,13 +38,12 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
         specs=[_spec(table) for table in tables],
         partitions_def=DAYS,
         pool=pools.RESTORE,
-        retry_policy=RETRIES,
     )
     def restore_layer(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Restore the version's raw archive into a database of its own, and read it back."""
-        with explained():
+        with retried():
             version = RunVersion.of(context).to_read(platform.objects())
             target, raw = platform.target(), archives.reader(platform.objects(), "raw", version)
             if restored(target, raw.manifest) is not None:

@@ -9,7 +9,7 @@ import msgspec
 
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.dumped import DUMP
-from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS, key
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.resources import Platform
@@ -40,13 +40,12 @@ def publication(restored: Iterable[str] = ()) -> dg.AssetsDefinition:
         ],
         partitions_def=DAYS,
         pool=pools.PUBLISH,
-        retry_policy=RETRIES,
     )
     def publish(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Compare all that was made, and publish it."""
-        with explained():
+        with retried():
             objects, run = platform.objects(), RunVersion.of(context)
             version = run.to_read(objects)
             metadata = _complete(platform, run, version)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs import pools
-from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     CODE_VERSION,
     OWNERS,
@@ -60,13 +60,12 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
         specs=[_spec(table) for table in tables],
         partitions_def=DAYS,
         pool=pools.EXPORT,
-        retry_policy=RETRIES,
     )
     def export_layer(
         context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Export every table of the source in one snapshot."""
-        with explained():
+        with retried():
             objects, run = platform.objects(), RunVersion.of(context)
             version = run.named()
             archived = archives.find(objects, "raw", version) if version else None

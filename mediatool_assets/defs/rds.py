@@ -6,7 +6,7 @@ from functools import partial
 
 import dagster as dg
 
-from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.resources import Platform
@@ -66,13 +66,12 @@ def snapshot_first(
     owners=OWNERS,
     tags={"mediatool/layer": "rds"},
     code_version=CODE_VERSION,
-    retry_policy=RETRIES,
 )
 def rds_snapshot_export(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> dg.MaterializeResult[None]:
     """An RDS snapshot of the day, exported to the bucket by AWS, its files listed and checked."""
-    with explained():
+    with retried():
         run, places = RunVersion.of(context), places_of(platform)
         task = snapshot_first(context, platform, places, "rds")
         if task is not None and task.warning:

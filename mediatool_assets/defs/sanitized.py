@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from mediatool_assets.defs import pools
-from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     CODE_VERSION,
     OWNERS,
@@ -53,7 +53,6 @@ class SanitizeRequest(dg.Config):
     code_version=CODE_VERSION,
     partitions_def=DAYS,
     pool=pools.SANITIZE,
-    retry_policy=RETRIES,
     check_specs=[
         dg.AssetCheckSpec(
             PROVED,
@@ -66,7 +65,7 @@ def sanitize_version(
     context: dg.AssetExecutionContext, config: SanitizeRequest, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Make and prove the sanitized copy; one that was made of just the same is adopted."""
-    with explained():
+    with retried():
         key = platform.settings().required_masking_key()
         objects = platform.objects()
         version = RunVersion.of(context).to_read(objects)

@@ -7,7 +7,7 @@ import dagster as dg
 
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.collection_columns import columns, lineage, resolved
-from mediatool_assets.defs.failures import RETRIES, explained
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     CODE_VERSION,
     COLLECTIONS_IO,
@@ -62,13 +62,12 @@ def transformed_layer(
         ],
         partitions_def=DAYS,
         pool=pools.TRANSFORM,
-        retry_policy=RETRIES,
     )
     def transform_layer(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Turn the raw archive into documents; an archive made of just the same is adopted."""
-        with explained():
+        with retried():
             objects = platform.objects()
             version = RunVersion.of(context).to_read(objects)
             with platform.workers() as (executor, scratch):

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,9 +22,8 @@ from mediatool_assets.flows import catalog
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.half_way import add_ballast, drop_ballast, uploads, wait_for_upload
 from mediatool_assets_tests.seed.edits import printed, reported
-
-_STARTED = 'Started execution of step "export"'
 
 
 @pytest.fixture
@@ -70,13 +68,6 @@ def _start_export() -> "subprocess.Popen[str]":
     )
 
 
-def _wait_for_the_export_step(command: "subprocess.Popen[str]", home: Path) -> None:
-    """Wait until the run that the command started is in its first step."""
-    while not any(_STARTED in log.read_text() for log in home.glob("logs/*.log")):
-        assert command.poll() is None, command.communicate()
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_stopped_export_leaves_nothing_and_the_next_succeeds(
     mediatool: Run,
@@ -86,8 +77,9 @@ def test_stopped_export_leaves_nothing_and_the_next_succeeds(
     stop: signal.Signals,
 ) -> None:
     """Stopped half way: no object, no process; then one version, with every row of the source."""
+    add_ballast(os.environ["MEDIATOOL_POSTGRES_URL"])
     with _start_export() as command:
-        _wait_for_the_export_step(command, tmp_path)
+        wait_for_upload(objects, lambda: command.poll() is None)
         started = psutil.Process(command.pid).children(recursive=True)
         command.send_signal(stop)
         _, error = command.communicate()
@@ -96,6 +88,8 @@ def test_stopped_export_leaves_nothing_and_the_next_succeeds(
     _, alive = psutil.wait_procs(started, timeout=60)
     assert alive == []
     assert [info.key for info in objects.list("postgres-exports/")] == []
+    assert uploads(objects) == []
+    drop_ballast(os.environ["MEDIATOOL_POSTGRES_URL"])
 
     result = mediatool("export", "--notes", "the next one", "--json")
     assert (result.code, result.err) == (0, "")

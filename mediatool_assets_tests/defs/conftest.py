@@ -18,7 +18,6 @@ from psycopg import sql
 from mediatool_assets.definitions import definitions
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 
@@ -131,7 +130,7 @@ def defs(small_source: None) -> dg.Definitions:
 
 
 @pytest.fixture(scope="package")
-def bucket_objects(small_source: None) -> ObjectStore:
+def bucket_objects(small_source: None) -> S3Objects:
     """The bucket that the assets write to."""
     return S3Objects.of(Settings.parse(os.environ))
 

@@ -1,11 +1,14 @@
-"""How a step ends that reads what lies in a cold tier: later, or at once where somebody waits."""
+"""How a step ends that fails, is stopped, or reads a cold tier: again, later, or at once."""
 
+import os
+import signal
 from collections.abc import Iterator
 
 import dagster as dg
 import pytest
 
-from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, RETRIES, explained
+from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, retried
+from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets.stores import s3_cold
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket
@@ -24,10 +27,10 @@ def cold(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Objects]:
 
 
 def _run(cold: S3Objects, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    @dg.asset(retry_policy=RETRIES)
+    @dg.asset
     def read() -> dg.MaterializeResult[None]:
         """Read what lies there."""
-        with explained():
+        with retried():
             return dg.MaterializeResult(metadata={"read": cold.open("archive").read(0, 7).decode()})
 
     return dg.materialize([read], instance=instance, raise_on_error=False)
@@ -72,3 +75,43 @@ def test_a_copy_that_never_comes_fails_with_its_reason(
     said = failed.step_failure_data.user_failure_data
     assert said is not None
     assert "lies in GLACIER" in (said.description or "")
+
+
+def test_a_step_whose_server_does_not_answer_is_run_again(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some seconds later, and in the end it fails with its reason."""
+    monkeypatch.setattr("mediatool_assets.defs.failures.PAUSES", (0.0, 0.1))
+
+    @dg.asset
+    def ask() -> None:
+        """Ask in vain."""
+        with retried():
+            raise Unreachable("no answer")
+
+    result = dg.materialize([ask], instance=instance, raise_on_error=False)
+    again = [event for event in result.all_events if event.is_step_up_for_retry]
+    assert [event.step_retry_data.seconds_to_wait for event in again] == [0.0, 0.1]
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    said = failed.step_failure_data.user_failure_data
+    assert said is not None
+    assert (said.description, said.metadata[EXIT_CODE].value) == ("no answer", 4)
+
+
+def test_a_step_that_is_stopped_is_not_run_again(instance: dg.DagsterInstance) -> None:
+    """An interrupt, as the UI and Ctrl-C send it, ends the step and the run."""
+    calls = []
+
+    @dg.asset
+    def work(context: dg.AssetExecutionContext) -> None:
+        """Be stopped in the middle, as the UI does it."""
+        with retried():
+            calls.append(1)
+            context.instance.report_run_canceling(context.run)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        dg.materialize([work], instance=instance)
+    (run,) = instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.CANCELED
+    assert len(calls) == 1

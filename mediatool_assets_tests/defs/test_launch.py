@@ -1,10 +1,10 @@
 """The launcher, as the command line starts it: a process that answers in one JSON document."""
 
 import json
+import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,7 +15,9 @@ from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import locked_out_of_mongodb, today
+from mediatool_assets_tests.half_way import add_ballast, drop_ballast, wait_for_upload
 
 _LAUNCH = [sys.executable, "-m", "mediatool_assets.defs.launch"]
 
@@ -114,39 +116,30 @@ def test_a_refused_request_says_why(
     assert re.search(reason, answer["error"])
 
 
-def _wait_for_step(instance: dg.DagsterInstance, step: str) -> str:
-    """The id of the newest run, once it has begun the step."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for run in instance.get_runs(limit=1):
-            started = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)
-            if run.status is dg.DagsterRunStatus.STARTED and step in [s.step_key for s in started]:
-                return run.run_id
-        time.sleep(0.05)
-    raise AssertionError(f"no run began {step} within a minute")
-
-
 def test_after_a_kill_half_way_the_next_run_succeeds(
-    instance: dg.DagsterInstance, bucket_objects: ObjectStore
+    instance: dg.DagsterInstance, bucket_objects: S3Objects
 ) -> None:
     """SIGKILL leaves no object of the version, and neither its run nor its pool is in the way."""
     request = {"job": "on_demand_export", "partition": today()}
+    source = os.environ["MEDIATOOL_POSTGRES_URL"]
+    add_ballast(source)
     process = _start(request)
-    run_id = _wait_for_step(instance, "export")
+    begun = wait_for_upload(bucket_objects, lambda: process.poll() is None)
     process.kill()
     process.communicate()
-    killed = _tags(instance, run_id).get("mediatool/version")
+    drop_ballast(source)
+    [run] = instance.get_runs(limit=1)
+    killed = Version.parse(run.tags["mediatool/version"])
+    assert begun == archive_key("raw", killed)
     answer = _answer(_start(request))
     assert (answer["status"], answer["error"]) == ("SUCCESS", None)
-    assert answer["version"] != killed
-    if killed is not None:
-        version = Version.parse(killed)
-        assert bucket_objects.head(archive_key("raw", version)) is None
-        assert bucket_objects.head(metadata_key(version)) is None
-    run = instance.get_run_by_id(run_id)
-    assert run is not None
-    assert run.status is dg.DagsterRunStatus.FAILURE
-    assert run.tags["dagster/will_retry"] == "false"  # its daemon could not: nobody would be told
+    assert answer["version"] != str(killed)
+    assert bucket_objects.head(archive_key("raw", killed)) is None
+    assert bucket_objects.head(metadata_key(killed)) is None
+    ended = instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status is dg.DagsterRunStatus.FAILURE
+    assert ended.tags["dagster/will_retry"] == "false"  # its daemon could not: nobody would be told
 
 
 def test_a_retry_by_dagster_goes_on_with_the_version(
