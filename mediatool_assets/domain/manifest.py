@@ -42,11 +42,11 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Exclusion(msgspec.Struct, frozen=True):
-    """A table that was left out on purpose."""
+    """A table that was left out on purpose; ``rows`` is null where they cannot be counted."""
 
     table: str
     reason: str
-    rows: int
+    rows: int | None
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):

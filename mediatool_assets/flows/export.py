@@ -10,7 +10,7 @@ from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import AlreadyExists, BadSource, CountMismatch
+from mediatool_assets.domain.errors import AlreadyExists, BadSource, CountMismatch, Unreachable
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.schema import Table
@@ -149,8 +149,14 @@ class _Export:
     def _exclusions(self) -> Iterator[Exclusion]:
         for table in self._snapshot.schema.tables:
             if table.name in self._reasons:
-                rows = sum(chunk.rows for chunk in self._snapshot.chunks(table))
-                yield Exclusion(table.name, self._reasons[table.name], rows)
+                yield Exclusion(table.name, self._reasons[table.name], self._rows_of(table))
+
+    def _rows_of(self, table: Table) -> int | None:
+        """The rows of an excluded table; what keeps them from being read may be why it is."""
+        try:
+            return sum(chunk.rows for chunk in self._snapshot.chunks(table))
+        except (BadSource, Unreachable):  # a foreign server's refusal is the latter
+            return None
 
     def _warnings(self, rows: Mapping[str, int], previous: Mapping[str, int]) -> Iterator[str]:
         schema = self._snapshot.schema

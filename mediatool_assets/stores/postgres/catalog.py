@@ -1,7 +1,7 @@
 """The schema of the source, read from pg_catalog in the snapshot."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -131,8 +131,13 @@ def tables_of(connection: Connection, name: str) -> list[Relation]:
     return sorted(Relation(row[1], row[2]) for row in found)
 
 
-def read_catalog(connection: Connection, name: str) -> Catalog:
-    """Introspect the schema ``name``, or the list of them; raises BadSource without any table."""
+def read_catalog(
+    connection: Connection, name: str, exclude: Collection[str] = frozenset[str]()
+) -> Catalog:
+    """Introspect the schema ``name``, or the list of them; raises BadSource without any table.
+
+    Tables of ``exclude`` may have partitions on other servers, which no snapshot covers.
+    """
     naming = _Naming(namespaces(name))
     _require_there(connection, naming.spaces)
     tables = connection.execute(_TABLES, (list(naming.spaces),)).fetchall()
@@ -156,7 +161,9 @@ def read_catalog(connection: Connection, name: str) -> Catalog:
                 "export these schemas on their own"
             )
         relations[table] = (
-            _leaves(space, relation, leaves[oid]) if partitioned else (Relation(space, relation),)
+            _leaves(space, relation, leaves[oid], refusing=table not in exclude)
+            if partitioned
+            else (Relation(space, relation),)
         )
         keys = sorted(indexes[oid])
         found.append(
@@ -222,13 +229,15 @@ def _grouped(rows: Iterable[tuple[Any, ...]]) -> defaultdict[int, list[tuple[Any
     return groups
 
 
-def _leaves(schema: str, table: str, leaves: list[tuple[Any, ...]]) -> tuple[Relation, ...]:
+def _leaves(
+    schema: str, table: str, leaves: list[tuple[Any, ...]], *, refusing: bool
+) -> tuple[Relation, ...]:
     """The leaves of a partitioned table: those of its own schema first, by name."""
     for namespace, name, kind in leaves:
-        if kind == "f":
+        if kind == "f" and refusing:
             raise BadSource(
                 f"{schema}.{table}: its partition {namespace}.{name} is a foreign table, whose "
-                "rows no snapshot covers; detach it, or move the table to another schema"
+                "rows no snapshot covers; detach it, or exclude the table"
             )
     return tuple(sorted((Relation(n, r) for n, r, _ in leaves), key=lambda r: (r[0] != schema, r)))
 

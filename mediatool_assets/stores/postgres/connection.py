@@ -157,8 +157,7 @@ def translated(where: str) -> Iterator[None]:
         ) from error
     except (errors.OutOfMemory, errors.ConfigurationLimitExceeded) as error:
         raise BadSource(
-            f"{where}: {said(error)}; raise max_locks_per_transaction on the server, "
-            "or exclude tables"
+            f"{where}: {said(error)}; raise max_locks_per_transaction on the server"
         ) from error
     except psycopg.OperationalError as error:
         raise Unreachable(

@@ -35,7 +35,8 @@ _OLDEST = 14  # range scans by ctid
 class PostgresSource:
     """A schema of a server, or a list of them with commas, to be exported.
 
-    ``lock_timeout`` is PostgreSQL's, with its unit.
+    ``lock_timeout`` is PostgreSQL's, with its unit. ``exclude`` names tables whose rows will not be
+    asked for: that some of them are out of reach is no reason to refuse the others.
     """
 
     url: Url = field(repr=False)
@@ -43,13 +44,19 @@ class PostgresSource:
     instance: str | None = None
     lock_timeout: str = LOCK_TIMEOUT
     chunk_rows: int = CHUNK_ROWS
+    exclude: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, settings: Settings) -> "PostgresSource":
         """The source of these settings; raises BadSettings without ``MEDIATOOL_POSTGRES_URL``."""
         settings.require("postgres_url")
         assert settings.postgres_url is not None  # noqa: S101 # ``require`` has seen to it
-        return cls(settings.postgres_url, settings.postgres_schema, settings.rds_instance)
+        return cls(
+            settings.postgres_url,
+            settings.postgres_schema,
+            settings.rds_instance,
+            exclude=settings.exclude_tables,
+        )
 
     @contextmanager
     def snapshot(self) -> Iterator["PostgresSnapshot"]:
@@ -80,7 +87,7 @@ class PostgresSource:
                 connection.execute("ROLLBACK")
                 continue
             if tables_of(connection, self.schema) == wanted:
-                return read_catalog(connection, self.schema)
+                return read_catalog(connection, self.schema, self.exclude)
             connection.execute("ROLLBACK")
         raise BadSource(
             f"schema {self.schema}: its tables change faster than they can be locked; "
@@ -144,7 +151,7 @@ class PostgresSnapshot:
             "SELECT count(*), array_agg(ctid::text ORDER BY n) FILTER (WHERE n % {rows} = 1) "
             "FROM (SELECT ctid, row_number() OVER () AS n FROM ONLY {relation}) s"
         ).format(rows=self.source.chunk_rows, relation=sql.Identifier(*relation))
-        with translated(".".join(relation)):
+        with translated(".".join(relation)), self.connection.transaction():  # a savepoint
             [(total, starts)] = self.connection.execute(query)
         starts = [*(starts or ()), "(4294967295,0)"]
         for index, (first, end) in enumerate(pairwise(starts)):
