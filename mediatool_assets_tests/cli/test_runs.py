@@ -24,18 +24,18 @@ from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.half_way import add_ballast, drop_ballast, uploads, wait_for_upload
 from mediatool_assets_tests.seed.edits import printed, reported
+from mediatool_assets_tests.strangers import TWO_SCHEMAS
 
 
 @pytest.fixture
-def source(
-    mediatool: Run,
+def servers(
     postgres_database: str,
     objects: S3Objects,
     stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-) -> Iterator[dict[str, int]]:
-    """A small source database and an empty bucket, named by the environment: rows by table."""
+) -> Iterator[str]:
+    """An empty database and an empty bucket, named by the environment: the database's URL."""
     own = {
         "MEDIATOOL_POSTGRES_URL": postgres_database,
         "MEDIATOOL_S3_BUCKET": objects.bucket,
@@ -44,13 +44,19 @@ def source(
     for name, value in (stack.environment | own).items():
         monkeypatch.setenv(name, value)
     before = _databases(stack)
-    seeded = mediatool("seed", "--scale", "0.001", "--json")
-    assert (seeded.code, seeded.err) == (0, "")
-    yield json.loads(seeded.out)["tables"]
+    yield postgres_database
     client: pymongo.MongoClient[dict[str, object]]
     with pymongo.MongoClient(stack.environment["MEDIATOOL_MONGODB_URL"]) as client:
         for name in _databases(stack) - before:
             client.drop_database(name)
+
+
+@pytest.fixture
+def source(mediatool: Run, servers: str) -> dict[str, int]:
+    """A small source database: rows by table."""
+    seeded = mediatool("seed", "--scale", "0.001", "--json")
+    assert (seeded.code, seeded.err) == (0, "")
+    return dict(json.loads(seeded.out)["tables"])
 
 
 def _databases(stack: Stack) -> set[str]:
@@ -102,6 +108,26 @@ def test_stopped_export_leaves_nothing_and_the_next_succeeds(
     assert shown["exports"]["raw"]["rows"] == source
     registry = tmp_path / "mongodb-versions.json"
     assert [entry["version"] for entry in json.loads(registry.read_text())] == [made["version"]]
+
+
+def test_several_schemas_go_all_the_way(
+    mediatool: Run, servers: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With tables of one name in both: inferred, exported through Dagster, and verified."""
+    with psycopg.connect(servers, autocommit=True) as connection:
+        connection.execute(TWO_SCHEMAS.encode())
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "sales,stock")
+    model = tmp_path / "model.yaml"
+    assert mediatool("model", "infer", "--output", model).code == 0
+    monkeypatch.setenv("MEDIATOOL_MODEL", str(model))
+    made = mediatool("export", "--json")
+    assert (made.code, made.err) == (0, "")
+    version = json.loads(made.out)["version"]
+    shown = json.loads(mediatool("show", version, "--json").out)
+    assert shown["exports"]["raw"]["rows"]["sales.orders"] == 20
+    assert shown["exports"]["raw"]["rows"]["stock.orders"] == 15
+    verified = mediatool("verify", version)
+    assert (verified.code, verified.err) == (0, "")
 
 
 def test_a_past_day_is_refused_with_the_reason(

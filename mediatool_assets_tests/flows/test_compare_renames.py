@@ -62,3 +62,24 @@ def test_a_rename_says_what_it_rests_on() -> None:
     """The figures are for a reader to judge."""
     says = str(Rename("mail", "email", "text", 99, 100))
     assert says == "mail may be email now: text both, and equal in 99 of 100 rows"
+
+
+def test_a_renamed_table_is_suggested(tmp_path: Path) -> None:
+    """One gone and one new with equal columns and rows; empty ones and other rows tell nothing."""
+    after, empty = (
+        table("people", id="integer", mail="text", flag="boolean"),
+        table("bare", id="uuid"),
+    )
+    rows = _before(9)
+    found = of_tables(
+        tmp_path, {BEFORE: rows, empty: []}, {after: rows, table("void", id="uuid"): []}
+    )
+    told = {problem.table: problem.reason for problem in found.errors}
+    assert told == {
+        "bare": "there is no such table",
+        "people": "there is no such table; users has the same columns and rows: "
+        "it may be its other name",
+        "users": "there is no such table; people has the same columns and rows: "
+        "it may be its other name",
+        "void": "there is no such table",
+    }

@@ -101,6 +101,11 @@ class Relation:
         """Whether the database itself says so."""
         return self.reference.declared is not None
 
+    @property
+    def reliable(self) -> bool:
+        """Whether the database says so, or nearly all values."""
+        return self.certain or self.inclusion.reaches(_FOUND)
+
     def evidence(self) -> str:
         """In a few words, for a comment."""
         said = "declared" if self.certain else "declared nowhere"

@@ -28,11 +28,15 @@ _JOIN_EXTRAS = 2  # columns beside the references of a join table
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """Rows of a table that live in the documents of another; ``take`` of what is folded."""
+    """Rows of a table that live in the documents of another; ``take`` of what is folded.
+
+    ``certain`` where the database declares all that it rests on.
+    """
 
     verb: Verb
     relation: Relation
     why: str
+    certain: bool
     take: tuple[str, ...] = ()
 
 
@@ -97,7 +101,7 @@ class _Shaping:
             if name in self._homes:
                 continue
             for inside in self._insides(table):
-                if inside.relation.certain and not self._is_named(table) and self._fits(inside):
+                if inside.certain and not self._is_named(table) and self._fits(inside):
                     self._homes[name] = inside
                     found = True
                     break
@@ -138,16 +142,17 @@ class _Shaping:
     def _insides(self, table: Table) -> Iterator[Inside]:
         """Ways for the table's rows to live in other documents, the best first."""
         folded = list(self._folds(table))
-        if folded:
-            yield from folded
+        if any(inside.certain for inside in folded):
+            yield from (inside for inside in folded if inside.certain)
             return
-        for relation in sorted(self._from[table.name], key=lambda r: not r.reference.cascade):
-            found = self._embedding(table, relation)
-            if found is not None:
-                yield found
+        relations = sorted(self._from[table.name], key=lambda r: not r.reference.cascade)
+        embedded = [e for r in relations if (e := self._embedding(table, r)) is not None]
+        yield from (inside for inside in embedded if inside.certain)
+        yield from folded
+        yield from (inside for inside in embedded if not inside.certain)
 
     def _folds(self, table: Table) -> Iterator[Inside]:
-        own = [r for r in self._from[table.name] if r.certain and not _is_own(r)]
+        own = [r for r in self._from[table.name] if r.reliable and not _is_own(r)]
         pairs = [
             (one, other)
             for one in own
@@ -160,8 +165,9 @@ class _Shaping:
             if fan_out is not None and fan_out.most <= MOST_FOLDED and not caseless:
                 columns = set(one.reference.columns) - set(other.reference.columns)
                 take = tuple(c.name for c in table.columns if c.name not in columns)
-                why = f"joins {one.reference.target} with {other.reference.target}; {fan_out}"
-                yield Inside(Verb.FOLD, one, why, take)
+                told = "" if other.certain else f" ({other.evidence()})"
+                why = f"joins {one.reference.target} with {other.reference.target}{told}; {fan_out}"
+                yield Inside(Verb.FOLD, one, why, one.certain and other.certain, take)
 
     def _fan_out(self, reference: Reference) -> FanOut | None:
         """What one document would get; of rows that were not all read it would be guessed."""
@@ -190,7 +196,7 @@ class _Shaping:
         else:
             return None
         verb = Verb.EMBED_ONE if single else Verb.EMBED_MANY
-        return Inside(verb, relation, f"{why}; {fan_out}")
+        return Inside(verb, relation, f"{why}; {fan_out}", relation.certain)
 
     def _copies(self, table: Table) -> Iterator[Copy]:
         for relation in self._from[table.name]:
@@ -243,7 +249,7 @@ def _is_link(table: Table, relations: Sequence[Relation]) -> bool:
     covered: set[str] = set()
     count = 0
     for relation in relations:
-        if relation.certain and set(relation.reference.columns) <= set(table.primary_key):
+        if relation.reliable and set(relation.reference.columns) <= set(table.primary_key):
             covered |= set(relation.reference.columns)
             count += 1
     return count > 1 and covered == set(table.primary_key)

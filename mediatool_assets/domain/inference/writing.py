@@ -190,8 +190,12 @@ def _indexes(entity: Entity) -> Iterator[list[str]]:
     seen: set[tuple[str, ...]] = {key[: len(columns)] for columns in ((), key)}
     for relation in entity.references:
         columns = relation.reference.columns
-        believed = relation.certain or relation.inclusion.reaches(0.9)
-        if believed and columns not in seen and columns[:1] != key and len(seen) < _MOST_INDEXES:
+        if (
+            relation.reliable
+            and columns not in seen
+            and columns[:1] != key
+            and len(seen) < _MOST_INDEXES
+        ):
             seen.add(columns)
             yield [_at_root(fields[c], c, key) for c in columns]
 

@@ -1,6 +1,7 @@
 """Two raw archives, table by table, into one Comparison."""
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -153,6 +154,16 @@ class _Archive:
         """One table that it has."""
         return TableSide(self.reader.source, self.schema.table(name), self.manifest.tables()[name])
 
+    def alone(self, other: "_Archive") -> dict[tuple[object, ...], list[str]]:
+        """Its tables with rows that the other has not, by their columns and rows."""
+        found: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
+        theirs, mine = other.manifest.tables(), self.manifest.tables()
+        for table in self.schema.tables:
+            if table.name not in theirs and table.name in mine and mine[table.name].rows:
+                columns = tuple((column.name, column.type) for column in table.columns)
+                found[columns, mine[table.name].fingerprint].append(table.name)
+        return found
+
     def missing(self, table: str) -> str | None:
         """Why the table is not in it; None where it is."""
         known = {t.name for t in self.schema.tables}
@@ -203,13 +214,14 @@ class _Run:
     def _tables(self, left_out: set[str]) -> Iterator[tuple[str, TableComparison]]:
         one, two = self._sides
         known = {t.name for side in self._sides for t in side.schema.tables}
+        renamed = _renamed(one, two)
         names = sorted(known - left_out)
         for number, name in enumerate(names):
             self._progress(name, number, len(names))
             reasons = {side.name: side.missing(name) for side in (one, two)}
             absent = {version: reason for version, reason in reasons.items() if reason}
             for version, reason in absent.items():
-                self._errors.append(Problem(name, version, reason))
+                self._errors.append(Problem(name, version, reason + renamed.get(name, "")))
             if absent:
                 continue
             try:
@@ -230,6 +242,16 @@ class _Run:
                 (one.table(name), two.table(name)),
                 self._masking,
             ).compare()
+
+
+def _renamed(one: _Archive, two: _Archive) -> dict[str, str]:
+    """What to say of a table that only one side has, where just one of the other is like it."""
+    gone, new = one.alone(two), two.alone(one)
+    pairs = [(*gone[like], *new[like]) for like in gone.keys() & new.keys()]
+    says = "; {} has the same columns and rows: it may be its other name".format
+    return {
+        name: says(other) for pair in pairs if len(pair) == 2 for name, other in (pair, pair[::-1])
+    }
 
 
 def _metrics(

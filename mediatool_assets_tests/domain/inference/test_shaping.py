@@ -102,6 +102,17 @@ def test_join_tables_become_arrays_and_small_tables_copies() -> None:
     assert isinstance(found["orders"].copies[0], Copy)
 
 
+def test_join_tables_that_nobody_declared_are_proposed_as_arrays() -> None:
+    """All of the references that such a table is have to be declared for it to be certain."""
+    undeclared = Reference("tags", ("channel_id",), "channels", ("id",))
+    found = shaped((CHANNELS, ORDERS, TAGS), {undeclared: FEW, TAG_ORDER: FEW})
+    assert found["tags"].home is None
+    [proposal] = found["orders"].proposals
+    assert isinstance(proposal, Inside)
+    assert (proposal.verb, proposal.take) == (Verb.FOLD, ("channel_id",))
+    assert "with channels (declared nowhere; 100 % of 100 values found)" in proposal.why
+
+
 def test_trees_and_the_past_are_kept_by_reference() -> None:
     """A row that names its own kind, and rows that grow as long as there is a past."""
     tree = Reference("orders", ("channel_id",), "orders", ("id",), declared="t", cascade=True)
