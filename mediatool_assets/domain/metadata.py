@@ -24,7 +24,8 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
     """The raw archive. ``size_mb`` is 10**6 bytes of uncompressed JSON, as in the spec.
 
-    ``excluded`` has the reason of each table that was left out, ``excluded_rows`` its rows.
+    ``excluded`` has the reason of each table that was left out, ``excluded_rows`` its rows,
+    null where they could not be counted.
     """
 
     path: str
@@ -36,7 +37,7 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
     rows: dict[str, int]
     schema_fingerprint: str
     excluded: dict[str, str] = {}
-    excluded_rows: dict[str, int] = {}
+    excluded_rows: dict[str, int | None] = {}
 
 
 class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
