@@ -151,7 +151,7 @@ def _to_mongodb(
 ) -> "Evidence":
     from mediatool_assets.domain.keys import mongodb_database
     from mediatool_assets.flows.evidence import Request
-    from mediatool_assets.flows.restore import restore_mongodb
+    from mediatool_assets.flows.restore_mongodb import restore_mongodb
     from mediatool_assets.stores.mongodb import MongoDocuments
 
     own = settings("mongodb_url")

@@ -20,7 +20,7 @@ from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.evidence import Request, recorded
-from mediatool_assets.flows.restore import restore_mongodb
+from mediatool_assets.flows.restore_mongodb import restore_mongodb
 from mediatool_assets.stores.environment import account
 
 STAGING = dg.AssetKey(["operations", "staging"])

@@ -11,7 +11,8 @@ from mediatool_assets.domain.restored import Evidence
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.evidence import Request, recorded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, Target, silent
-from mediatool_assets.flows.restore import restore_mongodb, restore_postgres
+from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore_mongodb import restore_mongodb
 
 SCRATCH = "mediatool_restore_drill"
 """The name of the database on either server; what a killed drill left of it is replaced."""

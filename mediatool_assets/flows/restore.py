@@ -1,4 +1,4 @@
-"""Restore: a version into a new database, read back and compared before it has its name."""
+"""Restore: a version into a new PostgreSQL database, read back before it has its name."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -22,9 +22,7 @@ from mediatool_assets.domain.errors import (
     Refused,
 )
 from mediatool_assets.domain.keys import (
-    mongodb_database,
     postgres_database,
-    sanitized_mongodb_database,
     sanitized_postgres_database,
 )
 from mediatool_assets.domain.manifest import Block, Manifest
@@ -33,10 +31,8 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.structure import differing
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.load import DocumentKind, load
 from mediatool_assets.flows.ports import (
     ArchiveStore,
-    DocumentStore,
     Progress,
     Restoration,
     RowWriter,
@@ -92,7 +88,7 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
     run.check_server(target)
     sanitized = archive.manifest.is_sanitized
     own = sanitized_postgres_database(version) if sanitized else postgres_database(version)
-    name = _own_name(database, own)
+    name = own_name(database, own)
     with target.restoration(name, replace=replace) as work:
         work.run(_statements(run.script.before))
         run.copy(work.writer)
@@ -131,48 +127,10 @@ def restored(target: Target, manifest: Manifest) -> Restored | None:
     return Restored(database, rows, bool(marker.tables), marker.left_out)
 
 
-def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
-    objects: ArchiveStore,
-    documents: DocumentStore,
-    executor: Executor,
-    version: Version,
-    *,
-    kind: DocumentKind = "transformed",
-    database: str | None = None,
-    collections: Iterable[str] | None = None,
-    replace: bool = False,
-    progress: Progress = silent,
-) -> Restored:
-    """Restore the version's transformed archive into ``database``, else ``mediatool_{version}``.
-
-    Or its dump, as ``kind`` says. It is a load, read back and compared and marked last. Of
-    ``collections`` these alone are there, and the database does not count as complete. The archive
-    is read to its end before anything is written. Raises as ``load`` does.
-    """
-    archive = archives.reader(objects, kind, version)
-    archive.check_tar()
-    sanitized = archive.manifest.is_sanitized
-    own = sanitized_mongodb_database(version) if sanitized else mongodb_database(version)
-    loaded = load(
-        objects,
-        documents,
-        executor,
-        version,
-        kind=kind,
-        database=_own_name(database, own),
-        collections=collections,
-        replace=replace,
-        read_first=True,
-        progress=progress,
-    )
-    whole = archive.manifest.collections()
-    return Restored(loaded.database, loaded.documents, part=loaded.documents.keys() != whole.keys())
-
-
 _OF_A_VERSION = re.compile(r"media_?tool_(?:sanitized_)?[0-9]{8}-[0-9]{6}")
 
 
-def _own_name(asked: str | None, own: str) -> str:
+def own_name(asked: str | None, own: str) -> str:
     """The name to restore under; raises Refused where it is that of another version."""
     if asked is not None and asked != own and _OF_A_VERSION.fullmatch(asked):
         raise Refused(

@@ -28,7 +28,8 @@ from mediatool_assets.flows.ports import (
     Target,
     silent,
 )
-from mediatool_assets.flows.restore import Restored, restore_mongodb, restore_postgres
+from mediatool_assets.flows.restore import Restored, restore_postgres
+from mediatool_assets.flows.restore_mongodb import restore_mongodb
 from mediatool_assets.flows.sanitize import origin, report_keys, sanitize
 from mediatool_assets.flows.sanitize.places import Folder
 from mediatool_assets.flows.sanitize.report import Report

@@ -22,7 +22,8 @@ from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.restored import Evidence
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.evidence import Request, evidence_of, recorded
-from mediatool_assets.flows.restore import Restored, restore_mongodb
+from mediatool_assets.flows.restore import Restored
+from mediatool_assets.flows.restore_mongodb import restore_mongodb
 from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
 from mediatool_assets_tests.flows.finished import load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects

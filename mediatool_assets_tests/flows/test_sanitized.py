@@ -25,7 +25,8 @@ from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings, Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.restore import restore_mongodb, restore_postgres
+from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore_mongodb import restore_mongodb
 from mediatool_assets.flows.sanitize import SHIPPED_RULES, Published, load_rules, sanitize
 from mediatool_assets.flows.sanitized import restore_sanitized_mongodb, restore_sanitized_postgres
 from mediatool_assets.flows.transform import transform
