@@ -88,7 +88,7 @@ def test_with_the_stack_they_are_in_postgresql_and_s3(
 def test_one_run_writes_a_partition_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The queue holds back a second run of the same partition; pools have one slot each."""
+    """The queue is told so, and pools have one slot each; the drill of the UI sees it wait."""
     monkeypatch.chdir(tmp_path)
     with _instance(tmp_path) as instance:
         concurrency = instance.get_concurrency_config()

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from mediatool_assets.definitions import definitions
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
@@ -24,6 +25,8 @@ from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import small_source, today
 
 __all__ = ["small_source"]  # a fixture: pytest finds it here by its name
+
+pytestmark = pytest.mark.timeout(900)  # a minute alone, more beside other work
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240  # on 2 busy cores; a run takes 10 s on idle ones
@@ -131,38 +134,70 @@ def _ended(url: str, run_id: str) -> dict[str, Any] | None:
     return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
 
 
+def _ended_alone(url: str, run_id: str, waiting: str) -> dict[str, Any] | None:
+    """The run once it has ended; until then the other one of its partition stays in the queue."""
+    other = _ask(url, RUN, id=waiting)["runOrError"]["status"]
+    run = _ended(url, run_id)
+    assert run is not None or other == "QUEUED", other
+    return run
+
+
+def _launched(url: str, selector: dict[str, Any], config: dict[str, Any]) -> str:
+    """The id of a run of today's partition, launched as the UI does it."""
+    repository = _wait_for("the code location", lambda: _loaded(url))
+    where = {
+        "repositoryName": repository["name"],
+        "repositoryLocationName": repository["location"]["name"],
+    }
+    params = {
+        "selector": where | selector,
+        "mode": "default",
+        "runConfigData": config,
+        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": today()}]},
+    }
+    launched = _ask(url, LAUNCH, params=params)["launchPipelineExecution"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    run_id: str = launched["run"]["runId"]
+    return run_id
+
+
+def _every_asset() -> list[dict[str, Any]]:
+    """What is chosen by "Materialize all" in a day's layers."""
+    daily = definitions(Settings.parse(os.environ)).resolve_job_def("daily_export")
+    return [{"path": list(key.path)} for key in daily.asset_layer.selected_asset_keys]
+
+
+def _version_of(run: dict[str, Any]) -> Version:
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    return Version.parse(tags["mediatool/version"])
+
+
 @pytest.mark.usefixtures("small_source")
 def test_a_partition_materialized_from_the_ui_succeeds(tmp_path: Path) -> None:
-    """Launched as the UI launches it: queued, run by the daemon, shown with its row counts."""
+    """A job, then all assets: each queued, run by the daemon when its partition is free, shown."""
+    asked = {"ops": {"export": {"config": {"purpose": "testing", "notes": "from the UI"}}}}
+    everything = {"pipelineName": "__ASSET_JOB", "assetSelection": _every_asset()}
     with _dagster_dev(log := tmp_path / "dagster-dev.log") as url:
-        repository = _wait_for("the code location", lambda: _loaded(url))
-        selector = {
-            "repositoryName": repository["name"],
-            "repositoryLocationName": repository["location"]["name"],
-            "pipelineName": "on_demand_export",
-        }
-        config = {"ops": {"export": {"config": {"purpose": "testing", "notes": "from the UI"}}}}
-        params = {
-            "selector": selector,
-            "mode": "default",
-            "runConfigData": config,
-            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": today()}]},
-        }
-        launched = _ask(url, LAUNCH, params=params)["launchPipelineExecution"]
-        assert launched["__typename"] == "LaunchRunSuccess", launched
-        run = _wait_for("the run", lambda: _ended(url, launched["run"]["runId"]))
-        assert run["status"] == "SUCCESS", log.read_text()[-4000:]
+        first = _launched(url, {"pipelineName": "on_demand_export"}, asked)
+        second = _launched(url, everything, {})
+        runs = [
+            _wait_for("the job's run", lambda: _ended_alone(url, first, second)),
+            _wait_for("the assets' run", lambda: _ended(url, second)),
+        ]
+        assert [run["status"] for run in runs] == ["SUCCESS"] * 2, log.read_text()[-4000:]
         for layer in ("raw", "transformed", "mongodb"):
             key = {"path": [layer, "campaigns"]}
             asset = _ask(url, ASSET, key=key, partitions=[today()])["assetNodeOrError"]
             ranges = asset["assetPartitionStatuses"]["ranges"]
             (status,) = {r["status"] for r in ranges if r["startKey"] <= today() <= r["endKey"]}
             assert status == "MATERIALIZED"
-            (made,) = asset["assetMaterializations"]
-            counts = {e["label"]: e.get("intValue") for e in made["metadataEntries"]}
+            (shown,) = asset["assetMaterializations"]
+            counts = {e["label"]: e.get("intValue") for e in shown["metadataEntries"]}
             assert counts["dagster/partition_row_count"] == 2
-    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
     objects = S3Objects.of(Settings.parse(os.environ))
-    metadata = catalog.read(objects, Version.parse(tags["mediatool/version"]))
-    assert (metadata.purpose, metadata.notes) == ("testing", "from the UI")
+    made = [catalog.read(objects, _version_of(run)) for run in runs]
+    assert [(version.purpose, version.notes) for version in made] == [
+        ("testing", "from the UI"),
+        ("daily_backup", ""),
+    ]
     assert list(objects.list("dagster-logs/"))
