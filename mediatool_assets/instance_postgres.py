@@ -1,14 +1,19 @@
-"""Dagster's storage in PostgreSQL, where pools may be used for the first time by several at once.
+"""Dagster's storage in PostgreSQL, over connections that are kept, with pools recorded once.
+
+As it comes, dagster-postgres opens a connection for every event, which costs more than the event:
+a version has some thousand of them.
 
 Dagster records a pool at its first use, and after a conflict goes on in the same transaction, which
 PostgreSQL has given up by then: of two processes that come at once, one would fail.
 """
 
+from functools import cache
+
 from dagster._core.storage.event_log import EventLogStorage
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.storage import DagsterPostgresStorage
-from sqlalchemy import text
+from sqlalchemy import Engine, create_engine, text
 
 _LOCK = 0x6D65646961  # any number that nobody else locks in this database
 
@@ -18,7 +23,7 @@ class EventLog(PostgresEventLogStorage):
 
     def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
         """Record the pool with the default limit, one process after the other."""
-        with self.index_connection() as connection:  # the lock ends with it, whatever happens
+        with self.index_connection() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
             try:
                 if concurrency_key in self.get_concurrency_keys():
@@ -35,8 +40,22 @@ class PostgresStorage(DagsterPostgresStorage):
         """``url`` names psycopg2 as its driver; missing tables are made."""
         super().__init__(url, inst_data=inst_data)
         self._pooled = EventLog(url, should_autocreate_tables=True)
+        for store in (self._pooled, self._run_storage, self._schedule_storage):
+            store._engine = _engine(url)  # their constructors take none
 
     @property
     def event_log_storage(self) -> EventLogStorage:
         """The events, and the pools."""
         return self._pooled
+
+
+@cache
+def _engine(url: str) -> Engine:
+    """A process's connections, for all of its instances: each request to a code server has one."""
+    return create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",  # as dagster-postgres has it
+        pool_size=2,
+        max_overflow=20,
+        pool_pre_ping=True,  # the server may have been restarted since
+    )
