@@ -4,7 +4,8 @@
 
 Fills a schema of its own on the local servers (`mediatool up`), infers, and drops it again. Prints
 precision (of what was offered, how much is true) and recall (of what is true, how much was offered)
-against the references that the tables are known to have, and those that no foreign key says.
+against the references that the tables are known to have, and those that no foreign key says; then
+the collections and fields that only one of the two models has: the choices.
 """
 
 import sys
@@ -15,7 +16,11 @@ from time import perf_counter
 
 import psycopg
 
+from mediatool_assets.domain.resolution import resolve
+from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.settings import SHIPPED_MODEL
 from mediatool_assets.flows.infer import LiveTables, infer
+from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.environment import local_settings
@@ -103,6 +108,15 @@ def score(what: str, wanted: set[str], found: set[str]) -> str:
     return f"{what:42} {len(wanted):7} {hits:7} {hits / len(wanted):8.1%}"
 
 
+def shapes(path: Path, schema: Schema) -> dict[str, set[str]]:
+    """The fields of each collection that a model makes of a schema."""
+    return {
+        collection.name: {part.field for part in collection.shape.columns}
+        | {added.field for added in collection.shape.additions}
+        for collection in resolve(load_model(path), schema, set()).collections
+    }
+
+
 def main(scale: float) -> None:
     """Seed, infer, print, drop."""
     settings = replace(local_settings(), postgres_schema=SCHEMA)
@@ -117,6 +131,8 @@ def main(scale: float) -> None:
             began = perf_counter()
             inferred = infer(LiveTables(snapshot), pool, Path(scratch))
             seconds = perf_counter() - began
+            (model := Path(scratch) / "inferred.yaml").write_text(inferred.model)
+            ours, theirs = (shapes(path, snapshot.schema) for path in (SHIPPED_MODEL, model))
     finally:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
@@ -135,6 +151,12 @@ def main(scale: float) -> None:
         print(f"missed: {text}")
     for text in sorted(found - true):
         print(f"false:  {text}")
+    for name in sorted(ours.keys() | theirs.keys()):
+        for whose, one, other in (("shipped", ours, theirs), ("inferred", theirs, ours)):
+            if name not in other:
+                print(f"only {whose}: {name}")
+            elif name in one and (fields := sorted(one[name] - other[name])):
+                print(f"only {whose}: {name}: {', '.join(fields)}")
 
 
 if __name__ == "__main__":
