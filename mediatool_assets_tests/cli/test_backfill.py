@@ -13,9 +13,9 @@ from mediatool_assets.flows import catalog
 from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
-from mediatool_assets_tests.cli.test_runs import source
+from mediatool_assets_tests.cli.test_runs import servers, source
 
-__all__ = ["source"]  # a fixture: pytest finds it here by its name
+__all__ = ["servers", "source"]  # fixtures: pytest finds them here by their names
 
 
 def _version(days_ago: int) -> Version:

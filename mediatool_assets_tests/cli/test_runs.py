@@ -166,6 +166,7 @@ def test_an_empty_database_cannot_be_exported(
     assert list(objects.list("postgres-exports/")) == []
 
 
+@pytest.mark.timeout(900)  # a minute alone, more beside other work
 def test_demo_makes_a_past_day_today_and_one_on_demand(
     mediatool: Run, nowhere: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,11 +82,23 @@ def cluster(stack: Stack, tmp_path: Path) -> Iterator[Cluster]:
 class Traffic:
     """Bytes of objects that this process sends to S3 and fetches from there."""
 
-    def __init__(self, objects: S3Objects) -> None:
+    def __init__(self) -> None:
         self.sent = self.fetched = 0
-        events = objects.client.meta.events
-        events.register("before-parameter-build.s3", self._send)
-        events.register("after-call.s3.GetObject", self._fetch)
+
+    @classmethod
+    @contextmanager
+    def of(cls, objects: S3Objects) -> Iterator["Traffic"]:
+        """Listen to the client until the context is left: other tests have the same one."""
+        traffic, events = cls(), objects.client.meta.events
+        listened: dict[str, Callable[..., None]] = {
+            "before-parameter-build.s3": traffic._send,
+            "after-call.s3.GetObject": traffic._fetch,
+        }
+        for event, listener in listened.items():
+            events.register(event, listener)
+        yield traffic
+        for event, listener in listened.items():
+            events.unregister(event, listener)
 
     def _send(self, params: dict[str, Any], **_: object) -> None:
         self.sent += len(params.get("Body", b""))
@@ -104,14 +117,14 @@ def test_a_lost_worker_costs_its_shares_and_no_byte(
     """
     seed(postgres_database, scale=0.01, full=False, day=0, schema="media_tool")
     scratch, here = _folder(tmp_path / "coordinator"), DirectoryObjects(tmp_path / "here")
-    left, traffic = list(cluster.workers), Traffic(objects)
+    left = list(cluster.workers)
 
     def lose_one(step: str, done: int, total: int) -> None:
         if done and len(left) == WORKERS:
             os.kill(left.pop(), signal.SIGKILL)
 
     local = _export(postgres_database, here, pool, _folder(tmp_path / "local"))
-    with worker_pool(1, cluster.address) as workers:
+    with Traffic.of(objects) as traffic, worker_pool(1, cluster.address) as workers:
         made = _export(postgres_database, objects, workers, scratch, lose_one)
         model = load_model(SHIPPED_MODEL)
         before = traffic.fetched
