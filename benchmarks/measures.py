@@ -51,8 +51,12 @@ class Stopwatch:
     """Runs work and keeps what it took; ``but`` are the servers' processes."""
 
     def __init__(self, but: Sequence[int], show: Callable[[str], None]) -> None:
-        self._but, self._show = but, show
+        self._but, self._show = list(but), show
         self.measures: list[Measure] = []
+
+    def ignore(self, process: int) -> None:
+        """Leave the memory of one more process out."""
+        self._but.append(process)
 
     def run(self, stage: str, tool: str, number: int, work: Callable[[], int]) -> None:
         """Measure ``work``, which returns its uncompressed bytes, or 0 where that says nothing."""

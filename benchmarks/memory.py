@@ -20,7 +20,10 @@ class Peak:
 
 @contextmanager
 def peak_memory(but: Iterable[int]) -> Iterator[Peak]:
-    """Sample this process and its descendants but ``but`` (the servers') and theirs."""
+    """Sample this process and its descendants but ``but``, the servers' among them, and theirs.
+
+    This process may be one of ``but`` itself: its descendants are sampled all the same.
+    """
     peak, done, others = Peak(), threading.Event(), frozenset(but)
 
     def sample() -> None:
@@ -40,7 +43,8 @@ def _family(others: frozenset[int]) -> Iterator[psutil.Process]:
     waiting = [psutil.Process(os.getpid())]
     while waiting:
         process = waiting.pop()
-        yield process
+        if process.pid not in others:
+            yield process
         try:
             waiting.extend(child for child in process.children() if child.pid not in others)
         except psutil.NoSuchProcess:

@@ -77,7 +77,14 @@ def pg_dump(settings: Settings, target: Path, *options: str) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def pg_restore(settings: Settings, dump: Path, database: str) -> None:
+def pg_dump_up(settings: Settings, target: Path, *options: str) -> int:
+    """Dump the schema into ``target``, and upload that; its bytes on disk."""
+    size = pg_dump(settings, target, *options)
+    upload(settings, target)
+    return size
+
+
+def pg_restore(settings: Settings, dump: Path, database: str) -> int:
     """Restore a directory dump into a new database, and drop it again; nothing is read back."""
     url = settings.restore_postgres_url or ""
     command = [_program(url, "pg_restore"), "-j", str(settings.workers), "-d", database, dump]
@@ -87,6 +94,7 @@ def pg_restore(settings: Settings, dump: Path, database: str) -> None:
             subprocess.run(command, check=True, env=_environment(url))
         finally:
             connection.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
+    return 0
 
 
 def upload(settings: Settings, path: Path) -> None:

@@ -18,11 +18,13 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import peers
@@ -89,16 +91,15 @@ def run(stack: Stack, arguments: argparse.Namespace) -> dict[str, object]:
     began = datetime.now(UTC).replace(microsecond=0)
     with (
         tempfile.TemporaryDirectory(prefix="mediatool-bench-") as scratch,
-        worker_pool(settings.workers) as workers,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as peers_process,
     ):
-        list(workers.map(abs, range(4 * settings.workers)))  # their start is not a stage's
-        bench = Bench(settings, workers, watch, Path(scratch), not arguments.alone)
+        watch.ignore(peers_process.submit(os.getpid).result())
+        bench = Bench(settings, watch, Path(scratch), None if arguments.alone else peers_process)
         for number in range(arguments.rounds):
             bench.round(number, Version(began + timedelta(seconds=number)))
         if not arguments.alone:
             bench.comparison(arguments, Version(began), Version(began + timedelta(days=1)))
-    if not arguments.alone:  # without the workers above, whose memory is none of its
-        bench.through_dagster()
+            bench.through_dagster()
     return {
         "date": f"{began:%Y-%m-%d}",
         "scale": arguments.scale,
@@ -131,14 +132,14 @@ def _heading(result: dict[str, object]) -> str:
 
 @dataclass
 class Bench:
-    """Rounds on one seeded source."""
+    """Rounds on one seeded source; peers run in a process of their own, whose memory is theirs."""
 
     settings: Settings
-    workers: Executor
     watch: Stopwatch
     scratch: Path
-    with_peers: bool
+    peers_process: Executor | None
     rows: int = 0
+    workers: Executor = field(init=False)
 
     def __post_init__(self) -> None:
         """Introduce the stores."""
@@ -147,8 +148,19 @@ class Bench:
         self.source = PostgresSource.of(self.settings)
         self.model = load_model(self.settings.model)
 
+    @contextmanager
+    def _workers(self) -> Iterator[None]:
+        """Fresh workers, as a run has them; their start is not a stage's."""
+        with worker_pool(self.settings.workers) as self.workers:
+            list(self.workers.map(abs, range(4 * self.settings.workers)))
+            yield
+
     def round(self, number: int, version: Version) -> None:
-        """One version, each stage with its peers after it; databases of the round are dropped."""
+        """One version, each stage with its peers after it."""
+        with self._workers():
+            self._round(number, version)
+
+    def _round(self, number: int, version: Version) -> None:
         folder = self.scratch / f"round-{number}"
         folder.mkdir()
         self._ours(number, "export", lambda: self._exported(version))
@@ -168,18 +180,18 @@ class Bench:
         self.watch.run(stage, OURS, number, work)
 
     def _theirs(self, number: int, stage: str, tool: str, work: Callable[[], int]) -> None:
-        if self.with_peers:
-            self.watch.run(stage, tool, number, work)
+        if (process := self.peers_process) is not None:
+            self.watch.run(stage, tool, number, lambda: process.submit(work).result())
 
     def _mongodb_tool(
         self, number: int, stage: str, tool: str, size: int, work: Callable[[], int]
     ) -> None:
         """Run a tool of MongoDB's where there is one, else reckon it; ``size`` is of the BSON."""
         name = tool.partition(",")[0].partition(" ")[0]
-        if not self.with_peers:
+        if self.peers_process is None:
             return
         if shutil.which(name):
-            self.watch.run(stage, tool, number, work)
+            self._theirs(number, stage, tool, work)
         else:
             seconds = peers.reckoned(name, size)
             self.watch.add(Measure(stage, tool, number, seconds, size, reckoned=True))
@@ -229,32 +241,35 @@ class Bench:
 
     def _pg_dumps(self, number: int, folder: Path) -> None:
         """Each uploaded; the one with the usual compression is for the partition."""
-
-        def dumped(name: str, *options: str) -> int:
-            size = peers.pg_dump(self.settings, folder / name, *options)
-            peers.upload(self.settings, folder / name)
-            return size
-
         jobs = f"-j{self.settings.workers}"
         self._theirs(
             number,
             "export",
             "pg_dump -Fd -j2 -Z gzip:1, uploaded",
-            lambda: dumped("gzip-1", "-Fd", jobs, "-Z", "gzip:1"),
+            partial(
+                peers.pg_dump_up, self.settings, folder / "gzip-1", "-Fd", jobs, "-Z", "gzip:1"
+            ),
         )
-        self._theirs(number, "export", "pg_dump -Fc, uploaded", lambda: dumped("custom", "-Fc"))
+        self._theirs(
+            number,
+            "export",
+            "pg_dump -Fc, uploaded",
+            partial(peers.pg_dump_up, self.settings, folder / "custom", "-Fc"),
+        )
         self._theirs(
             number,
             "native partition",
             "pg_dump -Fd -j2 -Z gzip:6, uploaded",
-            lambda: dumped("gzip-6", "-Fd", jobs, "-Z", "gzip:6"),
+            partial(
+                peers.pg_dump_up, self.settings, folder / "gzip-6", "-Fd", jobs, "-Z", "gzip:6"
+            ),
         )
-        if self.with_peers:
+        if self.peers_process is not None:
             peers.emptied(self.settings)
 
     def _inserts(self, number: int, version: Version, folder: Path) -> None:
         """Plain pymongo, and what MongoDB's tools would have taken."""
-        if not self.with_peers:
+        if self.peers_process is None:
             return
         url, size = self.settings.mongodb_url or "", self._bson_bytes(version)
         rows_folder = self._unpacked(version, "raw", folder)
@@ -265,26 +280,26 @@ class Bench:
             "transform + load",
             "mongoimport, 4 workers",
             size,
-            lambda: peers.mongoimport(url, rows_folder, "peer_import"),
+            partial(peers.mongoimport, url, rows_folder, "peer_import"),
         )
         self._theirs(
             number,
             "transform + load",
             "json.loads, insert_many: no transform",
-            lambda: peers.insert_documents(url, "peer_json", rows_folder),
+            partial(peers.insert_documents, url, "peer_json", rows_folder),
         )
         self._mongodb_tool(
             number,
             "load",
             "mongorestore, 4 workers",
             size,
-            lambda: peers.mongorestore(url, bson_folder, "peer_restore"),
+            partial(peers.mongorestore, url, bson_folder, "peer_restore"),
         )
         self._theirs(
             number,
             "load",
             "insert_many of the same BSON: no index, no check",
-            lambda: peers.insert_many(url, "peer_bson", sorted(bson_folder.glob("*.bson"))),
+            partial(peers.insert_many, url, "peer_bson", sorted(bson_folder.glob("*.bson"))),
         )
         self._yardstick(number, url, bson_folder)
         peers.dropped(url, "peer_import", "peer_json", "peer_restore", "peer_bson", "yardstick")
@@ -293,7 +308,8 @@ class Bench:
         """What this machine takes for the work that the trial was measured beside."""
         entities = folder / "platformEntities.bson"
         stage = "insert_many of entities, here and in the trial"
-        self.watch.run(stage, OURS, number, lambda: peers.insert_many(url, "yardstick", [entities]))
+        work = partial(peers.insert_many, url, "yardstick", [entities])
+        self._theirs(number, stage, OURS, work)
         seconds = peers.reckoned("insert_many", entities.stat().st_size)
         self.watch.add(Measure(stage, "insert_many in the trial", number, seconds, reckoned=True))
 
@@ -307,7 +323,7 @@ class Bench:
 
     def _finds(self, number: int, version: Version, folder: Path) -> None:
         """A loop over find, and what mongodump would have taken; then the native partition."""
-        if not self.with_peers:
+        if self.peers_process is None:
             return
         url, size = self.settings.mongodb_url or "", self._bson_bytes(version)
         database = mongodb_database(version)
@@ -316,13 +332,13 @@ class Bench:
             "dump",
             "mongodump --gzip --archive",
             size,
-            lambda: peers.mongodump(url, database, folder / "dump.gz"),
+            partial(peers.mongodump, url, database, folder / "dump.gz"),
         )
         self._theirs(
             number,
             "dump",
             "find, bson.encode, gzip",
-            lambda: peers.find_loop(url, database, folder / "found"),
+            partial(peers.find_loop, url, database, folder / "found"),
         )
         parts = (
             ("native partition", "pg_dump -Fd -j2 -Z gzip:6, uploaded"),
@@ -336,7 +352,7 @@ class Bench:
             number,
             "restore, verified",
             "pg_restore -j2",
-            lambda: peers.pg_restore(self.settings, folder / "gzip-1", "peer") or 0,
+            partial(peers.pg_restore, self.settings, folder / "gzip-1", "peer"),
         )
         self._ours(number, "restore, verified", lambda: self._restored(version))
 
@@ -356,6 +372,7 @@ class Bench:
     def through_dagster(self) -> None:
         """The same partition by ``mediatool export``: Dagster, its events, checks and reports."""
         command = [sys.executable, "-m", "mediatool_assets.cli.main", "export"]
+        self.watch.ignore(os.getpid())  # the benchmark itself is no part of it
         self.watch.run(
             "mediatool export",
             OURS,
@@ -370,25 +387,20 @@ class Bench:
         one, two = self.scratch / "csv-0", self.scratch / "csv-1"
         tool = "two COPY exports, DuckDB full join"
 
-        def copied(folder: Path) -> int:
-            return yardstick.copied(url, schema, tables, folder, self.settings.workers)
-
-        self._theirs(0, "csv", "day 0", lambda: copied(one))
+        copied = partial(yardstick.copied, url, schema, tables, workers=self.settings.workers)
+        self._theirs(0, "csv", "day 0", partial(copied, folder=one))
         seed(url, scale=arguments.scale, full=False, day=1)
-        self._theirs(0, "csv", "day 1", lambda: copied(two))
-        export(self.source, self.objects, self.workers, second, self.scratch)
+        self._theirs(0, "csv", "day 1", partial(copied, folder=two))
         copies = self.watch.seconds("csv", "day 0", 0) + self.watch.seconds("csv", "day 1", 0)
+        joined = partial(yardstick.joined, tables, one, two, self.settings.workers)
+        with self._workers():
+            export(self.source, self.objects, self.workers, second, self.scratch)
         for number in range(arguments.rounds):
-            self._ours(number, "compare", lambda: self._compared(first, second))
-            if self.with_peers:
-                self.watch.run(
-                    "csv join",
-                    tool,
-                    number,
-                    lambda: yardstick.joined(tables, one, two, self.settings.workers),
-                )
-                seconds = copies + self.watch.seconds("csv join", tool, number)
-                self.watch.add(Measure("compare", tool, number, seconds))
+            with self._workers():
+                self._ours(number, "compare", lambda: self._compared(first, second))
+            self._theirs(number, "csv join", tool, joined)
+            seconds = copies + self.watch.seconds("csv join", tool, number)
+            self.watch.add(Measure("compare", tool, number, seconds))
 
     def _compared(self, first: Version, second: Version) -> int:
         one, two = (self.objects.open(archive_key("raw", v)) for v in (first, second))
