@@ -3,20 +3,28 @@
 import itertools
 from collections.abc import Callable
 from concurrent.futures import Executor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from mediatool_assets.domain.errors import BadModel
+from mediatool_assets.archive.reader import Bytes
+from mediatool_assets.domain.comparison import Comparison
+from mediatool_assets.domain.errors import BadModel, BadRules
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.settings import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.sanitize import sanitize
+from mediatool_assets.flows.sanitize.places import Folder
+from mediatool_assets.flows.sanitize.rules_file import load_rules
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.compared import compared
 from mediatool_assets_tests.raw_archives import documents
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -27,8 +35,10 @@ CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer, total numeric(
 CREATE TABLE migrations (id integer PRIMARY KEY);
 CREATE TABLE leaflets (id integer PRIMARY KEY);
 INSERT INTO customers VALUES (1, 'Ada', '1', 'a'), (2, 'Bo', NULL, NULL);
+INSERT INTO customers SELECT n, 'Customer ' || n FROM generate_series(3, 9) n;
 INSERT INTO orders VALUES (1, 1, 10.50, '7'), (2, 2, 3.00, '8');
 INSERT INTO migrations VALUES (1);
+INSERT INTO leaflets SELECT generate_series(1, 9);
 """
 
 MODEL = """\
@@ -52,6 +62,16 @@ collections:
       customerName:
         look_up: customer_id -> customers.id
         take: name
+"""
+
+
+RULES = """\
+kinds: {person: person, code: number}
+tables:
+  customers: {id: keep, name: pseudonym person, phone: redact, rank: keep}
+  orders: {id: keep, customer_id: keep, total: noise 20, code: pseudonym code}
+  migrations: {id: keep}
+  leaflets: {id: keep}
 """
 
 
@@ -85,6 +105,31 @@ class Week:
             self.night(policy)
         return list(caught.value.problems)
 
+    def unclassified(self) -> list[str]:
+        """What keeps the last night's export from being sanitized, by rules that nobody changed."""
+        (rules := self._folder / "rules.yaml").write_text(RULES)
+        with pytest.raises(BadRules) as caught:
+            sanitize(
+                self._raw(self._version),
+                Folder(self._folder / "copies"),
+                "copy.tar.gz",
+                self._pool,
+                load_rules(rules),
+                MaskingKey(bytes(i * 37 % 256 for i in range(32))),
+                self._folder,
+            )
+        assert not (self._folder / "copies").exists()
+        problems = [problem.removeprefix("rules.yaml: ") for problem in caught.value.problems]
+        return [problem.partition(" is not classified")[0] for problem in problems]
+
+    def compared(self) -> Comparison:
+        """The last night's export beside the one before."""
+        one = Version(self._version.moment - timedelta(days=1))
+        return compared(self._folder, (self._raw(one), self._raw(self._version)))
+
+    def _raw(self, version: Version) -> Bytes:
+        return self._objects.open(archive_key("raw", version))
+
     def documents(self, collection: str) -> list[dict[str, Any]]:
         """What the last night made."""
         return documents(self._objects, collection, self._version)
@@ -99,22 +144,25 @@ def week(postgres_database: str, tmp_path: Path, pool: Executor) -> Week:
 
 
 def monday(week: Week) -> None:
-    """A new column flows in under its camelCase name, and is flagged."""
+    """A new column flows in under its camelCase name, and is flagged; no copy has it unasked."""
     week.change("ALTER TABLE shop.orders ADD COLUMN paid_at date DEFAULT '2026-01-01'")
     assert week.night() == (
         "new column orders.paid_at, unknown to the model: it became the field paidAt",
     )
     assert [d["paidAt"] for d in week.documents("orders")] == [datetime(2026, 1, 1)] * 2
+    assert week.unclassified() == ["orders.paid_at (date)"]
 
 
 def tuesday(week: Week) -> None:
-    """A new table gets a collection of its own, and is flagged."""
+    """A new table gets a collection of its own, and is flagged; no copy has it unasked."""
     week.change("CREATE TABLE shop.gift_cards (id integer PRIMARY KEY, worth money)")
     week.change("INSERT INTO shop.gift_cards VALUES (1, 5)")
     assert [w for w in week.night() if "table" in w] == [
         "new table gift_cards, unknown to the model: it became the collection giftCards"
     ]
     assert [d["_id"] for d in week.documents("giftCards")] == [1]
+    new = ["gift_cards.id (integer)", "gift_cards.worth (money)", "orders.paid_at (date)"]
+    assert week.unclassified() == new
 
 
 def wednesday(week: Week) -> None:
@@ -126,7 +174,10 @@ def wednesday(week: Week) -> None:
 
 
 def thursday(week: Week) -> None:
-    """What the model uses may not go: the transform stops, with the lines to change."""
+    """What the model uses may not go: the transform stops, with the lines to change.
+
+    A comparison tells what it may be called now.
+    """
     week.change("ALTER TABLE shop.customers RENAME COLUMN name TO full_name")
     week.change("ALTER TABLE shop.leaflets RENAME TO flyers")
     assert week.refused() == [
@@ -135,6 +186,12 @@ def thursday(week: Week) -> None:
         "model.yaml:18: the source's customers has no column name; take it out, or give it the "
         "column's new name",
     ]
+    found = week.compared()
+    assert [(r.before, r.after) for r in found.details["customers"].renames] == [
+        ("name", "full_name")
+    ]
+    told = {problem.table: problem.reason for problem in found.errors}
+    assert "leaflets has the same columns and rows" in told["flyers"]
     week.change("ALTER TABLE shop.customers RENAME COLUMN full_name TO name")
     week.change("ALTER TABLE shop.flyers RENAME TO leaflets")
 
