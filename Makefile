@@ -1,4 +1,4 @@
-# make demo    three days and an on-demand version on real servers, from nothing: five minutes or so
+# make demo    three days and an on-demand version on real servers, from nothing: three minutes or so
 # make dev     the same servers with Dagster's UI
 # make test    the tests, on real servers of their own
 # make check   what a change must pass: format, lint, types, import contracts, tests
