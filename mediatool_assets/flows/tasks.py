@@ -1,5 +1,7 @@
 """Work handed to an executor: every share of it in order, or the first failure in peace."""
 
+import errno
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
@@ -26,7 +28,7 @@ def in_order(
     Workers are at most ``ahead`` shares before the one that comes next; by default all are handed
     out at once. When the context is left, nothing of it runs any more: what had not begun is
     cancelled, what had is waited for. Raises what ``work`` raised, or CheckFailed where a worker
-    process died.
+    process died or the disk is full.
     """
     futures: deque[Future[Result]] = deque()
     waiting = iter(shares)
@@ -37,6 +39,13 @@ def in_order(
         raise CheckFailed(
             "a worker process died, most often because memory ran out; nothing was published: "
             "see the system's log, set MEDIATOOL_WORKERS lower, and run again"
+        ) from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise CheckFailed(
+            f"no space is left for what waits in {tempfile.gettempdir()}; nothing was published: "
+            "make room there, or point TMPDIR at a larger disk, and run again"
         ) from error
     finally:
         wait([future for future in futures if not future.cancel()])

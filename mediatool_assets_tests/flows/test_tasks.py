@@ -1,5 +1,6 @@
 """Work handed to an executor: in order, bounded, and never left running."""
 
+import errno
 import os
 import signal
 import threading
@@ -72,4 +73,17 @@ def test_a_killed_worker_is_a_failed_check() -> None:
     """The message says what to look at and what to change."""
     failed = pytest.raises(CheckFailed, match="MEDIATOOL_WORKERS lower")
     with worker_pool(1) as mortals, failed, in_order(mortals, _die, [1]) as results:
+        list(results)
+
+
+def _fill(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_of_with_the_place_and_the_step(pool: Executor) -> None:
+    """In one line, whichever process met it."""
+    with (
+        pytest.raises(CheckFailed, match="point TMPDIR at a larger disk"),
+        in_order(pool, _fill, [1]) as results,
+    ):
         list(results)
