@@ -18,6 +18,7 @@ from mediatool_assets.defs.freshness import check_on_time, on_time_sensor, with_
 from mediatool_assets.defs.integrity import check_integrity, report_integrity
 from mediatool_assets.defs.io_managers import io_managers
 from mediatool_assets.defs.jobs import version_jobs
+from mediatool_assets.defs.linear import keep_key_sets
 from mediatool_assets.defs.metrics import check_metrics, compare_job, report_metrics
 from mediatool_assets.defs.mongodb import mongodb_layer
 from mediatool_assets.defs.operations import ASSETS, JOBS, SCHEDULES
@@ -94,4 +95,5 @@ def definitions(settings: Settings) -> dg.Definitions:
     )
 
 
+keep_key_sets()
 defs = definitions(Settings.parse(os.environ))

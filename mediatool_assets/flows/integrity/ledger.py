@@ -81,7 +81,13 @@ class Ledger:
             f"SELECT k0, k1, h, -1 FROM {_name(two)}) GROUP BY k0, k1) "
             f"WHERE n <> 0 OR (d <> 0 AND {_today(share)})"
         )
-        return {kind: self._odd(f"SELECT k0, k1 FROM odd WHERE kind = '{kind}'") for kind in KINDS}
+        present = {kind for (kind,) in self._rows("SELECT DISTINCT kind FROM odd")}
+        return {
+            kind: self._odd(f"SELECT k0, k1 FROM odd WHERE kind = '{kind}'")
+            if kind in present
+            else Odd(0, ())
+            for kind in KINDS
+        }
 
     def repeated(self, table: str) -> Odd:
         """Rows that have the key of another row."""
