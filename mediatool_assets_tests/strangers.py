@@ -158,13 +158,15 @@ INSERT INTO stock.orders (state, sales_order) SELECT 'gone', n FROM generate_ser
 INSERT INTO stock.items SELECT 'code ' || n, n % 15 + 1 FROM generate_series(1, 30) n;
 """
 
+_MOST = 1600  # columns that PostgreSQL allows a table
+
 WIDE = f"""
-CREATE TABLE widest ({", ".join(f"column_{n} smallint" for n in range(1600))});
-CREATE TABLE wide (id integer PRIMARY KEY, {", ".join(f"column_{n} bool" for n in range(1599))});
+CREATE TABLE widest ({", ".join(f"column_{n} smallint" for n in range(_MOST))});
+CREATE TABLE wide (id integer PRIMARY KEY, {", ".join(f"is_{n} bool" for n in range(1, _MOST))});
 INSERT INTO widest (column_0, column_1599) SELECT n, nullif(n, 3) FROM generate_series(1, 20) n;
-INSERT INTO widest VALUES ({", ".join(str(n) for n in range(1600))});
-INSERT INTO wide (id, column_1598) SELECT n, n % 2 = 0 FROM generate_series(1, 20) n;
-"""
+INSERT INTO widest VALUES ({", ".join(map(str, range(_MOST)))});
+INSERT INTO wide (id, is_1599) SELECT n, n % 2 = 0 FROM generate_series(1, 20) n;
+"""  # noqa: S608 # numbers alone
 
 EXTENDED = """
 CREATE EXTENSION vector;

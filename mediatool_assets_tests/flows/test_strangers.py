@@ -23,13 +23,18 @@ from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.restore import restore_postgres
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
+from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
+from mediatool_assets_tests.proposals import taken_over
 from mediatool_assets_tests.strangers import SCHEMAS, STRANGERS
 from mediatool_assets_tests.twins import DirectoryObjects
 
 _NUMBERS = itertools.count()
+
+PROPOSED = {"media_tool": 30, "composite": 3}
+"""Fields that are offered in comments."""
 
 
 @pytest.fixture
@@ -123,6 +128,34 @@ def test_the_live_source_and_its_archive_give_one_model(
         live = infer(LiveTables(snapshot), pool, live_keys)
     assert live.model.splitlines()[1:] == archived.model.splitlines()[1:]
     assert live.risks.risks == archived.risks.risks
+
+
+@pytest.mark.parametrize("name", ["media_tool", *STRANGERS])
+def test_what_is_proposed_runs_too(
+    name: str, postgres_database: str, pool: Executor, tmp_path: Path
+) -> None:
+    """Every comment that offers a field, taken over: the model fits, and every row has a home."""
+    if name == "media_tool":
+        seed(postgres_database, scale=0.002, full=True)
+        source = PostgresSource(Url(postgres_database), name)
+    else:
+        source = made(postgres_database, name)
+    version = Version(datetime(2004, 3, 1, tzinfo=UTC))
+    objects = DirectoryObjects(tmp_path / "bucket")
+    raw = export(source, objects, pool, version, tmp_path).manifest
+    text, taken = taken_over(inferred(objects, version, pool, tmp_path / "keys").model)
+    assert taken == PROPOSED.get(name, 0)
+    path = tmp_path / "model.yaml"
+    path.write_text(text, "utf-8")
+    model = load_model(path)
+    schema = schemas.decode(archives.reader(objects, "raw", version).read_file("schema.json"))
+    assert resolve(model, schema).warnings == ()
+    facts = transform(objects, pool, version, model, tmp_path).manifest.facts
+    rows = facts["rows"]
+    assert isinstance(rows, dict)
+    assert {table: sum(homes.values()) - homes["in"] for table, homes in rows.items()} == {
+        table: member.rows for table, member in raw.tables().items()
+    }
 
 
 def test_of_a_large_table_a_sample_is_read(

@@ -1,6 +1,7 @@
 """The inferred model as a file: what is certain as it stands, the rest as comments."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from mediatool_assets.domain.inference import yaml_text as yaml
 from mediatool_assets.domain.inference.figures import Figures, TableFigures, size
@@ -18,10 +19,12 @@ from mediatool_assets.domain.schema import Table
 
 _MOST_INDEXES = 20  # of one collection; MongoDB takes 64
 
+_OFFER = 'Not certain; without the "# " before it this is part of the model:'
+
 _HEAD = (
     "Written by `mediatool model infer`; docs/models.md explains the language. What stands here is "
     "declared by the database, or follows by default, and runs as it is. What was only measured "
-    "stands as a comment with its evidence, to be taken over by hand."
+    "stands as a comment with its evidence, to be taken over by whoever knows."
 )
 
 
@@ -39,11 +42,11 @@ class _Writing:
             for name, entity in entities.items()
             if entity.home is None
         }
-        self._inside: dict[str, list[Entity]] = {}
+        self._inside: dict[str, list[tuple[Entity, Inside]]] = {}
         for entity in entities.values():
             if entity.home is not None:
                 target = entity.home.relation.reference.target
-                self._inside.setdefault(target, []).append(entity)
+                self._inside.setdefault(target, []).append((entity, entity.home))
 
     def lines(self, source: str) -> Iterator[str]:
         yield from yaml.comment(f"Inferred from {source}.", 0)
@@ -109,18 +112,18 @@ class _Writing:
             *(line for copy in entity.copies for line in _copied(copy, names, indent + 2)),
             *(
                 line
-                for child in self._inside.get(table.name, ())
-                for line in self._within(child, names, indent + 2)
+                for child, home in self._inside.get(table.name, ())
+                for line in self._within(child, home, names, indent + 2)
             ),
         ]
         if added:
             yield f"{space}add:"
             yield from added
+        if entity.home is None:
+            yield from self._offer(entity, names, indent + 2 if added else indent, bool(added))
 
-    def _within(self, child: Entity, names: Names, indent: int) -> Iterator[str]:
+    def _within(self, child: Entity, home: Inside, names: Names, indent: int) -> Iterator[str]:
         """The field that takes another table's rows."""
-        home = child.home
-        assert home is not None  # noqa: S101 # ``_inside`` has only such
         space, table = " " * indent, child.table
         orphans = self._collections.give(without(table.name, home.relation.reference.target))
         yield from yaml.comment(f"{home.relation.evidence()}; {home.why}", indent)
@@ -129,42 +132,35 @@ class _Writing:
         if home.verb is Verb.FOLD:
             yield f"{space}  take: {_taken(home.take)}"
         else:
-            yield from self._shape(child, indent + 2)
+            yield from self._shape(replace(child, home=home), indent + 2)
         yield f"{space}  orphans: {yaml.scalar(orphans)}"
 
+    def _offer(self, entity: Entity, names: Names, indent: int, inside: bool) -> Iterator[str]:
+        """As comments: what could be; ``inside`` where the document adds something already."""
+        within = 0 if inside else 2
+        offered: list[str] = []
+        for proposal in entity.proposals:
+            if isinstance(proposal, Copy):
+                offered.extend(_copied(proposal, names, within))
+            else:
+                child = self._entities[proposal.relation.reference.table]
+                named = self._names.get(child.table.name, child.table.name)
+                offered.extend(yaml.comment(f"instead of the collection {named}:", within))
+                offered.extend(self._within(child, proposal, names, within))
+        if offered:
+            yield from yaml.comment(_OFFER, indent)
+            yield from (
+                f"{' ' * indent}# {line}" for line in ([] if inside else ["add:"]) + offered
+            )
+
     def _notes(self, entity: Entity) -> Iterator[str]:
-        """As comments: references that nobody declared, and what could be made of them."""
+        """As comments: references that nobody declared."""
         found = [r for r in entity.references if not r.certain]
         trees = [r for r in entity.references if r.reference.table == r.reference.target]
         for relation in trees:
             yield from yaml.comment(f"A tree, kept by reference: {relation.reference}", 4)
         for relation in found:
             yield from yaml.comment(f"{relation.reference}: {relation.evidence()}", 4)
-        if entity.proposals:
-            yield from yaml.comment("Not certain; under add: it could be", 4)
-        for proposal in entity.proposals:
-            yield from (f"    # {line}" for line in self._proposal(proposal, entity.table))
-
-    def _proposal(self, proposal: Inside | Copy, table: Table) -> Iterator[str]:
-        names = fields_of(table, identifying_key(table)[0])[1]
-        if isinstance(proposal, Copy):
-            yield from _copied(proposal, names, 2)
-            return
-        reference = proposal.relation.reference
-        other = self._entities[reference.table].table
-        yield from (
-            line.replace("# ", "", 1)
-            for line in yaml.comment(
-                f"instead of the collection {self._names.get(other.name, other.name)} "
-                f"({proposal.relation.evidence()}; {proposal.why}):",
-                2,
-            )
-        )
-        yield f"  {yaml.scalar(names.give(_inside_name(proposal, other)))}:"
-        yield f"    {proposal.verb}: {yaml.scalar(_inward(reference))}"
-        if proposal.verb is Verb.FOLD:
-            yield f"    take: {_taken(proposal.take)}"
-        yield f"    orphans: {yaml.scalar(without(other.name, reference.target))}"
 
 
 def _summary(table: Table, figures: TableFigures) -> str:

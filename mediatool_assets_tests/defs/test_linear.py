@@ -1,0 +1,51 @@
+"""The key sets that are kept are those that Dagster would make."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from mediatool_assets.defs.linear import keep_key_sets
+
+
+def made(name: str, *order: str) -> dg.AssetsDefinition:
+    """A step of two assets, ``b`` of ``a``, which yields them in this order."""
+    a, b = dg.AssetKey([name, "a"]), dg.AssetKey([name, "b"])
+
+    @dg.multi_asset(
+        name=name,
+        specs=[dg.AssetSpec(a), dg.AssetSpec(b, deps=[a])],
+        check_specs=[dg.AssetCheckSpec("c", asset=a)],
+        can_subset=True,
+    )
+    def step() -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        for each in order:
+            yield dg.MaterializeResult(asset_key=dg.AssetKey([name, each]))
+        yield dg.AssetCheckResult(asset_key=a, check_name="c", passed=True)
+
+    return step
+
+
+def test_a_definition_keeps_its_keys() -> None:
+    """Assets and checks, made once; another one has its own."""
+    keep_key_sets()
+    keep_key_sets()  # as every import of the definitions does
+    one, other = made("one", "a", "b"), made("other", "a", "b")
+    keys = one.asset_and_check_keys
+    assert keys == {*one.keys, *one.check_keys}
+    assert keys is one.asset_and_check_keys
+    assert keys.isdisjoint(other.asset_and_check_keys)
+
+
+def test_each_step_has_the_keys_of_its_own() -> None:
+    """Of two in one run, each is held to the order of its assets."""
+    keep_key_sets()
+    right, wrong = made("right", "a", "b"), made("wrong", "b", "a")
+    found = dg.materialize([right, wrong], raise_on_error=False)
+    keys = [event.asset_key for event in found.get_asset_materialization_events()]
+    assert {key.path[0] for key in keys if key is not None} == {"right", "wrong"}
+    assert not found.success
+    [failed] = [event for event in found.all_events if event.is_step_failure]
+    assert failed.step_key == "wrong"
+    with pytest.raises(dg.DagsterInvariantViolationError, match="topological order"):
+        dg.materialize([wrong])
