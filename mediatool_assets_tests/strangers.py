@@ -189,6 +189,107 @@ INSERT INTO prices (net) VALUES (1.00);
 """
 """Types of an extension, and a column that is computed when it is read."""
 
+ALLOWED = r"""
+CREATE COLLATION german (provider = builtin, locale = 'C.UTF-8');
+CREATE DOMAIN code AS text COLLATE "C" CHECK (VALUE ~ '^[A-Z]+$');
+CREATE DOMAIN codes AS code[] CHECK (cardinality(VALUE) < 9);
+CREATE TYPE pair AS (low integer, high numeric(8, 3));
+CREATE DOMAIN rising AS pair CHECK ((VALUE).low <= (VALUE).high);
+CREATE TYPE span AS RANGE (subtype = numeric, multirange_type_name = spans);
+CREATE FUNCTION doubled(n integer) RETURNS integer LANGUAGE sql IMMUTABLE
+    BEGIN ATOMIC SELECT n * 2; END;
+CREATE SEQUENCE tickets INCREMENT BY -5 MINVALUE -1000 MAXVALUE 100 START 100 CYCLE;
+CREATE TABLE authors (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    gone text, name text COLLATE german NOT NULL, mentor bigint,
+    first_book integer, code code, codes codes, pair pair, rising rising, span span, spans spans,
+    CONSTRAINT mentored FOREIGN KEY (mentor) REFERENCES authors DEFERRABLE INITIALLY DEFERRED,
+    UNIQUE NULLS NOT DISTINCT (code)
+) WITH (fillfactor = 70);
+CREATE TABLE books (
+    id integer PRIMARY KEY DEFAULT nextval('tickets'), author bigint NOT NULL REFERENCES authors,
+    title text STORAGE EXTERNAL COMPRESSION pglz, pages integer,
+    twice integer GENERATED ALWAYS AS (doubled(pages)) STORED, lent daterange,
+    words tsvector GENERATED ALWAYS AS (to_tsvector('simple', title)) STORED,
+    EXCLUDE USING gist (lent WITH &&) WHERE (pages > 5000),
+    CONSTRAINT long CHECK (pages > 10) NOT VALID,
+    CONSTRAINT never CHECK (pages < 0) NOT ENFORCED
+);
+ALTER TABLE authors ADD FOREIGN KEY (first_book) REFERENCES books DEFERRABLE;
+ALTER TABLE authors DROP COLUMN gone;
+ALTER TABLE authors ADD COLUMN late text DEFAULT 'late' NOT NULL;
+ALTER TABLE books ADD COLUMN whole authors;
+COMMENT ON COLUMN authors.name IS 'it''s; "quoted"
+and broken';
+CREATE UNIQUE INDEX ON books (lower(title)) INCLUDE (pages) WHERE pages IS NOT NULL;
+CREATE INDEX ON books USING gin (words);
+CREATE INDEX ON books USING brin (pages) WITH (pages_per_range = 4);
+CREATE STATISTICS related (dependencies, mcv) ON author, pages FROM books;
+CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN NEW.late := upper(NEW.late) || ';'; RETURN NEW; END $body$;
+CREATE TRIGGER shouting BEFORE INSERT OR UPDATE ON authors FOR EACH ROW EXECUTE FUNCTION shout();
+CREATE RULE kept AS ON DELETE TO books DO INSTEAD NOTHING;
+CREATE TABLE bookings (
+    rooms int4range, during tsrange, guest text, PRIMARY KEY (rooms, during WITHOUT OVERLAPS)
+);
+CREATE TABLE readers (id uuid PRIMARY KEY DEFAULT uuidv7(), name text);
+CREATE TABLE loud_readers (volume integer) INHERITS (readers);
+CREATE TABLE old_readers (since date DEFAULT 'infinity', name text NOT NULL) INHERITS (readers);
+CREATE TABLE both_readers () INHERITS (loud_readers, old_readers);
+CREATE TABLE hashed (k text PRIMARY KEY, v int4multirange) PARTITION BY HASH (k);
+CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE hashed_1 (v int4multirange, gone int, k text NOT NULL);
+ALTER TABLE hashed_1 DROP COLUMN gone;
+ALTER TABLE hashed ATTACH PARTITION hashed_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE TABLE rare (
+    id "char" PRIMARY KEY, n name, o oid, r regclass, p pg_lsn, x xid8, b bit varying(9),
+    q tsquery, j jsonpath, m macaddr, m8 macaddr8, c cidr, ci circle, l line, ls lseg, pa path,
+    po point, poly polygon, mo money, tz timetz, y interval year to month, s interval second(2),
+    f real, d double precision, t timestamp(0), nu numeric, na numeric[], ar integer[][], fs real[],
+    js json, jb jsonb, by bytea, bys bytea[], bo boolean[], te text[], ts timestamptz[],
+    sn pg_snapshot
+);
+CREATE VIEW titles AS SELECT title FROM books;
+CREATE VIEW short_titles AS SELECT left(title, 3) FROM titles;
+ALTER TABLE books ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON books USING (pages > 0);
+INSERT INTO authors (name, mentor, code, codes, pair, rising, span, spans)
+SELECT 'Ä' || n, n % 7 + 1, CASE n WHEN 9 THEN NULL ELSE repeat('X', n) END, ARRAY['A',
+    'B']::code[],
+    (n, n + 0.125)::pair, (1, n)::pair, span(n, n + 0.5), spans(span(0, n), span(99, NULL))
+FROM generate_series(1, 12) n;
+INSERT INTO books (author, title, pages, whole, lent)
+SELECT a.id, 'Title ' || a.id || '-' || n, 20 * n, CASE WHEN n = 1 THEN a END,
+    daterange(date '2026-01-01' + n, NULL)
+FROM authors a, generate_series(1, 4) n;
+UPDATE authors SET first_book = (SELECT min(id) FROM books WHERE author = authors.id);
+INSERT INTO bookings SELECT int4range(n, n + 1), tsrange(NULL, '2026-01-01'), 'a'
+FROM generate_series(1, 9) n;
+INSERT INTO bookings SELECT int4range(n, n + 1), tsrange('2026-01-01', 'infinity'), 'b'
+FROM generate_series(1, 9) n;
+INSERT INTO readers (name) SELECT 'r' || n FROM generate_series(1, 5) n;
+INSERT INTO loud_readers (name, volume) VALUES ('loud', 11);
+INSERT INTO old_readers (name) VALUES ('old');
+INSERT INTO both_readers (name, volume) VALUES ('both', 12);
+INSERT INTO hashed SELECT 'k' || n, '{[1,3),[5,9)}' FROM generate_series(1, 20) n;
+INSERT INTO rare VALUES (
+    'a', 'n', 42, 'books', '16/B374D848', '18446744073709551615', B'101', 'fat & (rat | !cat)',
+    '$.a[*] ? (@.b > 1)', '08:00:2b:01:02:03', '08:00:2b:01:02:03:04:05', '10.1.0.0/16',
+    '<(1,2),3>',
+    '{1,2,3}', '[(1,2),(3,4)]', '((1,2),(3,4))', '(1e-300,-0)', '((0,0),(1,1),(1,0))',
+    '-92233720368547758.08',
+    '23:59:59.999999-15:59', '178000000 years', '59.99', 'NaN', '-Infinity',
+    '4713-01-01 00:00:00 BC', 'Infinity', ARRAY['NaN', 1e-30, NULL]::numeric[],
+    '[2:3][0:1]={{1,2},{3,NULL}}',
+    '{NaN,-0,1e38}', '{"b": 1, "a": 1.0, "b": "twice"}', '{"$a.b": [1e400, -0.0, null,
+    "\u00e9"]}', '\x00ff',
+    ARRAY['\x00'::bytea, NULL], '{t,f,NULL}', '{"NULL",NULL,"","a\"b","{}"}',
+    '{infinity,"0001-01-01 00:00:00+00 BC"}', '10:20:10,14,15'
+);
+INSERT INTO rare (id) VALUES ('');
+"""
+"""Of all that PostgreSQL allows, what no other stranger has."""
+
 STRANGERS = {
     "tree": TREE,
     "composite": COMPOSITE,
@@ -198,6 +299,7 @@ STRANGERS = {
     "two_schemas": TWO_SCHEMAS,
     "wide": WIDE,
     "extended": EXTENDED,
+    "allowed": ALLOWED,
 }
 """Scripts by name; each makes its tables in the schema ``stranger``, but for those of SCHEMAS."""
 
