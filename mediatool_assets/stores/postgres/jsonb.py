@@ -6,7 +6,9 @@ column is always a document's text.
 """
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -33,9 +35,9 @@ class JsonbColumns:
         self._marks = tuple(msgspec.json.encode(name) + b':"' for name in names)
 
     def rewrite(self, rows: list[bytes]) -> list[bytes]:
-        """The same rows, with those documents as strings; cheap where there is none."""
-        if self._suspect(b"\n".join(rows)):
-            return [self._row(row) if self._suspect(row) else row for row in rows]
+        """The rows, with those documents as strings; cheap where there is none."""
+        for index in self._suspects(rows):
+            rows[index] = self._row(rows[index])
         return rows
 
     def with_nulls(self, row: bytes, positions: Sequence[int]) -> bytes:
@@ -45,12 +47,14 @@ class JsonbColumns:
             values[self._names[position]] = msgspec.Raw(b'"null"')
         return msgspec.json.encode(values)
 
-    def _suspect(self, text: bytes) -> bool:
-        """Whether a row, or one of many, may hold such a document; other text can look like one."""
-        if any(mark in text for mark in self._marks):
-            return True
-        numbers = [text[m.start() + 1 : m.end()] for m in _LONG.finditer(text.translate(_CLASSES))]
-        return bool(numbers) and not (_print_alike(numbers) or all(map(is_double, numbers)))
+    def _suspects(self, rows: list[bytes]) -> list[int]:
+        """Which rows may hold such a document; other text can look like one."""
+        text = b"\n".join(rows)
+        found = [*_odd_numbers(text), *(at for mark in self._marks for at in _all_of(mark, text))]
+        if not found:
+            return []
+        ends = list(accumulate(len(row) + 1 for row in rows))
+        return sorted({bisect_right(ends, at) for at in found})
 
     def _row(self, row: bytes) -> bytes:
         values = _ROW.decode(row)
@@ -62,11 +66,32 @@ class JsonbColumns:
         return msgspec.json.encode(values | texts) if texts else row
 
 
-def _print_alike(numbers: list[bytes]) -> bool:
-    """Whether all are printed again as they were; false also where the form alone differs."""
+def _all_of(mark: bytes, text: bytes) -> Iterator[int]:
+    """Where the mark stands."""
+    at = text.find(mark)
+    while at >= 0:
+        yield at
+        at = text.find(mark, at + len(mark))
+
+
+def _odd_numbers(text: bytes) -> Iterator[int]:
+    """Where a number stands that no double's own text equals."""
+    places = [(m.start() + 1, m.end()) for m in _LONG.finditer(text.translate(_CLASSES))]
+    numbers = [text[start:end] for start, end in places]
+    for (start, _), number, again in zip(places, numbers, _printed(numbers), strict=True):
+        if number != again and not is_double(number):
+            yield start
+
+
+def _printed(numbers: list[bytes]) -> list[bytes]:
+    """Each as it is printed again; nothing where that says nothing."""
     together = b"[" + b",".join(numbers) + b"]"
     try:
         values = _NUMBERS.decode(together)
     except msgspec.DecodeError:  # text that is no number after all
-        return False
-    return max(values) <= _ALL_INTEGERS and msgspec.json.encode(values) == together
+        return [b""] * len(numbers)
+    printed = msgspec.json.encode(values)[1:-1].split(b",") if values else []
+    return [
+        again if value <= _ALL_INTEGERS else b""
+        for value, again in zip(values, printed, strict=True)
+    ]
