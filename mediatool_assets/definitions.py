@@ -21,17 +21,19 @@ from mediatool_assets.defs.jobs import version_jobs
 from mediatool_assets.defs.linear import keep_key_sets
 from mediatool_assets.defs.metrics import check_metrics, compare_job, report_metrics
 from mediatool_assets.defs.mongodb import mongodb_layer
-from mediatool_assets.defs.operations import ASSETS, JOBS, SCHEDULES
 from mediatool_assets.defs.postgres import postgres_layer
 from mediatool_assets.defs.published import publication
 from mediatool_assets.defs.raw import raw_layer
 from mediatool_assets.defs.rds import rds_snapshot_export
 from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.restore_drill import WEEKLY_DRILL, restore_drill
+from mediatool_assets.defs.retention import DAILY_RETENTION, retention
 from mediatool_assets.defs.sanitized import SANITIZE_JOB, sanitize_version
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.defs.sources import source_tables
 from mediatool_assets.defs.staging import RELOAD, new_version_sensor, staging
 from mediatool_assets.defs.transformed import collections_of, transformed_layer
+from mediatool_assets.defs.verification import DAILY_VERIFICATION, verification
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.model_file import load_model
 
@@ -66,7 +68,9 @@ def definitions(settings: Settings) -> dg.Definitions:
             ),
             *(made for made, is_daily in at_times if not is_daily),  # never due
             staging,
-            *ASSETS,
+            verification,
+            restore_drill,
+            retention,
             *bucket.ASSETS,
         ],
         asset_checks=[
@@ -85,10 +89,14 @@ def definitions(settings: Settings) -> dg.Definitions:
             compare_job,
             SANITIZE_JOB,
             RELOAD,
-            bucket.JOB,
-            *JOBS,
         ],
-        schedules=[daily_export_schedule, bucket.SCHEDULE, *SCHEDULES],
+        schedules=[  # but for the first, each brings its job
+            daily_export_schedule,
+            bucket.SCHEDULE,
+            DAILY_VERIFICATION,
+            WEEKLY_DRILL,
+            DAILY_RETENTION,
+        ],
         sensors=[dead_run_sensor, on_time_sensor, alert_sensor, new_version],
         resources={"platform": platform, **io_managers(platform)},
         executor=dg.in_process_executor,

@@ -14,6 +14,7 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
+from mediatool_assets.defs.operations import GROUP
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import VERSION_TAG
@@ -23,7 +24,7 @@ from mediatool_assets.flows.evidence import Request, recorded
 from mediatool_assets.flows.restore_mongodb import restore_mongodb
 from mediatool_assets.stores.environment import account
 
-STAGING = dg.AssetKey(["operations", "staging"])
+STAGING = dg.AssetKey([GROUP, "staging"])
 
 _VERSIONS = 100  # new ones that one tick asks runs for
 
@@ -31,7 +32,7 @@ _VERSIONS = 100  # new ones that one tick asks runs for
 @dg.asset(
     key=STAGING,
     description="The newest version in the MongoDB database that MEDIATOOL_STAGING_DATABASE names.",
-    group_name="operations",
+    group_name=GROUP,
     kinds={"mongodb"},
     owners=OWNERS,
     code_version=CODE_VERSION,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -14,8 +15,10 @@ import dagster as dg
 import psycopg
 import pytest
 from psycopg import sql
+from pymongo import MongoClient
 
 from mediatool_assets.definitions import definitions
+from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.local import Stack
@@ -156,6 +159,13 @@ def day(defs: dg.Definitions) -> Iterator[Day]:
         assert run is not None
         version = Version.parse(run.tags["mediatool/version"])
         yield Day(partition, version, defs, instance, result)
+
+
+@pytest.fixture
+def live_database(day: Day) -> Iterator[Any]:
+    """The version's MongoDB database."""
+    with MongoClient[Any](os.environ["MEDIATOOL_MONGODB_URL"]) as client:
+        yield client[mongodb_database(day.version)]
 
 
 @pytest.fixture(scope="package")

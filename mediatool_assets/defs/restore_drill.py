@@ -1,0 +1,114 @@
+"""The restore drill: the newest version restored to scratch databases, week by week."""
+
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from mediatool_assets.defs import pools
+from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
+from mediatool_assets.defs.operations import GROUP, scheduled
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.restored import Evidence
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.drill import SCRATCH, drill_mongodb, drill_postgres
+from mediatool_assets.stores.environment import account
+
+DRILL = dg.AssetKey([GROUP, "restore_drill"])
+
+
+class DrillConfig(dg.Config):
+    """What is restored."""
+
+    version: str | None = Field(default=None, description="a version; else the newest complete one")
+
+
+@dg.asset(
+    key=DRILL,
+    description="The newest version restored to scratch databases, verified, timed and dropped.",
+    group_name=GROUP,
+    kinds={"mongodb", "postgres"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    pool=pools.OPERATIONS,
+)
+def restore_drill(
+    context: dg.AssetExecutionContext, config: DrillConfig, platform: Platform
+) -> dg.MaterializeResult[None]:
+    """Restore to every server that the settings name; one that fails, fails the run."""
+    note_process(context.instance, context.run)
+    with explained():
+        drills = _drills(context, platform, config.version)
+    return dg.MaterializeResult(
+        metadata={
+            "version": drills[0].version,
+            "verdict": "verified",
+            **{f"seconds_{drill.to}": drill.seconds for drill in drills},
+            **{f"rows_{drill.to}": sum(drill.rows.values()) for drill in drills},
+            "servers": [f"{drill.to} {drill.server}" for drill in drills],
+        }
+    )
+
+
+def _drills(
+    context: dg.AssetExecutionContext, platform: Platform, asked: str | None
+) -> list[Evidence]:
+    """MongoDB always, PostgreSQL where a server to restore to is named; raises the first error."""
+    from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
+
+    settings, objects = platform.settings(), platform.objects()
+    settings.require("mongodb_url")
+    documents = MongoDocuments.of(settings, SCRATCH)
+    newest = (
+        catalog.latest(objects) if asked is None else catalog.read(objects, Version.parse(asked))
+    )
+    version, who, progress = newest.version, account(), LoggedProgress(context)
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    def on_postgres(executor: Executor) -> Evidence:
+        target = platform.target()
+        return drill_postgres(
+            objects, target, executor, version, who=who, clock=clock, progress=progress
+        )
+
+    def on_mongodb(executor: Executor) -> Evidence:
+        return drill_mongodb(
+            objects,
+            documents,
+            executor,
+            version,
+            server=documents.server,
+            who=who,
+            clock=clock,
+            progress=progress,
+        )
+
+    wanted = [on_postgres, on_mongodb] if settings.restore_postgres_url else [on_mongodb]
+    if len(wanted) == 1:
+        context.log.warning("no drill on PostgreSQL: MEDIATOOL_RESTORE_POSTGRES_URL is not set")
+    drills, errors = list[Evidence](), list[MediatoolError]()
+    with platform.workers() as (executor, _):
+        for drill in wanted:
+            try:
+                drills.append(drill(executor))
+            except MediatoolError as error:  # the other server is tried all the same
+                context.log.error(str(error))
+                errors.append(error)
+    if errors:
+        raise errors[0]
+    return drills
+
+
+WEEKLY_DRILL = scheduled(
+    "weekly_restore_drill",
+    DRILL,
+    "Each Sunday at 05:00 UTC the newest version is restored to scratch databases.",
+    "0 5 * * 0",
+)

@@ -1,0 +1,107 @@
+"""Retention: what is kept and what is dropped, told day by day, and done where that is asked for.
+
+What should be gone and is not is a check that fails, and no error of the run: alerts speak of both.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from mediatool_assets.defs import pools
+from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
+from mediatool_assets.defs.operations import GROUP, scheduled, shown
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.retention import Decision, Policy
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.flows.prune import Pruned, Pruning, carry_out, plan
+
+RETENTION = dg.AssetKey([GROUP, "retention"])
+
+
+class RetentionConfig(dg.Config):
+    """Whether anything is dropped."""
+
+    dry_run: bool | None = Field(
+        default=None,
+        description="false drops what the plan drops; else so does MEDIATOOL_PRUNE_DAILY=yes",
+    )
+
+
+@dg.asset(
+    key=RETENTION,
+    description="What retention keeps and drops, each with its reason; it only tells by default.",
+    group_name=GROUP,
+    kinds={"s3", "mongodb", "postgres"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    pool=pools.OPERATIONS,
+    check_specs=[
+        dg.AssetCheckSpec("all_gone", asset=RETENTION, description="What was dropped is gone.")
+    ],
+)
+def retention(
+    context: dg.AssetExecutionContext, config: RetentionConfig, platform: Platform
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Make the plan; carry it out only where configuration or settings say so."""
+    note_process(context.instance, context.run)
+    settings = platform.settings()
+    dry_run = not settings.prune_daily if config.dry_run is None else config.dry_run
+    with explained():
+        stores = platform.pruning()
+        decisions = plan(stores, Policy.of(settings), datetime.now(UTC))
+        done = _pruned(context, stores, decisions, settings, dry_run=dry_run)
+    drops = [each for each in decisions if not each.keep]
+    problems = [f"{name}: {reason}" for name, reason in done.failed.items()]
+    problems += [f"still there: {thing}" for thing in done.left]
+    yield dg.MaterializeResult(
+        metadata={
+            "dry_run": dry_run,
+            "kept": len(decisions) - len(drops),
+            "to_drop": len(drops),
+            "dropped": len(done.dropped),
+            "plan": shown(
+                {
+                    "does": "keep" if d.keep else "drop",
+                    "kind": d.kind,
+                    "name": d.name,
+                    "why": d.reason,
+                }
+                for d in sorted(decisions, key=lambda each: each.keep)
+            ),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not problems,
+                asset_key=RETENTION,
+                check_name="all_gone",
+                description="; ".join(problems[:5])
+                or ("nothing was asked to go" if dry_run else f"{len(done.dropped)} dropped"),
+            )
+        ],
+    )
+
+
+def _pruned(
+    context: dg.AssetExecutionContext,
+    stores: Pruning,
+    decisions: Sequence[Decision],
+    settings: Settings,
+    *,
+    dry_run: bool,
+) -> Pruned:
+    if dry_run:
+        return Pruned()
+    registry = settings.home / "mongodb-versions.json"
+    return carry_out(stores, decisions, registry, LoggedProgress(context))
+
+
+DAILY_RETENTION = scheduled(
+    "daily_retention",
+    RETENTION,
+    "Each day at 06:00 UTC: the plan of `prune`, carried out where MEDIATOOL_PRUNE_DAILY=yes.",
+    "0 6 * * *",
+)

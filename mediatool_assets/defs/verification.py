@@ -1,0 +1,138 @@
+"""Verification: versions are read again, day by day, and the verdicts kept beside them.
+
+Damage is a check that fails, and no error of the run: alerts speak of both.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import dagster as dg
+from pydantic import Field
+
+from mediatool_assets.defs import pools
+from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
+from mediatool_assets.defs.operations import GROUP, SHOWN, scheduled, shown
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.verdict import Verdict
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.verify import keep, standing_verdict, verify
+
+VERIFICATION = dg.AssetKey([GROUP, "verification"])
+
+
+class VerificationConfig(dg.Config):
+    """What is read again."""
+
+    sample: float | None = Field(
+        default=None, description="percent of each version; else MEDIATOOL_VERIFY_SAMPLE"
+    )
+    days: int | None = Field(
+        default=None, description="versions of the last so many days; else MEDIATOOL_VERIFY_DAYS"
+    )
+
+
+@dg.asset(
+    key=VERIFICATION,
+    description="Versions read again, another share of each every day, and what was found.",
+    group_name=GROUP,
+    kinds={"s3", "mongodb", "postgres"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    pool=pools.OPERATIONS,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "all_passed",
+            asset=VERIFICATION,
+            description="What was read is what it was, and no earlier failure stands.",
+        )
+    ],
+)
+def verification(
+    context: dg.AssetExecutionContext, config: VerificationConfig, platform: Platform
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Verify the complete versions of the last days, and keep the verdicts."""
+    note_process(context.instance, context.run)
+    settings = platform.settings()
+    sample = settings.verify_sample if config.sample is None else config.sample
+    days = settings.verify_days if config.days is None else config.days
+    with explained():
+        first = datetime.now(UTC).date() - timedelta(days=days)
+        verdicts = _verdicts(context, platform, settings, first, sample)
+    yield _verified(verdicts, sample)
+
+
+class _Verdicts(NamedTuple):
+    """Of one version: what was found now, and the verdict that counts."""
+
+    now: Verdict
+    stands: Verdict
+
+
+def _verdicts(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    settings: Settings,
+    first: date,
+    sample: float,
+) -> list[_Verdicts]:
+    objects, verdicts = platform.objects(), list[_Verdicts]()
+    with platform.workers() as (executor, _):
+        for version in catalog.versions(objects, first):
+            verdict = verify(
+                objects,
+                platform.documents() if settings.mongodb_url else None,
+                platform.target() if settings.restore_postgres_url else None,
+                executor,
+                version,
+                clock=lambda: datetime.now(UTC),
+                sample=sample,
+                progress=LoggedProgress(context),
+            )
+            keep(objects, verdict)
+            context.log.info(f"{version} {verdict.verdict}")
+            verdicts.append(_Verdicts(verdict, standing_verdict(objects, version) or verdict))
+    return verdicts
+
+
+def _verified(verdicts: Sequence[_Verdicts], sample: float) -> dg.MaterializeResult[None]:
+    odd = [each.stands for each in verdicts if each.stands.verdict != "passed"]
+    findings = [
+        f"{v.version} {c.part}: {text} (read {v.at[:10]})"
+        for v in odd
+        for c in v.checks
+        for text in c.findings
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "versions": len(verdicts),
+            "not_passed": len(odd),
+            "sample": sample,
+            "bytes": sum(check.bytes for each in verdicts for check in each.now.checks),
+            "seconds": round(sum(each.now.seconds for each in verdicts), 3),
+            "verdicts": shown(
+                {"version": now.version, "verdict": stands.verdict, "seconds": now.seconds}
+                for now, stands in reversed(verdicts)
+            ),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not odd,
+                asset_key=VERIFICATION,
+                check_name="all_passed",
+                description="; ".join(findings[:5]) or f"{len(verdicts)} versions passed",
+                metadata={"findings": findings[:SHOWN]},
+            )
+        ],
+    )
+
+
+DAILY_VERIFICATION = scheduled(
+    "daily_verification",
+    VERIFICATION,
+    "Each day at 04:00 UTC a share of every version of the last months is read again.",
+    "0 4 * * *",
+)

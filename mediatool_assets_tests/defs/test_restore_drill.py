@@ -1,0 +1,62 @@
+"""The restore drill as the job of the daemon runs it: evidence, figures, and nothing left."""
+
+from typing import Any
+
+import pytest
+
+from mediatool_assets.domain.errors import CheckFailed
+from mediatool_assets.flows.drill import SCRATCH
+from mediatool_assets.flows.evidence import evidence_of
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb
+from mediatool_assets_tests.defs.operated import postgres_databases, run, told
+
+
+def test_the_drill_restores_verifies_and_drops(
+    day: Day, live_database: Any, bucket_objects: ObjectStore
+) -> None:
+    """Both servers, with the time that each took, and evidence; nothing is left of it."""
+    facts = told(run(day, "weekly_restore_drill"))
+    assert (facts["version"], facts["verdict"]) == (str(day.version), "verified")
+    assert facts["rows_postgres"] == 5
+    assert facts["rows_mongodb"] == 5
+    assert facts["seconds_postgres"] > 0
+    assert facts["seconds_mongodb"] > 0
+    drills = [e for e in evidence_of(bucket_objects, day.version) if e.database == SCRATCH]
+    assert [(e.to, e.verdict) for e in drills] == [
+        ("postgres", "verified"),
+        ("mongodb", "verified"),
+    ]
+    assert not [name for name in postgres_databases() if name.startswith(SCRATCH)]
+    assert SCRATCH not in live_database.client.list_database_names()
+
+
+def test_a_drill_that_fails_fails_its_run(day: Day, bucket_objects: ObjectStore) -> None:
+    """The error is the run's, and says what to do; the evidence says that it failed."""
+    with locked_out_of_mongodb():
+        result = run(day, "weekly_restore_drill")
+    assert not result.success
+    drills = [e for e in evidence_of(bucket_objects, day.version) if e.database == SCRATCH]
+    assert drills[-1].verdict == "failed"
+
+
+def test_a_drill_that_fails_on_one_server_is_done_on_the_other(
+    day: Day, live_database: Any, bucket_objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And leaves nothing on either, whatever it was that failed."""
+    failing = CheckFailed("a row is not what it was")
+
+    def fail(*_: object, **__: object) -> Any:
+        raise failing
+
+    monkeypatch.setattr("mediatool_assets.flows.restore.reread", fail)
+    monkeypatch.setattr("mediatool_assets.flows.load._verify", fail)
+    result = run(day, "weekly_restore_drill")
+    assert not result.success
+    drills = [e for e in evidence_of(bucket_objects, day.version) if e.database == SCRATCH]
+    assert [(e.to, e.verdict, e.reason) for e in drills[-2:]] == [
+        ("postgres", "failed", str(failing)),
+        ("mongodb", "failed", str(failing)),
+    ]
+    assert not [name for name in postgres_databases() if name.startswith(SCRATCH)]
+    assert SCRATCH not in live_database.client.list_database_names()

@@ -1,0 +1,27 @@
+"""Retention as the job of the daemon runs it: a plan, and nothing gone unless it is asked for."""
+
+from typing import Any
+
+from mediatool_assets.domain.keys import mongodb_database, postgres_database
+from mediatool_assets_tests.defs.conftest import Day, environment
+from mediatool_assets_tests.defs.operated import postgres_databases, run, told
+
+
+def test_retention_only_tells_by_default(day: Day, live_database: Any) -> None:
+    """The plan, every keep and drop with its reason; nothing is gone."""
+    unknown = "mediatool_20200101-000000"
+    live_database.client[unknown]["_mediatool_version"].insert_one({"_id": "20200101-000000"})
+    facts = told(run(day, "daily_retention"))
+    assert (facts["dry_run"], facts["to_drop"], facts["dropped"]) == (True, 1, 0)
+    plan = {record.data["name"]: record.data for record in facts["plan"]}
+    assert plan[unknown]["does"] == "drop"
+    assert plan[postgres_database(day.version)]["does"] == "keep"
+    assert unknown in live_database.client.list_database_names()
+    with environment(MEDIATOOL_PRUNE_DAILY="yes"):
+        result = run(day, "daily_retention")
+    assert (told(result)["dry_run"], told(result)["dropped"]) == (False, 1)
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+    names = live_database.client.list_database_names()
+    assert unknown not in names
+    assert mongodb_database(day.version) in names
+    assert postgres_database(day.version) in postgres_databases()
