@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from mediatool_assets.defs import pools
-from mediatool_assets.defs.checks import result
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.findings import result
 from mediatool_assets.defs.layers import CODE_VERSION, OWNERS
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.bucket.declaration import Declaration

@@ -6,23 +6,30 @@ is odd in it spoils no other. They read the partition's version as the steps do,
 ``flows.checks`` and ``domain.expectations`` to decide.
 """
 
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import dagster as dg
 
 from mediatool_assets.defs.dumped import DUMP
 from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.findings import result, spec
 from mediatool_assets.defs.layers import Layer, key, name_of
-from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
-from mediatool_assets.domain.expectations import Finding
 from mediatool_assets.domain.model import Model, Verb
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import checks
-from mediatool_assets.flows.checks import Findings
+from mediatool_assets.flows.checks.answers import Findings
+from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
+from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside
+from mediatool_assets.flows.checks.transformed import (
+    losses_as_usual,
+    references_as_usual,
+    rows_accounted,
+)
+from mediatool_assets.flows.checks.version import archives_whole, unnamed
+from mediatool_assets.flows.ports import ObjectStore
 
 COUNTED = "counted"
 USUAL = "as_usual"
@@ -35,85 +42,48 @@ UNNAMED = "unnamed"
 SCHEMA = "schema_as_before"
 
 
-def spec(asset: dg.AssetKey, name: str, says: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
-    """A check of an asset, kept by partition."""
-    with warnings.catch_warnings():  # partitions_def works, and is no promise of Dagster's yet
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(
-            name, asset=asset, description=says, blocking=blocking, partitions_def=DAYS
-        )
+class _Check(NamedTuple):
+    """One check of every table or collection of a layer; ``ask`` is what the flow makes of it."""
+
+    name: str
+    says: str
+    ask: Callable[[Platform, ObjectStore, Version, list[str]], Findings]
+    blocking: bool = False
 
 
 def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
     """Of every table: the archive holds what the source had, and that is much what it was."""
     bounds = {name: table.bounds for name, table in model.sources.items()}
-
-    @dg.multi_asset_check(
-        name="check_raw",
-        specs=[
-            made
-            for table in tables
-            for made in (
-                spec(
-                    key("raw", table),
-                    COUNTED,
-                    "As many rows as PostgreSQL counted in the snapshot, every byte read again.",
-                    blocking=True,
-                ),
-                spec(
-                    key("raw", table),
-                    USUAL,
-                    "Rows within their bounds, and columns as they were, against the last versions",
-                ),
-            )
-        ],
-        can_subset=True,
+    counted = _Check(
+        COUNTED,
+        "As many rows as PostgreSQL counted in the snapshot, every byte read again.",
+        lambda platform, objects, version, names: raw_counted(
+            objects, version, names, platform.settings().workers
+        ),
+        blocking=True,
     )
-    def check_raw(
-        context: dg.AssetCheckExecutionContext, platform: Platform
-    ) -> Iterator[dg.AssetCheckResult]:
-        """Read the raw archive again, and look back on the versions before."""
-        with explained():
-            objects, version = platform.objects(), _version(context, platform)
-            workers = platform.settings().workers
-            counted = checks.raw_counted(objects, version, _asked(context, COUNTED), workers)
-            usual = checks.raw_as_usual(objects, version, _asked(context, USUAL), bounds)
-        yield from _results("raw", COUNTED, counted)
-        yield from _results("raw", USUAL, usual)
-
-    return check_raw
+    usual = _Check(
+        USUAL,
+        "Rows within their bounds, and columns as they were, against the last versions",
+        lambda _, objects, version, names: raw_as_usual(objects, version, names, bounds),
+    )
+    says = "Read the raw archive again, and look back on the versions before."
+    return _layer_checks("raw", tables, says, counted, usual)
 
 
 def transformed_checks(
     model: Model, collections: Iterable[str]
 ) -> Iterator[dg.AssetChecksDefinition]:
     """Of every collection that refers to others: as much is found as usual; none if none does."""
-    referring = [name for name in collections if _refers(model, name)]
-    if not referring:
-        return
-
-    @dg.multi_asset_check(
-        name="check_transformed",
-        specs=[
-            spec(
-                key("transformed", name),
-                USUAL,
-                "No more references that find nothing than in the last versions.",
-            )
-            for name in referring
-        ],
-        can_subset=True,
+    usual = _Check(
+        USUAL,
+        "No more references that find nothing than in the last versions.",
+        lambda _, objects, version, names: references_as_usual(objects, version, names),
     )
-    def check_transformed(
-        context: dg.AssetCheckExecutionContext, platform: Platform
-    ) -> Iterator[dg.AssetCheckResult]:
-        """Look back on the references of the versions before."""
-        with explained():
-            version, names = _version(context, platform), _asked(context, USUAL)
-            found = checks.references_as_usual(platform.objects(), version, names)
-        yield from _results("transformed", USUAL, found)
-
-    yield check_transformed
+    referring = [name for name in collections if _refers(model, name)]
+    if referring:
+        says = "Look back on the references of the versions before."
+        yield _layer_checks("transformed", referring, says, usual)
 
 
 def _refers(model: Model, collection: str) -> bool:
@@ -124,30 +94,46 @@ def _refers(model: Model, collection: str) -> bool:
 
 def mongodb_checks(collections: Iterable[str]) -> dg.AssetChecksDefinition:
     """Of every collection: what was transformed, was loaded, and is there."""
+    loaded = _Check(
+        LOADED,
+        "The documents of the transformed archive, all of them, and still there.",
+        lambda platform, objects, version, names: database_as_loaded(
+            objects, platform.documents(), version, names
+        ),
+    )
+    says = "Compare archive and marker, and let mongod count."
+    return _layer_checks("mongodb", collections, says, loaded)
+
+
+def _layer_checks(
+    layer: Layer, things: Iterable[str], says: str, *checks: _Check
+) -> dg.AssetChecksDefinition:
+    """The checks of each of the layer's tables or collections, in one step."""
 
     @dg.multi_asset_check(
-        name="check_mongodb",
+        name=f"check_{layer}",
+        description=says,
         specs=[
-            spec(
-                key("mongodb", name),
-                LOADED,
-                "The documents of the transformed archive, all of them, and still there.",
-            )
-            for name in collections
+            spec(key(layer, thing), check.name, check.says, blocking=check.blocking)
+            for thing in things
+            for check in checks
         ],
         can_subset=True,
     )
-    def check_mongodb(
+    def check_layer(
         context: dg.AssetCheckExecutionContext, platform: Platform
     ) -> Iterator[dg.AssetCheckResult]:
-        """Compare archive and marker, and let mongod count."""
         with explained():
             objects, version = platform.objects(), _version(context, platform)
-            names = _asked(context, LOADED)
-            found = checks.database_as_loaded(objects, platform.documents(), version, names)
-        yield from _results("mongodb", LOADED, found)
+            found = {
+                check.name: check.ask(platform, objects, version, _asked(context, check.name))
+                for check in checks
+            }
+        for name, findings in found.items():
+            for thing, finding in findings.items():
+                yield result(dg.AssetCheckKey(key(layer, thing), name), finding)
 
-    return check_mongodb
+    return check_layer
 
 
 def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.AssetChecksDefinition:
@@ -177,15 +163,15 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
             for asked in sorted(context.selected_asset_check_keys):
                 match asked.name:
                     case "dumped":
-                        found = checks.dump_as_loaded(objects, platform.documents(), version)
+                        found = dump_as_loaded(objects, platform.documents(), version)
                     case "accounted":
-                        found = checks.rows_accounted(objects, version)
+                        found = rows_accounted(objects, version)
                     case "losses_as_usual":
-                        found = checks.losses_as_usual(objects, version)
+                        found = losses_as_usual(objects, version)
                     case "schema_as_before":
-                        found = checks.schema_beside(objects, version, tables)
+                        found = schema_beside(objects, version, tables)
                     case "unnamed":
-                        found = checks.unnamed(
+                        found = unnamed(
                             objects,
                             platform.documents(),
                             version,
@@ -195,7 +181,7 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
                         )
                     case _:
                         workers = platform.settings().workers
-                        found = checks.archives_whole(objects, version, workers)
+                        found = archives_whole(objects, version, workers)
                 yield result(asked, found)
 
     return check_version
@@ -210,32 +196,3 @@ def _asked(context: dg.AssetCheckExecutionContext, name: str) -> list[str]:
     """The tables or collections of which this check is asked for."""
     keys = context.selected_asset_check_keys
     return sorted(name_of(check.asset_key) for check in keys if check.name == name)
-
-
-def _results(layer: Layer, name: str, found: Findings) -> Iterator[dg.AssetCheckResult]:
-    for thing, finding in found.items():
-        yield result(dg.AssetCheckKey(key(layer, thing), name), finding)
-
-
-def result(check: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
-    """A finding as Dagster keeps it: what is not known has not passed."""
-    return dg.AssetCheckResult(
-        passed=finding.outcome == "passed",
-        asset_key=check.asset_key,
-        check_name=check.name,
-        description=finding.reason,
-        severity=severity(finding),
-        metadata=figures(finding),
-    )
-
-
-def severity(finding: Finding) -> dg.AssetCheckSeverity:
-    """How grave it is where it has not passed."""
-    warned = finding.outcome == "warned"
-    return dg.AssetCheckSeverity.WARN if warned else dg.AssetCheckSeverity.ERROR
-
-
-def figures(finding: Finding) -> Mapping[str, str | int | float]:
-    """The figures for a result's metadata; what is none is left out."""
-    known = {name: figure for name, figure in finding.figures.items() if figure is not None}
-    return {"outcome": finding.outcome, **known}

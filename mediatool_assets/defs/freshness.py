@@ -11,14 +11,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from mediatool_assets.defs.checks import figures, result, severity, spec
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.findings import figures, result, severity, spec
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.expectations import Finding
 from mediatool_assets.domain.punctuality import DEADLINE, deadline
-from mediatool_assets.flows.checks import day_on_time
+from mediatool_assets.flows.checks.version import day_on_time
 from mediatool_assets.flows.ports import ObjectStore
 
 ON_TIME = dg.AssetCheckKey(METADATA, "on_time")

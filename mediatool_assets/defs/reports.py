@@ -10,9 +10,9 @@ from typing import Any
 import dagster as dg
 import msgspec
 
-from mediatool_assets.defs.checks import result, spec
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.findings import result, spec
 from mediatool_assets.defs.io_managers import DOCUMENT_KEY
 from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS
 from mediatool_assets.defs.published import METADATA

@@ -21,7 +21,16 @@ from mediatool_assets.domain.expectations import Bounds, Finding
 from mediatool_assets.domain.keys import Kind, archive_key, metadata_key, mongodb_database
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, checks
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.checks.answers import Findings
+from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
+from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside
+from mediatool_assets.flows.checks.transformed import (
+    losses_as_usual,
+    references_as_usual,
+    rows_accounted,
+)
+from mediatool_assets.flows.checks.version import archives_whole, day_on_time, unnamed
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import load
 from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
@@ -98,7 +107,7 @@ def damage(objects: DirectoryObjects, kind: Kind, version: Version = VERSION) ->
 def test_the_archive_holds_what_the_source_had(bucket_twin: DirectoryObjects) -> None:
     """Every table is read again, an empty one too."""
     raw_archive(bucket_twin, {ACCOUNTS: rows(3), table("reps", id="integer"): []})
-    found = checks.raw_counted(bucket_twin, VERSION, ["accounts", "reps"], WORKERS)
+    found = raw_counted(bucket_twin, VERSION, ["accounts", "reps"], WORKERS)
     assert {name: f.outcome for name, f in found.items()} == {
         "accounts": "passed",
         "reps": "passed",
@@ -114,14 +123,14 @@ def test_a_row_that_is_missing_from_the_archive(
 ) -> None:
     """One row less than PostgreSQL counted fails; without its count nothing has passed."""
     raw_archive(bucket_twin, {ACCOUNTS: rows(3)}, counted=counted)
-    found = checks.raw_counted(bucket_twin, VERSION, ["accounts"], WORKERS)
+    found = raw_counted(bucket_twin, VERSION, ["accounts"], WORKERS)
     assert found["accounts"].outcome == outcome
 
 
 def test_a_table_that_is_not_in_the_archive(bucket_twin: DirectoryObjects) -> None:
     """It is named, and the others are read all the same."""
     raw_archive(bucket_twin, {ACCOUNTS: rows(3)})
-    found = checks.raw_counted(bucket_twin, VERSION, ["accounts", "reps"], WORKERS)
+    found = raw_counted(bucket_twin, VERSION, ["accounts", "reps"], WORKERS)
     assert (found["accounts"].outcome, found["reps"].outcome) == ("passed", "failed")
 
 
@@ -129,7 +138,7 @@ def test_a_damaged_byte_in_the_raw_archive(bucket_twin: DirectoryObjects) -> Non
     """The table that it is in fails, and no other."""
     raw_archive(bucket_twin, {ACCOUNTS: rows(300), table("reps", id="integer"): [{"id": 1}]})
     damage(bucket_twin, "raw")
-    found = checks.raw_counted(bucket_twin, VERSION, ["accounts", "reps"], WORKERS)
+    found = raw_counted(bucket_twin, VERSION, ["accounts", "reps"], WORKERS)
     assert (found["accounts"].outcome, found["reps"].outcome) == ("failed", "passed")
 
 
@@ -149,7 +158,7 @@ def test_rows_against_the_version_before(
     earlier(bucket_twin)
     earlier(bucket_twin, Version.parse("20250622-020000"), of=100_000)
     raw_archive(bucket_twin, {ACCOUNTS: rows(now)})
-    found = checks.raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
+    found = raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
     assert found.outcome == outcome
     assert says in found.reason
 
@@ -160,7 +169,7 @@ def test_rows_against_the_last_versions(bucket_twin: DirectoryObjects) -> None:
     for night in range(18):
         earlier(bucket_twin, Version(first + timedelta(days=night)), of=1000 - 300 * (night % 2))
     raw_archive(bucket_twin, {ACCOUNTS: rows(450)})
-    found = checks.raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
+    found = raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
     assert found.outcome == "passed", found.reason
     assert found.figures["versions_compared"] == 14
     assert found.figures["may_lose_percent"] == 50.0
@@ -171,14 +180,14 @@ def test_the_model_s_bounds_count(bucket_twin: DirectoryObjects) -> None:
     earlier(bucket_twin)
     raw_archive(bucket_twin, {ACCOUNTS: []})
     bounds = {"accounts": Bounds(may_lose=1.0)}
-    found = checks.raw_as_usual(bucket_twin, VERSION, ["accounts"], bounds)["accounts"]
+    found = raw_as_usual(bucket_twin, VERSION, ["accounts"], bounds)["accounts"]
     assert found.outcome == "passed"
 
 
 def test_the_first_version_has_nothing_to_be_held_against(bucket_twin: DirectoryObjects) -> None:
     """It passes, and says so."""
     raw_archive(bucket_twin, {ACCOUNTS: rows(3)})
-    found = checks.raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
+    found = raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
     assert found.outcome == "passed"
     assert "no earlier version" in found.reason
 
@@ -187,7 +196,7 @@ def test_a_column_that_was_dropped(bucket_twin: DirectoryObjects) -> None:
     """It is named, whatever became of the rows; so is the one that came."""
     earlier(bucket_twin, columns=RENAMED)
     raw_archive(bucket_twin, {ACCOUNTS: rows(100)})
-    found = checks.raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
+    found = raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
     assert found.outcome == "failed"
     assert "column title removed" in found.reason
     assert "column name added" in found.reason
@@ -198,7 +207,7 @@ def test_a_column_that_came(bucket_twin: DirectoryObjects) -> None:
     """It is a warning."""
     earlier(bucket_twin, columns=table("accounts", id="text"))
     raw_archive(bucket_twin, {ACCOUNTS: rows(100)})
-    found = checks.raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
+    found = raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
     assert (found.outcome, found.figures["schema_changes"]) == ("warned", 1)
 
 
@@ -211,7 +220,7 @@ def test_a_table_that_the_model_does_not_name_changes(
     """Its lost column is told by the schema's own check, and by the table's where it is named."""
     earlier(bucket_twin, columns=RENAMED)
     raw_archive(bucket_twin, {ACCOUNTS: rows(100)})
-    found = checks.schema_beside(bucket_twin, VERSION, named)
+    found = schema_beside(bucket_twin, VERSION, named)
     assert found.outcome == outcome
     assert ("column title removed" in found.reason) == (outcome == "failed")
 
@@ -223,7 +232,7 @@ def test_what_changed_cannot_be_told_without_the_archive_before(
     earlier(bucket_twin, columns=RENAMED)
     (bucket_twin.root / "objects" / archive_key("raw", BEFORE)).unlink()
     raw_archive(bucket_twin, {ACCOUNTS: rows(100)})
-    found = checks.raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
+    found = raw_as_usual(bucket_twin, VERSION, ["accounts"], {})["accounts"]
     assert found.outcome == "failed"
     assert archive_key("raw", BEFORE) in found.reason
 
@@ -236,7 +245,7 @@ def test_unresolved_references_that_jump(
     earlier(bucket_twin, unresolved={"campaigns.account": 3})
     facts = {"unresolved": {"campaigns.account": now}}
     transformed(bucket_twin, VERSION, {"campaigns": [], "teams": []}, facts=facts)
-    found = checks.references_as_usual(bucket_twin, VERSION, ["campaigns", "teams"])
+    found = references_as_usual(bucket_twin, VERSION, ["campaigns", "teams"])
     assert (found["campaigns"].outcome, found["teams"].outcome) == (outcome, "passed")
     assert found["campaigns"].figures["campaigns.account"] == now
 
@@ -247,7 +256,7 @@ def test_losses_that_jump(bucket_twin: DirectoryObjects, now: int, outcome: str)
     earlier(bucket_twin, losses={"campaigns.budget": {"digits": 3}})
     facts = {"losses": {"campaigns.budget": {"digits": now}}}
     transformed(bucket_twin, VERSION, {"campaigns": []}, facts=facts)
-    found = checks.losses_as_usual(bucket_twin, VERSION)
+    found = losses_as_usual(bucket_twin, VERSION)
     assert found.outcome == outcome
     assert found.figures["campaigns.budget digits"] == now
 
@@ -261,14 +270,14 @@ class Whole:
     version: Version
     pool: Executor
 
-    def database(self) -> checks.Findings:
+    def database(self) -> Findings:
         """What is found of its database."""
         names = ["accounts", "repsOrphans"]
-        return checks.database_as_loaded(self.objects, self.documents, self.version, names)
+        return database_as_loaded(self.objects, self.documents, self.version, names)
 
     def dump(self) -> str:
         """What is found of its dump."""
-        return checks.dump_as_loaded(self.objects, self.documents, self.version).outcome
+        return dump_as_loaded(self.objects, self.documents, self.version).outcome
 
 
 @pytest.fixture
@@ -288,9 +297,9 @@ def test_a_whole_version_passes_every_check(whole: Whole) -> None:
     """Database, dump, rows and archives."""
     assert {f.outcome for f in whole.database().values()} == {"passed"}
     assert whole.dump() == "passed"
-    assert checks.rows_accounted(whole.objects, whole.version).outcome == "passed"
-    assert checks.archives_whole(whole.objects, whole.version, WORKERS).outcome == "passed"
-    assert checks.losses_as_usual(whole.objects, whole.version).outcome == "passed"
+    assert rows_accounted(whole.objects, whole.version).outcome == "passed"
+    assert archives_whole(whole.objects, whole.version, WORKERS).outcome == "passed"
+    assert losses_as_usual(whole.objects, whole.version).outcome == "passed"
 
 
 def test_a_document_that_is_gone_after_the_load(whole: Whole) -> None:
@@ -303,29 +312,29 @@ def test_a_document_that_is_gone_after_the_load(whole: Whole) -> None:
     assert found["accounts"].figures["documents_now"] == 2
 
 
-def unnamed(whole: Whole, *collections: str) -> Finding:
+def beside(whole: Whole, *collections: str) -> Finding:
     """What is found where the model names these collections, and no table."""
     stores = whole.objects, whole.documents, whole.version
-    return checks.unnamed(*stores, tables=[], collections=collections, workers=WORKERS)
+    return unnamed(*stores, tables=[], collections=collections, workers=WORKERS)
 
 
 def test_what_the_model_does_not_name_is_checked_too(whole: Whole) -> None:
     """Rows, bytes and documents of it; what has a check of its own is left to that."""
-    assert unnamed(whole).outcome == "passed"
+    assert beside(whole).outcome == "passed"
     with MongoClient[dict[str, object]](whole.documents.url) as client:
         client[mongodb_database(whole.version)]["accounts"].delete_one({"_id": "1"})
-    found = unnamed(whole, "repsOrphans")
+    found = beside(whole, "repsOrphans")
     assert (found.outcome, "accounts: 2 documents, and 3" in found.reason) == ("failed", True)
-    assert unnamed(whole, "accounts").outcome == "passed"
+    assert beside(whole, "accounts").outcome == "passed"
     damage(whole.objects, "raw", whole.version)
-    assert unnamed(whole, "accounts").outcome == "failed"
+    assert beside(whole, "accounts").outcome == "failed"
 
 
 def test_a_table_that_the_model_does_not_name_and_that_is_gone(whole: Whole) -> None:
     """It is found in the metadata of the version before."""
     before, drafts = Version.parse("20020101-000000"), table("drafts", id="text")
     earlier(whole.objects, before, columns=drafts, name="drafts")
-    found = unnamed(whole)
+    found = beside(whole)
     assert (found.outcome, found.figures["tables_gone"]) == ("failed", 1)
     assert "drafts: is empty, and had 100 rows" in found.reason
 
@@ -344,7 +353,7 @@ def test_a_dump_of_something_else(whole: Whole) -> None:
     other = {"accounts": [bson.encode({"_id": "0"})], "repsOrphans": [bson.encode({"_id": 4})]}
     transformed(whole.objects, whole.version, other)
     load(whole.objects, whole.documents, whole.pool, whole.version, replace=True)
-    found = checks.dump_as_loaded(whole.objects, whole.documents, whole.version)
+    found = dump_as_loaded(whole.objects, whole.documents, whole.version)
     assert (found.outcome, found.figures["collections_that_differ"]) == ("failed", 1)
     assert found.reason.startswith("accounts: ")
     (whole.objects.root / "objects" / archive_key("dump", whole.version)).unlink()
@@ -356,7 +365,7 @@ def test_a_dump_of_something_else(whole: Whole) -> None:
 def test_rows_without_a_home(bucket_twin: DirectoryObjects) -> None:
     """A row that the transform does not account for is named by its table."""
     make(bucket_twin, VERSION, {"accounts": {"in": 3, "documents": 2}})
-    found = checks.rows_accounted(bucket_twin, VERSION)
+    found = rows_accounted(bucket_twin, VERSION)
     assert found.outcome == "failed"
     assert "accounts: 3 rows, 3 taken in, 2 with a home" in found.reason
 
@@ -365,7 +374,7 @@ def test_rows_without_a_home(bucket_twin: DirectoryObjects) -> None:
 def test_a_damaged_archive_is_found_later(whole: Whole, kind: Kind) -> None:
     """One byte of either, and the check names the archive and the file in it."""
     damage(whole.objects, kind, whole.version)
-    found = checks.archives_whole(whole.objects, whole.version, WORKERS)
+    found = archives_whole(whole.objects, whole.version, WORKERS)
     assert found.outcome == "failed"
     assert f"{kind}: " in found.reason
     assert "SHA-256" in found.reason
@@ -378,8 +387,8 @@ def test_a_raw_archive_that_agrees_with_itself_and_was_another(whole: Whole) -> 
     lines = [line.replace(b'"x"', b'"y"') for line in lines_of(path, "accounts")]
     rewritten(path, "accounts", lines)
     stores = whole.objects, whole.version
-    assert checks.raw_counted(*stores, ["accounts"], WORKERS)["accounts"].outcome == "passed"
-    found = checks.archives_whole(*stores, WORKERS)
+    assert raw_counted(*stores, ["accounts"], WORKERS)["accounts"].outcome == "passed"
+    found = archives_whole(*stores, WORKERS)
     assert found.outcome == "failed"
     assert "raw: it does not have the SHA-256 that its metadata gives" in found.reason
 
@@ -391,15 +400,15 @@ def test_a_store_that_does_not_answer_has_passed_nothing(
     silent = Silent(tmp_path)
     silent.put(metadata_key(VERSION), metadata_file.encode(example(str(VERSION))))
     found = [
-        *checks.raw_counted(silent, VERSION, ["accounts"], WORKERS).values(),
-        *checks.raw_as_usual(silent, VERSION, ["accounts"], {}).values(),
-        *checks.references_as_usual(silent, VERSION, ["campaigns"]).values(),
-        *checks.database_as_loaded(silent, documents, VERSION, ["campaigns"]).values(),
-        checks.dump_as_loaded(silent, documents, VERSION),
-        checks.rows_accounted(silent, VERSION),
-        checks.losses_as_usual(silent, VERSION),
-        checks.archives_whole(silent, VERSION, WORKERS),
-        checks.day_on_time(silent, VERSION.day, VERSION.moment),
+        *raw_counted(silent, VERSION, ["accounts"], WORKERS).values(),
+        *raw_as_usual(silent, VERSION, ["accounts"], {}).values(),
+        *references_as_usual(silent, VERSION, ["campaigns"]).values(),
+        *database_as_loaded(silent, documents, VERSION, ["campaigns"]).values(),
+        dump_as_loaded(silent, documents, VERSION),
+        rows_accounted(silent, VERSION),
+        losses_as_usual(silent, VERSION),
+        archives_whole(silent, VERSION, WORKERS),
+        day_on_time(silent, VERSION.day, VERSION.moment),
     ]
     assert {finding.outcome for finding in found} == {"unknown"}
     assert all("does not answer" in finding.reason for finding in found)
@@ -408,10 +417,10 @@ def test_a_store_that_does_not_answer_has_passed_nothing(
 def test_the_day_s_newest_version(bucket_twin: DirectoryObjects) -> None:
     """A complete one is on time; one that was begun after it, and not finished, is not."""
     day, noon = date(2025, 6, 20), datetime(2025, 6, 20, 12, tzinfo=UTC)
-    assert checks.day_on_time(bucket_twin, day, noon).outcome == "failed"
+    assert day_on_time(bucket_twin, day, noon).outcome == "failed"
     earlier(bucket_twin)
-    assert checks.day_on_time(bucket_twin, day, noon).outcome == "passed"
+    assert day_on_time(bucket_twin, day, noon).outcome == "passed"
     raw_archive(bucket_twin, {ACCOUNTS: []}, version=Version.parse("20250620-110000"))
-    found = checks.day_on_time(bucket_twin, day, noon)
+    found = day_on_time(bucket_twin, day, noon)
     assert found.outcome == "failed"
     assert "20250620-110000 was begun and is not complete" in found.reason

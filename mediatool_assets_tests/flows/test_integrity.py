@@ -35,7 +35,7 @@ from mediatool_assets.domain.keys import postgres_database as restored_name
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings, Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import checks
+from mediatool_assets.flows.checks.raw import raw_as_usual
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.model_file import load_model
@@ -613,7 +613,7 @@ def test_what_only_an_earlier_version_can_tell(made: Made, source: Url, tmp_path
     [dropped] = [c for c in found.schema_changes if (c.what, c.name) == ("column", "notes")]
     assert dropped.table == "rate_card"
     assert dropped.severity == "breaking"
-    emptied = checks.raw_as_usual(made.objects, later, ["users_history", "rate_card"], {})
+    emptied = raw_as_usual(made.objects, later, ["users_history", "rate_card"], {})
     assert {table: finding.outcome for table, finding in emptied.items()} == {
         "users_history": "failed",
         "rate_card": "failed",

@@ -19,7 +19,10 @@ from mediatool_assets.domain.metrics import HISTORY, Against, DailyMetrics, Poin
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema_changes import schema_changes
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog, checks, reports
+from mediatool_assets.flows import catalog, reports
+from mediatool_assets.flows.checks.answers import Findings
+from mediatool_assets.flows.checks.raw import raw_as_usual
+from mediatool_assets.flows.checks.transformed import losses_as_usual, references_as_usual
 from mediatool_assets.flows.compare import compare, opened
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.rendering import render
@@ -145,13 +148,13 @@ def _findings(tools: Tools, own: Metadata, earlier: list[Metadata]) -> dict[str,
     counts = [m.exports.raw.record_count for m in earlier[-LOOKED_BACK_ON:]]
     return {
         "total_records": rows_as_usual("all tables", own.exports.raw.record_count, counts),
-        "losses": checks.losses_as_usual(objects, version),
-        **_of("raw", checks.raw_as_usual(objects, version, tables, bounds)),
-        **_of("transformed", checks.references_as_usual(objects, version, collections)),
+        "losses": losses_as_usual(objects, version),
+        **_of("raw", raw_as_usual(objects, version, tables, bounds)),
+        **_of("transformed", references_as_usual(objects, version, collections)),
     }
 
 
-def _of(layer: str, findings: checks.Findings) -> dict[str, Finding]:
+def _of(layer: str, findings: Findings) -> dict[str, Finding]:
     return {f"{layer}/{thing}": finding for thing, finding in findings.items()}
 
 

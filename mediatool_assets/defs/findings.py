@@ -1,0 +1,42 @@
+"""Findings as Dagster keeps them: the specs of checks, by partition, and their results."""
+
+import warnings
+from collections.abc import Mapping
+
+import dagster as dg
+
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.domain.expectations import Finding
+
+
+def spec(asset: dg.AssetKey, name: str, says: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
+    """A check of an asset, kept by partition."""
+    with warnings.catch_warnings():  # partitions_def works, and is no promise of Dagster's yet
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(
+            name, asset=asset, description=says, blocking=blocking, partitions_def=DAYS
+        )
+
+
+def result(check: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
+    """A finding as Dagster keeps it: what is not known has not passed."""
+    return dg.AssetCheckResult(
+        passed=finding.outcome == "passed",
+        asset_key=check.asset_key,
+        check_name=check.name,
+        description=finding.reason,
+        severity=severity(finding),
+        metadata=figures(finding),
+    )
+
+
+def severity(finding: Finding) -> dg.AssetCheckSeverity:
+    """How grave it is where it has not passed."""
+    warned = finding.outcome == "warned"
+    return dg.AssetCheckSeverity.WARN if warned else dg.AssetCheckSeverity.ERROR
+
+
+def figures(finding: Finding) -> Mapping[str, str | int | float]:
+    """The figures for a result's metadata; what is none is left out."""
+    known = {name: figure for name, figure in finding.figures.items() if figure is not None}
+    return {"outcome": finding.outcome, **known}

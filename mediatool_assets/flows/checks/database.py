@@ -1,0 +1,69 @@
+"""The database and its dump: whether both hold what was loaded."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from mediatool_assets.domain import expectations
+from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.expectations import Finding
+from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.checks.answers import Findings, answered, answers_for
+from mediatool_assets.flows.load import loaded
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore
+
+
+def database_as_loaded(
+    objects: ObjectStore, documents: DocumentStore, version: Version, collections: Iterable[str]
+) -> Findings:
+    """The transformed archive against the database's marker, and against what mongod counts."""
+    return answered(collections, partial(compare, objects, documents, version))
+
+
+def compare(
+    objects: ObjectStore, documents: DocumentStore, version: Version, collections: list[str]
+) -> Findings:
+    """As ``database_as_loaded``, and raises where a store cannot be read."""
+    wanted = _fingerprints(archives.reader(objects, "transformed", version).manifest)
+    database = mongodb_database(version)
+    marked = _marked(documents, version)
+    return {
+        name: expectations.equal_documents(
+            name, wanted.get(name), marked.get(name), documents.count(database, name)
+        )
+        for name in collections
+    }
+
+
+@answers_for("dump")
+def dump_as_loaded(objects: ObjectStore, documents: DocumentStore, version: Version) -> Finding:
+    """Every collection of the dump against what was loaded."""
+    dumped = _fingerprints(archives.reader(objects, "dump", version).manifest)
+    marked = _marked(documents, version)
+    compared = [
+        expectations.equal_documents(name, marked.get(name), dumped.get(name))
+        for name in sorted(marked.keys() | dumped.keys())
+    ]
+    wrong = [finding.reason for finding in compared if finding.outcome != "passed"]
+    figures: dict[str, expectations.Figure] = {
+        "collections": len(marked),
+        "documents": sum(int(str(f.figures["documents"] or 0)) for f in compared),
+        "collections_that_differ": len(wrong),
+    }
+    if wrong:
+        return Finding("failed", "; ".join(wrong), figures)
+    return Finding("passed", f"{len(marked)} collections as loaded", figures)
+
+
+def _marked(documents: DocumentStore, version: Version) -> dict[str, str | None]:
+    database = loaded(documents, version)
+    if database is None:
+        name = mongodb_database(version)
+        raise NotFound(f"{name} is absent or half-loaded; load the version again")
+    return {**database.fingerprints}
+
+
+def _fingerprints(manifest: Manifest) -> dict[str, str | None]:
+    return {name: member.fingerprint for name, member in manifest.collections().items()}

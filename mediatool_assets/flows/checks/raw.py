@@ -1,0 +1,117 @@
+"""The raw archive against its source's counts, and against the last versions before it."""
+
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain import expectations
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.expectations import HISTORY, LEARNT, Bounds, Finding, together
+from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.schema_changes import SchemaChange, schema_changes
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives, catalog
+from mediatool_assets.flows.checks.answers import Findings, answered, answers_for
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.source_counts import source_counts
+from mediatool_assets.flows.tasks import in_order
+
+
+def raw_counted(
+    objects: ObjectStore, version: Version, tables: Iterable[str], workers: int
+) -> Findings:
+    """The rows that PostgreSQL counted against the raw archive, read again to its last byte."""
+    return answered(tables, partial(recount, objects, version, workers=workers))
+
+
+def recount(objects: ObjectStore, version: Version, tables: list[str], workers: int) -> Findings:
+    """As ``raw_counted``, and raises where the archive cannot be read."""
+    archive = archives.reader(objects, "raw", version)
+    members = archive.manifest.tables()
+    source = ArchiveReader(archive.source)
+    there = [members[table] for table in tables if table in members]
+    with (  # threads: the work is in zlib and OpenSSL, which leave Python's lock alone
+        ThreadPoolExecutor(workers, thread_name_prefix="reread") as executor,
+        in_order(executor, partial(_damage, source), there) as damages,
+    ):
+        damaged = dict(zip((m.table for m in there), damages, strict=True))
+    snapshot = source_counts(archive)
+    return {
+        table: expectations.counted(table, snapshot.get(table), members[table].rows, damaged[table])
+        if table in members
+        else Finding("failed", f"{table}: is not in the archive")
+        for table in tables
+    }
+
+
+def _damage(archive: ArchiveReader, member: Member) -> str | None:
+    """Read a member again: what is wrong with it. Its fingerprint holds the number of rows."""
+    try:
+        archive.verify(member)
+    except BadArchive as error:
+        return error.problem
+    count = int((member.fingerprint or "").partition(":")[0] or -1)
+    if count != member.rows:
+        return f"{count} rows were found, its manifest says {member.rows}"
+    return None
+
+
+def raw_as_usual(
+    objects: ObjectStore, version: Version, tables: Iterable[str], bounds: Mapping[str, Bounds]
+) -> Findings:
+    """The rows and the columns of every table against the last versions before this one."""
+    return answered(tables, partial(look_back, objects, version, bounds))
+
+
+def look_back(
+    objects: ObjectStore, version: Version, bounds: Mapping[str, Bounds], tables: list[str]
+) -> Findings:
+    """As ``raw_as_usual``, and raises where an archive cannot be read."""
+    archive = archives.reader(objects, "raw", version)
+    members = archive.manifest.tables()
+    history = catalog.before(objects, version, HISTORY)
+    changes = _schema_changes(objects, archive, history)
+    found = {}
+    for table in tables:
+        rows = members[table].rows if table in members else 0
+        earlier = [m.exports.raw.rows[table] for m in history if table in m.exports.raw.rows]
+        found[table] = together(
+            [
+                expectations.rows_as_usual(table, rows, earlier, bounds.get(table, LEARNT)),
+                expectations.schema_kept(table, [c for c in changes if c.table == table]),
+            ]
+        )
+    return found
+
+
+@answers_for("schema")
+def schema_beside(objects: ObjectStore, version: Version, named: Collection[str]) -> Finding:
+    """What changed in the schema beside the tables that the model names: others, enums, views."""
+    archive = archives.reader(objects, "raw", version)
+    changes = _schema_changes(objects, archive, catalog.before(objects, version, HISTORY))
+    beside = [change for change in changes if change.table not in {*named}]
+    return expectations.schema_kept("beside the model's tables", beside)
+
+
+def _schema_changes(
+    objects: ObjectStore, archive: ArchiveReader, history: tuple[Metadata, ...]
+) -> tuple[SchemaChange, ...]:
+    """What changed since the version before; its archive is read only where something did."""
+    if not history:
+        return ()
+    schema = _schema(archive)
+    if history[-1].exports.raw.schema_fingerprint == schema.fingerprint():
+        return ()
+    return schema_changes(_schema(archives.reader(objects, "raw", history[-1].version)), schema)
+
+
+def _schema(archive: ArchiveReader) -> schemas.Schema:
+    try:
+        return schemas.decode(archive.read_file("schema.json"))
+    except msgspec.MsgspecError as error:
+        raise BadArchive(archive.source.name, f"schema.json cannot be read ({error})") from error

@@ -1,0 +1,52 @@
+"""What the transform made of the rows: homes, references and losses, as it accounts for them."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from mediatool_assets.domain import expectations
+from mediatool_assets.domain.expectations import HISTORY, Finding
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import accounting, archives, catalog
+from mediatool_assets.flows.checks.answers import Findings, answered, answers_for
+from mediatool_assets.flows.ports import ObjectStore
+
+
+def references_as_usual(
+    objects: ObjectStore, version: Version, collections: Iterable[str]
+) -> Findings:
+    """References of each collection that found nothing, against the last versions."""
+    return answered(collections, partial(_references_as_usual, objects, version))
+
+
+def _references_as_usual(
+    objects: ObjectStore, version: Version, collections: list[str]
+) -> Findings:
+    counts = accounting.unresolved(archives.reader(objects, "transformed", version))
+    history = [m.exports.transformed.unresolved for m in catalog.before(objects, version, HISTORY)]
+    found = {}
+    for name in collections:
+        own = {field: n for field, n in counts.items() if field.partition(".")[0] == name}
+        found[name] = expectations.counts_as_usual("unresolved references", own, history, "failed")
+    return found
+
+
+@answers_for("rows")
+def rows_accounted(objects: ObjectStore, version: Version) -> Finding:
+    """Every row of the raw archive against the homes that the transform gave them."""
+    raw = archives.reader(objects, "raw", version).manifest
+    homes = accounting.homes(archives.reader(objects, "transformed", version))
+    return expectations.accounted({t: member.rows for t, member in raw.tables().items()}, homes)
+
+
+@answers_for("losses")
+def losses_as_usual(objects: ObjectStore, version: Version) -> Finding:
+    """Values that BSON could not hold, by column and kind, against the last versions."""
+    counts = accounting.losses(archives.reader(objects, "transformed", version))
+    history = [
+        _by_kind(m.exports.transformed.losses) for m in catalog.before(objects, version, HISTORY)
+    ]
+    return expectations.counts_as_usual("lost values", _by_kind(counts), history, "warned")
+
+
+def _by_kind(losses: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    return {f"{column} {kind}": n for column, kinds in losses.items() for kind, n in kinds.items()}

@@ -1,0 +1,100 @@
+"""A version as a whole: that it came in time, its archives, and what its model does not name."""
+
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date, datetime
+
+from mediatool_assets.domain.expectations import HISTORY, Finding, together
+from mediatool_assets.domain.keys import archive_prefix
+from mediatool_assets.domain.punctuality import on_time
+from mediatool_assets.domain.verdict import Share
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives, catalog
+from mediatool_assets.flows.archive_check import ArchiveCheck, Round
+from mediatool_assets.flows.checks import database, raw
+from mediatool_assets.flows.checks.answers import answers_for
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, silent
+
+
+def day_on_time(objects: ObjectStore, day: date, now: datetime) -> Finding:
+    """Whether the newest version of a day is there, complete."""
+
+    @answers_for(day.isoformat())
+    def ask() -> Finding:
+        complete = max(catalog.versions(objects, day, day), default=None)
+        since = catalog.read(objects, complete).export_complete if complete else None
+        keys = (info.key for info in objects.list(archive_prefix("raw", day.isoformat())))
+        begun = max((Version.parse(key.rsplit("/", 1)[-1][:15]) for key in keys), default=None)
+        return on_time(day, now, begun, complete, since)
+
+    return ask()
+
+
+@answers_for("archives")
+def archives_whole(objects: ObjectStore, version: Version, workers: int) -> Finding:
+    """The archives against the metadata's sizes and SHA-256s; two of them against their manifests.
+
+    What the raw archive holds is read again by ``raw_counted``.
+    """
+    exports = catalog.read(objects, version).exports
+    with ThreadPoolExecutor(workers, thread_name_prefix="reread") as executor:
+        of = Round(version, Share(None, version.day), executor, silent)
+        checks = [
+            ArchiveCheck(of, objects, "raw", exports.raw).run(blocks=False),
+            ArchiveCheck(of, objects, "transformed", exports.transformed).run(),
+            ArchiveCheck(of, objects, "dump", exports.dump).run(),
+        ]
+    return together(
+        Finding(
+            check.outcome if check.outcome != "absent" else "unknown",
+            "; ".join([f"{check.part}: {finding}" for finding in check.findings])
+            or f"{check.part} is whole",
+            {f"{check.part}_bytes": check.bytes, f"{check.part}_blocks": check.checked}
+            if check.total
+            else {},
+        )
+        for check in checks
+    )
+
+
+@answers_for("unnamed")
+def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model names of it
+    objects: ObjectStore,
+    documents: DocumentStore,
+    version: Version,
+    *,
+    tables: Collection[str],
+    collections: Collection[str],
+    workers: int,
+) -> Finding:
+    """What is beside the ``tables`` and ``collections`` of the model, each with its own check.
+
+    The others are counted, read again and held against the last versions as those are, and their
+    documents against the transformed archive and what mongod counts.
+    """
+    found = archives.reader(objects, "transformed", version).manifest.collections()
+    here = archives.reader(objects, "raw", version).manifest.tables().keys()
+    others = sorted(here - {*tables})
+    gone = sorted(_tables_before(objects, version) - here - {*tables})
+    others_made = sorted(found.keys() - {*collections})
+    findings = [
+        *raw.recount(objects, version, others, workers).values(),
+        *raw.look_back(objects, version, {}, [*others, *gone]).values(),
+        *database.compare(objects, documents, version, others_made).values(),
+    ]
+    none = Finding("passed", "the model names every table and collection")
+    return replace(
+        together(findings or [none]),
+        figures={
+            "tables": len(others),
+            "collections": len(others_made),
+            "tables_gone": len(gone),
+        },
+    )
+
+
+def _tables_before(objects: ObjectStore, version: Version) -> set[str]:
+    """The tables of the version before."""
+    history = catalog.before(objects, version, HISTORY)
+    return {*history[-1].exports.raw.rows} if history else set()
