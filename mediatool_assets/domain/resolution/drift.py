@@ -1,0 +1,105 @@
+"""How far a source has gone on from the tables, columns and types that its model knows."""
+
+from collections.abc import Collection, Mapping
+
+from mediatool_assets.domain import model as m
+from mediatool_assets.domain.resolution.fields import NewFields
+from mediatool_assets.domain.resolution.remarks import Said
+from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.domain.schema_changes import is_wider
+
+
+def report_drift(
+    model: m.Model,
+    tables: Mapping[str, Table],
+    excluded: Collection[str],
+    new_fields: NewFields,
+    said: Said,
+) -> None:
+    """Hold each table and column that the model knows against those that are there.
+
+    ``excluded`` are tables that are absent on purpose; ``new_fields`` is what became of columns
+    that the model does not know.
+    """
+    for name, source in model.sources.items():
+        table = tables.get(name)
+        if table is not None:
+            _check_columns(source, table, new_fields, said)
+        elif name in excluded:
+            said.remark(
+                source.line,
+                f"{name} was excluded from the export: nothing of it is here",
+                "leave it, or export the table too",
+                drift=False,
+            )
+        elif name in model.left_out:
+            said.remark(
+                source.line,
+                f"table {name} is gone from the source; it was left out anyway",
+                "take it out of tables: and left_out:",
+            )
+        else:
+            said.wrong(
+                source.line,
+                f"the source has no table {name}; take it out of the model, "
+                "or give it the table's new name",
+            )
+
+
+def _check_columns(source: m.SourceTable, table: Table, new_fields: NewFields, said: Said) -> None:
+    present = {column.name for column in table.columns}
+    for column in source.key:
+        if column not in present:
+            said.wrong(
+                source.line,
+                f"{table.name} has no column {column}, part of its key; take it out of key:, "
+                "or give it the column's new name",
+            )
+    if not source.columns:
+        return
+    for column in sorted(present - set(source.columns)):
+        _new_column(source, column, new_fields, said)
+    for column in sorted(set(source.columns) - present):
+        said.remark(
+            source.lines.get(column, source.line),
+            f"column {table.name}.{column} is gone from the source, and so is its field",
+            "take it out of columns:",
+        )
+    for present_column in table.columns:
+        _check_type(source, present_column, said)
+
+
+def _new_column(source: m.SourceTable, column: str, new_fields: NewFields, said: Said) -> None:
+    became, fix = "nothing takes it", "add it to columns:"
+    if (source.name, column) in new_fields:
+        wanted, field = new_fields[source.name, column]
+        became = f"it became the field {field}"
+        if field != wanted:
+            became += f", as there is another {wanted}"
+            fix += f" and rename: it to {field}"
+    said.remark(
+        source.line, f"new column {source.name}.{column}, unknown to the model: {became}", fix
+    )
+
+
+def _check_type(source: m.SourceTable, column: Column, said: Said) -> None:
+    """A wider type is taken; what to do about one of another kind is the model's to say."""
+    known, now = source.types.get(column.name), column.plain_type
+    if known is None or known in (now, now.rpartition(".")[2]):  # a schema need not be said
+        return
+    line = source.lines.get(column.name, source.line)
+    where = f"{source.name}.{column.name}"
+    fix = f"write {now} for it in columns:"
+    if is_wider(now, known):
+        text = f"column {where} is {now} now, which holds all that {known} did"
+        said.remark(line, text, fix)
+        return
+    text = f"column {where} is {now} now, and was {known}"
+    match source.type_changes:
+        case m.TypeChanges.STRICT:
+            allow = "or allow it with type_changes: flag"
+            said.wrong(line, f"{text}; see what reads it, then {fix}, {allow}")
+        case m.TypeChanges.FLAG:
+            said.remark(line, f"{text}; its field has the new type", fix)
+        case m.TypeChanges.ACCEPT:
+            pass

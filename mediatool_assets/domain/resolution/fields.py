@@ -1,0 +1,73 @@
+"""The fields that columns become, and which of a document's fields cannot stand together."""
+
+from collections.abc import Iterable, Iterator
+
+from mediatool_assets.domain import model as m
+from mediatool_assets.domain.names import Names, camel_case
+from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.domain.shapes import DocumentShape
+
+NewFields = dict[tuple[str, str], tuple[str, str]]
+"""By table and column that a model does not know: the field that was wanted, and the one given."""
+
+
+def fields_of(
+    shape: m.Shape,
+    table: Table,
+    key: tuple[str, ...],
+    source: m.SourceTable | None,
+    new_fields: NewFields,
+) -> dict[str, str]:
+    """Each column's field; new columns take what is free, so that they move no known field.
+
+    ``key`` is that of a document, and empty for what is embedded; ``source`` says which columns the
+    model knows. What became of the others is added to ``new_fields``.
+    """
+    renamed = {rename.column: rename.field for rename in shape.renames}
+    known = {c.name for c in table.columns} if source and not source.columns else set(renamed)
+    known.update(source.columns if source else ())
+    fields = {}
+    for column in table.columns:
+        field = renamed.get(column.name, camel_case(column.name))
+        if column.name in key:
+            field = "_id" if len(key) == 1 and _can_be_id(column) else f"_id.{field}"
+        fields[column.name] = field
+    said = [field for name, field in fields.items() if name in known]
+    names = Names({"_id", *_prefixes([*said, *(a.field for a in shape.additions)])})
+    for name, field in fields.items():
+        if name not in known:
+            fields[name] = field if key == (name,) else names.give(field)
+            new_fields.setdefault((table.name, name), (field, fields[name]))
+    return fields
+
+
+def _can_be_id(column: Column) -> bool:
+    """MongoDB refuses arrays as ``_id``; json can be one, and so goes a level below as well."""
+    return column.element is None and column.base not in ("json", "jsonb")
+
+
+def _prefixes(fields: Iterable[str]) -> Iterator[str]:
+    """The names, and all that lies above them: ``team`` of ``team.owner``."""
+    for field in fields:
+        parts = field.split(".")
+        yield from (".".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+
+
+def clashes(shape: DocumentShape, *, root: bool) -> Iterator[tuple[str, str]]:
+    """Pairs of fields of which one is, or is part of, the other."""
+    names = [(c.field, f"{c.field} (column {c.column.name})") for c in shape.columns]
+    names += [(a.field, f"{a.field} (add:)") for a in shape.additions]
+    if root and not shape.key:
+        names.append(("_id", "_id (a row without a key)"))
+    seen: dict[str, str] = {}
+    for name, told in names:
+        if name in seen:
+            yield seen[name], told
+        seen[name] = told
+    for name, told in names:
+        for above in _prefixes([name]):
+            if above != name and above in seen:
+                yield seen[above], told
+    for addition in shape.additions:
+        if addition.shape is not None:
+            yield from clashes(addition.shape, root=False)

@@ -1,0 +1,48 @@
+"""What there is to say of a model and a schema: mistakes, which stop, and remarks, which do not."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mediatool_assets.domain.model_checks import Mistake
+from mediatool_assets.domain.schema import Column, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that is no mistake. ``drift``: the source has gone on from what the model knows.
+
+    ``fix`` is what to write on that ``line`` of the model, for who wants it gone.
+    """
+
+    line: int
+    text: str
+    fix: str
+    drift: bool
+
+
+class Said:
+    """Mistakes and remarks, as they are found."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = [*mistakes]
+        self.remarks: list[Remark] = []
+
+    def wrong(self, line: int, problem: str) -> None:
+        """Keep a mistake."""
+        self.mistakes.append((line, problem))
+
+    def remark(self, line: int, text: str, fix: str, *, drift: bool = True) -> None:
+        """Keep a remark."""
+        self.remarks.append(Remark(line, text, fix, drift))
+
+    def column(self, table: Table, name: str, line: int) -> Column | None:
+        """The column, or a mistake where that line of the model names one that is not there."""
+        try:
+            return table.column(name)
+        except KeyError:
+            self.wrong(
+                line,
+                f"the source's {table.name} has no column {name}; take it out, or give it the "
+                "column's new name",
+            )
+            return None
