@@ -11,7 +11,7 @@ import pytest
 
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer import Inferred, infer
-from mediatool_assets.flows.infer.measuring import Keys
+from mediatool_assets.flows.infer.keys import Keys
 from mediatool_assets.flows.infer.tables import Lines
 from mediatool_assets_tests.raw_archives import table
 

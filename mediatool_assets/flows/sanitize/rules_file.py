@@ -11,6 +11,7 @@ from mediatool_assets.domain.errors import BadRules
 from mediatool_assets.domain.masking.pseudonyms import FORMATS, Kind
 from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
 from mediatool_assets.flows.yaml_file import NotYaml, nodes
+from mediatool_assets.flows.yaml_reader import is_null, line_of
 
 SHIPPED_RULES = Path(__file__).parents[2] / "models" / "media_tool_masking.yaml"
 
@@ -102,7 +103,7 @@ class _RulesReader:
         return found
 
     def _rule(self, name: str, node: Node, *, nested: bool) -> Rule | None:
-        line = _line(node)
+        line = line_of(node)
         if isinstance(node, MappingNode) and not nested:
             parts = {part: (at, value) for part, at, value in self.items(node, ("json",))}
             if "json" in parts:
@@ -133,32 +134,30 @@ class _RulesReader:
         self, node: Node | None, known: tuple[str, ...] | None = None
     ) -> Iterator[tuple[str, int, Node]]:
         """The entries of a mapping in order; a name that stands twice is a mistake."""
-        if node is None or (isinstance(node, ScalarNode) and node.value in ("", "~", "null")):
+        if node is None or is_null(node):
             return
         if not isinstance(node, MappingNode):
-            self._wrong(_line(node), "wants `name: value` lines")
+            self._wrong(line_of(node), "wants `name: value` lines")
             return
         seen: set[str] = set()
         for key, value in node.value:
             name = str(key.value) if isinstance(key, ScalarNode) else ""
             if not name or name in seen:
-                self._wrong(_line(key), f"{name or 'this'} stands here twice, or is not plain text")
+                self._wrong(
+                    line_of(key), f"{name or 'this'} stands here twice, or is not plain text"
+                )
             elif known is not None and name not in known:
-                self._wrong(_line(key), f"there is no {name!r} here; it knows {', '.join(known)}")
+                self._wrong(line_of(key), f"there is no {name!r} here; it knows {', '.join(known)}")
             else:
                 seen.add(name)
-                yield name, _line(key), value
+                yield name, line_of(key), value
 
     def _text(self, node: Node) -> str:
         if isinstance(node, ScalarNode) and node.value:
             return str(node.value)
-        self._wrong(_line(node), "wants one word or text here")
+        self._wrong(line_of(node), "wants one word or text here")
         return ""
 
     def _wrong(self, line: int, problem: str) -> bool:
         self.problems.add((line, problem))
         return False
-
-
-def _line(node: Node) -> int:
-    return int(node.start_mark.line) + 1

@@ -1,0 +1,203 @@
+"""The keys that were gathered, held against each other in DuckDB."""
+
+# ruff: noqa: S608  # every name in a query is quoted by _name or _text, or our own
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pyarrow.parquet as pq
+
+from mediatool_assets.domain.inference.figures import FanOut
+from mediatool_assets.domain.inference.references import (
+    ALMOST_UNIQUE,
+    Inclusion,
+    Place,
+    Reference,
+    measurable,
+)
+from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.flows.infer.sounding import SIZE, schema_of
+from mediatool_assets.flows.transform.gathering import cased, key_of, keys_of
+from mediatool_assets.flows.transform.workbench import MEMORY
+
+TOGETHER = 25
+"""Columns that one query counts: of some hundred DuckDB plans longer than it reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What columns and keys have in common: of ``pairs``, by their numbers, all that have any."""
+
+    columns: Mapping[tuple[str, tuple[str, ...]], int]
+    targets: Mapping[tuple[str, tuple[str, ...]], int]
+    held: Mapping[int, Inclusion]
+    pairs: Mapping[tuple[int, int], Inclusion]
+
+    def of(self, reference: Reference) -> Inclusion | None:
+        """The reference's, where both its ends took part."""
+        one = self.columns.get((reference.table, reference.columns))
+        other = self.targets.get((reference.target, reference.keys))
+        if one is None or other is None:
+            return None
+        return self.pairs.get((one, other), self.held.get(one, Inclusion(0, 0, 0)))
+
+
+class Keys:
+    """The gathered keys in DuckDB, spilling into scratch."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
+        self._db, self._scratch = connection, scratch
+        self._tables: dict[str, Table] = {}
+
+    @classmethod
+    @contextmanager
+    def opened(cls, scratch: Path) -> Iterator[Self]:
+        """Open until the context is left."""
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY,
+            "threads": 2,
+            "temp_directory": str(scratch / "spill"),
+        }
+        with duckdb.connect(config=config) as connection:
+            connection.execute("SET enable_progress_bar = false")
+            yield cls(connection, scratch)
+
+    def bring(self, table: Table, files: Iterable[Path]) -> None:
+        """Make a table's keys known."""
+        self._tables[table.name] = table
+        paths = list(files)
+        if not paths:
+            paths = [self._scratch / "empty.parquet"]
+            pq.write_table(schema_of(measurable(table)).empty_table(), paths[0])
+        listed = ", ".join(_text(str(path)) for path in paths)
+        self._run(f"CREATE TABLE {_table(table.name)} AS FROM read_parquet([{listed}])")
+
+    def almost_unique(self, table: Table) -> frozenset[str]:
+        """The single columns of which nearly every value stands once."""
+        single = [c for c in measurable(table) if c.element is None]
+        found: set[str] = set()
+        for first in range(0, len(single), TOGETHER):
+            some = single[first : first + TOGETHER]
+            counts = ", ".join(f"count({_key(c)}), count(DISTINCT {_key(c)})" for c in some)
+            row = self._row(f"SELECT {counts} FROM {_table(table.name)}")
+            found.update(
+                column.name
+                for column, values, distinct in zip(some, row[::2], row[1::2], strict=True)
+                if values > 1 and distinct >= ALMOST_UNIQUE * values
+            )
+        return frozenset(found)
+
+    def inclusion(self, reference: Reference) -> Inclusion:
+        """How many of the values are among the target's."""
+        own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
+        caseless = self._caseless(reference)
+        theirs = _listed(reference.keys, caseless)
+        values, found, distinct = self._row(
+            f"WITH r AS ({_referring(reference, caseless)}), "
+            f"v AS (SELECT {own}, count(*) AS n FROM r GROUP BY {own}), "
+            f"t AS (SELECT DISTINCT {theirs} FROM {_table(reference.target)}) "
+            f"SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (t.k0 IS NOT NULL), 0), count(*) "
+            f"FROM v LEFT JOIN t USING ({own})"
+        )
+        return Inclusion(int(values), int(found), int(distinct))
+
+    def met(self, columns: Sequence[Place], targets: Sequence[Place]) -> Met:
+        """All columns held against all keys in one join: pairs would be their product."""
+        self._run("CREATE TABLE held (number INT, k0 VARCHAR, n BIGINT)")
+        self._run("CREATE TABLE known (number INT, k0 VARCHAR)")
+        for number, (table, column) in enumerate(columns):
+            values = _values(table.name, (column.name,), column.element is not None)
+            self._run(f"INSERT INTO held SELECT {number}, k0, count(*) FROM ({values}) GROUP BY k0")
+        for number, (table, key) in enumerate(targets):
+            values = _values(table.name, (key.name,), False)
+            self._run(f"INSERT INTO known SELECT DISTINCT {number}, k0 FROM ({values})")
+        held = self._run("SELECT number, sum(n), 0, count(*) FROM held GROUP BY number").fetchall()
+        found = self._run(
+            "SELECT h.number, k.number, sum(n) FROM held h JOIN known k USING (k0) "
+            "GROUP BY h.number, k.number ORDER BY h.number, k.number"
+        ).fetchall()
+        totals = {number: Inclusion(*map(int, counts)) for number, *counts in held}
+        return Met(
+            {(table.name, (c.name,)): number for number, (table, c) in enumerate(columns)},
+            {(table.name, (c.name,)): number for number, (table, c) in enumerate(targets)},
+            totals,
+            {(one, other): replace(totals[one], found=int(n)) for one, other, n in found},
+        )
+
+    def fan_out(self, reference: Reference) -> FanOut:
+        """How many rows name each row of the target, and what they weigh with it."""
+        own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
+        caseless = self._caseless(reference)
+        theirs = _listed(reference.keys, caseless)
+        targets, parents, median, p99, most, largest = self._row(
+            f"WITH v AS (SELECT {own}, count(*) AS n, sum({SIZE}) AS weight "
+            f"FROM ({_referring(reference, caseless)}) GROUP BY {own}), "
+            f"t AS (SELECT {theirs}, {SIZE} FROM {_table(reference.target)}), "
+            f"j AS (SELECT n, {SIZE} + coalesce(weight, 0) AS whole "
+            f"FROM t LEFT JOIN v USING ({own})) "
+            "SELECT count(*), count(n), quantile_disc(n, 0.5), quantile_disc(n, 0.99), max(n), "
+            "max(whole) FROM j"
+        )
+        return FanOut(*(int(x or 0) for x in (targets, parents, median, p99, most, largest)))
+
+    def _caseless(self, reference: Reference) -> list[bool]:
+        """Of each column and its key whether their case counts nothing."""
+        table, target = self._tables[reference.table], self._tables[reference.target]
+        pairs = zip(reference.columns, reference.keys, strict=True)
+        return [table.column(own).caseless_with(target.column(key)) for own, key in pairs]
+
+    def _row(self, query: str) -> tuple[Any, ...]:
+        [row] = self._run(query).fetchall()
+        return tuple(row)
+
+    def _run(self, query: str) -> duckdb.DuckDBPyConnection:
+        return self._db.execute(query)
+
+
+def _referring(reference: Reference, caseless: Sequence[bool]) -> str:
+    return _values(reference.table, reference.columns, reference.each, caseless)
+
+
+def _listed(columns: Sequence[str], caseless: Sequence[bool]) -> str:
+    """The columns as k0, k1, ..., in lower case where theirs counts nothing."""
+    names = [
+        f"lower({_name(key_of(c))})" if caseless[i] else _name(key_of(c))
+        for i, c in enumerate(columns)
+    ]
+    return ", ".join(f"{name} AS k{i}" for i, name in enumerate(names))
+
+
+def _values(
+    name: str, columns: Sequence[str], each: bool, caseless: Sequence[bool] = (False,)
+) -> str:
+    """The columns' values, or elements, that are no null, as k0, k1, ..., with their row's size."""
+    table = _table(name)
+    if each:
+        array = _name(keys_of(columns[0]))
+        return (
+            f"SELECT {'lower(k0) AS k0' if caseless[0] else 'k0'}, {SIZE} "
+            f"FROM (SELECT unnest({array}) AS k0, {SIZE} FROM {table}) "
+            "WHERE k0 IS NOT NULL"
+        )
+    present = " AND ".join(f"{_name(key_of(column))} IS NOT NULL" for column in columns)
+    return f"SELECT {_listed(columns, caseless)}, {SIZE} FROM {table} WHERE {present}"
+
+
+def _key(column: Column) -> str:
+    return _name(key_of(column.name))
+
+
+def _table(name: str) -> str:
+    return _name(f"t:{cased(name)}")
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _text(literal: str) -> str:
+    return "'" + literal.replace("'", "''") + "'"
