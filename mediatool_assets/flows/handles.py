@@ -1,5 +1,6 @@
 """Tables and collections of a version to read from: lazily in batches, or whole as data frames."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -72,8 +73,34 @@ class TableRows:
         return data_frame(self.to_arrow())
 
 
+class BsonDocuments(ABC):
+    """Documents that are read as BSON, as Python values or a data frame."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def batches(self) -> Iterator[Sequence[bytes]]:
+        """The documents as BSON, batch by batch."""
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        """Document by document."""
+        return (decode(data, CODEC) for batch in self.batches() for data in batch)
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """The whole collection in memory: a column a field, nested values as JSON text."""
+        from mediatool_assets.flows.arrow_documents import arrow_table  # noqa: PLC0415  # slow
+
+        return arrow_table(self)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The whole collection in memory, in Arrow-backed columns."""
+        from mediatool_assets.flows.arrow_rows import data_frame  # noqa: PLC0415  # slow
+
+        return data_frame(self.to_arrow())
+
+
 @dataclass(frozen=True, slots=True)
-class Documents:
+class Documents(BsonDocuments):
     """One collection of an archive. Nothing is read before it is asked for, then by block."""
 
     archive: ArchiveReader
@@ -94,25 +121,9 @@ class Documents:
         blocks = self.archive.blocks(self.member.blocks)
         return (list(split_documents(content)) for content in blocks)
 
-    def __iter__(self) -> Iterator[dict[str, object]]:
-        """Document by document."""
-        return (decode(data, CODEC) for batch in self.batches() for data in batch)
-
-    def to_arrow(self) -> "pyarrow.Table":
-        """The whole collection in memory: a column a field, nested values as JSON text."""
-        from mediatool_assets.flows.arrow_documents import arrow_table  # noqa: PLC0415  # slow
-
-        return arrow_table(self)
-
-    def to_pandas(self) -> "pandas.DataFrame":
-        """The whole collection in memory, in Arrow-backed columns."""
-        from mediatool_assets.flows.arrow_rows import data_frame  # noqa: PLC0415  # slow
-
-        return data_frame(self.to_arrow())
-
 
 @dataclass(frozen=True, slots=True)
-class LiveDocuments:
+class LiveDocuments(BsonDocuments):
     """One collection of the version's MongoDB database, read from the server when asked for."""
 
     store: DocumentStore
@@ -128,22 +139,6 @@ class LiveDocuments:
     def batches(self) -> Iterator[Sequence[bytes]]:
         """The documents as BSON in batches, in order of ``_id``."""
         return self.store.documents(self.database, self.collection)
-
-    def __iter__(self) -> Iterator[dict[str, object]]:
-        """Document by document."""
-        return (decode(data, CODEC) for batch in self.batches() for data in batch)
-
-    def to_arrow(self) -> "pyarrow.Table":
-        """The whole collection in memory: a column a field, nested values as JSON text."""
-        from mediatool_assets.flows.arrow_documents import arrow_table  # noqa: PLC0415  # slow
-
-        return arrow_table(self)
-
-    def to_pandas(self) -> "pandas.DataFrame":
-        """The whole collection in memory, in Arrow-backed columns."""
-        from mediatool_assets.flows.arrow_rows import data_frame  # noqa: PLC0415  # slow
-
-        return data_frame(self.to_arrow())
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,11 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.settings import Url
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.deep_json import deep_recursion
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.transform.rows import deep_recursion
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table

@@ -2,9 +2,7 @@
 
 import json
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -22,7 +20,6 @@ HASHED = np.dtype([("k0", "<u8"), ("k1", "<u8"), ("row", "<u8"), ("block", "<u4"
 
 _SCALAR = rb'(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^",{\[}\]]+)'
 _MODULUS = 1 << 128
-_DEEPEST = 60_000  # levels; PostgreSQL's default stack lets jsonb have less than 20,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +139,6 @@ def _decoder_of_any_name(columns: Sequence[str]) -> Callable[[bytes], list[bytes
             raise msgspec.DecodeError(f"the row has no column {error}") from error
 
     return values
-
-
-@contextmanager
-def deep_recursion() -> Iterator[None]:
-    """Let values nest as deeply as PostgreSQL lets them: msgspec heeds the interpreter's limit."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, _DEEPEST))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
 
 
 def _pairs(digests: Iterable[bytes]) -> NDArray[np.uint64]:

@@ -1,6 +1,6 @@
 """The keys that were gathered, held against each other in DuckDB."""
 
-# ruff: noqa: S608  # every name in a query is quoted by _name or _text, or our own
+# ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,9 +20,9 @@ from mediatool_assets.domain.inference.references import (
     measurable,
 )
 from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.flows.duckdb_session import duckdb_session, identifier, literal
 from mediatool_assets.flows.infer.sounding import SIZE, schema_of
 from mediatool_assets.flows.transform.gathering import cased, key_of, keys_of
-from mediatool_assets.flows.transform.workbench import MEMORY
 
 TOGETHER = 25
 """Columns that one query counts: of some hundred DuckDB plans longer than it reads."""
@@ -57,13 +57,7 @@ class Keys:
     @contextmanager
     def opened(cls, scratch: Path) -> Iterator[Self]:
         """Open until the context is left."""
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": MEMORY,
-            "threads": 2,
-            "temp_directory": str(scratch / "spill"),
-        }
-        with duckdb.connect(config=config) as connection:
-            connection.execute("SET enable_progress_bar = false")
+        with duckdb_session(scratch) as connection:
             yield cls(connection, scratch)
 
     def bring(self, table: Table, files: Iterable[Path]) -> None:
@@ -73,7 +67,7 @@ class Keys:
         if not paths:
             paths = [self._scratch / "empty.parquet"]
             pq.write_table(schema_of(measurable(table)).empty_table(), paths[0])
-        listed = ", ".join(_text(str(path)) for path in paths)
+        listed = ", ".join(literal(str(path)) for path in paths)
         self._run(f"CREATE TABLE {_table(table.name)} AS FROM read_parquet([{listed}])")
 
     def almost_unique(self, table: Table) -> frozenset[str]:
@@ -165,7 +159,7 @@ def _referring(reference: Reference, caseless: Sequence[bool]) -> str:
 def _listed(columns: Sequence[str], caseless: Sequence[bool]) -> str:
     """The columns as k0, k1, ..., in lower case where theirs counts nothing."""
     names = [
-        f"lower({_name(key_of(c))})" if caseless[i] else _name(key_of(c))
+        f"lower({identifier(key_of(c))})" if caseless[i] else identifier(key_of(c))
         for i, c in enumerate(columns)
     ]
     return ", ".join(f"{name} AS k{i}" for i, name in enumerate(names))
@@ -177,27 +171,19 @@ def _values(
     """The columns' values, or elements, that are no null, as k0, k1, ..., with their row's size."""
     table = _table(name)
     if each:
-        array = _name(keys_of(columns[0]))
+        array = identifier(keys_of(columns[0]))
         return (
             f"SELECT {'lower(k0) AS k0' if caseless[0] else 'k0'}, {SIZE} "
             f"FROM (SELECT unnest({array}) AS k0, {SIZE} FROM {table}) "
             "WHERE k0 IS NOT NULL"
         )
-    present = " AND ".join(f"{_name(key_of(column))} IS NOT NULL" for column in columns)
+    present = " AND ".join(f"{identifier(key_of(column))} IS NOT NULL" for column in columns)
     return f"SELECT {_listed(columns, caseless)}, {SIZE} FROM {table} WHERE {present}"
 
 
 def _key(column: Column) -> str:
-    return _name(key_of(column.name))
+    return identifier(key_of(column.name))
 
 
 def _table(name: str) -> str:
-    return _name(f"t:{cased(name)}")
-
-
-def _name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _text(literal: str) -> str:
-    return "'" + literal.replace("'", "''") + "'"
+    return identifier(f"t:{cased(name)}")

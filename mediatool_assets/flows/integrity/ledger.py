@@ -1,6 +1,6 @@
 """Rows of all stores held against each other as digests: DuckDB over the sheets of the workers."""
 
-# ruff: noqa: S608  # every name in a query is quoted by _name or _text, or our own
+# ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,13 +16,11 @@ from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow
 from mediatool_assets.domain.verdict import Share
+from mediatool_assets.flows.duckdb_session import MEMORY, duckdb_session, identifier, literal
 from mediatool_assets.flows.integrity.apart import NOTHING
 from mediatool_assets.flows.integrity.homes import Digest
 from mediatool_assets.flows.integrity.plan import take_of
 from mediatool_assets.flows.integrity.reading import Need
-
-MEMORY = "256MB"
-"""Of DuckDB in the coordinator; what does not fit is spilled beside the sheets."""
 
 Kind = Literal["missing", "surplus", "differs"]
 KINDS: tuple[Kind, ...] = ("missing", "surplus", "differs")
@@ -55,21 +53,14 @@ class Ledger:
         cls, scratch: Path, needs: Mapping[str, Need], memory: str = MEMORY
     ) -> Iterator[Self]:
         """A ledger that spills into ``scratch``."""
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory,
-            "threads": 2,
-            "temp_directory": str(scratch / "spill"),
-            "preserve_insertion_order": False,
-        }
-        with duckdb.connect(config=config) as connection:
-            connection.execute("SET enable_progress_bar = false")
+        with duckdb_session(scratch, memory) as connection:
             yield cls(connection, needs, scratch)
 
     def bring(self, name: str, files: Sequence[Path], columns: str) -> None:
         """Make sheets known by a name; ``columns`` are those of none."""
-        listed = ", ".join(_text(str(file)) for file in files)
+        listed = ", ".join(literal(str(file)) for file in files)
         source = f"read_parquet([{listed}])" if files else f"(SELECT {columns} LIMIT 0)"
-        self._rows(f"CREATE OR REPLACE VIEW {_name(name)} AS FROM {source}")
+        self._rows(f"CREATE OR REPLACE VIEW {identifier(name)} AS FROM {source}")
 
     def odd_rows(self, one: str, two: str, share: Share) -> dict[Kind, Odd]:
         """Rows of two stores, by key: in the one only, in the other only, and not equal today."""
@@ -77,8 +68,8 @@ class Ledger:
             "CREATE OR REPLACE TEMP TABLE odd AS SELECT k0, k1, CASE WHEN n > 0 THEN 'missing' "
             "WHEN n < 0 THEN 'surplus' ELSE 'differs' END AS kind FROM (SELECT k0, k1, "
             "sum(s) AS n, sum(s * h::HUGEINT) AS d FROM "
-            f"(SELECT k0, k1, h, 1 AS s FROM {_name(one)} UNION ALL "
-            f"SELECT k0, k1, h, -1 FROM {_name(two)}) GROUP BY k0, k1) "
+            f"(SELECT k0, k1, h, 1 AS s FROM {identifier(one)} UNION ALL "
+            f"SELECT k0, k1, h, -1 FROM {identifier(two)}) GROUP BY k0, k1) "
             f"WHERE n <> 0 OR (d <> 0 AND {_today(share)})"
         )
         present = {kind for (kind,) in self._rows("SELECT DISTINCT kind FROM odd")}
@@ -126,7 +117,7 @@ class Ledger:
         """Copied fields of documents: how many there are, and those that say something else."""
         self._rows(
             f"CREATE OR REPLACE TEMP TABLE copy AS SELECT c.k0, c.k1, c.v IS DISTINCT FROM "
-            f"{self._otherwise(added)} AS odd FROM {_name(slot)} c LEFT JOIN "
+            f"{self._otherwise(added)} AS odd FROM {identifier(slot)} c LEFT JOIN "
             f"(SELECT DISTINCT * FROM ({self._says(added, owner)})) e USING (k0, k1)"
         )
         [(total,)] = self._rows("SELECT count(*) FROM copy")
@@ -139,7 +130,7 @@ class Ledger:
             case Verb.UNION:
                 return "coalesce(e.v, '[]')"
             case _:
-                return f"coalesce(e.v, {_text(NOTHING)})"
+                return f"coalesce(e.v, {literal(NOTHING)})"
 
     def _says(self, added: AddedField, owner: Table) -> str:
         """``(k0, k1, v)``: what each row's field has to say."""
@@ -167,10 +158,10 @@ class Ledger:
                 f"FROM ({current}) c LEFT JOIN ({gives}) u ON {_on(arrow)}"
             )
         if not first.each:
-            return f"SELECT k0, k1, coalesce(v, {_text(NOTHING)}) AS v FROM ({current})"
+            return f"SELECT k0, k1, coalesce(v, {literal(NOTHING)}) AS v FROM ({current})"
         empty = f"SELECT k0, k1, '[]' AS v FROM {_raw(owner.name)} WHERE len({_array(first)}) = 0"
         each = _listed(
-            f"SELECT k0, k1, p, coalesce(v, {_text(NOTHING)}) AS v FROM ({current})", "p"
+            f"SELECT k0, k1, p, coalesce(v, {literal(NOTHING)}) AS v FROM ({current})", "p"
         )
         return f"{each} UNION ALL {empty}"
 
@@ -215,7 +206,7 @@ class Ledger:
     def _start(self, owner: Table, columns: Sequence[str], each: bool, more: str) -> str:
         """The rows of a table with the values that an arrow matches, as x0, x1, ..."""
         if each:
-            array = _name(f"a:{columns[0]}")
+            array = identifier(f"a:{columns[0]}")
             inner = (
                 f"SELECT *, unnest({array}) AS x0, generate_subscripts({array}, 1) AS p "
                 f"FROM {_raw(owner.name)}"
@@ -245,7 +236,7 @@ def columns_of(need: Need) -> str:
     """The columns of a sheet as a query gives them."""
     kinds = {"string": "VARCHAR", "uint64": "UBIGINT"}
     return ", ".join(
-        f"NULL::{kinds.get(str(part.type), 'VARCHAR[]')} AS {_name(part.name)}"
+        f"NULL::{kinds.get(str(part.type), 'VARCHAR[]')} AS {identifier(part.name)}"
         for part in need.schema()
     )
 
@@ -276,20 +267,12 @@ def _today(share: Share) -> str:
 
 
 def _raw(table: str) -> str:
-    return _name(f"raw:{table}")
+    return identifier(f"raw:{table}")
 
 
 def _key(column: str) -> str:
-    return _name(f"c:{column}")
+    return identifier(f"c:{column}")
 
 
 def _array(arrow: Arrow) -> str:
-    return _name(f"a:{arrow.columns[0]}")
-
-
-def _name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _text(literal: str) -> str:
-    return "'" + literal.replace("'", "''") + "'"
+    return identifier(f"a:{arrow.columns[0]}")

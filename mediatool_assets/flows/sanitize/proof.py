@@ -1,19 +1,16 @@
 """The proof: what the evidence of all shares says together, counted out of core."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import msgspec
 
+from mediatool_assets.flows.duckdb_session import duckdb_session, literal
 from mediatool_assets.flows.sanitize.evidence import SCHEMAS
 
 INHERITED = ("schema.sql", "schema.json", "manifest.json")
 """Places beside the rows, which no rule changes."""
-
-MEMORY = "256MB"  # beyond it DuckDB spills into the scratch directory
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -199,20 +196,12 @@ def prove(
     phones: Mapping[str, int],
     smallest: Mapping[str, int],
 ) -> Proof:
-    """Count what the shares have written into ``folder``; memory: ``MEMORY``, the rest spills.
+    """Count what the shares have written into ``folder``; within the memory of a session.
 
     ``smallest`` is the declared k by a group's name.
     """
-    files = {
-        name: f"read_parquet('{str(folder).replace(chr(39), chr(39) * 2)}/{name}-*.parquet')"
-        for name in SCHEMAS
-    }
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY,
-        "threads": 1,
-        "temp_directory": str(folder / "spill"),
-    }
-    with closing(duckdb.connect(config=config)) as connection:
+    files = {name: f"read_parquet({literal(f'{folder}/{name}-*.parquet')})" for name in SCHEMAS}
+    with duckdb_session(folder, threads=1) as connection:
 
         def ask(query: str) -> list[tuple[Any, ...]]:
             return connection.execute(query.format(**files)).fetchall()

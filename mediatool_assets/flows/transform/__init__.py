@@ -26,6 +26,7 @@ from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.duckdb_session import MEMORY
 from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.ports import ArchiveStore, Progress, silent
 from mediatool_assets.flows.source_counts import require_source_counts
@@ -39,7 +40,6 @@ from mediatool_assets.flows.transform.joins import join
 from mediatool_assets.flows.transform.shares import Made, Share, make
 from mediatool_assets.flows.transform.uniqueness import require_unique
 from mediatool_assets.flows.transform.validators import options
-from mediatool_assets.flows.transform.workbench import MEMORY
 
 __all__ = ["transform"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
+from mediatool_assets.flows.deep_json import deep_recursion
 from mediatool_assets.flows.transform.losses import Tally
 from mediatool_assets.flows.transform.numbers import decimal128
-from mediatool_assets.flows.transform.rows import deep_recursion
 
 DEPTH = 95
 """Levels of arrays and objects in one value. MongoDB documents 100 for a whole document (mongod 6

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.shapes import DocumentCollection
+from mediatool_assets.flows.duckdb_session import MEMORY
 from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.cuts import cuts
 from mediatool_assets.flows.transform.gathering import Gathering, Need, gather
 from mediatool_assets.flows.transform.joining import Gathered, Joining, Joins, Slice
 from mediatool_assets.flows.transform.spread import spread
-from mediatool_assets.flows.transform.workbench import MEMORY, needs
+from mediatool_assets.flows.transform.workbench import needs
 
 
 def join(  # noqa: PLR0913, PLR0917  # what, by whom, where, and how much of it at once

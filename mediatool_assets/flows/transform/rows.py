@@ -1,19 +1,16 @@
 """Lines of the raw archive as rows."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from mediatool_assets.domain.schema import Table
+from mediatool_assets.flows.deep_json import deep_recursion
 
 Row = dict[str, Any]
 """One row of the raw archive: JSON values by column."""
-
-_DEEPEST = 60_000  # levels; PostgreSQL's default stack lets jsonb have less than 20,000
 
 
 def row_parser(table: Table) -> Callable[[bytes], Row]:
@@ -58,14 +55,3 @@ def _slowly(line: bytes) -> Row:
 
 def _signed(digits: str) -> int | float:
     return -0.0 if digits == "-0" else int(digits)
-
-
-@contextmanager
-def deep_recursion() -> Iterator[None]:
-    """Let the JSON parser of the standard library go as deep as PostgreSQL does."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, _DEEPEST))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)

@@ -10,7 +10,7 @@ Values take no part: workers fetch those of their own range by ordinal. DuckDB's
 well and wide values badly (1 GB of 1 KB values did not sort within 256 MB).
 """
 
-# ruff: noqa: S608  # every name in a query is quoted by _name or _text, or our own
+# ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +25,7 @@ from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.model import Order, Verb
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow, DocumentShape, is_unique
+from mediatool_assets.flows.duckdb_session import MEMORY, duckdb_session, identifier, literal
 from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.gathering import (
     HASH,
@@ -33,9 +34,6 @@ from mediatool_assets.flows.transform.gathering import (
     key_of,
     keys_of,
 )
-
-MEMORY = "256MB"
-"""Of DuckDB in the coordinator; what does not fit is spilled beside the files."""
 
 
 class Workbench:
@@ -50,14 +48,7 @@ class Workbench:
     @contextmanager
     def opened(cls, spools: Spooling, scratch: Path, memory: str = MEMORY) -> Iterator[Self]:
         """A workbench that reads what is spooled, and writes and spills into ``scratch``."""
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory,
-            "threads": 2,
-            "temp_directory": str(scratch / "spill"),
-            "preserve_insertion_order": False,
-        }
-        with duckdb.connect(config=config) as connection:
-            connection.execute("SET enable_progress_bar = false")
+        with duckdb_session(scratch, memory) as connection:
             spools.reach(connection)
             yield cls(connection, scratch)
 
@@ -67,7 +58,7 @@ class Workbench:
             empty = self._new()
             pq.write_table(need.schema().empty_table(), empty)
             files = [empty]
-        listed = ", ".join(map(_text, files))
+        listed = ", ".join(map(literal, files))
         self._run(f"CREATE VIEW {_table(need.table)} AS FROM read_parquet([{listed}])")
 
     def members(self, table: Table, within: range | None = None) -> str:
@@ -205,7 +196,7 @@ class Workbench:
         """The table of an arrow's columns; with a row for each element where it takes each."""
         if not arrow.each:
             return _table(owner)
-        array = _name(keys_of(arrow.columns[0]))
+        array = identifier(keys_of(arrow.columns[0]))
         return (
             f"(SELECT *, unnest({array}) AS element, generate_subscripts({array}, 1) AS position "
             f"FROM {_table(owner)})"
@@ -223,7 +214,7 @@ class Workbench:
         if is_unique(table, keys):
             return f"(SELECT *, 1 AS n FROM {_table(table)})"
         names = ", ".join(_key("t", key, lower) for key, lower in zip(keys, caseless, strict=True))
-        present = " AND ".join(f"{_name(key_of(key))} IS NOT NULL" for key in keys)
+        present = " AND ".join(f"{identifier(key_of(key))} IS NOT NULL" for key in keys)
         order = _ordered((), table, "t")
         file = self._write(
             f"SELECT o, n FROM (SELECT o, count(*) OVER (PARTITION BY {names}) AS n, "
@@ -236,7 +227,7 @@ class Workbench:
     def _write(self, query: str, order: str) -> str:
         file = self._new()
         self._run(
-            f"COPY ({query} ORDER BY {order}) TO {_text(file)} "
+            f"COPY ({query} ORDER BY {order}) TO {literal(file)} "
             "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, ROW_GROUP_SIZE_BYTES 4194304)"
         )
         return file
@@ -260,20 +251,12 @@ class Workbench:
             ) from error
 
 
-def _name(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def _text(literal: str) -> str:
-    return "'" + literal.replace("'", "''") + "'"
-
-
 def _table(table: Table) -> str:
-    return _name(f"t:{cased(table.name)}")
+    return identifier(f"t:{cased(table.name)}")
 
 
 def _file(name: str) -> str:
-    return f"read_parquet({_text(name)})"
+    return f"read_parquet({literal(name)})"
 
 
 def _among(ordinals: range | None) -> str:
@@ -281,7 +264,7 @@ def _among(ordinals: range | None) -> str:
 
 
 def _key(alias: str, column: str, caseless: bool) -> str:
-    value = f"{alias}.{_name(key_of(column))}"
+    value = f"{alias}.{identifier(key_of(column))}"
     return f"lower({value})" if caseless else value
 
 
@@ -312,7 +295,7 @@ def _ordered(wanted: Sequence[Order], table: Table, alias: str) -> str:
     """A total order of rows: what the model says, then the key, then the table's own order."""
     parts = []
     for order in (*wanted, *(Order(column, False) for column in table.primary_key)):
-        value = f"{alias}.{_name(key_of(order.column))}"
+        value = f"{alias}.{identifier(key_of(order.column))}"
         direction = "DESC NULLS LAST" if order.descending else "ASC NULLS LAST"
         if table.column(order.column).category == "N":
             parts.append(f"TRY_CAST({value} AS DOUBLE) {direction}")

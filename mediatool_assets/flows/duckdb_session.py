@@ -1,0 +1,36 @@
+"""DuckDB within a fixed memory, and how names and texts stand in its SQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+MEMORY = "256MB"
+"""Of DuckDB in the coordinator; what does not fit is spilled into scratch."""
+
+
+@contextmanager
+def duckdb_session(
+    scratch: Path, memory: str = MEMORY, threads: int = 2
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database of its own that spills into ``scratch``, until the context is left."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory,
+        "threads": threads,
+        "temp_directory": str(scratch / "spill"),
+        "preserve_insertion_order": False,
+    }
+    with duckdb.connect(config=config) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        yield connection
+
+
+def identifier(name: str) -> str:
+    """A name as SQL has it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL has it, whatever is in it."""
+    return "'" + text.replace("'", "''") + "'"
