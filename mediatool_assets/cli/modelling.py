@@ -64,6 +64,7 @@ def infer(
     for path in (output, risks):
         if path is not None and path.exists():
             raise Misuse(f"{path} is there, perhaps edited by hand; name another file")
+    os.environ.pop("MEDIATOOL_MODEL", None)  # perhaps the very file that is to be written
     with _tables(source) as tables:
         found = _inferred(tables, sample)
     if output is not None:

@@ -34,6 +34,7 @@ def test_a_model_is_inferred_and_fits_until_the_source_goes_on(
     mediatool: Run, source: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit 0 while both fit, 1 with a line for each drift, 3 with a line for each mistake."""
+    monkeypatch.setenv("MEDIATOOL_MODEL", "model.yaml")  # already, and not there yet
     made = mediatool("model", "infer", "--output", "model.yaml", "--risks", "risks.json")
     assert made.code == 0
     assert "5 tables in 3 collections; 3 declared references" in made.out

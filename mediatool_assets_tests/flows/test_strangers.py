@@ -19,6 +19,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.infer import ArchivedTables, Inferred, LiveTables, infer
+from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.restore import restore_postgres
 from mediatool_assets.flows.transform import transform
@@ -32,6 +33,7 @@ from mediatool_assets_tests.strangers import SCHEMAS, STRANGERS
 from mediatool_assets_tests.twins import DirectoryObjects
 
 _NUMBERS = itertools.count()
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 PROPOSED = {"media_tool": 30, "composite": 3}
 """Fields that are offered in comments."""
@@ -74,7 +76,7 @@ def test_a_stranger_goes_all_the_way(  # every server has its part
     version: Version,
     tmp_path: Path,
 ) -> None:
-    """The inferred model fits and runs, every row has a home, every value is equal again."""
+    """The inferred model fits and runs, every row has a home, every value is equal everywhere."""
     source = made(postgres_database, name)
     objects = DirectoryObjects(tmp_path / "bucket")
     raw = export(source, objects, pool, version, tmp_path).manifest
@@ -104,12 +106,12 @@ def test_a_stranger_goes_all_the_way(  # every server has its part
     target = PostgresTarget.of(settings)
     restored = restore_postgres(objects, target, pool, version)
     assert restored.rows == {table: member.rows for table, member in raw.tables().items()}
-    verdict = verify(
-        objects, documents, target, pool, version, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)
-    )
+    verdict = verify(objects, documents, target, pool, version, clock=lambda: NOW)
     assert [c.findings for c in verdict.checks if c.outcome != "passed"] == []
     assert verdict.verdict == "passed"
     assert len(verdict.checks) == 5
+    report = integrity(objects, documents, target, pool, version, model, scratch, clock=lambda: NOW)
+    assert [line for line in report.lines if line.outcome != "passed"] == []
 
 
 @pytest.mark.parametrize("name", STRANGERS)

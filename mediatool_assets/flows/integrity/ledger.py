@@ -20,7 +20,8 @@ from mediatool_assets.flows.duckdb_session import MEMORY, duckdb_session, identi
 from mediatool_assets.flows.integrity.apart import NOTHING
 from mediatool_assets.flows.integrity.homes import Digest
 from mediatool_assets.flows.integrity.plan import take_of
-from mediatool_assets.flows.integrity.reading import Need
+from mediatool_assets.flows.integrity.reading import Need, array_of, column_of
+from mediatool_assets.flows.transform.gathering import cased
 
 Kind = Literal["missing", "surplus", "differs"]
 KINDS: tuple[Kind, ...] = ("missing", "surplus", "differs")
@@ -60,7 +61,7 @@ class Ledger:
         """Make sheets known by a name; ``columns`` are those of none."""
         listed = ", ".join(literal(str(file)) for file in files)
         source = f"read_parquet([{listed}])" if files else f"(SELECT {columns} LIMIT 0)"
-        self._rows(f"CREATE OR REPLACE VIEW {identifier(name)} AS FROM {source}")
+        self._rows(f"CREATE OR REPLACE VIEW {_view(name)} AS FROM {source}")
 
     def odd_rows(self, one: str, two: str, share: Share) -> dict[Kind, Odd]:
         """Rows of two stores, by key: in the one only, in the other only, and not equal today."""
@@ -68,8 +69,8 @@ class Ledger:
             "CREATE OR REPLACE TEMP TABLE odd AS SELECT k0, k1, CASE WHEN n > 0 THEN 'missing' "
             "WHEN n < 0 THEN 'surplus' ELSE 'differs' END AS kind FROM (SELECT k0, k1, "
             "sum(s) AS n, sum(s * h::HUGEINT) AS d FROM "
-            f"(SELECT k0, k1, h, 1 AS s FROM {identifier(one)} UNION ALL "
-            f"SELECT k0, k1, h, -1 FROM {identifier(two)}) GROUP BY k0, k1) "
+            f"(SELECT k0, k1, h, 1 AS s FROM {_view(one)} UNION ALL "
+            f"SELECT k0, k1, h, -1 FROM {_view(two)}) GROUP BY k0, k1) "
             f"WHERE n <> 0 OR (d <> 0 AND {_today(share)})"
         )
         present = {kind for (kind,) in self._rows("SELECT DISTINCT kind FROM odd")}
@@ -117,7 +118,7 @@ class Ledger:
         """Copied fields of documents: how many there are, and those that say something else."""
         self._rows(
             f"CREATE OR REPLACE TEMP TABLE copy AS SELECT c.k0, c.k1, c.v IS DISTINCT FROM "
-            f"{self._otherwise(added)} AS odd FROM {identifier(slot)} c LEFT JOIN "
+            f"{self._otherwise(added)} AS odd FROM {_view(slot)} c LEFT JOIN "
             f"(SELECT DISTINCT * FROM ({self._says(added, owner)})) e USING (k0, k1)"
         )
         [(total,)] = self._rows("SELECT count(*) FROM copy")
@@ -159,7 +160,8 @@ class Ledger:
             )
         if not first.each:
             return f"SELECT k0, k1, coalesce(v, {literal(NOTHING)}) AS v FROM ({current})"
-        empty = f"SELECT k0, k1, '[]' AS v FROM {_raw(owner.name)} WHERE len({_array(first)}) = 0"
+        array = _array(first.columns[0])
+        empty = f"SELECT k0, k1, '[]' AS v FROM {_raw(owner.name)} WHERE len({array}) = 0"
         each = _listed(
             f"SELECT k0, k1, p, coalesce(v, {literal(NOTHING)}) AS v FROM ({current})", "p"
         )
@@ -206,7 +208,7 @@ class Ledger:
     def _start(self, owner: Table, columns: Sequence[str], each: bool, more: str) -> str:
         """The rows of a table with the values that an arrow matches, as x0, x1, ..."""
         if each:
-            array = identifier(f"a:{columns[0]}")
+            array = _array(columns[0])
             inner = (
                 f"SELECT *, unnest({array}) AS x0, generate_subscripts({array}, 1) AS p "
                 f"FROM {_raw(owner.name)}"
@@ -267,12 +269,16 @@ def _today(share: Share) -> str:
 
 
 def _raw(table: str) -> str:
-    return identifier(f"raw:{table}")
+    return _view(f"raw:{table}")
+
+
+def _view(name: str) -> str:
+    return identifier(cased(name))
 
 
 def _key(column: str) -> str:
-    return identifier(f"c:{column}")
+    return identifier(column_of(column))
 
 
-def _array(arrow: Arrow) -> str:
-    return identifier(f"a:{arrow.columns[0]}")
+def _array(column: str) -> str:
+    return identifier(array_of(column))

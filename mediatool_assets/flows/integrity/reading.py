@@ -35,11 +35,22 @@ from mediatool_assets.flows.integrity.homes import (
 from mediatool_assets.flows.integrity.sheets import COPIES, ROWS, Sheet, Sheets, sheet
 from mediatool_assets.flows.ports import RowReader
 from mediatool_assets.flows.ranges import Range
+from mediatool_assets.flows.transform.gathering import cased
 
 _TOGETHER = 64  # documents decoded in one call: faster than one by one, and few in memory
 
 Take = tuple[tuple[str, ...], bool]
 """Columns that are copied together, and whether as one bare value."""
+
+
+def column_of(name: str) -> str:
+    """Where a sheet holds a column's text, as a key."""
+    return f"c:{cased(name)}"
+
+
+def array_of(name: str) -> str:
+    """Where a sheet holds the texts of an array's elements, as keys."""
+    return f"a:{cased(name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +65,8 @@ class Need:
         """The columns of its sheets."""
         return pa.schema(
             [*ROWS]
-            + [(f"c:{name}", pa.string()) for name in self.keys]
-            + [(f"a:{name}", pa.list_(pa.string())) for name in self.arrays]
+            + [(column_of(name), pa.string()) for name in self.keys]
+            + [(array_of(name), pa.list_(pa.string())) for name in self.arrays]
             + [(f"t:{number}", pa.string()) for number in range(len(self.takes))]
         )
 

@@ -11,7 +11,6 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking import checks
-from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.export import export
@@ -20,10 +19,10 @@ from mediatool_assets.flows.sanitize.reading import schema_of
 from mediatool_assets.flows.sanitize.suggest import Suggested, suggest
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.flows.sanitize.conftest import KEY
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects
 
-KEY = MaskingKey(bytes(i * 37 % 256 for i in range(32)))
 PEOPLE = table(
     "customers",
     id="uuid",

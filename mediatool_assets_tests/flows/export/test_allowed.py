@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-import psycopg
 import pytest
 
 from mediatool_assets.domain import schema as schemas
@@ -17,6 +16,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import BY_SETTING, export
 from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.flows.export.conftest import run
 from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version(datetime(2007, 1, 1, tzinfo=UTC))
@@ -28,12 +28,6 @@ def exported(url: str, schema: str, pool: Executor, folder: Path) -> tuple[Manif
     export(PostgresSource(Url(url), schema), objects, pool, VERSION, folder)
     reader = archives.reader(objects, "raw", VERSION)
     return reader.manifest, schemas.decode(reader.read_file("schema.json"))
-
-
-def run(url: str, script: str) -> None:
-    """Execute a script on the source."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(script.encode())
 
 
 def test_what_is_no_table_of_its_own_is_left_out_and_recorded(

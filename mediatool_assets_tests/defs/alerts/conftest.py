@@ -1,0 +1,143 @@
+"""A platform whose nights go as they are told to, on a real instance, with a real receiver."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import msgspec
+import pytest
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from mediatool_assets.defs.alert_news import Instance
+from mediatool_assets.defs.alerts import Memory, alert_sensor, tick
+from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.reports import report_asset
+from mediatool_assets.defs.schedules import daily_export_schedule
+from mediatool_assets.domain.errors import BadValue, Unreachable
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.alert_channels import channels
+from mediatool_assets_tests.receiver import Receiver, receiver
+from mediatool_assets_tests.watching import Watch
+
+RUN = "http://dagster.example:3000/runs/"
+
+HERE = RemoteRepositoryOrigin(
+    ManagedGrpcPythonEnvCodeLocationOrigin(
+        LoadableTargetOrigin(module_name="x"), location_name="here"
+    ),
+    "__repository__",
+)
+
+REPORT = report_asset("data-integrity-report")
+POLICY = dg.FreshnessPolicy.cron("0 3 * * *", lower_bound_delta=timedelta(hours=1))
+
+
+class Night(dg.Config):
+    """How a night goes."""
+
+    goes: str = "well"
+
+
+@dg.multi_asset(
+    name="made",
+    specs=[
+        dg.AssetSpec("metadata", freshness_policy=POLICY),
+        dg.AssetSpec(["raw", "users"], freshness_policy=POLICY),
+        dg.AssetSpec(REPORT),
+    ],
+    check_specs=[
+        dg.AssetCheckSpec("as_usual", asset=["raw", "users"]),
+        dg.AssetCheckSpec("whole", asset="metadata"),
+    ],
+    partitions_def=DAYS,
+)
+def made(context: dg.AssetExecutionContext, config: Night) -> Iterator[Any]:
+    """A version of one table, as good as it is told to be."""
+    with explained():
+        if config.goes == "unreachable":
+            raise Unreachable("postgresql://me:secret@db does not answer; start it")
+        if config.goes == "bad value":
+            raise BadValue("users", 7, "email", "ann@example.org", "is no number")
+    if config.goes == "broken":
+        raise RuntimeError("ann@example.org")
+    warnings = ["users: 12 'Ann' too many"] if config.goes == "warned" else []
+    yield dg.MaterializeResult(asset_key=METADATA, metadata={"warnings": warnings})
+    yield dg.MaterializeResult(asset_key=["raw", "users"])
+    yield dg.MaterializeResult(asset_key=REPORT, metadata={"html": "s3://backups/report.html"})
+    red = config.goes in ("empty", "leaking")
+    for check in sorted(context.selected_asset_check_keys):
+        bad = red and check.name == "as_usual"
+        yield dg.AssetCheckResult(
+            passed=not bad,
+            asset_key=check.asset_key,
+            check_name=check.name,
+            description="users: is empty" if config.goes == "empty" else "users: 'Ann' is gone",
+            metadata={"rows": 0, "outcome": "failed" if bad else "passed", "who": "Ann"},
+        )
+
+
+DEFINITIONS = dg.Definitions(
+    assets=[made],
+    jobs=[dg.define_asset_job("daily_export", "*")],
+    schedules=[daily_export_schedule],
+    sensors=[alert_sensor],
+)
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """A receiver that the settings name as the webhook."""
+    with receiver() as found:
+        monkeypatch.setenv("MEDIATOOL_ALERT_WEBHOOK_URL", found.url)
+        monkeypatch.setenv("MEDIATOOL_S3_BUCKET", "media-tool-backups")
+        monkeypatch.setenv("MEDIATOOL_DAGSTER_URL", "http://dagster.example:3000/")
+        yield found
+
+
+class Platform(Watch):
+    """Runs nights, and ticks."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        super().__init__(instance, DEFINITIONS)
+
+    def later(self, now: datetime) -> str:
+        """A tick at another time."""
+        settings = Settings.parse(os.environ)
+        memory = msgspec.json.decode(self.cursor or "", type=Memory)
+        watched = Instance(self.instance, DEFINITIONS.get_repository_def(), now)
+        said = tick(memory, watched, settings, channels(settings))
+        self.cursor = msgspec.json.encode(memory).decode()
+        return said
+
+    def night(self, goes: str, day: int = 24) -> dg.ExecuteInProcessResult:
+        """A run of one day, and how it goes."""
+        job = DEFINITIONS.resolve_job_def("daily_export")
+        return job.execute_in_process(
+            partition_key=f"2025-06-{day}",
+            instance=self.instance,
+            run_config={"ops": {"made": {"config": {"goes": goes}}}},
+            tags={"mediatool/version": f"202506{day}-020000"},
+            raise_on_error=False,
+        )
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance on disk, which has schedules too."""
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        yield instance
+
+
+@pytest.fixture
+def platform(hook: Receiver, instance: dg.DagsterInstance) -> Platform:
+    """A platform whose sensor has ticked once."""
+    return Platform(instance)

@@ -1,0 +1,161 @@
+"""A small version that the daily job made, and what all checks say of it when they look again."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import dask
+from distributed import LocalCluster
+
+from mediatool_assets.definitions import definitions
+from mediatool_assets.defs.reports import report_asset
+from mediatool_assets.domain.keys import metadata_key
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.defs.conftest import environment, source_of, today
+
+MODEL = """
+tables: {accounts: , campaigns: , plans: }
+collections:
+  accounts: accounts
+  campaigns:
+    root: campaigns
+    add:
+      accountName:
+        look_up: account_id -> accounts.id
+        take: name
+      plans:
+        embed_many: id -> plans.campaign_id
+        orphans: plansWithoutCampaign
+    indexes: [accountId]
+"""
+
+DDL = """
+CREATE SCHEMA media_tool;
+SET search_path TO media_tool;
+CREATE TABLE accounts (id text PRIMARY KEY, name text NOT NULL);
+CREATE TABLE campaigns (
+    id text PRIMARY KEY, account_id text REFERENCES accounts, budget numeric(12, 2),
+    channel text, created_at timestamptz);
+CREATE INDEX campaigns_account ON campaigns (account_id);
+CREATE TABLE plans (id int PRIMARY KEY, campaign_id text REFERENCES campaigns, spend numeric(9, 2));
+INSERT INTO accounts VALUES ('a1', 'Åre'), ('b2', 'Boo'), ('c3', 'Clo');
+INSERT INTO campaigns SELECT n::text, 'a1', n + 0.25, 'search', '2025-06-01 10:00:00.123456+00'
+    FROM generate_series(1, 5) AS n;
+INSERT INTO plans SELECT n, (n % 2 + 1)::text, n * 1.5 FROM generate_series(1, 20) AS n;
+"""
+
+RULES = "tables: {campaigns: {budget: keep}}"  # the shipped rules would hide it
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run of checks came to: what is red and why, and the integrity report of it."""
+
+    red: Mapping[str, str]
+    report: str
+
+    @classmethod
+    def of(cls, result: dg.ExecuteInProcessResult) -> "Found":
+        """Of a run; some checks were judged."""
+        judged = result.get_asset_check_evaluations()
+        assert judged
+        [report] = [
+            event.materialization.metadata["report"].value
+            for event in result.get_asset_materialization_events()
+            if event.materialization.asset_key == report_asset("data-integrity-report")
+        ]
+        red = {
+            f"{one.asset_key.to_user_string()}: {one.check_name}": one.description or ""
+            for one in judged
+            if not one.passed
+        }
+        return cls(red, str(report))
+
+
+@dataclass(frozen=True)
+class Made:
+    """The version, where it lies, and the Dagster that made it."""
+
+    partition: str
+    version: Version
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+    objects: S3Objects
+    documents: MongoDocuments
+    target: PostgresTarget
+
+    def look(self) -> Found:
+        """Report on the integrity again, and judge everything again, alone."""
+        job = self.defs.resolve_implicit_global_asset_job_def()
+        checks = self.defs.resolve_job_def("daily_export").asset_layer.asset_graph.asset_check_keys
+        daily = {key for key in checks if key.name not in ("on_time", "thresholds")}
+        alone = job.get_subset(
+            asset_selection={report_asset("data-integrity-report")}, asset_check_selection=daily
+        )
+        return Found.of(
+            alone.execute_in_process(
+                partition_key=self.partition, instance=self.instance, raise_on_error=False
+            )
+        )
+
+    @contextmanager
+    def next_version(self) -> Iterator[tuple[Version, Found]]:
+        """Another version of the day; at the end it does not count any more."""
+        job = self.defs.resolve_job_def("daily_export")
+        result = job.execute_in_process(partition_key=self.partition, instance=self.instance)
+        run = self.instance.get_run_by_id(result.run_id)
+        assert run is not None
+        version = Version.parse(run.tags["mediatool/version"])
+        yield version, Found.of(result)
+        self.objects.client.delete_object(Bucket=self.objects.bucket, Key=metadata_key(version))
+
+
+@contextmanager
+def _threads() -> Iterator[str]:
+    """A Dask cluster within this process: thirty pools of processes would take minutes to start.
+
+    Its profiler asks for the frames of all threads, which may lock this process up for good.
+    """
+    dask.config.set({"distributed.worker.profile.enabled": False})
+    with LocalCluster(  # type: ignore[no-untyped-call]  # distributed has types in part
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@contextmanager
+def checked_version(stack: Stack, home: Path) -> Iterator[Made]:
+    """A version of a source of its own, in which no check is red; ``home`` is a new folder."""
+    partition = today()
+    (home / "rules.yaml").write_text(RULES)
+    with (
+        source_of(stack, home, DDL, MODEL),
+        _threads() as scheduler,
+        environment(
+            MEDIATOOL_DASK_SCHEDULER=scheduler, MEDIATOOL_MASKING_RULES=str(home / "rules.yaml")
+        ),
+        TemporaryDirectory() as folder,
+        dg.instance_for_test(temp_dir=folder) as instance,
+    ):
+        settings = Settings.parse(os.environ)
+        defs = definitions(settings)
+        result = defs.resolve_job_def("daily_export").execute_in_process(
+            partition_key=partition, instance=instance
+        )
+        assert not {
+            one.check_name for one in result.get_asset_check_evaluations() if not one.passed
+        }
+        run = instance.get_run_by_id(result.run_id)
+        assert run is not None
+        stores = S3Objects.of(settings), MongoDocuments.of(settings), PostgresTarget.of(settings)
+        version = Version.parse(run.tags["mediatool/version"])
+        yield Made(partition, version, defs, instance, *stores)

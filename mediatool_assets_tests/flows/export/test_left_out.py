@@ -1,0 +1,52 @@
+"""Tables that are excluded, empty or gone are told of."""
+
+from concurrent.futures import Executor
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.manifest import Exclusion
+from mediatool_assets.flows.export import BY_SETTING, export
+from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.flows.export.conftest import VERSION
+from mediatool_assets_tests.twins import DirectoryObjects
+
+
+def test_excluded_tables_are_recorded_with_reason_and_rows(
+    source: PostgresSource, twin: DirectoryObjects, pool: Executor, scratch: Path
+) -> None:
+    """What is left out is told, and a name that fits no table is a warning."""
+    archived = export(source, twin, pool, VERSION, scratch, exclude={"users": "test", "nine": "x"})
+    assert archived.manifest.exclusions == (Exclusion("users", "test", 250),)
+    assert "users" not in archived.manifest.tables()
+    assert archived.manifest.warnings == ("nine is excluded, and the source has no such table",)
+
+
+def test_tables_excluded_by_setting_have_that_as_reason(
+    source: PostgresSource, twin: DirectoryObjects, pool: Executor, scratch: Path
+) -> None:
+    """A set of names is what the setting gives."""
+    archived = export(source, twin, pool, VERSION, scratch, exclude=frozenset(["daily"]))
+    assert archived.manifest.exclusions == (Exclusion("daily", BY_SETTING, 50),)
+
+
+def test_a_table_that_lost_all_its_rows_is_a_warning(
+    source: PostgresSource, twin: DirectoryObjects, pool: Executor, scratch: Path
+) -> None:
+    """Compared with the last version's counts; what was empty before is none."""
+    previous = {"empty": 12, "users": 3, "gone": 1, "a/b %": 0}
+    archived = export(source, twin, pool, VERSION, scratch, previous=previous)
+    assert archived.manifest.warnings == (
+        "empty is empty, and had 12 rows in the last version",
+        "gone is gone, and had 1 rows in the last version",
+    )
+
+
+def test_excluding_every_table_is_refused(
+    source: PostgresSource, twin: DirectoryObjects, pool: Executor, scratch: Path
+) -> None:
+    """An export of nothing is a mistake."""
+    names = frozenset(["a/b %", "daily", "empty", "films", "media", "users"])
+    with pytest.raises(BadSource, match="every table is excluded"):
+        export(source, twin, pool, VERSION, scratch, exclude=names)

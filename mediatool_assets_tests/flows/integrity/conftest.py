@@ -1,0 +1,144 @@
+"""One complete version, for tests that plant a defect in it, report on it, and put it back."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from pymongo.collection import Collection
+
+from mediatool_assets.archive.reader import ArchiveReader, LocalFile
+from mediatool_assets.domain import integrity as reports
+from mediatool_assets.domain.integrity import Area, Defect, Integrity, Line
+from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
+from mediatool_assets.domain.keys import postgres_database as restored_name
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings, Url
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.integrity import integrity
+from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.transform import transform
+from mediatool_assets.seed import seed
+from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.compared import plain
+from mediatool_assets_tests.flows.finished import finish, load_and_dump
+from mediatool_assets_tests.planting import Document, lines_of, live_collection, restored_database
+from mediatool_assets_tests.twins import DirectoryObjects
+
+NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A complete version of the demo source: archives, MongoDB, and a restored PostgreSQL."""
+
+    version: Version
+    objects: DirectoryObjects
+    documents: MongoDocuments
+    target: PostgresTarget
+    pool: Executor
+    model: Model
+
+    def report(self, *, sample: float | None = None, days: int = 0) -> Integrity:
+        """The report of so many days from now."""
+        with TemporaryDirectory() as scratch:
+            return integrity(
+                self.objects,
+                self.documents,
+                self.target,
+                self.pool,
+                self.version,
+                self.model,
+                Path(scratch),
+                clock=lambda: NOW + timedelta(days),
+                sample=sample,
+            )
+
+    def collection(self, name: str) -> AbstractContextManager[Collection[Document]]:
+        """A live collection, that takes whatever it is given."""
+        return live_collection(self.documents, self.version, name)
+
+    def restored(self) -> AbstractContextManager[Callable[[str], None]]:
+        """Executes statements in the restored database."""
+        return restored_database(self.target, self.version)
+
+    def path(self, kind: Kind) -> Path:
+        """The file that an archive is, here."""
+        return self.objects.root / "objects" / archive_key(kind, self.version)
+
+    def reader(self, kind: Kind) -> ArchiveReader:
+        """An archive, as it is now."""
+        return ArchiveReader(LocalFile(self.path(kind)))
+
+    def rows(self, table: str) -> list[bytes]:
+        """The lines of a table."""
+        return lines_of(self.path("raw"), table)
+
+
+@pytest.fixture(scope="package")
+def source(stack: Stack) -> Iterator[Url]:
+    """The demo source, small."""
+    server = stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        url = Url(server.rpartition("/")[0] + f"/{name}")
+        seed(url, scale=0.001, full=True, day=0, schema="media_tool")
+        yield url
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="package")
+def made(
+    source: Url, settings: Settings, pool: Executor, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Made]:
+    """One version for all tests of this folder; each puts back what it changes."""
+    folder = tmp_path_factory.mktemp("made")
+    version = Version(datetime(2005, 1, 1, tzinfo=UTC))
+    objects, target = DirectoryObjects(folder), PostgresTarget.of(settings)
+    documents, model = MongoDocuments.of(settings), load_model(SHIPPED_MODEL)
+    export(PostgresSource(source, "media_tool"), objects, pool, version, folder)
+    transform(objects, pool, version, model, folder)
+    load_and_dump(objects, documents, pool, version)
+    restore_postgres(objects, target, pool, version)
+    finish(objects, documents, pool, version, folder / "registry.json")
+    yield Made(version, objects, documents, target, pool, model)
+    documents.drop(mongodb_database(version))
+    with psycopg.connect(target.url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{restored_name(version)}" WITH (FORCE)'.encode())
+
+
+def failed(report: Integrity, area: Area) -> dict[str, Line]:
+    """The failed lines of an area, by what they are of; the report reads back as it was."""
+    assert report.verdict == "failed"
+    data = reports.encode(report)
+    assert json.loads(reports.encode(reports.decode(data))) == json.loads(data)
+    return {x.thing: x for x in report.lines if x.area == area and x.outcome == "failed"}
+
+
+def areas(report: Integrity) -> set[str]:
+    """The areas in which something did not pass."""
+    return {line.area for line in report.lines if line.outcome != "passed"}
+
+
+def values(defect: Defect) -> tuple[object, object]:
+    """What was expected and what was found, as far as it may be shown."""
+    assert defect.has_values
+    return plain(defect.expected), plain(defect.found)
+
+
+def key(defect: Defect) -> dict[str, object]:
+    """The key of the row."""
+    return {name: plain(value) for name, value in defect.key.items()}

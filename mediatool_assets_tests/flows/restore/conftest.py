@@ -1,0 +1,105 @@
+"""A small source, its raw archives, and a server to restore them to."""
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.export import export
+from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.twins import DirectoryObjects
+
+_SECONDS = itertools.count()
+
+PEOPLE = """
+CREATE SCHEMA media_tool; SET search_path TO media_tool;
+CREATE TABLE teams (id integer PRIMARY KEY, name text);
+CREATE TABLE users (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, team_id integer
+    REFERENCES teams, name text NOT NULL, length integer GENERATED ALWAYS AS (length(name)) STORED);
+INSERT INTO teams SELECT n, 'team ' || n FROM generate_series(1, 3) n;
+INSERT INTO users (team_id, name) SELECT n % 3 + 1, repeat('x', n) FROM generate_series(1, 50) n;
+CREATE MATERIALIZED VIEW sizes AS SELECT team_id, count(*) FROM users GROUP BY team_id;
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A source, a bucket in a directory, and databases that go away after the test."""
+
+    url: Url
+    target: PostgresTarget
+    objects: DirectoryObjects
+    pool: Executor
+    scratch: Path
+
+    def run(self, statements: str) -> None:
+        """Execute statements in the source."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statements.encode())
+
+    def export(
+        self, url: Url | None = None, schema: str = "media_tool"
+    ) -> tuple[Version, Archived]:
+        """A raw archive of a database, the source unless another is named."""
+        version = Version(datetime(2001, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+        source = PostgresSource(url or self.url, schema)
+        return version, export(source, self.objects, self.pool, version, self.scratch)
+
+    def again(self, database: str, schema: str = "media_tool") -> Archived:
+        """A raw archive of a restored database."""
+        return self.export(self.target.database(database, schema).url, schema)[1]
+
+    def query(self, database: str, query: str) -> list[Any]:
+        """The rows of a query in a restored database."""
+        with psycopg.connect(self.target.database(database, "x").url) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def databases(self) -> set[str]:
+        """Every database of the server."""
+        with psycopg.connect(self.target.url) as connection:
+            return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+
+
+@pytest.fixture
+def place(
+    postgres_database: Url, settings: Settings, pool: Executor, tmp_path: Path
+) -> Iterator[Place]:
+    """An empty source, and a server to restore to."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    target = PostgresTarget(PostgresTarget.of(settings).url, postgres_database)
+    place = Place(postgres_database, target, DirectoryObjects(tmp_path), pool, scratch)
+    before = place.databases()
+    yield place
+    with psycopg.connect(target.url, autocommit=True) as connection:
+        for name in place.databases() - before:
+            query = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+            connection.execute(query.format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def name() -> str:
+    """A database's name that nobody has."""
+    return f"restored_{uuid4().hex[:12]}"
+
+
+def damage(place: Place, version: Version, table: str = "users") -> None:
+    """Change a byte of a table's block in the archive."""
+    block = archives.reader(place.objects, "raw", version).manifest.tables()[table].blocks[0]
+    path = place.objects.root / "objects" / archive_key("raw", version)
+    data = bytearray(path.read_bytes())
+    data[block.offset + block.length // 2] ^= 0xFF
+    path.write_bytes(data)

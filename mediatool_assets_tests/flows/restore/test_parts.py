@@ -1,0 +1,49 @@
+"""A part of a version is restored as a part, and says what it lacks."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mediatool_assets.domain.errors import AlreadyExists, NotFound
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
+
+
+def test_a_part_holds_the_rows_that_were_asked_for(place: Place, name: str) -> None:
+    """Its marker says that it is one, and which foreign keys it could not hold."""
+    place.run(PEOPLE)
+    version, _ = place.export()
+    made = restore_postgres(
+        place.objects, place.target, place.pool, version, database=name, tables=["users"]
+    )
+    assert (made.part, made.rows) == (True, {"users": 50})
+    assert made.left_out == ("users users_team_id_fkey",)
+    assert place.query(name, "SELECT count(*) FROM media_tool.teams") == [(0,)]
+    marker = place.target.marker(name)
+    assert marker is not None
+    assert (marker.complete, marker.tables) == (False, ("users",))
+    with pytest.raises(AlreadyExists):
+        restore_postgres(place.objects, place.target, place.pool, version, database=name)
+
+
+def test_a_table_that_the_archive_does_not_have_is_named(place: Place, name: str) -> None:
+    """With those that it has."""
+    place.run(PEOPLE)
+    version, _ = place.export()
+    with pytest.raises(NotFound, match=r"no rows of nobody; it has those of teams, users"):
+        restore_postgres(
+            place.objects, place.target, place.pool, version, database=name, tables=["nobody"]
+        )
+
+
+def test_a_version_that_left_a_table_out_restores_as_a_part(place: Place, name: str) -> None:
+    """What an export excludes is never taken for empty."""
+    place.run(PEOPLE)
+    version = Version(datetime(2002, 1, 1, tzinfo=UTC))
+    source = PostgresSource(place.url, "media_tool")
+    export(source, place.objects, place.pool, version, place.scratch, exclude=frozenset({"teams"}))
+    made = restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    assert (made.part, made.left_out) == (True, ("users users_team_id_fkey",))

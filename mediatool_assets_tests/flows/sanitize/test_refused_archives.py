@@ -1,0 +1,63 @@
+"""Archives whose rows no schema describes are refused."""
+
+import pytest
+
+from mediatool_assets.archive.reader import LocalFile
+from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.flows.sanitize import Folder, load_rules, sanitize
+from mediatool_assets_tests.flows.sanitize.conftest import KEY, RULES, TABLES, USERS, Bench, user
+from mediatool_assets_tests.raw_archives import VERSION
+from mediatool_assets_tests.transformed import transformed
+
+
+def test_a_row_with_a_column_of_its_own_is_refused(bench: Bench) -> None:
+    """What schema.json does not know, no rule covers; the value is not in the message."""
+    with pytest.raises(BadArchive, match=r"a row of users is not as schema\.json says") as caught:
+        bench.run({**TABLES, USERS: [{**user(1), "extra": "Ada"}]})
+    assert "Ada" not in str(caught.value)
+    assert bench.left == []
+
+
+def test_only_raw_archives_are_taken(bench: Bench) -> None:
+    """A transformed archive has no columns, and is refused."""
+    transformed(bench.objects, VERSION, {"users": []}, facts={})
+    rules = bench.scratch / "rules.yaml"
+    rules.write_text(RULES)
+    with pytest.raises(BadArchive, match="is a transformed archive"):
+        sanitize(
+            bench.objects.open(archive_key("transformed", VERSION)),
+            Folder(bench.folder),
+            "out.tar.gz",
+            bench.pool,
+            load_rules(rules),
+            KEY,
+            bench.scratch,
+        )
+
+
+def test_rows_that_no_schema_describes_are_refused(bench: Bench) -> None:
+    """A member beside the schema would have no rules, and is not passed on."""
+    path = bench.scratch / "odd.yaml"
+    with path.open("wb") as file:
+        writer = ArchiveWriter(file, "raw", VERSION)
+        spooled = spool_rows(bench.scratch / "spool", [[b'{"name":"Ada"}']], b"\n")
+        writer.add_rows("people.ndjson", [spooled], table="people")
+        writer.add_file("schema.json", schemas.encode(schemas.Schema("media_tool", (USERS,))))
+        writer.finish()
+    rules = bench.scratch / "rules.yaml"
+    rules.write_text(RULES)
+    with pytest.raises(BadArchive, match=r"has rows of people, of which schema\.json says nothing"):
+        sanitize(
+            LocalFile(path),
+            Folder(bench.folder),
+            "out.tar.gz",
+            bench.pool,
+            load_rules(rules),
+            KEY,
+            bench.scratch,
+        )
+    assert bench.left == []
