@@ -71,6 +71,14 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         return "sanitized" in (self.kind, self.source.get("kind"))
 
     @property
+    def computed_anew(self) -> dict[str, list[str]]:
+        """By table the columns that are null here, and that PostgreSQL computes in a restore.
+
+        Raises msgspec.ValidationError where the manifest says something else.
+        """
+        return msgspec.convert(self.facts.get("computed_anew", {}), dict[str, list[str]])
+
+    @property
     def rows(self) -> int:
         """Rows or documents in all members."""
         return sum(member.rows for member in self.members)

@@ -14,7 +14,8 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     ``type`` is PostgreSQL's own ``format_type`` text, domains by their own name; ``base`` is the
     type below all domains, ``element`` that of an array's elements below all domains, both without
     modifiers. ``category`` is ``pg_type.typcategory`` of the base type and ``kind`` its ``typtype``
-    (``b`` base, ``c`` composite, ``e`` enum, ``r`` range, ``m`` multirange).
+    (``b`` base, ``c`` composite, ``e`` enum, ``r`` range, ``m`` multirange). One that is
+    ``computed_anew`` is null in a sanitized copy, and no longer when that is restored.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     element_kind: str | None = None
     default: str | None = None
     generated: bool = False
+    computed_anew: bool = False
     identity: str | None = None
     comment: str | None = None
 

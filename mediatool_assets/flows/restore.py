@@ -1,7 +1,7 @@
 """Restore: a version into a new PostgreSQL database, read back before it has its name."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import groupby
@@ -147,8 +147,12 @@ class _Restore:
         self._archive, self._executor, self._progress = archive, executor, progress
         archive.check_tar()
         self.members = archive.manifest.tables()
-        self.schema, self.script = _read(archive)
-        self.tables = [t for t in self.schema.tables if t.name in self.members]
+        self.schema, self.script, anew = _read(archive)
+        self.tables = [
+            _computing(table, anew.get(table.name, ()))
+            for table in self.schema.tables
+            if table.name in self.members
+        ]
         self.part = False
         self.left_out: tuple[str, ...] = ()
         self._same_server = False
@@ -253,12 +257,19 @@ class _Restore:
                 raise CountMismatch(table, "rows and fingerprint restored", wanted, fingerprint)
 
 
-def _read(archive: ArchiveReader) -> tuple[Schema, Script]:
+def _read(archive: ArchiveReader) -> tuple[Schema, Script, dict[str, list[str]]]:
     try:
         schema = schemas.decode(archive.read_file("schema.json"))
-        return schema, ddl_script.parse(archive.read_file("schema.sql").decode())
+        script = ddl_script.parse(archive.read_file("schema.sql").decode())
+        return schema, script, archive.manifest.computed_anew
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadArchive(archive.source.name, f"its schema cannot be read: {error}") from error
+
+
+def _computing(table: Table, anew: Collection[str]) -> Table:
+    """The table as it is read back from a copy without these values."""
+    columns = (msgspec.structs.replace(c, computed_anew=c.name in anew) for c in table.columns)
+    return msgspec.structs.replace(table, columns=tuple(columns))
 
 
 def _major(version: str | int | None) -> int:

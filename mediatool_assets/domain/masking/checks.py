@@ -1,5 +1,6 @@
 """Rules held against a schema before a row is read: what they miss, and what cannot hold."""
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 
@@ -43,9 +44,16 @@ def mistakes(rules: Rules, schema: Schema) -> list[str]:
 
 
 def key_columns(table: Table) -> set[str]:
-    """The columns of primary and unique keys and of unique indexes."""
+    """The columns of primary and unique keys and of unique indexes, or of their expressions."""
     unique = (index.columns for index in table.indexes if index.unique)
-    return {name for key in (table.primary_key, *table.unique_keys, *unique) for name in key}
+    parts = {part for key in (table.primary_key, *table.unique_keys, *unique) for part in key}
+    names = {column.name for column in table.columns}
+    words = " ".join(parts - names)
+    return {name for name in names if name in parts or (words and _names(words, name))}
+
+
+def _names(expression: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None
 
 
 def fits(rules: Rules, column: Column, rule: Rule) -> bool:
@@ -56,8 +64,8 @@ def fits(rules: Rules, column: Column, rule: Rule) -> bool:
 def problems(rules: Rules, table: Table, column: Column, rule: Rule) -> Iterator[str]:
     """Why a rule cannot hold for this column, one reason each."""
     values = Values.of(column)
-    if column.generated and rule.verb is not Verb.KEEP:
-        yield "PostgreSQL computes this column; keep it, and mask what it is computed from"
+    if column.generated and rule.verb not in (Verb.KEEP, Verb.DROP):
+        yield "PostgreSQL computes this column; drop it, and a restore computes it anew, or keep it"
     if column.name in key_columns(table) and rule.verb not in (Verb.KEEP, Verb.PSEUDONYM):
         yield "it is part of a key and has to stay unique; keep it, or make it a pseudonym"
     if not column.nullable and _makes_null(rule, column, values):

@@ -108,6 +108,8 @@ class Proposal:
     certain: bool = True
 
 
+_OF_THE_SCHEMA = {"regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regcollation"}
+
 REVIEWED = Proposal("redact", "nothing says what this is", certain=False)
 
 
@@ -116,7 +118,10 @@ def proposals(table: Table, column: Column, seen: Traits) -> Iterator[Proposal]:
     family = Values.of(column).family
     name = column.name.lower()
     if column.generated:
-        yield Proposal("keep", "PostgreSQL computes it; what it is computed from is masked")
+        yield Proposal("drop", "PostgreSQL computes it anew in a restore")
+        yield Proposal("keep", "PostgreSQL computes it, and it is no null")
+    if column.base in _OF_THE_SCHEMA:
+        yield Proposal("keep", "names what the schema has, which comes along")
     if family is Family.TEXT:
         yield from _of_text(table, name, seen)
     elif family is Family.UUID:

@@ -18,7 +18,7 @@ from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import Masker
-from mediatool_assets.domain.masking.rules import REDACT, Rules
+from mediatool_assets.domain.masking.rules import REDACT, Rules, Verb
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.version import Version
@@ -206,12 +206,24 @@ class _Run:
                 number += 1
 
     def _facts(self) -> dict[str, object]:
+        anew = self._computed_anew()
         return {
             "schema_fingerprint": self.schema.fingerprint(),
             **origin(self.archive.manifest, self.rules, self.key),
             "rules": self.rules.source,
             "masked": self._by_rule(),
+            **({"computed_anew": anew} if anew else {}),
         }
+
+    def _computed_anew(self) -> dict[str, list[str]]:
+        """The columns that PostgreSQL computes and that are dropped, by table."""
+        found: dict[str, list[str]] = {}
+        for table in self.schema.tables:
+            for column in table.columns:
+                rule = self.rules.rule(table.name, column.name)
+                if column.generated and rule is not None and rule.verb is Verb.DROP:
+                    found.setdefault(table.name, []).append(column.name)
+        return found
 
     def _by_rule(self) -> dict[str, int]:
         counts: Counter[str] = Counter()

@@ -70,15 +70,22 @@ class _RulesReader:
         return self._kinds
 
     def tables(self, node: Node | None) -> dict[str, dict[str, Rule]]:
-        """Columns by table; ``users, users_history`` gives two tables the same rules."""
+        """Columns by table; ``users, users_history`` gives two tables the same rules.
+
+        A name in double quotes is one table's, whatever is in it.
+        """
         found: dict[str, dict[str, Rule]] = {}
+        keys = [key for key, _ in node.value] if isinstance(node, MappingNode) else []
+        quoted = {
+            str(key.value) for key in keys if isinstance(key, ScalarNode) and key.style == '"'
+        }
         for names, line, columns in self.items(node):
             rules = {
                 column: rule
                 for column, _, value in self.items(columns)
                 if (rule := self._rule(column, value, nested=False)) is not None
             }
-            for name in map(str.strip, names.split(",")):
+            for name in [names] if names in quoted else map(str.strip, names.split(",")):
                 if name in found:
                     self._wrong(line, f"table {name} stands here twice")
                 found[name] = rules

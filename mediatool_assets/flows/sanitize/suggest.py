@@ -153,7 +153,7 @@ def _written(
 def _quoted(name: str) -> str:
     if _PLAIN.fullmatch(name) and name.lower() not in _YAML_WORDS:
         return name
-    return json.dumps(name)
+    return json.dumps(name, ensure_ascii=False)
 
 
 def _comment(text: str) -> str:

@@ -15,17 +15,18 @@ def watches(schema: Schema, rules: Rules, model: Model | None) -> dict[str, tupl
     """
     found: dict[str, dict[Watch, None]] = {table.name: {} for table in schema.tables}
     for table in schema.tables:
-        unique = [index.columns for index in table.indexes if index.unique]
+        unique = [index.columns for index in table.indexes if index.unique]  # or expressions
         for key in dict.fromkeys([table.primary_key, *table.unique_keys, *unique]):
-            if key and any(_is_masked(rules, table.name, column) for column in key):
+            own = [(table.name, column) for column in key]
+            if key and _has(schema, own) and any(_is_masked(rules, *place) for place in own):
                 found[table.name][Watch(f"{table.name} ({', '.join(key)})", "key", key)] = None
         if group := rules.quasi_identifiers.get(table.name):
             found[table.name][Watch(group_name(table.name, group), "group", group)] = None
-    for own, columns, other, keys, each in _references(schema, model):
-        ends = [(own, column) for column in columns] + [(other, column) for column in keys]
+    for one, columns, other, keys, each in _references(schema, model):
+        ends = [(one, column) for column in columns] + [(other, column) for column in keys]
         if _has(schema, ends) and any(_is_masked(rules, *end) for end in ends):
-            name = f"{own}.{', '.join(columns)}{'[]' * each} -> {other}.{', '.join(keys)}"
-            found[own][Watch(name, "from", columns, each)] = None
+            name = f"{one}.{', '.join(columns)}{'[]' * each} -> {other}.{', '.join(keys)}"
+            found[one][Watch(name, "from", columns, each)] = None
             found[other][Watch(name, "to", keys)] = None
     return {table: tuple(found[table]) for table in found}
 

@@ -31,6 +31,8 @@ _NULL = sql.SQL("pg_column_size({0}) <= 16 AND {0} = 'null'")
 
 def expression(column: Column) -> sql.Composable:
     """What to select so that ``row_to_json`` writes the column without losing anything."""
+    if column.computed_anew:
+        return sql.SQL("NULL::text")
     return _template(column).format(sql.Identifier(column.name))
 
 

@@ -7,7 +7,7 @@ import pytest
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.pseudonyms import Kind
 from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
-from mediatool_assets.domain.schema import Column, ForeignKey, Schema, Table
+from mediatool_assets.domain.schema import Column, ForeignKey, Index, Schema, Table
 
 KINDS = {
     name: Kind(name, style)
@@ -129,7 +129,17 @@ def test_both_ends_of_a_foreign_key_have_one_rule() -> None:
     ]
 
 
-def test_a_computed_column_is_kept() -> None:
+def test_a_computed_column_is_kept_or_dropped() -> None:
     """PostgreSQL would compute it anew, and find another value."""
     of = Column("c", "integer", "integer", generated=True)
     assert "PostgreSQL computes" in problems(of, Verb.NOISE, "20")[0]
+    assert problems(of, Verb.KEEP) == problems(of, Verb.DROP) == []
+
+
+@pytest.mark.parametrize("expression", ["c", "lower(c)", "lower((c)::text)", '"c" || d'])
+def test_what_a_unique_index_is_made_of_stays_unique(expression: str) -> None:
+    """A column by itself, or within an expression; a longer name is another one."""
+    indexes = (Index("i", True, (expression, "cc"), "CREATE UNIQUE INDEX"),)
+    assert problems(column("text"), Verb.REDACT, keys={"indexes": indexes})
+    others = (Index("i", True, ("lower(cc)", "c_", "a.ccc"), "CREATE UNIQUE INDEX"),)
+    assert problems(column("text"), Verb.REDACT, keys={"indexes": others}) == []
