@@ -31,6 +31,11 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def cased(name: str) -> str:
+    """A name that differs from others by more than case, which DuckDB's names do not keep."""
+    return "".join(f"^{c}" if c == "^" or c.lower() != c else c for c in name)
+
+
 def literal(text: str) -> str:
     """A text as SQL has it, whatever is in it."""
     return "'" + text.replace("'", "''") + "'"

@@ -16,12 +16,11 @@ from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow
 from mediatool_assets.domain.verdict import Share
-from mediatool_assets.flows.duckdb_session import MEMORY, duckdb_session, identifier, literal
+from mediatool_assets.flows.duckdb_session import MEMORY, cased, duckdb_session, identifier, literal
 from mediatool_assets.flows.integrity.apart import NOTHING
 from mediatool_assets.flows.integrity.homes import Digest
 from mediatool_assets.flows.integrity.plan import take_of
 from mediatool_assets.flows.integrity.reading import Need, array_of, column_of
-from mediatool_assets.flows.transform.gathering import cased
 
 Kind = Literal["missing", "surplus", "differs"]
 KINDS: tuple[Kind, ...] = ("missing", "surplus", "differs")

@@ -20,6 +20,7 @@ from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.verdict import Share
+from mediatool_assets.flows.duckdb_session import cased
 from mediatool_assets.flows.integrity.apart import IN_PLACE, NOTHING, Apart
 from mediatool_assets.flows.integrity.canonical import CODEC
 from mediatool_assets.flows.integrity.homes import (
@@ -35,7 +36,6 @@ from mediatool_assets.flows.integrity.homes import (
 from mediatool_assets.flows.integrity.sheets import COPIES, ROWS, Sheet, Sheets, sheet
 from mediatool_assets.flows.ports import RowReader
 from mediatool_assets.flows.ranges import Range
-from mediatool_assets.flows.transform.gathering import cased
 
 _TOGETHER = 64  # documents decoded in one call: faster than one by one, and few in memory
 

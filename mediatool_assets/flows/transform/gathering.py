@@ -21,6 +21,7 @@ from mediatool_assets.domain.decimal_text import decimal_text
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.flows.duckdb_session import cased
 from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.documents_of_json import text_of
 from mediatool_assets.flows.transform.rows import may_have_negative_zero, row_parser
@@ -29,11 +30,6 @@ ORDINAL = "o"
 """The row's place in its table's order, from 0; the other columns are below."""
 WHOLE = "row"
 HASH = "hash"
-
-
-def cased(name: str) -> str:
-    """A name that differs from others by more than case, which DuckDB's names do not keep."""
-    return "".join(f"^{c}" if c == "^" or c.lower() != c else c for c in name)
 
 
 def key_of(column: str) -> str:
