@@ -90,8 +90,9 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     for info in wanted:
         documents.create(database, info.name, info.options)
     _insert(executor, _insertions(documents, database, archive, members), progress)
-    for info in wanted:
-        documents.create_indexes(database, info.name, info.indexes)
+    indexed = [_Indexing(documents, database, info) for info in wanted if info.indexes]
+    with in_order(executor, _index, indexed) as built:
+        list(built)
     _verify(documents, executor, database, members, progress)
     _compare(wanted, documents.collections(database))
     result = Loaded(
@@ -203,6 +204,20 @@ def _insert_share(share: _Insertion) -> int:
             raise BadArchive(share.archive.source.name, f"{share.collection}: {error}") from error
         share.documents.insert(share.database, share.collection, batch)
     return share.rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Indexing:
+    """The indexes of one collection, for one worker to have built."""
+
+    documents: DocumentStore
+    database: str
+    info: CollectionInfo
+
+
+def _index(share: _Indexing) -> None:
+    """In a worker: have mongod build the indexes of a collection."""
+    share.documents.create_indexes(share.database, share.info.name, share.info.indexes)
 
 
 def _verify(
