@@ -56,6 +56,7 @@ def copied(url: str, schema: str, tables: Iterable[str], folder: Path, workers: 
 def joined(tables: Tables, one: Path, two: Path, workers: int) -> int:
     """Rows that differ in any way: a full join of each table by its key."""
     with duckdb.connect(config={"threads": workers, "temp_directory": str(one)}) as database:
+        database.execute("SET enable_progress_bar = false")
         return sum(
             _differing(database, columns, key, one / f"{name}.csv", two / f"{name}.csv")
             for name, (columns, key) in tables.items()
