@@ -31,7 +31,7 @@ def line_writer(table: Table) -> Callable[[bytes], bytes]:
 
     def line(row: bytes) -> bytes:
         values = _ROW.decode(row)
-        chosen = writers if b"\\" in row else bare
+        chosen = bare if row.isascii() and b"\\" not in row else writers
         return b"\t".join([write(bytes(values[name])) for name, write in chosen])
 
     return line
@@ -46,7 +46,7 @@ def _writer(column: Column) -> Callable[[bytes], bytes]:
 
 
 def _bare(value: bytes) -> bytes:
-    """A value of a row without a backslash: JSON escapes with one all that COPY does."""
+    """A value of an ASCII row without a backslash: JSON escapes with one all that COPY does."""
     if value.startswith(b'"'):
         return value[1:-1]
     return _NULL if value == b"null" else value
