@@ -73,7 +73,7 @@ class _NoPandas(MetaPathFinder):
 
 
 _ALLOCATIONS = 20_000
-"""From one search for cycles to the next: rows have none, and at 700 half the time goes there."""
+"""From one search for cycles to the next: rows have none, and each search walks what is kept."""
 
 
 def _begin() -> None:
