@@ -34,6 +34,7 @@ dev: $(INSTALLED)
 	$(BIN)/mediatool dev
 
 test: $(INSTALLED)
+	scripts/test-servers.sh
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED)

@@ -3,8 +3,9 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,11 +14,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings import Settings, Url
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.postgres_servers import debian_majors, debian_programs, server
 
 SETTINGS = ("MEDIATOOL_", "AWS_", "DAGSTER_")
 
@@ -79,12 +81,42 @@ def pool(stack: Stack) -> Iterator[Executor]:
 @pytest.fixture
 def postgres_database(stack: Stack) -> Iterator[str]:
     """The URL of an empty database, which is dropped after the test."""
-    server = stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]
+    with _empty_database(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]) as url:
+        yield url
+
+
+@contextmanager
+def _empty_database(server: str) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield server.rpartition("/")[0] + f"/{name}"
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def debian_server(_nothing_from_outside: None) -> Iterator[Callable[[int], Url]]:
+    """The superuser's URL of Debian's server of a major version, started when first asked for."""
+    running: dict[int, Url] = {}
+    with ExitStack() as servers:
+
+        def url(major: int) -> Url:
+            if major not in running:
+                home = Path(tempfile.mkdtemp(prefix="mediatool-"))
+                servers.callback(shutil.rmtree, home)
+                running[major] = servers.enter_context(server(home, debian_programs(major)))
+            return running[major]
+
+        yield url
+
+
+@pytest.fixture(params=debian_majors())
+def debian_database(
+    request: pytest.FixtureRequest, debian_server: Callable[[int], Url]
+) -> Iterator[Url]:
+    """The URL of an empty database on Debian's server, for each major version that is installed."""
+    with _empty_database(debian_server(request.param)) as url:
+        yield Url(url)
 
 
 @pytest.fixture

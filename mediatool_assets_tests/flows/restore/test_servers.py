@@ -1,12 +1,8 @@
 """Restores to servers that are not as they should be: full, older, or in use."""
 
-import os
-import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -22,12 +18,12 @@ from mediatool_assets.domain.settings import Settings, Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.restore import restore_postgres
-from mediatool_assets.stores.local import postgres_server
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.postgres_servers import packaged_programs, server
 from mediatool_assets_tests.twins import DirectoryObjects
 
-OLD = "pginstall"  # PostgreSQL 16
-NEW = "pginstall18"
+OLD = packaged_programs("pginstall")  # PostgreSQL 16
+NEW = packaged_programs("pginstall18")
 VERSION = Version(datetime(2003, 1, 1, tzinfo=UTC))
 OWN = keys.postgres_database(VERSION)
 ROOM = 30 << 20  # bytes beside an empty cluster
@@ -47,68 +43,6 @@ def place() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
-
-
-@contextmanager
-def server(place: Path, install: str, limit: Sequence[str] = ()) -> Iterator[Url]:
-    """A PostgreSQL of its own, its data in ``place/data``; ``limit`` is what runs it."""
-    programs = postgres_server.binaries().parents[1] / install / "bin"
-    user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
-    data, wal = place / "data", place / "wal"
-    if user is not None:
-        for folder in (place, data):
-            folder.mkdir(exist_ok=True)
-            os.chown(folder, user, user)
-    initdb = [str(programs / "initdb"), "-D", str(data), "--waldir", str(wal), "-U", "postgres"]
-    environment = {"PATH": os.defpath, "LC_ALL": "C"}
-    subprocess.run(
-        [*initdb, "-A", "trust", "-E", "UTF8", "--no-sync"],
-        check=True,
-        capture_output=True,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
-        env=environment,
-        cwd=place,
-    )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    options = {
-        "listen_addresses": "127.0.0.1",
-        "port": port,
-        "unix_socket_directories": "",
-        "fsync": "off",
-        "wal_level": "minimal",
-        "max_wal_senders": 0,
-    }
-    words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-    process = subprocess.Popen(
-        [*limit, programs / "postgres", "-D", data, *words],
-        stderr=subprocess.DEVNULL,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
-        env=environment,
-        cwd=place,
-    )
-    try:
-        url = Url(f"postgresql://postgres@127.0.0.1:{port}/postgres")
-        _wait_for(url, process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(url: Url, process: subprocess.Popen[bytes]) -> None:
-    while True:
-        assert process.poll() is None, "the server did not start"
-        try:
-            psycopg.connect(url).close()
-        except psycopg.OperationalError:
-            time.sleep(0.05)
-        else:
-            return
 
 
 def made(url: Url, rows: int) -> Url:

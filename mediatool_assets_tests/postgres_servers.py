@@ -1,0 +1,104 @@
+"""Throw-away PostgreSQL servers of other versions and other builds than the local one."""
+
+import os
+import pwd
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from mediatool_assets.domain.settings import Url
+from mediatool_assets.stores.local import postgres_server
+
+DEBIAN = Path("/usr/lib/postgresql")
+"""Where Debian's packages put each major version; ``scripts/test-servers.sh`` installs them."""
+
+_OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
+
+
+def debian_majors() -> list[int]:
+    """The major versions of Debian's servers on this machine, oldest first; raises where none."""
+    found = sorted(int(path.parents[1].name) for path in DEBIAN.glob("[0-9]*/bin/postgres"))
+    if not found:
+        raise FileNotFoundError(f"{DEBIAN} has no server; run scripts/test-servers.sh")
+    return found
+
+
+def debian_programs(major: int) -> Path:
+    """The folder of Debian's programs of a major version."""
+    return DEBIAN / str(major) / "bin"
+
+
+def packaged_programs(install: str) -> Path:
+    """The folder of programs of an installation in the local server's package."""
+    return postgres_server.binaries().parents[1] / install / "bin"
+
+
+@contextmanager
+def server(place: Path, programs: Path, limit: Sequence[str] = ()) -> Iterator[Url]:
+    """A PostgreSQL of its own, its data in ``place/data``; ``limit`` is what runs it.
+
+    Its URL is that of its superuser, who needs no password.
+    """
+    user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+    data, wal = place / "data", place / "wal"
+    if user is not None:
+        for folder in (place, data):
+            folder.mkdir(exist_ok=True)
+            os.chown(folder, user, user)
+    initdb = [str(programs / "initdb"), "-D", str(data), "--waldir", str(wal), "-U", "postgres"]
+    environment = {"PATH": os.defpath, "LC_ALL": "C"}
+    subprocess.run(
+        [*initdb, "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True,
+        capture_output=True,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+        env=environment,
+        cwd=place,
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = _OPTIONS | {"port": str(port)}
+    words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    process = subprocess.Popen(
+        [*limit, programs / "postgres", "-D", data, *words],
+        stderr=subprocess.DEVNULL,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+        env=environment,
+        cwd=place,
+    )
+    try:
+        url = Url(f"postgresql://postgres@127.0.0.1:{port}/postgres")
+        _wait_for(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(url: Url, process: subprocess.Popen[bytes]) -> None:
+    while True:
+        assert process.poll() is None, "the server did not start"
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return
