@@ -3,6 +3,7 @@
 # make test    the tests, on real servers of their own
 # make check   what a change must pass: format, lint, types, import contracts, tests
 # make bench   the benchmark
+# make reference  docs/settings.md, from the code
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
@@ -13,7 +14,7 @@ INSTALLED := $(VENV)/installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint check bench install
+.PHONY: help demo dev test lint check bench reference install
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -47,3 +48,6 @@ check: lint test
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
+
+reference: $(INSTALLED)
+	$(BIN)/python scripts/settings_reference.py

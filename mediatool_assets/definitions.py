@@ -1,7 +1,5 @@
 """What Dagster loads: the model's tables and collections as assets, and all that runs them."""
 
-import os
-
 import dagster as dg
 
 from mediatool_assets.defs import bucket
@@ -36,6 +34,7 @@ from mediatool_assets.defs.transformed import collections_of, transformed_layer
 from mediatool_assets.defs.verification import DAILY_VERIFICATION, verification
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.stores.environment import read_settings
 
 
 def definitions(settings: Settings) -> dg.Definitions:
@@ -104,4 +103,4 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 
 keep_key_sets()
-defs = definitions(Settings.parse(os.environ))
+defs = definitions(read_settings())

@@ -1,6 +1,5 @@
 """``alert``: where alerts go, and whether they arrive."""
 
-import os
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from mediatool_assets.cli.output import Json, print_json
 from mediatool_assets.domain.errors import BadSettings, MediatoolError
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.environment import read_settings
 
 
 def alert(
@@ -31,7 +30,7 @@ def alert(
     from mediatool_assets.domain.alerts import trial
     from mediatool_assets.stores.alert_channels import channels
 
-    settings = Settings.parse(os.environ)
+    settings = read_settings()
     found = channels(settings)
     if not found:
         raise BadSettings(

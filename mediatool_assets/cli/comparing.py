@@ -1,6 +1,5 @@
 """``compare``: what changed between two versions, every table and every row."""
 
-import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +9,7 @@ import typer
 
 from mediatool_assets.cli.output import Json, print_json, working
 from mediatool_assets.domain.errors import DamagedInput, Misuse
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.environment import settings
+from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.comparison import Comparison
@@ -76,7 +74,7 @@ def _compared(given: tuple[str, str]) -> "Comparison":
 
     objects = None
     if all(map(is_file, given)):
-        config = Settings.parse(os.environ)
+        config = read_settings()
     else:
         from mediatool_assets.stores.s3 import S3Objects
 

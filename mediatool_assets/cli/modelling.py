@@ -12,7 +12,7 @@ import typer
 from mediatool_assets.cli.output import Json, print_json, working
 from mediatool_assets.domain.errors import BadModel, Misuse
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.environment import settings
+from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:
     from mediatool_assets.flows.infer import Inferred, Tables
@@ -126,7 +126,7 @@ def _config(source: str | None) -> Settings:
     from mediatool_assets.flows.compare import is_file
 
     if source is not None and is_file(source):
-        return Settings.parse(os.environ)
+        return read_settings()
     return settings(*([] if source is not None else ["postgres_url"]))
 
 
@@ -156,7 +156,7 @@ def _inferred(tables: "Tables", sample: int) -> "Inferred":
     from mediatool_assets.flows.infer import infer as propose
     from mediatool_assets.flows.pool import worker_pool
 
-    workers = Settings.parse(os.environ).workers
+    workers = read_settings().workers
     with (
         working(f"inferring a model of {tables.name}") as progress,
         worker_pool(workers) as pool,

@@ -1,6 +1,5 @@
 """``sanitize``: a version's raw archive with pseudonyms, and the proof of it beside."""
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,7 +10,7 @@ import typer
 from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.environment import settings
+from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:
     from mediatool_assets.archive.reader import Bytes
@@ -65,7 +64,7 @@ def sanitize(
     if output is None:
         raise Misuse("--output is missing; name a file, an s3:// URI, or ask for --suggest")
     servers = _is_uri(source) or _is_uri(output) or not _is_file(source)
-    own = settings() if servers else Settings.parse(os.environ)
+    own = settings() if servers else read_settings()
     masking_key = own.required_masking_key()
     from mediatool_assets.archive.reader import ArchiveReader
     from mediatool_assets.domain.keys import archive_key
@@ -122,7 +121,7 @@ def _suggest(source: str, output: str | None) -> None:
     from mediatool_assets.flows.sanitize.suggest import suggest
 
     servers = _is_uri(source) or not _is_file(source)
-    own = settings() if servers else Settings.parse(os.environ)
+    own = settings() if servers else read_settings()
     found = suggest(_source(source, own))
     if output is None:
         typer.echo(found.text, nl=False)

@@ -6,7 +6,6 @@ restarts, and it is there when the bucket is what is down. It is written after t
 a process that is killed between the two posts again rather than not at all.
 """
 
-import os
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from mediatool_assets.defs.layers import shown
 from mediatool_assets.domain.alerts import Channel, News, Open
 from mediatool_assets.domain.errors import Misuse, Unreachable
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.environment import read_settings
 
 if TYPE_CHECKING:
     from mediatool_assets.stores.alert_channels import AlertChannel
@@ -44,7 +44,7 @@ def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Read what is new, post what is due, and say in the tick what could not be posted."""
     from mediatool_assets.stores.alert_channels import channels  # noqa: PLC0415  # slow
 
-    settings, now = Settings.parse(os.environ), datetime.now(UTC)
+    settings, now = read_settings(), datetime.now(UTC)
     repository = context.repository_def
     if repository is None:
         raise Misuse("the sensor was given no definitions; evaluate it with repository_def")

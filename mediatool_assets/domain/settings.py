@@ -1,126 +1,326 @@
-"""Settings: one frozen value parsed from a mapping, with every problem reported at once."""
+"""Settings: each declared once, parsed from a mapping, with every problem reported at once."""
 
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NewType, TypeVar
+from typing import Annotated, Literal, NewType
 from urllib.parse import urlsplit, urlunsplit
 
+from mediatool_assets.domain import setting_fields as parsers
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.masking.key import MaskingKey
-
-T = TypeVar("T")
+from mediatool_assets.domain.setting_fields import Setting, variable
 
 Url = NewType("Url", str)
 """A connection string that may hold a password: print it through ``without_password`` only."""
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "media_tool.yaml"
 
+Tier = Literal["Expedited", "Standard", "Bulk"]
+
+
+def _url(*schemes: str) -> Callable[[str], Url]:
+    parse = parsers.url(*schemes)
+    return lambda text: Url(parse(text))
+
+
+def _tier(text: str) -> Tier:
+    match text.capitalize():
+        case "Expedited" | "Standard" | "Bulk" as tier:
+            return tier
+        case _:
+            raise ValueError(f"is not Expedited, Standard or Bulk: {text!r}")
+
+
+_role = parsers.matching(r"arn:\S*:role/\S*", "the ARN of a role")
+_topic = parsers.matching(
+    r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?", "the ARN of an SNS topic"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the platform is told from outside (contract, section 5).
+    """Everything that is set from outside, in the order of docs/settings.md.
 
-    ``str`` and ``repr`` show no secret: URLs are left out.
+    A new setting is one more field here: parsing, the reference and the repr follow from it.
+    ``str`` and ``repr`` show no secret.
     """
 
-    postgres_url: Url | None = field(default=None, repr=False)
-    postgres_schema: str = "media_tool"
-    restore_postgres_url: Url | None = field(default=None, repr=False)
-    restore_daily: bool = True
-    verify_sample: float = 5.0
-    verify_days: int = 89
-    integrity_sample: float | None = None
-    prune_daily: bool = False
-    mongodb_url: Url | None = field(default=None, repr=False)
-    s3_bucket: str = "media-tool-backups"
-    s3_endpoint_url: str | None = None
-    s3_kms_key_id: str | None = None
-    s3_object_lock_days: int | None = None
-    s3_log_bucket: str | None = None
-    s3_restore_days: int = 7
-    s3_restore_tier: Literal["Expedited", "Standard", "Bulk"] = "Standard"
-    rds_instance: str | None = None
-    rds_export_role_arn: str | None = None
-    rds_kms_key_id: str | None = None
-    rds_poll_seconds: int = 30
-    rds_empty_tables: frozenset[str] = frozenset()
-    masking_key: MaskingKey | None = field(default=None, repr=False)
-    masking_rules: Path | None = None
-    model: Path = SHIPPED_MODEL
-    exclude_tables: frozenset[str] = frozenset()
-    workers: int = 2
-    dask_scheduler: str | None = None
-    scratch: Path | None = None
-    home: Path = Path(".mediatool")
-    keep_daily: int = 7
-    keep_weekly: int = 4
-    keep_monthly: int = 3
-    keep_yearly: int = 0
-    keep_testing_days: int = 7
-    keep_sanitized_days: int = 30
-    alert_log: bool = False
-    alert_webhook_url: Url | None = field(default=None, repr=False)
-    alert_sns_topic_arn: str | None = None
-    alert_window_hours: int = 6
-    dagster_url: Url | None = field(default=None, repr=False)
-    new_version_job: str = "reload_staging"
-    staging_database: str = "mediatool_staging"
+    postgres_url: Annotated[
+        Url | None,
+        Setting(
+            _url("postgresql", "postgres"),
+            "URL of the source database. Connections to another machine use TLS "
+            "([access.md](access.md)).",
+        ),
+    ] = field(default=None, repr=False)
+    postgres_schema: Annotated[
+        str, Setting(parsers.words, "The schema to export, or several separated by commas.")
+    ] = "media_tool"
+    restore_postgres_url: Annotated[
+        Url | None,
+        Setting(
+            _url("postgresql", "postgres"),
+            "URL of the server that versions are restored to, with a role that has "
+            "`CREATEDB`. Its database is only used to connect.",
+        ),
+    ] = field(default=None, repr=False)
+    restore_daily: Annotated[
+        bool,
+        Setting(
+            parsers.switch,
+            "`no`: versions are made without a PostgreSQL database.",
+            otherwise="`yes`, if `MEDIATOOL_RESTORE_POSTGRES_URL` is set",
+        ),
+    ] = True
+    mongodb_url: Annotated[
+        Url | None,
+        Setting(
+            _url("mongodb", "mongodb+srv"),
+            "URL of the MongoDB server that holds the versions' databases.",
+        ),
+    ] = field(default=None, repr=False)
+    s3_bucket: Annotated[str, Setting(parsers.word, "The bucket.")] = "media-tool-backups"
+    s3_endpoint_url: Annotated[
+        str | None,
+        Setting(
+            parsers.url("http", "https"),
+            "Endpoint of an S3 server other than Amazon's.",
+            otherwise="Amazon S3",
+        ),
+    ] = None
+    s3_kms_key_id: Annotated[
+        str | None,
+        Setting(parsers.word, "KMS key that objects are encrypted with.", otherwise="SSE-S3"),
+    ] = None
+    s3_object_lock_days: Annotated[
+        int | None,
+        Setting(
+            parsers.whole("days"),
+            "Default retention of Object Lock ([bucket.md](bucket.md)).",
+            otherwise="no Object Lock",
+        ),
+    ] = None
+    s3_log_bucket: Annotated[
+        str | None,
+        Setting(parsers.word, "Bucket for access logs.", otherwise="logging is left as it is"),
+    ] = None
+    s3_restore_days: Annotated[
+        int,
+        Setting(
+            parsers.whole("days", least=0),
+            "How many days a copy restored from GLACIER or DEEP_ARCHIVE is kept. 0: restores "
+            "are never requested.",
+        ),
+    ] = 7
+    s3_restore_tier: Annotated[
+        Tier, Setting(_tier, "Speed of such a restore: `Expedited`, `Standard` or `Bulk`.")
+    ] = "Standard"
+    rds_instance: Annotated[
+        str | None, Setting(parsers.word, "RDS instance whose snapshots are exported to S3.")
+    ] = None
+    rds_export_role_arn: Annotated[
+        str | None, Setting(_role, "Role that AWS writes these exports with.")
+    ] = None
+    rds_kms_key_id: Annotated[
+        str | None,
+        Setting(
+            parsers.word, "KMS key of these exports. AWS requires one.", inherits="s3_kms_key_id"
+        ),
+    ] = None
+    rds_poll_seconds: Annotated[
+        int, Setting(parsers.whole("seconds"), "Seconds between two status requests to AWS.")
+    ] = 30
+    rds_empty_tables: Annotated[
+        frozenset[str],
+        Setting(
+            parsers.names,
+            "Tables that may be empty in an RDS export, separated by commas "
+            "([RDS](operations.md#an-rds-snapshot-export)).",
+        ),
+    ] = frozenset()
+    model: Annotated[
+        Path,
+        Setting(
+            parsers.path,
+            "The model file ([models.md](models.md)).",
+            otherwise="the shipped `media_tool.yaml`",
+            exists="file",
+        ),
+    ] = SHIPPED_MODEL
+    exclude_tables: Annotated[
+        frozenset[str],
+        Setting(
+            parsers.names,
+            "Tables to leave out, separated by commas. Every archive records them with the "
+            "reason and their row counts. A table that the model looks up or embeds elsewhere "
+            "cannot be excluded, nor a table alone that others are embedded in: the export "
+            "fails with exit code 3 and names the lines of the model.",
+        ),
+    ] = frozenset()
+    masking_key: Annotated[
+        MaskingKey | None,
+        Setting(
+            MaskingKey.parse,
+            "Key of the pseudonyms: 32 random bytes or more, in hexadecimal or base64 "
+            "([sanitizing.md](sanitizing.md)). With it, the daily job makes sanitized copies.",
+        ),
+    ] = None
+    masking_rules: Annotated[
+        Path | None,
+        Setting(
+            parsers.path,
+            "Masking rules for sanitized copies and for the values in reports.",
+            otherwise="the shipped rules",
+            exists="file",
+        ),
+    ] = None
+    verify_sample: Annotated[
+        float,
+        Setting(parsers.percent, "Percentage of a version that the daily verification reads."),
+    ] = 5.0
+    verify_days: Annotated[
+        int,
+        Setting(
+            parsers.whole("days"),
+            "The daily verification reads versions of the last so many days. Older raw "
+            "archives are in GLACIER.",
+        ),
+    ] = 89
+    integrity_sample: Annotated[
+        float | None,
+        Setting(
+            parsers.percent,
+            "Percentage of rows that the daily integrity report compares by value ([data "
+            "integrity](operations.md#data-integrity)).",
+            otherwise="all, up to 8 GB",
+        ),
+    ] = None
+    workers: Annotated[
+        int,
+        Setting(
+            parsers.whole("workers"),
+            "Number of worker processes.",
+            otherwise="the number of CPU cores",
+        ),
+    ] = os.cpu_count() or 1
+    dask_scheduler: Annotated[
+        str | None,
+        Setting(
+            parsers.word,
+            "Address of a Dask scheduler whose workers are used instead "
+            "([scaling.md](scaling.md)).",
+            otherwise="local worker processes",
+        ),
+    ] = None
+    scratch: Annotated[
+        Path | None,
+        Setting(
+            parsers.path,
+            "Directory for temporary files. With Dask workers on several machines, "
+            "comparisons, reports and sanitized copies need one that all of them share.",
+            otherwise="`TMPDIR`",
+            exists="directory",
+        ),
+    ] = None
+    home: Annotated[
+        Path,
+        Setting(
+            parsers.path, "Directory of the local servers, logs and the local version registry."
+        ),
+    ] = Path(".mediatool")
+    prune_daily: Annotated[
+        bool,
+        Setting(
+            parsers.switch,
+            "`yes`: the daily retention deletes what its plan drops. `no`: it only reports "
+            "the plan.",
+        ),
+    ] = False
+    keep_daily: Annotated[
+        int, Setting(parsers.whole("databases", least=0), "How many daily databases `prune` keeps.")
+    ] = 7
+    keep_weekly: Annotated[
+        int,
+        Setting(parsers.whole("databases", least=0), "How many weekly databases `prune` keeps."),
+    ] = 4
+    keep_monthly: Annotated[
+        int,
+        Setting(parsers.whole("databases", least=0), "How many monthly databases `prune` keeps."),
+    ] = 3
+    keep_yearly: Annotated[
+        int,
+        Setting(parsers.whole("databases", least=0), "How many yearly databases `prune` keeps."),
+    ] = 0
+    keep_testing_days: Annotated[
+        int, Setting(parsers.whole("days"), "How many days test exports are kept.")
+    ] = 7
+    keep_sanitized_days: Annotated[
+        int,
+        Setting(
+            parsers.whole("days"),
+            "How many days sanitized copies, and databases made from them, are kept.",
+        ),
+    ] = 30
+    alert_log: Annotated[
+        bool,
+        Setting(
+            parsers.switch,
+            "`yes`: [alerts](operations.md#alerts) are logged by the code server, one JSON "
+            "document a line.",
+        ),
+    ] = False
+    alert_webhook_url: Annotated[
+        Url | None,
+        Setting(
+            _url("https", "http"),
+            "URL that alerts are posted to as JSON, for example a Slack incoming webhook. All "
+            "of the URL but its host is secret.",
+            otherwise="no webhook",
+        ),
+    ] = field(default=None, repr=False)
+    alert_sns_topic_arn: Annotated[
+        str | None,
+        Setting(_topic, "Amazon SNS topic that alerts are published to.", otherwise="no topic"),
+    ] = None
+    alert_window_hours: Annotated[
+        int,
+        Setting(parsers.whole("hours"), "Hours for which the same problem is not reported again."),
+    ] = 6
+    dagster_url: Annotated[
+        Url | None,
+        Setting(
+            _url("http", "https"),
+            "Address of Dagster's UI, for the links in alerts.",
+            otherwise="no links; `mediatool dev` sets it to its own address",
+        ),
+    ] = field(default=None, repr=False)
+    new_version_job: Annotated[
+        str, Setting(parsers.word, "The job that `new_version_sensor` starts.")
+    ] = "reload_staging"
+    staging_database: Annotated[
+        str, Setting(parsers.word, "The MongoDB database that `reload_staging` fills.")
+    ] = "mediatool_staging"
 
     @classmethod
     def parse(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the ``MEDIATOOL_*`` variables; raises BadSettings with all problems together."""
-        read = _Reader(environ)
-        kms_key_id = read("S3_KMS_KEY_ID", _word, None)
-        settings = cls(
-            postgres_url=read("POSTGRES_URL", _url("postgresql", "postgres"), None),
-            postgres_schema=read("POSTGRES_SCHEMA", _schemas, "media_tool"),
-            restore_postgres_url=read("RESTORE_POSTGRES_URL", _url("postgresql", "postgres"), None),
-            restore_daily=read("RESTORE_DAILY", _switch, True),
-            verify_sample=read("VERIFY_SAMPLE", _percent, 5.0),
-            verify_days=read("VERIFY_DAYS", _days, 89),
-            integrity_sample=read("INTEGRITY_SAMPLE", _percent, None),
-            prune_daily=read("PRUNE_DAILY", _switch, False),
-            mongodb_url=read("MONGODB_URL", _url("mongodb", "mongodb+srv"), None),
-            s3_bucket=read("S3_BUCKET", _word, "media-tool-backups"),
-            s3_endpoint_url=read("S3_ENDPOINT_URL", _url("http", "https"), None),
-            s3_kms_key_id=kms_key_id,
-            s3_object_lock_days=read("S3_OBJECT_LOCK_DAYS", _days, None),
-            s3_log_bucket=read("S3_LOG_BUCKET", _word, None),
-            s3_restore_days=read("S3_RESTORE_DAYS", _number, 7),
-            s3_restore_tier=read("S3_RESTORE_TIER", _tier, "Standard"),
-            rds_instance=read("RDS_INSTANCE", _word, None),
-            rds_export_role_arn=read("RDS_EXPORT_ROLE_ARN", _role, None),
-            rds_kms_key_id=read("RDS_KMS_KEY_ID", _word, kms_key_id),
-            rds_poll_seconds=read("RDS_POLL_SECONDS", _seconds, 30),
-            rds_empty_tables=read("RDS_EMPTY_TABLES", _names, frozenset()),
-            masking_key=read("MASKING_KEY", MaskingKey.parse, None),
-            masking_rules=read("MASKING_RULES", _file, None),
-            model=read("MODEL", _file, SHIPPED_MODEL),
-            exclude_tables=read("EXCLUDE_TABLES", _names, frozenset()),
-            workers=read("WORKERS", _count, os.cpu_count() or 1),
-            dask_scheduler=read("DASK_SCHEDULER", _word, None),
-            scratch=read("SCRATCH", _folder, None),
-            home=read("HOME", Path, Path(".mediatool")),
-            keep_daily=read("KEEP_DAILY", _number, 7),
-            keep_weekly=read("KEEP_WEEKLY", _number, 4),
-            keep_monthly=read("KEEP_MONTHLY", _number, 3),
-            keep_yearly=read("KEEP_YEARLY", _number, 0),
-            keep_testing_days=read("KEEP_TESTING_DAYS", _days, 7),
-            keep_sanitized_days=read("KEEP_SANITIZED_DAYS", _days, 30),
-            alert_log=read("ALERT_LOG", _switch, False),
-            alert_webhook_url=read("ALERT_WEBHOOK_URL", _url("https", "http"), None),
-            alert_sns_topic_arn=read("ALERT_SNS_TOPIC_ARN", _topic, None),
-            alert_window_hours=read("ALERT_WINDOW_HOURS", _hours, 6),
-            dagster_url=read("DAGSTER_URL", _url("http", "https"), None),
-            new_version_job=read("NEW_VERSION_JOB", _word, "reload_staging"),
-            staging_database=read("STAGING_DATABASE", _word, "mediatool_staging"),
-        )
-        if read.problems:
-            raise BadSettings(read.problems)
-        return settings
+        values: dict[str, object] = {}
+        problems: list[str] = []
+        for name, declared in DECLARED.items():
+            text = environ.get(variable(name), "").strip()
+            try:
+                if text:
+                    values[name] = declared.parse(text)
+                elif declared.inherits in values:
+                    values[name] = values[declared.inherits]
+            except ValueError as error:
+                problems.append(f"{variable(name)} {error}")
+        if problems:
+            raise BadSettings(problems)
+        return cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
 
     @property
     def restores_daily(self) -> bool:
@@ -141,12 +341,18 @@ class Settings:
 
     def require(self, *names: str) -> None:
         """Raise BadSettings naming every one of these fields that is not set."""
-        missing = [f"MEDIATOOL_{n.upper()}" for n in names if getattr(self, n) is None]
+        missing = [variable(n) for n in names if getattr(self, n) is None]
         if missing:
             raise BadSettings(
                 [f"{name} is not set" for name in missing]
                 + ["start the local servers with `mediatool up`, or set it"]
             )
+
+
+DECLARED: Mapping[str, Setting] = {
+    name: annotation.__metadata__[0] for name, annotation in Settings.__annotations__.items()
+}
+"""Every setting by the name of its field."""
 
 
 def without_password(url: str) -> str:
@@ -167,126 +373,3 @@ def without_passwords(text: str) -> str:
 _PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/]*@")
 _PARAMETER = re.compile(r"([?&]\w*password=|\bAWS_SESSION_TOKEN:)[^\s&#]*", re.IGNORECASE)
 """What libpq and MongoDB's drivers take as parameters of a URL and keep to themselves."""
-
-
-class _Reader:
-    """Reads variables one by one and keeps the problems for the end."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.problems: list[str] = []
-
-    def __call__(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        text = self._environ.get(f"MEDIATOOL_{name}", "").strip()
-        if not text:
-            return default
-        try:
-            return parse(text)
-        except ValueError as error:
-            self.problems.append(f"MEDIATOOL_{name} {error}")
-            return default
-
-
-def _url(*schemes: str) -> Callable[[str], Url]:
-    def parse(text: str) -> Url:
-        if urlsplit(text).scheme not in schemes:
-            raise ValueError(f"is not a {schemes[0]}:// URL")  # the text may hold a password
-        return Url(text)
-
-    return parse
-
-
-def _word(text: str) -> str:
-    if any(c.isspace() for c in text):
-        raise ValueError(f"holds a space: {text!r}")
-    return text
-
-
-def _schemas(text: str) -> str:
-    """One schema, or several with commas between them, each once."""
-    names = [name for part in text.split(",") if (name := part.strip())]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"names no schema, or one of them twice: {text!r}")
-    return ",".join(map(_word, names))
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name for part in text.split(",") if (name := part.strip()))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"is not a count of workers: {text!r}")
-    return int(text)
-
-
-def _percent(text: str) -> float:
-    try:
-        percent = float(text)
-    except ValueError:
-        percent = 0.0
-    if not 0 < percent <= 100:
-        raise ValueError(f"is not a percentage above 0, up to 100: {text!r}")
-    return percent
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in ("yes", "no"):
-        raise ValueError(f"is neither yes nor no: {text!r}")
-    return text.lower() == "yes"
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise ValueError(f"is not a whole number, 0 or more: {text!r}")
-    return int(text)
-
-
-def _days(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"is not a number of days: {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"is not a number of seconds: {text!r}")
-    return int(text)
-
-
-def _tier(text: str) -> Literal["Expedited", "Standard", "Bulk"]:
-    match text.capitalize():
-        case "Expedited" | "Standard" | "Bulk" as tier:
-            return tier
-        case _:
-            raise ValueError(f"is not Expedited, Standard or Bulk: {text!r}")
-
-
-def _role(text: str) -> str:
-    if not text.startswith("arn:") or ":role/" not in _word(text):
-        raise ValueError(f"is not the ARN of a role: {text!r}")
-    return text
-
-
-def _hours(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"is not a number of hours: {text!r}")
-    return int(text)
-
-
-def _topic(text: str) -> str:
-    if not re.fullmatch(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?", text):
-        raise ValueError(f"is not the ARN of an SNS topic: {text!r}")
-    return text
-
-
-def _folder(text: str) -> Path:
-    if not (path := Path(text)).is_dir():
-        raise ValueError(f"names no directory: {text!r}")
-    return path
-
-
-def _file(text: str) -> Path:
-    if not (path := Path(text)).is_file():
-        raise ValueError(f"names no file: {text!r}")
-    return path

@@ -2,10 +2,12 @@
 
 import getpass
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.setting_fields import variable
+from mediatool_assets.domain.settings import DECLARED, Settings
 
 SERVERS = ("POSTGRES_URL", "RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL", "S3_BUCKET")
 """Any one of these, set, says that the user has servers of their own: nothing local is used."""
@@ -33,13 +35,30 @@ def settings(*names: str) -> Settings:
     problems = [f"MEDIATOOL_{n} is not set" for n in map(str.upper, names) if not _is_set(n)]
     if problems:
         problems.append("set it, or unset every server's URL to use those of `mediatool up`")
+    return read_settings(problems)
+
+
+def read_settings(problems: Iterable[str] = ()) -> Settings:
+    """The settings as the environment has them; the files and directories they name must exist.
+
+    Raises BadSettings with every problem, those that the caller has found among them.
+    """
+    problems = [*_missing_paths(), *problems]
     try:
-        parsed = Settings.parse(os.environ)
+        settings = Settings.parse(os.environ)
     except BadSettings as error:
         raise BadSettings([*error.problems, *problems]) from error
     if problems:
         raise BadSettings(problems)
-    return parsed
+    return settings
+
+
+def _missing_paths() -> Iterator[str]:
+    exists = {"file": Path.is_file, "directory": Path.is_dir}
+    for name, declared in DECLARED.items():
+        text = os.environ.get(variable(name), "").strip()
+        if text and declared.exists is not None and not exists[declared.exists](Path(text)):
+            yield f"{variable(name)} names no {declared.exists}: {text!r}"
 
 
 def account() -> str:
@@ -56,7 +75,7 @@ def local_settings() -> Settings:
     What writes demonstration data must never meet a database of the user's.
     """
     _adopt(_local())
-    return Settings.parse(os.environ)
+    return read_settings()
 
 
 _TASTES = {"MEDIATOOL_POSTGRES_SCHEMA", "MEDIATOOL_MODEL", "MEDIATOOL_EXCLUDE_TABLES"} | {

@@ -146,7 +146,7 @@ def test_unreachable_server_is_named_without_its_password(
     result = mediatool(*words)
     assert result.code == 4
     assert "127.0.0.1" in result.err
-    assert "secret" not in result.err
+    assert "hunter2" not in result.err
     assert len(result.lines) <= 2
 
 
@@ -161,7 +161,7 @@ def test_all_wrong_settings_are_told_together(
     assert result.code == 2
     for name in ("MEDIATOOL_POSTGRES_URL", "MEDIATOOL_WORKERS", "MEDIATOOL_MONGODB_URL"):
         assert name in result.err
-    assert "secret" not in result.err
+    assert "hunter2" not in result.err
 
 
 @pytest.fixture
@@ -190,11 +190,11 @@ def test_defect_shows_no_traceback(mediatool: Run, broken: Callable[[Exception],
 
 def test_debug_shows_the_traceback(mediatool: Run, broken: Callable[[Exception], None]) -> None:
     """--debug adds the traceback, with every password masked."""
-    broken(ZeroDivisionError("mongodb://someone:secret@host/"))
+    broken(ZeroDivisionError("mongodb://someone:hunter2@host/"))
     result = mediatool("--debug", "latest")
     assert result.code == DEFECT
     assert "Traceback (most recent call last)" in result.err
-    assert "secret" not in result.err
+    assert "hunter2" not in result.err
 
 
 def test_every_cause_is_told(mediatool: Run, broken: Callable[[Exception], None]) -> None:

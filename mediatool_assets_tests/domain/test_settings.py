@@ -1,6 +1,6 @@
 """Settings: read from a mapping, wrong ones all named at once, secrets never shown."""
 
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 
 import pytest
@@ -95,7 +95,6 @@ def test_all_problems_at_once() -> None:
         "MEDIATOOL_S3_BUCKET": "two words",
         "MEDIATOOL_S3_OBJECT_LOCK_DAYS": "0",
         "MEDIATOOL_WORKERS": "0",
-        "MEDIATOOL_MODEL": "/no/such/file.yaml",
     }
     with pytest.raises(BadSettings) as caught:
         Settings.parse(environ)
@@ -109,6 +108,25 @@ def test_workers_are_counted(workers: str) -> None:
     """Only a whole number from 1 is a count of workers."""
     with pytest.raises(BadSettings, match="MEDIATOOL_WORKERS"):
         Settings.parse({"MEDIATOOL_WORKERS": workers})
+
+
+@pytest.mark.parametrize("field", fields(Settings), ids=lambda field: field.name)
+def test_no_default_differs_from_that_of_an_empty_environment(field: Field[object]) -> None:
+    """Each default stands once."""
+    assert getattr(Settings.parse({}), field.name) == field.default
+
+
+def test_a_setting_takes_anothers_value() -> None:
+    """RDS exports are encrypted with the bucket's key, unless they have one of their own."""
+    assert Settings.parse({"MEDIATOOL_S3_KMS_KEY_ID": "k"}).rds_kms_key_id == "k"
+    both = {"MEDIATOOL_S3_KMS_KEY_ID": "k", "MEDIATOOL_RDS_KMS_KEY_ID": "l"}
+    assert Settings.parse(both).rds_kms_key_id == "l"
+
+
+def test_the_domain_reads_no_files() -> None:
+    """A path is taken as it is; what it names is looked up where the settings are read."""
+    named = Path("/no/such/file.yaml")
+    assert Settings.parse({"MEDIATOOL_MODEL": str(named)}).model == named
 
 
 def test_require() -> None:
@@ -139,12 +157,13 @@ def test_where_alerts_go() -> None:
         "ALERT_SNS_TOPIC_ARN": TOPIC,
         "ALERT_LOG": "yes",
         "ALERT_WINDOW_HOURS": "12",
-        "DAGSTER_URL": "https://me:secret@dagster.example",
+        "DAGSTER_URL": "https://me:hunter2@dagster.example",
     }
     settings = Settings.parse({f"MEDIATOOL_{name}": text for name, text in names.items()})
     assert (settings.alert_webhook_url, settings.alert_sns_topic_arn) == (HOOK, TOPIC)
     assert (settings.alert_log, settings.alert_window_hours) == (True, 12)
-    assert "secret" not in repr(settings)
+    assert "hunter2" not in repr(settings)
+    assert "very-secret" not in repr(settings)
 
 
 @pytest.mark.parametrize(

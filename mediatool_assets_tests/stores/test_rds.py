@@ -144,7 +144,7 @@ def test_missing_settings_are_named_together() -> None:
     ("name", "value", "problem"),
     [
         ("RDS_EXPORT_ROLE_ARN", "rds-export", "is not the ARN of a role"),
-        ("RDS_POLL_SECONDS", "0", "is not a number of seconds"),
+        ("RDS_POLL_SECONDS", "0", "is not a whole number of seconds"),
     ],
 )
 def test_wrong_settings(name: str, value: str, problem: str) -> None:

@@ -1,0 +1,107 @@
+"""How a setting is declared, and the parsers of their values."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+PREFIX = "MEDIATOOL_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the annotation of a field says of the setting; its type and default are the field's.
+
+    ``parse`` raises ValueError with the rest of a sentence about the variable. ``otherwise`` says
+    in words what an unset variable means, where the default does not. ``inherits`` names the field
+    whose value an unset variable takes. ``exists`` says what a path has to name.
+    """
+
+    parse: Callable[[str], object]
+    help: str
+    otherwise: str | None = None
+    inherits: str | None = None
+    exists: Literal["file", "directory"] | None = None
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field: ``MEDIATOOL_S3_BUCKET`` for ``s3_bucket``."""
+    return PREFIX + name.upper()
+
+
+def word(text: str) -> str:
+    """A text without spaces."""
+    if any(c.isspace() for c in text):
+        raise ValueError(f"holds a space: {text!r}")
+    return text
+
+
+def words(text: str) -> str:
+    """One word, or several with commas between them, each once."""
+    names = [name for part in text.split(",") if (name := part.strip())]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"names nothing, or one thing twice: {text!r}")
+    return ",".join(map(word, names))
+
+
+def names(text: str) -> frozenset[str]:
+    """A set of names with commas between them."""
+    return frozenset(name for part in text.split(",") if (name := part.strip()))
+
+
+def switch(text: str) -> bool:
+    """``yes`` or ``no``."""
+    if text.lower() not in ("yes", "no"):
+        raise ValueError(f"is neither yes nor no: {text!r}")
+    return text.lower() == "yes"
+
+
+def whole(unit: str, least: int = 1) -> Callable[[str], int]:
+    """A whole number of a unit, ``least`` or more."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or int(text) < least:
+            raise ValueError(f"is not a whole number of {unit}, {least} or more: {text!r}")
+        return int(text)
+
+    return parse
+
+
+def percent(text: str) -> float:
+    """A percentage above 0, up to 100."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 100:
+        raise ValueError(f"is not a percentage above 0, up to 100: {text!r}")
+    return number
+
+
+def matching(pattern: str, what: str) -> Callable[[str], str]:
+    """A text of which all matches the pattern."""
+
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"is not {what}: {text!r}")
+        return text
+
+    return parse
+
+
+def path(text: str) -> Path:
+    """A path; whether something is there is seen at the edge (stores/environment.py)."""
+    return Path(text)
+
+
+def url(*schemes: str) -> Callable[[str], str]:
+    """A URL of one of the schemes."""
+
+    def parse(text: str) -> str:
+        if urlsplit(text).scheme not in schemes:
+            raise ValueError(f"is not a {schemes[0]}:// URL")  # the text may hold a password
+        return text
+
+    return parse

@@ -1,0 +1,68 @@
+"""Writes docs/settings.md from the declarations in mediatool_assets/domain/settings.py.
+
+make reference
+"""
+
+from dataclasses import fields
+from pathlib import Path
+
+from mediatool_assets.domain.setting_fields import variable
+from mediatool_assets.domain.settings import DECLARED, Settings
+
+PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+
+_HEAD = """\
+# Settings
+
+All settings are environment variables. If none of the servers is set, the local servers are used
+if they are up. All wrong and missing settings are reported together, with exit code 2.
+
+The table is generated from the code: `make reference`.
+
+| Variable | Meaning | Default |
+|---|---|---|
+"""
+
+_TAIL = """
+These variables of other programs are used too:
+
+| Variable | Meaning |
+|---|---|
+| `AWS_*` | credentials and region, as every AWS tool reads them |
+| `DAGSTER_HOME` | Dagster's home, with its `dagster.yaml`; `mediatool export` uses `dagster/` in \
+`MEDIATOOL_HOME` if it is not set |
+| `DAGSTER_PG_HOST`, `_PORT`, `_USER`, `_PASSWORD`, `_DB` | the PostgreSQL database of Dagster's \
+history; without a host, SQLite |
+
+Secrets are the URLs of servers, the URL of the webhook except its host, `AWS_*`,
+`DAGSTER_PG_PASSWORD` and `MEDIATOOL_MASKING_KEY`. They are never printed, logged or written to
+metadata, reports or events.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    defaults = {field.name: field.default for field in fields(Settings)}
+    rows = [
+        f"| `{variable(name)}` | {declared.help} | {declared.otherwise or _default(name, value)} |"
+        for name, declared in DECLARED.items()
+        for value in (defaults[name],)
+    ]
+    return _HEAD + "\n".join(rows) + "\n" + _TAIL
+
+
+def _default(name: str, value: object) -> str:
+    inherited = DECLARED[name].inherits
+    if inherited is not None:
+        return f"`{variable(inherited)}`"
+    if isinstance(value, bool):
+        return "`yes`" if value else "`no`"
+    if value is None:
+        return "not set"
+    if isinstance(value, frozenset):
+        return ", ".join(f"`{name}`" for name in sorted(value)) or "none"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
