@@ -293,6 +293,52 @@ INSERT INTO rare (id) VALUES ('');
 """
 """Of all that PostgreSQL allows, what no other stranger has."""
 
+PROMISES = """
+CREATE TABLE people (id integer PRIMARY KEY, boss integer);
+INSERT INTO people VALUES (1, 99), (2, 1), (3, NULL);
+ALTER TABLE people ADD FOREIGN KEY (boss) REFERENCES people NOT VALID;
+CREATE TABLE pets (id integer PRIMARY KEY, owner integer REFERENCES people NOT ENFORCED);
+INSERT INTO pets VALUES (1, 7), (2, 2);
+CREATE TABLE rooms (
+    room int4range, during daterange, note text, PRIMARY KEY (room, during WITHOUT OVERLAPS)
+);
+INSERT INTO rooms VALUES
+    ('[1,2)', '[2026-01-01,2026-02-01)'), ('[1,2)', '[2026-02-01,2026-03-01)');
+CREATE TABLE stays (
+    id integer PRIMARY KEY, room int4range, during daterange,
+    FOREIGN KEY (room, PERIOD during) REFERENCES rooms (room, PERIOD during)
+);
+INSERT INTO stays VALUES
+    (1, '[1,2)', '[2026-01-15,2026-02-15)'), (2, NULL, '[2026-01-15,2026-02-15)'),
+    (3, '[7,8)', NULL);
+CREATE TABLE spans (span interval PRIMARY KEY);
+INSERT INTO spans VALUES ('1 day'), ('1 month');
+CREATE TABLE spent (id integer PRIMARY KEY, span interval REFERENCES spans);
+INSERT INTO spent VALUES (1, '24:00:00'), (2, '30 days');
+CREATE TABLE "values" (j jsonb PRIMARY KEY, n numeric UNIQUE, a integer[] UNIQUE, c char(5) UNIQUE);
+INSERT INTO "values" VALUES
+    ('{"a": 1.0}', 1.50, '{1,2}', 'ab'), ('2', '-0.0', '{3}', NULL), ('3', 'NaN', '{}', '');
+CREATE TABLE uses (
+    id integer PRIMARY KEY, j jsonb REFERENCES "values", n numeric REFERENCES "values" (n),
+    m integer REFERENCES "values" (n), a integer[] REFERENCES "values" (a),
+    c char(9) REFERENCES "values" (c), v varchar REFERENCES "values" (c)
+);
+INSERT INTO uses VALUES
+    (1, '{"a": 1.000}', 1.5, 0, '{1,2}', 'ab', 'ab  '), (2, '2.0', 0, 0, '{3}', 'ab', ''),
+    (3, NULL, 'NaN', NULL, '{}', NULL, NULL);
+CREATE TABLE moments (at timestamptz PRIMARY KEY, local timestamp UNIQUE);
+INSERT INTO moments SELECT at, at AT TIME ZONE 'UTC' FROM (
+    SELECT timestamptz '2026-01-01 00:00Z' + n * interval '1 microsecond'
+    FROM generate_series(1, 5) n
+) m (at);
+CREATE TABLE events (
+    id integer PRIMARY KEY, at timestamptz REFERENCES moments ON DELETE CASCADE,
+    local timestamp REFERENCES moments (local)
+);
+INSERT INTO events SELECT row_number() OVER (), at, local FROM moments;
+"""
+"""Foreign keys and unique keys that cannot be judged by whether two values look alike."""
+
 STRANGERS = {
     "tree": TREE,
     "composite": COMPOSITE,
@@ -303,6 +349,7 @@ STRANGERS = {
     "wide": WIDE,
     "extended": EXTENDED,
     "allowed": ALLOWED,
+    "promises": PROMISES,
 }
 """Scripts by name; each makes its tables in the schema ``stranger``, but for those of SCHEMAS."""
 

@@ -56,7 +56,10 @@ class ForeignKey(msgspec.Struct, frozen=True, omit_defaults=True):
     """A declared reference, columns in matching order.
 
     ``on_delete`` is what becomes of these rows with the one they name, where not refused:
-    ``cascade``, ``set null`` or ``set default``.
+    ``cascade``, ``set null`` or ``set default``. One that is not ``validated`` (NOT VALID, NOT
+    ENFORCED) has never been checked on all rows. Of a temporal one (``period``) the last column is
+    a span of time, which several rows of the target may cover together. Keys of one that is not
+    ``exact`` can be equal and not look so: intervals, documents, texts whose case counts nothing.
     """
 
     name: str
@@ -64,6 +67,9 @@ class ForeignKey(msgspec.Struct, frozen=True, omit_defaults=True):
     table: str
     target_columns: tuple[str, ...]
     on_delete: str | None = None
+    validated: bool = True
+    period: bool = False
+    exact: bool = True
 
 
 class Index(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
-from mediatool_assets.domain.schema import Enum, Schema, Sequence, Table
+from mediatool_assets.domain.schema import Enum, ForeignKey, Schema, Sequence, Table
 
 _Named = Table | Enum | Sequence
 
@@ -30,8 +30,8 @@ def _comparable(schema: Schema, left_out: Collection[str], texts: bool) -> Schem
     tables = (
         msgspec.structs.replace(
             table,
-            foreign_keys=tuple(
-                msgspec.structs.replace(key, on_delete=None)  # older archives do not say
+            foreign_keys=tuple(  # older archives say no more of them
+                ForeignKey(key.name, key.columns, key.table, key.target_columns)
                 for key in table.foreign_keys
                 if f"{table.name} {key.name}" not in left_out
             ),

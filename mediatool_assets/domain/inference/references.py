@@ -129,15 +129,21 @@ def measurable(table: Table) -> Iterator[Column]:
 
 
 def declared(schema: Schema) -> Iterator[Reference]:
-    """The foreign keys between tables of the schema."""
+    """The foreign keys between tables of the schema, of those whose values say what they name."""
     known = {table.name for table in schema.tables}
     for table in schema.tables:
         seen: set[tuple[object, ...]] = set()
         for key in table.foreign_keys:
             what = (key.columns, key.table, key.target_columns)
-            if key.table in known and what not in seen:
+            if key.table in known and what not in seen and _is_told_by_values(table, key):
                 seen.add(what)
                 yield _of(table, key)
+
+
+def _is_told_by_values(table: Table, key: ForeignKey) -> bool:
+    """Whether equal values, and no others, make a row of the table name one of the target."""
+    whole = all(table.column(column).element is None for column in key.columns)
+    return whole and key.exact and not key.period
 
 
 def _of(table: Table, key: ForeignKey) -> Reference:

@@ -42,6 +42,7 @@ class _Writing:
             for name, entity in entities.items()
             if entity.home is None
         }
+        self._as_text = _as_text(entities, figures)
         self._inside: dict[str, list[tuple[Entity, Inside]]] = {}
         for entity in entities.values():
             if entity.home is not None:
@@ -104,8 +105,7 @@ class _Writing:
         if renamed:
             yield f"{space}rename:"
             yield from yaml.wrapped(renamed, indent + 2)
-        as_text = list(_texts(table, key, self._figures.of(table.name)))
-        if as_text:
+        if as_text := self._as_text[table.name]:
             yield f"{space}# BSON cuts times to milliseconds, which could make two keys one"
             yield f"{space}types: {yaml.mapping(dict.fromkeys(as_text, 'string'))}"
         added = [
@@ -170,9 +170,25 @@ def _summary(table: Table, figures: TableFigures) -> str:
     return f"{figures.rows:,} rows{read}; {named}; largest document about {size(figures.largest)}"
 
 
-def _texts(table: Table, key: Sequence[str], figures: TableFigures) -> Iterator[str]:
-    """Columns of the key that have to stay text to stay different."""
-    for name in key:
+def _as_text(entities: Mapping[str, Entity], figures: Figures) -> dict[str, list[str]]:
+    """Times that have to stay text to stay different: those of keys, and what refers to them."""
+    found = {
+        name: list(_key_texts(entity.table, figures.of(name))) for name, entity in entities.items()
+    }
+    references = [r.reference for entity in entities.values() for r in entity.references]
+    grown = True
+    while grown:
+        grown = False
+        for reference in references:
+            for column, key in zip(reference.columns, reference.keys, strict=True):
+                if key in found[reference.target] and column not in found[reference.table]:
+                    found[reference.table].append(column)
+                    grown = True
+    return found
+
+
+def _key_texts(table: Table, figures: TableFigures) -> Iterator[str]:
+    for name in identifying_key(table)[0]:
         timed = table.column(name).base.startswith("timestamp")
         lost = "microseconds" in figures.losses.get(name, {})
         if timed and (lost or not figures.whole):

@@ -157,6 +157,7 @@ def _evidence(
     nothing = Resolution((), {}, ())
     raw = archives["raw"]
     schema, resolution, distrust = Schema("", ()), nothing, ""
+    excluded: set[str] = set()
     if raw.reader is not None:
         try:
             schema = _schema(raw.reader)
@@ -166,7 +167,8 @@ def _evidence(
             raw.reader, raw.outcome, raw.problem = None, "failed", str(error)
         except BadModel as error:
             distrust = f"the model does not fit the schema: {error}"
-    return Evidence(of, metadata, archives, schema, resolution, plan(schema, resolution), distrust)
+    asked = plan(schema, resolution, excluded)
+    return Evidence(of, metadata, archives, schema, resolution, asked, distrust)
 
 
 def _by_model(of: Evidence, model: Model, found: Iterable[Line]) -> Iterator[Line]:

@@ -164,9 +164,13 @@ def _parsed(line: bytes) -> dict[str, Any]:
 def texts(column: Column) -> Callable[[Any], str | None]:
     """A function from a raw value of the column, or an element of it, to its text as a key."""
     single = Column(column.name, column.type, column.element or column.base)
-    made = expected.rule(single, None, Counter())
-    if single.base == "character":
-        made = str.rstrip  # its blanks count nothing
+    match single.base:
+        case "character":
+            made: Rule | None = str.rstrip  # its blanks count nothing
+        case "date" | "timestamp without time zone" | "timestamp with time zone":
+            made = None  # to the microsecond, which BSON does not keep
+        case _:
+            made = expected.rule(single, None, Counter())
 
     def text(value: Any) -> str | None:
         return key_text(value if value is None or made is None else made(value))

@@ -1,12 +1,12 @@
 """What a report has to ask of one schema and model: homes, references, copies, and their needs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.resolution import Resolution
-from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.schema import ForeignKey, Schema, Table
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
 from mediatool_assets.flows.integrity.homes import Home, homes
 from mediatool_assets.flows.integrity.reading import Need, Take
@@ -28,8 +28,9 @@ class Copy:
 class Reference:
     """Columns of ``owner`` that name rows of ``target``.
 
-    ``declared`` by the database; ``says`` which key or field of the model that is. ``counted``
-    names what the transform counted just these orphans as, if it did: a fact and a name in it.
+    ``declared`` where the database allows no orphans; ``says`` which key or field of the model that
+    is. ``counted`` names what the transform counted just these orphans as, if it did: a fact and a
+    name in it.
     """
 
     owner: Table
@@ -62,18 +63,25 @@ class Plan:
         return self.homes.get(table) or self.left_out[table]
 
 
-def plan(schema: Schema, resolution: Resolution) -> Plan:
-    """Everything that there is to be checked of these collections."""
+def plan(
+    schema: Schema, resolution: Resolution, excluded: Collection[str] = frozenset[str]()
+) -> Plan:
+    """Everything that there is to be checked of these collections.
+
+    ``excluded`` are tables of the schema whose rows the export left out.
+    """
     found = homes(resolution.collections)
     left_out = {
         table.name: Home(table, tuple((c.name, None) for c in table.columns), table.primary_key)
         for table in schema.tables
         if table.name not in found
     }
-    made = Plan(found, left_out, [], [*_declared(schema)])
+    declared = [r for r in _declared(schema) if r.target.name not in excluded]
+    made = Plan(found, left_out, [], [r for r in declared if r.declared])
     for collection in resolution.collections:
         whole = collection.orphans_of is None
         _follow(made, collection.name, collection.shape, top=whole)
+    made.references += (r for r in declared if not r.declared)
     made.references = list({str(r): r for r in reversed(made.references)}.values())[::-1]
     made.needs = _needs(schema, made)
     return made
@@ -84,10 +92,21 @@ def _declared(schema: Schema) -> Iterator[Reference]:
     for table in schema.tables:
         for key in table.foreign_keys:
             if key.table in tables:
-                target = tables[key.table]
-                yield Reference(
-                    table, key.columns, target, key.target_columns, False, True, key.name
-                )
+                yield _foreign_key(table, key, tables[key.table])
+
+
+def _foreign_key(table: Table, key: ForeignKey, target: Table) -> Reference:
+    """What a foreign key says of single rows.
+
+    The span of a temporal one may be covered by several rows together: the columns before it have
+    to be found, and no more.
+    """
+    held = key.validated and key.exact
+    if not key.period:
+        return Reference(table, key.columns, target, key.target_columns, False, held, key.name)
+    *own, span = key.columns
+    held &= not table.column(span).nullable
+    return Reference(table, tuple(own), target, key.target_columns[:-1], False, held, key.name)
 
 
 def _follow(made: Plan, place: str, shape: DocumentShape, *, top: bool) -> None:

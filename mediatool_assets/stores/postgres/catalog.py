@@ -88,14 +88,33 @@ SELECT k.conrelid, k.conname,
        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u (n, i)
              JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.i),
        CASE k.confdeltype WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'set null'
-                          WHEN 'd' THEN 'set default' END
+                          WHEN 'd' THEN 'set default' END,
+       k.convalidated, temporal,
+       NOT EXISTS (
+           SELECT FROM unnest(k.conpfeqop, k.conkey, k.confkey) WITH ORDINALITY u (equal, m, n, i)
+           JOIN pg_operator o ON o.oid = u.equal JOIN pg_type y ON y.oid = o.oprleft
+           JOIN pg_attribute own ON own.attrelid = k.conrelid AND own.attnum = u.m
+           JOIN pg_attribute key ON key.attrelid = k.confrelid AND key.attnum = u.n
+           LEFT JOIN pg_collation l ON l.oid = key.attcollation
+           WHERE NOT (temporal AND u.i = cardinality(k.conkey))
+             AND NOT (y.typname = ANY (%s) AND coalesce(l.collisdeterministic, true)
+                      AND (o.oprleft = o.oprright OR y.typcategory = 'N')
+                      AND (y.typname <> 'bpchar' OR own.atttypid = key.atttypid)))
 FROM pg_constraint k
+CROSS JOIN coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) temporal  -- since 18
 JOIN pg_class s ON s.oid = k.conrelid
 JOIN pg_class t ON t.oid = k.confrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE k.conrelid = ANY (%s) AND k.contype = 'f'
   AND NOT EXISTS (SELECT FROM pg_constraint up WHERE up.oid = k.conparentid
                   AND up.conrelid = k.conrelid)  -- copies for partitions of the target
 """
+
+_EXACT = [
+    *("bool", "int2", "int4", "int8", "numeric", "float4", "float8", "money", "oid", "uuid"),
+    *("text", "bpchar", "char", "name", "citext", "bytea", "bit", "varbit", "anyenum"),
+    *("date", "time", "timestamp", "timestamptz", "inet", "macaddr", "macaddr8", "pg_lsn"),
+]
+"""Types of which two values that are equal are known to be (docs/archive-format.md)."""
 
 _INDEXES = """
 SELECT i.indrelid, c.relname, i.indisunique, i.indisprimary,
@@ -149,7 +168,7 @@ def read_catalog(
     oids = [row[0] for row in tables]
     leaves = _grouped(connection.execute(_LEAVES, ([row[0] for row in tables if row[3]],)))
     columns = _columns(connection, oids)
-    foreign_keys = _grouped(connection.execute(_FOREIGN_KEYS, (oids,)))
+    foreign_keys = _grouped(connection.execute(_FOREIGN_KEYS, (_EXACT, oids)))
     indexes = _grouped(connection.execute(_INDEXES, (oids,)))
     relations: dict[str, tuple[Relation, ...]] = {}
     found = []
@@ -205,10 +224,10 @@ class _Naming:
 
     def key(self, row: tuple[Any, ...]) -> ForeignKey:
         """A row of _FOREIGN_KEYS."""
-        name, own, space, relation, seen, theirs, on_delete = row
+        name, own, space, relation, seen, theirs, *rest = row
         ours = len(self.spaces) > 1 and space in self.spaces
         table = self.of(space, relation) if ours else seen
-        return ForeignKey(name, tuple(own), table, tuple(theirs), on_delete)
+        return ForeignKey(name, tuple(own), table, tuple(theirs), *rest)
 
 
 def _require_there(connection: Connection, names: tuple[str, ...]) -> None:

@@ -1,0 +1,92 @@
+"""All the way with one source: infer, export, transform, load, dump, complete, restore, verify."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.integrity import Integrity
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.resolution import resolve
+from mediatool_assets.domain.verdict import Verdict
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.export import export
+from mediatool_assets.flows.infer import ArchivedTables, infer
+from mediatool_assets.flows.integrity import integrity
+from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.ports import Source
+from mediatool_assets.flows.restore import Restored, restore_postgres
+from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.verify import verify
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets_tests.flows.finished import finish, load_and_dump
+from mediatool_assets_tests.twins import DirectoryObjects
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where a version goes."""
+
+    documents: MongoDocuments
+    target: PostgresTarget
+    pool: Executor
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What a version came to, from its source to the reports on it."""
+
+    raw: Manifest
+    homes: dict[str, dict[str, int]]
+    model_warnings: tuple[str, ...]
+    metadata: Metadata
+    restored: Restored
+    verdict: Verdict
+    report: Integrity
+
+    def faults(self) -> list[str]:
+        """All that is not as it should be of a version whose source is sound; empty is well."""
+        rows = {table: member.rows for table, member in self.raw.tables().items()}
+        found = list(self.model_warnings)
+        if {table: homes["in"] for table, homes in self.homes.items()} != rows:
+            found.append(f"taken in: {self.homes}, and the archive has {rows}")
+        found += [
+            f"{table}: {homes}"
+            for table, homes in self.homes.items()
+            if homes["left_out"] or 2 * homes["in"] != sum(homes.values())
+        ]
+        if self.restored.rows != rows:
+            found.append(f"restored: {self.restored.rows}, and the archive has {rows}")
+        found += [f"{c.findings}" for c in self.verdict.checks if c.outcome != "passed"]
+        return found + [
+            f"{line.area} {line.thing}: {line.outcome}, {line.reason}"
+            for line in self.report.lines
+            if line.outcome != "passed"
+        ]
+
+
+def travel(source: Source, servers: Servers, version: Version, folder: Path) -> Journey:
+    """Make the version, by the model that is inferred for it, in the empty ``folder``."""
+    objects, scratch = DirectoryObjects(folder / "bucket"), folder / "scratch"
+    scratch.mkdir()
+    documents, target, pool = servers.documents, servers.target, servers.pool
+    raw = export(source, objects, pool, version, scratch).manifest
+    archive = archives.reader(objects, "raw", version)
+    path = folder / "model.yaml"
+    path.write_text(infer(ArchivedTables(archive), pool, scratch).model, "utf-8")
+    model = load_model(path)
+    warnings = resolve(model, schemas.decode(archive.read_file("schema.json"))).warnings
+    homes = transform(objects, pool, version, model, scratch).manifest.facts["rows"]
+    assert isinstance(homes, dict)
+    load_and_dump(objects, documents, pool, version)
+    metadata = finish(objects, documents, pool, version, folder / "registry.json")
+    restored = restore_postgres(objects, target, pool, version)
+    verdict = verify(objects, documents, target, pool, version, clock=lambda: NOW)
+    report = integrity(objects, documents, target, pool, version, model, scratch, clock=lambda: NOW)
+    return Journey(raw, homes, warnings, metadata, restored, verdict, report)
