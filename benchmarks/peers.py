@@ -22,9 +22,10 @@ from bson.raw_bson import RawBSONDocument
 
 from mediatool_assets.archive.gzip_members import compress
 from mediatool_assets.archive.spool import BLOCK_BYTES
+from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.postgres.connection import parameters
-from mediatool_assets.stores.postgres.ddl import find_pg_dump
+from mediatool_assets.stores.postgres.pg_dump import best, clients
 
 PREFIX = "peers"
 """Where peers' uploads go; emptied after each."""
@@ -206,8 +207,8 @@ def dropped(url: str, *databases: str) -> None:
 
 def _program(url: str, name: str) -> Path:
     with psycopg.connect(url) as connection:
-        major = connection.info.server_version // 10_000
-    return find_pg_dump(major).with_name(name)
+        release = Release.of(connection.info.server_version)
+    return best(release, clients()).path.with_name(name)
 
 
 def _parameters(url: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from mediatool_assets.domain.gaps import Gap
 from mediatool_assets.domain.json_documents import decoded
 
 
@@ -146,7 +147,7 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     Of several, ``name`` lists them with commas, and the names of tables, sequences, enums and views
     begin with their own and a dot.
     ``views`` names materialized ones too. ``foreign_tables`` hold rows of other servers, which no
-    snapshot covers.
+    snapshot covers. ``gaps`` are the objects that need what is outside of these schemas.
     """
 
     name: str
@@ -155,6 +156,7 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     sequences: tuple[Sequence, ...] = ()
     views: tuple[str, ...] = ()
     foreign_tables: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     def table(self, name: str) -> Table:
         """The table of that name; raises KeyError."""
@@ -166,9 +168,10 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     def fingerprint(self) -> str:
         """SHA-256 of the structure: what has to be equal for two versions to have one schema.
 
-        Where a sequence stood is data, not structure, and is left out.
+        Where a sequence stood is data, not structure, and is left out; so is what the structure
+        needs elsewhere.
         """
-        structure = msgspec.structs.replace(self, sequences=())
+        structure = msgspec.structs.replace(self, sequences=(), gaps=())
         return hashlib.sha256(encode(structure)).hexdigest()
 
 

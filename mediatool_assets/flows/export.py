@@ -14,6 +14,7 @@ from mediatool_assets.domain.errors import AlreadyExists, BadSource, CountMismat
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.source_warnings import source_warnings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.archives import Archived, publish
 from mediatool_assets.flows.ports import ObjectStore, Progress, RowReader, Snapshot, Source, silent
@@ -102,10 +103,11 @@ class _Export:
     def write(self, writer: ArchiveWriter, *, previous: Mapping[str, int]) -> Manifest:
         """Every table, the schema twice, and the manifest."""
         schema = self._snapshot.schema
+        ddl = self._snapshot.ddl()  # first: what keeps it from being written is said at once
         shares, ahead = self._shares(), self._spools.ahead
         with in_order(self._executor, spool_chunk, shares, ahead=ahead) as spools:
             rows = {table.name: self._write_table(writer, table, spools) for table in self._tables}
-        writer.add_file("schema.sql", self._snapshot.ddl())
+        writer.add_file("schema.sql", ddl)
         writer.add_file("schema.json", schemas.encode(schema))
         return writer.finish(
             Manifest(
@@ -161,22 +163,9 @@ class _Export:
     def _warnings(self, rows: Mapping[str, int], previous: Mapping[str, int]) -> Iterator[str]:
         schema = self._snapshot.schema
         known = {table.name for table in schema.tables}
-        if (origin := self._snapshot.facts.get("structure_from")) is not None:
-            yield f"an RDS snapshot export has no DDL and no sequences: those are of {origin}"
-        if unproven := self._snapshot.facts.get("unproven_empty"):
-            yield (
-                "no version near it tells whether these are empty, or their only part is missing "
-                f"in the RDS export: {unproven}"
-            )
-        if large := self._snapshot.facts.get("large_objects"):
-            yield (
-                f"the database has {large} large objects, which belong to no table: they are not "
-                "carried, only the oids that columns have of them"
-            )
+        yield from source_warnings(self._snapshot.facts, schema)
         for name in sorted(self._reasons.keys() - known):
             yield f"{name} is excluded, and the source has no such table"
-        for name in schema.foreign_tables:
-            yield f"{name} is a foreign table: its rows are on another server and not exported"
         for name, before in sorted(previous.items()):
             if before and rows.get(name) == 0:
                 yield f"{name} is empty, and had {before} rows in the last version"

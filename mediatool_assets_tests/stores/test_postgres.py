@@ -10,11 +10,10 @@ import pytest
 from psycopg import sql
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from mediatool_assets.domain.errors import BadSettings, BadSource, Misuse, Unreachable
+from mediatool_assets.domain.errors import BadSettings, BadSource, Unreachable
 from mediatool_assets.domain.schema import Column, Enum, ForeignKey, Sequence
 from mediatool_assets.domain.settings import Settings, Url
 from mediatool_assets.stores.postgres import PostgresSource
-from mediatool_assets.stores.postgres.ddl import find_pg_dump
 from mediatool_assets.stores.postgres.source import PostgresSnapshot
 
 
@@ -283,18 +282,6 @@ def test_extensions_that_the_schema_needs_are_in_its_ddl(postgres_database: Url)
     with PostgresSource(postgres_database, "a").snapshot() as snapshot:
         assert b"CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public" in snapshot.ddl()
         assert read(snapshot, "t") == [rb'{"v":"[1,2.5]","vs":"{\"[1,2]\"}"}']
-
-
-def test_no_pg_dump_of_the_servers_age_is_a_clear_error() -> None:
-    """The message says which is needed, which are there, and how to get one."""
-    with pytest.raises(Misuse, match=r"PostgreSQL 99 and needs a pg_dump of 99.*is 18.*install"):
-        find_pg_dump(99)
-
-
-def test_the_nearest_pg_dump_is_taken() -> None:
-    """A newer one writes what an older server cannot read."""
-    assert "18" not in str(find_pg_dump(16))
-    assert "18" in str(find_pg_dump(18))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from mediatool_assets.domain.schema import (
     namespaces,
 )
 from mediatool_assets.stores.postgres.connection import Connection
+from mediatool_assets.stores.postgres.dependencies import gaps
 
 
 class Relation(NamedTuple):
@@ -324,6 +325,7 @@ def _schema(connection: Connection, name: str, tables: list[Table], naming: _Nam
         sequences=tuple(_sequence(connection, relation, naming) for relation in kinds["S"]),
         views=tuple(naming.of(*relation) for relation in kinds["v"]),
         foreign_tables=tuple(naming.of(*relation) for relation in kinds["f"]),
+        gaps=tuple(gaps(connection, naming.spaces)),
     )
 
 

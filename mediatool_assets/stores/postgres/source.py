@@ -1,14 +1,15 @@
 """One instant of a PostgreSQL schema, held by a coordinator and shared with workers."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from psycopg import errors, sql
 
 from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.errors import BadSource, Misuse
+from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.settings import Settings, Url
 from mediatool_assets.stores.postgres.catalog import Catalog, Relation, read_catalog, tables_of
@@ -20,6 +21,7 @@ from mediatool_assets.stores.postgres.connection import (
     translated,
 )
 from mediatool_assets.stores.postgres.ddl import dump_ddl
+from mediatool_assets.stores.postgres.pg_dump import best, clients
 from mediatool_assets.stores.postgres.rows import PostgresRows
 
 CHUNK_ROWS = 16_384
@@ -118,9 +120,16 @@ class PostgresSnapshot:
             "instance": self.source.instance or instance(self.source.url),
             "snapshot_id": self.name,
             "server_version": self.connection.info.parameter_status("server_version"),
+            "pg_dump": self._pg_dump(),
             "schema": self.source.schema,
             **({"large_objects": large} if large else {}),
         }
+
+    def _pg_dump(self) -> str | None:
+        """The release of the client that writes the DDL; None where none can."""
+        with suppress(Misuse):
+            return str(best(Release.of(self.connection.info.server_version), clients()).release)
+        return None
 
     @property
     def reader(self) -> PostgresRows:

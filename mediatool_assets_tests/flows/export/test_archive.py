@@ -61,7 +61,7 @@ def test_the_manifest_names_its_source_and_no_secret(
     """Server version and snapshot are there, the password is not."""
     archived = export(source, objects, pool, VERSION, scratch)
     assert archived.manifest.source.keys() == {
-        "type", "instance", "schema", "server_version", "snapshot_id",
+        "type", "instance", "schema", "server_version", "pg_dump", "snapshot_id",
     }  # fmt: skip
     assert str(archived.manifest.source["server_version"]).split(".")[0] in ("16", "17", "18")
     password = psycopg.conninfo.conninfo_to_dict(source.url).get("password")

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +51,10 @@ class Place:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statements.encode())
 
+    def source(self, schema: str = "media_tool") -> PostgresSource:
+        """A schema of the source."""
+        return PostgresSource(self.url, schema)
+
     def export(
         self, url: Url | None = None, schema: str = "media_tool"
     ) -> tuple[Version, Archived]:
@@ -78,13 +83,27 @@ def place(
     postgres_database: Url, settings: Settings, pool: Executor, tmp_path: Path
 ) -> Iterator[Place]:
     """An empty source, and a server to restore to."""
+    with _place(postgres_database, PostgresTarget.of(settings).url, pool, tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
+def debian_place(debian_database: Url, pool: Executor, tmp_path: Path) -> Iterator[Place]:
+    """An empty source on Debian's server, to restore to the same: it has contrib's extensions."""
+    server = Url(debian_database.rpartition("/")[0] + "/postgres")
+    with _place(debian_database, server, pool, tmp_path) as place:
+        yield place
+
+
+@contextmanager
+def _place(source: Url, server: Url, pool: Executor, tmp_path: Path) -> Iterator[Place]:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    target = PostgresTarget(PostgresTarget.of(settings).url, postgres_database)
-    place = Place(postgres_database, target, DirectoryObjects(tmp_path), pool, scratch)
+    target = PostgresTarget(server, source)
+    place = Place(source, target, DirectoryObjects(tmp_path), pool, scratch)
     before = place.databases()
     yield place
-    with psycopg.connect(target.url, autocommit=True) as connection:
+    with psycopg.connect(server, autocommit=True) as connection:
         for name in place.databases() - before:
             query = sql.SQL("DROP DATABASE {} WITH (FORCE)")
             connection.execute(query.format(sql.Identifier(name)))

@@ -1,0 +1,38 @@
+"""What a source has that a version will not: said before the export, and in its metadata."""
+
+from collections.abc import Iterator, Mapping
+
+from mediatool_assets.domain.postgres_release import Release
+from mediatool_assets.domain.schema import Schema
+
+
+def source_warnings(facts: Mapping[str, str | int | None], schema: Schema) -> Iterator[str]:
+    """A sentence each; ``facts`` are those of the snapshot or of the manifest."""
+    if (origin := facts.get("structure_from")) is not None:
+        yield f"an RDS snapshot export has no DDL and no sequences: those are of {origin}"
+    if unproven := facts.get("unproven_empty"):
+        yield (
+            "no version near it tells whether these are empty, or their only part is missing "
+            f"in the RDS export: {unproven}"
+        )
+    if large := facts.get("large_objects"):
+        yield (
+            f"the database has {large} large objects, which belong to no table: they are not "
+            "carried, only the oids that columns have of them"
+        )
+    for name in schema.foreign_tables:
+        yield f"{name} is a foreign table: its rows are on another server and not exported"
+    if "pg_dump" in facts:
+        yield from _misfit(facts["pg_dump"], Release.parse(facts.get("server_version")))
+    yield from map(str, schema.gaps)
+
+
+def _misfit(client: str | int | None, server: Release) -> Iterator[str]:
+    install = f"install postgresql-client-{server.major} of {server} or newer"
+    if client is None:
+        yield f"no pg_dump can read PostgreSQL {server}, and no export works; {install}"
+    elif not Release.parse(client).dumps(server):
+        yield (
+            f"schema.sql is written by pg_dump {client}, and the source is PostgreSQL {server}: it "
+            f"may contain options that only pg_dump {server} leaves out; {install}"
+        )

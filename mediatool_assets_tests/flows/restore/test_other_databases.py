@@ -1,0 +1,89 @@
+"""Restore: what other people's databases have, on Debian's servers and on the local one."""
+
+import pytest
+
+from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets_tests.flows.restore.conftest import Place
+
+EXTENSIONS_IN_USE = {
+    "a text search configuration": (
+        "CREATE EXTENSION unaccent SCHEMA public",
+        "CREATE TEXT SEARCH CONFIGURATION c (COPY = simple);"
+        "ALTER TEXT SEARCH CONFIGURATION c ALTER MAPPING FOR word WITH public.unaccent, simple",
+        "SELECT to_tsvector('s.c', 'é')::text",
+        "'e':1",
+    ),
+    "a dictionary": (
+        "CREATE SCHEMA tools; CREATE EXTENSION unaccent SCHEMA tools",
+        "CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = tools.unaccent, RULES = 'unaccent')",
+        "SELECT ts_lexize('s.d', 'é')::text",
+        "{e}",
+    ),
+    "an operator class": (
+        "CREATE EXTENSION btree_gist SCHEMA public",
+        "CREATE OPERATOR CLASS k FOR TYPE integer USING gist AS OPERATOR 3 =, FUNCTION 1"
+        " public.gbt_int4_consistent (internal, integer, smallint, oid, internal), FUNCTION 2"
+        " public.gbt_int4_union (internal, internal), FUNCTION 3 public.gbt_int4_compress"
+        " (internal), FUNCTION 5 public.gbt_int4_penalty (internal, internal, internal), FUNCTION 6"
+        " public.gbt_int4_picksplit (internal, internal), FUNCTION 7 public.gbt_int4_same"
+        " (public.gbtreekey8, public.gbtreekey8, internal), STORAGE public.gbtreekey8",
+        "SELECT opcname FROM pg_opclass WHERE opcname = 'k'",
+        "k",
+    ),
+    "a cast": (
+        "CREATE EXTENSION hstore SCHEMA public",
+        "CREATE VIEW v AS SELECT ('a=>' || id)::public.hstore::jsonb AS j FROM t",
+        "SELECT j::text FROM s.v",
+        '{"a": "1"}',
+    ),
+    "an array": (
+        "CREATE EXTENSION hstore SCHEMA public",
+        "ALTER TABLE t ADD h public.hstore[] DEFAULT '{a=>1}'",
+        "SELECT h::text FROM s.t",
+        '{"\\"a\\"=>\\"1\\""}',
+    ),
+    "a function's body, with what the extension requires": (
+        "CREATE SCHEMA tools; CREATE EXTENSION cube SCHEMA tools;"
+        "CREATE EXTENSION earthdistance SCHEMA tools",
+        "CREATE FUNCTION far() RETURNS text LANGUAGE sql SET search_path = tools"
+        " AS 'SELECT round(sec_to_gc(1.0))::text'",
+        "SELECT s.far()",
+        "1",
+    ),
+    "a type in a body": (
+        "CREATE EXTENSION citext SCHEMA public",
+        "CREATE FUNCTION same() RETURNS text LANGUAGE plpgsql"
+        " AS 'DECLARE a public.citext := ''A''; BEGIN RETURN a = ''a''; END'",
+        "SELECT s.same()",
+        "true",
+    ),
+}
+
+
+@pytest.mark.parametrize("use", EXTENSIONS_IN_USE)
+def test_an_extension_comes_with_what_uses_it(use: str, debian_place: Place, name: str) -> None:
+    """Whatever object it is that needs it, and whatever schema it is in."""
+    extension, user, query, answer = EXTENSIONS_IN_USE[use]
+    debian_place.run(
+        f"{extension}; CREATE SCHEMA s; SET search_path TO s; CREATE TABLE t (id integer PRIMARY"
+        f" KEY); INSERT INTO t VALUES (1); {user}"
+    )
+    version, _ = debian_place.export(schema="s")
+    restore_postgres(
+        debian_place.objects, debian_place.target, debian_place.pool, version, database=name
+    )
+    assert debian_place.query(name, query) == [(answer,)]
+
+
+def test_an_extension_that_nothing_uses_is_not_carried(debian_place: Place) -> None:
+    """A name that PostgreSQL or the schema has too, and a word of SQL, are no use of it."""
+    debian_place.run(
+        "CREATE EXTENSION hstore SCHEMA public; CREATE EXTENSION fuzzystrmatch SCHEMA public;"
+        "CREATE EXTENSION pg_stat_statements SCHEMA public; CREATE SCHEMA s; SET search_path TO s;"
+        "CREATE TABLE t (id integer PRIMARY KEY);"
+        "CREATE FUNCTION difference(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1';"
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql"
+        " AS 'BEGIN DELETE FROM t; PERFORM s.difference(1), length(''a''); END'"
+    )
+    with debian_place.source("s").snapshot() as snapshot:
+        assert b"EXTENSION" not in snapshot.ddl()
