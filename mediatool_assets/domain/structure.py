@@ -1,6 +1,7 @@
 """Whether two schemas have one structure: what a restore has to have made."""
 
 from collections.abc import Collection, Iterable, Iterator
+from operator import attrgetter
 
 import msgspec
 
@@ -13,6 +14,9 @@ def differing(
     wanted: Schema, found: Schema, *, left_out: Collection[str], texts: bool
 ) -> list[str]:
     """The tables, enums, sequences and views that are not in both, or not the same.
+
+    Columns are matched by name: PostgreSQL makes those of a parent first, also where they were
+    added later.
 
     Foreign keys named in ``left_out`` (``table key``) are not asked for. Without ``texts`` defaults
     and index definitions may be worded otherwise, as servers of another version print them.
@@ -30,6 +34,7 @@ def _comparable(schema: Schema, left_out: Collection[str], texts: bool) -> Schem
     tables = (
         msgspec.structs.replace(
             table,
+            columns=tuple(sorted(table.columns, key=attrgetter("name"))),
             foreign_keys=tuple(  # older archives say no more of them
                 ForeignKey(key.name, key.columns, key.table, key.target_columns)
                 for key in table.foreign_keys

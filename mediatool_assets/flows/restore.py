@@ -212,6 +212,8 @@ class _Restore:
         archive = ArchiveReader(self._archive.source)
         for table in self.tables:
             member = self.members[table.name]
+            if not member.blocks:
+                continue
             whole = not table.partitions and member.bytes <= _WHOLE_BYTES
             for blocks in [member.blocks] if whole else archives.shares(member.blocks):
                 yield _Share(writer, archive, self.schema.name, table, tuple(blocks), whole)

@@ -64,15 +64,45 @@ EXTENSIONS_IN_USE = {
 def test_an_extension_comes_with_what_uses_it(use: str, debian_place: Place, name: str) -> None:
     """Whatever object it is that needs it, and whatever schema it is in."""
     extension, user, query, answer = EXTENSIONS_IN_USE[use]
-    debian_place.run(
-        f"{extension}; CREATE SCHEMA s; SET search_path TO s; CREATE TABLE t (id integer PRIMARY"
-        f" KEY); INSERT INTO t VALUES (1); {user}"
-    )
+    table = "CREATE SCHEMA s; SET search_path TO s; CREATE TABLE t (id integer PRIMARY KEY)"
+    debian_place.run("; ".join([extension, table, "INSERT INTO t VALUES (1)", user]))
     version, _ = debian_place.export(schema="s")
     restore_postgres(
         debian_place.objects, debian_place.target, debian_place.pool, version, database=name
     )
     assert debian_place.query(name, query) == [(answer,)]
+
+
+def test_a_partitioned_table_without_partitions_comes_back(place: Place, name: str) -> None:
+    """It has no rows, and there is nothing to empty; nor where its partitions have none."""
+    place.run(
+        "CREATE SCHEMA media_tool; SET search_path TO media_tool;"
+        "CREATE TABLE e (id integer PRIMARY KEY) PARTITION BY RANGE (id);"
+        "CREATE TABLE l (id integer, k text) PARTITION BY LIST (k);"
+        "CREATE TABLE l_a PARTITION OF l FOR VALUES IN ('a') PARTITION BY HASH (id);"
+        "CREATE TABLE filled (id integer PRIMARY KEY); INSERT INTO filled VALUES (1)"
+    )
+    version, _ = place.export()
+    made = restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    assert made.rows == {"e": 0, "filled": 1, "l": 0}
+
+
+def test_columns_that_were_added_to_a_parent_are_matched_by_name(place: Place, name: str) -> None:
+    """PostgreSQL makes a parent's columns first, whatever their order in the source was."""
+    place.run(
+        "CREATE SCHEMA media_tool; SET search_path TO media_tool;"
+        "CREATE TABLE p (a integer PRIMARY KEY); CREATE TABLE c (b integer) INHERITS (p);"
+        "ALTER TABLE p ADD COLUMN z integer; INSERT INTO c VALUES (1, 2, 3);"
+        "CREATE TABLE days (d date, n integer) PARTITION BY RANGE (d);"
+        "CREATE TABLE old (n integer, gone text, d date); ALTER TABLE old DROP COLUMN gone;"
+        "ALTER TABLE days ATTACH PARTITION old DEFAULT; INSERT INTO days VALUES ('2026-01-01', 7);"
+        "CREATE TABLE q (w integer); CREATE TABLE two (b integer) INHERITS (p, q);"
+        "ALTER TABLE q ADD COLUMN y integer; INSERT INTO two VALUES (1, 2, 3, 4, 5)"
+    )
+    version, _ = place.export()
+    made = restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    assert made.rows == {"c": 1, "days": 1, "p": 0, "q": 0, "two": 1}
+    assert place.query(name, "SELECT a, b, z FROM media_tool.c") == [(1, 2, 3)]
 
 
 def test_an_extension_that_nothing_uses_is_not_carried(debian_place: Place) -> None:
