@@ -29,7 +29,7 @@ from mediatool_assets.domain.errors import BadArchive, BadSettings, BadSource, N
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, catalog
+from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.origin import Asked, Origin, Places, adopt
@@ -124,7 +124,6 @@ def _make(
             version,
             scratch,
             exclude=platform.settings().exclude_tables,
-            previous=_previous(objects, version),
             progress=LoggedProgress(context),
         )
         return version, archived
@@ -148,12 +147,6 @@ def _instead(
         raise damage from missing
     context.log.warning(f"{damage.where}: {damage.problem}; the day is taken from RDS instead")
     return origin
-
-
-def _previous(objects: ObjectStore, version: Version) -> dict[str, int]:
-    """Rows by table of the newest complete version before this one; none before the first."""
-    before = [v for v in catalog.versions(objects, None, version.day) if v < version]
-    return catalog.read(objects, before[-1]).exports.raw.rows if before else {}
 
 
 def _results(

@@ -12,13 +12,18 @@ Purpose = Literal["daily_backup", "testing"]
 
 
 class Source(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where the rows came from; ``snapshot_id`` is an RDS or an exported snapshot."""
+    """Where the rows came from; ``snapshot_id`` is an RDS or an exported snapshot.
+
+    ``system_identifier`` is PostgreSQL's own, of the cluster that ``database`` is in.
+    """
 
     type: Literal["postgres", "rds", "archive"]
     instance: str | None
     snapshot_id: str | None
     server_version: str | None = None
     schema: str | None = None
+    database: str | None = None
+    system_identifier: str | None = None
 
 
 class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -3,12 +3,13 @@
 import os.path
 from collections.abc import Iterator
 from datetime import date
+from itertools import islice
 
 import msgspec
 
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
-from mediatool_assets.domain.errors import DamagedInput, Misuse, NotFound
+from mediatool_assets.domain.errors import BadArchive, DamagedInput, Misuse, NotFound
 from mediatool_assets.domain.keys import (
     METADATA_PREFIX,
     REGISTRY_KEY,
@@ -17,9 +18,12 @@ from mediatool_assets.domain.keys import (
 )
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import marks
+from mediatool_assets.flows import archives, marks
 from mediatool_assets.flows.ports import ObjectStore
+
+_OTHERS = 100  # versions of other sources that are read in search of a version's own
 
 
 def versions(
@@ -85,17 +89,43 @@ def latest(objects: ObjectStore, partition: str | None = None) -> Metadata:
     )
 
 
-def before(objects: ObjectStore, version: Version, count: int) -> tuple[Metadata, ...]:
-    """The metadata of the last ``count`` complete versions before ``version``, oldest first."""
-    found: list[Version] = []
+def before(
+    objects: ObjectStore, version: Version, count: int, source: SourceIdentity | None = None
+) -> tuple[Metadata, ...]:
+    """The metadata of the last ``count`` complete versions before ``version``, oldest first.
+
+    Only those of its own ``source``: what the version itself says, unless it is given.
+    """
+    own = source or source_of(objects, version)
+    earlier = islice(_earlier(objects, version), count + _OTHERS)
+    found = (m for m in earlier if own is None or own.may_be(SourceIdentity.of(m.source)))
+    return tuple(islice(found, count))[::-1]
+
+
+def newest_of_day(objects: ObjectStore, day: date, source: SourceIdentity) -> Metadata | None:
+    """The newest complete version of a day, of those that are of this source."""
+    of_day = reversed(list(versions(objects, day, day)))
+    found = (read(objects, version) for version in of_day)
+    return next((m for m in found if source.may_be(SourceIdentity.of(m.source))), None)
+
+
+def source_of(objects: ObjectStore, version: Version) -> SourceIdentity | None:
+    """Where a version came from, complete or not yet; None where it has no raw archive either."""
+    try:
+        if objects.head(metadata_key(version)) is not None:
+            return SourceIdentity.of(read(objects, version).source)
+        return SourceIdentity.of_facts(archives.reader(objects, "raw", version).manifest.source)
+    except (NotFound, BadArchive):
+        return None
+
+
+def _earlier(objects: ObjectStore, version: Version) -> Iterator[Metadata]:
+    """The metadata of every complete version before ``version``, newest first, read one by one."""
     for day in reversed(list(objects.folders(METADATA_PREFIX))):
-        if day > metadata_prefix(version.partition):
-            continue
-        of_day = (v for info in objects.list(day) if (v := _version_of(info.key)) is not None)
-        found += sorted((v for v in of_day if v < version), reverse=True)
-        if len(found) >= count:
-            break
-    return tuple(read(objects, earlier) for earlier in reversed(found[:count]))
+        if day <= metadata_prefix(version.partition):
+            of_day = (v for info in objects.list(day) if (v := _version_of(info.key)) is not None)
+            for earlier in sorted((v for v in of_day if v < version), reverse=True):
+                yield read(objects, earlier)
 
 
 def registry(objects: ObjectStore) -> tuple[Entry, ...]:

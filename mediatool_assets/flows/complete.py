@@ -102,6 +102,8 @@ def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -
         snapshot_id=_text(facts.get("snapshot_id")),
         server_version=_text(facts.get("server_version")),
         schema=schema.name,
+        database=_text(facts.get("database")),
+        system_identifier=_text(facts.get("system_identifier")),
     )
 
 

@@ -14,8 +14,10 @@ from mediatool_assets.domain.errors import AlreadyExists, BadSource, CountMismat
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.source_warnings import source_warnings
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
 from mediatool_assets.flows.archives import Archived, publish
 from mediatool_assets.flows.ports import ObjectStore, Progress, RowReader, Snapshot, Source, silent
 from mediatool_assets.flows.spooling import Spooling, spooling
@@ -32,14 +34,13 @@ def export(  # noqa: PLR0913 # stores, pool and version are all its own; the res
     scratch: Path,
     *,
     exclude: Mapping[str, str] | frozenset[str] = frozenset(),
-    previous: Mapping[str, int] | None = None,
     progress: Progress = silent,
 ) -> Archived:
     """Write the raw archive of ``version``; it is in the bucket when every row is, or not at all.
 
-    ``exclude`` holds tables to leave out, by reason. ``previous`` holds the last version's rows by
-    table, to notice what has gone. ``scratch`` is a local directory; what is put there is removed.
-    Raises BadSource, CountMismatch, AlreadyExists, Unreachable.
+    ``exclude`` holds tables to leave out, by reason. What has gone since the last version of the
+    same source is a warning. ``scratch`` is a local directory; what is put there is removed. Raises
+    BadSource, CountMismatch, AlreadyExists, Unreachable.
     """
     key = archive_key("raw", version)
     if objects.head(key) is not None:
@@ -49,7 +50,10 @@ def export(  # noqa: PLR0913 # stores, pool and version are all its own; the res
         spooling(objects, executor, scratch, "export") as spools,
     ):
         run = _Export(snapshot, executor, spools, _reasons(exclude), progress)
-        write = partial(run.write, previous=previous or {})
+        own = SourceIdentity.of_facts(snapshot.facts)
+        earlier = catalog.before(objects, version, 1, own)
+        previous = earlier[-1].exports.raw.rows if earlier else {}
+        write = partial(run.write, previous=previous)
         return publish(objects, "raw", version, write, executor)
 
 

@@ -66,14 +66,14 @@ def test_the_first_day_has_no_predecessor_and_says_so(
     report = made.metrics
     assert (report.previous, report.week_before, made.comparison) == (None, None, None)
     assert report.notes == (
-        "20250621-020000 is the first version: there is nothing to compare it with",
+        "20250621-020000 is the first version of its source: there is nothing to compare it with",
         "there is no version of 2025-06-14, the same weekday a week before",
     )
     assert report.current.totals["total_records"] == report.current.totals["users"] == 2
     assert report.current.totals["campaigns"] is None
     assert [point.version for point in report.history] == [str(version)]
     for text in (html(report), markdown(report)):
-        assert "is the first version" in text
+        assert "is the first version of its source" in text
     first = compared(version, made.comparison)
     assert "no version before" in first.html and "no version before" in first.markdown
 

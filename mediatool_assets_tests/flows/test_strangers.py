@@ -89,6 +89,8 @@ def test_a_stranger_goes_all_the_way(  # every server has its part
     servers = Servers(documents, PostgresTarget.of(settings), pool)
     gone = travel(source, servers, version, tmp_path)
     assert gone.faults() == []
+    assert gone.metadata.source.database == postgres_database.rpartition("/")[2]
+    assert gone.metadata.source.system_identifier
     assert len(gone.verdict.checks) == 5
 
 

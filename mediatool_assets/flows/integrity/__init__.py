@@ -26,6 +26,7 @@ from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.verdict import Share
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
@@ -79,6 +80,7 @@ def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a m
     of = Round(objects, executor, version, scratch, share, progress, masking)
     found = list(_lines(of, metadata, documents, target, model))
     outcomes = Counter(line.outcome for line in found)
+    earlier = catalog.before(objects, version, HISTORY - 1, SourceIdentity.of(metadata.source))
     seconds = round((clock() - began).total_seconds(), 3)
     return Integrity(
         str(version),
@@ -89,7 +91,7 @@ def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a m
         {outcome: outcomes[outcome] for outcome in OUTCOMES},
         _figures(metadata, found),
         ordered(found),
-        tuple(map(Point.of, (*catalog.before(objects, version, HISTORY - 1), metadata))),
+        tuple(map(Point.of, (*earlier, metadata))),
     )
 
 

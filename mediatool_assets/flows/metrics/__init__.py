@@ -1,5 +1,6 @@
 """The daily metrics of a version against the one before, and against the weekday's last one."""
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.metrics import HISTORY, Against, DailyMetrics, Point
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema_changes import schema_changes
+from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog, reports
 from mediatool_assets.flows.checks.answers import Findings
@@ -60,14 +62,15 @@ def daily_metrics(tools: Tools, version: Version) -> Daily:
     NotFound, BadArchive where the version itself cannot be read, Unreachable.
     """
     objects = tools.objects
-    history = (*catalog.before(objects, version, HISTORY - 1), catalog.read(objects, version))
-    *earlier, own = history
-    week = max(catalog.versions(objects, version.day - _WEEK, version.day - _WEEK), default=None)
+    own = catalog.read(objects, version)
+    source = SourceIdentity.of(own.source)
+    earlier = catalog.before(objects, version, HISTORY - 1, source)
+    week = catalog.newest_of_day(objects, version.day - _WEEK, source)
     gathering = Gathering(objects, tools.executor, tools.model)
     comparison = _compared(tools, earlier[-1].version, version) if earlier else None
     previous = _gathered(gathering, earlier[-1]) if earlier else None
     current = gathering.of(own)
-    week_before = _gathered(gathering, catalog.read(objects, week)) if week else None
+    week_before = _gathered(gathering, week) if week else None
     found = metrics.thresholds(_findings(tools, own, earlier))
     report = DailyMetrics(
         str(version),
@@ -78,7 +81,7 @@ def daily_metrics(tools: Tools, version: Version) -> Daily:
         _against(previous, current, comparison),
         _against(week_before, current),
         found,
-        tuple(map(Point.of, history)),
+        tuple(map(Point.of, (*earlier, own))),
     )
     return Daily(report, comparison)
 
@@ -127,10 +130,12 @@ def _against(
             return metrics.against(before, current.metrics, changes, comparison, own)
 
 
-def _notes(version: Version, earlier: list[Metadata], week: Version | None) -> list[str]:
+def _notes(version: Version, earlier: Sequence[Metadata], week: Metadata | None) -> list[str]:
     notes = []
     if not earlier:
-        notes.append(f"{version} is the first version: there is nothing to compare it with")
+        notes.append(
+            f"{version} is the first version of its source: there is nothing to compare it with"
+        )
     if week is None:
         notes.append(
             f"there is no version of {version.day - _WEEK}, the same weekday a week before"
@@ -138,7 +143,7 @@ def _notes(version: Version, earlier: list[Metadata], week: Version | None) -> l
     return notes
 
 
-def _findings(tools: Tools, own: Metadata, earlier: list[Metadata]) -> dict[str, Finding]:
+def _findings(tools: Tools, own: Metadata, earlier: Sequence[Metadata]) -> dict[str, Finding]:
     """The verdict of each threshold, by the layer and the thing that it is of."""
     objects, version = tools.objects, own.version
     bounds = {name: table.bounds for name, table in tools.model.sources.items()}

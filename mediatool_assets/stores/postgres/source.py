@@ -122,6 +122,8 @@ class PostgresSnapshot:
             "server_version": self.connection.info.parameter_status("server_version"),
             "pg_dump": self._pg_dump(),
             "schema": self.source.schema,
+            "database": self.connection.info.dbname,
+            "system_identifier": _system_identifier(self.connection),
             **({"large_objects": large} if large else {}),
         }
 
@@ -165,3 +167,14 @@ class PostgresSnapshot:
         starts = [*(starts or ()), "(4294967295,0)"]
         for index, (first, end) in enumerate(pairwise(starts)):
             yield min(self.source.chunk_rows, total - index * self.source.chunk_rows), (first, end)
+
+
+def _system_identifier(connection: Connection) -> str | None:
+    """What tells one cluster from every other; None where the role may not ask."""
+    function = "pg_control_system()"
+    query = "SELECT has_function_privilege(%s, 'EXECUTE')"
+    [(allowed,)] = connection.execute(query, (function,))
+    if not allowed:
+        return None
+    [(found,)] = connection.execute("SELECT system_identifier::text FROM pg_control_system()")
+    return str(found)

@@ -9,7 +9,9 @@ from mediatool_assets.domain.errors import BadSource
 from mediatool_assets.domain.manifest import Exclusion
 from mediatool_assets.flows.export import BY_SETTING, export
 from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.complete_versions import complete
 from mediatool_assets_tests.flows.export.conftest import VERSION
+from mediatool_assets_tests.raw_archives import table
 from mediatool_assets_tests.twins import DirectoryObjects
 
 
@@ -35,8 +37,10 @@ def test_a_table_that_lost_all_its_rows_is_a_warning(
     source: PostgresSource, twin: DirectoryObjects, pool: Executor, scratch: Path
 ) -> None:
     """Compared with the last version's counts; what was empty before is none."""
-    previous = {"empty": 12, "users": 3, "gone": 1, "a/b %": 0}
-    archived = export(source, twin, pool, VERSION, scratch, previous=previous)
+    empty, users, gone = (table(name, id="integer") for name in ("empty", "users", "gone"))
+    odd, row = table("a/b %", id="integer"), [{"id": 1}]
+    complete(twin, "20260101-020000", {empty: 12 * row, users: 3 * row, gone: row, odd: []})
+    archived = export(source, twin, pool, VERSION, scratch)
     assert archived.manifest.warnings == (
         "empty is empty, and had 12 rows in the last version",
         "gone is gone, and had 1 rows in the last version",
