@@ -1,11 +1,14 @@
 """All the way with one source: infer, export, transform, load, dump, complete, restore, verify."""
 
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.ddl import script, tree
+from mediatool_assets.domain.ddl.tree import BadStatement
 from mediatool_assets.domain.integrity import Integrity
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.metadata import Metadata
@@ -49,11 +52,12 @@ class Journey:
     restored: Restored
     verdict: Verdict
     report: Integrity
+    unprinted: list[str]
 
     def faults(self) -> list[str]:
         """All that is not as it should be of a version whose source is sound; empty is well."""
         rows = {table: member.rows for table, member in self.raw.tables().items()}
-        found = list(self.model_warnings)
+        found = [*self.model_warnings, *self.unprinted]
         if {table: homes["in"] for table, homes in self.homes.items()} != rows:
             found.append(f"taken in: {self.homes}, and the archive has {rows}")
         found += [
@@ -89,4 +93,15 @@ def travel(source: Source, servers: Servers, version: Version, folder: Path) -> 
     restored = restore_postgres(objects, target, pool, version)
     verdict = verify(objects, documents, target, pool, version, clock=lambda: NOW)
     report = integrity(objects, documents, target, pool, version, model, scratch, clock=lambda: NOW)
-    return Journey(raw, homes, warnings, metadata, restored, verdict, report)
+    unprinted = list(_unprinted(archive.read_file("schema.sql").decode()))
+    return Journey(raw, homes, warnings, metadata, restored, verdict, report, unprinted)
+
+
+def _unprinted(ddl: str) -> Iterator[str]:
+    """The statements whose trees cannot be printed as they are."""
+    for entry in script.entries(ddl):
+        for statement in entry.statements:
+            try:
+                tree.deparse(tree.parse(statement))
+            except BadStatement as error:
+                yield f"{entry}: {error}"

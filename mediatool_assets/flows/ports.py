@@ -194,7 +194,10 @@ class RowWriter(Protocol):
         """
 
     def run(self, statements: Mapping[str, str]) -> None:
-        """Execute statements by what they make, in order; raises CheckFailed naming that."""
+        """Execute single statements by what they make, in order; raises CheckFailed naming that.
+
+        A text of several statements is never executed, whatever it looks like.
+        """
 
     def settle(self, schema: str) -> None:
         """Gather statistics, and fill materialized views."""

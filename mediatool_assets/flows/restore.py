@@ -9,10 +9,11 @@ from itertools import groupby
 import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain import ddl_script
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.copy_text import line_writer
-from mediatool_assets.domain.ddl_script import Entry, Script
+from mediatool_assets.domain.ddl import restorable
+from mediatool_assets.domain.ddl.restorable import Script
+from mediatool_assets.domain.ddl.script import Entry
 from mediatool_assets.domain.errors import (
     BadArchive,
     CheckFailed,
@@ -262,7 +263,7 @@ class _Restore:
 def _read(archive: ArchiveReader) -> tuple[Schema, Script, dict[str, list[str]]]:
     try:
         schema = schemas.decode(archive.read_file("schema.json"))
-        script = ddl_script.parse(archive.read_file("schema.sql").decode())
+        script = restorable.read(archive.read_file("schema.sql").decode())
         return schema, script, archive.manifest.computed_anew
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadArchive(archive.source.name, f"its schema cannot be read: {error}") from error
@@ -280,8 +281,9 @@ def _major(version: str | int | None) -> int:
 
 
 def _statements(entries: Iterable[Entry]) -> dict[str, str]:
-    """What to execute, by what it makes; numbered, as a function's name can stand twice."""
-    return {f"{e.kind} {e.name} ({n})": e.sql for n, e in enumerate(entries) if e.sql}
+    """Single statements by what they make; numbered, as a function's name can stand twice."""
+    made = ((entry, statement) for entry in entries for statement in entry.statements)
+    return {f"{entry} ({n})": statement for n, (entry, statement) in enumerate(made)}
 
 
 def _key(entry: Entry) -> tuple[str, str]:

@@ -231,11 +231,15 @@ class PostgresWriter:
             return cursor.rowcount
 
     def run(self, statements: Mapping[str, str]) -> None:
-        """Execute statements by what they make, in order, in one session."""
+        """Execute statements by what they make, in order, in one session.
+
+        Each is one for the server too: results in binary are asked for by the extended protocol,
+        which takes one statement at a time.
+        """
         with session(self.url, self.database) as connection:
             for thing, text in statements.items():
                 with translated(f"{self.database}: {thing}"):
-                    connection.execute(text.encode())
+                    connection.execute(text.encode(), binary=True)
 
     def settle(self, schema: str) -> None:
         """Gather statistics, and fill materialized views."""

@@ -1,0 +1,245 @@
+"""What a restore executes of ``schema.sql``, and what it leaves out.
+
+An archive may come from a stranger. Each statement that is executed is of a kind that makes what
+its entry names; the archive is refused where one is not. Owners, tablespaces, grants and policies
+are the target's own affair. What no restore can have, or no server knows, is left out and reported.
+
+pg_dump orders its entries into sections: all that must be there before the data, then all that is
+better made after it. The text does not say where the one ends, but some kinds are in the second
+section only: the first of them is where data goes. Entries are never reordered.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from itertools import takewhile
+from typing import NamedTuple
+
+from google.protobuf.message import Message
+from postgast import pg_query_pb2 as pg
+
+from mediatool_assets.domain.ddl import tree
+from mediatool_assets.domain.ddl.options import left_out_options
+from mediatool_assets.domain.ddl.script import Entry, entries
+from mediatool_assets.domain.ddl.tree import BadStatement
+
+_AFTER_DATA = frozenset(
+    {
+        "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "INDEX", "INDEX ATTACH", "STATISTICS",
+        "RULE", "TRIGGER",
+    }
+)  # fmt: skip
+
+_ACCESS = frozenset({"ACL", "DEFAULT ACL", "POLICY", "SECURITY LABEL"})
+"""Kinds that name roles of the source's server."""
+
+_MADE_BY = {
+    "SCHEMA": "CreateSchemaStmt",
+    "EXTENSION": "CreateExtensionStmt",
+    "COMMENT": "CommentStmt",
+    "TABLE": "CreateStmt AlterTableStmt",
+    "TABLE ATTACH": "AlterTableStmt",
+    "ROW SECURITY": "AlterTableStmt",
+    "VIEW": "ViewStmt AlterTableStmt",
+    "MATERIALIZED VIEW": "CreateTableAsStmt AlterTableStmt AlterObjectDependsStmt",
+    "SEQUENCE": "CreateSeqStmt AlterSeqStmt AlterTableStmt",
+    "SEQUENCE OWNED BY": "AlterSeqStmt",
+    "DEFAULT": "AlterTableStmt",
+    "TYPE": "CompositeTypeStmt CreateEnumStmt CreateRangeStmt AlterTableStmt DefineStmt",
+    "SHELL TYPE": "DefineStmt",
+    "DOMAIN": "CreateDomainStmt AlterDomainStmt",
+    "FUNCTION": "CreateFunctionStmt AlterObjectDependsStmt",
+    "PROCEDURE": "CreateFunctionStmt AlterObjectDependsStmt",
+    "AGGREGATE": "DefineStmt",
+    "OPERATOR": "DefineStmt",
+    "OPERATOR CLASS": "CreateOpClassStmt",
+    "OPERATOR FAMILY": "CreateOpFamilyStmt AlterOpFamilyStmt",
+    "COLLATION": "DefineStmt",
+    "CONVERSION": "CreateConversionStmt",
+    "TEXT SEARCH PARSER": "DefineStmt",
+    "TEXT SEARCH TEMPLATE": "DefineStmt",
+    "TEXT SEARCH DICTIONARY": "DefineStmt",
+    "TEXT SEARCH CONFIGURATION": "DefineStmt AlterTSConfigurationStmt",
+    "CONSTRAINT": "AlterTableStmt",
+    "CHECK CONSTRAINT": "AlterTableStmt AlterDomainStmt",
+    "FK CONSTRAINT": "AlterTableStmt",
+    "INDEX": "IndexStmt AlterTableStmt AlterObjectDependsStmt",
+    "INDEX ATTACH": "AlterTableStmt",
+    "STATISTICS": "CreateStatsStmt AlterStatsStmt",
+    "RULE": "RuleStmt ViewStmt AlterTableStmt",
+    "TRIGGER": "CreateTrigStmt AlterTableStmt AlterObjectDependsStmt",
+}
+"""The statements, by their nodes' names, that pg_dump makes an object of each kind of."""
+
+_FOREIGN = "servers elsewhere, and what is on them, are the target's own affair"
+_NEVER_MADE = {"FOREIGN TABLE": _FOREIGN, "FOREIGN DATA WRAPPER": _FOREIGN, "SERVER": _FOREIGN}
+
+_DEFINED = {
+    "TYPE": "OBJECT_TYPE",
+    "SHELL TYPE": "OBJECT_TYPE",
+    "AGGREGATE": "OBJECT_AGGREGATE",
+    "OPERATOR": "OBJECT_OPERATOR",
+    "COLLATION": "OBJECT_COLLATION",
+    "TEXT SEARCH PARSER": "OBJECT_TSPARSER",
+    "TEXT SEARCH TEMPLATE": "OBJECT_TSTEMPLATE",
+    "TEXT SEARCH DICTIONARY": "OBJECT_TSDICTIONARY",
+    "TEXT SEARCH CONFIGURATION": "OBJECT_TSCONFIGURATION",
+}
+
+_COMMENTED = frozenset(
+    {
+        "OBJECT_AGGREGATE", "OBJECT_COLLATION", "OBJECT_COLUMN", "OBJECT_CONVERSION",
+        "OBJECT_DOMAIN", "OBJECT_DOMCONSTRAINT", "OBJECT_FUNCTION", "OBJECT_INDEX",
+        "OBJECT_MATVIEW", "OBJECT_OPCLASS", "OBJECT_OPERATOR", "OBJECT_OPFAMILY",
+        "OBJECT_PROCEDURE", "OBJECT_RULE", "OBJECT_SCHEMA", "OBJECT_SEQUENCE",
+        "OBJECT_STATISTIC_EXT", "OBJECT_TABCONSTRAINT", "OBJECT_TABLE", "OBJECT_TRIGGER",
+        "OBJECT_TSCONFIGURATION", "OBJECT_TSDICTIONARY", "OBJECT_TSPARSER",
+        "OBJECT_TSTEMPLATE", "OBJECT_TYPE", "OBJECT_VIEW",
+    }
+)  # fmt: skip
+
+_ALTERED = frozenset(
+    {
+        "AT_AddConstraint", "AT_AddIdentity", "AT_AddInherit", "AT_AttachPartition",
+        "AT_ClusterOn", "AT_ColumnDefault", "AT_DisableRule", "AT_DisableTrig",
+        "AT_EnableAlwaysRule", "AT_EnableAlwaysTrig", "AT_EnableReplicaRule",
+        "AT_EnableReplicaTrig", "AT_EnableRowSecurity", "AT_ReplicaIdentity",
+        "AT_SetCompression", "AT_SetExpression", "AT_SetIdentity", "AT_SetNotNull",
+        "AT_SetOptions", "AT_SetStatistics", "AT_SetStorage", "AT_ForceRowSecurity",
+    }
+)  # fmt: skip
+
+_LANGUAGES = frozenset({"sql", "plpgsql"})
+
+_SERVER_S = re.compile(
+    r"lo_\w+|pg_(?:read|ls|file|stat_file|reload|rotate|terminate|cancel|promote|switch|backup|wal|"
+    r"create_|drop_|copy_|logical|replication|import_system|log_backend|hba|ident)\w*|dblink\w*"
+)
+"""Functions on the server's files, sessions and settings; nothing in a schema computes by them."""
+
+
+class Script(NamedTuple):
+    """The entries in order, those before the data and those after it, and what was left out."""
+
+    before: tuple[Entry, ...]
+    after: tuple[Entry, ...]
+    left_out: tuple[str, ...]
+
+
+def read(text: str) -> Script:
+    """What a restore executes of ``schema.sql``: entries of single statements.
+
+    Raises BadStatement where the text is not pg_dump's, or does more than make objects.
+    """
+    left_out: list[str] = []
+    made = list(_made(text, left_out))
+    before = tuple(takewhile(lambda entry: entry.kind not in _AFTER_DATA, made))
+    return Script(before, tuple(made[len(before) :]), tuple(left_out))
+
+
+def _made(text: str, left_out: list[str]) -> Iterator[Entry]:
+    languages = set(_LANGUAGES)
+    for entry in entries(text):
+        # A new database has a schema "public".
+        if entry.kind in _ACCESS or (entry.kind, entry.name) == ("SCHEMA", "public"):
+            continue
+        if reason := _NEVER_MADE.get(entry.kind):
+            left_out.append(f"{entry}: {reason}")
+            continue
+        if entry.kind == "EXTENSION":
+            languages.add(entry.name)  # whether it is made at all is for who restores to say
+        kept, reasons = _kept(entry, languages)
+        left_out += [f"{entry}: {reason}" for reason in reasons]
+        yield entry._replace(statements=kept)
+
+
+def _kept(entry: Entry, languages: Collection[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The statements to execute, and reasons for what was left out; raises BadStatement."""
+    kept: list[str] = []
+    reasons: list[str] = []
+    for text in entry.statements:
+        node = tree.parse(text)
+        statement = tree.inner(node)
+        if _is_the_target_s(statement):
+            continue
+        try:
+            _check(entry.kind, statement, languages)
+        except BadStatement as error:
+            raise BadStatement(f"{entry}: {error}") from None
+        said = left_out_options(statement)
+        reasons += said
+        if not said:
+            kept.append(text)
+        elif statement.DESCRIPTOR.name != "AlterTableStmt" or statement.cmds:
+            kept.append(tree.deparse(node))
+    return tuple(kept), reasons
+
+
+def _is_the_target_s(node: Message) -> bool:
+    """Whether it gives an owner or a tablespace, or comments on what belongs to an extension."""
+    match node.DESCRIPTOR.name:
+        case "AlterOwnerStmt":
+            return True
+        case "AlterTableStmt":
+            return all(_subtype(command) == "AT_ChangeOwner" for command in node.cmds)
+        case "VariableSetStmt":
+            return bool(node.name == "default_tablespace")
+        case "CommentStmt":
+            return _object_type(node.objtype) in ("OBJECT_EXTENSION", "OBJECT_FOREIGN_TABLE")
+    return False
+
+
+def _check(kind: str, node: Message, languages: Collection[str]) -> None:
+    """Raise BadStatement for a statement that does not make an object of the kind."""
+    name = node.DESCRIPTOR.name
+    if name not in (*_MADE_BY.get(kind, "").split(), "VariableSetStmt"):
+        raise BadStatement(f"it has a {name}, which makes no {kind}")
+    if said := _objection(kind, node, languages):
+        raise BadStatement(said)
+    for inside, _ in tree.walk(node):
+        if inside.DESCRIPTOR.name == "FuncCall" and _is_the_server_s(inside):
+            raise BadStatement(f"it calls {inside.funcname[-1].string.sval}, a server's function")
+
+
+def _objection(kind: str, node: Message, languages: Collection[str]) -> str | None:
+    """What a statement of an allowed kind does beyond making its object."""
+    said: str | None = None
+    match node.DESCRIPTOR.name:
+        case "VariableSetStmt" if node.name != "default_table_access_method":
+            said = f"it sets {node.name}"
+        case "CreateSchemaStmt" if node.schema_elts:
+            said = "it makes more than a schema"
+        case "CreateTableAsStmt" if not _is_empty_view(node):
+            said = "it fills what it makes"
+        case "DefineStmt" if _object_type(node.kind) != _DEFINED.get(kind):
+            said = f"it makes {_object_type(node.kind)}"
+        case "CommentStmt" if _object_type(node.objtype) not in _COMMENTED:
+            said = f"it is on {_object_type(node.objtype)}"
+        case "RuleStmt" if node.event == pg.CMD_SELECT:
+            said = "it makes a view of a table"
+        case "CreateFunctionStmt" if odd := _languages_of(node) - {*languages}:
+            said = f"its language is {min(odd)}"
+        case "AlterTableStmt" if odd := {*map(_subtype, node.cmds)} - _ALTERED:
+            said = f"it has {min(odd)}"
+    return said
+
+
+def _is_empty_view(node: Message) -> bool:
+    return _object_type(node.objtype) == "OBJECT_MATVIEW" and bool(node.into.skip_data)
+
+
+def _languages_of(node: Message) -> set[str]:
+    named = [each.def_elem for each in node.options if each.def_elem.defname == "language"]
+    return {each.arg.string.sval.lower() for each in named}
+
+
+def _is_the_server_s(call: Message) -> bool:
+    *space, name = (part.string.sval for part in call.funcname)
+    return space in ([], ["pg_catalog"]) and _SERVER_S.fullmatch(name) is not None
+
+
+def _subtype(command: Message) -> str:
+    return str(pg.AlterTableType.Name(command.alter_table_cmd.subtype))
+
+
+def _object_type(number: int) -> str:
+    return str(pg.ObjectType.Name(number))

@@ -1,0 +1,70 @@
+"""``schema.sql`` as pg_dump writes it, entry by entry.
+
+The text names the kind of every entry in a comment before it. A string or a function's body may
+hold the same lines: then what stands before them has no end, by PostgreSQL's parser, and they are
+a part of it.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mediatool_assets.domain.ddl.tree import MOST_BYTES, BadStatement, statements
+
+_MARK = re.compile(
+    r"""
+    ^--\n--\ (?:
+      Name:\ (?P<name>[^\n]*);\ Type:\ (?P<kind>[A-Z\ ]+);\ Schema:\ (?P<schema>[^\n]*)
+        ;\ Owner:\ [^\n]*
+    | PostgreSQL\ database\ dump\ complete
+    )\n--\n
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+_MOST_QUOTED = 100  # headers within one entry's strings
+
+
+class Entry(NamedTuple):
+    """One object as pg_dump makes it: its kind (``FK CONSTRAINT``), its name, its statements.
+
+    The name of a constraint, trigger or rule is that of its table, a space, and its own.
+    ``namespace`` is its PostgreSQL schema, ``-`` for what has none.
+    """
+
+    kind: str
+    name: str
+    statements: tuple[str, ...]
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def entries(text: str) -> Iterator[Entry]:
+    """Every entry in order, up to pg_dump's last line; settings before them are left out.
+
+    What follows (where sequences stand) is in ``schema.json`` too. Raises BadStatement where the
+    text does not end as pg_dump's does, or an entry is no SQL.
+    """
+    marks = list(_MARK.finditer(text))
+    at = 0
+    while at < len(marks) and marks[at]["kind"] is not None:
+        header = marks[at]
+        made, at = _statements(text, marks, at)
+        yield Entry(header["kind"], header["name"], made, header["schema"])
+    if at == len(marks):
+        raise BadStatement("it does not end as pg_dump's text does")
+
+
+def _statements(text: str, marks: list[re.Match[str]], at: int) -> tuple[tuple[str, ...], int]:
+    """The statements behind a header, and which mark ends them."""
+    header = marks[at]
+    for end in range(at + 1, min(at + 1 + _MOST_QUOTED, len(marks))):
+        if marks[end].start() - header.end() > MOST_BYTES:
+            break
+        try:
+            return tuple(statements(text[header.end() : marks[end].start()])), end
+        except BadStatement as error:
+            if not error.unterminated:
+                raise BadStatement(f"{header['kind']} {header['name']}: {error}") from error
+    raise BadStatement(f"{header['kind']} {header['name']}: it does not end")

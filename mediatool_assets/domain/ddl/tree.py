@@ -1,0 +1,167 @@
+"""Statements of PostgreSQL as syntax trees, by PostgreSQL's own parser.
+
+The text of an archive may come from a stranger. The parser and the printer recurse in C and check
+no stack: both run on a stack that is large enough for the longest statement that is accepted.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import postgast
+from google._upb import _message  # the limit of 100 levels can be lifted in no other place
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+from postgast.pg_query_pb2 import Node, ParseResult, RawStmt
+
+_message.SetAllowOversizeProtos(True)  # a chain of 50 operators has 100 levels
+
+MOST_BYTES = 2 << 20
+"""The longest text that is parsed; the largest function bodies seen are a tenth of it."""
+_MOST_TOKENS = 100_000  # of one text: an enum of 50,000 labels
+_STACK_BYTES = 256 << 20  # address space; 3.3 KB a level, and a level takes two tokens or more
+_SHORT = 3_000  # bytes that cannot nest too deeply for any thread's stack
+
+_LOCK = threading.Lock()
+_T = TypeVar("_T")
+
+
+class BadStatement(ValueError):
+    """A text that PostgreSQL's parser refuses; ``unterminated`` if a quotation in it has no end."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.unterminated = message.startswith("unterminated")
+
+
+def statements(text: str) -> list[str]:
+    """The statements of a text, each as it is written, without the semicolon behind it.
+
+    Raises BadStatement.
+    """
+    source = text.encode()
+    found = []
+    for raw in _parsed(text).stmts:
+        end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(source)
+        found.append(source[raw.stmt_location : end].decode().strip())
+    return found
+
+
+def parse(statement: str) -> Node:
+    """The tree of one statement; raises BadStatement for none, for several, and for nonsense."""
+    found = _parsed(statement).stmts
+    if len(found) != 1:
+        raise BadStatement(f"{len(found)} statements instead of one")
+    return found[0].stmt
+
+
+def deparse(node: Node) -> str:
+    """The statement of a tree; raises BadStatement where its text would not give the tree again.
+
+    The tree is a parsed one, or that with other values in the same places: the printer ends the
+    process where a node lacks what its kind must have.
+    """
+
+    def printed() -> str:
+        text = str(postgast.deparse(ParseResult(version=180_000, stmts=[RawStmt(stmt=node)])))
+        _accept(text)
+        again = postgast.parse(text)
+        if len(again.stmts) != 1 or placeless(again.stmts[0].stmt) != placeless(node):
+            raise BadStatement(f"a {inner(node).DESCRIPTOR.name} cannot be printed faithfully")
+        return text
+
+    return _guarded(printed, deep=True)
+
+
+def inner(node: Message) -> Message:
+    """What a ``Node`` holds; any other message as it is."""
+    held = node.WhichOneof("node") if isinstance(node, Node) else None
+    return getattr(node, held) if held is not None else node
+
+
+def walk(root: Message) -> Iterator[tuple[Message, Message | None]]:
+    """Every node with its parent (None for the root), each before its children.
+
+    ``Node`` and ``List`` wrappers are not told apart from what they hold: the parent of an item of
+    a list is the node that has the list. Nodes may be changed while they are visited.
+    """
+    waiting: list[tuple[Message, Message | None]] = [(inner(root), None)]
+    while waiting:
+        node, parent = waiting.pop()
+        holder = parent if node.DESCRIPTOR.name == "List" else node
+        if holder is node:
+            yield node, parent
+        waiting += [(inner(child), holder) for child in reversed(list(_children(node)))]
+
+
+def placeless(node: Node) -> Node:
+    """A copy without the places in the text that the nodes were at."""
+    copy = Node()
+    copy.CopyFrom(node)
+    for found in _messages(copy):
+        for field, _ in found.ListFields():
+            if field.name.endswith(("location", "list_start", "list_end")):
+                found.ClearField(field.name)
+    return copy
+
+
+def _messages(root: Message) -> Iterator[Message]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += _children(node)
+
+
+def _children(node: Message) -> Iterator[Message]:
+    for field, value in node.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            yield from [value] if isinstance(value, Message) else value
+
+
+def _parsed(text: str) -> ParseResult:
+    _accept(text)
+    return _guarded(lambda: postgast.parse(text), deep=len(text) > _SHORT)
+
+
+def _accept(text: str) -> None:
+    if "\0" in text:
+        raise BadStatement("a character is NUL")
+    size = len(text.encode())
+    if size > MOST_BYTES:
+        raise BadStatement(f"an entry has {size} bytes; at most {MOST_BYTES} are read")
+    if size > _SHORT:
+        tokens = len(_guarded(lambda: postgast.scan(text), deep=False).tokens)
+        if tokens > _MOST_TOKENS:
+            raise BadStatement(f"an entry has {tokens} tokens; at most {_MOST_TOKENS} are read")
+
+
+def _guarded(work: Callable[[], _T], *, deep: bool) -> _T:
+    """Call into the library, on a stack of its own where ``deep``; raises BadStatement."""
+    try:
+        return _on_large_stack(work) if deep else work()
+    except postgast.PgQueryError as error:
+        raise BadStatement(error.message) from error
+    except DecodeError as error:
+        raise BadStatement("a statement nests too deeply") from error
+
+
+def _on_large_stack(work: Callable[[], _T]) -> _T:
+    done: list[_T] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except Exception as error:  # noqa: BLE001 # raised again below, where it is waited for
+            failed.append(error)
+
+    with _LOCK:
+        before = threading.stack_size(_STACK_BYTES)
+        thread = threading.Thread(target=run, name="large-stack")
+        thread.start()
+        threading.stack_size(before)
+    thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]
