@@ -22,15 +22,21 @@ class Gap(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.kind != "table constraint"
 
     def __str__(self) -> str:
-        what = f"the {self.kind} {self.name} needs the {self.needs_kind} {self.needs}"
-        if self.name == self.needs:
-            what = f"the {self.kind} {self.name} holds rows of a table in an exported schema"
-        elif not self.stops_restore:
+        if self.kind == "table constraint":
+            fate = "restores leave it out"
             what = f"the foreign key {self.name} refers to {self.needs}"
+        else:
+            fate = "a restore fails"
+            what = f"the {self.kind} {self.name} needs the {self.needs_kind} {self.needs}"
+        if self.name == self.needs:
+            what = f"the {self.kind} {self.name} has rows of a table in an exported schema, and is"
+        if self.schema is None or self.needs_kind == "foreign table":
+            return f"{what}, which no version carries: {fate}; {_SKIP}"
         fix = f"add {self.schema} to MEDIATOOL_POSTGRES_SCHEMA"
-        if not self.stops_restore:
-            return f"{what}, in a schema that is not exported: restores leave it out; {fix}"
-        skip = "leave it out of restores with MEDIATOOL_RESTORE_SKIP"
-        if self.schema is None:
-            return f"{what}, which is in no schema and not exported: a restore fails; {skip}"
-        return f"{what}, in a schema that is not exported: a restore fails; {fix}, or {skip}"
+        where = f"in a schema that is not exported: {fate}; {fix}"
+        if self.name == self.needs:
+            return f"{what} {where}"
+        return f"{what}, {where}, or {_SKIP}" if self.stops_restore else f"{what}, {where}"
+
+
+_SKIP = "leave it out of restores with MEDIATOOL_RESTORE_SKIP"

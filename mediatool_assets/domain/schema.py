@@ -146,8 +146,9 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Of several, ``name`` lists them with commas, and the names of tables, sequences, enums and views
     begin with their own and a dot.
-    ``views`` names materialized ones too. ``foreign_tables`` hold rows of other servers, which no
-    snapshot covers. ``gaps`` are the objects that need what is outside of these schemas.
+    ``views`` names materialized ones too; ``unpopulated`` those that were WITH NO DATA.
+    ``foreign_tables`` hold rows of other servers, which no snapshot covers. ``gaps`` are the
+    objects that need what is outside of these schemas.
     """
 
     name: str
@@ -155,6 +156,7 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     enums: tuple[Enum, ...] = ()
     sequences: tuple[Sequence, ...] = ()
     views: tuple[str, ...] = ()
+    unpopulated: tuple[str, ...] = ()
     foreign_tables: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
 
@@ -168,10 +170,10 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     def fingerprint(self) -> str:
         """SHA-256 of the structure: what has to be equal for two versions to have one schema.
 
-        Where a sequence stood is data, not structure, and is left out; so is what the structure
-        needs elsewhere.
+        Where a sequence stood and whether a view was populated is data, not structure, and is left
+        out; so is what the structure needs elsewhere.
         """
-        structure = msgspec.structs.replace(self, sequences=(), gaps=())
+        structure = msgspec.structs.replace(self, sequences=(), unpopulated=(), gaps=())
         return hashlib.sha256(encode(structure)).hexdigest()
 
 

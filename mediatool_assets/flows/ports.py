@@ -4,7 +4,7 @@ Whatever is handed to a worker (a RowReader, an ObjectStore, a DocumentStore, By
 it holds settings, and connects when it is first used in its process.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
@@ -199,8 +199,8 @@ class RowWriter(Protocol):
         A text of several statements is never executed, whatever it looks like.
         """
 
-    def settle(self, schema: str) -> None:
-        """Gather statistics, and fill materialized views."""
+    def settle(self, schema: str, empty: Collection[str]) -> None:
+        """Gather statistics, and refresh the materialized views but those that stay ``empty``."""
 
 
 class Restoration(Protocol):

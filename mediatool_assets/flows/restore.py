@@ -97,7 +97,7 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
         work.set_sequences(run.schema)
         with (
             work.source(run.schema.name).snapshot() as snapshot,
-            in_order(executor, settle, [(work.writer, run.schema.name)]) as settled,
+            in_order(executor, settle, [_Settling(work.writer, run.schema)]) as settled,
         ):
             run.compare_structure(snapshot.schema)
             fingerprints = reread(snapshot, executor, run.tables, progress)
@@ -310,10 +310,17 @@ def add_keys(share: _Keys) -> None:
     share.writer.run(share.statements)
 
 
-def settle(share: tuple[RowWriter, str]) -> None:
-    """In a worker: what needs all rows, keys and indexes of a schema."""
-    writer, schema = share
-    writer.settle(schema)
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """A schema whose rows, keys and indexes are all there."""
+
+    writer: RowWriter
+    schema: Schema
+
+
+def settle(share: _Settling) -> None:
+    """In a worker: what needs all of a schema."""
+    share.writer.settle(share.schema.name, share.schema.unpopulated)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ WHERE n.nspname = ANY (%s) GROUP BY n.nspname, t.typname
 """
 
 _OTHERS = """
-SELECT n.nspname, c.relname, c.relkind::text
+SELECT n.nspname, c.relname, c.relkind::text, c.relispopulated
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY (%s)
   AND (c.relkind IN ('v', 'm', 'S') OR c.relkind = 'f' AND NOT c.relispartition)
@@ -314,8 +314,11 @@ def _schema(connection: Connection, name: str, tables: list[Table], naming: _Nam
     spaces = list(naming.spaces)
     enums = connection.execute(_ENUMS, (spaces,)).fetchall()
     kinds: defaultdict[str, list[Relation]] = defaultdict(list)
-    for space, relation, kind in sorted(connection.execute(_OTHERS, (spaces,)).fetchall()):
+    unpopulated = []
+    for space, relation, kind, full in sorted(connection.execute(_OTHERS, (spaces,)).fetchall()):
         kinds["v" if kind == "m" else kind].append(Relation(space, relation))
+        if kind == "m" and not full:
+            unpopulated.append(naming.of(space, relation))
     return Schema(
         name,
         tuple(tables),
@@ -324,6 +327,7 @@ def _schema(connection: Connection, name: str, tables: list[Table], naming: _Nam
         ),
         sequences=tuple(_sequence(connection, relation, naming) for relation in kinds["S"]),
         views=tuple(naming.of(*relation) for relation in kinds["v"]),
+        unpopulated=tuple(unpopulated),
         foreign_tables=tuple(naming.of(*relation) for relation in kinds["f"]),
         gaps=tuple(gaps(connection, naming.spaces)),
     )

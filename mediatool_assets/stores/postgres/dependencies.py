@@ -15,7 +15,7 @@ from mediatool_assets.stores.postgres.connection import Connection
 
 # ``ours``: what has its place in one of the schemas, and what goes with it (defaults, indexes,
 # constraints, triggers, partitions, owned sequences); an extension's members go with that one, and
-# no restore makes what is ``unmade``.
+# no restore makes what is ``unmade``: policies, and tables on other servers.
 # ``needed``: what these refer to elsewhere; of an array its element, of a row type its table.
 _CLOSURE = """
 WITH RECURSIVE spaces (oid) AS (SELECT oid FROM pg_namespace WHERE nspname = ANY (%(schemas)s)),
@@ -23,20 +23,23 @@ member (classid, objid, extension) AS MATERIALIZED (
     SELECT classid, objid, refobjid FROM pg_depend
     WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
 ),
-unmade (oid) AS (
-    SELECT oid FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND relname IN
+unmade (classid, objid) AS (
+    SELECT d.classid, d.objid FROM pg_depend d JOIN pg_class c ON c.oid = d.classid
+    WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relname IN
         ('pg_default_acl', 'pg_policy', 'pg_publication_rel', 'pg_publication_namespace')
+    UNION SELECT 'pg_class'::regclass, oid FROM pg_class WHERE relkind = 'f'
 ),
 ours (classid, objid) AS (
     SELECT d.classid, d.objid FROM pg_depend d
     WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid IN (TABLE spaces)
       AND d.deptype = 'n'
-      AND d.classid NOT IN (TABLE unmade)
+      AND (d.classid, d.objid) NOT IN (TABLE unmade)
       AND NOT EXISTS (SELECT FROM member m WHERE (m.classid, m.objid) = (d.classid, d.objid))
     UNION
     SELECT d.classid, d.objid FROM ours
     JOIN pg_depend d ON d.refclassid = ours.classid AND d.refobjid = ours.objid
-    WHERE d.deptype IN ('a', 'i', 'P', 'S') AND d.classid NOT IN (TABLE unmade)
+    WHERE d.deptype IN ('a', 'i', 'P', 'S')
+      AND (d.classid, d.objid) NOT IN (TABLE unmade)
 ),
 needed (classid, objid, byclass, byobj) AS (
     SELECT d.refclassid, d.refobjid, d.classid, d.objid

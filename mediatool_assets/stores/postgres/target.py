@@ -5,7 +5,7 @@ and gives it its name; the one that had it is ``{database}.replaced`` from then 
 a killed restore leaves nothing under that name, and what it did leave is removed by the next one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -28,10 +28,25 @@ REPLACED = ".replaced"
 """What the name of a database ends with whose place another has taken, until it is dropped."""
 _LONGEST = 63 - len(WORKING)  # bytes: PostgreSQL cuts a longer name
 
-# In the order in which they were made: one that reads another comes after it.
+# In the order in which they were made: one that reads another comes after it. One that stays empty
+# is filled for as long as others read it.
 _MATERIALIZED = """
-SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'm' AND n.nspname = ANY (%s) ORDER BY c.oid
+WITH RECURSIVE views (oid, space, name, stays) AS (
+    SELECT c.oid, n.nspname, c.relname,
+           CASE WHEN cardinality(%(schemas)s::text[]) > 1 THEN n.nspname || '.' ELSE '' END
+           || c.relname
+           = ANY (%(empty)s::text[])
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'm' AND n.nspname = ANY (%(schemas)s)
+),
+read (oid) AS (
+    SELECT oid FROM views WHERE NOT stays
+    UNION
+    SELECT d.refobjid FROM read JOIN pg_rewrite w ON w.ev_class = read.oid
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+    WHERE d.refclassid = 'pg_class'::regclass
+)
+SELECT space, name, stays FROM views WHERE oid IN (TABLE read) ORDER BY oid
 """
 
 
@@ -241,15 +256,20 @@ class PostgresWriter:
                 with translated(f"{self.database}: {thing}"):
                     connection.execute(text.encode(), binary=True)
 
-    def settle(self, schema: str) -> None:
-        """Gather statistics, and fill materialized views."""
+    def settle(self, schema: str, empty: Collection[str]) -> None:
+        """Gather statistics, and refresh the materialized views but those that stay ``empty``."""
         with session(self.url, self.database, "ANALYZE") as connection:
             connection.execute("ANALYZE")
-            spaces = list(namespaces(schema))
-            for space, view in connection.execute(_MATERIALIZED, (spaces,)).fetchall():
-                with translated(f"{self.database}: MATERIALIZED VIEW {view}"):
+            given = {"schemas": list(namespaces(schema)), "empty": list(empty)}
+            views = connection.execute(_MATERIALIZED, given).fetchall()
+            filled = [(space, view, sql.SQL("DATA")) for space, view, _ in views]
+            emptied = [(space, view, sql.SQL("NO DATA")) for space, view, stays in views if stays]
+            for space, view, data in filled + emptied:
+                with translated(f"{self.database}: MATERIALIZED VIEW DATA {view}"):
                     connection.execute(
-                        sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(space, view))
+                        sql.SQL("REFRESH MATERIALIZED VIEW {} WITH {}").format(
+                            sql.Identifier(space, view), data
+                        )
                     )
 
 

@@ -105,6 +105,24 @@ def test_columns_that_were_added_to_a_parent_are_matched_by_name(place: Place, n
     assert place.query(name, "SELECT a, b, z FROM media_tool.c") == [(1, 2, 3)]
 
 
+def test_a_materialized_view_without_data_stays_so(place: Place, name: str) -> None:
+    """Also where others read it; those that had rows are refreshed from the restored tables."""
+    place.run(
+        "CREATE SCHEMA media_tool; SET search_path TO media_tool;"
+        "CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1);"
+        "CREATE MATERIALIZED VIEW never AS SELECT 1 / (id - 1) AS x FROM t WITH NO DATA;"
+        "CREATE MATERIALIZED VIEW below AS SELECT id FROM t;"
+        "CREATE VIEW between AS SELECT id FROM below;"
+        "CREATE MATERIALIZED VIEW above AS SELECT id FROM between;"
+        "INSERT INTO t VALUES (2); REFRESH MATERIALIZED VIEW below WITH NO DATA"
+    )
+    version, _ = place.export()
+    restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    found = "SELECT relname, relispopulated FROM pg_class WHERE relkind = 'm' ORDER BY 1"
+    assert place.query(name, found) == [("above", True), ("below", False), ("never", False)]
+    assert place.query(name, "SELECT count(*) FROM media_tool.above") == [(2,)]
+
+
 def test_an_extension_that_nothing_uses_is_not_carried(debian_place: Place) -> None:
     """A name that PostgreSQL or the schema has too, and a word of SQL, are no use of it."""
     debian_place.run(
