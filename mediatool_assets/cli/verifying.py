@@ -13,7 +13,7 @@ from mediatool_assets.stores.environment import settings
 if TYPE_CHECKING:
     from mediatool_assets.domain.verdict import Verdict
 
-_EXIT_CODES = {"passed": 0, "failed": 1, "unknown": 4}
+_EXIT_CODES = {"passed": 0, "failed": 1, "not checked": 1, "unknown": 4}
 
 
 def verify(
@@ -28,8 +28,9 @@ def verify(
 
     Without --sample every byte. With --sample 5 a twentieth, another one each day, so that all is
     read in 20 days. A damaged file is named with its bytes; the rest is still checked. A server
-    that does not answer leaves its database unknown, which is not passed (exit code 4). The verdict
-    is kept, and `mediatool show` tells it; one that failed stands until all passes again.
+    that does not answer leaves its database unknown, which is not passed (exit code 4). A part of
+    which the sample reads nothing is not checked. The verdict is stored, and `mediatool show`
+    prints it; a failed one counts until everything passes again.
 
     Examples:
 
@@ -66,8 +67,8 @@ def verify(
         _print(verdict)
     keep(objects, verdict)
     stands = standing_verdict(objects, wanted)
-    if stands is not None and stands.at != verdict.at:
-        note(f"it failed at {stands.at[:19]}Z, and that stands until all of it passes again")
+    if stands is not None and stands.at != verdict.at and stands.verdict == "failed":
+        note(f"it failed at {stands.at[:19]}Z, and that counts until everything passes again")
     raise typer.Exit(_EXIT_CODES[verdict.verdict])
 
 
@@ -82,4 +83,6 @@ def _print(verdict: "Verdict") -> None:
     for check in verdict.checks:
         for finding in check.findings:
             typer.echo(f"{check.part}: {finding}")
+    if verdict.verdict == "not checked":
+        typer.echo("today's sample has no part of this version; take a larger --sample")
     typer.echo(f"{verdict.version} {verdict.verdict}")

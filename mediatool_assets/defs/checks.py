@@ -1,9 +1,9 @@
 """Asset checks: what is checked of each layer, in one step a layer.
 
-``raw/TABLE: counted`` is the one that blocks: no document is made of an archive that does not hold
-what the source had. All others tell, and stop nothing: a version is a database of its own, and what
-is odd in it spoils no other. They read the partition's version as the steps do, and leave it to
-``flows.checks`` and ``domain.expectations`` to decide.
+Only ``raw/TABLE: counted`` is blocking: no document is made of an archive that does not hold what
+the source had. The other checks report, and stop nothing: a version is a database of its own, and
+what is odd in it does not spoil others. The checks read the partition's version as the steps do,
+and ``flows.checks`` and ``domain.expectations`` decide.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +19,7 @@ from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.model import Model, Verb
+from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.answers import Findings
 from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
@@ -31,59 +32,64 @@ from mediatool_assets.flows.checks.transformed import (
 from mediatool_assets.flows.checks.version import archives_whole, unnamed
 from mediatool_assets.flows.ports import ObjectStore
 
-COUNTED = "counted"
-USUAL = "as_usual"
-LOADED = "loaded"
-DUMPED = "dumped"
-ACCOUNTED = "accounted"
-LOSSES = "losses_as_usual"
-WHOLE = "archives_whole"
-UNNAMED = "unnamed"
-SCHEMA = "schema_as_before"
 
-
-class _Check(NamedTuple):
-    """One check of every table or collection of a layer; ``ask`` is what the flow makes of it."""
+class _LayerCheck(NamedTuple):
+    """One check of every table or collection of a layer."""
 
     name: str
-    says: str
+    description: str
     ask: Callable[[Platform, ObjectStore, Version, list[str]], Findings]
     blocking: bool = False
+
+
+class _VersionCheck(NamedTuple):
+    """One check of the version as a whole."""
+
+    asset: dg.AssetKey
+    name: str
+    description: str
+    ask: Callable[[Platform, ObjectStore, Version], Finding]
 
 
 def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
     """Of every table: the archive holds what the source had, and that is much what it was."""
     bounds = {name: table.bounds for name, table in model.sources.items()}
-    counted = _Check(
-        COUNTED,
-        "As many rows as PostgreSQL counted in the snapshot, every byte read again.",
-        lambda platform, objects, version, names: raw_counted(
-            objects, version, names, platform.settings().workers
+    return _layer_checks(
+        "raw",
+        tables,
+        "Read the raw archive again, and compare it with earlier versions.",
+        _LayerCheck(
+            "counted",
+            "As many rows as PostgreSQL counted in the snapshot, every byte read again.",
+            lambda platform, objects, version, names: raw_counted(
+                objects, version, names, platform.settings().workers
+            ),
+            blocking=True,
         ),
-        blocking=True,
+        _LayerCheck(
+            "as_usual",
+            "Rows within their bounds, and columns as they were, against the last versions",
+            lambda _, objects, version, names: raw_as_usual(objects, version, names, bounds),
+        ),
     )
-    usual = _Check(
-        USUAL,
-        "Rows within their bounds, and columns as they were, against the last versions",
-        lambda _, objects, version, names: raw_as_usual(objects, version, names, bounds),
-    )
-    says = "Read the raw archive again, and look back on the versions before."
-    return _layer_checks("raw", tables, says, counted, usual)
 
 
 def transformed_checks(
     model: Model, collections: Iterable[str]
 ) -> Iterator[dg.AssetChecksDefinition]:
     """Of every collection that refers to others: as much is found as usual; none if none does."""
-    usual = _Check(
-        USUAL,
-        "No more references that find nothing than in the last versions.",
-        lambda _, objects, version, names: references_as_usual(objects, version, names),
-    )
     referring = [name for name in collections if _refers(model, name)]
     if referring:
-        says = "Look back on the references of the versions before."
-        yield _layer_checks("transformed", referring, says, usual)
+        yield _layer_checks(
+            "transformed",
+            referring,
+            "Compare the references with earlier versions.",
+            _LayerCheck(
+                "as_usual",
+                "No more references that find nothing than in the last versions.",
+                lambda _, objects, version, names: references_as_usual(objects, version, names),
+            ),
+        )
 
 
 def _refers(model: Model, collection: str) -> bool:
@@ -94,27 +100,30 @@ def _refers(model: Model, collection: str) -> bool:
 
 def mongodb_checks(collections: Iterable[str]) -> dg.AssetChecksDefinition:
     """Of every collection: what was transformed, was loaded, and is there."""
-    loaded = _Check(
-        LOADED,
-        "The documents of the transformed archive, all of them, and still there.",
-        lambda platform, objects, version, names: database_as_loaded(
-            objects, platform.documents(), version, names
+    return _layer_checks(
+        "mongodb",
+        collections,
+        "Compare archive and marker, and let mongod count.",
+        _LayerCheck(
+            "loaded",
+            "The documents of the transformed archive, all of them, and still there.",
+            lambda platform, objects, version, names: database_as_loaded(
+                objects, version, names, platform.documents()
+            ),
         ),
     )
-    says = "Compare archive and marker, and let mongod count."
-    return _layer_checks("mongodb", collections, says, loaded)
 
 
 def _layer_checks(
-    layer: Layer, things: Iterable[str], says: str, *checks: _Check
+    layer: Layer, things: Iterable[str], description: str, *checks: _LayerCheck
 ) -> dg.AssetChecksDefinition:
     """The checks of each of the layer's tables or collections, in one step."""
 
     @dg.multi_asset_check(
         name=f"check_{layer}",
-        description=says,
+        description=description,
         specs=[
-            spec(key(layer, thing), check.name, check.says, blocking=check.blocking)
+            spec(key(layer, thing), check.name, check.description, blocking=check.blocking)
             for thing in things
             for check in checks
         ],
@@ -138,20 +147,11 @@ def _layer_checks(
 
 def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.AssetChecksDefinition:
     """Of the version as a whole, once it is published; ``tables`` and ``collections`` are named."""
-    tables, collections = list(tables), list(collections)
+    checks = {check.name: check for check in _version_checks(list(tables), list(collections))}
 
     @dg.multi_asset_check(
         name="check_version",
-        specs=[
-            spec(DUMP, DUMPED, "Every collection of the dump is what was loaded."),
-            spec(METADATA, ACCOUNTED, "Every row of the raw archive has its place, and one only."),
-            spec(METADATA, LOSSES, "BSON lost no more values than in the last versions."),
-            spec(METADATA, WHOLE, "Transformed archive and dump have their SHA-256s."),
-            spec(
-                METADATA, UNNAMED, "Tables and collections beside the model's: counted, as usual."
-            ),
-            spec(METADATA, SCHEMA, "Tables beside the model's, enums and views as they were."),
-        ],
+        specs=[spec(check.asset, check.name, check.description) for check in checks.values()],
         can_subset=True,
     )
     def check_version(
@@ -161,30 +161,57 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
         with explained():
             objects, version = platform.objects(), _version(context, platform)
             for asked in sorted(context.selected_asset_check_keys):
-                match asked.name:
-                    case "dumped":
-                        found = dump_as_loaded(objects, platform.documents(), version)
-                    case "accounted":
-                        found = rows_accounted(objects, version)
-                    case "losses_as_usual":
-                        found = losses_as_usual(objects, version)
-                    case "schema_as_before":
-                        found = schema_beside(objects, version, tables)
-                    case "unnamed":
-                        found = unnamed(
-                            objects,
-                            platform.documents(),
-                            version,
-                            tables=tables,
-                            collections=collections,
-                            workers=platform.settings().workers,
-                        )
-                    case _:
-                        workers = platform.settings().workers
-                        found = archives_whole(objects, version, workers)
-                yield result(asked, found)
+                yield result(asked, checks[asked.name].ask(platform, objects, version))
 
     return check_version
+
+
+def _version_checks(tables: list[str], collections: list[str]) -> Iterator[_VersionCheck]:
+    yield _VersionCheck(
+        DUMP,
+        "dumped",
+        "Every collection of the dump is what was loaded.",
+        lambda platform, objects, version: dump_as_loaded(objects, version, platform.documents()),
+    )
+    yield _VersionCheck(
+        METADATA,
+        "accounted",
+        "Every row of the raw archive has its place, and one only.",
+        lambda _, objects, version: rows_accounted(objects, version),
+    )
+    yield _VersionCheck(
+        METADATA,
+        "losses_as_usual",
+        "BSON lost no more values than in the last versions.",
+        lambda _, objects, version: losses_as_usual(objects, version),
+    )
+    yield _VersionCheck(
+        METADATA,
+        "archives_whole",
+        "Transformed archive and dump have their SHA-256s.",
+        lambda platform, objects, version: archives_whole(
+            objects, version, platform.settings().workers
+        ),
+    )
+    yield _VersionCheck(
+        METADATA,
+        "unnamed",
+        "Tables and collections beside the model's: counted, as usual.",
+        lambda platform, objects, version: unnamed(
+            objects,
+            version,
+            platform.documents(),
+            tables=tables,
+            collections=collections,
+            workers=platform.settings().workers,
+        ),
+    )
+    yield _VersionCheck(
+        METADATA,
+        "schema_as_before",
+        "Tables beside the model's, enums and views as they were.",
+        lambda _, objects, version: schema_beside(objects, version, tables),
+    )
 
 
 def _version(context: dg.AssetCheckExecutionContext, platform: Platform) -> Version:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.domain.expectations import Finding
+from mediatool_assets.domain.outcome import Finding
 
 
 def spec(asset: dg.AssetKey, name: str, says: str, *, blocking: bool = False) -> dg.AssetCheckSpec:

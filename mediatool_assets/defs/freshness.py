@@ -16,7 +16,7 @@ from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.findings import figures, result, severity, spec
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.domain.expectations import Finding
+from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.punctuality import DEADLINE, deadline
 from mediatool_assets.flows.checks.version import day_on_time
 from mediatool_assets.flows.ports import ObjectStore

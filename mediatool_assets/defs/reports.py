@@ -19,8 +19,8 @@ from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import MediatoolError, NotFound
-from mediatool_assets.domain.expectations import Finding
 from mediatool_assets.domain.keys import Report, report_key
+from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore

@@ -114,6 +114,10 @@ class NotFound(DamagedInput):
     """A version, archive, table or collection that was asked for is not there."""
 
 
+class UnknownName(NotFound):
+    """The caller named a table, collection or copy that a version does not have."""
+
+
 class Unreachable(MediatoolError):
     """A server does not answer, or refuses the credentials that it was given."""
 

@@ -5,12 +5,13 @@ keep a calm history from making the bounds tight, and small tables from failing 
 ceiling keeps one bad night from excusing the next.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import Literal
 
+from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.schema_changes import SchemaChange
 
 HISTORY = 14
@@ -24,22 +25,6 @@ _LEARNT = 2  # times the largest change of the history
 _COUNT_FLOOR = 10  # unresolved references or losses more than ever
 _COUNT_SHARE = 1.5  # times as many as ever
 
-Outcome = Literal["passed", "warned", "failed", "unknown"]
-"""From best to worst; ``unknown``: it could not be checked, which is not passed."""
-
-OUTCOMES: tuple[Outcome, ...] = ("passed", "warned", "failed", "unknown")
-
-Figure = int | float | str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found. ``reason`` names the thing, and what is wrong where something is."""
-
-    outcome: Outcome
-    reason: str
-    figures: Mapping[str, Figure] = field(default_factory=dict)
-
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -50,15 +35,6 @@ class Bounds:
 
 
 LEARNT = Bounds()
-
-
-def together(findings: Iterable[Finding]) -> Finding:
-    """One finding of several on one thing: the worst outcome, its reasons, and all figures."""
-    findings = list(findings)
-    worst = max((f.outcome for f in findings), key=OUTCOMES.index)
-    reasons = [f.reason for f in findings if worst == "passed" or f.outcome != "passed"]
-    figures = {name: figure for f in findings for name, figure in f.figures.items()}
-    return Finding(worst, "; ".join(reasons), figures)
 
 
 def counted(table: str, snapshot: int | None, archive: int, damage: str | None) -> Finding:

@@ -10,10 +10,10 @@ from typing import Literal
 import msgspec
 
 from mediatool_assets.domain.metrics import Point
+from mediatool_assets.domain.outcome import Figure, Finding, Outcome
 
-Outcome = Literal["passed", "failed", "unknown"]
 OUTCOMES: tuple[Outcome, ...] = ("passed", "unknown", "failed")
-"""From best to worst."""
+"""Those that a line can have, from best to worst."""
 
 Area = Literal[
     "stores",
@@ -28,8 +28,6 @@ Area = Literal[
     "indexes",
     "structure",
 ]
-
-Figure = int | float | str | None
 
 EXAMPLES = 20
 """Rows that are named of one kind of defect of one table; all of them are counted."""
@@ -95,11 +93,6 @@ class Integrity(msgspec.Struct, frozen=True):
     history: tuple[Point, ...] = ()
 
 
-def judged(lines: Iterable[Line]) -> Outcome:
-    """The verdict of all lines; nothing was checked where there is none."""
-    return max((line.outcome for line in lines), key=OUTCOMES.index, default="unknown")
-
-
 def ordered(lines: Iterable[Line]) -> tuple[Line, ...]:
     """The worst first, else as they came."""
     return tuple(sorted(lines, key=lambda line: -OUTCOMES.index(line.outcome)))
@@ -112,43 +105,44 @@ def headline(report: Integrity) -> str:
     return f"{len(report.lines):,} checks: {counts}; {shares} compared by value."
 
 
-def equal(
-    held: Mapping[str, Figure], problems: Mapping[str, str] | None = None
-) -> tuple[Outcome, str]:
-    """Whether all stores hold the same; ``problems`` says why a store's figure is not known.
+def equal(held: Mapping[str, Figure], problems: Mapping[str, str] | None = None) -> Finding:
+    """Whether all stores hold the same; ``problems`` says why a store's figure is unknown.
 
-    Two that differ have failed, whatever is not known of a third.
+    Two that differ have failed, even if a third is unknown.
     """
     known = {figure for figure in held.values() if figure is not None}
     if len(known) > 1:
-        return "failed", "; ".join(f"{store}: {figure}" for store, figure in held.items())
+        return Finding("failed", "; ".join(f"{store}: {figure}" for store, figure in held.items()))
     unknown = [store for store, figure in held.items() if figure is None]
     if unknown or not known:
-        return "unknown", "; ".join((problems or {}).get(s, f"{s} is not known") for s in unknown)
-    return "passed", ""
+        reasons = ((problems or {}).get(store, f"{store} is not known") for store in unknown)
+        return Finding("unknown", "; ".join(reasons))
+    return Finding("passed")
 
 
-def compared(counts: tuple[int, int, int], named: Iterable[Defect]) -> tuple[Outcome, str]:
+def compared(counts: tuple[int, int, int], named: Iterable[Defect]) -> Finding:
     """Rows missing, too many and different on one side, and the columns that the examples name."""
     missing, surplus, differing = counts
     if not (missing or surplus or differing):
-        return "passed", ""
+        return Finding("passed")
     fields = sorted({d.column or d.field or "" for d in named if d.what == "differs"} - {""})
-    of = f" in {', '.join(fields)}" if fields else ""
-    said = ((missing, "missing"), (surplus, "too many"), (differing, f"different{of}"))
-    return "failed", "; ".join(f"{count:,} {what}" for count, what in said if count)
+    where = f" in {', '.join(fields)}" if fields else ""
+    said = ((missing, "missing"), (surplus, "too many"), (differing, f"different{where}"))
+    return Finding("failed", "; ".join(f"{count:,} {what}" for count, what in said if count))
 
 
-def referenced(orphans: int, *, declared: bool, expected: int | None) -> tuple[Outcome, str]:
-    """References that find no row: none where the database forbids them, else as many as told.
+def referenced(orphans: int, *, declared: bool, expected: int | None) -> Finding:
+    """References that find no row: none if the database forbids them, else as many as expected.
 
-    ``expected`` is what the transform counted; None where it counts another thing.
+    ``expected`` is what the transform counted; None if it counts another thing.
     """
     if declared and orphans:
-        return "failed", f"{orphans:,} name no row, and a declared foreign key forbids that"
+        reason = f"{orphans:,} name no row, and a declared foreign key forbids that"
+        return Finding("failed", reason)
     if expected is not None and orphans != expected:
-        return "failed", f"{orphans:,} find no row, and the transform counted {expected:,}"
-    return "passed", f"{orphans:,} find no row" if orphans else ""
+        reason = f"{orphans:,} find no row, and the transform counted {expected:,}"
+        return Finding("failed", reason)
+    return Finding("passed", f"{orphans:,} find no row" if orphans else "")
 
 
 def share(part: int, whole: int) -> float | None:

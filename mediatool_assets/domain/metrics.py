@@ -6,10 +6,10 @@ import msgspec
 
 from mediatool_assets.domain import model as models
 from mediatool_assets.domain.comparison import Comparison, Figure, Problem
-from mediatool_assets.domain.expectations import Figure as FindingFigure
-from mediatool_assets.domain.expectations import Finding, Outcome, together
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.outcome import Figure as FindingFigure
+from mediatool_assets.domain.outcome import Finding, Outcome, together
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.schema_changes import SchemaChange
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time
 
-from mediatool_assets.domain.expectations import Figure, Finding
+from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.version import Version
 
 DEADLINE = time(3, 0, tzinfo=UTC)

@@ -1,13 +1,13 @@
 """The verdict on a version: what was read again, and whether it is still what it was."""
 
-import math
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
-from typing import Literal, TypeVar
+from datetime import datetime
+from typing import Literal
 
 import msgspec
 
-from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.outcome import Outcome, worst
+from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.version import Version
 
 VERDICTS_PREFIX = "postgres-exports/verdicts/"
@@ -16,18 +16,12 @@ FAILED = "-failed.json"
 
 Part = Literal["raw", "transformed", "dump", "mongodb", "postgres"]
 
-Outcome = Literal["passed", "failed", "unknown", "absent"]
-"""``unknown``: it could not be read, so that nothing is known; ``absent``: there is no such
-database (any more), and nothing to read."""
-
-Item = TypeVar("Item")
-
 
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was found of one archive or database.
+    """The result for one archive or database.
 
     ``checked`` of ``total`` files, blocks, collections or tables were read, ``bytes`` uncompressed.
-    ``findings`` say what is wrong, or why nothing is known; each names the thing.
+    ``findings`` say what is wrong, or why the outcome is unknown; each names the thing.
     """
 
     part: Part
@@ -40,67 +34,42 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One verification of one version; ``sample`` is the percentage, None where all was read."""
+    """One verification of one version; ``sample`` is the percentage, None if all was read."""
 
     version: str
     at: str
     seconds: float
-    verdict: Literal["passed", "failed", "unknown"]
+    verdict: Outcome
     checks: tuple[Check, ...]
     sample: float | None = None
 
 
-def judged(checks: Iterable[Check]) -> Literal["passed", "failed", "unknown"]:
-    """The verdict of all checks: what is not known has not passed; what is absent has no say."""
+def judged(checks: Iterable[Check]) -> Outcome:
+    """The verdict of all checks; ``not checked`` if the sample had no part of the version."""
     outcomes = {check.outcome for check in checks}
-    if "failed" in outcomes:
-        return "failed"
-    return "unknown" if "unknown" in outcomes or "passed" not in outcomes else "passed"
-
-
-class Share:
-    """The share of things that is read on one day: all of them are, over ``days`` days."""
-
-    def __init__(self, percent: float | None, today: date) -> None:
-        if percent is not None and not 0 < percent <= 100:
-            raise Misuse(f"a sample of {percent:g} % has no meaning; take one above 0, up to 100")
-        self.percent = percent
-        self.days = 1 if percent is None else math.ceil(100 / percent)
-        self.offset = today.toordinal() % self.days
-
-    @property
-    def whole(self) -> bool:
-        """Whether every day reads all."""
-        return self.days == 1
-
-    def has(self, number: int) -> bool:
-        """Whether a thing is in today's share that has no place in a row, but a number for good."""
-        return number % self.days == self.offset
-
-    def of(self, things: Iterable[Item]) -> list[Item]:
-        """Today's share: every ``days``-th, begun one further on each day."""
-        return [thing for index, thing in enumerate(things) if index % self.days == self.offset]
+    return "not checked" if outcomes - {"absent"} == {"not checked"} else worst(outcomes)
 
 
 def standing(verdicts: Sequence[Verdict]) -> Verdict | None:
     """Of a version's verdicts in order of time, the one that counts.
 
-    The newest ``failed`` one, until all was read again and passed: at once, or by the samples of
-    one percentage; then, and where none failed, the newest.
+    The newest ``failed`` one, until everything was read again and passed: at once, or by the
+    samples of one percentage. Otherwise the newest one that read anything.
     """
     failed = max((n for n, each in enumerate(verdicts) if each.verdict == "failed"), default=None)
     if failed is not None and not _all_read(verdicts[failed + 1 :]):
         return verdicts[failed]
-    return verdicts[-1] if verdicts else None
+    read = [each for each in verdicts if each.verdict != "not checked"] or verdicts
+    return read[-1] if read else None
 
 
 def _all_read(verdicts: Iterable[Verdict]) -> bool:
-    """Whether what passed of these is the whole version."""
+    """Whether the verdicts that found nothing wrong read the whole version together."""
     read: dict[int, set[int]] = {}
     for each in verdicts:
-        if each.verdict == "passed":
-            share = Share(each.sample, datetime.fromisoformat(each.at).date())
-            read.setdefault(share.days, set()).add(share.offset)
+        if each.verdict in ("passed", "not checked"):
+            sample = DailySample(each.sample, datetime.fromisoformat(each.at).date())
+            read.setdefault(sample.days, set()).add(sample.offset)
     return any(len(offsets) == days for days, offsets in read.items())
 
 

@@ -7,7 +7,13 @@ from datetime import datetime
 import msgspec
 
 from mediatool_assets.domain import restored
-from mediatool_assets.domain.errors import DamagedInput, MediatoolError, Misuse, Refused
+from mediatool_assets.domain.errors import (
+    DamagedInput,
+    MediatoolError,
+    Misuse,
+    Refused,
+    UnknownName,
+)
 from mediatool_assets.domain.restored import Evidence, RestoreTo
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
@@ -31,14 +37,15 @@ def recorded(
     restore: Callable[[], Restored],
     clock: Callable[[], datetime],
 ) -> Evidence:
-    """Carry out a restore and keep its evidence, also when it fails; then its error is raised.
+    """Carry out a restore and keep its evidence, also if it fails; then its error is raised.
 
-    What was refused before it began leaves none.
+    A wrong setting, a table that the archive does not have, or a refusal leaves no evidence: the
+    restore has not begun.
     """
     began = clock()
     try:
         made = restore()
-    except (Misuse, Refused):
+    except (Misuse, Refused, UnknownName):
         raise
     except MediatoolError as error:
         _keep(objects, request, began, _evidence(request, began, clock(), error), error)

@@ -16,7 +16,7 @@ from mediatool_assets.domain.errors import (
     BadArchive,
     CheckFailed,
     CountMismatch,
-    NotFound,
+    UnknownName,
 )
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
@@ -119,11 +119,11 @@ def _content(loaded: Loaded) -> dict[str, object]:
 
 
 def _chosen(archive: ArchiveReader, names: Iterable[str] | None) -> dict[str, Member]:
-    """The collections to load; raises NotFound for one that the archive does not have."""
+    """The collections to load; raises UnknownName."""
     members = archive.manifest.collections()
     wanted = members.keys() if names is None else set(names)
     if odd := sorted(wanted - members.keys()):
-        raise NotFound(
+        raise UnknownName(
             f"{archive.source.name} has no collection {', '.join(odd)}; it has "
             + ", ".join(members)
         )

@@ -19,8 +19,8 @@ from mediatool_assets.domain.errors import (
     CheckFailed,
     CountMismatch,
     Misuse,
-    NotFound,
     Refused,
+    UnknownName,
 )
 from mediatool_assets.domain.keys import (
     postgres_database,
@@ -159,11 +159,11 @@ class _Restore:
         self._same_server = False
 
     def choose(self, names: Iterable[str] | None) -> None:
-        """Restore these tables alone; raises NotFound for one that the archive does not have."""
+        """Restore these tables alone; raises UnknownName."""
         if names is not None:
             names = set(names)
             if odd := sorted(names - self.members.keys()):
-                raise NotFound(
+                raise UnknownName(
                     f"{self._archive.source.name} has no rows of {', '.join(odd)}; it has those of "
                     + ", ".join(sorted(self.members))
                 )

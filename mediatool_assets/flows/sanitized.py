@@ -11,7 +11,7 @@ import msgspec
 
 from mediatool_assets.archive.reader import Bytes, LocalFile
 from mediatool_assets.archive.writer import Sink
-from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound
+from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound, UnknownName
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking.key import MaskingKey
@@ -154,7 +154,7 @@ class SanitizedCopy:
             try:
                 return self.objects.open(archive_key("sanitized", self.version))
             except NotFound as error:
-                raise NotFound(
+                raise UnknownName(
                     f"{self.uri(key)} is not there; make it with `mediatool sanitize --input "
                     f"{self.version} --output s3://BUCKET`"
                 ) from error

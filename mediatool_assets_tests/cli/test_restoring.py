@@ -128,8 +128,9 @@ def test_parts_go_under_a_name_of_their_own(mediatool: Run, made: Made) -> None:
 def test_what_cannot_be_restored_is_said_in_a_line(
     mediatool: Run, made: Made, words: list[str], code: int, said: str
 ) -> None:
-    """With the contract's exit code; nothing was made."""
+    """With the contract's exit code; nothing was made, and there is no evidence of a failure."""
     result = mediatool("restore", str(made.version), *words)
+    assert [*made.objects.list("postgres-exports/restores/")] == []
     assert (result.code, result.out) == (code, "")
     assert said in result.err
     assert len(result.lines) <= 2
@@ -176,6 +177,32 @@ def test_a_sample_of_nothing_is_misuse(mediatool: Run, made: Made) -> None:
     result = mediatool("verify", str(made.version), "--sample", "0")
     assert result.code == 2
     assert "above 0, up to 100" in result.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [("MONGODB_URL", "mongodb://a:b@:c/"), ("RESTORE_POSTGRES_URL", "postgresql://h/?no_such=1")],
+)
+def test_a_wrong_setting_leaves_no_verdict(
+    mediatool: Run, made: Made, monkeypatch: pytest.MonkeyPatch, variable: str, url: str
+) -> None:
+    """A typo in a URL says nothing about a version: exit code 2, for the integrity report too."""
+    monkeypatch.setenv(f"MEDIATOOL_{variable}", url)
+    for command in ("verify", "integrity"):
+        result = mediatool(command, str(made.version))
+        assert (result.code, result.out, len(result.lines)) == (2, "", 1)
+        assert f"MEDIATOOL_{variable}" in result.err
+    assert [*made.objects.list("postgres-exports/verdicts/")] == []
+
+
+def test_a_sample_that_reads_nothing_ends_in_exit_code_1(mediatool: Run, made: Made) -> None:
+    """Nothing is wrong, and nothing was verified; it does not replace an earlier verdict."""
+    version = str(made.version)
+    assert mediatool("verify", version).code == 0
+    result = mediatool("verify", version, "--sample", "0.001")
+    assert (result.code, result.out.endswith(f"{version} not checked\n")) == (1, True)
+    assert "larger --sample" in result.out
+    assert "passed, every byte" in mediatool("show", version).out
 
 
 def test_damage_ends_in_exit_code_1(mediatool: Run, made: Made) -> None:

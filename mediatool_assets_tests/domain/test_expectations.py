@@ -6,16 +6,14 @@ from hypothesis import strategies as st
 
 from mediatool_assets.domain.expectations import (
     Bounds,
-    Finding,
-    Outcome,
     accounted,
     counted,
     counts_as_usual,
     equal_documents,
     rows_as_usual,
     schema_kept,
-    together,
 )
+from mediatool_assets.domain.outcome import Finding, Outcome, together
 from mediatool_assets.domain.schema_changes import SchemaChange, Severity
 
 CALM = [1000, 1001, 1003, 1003, 1010]
@@ -228,5 +226,6 @@ def test_of_several_findings_the_worst_counts() -> None:
     failed = Finding("failed", "gone")
     assert together([passed, warned]) == Finding("warned", "odd", {"rows": 1, "changes": 2})
     assert together([failed, warned, passed]).outcome == "failed"
-    assert together([failed, Finding("unknown", "no answer")]).outcome == "unknown"
+    assert together([failed, Finding("unknown", "no answer")]).outcome == "failed"
+    assert together([warned, Finding("unknown", "no answer")]).outcome == "unknown"
     assert together([passed, passed]).reason == "fine; fine"

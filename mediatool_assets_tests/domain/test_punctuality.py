@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from mediatool_assets.domain.expectations import Outcome
+from mediatool_assets.domain.outcome import Outcome
 from mediatool_assets.domain.punctuality import on_time
 from mediatool_assets.domain.version import Version
 

@@ -7,9 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.verdict import Check, Outcome, Share, Verdict, judged, standing
+from mediatool_assets.domain.outcome import Outcome
+from mediatool_assets.domain.sampling import DailySample
+from mediatool_assets.domain.verdict import Check, Verdict, judged, standing
 
 DAY = date(2026, 11, 23)
+OUTCOMES: dict[str, Outcome] = {
+    "failed": "failed",
+    "unknown": "unknown",
+    "unread": "not checked",
+}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +27,9 @@ DAY = date(2026, 11, 23)
         (["passed", "unknown"], "unknown"),
         (["unknown", "failed"], "failed"),
         (["absent"], "unknown"),
+        (["passed", "not checked"], "passed"),
+        (["unknown", "not checked"], "unknown"),
+        (["absent", "not checked"], "not checked"),
         ([], "unknown"),
     ],
 )
@@ -44,17 +54,21 @@ def test_only_what_is_known_passes(outcomes: list[Outcome], verdict: str) -> Non
         ("failed half unknown half half", 4),
         ("failed half failed half", 2),
         ("failed whole half", 2),
+        ("unread", 0),
+        ("half unread", 0),
+        ("failed half unread", 1),
+        ("failed half unread half", 3),
     ],
 )
 def test_a_failure_stands_until_all_passed_again(history: str, stands: int | None) -> None:
     """One verdict a day: no sample hides a damage that it did not read."""
-    samples = {"half": 50.0, "third": 34.0}
+    samples = {"half": 50.0, "third": 34.0, "unread": 50.0}
     made = [
         Verdict(
             "20261123-020000",
             (datetime(2026, 11, 23, 4, tzinfo=UTC) + timedelta(day)).isoformat(),
             1.0,
-            word if word in ("failed", "unknown") else "passed",  # type: ignore[arg-type]
+            OUTCOMES.get(word, "passed"),
             (),
             samples.get(word),
         )
@@ -70,22 +84,22 @@ def test_a_failure_stands_until_all_passed_again(history: str, stands: int | Non
 )
 def test_all_is_read_once_over_its_days(percent: float, things: int, first: date) -> None:
     """From any day on, each thing has its one day, and no day reads much more than its share."""
-    days = Share(percent, first).days
-    shares = [Share(percent, first + timedelta(n)).of(range(things)) for n in range(days)]
+    days = DailySample(percent, first).days
+    shares = [DailySample(percent, first + timedelta(n)).choose(range(things)) for n in range(days)]
     assert sorted(thing for share in shares for thing in share) == list(range(things))
     assert max(map(len, shares)) <= things * percent / 100 + 1
-    assert Share(percent, first).of(range(things)) == shares[0]
+    assert DailySample(percent, first).choose(range(things)) == shares[0]
 
 
 def test_without_a_sample_every_day_reads_all() -> None:
     """So does a sample of 100 %."""
-    for share in (Share(None, DAY), Share(100, DAY)):
-        assert share.whole
-        assert share.of("abc") == ["a", "b", "c"]
+    for sample in (DailySample(None, DAY), DailySample(100, DAY)):
+        assert sample.is_whole
+        assert sample.choose("abc") == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("percent", [0, -5, 100.1, float("nan"), float("inf")])
 def test_a_percentage_without_meaning_is_misuse(percent: float) -> None:
     """The answer names it."""
     with pytest.raises(Misuse, match="sample"):
-        Share(percent, DAY)
+        DailySample(percent, DAY)

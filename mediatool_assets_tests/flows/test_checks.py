@@ -17,8 +17,9 @@ from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import Unreachable
-from mediatool_assets.domain.expectations import Bounds, Finding
+from mediatool_assets.domain.expectations import Bounds
 from mediatool_assets.domain.keys import Kind, archive_key, metadata_key, mongodb_database
+from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
@@ -273,11 +274,11 @@ class Whole:
     def database(self) -> Findings:
         """What is found of its database."""
         names = ["accounts", "repsOrphans"]
-        return database_as_loaded(self.objects, self.documents, self.version, names)
+        return database_as_loaded(self.objects, self.version, names, self.documents)
 
     def dump(self) -> str:
         """What is found of its dump."""
-        return dump_as_loaded(self.objects, self.documents, self.version).outcome
+        return dump_as_loaded(self.objects, self.version, self.documents).outcome
 
 
 @pytest.fixture
@@ -314,7 +315,7 @@ def test_a_document_that_is_gone_after_the_load(whole: Whole) -> None:
 
 def beside(whole: Whole, *collections: str) -> Finding:
     """What is found where the model names these collections, and no table."""
-    stores = whole.objects, whole.documents, whole.version
+    stores = whole.objects, whole.version, whole.documents
     return unnamed(*stores, tables=[], collections=collections, workers=WORKERS)
 
 
@@ -353,7 +354,7 @@ def test_a_dump_of_something_else(whole: Whole) -> None:
     other = {"accounts": [bson.encode({"_id": "0"})], "repsOrphans": [bson.encode({"_id": 4})]}
     transformed(whole.objects, whole.version, other)
     load(whole.objects, whole.documents, whole.pool, whole.version, replace=True)
-    found = dump_as_loaded(whole.objects, whole.documents, whole.version)
+    found = dump_as_loaded(whole.objects, whole.version, whole.documents)
     assert (found.outcome, found.figures["collections_that_differ"]) == ("failed", 1)
     assert found.reason.startswith("accounts: ")
     (whole.objects.root / "objects" / archive_key("dump", whole.version)).unlink()
@@ -403,8 +404,8 @@ def test_a_store_that_does_not_answer_has_passed_nothing(
         *raw_counted(silent, VERSION, ["accounts"], WORKERS).values(),
         *raw_as_usual(silent, VERSION, ["accounts"], {}).values(),
         *references_as_usual(silent, VERSION, ["campaigns"]).values(),
-        *database_as_loaded(silent, documents, VERSION, ["campaigns"]).values(),
-        dump_as_loaded(silent, documents, VERSION),
+        *database_as_loaded(silent, VERSION, ["campaigns"], documents).values(),
+        dump_as_loaded(silent, VERSION, documents),
         rows_accounted(silent, VERSION),
         losses_as_usual(silent, VERSION),
         archives_whole(silent, VERSION, WORKERS),

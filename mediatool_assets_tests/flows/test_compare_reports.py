@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mediatool_assets.domain.comparison import Comparison
-from mediatool_assets.domain.integrity import Defect, Figure, Integrity, Line
+from mediatool_assets.domain.integrity import Defect, Integrity, Line
 from mediatool_assets.domain.metrics import (
     DailyMetrics,
     Point,
@@ -18,6 +18,7 @@ from mediatool_assets.domain.metrics import (
     VersionMetrics,
     against,
 )
+from mediatool_assets.domain.outcome import Figure
 from mediatool_assets.flows.compare.rendering import render
 from mediatool_assets.flows.integrity.rendering import html as integrity_html
 from mediatool_assets.flows.metrics.html import html as metrics_html

@@ -14,7 +14,7 @@ import pytest
 from pymongo import MongoClient
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import Misuse, NotFound
+from mediatool_assets.domain.errors import BadSettings, Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.keys import postgres_database as restored_name
 from mediatool_assets.domain.metadata import Metadata
@@ -164,7 +164,7 @@ def test_an_archive_that_is_gone_is_found(finished: Finished) -> None:
         ({"delete": "accounts", "deletes": [{"q": {}, "limit": 1}]}, "accounts: 2 rows"),
         ({"drop": "repsOrphans"}, "repsOrphans: 0 rows"),
         ({"insert": "mine", "documents": [{"_id": 1}]}, "mine: not in the archive"),
-        ({"drop": "_mediatool_version"}, "it holds collections and no marker"),
+        ({"drop": "_mediatool_version"}, "has no marker, so it is incomplete"),
     ],
 )
 def test_a_changed_database_is_found(
@@ -175,7 +175,7 @@ def test_a_changed_database_is_found(
         client[mongodb_database(finished.version)].command(change)
     verdict = finished.verify()
     assert outcomes(verdict)["mongodb"] == verdict.verdict == "failed"
-    assert any(f.startswith(finding) for f in check(verdict, "mongodb").findings)
+    assert any(finding in f for f in check(verdict, "mongodb").findings)
 
 
 def test_a_database_that_was_dropped_is_absent(finished: Finished) -> None:
@@ -211,6 +211,43 @@ def test_a_sample_reads_all_over_its_days(finished: Finished) -> None:
     assert sorted(verdict.verdict for verdict in verdicts) == ["failed", *["passed"] * 3]
     for part, total in (("raw", 4), ("transformed", 4), ("dump", 4), ("mongodb", 2)):
         assert sum(check(verdict, part).checked for verdict in verdicts) == total
+    unread = [c for v in verdicts for c in v.checks if not c.checked]
+    assert [(c.part, c.outcome) for c in unread] == [("mongodb", "not checked")] * 2
+
+
+def test_a_sample_that_reads_nothing_has_not_passed(finished: Finished) -> None:
+    """Four blocks in a hundred days: on most days no part is read, and none has passed."""
+    verdicts = [finished.verify(days=day, sample=1) for day in range(100)]
+    read = [verdict for verdict in verdicts if any(check.checked for check in verdict.checks)]
+    assert len(read) == 4
+    assert {verdict.verdict for verdict in read} == {"passed"}
+    unread = next(verdict for verdict in verdicts if verdict not in read)
+    assert (unread.verdict, {*outcomes(unread).values()}) == ("not checked", {"not checked"})
+
+
+@pytest.mark.parametrize("url", ["mongodb:/x", "mongodb://a:b@:c/", "mongodb://127.0.0.1:99999/"])
+def test_a_wrong_setting_says_nothing_about_a_version(finished: Finished, url: str) -> None:
+    """It is the caller's mistake, for either server, and raised before any archive is read."""
+    told: list[str] = []
+
+    def progress(step: str, done: int, total: int) -> None:
+        told.append(f"{step} {done} {total}")
+
+    for documents, target in (
+        (replace(finished.documents, url=Url(url)), None),
+        (None, PostgresTarget(Url("postgresql://127.0.0.1/x?no_such_option=1"))),
+    ):
+        with pytest.raises(BadSettings):
+            verify(
+                finished.objects,
+                documents,
+                target,
+                finished.pool,
+                finished.version,
+                clock=lambda: NOW,
+                progress=progress,
+            )
+    assert told == []
 
 
 def test_a_damaged_version_does_not_pass_by_another_sample(finished: Finished) -> None:
@@ -296,4 +333,5 @@ def test_a_restored_database_is_verified_too(
         connection.execute(f"""COMMENT ON DATABASE "{name}" IS '{other}'""".encode())
         assert "its marker is not the raw archive's" in check(verdict(), "postgres").findings
         connection.execute(f'COMMENT ON DATABASE "{name}" IS NULL'.encode())
-    assert check(verdict(), "postgres").findings == ("it is there, and has no marker",)
+    [finding] = check(verdict(), "postgres").findings
+    assert finding == f"{name} has no marker, so it is incomplete; restore it again"

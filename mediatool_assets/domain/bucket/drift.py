@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mediatool_assets.domain.bucket.posture import Control, Verdict
-from mediatool_assets.domain.expectations import Finding, Outcome
+from mediatool_assets.domain.outcome import Finding, Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,47 @@
-"""What a check says where its evidence cannot be read."""
+"""What a check reports if the data that it needs cannot be read: a finding, not an exception."""
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import ParamSpec
+from typing import Concatenate, ParamSpec
 
-from mediatool_assets.domain.errors import CheckFailed, DamagedInput, MediatoolError
-from mediatool_assets.domain.expectations import Finding
+from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.outcome import Finding, outcome_of
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import ObjectStore
 
 Findings = dict[str, Finding]
-"""What was found, by table, collection or other thing that was asked about."""
+"""Findings by table, collection or other thing that was asked about."""
 
 Arguments = ParamSpec("Arguments")
 
 
-def answered(things: Iterable[str], ask: Callable[[list[str]], Findings]) -> Findings:
-    """What was found of the things; where it could not be asked, why, for each of them."""
-    things = list(things)
-    try:
-        return ask(things)
-    except MediatoolError as error:
-        return {thing: _unasked(thing, error) for thing in things}
+def answers_for_each(
+    ask: Callable[Concatenate[ObjectStore, Version, list[str], Arguments], Findings],
+) -> Callable[Concatenate[ObjectStore, Version, Iterable[str], Arguments], Findings]:
+    """A check of several things: an error is the finding on each of them."""
+
+    @wraps(ask)
+    def check(
+        objects: ObjectStore,
+        version: Version,
+        things: Iterable[str],
+        /,
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Findings:
+        things = list(things)
+        try:
+            return ask(objects, version, things, *args, **kwargs)
+        except MediatoolError as error:
+            return {thing: _error(thing, error) for thing in things}
+
+    return check
 
 
 def answers_for(
     thing: str,
 ) -> Callable[[Callable[Arguments, Finding]], Callable[Arguments, Finding]]:
-    """A check of one thing: where it could not be asked, the finding is why."""
+    """A check of one thing: an error is the finding."""
 
     def decorated(ask: Callable[Arguments, Finding]) -> Callable[Arguments, Finding]:
         @wraps(ask)
@@ -33,14 +49,12 @@ def answers_for(
             try:
                 return ask(*args, **kwargs)
             except MediatoolError as error:
-                return _unasked(thing, error)
+                return _error(thing, error)
 
         return check
 
     return decorated
 
 
-def _unasked(thing: str, error: MediatoolError) -> Finding:
-    """Damaged or absent evidence is a failure; a server that does not answer leaves it unknown."""
-    failed = isinstance(error, DamagedInput | CheckFailed)
-    return Finding("failed" if failed else "unknown", f"{thing}: {error}")
+def _error(thing: str, error: MediatoolError) -> Finding:
+    return Finding(outcome_of(error), f"{thing}: {error}")

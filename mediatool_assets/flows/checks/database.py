@@ -1,31 +1,22 @@
 """The database and its dump: whether both hold what was loaded."""
 
-from collections.abc import Iterable
-from functools import partial
-
 from mediatool_assets.domain import expectations
 from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.expectations import Finding
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.checks.answers import Findings, answered, answers_for
+from mediatool_assets.flows.checks.answers import Findings, answers_for, answers_for_each
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 
 
+@answers_for_each
 def database_as_loaded(
-    objects: ObjectStore, documents: DocumentStore, version: Version, collections: Iterable[str]
+    objects: ObjectStore, version: Version, collections: list[str], documents: DocumentStore
 ) -> Findings:
-    """The transformed archive against the database's marker, and against what mongod counts."""
-    return answered(collections, partial(compare, objects, documents, version))
-
-
-def compare(
-    objects: ObjectStore, documents: DocumentStore, version: Version, collections: list[str]
-) -> Findings:
-    """As ``database_as_loaded``, and raises where a store cannot be read."""
+    """Compare the transformed archive with the database's marker and with what mongod counts."""
     wanted = _fingerprints(archives.reader(objects, "transformed", version).manifest)
     database = mongodb_database(version)
     marked = _marked(documents, version)
@@ -38,7 +29,7 @@ def compare(
 
 
 @answers_for("dump")
-def dump_as_loaded(objects: ObjectStore, documents: DocumentStore, version: Version) -> Finding:
+def dump_as_loaded(objects: ObjectStore, version: Version, documents: DocumentStore) -> Finding:
     """Every collection of the dump against what was loaded."""
     dumped = _fingerprints(archives.reader(objects, "dump", version).manifest)
     marked = _marked(documents, version)
@@ -47,7 +38,7 @@ def dump_as_loaded(objects: ObjectStore, documents: DocumentStore, version: Vers
         for name in sorted(marked.keys() | dumped.keys())
     ]
     wrong = [finding.reason for finding in compared if finding.outcome != "passed"]
-    figures: dict[str, expectations.Figure] = {
+    figures: dict[str, Figure] = {
         "collections": len(marked),
         "documents": sum(int(str(f.figures["documents"] or 0)) for f in compared),
         "collections_that_differ": len(wrong),

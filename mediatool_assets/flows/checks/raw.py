@@ -1,8 +1,7 @@
 """The raw archive against its source's counts, and against the last versions before it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import msgspec
 
@@ -10,68 +9,48 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import expectations
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.expectations import HISTORY, LEARNT, Bounds, Finding, together
-from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.expectations import HISTORY, LEARNT, Bounds
 from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.outcome import Finding, together
 from mediatool_assets.domain.schema_changes import SchemaChange, schema_changes
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
-from mediatool_assets.flows.checks.answers import Findings, answered, answers_for
+from mediatool_assets.flows.checks.answers import Findings, answers_for, answers_for_each
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.source_counts import source_counts
 from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.verify.blocks import damages, whole
 
 
+@answers_for_each
 def raw_counted(
-    objects: ObjectStore, version: Version, tables: Iterable[str], workers: int
+    objects: ObjectStore, version: Version, tables: list[str], workers: int
 ) -> Findings:
-    """The rows that PostgreSQL counted against the raw archive, read again to its last byte."""
-    return answered(tables, partial(recount, objects, version, workers=workers))
-
-
-def recount(objects: ObjectStore, version: Version, tables: list[str], workers: int) -> Findings:
-    """As ``raw_counted``, and raises where the archive cannot be read."""
+    """Compare the rows that PostgreSQL counted with the raw archive, which is read to its end."""
     archive = archives.reader(objects, "raw", version)
     members = archive.manifest.tables()
-    source = ArchiveReader(archive.source)
     there = [members[table] for table in tables if table in members]
     with (  # threads: the work is in zlib and OpenSSL, which leave Python's lock alone
         ThreadPoolExecutor(workers, thread_name_prefix="reread") as executor,
-        in_order(executor, partial(_damage, source), there) as damages,
+        in_order(executor, damages, whole(ArchiveReader(archive.source), there)) as found,
     ):
-        damaged = dict(zip((m.table for m in there), damages, strict=True))
+        damaged = {m.table: "; ".join(each) for m, each in zip(there, found, strict=True)}
     snapshot = source_counts(archive)
     return {
-        table: expectations.counted(table, snapshot.get(table), members[table].rows, damaged[table])
+        table: expectations.counted(
+            table, snapshot.get(table), members[table].rows, damaged[table] or None
+        )
         if table in members
         else Finding("failed", f"{table}: is not in the archive")
         for table in tables
     }
 
 
-def _damage(archive: ArchiveReader, member: Member) -> str | None:
-    """Read a member again: what is wrong with it. Its fingerprint holds the number of rows."""
-    try:
-        archive.verify(member)
-    except BadArchive as error:
-        return error.problem
-    count = int((member.fingerprint or "").partition(":")[0] or -1)
-    if count != member.rows:
-        return f"{count} rows were found, its manifest says {member.rows}"
-    return None
-
-
+@answers_for_each
 def raw_as_usual(
-    objects: ObjectStore, version: Version, tables: Iterable[str], bounds: Mapping[str, Bounds]
+    objects: ObjectStore, version: Version, tables: list[str], bounds: Mapping[str, Bounds]
 ) -> Findings:
-    """The rows and the columns of every table against the last versions before this one."""
-    return answered(tables, partial(look_back, objects, version, bounds))
-
-
-def look_back(
-    objects: ObjectStore, version: Version, bounds: Mapping[str, Bounds], tables: list[str]
-) -> Findings:
-    """As ``raw_as_usual``, and raises where an archive cannot be read."""
+    """Compare the rows and the columns of every table with the versions before this one."""
     archive = archives.reader(objects, "raw", version)
     members = archive.manifest.tables()
     history = catalog.before(objects, version, HISTORY)

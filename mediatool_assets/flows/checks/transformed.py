@@ -1,26 +1,19 @@
 """What the transform made of the rows: homes, references and losses, as it accounts for them."""
 
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 from mediatool_assets.domain import expectations
-from mediatool_assets.domain.expectations import HISTORY, Finding
+from mediatool_assets.domain.expectations import HISTORY
+from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import accounting, archives, catalog
-from mediatool_assets.flows.checks.answers import Findings, answered, answers_for
+from mediatool_assets.flows.checks.answers import Findings, answers_for, answers_for_each
 from mediatool_assets.flows.ports import ObjectStore
 
 
-def references_as_usual(
-    objects: ObjectStore, version: Version, collections: Iterable[str]
-) -> Findings:
-    """References of each collection that found nothing, against the last versions."""
-    return answered(collections, partial(_references_as_usual, objects, version))
-
-
-def _references_as_usual(
-    objects: ObjectStore, version: Version, collections: list[str]
-) -> Findings:
+@answers_for_each
+def references_as_usual(objects: ObjectStore, version: Version, collections: list[str]) -> Findings:
+    """Compare each collection's references that found nothing with the last versions."""
     counts = accounting.unresolved(archives.reader(objects, "transformed", version))
     history = [m.exports.transformed.unresolved for m in catalog.before(objects, version, HISTORY)]
     found = {}

@@ -5,16 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime
 
-from mediatool_assets.domain.expectations import HISTORY, Finding, together
+from mediatool_assets.domain.expectations import HISTORY
 from mediatool_assets.domain.keys import archive_prefix
+from mediatool_assets.domain.outcome import Finding, together
 from mediatool_assets.domain.punctuality import on_time
-from mediatool_assets.domain.verdict import Share
+from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
-from mediatool_assets.flows.archive_check import ArchiveCheck, Round
-from mediatool_assets.flows.checks import database, raw
 from mediatool_assets.flows.checks.answers import answers_for
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, silent
+from mediatool_assets.flows.checks.database import database_as_loaded
+from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore
+from mediatool_assets.flows.verify.blocks import read_blocks
+from mediatool_assets.flows.verify.stores import ARCHIVES, Verification, open_archive
 
 
 def day_on_time(objects: ObjectStore, day: date, now: datetime) -> Finding:
@@ -37,32 +40,30 @@ def archives_whole(objects: ObjectStore, version: Version, workers: int) -> Find
 
     What the raw archive holds is read again by ``raw_counted``.
     """
-    exports = catalog.read(objects, version).exports
+    metadata = catalog.read(objects, version)
     with ThreadPoolExecutor(workers, thread_name_prefix="reread") as executor:
-        of = Round(version, Share(None, version.day), executor, silent)
-        checks = [
-            ArchiveCheck(of, objects, "raw", exports.raw).run(blocks=False),
-            ArchiveCheck(of, objects, "transformed", exports.transformed).run(),
-            ArchiveCheck(of, objects, "dump", exports.dump).run(),
-        ]
+        run = Verification(objects, executor, metadata, DailySample(None, version.day))
+        readings = [open_archive(run, kind) for kind in ARCHIVES]
+        for reading in readings[1:]:
+            read_blocks(run, reading)
     return together(
         Finding(
-            check.outcome if check.outcome != "absent" else "unknown",
-            "; ".join([f"{check.part}: {finding}" for finding in check.findings])
-            or f"{check.part} is whole",
-            {f"{check.part}_bytes": check.bytes, f"{check.part}_blocks": check.checked}
-            if check.total
+            reading.status,
+            "; ".join(f"{reading.part}: {problem}" for problem in reading.problems)
+            or f"{reading.part} is whole",
+            {f"{reading.part}_bytes": reading.bytes, f"{reading.part}_blocks": reading.checked}
+            if reading.total
             else {},
         )
-        for check in checks
+        for reading in readings
     )
 
 
 @answers_for("unnamed")
 def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model names of it
     objects: ObjectStore,
-    documents: DocumentStore,
     version: Version,
+    documents: DocumentStore,
     *,
     tables: Collection[str],
     collections: Collection[str],
@@ -79,9 +80,9 @@ def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model nam
     gone = sorted(_tables_before(objects, version) - here - {*tables})
     others_made = sorted(found.keys() - {*collections})
     findings = [
-        *raw.recount(objects, version, others, workers).values(),
-        *raw.look_back(objects, version, {}, [*others, *gone]).values(),
-        *database.compare(objects, documents, version, others_made).values(),
+        *raw_counted(objects, version, others, workers).values(),
+        *raw_as_usual(objects, version, [*others, *gone], {}).values(),
+        *database_as_loaded(objects, version, others_made, documents).values(),
     ]
     none = Finding("passed", "the model names every table and collection")
     return replace(

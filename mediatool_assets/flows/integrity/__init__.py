@@ -11,23 +11,16 @@ import msgspec
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive, BadModel
-from mediatool_assets.domain.integrity import (
-    EXAMPLES,
-    OUTCOMES,
-    Figure,
-    Integrity,
-    Line,
-    judged,
-    ordered,
-)
+from mediatool_assets.domain.integrity import EXAMPLES, OUTCOMES, Integrity, Line, ordered
 from mediatool_assets.domain.metadata import Metadata, instant
 from mediatool_assets.domain.metrics import HISTORY, Point
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.model_digest import digest
+from mediatool_assets.domain.outcome import Figure, worst
 from mediatool_assets.domain.resolution import Resolution, resolve
+from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.source_identity import SourceIdentity
-from mediatool_assets.domain.verdict import Share
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.compare.masking import Masking
@@ -76,7 +69,7 @@ def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a m
     began = clock()
     metadata = catalog.read(objects, version)
     percent = _percent(sample, metadata)
-    share = Share(percent, began.date())
+    share = DailySample(percent, began.date())
     of = Round(objects, executor, version, scratch, share, progress, masking)
     found = list(_lines(of, metadata, documents, target, model))
     outcomes = Counter(line.outcome for line in found)
@@ -86,8 +79,8 @@ def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a m
         str(version),
         instant(began),
         seconds,
-        judged(found),
-        None if share.whole else percent,
+        worst(line.outcome for line in found),
+        None if share.is_whole else percent,
         {outcome: outcomes[outcome] for outcome in OUTCOMES},
         _figures(metadata, found),
         ordered(found),

@@ -5,18 +5,18 @@ from time import monotonic
 
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.integrity import Defect, Figure, Line, Outcome, compared
+from mediatool_assets.domain.integrity import Defect, Line, compared
 from mediatool_assets.domain.keys import mongodb_database, postgres_database
+from mediatool_assets.domain.outcome import Figure, Outcome, outcome_of
+from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.structure import differing
-from mediatool_assets.domain.verdict import Share
 from mediatool_assets.flows.integrity import naming
 from mediatool_assets.flows.integrity.evidence import Evidence
 from mediatool_assets.flows.integrity.homes import Home
 from mediatool_assets.flows.integrity.ledger import KINDS, Kind, Ledger, Odd, counts_of
 from mediatool_assets.flows.integrity.reading import Lines, Need, RawShare, Read, read_exactly
-from mediatool_assets.flows.integrity.stores import outcome_of
 from mediatool_assets.flows.load import holds, metadata_of, same_index
 from mediatool_assets.flows.ports import DocumentStore, Snapshot, Target
 from mediatool_assets.flows.tasks import in_order
@@ -180,7 +180,8 @@ def _rows(of: Evidence, target: Target, ledger: Ledger) -> Iterator[Line]:
                 yield Line("values", _restored(table), said, _ASKED, "failed", reason)
                 continue
             odd, defects = _compared(of, snapshot, wanted, ledger)
-            outcome, reason = compared(counts_of(odd), defects)
+            finding = compared(counts_of(odd), defects)
+            outcome, reason = finding.outcome, finding.reason
             figures: dict[str, Figure] = {kind: odd[kind].count for kind in KINDS}
             seconds = round(monotonic() - began, 3)
             how = "both read as lines of JSON, matched by key, compared byte by byte"
@@ -203,7 +204,7 @@ def _compared(
             for result in results:
                 read.add(result)
         ledger.bring(f"{side}:{table.name}", [path for _, path in read.files], ROW_COLUMNS)
-    everything = Share(None, of.round.version.day)
+    everything = DailySample(None, of.round.version.day)
     odd = ledger.odd_rows(f"archive:{table.name}", f"restored:{table.name}", everything)
     wanted = naming.wanted(odd.values())
     executor = of.round.executor

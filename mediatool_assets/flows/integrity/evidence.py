@@ -8,10 +8,10 @@ import msgspec
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive, MediatoolError
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.integrity import Figure, Outcome
 from mediatool_assets.domain.keys import mongodb_database, postgres_database
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.outcome import Figure, Outcome, outcome_of
 from mediatool_assets.domain.resolution import Resolution
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.schema import Schema, Table
@@ -23,7 +23,6 @@ from mediatool_assets.flows.integrity.stores import (
     ArchiveKind,
     Round,
     document_shares,
-    outcome_of,
     read_archive,
     read_database,
     read_ranges,
@@ -137,7 +136,7 @@ class Evidence:
         for kind in ("transformed", "dump"):
             archive = self.archives[kind]
             if archive.manifest is not None:
-                today = self.round.share.of(archive.manifest.collections())
+                today = self.round.share.choose(archive.manifest.collections())
                 self.kept[kind] = read_archive(self.round, _reader(archive), today)
 
     def read_documents(self, documents: DocumentStore | None) -> None:

@@ -13,9 +13,9 @@ import duckdb
 from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.integrity import EXAMPLES
 from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow
-from mediatool_assets.domain.verdict import Share
 from mediatool_assets.flows.duckdb_session import MEMORY, cased, duckdb_session, identifier, literal
 from mediatool_assets.flows.integrity.apart import NOTHING
 from mediatool_assets.flows.integrity.homes import Digest
@@ -62,7 +62,7 @@ class Ledger:
         source = f"read_parquet([{listed}])" if files else f"(SELECT {columns} LIMIT 0)"
         self._rows(f"CREATE OR REPLACE VIEW {_view(name)} AS FROM {source}")
 
-    def odd_rows(self, one: str, two: str, share: Share) -> dict[Kind, Odd]:
+    def odd_rows(self, one: str, two: str, share: DailySample) -> dict[Kind, Odd]:
         """Rows of two stores, by key: in the one only, in the other only, and not equal today."""
         self._rows(
             "CREATE OR REPLACE TEMP TABLE odd AS SELECT k0, k1, CASE WHEN n > 0 THEN 'missing' "
@@ -263,8 +263,8 @@ def _equal(one: str, other: str, caseless: bool) -> str:
     return f"lower({one}) = lower({other})" if caseless else f"{one} = {other}"
 
 
-def _today(share: Share) -> str:
-    return "true" if share.whole else f"k0 % {share.days} = {share.offset}"
+def _today(share: DailySample) -> str:
+    return "true" if share.is_whole else f"k0 % {share.days} = {share.offset}"
 
 
 def _raw(table: str) -> str:

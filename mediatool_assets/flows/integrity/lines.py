@@ -6,16 +6,8 @@ from time import monotonic
 import msgspec
 
 from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.integrity import (
-    Defect,
-    Figure,
-    Line,
-    Outcome,
-    compared,
-    equal,
-    referenced,
-    share,
-)
+from mediatool_assets.domain.integrity import Defect, Line, compared, equal, referenced, share
+from mediatool_assets.domain.outcome import Figure, Outcome
 from mediatool_assets.domain.shapes import is_unique
 from mediatool_assets.flows import accounting
 from mediatool_assets.flows.integrity import naming
@@ -43,7 +35,8 @@ def counted(of: Evidence) -> Iterator[Line]:
             ("counts", _COUNTED, holding.counts),
             ("fingerprints", _HASHED, holding.fingerprints),
         ):
-            outcome, reason = equal(held, holding.problems)
+            finding = equal(held, holding.problems)
+            outcome, reason = finding.outcome, finding.reason
             if holding.damage:
                 outcome, reason = "failed", holding.damage
             what = "rows" if holding.is_table else "documents"
@@ -69,7 +62,8 @@ def by_value(of: Evidence, ledger: Ledger) -> Iterator[Line]:
         began = monotonic()
         odd = ledger.odd_rows(f"raw:{table}", f"docs:{table}", of.round.share)
         defects = _named(of, home, odd) if any(each.count for each in odd.values()) else ()
-        outcome, reason = compared(counts_of(odd), defects)
+        finding = compared(counts_of(odd), defects)
+        outcome, reason = finding.outcome, finding.reason
         raw = of.raw.get(table, Read())
         figures: dict[str, Figure] = {
             "rows": raw.rows[table],
@@ -95,7 +89,7 @@ def lost(of: Evidence) -> Iterator[Line]:
     """Values that BSON cannot hold as they were: those that the transform declared, no other."""
     how = "counted by the rules of docs/models.md, apart from the transform"
     reader = of.archives["transformed"].reader
-    if reader is None or not of.round.share.whole:
+    if reader is None or not of.round.share.is_whole:
         return  # a sample does not count them all
     try:
         declared = accounting.losses(reader)
@@ -181,7 +175,8 @@ def _reference(
     expected = None
     if reference.counted is not None and (facts := counts[reference.counted[0]]) is not None:
         expected = facts.get(reference.counted[1], 0)
-    outcome, reason = referenced(odd.count, declared=reference.declared, expected=expected)
+    finding = referenced(odd.count, declared=reference.declared, expected=expected)
+    outcome, reason = finding.outcome, finding.reason
     defects = tuple(
         Defect("orphan", "raw", reference.owner.name, key, ", ".join(reference.columns))
         for key in (_keys(of, reference.owner.name, odd) if outcome == "failed" else ())
@@ -272,7 +267,8 @@ def soft_deleted(of: Evidence) -> Iterator[Line]:
             "raw": raw.deleted[table],
             "mongodb": None if problem else of.live.deleted[table],
         }
-        outcome, reason = equal(held, {"mongodb": problem})
+        finding = equal(held, {"mongodb": problem})
+        outcome, reason = finding.outcome, finding.reason
         percent = share(raw.deleted[table], raw.rows[table])
         figures: dict[str, Figure] = {**held, "rows": raw.rows[table], "deleted_percent": percent}
         yield Line("soft deletes", table, f"{table}.{DELETED}", how, outcome, reason, figures)

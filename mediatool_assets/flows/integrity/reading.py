@@ -17,9 +17,9 @@ from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block
+from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.domain.verdict import Share
 from mediatool_assets.flows.duckdb_session import cased
 from mediatool_assets.flows.integrity.apart import IN_PLACE, NOTHING, Apart
 from mediatool_assets.flows.integrity.canonical import CODEC
@@ -125,7 +125,7 @@ class RawShare:
     lines: Lines
     home: Home
     need: Need
-    share: Share
+    share: DailySample
     path: Path
 
 
@@ -174,7 +174,7 @@ def _digested(share: RawShare, rows: Rows, lines: list[bytes], out: Sheet) -> in
         deleted += raw.get(DELETED) is True
         row = rows.values(raw, line)
         key = digest(home.finds(row))
-        cells: list[Any] = [*key, content([*row, *IN_PLACE]) if today.has(key[0]) else 0]
+        cells: list[Any] = [*key, content([*row, *IN_PLACE]) if today.includes(key[0]) else 0]
         cells += [text(raw[name]) for name, text in keys]
         for name, text in arrays:
             array = raw[name]
@@ -206,7 +206,7 @@ class DocumentShare:
     range: Range
     collection: DocumentCollection
     homes: Mapping[str, Home]
-    share: Share
+    share: DailySample
     path: Path
 
 
@@ -244,7 +244,7 @@ class _Written:
     read: Read
     rows: Sheets
     copies: Sheets
-    share: Share
+    share: DailySample
 
     def row(self, home: Home, key: Digest, values: list[Any]) -> None:
         """A row of its table."""
@@ -252,11 +252,11 @@ class _Written:
         self.read.rows[table] += 1
         if home.deleted is not None:
             self.read.deleted[table] += values[home.deleted] is True
-        self.rows.add(table, (*key, content(values) if self.share.has(key[0]) else 0))
+        self.rows.add(table, (*key, content(values) if self.share.includes(key[0]) else 0))
 
     def claim(self, slot: str, owner: Digest, says: str) -> None:
         """A copied field."""
-        if self.share.has(owner[0]):
+        if self.share.includes(owner[0]):
             self.copies.add(slot, (*owner, says))
 
 

@@ -7,9 +7,9 @@ import msgspec
 
 from mediatool_assets.domain import integrity as report_file
 from mediatool_assets.domain.errors import DamagedInput
-from mediatool_assets.domain.expectations import Figure as CheckFigure
-from mediatool_assets.domain.expectations import Finding
-from mediatool_assets.domain.integrity import OUTCOMES, Defect, Figure, Integrity, Line, headline
+from mediatool_assets.domain.integrity import OUTCOMES, Defect, Integrity, Line, headline
+from mediatool_assets.domain.outcome import Figure, Finding
+from mediatool_assets.domain.outcome import Figure as CheckFigure
 from mediatool_assets.flows import reports
 from mediatool_assets.flows.compare.wording import value as shown
 from mediatool_assets.flows.page.charts import DEFECTS, bars, legend

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import MediatoolError, Refused, Unreachable
-from mediatool_assets.domain.integrity import Outcome
+from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.metadata import DumpExport, RawExport, TransformedExport
+from mediatool_assets.domain.outcome import Outcome, outcome_of
+from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.domain.verdict import Share
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.compare.masking import Masking
@@ -46,7 +46,7 @@ class Round:
     executor: Executor
     version: Version
     scratch: Path
-    share: Share
+    share: DailySample
     progress: Progress
     masking: Masking | None = None
     numbers: Iterator[int] = field(default_factory=count)
@@ -94,7 +94,7 @@ def opened(
         if reader.source.size != published.size_bytes:
             said = f"it has {reader.source.size} bytes, its metadata says {published.size_bytes}"
             return Archive(kind, reader, "failed", said)
-        if of.share.whole:
+        if of.share.is_whole:
             with in_order(of.executor, sha256_of, [reader.source]) as digests:
                 if next(digests) != published.sha256:
                     said = "it does not have the SHA-256 that its metadata gives"
@@ -102,11 +102,6 @@ def opened(
     except MediatoolError as error:
         return Archive(kind, None, outcome_of(error), str(error))
     return Archive(kind, reader)
-
-
-def outcome_of(error: MediatoolError) -> Outcome:
-    """What is known after an error: nothing where a server does not answer, or denies."""
-    return "unknown" if isinstance(error, (Unreachable, Refused)) else "failed"
 
 
 def read_tables(of: Round, archive: ArchiveReader, plan: Plan) -> dict[str, Read]:

@@ -13,11 +13,12 @@ from mediatool_assets.domain import metrics
 from mediatool_assets.domain.comparison import Comparison, Problem
 from mediatool_assets.domain.errors import BadArchive, DamagedInput, Misuse, NotFound
 from mediatool_assets.domain.expectations import HISTORY as LOOKED_BACK_ON
-from mediatool_assets.domain.expectations import Finding, rows_as_usual
+from mediatool_assets.domain.expectations import rows_as_usual
 from mediatool_assets.domain.keys import archive_key, comparison_key
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.metrics import HISTORY, Against, DailyMetrics, Point
 from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.schema_changes import schema_changes
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version

@@ -12,7 +12,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from mediatool_assets.domain.errors import BadSource, Unreachable
+from mediatool_assets.domain.errors import BadSettings, BadSource, Unreachable
 from mediatool_assets.domain.settings import Url
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -44,12 +44,12 @@ _FATAL_YET_PASSING = ("starting up", "shutting down", "in recovery mode", "too m
 
 
 def parameters(url: Url, variable: str = "MEDIATOOL_POSTGRES_URL") -> dict[str, str]:
-    """The URL of ``variable`` as libpq's parameters, with our defaults; raises Unreachable."""
+    """The URL of ``variable`` as libpq's parameters, with our defaults; raises BadSettings."""
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError:  # its text holds the URL, password and all
-        raise Unreachable(
-            f"{variable} cannot be read; write postgresql://user:password@host:port/database"
+        raise BadSettings(
+            [f"{variable} cannot be read; write postgresql://user:password@host:port/database"]
         ) from None
     named = {k: str(v) for k, v in given.items() if v is not None}
     return {**_DEFAULTS, **transport(named, os.environ), **named}

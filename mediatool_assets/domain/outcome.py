@@ -1,0 +1,54 @@
+"""What came of a check: one set of outcomes for verdicts, asset checks and integrity reports."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mediatool_assets.domain.errors import MediatoolError, Misuse, Refused, Unreachable
+
+Outcome = Literal["passed", "warned", "unknown", "failed", "absent", "not checked"]
+"""``warned``: unusual, but not wrong. ``unknown``: it could not be read, which is not passed.
+``absent``: the database does not exist (any more). ``not checked``: no part of it was read."""
+
+GRAVITY: tuple[Outcome, ...] = ("passed", "warned", "unknown", "failed")
+"""From best to worst. The other outcomes say nothing about a version."""
+
+Figure = int | float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of a check. ``reason`` names the thing, and what is wrong where something is."""
+
+    outcome: Outcome
+    reason: str = ""
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst outcome; what is absent or was not checked does not count. Unknown if none is left.
+
+    A failure outweighs what is unknown: what is wrong is wrong, whatever else could not be read.
+    """
+    judged = (outcome for outcome in outcomes if outcome in GRAVITY)
+    return max(judged, key=GRAVITY.index, default="unknown")
+
+
+def together(findings: Iterable[Finding]) -> Finding:
+    """Several findings on one thing as one: the worst outcome, its reasons, and all figures."""
+    findings = list(findings)
+    outcome = worst(finding.outcome for finding in findings)
+    reasons = [f.reason for f in findings if outcome == "passed" or f.outcome != "passed"]
+    figures = {name: figure for f in findings for name, figure in f.figures.items()}
+    return Finding(outcome, "; ".join(reasons), figures)
+
+
+def outcome_of(error: MediatoolError) -> Outcome:
+    """What an error says about the thing that was to be read.
+
+    Unknown if a server does not answer or denies access, else failed: it is damaged, missing or
+    different. Raises a Misuse again: a wrong setting says nothing about the data.
+    """
+    if isinstance(error, Misuse):
+        raise error
+    return "unknown" if isinstance(error, Unreachable | Refused) else "failed"

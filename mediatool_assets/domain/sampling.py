@@ -1,0 +1,34 @@
+"""Samples: one part of many things a day, so that all of them are read in so many days."""
+
+import math
+from collections.abc import Iterable
+from datetime import date
+from typing import TypeVar
+
+from mediatool_assets.domain.errors import Misuse
+
+Item = TypeVar("Item")
+
+
+class DailySample:
+    """What is read on one day of ``days``; everything if ``percent`` is None."""
+
+    def __init__(self, percent: float | None, today: date) -> None:
+        if percent is not None and not 0 < percent <= 100:
+            raise Misuse(f"a sample of {percent:g} % has no meaning; take one above 0, up to 100")
+        self.percent = percent
+        self.days = 1 if percent is None else math.ceil(100 / percent)
+        self.offset = today.toordinal() % self.days
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every day reads everything."""
+        return self.days == 1
+
+    def includes(self, number: int) -> bool:
+        """Whether today's sample has an item with a permanent number instead of a position."""
+        return number % self.days == self.offset
+
+    def choose(self, things: Iterable[Item]) -> list[Item]:
+        """Today's sample: every ``days``-th thing, starting one later each day."""
+        return [thing for index, thing in enumerate(things) if index % self.days == self.offset]

@@ -1,0 +1,81 @@
+"""Verify: a version's archives and databases read again, and judged."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from datetime import datetime
+
+from mediatool_assets.domain import verdict as verdicts
+from mediatool_assets.domain.sampling import DailySample
+from mediatool_assets.domain.verdict import Verdict, judged
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, Target, silent
+from mediatool_assets.flows.verify.blocks import read_blocks
+from mediatool_assets.flows.verify.databases import read_mongodb, read_postgres
+from mediatool_assets.flows.verify.stores import (
+    ARCHIVES,
+    Verification,
+    open_archive,
+    open_mongodb,
+    open_postgres,
+)
+
+
+def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is optional
+    objects: ObjectStore,
+    documents: DocumentStore | None,
+    target: Target | None,
+    executor: Executor,
+    version: Version,
+    *,
+    clock: Callable[[], datetime],
+    sample: float | None = None,
+    progress: Progress = silent,
+) -> Verdict:
+    """Read a complete version's archives and databases again, and compare them with the manifests.
+
+    Without ``sample`` every byte. With it that percentage of blocks, collections and tables:
+    another sample each day of ``clock``, so that all was read after ``100 / sample`` days. A server
+    that does not answer, or that is not set while the metadata names a database on it, leaves that
+    database unknown, which is not passed. Raises NotFound if the version is not complete,
+    Unreachable if the bucket does not answer, Misuse for a wrong percentage or setting.
+    """
+    began = clock()
+    run = Verification(
+        objects,
+        executor,
+        catalog.read(objects, version),
+        DailySample(sample, began.date()),
+        progress,
+    )
+    mongodb, postgres = open_mongodb(run, documents), open_postgres(run, target)
+    archives = {kind: open_archive(run, kind) for kind in ARCHIVES}
+    for archive in archives.values():
+        read_blocks(run, archive)
+    if mongodb is not None and documents is not None:
+        read_mongodb(run, mongodb, documents, archives["transformed"].manifest)
+    if postgres is not None and target is not None:
+        read_postgres(run, postgres, target, archives["raw"].manifest)
+    checks = [each.check() for each in (*archives.values(), mongodb, postgres) if each is not None]
+    return Verdict(
+        str(version),
+        began.isoformat(),
+        round((clock() - began).total_seconds(), 3),
+        judged(checks),
+        tuple(checks),
+        sample,
+    )
+
+
+def keep(objects: ObjectStore, verdict: Verdict) -> str:
+    """Keep a verdict for good, beside the version; returns its key."""
+    key = verdicts.verdict_key(Version.parse(verdict.version), verdict)
+    objects.put(key, verdicts.encode(verdict))
+    return key
+
+
+def standing_verdict(objects: ObjectStore, version: Version) -> Verdict | None:
+    """The verdict on a version that counts; None where it was never verified."""
+    keys = [info.key for info in objects.list(verdicts.verdicts_prefix(version))]
+    failed = max((n for n, key in enumerate(keys) if key.endswith(verdicts.FAILED)), default=-1)
+    return verdicts.standing([verdicts.decode(objects.get(key)[0]) for key in keys[failed:]])

@@ -1,0 +1,111 @@
+"""Blocks of an archive read again: all of them, or today's sample."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
+from mediatool_assets.domain.errors import BadArchive, MediatoolError
+from mediatool_assets.domain.manifest import Block, Member
+from mediatool_assets.domain.sampling import DailySample
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.verify.stores import ArchiveReading, Verification
+
+
+@dataclass(frozen=True, slots=True)
+class MemberBlocks:
+    """Blocks of one file of an archive, for one worker to read; all of them if ``whole``."""
+
+    archive: ArchiveReader
+    member: Member
+    blocks: tuple[Block, ...]
+    whole: bool
+
+
+def read_blocks(run: Verification, reading: ArchiveReading) -> None:
+    """Compare today's sample of an archive's blocks with its manifest.
+
+    Read whole, every file must have its length, SHA-256 and fingerprint. Of a damaged file the
+    damaged bytes of the archive are named; all other files are read nevertheless.
+    """
+    reader = reading.reader
+    if reader is None:
+        return
+    try:
+        reader.check_tar()
+        members = reader.manifest.members
+        source = ArchiveReader(reader.source)  # workers need no manifest
+        work = list(_sampled(run.sample, source, members))
+        reading.total = sum(len(member.blocks) for member in members)
+        size = sum(block.bytes for item in work for block in item.blocks)
+        with in_order(run.executor, damages, work) as inspected:
+            for item, found in zip(work, inspected, strict=True):
+                for damage in found:
+                    reading.add(damage)
+                reading.checked += len(item.blocks)
+                reading.bytes += sum(block.bytes for block in item.blocks)
+                run.progress(reading.part, reading.bytes, size)
+    except MediatoolError as error:
+        reading.add(error)
+
+
+def whole(archive: ArchiveReader, members: Iterable[Member]) -> Iterator[MemberBlocks]:
+    """Every block of these files, one file for a worker at a time."""
+    return (MemberBlocks(archive, member, member.blocks, whole=True) for member in members)
+
+
+def _sampled(
+    sample: DailySample, archive: ArchiveReader, members: Iterable[Member]
+) -> Iterator[MemberBlocks]:
+    """Today's sample of the blocks of all files together."""
+    if sample.is_whole:
+        yield from whole(archive, members)
+        return
+    blocks = sample.choose((m, block) for m in members for block in m.blocks)
+    for member in members:
+        own = [block for owner, block in blocks if owner is member]
+        for some in archives.shares(own):
+            yield MemberBlocks(archive, member, tuple(some), whole=False)
+
+
+def damages(work: MemberBlocks) -> list[str]:
+    """In a worker: what is wrong with these blocks; empty if nothing is."""
+    member = work.member
+    if work.whole:
+        try:
+            work.archive.verify(member)
+        except BadArchive as error:
+            return [*_damaged(work)] or [f"{_range(member, work.blocks)}: {error.problem}"]
+        count = int((member.fingerprint or str(member.rows)).partition(":")[0])
+        if count != member.rows:
+            return [f"{member.name}: {count} rows, its manifest says {member.rows}"]
+        return []
+    return [*_damaged(work)]
+
+
+def _damaged(work: MemberBlocks) -> Iterator[str]:
+    """Each block that does not hold what the manifest says, by its place in the archive."""
+    for block in work.blocks:
+        place = _range(work.member, (block,))
+        try:
+            [content] = work.archive.blocks([block])
+            rows = _rows(work.member, content)
+        except (BadArchive, ValueError) as error:
+            yield f"{place}: {error.problem if isinstance(error, BadArchive) else error}"
+            continue
+        if rows != block.rows:
+            yield f"{place}: {rows} rows, its manifest says {block.rows}"
+
+
+def _rows(member: Member, content: bytes) -> int:
+    """How many rows a block holds; raises ValueError if they cannot be told apart."""
+    if member.collection is not None:
+        return sum(1 for _ in split_documents(content))
+    return len(split_lines(content)) if member.table is not None else 0
+
+
+def _range(member: Member, blocks: tuple[Block, ...]) -> str:
+    """A file of the archive, and its bytes in the archive: for ``aws s3api --range``."""
+    if not blocks:
+        return member.name
+    return f"{member.name}: bytes {blocks[0].offset}-{blocks[-1].offset + blocks[-1].length - 1}"

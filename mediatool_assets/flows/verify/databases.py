@@ -1,0 +1,103 @@
+"""A version's databases read again, and compared with what its archives hold."""
+
+from collections.abc import Iterable, Mapping
+
+from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.manifest import Manifest, Member
+from mediatool_assets.domain.restored import Marker, content_of
+from mediatool_assets.flows.load import reread as reread_collections
+from mediatool_assets.flows.ports import DocumentStore, Target
+from mediatool_assets.flows.rereading import reread as reread_tables
+from mediatool_assets.flows.verify.stores import (
+    MongoReading,
+    PostgresReading,
+    StoreReading,
+    Verification,
+)
+
+_NO_MANIFEST = "its archive cannot be read: there is nothing to compare it with"
+
+
+def read_mongodb(
+    run: Verification, reading: MongoReading, documents: DocumentStore, manifest: Manifest | None
+) -> None:
+    """Compare the MongoDB database with the transformed archive's manifest, by collection.
+
+    A sample reads some of the collections, each one whole.
+    """
+    if reading.marker is None:
+        return
+    if manifest is None:
+        reading.add(_NO_MANIFEST, "unknown")
+        return
+    try:
+        wanted = manifest.collections()
+        there = {info.name for info in documents.collections(reading.thing)}
+        members = {name: wanted[name] for name in run.sample.choose(wanted)}
+        found = reread_collections(documents, run.executor, reading.thing, members, run.progress)
+    except MediatoolError as error:
+        reading.add(error)
+        return
+    if not reading.marker.agrees_with(manifest):
+        reading.add("its marker is not the transformed archive's")
+    _compare(reading, there - wanted.keys(), members, found)
+    reading.total = len(wanted)
+
+
+def read_postgres(
+    run: Verification, reading: PostgresReading, target: Target, manifest: Manifest | None
+) -> None:
+    """Compare the restored PostgreSQL database with the raw archive's manifest, by table.
+
+    A sample reads some of the tables, each one whole.
+    """
+    marker, schema = reading.marker, run.metadata.source.schema
+    if marker is None:
+        return
+    if manifest is None or schema is None:
+        reading.add(_NO_MANIFEST, "unknown")
+        return
+    try:
+        wanted = _restored(manifest, marker)
+        members = {name: wanted[name] for name in run.sample.choose(wanted)}
+        with target.database(reading.thing, schema).snapshot() as snapshot:
+            there = {table.name for table in snapshot.schema.tables}
+            tables = [table for table in snapshot.schema.tables if table.name in members]
+            found = reread_tables(snapshot, run.executor, tables, run.progress)
+    except MediatoolError as error:
+        reading.add(error)
+        return
+    content = marker.content or content_of(manifest)  # a part's marker does not say from which
+    if (marker.version, content) != (manifest.version, content_of(manifest)):
+        reading.add("its marker is not the raw archive's")
+    known = manifest.tables().keys() | {exclusion.table for exclusion in manifest.exclusions}
+    _compare(reading, there - known, members, found)
+    reading.total = len(wanted)
+
+
+def _restored(manifest: Manifest, marker: Marker) -> dict[str, Member]:
+    """The tables whose rows the database holds: all, or those of a part."""
+    members = manifest.tables()
+    return {name: members[name] for name in (marker.tables or members) if name in members}
+
+
+def _compare(
+    reading: StoreReading,
+    unexpected: Iterable[str],
+    members: Mapping[str, Member],
+    found: Mapping[str, Fingerprint],
+) -> None:
+    """Note what is not in the archive, what is missing, and what has other rows."""
+    for name in sorted(unexpected):
+        reading.add(f"{name}: not in the archive")
+    for name, member in members.items():
+        if name not in found:
+            reading.add(f"{name}: gone")
+        elif str(found[name]) != member.fingerprint:
+            reading.add(
+                f"{name}: {found[name].count} rows, fingerprint {found[name]}; "
+                f"the archive has {member.rows}, fingerprint {member.fingerprint}"
+            )
+    reading.checked = len(members)
+    reading.bytes = sum(member.bytes for member in members.values())

@@ -1,0 +1,180 @@
+"""The stores of one version as they are found. Verdicts and integrity reports start from here.
+
+A store that cannot be read, or is not the one that the metadata describes, is a reading with its
+problems, not an exception. Only a wrong setting (Misuse) is raised: it says nothing about the data.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
+from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
+from mediatool_assets.domain.outcome import Outcome, outcome_of, worst
+from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.sampling import DailySample
+from mediatool_assets.domain.verdict import Check, Part
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import archives
+from mediatool_assets.flows.complete import sha256_of
+from mediatool_assets.flows.fetch import Fetchable
+from mediatool_assets.flows.load import Loaded, loaded
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, Target, silent
+from mediatool_assets.flows.tasks import in_order
+
+ARCHIVES: tuple[Fetchable, ...] = ("raw", "transformed", "dump")
+MarkerType = TypeVar("MarkerType", Loaded, Marker)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What is verified, how much of it, and by whom."""
+
+    objects: ObjectStore
+    executor: Executor
+    metadata: Metadata
+    sample: DailySample
+    progress: Progress = silent
+
+    @property
+    def version(self) -> Version:
+        """The version that is verified."""
+        return self.metadata.version
+
+    @property
+    def published(self) -> dict[Fetchable, RawExport | TransformedExport | DumpExport]:
+        """What the metadata says of each archive."""
+        exports = self.metadata.exports
+        return {"raw": exports.raw, "transformed": exports.transformed, "dump": exports.dump}
+
+
+@dataclass(slots=True)
+class StoreReading:
+    """One archive or database: its status, and the problems that are the reason for it.
+
+    ``checked`` of ``total`` blocks, tables or collections were read, ``bytes`` uncompressed.
+    """
+
+    part: Part
+    thing: str
+    status: Outcome = "passed"
+    problems: list[str] = field(default_factory=list)
+    checked: int = 0
+    total: int = 0
+    bytes: int = 0
+
+    @property
+    def problem(self) -> str:
+        """All problems in one line; empty if there is none."""
+        return "; ".join(self.problems)
+
+    def add(self, problem: str | MediatoolError, status: Outcome = "failed") -> None:
+        """Note a problem; the worst one decides the status. Raises a Misuse again."""
+        if isinstance(problem, MediatoolError):
+            status = outcome_of(problem)
+        self.status = status if status == "absent" else worst([self.status, status])
+        self.problems.append(str(problem))
+
+    def check(self) -> Check:
+        """The reading as a verdict lists it. A part of which nothing was read has not passed."""
+        unread = self.status == "passed" and self.total and not self.checked
+        return Check(
+            self.part,
+            self.thing,
+            "not checked" if unread else self.status,
+            self.checked,
+            self.total,
+            self.bytes,
+            tuple(self.problems) if self.status != "absent" else (),
+        )
+
+
+@dataclass(slots=True)
+class ArchiveReading(StoreReading):
+    """``reader`` is None if the archive's manifest cannot be read."""
+
+    reader: ArchiveReader | None = None
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """What the archive says that it holds; None if it cannot be read."""
+        return self.reader.manifest if self.reader is not None else None
+
+
+@dataclass(slots=True)
+class DatabaseReading(StoreReading, Generic[MarkerType]):
+    """``marker`` is None if the database is absent, incomplete or cannot be read."""
+
+    marker: MarkerType | None = None
+
+
+MongoReading = DatabaseReading[Loaded]
+PostgresReading = DatabaseReading[Marker]
+
+
+def open_archive(run: Verification, kind: Fetchable) -> ArchiveReading:
+    """Compare an archive with its metadata: its size and, unless it is sampled, its SHA-256."""
+    published = run.published[kind]
+    key = archive_key(kind, run.version)
+    reading = ArchiveReading(kind, run.objects.uri(key))
+    try:
+        reader = ArchiveReader(run.objects.open(key))
+        if reader.source.size != published.size_bytes:
+            said = f"it has {reader.source.size} bytes, its metadata says {published.size_bytes}"
+            reading.add(said)
+        if run.sample.is_whole:
+            with in_order(run.executor, sha256_of, [reader.source]) as digests:
+                if next(digests) != published.sha256:
+                    reading.add("it does not have the SHA-256 that its metadata gives")
+        archives.expect(reader, kind, run.version)
+        reading.reader = reader
+    except MediatoolError as error:
+        reading.add(error)
+    return reading
+
+
+def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoReading | None:
+    """The version's MongoDB database; None if no server is set and the metadata names none."""
+    reading = MongoReading("mongodb", mongodb_database(run.version))
+    if documents is None:
+        named = run.metadata.databases_created.mongodb
+        return _unset(reading, named, "MEDIATOOL_MONGODB_URL")
+    return _marked(reading, documents, lambda: loaded(documents, run.version))
+
+
+def open_postgres(run: Verification, target: Target | None) -> PostgresReading | None:
+    """The version's restored PostgreSQL database; None as for MongoDB."""
+    reading = PostgresReading("postgres", postgres_database(run.version))
+    if target is None:
+        named = run.metadata.databases_created.postgres
+        return _unset(reading, named, "MEDIATOOL_RESTORE_POSTGRES_URL")
+    return _marked(reading, target, lambda: target.marker(reading.thing))
+
+
+def _unset(
+    reading: DatabaseReading[MarkerType], named: str | None, variable: str
+) -> DatabaseReading[MarkerType] | None:
+    if named is None:
+        return None
+    reading.add(f"{variable} is not set", "unknown")
+    return reading
+
+
+def _marked(
+    reading: DatabaseReading[MarkerType],
+    store: DocumentStore | Target,
+    marker: Callable[[], MarkerType | None],
+) -> DatabaseReading[MarkerType]:
+    try:
+        reading.marker = marker()
+        if reading.marker is None and store.exists(reading.thing):
+            reading.add(f"{reading.thing} has no marker, so it is incomplete; restore it again")
+        elif reading.marker is None:
+            reading.add(f"{reading.thing} does not exist; restore it", "absent")
+    except MediatoolError as error:
+        reading.add(error)
+    return reading
