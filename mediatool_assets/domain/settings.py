@@ -1,20 +1,29 @@
 """Settings: each declared once, parsed from a mapping, with every problem reported at once."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NewType
+from urllib.parse import urlsplit, urlunsplit
 
 from mediatool_assets.domain import setting_fields as parsers
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.setting_fields import Setting, variable
-from mediatool_assets.domain.urls import Url
+
+Url = NewType("Url", str)
+"""A connection string that may hold a password: print it through ``without_password`` only."""
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "media_tool.yaml"
 
 Tier = Literal["Expedited", "Standard", "Bulk"]
+
+
+def _url(*schemes: str) -> Callable[[str], Url]:
+    parse = parsers.url(*schemes)
+    return lambda text: Url(parse(text))
 
 
 def _tier(text: str) -> Tier:
@@ -42,22 +51,22 @@ class Settings:
     postgres_url: Annotated[
         Url | None,
         Setting(
-            parsers.secret_url("postgresql", "postgres"),
+            _url("postgresql", "postgres"),
             "URL of the source database. Connections to another machine use TLS "
             "([access.md](access.md)).",
         ),
-    ] = None
+    ] = field(default=None, repr=False)
     postgres_schema: Annotated[
         str, Setting(parsers.words, "The schema to export, or several separated by commas.")
     ] = "media_tool"
     restore_postgres_url: Annotated[
         Url | None,
         Setting(
-            parsers.secret_url("postgresql", "postgres"),
+            _url("postgresql", "postgres"),
             "URL of the server that versions are restored to, with a role that has "
             "`CREATEDB`. Its database is only used to connect.",
         ),
-    ] = None
+    ] = field(default=None, repr=False)
     restore_daily: Annotated[
         bool,
         Setting(
@@ -69,15 +78,15 @@ class Settings:
     mongodb_url: Annotated[
         Url | None,
         Setting(
-            parsers.secret_url("mongodb", "mongodb+srv"),
+            _url("mongodb", "mongodb+srv"),
             "URL of the MongoDB server that holds the versions' databases.",
         ),
-    ] = None
+    ] = field(default=None, repr=False)
     s3_bucket: Annotated[str, Setting(parsers.word, "The bucket.")] = "media-tool-backups"
     s3_endpoint_url: Annotated[
         str | None,
         Setting(
-            parsers.public_url("http", "https"),
+            parsers.url("http", "https"),
             "Endpoint of an S3 server other than Amazon's.",
             otherwise="Amazon S3",
         ),
@@ -266,12 +275,12 @@ class Settings:
     alert_webhook_url: Annotated[
         Url | None,
         Setting(
-            parsers.secret_url("https", "http"),
+            _url("https", "http"),
             "URL that alerts are posted to as JSON, for example a Slack incoming webhook. All "
             "of the URL but its host is secret.",
             otherwise="no webhook",
         ),
-    ] = None
+    ] = field(default=None, repr=False)
     alert_sns_topic_arn: Annotated[
         str | None,
         Setting(_topic, "Amazon SNS topic that alerts are published to.", otherwise="no topic"),
@@ -281,13 +290,13 @@ class Settings:
         Setting(parsers.whole("hours"), "Hours for which the same problem is not reported again."),
     ] = 6
     dagster_url: Annotated[
-        str | None,
+        Url | None,
         Setting(
-            parsers.public_url("http", "https"),
+            _url("http", "https"),
             "Address of Dagster's UI, for the links in alerts.",
             otherwise="no links; `mediatool dev` sets it to its own address",
         ),
-    ] = None
+    ] = field(default=None, repr=False)
     new_version_job: Annotated[
         str, Setting(parsers.word, "The job that `new_version_sensor` starts.")
     ] = "reload_staging"
@@ -304,10 +313,7 @@ class Settings:
             text = environ.get(variable(name), "").strip()
             try:
                 if text:
-                    value = declared.parse(text)
-                    if isinstance(value, Url):
-                        value = replace(value, variable=variable(name))
-                    values[name] = value
+                    values[name] = declared.parse(text)
                 elif declared.inherits in values:
                     values[name] = values[declared.inherits]
             except ValueError as error:
@@ -333,12 +339,6 @@ class Settings:
             raise BadSettings(problems)
         return self.masking_key
 
-    def required_url(self, name: str) -> Url:
-        """The URL of this field; raises BadSettings where it is not set."""
-        self.require(name)
-        url: Url = getattr(self, name)
-        return url
-
     def require(self, *names: str) -> None:
         """Raise BadSettings naming every one of these fields that is not set."""
         missing = [variable(n) for n in names if getattr(self, n) is None]
@@ -353,3 +353,23 @@ DECLARED: Mapping[str, Setting] = {
     name: annotation.__metadata__[0] for name, annotation in Settings.__annotations__.items()
 }
 """Every setting by the name of its field."""
+
+
+def without_password(url: str) -> str:
+    """The URL with its passwords replaced, for messages and metadata."""
+    url = _PARAMETER.sub(r"\1***", url)
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    netloc = parts.netloc.replace(f":{parts.password}@", ":***@", 1)
+    return urlunsplit(parts._replace(netloc=netloc))
+
+
+def without_passwords(text: str) -> str:
+    """A message with the passwords of every URL in it replaced."""
+    return _PASSWORD.sub(r"\1:***@", _PARAMETER.sub(r"\1***", text))
+
+
+_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/]*@")
+_PARAMETER = re.compile(r"([?&]\w*password=|\bAWS_SESSION_TOKEN:)[^\s&#]*", re.IGNORECASE)
+"""What libpq and MongoDB's drivers take as parameters of a URL and keep to themselves."""

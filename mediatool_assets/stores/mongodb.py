@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import bson
 from bson import CodecOptions
@@ -23,7 +24,6 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
 )
-from pymongo.uri_parser import parse_uri
 
 from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.domain.collection import CollectionInfo
@@ -33,8 +33,7 @@ from mediatool_assets.domain.errors import (
     Refused,
     Unreachable,
 )
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
+from mediatool_assets.domain.settings import Settings, Url
 from mediatool_assets.stores.mongodb_errors import PLAIN, identity, refusal, server_words
 
 MARKER = "_mediatool_version"
@@ -66,12 +65,14 @@ class MongoDocuments:
     @classmethod
     def of(cls, settings: Settings, other: str | None = None) -> "MongoDocuments":
         """The server of ``MEDIATOOL_MONGODB_URL``; raises BadSettings where it is not set."""
-        return cls(settings.required_url("mongodb_url"), other=other)
+        settings.require("mongodb_url")
+        # require() lets no None through
+        return cls(cast(Url, settings.mongodb_url), other=other)
 
     @property
     def server(self) -> str:
         """``host:port``, for messages and evidence."""
-        return self.url.hosts
+        return urlsplit(self.url).netloc.rpartition("@")[2]
 
     def marker(self, database: str) -> dict[str, object] | None:
         """The document that says that the database is complete; None where there is none."""
@@ -270,9 +271,8 @@ class MongoDocuments:
 def _client(url: Url, answer_ms: int) -> MongoClient[Any]:
     """This process's client of a server, closed at its end."""
     try:
-        parse_uri(url.reveal(), warn=False)  # the client ignores a wrong option, with a warning
         client: MongoClient[Any] = MongoClient(
-            url.reveal(),
+            url,
             appname="mediatool",
             serverSelectionTimeoutMS=answer_ms,
             connectTimeoutMS=answer_ms,
@@ -281,11 +281,11 @@ def _client(url: Url, answer_ms: int) -> MongoClient[Any]:
             retryWrites=False,  # a batch sent twice would meet itself; the load is what is retried
             readPreference="primary",
         )
-    except (ConfigurationError, TypeError, ValueError):
+    except (ConfigurationError, ValueError):
         raise BadSettings(
             [
-                f"MEDIATOOL_MONGODB_URL has a parameter that MongoDB does not take, or {url.hosts} "
-                "is not found; write mongodb://user:password@host:port/?authSource=admin"
+                "MEDIATOOL_MONGODB_URL cannot be read; write it as "
+                "mongodb://user:password@host:port/?authSource=admin, the password percent-encoded"
             ]
         ) from None  # the driver's words can hold a part of the password
     atexit.register(client.close)

@@ -86,9 +86,7 @@ class World:
         self.objects, self._settings = objects, settings
         self.documents = MongoDocuments.of(settings)
         self.versions: set[Version] = set()
-        self.client: pymongo.MongoClient[Any] = pymongo.MongoClient(
-            settings.required_url("mongodb_url").reveal()
-        )
+        self.client: pymongo.MongoClient[Any] = pymongo.MongoClient(settings.mongodb_url)
         objects.client.put_bucket_versioning(
             Bucket=objects.bucket, VersioningConfiguration={"Status": "Enabled"}
         )
@@ -146,9 +144,7 @@ class World:
     def admin(self, database: str = "postgres") -> psycopg.Connection[Any]:
         """A session on the PostgreSQL server."""
         return psycopg.connect(
-            self._settings.required_url("restore_postgres_url").reveal(),
-            autocommit=True,
-            dbname=database,
+            self._settings.restore_postgres_url or "", autocommit=True, dbname=database
         )
 
     def databases(self) -> set[str]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.pseudonyms import Kind, Pseudonyms
 from mediatool_assets.domain.masking.redaction import redacted_text
+from mediatool_assets.domain.masking.search_terms import readings
 from mediatool_assets.domain.masking.texts import texts
 
-NAME_PART = 6
+NAME_PART = 5
 """Letters of a part of a name: shorter ones are words of the language too often."""
 
 REDACTED = "(redacted)"
@@ -34,10 +35,11 @@ class Masker:
         self.counts: Counter[tuple[str, str]] = Counter()
 
     def name_parts(self) -> set[str]:
-        """The words of the names of people that were masked, those of six letters and more."""
+        """The words of the names of people that were masked, those of five letters and more."""
         people = [name for name, made in self._kinds.items() if made.kind.format == "person"]
-        words = (word for name in people for value in self.pairs[name] for word in value.split())
-        return {word.casefold() for word in words if len(word) >= NAME_PART and word.isalpha()}
+        values = (value for name in people for value in self.pairs[name])
+        words = (word for value in values for reading in readings(value) for word in reading)
+        return {word for word in words if len(word) >= NAME_PART and word.isalpha()}
 
     def kind(self, name: str) -> Kind:
         """The kind of that name."""

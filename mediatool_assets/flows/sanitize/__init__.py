@@ -1,6 +1,7 @@
 """Sanitize: a raw archive into one of the same shape, with pseudonyms, and the proof of it."""
 
 import hashlib
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +18,6 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.masking.masker import Masker
 from mediatool_assets.domain.masking.rules import REDACT, Rules, Verb
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
@@ -25,13 +25,21 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import member_name
 from mediatool_assets.flows.ports import Progress, silent
-from mediatool_assets.flows.sanitize.evidence import Evidence, Watch, digester, write_nothing
+from mediatool_assets.flows.sanitize.evidence import Digester, Watch, write_nothing
+from mediatool_assets.flows.sanitize.originals import write_filter
 from mediatool_assets.flows.sanitize.places import Folder, Place, free_names, report_keys
 from mediatool_assets.flows.sanitize.proof import INHERITED, Proof, prove
 from mediatool_assets.flows.sanitize.reading import schema_of
 from mediatool_assets.flows.sanitize.report import ColumnReport, Report
 from mediatool_assets.flows.sanitize.rules_file import SHIPPED_RULES, load_rules
-from mediatool_assets.flows.sanitize.search import strangers, tokens
+from mediatool_assets.flows.sanitize.search import (
+    Search,
+    Searched,
+    Texts,
+    plain,
+    search_share,
+    write_texts,
+)
 from mediatool_assets.flows.sanitize.shares import Sanitized, Share, sanitize_share
 from mediatool_assets.flows.sanitize.watches import group_name, watches
 from mediatool_assets.flows.tasks import in_order
@@ -115,6 +123,15 @@ def origin(raw: Manifest, rules: Rules, key: MaskingKey) -> dict[str, object]:
     }
 
 
+_TOLD = re.compile(r"""'[^']*(?:''[^']*)*'|"[^"]*(?:""[^"]*)*"|[\w$.@+-]+""")
+
+
+def _told(data: bytes) -> list[str]:
+    """Names and quoted texts of what comes along, but for plain words, which every schema holds."""
+    found = (each.strip("'\"") for each in _TOLD.findall(data.decode(errors="replace")))
+    return [text for text in set(found) if not text.isidentifier()]
+
+
 @dataclass(slots=True)
 class _Run:
     """One run: tables in the archive's order, workers a little ahead of it."""
@@ -129,8 +146,6 @@ class _Run:
     uncovered: tuple[str, ...]
     progress: Progress
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    mails: Counter[str] = field(default_factory=Counter)
-    phones: Counter[str] = field(default_factory=Counter)
     proof: Proof | None = None
 
     def write(self, writer: ArchiveWriter) -> Manifest:
@@ -143,14 +158,14 @@ class _Run:
         schema = [(name, self.archive.read_file(name)) for name in INHERITED[:-1]]
         for name, data in schema:
             writer.add_file(name, data)
-        self._search(schema)
+        searched = self._search(schema)
         self.progress("proof", 0, 0)
         smallest = {
             group_name(table, self.rules.quasi_identifiers[table]): k
             for table, k in self.rules.smallest_groups.items()
             if table in self.rules.quasi_identifiers
         }
-        self.proof = prove(self.folder, self.mails, self.phones, smallest)
+        self.proof = prove(self.folder, searched, smallest)
         if findings := self.proof.findings:
             more = f"\nand {len(findings) - _SHOWN} more" if len(findings) > _SHOWN else ""
             raise CheckFailed("\n".join(findings[:_SHOWN]) + more + "\nnothing was published")
@@ -168,8 +183,6 @@ class _Run:
             read += made.read
             own.append(made.spooled)
             self.counts += made.counts
-            self.mails += made.mails
-            self.phones += made.phones
             done += made.spooled.rows
             self.progress(table, done, member.rows)
         if str(read) != member.fingerprint:
@@ -178,21 +191,25 @@ class _Run:
         if written.rows != member.rows:
             raise CountMismatch(table, "rows", member.rows, written.rows)
 
-    def _search(self, schema: list[tuple[str, bytes]]) -> None:
-        """Search what comes along as it is: the schema, and what the manifest takes over.
-
-        Plain words are left out, which every schema holds.
-        """
+    def _search(self, schema: list[tuple[str, bytes]]) -> Searched:
+        """Search the rows, and what comes along: the schema, and what the manifest takes over."""
+        digest = Digester(self.key.derive("proof"))
+        filter_ = write_filter(self.folder)
         raw = self.archive.manifest
         said = msgspec.json.encode([raw.source, raw.exclusions, raw.warnings])
-        evidence = Evidence(digester(self.key.derive("proof")), ())
-        for place, data in (*schema, (INHERITED[-1], said)):
-            text = data.decode(errors="replace")
-            found = evidence.tokens[place, "", True]
-            found.update(token for token in tokens(text) if not token.isidentifier())
-            if strange := strangers(text):
-                self.mails[place] += strange
-        evidence.write(self.folder, "inherited", Masker(self.key, ()))
+        texts = [
+            Texts(place, "", True, [plain(text) for text in _told(data)], names=True)
+            for place, data in (*schema, (INHERITED[-1], said))
+        ]
+        write_texts(self.folder / "texts-inherited", texts)
+        shares = [path.name.removeprefix("texts-") for path in self.folder.glob("texts-*")]
+        work = (Search(self.folder, share, digest, filter_) for share in sorted(shares))
+        found = Searched()
+        with in_order(self.executor, search_share, work, ahead=_AHEAD) as results:
+            for done, made in enumerate(results, 1):
+                found += made
+                self.progress("search", done, len(shares))
+        return found
 
     def _shares(self) -> Iterator[Share]:
         number = 0

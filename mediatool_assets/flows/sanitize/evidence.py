@@ -1,8 +1,7 @@
 """What the proof is made of: keyed digests of values, in files on local disk, never the values."""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,10 @@ import pyarrow
 import pyarrow.parquet
 
 from mediatool_assets.domain.masking.masker import REDACTED, Masker
-from mediatool_assets.flows.sanitize.search import searchable
+from mediatool_assets.domain.masking.redaction import is_date
+from mediatool_assets.domain.masking.search_terms import terms_of
+from mediatool_assets.domain.masking.telephones import terms_of_telephone
+from mediatool_assets.flows.sanitize.originals import marks, write_marks
 
 Row = dict[str, msgspec.Raw]
 
@@ -27,20 +29,31 @@ SCHEMAS = {
             ("kind", _TEXT),
             ("before", _BINARY),
             ("after", _BINARY),
-            ("search", _BINARY),
+            ("is_searched", pyarrow.bool_()),
             ("is_long", pyarrow.bool_()),
         ]
     ),
+    "terms": pyarrow.schema(
+        [("kind", _TEXT), ("before", _BINARY), ("is_word", pyarrow.bool_()), ("search", _BINARY)]
+    ),
     "names": pyarrow.schema([("search", _BINARY)]),
     "tokens": pyarrow.schema(
-        [("place", _TEXT), ("exempt", _TEXT), ("kept", pyarrow.bool_()), ("token", _BINARY)]
+        [
+            ("place", _TEXT),
+            ("exempt", _TEXT),
+            ("kept", pyarrow.bool_()),
+            ("is_name", pyarrow.bool_()),
+            ("token", _BINARY),
+        ]
     ),
     "keys": pyarrow.schema(
         [("name", _TEXT), ("side", _TEXT), ("before", _BINARY), ("after", _BINARY)]
     ),
 }
-"""The files of a share: originals and pseudonyms, parts of the originals of names of people, tokens
-of the output (``kept``: of what came out as it was), keys and references."""
+"""The files of a share: originals and pseudonyms, the terms that originals are searched for by,
+parts of names of people, terms of the output that passed the filter (``kept``: of what came out as
+it was, ``is_name``: of what the schema names so), keys and references. An original that ``is_word``
+is no leak where the schema names something so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +69,32 @@ class Watch:
     each: bool = False
 
 
-def digester(key: bytes) -> Callable[[bytes], bytes]:
+@dataclass(frozen=True, slots=True)
+class Digester:
     """16 bytes that tell whether two values are equal, and nothing else to who lacks the key."""
 
-    def digest(value: bytes) -> bytes:
-        return hashlib.blake2b(value, digest_size=16, key=key).digest()
+    key: bytes = field(repr=False)
 
-    return digest
+    def __call__(self, value: bytes) -> bytes:
+        """The digest of bytes."""
+        return hashlib.blake2b(value, digest_size=16, key=self.key).digest()
+
+    def text(self, text: str) -> bytes:
+        """The digest of a text."""
+        return self(text.encode("utf-8", "surrogatepass"))
+
+    @property
+    def seed(self) -> int:
+        """Of the filter's hashes."""
+        return int.from_bytes(self(b"filter")[:8])
 
 
 @dataclass(slots=True)
 class Evidence:
     """What one share adds. Memory: the digests of a share's different values, and its keys."""
 
-    digest: Callable[[bytes], bytes]
+    digest: Digester
     watches: Sequence[Watch]
-    tokens: dict[tuple[str, str, bool], set[str]] = field(default_factory=lambda: defaultdict(set))
     _keys: list[tuple[str, str, bytes, bytes]] = field(default_factory=list)
 
     def watch(self, before: Row, after: Row) -> None:
@@ -82,48 +105,48 @@ class Evidence:
                 self._keys.append((watch.name, watch.side, self.digest(old), self.digest(new)))
 
     def write(self, folder: Path, share: int | str, masker: Masker) -> None:
-        """Write the files of the share, or of what is none and has a name."""
-        values = [
-            (
-                kind,
-                self._of(before),
-                None if kind == REDACTED else self._of(after),
-                self._found(before),
-                sum(map(str.isdigit, before)) >= LONG,
-            )
-            for kind, pairs in masker.pairs.items()
-            for before, after in pairs.items()
-        ]
-        tokens = [
-            (place, exempt, kept, self._of(token))
-            for (place, exempt, kept), found in self.tokens.items()
-            for token in found
-        ]
-        names = [(self._of(part),) for part in masker.name_parts()]
+        """Write what a share's originals were and became, and how they are searched for."""
+        of = self.digest.text
+        values, terms, hashes = [], [], set[int]()
+        for kind, pairs in masker.pairs.items():
+            for before, after in pairs.items():
+                forms = _terms(masker, kind, before)
+                hashes |= marks(forms, self.digest.seed)
+                original = of(before)
+                terms += [(kind, original, before.isidentifier(), of(form)) for form in forms]
+                is_long = sum(map(str.isdigit, before)) >= LONG
+                made = None if kind == REDACTED else of(after)
+                values.append((kind, original, made, bool(forms), is_long))
+        parts = masker.name_parts()
+        write_marks(folder, share, hashes | marks(parts, self.digest.seed))
         files: dict[str, Sequence[tuple[object, ...]]] = {
             "values": values,
-            "names": names,
-            "tokens": tokens,
+            "terms": terms,
+            "names": [(of(part),) for part in parts],
             "keys": self._keys,
         }
         for name, rows in files.items():
-            _write(folder / f"{name}-{share}.parquet", SCHEMAS[name], rows)
+            write_rows(folder / f"{name}-{share}.parquet", name, rows)
 
-    def _of(self, text: str) -> bytes:
-        return self.digest(text.encode("utf-8", "surrogatepass"))
 
-    def _found(self, text: str) -> bytes | None:
-        form = searchable(text)
-        return None if form is None else self._of(form)
+def _terms(masker: Masker, kind: str, original: str) -> set[str]:
+    """How an original is searched for: dates are not, which are equal by chance."""
+    if kind == REDACTED:
+        return set() if is_date(original) else terms_of(original) | terms_of_telephone(original)
+    made = masker.kind(kind)
+    terms = terms_of(original, is_name=made.format == "person")
+    return terms if made.is_permutation else terms | terms_of_telephone(original)
 
 
 def write_nothing(folder: Path) -> None:
     """Write files without a row, so that there are some where an archive has no rows."""
-    for name, schema in SCHEMAS.items():
-        _write(folder / f"{name}-none.parquet", schema, [])
+    for name in SCHEMAS:
+        write_rows(folder / f"{name}-none.parquet", name, [])
 
 
-def _write(path: Path, schema: pyarrow.Schema, rows: Sequence[tuple[object, ...]]) -> None:
+def write_rows(path: Path, name: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Write one file of those in ``SCHEMAS``."""
+    schema = SCHEMAS[name]
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     arrays = [pyarrow.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
     pyarrow.parquet.write_table(pyarrow.table(arrays, schema=schema), path)

@@ -8,6 +8,7 @@ import msgspec
 
 from mediatool_assets.flows.duckdb_session import duckdb_session, literal
 from mediatool_assets.flows.sanitize.evidence import SCHEMAS
+from mediatool_assets.flows.sanitize.search import Searched
 
 INHERITED = ("schema.sql", "schema.json", "manifest.json")
 """Places beside the rows, which no rule changes."""
@@ -76,10 +77,11 @@ class Leak(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """All that was found; ``searched`` originals were looked for among ``tokens`` of the output.
+    """All that was found; ``searched`` originals were looked for among ``tokens`` words.
 
-    ``phones`` and ``names`` are no findings: what looks like a telephone number, and parts of the
-    names of people, as a last name alone, in what came out as it was, by place; people judge.
+    ``places`` holds how many different texts each place has, ``decoded`` the texts within them by
+    form. ``phones`` and ``names`` are no findings: what looks like a telephone number, and parts of
+    the names of people, as a last name alone, in what came out as it was, by place; people judge.
     """
 
     kinds: tuple[Kept, ...]
@@ -92,6 +94,8 @@ class Proof(msgspec.Struct, frozen=True):
     mails: dict[str, int]
     phones: dict[str, int]
     names: dict[str, int]
+    places: dict[str, int] = {}  # msgspec copies it
+    decoded: dict[str, int] = {}
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -148,11 +152,11 @@ def _advice(place: str) -> str:
 
 _KINDS = """
     WITH pairs AS (
-        SELECT DISTINCT kind, before, after, search IS NOT NULL AS searched, is_long
+        SELECT DISTINCT kind, before, after, is_searched, is_long
         FROM {values} WHERE after IS NOT NULL
     )
     SELECT kind, count(DISTINCT before), count(DISTINCT after), count(*),
-           count(*) FILTER (searched), count(*) FILTER (searched AND before = after),
+           count(*) FILTER (is_searched), count(*) FILTER (is_searched AND before = after),
            count(*) FILTER (is_long AND before = after)
     FROM pairs GROUP BY kind ORDER BY kind
 """
@@ -175,27 +179,22 @@ _GROUPS = """
     SELECT name, count(*), min(rows), count(*) FILTER (rows = 1) FROM g GROUP BY name ORDER BY name
 """
 _LEAKS = """
-    WITH o AS (SELECT DISTINCT kind, search FROM {values} WHERE search IS NOT NULL),
-         t AS (SELECT DISTINCT place, exempt, token FROM {tokens})
-    SELECT t.place, o.kind, count(DISTINCT o.search)
+    WITH o AS (SELECT DISTINCT kind, before, is_word, search FROM {terms}),
+         t AS (SELECT DISTINCT place, exempt, is_name, token FROM {tokens})
+    SELECT t.place, o.kind, count(DISTINCT o.before)
     FROM t JOIN o ON t.token = o.search
-    WHERE t.exempt <> o.kind GROUP BY t.place, o.kind ORDER BY t.place, o.kind
+    WHERE t.exempt <> o.kind AND NOT (t.is_name AND o.is_word)
+    GROUP BY t.place, o.kind ORDER BY t.place, o.kind
 """
 _NAMES = """
     SELECT place, count(DISTINCT token) FROM {tokens} AS t
     WHERE t.kept AND t.token IN (SELECT search FROM {names})
     GROUP BY place ORDER BY place
 """
-_SEARCHED = "SELECT count(DISTINCT search) FROM {values}"
-_TOKENS = "SELECT count(DISTINCT token) FROM {tokens}"
+_SEARCHED = "SELECT count(DISTINCT before) FROM {values} WHERE is_searched"
 
 
-def prove(
-    folder: Path,
-    mails: Mapping[str, int],
-    phones: Mapping[str, int],
-    smallest: Mapping[str, int],
-) -> Proof:
+def prove(folder: Path, searched: Searched, smallest: Mapping[str, int]) -> Proof:
     """Count what the shares have written into ``folder``; within the memory of a session.
 
     ``smallest`` is the declared k by a group's name.
@@ -216,8 +215,10 @@ def prove(
             ),
             tuple(Leak(*row) for row in ask(_LEAKS)),
             ask(_SEARCHED)[0][0],
-            ask(_TOKENS)[0][0],
-            dict(mails),
-            dict(phones),
+            searched.words,
+            dict(searched.mails),
+            dict(searched.phones),
             dict(ask(_NAMES)),
+            dict(sorted(searched.texts.items())),
+            dict(sorted(searched.decoded.items())),
         )

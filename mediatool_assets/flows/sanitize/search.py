@@ -1,46 +1,127 @@
-"""What a search for original values looks at: texts, and the words, ids and addresses in them."""
+"""The search for originals in what came out: every text of it, and what is encoded in texts."""
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
+import msgspec
+
+from mediatool_assets.domain.masking.encodings import decoded
 from mediatool_assets.domain.masking.json_paths import ANY, Node
 from mediatool_assets.domain.masking.pseudonyms import MAIL_DOMAIN
 from mediatool_assets.domain.masking.rules import Rule, Verb
-
-SHORTEST, SHORTEST_NUMBER = 6, 8
-"""Characters from which on an original is searched for: shorter ones stand anywhere by chance."""
+from mediatool_assets.domain.masking.search_terms import SHORTEST_NUMBER, visible
+from mediatool_assets.domain.masking.telephones import telephones
+from mediatool_assets.flows.sanitize.evidence import Digester, write_rows
+from mediatool_assets.flows.sanitize.originals import Filter
 
 MAIL = re.compile(r"[.%+'-]*\w[\w.%+'-]*@[\w-]+(?:\.[\w-]+)+")
-PHONE = re.compile(r"(?<![\w.,-])(?:\+\d{1,3}[ .-])?\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w.,-])")
-_WORD = re.compile(r"[\w@.+%'-]*\w")
 NAMES = Rule(Verb.KEEP)
 """The rule of the names of objects, which stay as they are."""
 
 _NUMBER = 10 ** (SHORTEST_NUMBER - 1)
 
 
-def searchable(text: str) -> str | None:
-    """The form in which a text is looked for, whatever its case; None where it says too little."""
-    text = text.strip().lstrip("\\").casefold()
-    unsigned = text.removeprefix("-")
-    if unsigned.replace(".", "", 1).isdecimal():
-        return unsigned if len(unsigned) >= SHORTEST_NUMBER else None
-    if len(text) < SHORTEST:
-        return None
-    return text if any(map(str.isalnum, text)) else None
+class Texts(msgspec.Struct, frozen=True, array_like=True):
+    """Different texts of one place of the output.
+
+    Of the kind ``exempt`` originals may be there, as a permutation's are; ``kept`` ones came out as
+    they were; those that are ``names`` are the schema's, which has words of its own.
+    """
+
+    place: str
+    exempt: str
+    kept: bool
+    texts: list[str]
+    names: bool = False
 
 
-def tokens(text: str) -> Iterator[str]:
-    """All of a text, its addresses, its words, and every two, three and four words together."""
-    words = _WORD.findall(text)
-    pairs = [f"{a} {b}" for a, b in pairwise(words)]
-    triples = [f"{a} {b}" for a, b in zip(pairs, words[2:], strict=False)]
-    fours = [f"{a} {b}" for a, b in zip(triples, words[3:], strict=False)]
-    parts: Iterable[str] = (part for word in words for part in re.split(r"[.'%+]", word))
-    for found in (text, *MAIL.findall(text), *words, *parts, *pairs, *triples, *fours):
-        if (token := searchable(found)) is not None:
-            yield token
+def write_texts(path: Path, found: list[Texts]) -> None:
+    """Put the texts aside until all originals are known."""
+    path.write_bytes(zlib.compress(msgspec.msgpack.encode(found), level=1))
+
+
+def plain(text: str) -> str:
+    """A text that UTF-8 can hold: half a character, as json may have, is a question mark."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The texts of one share, for one worker."""
+
+    folder: Path
+    share: int | str
+    digest: Digester
+    filter: Path
+
+
+@dataclass(slots=True)
+class Searched:
+    """What was searched, and found without knowing the originals.
+
+    By place: different ``texts``, the ``mails`` that masking did not make, and what looks like a
+    telephone number (``phones``). ``decoded`` holds texts within texts by their form.
+    """
+
+    texts: Counter[str] = field(default_factory=Counter)
+    mails: Counter[str] = field(default_factory=Counter)
+    phones: Counter[str] = field(default_factory=Counter)
+    decoded: Counter[str] = field(default_factory=Counter)
+    words: int = 0
+
+    def __iadd__(self, other: "Searched") -> "Searched":
+        """Add what another share had."""
+        self.texts += other.texts
+        self.mails += other.mails
+        self.phones += other.phones
+        self.decoded += other.decoded
+        self.words += other.words
+        return self
+
+
+@lru_cache(maxsize=1)  # a worker opens it once
+def _filter(path: Path, seed: int) -> Filter:
+    return Filter(path, seed)
+
+
+def search_share(search: Search) -> Searched:
+    """Search a share's texts, and write down the terms that may be an original's.
+
+    Memory: the texts of a share.
+    """
+    path = search.folder / f"texts-{search.share}"
+    every = msgspec.msgpack.decode(zlib.decompress(path.read_bytes()), type=list[Texts])
+    path.unlink()
+    originals = _filter(search.filter, search.digest.seed)
+    before = originals.words
+    searched, rows = Searched(), []
+    for found in every:
+        terms: set[str] = set()
+        for text in found.texts:
+            terms.update(originals.terms(text))
+            _count(text, found.place, searched)
+            for form, inner in decoded(text):
+                searched.decoded[form] += 1
+                terms.update(originals.terms(inner))
+                _count(inner, found.place, searched)
+        searched.texts[found.place] += len(found.texts)
+        of = search.digest.text
+        rows += [(found.place, found.exempt, found.kept, found.names, of(term)) for term in terms]
+    write_rows(search.folder / f"tokens-{search.share}.parquet", "tokens", rows)
+    searched.words = originals.words - before
+    return searched
+
+
+def _count(text: str, place: str, searched: Searched) -> None:
+    shown = visible(text)
+    if "@" in shown and (strange := strangers(shown)):
+        searched.mails[place] += strange
+    if len(shown) >= 8 and (numbers := sum(1 for _ in telephones(shown))):
+        searched.phones[place] += numbers
 
 
 def strangers(text: str) -> int:

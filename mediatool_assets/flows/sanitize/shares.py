@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from mediatool_assets.domain.errors import BadArchive, BadRules
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.masking.columns import Mask, column_mask
+from mediatool_assets.domain.masking.encodings import readable
 from mediatool_assets.domain.masking.json_paths import Node, Unclassified, path_tree
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import REDACTED, Masker
@@ -22,15 +23,15 @@ from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
 from mediatool_assets.domain.masking.texts import parsed
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.sanitize.evidence import Evidence, Row, Watch, digester
+from mediatool_assets.flows.sanitize.evidence import Digester, Evidence, Row, Watch
 from mediatool_assets.flows.sanitize.search import (
     NAMES,
-    PHONE,
     Found,
+    Texts,
     gather,
     gather_document,
-    strangers,
-    tokens,
+    plain,
+    write_texts,
 )
 
 _ROW = msgspec.json.Decoder(Row)
@@ -55,15 +56,12 @@ class Share:
 class Sanitized:
     """What became of a share. ``read`` is the fingerprint of the rows that went in.
 
-    ``counts`` holds masked values by column and rule; ``mails`` and ``phones``, by place, the
-    addresses that masking did not make, and what looks like a telephone number, in different texts.
+    ``counts`` holds masked values by column and rule.
     """
 
     spooled: Spooled
     read: Fingerprint
     counts: Counter[tuple[str, str]]
-    mails: Counter[str] = field(default_factory=Counter)
-    phones: Counter[str] = field(default_factory=Counter)
 
 
 @lru_cache(maxsize=1)  # a worker keeps the pseudonyms that it has made, from share to share
@@ -75,12 +73,12 @@ def sanitize_share(share: Share) -> Sanitized:
     """Mask the rows of a share; raises BadRules, BadArchive. Memory: a block and what differs."""
     masker = _masker(share.key, tuple(share.rules.kinds.values()))
     masker.begin()
-    evidence = Evidence(digester(share.key.derive("proof")), share.watches)
+    evidence = Evidence(Digester(share.key.derive("proof")), share.watches)
     work = _Work(share, masker, evidence)
     spooled = spool_rows(share.folder / f"rows-{share.number}", work.rows(), b"\n")
-    work.search()
+    write_texts(share.folder / f"texts-{share.number}", list(work.texts()))
     evidence.write(share.folder, share.number, masker)
-    return Sanitized(spooled, work.read, masker.counts, work.mails, work.phones)
+    return Sanitized(spooled, work.read, masker.counts)
 
 
 class _Work:
@@ -92,8 +90,6 @@ class _Work:
         ]
         self._searched = [column for column in self._columns if column.is_searched]
         self.read = Fingerprint()
-        self.mails: Counter[str] = Counter()
-        self.phones: Counter[str] = Counter()
 
     def rows(self) -> Iterator[list[bytes]]:
         """The masked rows, a block at a time."""
@@ -128,18 +124,12 @@ class _Work:
         for column in self._searched:
             column.gather(values[column.name])
 
-    def search(self) -> None:
-        """Take apart every different text of the masked rows."""
+    def texts(self) -> Iterator[Texts]:
+        """Every different text of the masked rows, by place."""
         for column in self._searched:
             for place, rule, found in column.texts():
                 exempt, kept = _exempt(rule, self._share.rules), rule.verb is Verb.KEEP
-                tokens_here = self._evidence.tokens[place, exempt, kept]
-                for text in found:
-                    tokens_here.update(tokens(text))
-                    if "@" in text and (strange := strangers(text)):
-                        self.mails[place] += strange
-                    if len(text) >= 10 and (numbers := len(PHONE.findall(text))):
-                        self.phones[place] += numbers
+                yield Texts(place, exempt, kept, list(map(plain, found)))
 
 
 def _rule(share: Share, column: Column) -> Rule:
@@ -202,6 +192,8 @@ class _ColumnWork:
                 gather_document(document, self._tree, self._otherwise, self._found)
                 return
             value = document
+        elif self._family is Family.BYTES:
+            value = _readable(value)
         gather(value, "", self._rule, self._found)
 
     def texts(self) -> Iterator[tuple[str, Rule, set[str]]]:
@@ -211,7 +203,19 @@ class _ColumnWork:
             yield f"{self._where} {path}".rstrip(), rules[rule], found
 
 
+def _readable(value: object) -> object:
+    """The text in bytes; their digits are equal by chance, as of empty files."""
+    if isinstance(value, list):
+        return [_readable(part) for part in value]
+    if isinstance(value, str) and value.startswith("\\x"):
+        return readable(bytes.fromhex(value[2:])) or ""
+    return value
+
+
 _SEARCHED = frozenset(
-    {Family.TEXT, Family.UUID, Family.JSON, Family.JSONB, Family.ENUM, Family.OTHER}
-)
-"""Columns of numbers, times and bytes are not searched: numbers are equal by chance."""
+    {
+        Family.TEXT, Family.UUID, Family.JSON, Family.JSONB, Family.ENUM, Family.OTHER,
+        Family.BYTES,
+    }
+)  # fmt: skip
+"""Columns of numbers and times are not searched: they are equal by chance."""
