@@ -64,7 +64,7 @@ def prune(
     done = None
     if not dry_run:
         with working("pruning") as progress:
-            done = carry_out(stores, decisions, own.home / "mongodb-versions.json", progress)
+            done = carry_out(stores, decisions, own.local_registry, progress)
     if json:
         print_json(
             {

@@ -81,7 +81,7 @@ def versions(
         from mediatool_assets.flows.registration import register, write_local_registry
 
         register(objects, anew=True)
-        write_local_registry(objects, settings().home / "mongodb-versions.json")
+        write_local_registry(objects, settings().local_registry)
     found = [
         entry
         for entry in catalog.registry(objects)

@@ -83,7 +83,7 @@ def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata
             purpose=request.purpose,
             notes=request.notes,
             seconds=run.seconds(version),
-            local_registry=settings.home / "mongodb-versions.json",
+            local_registry=settings.local_registry,
             now=datetime.now(UTC),
             target=platform.target() if settings.restores_daily else None,
         )

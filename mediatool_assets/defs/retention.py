@@ -95,7 +95,7 @@ def _pruned(
 ) -> Pruned:
     if dry_run:
         return Pruned()
-    registry = settings.home / "mongodb-versions.json"
+    registry = settings.local_registry
     return carry_out(stores, decisions, registry, LoggedProgress(context))
 
 

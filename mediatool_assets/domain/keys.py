@@ -1,5 +1,6 @@
 """Where everything of a version lies: bucket keys and database names (contract, section 2)."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 from mediatool_assets.domain.version import Version
@@ -16,25 +17,47 @@ SANITIZED_POSTGRES = "media_tool_sanitized_"
 SANITIZED_MONGODB = "mediatool_sanitized_"
 """What the names of databases of sanitized copies begin with: never those of a version itself."""
 
-METADATA_PREFIX = "postgres-exports/metadata/"
-REPORTS_PREFIX = "comparison-reports/"
-STAGING_PREFIX = "postgres-exports/staging/"
+EXPORTS_PREFIX = "postgres-exports/"
+RAW_PREFIX = EXPORTS_PREFIX + "raw/"
+TRANSFORMED_PREFIX = EXPORTS_PREFIX + "transformed/"
+SANITIZED_PREFIX = EXPORTS_PREFIX + "sanitized/"
+METADATA_PREFIX = EXPORTS_PREFIX + "metadata/"
+"""Holds ``{date}/{version}.json`` and nothing else: people list it with AWS's own command."""
+RDS_EXPORTS_PREFIX = EXPORTS_PREFIX + "rds-exports/"
+RESTORES_PREFIX = EXPORTS_PREFIX + "restores/"
+VERDICTS_PREFIX = EXPORTS_PREFIX + "verdicts/"
+RECORDS_PREFIX = EXPORTS_PREFIX + "bucket/"
+"""What is recorded of the bucket itself day by day: inventory, costs, posture."""
+STAGING_PREFIX = EXPORTS_PREFIX + "staging/"
 """What workers of other machines leave for each other while an archive is made; no reader looks."""
-REGISTRY_KEY = METADATA_PREFIX + "mongodb-versions.json"
+DUMPS_PREFIX = "mongodb-dumps/"
+REPORTS_PREFIX = "comparison-reports/"
+LOGS_PREFIX = "dagster-logs/"
+"""Where Dagster's configuration puts the logs of runs."""
+
+ARCHIVE_PREFIXES: Mapping[str, str] = {
+    "raw": RAW_PREFIX,
+    "transformed": TRANSFORMED_PREFIX,
+    "dump": DUMPS_PREFIX,
+    "sanitized": SANITIZED_PREFIX,
+}
+
+REGISTRY_NAME = "mongodb-versions.json"
+"""The registry of versions: at the top of the bucket, and in each home as a local copy."""
+REGISTRY_KEY = REGISTRY_NAME
+MARKS_KEY = "version-marks.json"
+"""What people say of versions after they were made, at the top of the bucket too."""
 
 
 def archive_key(kind: Kind, version: Version) -> str:
     """The bucket key of one of the version's archives."""
-    match kind:
-        case "dump":
-            return f"mongodb-dumps/{version.partition}/{mongodb_database(version)}.tar.gz"
-        case _:
-            return f"postgres-exports/{kind}/{version.partition}/{version}-{kind}.tar.gz"
+    name = mongodb_database(version) if kind == "dump" else f"{version}-{kind}"
+    return f"{archive_prefix(kind, version.partition)}{name}.tar.gz"
 
 
-def archive_prefix(kind: Literal["raw", "transformed", "sanitized"], partition: str) -> str:
+def archive_prefix(kind: Kind, partition: str) -> str:
     """The prefix that holds every archive of the kind of one day."""
-    return f"postgres-exports/{kind}/{partition}/"
+    return f"{ARCHIVE_PREFIXES[kind]}{partition}/"
 
 
 def metadata_key(version: Version) -> str:

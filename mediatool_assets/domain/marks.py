@@ -8,12 +8,8 @@ from datetime import datetime
 import msgspec
 
 from mediatool_assets.domain.errors import Refused
-from mediatool_assets.domain.keys import METADATA_PREFIX
 from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.version import Version
-
-MARKS_KEY = METADATA_PREFIX + "mongodb-versions-marks.json"
-"""Beside the registry, under the rule by which the bucket keeps metadata for good."""
 
 
 class Pin(msgspec.Struct, frozen=True):

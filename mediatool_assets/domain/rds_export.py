@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from mediatool_assets.domain.keys import RDS_EXPORTS_PREFIX
 from mediatool_assets.domain.schema import Column
 from mediatool_assets.domain.version import Version
 
-PREFIX = "postgres-exports/rds-exports/"
 _ATTEMPT = re.compile(r"(-[0-9]{8}-[0-9]{6})-[0-9]+$")
 
 
 def day_prefix(partition: str) -> str:
     """The prefix of all exports of a day's snapshots."""
-    return f"{PREFIX}{partition}/"
+    return f"{RDS_EXPORTS_PREFIX}{partition}/"
 
 
 def export_prefix(version: Version) -> str:

@@ -6,10 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.keys import RESTORES_PREFIX
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
-
-RESTORES_PREFIX = "postgres-exports/restores/"
 
 RestoreTo = Literal["postgres", "mongodb"]
 

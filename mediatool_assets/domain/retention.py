@@ -12,11 +12,15 @@ from typing import Any, Literal
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.bucket.lifecycle import Document, prefix_of
 from mediatool_assets.domain.inventory import FoundCopy, FoundDatabase, FoundExport, Inventory
-from mediatool_assets.domain.keys import METADATA_PREFIX
+from mediatool_assets.domain.keys import (
+    DUMPS_PREFIX,
+    METADATA_PREFIX,
+    RAW_PREFIX,
+    SANITIZED_PREFIX,
+    TRANSFORMED_PREFIX,
+)
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-
-SANITIZED_PREFIX = "postgres-exports/sanitized/"
 
 _A_RUN = timedelta(days=1)
 """No run takes longer: what has no metadata until then never gets it."""
@@ -265,12 +269,7 @@ def _expiry(rule: Document) -> int | None:
     return days
 
 
-_TEST_PREFIXES = (
-    METADATA_PREFIX,
-    "postgres-exports/raw/",
-    "postgres-exports/transformed/",
-    "mongodb-dumps/",
-)
+_TEST_PREFIXES = (METADATA_PREFIX, RAW_PREFIX, TRANSFORMED_PREFIX, DUMPS_PREFIX)
 
 
 def _meet(one: str, other: str) -> bool:

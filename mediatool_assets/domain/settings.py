@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from mediatool_assets.domain import setting_fields as parsers
 from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.keys import REGISTRY_NAME
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.setting_fields import Setting, variable
 
@@ -321,6 +322,11 @@ class Settings:
         if problems:
             raise BadSettings(problems)
         return cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
+
+    @property
+    def local_registry(self) -> Path:
+        """The local copy of the bucket's registry of versions."""
+        return self.home / REGISTRY_NAME
 
     @property
     def restores_daily(self) -> bool:

@@ -6,11 +6,11 @@ from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.keys import VERDICTS_PREFIX
 from mediatool_assets.domain.outcome import Outcome, worst
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.version import Version
 
-VERDICTS_PREFIX = "postgres-exports/verdicts/"
 FAILED = "-failed.json"
 """The end of a failed verdict's key, so that a list of many versions need not read the others."""
 

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.inventory import FoundCopy, FoundDatabase, FoundExport, Inventory
-from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.keys import ARCHIVE_PREFIXES, SANITIZED_PREFIX, archive_key
 from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.retention import SANITIZED_PREFIX
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.evidence import evidence_of
@@ -17,9 +16,9 @@ from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.retention_ports import DatabaseServer, Deletion
 
 _ARCHIVES = (
-    ("postgres-exports/raw/", "-raw.tar.gz"),
-    ("postgres-exports/transformed/", "-transformed.tar.gz"),
-    ("mongodb-dumps/", ".tar.gz"),
+    (ARCHIVE_PREFIXES["raw"], "-raw.tar.gz"),
+    (ARCHIVE_PREFIXES["transformed"], "-transformed.tar.gz"),
+    (ARCHIVE_PREFIXES["dump"], ".tar.gz"),
 )
 
 

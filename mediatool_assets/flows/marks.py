@@ -9,8 +9,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from mediatool_assets.domain import marks as marks_file
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound
-from mediatool_assets.domain.keys import Kind, archive_key, metadata_key
-from mediatool_assets.domain.marks import MARKS_KEY, Marks
+from mediatool_assets.domain.keys import MARKS_KEY, Kind, archive_key, metadata_key
+from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore

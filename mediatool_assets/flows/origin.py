@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import AlreadyExists, BadSource, Misuse, NotFound, Refused
-from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.keys import archive_key, archive_prefix
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.rds_export import day_prefix
 from mediatool_assets.domain.version import Version
@@ -132,7 +132,7 @@ class Places:
         complete = list(catalog.versions(self.objects, day, day))
         if complete:
             return complete[-1]
-        found = [i.key for i in self.objects.list(f"postgres-exports/raw/{partition}/")]
+        found = [i.key for i in self.objects.list(archive_prefix("raw", partition))]
         names = [key.rpartition("/")[2].removesuffix("-raw.tar.gz") for key in found]
         return Version.parse(names[-1]) if names else None
 

@@ -8,9 +8,10 @@ from datetime import datetime
 
 import msgspec
 
-from mediatool_assets.domain.bucket.declaration import RECORDS_PREFIX, Declaration
+from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.drift import Drift, Recorded, drift
 from mediatool_assets.domain.errors import DamagedInput
+from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.flows.bucket import check
 from mediatool_assets.flows.bucket_ports import BucketSettings
 from mediatool_assets.flows.ports import ObjectStore

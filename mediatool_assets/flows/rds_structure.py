@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.keys import RAW_PREFIX
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.rds_export import TableStatus, same_type
 from mediatool_assets.domain.schema import Schema, Table
@@ -18,7 +19,6 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore, Source
 from mediatool_assets.flows.rds_layout import Export, Folder
 
-_RAW = "postgres-exports/raw/"
 _NEAREST = 10
 """Days whose newest raw archive is looked at for a schema that agrees."""
 
@@ -94,7 +94,7 @@ def _archives_near(objects: ObjectStore, day: date) -> Iterator[ObjectInfo]:
     def distance(prefix: str) -> int:
         return abs((date.fromisoformat(prefix.rstrip("/").rpartition("/")[2]) - day).days)
 
-    for prefix in sorted(objects.folders(_RAW), key=distance)[:_NEAREST]:
+    for prefix in sorted(objects.folders(RAW_PREFIX), key=distance)[:_NEAREST]:
         found = [info for info in objects.list(prefix) if info.key.endswith("-raw.tar.gz")]
         yield from found[-1:]
 

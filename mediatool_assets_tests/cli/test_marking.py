@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from mediatool_assets.domain import metadata as metadata_file
-from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key, mongodb_database
-from mediatool_assets.domain.marks import MARKS_KEY
+from mediatool_assets.domain.keys import MARKS_KEY, REGISTRY_KEY, metadata_key, mongodb_database
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version

@@ -30,7 +30,7 @@ def test_metadata_and_registry() -> None:
     """The metadata lies below its day, and the registry beside the days."""
     assert keys.metadata_key(VERSION) == "postgres-exports/metadata/2025-06-21/20250621-143000.json"
     assert keys.metadata_key(VERSION).startswith(keys.metadata_prefix(VERSION.partition))
-    assert keys.REGISTRY_KEY == "postgres-exports/metadata/mongodb-versions.json"
+    assert keys.REGISTRY_KEY == "mongodb-versions.json"
 
 
 def test_databases() -> None:

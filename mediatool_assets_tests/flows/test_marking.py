@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from mediatool_assets.domain import marks as marks_file
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import DamagedInput, NotFound, Refused, Unreachable
-from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key, mongodb_database
-from mediatool_assets.domain.marks import MARKS_KEY, Marks
+from mediatool_assets.domain.keys import MARKS_KEY, REGISTRY_KEY, metadata_key, mongodb_database
+from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog, marking, marks

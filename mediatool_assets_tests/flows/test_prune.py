@@ -20,13 +20,13 @@ from mediatool_assets.domain.bucket.lifecycle import Rule, configuration
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.inventory import FoundDatabase
 from mediatool_assets.domain.keys import (
+    MARKS_KEY,
     REGISTRY_KEY,
     archive_key,
     metadata_key,
     mongodb_database,
     postgres_database,
 )
-from mediatool_assets.domain.marks import MARKS_KEY
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.retention import Policy

@@ -20,7 +20,7 @@ from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.policies import TLS_ONLY, bucket_statements, documents
 from mediatool_assets.domain.errors import AlreadyExists, Unreachable
-from mediatool_assets.domain.keys import STAGING_PREFIX
+from mediatool_assets.domain.keys import REGISTRY_KEY, STAGING_PREFIX
 from mediatool_assets.flows.bucket import apply, check
 from mediatool_assets.stores.local import processes, s3_server
 from mediatool_assets.stores.local.credentials import Credentials
@@ -220,7 +220,7 @@ def test_the_pipeline_role_is_enough(server: Enforcing, as_role: Callable[..., N
         objects.client.delete_object(Bucket=BUCKET, Key=key)
     objects.tag(key, {"purpose": "testing"})
     assert objects.open(key).read(FIRST_PART, 10) == bytes(10)
-    registry = "postgres-exports/metadata/mongodb-versions.json"
+    registry = REGISTRY_KEY
     etag = objects.put(registry, b"[]")
     objects.put(registry, b"[1]", replacing=etag)
     assert objects.get(registry)[0] == b"[1]"
@@ -262,7 +262,7 @@ def test_the_pruning_role_is_enough(
     assert (deletion.locked(key), deletion.left(key)) == (None, 4)
     deletion.remove(key)
     assert (objects.head(key), deletion.left(key)) == (None, 0)
-    registry = "postgres-exports/metadata/mongodb-versions.json"
+    registry = REGISTRY_KEY
     there = objects.head(registry)
     objects.put(registry, b"[2]", replacing=there.etag if there else None)
     bucket = S3Bucket(BUCKET, server.http + "/////")

@@ -4,16 +4,26 @@ from dataclasses import dataclass
 
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
 from mediatool_assets.domain.bucket.rules import State
-from mediatool_assets.domain.keys import METADATA_PREFIX, STAGING_PREFIX
-from mediatool_assets.domain.restored import RESTORES_PREFIX
+from mediatool_assets.domain.keys import (
+    DUMPS_PREFIX,
+    LOGS_PREFIX,
+    MARKS_KEY,
+    METADATA_PREFIX,
+    RAW_PREFIX,
+    RDS_EXPORTS_PREFIX,
+    RECORDS_PREFIX,
+    REGISTRY_KEY,
+    REPORTS_PREFIX,
+    RESTORES_PREFIX,
+    SANITIZED_PREFIX,
+    STAGING_PREFIX,
+    TRANSFORMED_PREFIX,
+    VERDICTS_PREFIX,
+)
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.verdict import VERDICTS_PREFIX
 
 TESTING = ("purpose", "testing")
 """The tag of every object of a version that was made for testing."""
-
-RECORDS_PREFIX = "postgres-exports/bucket/"
-"""What is recorded of the bucket itself day by day: inventory, costs, posture."""
 
 UNDO_DAYS = 30
 """How long a replaced or deleted object can be had back: a month, so that a monthly look is enough
@@ -22,44 +32,46 @@ to notice; each of these days costs one day of storage in the class that the obj
 LIFECYCLE = (
     Rule(
         id="raw",
-        prefix="postgres-exports/raw/",
+        prefix=RAW_PREFIX,
         transitions=(Transition(30, "STANDARD_IA"), Transition(90, "GLACIER")),
         expire_days=730,
         noncurrent_days=UNDO_DAYS,
     ),
     Rule(
         id="transformed",
-        prefix="postgres-exports/transformed/",
+        prefix=TRANSFORMED_PREFIX,
         transitions=(Transition(7, "GLACIER_IR"),),  # not what the spec asks: see departures
         expire_days=365,
         noncurrent_days=UNDO_DAYS,
     ),
     Rule(id="metadata", prefix=METADATA_PREFIX, noncurrent_days=UNDO_DAYS),
+    Rule(id="registry", prefix=REGISTRY_KEY, noncurrent_days=UNDO_DAYS),
+    Rule(id="marks", prefix=MARKS_KEY, noncurrent_days=UNDO_DAYS),
     Rule(
         id="dumps",
-        prefix="mongodb-dumps/",
+        prefix=DUMPS_PREFIX,
         transitions=(Transition(7, "GLACIER_IR"),),
         expire_days=365,
         noncurrent_days=UNDO_DAYS,
     ),
-    Rule(id="reports", prefix="comparison-reports/", noncurrent_days=UNDO_DAYS),
+    Rule(id="reports", prefix=REPORTS_PREFIX, noncurrent_days=UNDO_DAYS),
     Rule(id="restores", prefix=RESTORES_PREFIX, noncurrent_days=UNDO_DAYS),
     Rule(id="verdicts", prefix=VERDICTS_PREFIX, noncurrent_days=UNDO_DAYS),
     Rule(id="records", prefix=RECORDS_PREFIX, expire_days=730, noncurrent_days=7),
     Rule(
         id="sanitized",
-        prefix="postgres-exports/sanitized/",
+        prefix=SANITIZED_PREFIX,
         expire_days=30,
         noncurrent_days=7,
     ),
     Rule(
         id="rds-exports",
-        prefix="postgres-exports/rds-exports/",
+        prefix=RDS_EXPORTS_PREFIX,
         expire_days=30,
         noncurrent_days=7,
     ),
     Rule(id="staging", prefix=STAGING_PREFIX, expire_days=7, noncurrent_days=1),
-    Rule(id="dagster-logs", prefix="dagster-logs/", expire_days=90, noncurrent_days=7),
+    Rule(id="dagster-logs", prefix=LOGS_PREFIX, expire_days=90, noncurrent_days=7),
     Rule(id="testing", tag=TESTING, expire_days=7, noncurrent_days=1),
     Rule(id="clean-up", markers=True, abort_days=7),
 )

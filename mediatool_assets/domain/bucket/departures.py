@@ -9,18 +9,23 @@ from mediatool_assets.domain.bucket.declaration import LIFECYCLE, UNDO_DAYS, Dec
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
 from mediatool_assets.domain.bucket.rules import problems
 from mediatool_assets.domain.costs.prices import Prices
-from mediatool_assets.domain.keys import STAGING_PREFIX
+from mediatool_assets.domain.keys import (
+    RAW_PREFIX,
+    RDS_EXPORTS_PREFIX,
+    STAGING_PREFIX,
+    TRANSFORMED_PREFIX,
+)
 
 SPEC = (
     Rule(
         id="raw",
-        prefix="postgres-exports/raw/",
+        prefix=RAW_PREFIX,
         transitions=(Transition(30, "STANDARD_IA"), Transition(90, "GLACIER")),
         expire_days=730,
     ),
     Rule(
         id="transformed",
-        prefix="postgres-exports/transformed/",
+        prefix=TRANSFORMED_PREFIX,
         transitions=(Transition(7, "STANDARD_IA"), Transition(30, "GLACIER")),
         expire_days=365,
     ),
@@ -82,7 +87,7 @@ def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
             ),
             reason=(
                 "Lifecycle configuration on MFA-enabled buckets is not supported, and only the "
-                "root account can set MFA delete; below postgres-exports/rds-exports/ deleting "
+                f"root account can set MFA delete; below {RDS_EXPORTS_PREFIX} deleting "
                 "needs no MFA, since AWS's export service deletes there itself, nor below "
                 f"{STAGING_PREFIX}, where a run deletes what it staged"
             ),
@@ -102,6 +107,8 @@ def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
 CHOICES = {
     "dumps": "made from the transformed export, and kept as long",
     "reports": "small, and like the metadata kept in STANDARD",
+    "registry": "small, and made anew from the metadata at any time",
+    "marks": "small, and the only record of pins, promotions and later notes",
     "restores": "small, and the evidence of what was restored",
     "verdicts": "small, and the evidence of what was verified",
     "records": "small; two years of them show how the bucket and its cost have changed",

@@ -7,15 +7,27 @@ from typing import Any, Literal
 
 from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExport
 from mediatool_assets.domain.bucket.lifecycle import Document
-from mediatool_assets.domain.keys import REGISTRY_KEY, STAGING_PREFIX
+from mediatool_assets.domain.keys import (
+    DUMPS_PREFIX,
+    EXPORTS_PREFIX,
+    LOGS_PREFIX,
+    MARKS_KEY,
+    RDS_EXPORTS_PREFIX,
+    REGISTRY_KEY,
+    REPORTS_PREFIX,
+    STAGING_PREFIX,
+)
 
 VERSION = "2012-10-17"  # of the policy language
 TLS_ONLY = "MediatoolTlsOnly"
 DELETE_NEEDS_MFA = "MediatoolDeleteNeedsMfa"
 
-DATA = ("postgres-exports", "mongodb-dumps", "comparison-reports")
-LOGS = "dagster-logs"
-RDS_EXPORTS = "postgres-exports/rds-exports"
+_OBJECTS = (
+    *(f"{p}*" for p in (EXPORTS_PREFIX, DUMPS_PREFIX, REPORTS_PREFIX)),
+    REGISTRY_KEY,
+    MARKS_KEY,
+)
+"""Everything that makes up versions and is said of them."""
 
 SETTINGS = (
     "s3:GetBucketLogging",
@@ -62,7 +74,7 @@ def bucket_statements(declared: Declaration) -> tuple[dict[str, Any], ...]:
                 "s3:DeleteObject",
                 "s3:DeleteObjectVersion",
             ],
-            "NotResource": [f"{arn}/{RDS_EXPORTS}/*", f"{arn}/{STAGING_PREFIX}*"],
+            "NotResource": [f"{arn}/{RDS_EXPORTS_PREFIX}*", f"{arn}/{STAGING_PREFIX}*"],
             "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}},
         },
     )
@@ -90,7 +102,7 @@ def pipeline_role(declared: Declaration) -> dict[str, Any]:
     It looks at the bucket's settings and trails too, and lists what is billed, every day. Where
     the settings name them it exports snapshots of the RDS instance and publishes to the topic.
     """
-    objects = [f"{declared.arn}/{prefix}/*" for prefix in (*DATA, LOGS)]
+    objects = [f"{declared.arn}/{key}" for key in (*_OBJECTS, f"{LOGS_PREFIX}*")]
     return _policy(
         _allow(
             "ListTheBucket",
@@ -123,7 +135,7 @@ def pruning_role(declared: Declaration) -> dict[str, Any]:
 
     Object Lock is asked, and never bypassed; the bucket denies the deletions without MFA.
     """
-    objects = [f"{declared.arn}/{prefix}/*" for prefix in DATA]
+    objects = [f"{declared.arn}/{key}" for key in _OBJECTS]
     return _policy(
         _allow("ListTheBucket", ["s3:ListBucket", "s3:ListBucketVersions"], declared.arn),
         _allow(
@@ -150,7 +162,7 @@ def pruning_role(declared: Declaration) -> dict[str, Any]:
 
 def read_only_role(declared: Declaration) -> dict[str, Any]:
     """What finds and fetches versions, and no more."""
-    objects = [f"{declared.arn}/{prefix}/*" for prefix in DATA]
+    objects = [f"{declared.arn}/{key}" for key in _OBJECTS]
     return _policy(
         _allow("ListTheBucket", "s3:ListBucket", declared.arn),
         _allow("ReadObjects", "s3:GetObject", objects),
@@ -165,7 +177,7 @@ def rds_export_role(declared: Declaration) -> dict[str, Any]:
         _allow(
             "WriteExports",
             ["s3:DeleteObject*", "s3:GetObject*", "s3:PutObject*"],
-            f"{declared.arn}/{RDS_EXPORTS}/*",
+            f"{declared.arn}/{RDS_EXPORTS_PREFIX}*",
         ),
     )
 

@@ -7,13 +7,14 @@ from decimal import Decimal
 from mediatool_assets.domain.costs.bill import PART
 from mediatool_assets.domain.costs.inventory import Cohort
 from mediatool_assets.domain.costs.prices import Prices, Retrieval
+from mediatool_assets.domain.keys import DUMPS_PREFIX, RAW_PREFIX, TRANSFORMED_PREFIX
 
 COPY_DAYS = 7
 """Days for which a copy restored from an archive class lies in STANDARD, and is billed there."""
 
 _THAWED = {"GLACIER", "DEEP_ARCHIVE"}
 
-ARCHIVES = ("postgres-exports/raw/", "postgres-exports/transformed/", "mongodb-dumps/")
+ARCHIVES = (RAW_PREFIX, TRANSFORMED_PREFIX, DUMPS_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

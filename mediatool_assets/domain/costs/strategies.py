@@ -8,12 +8,8 @@ from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
 from mediatool_assets.domain.bucket.rules import WATERFALL
 from mediatool_assets.domain.costs.inventory import ActiveRules, Inventory
+from mediatool_assets.domain.keys import ARCHIVE_PREFIXES
 
-_AREA = {
-    "raw": "postgres-exports/raw/",
-    "transformed": "postgres-exports/transformed/",
-    "dump": "mongodb-dumps/",
-}
 _COLD = {"GLACIER", "DEEP_ARCHIVE"}
 
 
@@ -73,7 +69,7 @@ def _compress(inventory: Inventory, areas: Mapping[str, Decimal]) -> Strategy:
         packed, unpacked = packed + size, unpacked + newest.unpacked[kind]
         if size:
             times = Decimal(newest.unpacked[kind]) / size
-            saved += areas.get(_AREA[kind], Decimal(0)) * (times - 1)
+            saved += areas.get(ARCHIVE_PREFIXES[kind], Decimal(0)) * (times - 1)
     share = 1 - Decimal(packed) / unpacked if unpacked else Decimal(0)
     says = f"archives are {share:.0%} smaller than their files (version {newest.version})"
     return Strategy(name, _rounded(saved), says)

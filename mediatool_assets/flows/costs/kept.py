@@ -13,9 +13,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mediatool_assets.domain.bucket.declaration import RECORDS_PREFIX
 from mediatool_assets.domain.costs.inventory import ActiveRules, Archived, Inventory, StoredItem
 from mediatool_assets.domain.errors import DamagedInput
+from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.flows import reports
 from mediatool_assets.flows.ports import ObjectStore
 

@@ -1,8 +1,8 @@
 """The day's cost report in the bucket: ``postgres-exports/bucket/costs/{date}`` .json and .html."""
 
-from mediatool_assets.domain.bucket.declaration import RECORDS_PREFIX
 from mediatool_assets.domain.costs.inventory import Inventory
 from mediatool_assets.domain.costs.report import Costs
+from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.flows.costs.rendering import render
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.reports import keep

@@ -4,15 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.bucket.declaration import LIFECYCLE, RECORDS_PREFIX, Declaration
+from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
 from mediatool_assets.domain.bucket.departures import SPEC, chosen
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition, canonical, prefix_of
 from mediatool_assets.domain.bucket.rules import State, problems
-from mediatool_assets.domain.keys import REGISTRY_KEY, STAGING_PREFIX, archive_key, metadata_key
-from mediatool_assets.domain.marks import MARKS_KEY
-from mediatool_assets.domain.restored import RESTORES_PREFIX
+from mediatool_assets.domain.keys import (
+    MARKS_KEY,
+    RECORDS_PREFIX,
+    REGISTRY_KEY,
+    RESTORES_PREFIX,
+    STAGING_PREFIX,
+    VERDICTS_PREFIX,
+    archive_key,
+    metadata_key,
+)
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.verdict import VERDICTS_PREFIX
 from mediatool_assets.domain.version import Version
 
 VERSION = Version.parse("20250621-143000")
@@ -93,10 +99,10 @@ def test_test_exports() -> None:
         (archive_key("dump", VERSION), "dumps"),
         (archive_key("sanitized", VERSION), "sanitized"),
         (metadata_key(VERSION), "metadata"),
-        (REGISTRY_KEY, "metadata"),
+        (REGISTRY_KEY, "registry"),
         (RESTORES_PREFIX + "2025-06-21/20250621-143000-x.json", "restores"),
         (VERDICTS_PREFIX + "2025-06-21/x.json", "verdicts"),
-        (MARKS_KEY, "metadata"),
+        (MARKS_KEY, "marks"),
         ("comparison-reports/2025-06-21/data-integrity-report.json", "reports"),
         ("postgres-exports/rds-exports/2025-06-21/export-20250621-143000/x", "rds-exports"),
         (STAGING_PREFIX + "export-1f/0-0-2e", "staging"),

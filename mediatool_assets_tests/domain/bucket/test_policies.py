@@ -93,7 +93,7 @@ def test_what_prunes_writes_the_registry_only() -> None:
     """Whoever may delete cannot put anything in the place of what was there."""
     statements = documents(PLAIN)["pruning-role"]["Statement"]
     (writing,) = [each for each in statements if "s3:PutObject" in words(each, "Action")]
-    registry = "arn:aws:s3:::b/postgres-exports/metadata/mongodb-versions.json"
+    registry = "arn:aws:s3:::b/mongodb-versions.json"
     assert (words(writing, "Action"), words(writing, "Resource")) == (["s3:PutObject"], [registry])
 
 
