@@ -1,4 +1,4 @@
-"""``bucket plan``, ``check``, ``apply``: what the bucket must be, whether it is, making it so."""
+"""``bucket plan``, ``check``, ``apply``, ``migrate``: what it must be, if it is, making it so."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +28,10 @@ DocumentName = Literal[
 
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context) -> None:
-    """What the bucket must be: `plan` shows it, `check` compares, `apply` sets what differs."""
+    """What the bucket must be: `plan` shows it, `check` compares, `apply` sets what differs.
+
+    `migrate` moves what an older version of this program put elsewhere.
+    """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -128,6 +131,36 @@ def apply(
         _print_applied(done)
     if done.failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def migrate(json: Json = False) -> None:
+    """Move the registry and the marks of an older bucket to its top, out of the metadata's folder.
+
+    Of an older bucket both are read where they are; marks change only after the move. Upgrade
+    every installation first: an older one finds no marks after it, and its `prune` spares nothing
+    that is pinned. Applications that look the promoted version up find the registry at the top.
+    Deleting the two old objects needs s3:DeleteObject, and MFA where the bucket's policy asks for
+    it. Doing it again goes on where it was killed, and merges what an older installation has
+    marked since.
+
+    Examples:
+
+        mediatool bucket migrate
+        mediatool bucket migrate --json
+    """
+    from mediatool_assets.flows.migration import migrate as move
+    from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.stores.s3_deletion import S3Deletion
+
+    objects = S3Objects.of(settings())
+    moved = move(objects, S3Deletion(objects))
+    if json:
+        print_json({"bucket": objects.bucket, "moved": moved})
+    for key in () if json else moved:
+        typer.echo(f"moved      {objects.uri(key)}")
+    if not (json or moved):
+        typer.echo("nothing to move")
 
 
 def _print_plan(made: "Plan") -> None:

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 done and something differs or fails its check; 2 wrong usa
 program; 130 interrupted.
 """
 
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -83,6 +84,25 @@ class _Session:
     debug: bool = False
 
 
+class _Warnings(logging.Handler):
+    """What a command goes on in spite of, on stderr: a line each, and each once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a warning that was not printed yet."""
+        text = without_passwords(record.getMessage())
+        if text not in self.said:
+            self.said.add(text)
+            typer.echo(f"warning: {text}", err=True)
+
+
+_warnings = _Warnings()
+logging.getLogger("mediatool_assets").addHandler(_warnings)
+
+
 @app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
@@ -112,6 +132,7 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; errors are a line or two on stderr."""
     session = _Session()
+    _warnings.said.clear()
     try:
         code = app(arguments, prog_name="mediatool", standalone_mode=False, obj=session)
     except TyperException as error:

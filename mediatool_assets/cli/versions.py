@@ -117,14 +117,14 @@ def latest(json: Json = False) -> None:
     objects = _objects()
     metadata = catalog.latest(objects)
     if json:
-        found = marks.read(objects)
+        found = marks.known(objects)
         print_json(
             {
                 "version": metadata.timestamp,
                 "partition": metadata.export_date,
                 "database": metadata.databases_created.mongodb,
-                "pinned": metadata.timestamp in found.pinned,
-                "promoted": metadata.timestamp == found.promoted,
+                "pinned": found and metadata.timestamp in found.pinned,
+                "promoted": found and metadata.timestamp == found.promoted,
             }
         )
     else:
@@ -153,16 +153,23 @@ def show(version: VersionArgument, json: Json = False) -> None:
     objects = _objects()
     metadata = catalog.read(objects, wanted)
     written: dict[str, str] = dict(reports_of(objects, wanted))
-    entry = Entry.of(metadata).marked(marks.read(objects))
+    entry, found = Entry.of(metadata), marks.known(objects)
+    entry = entry.marked(found) if found else entry
     verdict, restored = standing_verdict(objects, wanted), newest_evidence(objects, wanted)
     if json:
         import msgspec
 
         said = {"notes": entry.notes, "pinned": entry.pinned, "promoted": entry.promoted}
-        known = {"marks": said, "reports": written, "verdict": verdict, "restored": restored}
+        known = {
+            "marks": said if found else None,
+            "reports": written,
+            "verdict": verdict,
+            "restored": restored,
+        }
         print_json(msgspec.to_builtins(metadata) | known)
         return
-    _print_version(metadata, entry, _verified(verdict), _restored(restored), written)
+    facts = _marks(entry) or "none" if found else "unknown", _verified(verdict), _restored(restored)
+    _print_version(metadata, entry, *facts, written)
 
 
 def fetch(
@@ -275,7 +282,12 @@ def _marks(entry: "Entry") -> str:
 
 
 def _print_version(
-    metadata: "Metadata", entry: "Entry", verified: str, restored: str, written: dict[str, str]
+    metadata: "Metadata",
+    entry: "Entry",
+    marks: str,
+    verified: str,
+    restored: str,
+    written: dict[str, str],
 ) -> None:
     exports, source = metadata.exports, metadata.source
     server = [source.type, source.instance or "", source.server_version or ""]
@@ -283,7 +295,7 @@ def _print_version(
         {
             "version": metadata.timestamp,
             "purpose": metadata.purpose + (f" ({entry.notes})" if entry.notes else ""),
-            "marks": _marks(entry) or "none",
+            "marks": marks,
             "source": " ".join(filter(None, server)),
             "complete": metadata.export_complete,
             "mongodb": metadata.databases_created.mongodb or "none",

@@ -16,6 +16,7 @@ from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
 from mediatool_assets.defs.operations import GROUP, SHOWN, scheduled, shown
 from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.flows import catalog
@@ -61,8 +62,8 @@ def verification(
     days = settings.verify_days if config.days is None else config.days
     with explained():
         first = datetime.now(UTC).date() - timedelta(days=days)
-        verdicts = _verdicts(context, platform, settings, first, sample)
-    yield _verified(verdicts, sample)
+        verdicts, unreadable = _verdicts(context, platform, settings, first, sample)
+    yield _verified(verdicts, unreadable, sample)
 
 
 class _Verdicts(NamedTuple):
@@ -78,38 +79,49 @@ def _verdicts(
     settings: Settings,
     first: date,
     sample: float,
-) -> list[_Verdicts]:
-    objects, verdicts = platform.objects(), list[_Verdicts]()
+) -> tuple[list[_Verdicts], list[str]]:
+    """The verdicts, and why versions have none: their metadata cannot be read."""
+    objects, verdicts, unreadable = platform.objects(), list[_Verdicts](), list[str]()
     with platform.workers() as (executor, _):
         for version in catalog.versions(objects, first):
-            verdict = verify(
-                objects,
-                platform.documents() if settings.mongodb_url else None,
-                platform.target() if settings.restore_postgres_url else None,
-                executor,
-                version,
-                clock=lambda: datetime.now(UTC),
-                sample=sample,
-                progress=LoggedProgress(context),
-            )
+            try:
+                verdict = verify(
+                    objects,
+                    platform.documents() if settings.mongodb_url else None,
+                    platform.target() if settings.restore_postgres_url else None,
+                    executor,
+                    version,
+                    clock=lambda: datetime.now(UTC),
+                    sample=sample,
+                    progress=LoggedProgress(context),
+                )
+            except DamagedInput as error:
+                context.log.error(str(error))
+                unreadable.append(str(error))
+                continue
             keep(objects, verdict)
             context.log.info(f"{version} {verdict.verdict}")
             verdicts.append(_Verdicts(verdict, standing_verdict(objects, version) or verdict))
-    return verdicts
+    return verdicts, unreadable
 
 
-def _verified(verdicts: Sequence[_Verdicts], sample: float) -> dg.MaterializeResult[None]:
+def _verified(
+    verdicts: Sequence[_Verdicts], unreadable: Sequence[str], sample: float
+) -> dg.MaterializeResult[None]:
     odd = [v.stands for v in verdicts if v.stands.verdict not in ("passed", "not checked")]
     findings = [
-        f"{v.version} {c.part}: {text} (read {v.at[:10]})"
-        for v in odd
-        for c in v.checks
-        for text in c.findings
+        *unreadable,
+        *(
+            f"{v.version} {c.part}: {text} (read {v.at[:10]})"
+            for v in odd
+            for c in v.checks
+            for text in c.findings
+        ),
     ]
     return dg.MaterializeResult(
         metadata={
             "versions": len(verdicts),
-            "not_passed": len(odd),
+            "not_passed": len(odd) + len(unreadable),
             "sample": sample,
             "bytes": sum(check.bytes for each in verdicts for check in each.now.checks),
             "seconds": round(sum(each.now.seconds for each in verdicts), 3),
@@ -120,7 +132,7 @@ def _verified(verdicts: Sequence[_Verdicts], sample: float) -> dg.MaterializeRes
         },
         check_results=[
             dg.AssetCheckResult(
-                passed=not odd,
+                passed=not (odd or unreadable),
                 asset_key=VERIFICATION,
                 check_name="all_passed",
                 description="; ".join(findings[:5]) or f"{len(verdicts)} versions passed",

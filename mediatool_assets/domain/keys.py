@@ -47,6 +47,9 @@ REGISTRY_NAME = "mongodb-versions.json"
 REGISTRY_KEY = REGISTRY_NAME
 MARKS_KEY = "version-marks.json"
 """What people say of versions after they were made, at the top of the bucket too."""
+OLD_REGISTRY_KEY = METADATA_PREFIX + REGISTRY_NAME
+OLD_MARKS_KEY = METADATA_PREFIX + "mongodb-versions-marks.json"
+"""Where both were before 2026-11-28; ``mediatool bucket migrate`` moves them."""
 
 
 def archive_key(kind: Kind, version: Version) -> str:

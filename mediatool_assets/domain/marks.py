@@ -8,8 +8,11 @@ from datetime import datetime
 import msgspec
 
 from mediatool_assets.domain.errors import Refused
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.version import Version
+
+_MOVED = "moved to the top of the bucket"
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -55,6 +58,19 @@ class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
             return f"pinned by {self.pinned[name].who}"
         return "promoted before: rollback goes back to it" if name == self.fallback else None
 
+    def merged(self, other: "Marks") -> "Marks":
+        """With the marks of another document too; where both have notes for a version, these."""
+        found: dict[tuple[str, str, str], Promotion] = {}
+        for each in (*other.promotions, *self.promotions):
+            known = found.setdefault((each.at, each.version, each.who), each)
+            if known.withdrawn is None:
+                found[each.at, each.version, each.who] = each
+        return Marks(
+            other.notes | self.notes,
+            other.pinned | self.pinned,
+            tuple(found[key] for key in sorted(found)),
+        )
+
     def annotated(self, version: Version, notes: str) -> "Marks":
         """With other notes for the version."""
         return msgspec.structs.replace(self, notes=self.notes | {str(version): notes})
@@ -95,4 +111,18 @@ def encode(marks: Marks) -> bytes:
 
 def decode(data: bytes) -> Marks:
     """Read the document; raises msgspec.MsgspecError on anything else."""
-    return msgspec.json.decode(data, type=Marks)
+    return decoded(data, Marks)
+
+
+def encode_moved(marks: Marks) -> bytes:
+    """The old document while it is moved: it still holds the marks, and no older tool reads it."""
+    return msgspec.json.encode([_MOVED, marks]) + b"\n"
+
+
+def decode_old(data: bytes) -> Marks:
+    """Read the document in its old place, also while it is moved; raises msgspec.MsgspecError."""
+    match decoded(data, object):
+        case [str(word), found] if word == _MOVED:
+            return msgspec.convert(found, Marks)
+        case found:
+            return msgspec.convert(found, Marks)

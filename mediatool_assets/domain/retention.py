@@ -1,7 +1,7 @@
 """Retention: which databases, test exports and sanitized copies go, and why each one stays or goes.
 
-A pure decision over what exists. Archives of daily versions are not in it: their ageing is the
-bucket's own, by its lifecycle rules.
+A pure decision over what exists. Archives of complete daily versions are not in it: their ageing is
+the bucket's own, by its lifecycle rules. Those of a version that failed go if its day has another.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -89,7 +89,10 @@ class _Decider:
     def __init__(self, found: Inventory, policy: Policy, now: datetime) -> None:
         self._found, self._policy, self._now = found, policy, now
         daily = (v for v, purpose in found.complete.items() if purpose == "daily_backup")
-        self._last = {max(found.complete, default=None), max(daily, default=None)}
+        self._last = {
+            max(daily, default=None): "the last complete daily version",
+            max(found.complete, default=None): "the last complete version",
+        }
         self._newest: dict[str, Version] = {}
         for each in found.databases:
             if each.state == "complete" and not each.sanitized:
@@ -200,8 +203,24 @@ class _Decider:
         elif self._age(found.version.moment) < _A_RUN:
             keep, reason = True, "no metadata yet and younger than a day: a run may be in progress"
         else:
-            keep, reason = True, "not complete, and nobody said testing: the bucket's rules age it"
+            keep, reason = self._of_failed(found.version)
         return Decision("export", str(found.version), found.version, keep, reason, found.keys)
+
+    def _of_failed(self, version: Version) -> tuple[bool, str]:
+        """An export that never got its metadata: until the day has a complete one it may be all."""
+        others = [
+            v
+            for v, purpose in self._found.complete.items()
+            if v.partition == version.partition and purpose == "daily_backup"
+        ]
+        if not others:
+            return True, (
+                "never completed, and its day has nothing else: "
+                f"`mediatool export --date {version.partition}` completes it"
+            )
+        age, limit = self._age(version.moment), self._policy.testing_days
+        reason = f"never completed, {_days(age)} old, kept for {limit}; {max(others)} is complete"
+        return age < timedelta(days=limit), reason
 
     def copy(self, found: FoundCopy) -> Decision:
         """A copy can be made again from its version: marks on that do not hold it, a lock does."""
@@ -213,8 +232,8 @@ class _Decider:
     def _protection(self, version: Version) -> str | None:
         if (reason := self._found.protected.get(version)) is not None:
             return reason
-        if version in self._last:
-            return "the last complete version"
+        if (reason := self._last.get(version)) is not None:
+            return reason
         return self._found.locked.get(version)
 
     def _age(self, moment: datetime) -> timedelta:

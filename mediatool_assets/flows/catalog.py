@@ -1,7 +1,8 @@
 """What versions there are: those with a metadata file, whatever else lies in the bucket."""
 
+import logging
 import os.path
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
 
@@ -23,6 +24,8 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, marks
 from mediatool_assets.flows.ports import ObjectStore
 
+_LOG = logging.getLogger(__name__)
+
 _OTHERS = 100  # versions of other sources that are read in search of a version's own
 
 
@@ -36,7 +39,7 @@ def versions(
     days = [first.isoformat(), last.isoformat()] if first and last else []
     shared = os.path.commonprefix(days)  # noqa: RUF071  # a bucket's prefix is of characters
     for info in objects.list(METADATA_PREFIX + shared):
-        version = _version_of(info.key)
+        version = version_of(info.key)
         if version is None or (first is not None and version.day < first):
             continue
         if last is not None and version.day > last:
@@ -47,12 +50,15 @@ def versions(
 def complete_versions(
     objects: ObjectStore, first: date | None = None, last: date | None = None
 ) -> Iterator[Metadata]:
-    """The metadata of the complete versions of those days, oldest first, read one by one."""
-    return (read(objects, version) for version in versions(objects, first, last))
+    """The metadata of the complete versions of those days, oldest first, read one by one.
+
+    A file that cannot be read is logged and skipped.
+    """
+    return _readable(objects, versions(objects, first, last))
 
 
 def read(objects: ObjectStore, version: Version) -> Metadata:
-    """The metadata of a version; raises NotFound unless it is complete."""
+    """The metadata of a version; raises NotFound unless it is complete, DamagedInput."""
     key = metadata_key(version)
     try:
         data, _ = objects.get(key)
@@ -73,16 +79,16 @@ def read(objects: ObjectStore, version: Version) -> Metadata:
 def latest(objects: ObjectStore, partition: str | None = None) -> Metadata:
     """The newest complete version, of one day or of all; raises NotFound where there is none.
 
-    Looks at the newest days first, so that a bucket of years costs two or three requests.
+    Looks at the newest days first, so that a bucket of years costs two or three requests. A
+    version whose metadata cannot be read is logged, and the one before it is taken.
     """
     if partition is not None:
         days = [metadata_prefix(partition)]
     else:
         days = list(objects.folders(METADATA_PREFIX))
-    for day in reversed(days):
-        found = [v for info in objects.list(day) if (v := _version_of(info.key)) is not None]
-        if found:
-            return read(objects, max(found))
+    found = next(_newest_first(objects, days), None)
+    if found is not None:
+        return found
     of = f"of {partition} " if partition else ""
     raise NotFound(
         f"no complete version {of}in {objects.uri('')}; make one with `mediatool export`"
@@ -94,18 +100,20 @@ def before(
 ) -> tuple[Metadata, ...]:
     """The metadata of the last ``count`` complete versions before ``version``, oldest first.
 
-    Only those of its own ``source``: what the version itself says, unless it is given.
+    Only those of its own ``source``: what the version itself says, unless it is given. One that
+    cannot be read is logged and skipped.
     """
     own = source or source_of(objects, version)
-    earlier = islice(_earlier(objects, version), count + _OTHERS)
+    last = metadata_prefix(version.partition)
+    days = [day for day in objects.folders(METADATA_PREFIX) if day <= last]
+    earlier = islice(_newest_first(objects, days, before=version), count + _OTHERS)
     found = (m for m in earlier if own is None or own.may_be(SourceIdentity.of(m.source)))
     return tuple(islice(found, count))[::-1]
 
 
 def newest_of_day(objects: ObjectStore, day: date, source: SourceIdentity) -> Metadata | None:
     """The newest complete version of a day, of those that are of this source."""
-    of_day = reversed(list(versions(objects, day, day)))
-    found = (read(objects, version) for version in of_day)
+    found = _newest_first(objects, [metadata_prefix(day.isoformat())])
     return next((m for m in found if source.may_be(SourceIdentity.of(m.source))), None)
 
 
@@ -119,25 +127,35 @@ def source_of(objects: ObjectStore, version: Version) -> SourceIdentity | None:
         return None
 
 
-def _earlier(objects: ObjectStore, version: Version) -> Iterator[Metadata]:
-    """The metadata of every complete version before ``version``, newest first, read one by one."""
-    for day in reversed(list(objects.folders(METADATA_PREFIX))):
-        if day <= metadata_prefix(version.partition):
-            of_day = (v for info in objects.list(day) if (v := _version_of(info.key)) is not None)
-            for earlier in sorted((v for v in of_day if v < version), reverse=True):
-                yield read(objects, earlier)
+def _newest_first(
+    objects: ObjectStore, days: Sequence[str], before: Version | None = None
+) -> Iterator[Metadata]:
+    """The metadata of those days that can be read, newest first, read one by one."""
+    for day in reversed(days):
+        of_day = (v for info in objects.list(day) if (v := version_of(info.key)) is not None)
+        wanted = (v for v in of_day if before is None or v < before)
+        yield from _readable(objects, sorted(wanted, reverse=True))
+
+
+def _readable(objects: ObjectStore, wanted: Iterable[Version]) -> Iterator[Metadata]:
+    """The metadata that can be read; the rest is logged. What was deleted meanwhile is not."""
+    for version in wanted:
+        try:
+            yield read(objects, version)
+        except NotFound:
+            continue
+        except DamagedInput as error:
+            _LOG.warning("%s", error)
 
 
 def registry(objects: ObjectStore) -> tuple[Entry, ...]:
-    """The registry, oldest version first; where its file is lost or damaged, what it would hold.
+    """One entry for each complete version, oldest first, whatever the registry file holds.
 
-    Marks are told as they are, also where a killed writer did not bring the file up to date.
+    The file spares reading the metadata of those versions that it lists. Marks are told as they
+    are, also where a killed writer did not bring the file up to date.
     """
-    entries, _ = stored_registry(objects)
-    if entries is None:
-        return whole_registry(objects, ())
-    found = marks.read(objects)
-    return tuple(entry.marked(found) for entry in entries)
+    stored, _ = stored_registry(objects)
+    return whole_registry(objects, stored or ())
 
 
 def stored_registry(objects: ObjectStore) -> tuple[tuple[Entry, ...] | None, str | None]:
@@ -152,21 +170,25 @@ def stored_registry(objects: ObjectStore) -> tuple[tuple[Entry, ...] | None, str
         return None, etag
 
 
-def whole_registry(objects: ObjectStore, known: tuple[Entry, ...]) -> tuple[Entry, ...]:
+def whole_registry(
+    objects: ObjectStore, known: Iterable[Entry], *, anew: bool = False
+) -> tuple[Entry, ...]:
     """One entry for each complete version; metadata is read only of those that are not known.
 
-    The marks are read anew. So an entry that a killed writer did not come to add is added by
-    the next one, and an entry whose version is gone goes with it.
+    With ``anew`` all of it is read. The marks are read anew. So an entry that a killed writer did
+    not come to add is added by the next one, and an entry whose version is gone goes with it. Where
+    a metadata file or the marks cannot be read, that is logged and what is known is kept.
     """
     entries = {entry.version: entry for entry in known}
-    found = marks.read(objects)
-    return tuple(
-        (entries.get(str(version)) or Entry.of(read(objects, version))).marked(found)
-        for version in versions(objects)
-    )
+    there = list(versions(objects))
+    to_read = there if anew else [v for v in there if str(v) not in entries]
+    entries |= {m.timestamp: Entry.of(m) for m in _readable(objects, to_read)}
+    whole = tuple(entries[str(version)] for version in there if str(version) in entries)
+    found = marks.known(objects)
+    return whole if found is None else tuple(entry.marked(found) for entry in whole)
 
 
-def _version_of(key: str) -> Version | None:
+def version_of(key: str) -> Version | None:
     """The version whose metadata file has that key; None for any other object."""
     name = key.rsplit("/", 1)[-1].removesuffix(".json")
     try:

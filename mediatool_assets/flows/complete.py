@@ -31,7 +31,7 @@ from mediatool_assets.flows import archives, catalog, marks
 from mediatool_assets.flows.accounting import Made, compare, homes_in_all, losses, unresolved
 from mediatool_assets.flows.marks import settle_tags
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Target
-from mediatool_assets.flows.registration import register, write_local_registry
+from mediatool_assets.flows.registration import keep_newest_last, register, write_local_registry
 from mediatool_assets.flows.restore import restored
 from mediatool_assets.flows.tasks import in_order
 
@@ -81,10 +81,12 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
             warnings=_warnings(made),
         )
         _publish(objects, version, metadata)
+    keep_newest_last(objects)
     register(objects)
     write_local_registry(objects, local_registry)
     metadata = catalog.read(objects, version)
-    settle_tags(objects, metadata, marks.read(objects))
+    if (found := marks.known(objects)) is not None:
+        settle_tags(objects, metadata, found)
     return metadata
 
 

@@ -37,6 +37,8 @@ def gather(
     exports = tuple(_exports(objects, deletion, complete, now))
     versions = {*complete, *(d.version for d in databases), *(e.version for e in exports)}
     protected = {v: reason for v in versions if (reason := found.protection(v)) is not None}
+    damaged = set(catalog.versions(objects)) - complete.keys()
+    protected |= dict.fromkeys(damaged, "its metadata cannot be read: restore a copy of that first")
     return Inventory(
         complete,
         protected,

@@ -1,5 +1,6 @@
 """Versions as a list tells of them: the registry's entries, and what is worth knowing besides."""
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,6 +13,8 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.verify import standing_verdict
+
+_LOG = logging.getLogger(__name__)
 
 _AT_ONCE = 16  # requests: three a version, which take 50 ms or so each
 
@@ -44,8 +47,10 @@ def _listed(objects: ObjectStore, entry: Entry) -> Listed:
         exports = catalog.read(objects, version).exports
         archives = (exports.raw, exports.transformed, exports.dump)
         rows, size = exports.raw.record_count, sum(archive.size_bytes for archive in archives)
-    except (DamagedInput, NotFound):
-        pass  # told as unknown: a list has to name every version, and `show` says what is wrong
+    except NotFound:
+        pass  # it was deleted meanwhile
+    except DamagedInput as error:
+        _LOG.warning("%s", error)  # and told as unknown: a list has to name every version
     verdict = standing_verdict(objects, version)
     return Listed(
         **msgspec.structs.asdict(entry),

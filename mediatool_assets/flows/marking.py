@@ -1,16 +1,19 @@
 """Marking a version: notes, a pin, or the promotion that applications follow; the registry too."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.errors import DamagedInput, NotFound
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.registration import register, write_local_registry
+
+_LOG = logging.getLogger(__name__)
 
 
 def annotate(objects: ObjectStore, version: Version, notes: str, local: Path) -> Marks:
@@ -84,7 +87,11 @@ def _change(
 def _settle_others(objects: ObjectStore, before: Marks, after: Marks) -> None:
     """Bring the tags of the versions up to date whose protection a promotion has changed."""
     for name in {before.promoted, before.fallback, after.promoted, after.fallback} - {None}:
-        _settle(objects, Version.parse(str(name)), after)
+        version = Version.parse(str(name))
+        try:
+            _settle(objects, version, after)
+        except DamagedInput as error:  # of another version: its own marks are as asked
+            _LOG.warning("%s", error)
 
 
 def _settle(objects: ObjectStore, version: Version, found: Marks) -> None:

@@ -1,27 +1,39 @@
 """Marks of versions in the bucket: read, changed by many writers, and followed by the tags."""
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import msgspec
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from mediatool_assets.domain import marks as marks_file
 from mediatool_assets.domain.bucket.declaration import TESTING
-from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound
-from mediatool_assets.domain.keys import MARKS_KEY, Kind, archive_key, metadata_key
+from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound, Refused
+from mediatool_assets.domain.keys import MARKS_KEY, OLD_MARKS_KEY, Kind, archive_key, metadata_key
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
+
+_LOG = logging.getLogger(__name__)
 
 _KINDS: tuple[Kind, ...] = ("raw", "transformed", "dump")
 
 
 def read(objects: ObjectStore) -> Marks:
     """The marks; none where nobody has made any. Raises DamagedInput where they cannot be read."""
-    marks, _ = _stored(objects)
-    return marks
+    return stored(objects).marks
+
+
+def known(objects: ObjectStore) -> Marks | None:
+    """The marks for somebody who only shows them: None, and logged, where they cannot be read."""
+    try:
+        return read(objects)
+    except DamagedInput as error:
+        _LOG.warning("%s", error)
+        return None
 
 
 @retry(
@@ -34,12 +46,18 @@ def change(objects: ObjectStore, edit: Callable[[Marks], Marks]) -> Marks:
     """Edit the marks, whoever edits them besides, and return them as they are then.
 
     ``edit`` is called again on what another writer left meanwhile, so that nothing is lost. Raises
-    AlreadyExists when others won 30 times, and whatever ``edit`` raises: then nothing was written.
+    AlreadyExists when others won 30 times, Refused where the bucket has its marks in their old
+    place, and whatever ``edit`` raises: then nothing was written.
     """
-    marks, etag = _stored(objects)
-    edited = edit(marks)
-    if edited != marks:
-        objects.put(MARKS_KEY, marks_file.encode(edited), replacing=etag)
+    found = stored(objects)
+    edited = edit(found.marks)
+    if edited != found.marks:
+        if found.is_old:
+            raise Refused(
+                f"{objects.uri(OLD_MARKS_KEY)} has to be moved before marks can change, so that "
+                "no older mediatool changes it too: run `mediatool bucket migrate`"
+            )
+        objects.put(MARKS_KEY, marks_file.encode(edited), replacing=found.etag)
     return edited
 
 
@@ -62,16 +80,35 @@ def keys_of(version: Version) -> tuple[str, ...]:
     return (metadata_key(version), *(archive_key(kind, version) for kind in _KINDS))
 
 
-def _stored(objects: ObjectStore) -> tuple[Marks, str | None]:
-    """The marks and their entity tag, None where there is no document yet."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The marks as they are stored; no entity tag where there is no document."""
+
+    marks: Marks = field(default_factory=Marks)
+    etag: str | None = None
+    is_old: bool = False
+
+
+def stored(objects: ObjectStore) -> Stored:
+    """The marks at the top of the bucket, or those in their old place where they were not moved."""
+    found = stored_at(objects, MARKS_KEY)
+    if found.etag is None:
+        found = stored_at(objects, OLD_MARKS_KEY)
+    # once more at the top: they may have been moved between the two looks
+    return found if found.etag is not None else stored_at(objects, MARKS_KEY)
+
+
+def stored_at(objects: ObjectStore, key: str) -> Stored:
+    """The marks in one of the two places; raises DamagedInput where they cannot be read."""
+    is_old = key == OLD_MARKS_KEY
+    decode = marks_file.decode_old if is_old else marks_file.decode
     try:
-        data, etag = objects.get(MARKS_KEY)
+        data, etag = objects.get(key)
+        return Stored(decode(data), etag, is_old)
     except NotFound:
-        return Marks(), None
-    try:
-        return marks_file.decode(data), etag
+        return Stored()
     except msgspec.MsgspecError as error:
         raise DamagedInput(
-            f"{objects.uri(MARKS_KEY)} cannot be read ({error}); restore an earlier copy of it: "
-            "without it nobody knows which versions are pinned"
+            f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it: without "
+            "it nobody knows which versions are pinned"
         ) from error

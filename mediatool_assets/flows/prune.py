@@ -99,6 +99,8 @@ def _hide(stores: Pruning, drop: Decision) -> None:
     _refuse_protected(stores, drop)
     key = metadata_key(drop.version)
     if key not in drop.keys:
+        if stores.objects.head(key) is not None:
+            raise Refused(f"{drop.version} stays: it was completed meanwhile")
         return
     if catalog.read(stores.objects, drop.version).purpose != "testing":
         raise Refused(f"{drop.version} was not made for testing; `mediatool versions --rebuild`")

@@ -1,19 +1,30 @@
 """Registration: the registry of versions, in the bucket and beside it, kept by many writers."""
 
 import fcntl
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    retry,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    wait_fixed,
+    wait_random_exponential,
+)
 
+from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain.errors import AlreadyExists
-from mediatool_assets.domain.keys import REGISTRY_KEY
-from mediatool_assets.flows import catalog
+from mediatool_assets.domain.keys import METADATA_PREFIX, REGISTRY_KEY
+from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.ports import ObjectStore
+
+_LOG = logging.getLogger(__name__)
 
 
 @retry(
@@ -25,16 +36,44 @@ from mediatool_assets.flows.ports import ObjectStore
 def register(objects: ObjectStore, *, anew: bool = False) -> None:
     """Bring the registry in the bucket up to date with metadata and marks, whoever writes besides.
 
-    A lost or damaged registry is made anew, and with ``anew`` every metadata file is read. Raises
-    AlreadyExists when others won 30 times.
+    A lost or damaged registry is made anew, and with ``anew`` every metadata file is read. A file
+    that cannot be read is logged, and its version's entry stays as it was. Raises AlreadyExists
+    when others won 30 times.
     """
     stored, etag = catalog.stored_registry(objects)
-    whole = catalog.whole_registry(objects, () if anew else stored or ())
+    whole = catalog.whole_registry(objects, stored or (), anew=anew)
     if whole != stored:
         objects.put(REGISTRY_KEY, registry_file.encode(whole), replacing=etag)
         if catalog.whole_registry(objects, whole) != whole:
             # its entity tag is that of its bytes: those may have come back under an older reading
             raise AlreadyExists(objects.uri(REGISTRY_KEY), "it changed meanwhile; read it again")
+
+
+@retry(
+    retry=retry_if_result(lambda is_last: not is_last) | retry_if_exception_type(AlreadyExists),
+    stop=stop_after_attempt(20),
+    wait=wait_fixed(0.3),  # `aws s3 ls` shows whole seconds
+    retry_error_callback=lambda _: _LOG.warning("the newest version is not last in `aws s3 ls`"),
+)
+def keep_newest_last(objects: ObjectStore) -> bool:
+    """Have ``aws s3 ls …/metadata/ --recursive | sort | tail -1`` name the newest version.
+
+    That sorts by the time of writing, and a backfill writes the metadata of an older day later:
+    then that of the newest version is written again, the same bytes and tags.
+    """
+    found = [info for info in objects.list(METADATA_PREFIX) if catalog.version_of(info.key)]
+    if not found:
+        return True
+    *others, newest = found  # in order of key, which is that of versions
+    written = [other.modified.replace(microsecond=0) for other in others]
+    if not written or newest.modified.replace(microsecond=0) > max(written):
+        return True
+    data, etag = objects.get(newest.key)
+    objects.put(newest.key, data, replacing=etag)
+    metadata, known = metadata_file.decode(data), marks.known(objects)
+    if known is not None:
+        marks.settle_tags(objects, metadata, known)
+    return False
 
 
 def write_local_registry(objects: ObjectStore, path: Path) -> None:

@@ -25,7 +25,7 @@ class DatabaseServer(Protocol):
 
 
 class Deletion(Protocol):
-    """What deletes objects of the bucket for good."""
+    """What deletes objects of the bucket."""
 
     def locked(self, key: str) -> str | None:
         """Why Object Lock holds a version of the object; None where it holds none."""
@@ -39,6 +39,9 @@ class Deletion(Protocol):
         Nothing happens where there is none. Raises Refused, before anything is deleted, where
         Object Lock holds a version; CheckFailed where something is left.
         """
+
+    def hide(self, key: str) -> None:
+        """Delete the object; a bucket with versioning keeps what it was for its usual days."""
 
     def left(self, key: str) -> int:
         """How many versions and delete markers the object still has."""

@@ -47,6 +47,11 @@ class S3Deletion:
         if self.left(key):
             raise CheckFailed(f"{self.objects.uri(key)}: versions of it are left; prune again")
 
+    def hide(self, key: str) -> None:
+        """Delete the object as it is; a bucket with versioning keeps it behind a marker."""
+        with self.objects.translated(key):
+            self.objects.client.delete_object(Bucket=self.objects.bucket, Key=key)
+
     def left(self, key: str) -> int:
         """How many versions and delete markers the object still has."""
         with self.objects.translated(key):

@@ -24,7 +24,7 @@ from mediatool_assets.domain.keys import STAGING_PREFIX
 _RIGHTS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
     # without s3:ListBucket, AWS answers 403 for a key that is not there
-    "DeleteObject": "s3:DeleteObjectVersion (and MFA, where the bucket's policy asks for it)",
+    "DeleteObject": "s3:DeleteObject and s3:DeleteObjectVersion, and MFA if the policy asks for it",
     "DeleteObjects": f"s3:DeleteObject below {STAGING_PREFIX}",
     "GetObject": "s3:GetObject and s3:ListBucket",
     "GetObjectTagging": "s3:GetObjectTagging",

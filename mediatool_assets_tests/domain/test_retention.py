@@ -225,6 +225,44 @@ def test_a_database_of_a_copy(found: FoundDatabase, keep: bool, reason: str) -> 
     assert "newest" not in other.reason
 
 
+@pytest.mark.parametrize(
+    ("age", "others", "keep", "reason"),
+    [
+        (0.5, {0.2: "daily_backup"}, True, "a run may be in progress"),
+        (
+            30.3,
+            {},
+            True,
+            "its day has nothing else: `mediatool export --date 2026-10-23` completes",
+        ),
+        (30.3, {30.2: "testing"}, True, "its day has nothing else"),
+        (30.3, {31.3: "daily_backup"}, True, "its day has nothing else"),
+        (30.3, {30.2: "daily_backup"}, False, "30 days old, kept for 7; 20261023-231200 is comple"),
+        (30.3, {30.4: "daily_backup"}, False, "never completed"),
+        (6.3, {6.4: "daily_backup"}, True, "never completed, 6 days old, kept for 7"),
+    ],
+)
+def test_what_a_failed_version_left(
+    age: float, others: dict[float, Purpose], keep: bool, reason: str
+) -> None:
+    """Its archives go after their days where its day has a complete daily version, else never."""
+    complete = {Version.at(NOW - timedelta(days=days)): said for days, said in others.items()}
+    found = FoundExport(Version.at(NOW - timedelta(days=age)), ("raw",), testing=False)
+    inventory = Inventory({**complete, Version.at(NOW): "testing"}, {}, {}, exports=(found,))
+    (decision,) = decide(inventory, Policy(), NOW)
+    assert (decision.keep, reason in decision.reason) == (keep, True), decision.reason
+
+
+def test_the_two_last_versions_have_a_reason_each() -> None:
+    """The last complete one, and the last daily one where that is another."""
+    daily, test = database(8), database(7.5)
+    inventory = Inventory(
+        {daily.version: "daily_backup", test.version: "testing"}, {}, {}, (daily, test)
+    )
+    reasons = [decision.reason for decision in decide(inventory, Policy(), NOW)]
+    assert reasons == ["the last complete daily version", "the last complete version"]
+
+
 @pytest.mark.parametrize(("age", "keep"), [(6.9, True), (7, False)])
 def test_tests_and_restores_have_their_days(age: float, keep: bool) -> None:
     """A test's database, a part and a restored old database stay seven days."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mediatool_assets.domain import metadata, registry
@@ -79,11 +80,36 @@ def test_read(objects: Watched) -> None:
         catalog.read(objects, Version.parse("20250801-020000"))
 
 
-def test_damaged_metadata(objects: Watched) -> None:
-    """Metadata that cannot be read is damage, and is named."""
-    objects.put(f"{METADATA_PREFIX}2025-09-01/20250901-000000.json", b"{}")
+@pytest.mark.parametrize("damage", [b"{}", b"", b"null", b"\xff", b"[" * 100_000])
+def test_damaged_metadata(
+    objects: Watched, caplog: pytest.LogCaptureFixture, damage: bytes
+) -> None:
+    """It is named; whoever asks for that version is told, and all else goes on with the others."""
+    damaged, key = Version.parse("20250901-000000"), "2025-09-01/20250901-000000.json"
+    objects.put(METADATA_PREFIX + key, damage)
     with pytest.raises(DamagedInput, match=r"20250901-000000\.json cannot be read"):
-        catalog.latest(objects)
+        catalog.read(objects, damaged)
+    whole = [example(version) for version in VERSIONS]
+    entries = tuple(map(Entry.of, whole))
+    for ask, answer in (
+        (lambda: catalog.latest(objects), whole[-1]),
+        (lambda: catalog.before(objects, Version.parse("20990101-000000"), 2), tuple(whole[-2:])),
+        (lambda: list(catalog.complete_versions(objects)), whole),
+        (lambda: catalog.registry(objects), entries),
+        (lambda: catalog.whole_registry(objects, (), anew=True), entries),
+    ):
+        caplog.clear()
+        assert ask() == answer
+        assert f"{key} cannot be read" in caplog.text
+
+
+def test_damaged_metadata_of_a_version_that_the_registry_lists(objects: Watched) -> None:
+    """Its entry stays, also where the registry is made anew."""
+    key = metadata_key(Version.parse(VERSIONS[1]))
+    objects.put(key, b"{}", replacing=objects.get(key)[1])
+    entries = tuple(Entry.of(example(version)) for version in VERSIONS)
+    assert catalog.whole_registry(objects, entries) == entries
+    assert catalog.whole_registry(objects, entries, anew=True) == entries
 
 
 def test_latest(objects: Watched) -> None:
@@ -127,16 +153,20 @@ def test_an_empty_bucket(tmp_path: Path) -> None:
         catalog.latest(empty)
 
 
-def test_the_registry_as_it_lies_there(objects: Watched) -> None:
-    """The registry is one file, and is read as one."""
+def test_the_registry_is_held_against_the_metadata(objects: Watched) -> None:
+    """What it lists is not read again; what it lacks is added, what is gone is left out."""
     _, etag = objects.get(REGISTRY_KEY)
-    entries = (Entry.of(example(VERSIONS[0])),)
-    objects.put(REGISTRY_KEY, registry.encode(entries), replacing=etag)
-    assert catalog.registry(objects) == entries
-    assert objects.listed == []
+    first, *others = (Entry.of(example(version)) for version in VERSIONS)
+    first = msgspec.structs.replace(first, notes="as the file says")
+    gone = Entry.of(example("20240101-000000"))
+    objects.put(REGISTRY_KEY, registry.encode((gone, first)), replacing=etag)
+    assert catalog.registry(objects) == (first, *others)
+    assert objects.listed == [METADATA_PREFIX]
 
 
-@pytest.mark.parametrize("damage", [b"", b"[", b'[{"version": "x"}]', b"[]]", None])
+@pytest.mark.parametrize(
+    "damage", [b"", b"[", b'[{"version": "x"}]', b"[]]", b"[]", b"null", b"\xff", None]
+)
 def test_a_lost_registry(objects: Watched, damage: bytes | None) -> None:
     """Where the registry is lost or damaged, it is told from the metadata files."""
     if damage is None:

@@ -336,8 +336,8 @@ def test_on_a_real_bucket(
     listed = [info.key for info in objects.list("")]
     assert listed == [
         archive_key("dump", version),
-        metadata_key(version),
         REGISTRY_KEY,
+        metadata_key(version),
         archive_key("raw", version),
         archive_key("transformed", version),
     ]

@@ -209,11 +209,18 @@ def test_a_pin_of_a_version_that_is_gone(twin: DirectoryObjects, local: Path) ->
 
 
 def test_damaged_marks_are_not_forgotten(twin: DirectoryObjects, local: Path) -> None:
-    """Nobody goes on as if nothing was pinned."""
-    twin.put(MARKS_KEY, b"{")
-    for act in (marks.read, register, lambda o: marking.unkeep(o, VERSIONS[0], local)):
-        with pytest.raises(DamagedInput, match=r"mongodb-versions-marks\.json cannot be read"):
-            act(twin)
+    """Nobody changes them as if nothing was pinned; the registry keeps what it says of versions."""
+    marking.keep(twin, VERSIONS[1], local, at=AT, who="me")
+    before = catalog.registry(twin)
+    (twin.root / "objects" / metadata_key(VERSIONS[7])).unlink()
+    for damage in (b"{", b"[]", b"null", b"", b"\xff", b'["moved"]'):
+        twin.put(MARKS_KEY, damage, replacing=twin.get(MARKS_KEY)[1])
+        for act in (marks.read, lambda o: marking.unkeep(o, VERSIONS[0], local)):
+            with pytest.raises(DamagedInput, match=r"version-marks\.json cannot be read"):
+                act(twin)
+        register(twin)
+        assert catalog.registry(twin) == before[:7]
+        assert marks.known(twin) is None
 
 
 STEPS = st.sampled_from(["promote", "rollback", "keep", "unkeep", "annotate"])

@@ -269,6 +269,42 @@ def test_a_killed_prune_is_finished_by_the_next(world: World, tmp_path: Any, liv
     assert not world.documents.exists(name)
 
 
+def test_what_a_failed_version_left(world: World, tmp_path: Any) -> None:
+    """Its archives go if its day has a complete version, and stay if it is completed meanwhile."""
+    world.export(0.1)
+    night = of(20).moment.replace(hour=2, minute=0, second=0)
+    age = (NOW - night).total_seconds() / 86400
+    failed, finished = (world.export(age - hours / 24, None) for hours in (0, 1))
+    whole = world.export(age - 2 / 24)
+    decisions = plan(world.stores, Policy(), NOW)
+    assert {d.name for d in decisions if not d.keep} == {str(failed), str(finished)}
+    metadata = metadata_file.encode(example(str(finished)))
+    world.objects.put(metadata_key(finished), metadata)
+    stored = world.stored()
+    done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
+    assert [d.name for d in done.dropped] == [str(failed)]
+    assert "completed meanwhile" in done.failed[str(finished)]
+    gone = set(marks.keys_of(failed)[1:])
+    assert world.stored() == (stored - gone) | {REGISTRY_KEY}
+    assert f"{whole} is complete" in {d.name: d.reason for d in decisions}[str(failed)]
+
+
+def test_a_version_whose_metadata_is_damaged_stays(world: World) -> None:
+    """Also where nothing else knows it any more: neither archives nor databases go."""
+    world.export(0.1)
+    damaged = world.export(30, "testing")
+    key = metadata_key(damaged)
+    world.objects.put(key, b"{}", replacing=world.objects.get(key)[1])
+    names = {world.mongodb(damaged), world.postgres(damaged)}
+    world.mongodb(of(0.1))
+    world.postgres(of(0.1))
+    reasons = {d.name: d.reason for d in plan(world.stores, Policy(), NOW) if d.keep}
+    assert names <= reasons.keys()
+    assert {reasons[name] for name in names} == {
+        "its metadata cannot be read: restore a copy of that first"
+    }
+
+
 def test_a_pin_after_the_plan_holds(world: World, tmp_path: Any) -> None:
     """Who pins a version while a plan is read still finds it, all of it."""
     world.export(0.1)

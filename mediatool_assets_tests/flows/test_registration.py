@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mediatool_assets.domain import metadata, registry
@@ -15,8 +16,13 @@ from mediatool_assets.domain.registry import Entry
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.registration import register, write_local_registry
+from mediatool_assets.flows.registration import (
+    keep_newest_last,
+    register,
+    write_local_registry,
+)
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.stores.s3_deletion import S3Deletion
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -90,6 +96,27 @@ def test_nothing_new(twin: DirectoryObjects) -> None:
     before = twin.head(REGISTRY_KEY)
     register(twin)
     assert twin.head(REGISTRY_KEY) == before
+
+
+def test_the_newest_version_is_the_last_of_a_listing(objects: S3Objects) -> None:
+    """Also after the metadata of older days was written: the same bytes, under the same tags."""
+    backfilled = [VERSIONS[2], VERSIONS[0], VERSIONS[1]]
+    for version in backfilled:
+        metadata_of = msgspec.structs.replace(example(version), purpose="testing")
+        objects.put(metadata_key(Version.parse(version)), metadata.encode(metadata_of))
+    newest = metadata_key(Version.parse(VERSIONS[2]))
+    before = objects.get(newest)[0]
+    keep_newest_last(objects)
+    *others, last = sorted(
+        (info.modified.replace(microsecond=0), info.size, info.key) for info in objects.list("")
+    )
+    assert last[2] == newest
+    assert last[0] > others[-1][0]
+    assert objects.get(newest)[0] == before
+    assert S3Deletion(objects).tags(newest) == {"purpose": "testing"}
+    written = objects.head(newest)
+    keep_newest_last(objects)
+    assert objects.head(newest) == written
 
 
 def test_the_local_file(twin: DirectoryObjects, tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""Migration: a bucket with registry and marks among the metadata gets them at its top."""
+
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from mediatool_assets.domain import marks as marks_file
+from mediatool_assets.domain.errors import AlreadyExists
+from mediatool_assets.domain.keys import MARKS_KEY, OLD_MARKS_KEY, OLD_REGISTRY_KEY
+from mediatool_assets.domain.marks import Marks
+from mediatool_assets.flows import marks
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.registration import register
+from mediatool_assets.flows.retention_ports import Deletion
+
+
+def migrate(objects: ObjectStore, deletion: Deletion) -> tuple[str, ...]:
+    """Move both documents to the top of the bucket; returns the keys that were moved.
+
+    Each mark is in one of the two places at every moment, whoever writes besides, also if this is
+    killed; the next call goes on. First the old document is sealed on the condition that it did not
+    change: from then on an older tool cannot read it, and refuses. An older tool that marks a
+    version after the move begins a new document in the old place; the next call merges that.
+    Raises DamagedInput where the marks cannot be read, Unreachable where deleting is denied: then
+    the documents are in their new place, and the old ones are left over.
+    """
+    old = [key for key in (OLD_MARKS_KEY, OLD_REGISTRY_KEY) if objects.head(key) is not None]
+    if OLD_MARKS_KEY in old:
+        _merge(objects, _seal(objects))
+        _seal(objects, empty=True)
+    if old:
+        register(objects)
+    for key in old:
+        deletion.hide(key)
+    return tuple(old)
+
+
+_once_more = retry(
+    retry=retry_if_exception_type(AlreadyExists),
+    stop=stop_after_attempt(30),
+    wait=wait_random_exponential(multiplier=0.05, max=2),
+    reraise=True,
+)
+
+
+@_once_more
+def _seal(objects: ObjectStore, *, empty: bool = False) -> Marks:
+    """Close the old document to older tools; ``empty`` once its marks are in the new one."""
+    found = marks.stored_at(objects, OLD_MARKS_KEY)
+    sealed = marks_file.encode_moved(Marks() if empty else found.marks)
+    objects.put(OLD_MARKS_KEY, sealed, replacing=found.etag)
+    return found.marks
+
+
+@_once_more
+def _merge(objects: ObjectStore, old: Marks) -> None:
+    found = marks.stored_at(objects, MARKS_KEY)
+    merged = found.marks.merged(old)
+    if merged != found.marks:
+        objects.put(MARKS_KEY, marks_file.encode(merged), replacing=found.etag)
