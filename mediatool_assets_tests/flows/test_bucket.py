@@ -222,6 +222,8 @@ def test_plan() -> None:
     assert [rule.id for rule in made.lifecycle] == [rule.id for rule in LIFECYCLE]
     assert {rule.id for rule in made.lifecycle if rule.monthly is None} == {
         "metadata",
+        "registry",
+        "marks",
         "reports",
         "restores",
         "verdicts",
