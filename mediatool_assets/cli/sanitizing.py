@@ -14,6 +14,7 @@ from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:
     from mediatool_assets.archive.reader import Bytes
+    from mediatool_assets.domain.masking.key import MaskingKey
     from mediatool_assets.flows.sanitize import Place
     from mediatool_assets.stores.s3 import S3Objects
 
@@ -45,9 +46,10 @@ def sanitize(
 ) -> None:
     """Make a copy without anything personal or confidential, and prove it.
 
-    Needs MEDIATOOL_MASKING_KEY: `openssl rand -hex 32` makes one. The same key gives the same
-    pseudonyms every day. Beside the archive come a report as JSON and as HTML. Where an original
-    value is still found, nothing is published. The rules' language is in docs/sanitizing.md.
+    The same key gives the same pseudonyms every day: MEDIATOOL_MASKING_KEY (`openssl rand -hex 32`
+    makes one), or without it the one in MEDIATOOL_HOME, made by the first call. Beside the archive
+    come a report as JSON and as HTML. Where an original value is still found, nothing is published.
+    The rules' language is in docs/sanitizing.md.
 
     Examples:
 
@@ -65,7 +67,7 @@ def sanitize(
         raise Misuse("--output is missing; name a file, an s3:// URI, or ask for --suggest")
     servers = _is_uri(source) or _is_uri(output) or not _is_file(source)
     own = settings() if servers else read_settings()
-    masking_key = own.required_masking_key()
+    masking_key = own.masking_key or _kept_key(own)
     from mediatool_assets.archive.reader import ArchiveReader
     from mediatool_assets.domain.keys import archive_key
     from mediatool_assets.domain.version import Version
@@ -113,6 +115,20 @@ def sanitize(
     for warning in published.report.warnings:
         typer.echo(f"warning: {warning}")
     note(f"the same as JSON: {published.reports[0]}")
+
+
+def _kept_key(own: Settings) -> "MaskingKey":
+    """The key that the home keeps; says once that it does."""
+    from mediatool_assets.stores.masking_key import kept_key
+
+    kept = kept_key(own.home)
+    if kept.is_new:
+        typer.echo(
+            f"MEDIATOOL_MASKING_KEY is not set: a new key is kept in {kept.path}, readable by you "
+            "alone; later copies get the same pseudonyms as long as it is there",
+            err=True,
+        )
+    return kept.key
 
 
 def _suggest(source: str, output: str | None) -> None:

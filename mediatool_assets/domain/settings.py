@@ -166,7 +166,8 @@ class Settings:
         Setting(
             MaskingKey.parse,
             "Key of the pseudonyms: 32 random bytes or more, in hexadecimal or base64 "
-            "([sanitizing.md](sanitizing.md)). With it, the daily job makes sanitized copies.",
+            "([sanitizing.md](sanitizing.md)). With it, the daily job makes sanitized copies. "
+            "Without it, `mediatool sanitize` uses a key that MEDIATOOL_HOME keeps.",
         ),
     ] = None
     masking_rules: Annotated[

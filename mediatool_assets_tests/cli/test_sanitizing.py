@@ -2,17 +2,20 @@
 
 import json
 import os
+import stat
 import subprocess
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.archive.reader import ArchiveReader, LocalFile
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.stores.local import Stack
+from mediatool_assets.stores.masking_key import kept_key
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
@@ -105,17 +108,64 @@ def test_a_new_column_ends_with_3(archive: Path, mediatool: Run) -> None:
     assert not list(Path("out").glob("*"))
 
 
-@pytest.mark.parametrize("key", ["", "abcd", "00" * 32, "password"])
+def pseudonyms(archive: Path) -> bytes:
+    """The rows of the users in a copy."""
+    reader = ArchiveReader(LocalFile(archive))
+    return b"".join(reader.blocks(reader.manifest.tables()["users"].blocks))
+
+
+def test_a_key_that_the_home_keeps(
+    archive: Path, mediatool: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a key one is made, said once, readable by its owner alone; a set key wins."""
+    monkeypatch.setenv("MEDIATOOL_MASKING_KEY", " ")
+    home = Path("home").absolute()
+    monkeypatch.setenv("MEDIATOOL_HOME", str(home))
+    first, second, third = (Path(f"{n}.tar.gz") for n in range(3))
+    result = mediatool("sanitize", "--input", archive, "--output", first)
+    kept = home / "masking.key"
+    assert (result.code, len(result.lines)) == (0, 1)
+    assert str(kept) in result.err
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert [path.name for path in home.iterdir()] == ["masking.key"]
+    key = kept.read_text().strip()
+    again = mediatool("sanitize", "--input", archive, "--output", second)
+    assert (again.code, again.err) == (0, "")
+    assert key not in result.out + result.err + again.out
+    assert pseudonyms(first) == pseudonyms(second)
+    monkeypatch.setenv("MEDIATOOL_MASKING_KEY", KEY)
+    assert mediatool("sanitize", "--input", archive, "--output", third).err == ""
+    assert pseudonyms(third) != pseudonyms(first)
+    monkeypatch.delenv("MEDIATOOL_MASKING_KEY")
+    kept.chmod(0o640)
+    refused = mediatool("sanitize", "--input", archive, "--output", "4.tar.gz")
+    assert (refused.code, "can be read by others" in refused.err) == (2, True)
+    kept.chmod(0o600)
+    kept.write_text("password")
+    refused = mediatool("sanitize", "--input", archive, "--output", "4.tar.gz")
+    assert (refused.code, "masking.key" in refused.err) == (2, True)
+
+
+def test_homes_that_make_their_key_at_once_have_one(tmp_path: Path) -> None:
+    """Each of eight calls gets the same key; one of them made it."""
+    with ThreadPoolExecutor(8) as threads:
+        kept = list(threads.map(kept_key, [tmp_path / "home"] * 8))
+    assert len({each.key for each in kept}) == 1
+    assert [each.is_new for each in kept].count(True) == 1
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["masking.key"]
+
+
+@pytest.mark.parametrize("key", ["abcd", "00" * 32, "password"])
 def test_no_key_no_run(
     archive: Path, mediatool: Run, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
-    """A missing or weak key is a wrong setting: exit 2, one line, nothing written, not shown."""
+    """A weak key is a wrong setting: exit 2, one line, nothing written, not shown."""
     monkeypatch.setenv("MEDIATOOL_MASKING_KEY", key)
     result = mediatool("sanitize", "--input", archive, "--output", "copy.tar.gz")
     assert (result.code, result.out) == (2, "")
     assert result.lines[0].startswith("mediatool: MEDIATOOL_MASKING_KEY ")
     assert "openssl rand -hex 32" in result.err
-    assert not key or key not in result.err
+    assert key not in result.err
     assert not Path("copy.tar.gz").exists()
 
 
