@@ -54,7 +54,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *source_tables(tables),
-            rds_snapshot_export,
+            *([rds_snapshot_export] if settings.exports_snapshots else []),
             *with_freshness(  # what the daily job makes
                 raw_layer(tables),
                 transformed_layer(model, collections),

@@ -14,8 +14,10 @@ from mediatool_assets.domain.errors import (
     InColdStorage,
     MediatoolError,
     Misuse,
+    NothingOfDay,
     Refused,
 )
+from mediatool_assets.flows.origin import PastDay
 
 PAUSES = (2.0, 6.0)
 """Seconds before a step is run again: for a server that does not answer for a moment, whose client
@@ -24,6 +26,9 @@ has tried for a while by then."""
 EXIT_CODE = "exit_code"
 """The failure's metadata entry that holds the command line's exit code."""
 
+
+REFUSED_TAG = "mediatool/refused"
+"""The error by whose name a run was canceled that could not begin."""
 
 ATTENDED: ContextVar[bool] = ContextVar("attended", default=False)
 """Whether somebody waits for the run at a terminal, who is told rather than kept for hours."""
@@ -40,6 +45,9 @@ def explained() -> Iterator[None]:
 
     A copy out of cold storage that is on its way is waited for: the step ends, its pool is free,
     and it is run again when the copy is there, unless somebody waits for the run.
+
+    Where its day has nothing to work from, the step fails and its run is canceled: of a failed run,
+    Dagster would show every asset and check as failed that it had planned.
     """
     try:
         yield
@@ -51,6 +59,8 @@ def explained() -> Iterator[None]:
         )
         if isinstance(error, InColdStorage) and error.ready and not ATTENDED.get():
             raise _at(error.ready) from failure
+        if isinstance(error, PastDay | NothingOfDay):
+            _cancel(error)
         raise failure from error
 
 
@@ -70,6 +80,15 @@ def retried() -> Iterator[None]:
             raise
         pause = PAUSES[min(context.retry_number, len(PAUSES) - 1)]
         raise dg.RetryRequested(max_retries=len(PAUSES), seconds_to_wait=pause) from failure
+
+
+def _cancel(reason: MediatoolError) -> None:
+    """Have the run that is at work end as canceled, once its step has failed."""
+    context = current_execution_context.get()
+    if context is not None:
+        instance, run = context.instance, context.run
+        instance.add_run_tags(run.run_id, {REFUSED_TAG: type(reason).__name__})
+        instance.report_run_canceling(run, str(reason))
 
 
 def _at(ready: datetime) -> dg.RetryRequested:

@@ -25,6 +25,7 @@ from mediatool_assets.defs.layers import (
     name_of,
 )
 from mediatool_assets.defs.published import METADATA, REGISTRY
+from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import Misuse
@@ -38,7 +39,6 @@ from mediatool_assets.flows.handles import (
     TableRows,
     archive_of,
     live_documents,
-    table_rows,
 )
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.reports import keep
@@ -93,7 +93,7 @@ class Tables(VersionIOManager):
 
     def open(self, asset: dg.AssetKey, version: Version) -> TableRows:
         """The table that the asset is called after."""
-        return table_rows(self.platform.objects(), version, name_of(asset))
+        return archive_of(self.platform.objects(), "raw", version).table(name_of(asset))
 
 
 class Collections(VersionIOManager):
@@ -114,11 +114,11 @@ class Database(VersionIOManager):
 
 
 class Archives(VersionIOManager):
-    """Archives of documents as a whole: the dump."""
+    """Archives as a whole: the raw archive and the dump."""
 
     def open(self, asset: dg.AssetKey, version: Version) -> ArchiveHandle:
-        """The archive, whose collections are then taken by name."""
-        kinds: dict[dg.AssetKey, Kind] = {DUMP: "dump"}
+        """The archive, whose tables or collections are then taken by name."""
+        kinds: dict[dg.AssetKey, Kind] = {RAW_ARCHIVE: "raw", DUMP: "dump"}
         return archive_of(self.platform.objects(), kinds[asset], version)
 
 

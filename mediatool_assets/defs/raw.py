@@ -1,6 +1,7 @@
 """The raw layer: every table of the source, from one snapshot, in one archive."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,7 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
+    ARCHIVES_IO,
     CODE_VERSION,
     OWNERS,
     TABLES_IO,
@@ -32,8 +34,15 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.origin import Asked, Origin, Places, adopt
+from mediatool_assets.flows.origin import Asked, OnDay, Origin, Places, adopt
 from mediatool_assets.flows.ports import ObjectStore
+
+RAW_ARCHIVE = dg.AssetKey("raw_archive")
+"""The archive as a whole. Every collection is made of it and of its tables.
+
+Dagster 1.13 refuses a backfill of a step whose assets have some one parent and some several (see
+"Backfills" in docs/operations.md): with this one, every collection has several.
+"""
 
 
 class ExportRequest(dg.Config):
@@ -57,7 +66,7 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="export",
-        specs=[_spec(table) for table in tables],
+        specs=[_archive_spec(), *(_spec(table) for table in tables)],
         partitions_def=DAYS,
         pool=pools.EXPORT,
     )
@@ -80,23 +89,39 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
     return export_layer
 
 
+def _archive_spec() -> dg.AssetSpec:
+    return _raw_spec(
+        RAW_ARCHIVE,
+        (),
+        "The day's raw archive as a whole: the tables of one snapshot, their schema, the manifest.",
+    ).with_io_manager_key(ARCHIVES_IO)
+
+
 def _spec(table: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
+    return _raw_spec(
         key("raw", table),
-        deps=[key("source", table)],
-        description=f"The rows of `{table}` as NDJSON in the day's raw archive, every digit kept.",
+        [key("source", table)],
+        f"The rows of `{table}` as NDJSON in the day's raw archive, every digit kept.",
+    ).with_io_manager_key(TABLES_IO)
+
+
+def _raw_spec(asset: dg.AssetKey, after: Iterable[dg.AssetKey], description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        asset,
+        deps=after,
+        description=description,
         group_name="raw",
         kinds={"s3", "json"},
         owners=OWNERS,
         tags={"mediatool/layer": "raw"},
         code_version=CODE_VERSION,
-    ).with_io_manager_key(TABLES_IO)
+    )
 
 
 def _make(
     context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
 ) -> tuple[Version, Archived]:
-    """Take the day from where it is to be had; raises PastDay or NotFound where it is not."""
+    """Take the day from where it is to be had; raises PastDay, NothingOfDay where it is not."""
     objects, run = platform.objects(), RunVersion.of(context)
     places = places_of(platform)
     request = run.asked() or Request(config.purpose, config.notes)
@@ -116,9 +141,12 @@ def _make(
             return there, archived
     version = run.pin(origin.version) if origin.version else run.to_make(objects)
     run.keep(request)
+    source = origin.source or platform.source()
+    if origin.version is None:
+        source = OnDay(source, version.day, lambda: datetime.now(UTC).date())
     with platform.workers() as (executor, scratch):
         archived = export(
-            origin.source or platform.source(),
+            source,
             objects,
             executor,
             version,
@@ -167,6 +195,17 @@ def _results(
     unlisted = [f"{name}: exported, but not in the model" for name in members.keys() - set(tables)]
     warnings = [*archived.manifest.warnings, *sorted(unlisted)]
     log_warnings(context, warnings)
+    yield dg.MaterializeResult(
+        asset_key=RAW_ARCHIVE,
+        metadata={
+            **archive_facts(archived, version),
+            "dagster/row_count": archived.manifest.rows,
+            "dagster/partition_row_count": archived.manifest.rows,
+            "dagster/uri": archived.uri,
+            "bytes": archived.manifest.bytes,
+            "rows": {table: members[table].rows for table in tables},
+        },
+    )
     for table in tables:
         member = members[table]
         yield dg.MaterializeResult(

@@ -12,7 +12,6 @@ from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.rds_export import day_prefix
 from mediatool_assets.domain.rds_task import Task
 from mediatool_assets.flows.origin import Asked, Places
 from mediatool_assets.flows.rds_snapshot import SnapshotExport
@@ -22,9 +21,7 @@ def places_of(platform: Platform) -> Places:
     """Where a day may be taken from, as of now."""
     settings = platform.settings()
     live = platform.source() if settings.postgres_url else None
-    today = datetime.now(UTC).date()
-    may_be_empty = settings.rds_empty_tables | settings.exclude_tables
-    return Places(platform.objects(), live, settings.postgres_schema, today, may_be_empty)
+    return Places.of(settings, platform.objects(), live, datetime.now(UTC).date())
 
 
 def snapshot_first(
@@ -41,9 +38,8 @@ def snapshot_first(
     run = RunVersion.of(context)
     if not places.lacks_export(run.partition, asked, run.named()):
         return None
-    exports = any(True for _ in places.objects.folders(day_prefix(run.partition)))
     settings = platform.settings()
-    if not settings.exports_snapshots and (asked != "rds" or exports):
+    if not settings.exports_snapshots and (asked != "rds" or places.has_exports(run.partition)):
         return None
     wait = partial(time.sleep, settings.rds_poll_seconds)  # an interrupt ends it
     work = SnapshotExport(platform.snapshots(), wait, LoggedProgress(context, "percent"))

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster._core.execution.stats import StepEventStatus
 
 from mediatool_assets.defs.dead_runs import note_process
-from mediatool_assets.domain.errors import Misuse, NotFound
+from mediatool_assets.domain.errors import Misuse, NotFound, NothingOfDay
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
@@ -75,14 +75,14 @@ class RunVersion:
     def to_read(self, objects: ObjectStore) -> Version:
         """The version for a step downstream: the named one, else the partition's newest complete.
 
-        Raises NotFound where the partition has none.
+        Raises NothingOfDay where the partition has none.
         """
         if (version := self.named()) is not None:
             return version
         try:
             return self.pin(catalog.latest(objects, self.partition).version)
         except NotFound as error:
-            raise NotFound(
+            raise NothingOfDay(
                 f"partition {self.partition} has no complete version to work from; materialize all "
                 f"its layers, or name an unfinished version with the run tag {VERSION_TAG}"
             ) from error

@@ -20,6 +20,7 @@ from mediatool_assets.defs.layers import (
     warnings_of,
 )
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import BadModel, CheckFailed
@@ -85,7 +86,7 @@ def _spec(name: str, tables: tuple[str, ...], collection: Collection | None) -> 
     what = f"made of {', '.join(tables)}" if collection else f"what of {tables[0]} found no place"
     return dg.AssetSpec(
         key("transformed", name),
-        deps=[key("raw", table) for table in tables],
+        deps=[RAW_ARCHIVE, *(key("raw", table) for table in tables)],
         description=f"The documents of `{name}` as BSON in the day's transformed archive: {what}.",
         group_name="transformed",
         kinds={"s3", "bson"},

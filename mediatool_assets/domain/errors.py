@@ -118,6 +118,10 @@ class UnknownName(NotFound):
     """The caller named a table, collection or copy that a version does not have."""
 
 
+class NothingOfDay(NotFound):
+    """A day has no version, archive or export to work from."""
+
+
 class Unreachable(MediatoolError):
     """A server does not answer, or refuses the credentials that it was given."""
 

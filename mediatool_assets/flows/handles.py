@@ -143,7 +143,7 @@ class LiveDocuments(BsonDocuments):
 
 @dataclass(frozen=True, slots=True)
 class ArchiveHandle:
-    """A whole archive of documents: its manifest, and its collections by name."""
+    """A whole archive: its manifest, and its tables or collections by name."""
 
     archive: ArchiveReader
 
@@ -154,13 +154,21 @@ class ArchiveHandle:
 
     @property
     def rows(self) -> int:
-        """Documents in all collections."""
+        """Rows of all tables, or documents of all collections."""
         return self.manifest.rows
 
     @property
     def manifest(self) -> Manifest:
         """What it holds."""
         return self.archive.manifest
+
+    def table(self, name: str) -> TableRows:
+        """One table of a raw archive; raises NotFound."""
+        member = self.manifest.tables().get(name)
+        if member is None:
+            raise NotFound(f"{self.uri} has no table {name}; its manifest lists what it has")
+        schema = schemas.decode(self.archive.read_file("schema.json"))
+        return TableRows(self.archive, schema.table(name), member)
 
     def collection(self, name: str) -> Documents:
         """One collection; raises NotFound."""
@@ -170,18 +178,8 @@ class ArchiveHandle:
         return Documents(self.archive, member)
 
 
-def table_rows(objects: ObjectStore, version: Version, name: str) -> TableRows:
-    """A table of the version's raw archive; raises NotFound."""
-    archive = archives.reader(objects, "raw", version)
-    member = archive.manifest.tables().get(name)
-    if member is None:
-        raise NotFound(f"{archive.source.name} has no table {name}; its manifest lists what it has")
-    schema = schemas.decode(archive.read_file("schema.json"))
-    return TableRows(archive, schema.table(name), member)
-
-
 def archive_of(objects: ObjectStore, kind: Kind, version: Version) -> ArchiveHandle:
-    """An archive of documents; raises NotFound."""
+    """An archive of the version; raises NotFound."""
     return ArchiveHandle(archives.reader(objects, kind, version))
 
 

@@ -3,21 +3,23 @@
 Rows of one day are never filed under another: the live database has today's rows and no others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import AlreadyExists, BadSource, Misuse, NotFound, Refused
+from mediatool_assets.domain.errors import AlreadyExists, BadSource, Misuse, NothingOfDay, Refused
 from mediatool_assets.domain.keys import archive_key, archive_prefix
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.rds_export import day_prefix
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.archives import Archived
-from mediatool_assets.flows.ports import ObjectStore, Source
+from mediatool_assets.flows.ports import ObjectStore, Snapshot, Source
 from mediatool_assets.flows.rds_export import RdsExport, find
 from mediatool_assets.flows.tasks import in_order
 
@@ -26,6 +28,26 @@ Asked = Literal["auto", "postgres", "rds", "archive"]
 
 class PastDay(Refused):
     """A live source shows today's rows only: it cannot be exported as of another day."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnDay:
+    """A live source whose snapshot has to be taken on one day, however late it comes to that."""
+
+    source: Source
+    day: date
+    today: Callable[[], date]
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """The source's snapshot; raises PastDay where the day was over when it had been taken."""
+        with self.source.snapshot() as snapshot:
+            if (today := self.today()) != self.day:
+                raise PastDay(
+                    f"{self.day} was over (UTC) when the snapshot of the live database was taken, "
+                    f"and nothing was exported; export {today}"
+                )
+            yield snapshot
 
 
 class Origin(NamedTuple):
@@ -49,12 +71,20 @@ class Places:
     may_be_empty: frozenset[str] = frozenset()
     """Tables of which an RDS export may have no row though a version near it has some."""
 
+    @classmethod
+    def of(
+        cls, settings: Settings, objects: ObjectStore, live: Source | None, today: date
+    ) -> "Places":
+        """Those that the settings name."""
+        may_be_empty = settings.rds_empty_tables | settings.exclude_tables
+        return cls(objects, live, settings.postgres_schema, today, may_be_empty)
+
     def origin(self, partition: str, asked: Asked, wanted: Version | None = None) -> Origin:
         """The first of archive, RDS export and live database that has the day.
 
         For today ``auto`` is the live database at once: whoever asks for today asks for its rows of
         now. ``wanted`` is the version that it has to be, where a run has one already. Raises
-        PastDay, NotFound or Misuse naming what is missing, BadSource on an export that is damaged.
+        PastDay, NothingOfDay or Misuse naming what is missing, BadSource on a damaged export.
         """
         is_today = partition == self.today.isoformat()
         past = asked == "auto" and not is_today
@@ -74,11 +104,15 @@ class Places:
         raise self._missing(partition, asked, wanted)
 
     def export(self, partition: str, wanted: Version | None = None) -> RdsExport:
-        """The RDS export of the day in the bucket; raises NotFound, BadSource."""
+        """The RDS export of the day in the bucket; raises NothingOfDay, BadSource."""
         export = self._found(partition, wanted)
         if export is None:
             raise self._missing(partition, "rds", wanted)
         return export
+
+    def has_exports(self, partition: str) -> bool:
+        """Whether there is any RDS export of the day, be it of use or not."""
+        return any(True for _ in self.objects.folders(day_prefix(partition)))
 
     def has_complete(self, partition: str) -> bool:
         """Whether the day has a complete version."""
@@ -136,15 +170,17 @@ class Places:
         names = [key.rpartition("/")[2].removesuffix("-raw.tar.gz") for key in found]
         return Version.parse(names[-1]) if names else None
 
-    def _missing(self, partition: str, asked: Asked, wanted: Version | None) -> PastDay | NotFound:
+    def _missing(
+        self, partition: str, asked: Asked, wanted: Version | None
+    ) -> PastDay | NothingOfDay:
         of = f"version {wanted}" if wanted else partition
         archive = f"no raw archive of {of}"
         rds = f"no RDS snapshot export of {of} under {self.objects.uri(day_prefix(partition))}"
         match asked:
             case "archive":
-                return NotFound(f"there is {archive}; `mediatool versions` lists what there is")
+                return NothingOfDay(f"there is {archive}; `mediatool versions` lists what there is")
             case "rds":
-                return NotFound(f"there is {rds}; export a snapshot of that day to there")
+                return NothingOfDay(f"there is {rds}; export a snapshot of that day to there")
             case _:
                 absent = "" if asked == "postgres" else f"there is {archive} and {rds}, and "
                 return PastDay(

@@ -27,6 +27,7 @@ ASSETS = [
     ("transformed", "campaigns"),
     ("mongodb", "accounts"),
     ("mongodb", "campaigns"),
+    ("raw_archive",),
     ("dump",),
     ("metadata",),
     ("daily_metrics_comparison",),

@@ -25,6 +25,6 @@ def test_a_run_has_one_version_across_processes() -> None:
         assert run is not None
         events = [event for event in result.all_events if event.is_step_materialization]
     made = [event.step_materialization_data.materialization for event in events]
-    assert {one.asset_key.path[0] for one in made} == {"raw", "transformed"}
+    assert {one.asset_key.path[0] for one in made} == {"raw_archive", "raw", "transformed"}
     assert len({event.pid for event in events}) == 2
     assert {one.metadata["version"].value for one in made} == {run.tags["mediatool/version"]}

@@ -8,9 +8,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mediatool_assets.definitions import definitions
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.rds_task import Snapshot, Task
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.seed.rds_export import export_as_rds
@@ -20,6 +22,8 @@ from mediatool_assets_tests.moto_server import QUIET
 from mediatool_assets_tests.rds_twin import SETTINGS, RdsTwin, rds_twin
 
 pytestmark = QUIET
+
+RDS_EXPORT = dg.AssetKey("rds_snapshot_export")
 
 
 @pytest.fixture
@@ -59,11 +63,11 @@ def _run(
     **tags: str,
 ) -> dg.ExecuteInProcessResult:
     job = defs.resolve_job_def("daily_export")
-    keys = [key for key in job.asset_layer.selected_asset_keys if key.path[0] == "raw"]
+    keys = dg.AssetSelection.groups("raw").resolve(defs.resolve_asset_graph())
     return job.execute_in_process(
         partition_key=partition,
         instance=instance,
-        asset_selection=keys,
+        asset_selection=list(keys),
         run_config={"ops": {"export": {"config": {"source": source}}}},
         tags=tags,
         raise_on_error=False,
@@ -179,8 +183,9 @@ def test_the_asset_alone(
     writing: list[Version],
 ) -> None:
     """It exports and checks; an export of today that no version was made from is then taken."""
-    asset = defs.get_assets_def("rds_snapshot_export")
-    resources = defs.resources or {}
+    assert not defs.resolve_asset_graph().has(RDS_EXPORT)  # their settings name no instance
+    configured = definitions(Settings.parse(os.environ))
+    asset, resources = configured.get_assets_def(RDS_EXPORT), configured.resources or {}
     result = dg.materialize(
         [asset], partition_key=today(), instance=instance, resources=dict(resources)
     )

@@ -1,0 +1,125 @@
+"""Backfills as the browser launches them from the asset graph, on Dagster's own servers."""
+
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediatool_assets.definitions import definitions
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import catalog
+from mediatool_assets.seed.rds_export import export_as_rds
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.defs.conftest import small_source, today
+from mediatool_assets_tests.drills.test_dagster_ui import _ask, _dagster_dev, _loaded, _wait_for
+from mediatool_assets_tests.drills.test_ui_backfill import BACKFILL, _ended
+
+__all__ = ["small_source"]  # a fixture: pytest finds it here by its name
+
+pytestmark = pytest.mark.timeout(900)  # three minutes alone, more beside other work
+
+EXPORTED = tuple(Version(datetime(2025, 8, day, 3, tzinfo=UTC)) for day in (1, 2, 3))
+NOTHING = "2025-08-09"  # a day of which there is neither archive nor export
+
+LAYERS = ("raw", "transformed", "mongodb", "dump", "metadata", "registry", "reports", "postgres")
+
+NEIGHBOURS = """
+query Neighbours($keys: [AssetKeyInput!]!) {
+  assetNodeAdditionalRequiredKeys(assetKeys: $keys) { path }
+}"""
+
+STATUSES = """
+query Statuses($keys: [AssetKeyInput!]!) {
+  assetNodes(assetKeys: $keys) {
+    assetKey { path }
+    assetPartitionStatuses {
+      ... on TimePartitionStatuses { ranges { startKey endKey status } }
+    }
+    assetChecksOrError {
+      ... on AssetChecks { checks { name executionForLatestMaterialization { status } } }
+    }
+  }
+}"""
+
+RUNS = """
+query Runs($backfill: String!) {
+  runsOrError(filter: {tags: [{key: "dagster/backfill", value: $backfill}]}) {
+    ... on Runs { results { status stepStats { stepKey status } } }
+  }
+}"""
+
+
+def _keys(*groups: str) -> list[dict[str, Any]]:
+    """The assets of these groups, as the browser names them."""
+    specs = definitions(Settings.parse(os.environ)).resolve_all_asset_specs()
+    return [{"path": list(spec.key.path)} for spec in specs if spec.group_name in groups]
+
+
+def _materialized(url: str, chosen: list[dict[str, Any]], partitions: Iterable[str]) -> str:
+    """The id of a backfill of the chosen assets and of those that Dagster says go with them."""
+    more = _ask(url, NEIGHBOURS, keys=chosen)["assetNodeAdditionalRequiredKeys"]
+    params = {"assetSelection": [*chosen, *more], "partitionNames": list(partitions)}
+    launched = _ask(url, BACKFILL, params=params | {"fromFailure": False})
+    found = launched["launchPartitionBackfill"]
+    assert found["__typename"] == "LaunchBackfillSuccess", found
+    backfill: str = found["backfillId"]
+    return backfill
+
+
+def _statuses(url: str, day: str) -> tuple[dict[str, set[str]], set[str | None]]:
+    """Of the layers' assets: those of each status that the day has, and the checks' statuses."""
+    by_status: dict[str, set[str]] = {}
+    checks: set[str | None] = set()
+    for node in _ask(url, STATUSES, keys=_keys(*LAYERS))["assetNodes"]:
+        for part in node["assetPartitionStatuses"]["ranges"]:
+            if part["startKey"] <= day <= part["endKey"]:
+                asset = "/".join(node["assetKey"]["path"])
+                by_status.setdefault(part["status"], set()).add(asset)
+        for check in node["assetChecksOrError"]["checks"]:
+            checks.add((check["executionForLatestMaterialization"] or {}).get("status"))
+    return by_status, checks
+
+
+@pytest.mark.usefixtures("small_source")
+def test_the_asset_graph_backfills_every_layer_some_of_them_and_one_asset(tmp_path: Path) -> None:
+    """All layers of a range; two layers, of a day that is there and one that is not; one asset.
+
+    A day that has nothing to be made from is refused by its first step, and nothing becomes red.
+    """
+    objects = S3Objects.of(Settings.parse(os.environ))
+    for version in EXPORTED:
+        export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], objects, version)
+    first, second, third = (version.partition for version in EXPORTED)
+    with _dagster_dev(log := tmp_path / "dagster-dev.log") as url:
+        _wait_for("the code location", lambda: _loaded(url))
+        one = [{"path": ["transformed", "campaigns"]}, {"path": ["raw", "campaigns"]}]
+        asked = {
+            "all layers": _materialized(url, _keys(*LAYERS), [first, second]),
+            "two layers": _materialized(url, _keys("raw", "transformed"), [second, third]),
+            "one asset": _materialized(url, one, [today()]),
+        }
+        for what, backfill in asked.items():
+            ended = _wait_for(what, partial(_ended, url, backfill))
+            assert ended["status"] == "COMPLETED_SUCCESS", (what, log.read_text()[-4000:])
+        for day in (first, second):
+            by_status, _ = _statuses(url, day)
+            assert set(by_status) == {"MATERIALIZED"}
+        refused = _materialized(url, _keys(*LAYERS), [NOTHING])
+        assert (
+            _wait_for("the refusal", lambda: _ended(url, refused))["status"] == "COMPLETED_FAILED"
+        )
+        by_status, checks = _statuses(url, NOTHING)
+        assert "FAILED" not in by_status
+        assert not checks & {"FAILED", "EXECUTION_FAILED", "IN_PROGRESS"}
+        [run] = _ask(url, RUNS, backfill=refused)["runsOrError"]["results"]
+        failed = [step["stepKey"] for step in run["stepStats"] if step["status"] == "FAILURE"]
+        assert (run["status"], failed) == ("CANCELED", ["export"])
+    for version in EXPORTED[:2]:
+        assert catalog.latest(objects, version.partition).version == version
+    by_kind = {k: list(objects.list(f"postgres-exports/{k}/{third}/")) for k in ("raw", "metadata")}
+    assert (len(by_kind["raw"]), by_kind["metadata"]) == (1, [])
