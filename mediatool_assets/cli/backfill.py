@@ -1,14 +1,15 @@
 """Days made one after the other, each by a run of its own: what fails does not stop the rest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from mediatool_assets.cli.launch import RunFailed, launch
+from mediatool_assets.cli.launch import launch
 from mediatool_assets.cli.output import note
+from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 
@@ -46,27 +47,39 @@ def days(first: date, last: date) -> tuple[date, ...]:
 
 
 def backfill(
-    objects: "S3Objects", wanted: Iterable[date], asked: Mapping[str, str], home: Path, again: bool
+    objects: "S3Objects",
+    wanted: Iterable[date],
+    asked: Mapping[str, str],
+    home: Path,
+    *,
+    again: bool,
+    refuse: Callable[[date], None],
 ) -> tuple[DayMade, ...]:
-    """Make each day that has no complete version, or with ``again`` every day, in order."""
-    return tuple(_make(objects, day, asked, home, again) for day in wanted)
+    """Make each day that has no complete version, or with ``again`` every day, in order.
+
+    ``refuse`` raises where a day has nothing to be made from, so that no run of it is begun.
+    """
+    made = []
+    for day in wanted:
+        there = [] if again else _complete(objects, day)
+        if there:
+            one = DayMade(day.isoformat(), "there", str(there[-1]))
+        else:
+            one = _make(day, asked, home, refuse)
+        note(str(one))
+        made.append(one)
+    return tuple(made)
 
 
 def _make(
-    objects: "S3Objects", day: date, asked: Mapping[str, str], home: Path, again: bool
+    day: date, asked: Mapping[str, str], home: Path, refuse: Callable[[date], None]
 ) -> DayMade:
-    there = _complete(objects, day)
-    if there and not again:
-        made = DayMade(day.isoformat(), "there", str(there[-1]))
-    else:
-        try:
-            run = launch("on_demand_export", day.isoformat(), asked, home)
-            red = run.failed_checks
-            made = DayMade(day.isoformat(), "made", str(run.version), failed_checks=red)
-        except RunFailed as error:
-            made = DayMade(day.isoformat(), "failed", error=str(error), exit_code=error.exit_code)
-    note(str(made))
-    return made
+    try:
+        refuse(day)
+        run = launch("on_demand_export", day.isoformat(), asked, home)
+    except MediatoolError as error:
+        return DayMade(day.isoformat(), "failed", error=str(error), exit_code=error.exit_code)
+    return DayMade(day.isoformat(), "made", str(run.version), failed_checks=run.failed_checks)
 
 
 def _complete(objects: "S3Objects", day: date) -> list[Version]:

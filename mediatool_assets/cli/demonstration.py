@@ -64,10 +64,10 @@ def run(home: Path, scale: float, days: int) -> Demonstration:
         _leave_rds_export(settings, objects, day)
     _seed(settings, scale, day=len(past))
     backup = {"purpose": "daily_backup"}
-    runs = [_version(home, "daily_export", day, backup) for day in (*past, today)]
+    runs = [_version(home, "daily_export", day, backup) for day in (*past, None)]
     _seed(settings, scale, day=days)
     asked = {"purpose": "testing", "notes": "the demo, after a day of edits"}
-    runs.append(_version(home, "on_demand_export", today, asked))
+    runs.append(_version(home, "on_demand_export", None, asked))
     made = tuple(version_made(run, objects) for run in runs)
     return Demonstration(
         versions=tuple(m.version for m in made),
@@ -140,8 +140,9 @@ def _leave_rds_export(settings: Settings, objects: "S3Objects", day: date) -> No
         note(f"an RDS snapshot export of {day} is in the bucket")
 
 
-def _version(home: Path, job: str, day: date, asked: Mapping[str, str]) -> Run:
-    run = launch(job, day.isoformat(), asked, home)
+def _version(home: Path, job: str, day: date | None, asked: Mapping[str, str]) -> Run:
+    """A version of a past day, or of now."""
+    run = launch(job, day.isoformat() if day else None, asked, home)
     note(f"{run.version} is made")
     return run
 

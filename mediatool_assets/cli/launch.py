@@ -42,9 +42,16 @@ class Run:
     failed_checks: tuple[str, ...] = ()
 
 
-def launch(job: str, partition: str, config: Mapping[str, str], home: Path) -> Run:
+def launch(
+    job: str,
+    partition: str | None,
+    config: Mapping[str, str],
+    home: Path,
+    version: Version | None = None,
+) -> Run:
     """Run ``job`` for ``partition`` to its end and return what it made.
 
+    Without ``partition`` it is of now; ``version`` is one that was begun, and is gone on with.
     ``config`` is the export's: its purpose and notes. Dagster's log goes to a file under ``home``;
     so does its history, where the environment names no ``DAGSTER_HOME``. An interrupt is passed on
     once, and waited for. Raises RunFailed with the reason that the run gave.
@@ -52,7 +59,9 @@ def launch(job: str, partition: str, config: Mapping[str, str], home: Path) -> R
     (home / "logs").mkdir(parents=True, exist_ok=True)
     (home / "dagster").mkdir(exist_ok=True)
     log = home / "logs" / f"{job}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
-    request = {"job": job, "partition": partition, "config": dict(config)}
+    begun = str(version) if version else None
+    request = {"job": job, "partition": partition, "version": begun, "config": dict(config)}
+    task = f"{job} {begun or partition or 'of now'}"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             tethered([sys.executable, "-m", "mediatool_assets.defs.launch"]),
@@ -62,7 +71,7 @@ def launch(job: str, partition: str, config: Mapping[str, str], home: Path) -> R
             env={"DAGSTER_HOME": str(home / "dagster"), **os.environ},
             process_group=0,  # a terminal's Ctrl-C reaches this process alone, which passes it on
         )
-        answer = _converse(process, json.dumps(request).encode(), f"{job} {partition}", log)
+        answer = _converse(process, json.dumps(request).encode(), task, log)
     return _run_of(answer, process.returncode, log)
 
 

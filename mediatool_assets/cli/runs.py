@@ -1,17 +1,23 @@
 """``export``, ``demo`` and ``dev``: whatever needs Dagster, which runs in processes of its own."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mediatool_assets.cli.output import Json, note, print_json
 from mediatool_assets.domain.days import FIRST_DAY
-from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.errors import Misuse, NotFound
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import home, settings
 
 if TYPE_CHECKING:
+    from mediatool_assets.cli.launch import Run
+    from mediatool_assets.domain.settings import Settings
+    from mediatool_assets.flows.origin import Asked
     from mediatool_assets.stores.s3 import S3Objects
 
 
@@ -35,6 +41,12 @@ def export(
     again: Annotated[
         bool, typer.Option("--again", help="Of FROM..TO, run the days too that are complete.")
     ] = False,
+    finish: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION", help="Go on with a version that was stopped after its raw archive."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make one version, end to end, as a Dagster run; or one of each day of a range.
@@ -45,33 +57,84 @@ def export(
 
     A live database has today's rows only. A past day is taken from its raw archive where it has
     one (what is missing of its version is made again), else from an RDS snapshot export of that
-    day in the bucket. In a range a day that fails does not stop the others: they are listed, and
-    the exit code is 1.
+    day in the bucket; where it has none of them, nothing is begun. In a range a day that fails does
+    not stop the others: they are listed, and the exit code is 1. With `--finish` what is missing of
+    a version is made from its raw archive, whatever other versions its day has.
 
     Examples:
 
         mediatool export --notes "before the migration"
         mediatool export --purpose daily_backup --json
         mediatool export --date 2026-11-01..2026-11-07
+        mediatool export --finish 20261107-020000
     """
     today = datetime.now(UTC).date()
     first, last = _days(day, today) if day else (today, today)
     is_range = day is not None and ".." in day
     if again and not is_range:
         raise Misuse("--again is for a range of days; write --date FROM..TO")
-    live = source == "postgres" or (source is None and first == last == today)
+    if finish and (day or source or purpose or notes):
+        raise Misuse("--finish goes on with a version as it was begun: leave the other options out")
+    live = not finish and (source == "postgres" or (source is None and first == last == today))
     config = settings(*(["postgres_url"] if live else []), "mongodb_url")
     from mediatool_assets.cli.launch import launch
-    from mediatool_assets.cli.summary import version_made
     from mediatool_assets.stores.s3 import S3Objects
 
     objects = S3Objects.of(config)
+    if finish:
+        _report(
+            launch("on_demand_export", None, {}, home(), _begun(objects, finish)), objects, json
+        )
+        return
+    refuse = partial(_refuse_without_source, config, objects, source or "auto", today)
     kind = purpose or ("daily_backup" if is_range or first != today else "testing")
     asked = {"purpose": kind, "notes": notes, "source": source or "auto"}
     if is_range:
-        _backfill(objects, first, last, asked, again=again, json=json)
+        _backfill(objects, first, last, asked, again=again, json=json, refuse=refuse)
         return
-    run = launch("on_demand_export", first.isoformat(), asked, home())
+    refuse(first)
+    run = launch("on_demand_export", first.isoformat() if day else None, asked, home())
+    _report(run, objects, json)
+
+
+def _begun(objects: "S3Objects", text: str) -> Version:
+    """The version that is named; raises NotFound where it has no raw archive to go on with."""
+    version = Version.parse(text)
+    if objects.head(archive_key("raw", version)) is None:
+        raise NotFound(
+            f"version {version} has no raw archive, so that nothing of it can be finished; "
+            "`mediatool export` makes a new version"
+        )
+    return version
+
+
+def _refuse_without_source(
+    config: "Settings", objects: "S3Objects", asked: "Asked", today: date, day: date
+) -> None:
+    """Raise PastDay, NotFound or BadSettings where the day has nothing to be made from.
+
+    A run that found that out would be one that failed, with all that it was to make.
+    """
+    from mediatool_assets.flows.origin import Places
+    from mediatool_assets.stores.postgres import PostgresSource
+    from mediatool_assets.stores.rds import RdsInstance
+
+    if day == today:
+        return
+    live = PostgresSource.of(config) if config.postgres_url else None
+    places, partition = Places.of(config, objects, live, today), day.isoformat()
+    if places.lacks_export(partition, asked):
+        if config.exports_snapshots:
+            return  # AWS is asked for the day's snapshot
+        if asked == "rds" and not places.has_exports(partition):
+            RdsInstance.of(config)  # says which settings are missing for that
+    places.origin(partition, asked)
+
+
+def _report(run: "Run", objects: "S3Objects", json: bool) -> None:
+    """Say what the run made; ends with 1 where a check of it failed."""
+    from mediatool_assets.cli.summary import version_made
+
     made = version_made(run, objects)
     if json:
         print_json(made)
@@ -96,10 +159,11 @@ def _backfill(
     *,
     again: bool,
     json: bool,
+    refuse: Callable[[date], None],
 ) -> None:
     from mediatool_assets.cli.backfill import backfill, days
 
-    made = backfill(objects, days(first, last), asked, home(), again)
+    made = backfill(objects, days(first, last), asked, home(), again=again, refuse=refuse)
     if json:
         print_json(made)
     else:

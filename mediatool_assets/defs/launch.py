@@ -1,41 +1,54 @@
 """Runs one job for one partition to its end: ``python -m mediatool_assets.defs.launch``.
 
 The command line starts it, since it does not import Dagster itself. One JSON document comes in on
-stdin: ``{"job", "partition", "tags", "config"}``, where ``config`` is the export step's (purpose,
-notes and source) and may be empty. One goes out on stdout: ``{"run_id", "status", "version",
-"error", "exit_code", "failed_checks"}``, and the process ends with that exit code. The run is
-recorded in the instance of ``DAGSTER_HOME``, so that the UI shows it like any other.
+stdin: ``{"job", "partition", "version", "tags", "config"}``. Without ``partition`` it is the day on
+which the snapshot is taken, ``version`` is one to go on with, and ``config`` is the export step's
+(purpose, notes and source). One goes out on stdout: ``{"run_id", "status", "version", "error",
+"exit_code", "failed_checks"}``, and the process ends with that exit code. The run is recorded in
+the instance of ``DAGSTER_HOME``, as one of the code location that workspace.yaml names, so that the
+UI shows it like any other.
 """
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import msgspec
 from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.storage.tags import MAX_RETRIES_TAG
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
-from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE
+from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, REFUSED_TAG
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.days import FIRST_DAY
 from mediatool_assets.domain.errors import MediatoolError, Misuse
+from mediatool_assets.domain.version import Version
 
 DEFINITIONS = "mediatool_assets.definitions"  # by name, as workspace.yaml has it
+LOCATION = "mediatool_assets"  # likewise
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be run."""
 
     job: str
-    partition: str
+    partition: str | None = None
+    version: str | None = None
     tags: dict[str, str] = {}
     config: dict[str, str] = {}
 
@@ -59,6 +72,7 @@ def main() -> int:
     """Answer the request on stdin; everything that others print goes to stderr."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    ATTENDED.set(True)
     try:
         request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
         with dg.DagsterInstance.get() as instance:
@@ -70,10 +84,38 @@ def main() -> int:
     return outcome.exit_code
 
 
-def launch(instance: dg.DagsterInstance, request: Request) -> Outcome:
-    """Run the job in this process; raises Misuse where there is no such job or partition."""
-    if not DAYS.has_partition_key(request.partition):
-        raise Misuse(f"{request.partition} is no partition; give a day from {FIRST_DAY} to today")
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def launch(
+    instance: dg.DagsterInstance, request: Request, today: Callable[[], date] = _today
+) -> Outcome:
+    """Run the job in this process; raises Misuse where there is no such job or partition.
+
+    Who names no day asks for now: where the day ends before the snapshot is taken, the run of that
+    day has come to nothing, and there is one of the next.
+    """
+    day = request.partition or _day_of(request.version) or today().isoformat()
+    outcome = _run(instance, request, day)
+    is_now = request.partition is None and request.version is None
+    if is_now and _is_refused(instance, outcome) and (next_day := today().isoformat()) != day:
+        return _run(instance, request, next_day)
+    return outcome
+
+
+def _day_of(version: str | None) -> str | None:
+    return Version.parse(version).partition if version is not None else None
+
+
+def _is_refused(instance: dg.DagsterInstance, outcome: Outcome) -> bool:
+    run = instance.get_run_by_id(outcome.run_id) if outcome.run_id else None
+    return run is not None and REFUSED_TAG in run.tags
+
+
+def _run(instance: dg.DagsterInstance, request: Request, day: str) -> Outcome:
+    if not DAYS.has_partition_key(day):
+        raise Misuse(f"{day} is no partition; give a day from {FIRST_DAY} to today")
     repository = ReconstructableRepository.for_module(DEFINITIONS, "defs", str(Path.cwd()))
     jobs = repository.get_definition().job_names
     if request.job not in jobs:
@@ -81,18 +123,33 @@ def launch(instance: dg.DagsterInstance, request: Request) -> Outcome:
         raise Misuse(f"there is no job {request.job}; there are {known}")
     release_dead_runs(instance)
     job = repository.get_reconstructable_job(request.job)
-    config: Any = job.get_definition().run_config
+    definition = job.get_definition()
+    config: Any = definition.run_config
     if request.config:
         config = {"ops": {"export": {"config": request.config}}}
     tags = {
         **request.tags,
-        "dagster/partition": request.partition,
+        **({VERSION_TAG: request.version} if request.version else {}),
+        "dagster/partition": day,
         PROCESS_TAG: this_process(),
         MAX_RETRIES_TAG: "0",  # whoever waits at the terminal asks again; Dagster could not
     }
-    ATTENDED.set(True)
-    with dg.execute_job(job, instance, run_config=config, tags=tags) as result:
+    run = instance.create_run_for_job(
+        definition,
+        run_config=config,
+        tags={**definition.run_tags, **tags},
+        job_code_origin=job.get_python_origin(),
+        remote_job_origin=_origin(repository.get_definition().name, request.job),
+    )
+    with execute_run(job, run, instance) as result:
         return _outcome(instance, result)
+
+
+def _origin(repository: str, job: str) -> RemoteJobOrigin:
+    """Where the UI finds the job; ``dg.execute_job`` leaves that out, and the timeline its runs."""
+    target = LoadableTargetOrigin(executable_path=sys.executable, module_name=DEFINITIONS)
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION)
+    return RemoteJobOrigin(RemoteRepositoryOrigin(location, repository), job)
 
 
 def _outcome(instance: dg.DagsterInstance, result: dg.JobExecutionResult) -> Outcome:

@@ -130,16 +130,41 @@ def test_several_schemas_go_all_the_way(
     assert (verified.code, verified.err) == (0, "")
 
 
-def test_a_past_day_is_refused_with_the_reason(
-    mediatool: Run, source: dict[str, int], objects: S3Objects
+@pytest.mark.parametrize(
+    ("options", "code", "reason"),
+    [
+        ((), 5, "only for today"),
+        (("--source", "postgres"), 5, "only for today"),
+        (("--source", "archive"), 3, "there is no raw archive of"),
+        (("--source", "rds"), 2, "MEDIATOOL_RDS_INSTANCE is not set"),
+    ],
+)
+def test_a_past_day_without_a_source_is_refused_before_there_is_a_run(
+    mediatool: Run,
+    servers: str,
+    objects: S3Objects,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    code: int,
+    reason: str,
 ) -> None:
-    """A live database holds no past day: exit code 5, and what can be done instead."""
-    today = datetime.now(UTC).date()
-    result = mediatool("export", "--date", str(today - timedelta(days=3)))
-    assert result.code == 5
-    assert "only for today" in result.err
-    assert result.out == ""
+    """With what can be done instead; Dagster has not been started, and keeps nothing of it."""
+    day = str(datetime.now(UTC).date() - timedelta(days=3))
+    result = mediatool("export", "--date", day, *options)
+    assert (result.code, result.lines[0].count(reason)) == (code, 1)
+    assert not (tmp_path / "logs").exists()
+    of_range = mediatool("export", "--date", f"{day}..{day}", *options, "--json")
+    [made] = json.loads(of_range.out)
+    assert (of_range.code, made["outcome"], made["exit_code"]) == (1, "failed", code)
+    assert not (tmp_path / "logs").exists()
     assert list(objects.list("postgres-exports/")) == []
+
+
+def test_a_version_without_a_raw_archive_cannot_be_finished(mediatool: Run, servers: str) -> None:
+    """Nothing of it is there: a new one has to be made. Nor does it go with other options."""
+    refused = mediatool("export", "--finish", "20251106-020000")
+    assert (refused.code, refused.lines[0].count("no raw archive")) == (3, 1)
+    assert mediatool("export", "--finish", "20251106-020000", "--notes", "x").code == 2
 
 
 def test_seed_refuses_a_schema_that_is_not_its_own(

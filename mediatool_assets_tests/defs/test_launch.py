@@ -10,13 +10,17 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
+from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.defs.conftest import locked_out_of_mongodb, today
+from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
+from mediatool_assets_tests.documents import ROOT
 from mediatool_assets_tests.half_way import add_ballast, drop_ballast, wait_for_upload
 
 _LAUNCH = [sys.executable, "-m", "mediatool_assets.defs.launch"]
@@ -38,6 +42,21 @@ with dg.DagsterInstance.get() as instance:
     ) as result:
         assert result.success
         os.write(answer, result.run_id.encode())
+"""
+
+_MIDNIGHT = """
+import os
+from datetime import UTC, datetime, timedelta
+import dagster as dg
+answer = os.dup(1)
+os.dup2(2, 1)
+from mediatool_assets.defs.launch import Request, launch
+today = datetime.now(UTC).date()
+days = [today - timedelta(days=1), today]
+with dg.DagsterInstance.get() as instance:
+    made = launch(instance, Request("on_demand_export"), lambda: days.pop(0))
+    assert made.status == "SUCCESS", made
+    os.write(answer, made.version.encode())
 """
 
 
@@ -95,7 +114,6 @@ def test_two_runs_of_one_partition_at_once_make_two_versions(
             "there is no job weekly; there are .*daily_export",
         ),
         ({"job": "daily_export", "partition": "1999-01-01"}, 2, "1999-01-01 is no partition"),
-        ({"job": "daily_export", "partition": "2025-06-02"}, 5, "can be exported only for today"),
         (
             {"job": "daily_export", "partition": today(), "tags": {"mediatool/purpose": "fun"}},
             2,
@@ -114,6 +132,65 @@ def test_a_refused_request_says_why(
     answer = _answer(_start(request_))
     assert (answer["status"], answer["exit_code"]) == ("FAILURE", exit_code)
     assert re.search(reason, answer["error"])
+
+
+def test_a_day_with_nothing_to_make_it_from_is_canceled(instance: dg.DagsterInstance) -> None:
+    """With the reason and the exit code of a refusal; no asset counts as failed.
+
+    As any run of the command line it is of the code location that workspace.yaml names, by which
+    the UI's timeline and the job's page look for it.
+    """
+    answer = _answer(_start({"job": "daily_export", "partition": "2025-06-02"}))
+    assert (answer["status"], answer["exit_code"]) == ("CANCELED", 5)
+    assert "can be exported only for today" in answer["error"]
+    raw = dg.AssetKey(["raw", "campaigns"])
+    status = get_and_update_asset_status_cache_value(instance, raw, DAYS)
+    assert status is not None
+    failed = status.deserialize_failed_partition_subsets(DAYS)
+    assert "2025-06-02" not in failed.get_partition_keys()
+    [location] = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    label = f"__repository__@{location['python_module']['location_name']}"
+    ours = instance.get_runs(dg.RunsFilter(tags={".dagster/repository": label}))
+    assert answer["run_id"] in {run.run_id for run in ours if run.remote_job_origin is not None}
+
+
+def test_who_asks_for_now_gets_the_day_of_the_snapshot(
+    instance: dg.DagsterInstance, bucket_objects: ObjectStore
+) -> None:
+    """Asked before midnight and begun after it: the version is of the day that has begun."""
+    made = subprocess.run(
+        [sys.executable, "-c", _MIDNIGHT], capture_output=True, check=False, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    version = Version.parse(made.stdout)
+    assert version.partition == today()
+    assert catalog.read(bucket_objects, version).source.type == "postgres"
+    runs = instance.get_runs(limit=2)
+    statuses = [(run.tags["dagster/partition"] == today(), run.status) for run in runs]
+    assert statuses == [
+        (True, dg.DagsterRunStatus.SUCCESS),
+        (False, dg.DagsterRunStatus.CANCELED),
+    ]
+
+
+def test_a_killed_version_is_finished_beside_another_of_its_day(
+    day: Day, bucket_objects: S3Objects
+) -> None:
+    """Named, it goes on from its raw archive with its own purpose."""
+    assert day.version in catalog.versions(bucket_objects)
+    asked = {"purpose": "testing", "notes": "stopped"}
+    with locked_out_of_mongodb():
+        stopped = _answer(
+            _start({"job": "on_demand_export", "partition": today(), "config": asked})
+        )
+    version = Version.parse(stopped["version"])
+    raw = bucket_objects.head(archive_key("raw", version))
+    assert (stopped["status"], raw is None) == ("FAILURE", False)
+    finished = _answer(_start({"job": "on_demand_export", "version": str(version)}))
+    assert (finished["status"], finished["version"]) == ("SUCCESS", str(version))
+    assert bucket_objects.head(archive_key("raw", version)) == raw
+    made = catalog.read(bucket_objects, version)
+    assert (made.purpose, made.notes) == ("testing", "stopped")
 
 
 def test_after_a_kill_half_way_the_next_run_succeeds(
