@@ -4,6 +4,7 @@ Nothing is taken from its log but what ``domain.alerts.plain`` lets through, and
 error that may quote a row.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
+from mediatool_assets.defs.failures import REFUSED_TAG
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.published import METADATA
@@ -22,20 +24,10 @@ from mediatool_assets.domain.keys import REPORTS
 
 _PAGE = 1000  # events
 _FIGURES = 8
+_KILLED = "the run ended while it was at work: its process was killed, or its host was"
 
-_TOLD = {
-    "AlreadyExists",
-    "BadArchive",
-    "BadModel",
-    "BadSettings",
-    "CountMismatch",
-    "InColdStorage",
-    "Misuse",
-    "NotFound",
-    "Refused",
-    "Unreachable",
-}
-"""Errors whose messages name things and figures only; BadValue and CheckFailed may tell values."""
+_OF_ROWS = {"BadValue", "CheckFailed"}
+"""Errors of this package whose messages may tell a row's values, also beside what they quote."""
 
 
 def checked(
@@ -82,7 +74,8 @@ class EndedRun:
     def news(self) -> News:
         """What failed in it, what its checks found, and what its version warns of.
 
-        Who cancels a run knows that it did not succeed; what its checks had found is told.
+        Who cancels a run knows that it did not succeed; what its checks had found is told, and
+        where it canceled itself, since its day has nothing to work from.
         """
         run = self.record.dagster_run
         partition = run.tags.get("dagster/partition")
@@ -94,11 +87,11 @@ class EndedRun:
         ]
         problems = [one for one in found if isinstance(one, Problem)]
         well = [one for one in found if isinstance(one, Well)]
+        well += self._done(partition)
         if run.status is dg.DagsterRunStatus.SUCCESS:
-            well.append(Well("run", run.job_name, partition, self.record.create_timestamp))
             problems += self._warnings()
-        elif run.status is dg.DagsterRunStatus.FAILURE and AUTO_RETRY_RUN_ID_TAG not in run.tags:
-            problems.append(self._failure(partition, ended))
+        elif self._is_failed and AUTO_RETRY_RUN_ID_TAG not in run.tags:
+            problems += self._failures(partition, ended)
         version = run.tags.get(VERSION_TAG)
         links = dict(self._reports())
         return News(ended, tuple(problems), tuple(well), version, partition, run.run_id, links)
@@ -152,28 +145,55 @@ class EndedRun:
                     text = plain(warning)
                     yield Problem("warnings", "warning", text, "warning", cause=wording(warning))
 
-    def _failure(self, partition: str | None, ended: datetime) -> Problem:
-        """The first step that failed, and by what; checks that were planned and never judged."""
+    @property
+    def _is_failed(self) -> bool:
+        """Whether it failed, or canceled itself."""
+        run = self.record.dagster_run
+        return run.status is dg.DagsterRunStatus.FAILURE or REFUSED_TAG in run.tags
+
+    def _steps(self, kind: dg.DagsterEventType) -> list[str]:
+        return [f"step {event.step_key}" for event in self._events(kind)]
+
+    def _done(self, partition: str | None) -> Iterator[Well]:
+        """Each step that succeeded, whatever the run's job: it made the partition of its assets."""
+        things = self._steps(dg.DagsterEventType.STEP_SUCCESS)
+        run = self.record.dagster_run
+        if run.status is dg.DagsterRunStatus.SUCCESS and not run.job_name.startswith("__"):
+            things.append(run.job_name)  # else a choice of assets, which says nothing of others
+        for thing in things:
+            yield Well("run", thing, partition, self.record.create_timestamp)
+
+    def _failures(self, partition: str | None, ended: datetime) -> Iterator[Problem]:
+        """Each step that failed, and by what; else those that were at work, else the run."""
         failures = list(self._events(dg.DagsterEventType.STEP_FAILURE))
-        step = failures[0].step_key if failures else None
-        error, reason = _reason(failures[0]) if failures else ("", "the run ended without a step")
-        failed = {failure.step_key for failure in failures}
+        unjudged = self._unjudged()
+        for failure in failures:
+            error, reason = _reason(failure)
+            checks = unjudged[failure.step_key]
+            figures: dict[str, int | float] = {"checks that could not be judged": checks}
+            yield Problem(
+                "run",
+                f"step {failure.step_key}",
+                reason,
+                figures=figures if checks else {},
+                partition=partition,
+                began=ended,
+                cause=error,
+            )
+        if not failures:
+            done = set(self._steps(dg.DagsterEventType.STEP_SUCCESS))
+            at_work = [s for s in self._steps(dg.DagsterEventType.STEP_START) if s not in done]
+            for thing in at_work or [self.record.dagster_run.job_name]:
+                yield Problem("run", thing, _KILLED, partition=partition, began=ended)
+
+    def _unjudged(self) -> Counter[str | None]:
+        """How many checks of each step were planned and never judged."""
         judged = {one.asset_check_key for one in self._evaluations()}
-        planned = [
-            event.asset_check_planned_data.asset_check_key
+        planned = {
+            (event.step_key, event.asset_check_planned_data.asset_check_key)
             for event in self._events(dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
-            if event.step_key in failed
-        ]
-        errored = len(set(planned) - judged)
-        return Problem(
-            "run",
-            self.record.dagster_run.job_name,
-            f"step {step}: {reason}" if step else reason,
-            figures={"checks that could not be judged": errored} if errored else {},
-            partition=partition,
-            began=ended,
-            cause=f"{step} {error}",
-        )
+        }
+        return Counter(step for step, check in planned if check not in judged)
 
 
 def _reason(failure: dg.DagsterEvent) -> tuple[str, str]:
@@ -182,7 +202,7 @@ def _reason(failure: dg.DagsterEvent) -> tuple[str, str]:
     said = data.user_failure_data
     if said is not None and "error" in said.metadata:
         name = str(said.metadata["error"].value)
-        if name in _TOLD:
+        if name not in _OF_ROWS:
             return name, f"{name}: {plain(said.description or '')}"
         return name, f"{name}; the run's log has its message"
     error = data.error

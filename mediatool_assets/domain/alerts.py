@@ -23,6 +23,7 @@ Kind = Literal["run", "check", "freshness", "schedule", "warnings", "recovery", 
 KINDS: tuple[Kind, ...] = ("run", "check", "freshness", "schedule", "warnings", "recovery", "test")
 """The gravest first: an alert is of the kind of its gravest problem."""
 
+_OPEN = 200  # alerts, some 100 kB in the sensor's cursor: half a year of nights that fail alike
 _REASON = 400  # characters of a reason; the run's page has all of it
 _QUOTED = re.compile(  # also as Python writes it; an apostrophe within a word quotes nothing
     r"(?<!\w)'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`[^`]*`|=\([^)]*\)|\{[^}]*\}"
@@ -194,7 +195,10 @@ class Channel(msgspec.Struct):
 
 
 class Open(msgspec.Struct):
-    """Alerts that were made and of which something is not well yet, by fingerprint."""
+    """Alerts that were made and of which something is not well yet, by fingerprint and partition.
+
+    The newest are kept: a day that nobody makes again is never well again.
+    """
 
     alerts: dict[str, Alert] = {}
 
@@ -207,7 +211,11 @@ class Open(msgspec.Struct):
         if alert is not None:
             lasting = tuple(p for p in alert.problems if p.kind != "warnings")
             if lasting:
-                self.alerts[alert.fingerprint] = msgspec.structs.replace(alert, problems=lasting)
+                name = f"{alert.fingerprint} {alert.partition}"
+                self.alerts.pop(name, None)
+                self.alerts[name] = msgspec.structs.replace(alert, problems=lasting)
+                for oldest in list(self.alerts)[:-_OPEN]:
+                    del self.alerts[oldest]
             yield alert
 
     def _better(self, well: Well) -> Iterator[Alert]:
@@ -222,14 +230,12 @@ class Open(msgspec.Struct):
 
 
 def _ends(well: Well, problem: Problem) -> bool:
-    """Whether good news is of this problem: of its partition or a later one, and not older."""
+    """Whether good news is of this problem: of the same thing and partition, and not older."""
     if (well.kind, well.thing) != (problem.kind, problem.thing):
         return False
     if problem.began is not None and well.began < problem.began:
         return False
-    if problem.partition is None or well.partition is None:
-        return True
-    return well.partition >= problem.partition
+    return well.partition == problem.partition
 
 
 def _recovery(news: News, ended: list[Alert]) -> Alert:

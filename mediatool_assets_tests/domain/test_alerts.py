@@ -116,8 +116,8 @@ def test_what_is_well_again_is_told_once_and_closes_the_window() -> None:
     assert [one.kind for one in posts(channel, START)] == ["check"]
     half = news(well=(Well("check", CHECK, "2026-11-24", minutes(9)),), at=minutes(10))
     assert list(open_.learn(half)) == []
-    rest = (Well("check", "dump: dumped", "2026-11-25", minutes(19)),)
-    [recovery] = open_.learn(news(well=rest, at=minutes(20), day=25))
+    rest = (Well("check", "dump: dumped", "2026-11-24", minutes(19)),)
+    [recovery] = open_.learn(news(well=rest, at=minutes(20)))
     assert (recovery.kind, recovery.severity) == ("recovery", "information")
     assert "well again (was not in 2026-11-24)" in lines(recovery)[-1]
     channel.take(recovery)
@@ -133,14 +133,30 @@ def test_what_is_well_again_is_told_once_and_closes_the_window() -> None:
         Well("check", "raw/users: as_usual", "2026-11-24", minutes(1)),
         Well("run", CHECK, "2026-11-24", minutes(1)),
         Well("check", CHECK, "2026-11-23", minutes(1)),
+        Well("check", CHECK, "2026-11-25", minutes(1)),
+        Well("check", CHECK, None, minutes(1)),
         Well("check", CHECK, "2026-11-24", minutes(-1)),
     ],
 )
 def test_other_good_news_end_nothing(well: Well) -> None:
-    """Another thing, an earlier day, or a run that began before the failure was seen."""
+    """Another thing, another day, or a run that began before the failure was seen."""
     open_ = Open()
     assert len(list(open_.learn(news(red())))) == 1
     assert list(open_.learn(news(well=(well,), at=minutes(2)))) == []
+
+
+def test_each_day_is_well_again_by_itself() -> None:
+    """The same trouble of two days ends twice; a day that is never made again stays, up to 200."""
+    open_ = Open()
+    for number in range(10, 30):
+        assert len(list(open_.learn(news(red(day=number), day=number)))) == 1
+    for day in (12, 29):
+        well = (Well("check", CHECK, f"2026-11-{day}", minutes(1)),)
+        [recovery] = open_.learn(news(well=well, at=minutes(2), day=day))
+        assert [problem.partition for problem in recovery.problems] == [f"2026-11-{day}"]
+    for number in range(300):
+        list(open_.learn(news(red(f"raw/t{number}: as_usual"))))
+    assert len(open_.alerts) == 200
 
 
 def test_warnings_are_never_well_again() -> None:
@@ -156,7 +172,7 @@ def test_a_recovery_that_waits_does_not_swallow_the_next_failure() -> None:
     for made in open_.learn(news(red())):
         channel.take(made)
     posts(channel, START)
-    well = (Well("check", CHECK, "2026-11-25", minutes(9)),)
+    well = (Well("check", CHECK, "2026-11-24", minutes(9)),)
     for made in open_.learn(news(well=well, at=minutes(10))):
         channel.take(made)
     for made in open_.learn(news(red(day=26, at=minutes(20)), at=minutes(20), day=26)):
@@ -173,7 +189,7 @@ def test_a_recovery_says_what_was_not_posted() -> None:
         for made in open_.learn(news(red(at=at), at=at)):
             channel.take(made)
         posts(channel, at)
-    well = (Well("check", CHECK, "2026-11-25", minutes(9)),)
+    well = (Well("check", CHECK, "2026-11-24", minutes(9)),)
     for made in open_.learn(news(well=well, at=minutes(10))):
         channel.take(made)
     [recovery] = posts(channel, minutes(10))

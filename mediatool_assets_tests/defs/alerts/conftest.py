@@ -1,7 +1,7 @@
 """A platform whose nights go as they are told to, on a real instance, with a real receiver."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.domain.errors import BadValue, Unreachable
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.flows.origin import PastDay
 from mediatool_assets.stores.alert_channels import channels
 from mediatool_assets_tests.receiver import Receiver, receiver
 from mediatool_assets_tests.watching import Watch
@@ -38,6 +39,7 @@ HERE = RemoteRepositoryOrigin(
 )
 
 REPORT = report_asset("data-integrity-report")
+STATISTICS = dg.AssetKey("statistics")
 POLICY = dg.FreshnessPolicy.cron("0 3 * * *", lower_bound_delta=timedelta(hours=1))
 
 
@@ -65,6 +67,8 @@ def made(context: dg.AssetExecutionContext, config: Night) -> Iterator[Any]:
     with explained():
         if config.goes == "unreachable":
             raise Unreachable("postgresql://me:secret@db does not answer; start it")
+        if config.goes == "past":
+            raise PastDay("the live database can be exported only for today")
         if config.goes == "bad value":
             raise BadValue("users", 7, "email", "ann@example.org", "is no number")
     if config.goes == "broken":
@@ -85,9 +89,14 @@ def made(context: dg.AssetExecutionContext, config: Night) -> Iterator[Any]:
         )
 
 
+@dg.asset(key=STATISTICS, partitions_def=DAYS)
+def statistics() -> None:
+    """An asset of the user's, with a step of its own."""
+
+
 DEFINITIONS = dg.Definitions(
-    assets=[made],
-    jobs=[dg.define_asset_job("daily_export", "*")],
+    assets=[made, statistics],
+    jobs=[dg.define_asset_job("daily_export", dg.AssetSelection.assets(made))],
     schedules=[daily_export_schedule],
     sensors=[alert_sensor],
 )
@@ -126,6 +135,21 @@ class Platform(Watch):
             instance=self.instance,
             run_config={"ops": {"made": {"config": {"goes": goes}}}},
             tags={"mediatool/version": f"202506{day}-020000"},
+            raise_on_error=False,
+        )
+
+    def materialize(
+        self, keys: Sequence[dg.AssetKey], goes: str = "well", day: int = 24
+    ) -> dg.ExecuteInProcessResult:
+        """A run of the chosen assets of one day, as the UI launches it, and how it goes."""
+        job = DEFINITIONS.resolve_implicit_global_asset_job_def()
+        steps = {made.op.name: {"config": {"goes": goes}}} if REPORT in keys else {}
+        neighbours = [*made.keys] if REPORT in keys else keys
+        return job.execute_in_process(
+            partition_key=f"2025-06-{day}",
+            instance=self.instance,
+            asset_selection=neighbours,
+            run_config={"ops": steps},
             raise_on_error=False,
         )
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mediatool_assets_tests.defs.alerts.conftest import RUN, Platform
+from mediatool_assets_tests.defs.alerts.conftest import REPORT, RUN, STATISTICS, Platform
 from mediatool_assets_tests.receiver import Receiver
 
 
@@ -60,15 +60,34 @@ def test_a_version_with_warnings_is_told(platform: Platform, hook: Receiver) -> 
 
 
 def test_what_is_well_again_is_told(platform: Platform, hook: Receiver) -> None:
-    """When a later version passes what failed; then a failure is news again."""
-    for goes, day in (("empty", 24), ("unreachable", 24), ("well", 25), ("empty", 26)):
+    """When a later version of the day passes what failed; then a failure is news again."""
+    for goes, day in (
+        ("empty", 24),
+        ("unreachable", 24),
+        ("well", 25),
+        ("well", 24),
+        ("empty", 26),
+    ):
         platform.night(goes, day=day)
         platform.tick()
     assert hook.kinds == ["check", "run", "recovery", "check"]
     recovery = hook.arrived[2]
-    assert recovery["version"] == "20250625-020000"
+    assert recovery["version"] == "20250624-020000"
     things = {problem["thing"] for problem in recovery["problems"]}
-    assert things == {"raw/users: as_usual", "daily_export"}
+    assert things == {"raw/users: as_usual", "step made"}
+
+
+def test_what_was_not_made_is_not_well_again(platform: Platform, hook: Receiver) -> None:
+    """By other assets of the day, by the asset of another day, though all run as one ad-hoc job."""
+    assert not platform.materialize([REPORT], goes="unreachable").success
+    platform.tick()
+    for keys, day in ([STATISTICS], 24), ([REPORT], 25):
+        assert platform.materialize(keys, day=day).success
+        platform.tick()
+    assert hook.kinds == ["run"]
+    assert platform.materialize([REPORT]).success
+    platform.tick()
+    assert hook.kinds == ["run", "recovery"]
 
 
 def test_the_platform_has_the_sensor_on(defs: dg.Definitions) -> None:

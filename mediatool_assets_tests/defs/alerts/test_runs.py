@@ -16,9 +16,10 @@ from mediatool_assets_tests.receiver import Receiver
 @pytest.mark.parametrize(
     ("goes", "reason"),
     [
-        ("unreachable", "step made: Unreachable: postgresql://me:***@db does not answer; start it"),
-        ("bad value", "step made: BadValue; the run's log has its message"),
-        ("broken", "step made: RuntimeError; the run's log has its message"),
+        ("unreachable", "Unreachable: postgresql://me:***@db does not answer; start it"),
+        ("bad value", "BadValue; the run's log has its message"),
+        ("past", "PastDay: the live database can be exported only for today"),
+        ("broken", "RuntimeError; the run's log has its message"),
     ],
 )
 def test_a_run_that_failed_is_told_without_anything_private(
@@ -34,7 +35,7 @@ def test_a_run_that_failed_is_told_without_anything_private(
     assert (found["kind"], found["version"]) == ("run", "20250624-020000")
     assert found["links"] == {"run": RUN + run.run_id}
     [problem] = found["problems"]
-    assert (problem["thing"], problem["reason"]) == ("daily_export", reason)
+    assert (problem["thing"], problem["reason"]) == ("step made", reason)
     assert problem["figures"] == {"checks that could not be judged": 2}
     assert not [word for word in ("secret", "ann@", "Ann") if word in str(hook.arrived)]
 
@@ -45,7 +46,7 @@ def test_a_run_is_told_once_whatever_happens_to_it_later(
     """A retry tags its root long after that was told of; the window is over by then."""
     run = platform.night("empty")
     platform.tick()
-    platform.night("well", day=25)
+    platform.night("well")
     platform.tick()
     assert hook.kinds == ["check", "recovery"]
     memory = msgspec.json.decode(platform.cursor or "", type=Memory)
