@@ -14,7 +14,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
@@ -79,18 +80,18 @@ def pool(stack: Stack) -> Iterator[Executor]:
 
 
 @pytest.fixture
-def postgres_database(stack: Stack) -> Iterator[str]:
+def postgres_database(stack: Stack) -> Iterator[Url]:
     """The URL of an empty database, which is dropped after the test."""
-    with _empty_database(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]) as url:
+    with _empty_database(Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])) as url:
         yield url
 
 
 @contextmanager
-def _empty_database(server: str) -> Iterator[str]:
+def _empty_database(server: Url) -> Iterator[Url]:
     name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
+    with psycopg.connect(server.reveal(), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield server.rpartition("/")[0] + f"/{name}"
+        yield server.to(name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -116,7 +117,7 @@ def debian_database(
 ) -> Iterator[Url]:
     """The URL of an empty database on Debian's server, for each major version that is installed."""
     with _empty_database(debian_server(request.param)) as url:
-        yield Url(url)
+        yield url
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def live_collection(
     documents: MongoDocuments, version: Version, name: str
 ) -> Iterator[Collection[Document]]:
     """A collection of the version's database, that takes whatever it is given."""
-    with MongoClient[Document](documents.url) as client:
+    with MongoClient[Document](documents.url.reveal()) as client:
         database = client[mongodb_database(version)]
         options = database[name].options()
         database.command({"collMod": name, "validationLevel": "off"})
@@ -44,7 +44,7 @@ def live_collection(
 def restored_database(target: PostgresTarget, version: Version) -> Iterator[Callable[[str], None]]:
     """Executes statements in the version's restored database, in the schema `media_tool`."""
     url = target.database(postgres_database(version), "media_tool").url
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute("SET search_path TO media_tool")
         yield lambda statement: (connection.execute(statement.encode()), None)[1]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.local import postgres_server
 
 DEBIAN = Path("/usr/lib/postgresql")
@@ -97,7 +97,7 @@ def _wait_for(url: Url, process: subprocess.Popen[bytes]) -> None:
     while True:
         assert process.poll() is None, "the server did not start"
         try:
-            psycopg.connect(url).close()
+            psycopg.connect(url.reveal()).close()
         except psycopg.OperationalError:
             time.sleep(0.05)
         else:

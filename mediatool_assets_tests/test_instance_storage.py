@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.instance_postgres import EventLog
 from mediatool_assets.instance_storage import postgres_url
 from mediatool_assets.stores.local import Stack
@@ -119,10 +120,10 @@ def test_half_a_configuration_is_refused() -> None:
 
 
 def test_a_pool_is_used_for_the_first_time_by_several_at_once(
-    stack: Stack, postgres_database: str, tmp_path: Path
+    stack: Stack, postgres_database: Url, tmp_path: Path
 ) -> None:
     """Each records it, as the first runs of a new instance do; none fails, and there is one."""
-    url = postgres_database.replace("postgresql://", "postgresql+psycopg2://")
+    url = postgres_database.reveal().replace("postgresql://", "postgresql+psycopg2://")
     settings = {"concurrency": {"pools": {"default_limit": 1}}}
     with dg.instance_for_test(overrides=settings, temp_dir=str(tmp_path)) as instance:
         storages = [EventLog(url) for _ in range(6)]

@@ -19,7 +19,7 @@ from mediatool_assets.domain.keys import (
     report_key,
 )
 from mediatool_assets.domain.rds_export import export_prefix
-from mediatool_assets.domain.settings import Settings, without_password
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import local_settings
 
@@ -82,7 +82,7 @@ def run(home: Path, scale: float, days: int) -> Demonstration:
             "show": f"{program()} show {made[-1].version}",
             "ui": f"{program()} dev",
             "s3": listing_command(settings),
-            "mongodb": without_password(settings.mongodb_url or ""),
+            "mongodb": str(settings.mongodb_url),
             "secrets": near(home / "environment.json"),
         },
     )
@@ -119,7 +119,7 @@ def _seed(settings: Settings, scale: float, day: int) -> None:
 
     with working(f"filling the source, day {day}"):
         seed(
-            settings.postgres_url or "",
+            settings.required_url("postgres_url"),
             scale=scale,
             full=True,
             day=day,
@@ -135,7 +135,7 @@ def _leave_rds_export(settings: Settings, objects: "S3Objects", day: date) -> No
     version = Version(datetime.combine(day, time(3), UTC))
     if next(objects.list(export_prefix(version)), None) is None:
         with working(f"an RDS snapshot export of {day}"):
-            url, schema = settings.postgres_url or "", settings.postgres_schema
+            url, schema = settings.required_url("postgres_url"), settings.postgres_schema
             export_as_rds(url, objects, version, schema=schema)
         note(f"an RDS snapshot export of {day} is in the bucket")
 

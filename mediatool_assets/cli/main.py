@@ -35,7 +35,7 @@ from mediatool_assets.cli import (
     versions,
 )
 from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.settings import without_passwords
+from mediatool_assets.domain.urls import without_passwords
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h, so that it is not taken for one of the contract's codes
 _INTERRUPTED = 130  # what typer makes of Ctrl-C, as shells do

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mediatool_assets.cli.output import Json, note, print_json, print_table, working
-from mediatool_assets.domain.settings import without_password
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.environment import home
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _print_servers(
 ) -> None:
     """Print what is known of the servers; the URLs without their passwords."""
     urls = {
-        name: without_password(environment[variable])
+        name: str(Url(environment[variable]))
         for name, variable in _URLS.items()
         if variable in environment
     }

@@ -39,7 +39,7 @@ def seed(
 
     with working(f"filling {config.postgres_schema}, scale {scale:g}, day {day}"):
         seeded = fill(
-            config.postgres_url or "",
+            config.required_url("postgres_url"),
             scale=scale,
             full=full,
             day=day,

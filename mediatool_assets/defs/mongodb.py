@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import dagster as dg
 
@@ -20,6 +19,7 @@ from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import AlreadyExists, CheckFailed
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.load import Loaded, load, loaded
@@ -87,7 +87,7 @@ def _results(
         )
     archive = archives.reader(platform.objects(), "transformed", version)
     members = archive.manifest.collections()
-    where = database_uri(platform.settings().mongodb_url or "", database.database)
+    where = database_uri(platform.settings().required_url("mongodb_url"), database.database)
     for name in collections:
         fields = columns(archive, members[name], None)
         yield dg.MaterializeResult(
@@ -107,7 +107,6 @@ def _results(
         )
 
 
-def database_uri(url: str, database: str) -> str:
+def database_uri(url: Url, database: str) -> str:
     """``mongodb://hosts/database``, with neither user nor password nor options."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{database}"
+    return f"{url.scheme}://{url.hosts}/{database}"

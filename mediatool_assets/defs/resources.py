@@ -48,9 +48,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         """The database that is exported; raises BadSettings where none is named."""
         from mediatool_assets.stores.postgres import PostgresSource  # noqa: PLC0415  # slow
 
-        settings = self.settings()
-        settings.require("postgres_url")
-        return PostgresSource.of(settings)
+        return PostgresSource.of(self.settings())
 
     def target(self) -> Target:
         """The server that versions are restored to; raises BadSettings where none is named."""
@@ -81,9 +79,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         """The MongoDB server; raises BadSettings where none is named."""
         from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
-        settings = self.settings()
-        settings.require("mongodb_url")
-        return MongoDocuments.of(settings)
+        return MongoDocuments.of(self.settings())
 
     def pruning(self) -> Pruning:
         """The bucket as retention sees it, and those of the two servers that are named."""

@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from mediatool_assets.domain.settings import without_passwords
+from mediatool_assets.domain.urls import without_passwords
 
 Kind = Literal["run", "check", "freshness", "schedule", "warnings", "recovery", "test"]
 KINDS: tuple[Kind, ...] = ("run", "check", "freshness", "schedule", "warnings", "recovery", "test")

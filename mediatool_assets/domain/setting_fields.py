@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+
+from mediatool_assets.domain.urls import Url
 
 PREFIX = "MEDIATOOL_"
 
@@ -96,12 +97,26 @@ def path(text: str) -> Path:
     return Path(text)
 
 
-def url(*schemes: str) -> Callable[[str], str]:
-    """A URL of one of the schemes."""
+def secret_url(*schemes: str) -> Callable[[str], Url]:
+    """A URL of one of the schemes, which may hold secrets; no error shows it."""
+
+    def parse(text: str) -> Url:
+        if text.partition("://")[0].lower() not in schemes:
+            raise ValueError(f"is not a {schemes[0]}:// URL")
+        return Url(text)
+
+    return parse
+
+
+def public_url(*schemes: str) -> Callable[[str], str]:
+    """A URL of one of the schemes that anybody may see: it names no user and has no parameters."""
 
     def parse(text: str) -> str:
-        if urlsplit(text).scheme not in schemes:
-            raise ValueError(f"is not a {schemes[0]}:// URL")  # the text may hold a password
+        url = secret_url(*schemes)(text)
+        if url.has_login:
+            raise ValueError("holds a user or a password, and is shown; leave them out")
+        if "?" in text or "#" in text:
+            raise ValueError("has parameters behind ? or #; leave them out")
         return text
 
     return parse

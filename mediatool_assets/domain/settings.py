@@ -1,30 +1,21 @@
 """Settings: each declared once, parsed from a mapping, with every problem reported at once."""
 
 import os
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, NewType
-from urllib.parse import urlsplit, urlunsplit
+from typing import Annotated, Literal
 
 from mediatool_assets.domain import setting_fields as parsers
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.keys import REGISTRY_NAME
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.setting_fields import Setting, variable
-
-Url = NewType("Url", str)
-"""A connection string that may hold a password: print it through ``without_password`` only."""
+from mediatool_assets.domain.urls import Url
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "media_tool.yaml"
 
 Tier = Literal["Expedited", "Standard", "Bulk"]
-
-
-def _url(*schemes: str) -> Callable[[str], Url]:
-    parse = parsers.url(*schemes)
-    return lambda text: Url(parse(text))
 
 
 def _tier(text: str) -> Tier:
@@ -52,22 +43,22 @@ class Settings:
     postgres_url: Annotated[
         Url | None,
         Setting(
-            _url("postgresql", "postgres"),
+            parsers.secret_url("postgresql", "postgres"),
             "URL of the source database. Connections to another machine use TLS "
             "([access.md](access.md)).",
         ),
-    ] = field(default=None, repr=False)
+    ] = None
     postgres_schema: Annotated[
         str, Setting(parsers.words, "The schema to export, or several separated by commas.")
     ] = "media_tool"
     restore_postgres_url: Annotated[
         Url | None,
         Setting(
-            _url("postgresql", "postgres"),
+            parsers.secret_url("postgresql", "postgres"),
             "URL of the server that versions are restored to, with a role that has "
             "`CREATEDB`. Its database is only used to connect.",
         ),
-    ] = field(default=None, repr=False)
+    ] = None
     restore_daily: Annotated[
         bool,
         Setting(
@@ -79,15 +70,15 @@ class Settings:
     mongodb_url: Annotated[
         Url | None,
         Setting(
-            _url("mongodb", "mongodb+srv"),
+            parsers.secret_url("mongodb", "mongodb+srv"),
             "URL of the MongoDB server that holds the versions' databases.",
         ),
-    ] = field(default=None, repr=False)
+    ] = None
     s3_bucket: Annotated[str, Setting(parsers.word, "The bucket.")] = "media-tool-backups"
     s3_endpoint_url: Annotated[
         str | None,
         Setting(
-            parsers.url("http", "https"),
+            parsers.public_url("http", "https"),
             "Endpoint of an S3 server other than Amazon's.",
             otherwise="Amazon S3",
         ),
@@ -277,12 +268,12 @@ class Settings:
     alert_webhook_url: Annotated[
         Url | None,
         Setting(
-            _url("https", "http"),
+            parsers.secret_url("https", "http"),
             "URL that alerts are posted to as JSON, for example a Slack incoming webhook. All "
             "of the URL but its host is secret.",
             otherwise="no webhook",
         ),
-    ] = field(default=None, repr=False)
+    ] = None
     alert_sns_topic_arn: Annotated[
         str | None,
         Setting(_topic, "Amazon SNS topic that alerts are published to.", otherwise="no topic"),
@@ -292,13 +283,13 @@ class Settings:
         Setting(parsers.whole("hours"), "Hours for which the same problem is not reported again."),
     ] = 6
     dagster_url: Annotated[
-        Url | None,
+        str | None,
         Setting(
-            _url("http", "https"),
+            parsers.public_url("http", "https"),
             "Address of Dagster's UI, for the links in alerts.",
             otherwise="no links; `mediatool dev` sets it to its own address",
         ),
-    ] = field(default=None, repr=False)
+    ] = None
     new_version_job: Annotated[
         str, Setting(parsers.word, "The job that `new_version_sensor` starts.")
     ] = "reload_staging"
@@ -315,7 +306,10 @@ class Settings:
             text = environ.get(variable(name), "").strip()
             try:
                 if text:
-                    values[name] = declared.parse(text)
+                    value = declared.parse(text)
+                    if isinstance(value, Url):
+                        value = replace(value, variable=variable(name))
+                    values[name] = value
                 elif declared.inherits in values:
                     values[name] = values[declared.inherits]
             except ValueError as error:
@@ -346,6 +340,12 @@ class Settings:
             raise BadSettings(problems)
         return self.masking_key
 
+    def required_url(self, name: str) -> Url:
+        """The URL of this field; raises BadSettings where it is not set."""
+        self.require(name)
+        url: Url = getattr(self, name)
+        return url
+
     def require(self, *names: str) -> None:
         """Raise BadSettings naming every one of these fields that is not set."""
         missing = [variable(n) for n in names if getattr(self, n) is None]
@@ -360,23 +360,3 @@ DECLARED: Mapping[str, Setting] = {
     name: annotation.__metadata__[0] for name, annotation in Settings.__annotations__.items()
 }
 """Every setting by the name of its field."""
-
-
-def without_password(url: str) -> str:
-    """The URL with its passwords replaced, for messages and metadata."""
-    url = _PARAMETER.sub(r"\1***", url)
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    netloc = parts.netloc.replace(f":{parts.password}@", ":***@", 1)
-    return urlunsplit(parts._replace(netloc=netloc))
-
-
-def without_passwords(text: str) -> str:
-    """A message with the passwords of every URL in it replaced."""
-    return _PASSWORD.sub(r"\1:***@", _PARAMETER.sub(r"\1***", text))
-
-
-_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/]*@")
-_PARAMETER = re.compile(r"([?&]\w*password=|\bAWS_SESSION_TOKEN:)[^\s&#]*", re.IGNORECASE)
-"""What libpq and MongoDB's drivers take as parameters of a URL and keep to themselves."""

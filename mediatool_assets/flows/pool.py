@@ -13,11 +13,18 @@ from importlib.abc import MetaPathFinder
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from types import ModuleType
 from typing import Any
 
+from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.cluster import dask_cluster
 from mediatool_assets.flows.heaps import keep_heaps_few
+
+# Secrets go through the pipes of a process to its own workers, and into no other pickle.
+ForkingPickler.register(Url, lambda url: (Url, (url.reveal(), url.variable)))
+ForkingPickler.register(MaskingKey, lambda key: (MaskingKey, (key.secret,)))
 
 
 def worker_pool(workers: int, scheduler: str | None = None) -> AbstractContextManager[Executor]:

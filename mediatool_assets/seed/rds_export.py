@@ -27,6 +27,7 @@ from mediatool_assets.domain.rds_export import (
     TypeMapping,
     export_prefix,
 )
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 
 _NATIVE: Mapping[str, pa.DataType] = {
@@ -89,7 +90,7 @@ def selected(name: str, kind: str) -> Composable:
 
 
 def export_as_rds(  # noqa: PLR0913  # sizes are the tests' to set
-    url: str,
+    url: Url,
     bucket: Bucket,
     version: Version,
     *,
@@ -104,7 +105,7 @@ def export_as_rds(  # noqa: PLR0913  # sizes are the tests' to set
     """
     prefix = export_prefix(version)
     name = prefix.rstrip("/").rpartition("/")[2]
-    with psycopg.connect(url, client_encoding="utf8") as connection:
+    with psycopg.connect(url.reveal(), client_encoding="utf8") as connection:
         connection.execute(_SESSION)
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         database = connection.info.dbname

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
 from mediatool_assets.domain.errors import Misuse, Refused, Unreachable
-from mediatool_assets.domain.settings import without_password
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.seed import loading
 from mediatool_assets.seed.days import Day
 from mediatool_assets.seed.loading import Conn
@@ -60,7 +60,7 @@ class Seeded:
 
 
 def seed(
-    url: str, *, scale: float = 1.0, full: bool = False, day: int = 0, schema: str = "media_tool"
+    url: Url, *, scale: float = 1.0, full: bool = False, day: int = 0, schema: str = "media_tool"
 ) -> Seeded:
     """Fill ``schema`` of the database at ``url`` with the demo source as of ``day``.
 
@@ -88,9 +88,9 @@ def _check(scale: float, day: int, schema: str) -> None:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[Conn]:
+def _connected(url: Url) -> Iterator[Conn]:
     try:
-        with psycopg.connect(url, client_encoding="utf8") as connection:
+        with psycopg.connect(url.reveal(), client_encoding="utf8") as connection:
             connection.execute(_SESSION)
             yield connection
     except errors.DependentObjectsStillExist as error:
@@ -100,7 +100,7 @@ def _connected(url: str) -> Iterator[Conn]:
         ) from error
     except errors.InsufficientPrivilege as error:
         raise Refused(
-            f"PostgreSQL at {without_password(url)}: {error.diag.message_primary}; "
+            f"PostgreSQL at {url}: {error.diag.message_primary}; "
             "seed a database in which this user may create schemas"
         ) from error
     except errors.LockNotAvailable as error:
@@ -110,7 +110,7 @@ def _connected(url: str) -> Iterator[Conn]:
         ) from error
     except psycopg.OperationalError as error:
         raise Unreachable(
-            f"PostgreSQL at {without_password(url)}: {' '.join(str(error).split())}; "
+            f"PostgreSQL at {url}: {' '.join(str(error).split())}; "
             "start it, or correct MEDIATOOL_POSTGRES_URL"
         ) from error
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import boto3
 import msgspec
@@ -19,7 +18,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from mediatool_assets.domain.alert_wording import lines, payload
 from mediatool_assets.domain.alerts import Alert
 from mediatool_assets.domain.errors import Misuse, Unreachable
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 
 LOGGER = logging.getLogger("mediatool_assets.alerts")
 
@@ -89,7 +89,7 @@ class Webhook:
     def post(self, alert: Alert) -> None:
         """Post ``alert_wording.payload``; anything but 2xx is no success, a redirection neither."""
         request = urllib.request.Request(  # noqa: S310  # Settings takes http and https only
-            self.url,
+            self.url.reveal(),
             msgspec.json.encode(payload(alert)),
             {"Content-Type": "application/json", "User-Agent": "mediatool_assets"},
         )
@@ -98,7 +98,7 @@ class Webhook:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        host = urlsplit(self.url).hostname
+        host = self.url.hosts
         try:
             yield
         except urllib.error.HTTPError as error:

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 import bson
 from bson import CodecOptions
@@ -24,6 +23,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
 )
+from pymongo.uri_parser import parse_uri
 
 from mediatool_assets.archive.reader import split_documents
 from mediatool_assets.domain.collection import CollectionInfo
@@ -33,7 +33,8 @@ from mediatool_assets.domain.errors import (
     Refused,
     Unreachable,
 )
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.mongodb_errors import PLAIN, identity, refusal, server_words
 
 MARKER = "_mediatool_version"
@@ -65,14 +66,12 @@ class MongoDocuments:
     @classmethod
     def of(cls, settings: Settings, other: str | None = None) -> "MongoDocuments":
         """The server of ``MEDIATOOL_MONGODB_URL``; raises BadSettings where it is not set."""
-        settings.require("mongodb_url")
-        # require() lets no None through
-        return cls(cast(Url, settings.mongodb_url), other=other)
+        return cls(settings.required_url("mongodb_url"), other=other)
 
     @property
     def server(self) -> str:
         """``host:port``, for messages and evidence."""
-        return urlsplit(self.url).netloc.rpartition("@")[2]
+        return self.url.hosts
 
     def marker(self, database: str) -> dict[str, object] | None:
         """The document that says that the database is complete; None where there is none."""
@@ -271,8 +270,9 @@ class MongoDocuments:
 def _client(url: Url, answer_ms: int) -> MongoClient[Any]:
     """This process's client of a server, closed at its end."""
     try:
+        parse_uri(url.reveal(), warn=False)  # the client ignores a wrong option, with a warning
         client: MongoClient[Any] = MongoClient(
-            url,
+            url.reveal(),
             appname="mediatool",
             serverSelectionTimeoutMS=answer_ms,
             connectTimeoutMS=answer_ms,
@@ -281,11 +281,11 @@ def _client(url: Url, answer_ms: int) -> MongoClient[Any]:
             retryWrites=False,  # a batch sent twice would meet itself; the load is what is retried
             readPreference="primary",
         )
-    except (ConfigurationError, ValueError):
+    except (ConfigurationError, TypeError, ValueError):
         raise BadSettings(
             [
-                "MEDIATOOL_MONGODB_URL cannot be read; write it as "
-                "mongodb://user:password@host:port/?authSource=admin, the password percent-encoded"
+                f"MEDIATOOL_MONGODB_URL has a parameter that MongoDB does not take, or {url.hosts} "
+                "is not found; write mongodb://user:password@host:port/?authSource=admin"
             ]
         ) from None  # the driver's words can hold a part of the password
     atexit.register(client.close)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, date
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -68,7 +67,7 @@ class RdsInstance:
         if len(namespaces(settings.postgres_schema)) > 1:
             named = f"MEDIATOOL_POSTGRES_SCHEMA names several: {settings.postgres_schema}"
             raise BadSettings([named, "an RDS snapshot is exported and read with one schema"])
-        database = urlsplit(settings.postgres_url or "").path.strip("/")
+        database = settings.postgres_url.database if settings.postgres_url else ""
         return cls(
             settings.rds_instance or "",
             settings.rds_export_role_arn or "",

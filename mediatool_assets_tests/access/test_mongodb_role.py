@@ -17,7 +17,8 @@ from pymongo.errors import OperationFailure
 
 from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets.domain.keys import mongodb_database
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import load
@@ -53,8 +54,8 @@ class Users:
 def users(settings: Settings) -> Iterator[Users]:
     """Whatever users and roles a test makes are gone afterwards."""
     assert settings.mongodb_url is not None
-    with MongoClient[Any](settings.mongodb_url) as owner:
-        yield Users(owner, settings.mongodb_url)
+    with MongoClient[Any](settings.mongodb_url.reveal()) as owner:
+        yield Users(owner, settings.mongodb_url.reveal())
         for each in owner.admin.command("usersInfo", 1)["users"]:
             if each["user"].startswith("user_"):
                 owner.admin.command("dropUser", each["user"])

@@ -12,7 +12,7 @@ import pytest
 from psycopg import errors, sql
 
 from mediatool_assets.domain.errors import BadSource
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.stores.postgres import PostgresSource
@@ -37,15 +37,15 @@ LATER = "CREATE TABLE media_tool.later (id int); INSERT INTO media_tool.later VA
 
 
 @pytest.fixture
-def role(postgres_database: str) -> Iterator[str]:
+def role(postgres_database: Url) -> Iterator[str]:
     """The URL of the role in a database with a schema of ours and one that is not."""
     name, password = f"export_{token_hex(6)}", token_hex(16)
-    with psycopg.connect(postgres_database, autocommit=True) as owner:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as owner:
         owner.execute(SOURCE)
         owner.execute(postgres_role(name, SCHEMA).encode())
         owner.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), password))
         owner.execute(LATER)
-        parts = urlsplit(postgres_database)
+        parts = urlsplit(postgres_database.reveal())
         yield parts._replace(netloc=f"{name}:{password}@{parts.hostname}:{parts.port}").geturl()
         owner.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
         owner.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))

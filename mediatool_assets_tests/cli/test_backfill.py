@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.seed.rds_export import export_as_rds
@@ -30,7 +31,7 @@ def test_five_days_of_every_kind_and_the_same_again(
     """One only in RDS, one missing, one there, one damaged, today: what can be made is, once."""
     rds, missing, there, damaged, today = map(_version, (4, 3, 2, 1, 0))
     for version in (rds, there):
-        export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], objects, version)
+        export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects, version)
     first = mediatool("export", "--date", there.partition, "--json")
     assert (first.code, first.err) == (0, "")
     assert json.loads(first.out)["version"] == str(there)

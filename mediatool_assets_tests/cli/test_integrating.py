@@ -84,7 +84,7 @@ def test_a_changed_digit_exits_with_1_and_is_named(
     mediatool: Run, version: str, documents: MongoDocuments, tmp_path: Path
 ) -> None:
     """Table, key and column on stdout, in JSON, HTML and Markdown; no name that is somebody's."""
-    with MongoClient[dict[str, Any]](documents.url) as client:
+    with MongoClient[dict[str, Any]](documents.url.reveal()) as client:
         buys = client[mongodb_database(VERSION)]["buys"]
         document = buys.find_one({"_id": 1})
         assert document is not None

@@ -46,7 +46,7 @@ def three(
         documents.mark(database, {"_id": name}, {"_id": name, "archive": "x"})
     monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
     monkeypatch.setenv("MEDIATOOL_S3_ENDPOINT_URL", objects.endpoint_url or "")
-    monkeypatch.setenv("MEDIATOOL_MONGODB_URL", settings.mongodb_url or "")
+    monkeypatch.setenv("MEDIATOOL_MONGODB_URL", settings.required_url("mongodb_url").reveal())
     monkeypatch.setenv("MEDIATOOL_HOME", str(tmp_path / "home"))
     yield objects
     for name in (OLD, NEW):

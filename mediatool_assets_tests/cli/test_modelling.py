@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.stores.postgres import PostgresSource
@@ -19,15 +19,15 @@ from mediatool_assets_tests.twins import DirectoryObjects
 
 
 @pytest.fixture
-def source(postgres_database: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def source(postgres_database: Url, nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A live source that the environment names, and nothing else."""
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA stranger; SET search_path TO stranger")
         connection.execute(COMPOSITE.encode())
-    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", postgres_database)
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", postgres_database.reveal())
     monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "stranger")
     monkeypatch.setenv("MEDIATOOL_WORKERS", "1")
-    return postgres_database
+    return postgres_database.reveal()
 
 
 def test_a_model_is_inferred_and_fits_until_the_source_goes_on(
@@ -76,15 +76,15 @@ def test_an_edited_model_is_never_written_over(mediatool: Run, source: str, nowh
 
 
 def test_an_archive_is_as_good_as_the_source(
-    mediatool: Run, postgres_database: str, nowhere: Path, pool: Executor
+    mediatool: Run, postgres_database: Url, nowhere: Path, pool: Executor
 ) -> None:
     """A fetched file needs no server: it is inferred from and checked against."""
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA stranger; SET search_path TO stranger")
         connection.execute(COMPOSITE.encode())
     version = Version(datetime(2006, 1, 1, tzinfo=UTC))
     objects = DirectoryObjects(nowhere / "bucket")
-    source = PostgresSource(Url(postgres_database), "stranger")
+    source = PostgresSource(postgres_database, "stranger")
     export(source, objects, pool, version, nowhere)
     file = objects.root / "objects" / archive_key("raw", version)
     made = mediatool("model", "infer", "--source", file, "--risks", "risks.md")

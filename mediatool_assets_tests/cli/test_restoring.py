@@ -17,7 +17,8 @@ from pymongo import MongoClient
 
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.keys import postgres_database as own_name
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Url
+from mediatool_assets.domain.settings import SHIPPED_MODEL
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model_file import load_model
@@ -65,15 +66,15 @@ def made(
     server = Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])
     for variable in ("RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL"):
         monkeypatch.setenv(f"MEDIATOOL_{variable}", stack.environment[f"MEDIATOOL_{variable}"])
-    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", postgres_database)
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", postgres_database.reveal())
     monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
     monkeypatch.setenv("MEDIATOOL_WORKERS", "2")
     name = f"scratch_{uuid4().hex[:8]}"
     yield Made(version, objects, documents, server, name)
-    with MongoClient[dict[str, object]](documents.url) as client:
+    with MongoClient[dict[str, object]](documents.url.reveal()) as client:
         client.drop_database(mongodb_database(version))
         client.drop_database(name)
-    with psycopg.connect(server, autocommit=True) as connection:
+    with psycopg.connect(server.reveal(), autocommit=True) as connection:
         for database in (name, own_name(version)):
             query = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(query.format(sql.Identifier(database)))

@@ -17,6 +17,7 @@ import pytest
 
 from mediatool_assets.domain.keys import report_key
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.stores.local import Stack
@@ -29,7 +30,7 @@ from mediatool_assets_tests.strangers import TWO_SCHEMAS
 
 @pytest.fixture
 def servers(
-    postgres_database: str,
+    postgres_database: Url,
     objects: S3Objects,
     stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
@@ -37,14 +38,14 @@ def servers(
 ) -> Iterator[str]:
     """An empty database and an empty bucket, named by the environment: the database's URL."""
     own = {
-        "MEDIATOOL_POSTGRES_URL": postgres_database,
+        "MEDIATOOL_POSTGRES_URL": postgres_database.reveal(),
         "MEDIATOOL_S3_BUCKET": objects.bucket,
         "MEDIATOOL_HOME": str(tmp_path),
     }
     for name, value in (stack.environment | own).items():
         monkeypatch.setenv(name, value)
     before = _databases(stack)
-    yield postgres_database
+    yield postgres_database.reveal()
     client: pymongo.MongoClient[dict[str, object]]
     with pymongo.MongoClient(stack.environment["MEDIATOOL_MONGODB_URL"]) as client:
         for name in _databases(stack) - before:

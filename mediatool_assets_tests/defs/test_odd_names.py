@@ -16,7 +16,7 @@ from mediatool_assets.defs.launch import failed_checks
 from mediatool_assets.defs.layers import key, name_of, shown, warnings_of
 from mediatool_assets.domain.alerts import News, Problem
 from mediatool_assets.domain.keys import mongodb_database
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.defs.conftest import source_of, today
@@ -100,7 +100,7 @@ def test_its_red_check_is_told_by_the_tables_own_name(odd_day: OddDay) -> None:
     assert problem.thing == f"mongodb/{ODD}: loaded"
     [line] = failed_checks(result.all_events)
     assert line.startswith(f"mongodb/{ODD}: loaded: ")
-    settings = Settings(dagster_url=Url("http://dagster.example"))
+    settings = Settings(dagster_url="http://dagster.example")
     links = ui_links(settings, News(now, (problem,)))
     assert links == {
         f"mongodb/{ODD}": f"http://dagster.example/assets/mongodb/{ENCODED}?view=checks"

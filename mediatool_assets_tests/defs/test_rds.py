@@ -13,6 +13,7 @@ from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.rds_task import Snapshot, Task
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.seed.rds_export import export_as_rds
@@ -47,7 +48,7 @@ def writing(
         version = Version.of_name(name, "export-")
         assert version is not None
         if version not in written:
-            export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], bucket_objects, version)
+            export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), bucket_objects, version)
             written.append(version)
         return task
 
@@ -147,7 +148,7 @@ def test_a_past_day_whose_archive_is_damaged(
     bucket_objects.put(archive_key("raw", damaged), b"cut short")
     said, code = _reason(_run(defs, instance, day.isoformat(), "auto"))
     assert (code, "no footer" in said) == (3, True)
-    export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], bucket_objects, damaged)
+    export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), bucket_objects, damaged)
     result = _run(defs, instance, day.isoformat(), "auto")
     assert result.success
     assert _made(instance, result) == Version(damaged.moment + timedelta(seconds=1))

@@ -11,6 +11,7 @@ from psycopg import sql
 from mediatool_assets.domain.postgres_text import array_elements, double_text, real_text
 from mediatool_assets.domain.row_json import row_writer, value_writer
 from mediatool_assets.domain.schema import Column
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.seed.rds_export import selected
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.postgres_strategies import rows
@@ -50,7 +51,7 @@ def test_rows_are_those_of_the_live_export(everything: Everything, data: st.Data
 @example(values=[1e23, 9007199254740993.0, 2.0**-44, 2.0**60, 1e15, 1e14, 0.0001, 0.00001, -0.0])
 @settings(max_examples=40, deadline=None, suppress_health_check=_HEALTH)
 def test_doubles_are_printed_as_the_server_prints_them(
-    postgres_database: str, values: list[float]
+    postgres_database: Url, values: list[float]
 ) -> None:
     """The shortest text that reads back, in PostgreSQL's own form."""
     assert _printed(postgres_database, values, "float8") == [double_text(v) for v in values]
@@ -61,15 +62,15 @@ def test_doubles_are_printed_as_the_server_prints_them(
 @example(values=[0.00146484375, 4194303.75])  # halfway between two of eight digits
 @settings(max_examples=40, deadline=None, suppress_health_check=_HEALTH)
 def test_reals_are_printed_as_the_server_prints_them(
-    postgres_database: str, values: list[float]
+    postgres_database: Url, values: list[float]
 ) -> None:
     """The same of single precision."""
     assert _printed(postgres_database, values, "float4") == [real_text(v) for v in values]
 
 
-def _printed(url: str, values: list[float], kind: str) -> list[str]:
+def _printed(url: Url, values: list[float], kind: str) -> list[str]:
     connection: psycopg.Connection[Any]
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(url.reveal()) as connection:
         connection.execute("SET extra_float_digits = 3")
         query = f"SELECT unnest(%b::float8[])::{kind}::text"
         return [text for (text,) in connection.execute(query.encode(), (values,))]

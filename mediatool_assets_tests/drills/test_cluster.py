@@ -16,7 +16,8 @@ from distributed import Client
 
 from mediatool_assets.domain.errors import CheckFailed, Unreachable
 from mediatool_assets.domain.keys import Kind, archive_key
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Url
+from mediatool_assets.domain.settings import SHIPPED_MODEL
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.archives import Archived, stream
 from mediatool_assets.flows.export import export

@@ -14,7 +14,7 @@ from psycopg import sql
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
@@ -31,9 +31,9 @@ VERSION = Version(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 def other_database(postgres_database: Url) -> Iterator[Url]:
     """A second empty database on the same server."""
     name = sql.Identifier(f"test_{uuid4().hex[:12]}")
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
-        yield Url(postgres_database.rpartition("/")[0] + "/" + name.as_string().strip('"'))
+        yield postgres_database.to(name.as_string().strip(chr(34)))
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
@@ -70,9 +70,9 @@ def _restore(reader: ArchiveReader, url: Url, script: Path) -> None:
     """Run schema.sql through psql, then put the rows of every table in."""
     script.write_bytes(reader.read_file("schema.sql"))
     psql = [str(binaries() / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
-    subprocess.run([*psql, f"--file={script}", "--output=/dev/null", url], check=True)
+    subprocess.run([*psql, f"--file={script}", "--output=/dev/null", url.reveal()], check=True)
     schema = schemas.decode(reader.read_file("schema.json"))
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")  # keys in any order
         for table in schema.tables:
             blocks = reader.manifest.tables()[table.name].blocks

@@ -11,6 +11,7 @@ import pytest
 
 from mediatool_assets.definitions import definitions
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.seed.rds_export import export_as_rds
@@ -93,7 +94,7 @@ def test_the_asset_graph_backfills_every_layer_some_of_them_and_one_asset(tmp_pa
     """
     objects = S3Objects.of(Settings.parse(os.environ))
     for version in EXPORTED:
-        export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], objects, version)
+        export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects, version)
     first, second, third = (version.partition for version in EXPORTED)
     with _dagster_dev(log := tmp_path / "dagster-dev.log") as url:
         _wait_for("the code location", lambda: _loaded(url))

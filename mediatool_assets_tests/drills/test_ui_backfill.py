@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.seed.rds_export import export_as_rds
@@ -95,7 +96,7 @@ def test_a_backfill_goes_on_after_everything_was_killed(tmp_path: Path) -> None:
     """
     objects = S3Objects.of(Settings.parse(os.environ))
     for version in THREE:
-        export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], objects, version)
+        export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects, version)
     with dg.DagsterInstance.get() as instance:
         before = {run.run_id for run in _runs(instance)}
         with _dagster_dev(tmp_path / "first.log", killed=True) as url:
@@ -131,7 +132,7 @@ def test_a_backfill_goes_on_after_everything_was_killed(tmp_path: Path) -> None:
 def test_a_backfill_from_the_ui_makes_each_day_from_what_there_is_of_it(tmp_path: Path) -> None:
     """One run a partition, by the daemon; the past day has its snapshot's version."""
     objects = S3Objects.of(Settings.parse(os.environ))
-    export_as_rds(os.environ["MEDIATOOL_POSTGRES_URL"], objects, PAST)
+    export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects, PAST)
     with _dagster_dev(log := tmp_path / "dagster-dev.log") as url:
         backfill = _launched(url, [PAST.partition, today()])
         ended = _wait_for("the backfill", lambda: _ended(url, backfill))

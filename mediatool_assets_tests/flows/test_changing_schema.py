@@ -15,7 +15,7 @@ from mediatool_assets.domain.comparison import Comparison
 from mediatool_assets.domain.errors import BadModel, BadRules
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model_file import load_model
@@ -136,9 +136,9 @@ class Week:
 
 
 @pytest.fixture
-def week(postgres_database: str, tmp_path: Path, pool: Executor) -> Week:
+def week(postgres_database: Url, tmp_path: Path, pool: Executor) -> Week:
     """The week's first morning."""
-    week = Week(postgres_database, tmp_path, pool)
+    week = Week(postgres_database.reveal(), tmp_path, pool)
     week.change(SCRIPT)
     return week
 

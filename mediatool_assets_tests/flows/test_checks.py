@@ -305,7 +305,7 @@ def test_a_whole_version_passes_every_check(whole: Whole) -> None:
 
 def test_a_document_that_is_gone_after_the_load(whole: Whole) -> None:
     """Its collection fails with both counts; the other one does not."""
-    with MongoClient[dict[str, object]](whole.documents.url) as client:
+    with MongoClient[dict[str, object]](whole.documents.url.reveal()) as client:
         client[mongodb_database(whole.version)]["accounts"].delete_one({"_id": "1"})
     found = whole.database()
     assert (found["accounts"].outcome, found["repsOrphans"].outcome) == ("failed", "passed")
@@ -322,7 +322,7 @@ def beside(whole: Whole, *collections: str) -> Finding:
 def test_what_the_model_does_not_name_is_checked_too(whole: Whole) -> None:
     """Rows, bytes and documents of it; what has a check of its own is left to that."""
     assert beside(whole).outcome == "passed"
-    with MongoClient[dict[str, object]](whole.documents.url) as client:
+    with MongoClient[dict[str, object]](whole.documents.url.reveal()) as client:
         client[mongodb_database(whole.version)]["accounts"].delete_one({"_id": "1"})
     found = beside(whole, "repsOrphans")
     assert (found.outcome, "accounts: 2 documents, and 3" in found.reason) == ("failed", True)
@@ -342,7 +342,7 @@ def test_a_table_that_the_model_does_not_name_and_that_is_gone(whole: Whole) -> 
 
 def test_a_database_without_its_marker(whole: Whole) -> None:
     """Half a database has passed nothing."""
-    with MongoClient[dict[str, object]](whole.documents.url) as client:
+    with MongoClient[dict[str, object]](whole.documents.url.reveal()) as client:
         client[mongodb_database(whole.version)].drop_collection(MARKER)
     assert {f.outcome for f in whole.database().values()} == {"failed"}
     assert whole.dump() == "failed"

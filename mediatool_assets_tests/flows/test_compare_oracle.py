@@ -14,7 +14,7 @@ from psycopg import sql
 
 from mediatool_assets.domain.comparison import Comparison, TableComparison
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.export import export
@@ -97,7 +97,7 @@ def between(
 @pytest.fixture
 def twofold(postgres_database: Url, pool: Executor) -> Iterator[Twofold]:
     """Both schemas, empty."""
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA a; SET search_path TO a;" + TYPES)
         columns = sql.SQL(", ").join(
             sql.SQL("{} " + type_).format(sql.Identifier(name))
@@ -186,16 +186,16 @@ def test_restored_versions_differ_as_their_comparison_says(
     for day, version in enumerate((ONE, TWO)):
         seed(postgres_database, scale=0.001, day=day)
         export(PostgresSource(postgres_database, "media_tool"), objects, pool, version, tmp_path)
-        name = f"{postgres_database.rpartition('/')[2]}_{day}"
+        name = f"{postgres_database.database}_{day}"
         restore_postgres(objects, target, pool, version, database=name)
         made.append(target.database(name, "media_tool").url)
     found = between(objects, pool, ONE, TWO, tmp_path).details
     assert any(table.changed for table in found.values())
-    with psycopg.connect(made[0]) as one, psycopg.connect(made[1]) as two:
+    with psycopg.connect(made[0].reveal()) as one, psycopg.connect(made[1].reveal()) as two:
         told = {n: (t.removed + t.changed, t.added + t.changed) for n, t in found.items()}
         assert {name: _excepted(one, two, name) for name in found} == told
     for url in made:
-        target.drop(url.rpartition("/")[2])
+        target.drop(url.database)
 
 
 def _excepted(

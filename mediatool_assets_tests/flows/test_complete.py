@@ -260,7 +260,7 @@ def test_what_does_not_agree(
 ) -> None:
     """A database or a dump that is not the transformed archive keeps the version back."""
     case.make()
-    with MongoClient[Any](case.documents.url) as client:
+    with MongoClient[Any](case.documents.url.reveal()) as client:
         meddle(case, client[mongodb_database(case.version)])
     with pytest.raises(error, match=problem):
         case.finish()

@@ -63,7 +63,7 @@ def scratch(tmp_path: Path) -> Path:
 @pytest.fixture
 def live(documents: MongoDocuments, version: Version) -> Iterator[Any]:
     """The version's database through another client, to look and to meddle."""
-    with MongoClient[Any](documents.url) as client:
+    with MongoClient[Any](documents.url.reveal()) as client:
         yield client[mongodb_database(version)]
 
 
@@ -160,7 +160,7 @@ def test_a_dump_restores_as_mongorestore_reads_it(
         tar.extractall(tmp_path / "out", filter="data")
     (database,) = (p for p in (tmp_path / "out" / str(version)).iterdir() if p.is_dir())
     assert database.name == mongodb_database(version)
-    with MongoClient[Any](documents.url) as client:
+    with MongoClient[Any](documents.url.reveal()) as client:
         restored = client["restored_by_test_dump"]
         try:
             _restore(database, restored)

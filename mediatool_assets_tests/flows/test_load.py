@@ -45,7 +45,7 @@ def twin(tmp_path: Path) -> DirectoryObjects:
 @pytest.fixture
 def live(documents: MongoDocuments, version: Version) -> Iterator[Any]:
     """The version's database through another driver's client, to look and to meddle."""
-    with MongoClient[Any](documents.url) as client:
+    with MongoClient[Any](documents.url.reveal()) as client:
         yield client[mongodb_database(version)]
 
 
@@ -289,7 +289,7 @@ def test_no_other_database_is_touched(
 ) -> None:
     """A neighbouring version and a stranger's database keep every document through a replace."""
     neighbour = Version(version.moment + timedelta(days=1))
-    with MongoClient[Any](documents.url) as client:
+    with MongoClient[Any](documents.url.reveal()) as client:
         for name in (mongodb_database(neighbour), "strangers"):
             client[name]["teams"].insert_one({"_id": 1})
         try:

@@ -15,6 +15,7 @@ from mediatool_assets.domain.metrics import KeyColumn, TableMetrics
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import reports
 from mediatool_assets.flows.export import export
@@ -232,7 +233,7 @@ def test_two_versions_are_compared_on_request(
 def test_a_day_s_report_shows_exactly_the_edits_of_the_seed(
     bucket_twin: DirectoryObjects,
     tmp_path: Path,
-    postgres_database: str,
+    postgres_database: Url,
     pool: Executor,
     day: int,
 ) -> None:
@@ -242,7 +243,9 @@ def test_a_day_s_report_shows_exactly_the_edits_of_the_seed(
     """
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    source = PostgresSource.of(Settings.parse({"MEDIATOOL_POSTGRES_URL": postgres_database}))
+    source = PostgresSource.of(
+        Settings.parse({"MEDIATOOL_POSTGRES_URL": postgres_database.reveal()})
+    )
     for number in (day - 1, day):
         seeded = seed(postgres_database, scale=0.001, full=True, day=number)
         version = Version.parse(f"202506{20 + number}-020000")

@@ -9,7 +9,7 @@ import pytest
 
 from mediatool_assets.domain.errors import BadArchive, NotFound
 from mediatool_assets.domain.keys import archive_key, metadata_key
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.origin import Asked, Origin, PastDay, Places, adopt
@@ -26,7 +26,7 @@ ARCHIVED, EXPORTED, BARE = "2026-01-02", "2026-01-03", "2026-01-04"
 @pytest.fixture
 def places(postgres_database: Url, tmp_path: Path) -> Places:
     """A day with archives and an export, one with an export alone, one with nothing."""
-    with psycopg.connect(postgres_database) as connection:
+    with psycopg.connect(postgres_database.reveal()) as connection:
         connection.execute(
             "CREATE SCHEMA media_tool; CREATE TABLE media_tool.accounts AS SELECT 1 AS id"
         )
@@ -124,7 +124,7 @@ def test_an_adopted_archive_was_read_to_its_end(
     postgres_database: Url, tmp_path: Path, pool: Executor
 ) -> None:
     """One changed byte of rows, and it is not adopted."""
-    with psycopg.connect(postgres_database) as connection:
+    with psycopg.connect(postgres_database.reveal()) as connection:
         connection.execute("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT generate_series(1, 99) n")
     objects = DirectoryObjects(tmp_path / "bucket")
     made = export(PostgresSource(postgres_database, "s"), objects, pool, OLDER, tmp_path)

@@ -86,7 +86,9 @@ class World:
         self.objects, self._settings = objects, settings
         self.documents = MongoDocuments.of(settings)
         self.versions: set[Version] = set()
-        self.client: pymongo.MongoClient[Any] = pymongo.MongoClient(settings.mongodb_url)
+        self.client: pymongo.MongoClient[Any] = pymongo.MongoClient(
+            settings.required_url("mongodb_url").reveal()
+        )
         objects.client.put_bucket_versioning(
             Bucket=objects.bucket, VersioningConfiguration={"Status": "Enabled"}
         )
@@ -144,7 +146,9 @@ class World:
     def admin(self, database: str = "postgres") -> psycopg.Connection[Any]:
         """A session on the PostgreSQL server."""
         return psycopg.connect(
-            self._settings.restore_postgres_url or "", autocommit=True, dbname=database
+            self._settings.required_url("restore_postgres_url").reveal(),
+            autocommit=True,
+            dbname=database,
         )
 
     def databases(self) -> set[str]:

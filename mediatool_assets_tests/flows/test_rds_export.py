@@ -15,7 +15,7 @@ from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.rds_export import same_type
 from mediatool_assets.domain.schema import Column
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.ports import ObjectStore
@@ -78,7 +78,7 @@ def small(postgres_database: Url, tmp_path: Path) -> Iterator[DirectoryObjects]:
     """A bucket with the export of four small tables, of which one has three parts."""
     import psycopg  # noqa: PLC0415  # this fixture alone needs it
 
-    with psycopg.connect(postgres_database) as connection:
+    with psycopg.connect(postgres_database.reveal()) as connection:
         connection.execute(SMALL)
     objects = DirectoryObjects(tmp_path / "bucket")
     export_as_rds(postgres_database, objects, PAST, part_rows=10, group_rows=4)

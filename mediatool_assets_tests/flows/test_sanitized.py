@@ -21,7 +21,8 @@ from mediatool_assets.domain.keys import (
     sanitized_postgres_database,
 )
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings, Url
+from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model_file import load_model
@@ -77,7 +78,7 @@ def copied(
     made = [name, postgres_database(VERSION), sanitized_postgres_database(VERSION)]
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        seed(source, scale=0.002, full=False, day=0, schema="media_tool")
+        seed(Url(source), scale=0.002, full=False, day=0, schema="media_tool")
         export(PostgresSource(Url(source), "media_tool"), objects, pool, VERSION, scratch)
         transform(objects, pool, VERSION, MODEL, scratch)
         published = sanitize(
@@ -134,7 +135,7 @@ def test_mongodb_is_transformed_and_loaded(copied: Copied) -> None:
     assert loaded.rows == made.rows
     owned = {"team.owner.email": {"$type": "string"}}
     masked = {"team.owner.email": {"$regex": "@masked[.]example[.]com$"}}
-    with MongoClient[dict[str, object]](copied.documents.url) as client:
+    with MongoClient[dict[str, object]](copied.documents.url.reveal()) as client:
         campaigns = client[made.database]["campaigns"]
         count = client[loaded.database]["campaigns"].count_documents(owned)
         assert campaigns.count_documents(owned) == campaigns.count_documents(masked) == count > 0

@@ -19,7 +19,8 @@ from mediatool_assets.domain.keys import (
 from mediatool_assets.domain.keys import postgres_database as restored_name
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.resolution import resolve
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
@@ -52,18 +53,20 @@ def version(documents: MongoDocuments, settings: Settings) -> Iterator[Version]:
     version = Version(datetime(2004, 1, 1, 0, 0, next(_NUMBERS), tzinfo=UTC))
     yield version
     documents.drop(mongodb_database(version))
-    with psycopg.connect(settings.restore_postgres_url or "", autocommit=True) as connection:
+    with psycopg.connect(
+        settings.required_url("restore_postgres_url").reveal(), autocommit=True
+    ) as connection:
         query = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
         for name in (restored_name(version), sanitized_postgres_database(version)):
             connection.execute(query.format(sql.Identifier(name)))
 
 
-def made(url: str, name: str) -> PostgresSource:
+def made(url: Url, name: str) -> PostgresSource:
     """The source that a stranger's script makes."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA stranger; SET search_path TO stranger")
         connection.execute(STRANGERS[name].encode())
-    return PostgresSource(Url(url), SCHEMAS.get(name, "stranger"))
+    return PostgresSource(url, SCHEMAS.get(name, "stranger"))
 
 
 def inferred(
@@ -77,7 +80,7 @@ def inferred(
 @pytest.mark.parametrize("name", STRANGERS)
 def test_a_stranger_goes_all_the_way(  # every server has its part
     name: str,
-    postgres_database: str,
+    postgres_database: Url,
     documents: MongoDocuments,
     settings: Settings,
     pool: Executor,
@@ -89,7 +92,7 @@ def test_a_stranger_goes_all_the_way(  # every server has its part
     servers = Servers(documents, PostgresTarget.of(settings), pool)
     gone = travel(source, servers, version, tmp_path)
     assert gone.faults() == []
-    assert gone.metadata.source.database == postgres_database.rpartition("/")[2]
+    assert gone.metadata.source.database == postgres_database.database
     assert gone.metadata.source.system_identifier
     assert len(gone.verdict.checks) == 5
 
@@ -97,7 +100,7 @@ def test_a_stranger_goes_all_the_way(  # every server has its part
 @pytest.mark.parametrize("name", sorted(STRANGERS.keys() - REFUSING))
 def test_a_sanitized_copy_is_restored(
     name: str,
-    postgres_database: str,
+    postgres_database: Url,
     settings: Settings,
     pool: Executor,
     version: Version,
@@ -118,7 +121,7 @@ def test_a_sanitized_copy_is_restored(
 
 @pytest.mark.parametrize("name", STRANGERS)
 def test_the_live_source_and_its_archive_give_one_model(
-    name: str, postgres_database: str, pool: Executor, tmp_path: Path
+    name: str, postgres_database: Url, pool: Executor, tmp_path: Path
 ) -> None:
     """Rows are read the same way from both; only the first line says from where."""
     source = made(postgres_database, name)
@@ -136,12 +139,12 @@ def test_the_live_source_and_its_archive_give_one_model(
 
 @pytest.mark.parametrize("name", ["media_tool", *STRANGERS])
 def test_what_is_proposed_runs_too(
-    name: str, postgres_database: str, pool: Executor, tmp_path: Path
+    name: str, postgres_database: Url, pool: Executor, tmp_path: Path
 ) -> None:
     """Every comment that offers a field, taken over: the model fits, and every row has a home."""
     if name == "media_tool":
         seed(postgres_database, scale=0.002, full=True)
-        source = PostgresSource(Url(postgres_database), name)
+        source = PostgresSource(postgres_database, name)
     else:
         source = made(postgres_database, name)
     version = Version(datetime(2004, 3, 1, tzinfo=UTC))
@@ -163,11 +166,11 @@ def test_what_is_proposed_runs_too(
 
 
 def test_of_a_large_table_a_sample_is_read(
-    postgres_database: str, pool: Executor, tmp_path: Path
+    postgres_database: Url, pool: Executor, tmp_path: Path
 ) -> None:
     """From all over it; the model says so, and embeds nothing that was not seen whole."""
     made(postgres_database, "composite")
-    source = PostgresSource(Url(postgres_database), "stranger", chunk_rows=10)
+    source = PostgresSource(postgres_database, "stranger", chunk_rows=10)
     with source.snapshot() as snapshot:
         found = infer(LiveTables(snapshot), pool, tmp_path, sample=50)
     lines = found.figures.of("order_lines")

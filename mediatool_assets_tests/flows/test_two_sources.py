@@ -14,7 +14,7 @@ from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.metadata import Source
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.checks.raw import raw_as_usual, schema_beside
@@ -32,22 +32,22 @@ def day(number: int) -> Version:
     return Version(datetime(2025, 5, number, 2, tzinfo=UTC))
 
 
-def filled(url: str, statements: str) -> PostgresSource:
+def filled(url: Url, statements: str) -> PostgresSource:
     """A source whose schema has these tables."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA app; SET search_path TO app; {statements}".encode())
-    return PostgresSource(Url(url), "app")
+    return PostgresSource(url, "app")
 
 
 @pytest.fixture
-def sources(postgres_database: str) -> Iterator[tuple[PostgresSource, PostgresSource]]:
+def sources(postgres_database: Url) -> Iterator[tuple[PostgresSource, PostgresSource]]:
     """Two databases of one server, each with a schema of the same name and a table ``orders``."""
-    name = f"{postgres_database.rpartition('/')[2]}_library"
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    name = f"{postgres_database.database}_library"
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield (
             filled(postgres_database, SHOP),
-            filled(postgres_database.rpartition("/")[0] + f"/{name}", LIBRARY),
+            filled(postgres_database.to(name), LIBRARY),
         )
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -96,7 +96,7 @@ def test_what_its_own_last_version_had_is_still_missed(
     for number, source in enumerate((shop, library), 1):
         export(source, objects, pool, day(number), tmp_path)
         published(objects, day(number))
-    with psycopg.connect(shop.url, autocommit=True) as connection:
+    with psycopg.connect(shop.url.reveal(), autocommit=True) as connection:
         connection.execute("DELETE FROM app.orders")
     archived = export(shop, objects, pool, day(3), tmp_path)
     assert archived.manifest.warnings == ("orders is empty, and had 2 rows in the last version",)

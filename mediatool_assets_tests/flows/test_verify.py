@@ -18,7 +18,8 @@ from mediatool_assets.domain.errors import BadSettings, Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.keys import postgres_database as restored_name
 from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings, Url
+from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
@@ -171,7 +172,7 @@ def test_a_changed_database_is_found(
     finished: Finished, change: dict[str, object], finding: str
 ) -> None:
     """A document more or less, a collection more or less, a marker less."""
-    with MongoClient[dict[str, object]](finished.documents.url) as client:
+    with MongoClient[dict[str, object]](finished.documents.url.reveal()) as client:
         client[mongodb_database(finished.version)].command(change)
     verdict = finished.verify()
     assert outcomes(verdict)["mongodb"] == verdict.verdict == "failed"
@@ -295,7 +296,7 @@ def restored(
     restore_postgres(objects, target, pool, version)
     yield metadata, objects, target
     documents.drop(mongodb_database(version))
-    with psycopg.connect(target.url, autocommit=True) as connection:
+    with psycopg.connect(target.url.reveal(), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{restored_name(version)}" WITH (FORCE)'.encode())
 
 
@@ -315,7 +316,7 @@ def test_a_restored_database_is_verified_too(
     assert sound.verdict == "passed"
     assert check(sound, "postgres").checked == len(metadata.exports.raw.rows)
     url = target.database(restored_name(version), "media_tool").url
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute("UPDATE media_tool.channels SET name = name || ' ' WHERE id = 1")
         connection.execute("DROP TABLE media_tool.attachments")
         connection.execute("CREATE TABLE media_tool.mine (id int)")
@@ -324,7 +325,7 @@ def test_a_restored_database_is_verified_too(
     assert attachments == "attachments: gone"
     assert channels.startswith("channels: 7 rows, fingerprint")
     name = restored_name(version)
-    with psycopg.connect(target.url, autocommit=True) as connection:
+    with psycopg.connect(target.url.reveal(), autocommit=True) as connection:
         [(comment,)] = connection.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
             [name],

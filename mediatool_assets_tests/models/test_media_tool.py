@@ -7,6 +7,7 @@ import pytest
 
 from mediatool_assets.domain.resolution import resolve
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.infer import LiveTables, infer
@@ -22,13 +23,13 @@ from mediatool_assets_tests.twins import DirectoryObjects
 MODEL = load_model(SHIPPED_MODEL)
 
 
-def source_of(url: str) -> PostgresSource:
+def source_of(url: Url) -> PostgresSource:
     """A demo source of the smallest size, with every table filled."""
     seed(url, scale=0.002, full=True)
-    return PostgresSource.of(Settings.parse({"MEDIATOOL_POSTGRES_URL": url}))
+    return PostgresSource.of(Settings.parse({"MEDIATOOL_POSTGRES_URL": url.reveal()}))
 
 
-def test_the_model_knows_every_table_and_column(postgres_database: str) -> None:
+def test_the_model_knows_every_table_and_column(postgres_database: Url) -> None:
     """The demo source as of its first day has drifted in nothing."""
     with source_of(postgres_database).snapshot() as snapshot:
         resolution = resolve(MODEL, snapshot.schema)
@@ -43,7 +44,7 @@ def twin(tmp_path: Path) -> DirectoryObjects:
 
 
 def test_the_demo_source_reaches_mongodb_whole(
-    postgres_database: str,
+    postgres_database: Url,
     twin: DirectoryObjects,
     documents: MongoDocuments,
     pool: Executor,
@@ -93,7 +94,7 @@ JOINS = {
 
 
 def test_without_the_model_its_joins_are_found(
-    postgres_database: str, pool: Executor, tmp_path: Path
+    postgres_database: Url, pool: Executor, tmp_path: Path
 ) -> None:
     """With their coverage, though most dangle; and what is inferred fits as it stands."""
     with source_of(postgres_database).snapshot() as snapshot:

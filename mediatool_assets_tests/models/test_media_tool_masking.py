@@ -14,6 +14,7 @@ from mediatool_assets.domain.keys import archive_key, sanitized_postgres_databas
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
@@ -50,7 +51,7 @@ def twin(tmp_path: Path) -> DirectoryObjects:
 
 
 def test_the_sanitized_demo_source_is_as_good_as_the_original(
-    postgres_database: str,
+    postgres_database: Url,
     settings: Settings,
     documents: MongoDocuments,
     twin: DirectoryObjects,
@@ -59,7 +60,9 @@ def test_the_sanitized_demo_source_is_as_good_as_the_original(
 ) -> None:
     """No finding; every row is there; the copy loads, and restores value by value."""
     seed(postgres_database, scale=0.002, full=True)
-    source = PostgresSource.of(Settings.parse({"MEDIATOOL_POSTGRES_URL": postgres_database}))
+    source = PostgresSource.of(
+        Settings.parse({"MEDIATOOL_POSTGRES_URL": postgres_database.reveal()})
+    )
     raw = export(source, twin, pool, VERSION, tmp_path).manifest
     original = archives.reader(twin, "raw", VERSION)
     assert checks.unclassified(RULES, _schema(source)) == []
@@ -98,7 +101,9 @@ def test_the_sanitized_demo_source_is_as_good_as_the_original(
 
     target = PostgresTarget.of(settings)
     restored = restore_postgres(copies, target, pool, VERSION)
-    with psycopg.connect(settings.restore_postgres_url or "", autocommit=True) as connection:
+    with psycopg.connect(
+        settings.required_url("restore_postgres_url").reveal(), autocommit=True
+    ) as connection:
         name = sql.Identifier(postgres_database_of(restored.database))
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
     assert restored.rows == {t: m.rows for t, m in raw.tables().items()}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import psycopg
 import pytest
 
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.seed import awkward, seed
 
 
@@ -43,11 +44,11 @@ def expected() -> dict[tuple[str, str], tuple[str, Sequence[object]]]:
 
 
 def test_every_awkward_value_is_in_its_column(
-    postgres_database: str, expected: dict[tuple[str, str], tuple[str, Sequence[object]]]
+    postgres_database: Url, expected: dict[tuple[str, str], tuple[str, Sequence[object]]]
 ) -> None:
     """Unchanged to the character, at the smallest scale, in ordinary columns."""
     seed(postgres_database, scale=0.0001)
-    with psycopg.connect(postgres_database) as connection:
+    with psycopg.connect(postgres_database.reveal()) as connection:
         missing = {
             place: lost
             for place, (type_, values) in expected.items()
@@ -66,11 +67,11 @@ def test_every_awkward_value_is_in_its_column(
     ],
 )
 def test_nothing_comes_in_all_its_forms(
-    postgres_database: str, column: str, values: set[str | None]
+    postgres_database: Url, column: str, values: set[str | None]
 ) -> None:
     """Null, empty and null inside stand beside each other."""
     seed(postgres_database, scale=0.02)
-    with psycopg.connect(postgres_database) as connection:
+    with psycopg.connect(postgres_database.reveal()) as connection:
         found = connection.execute(
             f"SELECT DISTINCT {column}::text FROM media_tool.line_items"  # noqa: S608  # a column's name of our own
         )

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from mediatool_assets.domain.gaps import Gap
-from mediatool_assets.domain.settings import Url
 from mediatool_assets.domain.source_warnings import source_warnings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresSource
 
 OTHER = """
@@ -85,7 +85,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO PUBLIC;
 @pytest.fixture
 def source(postgres_database: Url) -> Iterator[tuple[psycopg.Connection, PostgresSource]]:
     """A session that makes things, and the schema ``s`` beside another."""
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute(OTHER)
         yield connection, PostgresSource(postgres_database, "s")
 

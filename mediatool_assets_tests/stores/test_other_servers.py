@@ -2,13 +2,13 @@
 
 import psycopg
 
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresSource
 
 
 def test_a_source_on_debians_server_is_read(debian_database: Url) -> None:
     """Its version is in the snapshot's facts, its tables and rows are counted."""
-    with psycopg.connect(debian_database) as connection:
+    with psycopg.connect(debian_database.reveal()) as connection:
         connection.execute("CREATE SCHEMA s; CREATE TABLE s.t (id integer PRIMARY KEY)")
         connection.execute("INSERT INTO s.t SELECT generate_series(1, 9)")
         version = connection.info.parameter_status("server_version")

@@ -7,8 +7,8 @@ import pytest
 
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.postgres_release import Release
-from mediatool_assets.domain.settings import Url
 from mediatool_assets.domain.source_warnings import source_warnings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.postgres.pg_dump import Client, best, clients
 from mediatool_assets_tests.postgres_servers import debian_majors, debian_programs
@@ -54,7 +54,7 @@ def test_debians_clients_are_found_behind_its_wrapper() -> None:
 
 def test_debians_servers_are_dumped_by_their_own_client(debian_database: Url) -> None:
     """So that no option of theirs is in the DDL; which client it was is in the facts."""
-    with psycopg.connect(debian_database) as connection:
+    with psycopg.connect(debian_database.reveal()) as connection:
         connection.execute(TABLE)
     with PostgresSource(debian_database, "s").snapshot() as snapshot:
         assert b"pg_attver" not in snapshot.ddl()
@@ -67,7 +67,7 @@ def test_a_client_that_may_not_know_all_is_a_warning(
     debian_database: Url, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says which client was taken for which server, and what to install."""
-    with psycopg.connect(debian_database) as connection:
+    with psycopg.connect(debian_database.reveal()) as connection:
         connection.execute(TABLE)
     monkeypatch.setattr("mediatool_assets.stores.postgres.pg_dump._FOLDERS", ())
     with PostgresSource(debian_database, "s").snapshot() as snapshot:

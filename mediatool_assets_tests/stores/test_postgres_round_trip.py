@@ -16,7 +16,7 @@ from psycopg import sql
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile, split_lines
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.postgres_strategies import COLUMNS, OPTIONAL_COLUMNS, TYPES, Texts, rows
@@ -72,7 +72,7 @@ class Everything:
 @pytest.fixture
 def everything(postgres_database: Url, tmp_path: Path) -> Iterator[Everything]:
     """Both tables, empty."""
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA a; CREATE SCHEMA b; SET search_path TO a;" + TYPES)
         columns = dict(COLUMNS)
         for name, value in (("xml", "'<a/>'::xml"), ("hstore", "''::public.hstore")):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.postgres.jsonb import JsonbColumns
 from mediatool_assets_tests import postgres_strategies
@@ -82,7 +82,7 @@ def test_each_type_is_written_as_the_format_says(postgres_database: Url) -> None
         sql.SQL("{} " + type_).format(sql.Identifier(f"c{index}"))
         for index, (type_, _, _) in enumerate(EXPECTED)
     )
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA a; SET search_path TO a; SET lc_monetary TO 'C'")
         connection.execute("CREATE DOMAIN currency AS numeric")
         connection.execute("CREATE TYPE spot AS (place text, price numeric)")
@@ -139,7 +139,7 @@ def holds_doubles_only(document: str) -> bool:
 
 def test_a_zero_column_table_and_one_of_1600_columns(postgres_database: Url) -> None:
     """No columns give empty rows, 1,600 columns are all there."""
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA a; CREATE TABLE a.none ()")
         connection.execute("INSERT INTO a.none DEFAULT VALUES; INSERT INTO a.none DEFAULT VALUES")
         columns = sql.SQL(", ").join(
@@ -156,7 +156,7 @@ def test_a_zero_column_table_and_one_of_1600_columns(postgres_database: Url) -> 
 )
 def test_names_need_no_care(postgres_database: Url, name: str) -> None:
     """Tables and columns of any name are read."""
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA a")
         table, column = sql.Identifier("a", name), sql.Identifier(name)
         connection.execute(sql.SQL("CREATE TABLE {} ({} jsonb)").format(table, column))

@@ -11,7 +11,8 @@ from psycopg import sql
 
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.restored import Marker
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.postgres.connection import connected
 from mediatool_assets.stores.postgres.target_session import session
@@ -22,7 +23,9 @@ ONE, TWO = Marker("20010101-000000", True, 1), Marker("20010101-000000", True, 2
 @pytest.fixture
 def admin(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
     """A superuser's session on the server."""
-    with psycopg.connect(settings.restore_postgres_url or "", autocommit=True) as connection:
+    with psycopg.connect(
+        settings.required_url("restore_postgres_url").reveal(), autocommit=True
+    ) as connection:
         yield connection
 
 
@@ -32,7 +35,7 @@ def target(settings: Settings, admin: psycopg.Connection[Any]) -> Iterator[Postg
     name, password = f"restorer_{token_hex(6)}", token_hex(16)
     role = sql.Identifier(name)
     admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, password))
-    parts = urlsplit(settings.restore_postgres_url or "")
+    parts = urlsplit(settings.required_url("restore_postgres_url").reveal())
     netloc = f"{name}:{password}@{parts.hostname}:{parts.port}"
     yield PostgresTarget(Url(parts._replace(netloc=netloc).geturl()))
     owned = "SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = %s"
@@ -71,7 +74,7 @@ def test_sessions_that_give_way_do_not_stop_a_replacement(
     restore(target, name, ONE)
     with target.restoration(name, replace=True) as work:
         within = PostgresTarget.of(settings).database(work.working, "x").url
-        with psycopg.connect(within, autocommit=True) as stranger:
+        with psycopg.connect(within.reveal(), autocommit=True) as stranger:
             stranger.execute("SET idle_session_timeout = '1s'")
             work.mark(TWO)
     assert there(admin, name) == {name}
@@ -85,7 +88,7 @@ def test_a_session_that_stays_leaves_the_old_database(
     restore(target, name, ONE)
     inside = PostgresTarget.of(settings).database(name, "x").url
     with (
-        psycopg.connect(inside),
+        psycopg.connect(inside.reveal()),
         pytest.raises(CheckFailed, match="end the sessions in it, and restore again"),
     ):
         restore(target, name, TWO)
@@ -133,7 +136,9 @@ def test_no_timeout_of_the_role_ends_a_restore_or_an_export(
     settings: Settings, setting: str
 ) -> None:
     """The session that holds the claim, or the snapshot, waits for workers for hours."""
-    url = Url(f"{settings.restore_postgres_url}?options=-c%20{setting}%3D1h")
+    url = Url(
+        f"{settings.required_url('restore_postgres_url').reveal()}?options=-c%20{setting}%3D1h"
+    )
     show = sql.SQL("SHOW {}").format(sql.Identifier(setting))
     with session(url) as restoring, connected(url, "1s") as exporting:
         assert restoring.execute(show).fetchone() == ("0",)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from mediatool_assets.domain.errors import BadSource, Unreachable
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import connection
 from mediatool_assets.stores.postgres.connection import connected, translated, transport
 
@@ -55,17 +55,20 @@ def elsewhere(url: str, query: str) -> Url:
     return Url(parts._replace(netloc=netloc, query=f"hostaddr=127.0.0.1{query}").geturl())
 
 
-def test_a_server_without_tls_is_refused(postgres_database: str) -> None:
+def test_a_server_without_tls_is_refused(postgres_database: Url) -> None:
     """Nothing is sent to a server elsewhere that does not encrypt, unless the URL says so."""
-    with pytest.raises(Unreachable, match="SSL"), connected(elsewhere(postgres_database, ""), "1s"):
+    with (
+        pytest.raises(Unreachable, match="SSL"),
+        connected(elsewhere(postgres_database.reveal(), ""), "1s"),
+    ):
         pass
-    with connected(elsewhere(postgres_database, "&sslmode=disable"), "1s") as session:
+    with connected(elsewhere(postgres_database.reveal(), "&sslmode=disable"), "1s") as session:
         assert session.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_timeouts(postgres_database: str) -> None:
+def test_timeouts(postgres_database: Url) -> None:
     """A session has both, and a statement that takes too long is told of as such."""
-    with connected(Url(postgres_database), "7s") as session:
+    with connected(postgres_database, "7s") as session:
         for name, value in (("lock_timeout", "7s"), ("statement_timeout", "2h")):
             assert session.execute(f"SHOW {name}".encode()).fetchone() == (value,)
         session.execute("SET statement_timeout = '20ms'")

@@ -26,7 +26,9 @@ NAME = "20220203-040506"
 @pytest.fixture
 def mongodb(settings: Settings) -> Iterator[pymongo.MongoClient[Any]]:
     """A client of the server; what the tests make is dropped afterwards."""
-    client: pymongo.MongoClient[Any] = pymongo.MongoClient(settings.mongodb_url)
+    client: pymongo.MongoClient[Any] = pymongo.MongoClient(
+        settings.required_url("mongodb_url").reveal()
+    )
     yield client
     for name in (f"mediatool_{NAME}", "mediatool_backup", f"mediatool_{NAME}_old"):
         client.drop_database(name)
@@ -88,7 +90,9 @@ def test_a_load_says_when_it_began(
 @pytest.fixture
 def admin(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
     """A session on the server; what the tests make is dropped afterwards."""
-    with psycopg.connect(settings.restore_postgres_url or "", autocommit=True) as connection:
+    with psycopg.connect(
+        settings.required_url("restore_postgres_url").reveal(), autocommit=True
+    ) as connection:
         yield connection
         for suffix in ("", ".restoring", ".replaced", "_old"):
             name = sql.Identifier(f"media_tool_{NAME}{suffix}")

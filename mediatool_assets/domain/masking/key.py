@@ -5,6 +5,7 @@ import binascii
 import hmac
 import re
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 _BYTES = 32  # as long as the digest of HMAC-SHA256; less would be the weakest part
 _DISTINCT = 20  # 32 random bytes hold about 30 different ones; fewer than 20 once in 10**10 keys
@@ -30,6 +31,10 @@ class MaskingKey:
         if len(set(secret)) < _DISTINCT or (half * 2).startswith(secret):
             raise ValueError(f"is not random enough; {_ADVICE}")
         return cls(secret)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse: a pickle with the key may be kept or logged."""
+        raise TypeError("a masking key is a secret: only a pool of workers pickles it")
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for one purpose, of which no other purpose's can be told."""

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from mediatool_assets.domain.errors import BadSettings, BadSource, Unreachable
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url, is_this_machine
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -46,10 +45,13 @@ _FATAL_YET_PASSING = ("starting up", "shutting down", "in recovery mode", "too m
 def parameters(url: Url, variable: str = "MEDIATOOL_POSTGRES_URL") -> dict[str, str]:
     """The URL of ``variable`` as libpq's parameters, with our defaults; raises BadSettings."""
     try:
-        given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # its text holds the URL, password and all
+        given = conninfo_to_dict(url.reveal())
+    except psycopg.ProgrammingError:  # its text may hold a part of the password
         raise BadSettings(
-            [f"{variable} cannot be read; write postgresql://user:password@host:port/database"]
+            [
+                f"{variable} has a parameter that PostgreSQL does not know; write "
+                "postgresql://user:password@host:port/database"
+            ]
         ) from None
     named = {k: str(v) for k, v in given.items() if v is not None}
     return {**_DEFAULTS, **transport(named, os.environ), **named}
@@ -68,7 +70,7 @@ def transport(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str,
         "PGSERVICE" in environ,
     )
     hosts = given.get("host") or given.get("hostaddr") or environ.get("PGHOST", "")
-    if any(chosen) or all(_is_local(host) for host in hosts.split(",")):
+    if any(chosen) or all(is_this_machine(host) for host in hosts.split(",")):
         return {}
     certified = (
         given.get("sslrootcert")
@@ -76,16 +78,6 @@ def transport(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str,
         or Path(environ.get("HOME", ""), ".postgresql", "root.crt").is_file()
     )
     return {"sslmode": "verify-full" if certified else "require"}
-
-
-def _is_local(host: str) -> bool:
-    """Whether a host is this machine: a socket's directory, ``localhost`` or a loopback address."""
-    if not host or host.startswith(("/", "@")) or host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def instance(url: Url) -> str:

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from mediatool_assets.domain.errors import BadSource
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.schema import Schema, namespaces
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.connection import Connection, instance, parameters
 from mediatool_assets.stores.postgres.dependencies import extensions
 from mediatool_assets.stores.postgres.pg_dump import best, clients

@@ -14,7 +14,7 @@ from psycopg import Copy, sql
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.row_json import PLAIN
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.connection import (
     Connection,
     begin,

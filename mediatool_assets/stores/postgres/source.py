@@ -11,7 +11,8 @@ from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import BadSource, Misuse
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.catalog import Catalog, Relation, read_catalog, tables_of
 from mediatool_assets.stores.postgres.connection import (
     Connection,
@@ -51,10 +52,8 @@ class PostgresSource:
     @classmethod
     def of(cls, settings: Settings) -> "PostgresSource":
         """The source of these settings; raises BadSettings without ``MEDIATOOL_POSTGRES_URL``."""
-        settings.require("postgres_url")
-        assert settings.postgres_url is not None  # noqa: S101 # ``require`` has seen to it
         return cls(
-            settings.postgres_url,
+            settings.required_url("postgres_url"),
             settings.postgres_schema,
             settings.rds_instance,
             exclude=settings.exclude_tables,

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from mediatool_assets.domain.copy_text import copied_columns
 from mediatool_assets.domain.errors import AlreadyExists, Misuse, Refused
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.schema import Schema, Table, namespaces
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.connection import Connection, parameters
 from mediatool_assets.stores.postgres.source import PostgresSource
 from mediatool_assets.stores.postgres.target_session import VARIABLE, session, translated
@@ -64,9 +64,7 @@ class PostgresTarget:
     @classmethod
     def of(cls, settings: Settings) -> "PostgresTarget":
         """The server of ``MEDIATOOL_RESTORE_POSTGRES_URL``; raises BadSettings without it."""
-        settings.require("restore_postgres_url")
-        assert settings.restore_postgres_url is not None  # noqa: S101 # ``require`` has seen to it
-        return cls(settings.restore_postgres_url, settings.postgres_url)
+        return cls(settings.required_url("restore_postgres_url"), settings.postgres_url)
 
     @property
     def server(self) -> str:
@@ -91,8 +89,7 @@ class PostgresTarget:
 
     def database(self, database: str, schema: str) -> PostgresSource:
         """A schema of one of the server's databases, to be read as a source is."""
-        given = parameters(self.url, VARIABLE) | {"dbname": database}
-        return PostgresSource(Url(make_conninfo("", **given)), schema)
+        return PostgresSource(self.url.to(database), schema)
 
     def drop(self, database: str) -> None:
         """Remove a restored database, if it is there; raises Refused for any other."""

@@ -10,7 +10,8 @@ from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.keys import SANITIZED_POSTGRES
 from mediatool_assets.domain.restored import Marker
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.postgres.connection import Connection
 from mediatool_assets.stores.postgres.target import REPLACED, WORKING, PostgresTarget, claimed

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import errors
 
 from mediatool_assets.domain.errors import CheckFailed, MediatoolError, Misuse, Unreachable
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.connection import (
     Connection,
     connect,

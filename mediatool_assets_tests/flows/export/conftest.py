@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -58,7 +58,7 @@ def twin(tmp_path: Path) -> DirectoryObjects:
     return DirectoryObjects(tmp_path / "objects")
 
 
-def run(url: str, statements: str) -> None:
+def run(url: Url, statements: str) -> None:
     """Execute statements, and commit."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute(statements.encode())

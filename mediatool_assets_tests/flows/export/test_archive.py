@@ -64,7 +64,7 @@ def test_the_manifest_names_its_source_and_no_secret(
         "type", "instance", "schema", "server_version", "pg_dump", "snapshot_id",
     }  # fmt: skip
     assert str(archived.manifest.source["server_version"]).split(".")[0] in ("16", "17", "18")
-    password = psycopg.conninfo.conninfo_to_dict(source.url).get("password")
+    password = psycopg.conninfo.conninfo_to_dict(source.url.reveal()).get("password")
     assert password is None or str(password) not in repr(archived.manifest)
     assert password is None or str(password) not in repr(source)
 

@@ -15,7 +15,7 @@ import pytest
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import AlreadyExists, BadSource, CheckFailed, CountMismatch
 from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.ports import RowReader, Snapshot, Source
@@ -150,7 +150,7 @@ def test_a_table_that_cannot_be_read_fails_the_version(
         "GRANT SELECT ON ALL SEQUENCES IN SCHEMA media_tool TO mediatool_reader;"
         "ALTER TABLE media_tool.users ENABLE ROW LEVEL SECURITY;",
     )
-    url = psycopg.conninfo.make_conninfo(source.url, options="-c role=mediatool_reader")
+    url = f"{source.url.reveal()}?options=-c%20role%3Dmediatool_reader"
     try:
         with pytest.raises(BadSource, match=r"media_tool\.users.*row-level security.*BYPASSRLS"):
             export(replace(source, url=Url(url)), objects, pool, VERSION, scratch)
@@ -166,7 +166,7 @@ def test_a_locked_table_fails_the_version(
     source: PostgresSource, objects: S3Objects, pool: Executor, scratch: Path, bucket: str
 ) -> None:
     """An export does not wait for ever behind a migration."""
-    with psycopg.connect(source.url) as migration:
+    with psycopg.connect(source.url.reveal()) as migration:
         migration.execute("LOCK TABLE media_tool.users IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(BadSource, match=r"lock.*run again"):
             export(source, objects, pool, VERSION, scratch)

@@ -21,7 +21,8 @@ from mediatool_assets.domain.integrity import Area, Defect, Integrity, Line
 from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
 from mediatool_assets.domain.keys import postgres_database as restored_name
 from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings, Url
+from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.integrity import integrity
@@ -116,7 +117,7 @@ def made(
     finish(objects, documents, pool, version, folder / "registry.json")
     yield Made(version, objects, documents, target, pool, model)
     documents.drop(mongodb_database(version))
-    with psycopg.connect(target.url, autocommit=True) as connection:
+    with psycopg.connect(target.url.reveal(), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{restored_name(version)}" WITH (FORCE)'.encode())
 
 

@@ -14,7 +14,7 @@ import pytest
 from mediatool_assets.archive.reader import LocalFile
 from mediatool_assets.domain import integrity as reports
 from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.raw import raw_as_usual
 from mediatool_assets.flows.export import export
@@ -101,7 +101,7 @@ def test_a_sample_finds_every_lost_row_and_each_value_in_its_turn(made: Made) ->
 def test_what_only_an_earlier_version_can_tell(made: Made, source: Url, tmp_path: Path) -> None:
     """A table emptied or a column dropped at the source is a sound version; comparison names it."""
     later = Version(made.version.moment + timedelta(days=1))
-    with psycopg.connect(source, autocommit=True) as connection:
+    with psycopg.connect(source.reveal(), autocommit=True) as connection:
         connection.execute("SET search_path TO media_tool")
         connection.execute("DELETE FROM attachments")
         connection.execute("DELETE FROM users_history")

@@ -15,7 +15,8 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
@@ -48,7 +49,7 @@ class Place:
 
     def run(self, statements: str) -> None:
         """Execute statements in the source."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with psycopg.connect(self.url.reveal(), autocommit=True) as connection:
             connection.execute(statements.encode())
 
     def source(self, schema: str = "media_tool") -> PostgresSource:
@@ -69,12 +70,12 @@ class Place:
 
     def query(self, database: str, query: str) -> list[Any]:
         """The rows of a query in a restored database."""
-        with psycopg.connect(self.target.database(database, "x").url) as connection:
+        with psycopg.connect(self.target.database(database, "x").url.reveal()) as connection:
             return connection.execute(query.encode()).fetchall()
 
     def databases(self) -> set[str]:
         """Every database of the server."""
-        with psycopg.connect(self.target.url) as connection:
+        with psycopg.connect(self.target.url.reveal()) as connection:
             return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
 
 
@@ -90,7 +91,7 @@ def place(
 @pytest.fixture
 def debian_place(debian_database: Url, pool: Executor, tmp_path: Path) -> Iterator[Place]:
     """An empty source on Debian's server, to restore to the same: it has contrib's extensions."""
-    server = Url(debian_database.rpartition("/")[0] + "/postgres")
+    server = debian_database.to("postgres")
     with _place(debian_database, server, pool, tmp_path) as place:
         yield place
 
@@ -103,7 +104,7 @@ def _place(source: Url, server: Url, pool: Executor, tmp_path: Path) -> Iterator
     place = Place(source, target, DirectoryObjects(tmp_path), pool, scratch)
     before = place.databases()
     yield place
-    with psycopg.connect(server, autocommit=True) as connection:
+    with psycopg.connect(target.url.reveal(), autocommit=True) as connection:
         for name in place.databases() - before:
             query = sql.SQL("DROP DATABASE {} WITH (FORCE)")
             connection.execute(query.format(sql.Identifier(name)))

@@ -98,6 +98,7 @@ def test_an_older_server_is_refused_before_anything_is_made(place: Place, name: 
 KILLED = """
 import sys
 from pathlib import Path
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.restore import restore_postgres
@@ -106,7 +107,7 @@ from mediatool_assets_tests.twins import DirectoryObjects
 
 url, root, version, database = sys.argv[1:]
 with worker_pool(1) as pool:
-    restore_postgres(DirectoryObjects(Path(root)), PostgresTarget(url), pool,
+    restore_postgres(DirectoryObjects(Path(root)), PostgresTarget(Url(url)), pool,
                      Version.parse(version), database=database)
 """
 
@@ -117,7 +118,7 @@ def test_a_killed_restore_leaves_nothing_that_looks_complete(
     """Nothing has the name; the next restore removes what was left, and succeeds."""
     place.run(PEOPLE)
     version, _ = place.export()
-    words = [place.target.url, str(place.objects.root), str(version), name]
+    words = [place.target.url.reveal(), str(place.objects.root), str(version), name]
     process = subprocess.Popen([sys.executable, "-c", KILLED, *words], start_new_session=True)
     while f"{name}.restoring" not in place.databases():
         assert process.poll() is None

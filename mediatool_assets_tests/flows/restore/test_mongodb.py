@@ -68,7 +68,7 @@ def case(documents: MongoDocuments, pool: Executor, tmp_path: Path) -> Iterator[
     objects, name = DirectoryObjects(tmp_path), f"scratch_{uuid4().hex[:8]}"
     make(objects, version)
     yield Case(version, objects, replace(documents, other=name), pool, name)
-    with MongoClient[dict[str, object]](documents.url) as client:
+    with MongoClient[dict[str, object]](documents.url.reveal()) as client:
         client.drop_database(mongodb_database(version))
         client.drop_database(name)
 
@@ -118,7 +118,7 @@ def test_an_unknown_collection_is_named(case: Case) -> None:
 
 def test_what_no_load_made_is_never_replaced(case: Case) -> None:
     """Not a database of somebody else, nor the server's own, nor another version's."""
-    with MongoClient[dict[str, object]](case.documents.url) as client:
+    with MongoClient[dict[str, object]](case.documents.url.reveal()) as client:
         client[case.name]["mine"].insert_one({"_id": 1})
         with pytest.raises(Refused, match="no load made it"):
             case.restore(case.name, replace=True)
@@ -136,7 +136,7 @@ def test_what_a_failed_load_left_is_replaced(case: Case) -> None:
     """Its claim says whose it is."""
     case.documents.begin(case.name, {"_id": "x", "load": "died"})
     assert not case.restore(case.name).part
-    with MongoClient[dict[str, object]](case.documents.url) as client:
+    with MongoClient[dict[str, object]](case.documents.url.reveal()) as client:
         assert client[case.name][MARKER].count_documents({"complete": True}) == 1
 
 

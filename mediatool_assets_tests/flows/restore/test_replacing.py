@@ -28,7 +28,7 @@ def test_a_database_in_use_is_replaced_all_the_same(place: Place, name: str) -> 
     place.run(PEOPLE)
     version, _ = place.export()
     restore_postgres(place.objects, place.target, place.pool, version, database=name)
-    with psycopg.connect(place.target.database(name, "x").url, autocommit=True) as session:
+    with psycopg.connect(place.target.database(name, "x").url.reveal(), autocommit=True) as session:
         assert session.execute("SELECT count(*) FROM media_tool.users").fetchone() == (50,)
         restore_postgres(
             place.objects, place.target, place.pool, version, database=name, replace=True
@@ -56,7 +56,7 @@ def test_no_database_is_touched_that_no_restore_made(place: Place, name: str) ->
     """The source least of all; nor with ``replace``."""
     place.run(PEOPLE)
     version, _ = place.export()
-    source = place.url.rpartition("/")[2]
+    source = place.url.database
     other = PostgresTarget(place.target.url)  # it is not told of the source, and sees it as foreign
     for target, database in (
         (place.target, source),

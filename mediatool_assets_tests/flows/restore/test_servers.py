@@ -14,7 +14,8 @@ import pytest
 
 from mediatool_assets.domain import keys
 from mediatool_assets.domain.errors import CheckFailed, Misuse
-from mediatool_assets.domain.settings import Settings, Url
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.restore import restore_postgres
@@ -47,10 +48,10 @@ def place() -> Iterator[Path]:
 
 def made(url: Url, rows: int) -> Url:
     """A source on a server, with so many rows of 128 bytes."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE source")
-    source = Url(url.rpartition("/")[0] + "/source")
-    with psycopg.connect(source, autocommit=True) as connection:
+    source = url.to("source")
+    with psycopg.connect(source.reveal(), autocommit=True) as connection:
         connection.execute(THINGS.format(rows=rows).encode())
     return source
 
@@ -64,7 +65,7 @@ def exported(source: Url, pool: Executor, scratch: Path) -> DirectoryObjects:
 
 def databases(url: Url) -> set[str]:
     """Every database of a server but those that it comes with."""
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(url.reveal()) as connection:
         found = connection.execute("SELECT datname FROM pg_database").fetchall()
     return {name for (name,) in found} - {"postgres", "template0", "template1"}
 
@@ -89,8 +90,8 @@ def test_a_full_disk_leaves_nothing_and_the_server_alive(
     place: Path, postgres_database: Url, pool: Executor, tmp_path: Path
 ) -> None:
     """The restore fails with the server's own words and what to do; room is free again."""
-    server_of_source = Url(postgres_database)
-    with psycopg.connect(server_of_source, autocommit=True) as connection:
+    server_of_source = postgres_database
+    with psycopg.connect(server_of_source.reveal(), autocommit=True) as connection:
         connection.execute(THINGS.format(rows=400_000).encode())
     objects = exported(server_of_source, pool, tmp_path)
     with small_disk(place) as limit, server(place, NEW, limit) as url:
@@ -100,7 +101,7 @@ def test_a_full_disk_leaves_nothing_and_the_server_alive(
         assert databases(url) == set()
         small = tmp_path / "small"
         small.mkdir()
-        with psycopg.connect(server_of_source, autocommit=True) as connection:
+        with psycopg.connect(server_of_source.reveal(), autocommit=True) as connection:
             connection.execute("DELETE FROM media_tool.things WHERE id > 100")
         again = exported(server_of_source, pool, small)
         assert restore_postgres(again, target, pool, VERSION).rows == {"things": 100}
@@ -110,12 +111,12 @@ def test_an_older_server_is_refused_and_a_newer_one_is_not(
     place: Path, postgres_database: Url, settings: Settings, pool: Executor, tmp_path: Path
 ) -> None:
     """PostgreSQL 18 to 16: refused before anything is made; 16 to 16 and to 18: restored."""
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute(THINGS.format(rows=100).encode())
     newer, older = tmp_path / "newer", tmp_path / "older"
     newer.mkdir()
     older.mkdir()
-    objects = exported(Url(postgres_database), pool, newer)
+    objects = exported(postgres_database, pool, newer)
     with server(place, OLD) as url:
         target = PostgresTarget(url)
         with pytest.raises(Misuse, match=r"came from PostgreSQL 18 and .* is 16; set MEDIATOOL_"):
@@ -124,7 +125,7 @@ def test_an_older_server_is_refused_and_a_newer_one_is_not(
         objects = exported(made(url, 100), pool, older)
         assert restore_postgres(objects, target, pool, VERSION).rows == {"things": 100}
         newest = PostgresTarget.of(settings)
-        name = postgres_database.rpartition("/")[2] + "_again"
+        name = postgres_database.database + "_again"
         try:
             again = restore_postgres(objects, newest, pool, VERSION, database=name)
             assert again.rows == {"things": 100}

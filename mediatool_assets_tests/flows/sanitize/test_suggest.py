@@ -13,6 +13,7 @@ from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.sanitize import Folder, load_rules, sanitize
 from mediatool_assets.flows.sanitize.reading import schema_of
@@ -175,11 +176,13 @@ def test_sanitize_takes_it_as_it_is(
     assert (reference.orphans_before, reference.orphans_after) == (0, 0)
 
 
-def test_the_demo_source(postgres_database: str, pool: Executor, tmp_path: Path) -> None:
+def test_the_demo_source(postgres_database: Url, pool: Executor, tmp_path: Path) -> None:
     """Every awkward type of it has a rule that can hold; people are found without being told."""
     seed(postgres_database, scale=0.001, full=True)
     bucket = DirectoryObjects(tmp_path / "bucket")
-    source = PostgresSource.of(Settings.parse({"MEDIATOOL_POSTGRES_URL": postgres_database}))
+    source = PostgresSource.of(
+        Settings.parse({"MEDIATOOL_POSTGRES_URL": postgres_database.reveal()})
+    )
     export(source, bucket, pool, VERSION, tmp_path)
     archive = bucket.open(archive_key("raw", VERSION))
     found, path = suggest(archive), tmp_path / "ours.yaml"

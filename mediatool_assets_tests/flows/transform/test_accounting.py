@@ -7,7 +7,7 @@ import pytest
 
 from mediatool_assets.domain.errors import BadModel, CountMismatch
 from mediatool_assets.domain.manifest import Exclusion
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.export import export
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.flows.transform.conftest import (
@@ -53,16 +53,16 @@ def test_a_row_that_never_arrived_stops_the_transform(
 
 
 def test_an_export_that_excludes_has_the_table_in_its_schema_all_the_same(
-    run: Run, pool: Executor, postgres_database: str
+    run: Run, pool: Executor, postgres_database: Url
 ) -> None:
     """An excluded table is told of and gives no collection; one that is needed is refused."""
-    with psycopg.connect(postgres_database) as connection:
+    with psycopg.connect(postgres_database.reveal()) as connection:
         connection.execute(
             "CREATE SCHEMA media_tool; SET search_path TO media_tool;"
             "CREATE TABLE buys (id int PRIMARY KEY, name text); INSERT INTO buys VALUES (1, 'A');"
             "CREATE TABLE users (id int PRIMARY KEY, name text); INSERT INTO users VALUES (1, 'B')"
         )
-    source = PostgresSource(Url(postgres_database), "media_tool")
+    source = PostgresSource(postgres_database, "media_tool")
     export(source, run.objects, pool, VERSION, run.directory, exclude=frozenset({"users"}))
     plain = "tables: {users: , buys: }\none_to_one: [users, buys]\n"
     needed = """\

@@ -1,0 +1,175 @@
+"""URLs that hold secrets: checked when they are read, and shown without them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import NamedTuple, NoReturn
+from urllib.parse import quote, unquote
+
+_SHAPE = re.compile(r"([^/?#]*)([^?]*)(?:\?(.*))?", re.DOTALL)
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.~%-]*)(:\d{1,5})?")
+_SEPARATORS = "/?#@"
+_SHOWN = frozenset(
+    "appName application_name authMechanism authSource connect_timeout dbname directConnection host"
+    " hostaddr port readPreference replicaSet retryWrites ssl sslmode sslrootcert tls tlsCAFile"
+    " user w".lower().split()
+)
+"""Parameters of libpq and MongoDB whose values are no secrets; those of all others are hidden."""
+
+_USER = re.compile(r"(?<=://)([^\s:/?#@]*):\S*@")
+_PARAMETER = re.compile(r"([?&]\w*password=|\bAWS_SESSION_TOKEN:)[^\s&#]*", re.IGNORECASE)
+
+
+class _Parts(NamedTuple):
+    scheme: str
+    user: str | None
+    password: str | None
+    hosts: str
+    path: str
+    query: str | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Url:
+    """A URL whose secrets only ``reveal`` shows.
+
+    ``str``, ``repr`` and ``format`` show passwords and the values of most parameters as ``***``, of
+    an ``http`` URL no more than the host. ``variable`` names the setting that it came from.
+
+    The constructor raises ValueError for a URL that cannot be read with certainty: the message says
+    which character to escape, and shows nothing of what is after ``://``. Pickling raises TypeError
+    but where a pool of workers says how (flows/pool.py, flows/cluster.py).
+    """
+
+    _text: str
+    variable: str | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        _parts(self._text)
+
+    def reveal(self) -> str:
+        """The whole URL, for the driver that connects to it."""
+        return self._text
+
+    def __str__(self) -> str:
+        scheme, user, password, hosts, path, query = _parts(self._text)
+        if scheme.startswith("http"):
+            hidden = "" if (user, path, query) == (None, "", None) else "/***"
+            return f"{scheme}://{hosts}{hidden}"
+        hidden = "" if password is None else ":***"
+        login = "" if user is None else f"{user}{hidden}@"
+        parameters = "" if query is None else f"?{_PAIR.sub(_shown, query)}"
+        return f"{scheme}://{login}{hosts}{path}{parameters}"
+
+    def __repr__(self) -> str:
+        return f"Url({str(self)!r})"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse: a pickle with a password may be kept or logged."""
+        raise TypeError(f"{self} holds secrets: only a pool of workers pickles it")
+
+    @property
+    def scheme(self) -> str:
+        """``postgresql``, ``mongodb``, ``https``."""
+        return _parts(self._text).scheme
+
+    @property
+    def has_login(self) -> bool:
+        """Whether it names a user."""
+        return _parts(self._text).user is not None
+
+    @property
+    def hosts(self) -> str:
+        """``host:port``, or several with commas between them; empty where none is named."""
+        return _parts(self._text).hosts
+
+    @property
+    def database(self) -> str:
+        """What the path names."""
+        return unquote(_parts(self._text).path.strip("/"))
+
+    def to(self, database: str) -> "Url":
+        """The same PostgreSQL server, with another database."""
+        scheme, user, password, hosts, _, query = _parts(self._text)
+        secret = "" if password is None else f":{password}"
+        login = "" if user is None else f"{user}{secret}@"
+        pairs = [pair for pair in (query or "").split("&") if not pair.startswith("dbname=")]
+        parameters = "&".join(filter(None, pairs))
+        path = quote(database, safe="")
+        text = f"{scheme}://{login}{hosts}/{path}" + (f"?{parameters}" if parameters else "")
+        return Url(text, self.variable)
+
+
+_PAIR = re.compile(r"[^&;]+")
+
+
+def _shown(pair: re.Match[str]) -> str:
+    name, equals, _ = pair[0].partition("=")
+    if not equals:
+        return "***"
+    return pair[0] if name.lower() in _SHOWN else f"{name}=***"
+
+
+def _parts(text: str) -> _Parts:
+    """Cut a URL; raises ValueError where a character could mean two things."""
+    scheme, found, rest = text.partition("://")
+    if not found or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+]*", scheme):
+        raise ValueError("is not a URL; it begins with a scheme and ://")
+    _check_characters(rest)
+    login, at, place = rest.rpartition("@")
+    if wrong := [character for character in _SEPARATORS if character in login]:
+        raise ValueError(
+            f"has an unescaped {' and '.join(wrong)} before its last @; in a user name or password "
+            f"write {_escapes(wrong)}; after the host write @ as %40"
+        )
+    user, colon, password = login.partition(":")
+    if ":" in password and scheme.lower().startswith("mongodb"):
+        raise ValueError("has an unescaped : in its password; write : as %3A")
+    match = _SHAPE.fullmatch(place)
+    assert match is not None  # noqa: S101  # it matches any text
+    hosts, path, query = match.groups()
+    if not all(map(_HOST.fullmatch, hosts.split(","))):
+        raise ValueError(
+            "has a host or port that cannot be read; in a user name or password write "
+            + _escapes([*_SEPARATORS, ":"])
+        )
+    if not hosts and not scheme.lower().startswith("postgres"):
+        raise ValueError("names no host")
+    return _Parts(
+        scheme.lower(), user if at else None, password if colon else None, hosts, path, query
+    )
+
+
+def _check_characters(rest: str) -> None:
+    for character in rest:
+        if character.isspace() or not character.isprintable():
+            name = "a space" if character == " " else f"the character U+{ord(character):04X}"
+            raise ValueError(f"holds {name}; write it as {_escaped(character)}")
+    if re.search(r"%(?![0-9A-Fa-f]{2})", rest):
+        raise ValueError("has a % that begins no escape; write % itself as %25")
+    if "%00" in rest:
+        raise ValueError("holds %00, which no server takes")
+
+
+def _escapes(characters: Iterable[str]) -> str:
+    return ", ".join(f"{character} as {_escaped(character)}" for character in characters)
+
+
+def _escaped(character: str) -> str:
+    return quote(character, safe="", errors="surrogateescape")
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is this machine: a socket's directory, ``localhost`` or a loopback address."""
+    if not host or host.startswith(("/", "@")) or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def without_passwords(text: str) -> str:
+    """A message with the passwords of every URL in it replaced, for texts of other programs."""
+    return _USER.sub(r"\1:***@", _PARAMETER.sub(r"\1***", text))
