@@ -83,7 +83,7 @@ def _compared(given: tuple[str, str]) -> "Comparison":
     sources = both(objects, given)
     with (
         working(f"comparing {given[0]} with {given[1]}") as progress,
-        worker_pool(config.workers, config.dask_scheduler) as pool,
+        worker_pool(config.workers, config.cluster) as pool,
         tempfile.TemporaryDirectory(prefix="mediatool-", dir=config.scratch) as scratch,
     ):
         return compare_archives(

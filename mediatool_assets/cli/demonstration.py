@@ -158,7 +158,7 @@ def _verdicts(
 
     with (
         working("reading every version again") as progress,
-        worker_pool(settings.workers, settings.dask_scheduler) as pool,
+        worker_pool(settings.workers, settings.cluster) as pool,
     ):
         for version in versions:
             verdict = verify(

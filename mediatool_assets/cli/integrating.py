@@ -76,7 +76,7 @@ def _report(version: Version, sample: float | None) -> "Integrity":
     own = settings()
     with (
         working(f"reading all stores of {version}") as progress,
-        worker_pool(own.workers, own.dask_scheduler) as pool,
+        worker_pool(own.workers, own.cluster) as pool,
         tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch,
     ):
         return hold_against_each_other(

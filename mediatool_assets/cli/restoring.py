@@ -217,7 +217,7 @@ def _carry_out(
     if not sanitized:  # a copy may lie in a bucket of its own, where no version is
         catalog.read(objects, request.version)  # raises NotFound for one that is not complete
     task = f"restoring {request.version} to {request.database}"
-    with working(task) as progress, worker_pool(own.workers, own.dask_scheduler) as pool:
+    with working(task) as progress, worker_pool(own.workers, own.cluster) as pool:
         restoring = partial(work, objects, pool, progress)
         return recorded(objects, request, restoring, lambda: datetime.now(UTC))
 

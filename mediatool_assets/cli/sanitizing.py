@@ -84,7 +84,7 @@ def sanitize(
     with (
         working(f"sanitizing {source}") as progress,
         tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch,
-        worker_pool(own.workers, own.dask_scheduler) as pool,
+        worker_pool(own.workers, own.cluster) as pool,
     ):
         published = make(
             archive,

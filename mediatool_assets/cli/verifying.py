@@ -49,7 +49,7 @@ def verify(
     objects = S3Objects.of(own)
     with (
         working(f"verifying {wanted}") as progress,
-        worker_pool(own.workers, own.dask_scheduler) as pool,
+        worker_pool(own.workers, own.cluster) as pool,
     ):
         verdict = read_again(
             objects,

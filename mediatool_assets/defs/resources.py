@@ -119,7 +119,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         """
         settings = self.settings()
         if self._executor is None:
-            pool = worker_pool(settings.workers, settings.dask_scheduler)
+            pool = worker_pool(settings.workers, settings.cluster)
             self._executor = self._pool.enter_context(pool)
         with tempfile.TemporaryDirectory(prefix="mediatool-", dir=settings.scratch) as scratch:
             try:

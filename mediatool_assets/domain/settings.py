@@ -1,7 +1,7 @@
 """Settings: each declared once, parsed from a mapping, with every problem reported at once."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.keys import REGISTRY_NAME
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.setting_fields import Setting, variable
-from mediatool_assets.domain.urls import Url
+from mediatool_assets.domain.urls import Url, host_of, is_this_machine
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "media_tool.yaml"
 
@@ -30,6 +30,22 @@ _role = parsers.matching(r"arn:\S*:role/\S*", "the ARN of a role")
 _topic = parsers.matching(
     r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?", "the ARN of an SNS topic"
 )
+
+
+def _scheduler(text: str) -> str:
+    """``tcp://host:port`` or ``tls://host:port``; without a scheme it is TCP, as Dask has it."""
+    address = text if "://" in text else f"tcp://{text}"
+    return parsers.public_url("tcp", "tls")(address)
+
+
+@dataclass(frozen=True, slots=True)
+class DaskCluster:
+    """The scheduler of a Dask cluster, and what TLS needs to reach it: all three files or none."""
+
+    scheduler: str
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +218,36 @@ class Settings:
     dask_scheduler: Annotated[
         str | None,
         Setting(
-            parsers.word,
+            _scheduler,
             "Address of a Dask scheduler whose workers are used instead "
             "([scaling.md](scaling.md)).",
             otherwise="local worker processes",
         ),
     ] = None
+    dask_ca: Annotated[
+        Path | None,
+        Setting(
+            parsers.path,
+            "PEM file of the certificate authority that signed the cluster's certificates.",
+            exists="file",
+        ),
+    ] = None
+    dask_cert: Annotated[
+        Path | None,
+        Setting(parsers.path, "PEM file of this client's certificate.", exists="file"),
+    ] = None
+    dask_key: Annotated[
+        Path | None,
+        Setting(parsers.path, "PEM file of the certificate's private key.", exists="file"),
+    ] = None
+    dask_insecure: Annotated[
+        bool,
+        Setting(
+            parsers.switch,
+            "`yes`: a scheduler on another machine may be used without TLS. Rows, and the right to "
+            "run code, are then open to everybody who can reach the cluster.",
+        ),
+    ] = False
     scratch: Annotated[
         Path | None,
         Setting(
@@ -314,9 +354,27 @@ class Settings:
                     values[name] = values[declared.inherits]
             except ValueError as error:
                 problems.append(f"{variable(name)} {error}")
+        settings = cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
+        problems += settings._cluster_problems()
         if problems:
             raise BadSettings(problems)
-        return cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
+        return settings
+
+    def _cluster_problems(self) -> Iterator[str]:
+        """What is wrong between the settings of a Dask cluster."""
+        if self.dask_scheduler is None:
+            return
+        scheme, _, place = self.dask_scheduler.partition("://")
+        files = (self.dask_ca, self.dask_cert, self.dask_key)
+        if scheme == "tls" and None in files:
+            yield "MEDIATOOL_DASK_SCHEDULER is tls://: set MEDIATOOL_DASK_CA, _CERT and _KEY"
+        if scheme == "tcp" and files != (None, None, None):
+            yield "MEDIATOOL_DASK_SCHEDULER is tcp://, and certificates are set: write tls://"
+        elif scheme == "tcp" and not (self.dask_insecure or is_this_machine(host_of(place))):
+            yield (
+                "MEDIATOOL_DASK_SCHEDULER is on another machine, without TLS: write tls:// and set "
+                "MEDIATOOL_DASK_CA, _CERT and _KEY, or MEDIATOOL_DASK_INSECURE=yes"
+            )
 
     @property
     def local_registry(self) -> Path:
@@ -327,6 +385,13 @@ class Settings:
     def restores_daily(self) -> bool:
         """Whether each version gets its PostgreSQL database in the jobs that make versions."""
         return self.restore_daily and self.restore_postgres_url is not None
+
+    @property
+    def cluster(self) -> DaskCluster | None:
+        """The Dask cluster that does the work; None for processes of this machine."""
+        if self.dask_scheduler is None:
+            return None
+        return DaskCluster(self.dask_scheduler, self.dask_ca, self.dask_cert, self.dask_key)
 
     @property
     def exports_snapshots(self) -> bool:

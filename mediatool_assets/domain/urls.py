@@ -160,6 +160,11 @@ def _escaped(character: str) -> str:
     return quote(character, safe="", errors="surrogateescape")
 
 
+def host_of(place: str) -> str:
+    """The host of ``host:port``, without the brackets of an IPv6 address."""
+    return re.sub(r":\d+$", "", place).strip("[]")
+
+
 def is_this_machine(host: str) -> bool:
     """Whether a host is this machine: a socket's directory, ``localhost`` or a loopback address."""
     if not host or host.startswith(("/", "@")) or host == "localhost":

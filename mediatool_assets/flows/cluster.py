@@ -1,11 +1,18 @@
 """A Dask cluster in the place of local worker processes: the same shares, on more machines."""
 
+import copyreg
+import io
+import os
+import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from mediatool_assets.domain.errors import BadSettings, CheckFailed, Unreachable
+from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.settings import DaskCluster
+from mediatool_assets.domain.urls import Url
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -25,33 +32,99 @@ class Elsewhere(Executor):
     def submit(
         self, work: Callable[P, Result], /, *arguments: P.args, **named: P.kwargs
     ) -> Future[Result]:
-        """Hand out one call."""
-        return self._workers.submit(work, *arguments, **named)
+        """Hand out one call, without the secrets in its arguments.
+
+        What the scheduler and the network see is a pickle that names the workers' own settings.
+        """
+        return self._workers.submit(_call, packed((work, arguments, named)))
+
+
+def packed(call: object) -> bytes:
+    """Pickle a call; a secret in it becomes the name of the setting that each worker has."""
+    out = io.BytesIO()
+    _Pickler(out).dump(call)
+    return out.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    dispatch_table = copyreg.dispatch_table | {
+        Url: lambda url: (_own_url, (_named(url), url.hosts, url.database)),
+        MaskingKey: lambda key: (_own_key, (key.id,)),
+    }
+
+
+def _named(url: Url) -> str:
+    if url.variable is None:
+        raise BadSettings([f"{url} is no setting's; workers on a cluster have their own settings"])
+    return url.variable
+
+
+def _call(call: bytes) -> Any:
+    """On a worker: do what was handed out."""
+    work, arguments, named = pickle.loads(call)  # noqa: S301  # as Dask itself does
+    return work(*arguments, **named)
+
+
+def _own_url(variable: str, hosts: str, database: str) -> Url:
+    """On a worker: its own URL of the coordinator's server."""
+    found = Url(_own(variable), variable)
+    if found.hosts != hosts:
+        raise BadSettings(
+            [f"{variable} of a Dask worker names {found.hosts}, and the coordinator's {hosts}"]
+        )
+    return found if found.database == database else found.to(database)
+
+
+def _own_key(identity: str) -> MaskingKey:
+    """On a worker: its own masking key, which has to be the coordinator's."""
+    found = MaskingKey.parse(_own("MEDIATOOL_MASKING_KEY"))
+    if found.id != identity:
+        raise BadSettings(["MEDIATOOL_MASKING_KEY of a Dask worker is not the coordinator's"])
+    return found
+
+
+def _own(variable: str) -> str:
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        raise BadSettings([f"{variable} is not set in the environment of a Dask worker"])
+    return text
 
 
 @contextmanager
-def dask_cluster(scheduler: str) -> Iterator[Executor]:
-    """The workers of the cluster at ``scheduler``, as an executor; they outlive the context.
+def dask_cluster(cluster: DaskCluster) -> Iterator[Executor]:
+    """The workers of the cluster, as an executor; they outlive the context.
 
-    Each has this package and its extra ``dask``, one thread, reach of the servers with credentials
-    of its own; what it makes for others goes through the bucket. A share whose worker is
-    lost is done again elsewhere. Raises BadSettings (the extra is missing), Unreachable, and
-    CheckFailed where a share has lost every worker that it was given to.
+    Each has this package and its extra ``dask``, one thread, reach of the servers, and in its own
+    environment their URLs and AWS's credentials; what it makes for others goes through the bucket.
+    A share whose worker is lost is done again elsewhere. Raises BadSettings (the extra is missing),
+    Unreachable, and CheckFailed where a share has lost every worker that it was given to.
     """
     try:
-        from distributed import Client, KilledWorker  # noqa: PLC0415  # an extra, and slow
+        from distributed import Client, KilledWorker, Security  # noqa: PLC0415  # an extra, slow
     except ImportError as error:
         raise BadSettings(
             [f"MEDIATOOL_DASK_SCHEDULER needs pip install 'mediatool_assets[dask]' ({error})"]
         ) from error
+    files = {
+        "tls_ca_file": cluster.ca,
+        "tls_client_cert": cluster.cert,
+        "tls_client_key": cluster.key,
+    }
+    encrypted = Security(  # type: ignore[no-untyped-call]  # distributed has types in part
+        require_encryption=cluster.ca is not None,
+        **{name: str(path) for name, path in files.items() if path is not None},
+    )
     try:
-        client = Client(  # type: ignore[no-untyped-call]  # distributed has types in part
-            scheduler, set_as_default=False, timeout=_PATIENCE
+        client = Client(  # type: ignore[no-untyped-call]  # as above
+            cluster.scheduler,
+            set_as_default=False,
+            timeout=_PATIENCE,
+            security=encrypted,
         )
     except (OSError, ValueError) as error:
         raise Unreachable(
-            f"no Dask scheduler answers at {scheduler} (MEDIATOOL_DASK_SCHEDULER): {error}; "
-            "start one with `dask scheduler`, or unset it"
+            f"no Dask scheduler answers at {cluster.scheduler} (MEDIATOOL_DASK_SCHEDULER): "
+            f"{error}; start one with `dask scheduler`, or unset it"
         ) from error
     with client:
         try:

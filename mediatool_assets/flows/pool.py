@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.settings import DaskCluster
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.cluster import dask_cluster
 from mediatool_assets.flows.heaps import keep_heaps_few
@@ -27,10 +28,12 @@ ForkingPickler.register(Url, lambda url: (Url, (url.reveal(), url.variable)))
 ForkingPickler.register(MaskingKey, lambda key: (MaskingKey, (key.secret,)))
 
 
-def worker_pool(workers: int, scheduler: str | None = None) -> AbstractContextManager[Executor]:
-    """``workers`` processes of this machine, or those of the Dask cluster at ``scheduler``."""
+def worker_pool(
+    workers: int, cluster: DaskCluster | None = None
+) -> AbstractContextManager[Executor]:
+    """``workers`` processes of this machine, or those of a Dask cluster."""
     keep_heaps_few()
-    return _local(workers) if scheduler is None else dask_cluster(scheduler)
+    return _local(workers) if cluster is None else dask_cluster(cluster)
 
 
 @contextmanager

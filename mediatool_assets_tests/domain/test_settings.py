@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings import DaskCluster, Settings
 from mediatool_assets.domain.urls import Url
 
 SECRET = "p@ss:w/rd"
@@ -66,7 +66,11 @@ def test_every_variable(tmp_path: Path) -> None:
         "INTEGRITY_SAMPLE": "11",
         "PRUNE_DAILY": "yes",
         "MASKING_RULES": str(model),
-        "DASK_SCHEDULER": "tcp://h:8786",
+        "DASK_SCHEDULER": "tls://h:8786",
+        "DASK_CA": "ca",
+        "DASK_CERT": "cert",
+        "DASK_KEY": "key",
+        "DASK_INSECURE": "yes",
         "SCRATCH": str(tmp_path),
         "ALERT_LOG": "yes",
         "ALERT_WEBHOOK_URL": HOOK,
@@ -183,3 +187,47 @@ def test_where_alerts_cannot_go(name: str, text: str) -> None:
     with pytest.raises(BadSettings, match=f"MEDIATOOL_{name} is n") as caught:
         Settings.parse({f"MEDIATOOL_{name}": text})
     assert "secret" not in str(caught.value)
+
+
+TLS = {"MEDIATOOL_DASK_CA": "ca", "MEDIATOOL_DASK_CERT": "cert", "MEDIATOOL_DASK_KEY": "key"}
+
+
+@pytest.mark.parametrize(
+    ("address", "more", "scheduler"),
+    [
+        ("tls://far.example:8786", TLS, "tls://far.example:8786"),
+        ("tcp://127.0.0.1:8786", {}, "tcp://127.0.0.1:8786"),
+        ("tcp://[::1]:8786", {}, "tcp://[::1]:8786"),
+        ("localhost:8786", {}, "tcp://localhost:8786"),
+        ("tcp://far.example:8786", {"MEDIATOOL_DASK_INSECURE": "yes"}, "tcp://far.example:8786"),
+    ],
+)
+def test_a_cluster(address: str, more: dict[str, str], scheduler: str) -> None:
+    """Another machine's by TLS, with the certificates that it takes."""
+    found = Settings.parse({"MEDIATOOL_DASK_SCHEDULER": address} | more).cluster
+    files = [Path(name) for name in more.values()] if more == TLS else [None] * 3
+    assert found == DaskCluster(scheduler, *files)
+    assert Settings.parse(more).cluster is None
+
+
+@pytest.mark.parametrize(
+    ("address", "more", "says"),
+    [
+        ("tcp://far.example:8786", {}, "MEDIATOOL_DASK_INSECURE=yes"),
+        ("far.example:8786", {"MEDIATOOL_DASK_INSECURE": "no"}, "without TLS"),
+        ("tcp://10.0.0.7:8786", {}, "without TLS"),
+        ("tcp://localhost.example:8786", {}, "without TLS"),
+        ("tls://far.example:8786", {}, "set MEDIATOOL_DASK_CA, _CERT and _KEY"),
+        ("tls://far.example:8786", {"MEDIATOOL_DASK_CA": "ca"}, "_CERT and _KEY"),
+        ("tcp://127.0.0.1:8786", TLS, "write tls://"),
+        ("http://far.example:8786", {}, "is not a tcp:// URL"),
+        ("tls://u:hunter2@far.example:8786", TLS, "leave them out"),
+    ],
+)
+def test_no_cluster_is_open_to_others_by_mistake(
+    address: str, more: dict[str, str], says: str
+) -> None:
+    """Without TLS everybody who reaches the scheduler reads rows and runs code."""
+    with pytest.raises(BadSettings, match=says) as caught:
+        Settings.parse({"MEDIATOOL_DASK_SCHEDULER": address} | more)
+    assert "hunter2" not in str(caught.value)

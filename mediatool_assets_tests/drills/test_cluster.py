@@ -7,16 +7,17 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from distributed import Client
+from distributed import Client, Security
 
 from mediatool_assets.domain.errors import CheckFailed, Unreachable
 from mediatool_assets.domain.keys import Kind, archive_key
-from mediatool_assets.domain.settings import SHIPPED_MODEL
+from mediatool_assets.domain.settings import SHIPPED_MODEL, DaskCluster
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.archives import Archived, stream
@@ -29,6 +30,7 @@ from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.certificates import certificate
 from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
@@ -36,9 +38,9 @@ WORKERS = 3
 
 
 class Cluster(NamedTuple):
-    """Where its scheduler listens, and the processes of its workers."""
+    """How its scheduler is reached, and the processes of its workers."""
 
-    address: str
+    settings: DaskCluster
     workers: list[int]
 
 
@@ -47,7 +49,10 @@ def cluster(stack: Stack, tmp_path: Path) -> Iterator[Cluster]:
     """A scheduler and three workers with a thread each, every one a process of its own.
 
     Each has a temporary folder of its own, as on a machine of its own, and the stack's credentials.
+    They talk to each other and to the coordinator by TLS alone.
     """
+    pem, key = certificate(_folder(tmp_path / "tls"))
+    tls = ["--tls-ca-file", str(pem), "--tls-cert", str(pem), "--tls-key", str(key)]
     known = tmp_path / "scheduler.json"
     quiet = {
         **os.environ,
@@ -60,20 +65,23 @@ def cluster(stack: Stack, tmp_path: Path) -> Iterator[Cluster]:
     worker += ["--local-directory", str(tmp_path / "dask"), "--host", "127.0.0.1"]
     started = [
         subprocess.Popen(
-            [*command, *arguments, "--scheduler-file", known],
+            [*command, *arguments, *tls, "--scheduler-file", known],
             env={**quiet, "TMPDIR": str(_folder(tmp_path / f"machine-{number}"))},
             start_new_session=True,
         )
         for number, arguments in enumerate((scheduler, *([worker] * WORKERS)))
     ]
     try:
-        with Client(  # type: ignore[no-untyped-call]  # distributed has types in part
-            scheduler_file=str(known), set_as_default=False, timeout=60
+        security = Security(  # type: ignore[no-untyped-call]  # distributed has types in part
+            tls_ca_file=str(pem), tls_client_cert=str(pem), tls_client_key=str(key)
+        )
+        with Client(  # type: ignore[no-untyped-call]  # as above
+            scheduler_file=str(known), set_as_default=False, timeout=60, security=security
         ) as client:
             client.wait_for_workers(WORKERS, timeout=60)
             address = client.scheduler.address
             pids = list(client.run(os.getpid).values())
-        yield Cluster(address, pids)
+        yield Cluster(DaskCluster(address, pem, pem, key), pids)
     finally:
         for process in reversed(started):
             os.killpg(process.pid, signal.SIGKILL)  # with the workers that it nursed
@@ -117,6 +125,7 @@ def test_a_lost_worker_costs_its_shares_and_no_byte(
     nothing is left of what they staged.
     """
     seed(postgres_database, scale=0.01, full=False, day=0, schema="media_tool")
+    url = replace(postgres_database, variable="MEDIATOOL_RESTORE_POSTGRES_URL")
     scratch, here = _folder(tmp_path / "coordinator"), DirectoryObjects(tmp_path / "here")
     left = list(cluster.workers)
 
@@ -124,9 +133,10 @@ def test_a_lost_worker_costs_its_shares_and_no_byte(
         if done and len(left) == WORKERS:
             os.kill(left.pop(), signal.SIGKILL)
 
-    local = _export(postgres_database, here, pool, _folder(tmp_path / "local"))
-    with Traffic.of(objects) as traffic, worker_pool(1, cluster.address) as workers:
-        made = _export(postgres_database, objects, workers, scratch, lose_one)
+    local = _export(url, here, pool, _folder(tmp_path / "local"))
+    with Traffic.of(objects) as traffic, worker_pool(1, cluster.settings) as workers:
+        assert cluster.settings.scheduler.startswith("tls://")
+        made = _export(url, objects, workers, scratch, lose_one)
         model = load_model(SHIPPED_MODEL)
         before = traffic.fetched
         transform(objects, workers, VERSION, model, scratch)
@@ -170,7 +180,7 @@ def test_a_share_that_ends_every_worker_is_told_of(cluster: Cluster) -> None:
     """Work that kills whoever does it ends in one line, and not in silence."""
     with (
         pytest.raises(CheckFailed, match="ended every Dask worker"),
-        worker_pool(1, cluster.address) as workers,
+        worker_pool(1, cluster.settings) as workers,
     ):
         workers.submit(os._exit, 1).result()
 
@@ -179,6 +189,6 @@ def test_no_scheduler_is_told_of() -> None:
     """The address, the setting and what to do."""
     with (
         pytest.raises(Unreachable, match="MEDIATOOL_DASK_SCHEDULER"),
-        worker_pool(1, "tcp://127.0.0.1:9"),
+        worker_pool(1, DaskCluster("tcp://127.0.0.1:9")),
     ):
         pass

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,10 +10,6 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
 from mediatool_assets.domain.bucket.declaration import Declaration
@@ -29,6 +24,7 @@ from mediatool_assets.stores.s3_bucket import S3Bucket
 from mediatool_assets.stores.s3_deletion import S3Deletion
 from mediatool_assets.stores.s3_inventory import S3Inventory
 from mediatool_assets.stores.s3_upload import FIRST_PART
+from mediatool_assets_tests.certificates import certificate
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -63,38 +59,14 @@ class Enforcing:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate of the loopback address, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    certificate, private = folder / "certificate.pem", folder / "key.pem"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate, private
+def tls_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate of this machine, and its key."""
+    return certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
 def server(
-    tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
+    tmp_path_factory: pytest.TempPathFactory, tls_files: tuple[Path, Path]
 ) -> Iterator[Enforcing]:
     """A server of its own, since a policy may shut everybody out."""
     folder = tmp_path_factory.mktemp("s3")
@@ -103,7 +75,7 @@ def server(
     prepared = s3_server.prepare(folder, credentials, ports)
     identities = folder / "identities.json"
     identities.write_text(json.dumps(_with_roles(json.loads(identities.read_text()))))
-    pem, key = certificate
+    pem, key = tls_files
     tls = (
         f"-s3.port.https={ports['https']}",
         f"-s3.cert.file={pem}",
@@ -287,9 +259,9 @@ def test_objects_are_stored_encrypted(root: "S3Client") -> None:
         assert root.head_object(Bucket=BUCKET, Key=key)["ServerSideEncryption"] == "AES256"
 
 
-def test_tls_only(server: Enforcing, certificate: tuple[Path, Path]) -> None:
+def test_tls_only(server: Enforcing, tls_files: tuple[Path, Path]) -> None:
     """With the TLS-only statement plain HTTP is refused, to the owner too; over TLS all goes on."""
-    pem, _ = certificate
+    pem, _ = tls_files
     plain = server.client(*server.root)
     plain.create_bucket(Bucket="tls-only")
     statement = next(
