@@ -5,6 +5,7 @@ which is not passed; what was read and is not as it should be has failed.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -59,6 +60,13 @@ class Defect(msgspec.Struct, frozen=True, omit_defaults=True):
     def has_values(self) -> bool:
         """Whether ``expected`` and ``found`` say something."""
         return self.what == "differs" and self.column is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RowFinding(Finding):
+    """A finding, and the rows that it names."""
+
+    defects: tuple[Defect, ...] = ()
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -11,8 +11,8 @@ from mediatool_assets.domain.outcome import Outcome, worst
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.version import Version
 
-FAILED = "-failed.json"
-"""The end of a failed verdict's key, so that a list of many versions need not read the others."""
+FAILED, NOT_CHECKED = "-failed.json", "-not-checked.json"
+"""How such a verdict's key ends, so that a list of many versions need not read the others."""
 
 Part = Literal["raw", "transformed", "dump", "mongodb", "postgres"]
 
@@ -74,10 +74,10 @@ def _all_read(verdicts: Iterable[Verdict]) -> bool:
 
 
 def verdict_key(version: Version, verdict: Verdict) -> str:
-    """Where a verdict lies: by the version's day, then in order of time; ``-failed`` if it is."""
+    """Where a verdict is stored: by the version's day, then in order of time."""
     at = datetime.fromisoformat(verdict.at)
-    failed = FAILED if verdict.verdict == "failed" else ".json"
-    return f"{verdicts_prefix(version)}{at:%Y%m%dT%H%M%S.%f}{failed}"
+    end = {"failed": FAILED, "not checked": NOT_CHECKED}.get(verdict.verdict, ".json")
+    return f"{verdicts_prefix(version)}{at:%Y%m%dT%H%M%S.%f}{end}"
 
 
 def verdicts_prefix(version: Version) -> str:

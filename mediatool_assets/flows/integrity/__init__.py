@@ -1,45 +1,42 @@
 """The data-integrity report: every store of a version against every other, to single values."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.errors import BadArchive, BadModel
 from mediatool_assets.domain.integrity import EXAMPLES, OUTCOMES, Integrity, Line, ordered
 from mediatool_assets.domain.metadata import Metadata, instant
 from mediatool_assets.domain.metrics import HISTORY, Point
 from mediatool_assets.domain.model import Model
-from mediatool_assets.domain.model_digest import digest
-from mediatool_assets.domain.outcome import Figure, worst
-from mediatool_assets.domain.resolution import Resolution, resolve
+from mediatool_assets.domain.outcome import Figure, Finding, Outcome, worst
 from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.integrity import databases, lines
-from mediatool_assets.flows.integrity.evidence import Evidence
-from mediatool_assets.flows.integrity.ledger import Ledger, columns_of
-from mediatool_assets.flows.integrity.plan import plan
-from mediatool_assets.flows.integrity.stores import Archive, ArchiveKind, Round, opened
+from mediatool_assets.flows.integrity.agreement import agreement_lines
+from mediatool_assets.flows.integrity.context import ReportContext, Workers
+from mediatool_assets.flows.integrity.database_lines import mongodb_lines, postgres_lines
+from mediatool_assets.flows.integrity.digest_join import DigestJoin
+from mediatool_assets.flows.integrity.reference_lines import duplicate_lines, reference_lines
+from mediatool_assets.flows.integrity.stores import read_stores
+from mediatool_assets.flows.integrity.value_lines import (
+    copy_lines,
+    loss_lines,
+    soft_delete_lines,
+    value_lines,
+)
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, Target, silent
+from mediatool_assets.flows.verify.stores import StoreReading, Verification
 
 __all__ = ["EXAMPLES", "WHOLE_BYTES", "integrity"]
 
 WHOLE_BYTES = 8_000_000_000
-"""Of raw JSON: up to here every value is compared where nothing else is asked for. A version of
-scale 1 has 0.9 GB, of which a minute's work on two cores is made."""
-
-
-_OF_THE_MODEL = ("values", "losses", "copies", "references", "soft deletes", "indexes")
-"""Areas in which documents are held against what the model says of them."""
+"""Of raw JSON: up to here every value is compared if nothing else is asked for. A version of
+scale 1 has 0.9 GB, which takes a minute of work on two cores."""
 
 
 def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a model, and scratch
@@ -56,31 +53,31 @@ def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a m
     masking: Masking | None = None,
     progress: Progress = silent,
 ) -> Integrity:
-    """Hold every store of a complete version against every other.
+    """Compare every store of a complete version with every other.
 
-    Every row and document is read, counted, hashed and looked for by its key on the other side. Of
-    ``sample`` percent the values are compared too: another share each day of ``clock``, chosen by
-    the keys' digests; without it all are, or of more than ``WHOLE_BYTES`` as many as that is.
-    Sheets of digests in ``scratch``, which the caller removes, take some 30 bytes a row and side.
+    Every row and document is read, counted, hashed and looked up by its key on the other side. Of
+    ``sample`` percent the values are compared too: another sample each day of ``clock``, chosen by
+    the keys' digests. Without it all values are compared, or as many as ``WHOLE_BYTES`` have.
+    Files of digests in ``scratch``, which the caller removes, take some 30 bytes a row and side.
     What cannot be read is a line of the report. Values that may not be shown are hidden or, with
-    ``masking``, shown as its rules have them. Raises NotFound for a version that is not complete,
-    Misuse for a percentage without meaning, Unreachable where the bucket does not answer.
+    ``masking``, shown as its rules have them. Raises NotFound if the version is not complete,
+    Misuse for a wrong percentage or setting, Unreachable if the bucket does not answer.
     """
     began = clock()
     metadata = catalog.read(objects, version)
     percent = _percent(sample, metadata)
-    share = DailySample(percent, began.date())
-    of = Round(objects, executor, version, scratch, share, progress, masking)
-    found = list(_lines(of, metadata, documents, target, model))
-    outcomes = Counter(line.outcome for line in found)
+    today = DailySample(percent, began.date())
+    run = Verification(objects, executor, metadata, today, progress)
     earlier = catalog.before(objects, version, HISTORY - 1, SourceIdentity.of(metadata.source))
-    seconds = round((clock() - began).total_seconds(), 3)
+    context = read_stores(Workers(run, scratch), documents, target, model, masking)
+    found = list(_lines(context, documents, target))
+    outcomes = Counter(line.outcome for line in found)
     return Integrity(
         str(version),
         instant(began),
-        seconds,
-        worst(line.outcome for line in found),
-        None if share.is_whole else percent,
+        round((clock() - began).total_seconds(), 3),
+        worst(outcomes),
+        None if today.is_whole else percent,
         {outcome: outcomes[outcome] for outcome in OUTCOMES},
         _figures(metadata, found),
         ordered(found),
@@ -108,119 +105,40 @@ def _figures(metadata: Metadata, found: list[Line]) -> dict[str, Figure]:
 
 
 def _lines(
-    of: Round,
-    metadata: Metadata,
-    documents: DocumentStore | None,
-    target: Target | None,
-    model: Model,
+    context: ReportContext, documents: DocumentStore | None, target: Target | None
 ) -> Iterator[Line]:
-    exports = metadata.exports
-    archives: dict[ArchiveKind, Archive] = {
-        "raw": opened(of, "raw", exports.raw),
-        "transformed": opened(of, "transformed", exports.transformed),
-        "dump": opened(of, "dump", exports.dump),
-    }
-    evidence = _evidence(of, metadata, archives, model)
-    yield from _by_model(evidence, model, _of_stores(evidence, documents, target))
+    yield from _store_lines(context)
+    yield from agreement_lines(context)
+    with DigestJoin.opened(context.workers.scratch, context.plan) as join:
+        join.add_all(context.raw.read, context.live.all)
+        yield from value_lines(context, join)
+        yield from copy_lines(context, join)
+        yield from reference_lines(context, join)
+        yield from duplicate_lines(context, join)
+        yield from postgres_lines(context, target, join)
+    yield from loss_lines(context)
+    yield from soft_delete_lines(context)
+    yield from mongodb_lines(context, documents)
 
 
-def _of_stores(
-    evidence: Evidence, documents: DocumentStore | None, target: Target | None
-) -> Iterator[Line]:
-    """Read every store, then hold them against each other."""
-    evidence.read_archives()
-    evidence.read_documents(documents)
-    evidence.read_postgres(target)
-    yield from _stores(evidence)
-    yield from lines.counted(evidence)
-    with Ledger.opened(evidence.round.scratch, evidence.plan.needs) as ledger:
-        _bring(ledger, evidence)
-        yield from lines.by_value(evidence, ledger)
-        yield from lines.copied(evidence, ledger)
-        yield from lines.references(evidence, ledger)
-        yield from lines.duplicated(evidence, ledger)
-        yield from databases.postgres(evidence, target, ledger)
-    yield from lines.lost(evidence)
-    yield from lines.soft_deleted(evidence)
-    yield from databases.mongodb(evidence, documents)
-
-
-def _evidence(
-    of: Round, metadata: Metadata, archives: dict[ArchiveKind, Archive], model: Model
-) -> Evidence:
-    """The plan of what is there to be checked; where no model fits, of the tables alone."""
-    nothing = Resolution((), {}, ())
-    raw = archives["raw"]
-    schema, resolution, distrust = Schema("", ()), nothing, ""
-    excluded: set[str] = set()
-    if raw.reader is not None:
-        try:
-            schema = _schema(raw.reader)
-            excluded = {exclusion.table for exclusion in raw.reader.manifest.exclusions}
-            resolution = resolve(model, schema, excluded)
-        except BadArchive as error:
-            raw.reader, raw.outcome, raw.problem = None, "failed", str(error)
-        except BadModel as error:
-            distrust = f"the model does not fit the schema: {error}"
-    asked = plan(schema, resolution, excluded)
-    return Evidence(of, metadata, archives, schema, resolution, asked, distrust)
-
-
-def _by_model(of: Evidence, model: Model, found: Iterable[Line]) -> Iterator[Line]:
-    """What is not as a model says is not known to be wrong where another one made the documents."""
-    made_by = _model_of(of.archives["transformed"])
-    other = made_by not in (None, digest(model))
-    for line in found:
-        if other and line.outcome == "failed" and _is_of_the_model(line):
-            said = f"another model made the documents (MEDIATOOL_MODEL names it): {line.reason}"
-            yield msgspec.structs.replace(line, outcome="unknown", reason=said)
-        else:
-            yield line
-
-
-def _is_of_the_model(line: Line) -> bool:
-    """Whether documents are held against the model: restored rows know of none."""
-    if line.area == "structure":
-        return line.thing == "mongodb"
-    return line.area in _OF_THE_MODEL and not line.thing.endswith(databases.RESTORED)
-
-
-def _schema(archive: ArchiveReader) -> Schema:
-    try:
-        return schemas.decode(archive.read_file("schema.json"))
-    except msgspec.MsgspecError as error:
-        raise BadArchive(archive.source.name, f"schema.json cannot be read ({error})") from error
-
-
-def _model_of(transformed: Archive) -> str | int | None:
-    return transformed.manifest.source.get("model") if transformed.manifest is not None else None
-
-
-def _stores(of: Evidence) -> Iterator[Line]:
-    """Whether each store could be read at all, and is the one that the metadata speaks of."""
-    how = "opened; size and, unless sampled, SHA-256 held against the metadata"
-    for kind, archive in of.archives.items():
-        yield Line("stores", kind, f"the {kind} archive", how, archive.outcome, archive.problem)
-    if of.distrust:
-        said = "the model of the documents"
-        yield Line("stores", "model", said, "held against the schema", "unknown", of.distrust)
-    outcome, problem = of.mongodb
-    yield Line("stores", "mongodb", "the live database", "its marker read", outcome, problem)
-    if of.restoration is not None or of.postgres[1]:
-        outcome, problem = of.postgres
-        yield Line(
-            "stores", "postgres", "the restored database", "its marker read", outcome, problem
+def _store_lines(context: ReportContext) -> Iterator[Line]:
+    """Whether each store could be read at all, and is the one that the metadata describes."""
+    how = "opened; size and, unless sampled, SHA-256 compared with the metadata"
+    for archive in (context.raw, context.transformed, context.dump):
+        yield _store_line(context, archive.store, f"the {archive.store.part} archive", how)
+    if context.model_problem:
+        judge, said = (
+            partial(Finding, "unknown", context.model_problem),
+            "the model of the documents",
         )
+        yield context.line("stores", "model", said, "compared with the schema", judge)
+    yield _store_line(context, context.live.store, "the live database", "its marker read")
+    if context.restored is not None and context.restored.store.status != "absent":
+        store = context.restored.store
+        yield _store_line(context, store, "the restored database", "its marker read")
 
 
-def _bring(ledger: Ledger, of: Evidence) -> None:
-    """Make all sheets known to the ledger."""
-    for table, need in of.plan.needs.items():
-        files = [path for name, path in of.raw[table].files] if table in of.raw else []
-        ledger.bring(f"raw:{table}", files, columns_of(need))
-        found = [path for name, path in of.live.files if name == table]
-        ledger.bring(f"docs:{table}", found, databases.ROW_COLUMNS)
-    for copy in of.plan.copies:
-        found = [path for name, path in of.live.copies if name == copy.slot]
-        columns = "NULL::UBIGINT AS k0, NULL::UBIGINT AS k1, NULL::VARCHAR AS v"
-        ledger.bring(f"copies:{copy.slot}", found, columns)
+def _store_line(context: ReportContext, store: StoreReading, said: str, how: str) -> Line:
+    outcome: Outcome = "unknown" if store.status == "absent" else store.status
+    judge = partial(Finding, outcome, store.problem)
+    return context.line("stores", store.part, said, how, judge)

@@ -1,4 +1,4 @@
-"""What a report has to ask of one schema and model: homes, references, copies, and their needs."""
+"""What a report has to check of one schema and model: rows, references, copies, and their needs."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,15 +8,15 @@ from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.resolution import Resolution
 from mediatool_assets.domain.schema import ForeignKey, Schema, Table
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
-from mediatool_assets.flows.integrity.homes import Home, homes
 from mediatool_assets.flows.integrity.reading import Need, Take
+from mediatool_assets.flows.integrity.row_layout import RowLayout, layouts
 
 Counted = tuple[Literal["unresolved", "orphans"], str]
 """A fact of the transformed archive, and a name in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class CopiedField:
     """A field of documents that is made of other rows; ``slot`` is ``collection.field``."""
 
     slot: str
@@ -25,7 +25,7 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class CheckedReference:
     """Columns of ``owner`` that name rows of ``target``.
 
     ``declared`` where the database allows no orphans; ``says`` which key or field of the model that
@@ -51,16 +51,16 @@ class Reference:
 class Plan:
     """All of it, by table where it is of one."""
 
-    homes: dict[str, Home]
-    left_out: dict[str, Home]
-    copies: list[Copy]
-    references: list[Reference]
+    layouts: dict[str, RowLayout]
+    left_out: dict[str, RowLayout]
+    copies: list[CopiedField]
+    references: list[CheckedReference]
     looked_up: dict[tuple[str, tuple[str, ...]], Table] = field(default_factory=dict)
     needs: dict[str, Need] = field(default_factory=dict)
 
-    def home(self, table: str) -> Home:
+    def layout(self, table: str) -> RowLayout:
         """The columns of a table that are compared; all of them where it has no document."""
-        return self.homes.get(table) or self.left_out[table]
+        return self.layouts.get(table) or self.left_out[table]
 
 
 def plan(
@@ -70,9 +70,11 @@ def plan(
 
     ``excluded`` are tables of the schema whose rows the export left out.
     """
-    found = homes(resolution.collections)
+    found = layouts(resolution.collections)
     left_out = {
-        table.name: Home(table, tuple((c.name, None) for c in table.columns), table.primary_key)
+        table.name: RowLayout(
+            table, tuple((c.name, None) for c in table.columns), table.primary_key
+        )
         for table in schema.tables
         if table.name not in found
     }
@@ -87,7 +89,7 @@ def plan(
     return made
 
 
-def _declared(schema: Schema) -> Iterator[Reference]:
+def _declared(schema: Schema) -> Iterator[CheckedReference]:
     tables = {table.name: table for table in schema.tables}
     for table in schema.tables:
         for key in table.foreign_keys:
@@ -95,7 +97,7 @@ def _declared(schema: Schema) -> Iterator[Reference]:
                 yield _foreign_key(table, key, tables[key.table])
 
 
-def _foreign_key(table: Table, key: ForeignKey, target: Table) -> Reference:
+def _foreign_key(table: Table, key: ForeignKey, target: Table) -> CheckedReference:
     """What a foreign key says of single rows.
 
     The span of a temporal one may be covered by several rows together: the columns before it have
@@ -103,10 +105,14 @@ def _foreign_key(table: Table, key: ForeignKey, target: Table) -> Reference:
     """
     held = key.validated and key.exact
     if not key.period:
-        return Reference(table, key.columns, target, key.target_columns, False, held, key.name)
+        return CheckedReference(
+            table, key.columns, target, key.target_columns, False, held, key.name
+        )
     *own, span = key.columns
     held &= not table.column(span).nullable
-    return Reference(table, tuple(own), target, key.target_columns[:-1], False, held, key.name)
+    return CheckedReference(
+        table, tuple(own), target, key.target_columns[:-1], False, held, key.name
+    )
 
 
 def _follow(made: Plan, place: str, shape: DocumentShape, *, top: bool) -> None:
@@ -120,12 +126,12 @@ def _follow(made: Plan, place: str, shape: DocumentShape, *, top: bool) -> None:
             )
             if not arrow.each:
                 made.references.append(
-                    Reference(
+                    CheckedReference(
                         arrow.table, arrow.keys, owner, arrow.columns, False, False, slot, counted
                     )
                 )
         else:
-            made.copies.append(Copy(slot, owner, added))
+            made.copies.append(CopiedField(slot, owner, added))
             _refer(made, slot, owner, added, top=top)
         if added.shape is not None:
             _follow(made, slot, added.shape, top=False)
@@ -139,7 +145,7 @@ def _refer(made: Plan, slot: str, owner: Table, added: AddedField, *, top: bool)
             made.looked_up[step.table.name, step.keys] = step.table
             counted: Counted | None = ("unresolved", slot) if alone else None
             made.references.append(
-                Reference(
+                CheckedReference(
                     owner, step.columns, step.table, step.keys, step.each, False, slot, counted
                 )
             )
@@ -147,7 +153,7 @@ def _refer(made: Plan, slot: str, owner: Table, added: AddedField, *, top: bool)
 
 
 def _needs(schema: Schema, made: Plan) -> dict[str, Need]:
-    """What each table's sheets have to hold for all of the joins."""
+    """What each table's files have to hold for all of the joins."""
     keys: dict[str, set[str]] = {table.name: set() for table in schema.tables}
     arrays: dict[str, set[str]] = {table.name: set() for table in schema.tables}
     takes: dict[str, dict[Take, None]] = {table.name: {} for table in schema.tables}

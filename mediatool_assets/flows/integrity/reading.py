@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,19 +22,20 @@ from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows.duckdb_session import cased
-from mediatool_assets.flows.integrity.apart import IN_PLACE, NOTHING, Apart
 from mediatool_assets.flows.integrity.canonical import CODEC
-from mediatool_assets.flows.integrity.homes import (
+from mediatool_assets.flows.integrity.digest_files import COPIES, ROWS, DigestFile, DigestFiles
+from mediatool_assets.flows.integrity.disassembly import IN_PLACE, NOTHING, DocumentDisassembler
+from mediatool_assets.flows.integrity.row_layout import (
     DELETED,
     Digest,
-    Home,
-    Rows,
+    RowLayout,
+    RowParser,
     content,
     digest,
+    is_deep,
     taken_text,
     texts,
 )
-from mediatool_assets.flows.integrity.sheets import COPIES, ROWS, Sheet, Sheets, sheet
 from mediatool_assets.flows.ports import RowReader
 from mediatool_assets.flows.ranges import Range
 
@@ -44,12 +46,12 @@ Take = tuple[tuple[str, ...], bool]
 
 
 def column_of(name: str) -> str:
-    """Where a sheet holds a column's text, as a key."""
+    """Where a file holds a column's text, as a key."""
     return f"c:{cased(name)}"
 
 
 def array_of(name: str) -> str:
-    """Where a sheet holds the texts of an array's elements, as keys."""
+    """Where a file holds the texts of an array's elements, as keys."""
     return f"a:{cased(name)}"
 
 
@@ -62,7 +64,7 @@ class Need:
     takes: tuple[Take, ...] = ()
 
     def schema(self) -> pa.Schema:
-        """The columns of its sheets."""
+        """The columns of its files."""
         return pa.schema(
             [*ROWS]
             + [(column_of(name), pa.string()) for name in self.keys]
@@ -72,7 +74,7 @@ class Need:
 
 
 @dataclass(slots=True)
-class Read:
+class ShareResult:
     """What a share came to; ``problem``: why it could not be read to its end.
 
     ``rows``, ``deleted`` (flagged ones) and ``files`` are by table, ``lost`` by column and kind.
@@ -87,7 +89,7 @@ class Read:
     seconds: float = 0
     problem: str | None = None
 
-    def add(self, other: "Read") -> None:
+    def add(self, other: "ShareResult") -> None:
         """Take in what another share of the same thing came to."""
         self.fingerprint += other.fingerprint
         self.rows += other.rows
@@ -101,8 +103,8 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """Rows of one table as lines of the raw archive's JSON: blocks of it, or a database's chunk."""
+class TableLines:
+    """Rows of one table as lines of JSON: blocks of the raw archive, or a database's chunk."""
 
     table: Table
     archive: ArchiveReader | None = None
@@ -120,21 +122,21 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class RawShare:
-    """Lines to be read as rows of a home; today's ``share`` of them by value."""
+    """TableLines to be read as rows of a layout; today's ``sample`` of them by value."""
 
-    lines: Lines
-    home: Home
+    lines: TableLines
+    layout: RowLayout
     need: Need
-    share: DailySample
+    sample: DailySample
     path: Path
 
 
-def read_raw(share: RawShare) -> Read:
+def read_raw(share: RawShare) -> ShareResult:
     """In a worker: every row's key, today's rows by value, and what joins ask of the table."""
-    began, read, table = time.monotonic(), Read(), share.home.table.name
-    rows = Rows(share.home)
+    began, read, table = time.monotonic(), ShareResult(), share.layout.table.name
+    rows = RowParser(share.layout)
     try:
-        with sheet(share.path, share.need.schema()) as out:
+        with closing(DigestFile(share.path, share.need.schema())) as out:
             for lines in share.lines.batches():
                 read.fingerprint += Fingerprint.of(lines)
                 read.deleted[table] += _digested(share, rows, lines, out)
@@ -150,30 +152,30 @@ def read_raw(share: RawShare) -> Read:
     return read
 
 
-def read_exactly(share: RawShare) -> Read:
+def read_exactly(share: RawShare) -> ShareResult:
     """In a worker: every row's key, and its whole line, in which no microsecond is lost."""
-    read, rows = Read(), Rows(share.home)
-    with sheet(share.path, ROWS) as out:
+    read, rows = ShareResult(), RowParser(share.layout)
+    with closing(DigestFile(share.path, ROWS)) as out:
         for lines in share.lines.batches():
             for line in lines:
-                key = digest(share.home.finds(rows.values(rows.parse(line), line)))
+                key = digest(share.layout.finds(rows.values(rows.parse(line), deep=is_deep(line))))
                 out.add((*key, xxh3_64_intdigest(line)))
-    read.files.append((share.home.table.name, share.path))
+    read.files.append((share.layout.table.name, share.path))
     return read
 
 
-def _digested(share: RawShare, rows: Rows, lines: list[bytes], out: Sheet) -> int:
+def _digested(share: RawShare, rows: RowParser, lines: list[bytes], out: DigestFile) -> int:
     """Write a batch; returns how many rows are flagged as deleted."""
-    home, need, today = share.home, share.need, share.share
-    table, deleted = home.table, 0
+    layout, need, today = share.layout, share.need, share.sample
+    table, deleted = layout.table, 0
     keys = [(name, texts(table.column(name))) for name in need.keys]
     arrays = [(name, texts(table.column(name))) for name in need.arrays]
     takes = [(_takers(table, columns), bare) for columns, bare in need.takes]
     for line in lines:
         raw = rows.parse(line)
         deleted += raw.get(DELETED) is True
-        row = rows.values(raw, line)
-        key = digest(home.finds(row))
+        row = rows.values(raw, deep=is_deep(line))
+        key = digest(layout.finds(row))
         cells: list[Any] = [*key, content([*row, *IN_PLACE]) if today.includes(key[0]) else 0]
         cells += [text(raw[name]) for name, text in keys]
         for name, text in arrays:
@@ -189,35 +191,37 @@ def _each_text(text: Callable[[Any], str | None], array: list[Any]) -> list[str 
     return [None if type(item) is list else text(item) for item in array]
 
 
-def _takers(table: Table, columns: tuple[str, ...]) -> Rows:
-    return Rows(Home(table, tuple((name, None) for name in columns), ()))
+def _takers(table: Table, columns: tuple[str, ...]) -> RowParser:
+    return RowParser(RowLayout(table, tuple((name, None) for name in columns), ()))
 
 
-def _taken(taker: Rows, bare: bool, raw: dict[str, Any]) -> str:
+def _taken(taker: RowParser, bare: bool, raw: dict[str, Any]) -> str:
     """The text of a copy of the row, as documents are to say it."""
-    values = taker.values(raw, b"{" * 999)
+    values = taker.values(raw, deep=True)
     return NOTHING if bare and values[0] is None else taken_text(values)
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentShare:
-    """A range of a live collection, to be taken apart; ``path`` is what its sheets begin with."""
+    """A range of a live collection, to be taken apart; ``path``: how its files' paths begin."""
 
     range: Range
     collection: DocumentCollection
-    homes: Mapping[str, Home]
-    share: DailySample
+    layouts: Mapping[str, RowLayout]
+    sample: DailySample
     path: Path
 
 
-def read_documents(share: DocumentShare) -> Read:
+def read_documents(share: DocumentShare) -> ShareResult:
     """In a worker: the fingerprint of a range, and all that its documents are made of."""
-    began, read = time.monotonic(), Read()
-    rows = Sheets(share.path.with_name(f"{share.path.name}-rows"), ROWS)
-    copies = Sheets(share.path.with_name(f"{share.path.name}-copies"), COPIES)
-    with rows, copies:
-        out = _Written(read, rows, copies, share.share)
-        apart = Apart(share.collection.name, share.collection.shape, share.homes, out)
+    began, read = time.monotonic(), ShareResult()
+    rows = DigestFiles(share.path.with_name(f"{share.path.name}-rows"), ROWS)
+    copies = DigestFiles(share.path.with_name(f"{share.path.name}-copies"), COPIES)
+    with closing(rows), closing(copies):
+        out = _Written(read, rows, copies, share.sample)
+        apart = DocumentDisassembler(
+            share.collection.name, share.collection.shape, share.layouts, out
+        )
         for batch in share.range.read():
             read.fingerprint += Fingerprint.of(batch)
             for document in decoded(batch):
@@ -228,9 +232,9 @@ def read_documents(share: DocumentShare) -> Read:
     return read
 
 
-def read_range(share: Range) -> Read:
+def read_range(share: Range) -> ShareResult:
     """In a worker: the fingerprint of a range alone."""
-    began, read = time.monotonic(), Read()
+    began, read = time.monotonic(), ShareResult()
     for batch in share.read():
         read.fingerprint += Fingerprint.of(batch)
     read.seconds = time.monotonic() - began
@@ -241,22 +245,22 @@ def read_range(share: Range) -> Read:
 class _Written:
     """Writes what documents are made of as digests."""
 
-    read: Read
-    rows: Sheets
-    copies: Sheets
-    share: DailySample
+    read: ShareResult
+    rows: DigestFiles
+    copies: DigestFiles
+    sample: DailySample
 
-    def row(self, home: Home, key: Digest, values: list[Any]) -> None:
+    def row(self, layout: RowLayout, key: Digest, values: list[Any]) -> None:
         """A row of its table."""
-        table = home.table.name
+        table = layout.table.name
         self.read.rows[table] += 1
-        if home.deleted is not None:
-            self.read.deleted[table] += values[home.deleted] is True
-        self.rows.add(table, (*key, content(values) if self.share.includes(key[0]) else 0))
+        if layout.deleted is not None:
+            self.read.deleted[table] += values[layout.deleted] is True
+        self.rows.add(table, (*key, content(values) if self.sample.includes(key[0]) else 0))
 
     def claim(self, slot: str, owner: Digest, says: str) -> None:
         """A copied field."""
-        if self.share.includes(owner[0]):
+        if self.sample.includes(owner[0]):
             self.copies.add(slot, (*owner, says))
 
 
@@ -287,9 +291,9 @@ class BlockShare:
     blocks: tuple[Block, ...]
 
 
-def read_blocks(share: BlockShare) -> Read:
+def read_blocks(share: BlockShare) -> ShareResult:
     """In a worker: the fingerprint of the documents in some blocks."""
-    began, read = time.monotonic(), Read()
+    began, read = time.monotonic(), ShareResult()
     try:
         for data in share.archive.blocks(share.blocks):
             read.fingerprint += Fingerprint.of(split_documents(data))
@@ -303,7 +307,7 @@ def read_blocks(share: BlockShare) -> Read:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Rows to be read once more, with their values, by the digests of their keys."""
+    """RowParser to be read once more, with their values, by the digests of their keys."""
 
     digests: frozenset[Digest]
     most: int
@@ -313,16 +317,16 @@ Found = tuple[Digest, list[Any], dict[str, Any]]
 """A row that was wanted: its values, and its columns as the raw archive has them, if it does."""
 
 
-def find_raw(share: tuple[Lines, Home, Wanted]) -> list[Found]:
+def find_raw(share: tuple[TableLines, RowLayout, Wanted]) -> list[Found]:
     """In a worker: the wanted rows among some lines; raises BadArchive."""
-    lines, home, wanted = share
-    rows = Rows(home)
+    lines, layout, wanted = share
+    rows = RowParser(layout)
     found: list[Found] = []
     for batch in lines.batches():
         for line in batch:
             raw = rows.parse(line)
-            row = rows.values(raw, line)
-            key = digest(home.finds(row))
+            row = rows.values(raw, deep=is_deep(line))
+            key = digest(layout.finds(row))
             if key in wanted.digests and len(found) < wanted.most:
                 found.append((key, [*row, *IN_PLACE], raw))
     return found
@@ -334,9 +338,9 @@ class _Finder:
     wanted: Wanted
     found: list[Found]
 
-    def row(self, home: Home, key: Digest, values: list[Any]) -> None:
+    def row(self, layout: RowLayout, key: Digest, values: list[Any]) -> None:
         """Keep a row if it is wanted."""
-        if home.table.name != self.table or key not in self.wanted.digests:
+        if layout.table.name != self.table or key not in self.wanted.digests:
             return
         if len(self.found) < self.wanted.most:
             self.found.append((key, values, {}))
@@ -349,7 +353,7 @@ def find_documents(share: tuple[DocumentShare, str, Wanted]) -> list[Found]:
     """In a worker: the wanted rows of a table within a range of documents."""
     of, table, wanted = share
     finder = _Finder(table, wanted, [])
-    apart = Apart(of.collection.name, of.collection.shape, of.homes, finder)
+    apart = DocumentDisassembler(of.collection.name, of.collection.shape, of.layouts, finder)
     for batch in of.range.read():
         for document in decoded(batch):
             apart.take(document)

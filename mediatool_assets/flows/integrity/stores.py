@@ -1,176 +1,209 @@
-"""The stores of one version, each read to its end once; what cannot be is told, not raised."""
+"""The stores of a version, each read to its end once."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from itertools import count
-from pathlib import Path
-from typing import Literal, TypeVar
+from collections.abc import Iterable
+
+import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.domain.metadata import DumpExport, RawExport, TransformedExport
-from mediatool_assets.domain.outcome import Outcome, outcome_of
-from mediatool_assets.domain.sampling import DailySample
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.errors import BadArchive, BadModel, MediatoolError
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.model_digest import digest
+from mediatool_assets.domain.resolution import Resolution, resolve
+from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.complete import sha256_of
-from mediatool_assets.flows.integrity.plan import Plan
+from mediatool_assets.flows.integrity.context import (
+    ArchivedDocuments,
+    LiveDocuments,
+    RawRows,
+    ReportContext,
+    RestoredRows,
+    Workers,
+)
+from mediatool_assets.flows.integrity.plan import Plan, plan
 from mediatool_assets.flows.integrity.reading import (
     BlockShare,
     DocumentShare,
-    Lines,
     RawShare,
-    Read,
+    TableLines,
     read_blocks,
     read_documents,
     read_range,
     read_raw,
 )
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress
+from mediatool_assets.flows.ports import DocumentStore, Target
 from mediatool_assets.flows.ranges import ranges
-from mediatool_assets.flows.tasks import in_order
-
-ArchiveKind = Literal["raw", "transformed", "dump"]
-Work = TypeVar("Work")
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One report on one version: who reads, where sheets go, and today's share of the values."""
-
-    objects: ObjectStore
-    executor: Executor
-    version: Version
-    scratch: Path
-    share: DailySample
-    progress: Progress
-    masking: Masking | None = None
-    numbers: Iterator[int] = field(default_factory=count)
-
-    def path(self) -> Path:
-        """A new name for a sheet."""
-        return self.scratch / f"{next(self.numbers):06}"
-
-    def read(
-        self, step: str, work: Callable[[Work], Read], shares: Sequence[tuple[str, int, Work]]
-    ) -> dict[str, Read]:
-        """What all shares of each thing came to; ``(thing, rows, share)`` each."""
-        found: dict[str, Read] = {}
-        done, total = 0, sum(rows for _, rows, _ in shares)
-        with in_order(self.executor, work, [share for _, _, share in shares]) as results:
-            for (thing, rows, _), read in zip(shares, results, strict=True):
-                found.setdefault(thing, Read()).add(read)
-                done += rows
-                self.progress(step, done, total)
-        return found
+from mediatool_assets.flows.rereading import reread
+from mediatool_assets.flows.verify.stores import (
+    ArchiveReading,
+    open_archive,
+    open_mongodb,
+    open_postgres,
+)
 
 
-@dataclass(slots=True)
-class Archive:
-    """An archive of the version, or the problem that it has."""
+def read_stores(
+    workers: Workers,
+    documents: DocumentStore | None,
+    target: Target | None,
+    model: Model,
+    masking: Masking | None,
+) -> ReportContext:
+    """ShareResult every store, as far as it can be read; raises Misuse for a wrong setting."""
+    run = workers.run
+    live = LiveDocuments(open_mongodb(run, documents))
+    postgres = open_postgres(run, target)
+    restored = RestoredRows(postgres) if postgres is not None else None
+    raw = RawRows(open_archive(run, "raw"), Schema("", ()))
+    transformed = ArchivedDocuments(open_archive(run, "transformed"))
+    dump = ArchivedDocuments(open_archive(run, "dump"))
+    resolution, asked, model_problem = _planned(raw, model)
+    _read_tables(workers, raw, asked)
+    for archive in (transformed, dump):
+        _read_collections(workers, archive)
+    if documents is not None:
+        _read_live(workers, live, documents, resolution.collections, asked)
+    if target is not None and restored is not None:
+        _read_restored(workers, restored, target, raw)
+    made_by = _model_of(transformed.store)
+    return ReportContext(
+        workers,
+        masking,
+        resolution,
+        asked,
+        model_problem,
+        made_by not in (None, digest(model)),
+        raw,
+        transformed,
+        dump,
+        live,
+        restored,
+    )
 
-    kind: ArchiveKind
-    reader: ArchiveReader | None = None
-    outcome: Outcome = "passed"
-    problem: str = ""
 
-    @property
-    def manifest(self) -> Manifest | None:
-        """What it says that it holds; None where it cannot be read."""
-        return self.reader.manifest if self.reader is not None else None
+def _planned(raw: RawRows, model: Model) -> tuple[Resolution, Plan, str]:
+    """What there is to be checked; of the tables alone if the model does not fit, and why."""
+    resolution, problem = Resolution((), {}, ()), ""
+    excluded: set[str] = set()
+    if raw.store.reader is not None:
+        try:
+            raw.schema = _schema(raw.store.reader)
+            excluded = {exclusion.table for exclusion in raw.store.reader.manifest.exclusions}
+            resolution = resolve(model, raw.schema, excluded)
+        except BadArchive as error:
+            raw.store.reader = None
+            raw.store.add(error)
+        except BadModel as error:
+            problem = f"the model does not fit the schema: {error}"
+    return resolution, plan(raw.schema, resolution, excluded), problem
 
 
-def opened(
-    of: Round, kind: ArchiveKind, published: RawExport | TransformedExport | DumpExport
-) -> Archive:
-    """An archive, held against its metadata: its size and, unless it is sampled, SHA-256."""
+def _schema(archive: ArchiveReader) -> Schema:
     try:
-        reader = archives.reader(of.objects, kind, of.version)
-        _ = reader.manifest
-        if reader.source.size != published.size_bytes:
-            said = f"it has {reader.source.size} bytes, its metadata says {published.size_bytes}"
-            return Archive(kind, reader, "failed", said)
-        if of.share.is_whole:
-            with in_order(of.executor, sha256_of, [reader.source]) as digests:
-                if next(digests) != published.sha256:
-                    said = "it does not have the SHA-256 that its metadata gives"
-                    return Archive(kind, reader, "failed", said)
-    except MediatoolError as error:
-        return Archive(kind, None, outcome_of(error), str(error))
-    return Archive(kind, reader)
+        return schemas.decode(archive.read_file("schema.json"))
+    except msgspec.MsgspecError as error:
+        raise BadArchive(archive.source.name, f"schema.json cannot be read ({error})") from error
 
 
-def read_tables(of: Round, archive: ArchiveReader, plan: Plan) -> dict[str, Read]:
+def _model_of(transformed: ArchiveReading) -> str | int | None:
+    return transformed.manifest.source.get("model") if transformed.manifest is not None else None
+
+
+def _read_tables(workers: Workers, raw: RawRows, asked: Plan) -> None:
     """Every table of the raw archive, for fingerprints and as digests."""
-    source = ArchiveReader(archive.source)  # workers need no manifest
+    if raw.store.reader is None:
+        return
+    source = ArchiveReader(raw.store.reader.source)  # workers need no manifest
     shares = [
         (
             table,
             sum(block.rows for block in blocks),
             RawShare(
-                Lines(home.table, source, tuple(blocks)),
-                home,
-                plan.needs[table],
-                of.share,
-                of.path(),
+                TableLines(layout.table, source, tuple(blocks)),
+                layout,
+                asked.needs[table],
+                workers.run.sample,
+                workers.path(),
             ),
         )
-        for table, member in archive.manifest.tables().items()
-        for home in [plan.home(table)]
+        for table, member in raw.members.items()
+        for layout in [asked.layout(table)]
         for blocks in archives.shares(member.blocks)
     ]
-    return of.read("raw", read_raw, shares)
+    raw.read = workers.read("raw", read_raw, shares)
 
 
-def read_archive(of: Round, archive: ArchiveReader, names: Iterable[str]) -> dict[str, Read]:
-    """The fingerprints of these collections of an archive."""
-    source, members = ArchiveReader(archive.source), archive.manifest.collections()
+def _read_collections(workers: Workers, archive: ArchivedDocuments) -> None:
+    """The fingerprints of today's sample of an archive's collections."""
+    if archive.store.reader is None:
+        return
+    source = ArchiveReader(archive.store.reader.source)
     shares = [
         (name, sum(b.rows for b in blocks), BlockShare(source, name, tuple(blocks)))
-        for name in names
-        for blocks in archives.shares(members[name].blocks)
+        for name in workers.run.sample.choose(archive.members)
+        for blocks in archives.shares(archive.members[name].blocks)
     ]
-    return of.read(archive.manifest.kind, read_blocks, shares)
+    archive.read = workers.read(archive.store.part, read_blocks, shares)
 
 
-def document_shares(  # noqa: PLR0913, PLR0917  # a database, and how it is taken apart
-    of: Round,
+def _read_live(
+    workers: Workers,
+    live: LiveDocuments,
     documents: DocumentStore,
-    database: str,
     collections: Iterable[DocumentCollection],
-    plan: Plan,
-    sizes: Mapping[str, tuple[int, int]],
-) -> list[tuple[str, int, DocumentShare]]:
-    """Live collections in ranges; ``sizes`` are rows and bytes to be expected of each."""
-    return [
-        (
-            collection.name,
-            rows // max(1, len(cut)),
-            DocumentShare(part, collection, plan.homes, of.share, of.path()),
+    asked: Plan,
+) -> None:
+    """Every document of the live database, for fingerprints and taken apart.
+
+    Of collections that the model does not explain only the fingerprints.
+    """
+    marker, database = live.store.marker, live.store.thing
+    if marker is None:
+        return
+    sizes = {name: (rows, marker.bytes[name]) for name, rows in marker.documents.items()}
+    explained = {collection.name for collection in collections}
+    try:
+        live.shares = [
+            (collection.name, rows // max(1, len(cut)), share)
+            for collection in collections
+            for rows, size in [sizes.get(collection.name, (0, 0))]
+            for cut in [ranges(documents, database, collection.name, rows, size)]
+            for share in (
+                DocumentShare(part, collection, asked.layouts, workers.run.sample, workers.path())
+                for part in cut
+            )
+        ]
+        live.read = workers.read("mongodb", read_documents, live.shares)
+        others = [
+            (name, 0, part)
+            for name, (rows, size) in sizes.items()
+            if name not in explained
+            for part in ranges(documents, database, name, rows, size)
+        ]
+        live.read |= workers.read("mongodb", read_range, others)
+    except MediatoolError as error:
+        live.store.add(error)
+    for read in live.read.values():
+        live.all.add(read)
+
+
+def _read_restored(workers: Workers, restored: RestoredRows, target: Target, raw: RawRows) -> None:
+    """The fingerprints of the restored database's tables."""
+    marker, database = restored.store.marker, restored.store.thing
+    if marker is None:
+        return
+    if raw.store.reader is None:
+        restored.store.add(
+            "its archive cannot be read: there is nothing to compare it with", "unknown"
         )
-        for collection in collections
-        for rows, size in [sizes.get(collection.name, (0, 0))]
-        for cut in [ranges(documents, database, collection.name, rows, size)]
-        for part in cut
-    ]
-
-
-def read_ranges(
-    of: Round, documents: DocumentStore, database: str, sizes: Mapping[str, tuple[int, int]]
-) -> dict[str, Read]:
-    """The fingerprints of live collections of which no model says what they are made of."""
-    shares = [
-        (name, 0, part)
-        for name, (rows, size) in sizes.items()
-        for part in ranges(documents, database, name, rows, size)
-    ]
-    return of.read("mongodb", read_range, shares)
-
-
-def read_database(of: Round, shares: Sequence[tuple[str, int, DocumentShare]]) -> dict[str, Read]:
-    """Every document of the live collections, for fingerprints and taken apart."""
-    return of.read("mongodb", read_documents, shares)
+        return
+    try:
+        with target.database(database, raw.schema.name).snapshot() as snapshot:
+            names = marker.tables or {table.name for table in raw.tables()}
+            tables = [table for table in snapshot.schema.tables if table.name in names]
+            restored.schema = snapshot.schema
+            restored.read = reread(snapshot, workers.run.executor, tables, workers.run.progress)
+    except MediatoolError as error:
+        restored.store.add(error)

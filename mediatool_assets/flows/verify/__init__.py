@@ -52,7 +52,7 @@ def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is 
     archives = {kind: open_archive(run, kind) for kind in ARCHIVES}
     for archive in archives.values():
         read_blocks(run, archive)
-    if mongodb is not None and documents is not None:
+    if documents is not None:
         read_mongodb(run, mongodb, documents, archives["transformed"].manifest)
     if postgres is not None and target is not None:
         read_postgres(run, postgres, target, archives["raw"].manifest)
@@ -77,5 +77,7 @@ def keep(objects: ObjectStore, verdict: Verdict) -> str:
 def standing_verdict(objects: ObjectStore, version: Version) -> Verdict | None:
     """The verdict on a version that counts; None where it was never verified."""
     keys = [info.key for info in objects.list(verdicts.verdicts_prefix(version))]
-    failed = max((n for n, key in enumerate(keys) if key.endswith(verdicts.FAILED)), default=-1)
-    return verdicts.standing([verdicts.decode(objects.get(key)[0]) for key in keys[failed:]])
+    failed = [n for n, key in enumerate(keys) if key.endswith(verdicts.FAILED)]
+    read = [n for n, key in enumerate(keys) if not key.endswith(verdicts.NOT_CHECKED)]
+    first = (failed or read or [0])[-1]
+    return verdicts.standing([verdicts.decode(objects.get(key)[0]) for key in keys[first:]])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.errors import DamagedInput, MediatoolError
 from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
@@ -104,6 +104,12 @@ class ArchiveReading(StoreReading):
         """What the archive says that it holds; None if it cannot be read."""
         return self.reader.manifest if self.reader is not None else None
 
+    def required(self) -> ArchiveReader:
+        """The archive, to read from; raises DamagedInput with its problem if it cannot be read."""
+        if self.reader is None:
+            raise DamagedInput(self.problem)
+        return self.reader
+
 
 @dataclass(slots=True)
 class DatabaseReading(StoreReading, Generic[MarkerType]):
@@ -137,38 +143,34 @@ def open_archive(run: Verification, kind: Fetchable) -> ArchiveReading:
     return reading
 
 
-def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoReading | None:
-    """The version's MongoDB database; None if no server is set and the metadata names none."""
+def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoReading:
+    """The version's MongoDB database."""
     reading = MongoReading("mongodb", mongodb_database(run.version))
-    if documents is None:
-        named = run.metadata.databases_created.mongodb
-        return _unset(reading, named, "MEDIATOOL_MONGODB_URL")
-    return _marked(reading, documents, lambda: loaded(documents, run.version))
-
-
-def open_postgres(run: Verification, target: Target | None) -> PostgresReading | None:
-    """The version's restored PostgreSQL database; None as for MongoDB."""
-    reading = PostgresReading("postgres", postgres_database(run.version))
-    if target is None:
-        named = run.metadata.databases_created.postgres
-        return _unset(reading, named, "MEDIATOOL_RESTORE_POSTGRES_URL")
-    return _marked(reading, target, lambda: target.marker(reading.thing))
-
-
-def _unset(
-    reading: DatabaseReading[MarkerType], named: str | None, variable: str
-) -> DatabaseReading[MarkerType] | None:
-    if named is None:
-        return None
-    reading.add(f"{variable} is not set", "unknown")
+    if documents is not None:
+        _mark(reading, documents, lambda: loaded(documents, run.version))
+    else:
+        reading.add("MEDIATOOL_MONGODB_URL is not set", "unknown")
     return reading
 
 
-def _marked(
+def open_postgres(run: Verification, target: Target | None) -> PostgresReading | None:
+    """The restored PostgreSQL database; None if no server is set and the metadata names none."""
+    reading = PostgresReading("postgres", postgres_database(run.version))
+    if target is not None:
+        _mark(reading, target, lambda: target.marker(reading.thing))
+    elif run.metadata.databases_created.postgres is not None:
+        reading.add("MEDIATOOL_RESTORE_POSTGRES_URL is not set", "unknown")
+    else:
+        return None
+    return reading
+
+
+def _mark(
     reading: DatabaseReading[MarkerType],
     store: DocumentStore | Target,
     marker: Callable[[], MarkerType | None],
-) -> DatabaseReading[MarkerType]:
+) -> None:
+    """Read the marker, which only a complete database has."""
     try:
         reading.marker = marker()
         if reading.marker is None and store.exists(reading.thing):
@@ -177,4 +179,3 @@ def _marked(
             reading.add(f"{reading.thing} does not exist; restore it", "absent")
     except MediatoolError as error:
         reading.add(error)
-    return reading

@@ -37,6 +37,52 @@ def test_a_truncated_dump_is_found(made: Made) -> None:
     assert areas(found) == {"stores", "counts", "fingerprints"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "areas_unknown", "areas_passed"),
+    [
+        (
+            "raw",
+            {"values", "losses", "copies", "references", "soft deletes", "duplicates", "structure"},
+            set(),
+        ),
+        ("transformed", {"losses", "references", "structure"}, {"values", "copies", "duplicates"}),
+    ],
+)
+def test_what_depends_on_an_unreadable_archive_is_unknown(
+    made: Made, kind: Kind, areas_unknown: set[Area], areas_passed: set[Area]
+) -> None:
+    """One line has failed, that of the archive: nothing else is known to be wrong."""
+    with edited(made, kind) as path:
+        path.write_bytes(path.read_bytes()[:-100])
+        found = made.report()
+    assert [(x.area, x.thing) for x in found.lines if x.outcome == "failed"] == [("stores", kind)]
+    unknown = {line.area for line in found.lines if line.outcome == "unknown"}
+    present = {line.area for line in found.lines}
+    assert unknown == (areas_unknown & present) | {"counts", "fingerprints"} | (
+        {"stores"} if kind == "raw" else set()  # the restored database's
+    )
+    assert {x.area for x in found.lines if x.outcome == "passed"} >= areas_passed
+
+
+def test_what_depends_on_a_damaged_table_is_unknown(made: Made) -> None:
+    """Its count and its fingerprint fail; its values and losses are not known to be wrong."""
+    member = made.reader("raw").manifest.tables()["campaigns_history"]
+    with edited(made, "raw") as path:
+        data = bytearray(path.read_bytes())
+        at = member.blocks[0].offset + member.blocks[0].length // 2
+        data[at : at + 3] = b"\xff\x00\xff"
+        path.write_bytes(data)
+        found = made.report()
+    failed_lines = {(line.area, line.thing) for line in found.lines if line.outcome == "failed"}
+    assert failed_lines == {
+        ("stores", "raw"),
+        ("counts", "campaigns_history"),
+        ("fingerprints", "campaigns_history"),
+    }
+    unknown = {line.area for line in found.lines if line.outcome == "unknown"}
+    assert {"values", "losses"} <= unknown
+
+
 def test_a_damaged_block_of_a_dump_is_found(made: Made) -> None:
     """Its collection is named."""
     member = made.reader("dump").manifest.collections()["teams"]

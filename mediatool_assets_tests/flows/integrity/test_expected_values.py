@@ -13,7 +13,7 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.integrity import canonical
 from mediatool_assets.flows.integrity.canonical import CODEC, MISSING, key_text, plain
 from mediatool_assets.flows.integrity.expected import is_double, rule
-from mediatool_assets.flows.integrity.homes import Home, Rows, texts
+from mediatool_assets.flows.integrity.row_layout import RowLayout, RowParser, texts
 from mediatool_assets.flows.transform.values import converter
 from mediatool_assets_tests.raw_archives import column
 
@@ -97,11 +97,11 @@ def test_every_moment_is(text: str) -> None:
 def test_a_negative_zero_is_one() -> None:
     """In a column of floats and in an array of them, and in the text of JSON."""
     table = Table("t", (column("a", "real"), column("b", "double precision[]"), column("c")))
-    rows = Rows(Home(table, (("a", None), ("b", None), ("c", None)), ()))
+    rows = RowParser(RowLayout(table, (("a", None), ("b", None), ("c", None)), ()))
     line = b'{"a":-0,"b":[0,-0,[-0]],"c":"-0,"}'
     raw = rows.parse(line)
     assert repr(raw) == "{'a': -0.0, 'b': [0, -0.0, [-0.0]], 'c': '-0,'}"
-    assert repr(rows.values(raw, line)) == "[-0.0, [0.0, -0.0, [-0.0]], '-0,']"
+    assert repr(rows.values(raw, deep=False)) == "[-0.0, [0.0, -0.0, [-0.0]], '-0,']"
     expected, found = both("json", '{"a":-0,"b":[-0, 0]}')
     assert repr(expected) == repr(found) == "({'a': -0.0, 'b': [-0.0, 0]}, Counter())"
 

@@ -1,4 +1,4 @@
-"""Where each table's rows live, and which of their columns are there to be compared."""
+"""Which columns of each table the documents carry, and rows read in that layout."""
 
 import json
 import re
@@ -29,7 +29,7 @@ Digest = tuple[int, int]
 
 
 @dataclass(frozen=True)  # without slots: what is asked for at every row is worked out once
-class Home:
+class RowLayout:
     """The columns of a table that its documents carry, with the types that the model gives them.
 
     ``links`` are columns that a folded row has from its owner, compared as the text of the key. An
@@ -77,43 +77,43 @@ def taken_text(values: list[Any]) -> str:
     return xxh3_64_hexdigest(dumps(values))
 
 
-def homes(collections: Iterable[DocumentCollection]) -> dict[str, Home]:
-    """The home of every table that has one; folded tables carry only what the model takes."""
-    found: dict[str, Home] = {}
+def layouts(collections: Iterable[DocumentCollection]) -> dict[str, RowLayout]:
+    """The layout of every table that documents hold; folded ones have only what the model takes."""
+    found: dict[str, RowLayout] = {}
     for collection in sorted(collections, key=lambda c: c.orphans_of is not None):
-        for home in _homes(collection.shape):
-            found.setdefault(home.table.name, home)
+        for layout in _layouts(collection.shape):
+            found.setdefault(layout.table.name, layout)
     return found
 
 
-def _homes(shape: DocumentShape) -> Iterator[Home]:
+def _layouts(shape: DocumentShape) -> Iterator[RowLayout]:
     for added in shape.additions:
         if added.shape is not None:
-            yield from _homes(added.shape)
+            yield from _layouts(added.shape)
         elif added.verb is Verb.FOLD:
             yield _folded(added)
     columns = tuple((part.column.name, part.type) for part in shape.columns)
-    yield Home(shape.table, columns, shape.key)
+    yield RowLayout(shape.table, columns, shape.key)
 
 
-def _folded(added: AddedField) -> Home:
+def _folded(added: AddedField) -> RowLayout:
     columns = tuple((part.column.name, part.type) for part in added.take)
     taken = {name for name, _ in columns}
     links = tuple(name for name in added.path[0].keys if name not in taken)
-    return Home(added.path[-1].table, columns, (), links, folded=True)
+    return RowLayout(added.path[-1].table, columns, (), links, folded=True)
 
 
-class Rows:
-    """Reads lines of a raw archive as rows of a home."""
+class RowParser:
+    """Reads lines of a raw archive as rows of a layout."""
 
-    def __init__(self, home: Home) -> None:
-        self._home, table = home, home.table
-        self.lost: dict[str, Lost] = {name: Counter() for name in home.names}
-        types = dict(home.columns)
-        columns = [(table.column(name), types.get(name)) for name in home.names]
+    def __init__(self, layout: RowLayout) -> None:
+        self._layout, table = layout, layout.table
+        self.lost: dict[str, Lost] = {name: Counter() for name in layout.names}
+        types = dict(layout.columns)
+        columns = [(table.column(name), types.get(name)) for name in layout.names]
         self._deep = self._rules(columns, deep=True)
         self._shallow = self._rules(columns, deep=False)
-        self._links = len(home.columns)
+        self._links = len(layout.columns)
         self._floats = [column.name for column in table.columns if column.is_float]
 
     def _rules(
@@ -134,16 +134,23 @@ class Rows:
             raw |= {name: signed[name] for name in self._floats}
         return raw
 
-    def values(self, raw: dict[str, Any], line: bytes) -> list[Canonical]:
-        """The row's values as they have to be found; raises ValueError, KeyError, TypeError."""
-        deep = line.count(b"{") + line.count(b"[") > expected.DEPTH
+    def values(self, raw: dict[str, Any], *, deep: bool) -> list[Canonical]:
+        """The row's values as they have to be found; raises ValueError, KeyError, TypeError.
+
+        ``deep`` False is faster, and for a line that is not ``is_deep``.
+        """
         row: list[Canonical] = []
         for name, rule in self._deep if deep else self._shallow:
             value = raw[name]
             row.append(value if value is None or rule is None else rule(value))
-        if self._home.links:
+        if self._layout.links:
             row[self._links :] = [key_text(value) for value in row[self._links :]]
         return row
+
+
+def is_deep(line: bytes) -> bool:
+    """Whether a line may have more levels than a document can."""
+    return line.count(b"{") + line.count(b"[") > expected.DEPTH
 
 
 def _whole(text: str) -> int | float:

@@ -1,4 +1,4 @@
-"""Rows of all stores held against each other as digests: DuckDB over the sheets of the workers."""
+"""Rows of all stores compared by their digests: DuckDB over the files of the workers."""
 
 # ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import duckdb
+import pyarrow as pa
 
 from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.integrity import EXAMPLES
@@ -17,86 +18,93 @@ from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow
 from mediatool_assets.flows.duckdb_session import MEMORY, cased, duckdb_session, identifier, literal
-from mediatool_assets.flows.integrity.apart import NOTHING
-from mediatool_assets.flows.integrity.homes import Digest
-from mediatool_assets.flows.integrity.plan import take_of
-from mediatool_assets.flows.integrity.reading import Need, array_of, column_of
+from mediatool_assets.flows.integrity.digest_files import COPIES, ROWS
+from mediatool_assets.flows.integrity.disassembly import NOTHING
+from mediatool_assets.flows.integrity.plan import Plan, take_of
+from mediatool_assets.flows.integrity.reading import ShareResult, array_of, column_of
+from mediatool_assets.flows.integrity.row_layout import Digest
 
 Kind = Literal["missing", "surplus", "differs"]
 KINDS: tuple[Kind, ...] = ("missing", "surplus", "differs")
 
 
 @dataclass(frozen=True, slots=True)
-class Odd:
-    """How many rows, or references, are odd, and a few of them by their digests."""
+class Mismatch:
+    """Rows, or references, that are not as they should be: how many, and the digests of some."""
 
     count: int
     examples: tuple[Digest, ...]
 
 
-def counts_of(odd: Mapping[Kind, Odd]) -> tuple[int, int, int]:
-    """How many rows are odd in each way."""
-    return odd["missing"].count, odd["surplus"].count, odd["differs"].count
+def counts_of(found: Mapping[Kind, Mismatch]) -> tuple[int, int, int]:
+    """How many rows are missing, surplus and different."""
+    return found["missing"].count, found["surplus"].count, found["differs"].count
 
 
-class Ledger:
+class DigestJoin:
     """One DuckDB for one report; close it by leaving its context."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, needs: Mapping[str, Need], scratch: Path
-    ) -> None:
-        self._db, self._needs, self._scratch = connection, needs, scratch
+    def __init__(self, connection: duckdb.DuckDBPyConnection, plan: Plan, scratch: Path) -> None:
+        self._db, self._plan, self._scratch = connection, plan, scratch
 
     @classmethod
     @contextmanager
-    def opened(
-        cls, scratch: Path, needs: Mapping[str, Need], memory: str = MEMORY
-    ) -> Iterator[Self]:
-        """A ledger that spills into ``scratch``."""
-        with duckdb_session(scratch, memory) as connection:
-            yield cls(connection, needs, scratch)
+    def opened(cls, scratch: Path, plan: Plan) -> Iterator[Self]:
+        """A DuckDB that spills into ``scratch``."""
+        with duckdb_session(scratch, MEMORY) as connection:
+            yield cls(connection, plan, scratch)
 
-    def bring(self, name: str, files: Sequence[Path], columns: str) -> None:
-        """Make sheets known by a name; ``columns`` are those of none."""
+    def add_all(self, raw: Mapping[str, ShareResult], live: ShareResult) -> None:
+        """Add the raw rows of every table, and what the live documents are made of."""
+        for table, need in self._plan.needs.items():
+            rows = [path for _, path in raw[table].files] if table in raw else []
+            self.add(f"raw:{table}", rows, need.schema())
+            self.add(f"docs:{table}", [path for name, path in live.files if name == table])
+        for copy in self._plan.copies:
+            files = [path for name, path in live.copies if name == copy.slot]
+            self.add(f"copies:{copy.slot}", files, COPIES)
+
+    def add(self, name: str, files: Sequence[Path], schema: pa.Schema = ROWS) -> None:
+        """Make files known by a name; ``schema`` is theirs."""
         listed = ", ".join(literal(str(file)) for file in files)
-        source = f"read_parquet([{listed}])" if files else f"(SELECT {columns} LIMIT 0)"
+        source = f"read_parquet([{listed}])" if files else f"(SELECT {_columns(schema)} LIMIT 0)"
         self._rows(f"CREATE OR REPLACE VIEW {_view(name)} AS FROM {source}")
 
-    def odd_rows(self, one: str, two: str, share: DailySample) -> dict[Kind, Odd]:
+    def mismatches(self, one: str, two: str, share: DailySample) -> dict[Kind, Mismatch]:
         """Rows of two stores, by key: in the one only, in the other only, and not equal today."""
         self._rows(
-            "CREATE OR REPLACE TEMP TABLE odd AS SELECT k0, k1, CASE WHEN n > 0 THEN 'missing' "
-            "WHEN n < 0 THEN 'surplus' ELSE 'differs' END AS kind FROM (SELECT k0, k1, "
-            "sum(s) AS n, sum(s * h::HUGEINT) AS d FROM "
+            "CREATE OR REPLACE TEMP TABLE mismatches AS SELECT k0, k1, "
+            "CASE WHEN n > 0 THEN 'missing' WHEN n < 0 THEN 'surplus' ELSE 'differs' END AS kind "
+            "FROM (SELECT k0, k1, sum(s) AS n, sum(s * h::HUGEINT) AS d FROM "
             f"(SELECT k0, k1, h, 1 AS s FROM {_view(one)} UNION ALL "
             f"SELECT k0, k1, h, -1 FROM {_view(two)}) GROUP BY k0, k1) "
             f"WHERE n <> 0 OR (d <> 0 AND {_today(share)})"
         )
-        present = {kind for (kind,) in self._rows("SELECT DISTINCT kind FROM odd")}
+        present = {kind for (kind,) in self._rows("SELECT DISTINCT kind FROM mismatches")}
         return {
-            kind: self._odd(f"SELECT k0, k1 FROM odd WHERE kind = '{kind}'")
+            kind: self._mismatch(f"SELECT k0, k1 FROM mismatches WHERE kind = '{kind}'")
             if kind in present
-            else Odd(0, ())
+            else Mismatch(0, ())
             for kind in KINDS
         }
 
-    def repeated(self, table: str) -> Odd:
+    def repeated(self, table: str) -> Mismatch:
         """Rows that have the key of another row."""
-        of = f"SELECT k0, k1 FROM {_raw(table)} GROUP BY k0, k1 HAVING count(*) > 1"
-        return self._odd(of)
+        query = f"SELECT k0, k1 FROM {_raw(table)} GROUP BY k0, k1 HAVING count(*) > 1"
+        return self._mismatch(query)
 
-    def duplicates(self, table: str, columns: Sequence[str]) -> Odd:
+    def duplicates(self, table: str, columns: Sequence[str]) -> Mismatch:
         """Rows whose values of these columns, none of them null, another row has too."""
         names = ", ".join(_key(column) for column in columns)
         present = " AND ".join(f"{_key(column)} IS NOT NULL" for column in columns)
-        return self._odd(
+        return self._mismatch(
             f"SELECT k0, k1 FROM {_raw(table)} WHERE {present} "
             f"QUALIFY count(*) OVER (PARTITION BY {names}) > 1"
         )
 
     def orphans(
         self, owner: Table, columns: Sequence[str], target: Table, keys: Sequence[str], each: bool
-    ) -> tuple[int, Odd]:
+    ) -> tuple[int, Mismatch]:
         """References of a table: how many there are, and those that find no row."""
         equal = " AND ".join(
             _equal(f"s.x{i}", f"t.x{i}", owner.column(one).caseless_with(target.column(other)))
@@ -111,17 +119,17 @@ class Ledger:
             f"ON {equal} WHERE {known.replace('x', 's.x')}"
         )
         [(total,)] = self._rows("SELECT count(*) FROM reference")
-        return int(total), self._odd("SELECT k0, k1 FROM reference WHERE orphan")
+        return int(total), self._mismatch("SELECT k0, k1 FROM reference WHERE orphan")
 
-    def copies(self, slot: str, added: AddedField, owner: Table) -> tuple[int, Odd]:
+    def copies(self, slot: str, added: AddedField, owner: Table) -> tuple[int, Mismatch]:
         """Copied fields of documents: how many there are, and those that say something else."""
         self._rows(
             f"CREATE OR REPLACE TEMP TABLE copy AS SELECT c.k0, c.k1, c.v IS DISTINCT FROM "
-            f"{self._otherwise(added)} AS odd FROM {_view(slot)} c LEFT JOIN "
+            f"{self._otherwise(added)} AS differs FROM {_view(slot)} c LEFT JOIN "
             f"(SELECT DISTINCT * FROM ({self._says(added, owner)})) e USING (k0, k1)"
         )
         [(total,)] = self._rows("SELECT count(*) FROM copy")
-        return int(total), self._odd("SELECT k0, k1 FROM copy WHERE odd")
+        return int(total), self._mismatch("SELECT k0, k1 FROM copy WHERE differs")
 
     def _otherwise(self, added: AddedField) -> str:
         match added.verb:
@@ -182,7 +190,7 @@ class Ledger:
     def _next(self, arrow: Arrow, following: Arrow | None, added: AddedField) -> str:
         if following is not None:
             return ", ".join(f"{_key(c)} AS x{i}" for i, c in enumerate(following.columns))
-        takes = self._needs[arrow.table.name].takes
+        takes = self._plan.needs[arrow.table.name].takes
         return f'"t:{takes.index(take_of(added))}" AS v'
 
     def _walked(self, added: AddedField, owner: Table) -> str:
@@ -216,29 +224,29 @@ class Ledger:
         keys = ", ".join(f"{_key(column)} AS x{i}" for i, column in enumerate(columns))
         return f"SELECT k0, k1, {keys}{more} FROM {_raw(owner.name)}"
 
-    def _odd(self, query: str) -> Odd:
+    def _mismatch(self, query: str) -> Mismatch:
         [(count,)] = self._rows(f"SELECT count(*) FROM ({query})")
         if not count:
-            return Odd(0, ())
+            return Mismatch(0, ())
         few = self._rows(f"SELECT DISTINCT k0, k1 FROM ({query}) ORDER BY ALL LIMIT {EXAMPLES}")
-        return Odd(int(count), tuple((int(k0), int(k1)) for k0, k1 in few))
+        return Mismatch(int(count), tuple((int(k0), int(k1)) for k0, k1 in few))
 
     def _rows(self, statement: str) -> list[Any]:
         try:
             return self._db.execute(statement).fetchall()
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             raise CheckFailed(
-                f"holding the rows of all stores against each other ended with: "
+                f"comparing the rows of all stores ended with: "
                 f"{str(error).splitlines()[0]}; make room in {self._scratch}, and run it again"
             ) from error
 
 
-def columns_of(need: Need) -> str:
-    """The columns of a sheet as a query gives them."""
+def _columns(schema: pa.Schema) -> str:
+    """The columns of a file without rows."""
     kinds = {"string": "VARCHAR", "uint64": "UBIGINT"}
     return ", ".join(
         f"NULL::{kinds.get(str(part.type), 'VARCHAR[]')} AS {identifier(part.name)}"
-        for part in need.schema()
+        for part in schema
     )
 
 

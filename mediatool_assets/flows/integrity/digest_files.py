@@ -1,15 +1,13 @@
 """Rows as digests on disk: small Parquet files that workers write and DuckDB reads."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_ROWS = 1 << 16  # of a sheet in memory: some 10 MB as Python's numbers
+_ROWS = 1 << 16  # of a file in memory: some 10 MB as Python's numbers
 KEY = (("k0", pa.uint64()), ("k1", pa.uint64()))
 ROWS = pa.schema([*KEY, ("h", pa.uint64())])
 """A row found in a document: its key's digest, its content's."""
@@ -17,8 +15,8 @@ COPIES = pa.schema([*KEY, ("v", pa.string())])
 """A field that is copied from other rows: whose it is, and a text of what it holds."""
 
 
-class Sheet:
-    """One file, written a group of rows at a time."""
+class DigestFile:
+    """One file, written a group of rows at a time; close it with ``contextlib.closing``."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path, self._schema = path, schema
@@ -44,44 +42,27 @@ class Sheet:
             column.clear()
 
 
-@contextmanager
-def sheet(path: Path, schema: pa.Schema) -> Iterator[Sheet]:
-    """One sheet, closed at the end."""
-    made = Sheet(path, schema)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-class Sheets:
-    """Sheets by name, each made when its first row comes; ``path``: how their names begin."""
+class DigestFiles:
+    """Files by name, each made with its first row; ``path`` is the beginning of their paths."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._schema = path, schema
-        self._sheets: dict[str, Sheet] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for made in self._sheets.values():
-            made.close()
+        self._files: dict[str, DigestFile] = {}
 
     def add(self, name: str, row: Sequence[Any]) -> None:
-        """One row of the sheet of this name."""
-        made = self._sheets.get(name)
-        if made is None:
-            path = self._path.with_name(f"{self._path.name}-{len(self._sheets)}.parquet")
-            made = self._sheets[name] = Sheet(path, self._schema)
-        made.add(row)
+        """One row of the file of this name."""
+        file = self._files.get(name)
+        if file is None:
+            path = self._path.with_name(f"{self._path.name}-{len(self._files)}.parquet")
+            file = self._files[name] = DigestFile(path, self._schema)
+        file.add(row)
+
+    def close(self) -> None:
+        """Close all of them."""
+        for file in self._files.values():
+            file.close()
 
     @property
     def paths(self) -> Mapping[str, Path]:
         """The files, by name."""
-        return {name: made.path for name, made in self._sheets.items()}
+        return {name: file.path for name, file in self._files.items()}

@@ -1,11 +1,10 @@
-"""Odd rows by name: read once more by their digests, and told by key and column, as far as may be.
+"""Defects: rows that differ are found again by their digests, and named by key and column.
 
 What may be shown is decided as in comparisons: numbers, dates, labels and ids that no masking rule
 changes; texts and documents only by their length.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -31,16 +30,16 @@ from mediatool_assets.flows.integrity.canonical import (
     key_text,
     plain,
 )
-from mediatool_assets.flows.integrity.homes import Digest, Home
-from mediatool_assets.flows.integrity.ledger import Kind, Odd
+from mediatool_assets.flows.integrity.context import ReportContext
+from mediatool_assets.flows.integrity.digest_join import Kind, Mismatch
 from mediatool_assets.flows.integrity.reading import (
-    DocumentShare,
     Found,
-    Lines,
+    TableLines,
     Wanted,
     find_documents,
     find_raw,
 )
+from mediatool_assets.flows.integrity.row_layout import Digest, RowLayout
 from mediatool_assets.flows.tasks import in_order
 
 OWNER = "(the document that it lies in)"
@@ -51,33 +50,62 @@ _ABSENT = b'"(absent)"'
 _UUID = 4  # the subtype of binary data that is one
 
 
-def wanted(odd: Iterable[Odd]) -> Wanted:
-    """The rows to be read once more for their names."""
-    digests = frozenset(key for each in odd for key in each.examples)
-    return Wanted(digests, 4 * EXAMPLES * max(1, len(digests)))
+def keys_of(
+    context: ReportContext, table: str, mismatch: Mismatch
+) -> Collection[dict[str, msgspec.Raw]]:
+    """The keys of the examples, as the raw archive has them."""
+    if not mismatch.examples:
+        return ()
+    layout = context.plan.layout(table)
+    lines = raw_lines(context.raw.store.required(), layout.table)
+    names = RowNames(layout, context.masking)
+    found = find_rows(context, lines, layout, [mismatch])
+    return {row[0]: names.key(row[1], row[2]) for row in found}.values()
 
 
-def lines_of(archive: ArchiveReader, table: Table) -> list[Lines]:
+def document_defects(
+    context: ReportContext, layout: RowLayout, found: dict[Kind, Mismatch]
+) -> tuple[Defect, ...]:
+    """The examples of rows that live documents do not have, have too often, or otherwise."""
+    wanted = _wanted(found.values())
+    if not wanted.digests:
+        return ()
+    lines = raw_lines(context.raw.store.required(), layout.table)
+    raw = find_rows(context, lines, layout, found.values())
+    table = layout.table.name
+    shares = [
+        (share, table, wanted)
+        for _, _, share in context.live.shares
+        if table in set(_tables(share.collection.shape))
+    ]
+    with in_order(context.run.executor, find_documents, shares) as results:
+        there = [row for some in results for row in some]
+    return RowNames(layout, context.masking).defects("mongodb", found, raw, there)
+
+
+def raw_lines(archive: ArchiveReader, table: Table) -> list[TableLines]:
     """A table of the raw archive in shares."""
     source, member = ArchiveReader(archive.source), archive.manifest.tables().get(table.name)
     blocks = archives.shares(member.blocks) if member is not None else ()
-    return [Lines(table, source, tuple(some)) for some in blocks]
+    return [TableLines(table, source, tuple(some)) for some in blocks]
 
 
-def rows_of(executor: Executor, lines: Iterable[Lines], home: Home, of: Wanted) -> list[Found]:
-    """The wanted rows of a table; none is read where none is wanted."""
-    shares = [(share, home, of) for share in lines] if of.digests else []
-    with in_order(executor, find_raw, shares) as found:
-        return [row for some in found for row in some]
-
-
-def documents_of(
-    executor: Executor, shares: Iterable[DocumentShare], table: str, of: Wanted
+def find_rows(
+    context: ReportContext,
+    lines: Iterable[TableLines],
+    layout: RowLayout,
+    found: Iterable[Mismatch],
 ) -> list[Found]:
-    """The wanted rows of a table as live documents have them."""
-    mine = [(s, table, of) for s in shares if table in set(_tables(s.collection.shape))]
-    with in_order(executor, find_documents, mine if of.digests else []) as found:
-        return [row for some in found for row in some]
+    """The examples among a table's rows; nothing is read if there is none."""
+    wanted = _wanted(found)
+    shares = [(share, layout, wanted) for share in lines] if wanted.digests else []
+    with in_order(context.run.executor, find_raw, shares) as results:
+        return [row for some in results for row in some]
+
+
+def _wanted(found: Iterable[Mismatch]) -> Wanted:
+    digests = frozenset(key for each in found for key in each.examples)
+    return Wanted(digests, 4 * EXAMPLES * max(1, len(digests)))
 
 
 def _tables(shape: DocumentShape) -> Iterator[str]:
@@ -89,50 +117,53 @@ def _tables(shape: DocumentShape) -> Iterator[str]:
             yield from _tables(added.shape)
 
 
-class Names:
-    """Tells of rows of one table by name."""
+class RowNames:
+    """Names rows of one table, and the columns in which they differ."""
 
-    def __init__(self, home: Home, masking: Masking | None = None) -> None:
-        self._home = home
-        self._ids = ids(home.table) | {*home.key}
-        self._masks = masking.columns(home.table, _key(home)) if masking is not None else {}
+    def __init__(self, layout: RowLayout, masking: Masking | None = None) -> None:
+        self._layout = layout
+        self._ids = ids(layout.table) | {*layout.key}
+        self._masks = masking.columns(layout.table, _key(layout)) if masking is not None else {}
 
     def defects(
-        self, store: str, odd: dict[Kind, Odd], raw: Sequence[Found], there: Sequence[Found]
+        self, store: str, found: dict[Kind, Mismatch], raw: Sequence[Found], there: Sequence[Found]
     ) -> tuple[Defect, ...]:
         """Every example with its key; of a row that differs, each column that does."""
         ours, theirs = {row[0]: row for row in raw}, {row[0]: row for row in there}
-        return (*self._alone(store, odd, ours, theirs), *self._differing(store, odd, ours, theirs))
+        return (
+            *self._alone(store, found, ours, theirs),
+            *self._differing(store, found, ours, theirs),
+        )
 
     def key(self, row: Sequence[Any], raw: dict[str, Any]) -> dict[str, msgspec.Raw]:
         """What finds a row: its table's key, or all that identifies it."""
-        home = self._home
-        key = _key(home)
-        values = dict(zip(home.names, plain(list(row)), strict=False))
+        layout = self._layout
+        key = _key(layout)
+        values = dict(zip(layout.names, plain(list(row)), strict=False))
         return {
             name: self._shown(
                 name,
                 orjson.dumps(raw[name]) if name in raw else _json(values[name]),
-                is_id=not home.folded or name in self._ids,
+                is_id=not layout.folded or name in self._ids,
             )
-            for name in key or home.names
+            for name in key or layout.names
         }
 
     def _alone(
-        self, store: str, odd: dict[Kind, Odd], raw: Places, there: Places
+        self, store: str, found: dict[Kind, Mismatch], raw: Places, there: Places
     ) -> Iterator[Defect]:
         alone: tuple[tuple[Literal["missing", "surplus"], Places], ...]
         alone = (("missing", raw), ("surplus", there))
         for what, side in alone:
-            for digest in odd[what].examples:
+            for digest in found[what].examples:
                 key = self.key(*side[digest][1:]) if digest in side else {}
-                yield Defect(what, store, self._home.table.name, key)
+                yield Defect(what, store, self._layout.table.name, key)
 
     def _differing(
-        self, store: str, odd: dict[Kind, Odd], raw: Places, there: Places
+        self, store: str, found: dict[Kind, Mismatch], raw: Places, there: Places
     ) -> Iterator[Defect]:
-        table, names = self._home.table.name, self._home.names
-        for digest in odd["differs"].examples:
+        table, names = self._layout.table.name, self._layout.names
+        for digest in found["differs"].examples:
             if digest not in raw or digest not in there:
                 continue
             key = self.key(*raw[digest][1:])
@@ -145,7 +176,7 @@ class Names:
     def _columns(self, raw: Found, there: Found) -> Iterator[tuple[str, msgspec.Raw, msgspec.Raw]]:
         """The columns in which two rows differ, and what may be shown of both values."""
         ours, theirs = plain(raw[1]), plain(there[1])
-        for at, name in enumerate(self._home.names):
+        for at, name in enumerate(self._layout.names):
             exact = _exactly(raw[2], there[2], name)
             if exact is None and dumps([ours[at]]) == dumps([theirs[at]]):
                 continue
@@ -156,15 +187,15 @@ class Names:
             yield name, self._shown(name, before, is_id=is_id), found
 
     def _shown(self, name: str, value: bytes, *, is_id: bool) -> msgspec.Raw:
-        column = self._home.table.column(name)
+        column = self._layout.table.column(name)
         if name in self._masks and value != _ABSENT:
             return masked(self._masks[name], value)
         return msgspec.Raw(value) if value == _ABSENT else shown(column, value, is_id=is_id)
 
 
-def _key(home: Home) -> tuple[str, ...]:
+def _key(layout: RowLayout) -> tuple[str, ...]:
     """The columns of the table's key, as far as its documents have them."""
-    return tuple(name for name in home.key or home.table.primary_key if name in home.names)
+    return tuple(name for name in layout.key or layout.table.primary_key if name in layout.names)
 
 
 def _exactly(raw: dict[str, Any], there: dict[str, Any], name: str) -> tuple[bytes, bytes] | None:

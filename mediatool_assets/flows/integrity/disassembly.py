@@ -11,7 +11,7 @@ from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.shapes import AddedField, ColumnField, DocumentShape
 from mediatool_assets.flows.integrity.canonical import MISSING, double, key_text, plain
 from mediatool_assets.flows.integrity.expected import is_double
-from mediatool_assets.flows.integrity.homes import Digest, Home, digest, taken_text
+from mediatool_assets.flows.integrity.row_layout import Digest, RowLayout, digest, taken_text
 
 Get = Callable[[Any], Any]
 Tree = dict[str, "Tree"]
@@ -23,42 +23,44 @@ IN_PLACE: list[Any] = [True, []]
 """What stands behind the values of a row that is where it belongs and has no field too many."""
 
 
-class Out(Protocol):
+class RowSink(Protocol):
     """Takes what documents are made of."""
 
-    def row(self, home: Home, key: Digest, values: list[Any]) -> None:
+    def row(self, layout: RowLayout, key: Digest, values: list[Any]) -> None:
         """A row: its values, whether it is with its owner, and the names of unexpected fields."""
 
     def claim(self, slot: str, owner: Digest, says: str) -> None:
         """What a copied field says, as a text that is equal where the values are."""
 
 
-class Apart:
+class DocumentDisassembler:
     """Takes documents, or sub-documents, of one shape apart."""
 
     def __init__(
-        self, place: str, shape: DocumentShape, homes: Mapping[str, Home], out: Out
+        self, place: str, shape: DocumentShape, layouts: Mapping[str, RowLayout], out: RowSink
     ) -> None:
-        self._home, self._out = homes[shape.table.name], out
+        self._layout, self._out = layouts[shape.table.name], out
         gets = {part.column.name: _getter(part, part.field) for part in shape.columns}
-        self._columns = [gets[name] for name, _ in self._home.columns]
-        self._links = [gets[name] for name in self._home.links]
+        self._columns = [gets[name] for name, _ in self._layout.columns]
+        self._links = [gets[name] for name in self._layout.links]
         self._tree: Tree = {"_id": {}} if not shape.key else {}
         for name in (*(c.field for c in shape.columns), *(a.field for a in shape.additions)):
             _plant(self._tree, name.split("."))
-        self._added = [_Added(f"{place}.{a.field}", a, gets, homes, out) for a in shape.additions]
+        self._added = [
+            _AddedField(f"{place}.{a.field}", a, gets, layouts, out) for a in shape.additions
+        ]
 
     def take(self, document: Any, *, linked: bool = True) -> None:
         """Give out all that a document is made of; ``linked``: it lies with its owner."""
         values = [get(document) for get in self._columns]
         values += [key_text(plain(get(document))) for get in self._links]
-        key = digest(self._home.finds(values))
-        self._out.row(self._home, key, [*values, linked, odd_fields(document, self._tree)])
+        key = digest(self._layout.finds(values))
+        self._out.row(self._layout, key, [*values, linked, odd_fields(document, self._tree)])
         for added in self._added:
             added.take(document, key)
 
 
-class _Added:
+class _AddedField:
     """One field of a shape that is no column of its row."""
 
     def __init__(
@@ -66,19 +68,19 @@ class _Added:
         slot: str,
         added: AddedField,
         gets: Mapping[str, Get],
-        homes: Mapping[str, Home],
-        out: Out,
+        layouts: Mapping[str, RowLayout],
+        out: RowSink,
     ) -> None:
         self._slot, self._added, self._out = slot, added, out
         self._get = _path(added.field)
-        self._home = homes[added.path[-1].table.name] if added.verb is Verb.FOLD else None
+        self._layout = layouts[added.path[-1].table.name] if added.verb is Verb.FOLD else None
         self._owner = [gets[name] for name in added.path[0].columns]
         arrow = added.path[0]
         self._caseless = [key in arrow.caseless for key in arrow.keys]
         self._parts = [_getter(part, "" if added.bare else part.field) for part in added.take]
         self._names = {name: Tree() for name in (part.field.split(".")[0] for part in added.take)}
         if added.shape is not None:
-            self._apart = Apart(slot, added.shape, homes, out)
+            self._inner = DocumentDisassembler(slot, added.shape, layouts, out)
             inner = {part.column.name: part for part in added.shape.columns}
             self._keys = [_getter(inner[k], inner[k].field) for k in added.path[0].keys]
 
@@ -99,7 +101,7 @@ class _Added:
         wanted = self._told(document, self._owner)
         for item in items if type(items) is list else ():
             if type(item) is dict:
-                self._apart.take(item, linked=self._told(item, self._keys) == wanted)
+                self._inner.take(item, linked=self._told(item, self._keys) == wanted)
 
     def _told(self, document: Any, gets: Iterable[Get]) -> list[str | None]:
         """The values of a key as PostgreSQL compares them."""
@@ -108,16 +110,16 @@ class _Added:
         return [text.lower() if text and caseless else text for text, caseless in pairs]
 
     def _folded(self, items: Any, document: Any) -> None:
-        home = self._home
-        if home is None or type(items) is not list:
+        layout = self._layout
+        if layout is None or type(items) is not list:
             return
         arrow = self._added.path[0]
         of_owner = dict(zip(arrow.keys, self._owner, strict=True))
-        links = [key_text(plain(of_owner[name](document))) for name in home.links]
+        links = [key_text(plain(of_owner[name](document))) for name in layout.links]
         for item in items:
             values = [get(item) for get in self._parts] + links
             odd = [] if self._added.bare else odd_fields(item, self._names)
-            self._out.row(home, digest(values), [*values, True, odd])
+            self._out.row(layout, digest(values), [*values, True, odd])
 
     def _says(self, value: Any) -> str:
         """The text of a copy; ``?`` where it has not even the form of one."""

@@ -1,0 +1,198 @@
+"""What every line of a report needs: the stores as they were read, and how a line is made."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from time import monotonic
+from typing import TypeVar
+
+from mediatool_assets.domain.errors import DamagedInput, Refused, Unreachable
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.integrity import Area, Line, RowFinding
+from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.outcome import Finding
+from mediatool_assets.domain.resolution import Resolution
+from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.flows.compare.masking import Masking
+from mediatool_assets.flows.integrity.plan import Plan
+from mediatool_assets.flows.integrity.reading import DocumentShare, ShareResult
+from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.verify.stores import (
+    ArchiveReading,
+    MongoReading,
+    PostgresReading,
+    Verification,
+)
+
+Work = TypeVar("Work")
+
+_OF_THE_MODEL = ("values", "losses", "copies", "references", "soft deletes", "indexes")
+"""Areas in which documents are compared with what the model says of them."""
+
+RESTORED = " in PostgreSQL"
+"""What the name of a line ends with that is of a restored table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Reads the stores in the executor's workers; their files of digests go to ``scratch``."""
+
+    run: Verification
+    scratch: Path
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def path(self) -> Path:
+        """A new name for a file."""
+        return self.scratch / f"{next(self.numbers):06}"
+
+    def read(
+        self,
+        step: str,
+        work: Callable[[Work], ShareResult],
+        shares: Sequence[tuple[str, int, Work]],
+    ) -> dict[str, ShareResult]:
+        """What all shares of each thing held; ``(thing, rows, share)`` each."""
+        found: dict[str, ShareResult] = {}
+        done, total = 0, sum(rows for _, rows, _ in shares)
+        with in_order(self.run.executor, work, [share for _, _, share in shares]) as results:
+            for (thing, rows, _), read in zip(shares, results, strict=True):
+                found.setdefault(thing, ShareResult()).add(read)
+                done += rows
+                self.run.progress(step, done, total)
+        return found
+
+
+@dataclass(slots=True)
+class RawRows:
+    """The raw archive, of which every table was read to its end."""
+
+    store: ArchiveReading
+    schema: Schema
+    read: dict[str, ShareResult] = field(default_factory=dict)
+
+    @property
+    def members(self) -> dict[str, Member]:
+        """The tables' files; none if the archive cannot be read."""
+        return self.store.manifest.tables() if self.store.manifest is not None else {}
+
+    def tables(self) -> Iterable[Table]:
+        """The tables that the archive has rows of, by name."""
+        return [table for table in self.schema.tables if table.name in self.members]
+
+    def of(self, table: str) -> ShareResult:
+        """What was read of a table."""
+        return self.read.get(table, ShareResult())
+
+    def problem(self, *tables: str) -> str:
+        """Why the rows of one of these tables are unknown; empty if all are known."""
+        if self.store.reader is None:
+            return self.store.problem
+        return next((p for table in tables if (p := self.of(table).problem)), "")
+
+
+@dataclass(slots=True)
+class ArchivedDocuments:
+    """The transformed archive or the dump, and the collections that were read of it."""
+
+    store: ArchiveReading
+    read: dict[str, ShareResult] = field(default_factory=dict)
+
+    @property
+    def members(self) -> dict[str, Member]:
+        """The collections' files; none if the archive cannot be read."""
+        return self.store.manifest.collections() if self.store.manifest is not None else {}
+
+
+@dataclass(slots=True)
+class LiveDocuments:
+    """The MongoDB database: every document was read; ``all`` is what they held together."""
+
+    store: MongoReading
+    read: dict[str, ShareResult] = field(default_factory=dict)
+    shares: list[tuple[str, int, DocumentShare]] = field(default_factory=list)
+    all: ShareResult = field(default_factory=ShareResult)
+
+
+@dataclass(slots=True)
+class RestoredRows:
+    """The restored PostgreSQL database; ``read`` is None if it was not read."""
+
+    store: PostgresReading
+    schema: Schema | None = None
+    read: dict[str, Fingerprint] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContext:
+    """The stores of a version, and the plan of what there is to be checked.
+
+    ``model_problem`` says why the model does not explain the documents, if it does not.
+    ``is_other_model`` is true if another model than the given one made them.
+    """
+
+    workers: Workers
+    masking: Masking | None
+    resolution: Resolution
+    plan: Plan
+    model_problem: str
+    is_other_model: bool
+    raw: RawRows
+    transformed: ArchivedDocuments
+    dump: ArchivedDocuments
+    live: LiveDocuments
+    restored: RestoredRows | None
+
+    @property
+    def run(self) -> Verification:
+        """What is read, and by whom."""
+        return self.workers.run
+
+    def problem(self, *tables: str) -> str:
+        """Why rows of these tables and their documents cannot be compared; empty if they can."""
+        return self.raw.problem(*tables) or self.live.store.problem or self.model_problem
+
+    def line(  # noqa: PLR0913  # the fields of a line, and how it is judged
+        self,
+        area: Area,
+        thing: str,
+        checked: str,
+        how: str,
+        judge: Callable[[], Finding],
+        *,
+        unknown: str = "",
+        seconds: float = 0,
+    ) -> Line:
+        """A line of the report.
+
+        It is unknown for the reason ``unknown``, if there is one, or if ``judge`` cannot read a
+        store; also if another model made the documents and they are not as this one says.
+        ``seconds`` were spent on it before.
+        """
+        began = monotonic()
+        try:
+            finding = Finding("unknown", unknown) if unknown else judge()
+        except (DamagedInput, Unreachable, Refused) as error:
+            finding = Finding("unknown", str(error))
+        outcome, reason = finding.outcome, finding.reason
+        if outcome == "failed" and self.is_other_model and _is_of_the_model(area, thing):
+            outcome = "unknown"
+            reason = f"another model made the documents (MEDIATOOL_MODEL names it): {reason}"
+        return Line(
+            area,
+            thing,
+            checked,
+            how,
+            outcome,
+            reason,
+            dict(finding.figures),
+            round(seconds + monotonic() - began, 3),
+            finding.defects if isinstance(finding, RowFinding) else (),
+        )
+
+
+def _is_of_the_model(area: Area, thing: str) -> bool:
+    """Whether documents are compared with the model; restored rows know of none."""
+    if area == "structure":
+        return thing == "mongodb"
+    return area in _OF_THE_MODEL and not thing.endswith(RESTORED)

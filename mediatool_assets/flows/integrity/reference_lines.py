@@ -1,0 +1,106 @@
+"""References that find no row, and rows that share a key."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from mediatool_assets.domain.integrity import Defect, Line, RowFinding, referenced, share
+from mediatool_assets.domain.outcome import Finding
+from mediatool_assets.domain.shapes import is_unique
+from mediatool_assets.flows import accounting
+from mediatool_assets.flows.integrity.context import ReportContext
+from mediatool_assets.flows.integrity.defects import keys_of
+from mediatool_assets.flows.integrity.digest_join import DigestJoin, Mismatch
+from mediatool_assets.flows.integrity.plan import CheckedReference
+from mediatool_assets.flows.integrity.value_lines import JOINED
+
+
+def reference_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
+    """Every foreign key, declared or the model's, with the number of those that find no row."""
+    for reference in context.plan.references:
+        yield context.line(
+            "references",
+            str(reference),
+            f"{'declared' if reference.declared else 'model'}: {reference.says}",
+            JOINED,
+            partial(_referenced, context, join, reference),
+            unknown=context.raw.problem(reference.owner.name, reference.target.name),
+        )
+
+
+def _referenced(context: ReportContext, join: DigestJoin, reference: CheckedReference) -> Finding:
+    expected, owner = _expected(context, reference), reference.owner.name
+    total, orphans = join.orphans(
+        reference.owner, reference.columns, reference.target, reference.keys, reference.each
+    )
+    finding = referenced(orphans.count, declared=reference.declared, expected=expected)
+    return RowFinding(
+        finding.outcome,
+        finding.reason,
+        {
+            "references": total,
+            "orphans": orphans.count,
+            "orphans_percent": share(orphans.count, total),
+        },
+        tuple(
+            Defect("orphan", "raw", owner, key, ", ".join(reference.columns))
+            for key in (keys_of(context, owner, orphans) if finding.outcome == "failed" else ())
+        ),
+    )
+
+
+def _expected(context: ReportContext, reference: CheckedReference) -> int | None:
+    """How many orphans the transform counted; None if it did not count them."""
+    if reference.counted is None:
+        return None
+    fact, name = reference.counted
+    transformed = context.transformed.store.required()
+    if fact == "unresolved":
+        return accounting.unresolved(transformed).get(name, 0)
+    return accounting.homes(transformed).get(name, {}).get("orphans", 0)
+
+
+def duplicate_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
+    """Natural keys: one row each if the database or the model says so; else how many share one."""
+    plan, said = context.plan, "one row for each key"
+    for layout in plan.layouts.values():
+        if layout.key:
+            table = layout.table.name
+            judge = partial(join.repeated, table)
+            yield _duplicates(context, table, layout.key, said, judge)
+    declared = [(t.name, keys) for t in context.raw.tables() for keys in t.unique_keys]
+    looked_up = [
+        (table.name, keys)
+        for (_, keys), table in plan.looked_up.items()
+        if not is_unique(table, keys) and keys != plan.layout(table.name).key
+    ]
+    for table, keys in dict.fromkeys((*looked_up, *declared)):
+        promised = (table, keys) in declared
+        said = "declared unique" if promised else "rows that a look-up's key cannot tell apart"
+        judge = partial(join.duplicates, table, keys)
+        yield _duplicates(context, table, keys, said, judge, promised=promised)
+
+
+def _duplicates(  # noqa: PLR0913  # what it is of, and how it is judged
+    context: ReportContext,
+    table: str,
+    keys: tuple[str, ...],
+    said: str,
+    find: Callable[[], Mismatch],
+    *,
+    promised: bool = True,
+) -> Line:
+    def judge() -> Finding:
+        found = find()
+        failed = promised and found.count > 0
+        return RowFinding(
+            "failed" if failed else "passed",
+            f"{found.count:,} rows share a key" if found.count else "",
+            {"rows": context.raw.of(table).rows[table], "duplicates": found.count},
+            tuple(
+                Defect("duplicate", "raw", table, key, ", ".join(keys))
+                for key in (keys_of(context, table, found) if failed else ())
+            ),
+        )
+
+    name, unknown = f"{table}.{', '.join(keys)}", context.raw.problem(table)
+    return context.line("duplicates", name, said, JOINED, judge, unknown=unknown)
