@@ -60,9 +60,9 @@ class EnvironmentComputeLogs(ComputeLogManager, ConfigurableClass):
         bucket = os.environ.get("MEDIATOOL_S3_BUCKET")
         if not bucket:
             return LocalComputeLogManager(_local(config_value["directory"]), inst_data=inst_data)
-        from dagster_aws.s3.compute_log_manager import S3ComputeLogManager  # noqa: PLC0415  # slow
+        from mediatool_assets.instance_logs import BucketLogs  # noqa: PLC0415  # slow
 
-        return S3ComputeLogManager(
+        return BucketLogs(
             bucket,
             inst_data=inst_data,
             prefix=config_value["prefix"],

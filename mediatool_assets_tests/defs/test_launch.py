@@ -140,8 +140,11 @@ def test_a_day_with_nothing_to_make_it_from_is_canceled(instance: dg.DagsterInst
     As any run of the command line it is of the code location that workspace.yaml names, by which
     the UI's timeline and the job's page look for it.
     """
-    answer = _answer(_start({"job": "daily_export", "partition": "2025-06-02"}))
-    assert (answer["status"], answer["exit_code"]) == ("CANCELED", 5)
+    process = _start({"job": "daily_export", "partition": "2025-06-02"})
+    out, log = process.communicate()
+    answer = json.loads(out)
+    assert (answer["status"], answer["exit_code"], process.returncode) == ("CANCELED", 5, 5)
+    assert b"leaked" not in log  # by DuckDB, where a thread is left at the end of the process
     assert "can be exported only for today" in answer["error"]
     raw = dg.AssetKey(["raw", "campaigns"])
     status = get_and_update_asset_status_cache_value(instance, raw, DAYS)
