@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, print_json, working
+from mediatool_assets.cli.output import Json, note, print_json, working
 from mediatool_assets.domain.errors import BadModel, Misuse
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import read_settings, settings
@@ -77,6 +77,9 @@ def infer(
         print_json({"model": found.model, "risks": found.risks})
     elif output is not None:
         typer.echo(_summary(found, output))
+        typer.echo(_left_behind(found))
+    else:
+        note(_left_behind(found))
 
 
 @app.command()
@@ -174,6 +177,13 @@ def _write_risks(found: "Inferred", path: Path) -> None:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(found.risks), indent=2) + b"\n")
     else:
         path.write_text(markdown(found.risks), "utf-8")
+
+
+def _left_behind(found: "Inferred") -> str:
+    from mediatool_assets.domain.not_carried import in_few_words
+
+    left = in_few_words(found.risks.not_carried) or "nothing else that the database has"
+    return f"not carried by any version: {left}; --risks FILE lists each with its reason"
 
 
 def _summary(found: "Inferred", output: Path) -> str:

@@ -20,6 +20,8 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mediatool_assets.domain.metadata import (
         DumpExport,
         Metadata,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from mediatool_assets.flows.listing import Listed
     from mediatool_assets.stores.s3 import S3Objects
 
+_OBJECTS = 3  # that a line names; --json has them all
 _NEWEST = 30  # versions that a list shows: each costs three requests
 
 VersionArgument = Annotated[
@@ -281,6 +284,12 @@ def _marks(entry: "Entry") -> str:
     return ", ".join(word for word, is_so in said.items() if is_so)
 
 
+def _few(objects: "Sequence[str]") -> str:
+    """The first objects of a list, and how many there are beside."""
+    more = f" and {len(objects) - _OBJECTS:,} more" if len(objects) > _OBJECTS else ""
+    return ", ".join(objects[:_OBJECTS]) + more
+
+
 def _print_version(
     metadata: "Metadata",
     entry: "Entry",
@@ -314,5 +323,11 @@ def _print_version(
     print_table(("TABLE", "ROWS"), sorted(exports.raw.rows.items()))
     typer.echo("")
     print_table(("COLLECTION", "DOCUMENTS"), sorted(exports.transformed.documents.items()))
+    if metadata.not_carried:
+        typer.echo("")
+        print_table(
+            ("NOT CARRIED", "WHAT", "OF"),
+            [(each.kind, each.name, _few(each.objects)) for each in metadata.not_carried],
+        )
     for warning in metadata.warnings:
         typer.echo(f"warning: {warning}")

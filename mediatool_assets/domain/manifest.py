@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.not_carried import NotCarried
 
 FORMAT = "mediatool-archive/1"
 
@@ -77,6 +78,11 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         Raises msgspec.ValidationError where the manifest says something else.
         """
         return msgspec.convert(self.facts.get("computed_anew", {}), dict[str, list[str]])
+
+    @property
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """What the source had beside; raises msgspec.ValidationError as ``computed_anew``."""
+        return msgspec.convert(self.facts.get("not_carried", ()), tuple[NotCarried, ...])
 
     @property
     def rows(self) -> int:

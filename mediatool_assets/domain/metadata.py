@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.version import Version
 
 Purpose = Literal["daily_backup", "testing"]
@@ -93,7 +94,8 @@ class Databases(msgspec.Struct, frozen=True):
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version's metadata file; its presence in the bucket makes the version complete.
 
-    ``tables_exported`` and ``record_count`` follow the spec: non-empty tables, rows in all of them.
+    ``not_carried`` is what the source has beside its rows and schemas. ``tables_exported`` and
+    ``record_count`` follow the spec: non-empty tables, rows in all of them.
     """
 
     timestamp: str
@@ -108,6 +110,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_version: str
     seconds: dict[str, float]
     warnings: tuple[str, ...]
+    not_carried: tuple[NotCarried, ...] = ()
 
     @property
     def version(self) -> Version:

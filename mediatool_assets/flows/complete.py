@@ -9,10 +9,12 @@ from importlib import metadata as distribution
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schema_file
-from mediatool_assets.domain.errors import AlreadyExists
+from mediatool_assets.domain.errors import AlreadyExists, BadArchive
 from mediatool_assets.domain.keys import metadata_key, mongodb_database
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.metadata import (
@@ -26,6 +28,7 @@ from mediatool_assets.domain.metadata import (
     TransformedExport,
     instant,
 )
+from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog, marks
 from mediatool_assets.flows.accounting import Made, compare, homes_in_all, losses, unresolved
@@ -79,6 +82,7 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
             tool_version=distribution.version("mediatool_assets"),
             seconds={step: round(value, 3) for step, value in seconds.items()},
             warnings=_warnings(made),
+            not_carried=_not_carried(made.raw),
         )
         _publish(objects, version, metadata)
     keep_newest_last(objects)
@@ -173,6 +177,13 @@ def _megabytes(members: Mapping[str, Member]) -> float:
 def _warnings(made: Made) -> tuple[str, ...]:
     """Every warning of the three manifests, each once, in the order in which they came up."""
     return tuple(dict.fromkeys(w for archive in made for w in archive.manifest.warnings))
+
+
+def _not_carried(raw: ArchiveReader) -> tuple[NotCarried, ...]:
+    try:
+        return raw.manifest.not_carried
+    except msgspec.ValidationError as error:
+        raise BadArchive(raw.source.name, f"its not_carried cannot be read ({error})") from error
 
 
 def _publish(objects: ObjectStore, version: Version, metadata: Metadata) -> None:

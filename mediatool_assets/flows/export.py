@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
@@ -119,7 +121,11 @@ class _Export:
                 source=self._snapshot.facts,
                 exclusions=tuple(self._exclusions()),
                 warnings=tuple(self._warnings(rows, previous)),
-                facts={"schema_fingerprint": schema.fingerprint(), "counted": self._counted()},
+                facts={
+                    "schema_fingerprint": schema.fingerprint(),
+                    "counted": self._counted(),
+                    "not_carried": msgspec.to_builtins(self._snapshot.not_carried()),
+                },
             )
         )  # fmt: skip
 

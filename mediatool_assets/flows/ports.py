@@ -14,6 +14,7 @@ from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
+from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.schema import Schema, Table
@@ -46,6 +47,9 @@ class Snapshot(Protocol):
 
     def ddl(self) -> bytes:
         """The schema as pg_dump writes it, and where its sequences stand."""
+
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """What the source has beside, and no version carries; nothing where that is not known."""
 
     def chunks(self, table: Table) -> list[Chunk]:
         """The table in chunks, in order, with their exact row counts; none for an empty one."""

@@ -18,6 +18,7 @@ from pyarrow import parquet
 from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.rds_export import (
     ExportInfo,
     TablesInfo,
@@ -195,6 +196,10 @@ class RdsSnapshot:
     def ddl(self) -> bytes:
         """The DDL that agrees with the export."""
         return self.structure.ddl
+
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """What stood beside the schema that agrees with the export."""
+        return self.structure.not_carried
 
     def chunks(self, table: Table) -> list[Chunk]:
         """One chunk a row group, parts in order; raises BadSource on a damaged or other file."""

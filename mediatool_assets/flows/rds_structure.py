@@ -12,6 +12,7 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import RAW_PREFIX
+from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.rds_export import TableStatus, same_type
 from mediatool_assets.domain.schema import Schema, Table
@@ -39,6 +40,7 @@ class Structure(NamedTuple):
     origin: str
     rows: Mapping[str, int] = {}
     """Of an archive: how many rows it holds of each table."""
+    not_carried: tuple[NotCarried, ...] = ()
 
 
 def relations(table: Table) -> tuple[str, ...]:
@@ -66,7 +68,9 @@ def _structures(export: Described, version: Version) -> Iterator[Structure]:
     yield from _archived_structures(export, (info for info in near if not info.cold))
     if export.live is not None:
         with export.live.snapshot() as snapshot:
-            yield Structure(snapshot.schema, snapshot.ddl(), "the live database")
+            beside = snapshot.not_carried()
+            origin = "the live database"
+            yield Structure(snapshot.schema, snapshot.ddl(), origin, not_carried=beside)
     # last, since a copy of it may have to be waited for
     yield from _archived_structures(export, (info for info in near if info.cold))
 
@@ -85,7 +89,8 @@ def _archived(reader: ArchiveReader) -> Structure:
     schema = schemas.decode(reader.read_file("schema.json"))
     origin = str(own or f"version {reader.manifest.version}")
     rows = {name: member.rows for name, member in reader.manifest.tables().items()}
-    return Structure(schema, reader.read_file("schema.sql"), origin, rows)
+    ddl, beside = reader.read_file("schema.sql"), reader.manifest.not_carried
+    return Structure(schema, ddl, origin, rows, beside)
 
 
 def _archives_near(objects: ObjectStore, day: date) -> Iterator[ObjectInfo]:

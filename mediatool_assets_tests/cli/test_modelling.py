@@ -38,10 +38,13 @@ def test_a_model_is_inferred_and_fits_until_the_source_goes_on(
     made = mediatool("model", "infer", "--output", "model.yaml", "--risks", "risks.json")
     assert made.code == 0
     assert "5 tables in 3 collections; 3 declared references" in made.out
+    assert "not carried by any version: 1 locale, 1 owner; --risks FILE lists each" in made.out
     risks = json.loads((nowhere / "risks.json").read_text())
     assert [r["kind"] for r in risks["risks"]] == ["precision", "time_zone"]
     assert risks["risks"][0]["column"] == "at"
     assert risks["risks"][0]["values"] == 50
+    assert [left["kind"] for left in risks["not_carried"]] == ["locale", "owner"]
+    assert "table stranger.plants" in risks["not_carried"][1]["objects"]
 
     monkeypatch.setenv("MEDIATOOL_MODEL", "model.yaml")
     assert mediatool("model", "check").code == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer import Inferred, infer
 from mediatool_assets.flows.infer.keys import Keys
@@ -42,6 +43,7 @@ class MadeTables:
     schema: Schema
     name: str = "tables in memory"
     excluded: frozenset[str] = field(default_factory=frozenset)
+    not_carried: tuple[NotCarried, ...] = ()
 
     def lines(self, table: Table) -> list[Lines]:
         """As they would stand in an archive."""

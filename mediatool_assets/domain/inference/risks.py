@@ -8,6 +8,7 @@ import msgspec
 from mediatool_assets.domain.inference.figures import Figures, TableFigures, size
 from mediatool_assets.domain.inference.naming import identifying_key
 from mediatool_assets.domain.names import camel_case
+from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
 
 Kind = Literal[
@@ -66,17 +67,20 @@ class RiskReport(msgspec.Struct, frozen=True):
     rows: int
     rows_read: int
     risks: tuple[Risk, ...]
+    not_carried: tuple[NotCarried, ...] = ()
 
 
-def report(source: str, schema: Schema, figures: Figures) -> RiskReport:
-    """The risks of a schema with these figures."""
+def report(
+    source: str, schema: Schema, figures: Figures, not_carried: tuple[NotCarried, ...] = ()
+) -> RiskReport:
+    """The risks of a schema with these figures, and what the source has beside it."""
     order = list(_HEADINGS)
     risks = sorted(
         _risks(schema, figures), key=lambda r: (order.index(r.kind), r.table, r.column or "")
     )
     found = [figures.of(table.name) for table in schema.tables]
     rows, read = sum(f.rows for f in found), sum(f.read for f in found)
-    return RiskReport(source, len(schema.tables), rows, read, tuple(risks))
+    return RiskReport(source, len(schema.tables), rows, read, tuple(risks), not_carried)
 
 
 def _risks(schema: Schema, figures: Figures) -> Iterator[Risk]:
@@ -143,6 +147,13 @@ def markdown(found: RiskReport) -> str:
         if risks:
             lines += ["", f"## {heading}", "", "| Where | Values | What |", "|---|---:|---|"]
             lines += [_line(risk) for risk in risks]
+    if found.not_carried:
+        lines += ["", "## What no version carries", ""]
+        lines += ["| Kind | What | Of | Why |", "|---|---|---|---|"]
+        lines += [
+            f"| {each.kind} | {_cell(each.name)} | {_cell(', '.join(each.objects))} | {each.why} |"
+            for each in found.not_carried
+        ]
     return "\n".join(lines) + "\n"
 
 

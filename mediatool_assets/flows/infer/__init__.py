@@ -49,7 +49,7 @@ def infer(
     shaped = entities(schema, relations, figures)
     return Inferred(
         model_text(tables.name, shaped, figures),
-        risks.report(tables.name, schema, figures),
+        risks.report(tables.name, schema, figures, tables.not_carried),
         relations,
         shaped,
         figures,

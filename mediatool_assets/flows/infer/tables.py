@@ -8,6 +8,7 @@ from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.manifest import Block
+from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.ports import RowReader, Snapshot
 
@@ -37,6 +38,10 @@ class Tables(Protocol):
     @property
     def excluded(self) -> frozenset[str]:
         """Tables whose rows were left out on purpose."""
+
+    @property
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """What the source has beside, as far as it is known."""
 
     def lines(self, table: Table) -> list[Lines]:
         """All rows of a table in order, in shares of some megabytes."""
@@ -98,6 +103,11 @@ class ArchivedTables:
         """As the manifest has it."""
         return frozenset(exclusion.table for exclusion in self.archive.manifest.exclusions)
 
+    @property
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """As the manifest has it."""
+        return self.archive.manifest.not_carried
+
     def lines(self, table: Table) -> list[Lines]:
         """Block by block."""
         member = self.archive.manifest.tables().get(table.name)
@@ -127,6 +137,11 @@ class LiveTables:
     def excluded(self) -> frozenset[str]:
         """None: an export leaves out, a source does not."""
         return frozenset()
+
+    @property
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """As the catalogs have it."""
+        return self.snapshot.not_carried()
 
     def lines(self, table: Table) -> list[Lines]:
         """Chunk by chunk."""

@@ -9,8 +9,9 @@ from psycopg import errors, sql
 
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import BadSource, Misuse
+from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.postgres_release import Release
-from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.schema import Schema, Table, namespaces
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.catalog import Catalog, Relation, read_catalog, tables_of
@@ -22,6 +23,8 @@ from mediatool_assets.stores.postgres.connection import (
     translated,
 )
 from mediatool_assets.stores.postgres.ddl import dump_ddl
+from mediatool_assets.stores.postgres.dependencies import extensions
+from mediatool_assets.stores.postgres.not_carried import read_not_carried
 from mediatool_assets.stores.postgres.pg_dump import best, clients
 from mediatool_assets.stores.postgres.rows import PostgresRows
 
@@ -141,6 +144,12 @@ class PostgresSnapshot:
         """The schema as pg_dump writes it, and where its sequences stand."""
         source = self.source
         return dump_ddl(self.connection, source.url, self.schema, self.name, source.lock_timeout)
+
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """What the database has beside, as its catalogs tell."""
+        spaces = namespaces(self.schema.name)
+        carried = [extension.name for extension in extensions(self.connection, spaces)]
+        return read_not_carried(self.connection, spaces, carried)
 
     def chunks(self, table: Table) -> list[Chunk]:
         """The table in chunks, in order, with their exact row counts; none for an empty one."""

@@ -61,7 +61,8 @@ def test_the_manifest_names_its_source_and_no_secret(
     """Server version and snapshot are there, the password is not."""
     archived = export(source, objects, pool, VERSION, scratch)
     assert archived.manifest.source.keys() == {
-        "type", "instance", "schema", "server_version", "pg_dump", "snapshot_id",
+        "type", "instance", "system_identifier", "database", "schema", "server_version", "pg_dump",
+        "snapshot_id",
     }  # fmt: skip
     assert str(archived.manifest.source["server_version"]).split(".")[0] in ("16", "17", "18")
     password = psycopg.conninfo.conninfo_to_dict(source.url.reveal()).get("password")

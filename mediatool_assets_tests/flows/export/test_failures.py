@@ -14,6 +14,7 @@ import pytest
 
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import AlreadyExists, BadSource, CheckFailed, CountMismatch
+from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.export import export
@@ -92,6 +93,10 @@ class LyingSnapshot:
     def ddl(self) -> bytes:
         """The true DDL."""
         return self.true.ddl()
+
+    def not_carried(self) -> tuple[NotCarried, ...]:
+        """Truly."""
+        return self.true.not_carried()
 
     def chunks(self, table: Table) -> list[Chunk]:
         """The true chunks, with rows that are not there."""

@@ -1,0 +1,170 @@
+"""What the source's catalogs know of that stays behind, as the snapshot sees it.
+
+No value of a setting or an option is read: they hold passwords and keys.
+"""
+
+from collections.abc import Sequence
+
+from mediatool_assets.domain.not_carried import NotCarried
+from mediatool_assets.stores.postgres.connection import Connection
+
+_FIRST_OF_USERS = 16_384  # PostgreSQL's own objects have lower oids
+
+# Each selects a kind, a name, and the address of what it is of, if anything: one row an object.
+_QUERY = """
+WITH spaces (oid) AS (SELECT oid FROM pg_namespace WHERE nspname = ANY (%(schemas)s)),
+members (classid, objid) AS (
+    SELECT classid, objid FROM pg_depend WHERE deptype IN ('e', 'i')
+),
+mine (classid, objid, kind, owner, acl) AS (
+    SELECT o.* FROM (
+        SELECT 'pg_namespace'::regclass::oid, oid, 'n', nspowner, nspacl FROM pg_namespace
+        WHERE oid IN (TABLE spaces)
+        UNION ALL
+        SELECT 'pg_class'::regclass, oid, CASE relkind WHEN 'S' THEN 's' ELSE 'r' END, relowner,
+               relacl
+        FROM pg_class
+        WHERE relnamespace IN (TABLE spaces) AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+        UNION ALL
+        SELECT 'pg_proc'::regclass, oid, 'f', proowner, proacl FROM pg_proc
+        WHERE pronamespace IN (TABLE spaces)
+        UNION ALL
+        SELECT 'pg_type'::regclass, t.oid, 'T', t.typowner, t.typacl
+        FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+        WHERE t.typnamespace IN (TABLE spaces) AND t.typcategory <> 'A'
+          AND coalesce(c.relkind, 'c') = 'c'
+    ) o (classid, objid, kind, owner, acl)
+    WHERE (classid, objid) NOT IN (TABLE members)
+),
+rights AS (
+    SELECT classid, objid, 0 AS part, owner, coalesce(acl, acldefault(kind::"char", owner)) AS acl,
+           acldefault(kind::"char", owner) AS usual
+    FROM mine
+    UNION ALL
+    SELECT 'pg_class'::regclass, a.attrelid, a.attnum, m.owner, a.attacl, NULL
+    FROM pg_attribute a JOIN mine m ON m.objid = a.attrelid
+    WHERE m.classid = 'pg_class'::regclass AND a.attacl IS NOT NULL
+),
+given AS (
+    SELECT 'grant' AS kind, classid, objid, part, a.grantee, a.privilege_type, a.is_grantable
+    FROM rights, aclexplode(acl) a WHERE a.grantee <> owner
+    EXCEPT ALL
+    SELECT 'grant', classid, objid, part, a.grantee, a.privilege_type, a.is_grantable
+    FROM rights, aclexplode(usual) a
+),
+taken AS (
+    SELECT 'revoked' AS kind, classid, objid, part, a.grantee, a.privilege_type, a.is_grantable
+    FROM rights, aclexplode(usual) a
+    EXCEPT ALL
+    SELECT 'revoked', classid, objid, part, a.grantee, a.privilege_type, a.is_grantable
+    FROM rights, aclexplode(acl) a
+),
+found (kind, name, classid, objid, part) AS (
+    SELECT 'owner', pg_get_userbyid(owner)::text, classid, objid, 0 FROM mine
+    UNION ALL
+    SELECT kind,
+           string_agg(
+               privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END,
+               ', ' ORDER BY privilege_type)
+           || CASE kind WHEN 'grant' THEN ' to ' ELSE ' from ' END
+           || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END,
+           classid, objid, part
+    FROM (TABLE given UNION ALL TABLE taken) g
+    GROUP BY kind, classid, objid, part, grantee
+    UNION ALL
+    SELECT 'policy', p.polname, 'pg_class'::regclass, p.polrelid, 0
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace IN (TABLE spaces)
+    UNION ALL
+    SELECT 'default privileges',
+           string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) || ' on '
+           || CASE d.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences'
+                                   WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types'
+                                   WHEN 'n' THEN 'schemas' ELSE 'large objects' END
+           || ' of ' || pg_get_userbyid(d.defaclrole)::text || ' to '
+           || CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee)::text END,
+           'pg_namespace'::regclass, d.defaclnamespace, 0
+    FROM pg_default_acl d, aclexplode(d.defaclacl) a
+    WHERE (d.defaclnamespace = 0 OR d.defaclnamespace IN (TABLE spaces))
+      AND a.grantee <> d.defaclrole
+    GROUP BY d.oid, d.defaclobjtype, d.defaclrole, d.defaclnamespace, a.grantee
+    UNION ALL
+    SELECT 'publication', p.pubname, 'pg_class'::regclass, c.oid, 0
+    FROM pg_publication p LEFT JOIN (
+        pg_publication_tables t JOIN pg_namespace n ON n.nspname = t.schemaname
+        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename
+                       AND n.oid IN (TABLE spaces)
+    ) ON t.pubname = p.pubname
+    UNION ALL
+    SELECT 'security label', l.provider, l.classoid, l.objoid, l.objsubid
+    FROM pg_seclabel l JOIN mine ON mine.classid = l.classoid AND mine.objid = l.objoid
+    UNION ALL
+    SELECT 'tablespace', t.spcname, 'pg_class'::regclass, c.oid, 0
+    FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace
+    WHERE c.relnamespace IN (TABLE spaces)
+    UNION ALL
+    SELECT 'subscription', subname, NULL, NULL, 0 FROM pg_subscription
+    WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    UNION ALL
+    SELECT kind, name, NULL, NULL, 0 FROM (
+        SELECT 'event trigger', 'pg_event_trigger'::regclass::oid, oid, evtname::text
+        FROM pg_event_trigger
+        UNION ALL
+        SELECT 'foreign data wrapper', 'pg_foreign_data_wrapper'::regclass, oid, fdwname
+        FROM pg_foreign_data_wrapper
+        UNION ALL
+        SELECT 'foreign server', 'pg_foreign_server'::regclass, oid, srvname FROM pg_foreign_server
+        UNION ALL
+        SELECT 'cast', 'pg_cast'::regclass, oid,
+               format('(%%s AS %%s)', castsource::regtype, casttarget::regtype)
+        FROM pg_cast
+        UNION ALL
+        SELECT 'transform', 'pg_transform'::regclass, t.oid,
+               format('for %%s language %%s', t.trftype::regtype, l.lanname)
+        FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang
+        UNION ALL
+        SELECT 'language', 'pg_language'::regclass, oid, lanname FROM pg_language
+        UNION ALL
+        SELECT 'schema', 'pg_namespace'::regclass, n.oid, nspname FROM pg_namespace n
+        WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+          AND n.oid NOT IN (TABLE spaces)
+          AND EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid
+                      AND ('pg_class'::regclass, c.oid) NOT IN (TABLE members))
+    ) o (kind, classid, objid, name)
+    WHERE (objid >= %(first)s OR kind = 'schema') AND (classid, objid) NOT IN (TABLE members)
+    UNION ALL
+    SELECT 'extension', extname, NULL, NULL, 0 FROM pg_extension
+    WHERE extname <> 'plpgsql' AND NOT extname = ANY (%(carried)s)
+    UNION ALL
+    SELECT 'user mapping', usename || ' on ' || srvname, NULL, NULL, 0 FROM pg_user_mappings
+    UNION ALL
+    SELECT 'setting', split_part(setting, '=', 1)
+           || CASE s.setrole WHEN 0 THEN '' ELSE ' of ' || pg_get_userbyid(s.setrole) END,
+           NULL, NULL, 0
+    FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase,
+         unnest(s.setconfig) setting
+    WHERE d.datname = current_database()
+    UNION ALL
+    SELECT 'locale',
+           concat_ws(' ', coalesce(j ->> 'datlocale', j ->> 'daticulocale', j ->> 'datcollate'),
+                     CASE j ->> 'datlocprovider'
+                     WHEN 'i' THEN '(ICU)' WHEN 'b' THEN '(builtin)' END),
+           NULL, NULL, 0
+    FROM pg_database d, to_jsonb(d) j WHERE d.datname = current_database()
+    UNION ALL
+    SELECT 'large objects', count(*)::text, NULL, NULL, 0 FROM pg_largeobject_metadata
+    HAVING count(*) > 0
+)
+SELECT f.kind, f.name,
+       array_remove(array_agg(i.type || ' ' || i.identity ORDER BY i.type, i.identity), NULL)
+FROM found f LEFT JOIN pg_identify_object(f.classid, f.objid, f.part) i ON f.objid <> 0
+GROUP BY f.kind, f.name ORDER BY f.kind, f.name COLLATE "C"
+"""
+
+
+def read_not_carried(
+    connection: Connection, schemas: Sequence[str], extensions: Sequence[str]
+) -> tuple[NotCarried, ...]:
+    """What stays behind of these schemas' database; ``extensions`` are those that are carried."""
+    given = {"schemas": list(schemas), "carried": list(extensions), "first": _FIRST_OF_USERS}
+    found = connection.execute(_QUERY, given)
+    return tuple(NotCarried(kind, name, tuple(objects)) for kind, name, objects in found)
