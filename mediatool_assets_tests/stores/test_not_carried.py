@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.domain.not_carried import NotCarried, in_few_words
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.stores.postgres import PostgresSource
@@ -50,7 +50,7 @@ SELECT lo_create(0), lo_create(0);
 def roles(debian_database: Url) -> Iterator[tuple[str, str]]:
     """An owner and a reader, with the objects of the script."""
     role, reader = (f"{name}_{uuid4().hex[:8]}" for name in ("owner", "reader"))
-    with psycopg.connect(debian_database, autocommit=True) as connection:
+    with psycopg.connect(debian_database.reveal(), autocommit=True) as connection:
         names = {"role": sql.Identifier(role), "reader": sql.Identifier(reader)}
         connection.execute(sql.SQL("CREATE ROLE {role}; CREATE ROLE {reader}").format(**names))
         connection.execute(sql.SQL(SCRIPT).format(**names))
@@ -104,7 +104,7 @@ def test_what_stays_behind_is_told_by_object(debian_database: Url, roles: tuple[
 
 def test_an_extension_that_nothing_uses_stays_behind(debian_database: Url) -> None:
     """One that a column uses is carried, with its casts, operators and functions."""
-    with psycopg.connect(debian_database, autocommit=True) as connection:
+    with psycopg.connect(debian_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA shop; CREATE EXTENSION citext; CREATE EXTENSION hstore")
         connection.execute("CREATE TABLE shop.words (word citext)")
     with PostgresSource(debian_database, "shop").snapshot() as snapshot:
@@ -113,11 +113,11 @@ def test_an_extension_that_nothing_uses_stays_behind(debian_database: Url) -> No
     assert in_few_words(found) == "1 extension, 1 locale, 1 owner"
 
 
-def test_the_archive_says_it(postgres_database: str, pool: Executor, tmp_path: Path) -> None:
+def test_the_archive_says_it(postgres_database: Url, pool: Executor, tmp_path: Path) -> None:
     """Its manifest, which the metadata of the version takes it from."""
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA shop; CREATE TABLE shop.t (id int)")
         connection.execute("CREATE PUBLICATION p FOR TABLE shop.t")
-    source = PostgresSource(Url(postgres_database), "shop")
+    source = PostgresSource(postgres_database, "shop")
     archived = export(source, DirectoryObjects(tmp_path / "o"), pool, VERSION, tmp_path)
     assert NotCarried("publication", "p", ("table shop.t",)) in archived.manifest.not_carried
