@@ -241,6 +241,16 @@ class Model:
         for left_out in self.left_out.values():
             yield left_out.table, "left_out", left_out.line
 
+    def lines_of(self, table: str) -> list[int]:
+        """Every line that names the table, in order."""
+        lines = {line for name, _, line in self.homes() if name == table}
+        if table in self.sources:
+            lines.add(self.sources[table].line)
+        for collection in self.collections.values():
+            for addition in collection.shape.every_addition():
+                lines |= {step.line for step in addition.path if step.table == table}
+        return sorted(lines)
+
     def at(self, line: int, problem: str) -> str:
         """A problem as people and editors read it: ``file:line: problem``."""
         return f"{self.source}:{line}: {problem}"

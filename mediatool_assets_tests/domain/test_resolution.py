@@ -219,6 +219,49 @@ def test_a_strict_model_stops_at_a_type_of_another_kind() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (
+            ("id", "zoho_id", "full_name"),
+            "m.yaml:4: the source has no table people, and users is new and has its columns: if it "
+            "was renamed, write users here and on lines 10, 21, else take it out of the model",
+        ),
+        (
+            ("id", "zoho_id", "name"),
+            "m.yaml:4: the source has no table people, and users is new and has most of its "
+            "columns: if it was renamed, write users here and on lines 10, 21, else take it out "
+            "of the model",
+        ),
+        (
+            (),
+            "m.yaml:4: the source has no table people; take it out of the model, or give it the "
+            "table's new name (new are users), here and on lines 10, 21",
+        ),
+    ],
+)
+def test_a_renamed_table_is_told_with_its_new_name_and_every_line(
+    known: tuple[str, ...], said: str
+) -> None:
+    """A new table with its columns is what it may be called now."""
+    people = SourceTable("people", (), 4, known)
+    added = look_up("owner", step("owner_id", "people", "zoho_id"), "full_name")
+    wanted = model(collection("people", "people"), collection("buys", "media_buys", added))
+    wanted = replace(wanted, sources={**wanted.sources, "people": people})
+    with pytest.raises(BadModel) as caught:
+        resolve(wanted, schema(USERS, BUYS))
+    assert said in caught.value.problems
+
+
+def test_a_renamed_column_is_told_with_those_that_are_new() -> None:
+    """Where a model takes a column that is not there."""
+    users = SourceTable("users", ("id",), 3, ("id", "zoho_id", "name"))
+    added = look_up("owner", step("owner_id", "users", "zoho_id"), "name")
+    wanted = model(collection("buys", "media_buys", added), users=users)
+    with pytest.raises(BadModel, match=r"no column name; .* new name \(new are full_name\)"):
+        resolve(wanted, schema(USERS, BUYS))
+
+
 def test_a_left_out_table_may_go() -> None:
     """Nothing of it was used; any other is a mistake."""
     gone = SourceTable("gone", (), 4)

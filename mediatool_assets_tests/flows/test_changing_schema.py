@@ -181,10 +181,10 @@ def thursday(week: Week) -> None:
     week.change("ALTER TABLE shop.customers RENAME COLUMN name TO full_name")
     week.change("ALTER TABLE shop.leaflets RENAME TO flyers")
     assert week.refused() == [
-        "model.yaml:10: the source has no table leaflets; take it out of the model, "
-        "or give it the table's new name",
+        "model.yaml:10: the source has no table leaflets; take it out of the model, or give it the "
+        "table's new name (new are flyers, gift_cards), here and on line 11",
         "model.yaml:18: the source's customers has no column name; take it out, or give it the "
-        "column's new name",
+        "column's new name (new are full_name)",
     ]
     found = week.compared()
     assert [(r.before, r.after) for r in found.details["customers"].renames] == [

@@ -45,7 +45,7 @@ class _Resolver:
     def __init__(self, model: m.Model, schema: Schema, excluded: frozenset[str]) -> None:
         self._model, self._excluded = model, excluded
         self._tables = {t.name: t for t in schema.tables if t.name not in excluded}
-        self._said = Said(exclusion_mistakes(model, excluded))
+        self._said = Said(exclusion_mistakes(model, excluded), model.sources)
         self._shaper = Shaper(model, self._tables, self._said)
 
     def resolution(self) -> Resolution:

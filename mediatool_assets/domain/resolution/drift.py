@@ -8,6 +8,8 @@ from mediatool_assets.domain.resolution.remarks import Said
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.schema_changes import is_wider
 
+_ALIKE = 0.5  # of all columns of two tables those that both have: one may be the other, renamed
+
 
 def report_drift(
     model: m.Model,
@@ -39,11 +41,31 @@ def report_drift(
                 "take it out of tables: and left_out:",
             )
         else:
-            said.wrong(
-                source.line,
-                f"the source has no table {name}; take it out of the model, "
-                "or give it the table's new name",
-            )
+            said.wrong(source.line, _gone(model, source, tables))
+
+
+def _gone(model: m.Model, source: m.SourceTable, tables: Mapping[str, Table]) -> str:
+    """That a table is not there; and what it may be called now: a new one with its columns."""
+    problem, lines = f"the source has no table {source.name}", model.lines_of(source.name)
+    others = [str(line) for line in lines if line != source.line]
+    where = f"here and on line{'s' * (len(others) > 1)} {', '.join(others)}" if others else "here"
+    new = [table for name, table in tables.items() if name not in model.sources]
+    shared = {table.name: _shared(source, table) for table in new}
+    name = max(shared, key=lambda name: shared[name], default="")
+    if shared.get(name, 0) >= _ALIKE:
+        has = "has its columns" if shared[name] == 1 else "has most of its columns"
+        return (
+            f"{problem}, and {name} is new and {has}: if it was renamed, write {name} {where}, "
+            "else take it out of the model"
+        )
+    listed = f" (new are {', '.join(sorted(shared))})" if shared else ""
+    return f"{problem}; take it out of the model, or give it the table's new name{listed}, {where}"
+
+
+def _shared(source: m.SourceTable, table: Table) -> float:
+    """Which part of the columns that the model knows or the table has both have."""
+    known, present = set(source.columns), {column.name for column in table.columns}
+    return len(known & present) / len(known | present) if known else 0.0
 
 
 def _check_columns(source: m.SourceTable, table: Table, new_fields: NewFields, said: Said) -> None:

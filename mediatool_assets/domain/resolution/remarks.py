@@ -1,8 +1,9 @@
 """What there is to say of a model and a schema: mistakes, which stop, and remarks, which do not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mediatool_assets.domain.model import SourceTable
 from mediatool_assets.domain.model_checks import Mistake
 from mediatool_assets.domain.schema import Column, Table
 
@@ -23,8 +24,8 @@ class Remark:
 class Said:
     """Mistakes and remarks, as they are found."""
 
-    def __init__(self, mistakes: Iterable[Mistake]) -> None:
-        self.mistakes = [*mistakes]
+    def __init__(self, mistakes: Iterable[Mistake], known: Mapping[str, SourceTable]) -> None:
+        self.mistakes, self._known = [*mistakes], known
         self.remarks: list[Remark] = []
 
     def wrong(self, line: int, problem: str) -> None:
@@ -40,9 +41,13 @@ class Said:
         try:
             return table.column(name)
         except KeyError:
+            source = self._known.get(table.name)
+            known = source.columns if source is not None else ()
+            new = [c.name for c in table.columns if known and c.name not in known]
+            listed = f" (new are {', '.join(new)})" if new else ""
             self.wrong(
                 line,
                 f"the source's {table.name} has no column {name}; take it out, or give it the "
-                "column's new name",
+                f"column's new name{listed}",
             )
             return None
