@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -29,13 +30,14 @@ from mediatool_assets.defs.runs import Request, RunVersion
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive, BadSettings, BadSource, NotFound
 from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.resolution import resolve
+from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.origin import Asked, OnDay, Origin, Places, adopt
-from mediatool_assets.flows.ports import ObjectStore
 
 RAW_ARCHIVE = dg.AssetKey("raw_archive")
 """The archive as a whole. Every collection is made of it and of its tables.
@@ -83,7 +85,9 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
             else:
                 run.keep(run.asked() or Request(config.purpose, config.notes))
                 context.log.info(f"{archived.uri} is complete: adopted")
-            results = list(_results(context, objects, version, archived, tables))
+            archive = archives.reader(objects, "raw", version)
+            _check_tables(archive, tables, platform.settings().model)
+            results = list(_results(context, archive, version, archived, tables))
         yield from results
 
     return export_layer
@@ -177,21 +181,28 @@ def _instead(
     return origin
 
 
+def _check_tables(archive: ArchiveReader, tables: Sequence[str], model: Path) -> None:
+    """Raise BadModel, or BadSource, where the archive lacks a table that the model names."""
+    members = archive.manifest.tables()
+    if missing := [table for table in tables if table not in members]:
+        excluded = {exclusion.table for exclusion in archive.manifest.exclusions}
+        resolve(load_model(model), _schema(archive), excluded)  # tells the lines to change
+        raise BadSource(
+            f"{archive.source.name} has no {', '.join(missing)}, which the model names; take the "
+            "table out of the model, or, where the export left it out, name it in "
+            "MEDIATOOL_EXCLUDE_TABLES where Dagster is started too"
+        )
+
+
 def _results(
     context: dg.AssetExecutionContext,
-    objects: ObjectStore,
+    archive: ArchiveReader,
     version: Version,
     archived: Archived,
     tables: Sequence[str],
 ) -> Iterator[dg.MaterializeResult[Any]]:
     members = archived.manifest.tables()
-    if missing := [table for table in tables if table not in members]:
-        raise BadSource(
-            f"{archived.uri} has no {', '.join(missing)}, which the model names; take the table "
-            "out of the model, or, where the export left it out, name it in "
-            "MEDIATOOL_EXCLUDE_TABLES where Dagster is started too"
-        )
-    schema = _schema(archives.reader(objects, "raw", version))
+    schema = {table.name: table for table in _schema(archive).tables}
     unlisted = [f"{name}: exported, but not in the model" for name in members.keys() - set(tables)]
     warnings = [*archived.manifest.warnings, *sorted(unlisted)]
     log_warnings(context, warnings)
@@ -221,9 +232,8 @@ def _results(
         )
 
 
-def _schema(reader: ArchiveReader) -> dict[str, Table]:
-    schema = schemas.decode(reader.read_file("schema.json"))
-    return {table.name: table for table in schema.tables}
+def _schema(archive: ArchiveReader) -> Schema:
+    return schemas.decode(archive.read_file("schema.json"))
 
 
 def _columns(table: Table) -> dg.TableSchema:

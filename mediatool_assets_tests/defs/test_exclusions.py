@@ -39,3 +39,27 @@ def test_an_excluded_table_is_told_of_and_is_nowhere_else(
     assert metadata.exports.raw.rows == {"accounts": 2, "campaigns": 2}
     assert metadata.exports.transformed.collections == ("accounts", "campaigns")
     assert "drafts was excluded from the export: nothing of it is here" in metadata.warnings
+
+
+def test_a_renamed_table_is_told_with_its_new_name_and_the_model_s_lines(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The run says so at once, when the archive is there and before anything is made of it."""
+    model = MODEL.replace("drafts: ", "drafts: {columns: [id]}")
+    ddl = DDL + "ALTER TABLE drafts RENAME TO sketches;"
+    with (
+        source_of(stack, tmp_path_factory.mktemp("home"), ddl, model),
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        job = definitions(Settings.parse(os.environ)).resolve_job_def("daily_export")
+        partition = today()
+        result = job.execute_in_process(
+            partition_key=partition, instance=instance, raise_on_error=False
+        )
+    [failed] = result.get_step_failure_events()
+    data = failed.step_failure_data
+    assert data.error is not None
+    assert (
+        "model.yaml:1: the source has no table drafts, and sketches is new and has its columns: if "
+        "it was renamed, write sketches here and on line 2, else take it out of the model"
+    ) in data.error.to_string()
