@@ -264,6 +264,14 @@ class Settings:
             parsers.path, "Directory of the local servers, logs and the local version registry."
         ),
     ] = Path(".mediatool")
+    cache_bytes: Annotated[
+        int,
+        Setting(
+            parsers.whole("bytes", least=0),
+            "Bytes of the Parquet files that `mediatool sql` and `mediatool history` keep under "
+            "`MEDIATOOL_HOME/cache`.",
+        ),
+    ] = 10_000_000_000
     prune_daily: Annotated[
         bool,
         Setting(

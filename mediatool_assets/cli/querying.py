@@ -1,0 +1,229 @@
+"""``sql`` and ``history``: questions to one version or to many, answered from their archives."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mediatool_assets.cli.output import Json, note, print_json, print_table, working
+from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.stores.environment import settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from mediatool_assets.flows.query.history import RowHistory
+    from mediatool_assets.flows.query.session import QuerySession
+
+_SHOWN = 1000  # rows of a table on a terminal; every other format has all of them
+_EVERYTHING = "0001-01-01..9999-12-31"
+
+VERSIONS_HELP = (
+    "A version, a day (2026-11-27), `latest`, `latest~1`, or a range of them: "
+    "2026-11-01..2026-11-27."
+)
+
+Sanitized = Annotated[
+    bool, typer.Option("--sanitized", help="Read the sanitized copies in place of the originals.")
+]
+AsText = Annotated[
+    list[str] | None,
+    typer.Option("--text", metavar="TABLE.COLUMN", help="Read this column as text; repeatable."),
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Keep no Parquet files for later queries, use none.")
+]
+
+
+def sql(  # noqa: PLR0912  # one branch an output
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[VERSION] [QUERY]", help=f"{VERSIONS_HELP} Default: latest."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Read the query from here."),
+    ] = None,
+    collections: Annotated[
+        bool, typer.Option("--collections", help="Query the documents in place of the tables.")
+    ] = False,
+    sanitized: Sanitized = False,
+    wanted: Annotated[
+        Literal["table", "csv", "json", "ndjson", "parquet", "arrow"],
+        typer.Option("--format", help="What to print or write."),
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write the result here.")
+    ] = None,
+    as_text: AsText = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Query a version, or many, with SQL (DuckDB's).
+
+    Reads the tables that the query names from the raw archives, and nothing else. Over a range
+    each table has a column `version`. Numbers are exact; `numeric` without a precision is text, to
+    be cast: `budget::DECIMAL(18,2)`. Tables are kept as Parquet under MEDIATOOL_HOME for the next
+    query. Without a query there is a prompt.
+
+    Examples:
+
+        mediatool sql "SELECT stage, count(*) FROM campaigns GROUP BY stage"
+        mediatool sql 2026-11-01..2026-11-27 "SELECT version, count(*) FROM campaigns GROUP BY ALL"
+        mediatool sql latest~1 --file query.sql --format csv --output result.csv
+        mediatool sql --collections "SELECT _id, accountName FROM campaigns LIMIT 5"
+    """
+    named, query = _named(words or [])
+    if file is not None:
+        if query is not None:
+            raise Misuse(f"a query and --file {file} are both given; leave one out")
+        query = file.read_text(encoding="utf-8")
+    if output is None and wanted in ("parquet", "arrow") and sys.stdout.isatty():
+        raise Misuse(f"{wanted} is not for a terminal; name a file with --output")
+    kind: Literal["transformed", "raw"] = "transformed" if collections else "raw"
+    if collections and sanitized:
+        raise Misuse("sanitized copies have no collections; leave out --collections or --sanitized")
+    with _session(named, kind, as_text or [], sanitized=sanitized, no_cache=no_cache) as session:
+        if query is None:
+            from mediatool_assets.cli.sql_prompt import prompt
+
+            prompt(session, _print)
+            return
+        result = session.run_all(query)
+        if result is not None:
+            _show(result, wanted, output)
+
+
+def history(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A table of the source.")],
+    key: Annotated[
+        str,
+        typer.Argument(metavar="KEY", help="Its primary key: VALUE, or COLUMN=VALUE,… for several."),
+    ],
+    versions: Annotated[
+        str, typer.Option(metavar="RANGE", help=f"{VERSIONS_HELP} Default: all versions.")
+    ] = _EVERYTHING,
+    sanitized: Sanitized = False,
+    no_cache: NoCache = False,
+    json: Json = False,
+) -> None:
+    """Show the history of one row: when it appeared, each change by column, when it was removed.
+
+    Examples:
+
+        mediatool history campaigns 4821000000012345678
+        mediatool history platform_buy_daily_videos platform_id=3,platform_buy_id=b1,on_date=2026-11-02
+        mediatool history line_items 6f2c… --versions 2026-11-01..2026-11-27 --json
+    """
+    from mediatool_assets.flows.query.history import row_history
+
+    with _session(versions, "raw", [], sanitized=sanitized, no_cache=no_cache) as session:
+        found = row_history(session, table, key)
+    if json:
+        print_json(found)
+    else:
+        _print_history(found)
+
+
+def _named(words: list[str]) -> tuple[str, str | None]:
+    """The versions and the query of ``[VERSION] [QUERY]``: only a query has a space in it."""
+    match words:
+        case []:
+            return "latest", None
+        case [single]:
+            return ("latest", single) if any(map(str.isspace, single)) else (single, None)
+        case [versions, query]:
+            return versions, query
+        case _:
+            raise Misuse("more than a version and a query; put the query in quotes")
+
+
+@contextmanager
+def _session(
+    named: str,
+    kind: Literal["raw", "transformed"],
+    as_text: list[str],
+    *,
+    sanitized: bool,
+    no_cache: bool,
+) -> "Iterator[QuerySession]":
+    from mediatool_assets.flows import archives
+    from mediatool_assets.flows.query.parquet_cache import ParquetCache
+    from mediatool_assets.flows.query.session import collections_of, query_session, tables_of
+    from mediatool_assets.flows.version_names import named_versions
+    from mediatool_assets.stores.s3 import S3Objects
+
+    own = settings()
+    objects = S3Objects.of(own)
+    open_ = tables_of if kind == "raw" else collections_of
+    with (
+        working("reading") as progress,
+        tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch,
+    ):
+        cache = ParquetCache(
+            Path(scratch, "parquet") if no_cache else own.home / "cache" / "parquet", own.cache_bytes
+        )
+        versions = [
+            open_(archives.reader(objects, "sanitized" if sanitized else kind, version), as_text)
+            for version in named_versions(objects, named)
+        ]
+        with query_session(versions, cache, Path(scratch), progress) as session:
+            yield session
+
+
+def _show(relation: "duckdb.DuckDBPyRelation", wanted: str, output: Path | None) -> None:
+    from mediatool_assets.flows.query.output import write_result
+    from mediatool_assets.flows.query.session import refused_by_duckdb
+
+    if wanted == "table":
+        if output is not None:
+            raise Misuse("--output needs a --format: csv, json, ndjson, parquet or arrow")
+        _print(relation)
+        return
+    with refused_by_duckdb():
+        if output is None:
+            write_result(relation, wanted, Path("/dev/stdout"))
+            return
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
+            written = Path(beside, output.name)
+            write_result(relation, wanted, written)
+            written.replace(output)
+
+
+def _print(relation: "duckdb.DuckDBPyRelation") -> None:
+    from mediatool_assets.flows.query.output import text_rows
+    from mediatool_assets.flows.query.session import refused_by_duckdb
+
+    rows: list[tuple[str, ...]] = []
+    with refused_by_duckdb():
+        for row in text_rows(relation):
+            if len(rows) == _SHOWN:
+                typer.echo(
+                    f"the first {_SHOWN:,} rows; --format csv prints all of them", err=True
+                )
+                break
+            rows.append(tuple("null" if value is None else value for value in row))
+    print_table(relation.columns, rows)
+
+
+def _print_history(found: "RowHistory") -> None:
+    typer.echo(
+        f"{found.table} {', '.join(f'{k} = {v}' for k, v in found.key.items())}: in "
+        f"{len(found.present)} of {len(found.versions)} versions"
+    )
+    for event in found.events:
+        typer.echo(f"{event.version} {event.change}")
+        for name, (before, after) in event.columns.items():
+            old, new = ("null" if value is None else value for value in (before, after))
+            match event.change:
+                case "appeared":
+                    typer.echo(f"  {name}: {new}")
+                case "removed":
+                    typer.echo(f"  {name}: {old}")
+                case _:
+                    typer.echo(f"  {name}: {old} -> {new}")
+    if found.events and not found.events[-1].change == "removed":
+        note("the last version has it")

@@ -1,0 +1,64 @@
+"""The prompt of ``mediatool sql``: history, completion of tables and columns, one result each."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import typer
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.history import FileHistory
+
+from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.stores.environment import home
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from mediatool_assets.flows.query.session import QuerySession
+
+_WORDS = ("SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "LIMIT", "JOIN", "COUNT", "DESCRIBE")
+_END = frozenset({"exit", "quit", "\\q"})
+
+
+def prompt(
+    session: "QuerySession", show: "Callable[[duckdb.DuckDBPyRelation], None]"
+) -> None:
+    """Ask for queries until the end of input; an error is printed and asks again."""
+    names = {name for each in session.versions for name in each.sources}
+    columns = {name for each in session.versions for r in each.sources.values() for name, _ in r.columns}
+    folder = home()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    reader: PromptSession[str] = PromptSession(
+        "mediatool> ",
+        history=FileHistory(str(folder / "sql-history")),
+        completer=WordCompleter(sorted({*names, *columns, *_WORDS}), ignore_case=True),
+        complete_while_typing=False,
+    )
+    typer.echo(f"{len(names)} tables of {_described(session)}; `exit` or Ctrl-D ends", err=True)
+    while True:
+        try:
+            text = reader.prompt().strip()
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return
+        if text.lower() in _END:
+            return
+        if text:
+            _answer(session, text, show)
+
+
+def _answer(
+    session: "QuerySession", text: str, show: "Callable[[duckdb.DuckDBPyRelation], None]"
+) -> None:
+    try:
+        result = session.run_all(text)
+        if result is not None:
+            show(result)
+    except MediatoolError as error:
+        typer.echo(str(error), err=True)
+
+
+def _described(session: "QuerySession") -> str:
+    versions = [each.version for each in session.versions]
+    return str(versions[0]) if len(versions) == 1 else f"{len(versions)} versions"

@@ -1,0 +1,106 @@
+"""The result of a query: as CSV, JSON, NDJSON, Parquet or an Arrow stream, row by row."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import duckdb
+import pyarrow as pa
+
+from mediatool_assets.flows.duckdb_session import identifier, literal
+
+Format = Literal["csv", "json", "ndjson", "parquet", "arrow"]
+
+_ROWS = 10_000  # of one batch
+_EXACT = 1 << 53  # a double holds every integer up to this one
+
+
+def write_result(relation: duckdb.DuckDBPyRelation, format_: Format, path: Path) -> None:
+    """Write all rows to ``path``; a file that is there is replaced.
+
+    Times are in UTC. In JSON a number that a double cannot hold exactly is a string.
+    """
+    _WRITERS[format_](relation, path)
+
+
+def json_rows(relation: duckdb.DuckDBPyRelation) -> Iterator[str | None]:
+    """Each row as the text of a JSON object."""
+    parts = (
+        f"{literal(name)}, {_json(identifier(name), kind)}"
+        for name, kind in zip(relation.columns, relation.types, strict=True)
+    )
+    texts = relation.project(f"CAST(json_object({', '.join(parts)}) AS VARCHAR)")
+    return (text for (text,) in _rows(texts))
+
+
+def text_rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple[str | None, ...]]:
+    """Each row as DuckDB prints its values."""
+    texts = relation.project(
+        ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in relation.columns)
+    )
+    return _rows(texts)
+
+
+def _rows(texts: duckdb.DuckDBPyRelation) -> Iterator[tuple[str | None, ...]]:
+    """The rows of a relation of text columns, a batch in memory."""
+    for batch in texts.to_arrow_reader(_ROWS):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _json(value: str, kind: Any) -> str:
+    """SQL for a value as JSON holds it without losing a digit."""
+    match kind.id:
+        case "decimal":
+            return f"CAST({value} AS VARCHAR)"
+        case "bigint" | "ubigint" | "hugeint" | "uhugeint":
+            exact = f"{value} BETWEEN -{_EXACT} AND {_EXACT}"
+            number = f"to_json(TRY_CAST({value} AS BIGINT))"
+            return f"CASE WHEN {exact} THEN {number} ELSE to_json(CAST({value} AS VARCHAR)) END"
+        case "float" | "double":
+            text = f"to_json(CAST({value} AS VARCHAR))"
+            return f"CASE WHEN isfinite({value}) THEN to_json({value}) ELSE {text} END"
+        case _:
+            return value
+
+
+def _csv(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
+    relation.write_csv(str(path), header=True)
+
+
+def _parquet(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
+    relation.write_parquet(str(path), compression="zstd")
+
+
+def _ndjson(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{row}\n" for row in json_rows(relation))
+
+
+def _json_array(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        separator = "["
+        for row in json_rows(relation):
+            file.write(f"{separator}\n{row}")
+            separator = ","
+        file.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def _arrow(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
+    with path.open("wb") as file:
+        _arrow_stream(relation, file)
+
+
+def _arrow_stream(relation: duckdb.DuckDBPyRelation, file: BinaryIO) -> None:
+    reader = relation.to_arrow_reader(_ROWS)
+    with pa.ipc.new_stream(file, reader.schema) as stream:
+        for batch in reader:
+            stream.write_batch(batch)
+
+
+_WRITERS: dict[str, Callable[[duckdb.DuckDBPyRelation, Path], None]] = {
+    "csv": _csv,
+    "json": _json_array,
+    "ndjson": _ndjson,
+    "parquet": _parquet,
+    "arrow": _arrow,
+}

@@ -1,0 +1,204 @@
+"""Rows of an archive in DuckDB: read block by block, typed by the schema, counted and checked."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+
+import duckdb
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.domain.errors import BadArchive, MediatoolError, Misuse
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.flows.duckdb_session import identifier, literal
+from mediatool_assets.flows.query.columns import duckdb_type, duckdb_value
+
+_LINES = pa.schema([("line", pa.string())])
+_NEWLINE = 10
+_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+BytesRead = Callable[[int], None]
+"""Is called with the uncompressed bytes of each block that was read."""
+
+
+def nothing(_: int) -> None:
+    """Report no progress."""
+
+
+@dataclass(slots=True)
+class StoredRows:
+    """The rows of one table of a raw archive, and its columns as they are queried.
+
+    ``table`` gives names and types; the columns in ``as_text`` are read as text, whatever their
+    type. ``lines`` makes NDJSON of a block, and ``split`` what its fingerprint is over.
+    """
+
+    archive: ArchiveReader
+    member: Member
+    table: Table
+    as_text: frozenset[str] = frozenset()
+    split: Callable[[bytes], list[bytes]] = split_lines
+    lines: Callable[[list[bytes], bytes], bytes] = field(default=lambda _, content: content)
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Names and DuckDB types, in the table's order; names are unique without their case."""
+        return [
+            (name, "VARCHAR" if column.name in self.as_text else duckdb_type(column))
+            for name, column in zip(self._names(), self.table.columns, strict=True)
+        ]
+
+    def read(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        use: Callable[[duckdb.DuckDBPyRelation], None],
+        *,
+        finite: bool = False,
+        progress: BytesRead = nothing,
+    ) -> None:
+        """Have ``use`` consume a relation over all rows, which streams and is read once.
+
+        Raises BadArchive where the rows are not those that the manifest counts; Misuse where a
+        value does not fit the type of its column. Then what ``use`` made must not be used.
+        """
+        rows = _CheckedBlocks(self, progress)
+        try:
+            use(self._relation(connection, rows.reader(), finite=finite))
+        except duckdb.Error as error:
+            rows.finish(complete=False)
+            raise Misuse(self._misfit(connection, error, finite=finite)) from error
+        rows.finish(complete=True)
+
+    def _relation(
+        self, connection: duckdb.DuckDBPyConnection, lines: pa.RecordBatchReader, *, finite: bool
+    ) -> duckdb.DuckDBPyRelation:
+        values = ", ".join(
+            f"{self._value(n, column, finite=finite)} AS {identifier(name)}"
+            for n, (name, column) in enumerate(zip(self._names(), self.table.columns, strict=True))
+        )
+        return connection.from_arrow(lines).project(self._extracted()).project(values)
+
+    def _extracted(self) -> str:
+        """SQL for the list of a line's values as text, in the table's order."""
+        paths = ", ".join(literal(_pointer(column.name)) for column in self.table.columns)
+        return f"json_extract_string(line, [{paths}]::VARCHAR[]) AS texts"
+
+    def _value(self, number: int, column: Column, *, finite: bool) -> str:
+        text = f"texts[{number + 1}]"
+        return text if column.name in self.as_text else duckdb_value(column, text, finite=finite)
+
+    def _names(self) -> list[str]:
+        return unique_names(column.name for column in self.table.columns)
+
+    def _misfit(
+        self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error, *, finite: bool
+    ) -> str:
+        """The columns with a value that does not fit, and what to do."""
+        tries = ", ".join(
+            f"count(texts[{n + 1}]) - count(TRY({self._value(n, column, finite=finite)}))"
+            for n, column in enumerate(self.table.columns)
+        )
+        lines = connection.from_arrow(_CheckedBlocks(self, nothing).reader())
+        counts = lines.project(self._extracted()).aggregate(tries).fetchall()[0]
+        misfits = [
+            f"{self.table.name}.{column.name} ({count:,} in {column.type})"
+            for column, count in zip(self.table.columns, counts, strict=True)
+            if count
+        ]
+        if not misfits:
+            return f"{self.table.name} of {self.archive.source.name}: {first_line(error)}"
+        return (
+            f"{self.archive.source.name}: values that DuckDB's type cannot hold: "
+            f"{', '.join(misfits)}; read these columns as text (`--text TABLE.COLUMN`)"
+        )
+
+
+class _CheckedBlocks:
+    """The blocks of a member as Arrow batches; ``finish`` raises unless they were all right.
+
+    An Arrow reader hands an error on as text only, so the error is kept and raised by ``finish``.
+    """
+
+    def __init__(self, rows: StoredRows, progress: BytesRead) -> None:
+        self._rows, self._progress = rows, progress
+        self._fingerprint = Fingerprint()
+        self._error: MediatoolError | None = None
+
+    def reader(self) -> pa.RecordBatchReader:
+        """Batches of one text column, ``line``; one block in memory."""
+        return pa.RecordBatchReader.from_batches(_LINES, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        rows = self._rows
+        try:
+            for content in rows.archive.blocks(rows.member.blocks):
+                items = rows.split(content)
+                self._fingerprint += Fingerprint.of(items)
+                lines = rows.lines(items, content)
+                self._check_columns(lines)
+                yield _line_batch(lines)
+                self._progress(len(content))
+        except MediatoolError as error:
+            self._error = error
+            raise
+
+    def _check_columns(self, lines: bytes) -> None:
+        """Raise BadArchive where a block's first row has other columns than the schema."""
+        wanted = {column.name for column in self._rows.table.columns}
+        try:
+            found = _KEYS.decode(lines.split(b"\n", 1)[0]).keys()
+        except msgspec.DecodeError as error:
+            raise BadArchive(self._name, f"a row cannot be read ({error})") from error
+        if odd := found ^ wanted:
+            raise BadArchive(self._name, f"{', '.join(sorted(odd))}: in the row or the schema only")
+
+    @property
+    def _name(self) -> str:
+        return f"{self._rows.archive.source.name}: {self._rows.member.name}"
+
+    def finish(self, *, complete: bool) -> None:
+        """Raise what ended the reading; where it is ``complete``, BadArchive if rows differ."""
+        if self._error is not None:
+            raise self._error
+        if complete and str(self._fingerprint) != self._rows.member.fingerprint:
+            raise BadArchive(self._name, "does not have its fingerprint")
+
+
+def unique_names(names: Iterator[str]) -> list[str]:
+    """The names; those that differ from an earlier one by case alone get a number (``Id_2``)."""
+    seen: set[str] = set()
+    unique = []
+    for name in names:
+        number, chosen = 1, name
+        while chosen.casefold() in seen:
+            number += 1
+            chosen = f"{name}_{number}"
+        seen.add(chosen.casefold())
+        unique.append(chosen)
+    return unique
+
+
+def first_line(error: Exception) -> str:
+    """What DuckDB says, without the query that it repeats below."""
+    return str(error).partition("\n")[0]
+
+
+def _line_batch(lines: bytes) -> pa.RecordBatch:
+    """NDJSON as a batch of lines, without a copy; each keeps its newline."""
+    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == _NEWLINE).astype(np.int32) + 1
+    offsets = np.concatenate([np.zeros(1, np.int32), ends])
+    column = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(lines))
+    return pa.RecordBatch.from_arrays([column], schema=_LINES)
+
+
+def _pointer(name: str) -> str:
+    """The JSON pointer (RFC 6901) of a column."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def text_columns(table: Table, names: Collection[str]) -> frozenset[str]:
+    """The columns of ``TABLE.COLUMN`` names that are of this table."""
+    return frozenset(c.name for c in table.columns if f"{table.name}.{c.name}" in names)

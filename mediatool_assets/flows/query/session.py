@@ -1,0 +1,221 @@
+"""A DuckDB session over versions: every table is declared, those that a query names are read."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.errors import BadArchive, Misuse
+from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.duckdb_session import duckdb_session, identifier, literal
+from mediatool_assets.flows.ports import Progress, silent
+from mediatool_assets.flows.query.collections import collection_rows
+from mediatool_assets.flows.query.parquet_cache import ParquetCache
+from mediatool_assets.flows.query.reading import StoredRows, first_line, text_columns, unique_names
+
+MEMORY = "512MB"
+"""Of DuckDB; what does not fit is spilled into scratch."""
+
+_WORD = re.compile(r"[^\W\d][\w$]*")
+
+Sources = Mapping[str, StoredRows]
+"""The tables or collections of one version, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryableVersion:
+    """A version, and what it has to query."""
+
+    version: Version
+    sources: Sources
+
+
+@dataclass(slots=True)
+class QuerySession:
+    """DuckDB, in which every table or collection of the versions is a view.
+
+    A table is read when the first query names it. Of several versions, each view has the rows of
+    all of them and a column that names the version: ``version``, or ``export_version`` in a table
+    that has a column ``version`` of its own. A column that one version lacks is null there.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    versions: Sequence[QueryableVersion]
+    cache: ParquetCache
+    progress: Progress = silent
+    views: dict[str, str] = field(default_factory=dict)
+    """By table its view, as SQL has it."""
+    _spoken: dict[str, str] = field(default_factory=dict)
+    """Tables by what a query calls them, without its schema and without case."""
+    _unread: set[str] = field(default_factory=set)
+    """Tables that were only declared."""
+
+    def declare(self) -> None:
+        """Make an empty view of each table, so that a query can be bound before rows are read."""
+        names = sorted({name for each in self.versions for name in each.sources})
+        dotted = [name.partition(".") for name in names]
+        several = all(separator for _, separator, _ in dotted)  # of several PostgreSQL schemas
+        spaces = unique_names(iter(sorted({space for space, _, _ in dotted}))) if several else []
+        for space in spaces:
+            self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(space)}")
+        if spaces:
+            path = ",".join(identifier(space) for space in spaces)
+            self.connection.execute(f"SET search_path = {literal(path)}")
+        self._unread.update(names)
+        for name, unique in zip(names, unique_names(iter(names)), strict=True):
+            space, _, table = unique.partition(".")
+            view = f"{identifier(space)}.{identifier(table)}" if several else identifier(unique)
+            self.views[name] = view
+            self._spoken[(table if several else unique).casefold()] = name
+            self._create_view(name, [_empty(rows) for _, rows in self._having(name)])
+
+    def run(self, statement: str) -> duckdb.DuckDBPyRelation | None:
+        """Run one statement over the tables that it names; None where it has no result.
+
+        Raises Misuse where DuckDB refuses the statement.
+        """
+        with refused_by_duckdb():
+            self.read(self._named(statement))
+            return self.connection.sql(statement)
+
+    def run_all(self, script: str) -> duckdb.DuckDBPyRelation | None:
+        """Run every statement of a script; the result is that of the last one."""
+        with refused_by_duckdb():
+            statements = self.connection.extract_statements(script)
+        if not statements:
+            raise Misuse("the query is empty; write a SELECT")
+        result = None
+        for statement in statements:
+            result = self.run(statement.query)
+        return result
+
+    def read(self, tables: Iterable[str]) -> None:
+        """Have the rows of these tables in DuckDB."""
+        for table in sorted(self._unread.intersection(tables)):
+            selects = []
+            for version, rows in self._having(table):
+                path = self.cache.file(self.connection, rows, self._reporter(version, rows.member))
+                selects.append(f"SELECT * FROM read_parquet({literal(str(path))})")
+            self._create_view(table, selects)
+            self._unread.discard(table)
+
+    def _named(self, statement: str) -> set[str]:
+        """The tables that a statement may read.
+
+        Those that DuckDB's parser finds in a SELECT. It does not tell of other statements: then
+        every table whose name is a word of the text.
+        """
+        ((text,),) = self.connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()
+        tree = msgspec.json.decode(text)
+        if tree["error"]:
+            words = {word.casefold() for word in _WORD.findall(statement)}
+        else:
+            words = {name.casefold() for name in _base_tables(tree)}
+        return {table for spoken, table in self._spoken.items() if spoken in words}
+
+    def _create_view(self, table: str, selects: Sequence[str]) -> None:
+        having = list(self._having(table))
+        if len(self.versions) > 1:
+            columns = {name.casefold() for _, rows in having for name, _ in rows.columns}
+            own = "export_version" if "version" in columns else "version"
+            selects = [
+                f"SELECT {literal(str(version))} AS {own}, * FROM ({select})"
+                for (version, _), select in zip(having, selects, strict=True)
+            ]
+        body = " UNION ALL BY NAME ".join(selects)
+        self.connection.execute(f"CREATE OR REPLACE VIEW {self.views[table]} AS {body}")
+
+    def _having(self, table: str) -> Iterator[tuple[Version, StoredRows]]:
+        return (
+            (each.version, each.sources[table]) for each in self.versions if table in each.sources
+        )
+
+    def _reporter(self, version: Version, member: Member) -> Callable[[int], None]:
+        done = 0
+
+        def read(length: int) -> None:
+            nonlocal done
+            done += length
+            self.progress(f"{version} {member.table or member.collection}", done, member.bytes)
+
+        return read
+
+
+@contextmanager
+def query_session(
+    versions: Sequence[QueryableVersion],
+    cache: ParquetCache,
+    scratch: Path,
+    progress: Progress = silent,
+) -> Iterator[QuerySession]:
+    """A session over these versions; memory: MEMORY and two blocks. The cache is trimmed after."""
+    with duckdb_session(scratch, MEMORY) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        session = QuerySession(connection, versions, cache, progress)
+        session.declare()
+        try:
+            yield session
+        finally:
+            cache.trim()
+
+
+def tables_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> QueryableVersion:
+    """The tables of a raw archive; raises BadArchive where its schema cannot be read."""
+    try:
+        schema = schemas.decode(archive.read_file("schema.json"))
+        members = archive.manifest.tables()
+        tables = {name: schema.table(name) for name in members}
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise BadArchive(archive.source.name, f"its schema cannot be read: {error}") from error
+    return QueryableVersion(
+        Version.parse(archive.manifest.version),
+        {
+            name: StoredRows(archive, member, tables[name], text_columns(tables[name], as_text))
+            for name, member in members.items()
+        },
+    )
+
+
+def collections_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> QueryableVersion:
+    """The collections of a transformed archive; raises BadArchive."""
+    sources = {}
+    for name, member in archive.manifest.collections().items():
+        rows = collection_rows(archive, member)
+        rows.as_text = text_columns(rows.table, as_text)
+        sources[name] = rows
+    return QueryableVersion(Version.parse(archive.manifest.version), sources)
+
+
+@contextmanager
+def refused_by_duckdb() -> Iterator[None]:
+    """Raise Misuse in place of DuckDB's own errors, with its message."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise Misuse(f"{first_line(error)}; correct the query") from error
+
+
+def _empty(rows: StoredRows) -> str:
+    """SQL for a table of these columns without a row."""
+    columns = [f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in rows.columns]
+    return f"SELECT {', '.join(columns) or '1'} WHERE false"
+
+
+def _base_tables(tree: Any) -> Iterator[str]:
+    """The names of the tables in a syntax tree as DuckDB prints it."""
+    match tree:
+        case {"type": "BASE_TABLE", "table_name": str(name)}:
+            yield name
+        case dict():
+            yield from chain.from_iterable(map(_base_tables, tree.values()))
+        case list():
+            yield from chain.from_iterable(map(_base_tables, tree))
