@@ -1,1 +1,30 @@
-"""A versioned, verified copy of a PostgreSQL database every day: to S3, to MongoDB, and back."""
+"""A versioned, verified copy of a PostgreSQL database every day: to S3, to MongoDB, and back.
+
+The public API; all other modules are private and change without notice.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.version import Version
+
+if TYPE_CHECKING:
+    from mediatool_assets.api import OpenVersion, open_version
+    from mediatool_assets.defs.partitions import DAYS
+
+__all__ = ["DAYS", "MediatoolError", "OpenVersion", "Version", "open_version"]
+
+_LAZY = {
+    "DAYS": "mediatool_assets.defs.partitions",
+    "OpenVersion": "mediatool_assets.api",
+    "open_version": "mediatool_assets.api",
+}
+"""Names that are imported when they are first used: the command line needs neither."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415  # as the names are
+
+    return getattr(import_module(_LAZY[name]), name)

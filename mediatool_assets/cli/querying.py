@@ -39,7 +39,7 @@ NoCache = Annotated[
 ]
 
 
-def sql(  # noqa: PLR0912  # one branch an output
+def sql(  # one branch an output
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="[VERSION] [QUERY]", help=f"{VERSIONS_HELP} Default: latest."),
@@ -101,7 +101,9 @@ def history(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="A table of the source.")],
     key: Annotated[
         str,
-        typer.Argument(metavar="KEY", help="Its primary key: VALUE, or COLUMN=VALUE,… for several."),
+        typer.Argument(
+            metavar="KEY", help="Its primary key: VALUE, or COLUMN=VALUE,… for several."
+        ),
     ],
     versions: Annotated[
         str, typer.Option(metavar="RANGE", help=f"{VERSIONS_HELP} Default: all versions.")
@@ -164,7 +166,8 @@ def _session(
         tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch,
     ):
         cache = ParquetCache(
-            Path(scratch, "parquet") if no_cache else own.home / "cache" / "parquet", own.cache_bytes
+            Path(scratch, "parquet") if no_cache else own.home / "cache" / "parquet",
+            own.cache_bytes,
         )
         versions = [
             open_(archives.reader(objects, "sanitized" if sanitized else kind, version), as_text)
@@ -201,9 +204,7 @@ def _print(relation: "duckdb.DuckDBPyRelation") -> None:
     with refused_by_duckdb():
         for row in text_rows(relation):
             if len(rows) == _SHOWN:
-                typer.echo(
-                    f"the first {_SHOWN:,} rows; --format csv prints all of them", err=True
-                )
+                typer.echo(f"the first {_SHOWN:,} rows; --format csv prints all of them", err=True)
                 break
             rows.append(tuple("null" if value is None else value for value in row))
     print_table(relation.columns, rows)

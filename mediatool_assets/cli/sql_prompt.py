@@ -20,12 +20,12 @@ _WORDS = ("SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "LIMIT", "JOIN", "C
 _END = frozenset({"exit", "quit", "\\q"})
 
 
-def prompt(
-    session: "QuerySession", show: "Callable[[duckdb.DuckDBPyRelation], None]"
-) -> None:
+def prompt(session: "QuerySession", show: "Callable[[duckdb.DuckDBPyRelation], None]") -> None:
     """Ask for queries until the end of input; an error is printed and asks again."""
     names = {name for each in session.versions for name in each.sources}
-    columns = {name for each in session.versions for r in each.sources.values() for name, _ in r.columns}
+    columns = {
+        name for each in session.versions for r in each.sources.values() for name, _ in r.columns
+    }
     folder = home()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     reader: PromptSession[str] = PromptSession(

@@ -1,7 +1,8 @@
 """IO managers: a downstream asset gets a table, collection, archive or document of its partition.
 
-An input annotated ``pandas.DataFrame`` or ``pyarrow.Table`` gets the whole table or collection; any
-other gets a handle that reads lazily. The run's own partition is read from the run's version, every
+An input annotated ``pandas.DataFrame``, ``pyarrow.Table``, ``polars.DataFrame`` or
+``duckdb.DuckDBPyRelation`` gets the whole table or collection; any other gets a handle that reads
+lazily. The run's own partition is read from the run's version, every
 other one from its newest complete version. An input of several partitions is a dict by partition,
 of those that have a version.
 """
@@ -80,6 +81,10 @@ class VersionIOManager(dg.ConfigurableIOManager):
                 return handle.to_pandas()
             case "pyarrow", "Table":
                 return handle.to_arrow()
+            case "polars", "DataFrame":
+                return handle.to_polars()
+            case "duckdb" | "_duckdb", "DuckDBPyRelation":
+                return handle.to_duckdb()
             case _:
                 return handle
 

@@ -8,13 +8,14 @@ import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 from bson import Decimal128, ObjectId
 
-from mediatool_assets.flows.arrow_rows import decimals
+_DECIMAL_DIGITS = 76  # of Arrow's decimal256
 
 
 def arrow_table(documents: Iterable[Mapping[str, object]]) -> pa.Table:
@@ -41,6 +42,23 @@ def _array(values: Sequence[Any]) -> pa.Array:
     return _json_text(values)
 
 
+def _decimals(values: Sequence[Decimal | None]) -> pa.Array:
+    """An array as wide as the values need; raises ValueError where none is wide enough."""
+    scale = whole = 0
+    for value in values:
+        if value is not None:
+            _, digits, exponent = value.as_tuple()
+            if not isinstance(exponent, int):
+                raise ValueError(f"{value} is not finite")
+            scale = max(scale, -exponent)
+            whole = max(whole, len(digits) + exponent)
+    precision = max(1, whole + scale)
+    if precision > _DECIMAL_DIGITS:
+        raise ValueError(f"{precision} digits are more than a decimal holds")
+    kind = pa.decimal128 if precision <= 38 else pa.decimal256
+    return pa.array(values, kind(precision, scale))
+
+
 def _kind(value: object) -> type:
     for kind in (bool, int, float, str, datetime, Decimal128, UUID, ObjectId, bytes):
         if isinstance(value, kind):
@@ -51,7 +69,7 @@ def _kind(value: object) -> type:
 def _typed(kind: type, values: Sequence[Any]) -> pa.Array:
     match kind.__name__:
         case "Decimal128":
-            return decimals([None if v is None else v.to_decimal() for v in values])
+            return _decimals([None if v is None else v.to_decimal() for v in values])
         case "UUID" | "ObjectId":
             return pa.array([None if v is None else str(v) for v in values], pa.string())
         case "object":

@@ -1,17 +1,18 @@
 """Tables and collections of a version to read from: lazily in batches, or whole as data frames."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from bson import decode
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
 from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.errors import BadArchive, NotFound
 from mediatool_assets.domain.keys import Kind, mongodb_database
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.schema import Table
@@ -22,8 +23,12 @@ from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.transform.rows import row_parser
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas
+    import polars
     import pyarrow
+
+    from mediatool_assets.flows.query.reading import StoredRows
 
 CODEC: CodecOptions[dict[str, object]] = CodecOptions(
     tz_aware=True,
@@ -60,17 +65,43 @@ class TableRows:
         parse = row_parser(self.table)
         return (parse(line) for batch in self.batches() for line in batch)
 
-    def to_arrow(self) -> "pyarrow.Table":
-        """The whole table in memory, typed by the source's schema, no value changed."""
-        from mediatool_assets.flows.arrow_rows import arrow_table  # noqa: PLC0415  # slow
+    def to_duckdb(
+        self, connection: "duckdb.DuckDBPyConnection | None" = None, *, text: Collection[str] = ()
+    ) -> "duckdb.DuckDBPyRelation":
+        """The whole table as a temporary table of ``connection``, by default one of its own.
 
-        return arrow_table(self.table, self.archive.blocks(self.member.blocks))
+        The types follow from the source's schema, never from the values (docs/query.md); the
+        columns in ``text`` are read as text. Raises Misuse where a value does not fit its type.
+        """
+        from mediatool_assets.flows.query.frames import temporary_table  # noqa: PLC0415  # slow
 
-    def to_pandas(self) -> "pandas.DataFrame":
-        """The whole table in memory, in Arrow-backed columns."""
-        from mediatool_assets.flows.arrow_rows import data_frame  # noqa: PLC0415  # slow
+        return temporary_table(self._typed(text), connection)
 
-        return data_frame(self.to_arrow())
+    def to_arrow(self, *, text: Collection[str] = ()) -> "pyarrow.Table":
+        """The whole table in memory, with the types of ``to_duckdb``.
+
+        Raises Misuse on an infinite date too, which no Arrow type has.
+        """
+        from mediatool_assets.flows.query.frames import arrow_table  # noqa: PLC0415  # slow
+
+        return arrow_table(self._typed(text))
+
+    def to_pandas(self, *, text: Collection[str] = ()) -> "pandas.DataFrame":
+        """The whole table in memory, in Arrow-backed columns: integers with nulls stay integers."""
+        from mediatool_assets.flows.query.frames import pandas_frame  # noqa: PLC0415  # slow
+
+        return pandas_frame(self.to_arrow(text=text))
+
+    def to_polars(self, *, text: Collection[str] = ()) -> "polars.DataFrame":
+        """The whole table in memory; raises Misuse where polars is not installed."""
+        from mediatool_assets.flows.query.frames import polars_frame  # noqa: PLC0415  # slow
+
+        return polars_frame(self.to_arrow(text=text))
+
+    def _typed(self, text: Collection[str]) -> "StoredRows":
+        from mediatool_assets.flows.query.reading import StoredRows  # noqa: PLC0415  # slow
+
+        return StoredRows(self.archive, self.member, self.table, frozenset(text))
 
 
 class BsonDocuments(ABC):
@@ -94,9 +125,23 @@ class BsonDocuments(ABC):
 
     def to_pandas(self) -> "pandas.DataFrame":
         """The whole collection in memory, in Arrow-backed columns."""
-        from mediatool_assets.flows.arrow_rows import data_frame  # noqa: PLC0415  # slow
+        from mediatool_assets.flows.query.frames import pandas_frame  # noqa: PLC0415  # slow
 
-        return data_frame(self.to_arrow())
+        return pandas_frame(self.to_arrow())
+
+    def to_polars(self) -> "polars.DataFrame":
+        """The whole collection in memory; raises Misuse where polars is not installed."""
+        from mediatool_assets.flows.query.frames import polars_frame  # noqa: PLC0415  # slow
+
+        return polars_frame(self.to_arrow())
+
+    def to_duckdb(
+        self, connection: "duckdb.DuckDBPyConnection | None" = None
+    ) -> "duckdb.DuckDBPyRelation":
+        """The whole collection as a temporary table of ``connection``, or of one of its own."""
+        from mediatool_assets.flows.query.frames import table_of_arrow  # noqa: PLC0415  # slow
+
+        return table_of_arrow(self.to_arrow(), connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +207,23 @@ class ArchiveHandle:
         """What it holds."""
         return self.archive.manifest
 
+    def tables(self) -> dict[str, TableRows]:
+        """The tables of a raw archive by name; raises BadArchive where its schema does not fit."""
+        try:
+            schema = schemas.decode(self.archive.read_file("schema.json"))
+            return {
+                name: TableRows(self.archive, schema.table(name), member)
+                for name, member in self.manifest.tables().items()
+            }
+        except (msgspec.MsgspecError, KeyError) as error:
+            raise BadArchive(self.uri, f"its schema cannot be read: {error}") from error
+
     def table(self, name: str) -> TableRows:
-        """One table of a raw archive; raises NotFound."""
-        member = self.manifest.tables().get(name)
-        if member is None:
+        """One table of a raw archive; raises NotFound, BadArchive."""
+        found = self.tables().get(name)
+        if found is None:
             raise NotFound(f"{self.uri} has no table {name}; its manifest lists what it has")
-        schema = schemas.decode(self.archive.read_file("schema.json"))
-        return TableRows(self.archive, schema.table(name), member)
+        return found
 
     def collection(self, name: str) -> Documents:
         """One collection; raises NotFound."""

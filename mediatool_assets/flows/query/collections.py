@@ -10,7 +10,6 @@ import orjson
 from bson import Decimal128, decode
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents
-
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.schema import Column, Table

@@ -109,7 +109,7 @@ class StoredRows:
             if count
         ]
         if not misfits:
-            return f"{self.table.name} of {self.archive.source.name}: {first_line(error)}"
+            return f"{self.table.name} of {self.archive.source.name}: {duckdb_message(error)}"
         return (
             f"{self.archive.source.name}: values that DuckDB's type cannot hold: "
             f"{', '.join(misfits)}; read these columns as text (`--text TABLE.COLUMN`)"
@@ -181,9 +181,9 @@ def unique_names(names: Iterator[str]) -> list[str]:
     return unique
 
 
-def first_line(error: Exception) -> str:
-    """What DuckDB says, without the query that it repeats below."""
-    return str(error).partition("\n")[0]
+def duckdb_message(error: Exception) -> str:
+    """What DuckDB says, in one line, without the query that it repeats below."""
+    return " ".join(str(error).partition("\n\n")[0].split())
 
 
 def _line_batch(lines: bytes) -> pa.RecordBatch:

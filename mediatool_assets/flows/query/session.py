@@ -12,15 +12,20 @@ import duckdb
 import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.errors import BadArchive, Misuse
+from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.duckdb_session import duckdb_session, identifier, literal
+from mediatool_assets.flows.handles import ArchiveHandle
 from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.query.collections import collection_rows
 from mediatool_assets.flows.query.parquet_cache import ParquetCache
-from mediatool_assets.flows.query.reading import StoredRows, first_line, text_columns, unique_names
+from mediatool_assets.flows.query.reading import (
+    StoredRows,
+    duckdb_message,
+    text_columns,
+    unique_names,
+)
 
 MEMORY = "512MB"
 """Of DuckDB; what does not fit is spilled into scratch."""
@@ -170,17 +175,12 @@ def query_session(
 
 def tables_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> QueryableVersion:
     """The tables of a raw archive; raises BadArchive where its schema cannot be read."""
-    try:
-        schema = schemas.decode(archive.read_file("schema.json"))
-        members = archive.manifest.tables()
-        tables = {name: schema.table(name) for name in members}
-    except (msgspec.MsgspecError, KeyError) as error:
-        raise BadArchive(archive.source.name, f"its schema cannot be read: {error}") from error
     return QueryableVersion(
         Version.parse(archive.manifest.version),
         {
-            name: StoredRows(archive, member, tables[name], text_columns(tables[name], as_text))
-            for name, member in members.items()
+            name: StoredRows(archive, rows.member, rows.table, text_columns(rows.table, as_text))
+            for name, rows in ArchiveHandle(archive).tables().items()
+            if rows.table.columns
         },
     )
 
@@ -201,7 +201,7 @@ def refused_by_duckdb() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise Misuse(f"{first_line(error)}; correct the query") from error
+        raise Misuse(f"{duckdb_message(error)}; correct the query") from error
 
 
 def _empty(rows: StoredRows) -> str:

@@ -1,0 +1,1 @@
+"""Queries over versions, on archives in a directory."""
