@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli.output import Json, print_json, print_table, working
-from mediatool_assets.cli.versions import VersionArgument
+from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import settings
 
@@ -43,13 +43,13 @@ def integrity(
 
     Examples:
 
-        mediatool integrity $(mediatool latest)
+        mediatool integrity latest
         mediatool integrity 20250621-143000 --sample 10 --output report.html
     """
     from mediatool_assets.flows.integrity.rendering import render
     from mediatool_assets.flows.page.formats import format_of
 
-    report = _report(Version.parse(version), sample)
+    report = _report(named(version), sample)
     if output is not None:
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
             written = Path(beside, output.name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mediatool_assets.cli.output import Json, note, print_json
-from mediatool_assets.cli.versions import VersionArgument
+from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import account, settings
 
@@ -29,7 +29,7 @@ def annotate(
 
         mediatool annotate 20250621-143000 --notes "before the migration"
     """
-    wanted = Version.parse(version)
+    wanted = named(version)
     from mediatool_assets.flows import marking
 
     objects, local = _bucket()
@@ -46,9 +46,9 @@ def keep(version: VersionArgument, json: Json = False) -> None:
     Examples:
 
         mediatool keep 20250621-143000
-        mediatool keep $(mediatool latest)
+        mediatool keep latest
     """
-    wanted = Version.parse(version)
+    wanted = named(version)
     from mediatool_assets.flows import marking
 
     objects, local = _bucket()
@@ -63,7 +63,7 @@ def unkeep(version: VersionArgument, json: Json = False) -> None:
 
         mediatool unkeep 20250621-143000
     """
-    wanted = Version.parse(version)
+    wanted = named(version)
     from mediatool_assets.flows import marking
 
     objects, local = _bucket()
@@ -78,10 +78,10 @@ def promote(version: VersionArgument, json: Json = False) -> None:
 
     Examples:
 
-        mediatool promote $(mediatool latest)
+        mediatool promote latest
         mediatool promote 20250621-143000 --json
     """
-    wanted = Version.parse(version)
+    wanted = named(version)
     from mediatool_assets.flows import marking
     from mediatool_assets.stores.mongodb import MongoDocuments
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, note, print_json, print_table, working
+from mediatool_assets.cli.output import Json, print_json, print_table, working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 
@@ -26,6 +26,8 @@ VERSIONS_HELP = (
     "A version, a day (2026-11-27), `latest`, `latest~1`, or a range of them: "
     "2026-11-01..2026-11-27."
 )
+
+Wanted = Literal["table", "csv", "json", "ndjson", "parquet", "arrow"]
 
 Sanitized = Annotated[
     bool, typer.Option("--sanitized", help="Read the sanitized copies in place of the originals.")
@@ -53,7 +55,7 @@ def sql(  # one branch an output
     ] = False,
     sanitized: Sanitized = False,
     wanted: Annotated[
-        Literal["table", "csv", "json", "ndjson", "parquet", "arrow"],
+        Wanted,
         typer.Option("--format", help="What to print or write."),
     ] = "table",
     output: Annotated[
@@ -117,7 +119,8 @@ def history(
     Examples:
 
         mediatool history campaigns 4821000000012345678
-        mediatool history platform_buy_daily_videos platform_id=3,platform_buy_id=b1,on_date=2026-11-02
+        mediatool history platform_buy_daily_videos \\
+            platform_id=3,platform_buy_id=b1,on_date=2026-11-02
         mediatool history line_items 6f2c… --versions 2026-11-01..2026-11-27 --json
     """
     from mediatool_assets.flows.query.history import row_history
@@ -177,7 +180,7 @@ def _session(
             yield session
 
 
-def _show(relation: "duckdb.DuckDBPyRelation", wanted: str, output: Path | None) -> None:
+def _show(relation: "duckdb.DuckDBPyRelation", wanted: Wanted, output: Path | None) -> None:
     from mediatool_assets.flows.query.output import write_result
     from mediatool_assets.flows.query.session import refused_by_duckdb
 
@@ -226,5 +229,3 @@ def _print_history(found: "RowHistory") -> None:
                     typer.echo(f"  {name}: {old}")
                 case _:
                     typer.echo(f"  {name}: {old} -> {new}")
-    if found.events and not found.events[-1].change == "removed":
-        note("the last version has it")

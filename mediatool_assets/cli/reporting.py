@@ -78,5 +78,7 @@ def _which(objects: "S3Objects", which: str | None) -> tuple[str, Version | None
             return date.fromisoformat(which).isoformat(), None
         except ValueError as error:
             raise Misuse(f"{which} is no date; write YYYY-MM-DD") from error
-    version = Version.parse(which)
+    from mediatool_assets.flows.version_names import named_version
+
+    version = named_version(objects, which)
     return version.partition, version

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
-from mediatool_assets.cli.versions import VersionArgument
+from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import account, settings
@@ -65,12 +65,12 @@ def restore(
 
     Examples:
 
-        mediatool restore $(mediatool latest) --to postgres
+        mediatool restore latest --to postgres
         mediatool restore 20250621-143000 --to postgres --tables users,accounts --database people
         mediatool restore 20250621-143000 --to mongodb --database scratch --replace
         mediatool restore 20250621-143000 --to mongodb --sanitized
     """
-    wanted = Version.parse(version)
+    wanted = named(version)
     if to == "postgres" and collections is not None:
         raise Misuse("--collections belongs to --to mongodb; name --tables, or leave it out")
     if to == "mongodb" and tables is not None:

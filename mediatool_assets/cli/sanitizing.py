@@ -162,7 +162,6 @@ def _source(given: str, own: Settings) -> "Bytes":
     from mediatool_assets.archive.reader import LocalFile
     from mediatool_assets.domain.errors import NotFound
     from mediatool_assets.domain.keys import archive_key
-    from mediatool_assets.domain.version import Version
 
     if _is_uri(given):
         bucket, key = _uri(given)
@@ -174,8 +173,10 @@ def _source(given: str, own: Settings) -> "Bytes":
             raise NotFound(f"{given} is not there; name an archive that `mediatool fetch` brought")
         return LocalFile(Path(given))
     from mediatool_assets.flows import catalog
+    from mediatool_assets.flows.version_names import named_version
 
-    version, objects = Version.parse(given), _bucket(own.s3_bucket, own)
+    objects = _bucket(own.s3_bucket, own)
+    version = named_version(objects, given)
     catalog.read(objects, version)  # only a complete version is offered
     return objects.open(archive_key("raw", version))
 

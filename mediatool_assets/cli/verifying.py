@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mediatool_assets.cli.output import Json, megabytes, note, print_json, print_table, working
-from mediatool_assets.cli.versions import VersionArgument
-from mediatool_assets.domain.version import Version
+from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
@@ -34,10 +33,10 @@ def verify(
 
     Examples:
 
-        mediatool verify $(mediatool latest)
+        mediatool verify latest
         mediatool verify 20250621-143000 --sample 5 --json
     """
-    wanted = Version.parse(version)
+    wanted = named(version)
     from mediatool_assets.flows.pool import worker_pool
     from mediatool_assets.flows.verify import keep, standing_verdict
     from mediatool_assets.flows.verify import verify as read_again

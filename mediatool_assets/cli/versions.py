@@ -38,8 +38,18 @@ _OBJECTS = 3  # that a line names; --json has them all
 _NEWEST = 30  # versions that a list shows: each costs three requests
 
 VersionArgument = Annotated[
-    str, typer.Argument(metavar="VERSION", help="A version, as `mediatool latest` prints it.")
+    str,
+    typer.Argument(
+        metavar="VERSION", help="A version, a day (its newest version), `latest` or `latest~N`."
+    ),
 ]
+
+
+def named(version: str) -> Version:
+    """The version that an argument names; only ``latest`` and days ask the bucket."""
+    from mediatool_assets.flows.version_names import named_version, written_version
+
+    return written_version(version) or named_version(_objects(), version)
 
 
 def versions(
@@ -112,7 +122,7 @@ def latest(json: Json = False) -> None:
 
     Examples:
 
-        mediatool show $(mediatool latest)
+        echo $(mediatool latest)
         mediatool latest --json
     """
     from mediatool_assets.flows import catalog, marks
@@ -144,9 +154,9 @@ def show(version: VersionArgument, json: Json = False) -> None:
     Examples:
 
         mediatool show 20250621-143000
-        mediatool show $(mediatool latest) --json
+        mediatool show latest --json
     """
-    wanted = Version.parse(version)
+    wanted = named(version)
     from mediatool_assets.domain.registry import Entry
     from mediatool_assets.flows import catalog, marks
     from mediatool_assets.flows.evidence import newest_evidence
@@ -191,10 +201,10 @@ def fetch(
 
     Examples:
 
-        mediatool fetch $(mediatool latest)
+        mediatool fetch latest
         mediatool fetch 20250621-143000 --kind dump --output backups/
     """
-    wanted = Version.parse(version)
+    wanted = named(version)
     from mediatool_assets.flows.fetch import fetch as download
 
     objects = _objects()

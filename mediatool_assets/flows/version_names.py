@@ -1,4 +1,4 @@
-"""The ways to name a version: itself, a day, ``latest``, ``latest~2``, or a range of any of these."""
+"""The ways to name a version: itself, a day, ``latest``, ``latest~2``, or a range of these."""
 
 import re
 from datetime import UTC, date, datetime, time
@@ -21,10 +21,20 @@ def named_version(objects: ObjectStore, text: str) -> Version:
     A day is its newest complete version, ``latest~1`` the complete version before the newest. One
     that is written out need not be complete. Raises Misuse, NotFound.
     """
+    if written := written_version(text):
+        return written
     if match := _LATEST.fullmatch(text):
         return _latest(objects, int(match[1] or 0))
-    if day := _day(text):
-        return Version.parse(catalog.latest(objects, day.isoformat()).timestamp)
+    return Version.parse(catalog.latest(objects, text).timestamp)
+
+
+def written_version(text: str) -> Version | None:
+    """The version that is written out; None for the names that need the bucket to be known.
+
+    Raises Misuse for anything else.
+    """
+    if _LATEST.fullmatch(text) or _day(text):
+        return None
     if Version.of_name(text, "") is None:
         raise Misuse(f"{text!r} is not a version; write {FORMS}")
     return Version.parse(text)

@@ -53,7 +53,7 @@ def test_unknown_option_is_wrong_usage(mediatool: Run, nowhere: Path, command: s
         (["fetch"], "VERSION"),
         (["show", "yesterday"], "'yesterday' is not a version"),
         (["show", "20250230-000000"], "'20250230-000000' is not a version"),
-        (["show", "2025-06-21"], "YYYYMMDD-HHMMSS"),
+        (["show", "2025/06/21"], "YYYYMMDD-HHMMSS"),
         (["fetch", "20250621"], "'20250621' is not a version"),
         (["fetch", "20250621-143000", "--kind", "parquet"], "'parquet' is not one of"),
         (["fetch", "20250621-143000", "--output", "a-file"], "a-file"),

@@ -154,7 +154,7 @@ def test_prune_shows_its_plan_then_does_it(mediatool: Run, three: S3Objects) -> 
         (["annotate", "20250230-000000", "--notes", "x"], 2, "is not a version"),
         (["annotate", NEW], 2, "--notes"),
         (["annotate", "20230701-000000", "--notes", "x"], 3, "`mediatool versions`"),
-        (["keep", "latest"], 2, "'latest' is not a version"),
+        (["keep", "newest"], 2, "'newest' is not a version"),
         (["keep", "20230701-000000"], 3, "20230701-000000 is not a complete version"),
         (["unkeep", "20230701-000000"], 3, "20230701-000000 is not a complete version"),
         (["unkeep"], 2, "VERSION"),

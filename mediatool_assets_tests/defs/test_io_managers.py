@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 
 from mediatool_assets.defs.partitions import DAYS
@@ -20,6 +22,19 @@ from mediatool_assets_tests.defs.conftest import Day
 def budgets(campaigns: pd.DataFrame) -> dict[str, Decimal]:
     """A table as a data frame."""
     return dict(campaigns.set_index("id")["budget"].dropna())
+
+
+@dg.asset(partitions_def=DAYS, ins={"campaigns": dg.AssetIn(key=["raw", "campaigns"])})
+def polars_ids(campaigns: pl.DataFrame) -> list[str]:
+    """A table as a polars frame."""
+    return list(campaigns["id"].sort())
+
+
+@dg.asset(partitions_def=DAYS, ins={"campaigns": dg.AssetIn(key=["raw", "campaigns"])})
+def duckdb_sum(campaigns: duckdb.DuckDBPyRelation) -> Decimal:
+    """A table as a DuckDB relation."""
+    ((total,),) = campaigns.aggregate("sum(budget::DECIMAL(18,2))").fetchall()
+    return Decimal(total)
 
 
 @dg.asset(partitions_def=DAYS, ins={"campaigns": dg.AssetIn(key=["raw", "campaigns"])})
@@ -126,13 +141,15 @@ def _asked(day: Day, *assets: dg.AssetsDefinition) -> dg.ExecuteInProcessResult:
 def test_the_user_s_assets_get_what_they_ask_for(day: Day) -> None:
     """Annotated inputs come typed and whole, others as handles that stream; no value changed."""
     assets = [budgets, moments, names, account_names, streamed, live, dumped, exported]
-    assets = [*assets, week, documents]
+    assets = [*assets, week, documents, polars_ids, duckdb_sum]
     result = _asked(day, *assets)
     assert result.success
     values = {asset.key.path[-1]: result.output_for_node(asset.op.name) for asset in assets}
     versions = values["documents"][1]
     assert values == {
         "budgets": {"1": Decimal("1.50")},
+        "polars_ids": ["1", "2"],
+        "duckdb_sum": Decimal("1.50"),
         "moments": [datetime(2025, 6, 1, 10, 0, 0, 123456, UTC), None],
         "names": {"rows": 2, "lines": 2, "names": ["Åre", ""]},
         "account_names": ["Åre", "nobody"],

@@ -27,7 +27,7 @@ def twin(tmp_path: Path) -> DirectoryObjects:
     new = table("campaigns", id="text", stage="text", budget="numeric", region="text")
     fixed = table("teams", id="integer", version="integer")
     teams = [{"id": 1, "version": 7}]
-    rows = [
+    rows: list[dict[str, str | None]] = [
         {"id": "a", "stage": "Lead", "budget": "1.50"},
         {"id": "b", "stage": "Lead", "budget": None},
     ]

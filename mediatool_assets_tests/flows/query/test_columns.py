@@ -145,7 +145,7 @@ def test_a_value_that_no_type_holds_is_refused_or_text(
 ) -> None:
     """The message counts them by column; read as text they are what the archive holds."""
     rows = _table(tmp_path, column, value, "null")
-    with pytest.raises(Misuse, match=rf"t\.c \(1 in .*--text TABLE.COLUMN"):
+    with pytest.raises(Misuse, match=r"t\.c \(1 in .*--text TABLE.COLUMN"):
         rows.to_arrow()
     assert rows.to_arrow(text=["c"]).column("c").to_pylist() == [value.strip('"'), None]
 
