@@ -25,7 +25,7 @@ def versions(
 ) -> None:
     """Two versions in the bucket that the environment names; the home is in ``tmp_path``."""
     users = table("users", id="bigint", name="text", score="numeric(6,2)")
-    rows = [
+    rows: list[dict[str, int | str | None]] = [
         {"id": 1, "name": "Ada", "score": "1.50"},
         {"id": str(_BIG), "name": None, "score": None},
     ]
@@ -61,7 +61,7 @@ def test_sql_writes_every_format(versions: None, mediatool: Run, tmp_path: Path)
         assert mediatool("sql", "latest", "SELECT * FROM users ORDER BY id", *words).code == 0
         found[name] = path
     assert found["csv"].read_text().splitlines()[1:] == ["1,Ada,1.50", f"{_BIG},,"]
-    rows = [
+    rows: list[dict[str, int | str | None]] = [
         {"id": 1, "name": "Ada", "score": "1.50"},
         {"id": str(_BIG), "name": None, "score": None},
     ]
