@@ -15,7 +15,7 @@ from mediatool_assets.archive.reader import ArchiveReader, LocalFile
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.settings import Url
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.handles import TableRows
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES, rows
@@ -34,7 +34,7 @@ CHOSEN = {name: COLUMNS[name] for name in (*TYPED, *TEXT)}
 @pytest.fixture
 def connection(postgres_database: Url) -> Iterator[psycopg.Connection[Any]]:
     """A database with an empty table ``a.everything``."""
-    with psycopg.connect(postgres_database, autocommit=True) as found:
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as found:
         found.execute("CREATE SCHEMA a; SET search_path TO a; SET TimeZone TO 'UTC';" + TYPES)
         definition = sql.SQL(", ").join(
             sql.SQL("{} " + type_).format(sql.Identifier(name))
