@@ -17,6 +17,7 @@ from mediatool_assets.cli.tether import tethered
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Progress
+from mediatool_assets.stores.private import private_directory
 
 _GRACE_SECONDS = 30.0  # to abort an upload and record the run as canceled, when interrupted
 _STEP = 'Started execution of step "'  # Dagster's own words in its log
@@ -56,8 +57,8 @@ def launch(
     so does its history, where the environment names no ``DAGSTER_HOME``. An interrupt is passed on
     once, and waited for. Raises RunFailed with the reason that the run gave.
     """
-    (home / "logs").mkdir(parents=True, exist_ok=True)
-    (home / "dagster").mkdir(exist_ok=True)
+    for folder in (home, home / "logs", home / "dagster"):
+        private_directory(folder)
     log = home / "logs" / f"{job}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
     begun = str(version) if version else None
     request = {"job": job, "partition": partition, "version": begun, "config": dict(config)}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.stores.private import private_directory
 
 _NAME = "masking.key"
 
@@ -30,7 +31,7 @@ def kept_key(home: Path) -> KeptKey:
     path = home / _NAME
     if path.exists():
         return KeptKey(_read(path), path, is_new=False)
-    home.mkdir(parents=True, exist_ok=True)
+    private_directory(home)
     handle, draft = tempfile.mkstemp(dir=home, prefix=f".{_NAME}.")  # with mode 0600
     try:
         with os.fdopen(handle, "w") as file:

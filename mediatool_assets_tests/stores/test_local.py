@@ -1,8 +1,11 @@
 """The local servers as they stand: what the environment opens, and what it keeps shut."""
 
+import os
+import pwd
 import stat
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import boto3
 import psutil
@@ -16,8 +19,11 @@ from pymongo.errors import OperationFailure
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.local import Stack, local_environment, status, up
+from mediatool_assets.stores.local import stack as stack_module
+from mediatool_assets.stores.local.postgres_server import ACCOUNT
 from mediatool_assets.stores.local.processes import known_ports
 from mediatool_assets.stores.local.s3_server import BUCKET
+from mediatool_assets.stores.private import OTHERS
 
 SECRETS = ("MEDIATOOL_POSTGRES_URL", "MEDIATOOL_MONGODB_URL", "AWS_SECRET_ACCESS_KEY")
 
@@ -128,12 +134,38 @@ def test_s3_has_no_back_door(stack: Stack) -> None:
         assert answer.status == 401
 
 
-@pytest.mark.parametrize(
-    "name", ["credentials.json", "environment.json", "s3/identities.json", "s3/security.toml"]
-)
+PRIVATE = ("credentials.json", "environment.json", "s3/identities.json", "s3/security.toml")
+
+
+@pytest.mark.parametrize("name", PRIVATE)
 def test_secrets_are_private(stack: Stack, name: str) -> None:
     """Files that hold a secret are for their owner only."""
     assert stat.S_IMODE((stack.home / name).stat().st_mode) == 0o600
+
+
+def test_nothing_of_the_home_is_open_to_others(stack: Stack) -> None:
+    """Archives, data and logs; as root, PostgreSQL's account alone may pass into its folder."""
+    way = {stack.home, stack.home / "postgres"} if os.geteuid() == 0 else set()
+    folders = [path for path in stack.home.iterdir() if path.is_dir()]
+    files = [path for kind in ("*.dat", "*.wt", "*.log") for path in stack.home.rglob(kind)]
+    assert (len(folders), len(files) > 20) == (4, True)
+    for path in (stack.home, *folders, *files):
+        allowed = stat.S_IXGRP if path in way else 0
+        assert not path.stat().st_mode & OTHERS & ~allowed, path
+    for path in way:
+        assert path.stat().st_gid == pwd.getpwnam(ACCOUNT).pw_uid
+
+
+def test_a_home_that_was_open_is_closed(tmp_path: Path) -> None:
+    """By the next ``up``, where servers of ours are in it; no other directory is."""
+    ours, other = tmp_path / "ours", tmp_path / "other"
+    for home in (ours, other):
+        home.mkdir()
+        home.chmod(0o755)
+    (ours / stack_module.LOCK_FILE).touch()
+    way = stat.S_IXGRP if os.geteuid() == 0 else 0
+    for home, mode in ((ours, 0o700 | way), (other, 0o755), (tmp_path / "new", 0o700)):
+        assert stat.S_IMODE(stack_module.made(home).stat().st_mode) == mode
 
 
 def test_only_those_files_hold_secrets(stack: Stack) -> None:
@@ -141,11 +173,8 @@ def test_only_those_files_hold_secrets(stack: Stack) -> None:
     secrets = [stack.environment[name] for name in ("DAGSTER_PG_PASSWORD", SECRETS[-1])]
     secrets.append(stack.environment["MEDIATOOL_MONGODB_URL"].split(":")[2].split("@")[0])
     for path in stack.home.rglob("*"):
-        if (
-            path.is_file()
-            and "data" not in path.parts
-            and stat.S_IMODE(path.stat().st_mode) != 0o600
-        ):
+        known = str(path.relative_to(stack.home)) in PRIVATE
+        if path.is_file() and "data" not in path.parts and not known:
             text = path.read_text(errors="replace")
             assert not [secret for secret in secrets if secret in text], path
 

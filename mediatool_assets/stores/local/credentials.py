@@ -1,13 +1,13 @@
 """Passwords and keys of the local servers, made once and kept where only their owner reads."""
 
 import json
-import os
 import secrets
 import string
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.stores.private import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,6 @@ class Credentials:
             raise BadSettings(
                 [f"{path} does not hold the credentials of the local servers; remove {path.parent}"]
             ) from error
-
-
-def write_private(path: Path, text: str, owner: int | None = None) -> None:
-    """Write a file that its owner alone can read, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - pathlib cannot open a descriptor
-        file.write(text)
-    if owner is not None:
-        os.chown(draft, owner, owner)
-    draft.replace(path)
 
 
 def _random(length: int) -> str:

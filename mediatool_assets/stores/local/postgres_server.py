@@ -16,8 +16,9 @@ import psycopg
 from psycopg import sql
 
 from mediatool_assets.domain.errors import BadSettings, Unreachable
-from mediatool_assets.stores.local.credentials import Credentials, write_private
+from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server, ServerFailed
+from mediatool_assets.stores.private import write_private
 
 PORTS = ("postgres",)
 USER = "postgres"
@@ -129,7 +130,7 @@ def _initialize(directory: Path, data: Path, credentials: Credentials, account: 
     password.unlink()
     if made.returncode:
         log = directory / "initdb.log"
-        log.write_text(made.stdout + made.stderr)
+        write_private(log, made.stdout + made.stderr)
         raise ServerFailed(
             "PostgreSQL", "cannot make its data directory", log, "correct that first"
         )
@@ -142,7 +143,10 @@ def _account() -> int | None:
 
 def _open_the_way(directory: Path, account: int) -> None:
     """Let the account walk (not list) into the data directory, and run what was installed."""
-    _let_through(directory)
+    for folder in (directory, directory.parent):  # ours: its group alone, and nobody else
+        os.chown(folder, -1, account)
+        folder.chmod(folder.stat().st_mode | 0o010)
+    _let_through(directory.parent.parent)
     version = [str(binaries() / "postgres"), "--version"]
     try:
         subprocess.run(

@@ -1,6 +1,7 @@
 """Server processes: started apart from their caller, recognised later, and stopped with grace."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -97,7 +98,7 @@ def running(directory: Path) -> psutil.Process | None:
 def start(server: Server) -> psutil.Process:
     """Start the server and return when it answers; raises ServerFailed with its last log lines."""
     _rotate(server.log)
-    with server.log.open("ab") as log:
+    with open(server.log, "ab", opener=_private) as log:
         launched = subprocess.run(
             ["/bin/sh", "-c", _LAUNCH, "sh", *server.argv],
             cwd=server.directory,
@@ -106,6 +107,7 @@ def start(server: Server) -> psutil.Process:
             stderr=log,
             check=True,
             start_new_session=True,
+            umask=0o077,  # rows, and logs of statements, are the owner's
             user=server.account,
             group=server.account,
             extra_groups=None if server.account is None else [],
@@ -119,6 +121,10 @@ def start(server: Server) -> psutil.Process:
         raise _died(server) from None
     wait_until_ready(server, process)
     return process
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def wait_until_ready(server: Server, process: psutil.Process) -> None:

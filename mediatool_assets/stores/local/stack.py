@@ -2,7 +2,9 @@
 
 import fcntl
 import json
+import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +14,15 @@ from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings, MediatoolError, Misuse, Unreachable
 from mediatool_assets.stores.local import mongo_server, postgres_server, processes, s3_server
-from mediatool_assets.stores.local.credentials import Credentials, write_private
+from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.local.processes import Server, ServerFailed
+from mediatool_assets.stores.private import OTHERS, private_directory, write_private
 
 Ports = dict[str, int]
 
 ENVIRONMENT_FILE = "environment.json"
 CREDENTIALS_FILE = "credentials.json"
+LOCK_FILE = "lock"
 DAGSTER_YAML = Path(__file__).parents[3] / "dagster.yaml"  # of a checkout; the wheel has none
 # Another program may take a free port before the server does, and the children of a killed one may
 # still hold its memory or its lock for a moment: a start that fails is worth another try.
@@ -83,7 +87,7 @@ def up(home: Path) -> Stack:
     is missing) and Unreachable (a server died; with its last log lines), after all three were
     tried; what did start stays up.
     """
-    home = _made(home)
+    home = made(home)
     with _locked(home):
         credentials = _credentials(home)
         with ThreadPoolExecutor(len(KINDS)) as threads:
@@ -127,10 +131,14 @@ def local_environment(home: Path) -> dict[str, str] | None:
     return {str(name): str(value) for name, value in json.loads(file.read_text()).items()}
 
 
-def _made(home: Path) -> Path:
+def made(home: Path) -> Path:
+    """The home, closed to others; one that holds no servers yet is left as open as it is."""
     home = home.absolute()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        private_directory(home)
+        if (home / LOCK_FILE).exists():
+            way = stat.S_IXGRP if os.geteuid() == 0 else 0  # PostgreSQL's account walks through
+            home.chmod(home.stat().st_mode & (~OTHERS | way))
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise Misuse(f"{home} cannot be a folder ({error.strerror}); set MEDIATOOL_HOME") from error
     return home
@@ -140,7 +148,7 @@ def _made(home: Path) -> Path:
 def _locked(home: Path) -> Iterator[None]:
     """Hold the home alone: another ``up`` or ``down`` waits here, also in another process."""
     try:
-        file = (home / "lock").open("w")
+        file = (home / LOCK_FILE).open("w")
     except PermissionError as error:
         raise Misuse(f"{home} belongs to another user; set MEDIATOOL_HOME to a folder") from error
     with file:
@@ -171,7 +179,7 @@ def _raise_together(errors: list[BaseException]) -> None:
 def _ensure(kind: _Kind, home: Path, credentials: Credentials) -> bool:
     """Have the server run, answer and be complete; whether it had to be started."""
     directory = home / kind.folder
-    directory.mkdir(exist_ok=True)
+    private_directory(directory)
     process = processes.running(directory)
     if process is not None:
         ports = processes.known_ports(directory)
@@ -233,7 +241,6 @@ def _environment(home: Path, credentials: Credentials) -> dict[str, str]:
 
 def _prepare_dagster_home(home: Path) -> None:
     """Dagster reads the dagster.yaml of its home only: put the checkout's there, as it is today."""
-    folder = home / "dagster"
-    folder.mkdir(exist_ok=True)
+    folder = private_directory(home / "dagster")
     if DAGSTER_YAML.exists():
         shutil.copyfile(DAGSTER_YAML, folder / "dagster.yaml")

@@ -1,0 +1,26 @@
+"""Files and directories that their owner alone can read."""
+
+import os
+import stat
+from pathlib import Path
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""What a file mode grants to everybody but the owner."""
+
+
+def private_directory(path: Path) -> Path:
+    """Make a directory with mode 0700; one that is there is left as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+    return path
+
+
+def write_private(path: Path, text: str, owner: int | None = None) -> None:
+    """Write a file with mode 0600, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - pathlib cannot open a descriptor
+        file.write(text)
+    if owner is not None:
+        os.chown(draft, owner, owner)
+    draft.replace(path)
