@@ -64,8 +64,8 @@ def drill_mongodb(  # noqa: PLR0913  # as above
 
     def drop() -> None:
         # claimed first: that is refused where somebody else's database has the name
-        documents.begin(SCRATCH, {"_id": str(version), "load": str(uuid4())})
-        documents.drop(SCRATCH)
+        with documents.loading(SCRATCH, str(uuid4())):
+            documents.drop(SCRATCH)
 
     with _dropped(drop):
         return recorded(

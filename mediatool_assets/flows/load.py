@@ -64,9 +64,10 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
 
     The dump holds the same documents, and is loaded just so where ``kind`` asks for it.
     Data first, then indexes, then every document is read back from mongod and compared with the
-    manifest, and only then the marker is written. What a failed load left is replaced; a complete
-    database is refused with AlreadyExists unless ``replace``, and then only after the archive was
-    read to its end and found whole, as it is with ``read_first``. With ``collections`` these alone
+    manifest, and only then the marker is written. What a dead load left is replaced; a complete
+    database is refused with AlreadyExists unless ``replace``. Then it stays as it is until the new
+    one is whole, and nothing is written before the archive was read to its end, as it is with
+    ``read_first``. Of two loads at once one is refused. With ``collections`` these alone
     are loaded, and what was loaded does not count as complete. Raises CheckFailed, NotFound,
     BadArchive, Unreachable.
     """
@@ -85,27 +86,31 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
     if present or read_first:
         with in_order(executor, archive.verify, archive.manifest.members) as verified:
             list(verified)
-    claim: dict[str, object] = {"_id": str(version), "load": str(uuid4())}
-    documents.begin(database, claim)
-    for info in wanted:
-        documents.create(database, info.name, info.options)
-    _insert(executor, _insertions(documents, database, archive, members), progress)
-    indexed = [_Indexing(documents, database, info) for info in wanted if info.indexes]
-    with in_order(executor, _index, indexed) as built:
-        list(built)
-    _verify(documents, executor, database, members, progress)
-    _compare(wanted, documents.collections(database))
-    result = Loaded(
-        database,
-        documents={name: member.rows for name, member in members.items()},
-        fingerprints={name: str(member.fingerprint) for name, member in members.items()},
-        bytes={name: member.bytes for name, member in members.items()},
-    )
-    complete = members.keys() == archive.manifest.collections().keys()
-    marker = {"_id": claim["_id"], "archive": archive.source.name, **_content(result)}
-    if sanitized:
-        marker["sanitized"] = True
-    documents.mark(database, claim, marker, complete=complete)
+    name = str(uuid4())
+    with documents.loading(database, name) as prefix:
+        if not replace and documents.marker(database) is not None:
+            raise AlreadyExists(f"the complete database {database}", "it was loaded meanwhile")
+        staged = {prefix + collection: member for collection, member in members.items()}
+        for info in wanted:
+            documents.create(database, prefix + info.name, info.options)
+        _insert(executor, _insertions(documents, database, archive, staged), progress)
+        indexed = [_Indexing(documents, database, prefix, info) for info in wanted if info.indexes]
+        with in_order(executor, _index, indexed) as built:
+            list(built)
+        found = reread(documents, executor, database, staged, progress)
+        _verify(database, members, {c: found[prefix + c] for c in members})
+        _compare(wanted, documents.collections(database, prefix))
+        result = Loaded(
+            database,
+            documents={name: member.rows for name, member in members.items()},
+            fingerprints={name: str(member.fingerprint) for name, member in members.items()},
+            bytes={name: member.bytes for name, member in members.items()},
+        )
+        complete = members.keys() == archive.manifest.collections().keys()
+        marker = {"_id": str(version), "archive": archive.source.name, **_content(result)}
+        if sanitized:
+            marker["sanitized"] = True
+        documents.mark(database, name, marker, complete=complete)
     return result
 
 
@@ -212,23 +217,18 @@ class _Indexing:
 
     documents: DocumentStore
     database: str
+    prefix: str
     info: CollectionInfo
 
 
 def _index(share: _Indexing) -> None:
     """In a worker: have mongod build the indexes of a collection."""
-    share.documents.create_indexes(share.database, share.info.name, share.info.indexes)
+    name = share.prefix + share.info.name
+    share.documents.create_indexes(share.database, name, share.info.indexes)
 
 
-def _verify(
-    documents: DocumentStore,
-    executor: Executor,
-    database: str,
-    members: Mapping[str, Member],
-    progress: Progress,
-) -> None:
-    """Read every document back from mongod; raises CountMismatch unless all is as the manifest."""
-    found = reread(documents, executor, database, members, progress)
+def _verify(database: str, members: Mapping[str, Member], found: Mapping[str, Fingerprint]) -> None:
+    """Raise CountMismatch unless mongod gave back every document as the manifest has it."""
     for name, member in members.items():
         if str(found[name]) != member.fingerprint:
             raise CountMismatch(

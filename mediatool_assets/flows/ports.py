@@ -134,11 +134,13 @@ class DocumentStore(Protocol):
     def drop(self, database: str) -> None:
         """Remove the database; nothing happens where there is none."""
 
-    def begin(self, database: str, claim: dict[str, object]) -> None:
-        """Remove what is there and leave a claim: the database is under one load, and not complete.
+    def loading(self, database: str, load: str) -> AbstractContextManager[str]:
+        """Claim the database for one load, by its own name; gives the prefix of its collections.
 
-        A load that begins later takes the database over. Raises Refused where two begin at once, or
-        where something is there that no load made.
+        A complete database stays as it is beside the prefixed collections, until ``mark`` puts
+        these in its place; without one the prefix is empty, and what a dead load left is gone. On
+        an error nothing of the load is left. Raises Refused while another load is alive, or where
+        something is there that no load made.
         """
 
     def create(self, database: str, collection: str, options: dict[str, object]) -> None:
@@ -155,20 +157,20 @@ class DocumentStore(Protocol):
     def mark(
         self,
         database: str,
-        claim: dict[str, object],
+        load: str,
         marker: dict[str, object],
         *,
         complete: bool = True,
     ) -> None:
-        """Put the marker in the claim's place: the last write to the database.
+        """Give the load's collections their names and put the marker in its claim's place.
 
         One that is not ``complete`` says what a part holds, and is not what ``marker`` gives.
 
         Raises CheckFailed where another load has taken it over, and then nothing is written.
         """
 
-    def collections(self, database: str) -> list[CollectionInfo]:
-        """The collections of the database but the marker's, in order of name."""
+    def collections(self, database: str, prefix: str = "") -> list[CollectionInfo]:
+        """The collections of the database, in order of name; or those of a load, without prefix."""
 
     def count(self, database: str, collection: str) -> int:
         """How many documents there are now: counted, not estimated; 0 where there is none."""

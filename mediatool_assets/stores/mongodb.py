@@ -3,23 +3,21 @@
 import atexit
 import re
 from collections.abc import Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import bson
 from bson import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo import MongoClient, WriteConcern
+from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
-    DuplicateKeyError,
     OperationFailure,
     PyMongoError,
 )
@@ -35,10 +33,20 @@ from mediatool_assets.domain.errors import (
 )
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
+from mediatool_assets.stores.mongodb_claim import (
+    CLAIM,
+    MARKER,
+    abandon,
+    beating,
+    claim,
+    drop_staged,
+    is_own,
+    plain_name,
+    prefix_of,
+    publish,
+    stands,
+)
 from mediatool_assets.stores.mongodb_errors import PLAIN, identity, refusal, server_words
-
-MARKER = "_mediatool_version"
-"""The collection of the marker; no collection of a version can have this name."""
 
 _OURS = re.compile(r"mediatool_(?:sanitized_)?\d{8}-\d{6}")
 _SYSTEM = frozenset({"admin", "config", "local"})
@@ -62,6 +70,8 @@ class MongoDocuments:
     answer_ms: int = 10_000
     """How long the server may take to be found; a local one takes 4 s to start."""
     other: str | None = None
+    patience: float = 15.0
+    """For how many seconds the claim of another load may stay the same before it counts as dead."""
 
     @classmethod
     def of(cls, settings: Settings, other: str | None = None) -> "MongoDocuments":
@@ -90,7 +100,8 @@ class MongoDocuments:
         A claim has ``began``, the time; ``dropping`` says that the database was being removed.
         """
         with self._open(database) as db:
-            return db.get_collection(MARKER, PLAIN).find_one()
+            found = list(db.get_collection(MARKER, PLAIN).find())
+        return min(found, key=lambda each: each["_id"] == CLAIM, default=None)
 
     def exists(self, database: str) -> bool:
         """Whether the database holds any collection."""
@@ -114,18 +125,19 @@ class MongoDocuments:
         mongod moves ``_id`` to the front and fills in an empty Timestamp of the top level: such a
         document does not come back as it went in, and its collection's fingerprint shows it.
         """
+        where = f"{database}.{plain_name(collection)}"
         with self._open(database, collection) as db:
             if documents and len(largest := max(documents, key=len)) > _LARGEST:
                 raise CheckFailed(
-                    f"{database}.{collection}: _id {identity(largest)} has {len(largest)} bytes, "
+                    f"{where}: _id {identity(largest)} has {len(largest)} bytes, "
                     f"more than MongoDB's {_LARGEST}; split it in the model"
                 )
             try:
                 db[collection].insert_many(map(RawBSONDocument, documents), ordered=False)
             except BulkWriteError as error:
                 raise CheckFailed(
-                    f"{database}.{collection}: {refusal(error.details, documents)}; correct the "
-                    "model or the rows, and load again"
+                    f"{where}: {refusal(error.details, documents)}; correct the model or the rows, "
+                    "and load again"
                 ) from None  # its details hold whole documents
 
     def create_indexes(
@@ -137,50 +149,62 @@ class MongoDocuments:
             if wanted:
                 db.command({"createIndexes": collection, "indexes": wanted})
 
-    def begin(self, database: str, claim: dict[str, object]) -> None:
-        """Remove what loads left there and leave a claim.
+    @contextmanager
+    def loading(self, database: str, load: str) -> Iterator[str]:
+        """Claim the database for one load while the context lasts; gives its collections' prefix.
 
-        Raises Refused where no load made it, or two loads begin at once.
+        Raises Refused while another load is alive, or where something is there that none made.
         """
-        self._refuse_foreign(database)
-        self.drop(database)
-        with self._open(database) as db:
+        prefix = self.begin(database, load)
+        with self._open(database) as db, beating(db[MARKER], load):
             try:
-                db[MARKER].insert_one({**claim, "complete": False, "began": datetime.now(UTC)})
-            except DuplicateKeyError as error:
-                raise Refused(
-                    f"another load of {database} begins right now; wait for it to end"
-                ) from error
+                yield prefix
+            except BaseException:
+                with suppress(PyMongoError):  # the error that ended the load is the one to report
+                    abandon(db, load, prefix)
+                raise
+
+    def begin(self, database: str, load: str) -> str:
+        """Claim the database without showing that the load is alive; returns the prefix."""
+        self._refuse_foreign(database)
+        with self._open(database) as db:
+            claim(db, load, self.patience)
+            if stands(db):
+                drop_staged(db)
+                return prefix_of(load)
+            if db[MARKER].count_documents({}) > 1 or len(db.list_collection_names()) > 1:
+                db.client.drop_database(database)
+                claim(db, load, self.patience)
+        return ""
 
     def mark(
         self,
         database: str,
-        claim: dict[str, object],
+        load: str,
         marker: dict[str, object],
         *,
         complete: bool = True,
     ) -> None:
-        """Put the marker in the claim's place, journalled and on a majority, as all before it.
+        """Put the load's collections in their places, and the marker in its claim's.
 
-        Raises CheckFailed where another load has taken the database over.
+        Journalled and on a majority, as all before it. Raises CheckFailed where another load has
+        taken the database over.
         """
-        durable = WriteConcern(w="majority", j=True)
         with self._open(database) as db:
-            markers = db.get_collection(MARKER, PLAIN, write_concern=durable)
-            whole = {**marker, "complete": complete}
-            done = markers.replace_one({**claim, "complete": False}, whole)
-        if done.matched_count != 1:
-            raise CheckFailed(
-                f"{database}: another load has taken it over meanwhile; wait for that one to end"
-            )
+            publish(db, load, {**marker, "complete": complete})
 
-    def collections(self, database: str) -> list[CollectionInfo]:
-        """The collections of the database but the marker's and mongod's own, in order of name."""
+    def collections(self, database: str, prefix: str = "") -> list[CollectionInfo]:
+        """The collections of the database but our own and mongod's, in order of name.
+
+        Or those of a load that have its prefix, without it.
+        """
         with self._open(database) as db:
             return [
-                CollectionInfo(info["name"], info.get("options", {}), _indexes(db, info))
+                CollectionInfo(
+                    info["name"].removeprefix(prefix), info.get("options", {}), _indexes(db, info)
+                )
                 for info in sorted(db.list_collections(), key=lambda info: str(info["name"]))
-                if info["name"] != MARKER and not info["name"].startswith("system.")
+                if (info["name"].startswith(prefix) if prefix else not is_own(info["name"]))
             ]
 
     def count(self, database: str, collection: str) -> int:

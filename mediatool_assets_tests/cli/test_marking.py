@@ -42,8 +42,8 @@ def three(
         objects.put(metadata_key(version), metadata_file.encode(metadata))
     for name in (OLD, NEW):
         database = mongodb_database(Version.parse(name))
-        documents.begin(database, {"_id": name})
-        documents.mark(database, {"_id": name}, {"_id": name, "archive": "x"})
+        documents.begin(database, "one")
+        documents.mark(database, "one", {"_id": name, "archive": "x"})
     monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
     monkeypatch.setenv("MEDIATOOL_S3_ENDPOINT_URL", objects.endpoint_url or "")
     monkeypatch.setenv("MEDIATOOL_MONGODB_URL", settings.required_url("mongodb_url").reveal())

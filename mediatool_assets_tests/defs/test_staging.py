@@ -14,7 +14,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.evidence import evidence_of
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.stores.mongodb import MARKER
+from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.defs.conftest import Day, environment
 
 

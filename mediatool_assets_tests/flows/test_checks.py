@@ -34,7 +34,8 @@ from mediatool_assets.flows.checks.transformed import (
 from mediatool_assets.flows.checks.version import archives_whole, day_on_time, unnamed
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import load
-from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.planting import lines_of, rewritten

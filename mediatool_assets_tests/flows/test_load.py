@@ -3,8 +3,8 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from multiprocessing import get_context
@@ -21,7 +21,8 @@ from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import load, loaded
 from mediatool_assets.flows.pool import worker_pool
-from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb_claim import CLAIM, MARKER
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -104,6 +105,36 @@ def test_a_complete_database_is_replaced_when_told(
     assert sorted(live.list_collection_names()) == [MARKER, "teams"]
 
 
+@pytest.mark.parametrize("failing", ["insert", "create_indexes"])
+def test_a_failed_load_costs_no_complete_database(
+    twin: DirectoryObjects,
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    live: Any,
+    failing: str,
+) -> None:
+    """What stood is there, every document and the marker, and nothing of the new one."""
+    people = {"teams": _people(3)}
+    index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
+    transformed(twin, version, people, indexes={"teams": [index]})
+    first = load(twin, documents, pool, version)
+
+    class Failing(MongoDocuments):
+        """Fails in one of its steps."""
+
+    def fail(*_: object) -> None:
+        raise CheckFailed("it failed")
+
+    setattr(Failing, failing, fail)
+    with ThreadPoolExecutor(2) as threads, pytest.raises(CheckFailed, match="it failed"):
+        load(twin, Failing(documents.url), threads, version, replace=True)
+    assert loaded(documents, version) == first
+    assert sorted(live.list_collection_names()) == [MARKER, "teams"]
+    assert live["teams"].count_documents({}) == 3
+    assert live[MARKER].count_documents({}) == 1
+
+
 def test_a_damaged_archive_costs_no_complete_database(
     twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
@@ -128,11 +159,13 @@ def test_a_half_loaded_database_is_replaced(
     live: Any,
 ) -> None:
     """What has only a load's claim is not complete, and the next load starts from nothing."""
-    documents.begin(mongodb_database(version), {"_id": str(version), "load": "killed"})
+    documents.begin(mongodb_database(version), "killed")
     live["teams"].insert_many([{"_id": n} for n in range(100, 110)])
     assert loaded(documents, version) is None
     transformed(twin, version, {"teams": _people(3)})
-    assert load(twin, documents, pool, version).documents == {"teams": 3}
+    hasty = replace(documents, patience=1)
+    assert load(twin, hasty, pool, version).documents == {"teams": 3}
+    assert loaded(documents, version) is not None
 
 
 @dataclass(frozen=True)
@@ -152,7 +185,7 @@ def test_a_killed_worker_leaves_no_complete_database(
     transformed(twin, version, {"entities": _people(400, 100_000)})
     with worker_pool(1) as mortals, pytest.raises(CheckFailed, match="worker process died"):
         load(twin, _Mortal(documents.url), mortals, version)
-    assert documents.exists(mongodb_database(version))
+    assert not documents.exists(mongodb_database(version))
     assert loaded(documents, version) is None
     assert load(twin, documents, pool, version).documents == {"entities": 400}
 
@@ -186,7 +219,8 @@ def test_a_killed_coordinator_leaves_no_complete_database(
     assert run.exitcode == -signal.SIGKILL
     assert documents.exists(mongodb_database(version))
     assert loaded(documents, version) is None
-    assert load(twin, documents, pool, version).documents == {"entities": 400}
+    hasty = replace(documents, patience=1)
+    assert load(twin, hasty, pool, version).documents == {"entities": 400}
 
 
 def test_a_marker_that_cannot_be_read_is_no_complete_database(
@@ -305,23 +339,25 @@ def test_no_other_database_is_touched(
 
 @dataclass(frozen=True)
 class _TakenOver(MongoDocuments):
-    """A store in which, when the data is in, another load of the same version begins."""
+    """A store in which, when the data is in, another load takes the claim over."""
 
     def create_indexes(
         self, database: str, collection: str, indexes: Sequence[dict[str, object]]
     ) -> None:
         MongoDocuments.create_indexes(self, database, collection, indexes)
-        self.begin(database, {"_id": "20010101-000000", "load": "another"})
-        self.create(database, collection, {})
-        self.insert(database, collection, _people(3))
+        with MongoClient[Any](self.url) as client:
+            client[database][MARKER].update_one({"_id": CLAIM}, {"$set": {"load": "another"}})
 
 
 def test_a_load_that_was_taken_over_marks_nothing(
     twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
 ) -> None:
     """Of two loads at once, the earlier one cannot call the later one's work complete."""
-    transformed(twin, version, {"teams": _people(3)})
+    index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
+    transformed(twin, version, {"teams": _people(3)}, indexes={"teams": [index]})
     with pytest.raises(CheckFailed, match="taken it over"):
         load(twin, _TakenOver(documents.url), pool, version)
     assert loaded(documents, version) is None
-    assert load(twin, documents, pool, version).documents == {"teams": 3}
+    assert documents.count(mongodb_database(version), "teams") == 3
+    hasty = replace(documents, patience=1)
+    assert load(twin, hasty, pool, version).documents == {"teams": 3}

@@ -59,8 +59,8 @@ def databases(documents: MongoDocuments) -> Iterator[MongoDocuments]:
     """MongoDB with a complete database of the first three versions."""
     for version in VERSIONS[:3]:
         name = mongodb_database(version)
-        documents.begin(name, {"_id": str(version)})
-        documents.mark(name, {"_id": str(version)}, {"_id": str(version), "archive": "x"})
+        documents.begin(name, "one")
+        documents.mark(name, "one", {"_id": str(version), "archive": "x"})
     yield documents
     for version in VERSIONS[:3]:
         documents.drop(mongodb_database(version))

@@ -123,12 +123,11 @@ class World:
         """A database of the version, or one of which the load died."""
         self.versions.add(version)
         name = mongodb_database(version)
-        claim: dict[str, object] = {"_id": str(version)}
-        self.documents.begin(name, claim)
+        self.documents.begin(name, "one")
         self.documents.create(name, "users", {})
         if complete:
             archive = self.objects.uri(archive_key("transformed", version))
-            self.documents.mark(name, claim, {**claim, "archive": archive})
+            self.documents.mark(name, "one", {"_id": str(version), "archive": archive})
         return name
 
     def postgres(self, version: Version, comment: str | None = None, suffix: str = "") -> str:

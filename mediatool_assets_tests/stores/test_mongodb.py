@@ -1,6 +1,7 @@
 """The MongoDB store: our databases only, errors in our words, documents in every order of _id."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from multiprocessing.reduction import ForkingPickler
@@ -22,7 +23,8 @@ from mediatool_assets.domain.errors import (
 )
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.bson_strategies import collections
 
 _SECONDS = count()
@@ -33,8 +35,8 @@ _CALLS: dict[str, Callable[[MongoDocuments, str], object]] = {
     "create": lambda store, name: store.create(name, "c", {}),
     "insert": lambda store, name: store.insert(name, "c", [bson.encode({"_id": 1})]),
     "create_indexes": lambda store, name: store.create_indexes(name, "c", []),
-    "begin": lambda store, name: store.begin(name, {"_id": 1}),
-    "mark": lambda store, name: store.mark(name, {"_id": 1}, {"_id": 1}),
+    "begin": lambda store, name: store.begin(name, "one"),
+    "mark": lambda store, name: store.mark(name, "one", {"_id": 1}),
     "collections": lambda store, name: store.collections(name),
     "bounds": lambda store, name: store.bounds(name, "c", 1),
     "count": lambda store, name: store.count(name, "c"),
@@ -182,26 +184,51 @@ def test_a_validator_that_mongod_does_not_take_is_explained(
 
 def test_the_marker_takes_the_claims_place_once(documents: MongoDocuments, database: str) -> None:
     """A claim is no marker; the marker is found as it was written, and counts no collection."""
-    claim: dict[str, object] = {"_id": "v", "load": "one"}
-    documents.begin(database, claim)
+    documents.begin(database, "one")
     assert documents.marker(database) is None
-    documents.mark(database, claim, {"_id": "v", "documents": {"a.b": 3}})
+    documents.mark(database, "one", {"_id": "v", "documents": {"a.b": 3}})
     assert documents.marker(database) == {"_id": "v", "documents": {"a.b": 3}, "complete": True}
     assert documents.collections(database) == []
     with pytest.raises(CheckFailed, match="taken it over"):
-        documents.mark(database, claim, {"_id": "v", "documents": {}})
+        documents.mark(database, "one", {"_id": "v", "documents": {}})
 
 
-def test_beginning_again_takes_the_database_over(documents: MongoDocuments, database: str) -> None:
-    """The later claim stands alone in an empty database, and the earlier one can mark nothing."""
-    earlier: dict[str, object] = {"_id": "v", "load": "one"}
-    documents.begin(database, earlier)
+def test_a_live_load_keeps_its_database(documents: MongoDocuments, database: str) -> None:
+    """Whoever comes second is refused while the first one lasts, and can come after it."""
+    with documents.loading(database, "one"):
+        with pytest.raises(Refused, match=f"another load of {database} is under way since"):
+            documents.begin(database, "two")
+        documents.mark(database, "one", {"_id": "v"})
+    assert documents.begin(database, "three").startswith("_mediatool_")
+
+
+def test_a_dead_load_is_taken_over(documents: MongoDocuments, database: str) -> None:
+    """Its claim has not changed for a while: what it left is gone, and it can mark nothing."""
+    documents.begin(database, "one")
     documents.insert(database, "teams", [bson.encode({"_id": 1})])
-    documents.begin(database, {"_id": "v", "load": "two"})
+    replace(documents, patience=0.5).begin(database, "two")
     assert documents.collections(database) == []
     with pytest.raises(CheckFailed, match="taken it over"):
-        documents.mark(database, earlier, {"_id": "v"})
+        documents.mark(database, "one", {"_id": "v"})
     assert documents.marker(database) is None
+
+
+def test_a_failed_load_leaves_nothing(documents: MongoDocuments, database: str) -> None:
+    """Neither a database nor a claim; of a complete one nothing is missing, and nothing is more."""
+    with pytest.raises(ValueError, match="ours"), documents.loading(database, "one"):
+        documents.insert(database, "teams", [bson.encode({"_id": 1})])
+        raise ValueError("ours")
+    assert not documents.exists(database)
+    with documents.loading(database, "two"):
+        documents.insert(database, "teams", [bson.encode({"_id": 1})])
+        documents.mark(database, "two", {"_id": "v"})
+    marker = documents.marker(database)
+    with pytest.raises(ValueError, match="ours"), documents.loading(database, "three") as prefix:
+        documents.insert(database, prefix + "teams", [bson.encode({"_id": 2})])
+        raise ValueError("ours")
+    assert documents.marker(database) == documents.label(database) == marker
+    assert documents.collections(database, "_mediatool_load") == []
+    assert documents.count(database, "teams") == 1
 
 
 def test_what_no_load_made_is_never_taken_over(documents: MongoDocuments, database: str) -> None:
@@ -209,7 +236,7 @@ def test_what_no_load_made_is_never_taken_over(documents: MongoDocuments, databa
     documents.create(database, "teams", {})
     documents.insert(database, "teams", [bson.encode({"_id": 1})])
     with pytest.raises(Refused, match="no load made it"):
-        documents.begin(database, {"_id": "v", "load": "one"})
+        documents.begin(database, "one")
     assert documents.count(database, "teams") == 1
 
 

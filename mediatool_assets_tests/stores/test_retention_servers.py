@@ -15,7 +15,8 @@ from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.retention_ports import DatabaseServer
-from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets.stores.mongodb_retention import MongoDatabases
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
@@ -80,7 +81,7 @@ def test_a_load_says_when_it_began(
 ) -> None:
     """So that a load of an old version is not taken for one that died."""
     before = datetime.now(UTC).replace(microsecond=0)
-    documents.begin(f"mediatool_{NAME}", {"_id": NAME})
+    documents.begin(f"mediatool_{NAME}", "one")
     (found,) = seen(MongoDatabases(documents))
     assert found.state == "unfinished"
     assert found.made is not None

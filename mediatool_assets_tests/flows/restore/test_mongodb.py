@@ -1,7 +1,10 @@
 """Restore to MongoDB: under any name, in parts, never over what no load made; and the evidence."""
 
+import dataclasses
 import itertools
-from collections.abc import Iterator
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,9 +25,11 @@ from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.restored import Evidence
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.evidence import Request, evidence_of, recorded
+from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.restore import Restored
 from mediatool_assets.flows.restore_mongodb import restore_mongodb
-from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.flows.finished import load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -134,10 +139,64 @@ def test_what_no_load_made_is_never_replaced(case: Case) -> None:
 
 def test_what_a_failed_load_left_is_replaced(case: Case) -> None:
     """Its claim says whose it is."""
-    case.documents.begin(case.name, {"_id": "x", "load": "died"})
+    case.documents.begin(case.name, "died")
+    case = replace(case, documents=replace(case.documents, patience=1))
     assert not case.restore(case.name).part
     with MongoClient[dict[str, object]](case.documents.url.reveal()) as client:
         assert client[case.name][MARKER].count_documents({"complete": True}) == 1
+
+
+@dataclass(frozen=True)
+class Gated(MongoDocuments):
+    """A store whose inserts wait, once they are reached, until they may go on."""
+
+    gate: Path = Path()
+
+    def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
+        """Say that it is reached, wait, and insert."""
+        (self.gate / "reached").touch()
+        while not (self.gate / "open").exists():
+            time.sleep(0.05)
+        super().insert(database, collection, documents)
+
+
+def _restore_apart(case: Case, replace: bool) -> None:
+    with worker_pool(1) as pool:
+        dataclasses.replace(case, pool=pool).restore(case.name, replace=replace)
+
+
+@pytest.mark.parametrize("stood", [False, True])
+def test_of_two_restores_at_once_one_wins(case: Case, tmp_path: Path, stood: bool) -> None:
+    """The other one is refused; what stood is whole until the winner is."""
+    if stood:
+        case.restore(case.name)
+    before = case.documents.marker(case.name)
+    gated = Gated(case.documents.url, other=case.name, gate=tmp_path)
+    process = multiprocessing.get_context("spawn").Process(
+        target=_restore_apart,
+        args=(dataclasses.replace(case, documents=gated, pool=None), stood),  # type: ignore[arg-type]  # it makes its own
+    )
+    process.start()
+    while not (tmp_path / "reached").exists():
+        assert process.exitcode is None
+        time.sleep(0.05)
+    with pytest.raises(Refused, match=f"another load of {case.name} is under way"):
+        case.restore(case.name, replace=stood)
+    assert case.documents.marker(case.name) == before
+    if stood:
+        assert case.documents.count(case.name, "accounts") == 3
+        assert [c.name for c in case.documents.collections(case.name)] == [
+            "accounts",
+            "repsOrphans",
+        ]
+    (tmp_path / "open").touch()
+    process.join()
+    assert process.exitcode == 0
+    assert case.documents.marker(case.name) is not None
+    assert case.documents.count(case.name, "accounts") == 3
+    with MongoClient[dict[str, object]](case.documents.url) as client:
+        names = client[case.name].list_collection_names()
+    assert sorted(names) == [MARKER, "accounts", "repsOrphans"]
 
 
 def test_a_restore_leaves_evidence(case: Case) -> None:

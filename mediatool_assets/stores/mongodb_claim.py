@@ -1,0 +1,149 @@
+"""The claim of a load on its MongoDB database: one load at a time, and what stood stays meanwhile.
+
+The claim is a document beside the marker. Its load shows that it is alive by counting it up, so
+that nobody has to compare clocks: a claim that does not change for a while is that of a dead load,
+and the next one takes it over. Where a complete database stands, the load fills collections with a
+prefix, which are renamed when they are whole.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from threading import Event, Thread
+from typing import Any
+
+from pymongo import WriteConcern
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from mediatool_assets.domain.errors import CheckFailed, Refused
+
+MARKER = "_mediatool_version"
+"""The collection of the marker and the claim; no collection of a version can have this name."""
+
+CLAIM = "load"
+"""The ``_id`` of the claim; that of a marker is a version."""
+
+_STAGED = "_mediatool_load_"
+_BEAT = 1.0  # seconds
+_DURABLE = WriteConcern(w="majority", j=True)
+
+
+def prefix_of(load: str) -> str:
+    """What the names of a load's collections begin with until they are whole."""
+    return f"{_STAGED}{load[:8]}."
+
+
+def is_own(name: str) -> bool:
+    """Whether a collection is no collection of the version: ours, or mongod's."""
+    return name == MARKER or name.startswith((_STAGED, "system."))
+
+
+def plain_name(name: str) -> str:
+    """The name of a collection that a load fills, as people know it."""
+    return name.partition(".")[2] if name.startswith(_STAGED) else name
+
+
+def claim(db: Database[Any], load: str, patience: float) -> None:
+    """Claim the database; raises Refused where another load is alive.
+
+    One that is dead is told by its claim, which has to stay the same for ``patience`` seconds.
+    """
+    markers, seen, since = db[MARKER], None, time.monotonic()
+    while True:
+        with suppress(DuplicateKeyError):
+            markers.insert_one(_claim(load))
+            return
+        there = markers.find_one({"_id": CLAIM}) or {}
+        if there != seen:
+            if seen:
+                raise Refused(
+                    f"another load of {db.name} is under way since "
+                    f"{there.get('began', 'now')} UTC; wait for it to end"
+                )
+            seen, since = there, time.monotonic()
+        elif time.monotonic() - since >= patience:
+            done = markers.replace_one(there, _claim(load))
+            if done.matched_count:
+                return
+            raise Refused(f"another load of {db.name} begins right now; wait for it to end")
+        time.sleep(_BEAT / 4)
+
+
+def _claim(load: str) -> dict[str, object]:
+    began = datetime.now(UTC)
+    return {"_id": CLAIM, "load": load, "beat": 0, "complete": False, "began": began}
+
+
+@contextmanager
+def beating(markers: Collection[Any], load: str) -> Iterator[None]:
+    """Show that the load is alive, as long as the context lasts and the claim is its own."""
+    end = Event()
+
+    def beat() -> None:
+        while not end.wait(_BEAT):
+            with suppress(PyMongoError):  # the server is away: the load itself will say so
+                mine = {"_id": CLAIM, "load": load}
+                if not markers.update_one(mine, {"$inc": {"beat": 1}}).matched_count:
+                    return
+
+    thread = Thread(target=beat, name="claim", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+def stands(db: Database[Any]) -> bool:
+    """Whether a version is there, or a part of one, that a load has read back to its end."""
+    of_old = {"$or": [{"complete": True}, {"archive": {"$exists": True}}]}
+    return db[MARKER].find_one(of_old | {"dropping": {"$exists": False}}) is not None
+
+
+def drop_staged(db: Database[Any]) -> None:
+    """Remove what dead loads left beside a version that stands."""
+    for name in db.list_collection_names():
+        if name.startswith(_STAGED):
+            db.drop_collection(name)
+
+
+def abandon(db: Database[Any], load: str, prefix: str) -> None:
+    """Remove what the load has made, and its claim; nothing where it is another's by now."""
+    mine = {"_id": CLAIM, "load": load}
+    if db[MARKER].find_one(mine) is None:
+        return
+    if prefix:
+        drop_staged(db)
+        db[MARKER].delete_one(mine)
+    else:
+        db.client.drop_database(db.name)
+
+
+def publish(db: Database[Any], load: str, marker: dict[str, object]) -> None:
+    """Give the load's collections their names, drop all others, and replace claim by marker.
+
+    While that is done, which takes moments, no database is complete. Raises CheckFailed where the
+    claim is another's.
+    """
+    markers = db.get_collection(MARKER, write_concern=_DURABLE)
+    mine = {"_id": CLAIM, "load": load}
+    if not markers.update_one(mine, {"$set": {"whole": True}}).matched_count:
+        raise CheckFailed(
+            f"{db.name}: another load has taken it over meanwhile; wait for that one to end"
+        )
+    markers.delete_many({"_id": {"$ne": CLAIM}})
+    names, prefix = db.list_collection_names(), prefix_of(load)
+    staged = {name for name in names if name.startswith(prefix)}
+    for name in sorted(staged):
+        db[name].rename(name.removeprefix(prefix), dropTarget=True)
+    if staged:
+        kept = {name.removeprefix(prefix) for name in staged}
+        for name in names:
+            if not is_own(name) and name not in kept:
+                db.drop_collection(name)
+    markers.insert_one(marker)
+    markers.delete_one(mine)
