@@ -1,9 +1,10 @@
 """The metadata of a version: the spec's file, field by field, with what is needed beside them."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.not_carried import NotCarried
@@ -13,8 +14,10 @@ Purpose = Literal["daily_backup", "testing"]
 
 
 class Source(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where the rows came from; ``snapshot_id`` is an RDS or an exported snapshot.
+    """Where the rows came from.
 
+    Of RDS ``instance`` and ``snapshot_id`` are those of AWS; of a live database ``host:port/name``
+    and the snapshot's name in PostgreSQL.
     ``system_identifier`` is PostgreSQL's own, of the cluster that ``database`` is in.
     """
 
@@ -28,10 +31,11 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The raw archive. ``size_mb`` is 10**6 bytes of uncompressed JSON, as in the spec.
+    """The raw archive. ``size_mb`` is the object's size, ``uncompressed_mb`` that of its JSON.
 
-    ``excluded`` has the reason of each table that was left out, ``excluded_rows`` its rows,
-    null where they could not be counted.
+    Both in 10**6 bytes. ``tables_exported`` counts the tables in it, ``tables_with_rows`` those
+    that are not empty. ``excluded`` has the reason of each table that was left out,
+    ``excluded_rows`` its rows, null where they could not be counted.
     """
 
     path: str
@@ -44,10 +48,12 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
     schema_fingerprint: str
     excluded: dict[str, str] = {}
     excluded_rows: dict[str, int | None] = {}
+    uncompressed_mb: float | None = None
+    tables_with_rows: int | None = None
 
 
 class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The transformed archive. ``size_mb`` is 10**6 bytes of uncompressed BSON.
+    """The transformed archive. ``size_mb`` is the object's size, ``uncompressed_mb`` its BSON's.
 
     ``homes`` says what became of every source row: ``documents``, ``embedded`` in one, in a
     collection of ``orphans``, ``folded`` into references, ``left_out`` by the model. ``unresolved``
@@ -64,16 +70,21 @@ class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
     homes: dict[str, int] = {}
     unresolved: dict[str, int] = {}
     losses: dict[str, dict[str, int]] = {}
+    uncompressed_mb: float | None = None
 
 
 class DumpExport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The dump archive of the loaded MongoDB database."""
+    """The dump archive of the loaded MongoDB database, its sizes as of the transformed one."""
 
     path: str
     size_mb: float
     sha256: str
     size_bytes: int
     documents: dict[str, int]
+    uncompressed_mb: float | None = None
+
+
+Export = RawExport | TransformedExport | DumpExport
 
 
 class Exports(msgspec.Struct, frozen=True):
@@ -94,8 +105,7 @@ class Databases(msgspec.Struct, frozen=True):
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version's metadata file; its presence in the bucket makes the version complete.
 
-    ``not_carried`` is what the source has beside its rows and schemas. ``tables_exported`` and
-    ``record_count`` follow the spec: non-empty tables, rows in all of them.
+    ``not_carried`` is what the source has beside its rows and schemas.
     """
 
     timestamp: str
@@ -118,6 +128,16 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
         return Version.parse(self.timestamp)
 
 
+def megabytes(size: int) -> float:
+    """Bytes in units of 10**6, as the metadata counts."""
+    return round(size / 1e6, 3)
+
+
+def uncompressed_bytes(export: Export) -> int:
+    """What an archive's rows or documents are without compression, to 1,000 bytes."""
+    return round((export.uncompressed_mb or 0) * 1_000_000)
+
+
 def instant(moment: datetime) -> str:
     """A moment as the spec writes it: ``2025-06-21T14:45:00Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -129,5 +149,26 @@ def encode(metadata: Metadata) -> bytes:
 
 
 def decode(data: bytes) -> Metadata:
-    """Read ``{version}.json``; raises msgspec.ValidationError on anything else."""
-    return decoded(data, Metadata)
+    """Read ``{version}.json``; raises msgspec.MsgspecError on anything else.
+
+    One that was written before 2026-11-28 is given today's fields: its ``size_mb`` was that of
+    uncompressed rows, its ``tables_exported`` counted those with rows.
+    """
+    metadata = decoded(data, Metadata)
+    exports = metadata.exports
+    if exports.raw.uncompressed_mb is not None:
+        return metadata
+    raw = replace(
+        _resized(exports.raw),
+        tables_exported=len(exports.raw.rows),
+        tables_with_rows=exports.raw.tables_exported,
+    )
+    renewed = Exports(raw, _resized(exports.transformed), _resized(exports.dump))
+    return replace(metadata, exports=renewed)
+
+
+AnyExport = TypeVar("AnyExport", RawExport, TransformedExport, DumpExport)
+
+
+def _resized(export: AnyExport) -> AnyExport:
+    return replace(export, size_mb=megabytes(export.size_bytes), uncompressed_mb=export.size_mb)

@@ -6,7 +6,7 @@ import msgspec
 
 from mediatool_assets.domain import model as models
 from mediatool_assets.domain.comparison import Comparison, Figure, Problem
-from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.metadata import Metadata, uncompressed_bytes
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Figure as FindingFigure
 from mediatool_assets.domain.outcome import Finding, Outcome, together
@@ -93,7 +93,7 @@ class Point(msgspec.Struct, frozen=True):
         """The point of a complete version."""
         raw = metadata.exports.raw
         documents = sum(metadata.exports.transformed.documents.values())
-        size = round(raw.size_mb * 1_000_000)
+        size = uncompressed_bytes(raw)
         return cls(metadata.timestamp, raw.record_count, documents, size, raw.size_bytes)
 
 

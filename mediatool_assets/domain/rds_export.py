@@ -15,6 +15,7 @@ from mediatool_assets.domain.keys import RDS_EXPORTS_PREFIX
 from mediatool_assets.domain.schema import Column
 from mediatool_assets.domain.version import Version
 
+_AUTOMATED = re.compile(r"rds:(?P<instance>.+)-\d{4}-\d\d-\d\d-\d\d-\d\d")
 _ATTEMPT = re.compile(r"(-[0-9]{8}-[0-9]{6})-[0-9]+$")
 
 
@@ -49,6 +50,12 @@ class ExportInfo(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     def snapshot_id(self) -> str:
         """The snapshot's name, the last field of its ARN; an automated one's begins ``rds:``."""
         return ":".join(self.source_arn.split(":")[6:])
+
+    @property
+    def instance(self) -> str | None:
+        """The instance, which the name of an automated snapshot tells; None of any other."""
+        found = _AUTOMATED.fullmatch(self.snapshot_id)
+        return found["instance"] if found else None
 
     def version(self) -> Version:
         """The version of the snapshot's own time; raises ValueError on no time."""

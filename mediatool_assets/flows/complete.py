@@ -27,6 +27,7 @@ from mediatool_assets.domain.metadata import (
     Source,
     TransformedExport,
     instant,
+    megabytes,
 )
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.version import Version
@@ -60,11 +61,11 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
 
     Before that every row is accounted for: raw archive, transformed archive, database marker and
     dump have to agree, and each archive is read again from the bucket for its SHA-256. ``seconds``
-    is what each step took, ``now`` the time of completion; without ``instance`` it is the one that
-    the raw archive names. The PostgreSQL database is named where ``target`` has it, restored and
-    verified, with the rows of the raw archive. Doing it again changes nothing, and finishes what an
-    interrupted call left open. Raises NotFound where something was not made, CheckFailed
-    (CountMismatch) where two things disagree, BadArchive, Unreachable.
+    is what each step took, ``now`` the time of completion, ``instance`` the name of the RDS
+    instance where the raw archive names none. The PostgreSQL database is named where ``target`` has
+    it, restored and verified, with the rows of the raw archive. Doing it again changes nothing, and
+    finishes what an interrupted call left open. Raises NotFound where something was not made,
+    CheckFailed (CountMismatch) where two things disagree, BadArchive, Unreachable.
     """
     if objects.head(metadata_key(version)) is None:
         made = Made.of(objects, version)
@@ -104,7 +105,7 @@ def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -
     schema = schema_file.decode(raw.read_file("schema.json"))
     return Source(
         type=source_type,
-        instance=instance or _text(facts.get("instance")),
+        instance=_text(facts.get("instance")) or instance,
         snapshot_id=_text(facts.get("snapshot_id")),
         server_version=_text(facts.get("server_version")),
         schema=schema.name,
@@ -126,19 +127,21 @@ def _exports(made: Made, executor: Executor) -> Exports:
     return Exports(
         raw=RawExport(
             path=made.raw.source.name,
-            size_mb=_megabytes(tables),
+            size_mb=megabytes(made.raw.source.size),
             record_count=raw.rows,
-            tables_exported=sum(1 for member in tables.values() if member.rows),
+            tables_exported=len(tables),
             sha256=raw_sha256,
             size_bytes=made.raw.source.size,
             rows=_rows(tables),
             schema_fingerprint=schema_file.decode(made.raw.read_file("schema.json")).fingerprint(),
             excluded={exclusion.table: exclusion.reason for exclusion in raw.exclusions},
             excluded_rows={exclusion.table: exclusion.rows for exclusion in raw.exclusions},
+            uncompressed_mb=_uncompressed(tables),
+            tables_with_rows=sum(1 for member in tables.values() if member.rows),
         ),
         transformed=TransformedExport(
             path=made.transformed.source.name,
-            size_mb=_megabytes(transformed.collections()),
+            size_mb=megabytes(made.transformed.source.size),
             collections=tuple(transformed.collections()),
             sha256=transformed_sha256,
             size_bytes=made.transformed.source.size,
@@ -146,13 +149,15 @@ def _exports(made: Made, executor: Executor) -> Exports:
             homes=homes_in_all(made.transformed),
             unresolved=unresolved(made.transformed),
             losses=losses(made.transformed),
+            uncompressed_mb=_uncompressed(transformed.collections()),
         ),
         dump=DumpExport(
             path=made.dump.source.name,
-            size_mb=_megabytes(dump.collections()),
+            size_mb=megabytes(made.dump.source.size),
             sha256=dump_sha256,
             size_bytes=made.dump.source.size,
             documents=_rows(dump.collections()),
+            uncompressed_mb=_uncompressed(dump.collections()),
         ),
     )
 
@@ -169,9 +174,8 @@ def _rows(members: Mapping[str, Member]) -> dict[str, int]:
     return {name: member.rows for name, member in members.items()}
 
 
-def _megabytes(members: Mapping[str, Member]) -> float:
-    """The uncompressed size of the rows in 10**6 bytes, as the spec counts."""
-    return round(sum(member.bytes for member in members.values()) / 1e6, 3)
+def _uncompressed(members: Mapping[str, Member]) -> float:
+    return megabytes(sum(member.bytes for member in members.values()))
 
 
 def _warnings(made: Made) -> tuple[str, ...]:

@@ -171,7 +171,7 @@ class RdsSnapshot:
         info = self.export.info
         facts: dict[str, str | int | None] = {
             "type": "rds",
-            "instance": None,
+            "instance": info.instance,
             "snapshot_id": info.snapshot_id or info.export_task_identifier,
             "schema": self.schema.name,
             "export": self.export.uri,

@@ -39,6 +39,9 @@ _NATIVE: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "bytea": pa.binary(),
 }
+INSTANCE = "media-tool-production"
+"""Of which the exported snapshots say that they are."""
+
 _SESSION = """
     SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres';
     SET extra_float_digits = 3; SET bytea_output = 'hex'; SET lc_monetary = 'C'
@@ -127,7 +130,10 @@ def export_as_rds(  # noqa: PLR0913  # sizes are the tests' to set
         name,
         "COMPLETE",
         version.moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        source_arn=f"arn:aws:rds:us-east-1:000000000000:snapshot:manual-{name}",
+        source_arn=(
+            "arn:aws:rds:us-east-1:000000000000:snapshot:"
+            f"rds:{INSTANCE}-{version.moment:%Y-%m-%d-%H-%M}"
+        ),
         percent_progress=100,
         export_only=(f"{database}.{schema}",),
     )

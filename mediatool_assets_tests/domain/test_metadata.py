@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,23 @@ def test_decode_and_encode_are_inverse() -> None:
     assert metadata.decode(data) == example()
     assert data.startswith(b'{\n    "timestamp"')
     assert data.endswith(b"}\n")
+
+
+def test_metadata_of_an_earlier_tool_is_read() -> None:
+    """It was written before 2026-11-28, when the sizes were those without compression."""
+    data = (Path(__file__).parent / "metadata_before_2026-11-28.json").read_bytes()
+    written = json.loads(data)["exports"]
+    exports = metadata.decode(data).exports
+    for name in ("raw", "transformed", "dump"):
+        export = getattr(exports, name)
+        assert export.size_bytes == written[name]["size_bytes"]
+        assert export.size_mb == round(written[name]["size_bytes"] / 1e6, 3)
+        assert export.uncompressed_mb == written[name]["size_mb"] > export.size_mb
+        assert metadata.uncompressed_bytes(export) == round(written[name]["size_mb"] * 1e6)
+    assert (exports.raw.tables_exported, exports.raw.tables_with_rows) == (34, 33)
+    assert exports.raw.record_count == sum(exports.raw.rows.values())
+    again = metadata.encode(metadata.decode(data))
+    assert metadata.decode(again) == metadata.decode(data)
 
 
 def test_an_instant_is_of_utc() -> None:

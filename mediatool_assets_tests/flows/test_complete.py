@@ -28,12 +28,13 @@ from mediatool_assets.domain.keys import (
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.registry import Entry
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
+from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.fetch import fetch
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.pool import worker_pool
-from mediatool_assets.stores.mongodb import MARKER, MongoDocuments
+from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.flows.finished import HOMES, ROWS, finish, load_and_dump, make
 from mediatool_assets_tests.transformed import transformed
@@ -141,9 +142,12 @@ def test_the_metadata(case: Case) -> None:
         data, _ = case.objects.get(key)
         assert export.path == case.objects.uri(key)
         assert export.sha256 == hashlib.sha256(data).hexdigest()
-        assert export.size_bytes == len(data)
+        assert (export.size_bytes, export.size_mb) == (len(data), round(len(data) / 1e6, 3))
+        members = archives.reader(case.objects, kind, case.version).manifest.members  # type: ignore[arg-type]  # as above
+        rows = [m for m in members if m.name.endswith((".ndjson", ".bson"))]
+        assert export.uncompressed_mb == round(sum(m.bytes for m in rows) / 1e6, 3)
     assert raw.rows == {"accounts": 3, "reps": 5, "teams": 0}
-    assert (raw.record_count, raw.tables_exported) == (8, 2)
+    assert (raw.record_count, raw.tables_exported, raw.tables_with_rows) == (8, 3, 2)
     assert (raw.excluded, raw.excluded_rows) == ({"secrets": "by setting"}, {"secrets": 7})
     assert transformed_.documents == dumped.documents == {"accounts": 3, "repsOrphans": 1}
     assert transformed_.collections == ("accounts", "repsOrphans")

@@ -133,6 +133,7 @@ def test_the_snapshot_is_named_whole(small: DirectoryObjects, postgres_database:
     _edited("export_info*", sourceArn=arn)(small.root / "objects" / PREFIX)
     with _found(small, postgres_database).snapshot() as snapshot:
         assert snapshot.facts["snapshot_id"] == "rds:production-2026-01-02-03-00"
+        assert snapshot.facts["instance"] == "production"
 
 
 def test_without_any_structure_it_is_refused(small: DirectoryObjects) -> None:

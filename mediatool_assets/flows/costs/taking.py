@@ -10,6 +10,7 @@ from mediatool_assets.domain.bucket.lifecycle import configuration
 from mediatool_assets.domain.bucket.reading import read
 from mediatool_assets.domain.costs.inventory import ActiveRules, Archived, Inventory, StoredItem
 from mediatool_assets.domain.errors import NotFound
+from mediatool_assets.domain.metadata import uncompressed_bytes
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.bucket_ports import BucketSettings
@@ -67,11 +68,8 @@ def _newest(objects: ObjectStore) -> Archived | None:
         found.timestamp,
         {"raw": raw.size_bytes, "transformed": made.size_bytes, "dump": dump.size_bytes},
         {
-            kind: round(megabytes * 1_000_000)
-            for kind, megabytes in (
-                ("raw", raw.size_mb),
-                ("transformed", made.size_mb),
-                ("dump", dump.size_mb),
-            )
+            "raw": uncompressed_bytes(raw),
+            "transformed": uncompressed_bytes(made),
+            "dump": uncompressed_bytes(dump),
         },
     )

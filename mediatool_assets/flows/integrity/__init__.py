@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mediatool_assets.domain.integrity import EXAMPLES, OUTCOMES, Integrity, Line, ordered
-from mediatool_assets.domain.metadata import Metadata, instant
+from mediatool_assets.domain.metadata import Metadata, instant, uncompressed_bytes
 from mediatool_assets.domain.metrics import HISTORY, Point
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Figure, Finding, Outcome, worst
@@ -86,7 +86,7 @@ def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a m
 
 
 def _percent(sample: float | None, metadata: Metadata) -> float | None:
-    size = metadata.exports.raw.size_mb * 1_000_000
+    size = uncompressed_bytes(metadata.exports.raw)
     if sample is not None or size <= WHOLE_BYTES:
         return sample
     return 100 * WHOLE_BYTES / size
