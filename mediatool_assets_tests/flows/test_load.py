@@ -345,7 +345,7 @@ class _TakenOver(MongoDocuments):
         self, database: str, collection: str, indexes: Sequence[dict[str, object]]
     ) -> None:
         MongoDocuments.create_indexes(self, database, collection, indexes)
-        with MongoClient[Any](self.url) as client:
+        with MongoClient[Any](self.url.reveal()) as client:
             client[database][MARKER].update_one({"_id": CLAIM}, {"$set": {"load": "another"}})
 
 

@@ -194,7 +194,7 @@ def test_of_two_restores_at_once_one_wins(case: Case, tmp_path: Path, stood: boo
     assert process.exitcode == 0
     assert case.documents.marker(case.name) is not None
     assert case.documents.count(case.name, "accounts") == 3
-    with MongoClient[dict[str, object]](case.documents.url) as client:
+    with MongoClient[dict[str, object]](case.documents.url.reveal()) as client:
         names = client[case.name].list_collection_names()
     assert sorted(names) == [MARKER, "accounts", "repsOrphans"]
 
