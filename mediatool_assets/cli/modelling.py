@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mediatool_assets.cli.output import Json, note, print_json, working
+from mediatool_assets.cli.restorable import restore_problems
 from mediatool_assets.domain.errors import BadModel, Misuse
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import read_settings, settings
@@ -67,6 +68,7 @@ def infer(
     os.environ.pop("MEDIATOOL_MODEL", None)  # perhaps the very file that is to be written
     with _tables(source) as tables:
         found = _inferred(tables, sample)
+        restore = restore_problems(tables, _config(source))
     if output is not None:
         output.write_text(found.model, "utf-8")
     elif not json:
@@ -74,12 +76,14 @@ def infer(
     if risks is not None:
         _write_risks(found, risks)
     if json:
-        print_json({"model": found.model, "risks": found.risks})
+        print_json({"model": found.model, "risks": found.risks, "restore": restore})
     elif output is not None:
         typer.echo(_summary(found, output))
-        typer.echo(_left_behind(found))
+        for line in (_left_behind(found), *restore):
+            typer.echo(line)
     else:
-        note(_left_behind(found))
+        for line in (_left_behind(found), *restore):
+            note(line)
 
 
 @app.command()
@@ -88,8 +92,9 @@ def check(source: Source = None, json: Json = False) -> None:
 
     Ends with 3 where the model is wrong or cannot run on this source (or not without what
     MEDIATOOL_EXCLUDE_TABLES leaves out), with 1 where the source has gone on (a new table or
-    column, a wider type), with 0 where both fit. Every line names file and
-    line, and what to write there.
+    column, a wider type) or a restore would fail (an object needs one of another schema, or the
+    server of MEDIATOOL_RESTORE_POSTGRES_URL lacks an extension), with 0 where all fits. Every line
+    names what to do; of the model also file and line.
 
     Examples:
 
@@ -107,6 +112,7 @@ def check(source: Source = None, json: Json = False) -> None:
             against = tables.name
             excluded = config.exclude_tables if source is None else tables.excluded
             found = resolve(model, tables.schema, excluded)
+            restore = restore_problems(tables, config)
     except BadModel as error:
         if not json:
             raise
@@ -115,13 +121,15 @@ def check(source: Source = None, json: Json = False) -> None:
     drift = sorted((r for r in found.remarks if r.drift), key=lambda r: r.line)
     problems = [model.at(remark.line, f"{remark.text}; {remark.fix}") for remark in drift]
     if json:
-        verdict = "drift" if drift else "fit"
-        print_json({"verdict": verdict, "model": str(path), "problems": problems})
+        verdict = "drift" if drift else "no restore" if restore else "fit"
+        told = {"verdict": verdict, "model": str(path), "problems": problems, "restore": restore}
+        print_json(told)
     else:
-        for problem in problems:
+        for problem in (*problems, *restore):
             typer.echo(problem)
-        typer.echo(f"{path.name} {'has drifted' if drift else 'fits'}: {against}")
-    raise typer.Exit(1 if drift else 0)
+        fits = "has drifted" if drift else "fits, but no restore would" if restore else "fits"
+        typer.echo(f"{path.name} {fits}: {against}")
+    raise typer.Exit(1 if problems or restore else 0)
 
 
 def _config(source: str | None) -> Settings:

@@ -12,6 +12,7 @@ from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
+from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.strangers import COMPOSITE
@@ -97,3 +98,60 @@ def test_an_archive_is_as_good_as_the_source(
     checked = mediatool("model", "check", "--source", file)
     assert checked.code == 3  # the shipped model is for another database
     assert "media_tool.yaml:" in checked.err
+
+
+DEBIAN_S = """
+CREATE SCHEMA shop; SET search_path TO shop; CREATE EXTENSION hstore SCHEMA shop;
+CREATE COLLATION german (provider = icu, locale = 'de');
+CREATE TABLE goods (
+    id int PRIMARY KEY, attributes hstore, name text COLLATE "de-x-icu", page xml,
+    text text COMPRESSION lz4
+);
+CREATE VIEW seen AS SELECT 'SET COMPRESSION lz4' AS text FROM goods;
+"""
+
+
+def test_what_the_server_to_restore_to_lacks_is_said_before_an_export(
+    mediatool: Run,
+    debian_database: Url,
+    nowhere: Path,
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By `infer` and by `check`, which then does not end with 0; Debian's server has all of it."""
+    with psycopg.connect(debian_database.reveal(), autocommit=True) as connection:
+        connection.execute(DEBIAN_S)
+    local = stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", debian_database.reveal())
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "shop")
+    monkeypatch.setenv("MEDIATOOL_RESTORE_POSTGRES_URL", local)
+    lacks = (
+        "lacks the extension hstore, the collation de-x-icu, ICU (collations), lz4 (compressed "
+        "columns), libxml (columns of type xml): a restore fails; set "
+        "MEDIATOOL_RESTORE_POSTGRES_URL to a server that has it (docs/local-servers.md)"
+    )
+    assert lacks in mediatool("model", "infer", "--output", "model.yaml").out
+    monkeypatch.setenv("MEDIATOOL_MODEL", "model.yaml")
+    checked = mediatool("model", "check")
+    assert checked.code == 1
+    assert lacks in checked.out
+    assert "model.yaml fits, but no restore would: schema shop" in checked.out
+
+    monkeypatch.setenv("MEDIATOOL_RESTORE_POSTGRES_URL", debian_database.reveal())
+    checked = mediatool("model", "check", "--json")
+    assert json.loads(checked.out)["verdict"] == "fit"
+    assert checked.code == 0
+
+
+def test_an_object_that_needs_another_schema_is_said_before_an_export(
+    mediatool: Run, source: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the schema to add."""
+    with psycopg.connect(source, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA types; CREATE TYPE types.state AS ENUM ('new')")
+        connection.execute("CREATE TABLE stranger.odd (id int PRIMARY KEY, state types.state)")
+    assert mediatool("model", "infer", "--output", "model.yaml").code == 0
+    monkeypatch.setenv("MEDIATOOL_MODEL", "model.yaml")
+    checked = mediatool("model", "check")
+    assert checked.code == 1
+    assert "add types to MEDIATOOL_POSTGRES_SCHEMA" in checked.out

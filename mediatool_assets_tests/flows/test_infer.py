@@ -1,7 +1,7 @@
 """What is measured of tables: with few queries, and of samples for what they stand for."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,11 @@ class MadeTables:
     name: str = "tables in memory"
     excluded: frozenset[str] = field(default_factory=frozenset)
     not_carried: tuple[NotCarried, ...] = ()
+    facts: Mapping[str, str | int | None] = field(default_factory=dict)
+
+    def ddl(self) -> bytes:
+        """None."""
+        return b""
 
     def lines(self, table: Table) -> list[Lines]:
         """As they would stand in an archive."""

@@ -1,6 +1,6 @@
 """Where figures come from: the tables of a raw archive or of a live source, read the same way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,6 +42,13 @@ class Tables(Protocol):
     @property
     def not_carried(self) -> tuple[NotCarried, ...]:
         """What the source has beside, as far as it is known."""
+
+    @property
+    def facts(self) -> Mapping[str, str | int | None]:
+        """The source, in the words of the metadata file."""
+
+    def ddl(self) -> bytes:
+        """``schema.sql``; raises what making it raises."""
 
     def lines(self, table: Table) -> list[Lines]:
         """All rows of a table in order, in shares of some megabytes."""
@@ -108,6 +115,15 @@ class ArchivedTables:
         """As the manifest has it."""
         return self.archive.manifest.not_carried
 
+    @property
+    def facts(self) -> Mapping[str, str | int | None]:
+        """As the manifest has them."""
+        return self.archive.manifest.source
+
+    def ddl(self) -> bytes:
+        """As the archive has it."""
+        return self.archive.read_file("schema.sql")
+
     def lines(self, table: Table) -> list[Lines]:
         """Block by block."""
         member = self.archive.manifest.tables().get(table.name)
@@ -142,6 +158,15 @@ class LiveTables:
     def not_carried(self) -> tuple[NotCarried, ...]:
         """As the catalogs have it."""
         return self.snapshot.not_carried()
+
+    @property
+    def facts(self) -> Mapping[str, str | int | None]:
+        """As the snapshot has them."""
+        return self.snapshot.facts
+
+    def ddl(self) -> bytes:
+        """As pg_dump writes it now."""
+        return self.snapshot.ddl()
 
     def lines(self, table: Table) -> list[Lines]:
         """Chunk by chunk."""

@@ -16,6 +16,7 @@ from mediatool_assets.domain.copy_text import copied_columns
 from mediatool_assets.domain.errors import AlreadyExists, Misuse, Refused
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.schema import Schema, Table, namespaces
+from mediatool_assets.domain.server_needs import ServerFeatures
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.connection import Connection, parameters
@@ -27,6 +28,14 @@ WORKING = ".restoring"
 REPLACED = ".replaced"
 """What the name of a database ends with whose place another has taken, until it is dropped."""
 _LONGEST = 63 - len(WORKING)  # bytes: PostgreSQL cuts a longer name
+
+# Without ICU initdb knows one or two collations that have its provider, with it hundreds.
+_FEATURES = """
+SELECT ARRAY(SELECT name::text FROM pg_available_extensions),
+       ARRAY(SELECT collname::text FROM pg_collation WHERE collencoding IN (-1, 6)),
+       (SELECT count(*) > 9 FROM pg_collation WHERE collprovider = 'i'),
+       (SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression')
+"""
 
 # In the order in which they were made: one that reads another comes after it. One that stays empty
 # is filled for as long as others read it.
@@ -76,6 +85,19 @@ class PostgresTarget:
         """The server's version."""
         with session(self.url) as connection:
             return {"server_version": connection.info.parameter_status("server_version")}
+
+    def features(self) -> ServerFeatures:
+        """What a restore to this server can count on."""
+        with session(self.url) as connection:
+            [(extensions, collations, icu, lz4)] = connection.execute(_FEATURES)
+            major = connection.info.server_version // 10_000
+            try:
+                connection.execute("SELECT xmlparse(CONTENT '')")
+            except psycopg.errors.FeatureNotSupported:
+                xml = False
+            else:
+                xml = True
+        return ServerFeatures(major, frozenset(extensions), frozenset(collations), icu, lz4, xml)
 
     def marker(self, database: str) -> Marker | None:
         """What a restored database says of itself; None where there is none, or it is not ours."""

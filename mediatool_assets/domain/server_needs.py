@@ -1,0 +1,60 @@
+"""What a schema needs of the server that it is restored to, beside what every PostgreSQL has."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mediatool_assets.domain.ddl.script import Entry
+from mediatool_assets.domain.schema import Schema
+
+_COLLATED = re.compile(r'\bCOLLATE pg_catalog\."((?:[^"]|"")+)"')
+_LZ4 = re.compile(r"\bSET COMPRESSION lz4\b")
+_ICU = re.compile(r"\bprovider = icu\b")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFeatures:
+    """What is needed, or what a server has: ``collations`` are those of ``pg_catalog``."""
+
+    major: int
+    extensions: frozenset[str] = frozenset()
+    collations: frozenset[str] = frozenset()
+    icu: bool = False
+    lz4: bool = False
+    xml: bool = False
+
+    def lacking(self, has: "ServerFeatures") -> Iterator[str]:
+        """What is needed here, and not among what a server has."""
+        if has.major < self.major:
+            yield f"PostgreSQL {self.major} or newer: it is {has.major}"
+        for extension in sorted(self.extensions - has.extensions):
+            yield f"the extension {extension}"
+        for collation in sorted(self.collations - has.collations):
+            yield f"the collation {collation}"
+        if self.icu and not has.icu:
+            yield "ICU (collations)"
+        if self.lz4 and not has.lz4:
+            yield "lz4 (compressed columns)"
+        if self.xml and not has.xml:
+            yield "libxml (columns of type xml)"
+
+
+def needs(major: int, schema: Schema, script: Iterable[Entry]) -> ServerFeatures:
+    """What the entries of ``schema.sql``, and the types of ``schema.json``, need of a server."""
+    extensions, collations, icu, lz4 = set[str](), set[str](), False, False
+    for entry in script:
+        if entry.kind == "EXTENSION":
+            extensions.add(entry.name)
+        for text in entry.statements:
+            collations.update(name.replace('""', '"') for name in _COLLATED.findall(text))
+            lz4 = lz4 or bool(_LZ4.search(text))
+            icu = icu or (entry.kind == "COLLATION" and bool(_ICU.search(text)))
+    bases = {column.element or column.base for table in schema.tables for column in table.columns}
+    return ServerFeatures(
+        major,
+        frozenset(extensions),
+        frozenset(collations),
+        icu or any(name.endswith("-x-icu") for name in collations),
+        lz4,
+        "xml" in bases,
+    )
