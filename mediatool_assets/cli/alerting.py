@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, print_json
+from mediatool_assets.cli.output import Json, echo, print_json
 from mediatool_assets.domain.errors import BadSettings, MediatoolError
 from mediatool_assets.stores.environment import read_settings
 
@@ -54,6 +54,6 @@ def alert(
         print_json(told)
     else:
         for name, what in told.items():
-            typer.echo(f"{name}: {what}")
+            echo(f"{name}: {what}")
     if failed is not None:
         raise typer.Exit(failed.exit_code)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, print_json, print_table
+from mediatool_assets.cli.output import Json, echo, print_json, print_table
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _root(context: typer.Context) -> None:
     `migrate` moves what an older version of this program put elsewhere.
     """
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        typer.echo(context.get_help())  # noqa: TID251  # our own text, in colours
 
 
 @app.command()
@@ -158,36 +158,36 @@ def migrate(json: Json = False) -> None:
     if json:
         print_json({"bucket": objects.bucket, "moved": moved})
     for key in () if json else moved:
-        typer.echo(f"moved      {objects.uri(key)}")
+        echo(f"moved      {objects.uri(key)}")
     if not (json or moved):
-        typer.echo("nothing to move")
+        echo("nothing to move")
 
 
 def _print_plan(made: "Plan") -> None:
-    typer.echo(f"bucket {made.bucket}\n")
+    echo(f"bucket {made.bucket}\n")
     print_table(
         ("RULE", "APPLIES TO", "DOES", "$/MONTH"),
         [(r.id, r.applies_to, r.does, _dollars(r.monthly)) for r in made.lifecycle],
     )
-    typer.echo(f"\n$ a month for each GB written a day; prices of {made.prices.dated}, ", nl=False)
-    typer.echo(f"{made.prices.region}; - grows while nothing expires, or is not about objects")
+    echo(f"\n$ a month for each GB written a day; prices of {made.prices.dated}, ", nl=False)
+    echo(f"{made.prices.region}; - grows while nothing expires, or is not about objects")
     for warning in made.warnings:
-        typer.echo(f"warning: {warning}")
+        echo(f"warning: {warning}")
     for departure in made.departures:
-        typer.echo(f"\nnot as the spec: {departure.about}")
-        typer.echo(f"  the spec: {departure.wish}{_cost(departure.wish_cost)}")
-        typer.echo(f"  here:     {departure.shipped}{_cost(departure.shipped_cost)}")
-        typer.echo(f"  because:  {departure.reason}")
-    typer.echo("\nchosen where the spec says nothing")
+        echo(f"\nnot as the spec: {departure.about}")
+        echo(f"  the spec: {departure.wish}{_cost(departure.wish_cost)}")
+        echo(f"  here:     {departure.shipped}{_cost(departure.shipped_cost)}")
+        echo(f"  because:  {departure.reason}")
+    echo("\nchosen where the spec says nothing")
     for rule in made.lifecycle:
         if rule.reason:
-            typer.echo(f"  {rule.id}: {rule.reason}")
-    typer.echo("\nsettings")
+            echo(f"  {rule.id}: {rule.reason}")
+    echo("\nsettings")
     from mediatool_assets.domain.bucket.aspects import command
 
     for aspect, document in made.settings.items():
-        typer.echo(f"  {command(made.bucket, aspect, document)}")
-    typer.echo(f"\npolicy documents: --document {'|'.join(made.documents)}")
+        echo(f"  {command(made.bucket, aspect, document)}")
+    echo(f"\npolicy documents: --document {'|'.join(made.documents)}")
 
 
 def _dollars(amount: float | None) -> str:
@@ -203,29 +203,27 @@ def _cost(amount: "float | Literal['grows'] | None") -> str:
 def _print_controls(found: tuple["Control", ...]) -> None:
     for control in found:
         ids = " ".join((*control.prowler, *control.checkov))
-        typer.echo(
-            f"{control.verdict:7}  {control.name}: {control.says}" + (f"  [{ids}]" if ids else "")
-        )
+        echo(f"{control.verdict:7}  {control.name}: {control.says}" + (f"  [{ids}]" if ids else ""))
     commands = list(dict.fromkeys(line for control in found for line in control.commands))
     if commands:
-        typer.echo("\n`mediatool bucket apply` sets what it may; by hand:")
+        echo("\n`mediatool bucket apply` sets what it may; by hand:")
         for line in commands:
-            typer.echo(f"  {line}")
+            echo(f"  {line}")
 
 
 def _print_change(change: "Change") -> None:
     from json import dumps
 
     before = "nothing" if change.before is None else dumps(change.before, default=str)
-    typer.echo(f"{change.aspect}\n  was: {before}\n  set: {dumps(change.after)}")
+    echo(f"{change.aspect}\n  was: {before}\n  set: {dumps(change.after)}")
 
 
 def _print_applied(done: "Applied") -> None:
     for aspect in done.set:
-        typer.echo(f"set        {aspect}")
+        echo(f"set        {aspect}")
     for aspect in done.unchanged:
-        typer.echo(f"unchanged  {aspect}")
+        echo(f"unchanged  {aspect}")
     for aspect, why in done.failed.items():
-        typer.echo(f"not set    {aspect}: {why}")
+        echo(f"not set    {aspect}: {why}")
     for line in done.commands:
-        typer.echo(f"  {line}")
+        echo(f"  {line}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, print_json, working
+from mediatool_assets.cli.output import Json, echo, print_json, working
 from mediatool_assets.domain.errors import DamagedInput, Misuse
 from mediatool_assets.stores.environment import read_settings, settings
 
@@ -57,7 +57,7 @@ def compare(
     if json:
         print_json(found)
     else:
-        typer.echo(f"{found.verdict}: {headline(found)} See {output}")
+        echo(f"{found.verdict}: {headline(found)} See {output}")
     if found.damaged:
         raise DamagedInput("; ".join(map(problem, found.damaged)))
     if fail_on_difference and found.verdict != "same":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, megabytes, print_json, print_table, working
+from mediatool_assets.cli.output import Json, echo, megabytes, print_json, print_table, working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 
@@ -94,9 +94,9 @@ def _kept(path: Path) -> "Inventory":
 def _print(found: "Costs") -> None:
     from mediatool_assets.flows.costs.rendering import headline, money, small_print
 
-    typer.echo(f"{headline(found)}\n{small_print(found)}\n")
+    echo(f"{headline(found)}\n{small_print(found)}\n")
     if not found.holdings:
-        typer.echo(f"bucket {found.bucket} is empty")
+        echo(f"bucket {found.bucket} is empty")
         return
     print_table(
         ("PREFIX", "CLASS", "WHAT", "OBJECTS", "SIZE", "$ A MONTH"),
@@ -106,12 +106,12 @@ def _print(found: "Costs") -> None:
         ],
     )
     if found.overdue:
-        typer.echo("\noverdue")
+        echo("\noverdue")
         for late in found.overdue:
-            typer.echo(
+            echo(
                 f"  {late.area}: {late.objects:,} in {late.storage_class} should be "
                 f"{late.should_be}; {money(late.monthly)} a month"
             )
-    typer.echo("\nthe spec's four cost strategies, in twelve months")
+    echo("\nthe spec's four cost strategies, in twelve months")
     for strategy in found.strategies:
-        typer.echo(f"  {strategy.name}: saves {money(strategy.saves)}, {strategy.says}")
+        echo(f"  {strategy.name}: saves {money(strategy.saves)}, {strategy.says}")

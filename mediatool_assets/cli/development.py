@@ -10,9 +10,8 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-import typer
-
 from mediatool_assets.cli.launch import RunFailed, stop
+from mediatool_assets.cli.output import echo
 from mediatool_assets.cli.tether import tethered
 from mediatool_assets.domain.errors import Refused
 from mediatool_assets.stores.environment import has_own_servers, home, local_settings, settings
@@ -44,7 +43,7 @@ def run(port: int | None) -> str:
     )
     try:
         _wait_until_up(process, url)
-        typer.echo(url)
+        echo(url)
         process.wait()
     except KeyboardInterrupt:
         return url

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, print_json, print_table, working
+from mediatool_assets.cli.output import Json, echo, print_json, print_table, working
 from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import settings
@@ -58,7 +58,7 @@ def integrity(
     if json:
         print_json(report)
     elif output is None and wanted is not None:
-        typer.echo(render(report, wanted).decode(), nl=False)
+        echo(render(report, wanted).decode(), nl=False)
     else:
         _print(report)
     raise typer.Exit(0 if report.verdict == "passed" else 1)
@@ -107,5 +107,5 @@ def _print(report: "Integrity") -> None:
     for defect in (defect for line in wrong for defect in line.defects):
         key = ", ".join(f"{name} {value(raw)}" for name, raw in defect.key.items())
         where = defect.column or defect.field or "the row"
-        typer.echo(f"{defect.store}: {defect.table} {key}: {where}: {defect.what}")
-    typer.echo(f"{report.version} {report.verdict}: {headline(report)}")
+        echo(f"{defect.store}: {defect.table} {key}: {where}: {defect.what}")
+    echo(f"{report.version} {report.verdict}: {headline(report)}")

@@ -35,6 +35,7 @@ from mediatool_assets.cli import (
     verifying,
     versions,
 )
+from mediatool_assets.cli.output import echo
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.urls import without_passwords
 
@@ -98,7 +99,7 @@ class _Warnings(logging.Handler):
         text = without_passwords(record.getMessage())
         if text not in self.said:
             self.said.add(text)
-            typer.echo(f"warning: {text}", err=True)
+            echo(f"warning: {text}", err=True)
 
 
 _warnings = _Warnings()
@@ -126,9 +127,9 @@ def _root(
     if version:
         from importlib.metadata import version as installed  # 20 ms that only this option needs
 
-        typer.echo(installed("mediatool_assets"))
+        echo(installed("mediatool_assets"))
     elif context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        typer.echo(context.get_help())  # noqa: TID251  # our own text, in colours
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,12 +166,12 @@ def _path(error: TyperException) -> str:
 
 def _report(error: Exception, message: str, code: int, session: _Session) -> int:
     if session.debug:
-        typer.echo(without_passwords("".join(traceback.format_exception(error))), err=True)
+        echo(without_passwords("".join(traceback.format_exception(error))), err=True)
     return _fail(message, code)
 
 
 def _fail(message: str, code: int) -> int:
-    typer.echo(f"mediatool: {without_passwords(message)}", err=True)
+    echo(f"mediatool: {without_passwords(message)}", err=True)
     return code
 
 

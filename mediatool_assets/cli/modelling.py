@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, note, print_json, working
+from mediatool_assets.cli.output import Json, echo, note, print_json, working
 from mediatool_assets.cli.restorable import restore_problems
 from mediatool_assets.domain.errors import BadModel, Misuse
 from mediatool_assets.domain.settings import Settings
@@ -34,7 +34,7 @@ Source = Annotated[
 def _root(context: typer.Context) -> None:
     """The model of tables as collections: `infer` proposes one, `check` holds it to the source."""
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        typer.echo(context.get_help())  # noqa: TID251  # our own text, in colours
 
 
 @app.command()
@@ -72,15 +72,15 @@ def infer(
     if output is not None:
         output.write_text(found.model, "utf-8")
     elif not json:
-        typer.echo(found.model, nl=False)
+        echo(found.model, nl=False)
     if risks is not None:
         _write_risks(found, risks)
     if json:
         print_json({"model": found.model, "risks": found.risks, "restore": restore})
     elif output is not None:
-        typer.echo(_summary(found, output))
+        echo(_summary(found, output))
         for line in (_left_behind(found), *restore):
-            typer.echo(line)
+            echo(line)
     else:
         for line in (_left_behind(found), *restore):
             note(line)
@@ -126,9 +126,9 @@ def check(source: Source = None, json: Json = False) -> None:
         print_json(told)
     else:
         for problem in (*problems, *restore):
-            typer.echo(problem)
+            echo(problem)
         fits = "has drifted" if drift else "fits, but no restore would" if restore else "fits"
-        typer.echo(f"{path.name} {fits}: {against}")
+        echo(f"{path.name} {fits}: {against}")
     raise typer.Exit(1 if problems or restore else 0)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mediatool_assets.domain.visible import visible, visible_lines
+
 if TYPE_CHECKING:
     from mediatool_assets.flows.ports import Progress
 
@@ -15,12 +17,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 _ANY_WIDTH = 1000  # columns of a table that no terminal shows: a pipe must not lose text
 
 
+def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print lines; what would steer a terminal, such as ESC in somebody's notes, as an escape.
+
+    Every command prints by this or by the functions below, and by nothing else.
+    """
+    typer.echo(visible_lines(str(text)), err=err, nl=nl)  # noqa: TID251  # the one place
+
+
 def print_json(value: object) -> None:
     """Print a value that msgspec can encode, indented."""
     import msgspec
 
     encoded = msgspec.json.Encoder(decimal_format="number").encode(value)
-    typer.echo(msgspec.json.format(encoded, indent=2).decode())
+    echo(msgspec.json.format(encoded, indent=2).decode())
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:
@@ -33,21 +43,22 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str | int]]) ->
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for index, heading in enumerate(headings):
         right = any(isinstance(row[index], int) for row in rows)
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+        table.add_column(Text(visible(heading)), justify="right" if right else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(f"{v:,}" if isinstance(v, int) else v) for v in row))
+        table.add_row(*(Text(f"{v:,}" if isinstance(v, int) else visible(v)) for v in row))
     console = Console(width=None if sys.stdout.isatty() else _ANY_WIDTH, highlight=False)
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():
-        typer.echo(line.rstrip())
+        typer.echo(line.rstrip())  # noqa: TID251  # with the colours of a terminal
 
 
 def print_facts(facts: dict[str, str | int]) -> None:
     """Print names and values, one a line."""
     width = max(map(len, facts))
     for name, value in facts.items():
-        typer.echo(f"{name:{width}}  {f'{value:,}' if isinstance(value, int) else value}")
+        shown = f"{value:,}" if isinstance(value, int) else visible(value)
+        echo(f"{visible(name):{width}}  {shown}")
 
 
 def megabytes(size: int) -> str:
@@ -64,12 +75,13 @@ def working(task: str) -> Iterator["Progress"]:
         yield silent
         return
     from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status(task) as status:
+    with Console(stderr=True).status(Text(visible(task))) as status:
 
         def progress(step: str, done: int, total: int) -> None:
             share = f" {done:,} of {total:,}" if total else ""
-            status.update(f"{task}: {step}{share}")
+            status.update(Text(visible(f"{task}: {step}{share}")))
 
         yield progress
 
@@ -77,4 +89,4 @@ def working(task: str) -> Iterator["Progress"]:
 def note(text: str) -> None:
     """Say on stderr what was done, to a person; nothing unless on a terminal."""
     if sys.stderr.isatty():
-        typer.echo(text, err=True)
+        echo(text, err=True)

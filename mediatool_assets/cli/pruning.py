@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, note, print_json, print_table, working
+from mediatool_assets.cli.output import Json, echo, note, print_json, print_table, working
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
@@ -118,16 +118,16 @@ def _print_plan(stores: "Pruning", decisions: "tuple[Decision, ...]") -> None:
         ("postgres", "MEDIATOOL_RESTORE_POSTGRES_URL"),
     ):
         if kind not in looked_at:
-            typer.echo(f"{kind} was not looked at: {variable} is not set", err=True)
+            echo(f"{kind} was not looked at: {variable} is not set", err=True)
 
 
 def _print_done(done: "Pruned") -> None:
     for name, reason in done.failed.items():
-        typer.echo(f"not dropped: {name}: {reason}", err=True)
+        echo(f"not dropped: {name}: {reason}", err=True)
     for thing in done.left:
-        typer.echo(f"still there: {thing}", err=True)
+        echo(f"still there: {thing}", err=True)
     if not (done.dropped or done.failed):
-        typer.echo("nothing to drop")
+        echo("nothing to drop")
         return
     looked = "some of it is still there" if done.left else "none of that is there any more"
-    typer.echo(f"{len(done.dropped)} dropped, {len(done.failed)} could not be; looked: {looked}")
+    echo(f"{len(done.dropped)} dropped, {len(done.failed)} could not be; looked: {looked}")

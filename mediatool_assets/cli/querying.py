@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, print_json, print_table, working
+from mediatool_assets.cli.output import Json, echo, print_json, print_table, working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 
@@ -207,25 +207,25 @@ def _print(relation: "duckdb.DuckDBPyRelation") -> None:
     with refused_by_duckdb():
         for row in text_rows(relation):
             if len(rows) == _SHOWN:
-                typer.echo(f"the first {_SHOWN:,} rows; --format csv prints all of them", err=True)
+                echo(f"the first {_SHOWN:,} rows; --format csv prints all of them", err=True)
                 break
             rows.append(tuple("null" if value is None else value for value in row))
     print_table(relation.columns, rows)
 
 
 def _print_history(found: "RowHistory") -> None:
-    typer.echo(
+    echo(
         f"{found.table} {', '.join(f'{k} = {v}' for k, v in found.key.items())}: in "
         f"{len(found.present)} of {len(found.versions)} versions"
     )
     for event in found.events:
-        typer.echo(f"{event.version} {event.change}")
+        echo(f"{event.version} {event.change}")
         for name, (before, after) in event.columns.items():
             old, new = ("null" if value is None else value for value in (before, after))
             match event.change:
                 case "appeared":
-                    typer.echo(f"  {name}: {new}")
+                    echo(f"  {name}: {new}")
                 case "removed":
-                    typer.echo(f"  {name}: {old}")
+                    echo(f"  {name}: {old}")
                 case _:
-                    typer.echo(f"  {name}: {old} -> {new}")
+                    echo(f"  {name}: {old} -> {new}")

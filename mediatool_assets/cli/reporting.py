@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mediatool_assets.cli.output import echo
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.keys import Report
 from mediatool_assets.domain.version import Version
@@ -61,10 +62,10 @@ def report(
     partition, version = _which(objects, which)
     data = report_of(objects, _NAMES[name], partition, version, form)
     if output is None:
-        typer.echo(data.decode().rstrip())
+        echo(data.decode().rstrip())
     else:
         output.write_bytes(data)
-        typer.echo(output)
+        echo(output)
 
 
 def _which(objects: "S3Objects", which: str | None) -> tuple[str, Version | None]:

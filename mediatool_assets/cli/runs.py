@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, note, print_json
+from mediatool_assets.cli.output import Json, echo, note, print_json
 from mediatool_assets.domain.days import FIRST_DAY
 from mediatool_assets.domain.errors import Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.notes import checked_notes
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import home, settings
 
@@ -68,6 +69,7 @@ def export(
         mediatool export --date 2026-11-01..2026-11-07
         mediatool export --finish 20261107-020000
     """
+    checked_notes(notes)
     today = datetime.now(UTC).date()
     first, last = _days(day, today) if day else (today, today)
     is_range = day is not None and ".." in day
@@ -139,7 +141,7 @@ def _report(run: "Run", objects: "S3Objects", json: bool) -> None:
     if json:
         print_json(made)
     else:
-        typer.echo(made)
+        echo(made)
     _end(made.failed_checks)
 
 
@@ -147,7 +149,7 @@ def _end(failed_checks: Iterable[str]) -> None:
     """Name the checks that failed on stderr, and end with 1; nothing where there are none."""
     if failed := tuple(failed_checks):
         names = ", ".join(":".join(check.split(":")[:2]) for check in failed)
-        typer.echo(f"mediatool: the version is made, and not all is well: {names}", err=True)
+        echo(f"mediatool: the version is made, and not all is well: {names}", err=True)
         raise typer.Exit(1)
 
 
@@ -168,7 +170,7 @@ def _backfill(
         print_json(made)
     else:
         for one in made:
-            typer.echo(one)
+            echo(one)
     if any(one.outcome == "failed" or one.failed_checks for one in made):
         raise typer.Exit(1)
 
@@ -201,7 +203,7 @@ def demo(
     if json:
         print_json(made)
     else:
-        typer.echo(demonstration.describe(made))
+        echo(demonstration.describe(made))
     red = [check for one in made.made for check in one.failed_checks]
     unsound = [f"{v}: verify: {found}" for v, found in made.verdicts.items() if found != "passed"]
     _end(red + unsound)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
+from mediatool_assets.cli.output import Json, echo, note, print_facts, print_json, working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import read_settings, settings
@@ -113,7 +113,7 @@ def sanitize(
         }
     )
     for warning in published.report.warnings:
-        typer.echo(f"warning: {warning}")
+        echo(f"warning: {warning}")
     note(f"the same as JSON: {published.reports[0]}")
 
 
@@ -123,7 +123,7 @@ def _kept_key(own: Settings) -> "MaskingKey":
 
     kept = kept_key(own.home)
     if kept.is_new:
-        typer.echo(
+        echo(
             f"MEDIATOOL_MASKING_KEY is not set: a new key is kept in {kept.path}, readable by you "
             "alone; later copies get the same pseudonyms as long as it is there",
             err=True,
@@ -140,7 +140,7 @@ def _suggest(source: str, output: str | None) -> None:
     own = settings() if servers else read_settings()
     found = suggest(_source(source, own))
     if output is None:
-        typer.echo(found.text, nl=False)
+        echo(found.text, nl=False)
     else:
         try:
             with Path(output).open("x", encoding="utf-8") as file:

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from mediatool_assets.cli.output import Json, note, print_json, print_table, working
+from mediatool_assets.cli.output import Json, echo, note, print_json, print_table, working
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.environment import home
 
@@ -53,7 +51,7 @@ def down(json: Json = False) -> None:
     if json:
         print_json({"home": str(home()), "stopped": stopped})
     else:
-        typer.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+        echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
 
 
 def status(json: Json = False) -> None:
@@ -113,6 +111,6 @@ def _print_servers(
     ]
     print_table(("SERVER", "STATE", "URL", "LOG"), rows)
     if environment:
-        typer.echo(f"passwords and keys: {near(secrets)}")
+        echo(f"passwords and keys: {near(secrets)}")
     else:
         note("`mediatool up` starts them")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, print_json, print_table, working
+from mediatool_assets.cli.output import Json, echo, print_json, print_table, working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 
@@ -50,4 +50,4 @@ def seed(
         return
     print_table(("TABLE", "ROWS"), sorted(seeded.tables.items()))
     filled = sum(rows > 0 for rows in seeded.tables.values())
-    typer.echo(f"{seeded.rows:,} rows in {filled} of {len(seeded.tables)} tables")
+    echo(f"{seeded.rows:,} rows in {filled} of {len(seeded.tables)} tables")

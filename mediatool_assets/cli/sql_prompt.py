@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import typer
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.history import FileHistory
 
+from mediatool_assets.cli.output import echo
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.stores.environment import home
 
@@ -34,7 +34,7 @@ def prompt(session: "QuerySession", show: "Callable[[duckdb.DuckDBPyRelation], N
         completer=WordCompleter(sorted({*names, *columns, *_WORDS}), ignore_case=True),
         complete_while_typing=False,
     )
-    typer.echo(f"{len(names)} tables of {_described(session)}; `exit` or Ctrl-D ends", err=True)
+    echo(f"{len(names)} tables of {_described(session)}; `exit` or Ctrl-D ends", err=True)
     while True:
         try:
             text = reader.prompt().strip()
@@ -56,7 +56,7 @@ def _answer(
         if result is not None:
             show(result)
     except MediatoolError as error:
-        typer.echo(str(error), err=True)
+        echo(str(error), err=True)
 
 
 def _described(session: "QuerySession") -> str:

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, megabytes, note, print_json, print_table, working
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    megabytes,
+    note,
+    print_json,
+    print_table,
+    working,
+)
 from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.stores.environment import settings
 
@@ -81,7 +89,7 @@ def _print(verdict: "Verdict") -> None:
     )
     for check in verdict.checks:
         for finding in check.findings:
-            typer.echo(f"{check.part}: {finding}")
+            echo(f"{check.part}: {finding}")
     if verdict.verdict == "not checked":
-        typer.echo("today's sample has no part of this version; take a larger --sample")
-    typer.echo(f"{verdict.version} {verdict.verdict}")
+        echo("today's sample has no part of this version; take a larger --sample")
+    echo(f"{verdict.version} {verdict.verdict}")

@@ -8,6 +8,7 @@ import typer
 
 from mediatool_assets.cli.output import (
     Json,
+    echo,
     megabytes,
     note,
     print_facts,
@@ -141,7 +142,7 @@ def latest(json: Json = False) -> None:
             }
         )
     else:
-        typer.echo(metadata.timestamp)
+        echo(metadata.timestamp)
 
 
 def show(version: VersionArgument, json: Json = False) -> None:
@@ -213,7 +214,7 @@ def fetch(
     if json:
         print_json({"path": str(path.absolute()), "bytes": path.stat().st_size})
     else:
-        typer.echo(path)
+        echo(path)
 
 
 def _print_versions(known: "list[Listed]") -> None:
@@ -329,15 +330,15 @@ def _print_version(
             **{name.replace("-", " "): uri for name, uri in written.items()},
         }
     )
-    typer.echo("")
+    echo("")
     print_table(("TABLE", "ROWS"), sorted(exports.raw.rows.items()))
-    typer.echo("")
+    echo("")
     print_table(("COLLECTION", "DOCUMENTS"), sorted(exports.transformed.documents.items()))
     if metadata.not_carried:
-        typer.echo("")
+        echo("")
         print_table(
             ("NOT CARRIED", "WHAT", "OF"),
             [(each.kind, each.name, _few(each.objects)) for each in metadata.not_carried],
         )
     for warning in metadata.warnings:
-        typer.echo(f"warning: {warning}")
+        echo(f"warning: {warning}")

@@ -30,6 +30,7 @@ from mediatool_assets.defs.runs import Request, RunVersion
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive, BadSettings, BadSource, NotFound
 from mediatool_assets.domain.metadata import Purpose
+from mediatool_assets.domain.notes import checked_notes
 from mediatool_assets.domain.resolution import resolve
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
@@ -83,7 +84,7 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
             if version is None or archived is None:
                 version, archived = _make(context, config, platform)
             else:
-                run.keep(run.asked() or Request(config.purpose, config.notes))
+                run.keep(run.asked() or Request(config.purpose, checked_notes(config.notes)))
                 context.log.info(f"{archived.uri} is complete: adopted")
             archive = archives.reader(objects, "raw", version)
             _check_tables(archive, tables, platform.settings().model)
@@ -128,7 +129,7 @@ def _make(
     """Take the day from where it is to be had; raises PastDay, NothingOfDay where it is not."""
     objects, run = platform.objects(), RunVersion.of(context)
     places = places_of(platform)
-    request = run.asked() or Request(config.purpose, config.notes)
+    request = run.asked() or Request(config.purpose, checked_notes(config.notes))
     origin = _origin(context, platform, places, config.source)
     if origin.source is None and (there := origin.version) is not None:
         try:

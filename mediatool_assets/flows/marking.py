@@ -8,6 +8,7 @@ from pathlib import Path
 from mediatool_assets.domain.errors import DamagedInput, NotFound
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.marks import Marks
+from mediatool_assets.domain.notes import checked_notes
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
@@ -17,7 +18,8 @@ _LOG = logging.getLogger(__name__)
 
 
 def annotate(objects: ObjectStore, version: Version, notes: str, local: Path) -> Marks:
-    """Give a complete version other notes; raises NotFound."""
+    """Give a complete version other notes; raises NotFound, and Misuse for notes too long."""
+    checked_notes(notes)
     catalog.read(objects, version)
     return _change(objects, lambda found: found.annotated(version, notes), local)
 

@@ -63,6 +63,7 @@ def test_unknown_option_is_wrong_usage(mediatool: Run, nowhere: Path, command: s
         (["export", "--date", "21.6.2025"], "--date '21.6.2025'"),
         (["export", "--source", "oracle"], "'oracle' is not one of 'postgres', 'rds'"),
         (["export", "--purpose", "fun"], "'fun' is not one of"),
+        (["export", "--notes", "x" * 4097], "4,097 bytes, more than 4,096"),
         (["seed", "--scale", "0"], "--scale"),
         (["seed", "--scale", "much"], "--scale"),
         (["seed", "--day", "-1"], "--day"),

@@ -204,3 +204,41 @@ def test_a_server_that_does_not_answer(mediatool: Run, unreachable: None, words:
     assert result.code == 4
     assert "secret" not in result.err
     assert len(result.lines) <= 2
+
+
+STEERING = "title\x1b]0;owned\x07 \x9b2J\u202efdp.exe\r\n<b>"
+
+
+@pytest.mark.parametrize("command", [["versions"], ["show", NEW], ["show", NEW, "--json"]])
+def test_notes_do_not_steer_a_terminal(
+    mediatool: Run, three: S3Objects, command: list[str]
+) -> None:
+    """Escapes are shown as escapes; JSON holds the notes as they are."""
+    assert mediatool("annotate", NEW, "--notes", STEERING).code == 0
+    out = mediatool(*command).out
+    assert not set("\x1b\x07\x9b\u202e\r") & set(out)
+    if "--json" in command:
+        assert json.dumps(STEERING) in json.dumps(json.loads(out))
+    else:
+        assert r"title\u001b]0;owned\u0007 \u009b2J\u202efdp.exe\u000d\u000a<b>" in out
+
+
+def test_errors_do_not_steer_a_terminal(mediatool: Run, nowhere: Path) -> None:
+    """The name of a file that there is not."""
+    words = ("--version1", "a\x1b]0;owned.tar.gz", "--version2", "b.tar.gz", "--output", "c.json")
+    (nowhere / words[1]).write_bytes(b"no archive")
+    (nowhere / words[3]).write_bytes(b"no archive")
+    result = mediatool("compare", *words)
+    assert result.code == 3
+    assert r"a\u001b]0;owned.tar.gz" in result.err
+    assert "\x1b" not in result.err
+
+
+@pytest.mark.parametrize(("notes", "code"), [("é" * 2048, 0), ("é" * 2048 + "x", 2)])
+def test_notes_are_no_place_for_documents(
+    mediatool: Run, three: S3Objects, notes: str, code: int
+) -> None:
+    """4 KiB of UTF-8 are taken, and not a byte more."""
+    result = mediatool("annotate", NEW, "--notes", notes)
+    assert result.code == code
+    assert "4,097 bytes, more than 4,096" in result.err or code == 0

@@ -1,14 +1,17 @@
 """Parts of pages: figures, charts and tables, whatever names they are given."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mediatool_assets.flows.page.charts import bars, lines
+from mediatool_assets.flows.page.escaping import escape
 from mediatool_assets.flows.page.figures import number, sizes
 from mediatool_assets.flows.page.figures import size as as_text
 from mediatool_assets.flows.page.formats import format_of
+from mediatool_assets.flows.page.markdown import escaped
 from mediatool_assets.flows.page.tables import Number, table
 
 NASTY = '<b id="x">$a$</b>'
@@ -77,3 +80,12 @@ def test_an_axis_tells_close_sizes_apart(values: list[int]) -> None:
     """As many decimals as it takes, and never less than one."""
     ticks = re.findall(r">([^<>]* k?M?B)</text>", lines("t", ["a", "b"], values, sizes(values)))
     assert len({*ticks}) == len(ticks) >= 1
+
+
+STEERING = "name\x1b]0;owned\x07 \x9b2J\u202efdp.exe"
+
+
+@pytest.mark.parametrize("made", [escape, escaped])
+def test_nothing_steers_a_terminal_or_turns_a_line(made: Callable[[str], str]) -> None:
+    """A page may be read by `less` or `cat`."""
+    assert not set("\x1b\x07\x9b\u202e") & set(made(STEERING))

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING
+
+from mediatool_assets.flows.page.escaping import escape
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

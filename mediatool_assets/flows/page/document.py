@@ -1,7 +1,8 @@
 """A page: one HTML file with its style and its few lines of script; light and dark, no network."""
 
 from collections.abc import Iterable
-from html import escape
+
+from mediatool_assets.flows.page.escaping import escape
 
 _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">

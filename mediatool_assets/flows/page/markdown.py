@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from mediatool_assets.domain.visible import visible
+
 _SPECIAL = re.compile(r"([\\`*\[\]<>|#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
 
@@ -25,4 +27,4 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
 
 def escaped(text: str) -> str:
     """The text on one line, with nothing in it that Markdown takes for its own."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return visible(_SPECIAL.sub(r"\\\1", " ".join(text.split())))

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from mediatool_assets.flows.page.document import MOODS
+from mediatool_assets.flows.page.escaping import escape
 from mediatool_assets.flows.page.figures import number, percent, size
 
 _NONE = -1e308  # what is not known sorts below everything

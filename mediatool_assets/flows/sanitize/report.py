@@ -1,10 +1,10 @@
 """The proof report: the same facts as JSON, and as one HTML page that needs nothing else."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from html import escape
 
 import msgspec
 
+from mediatool_assets.flows.page.escaping import escape
 from mediatool_assets.flows.sanitize.proof import Proof
 
 
