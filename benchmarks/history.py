@@ -100,7 +100,8 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def _made(settings: Settings, objects: S3Objects, version: Version) -> Metadata:
     """A small version, whole."""
-    seed(settings.postgres_url or "", scale=0.002, full=False, day=0)
+    assert settings.postgres_url is not None, "the benchmark's servers are up"
+    seed(settings.postgres_url, scale=0.002, full=False, day=0)
     documents, model = MongoDocuments.of(settings), load_model(settings.model)
     with (
         tempfile.TemporaryDirectory(prefix="mediatool-history-") as folder,

@@ -120,7 +120,8 @@ def shapes(path: Path, schema: Schema) -> dict[str, set[str]]:
 def main(scale: float) -> None:
     """Seed, infer, print, drop."""
     settings = replace(local_settings(), postgres_schema=SCHEMA)
-    url = settings.postgres_url or ""
+    url = settings.postgres_url
+    assert url is not None, "the local servers are up"
     try:
         rows = seed(url, scale=scale, full=True, schema=SCHEMA).rows
         with (
@@ -134,7 +135,7 @@ def main(scale: float) -> None:
             (model := Path(scratch) / "inferred.yaml").write_text(inferred.model)
             ours, theirs = (shapes(path, snapshot.schema) for path in (SHIPPED_MODEL, model))
     finally:
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(url.reveal(), autocommit=True) as connection:
             connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
     found = {str(relation.reference) for relation in inferred.relations}
     declared = {str(r.reference) for r in inferred.relations if r.certain}

@@ -1,12 +1,12 @@
 """What each stage is measured against: the native tools, called as their users call them.
 
-``pg_dump`` and ``pg_restore`` are those of the local server's package. MongoDB's own tools come
-from no package registry: they run where they are on the PATH, and are reckoned elsewhere by what
-they took in a trial on 40,000 entity documents, 166 MB of BSON, which the results say. What ends in
+``pg_dump`` and ``pg_restore`` are those of the local server's package. MongoDB's own tools are in
+no package registry: they run where they are on the PATH, and are left out elsewhere. What ends in
 S3 with us is uploaded for the peer too: by ``aws s3 cp`` where there is one, else by boto3.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -24,23 +24,47 @@ from mediatool_assets.archive.gzip_members import compress
 from mediatool_assets.archive.spool import BLOCK_BYTES
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.connection import parameters
 from mediatool_assets.stores.postgres.pg_dump import best, clients
 
 PREFIX = "peers"
 """Where peers' uploads go; emptied after each."""
 
-TRIAL_BYTES = 166_000_000
-TRIAL_SECONDS = {"mongoimport": 9.2, "mongorestore": 1.13, "mongodump": 5.4, "insert_many": 1.1}
-"""Four workers; ``mongodump --gzip --archive``; pymongo's raw BSON in batches of 2,000."""
+IMPORT = "mongoimport, 4 workers"
+RESTORE = "mongorestore, 4 workers"
+DUMP = "mongodump --gzip --archive"
+MONGODB_TOOLS = (IMPORT, RESTORE, DUMP)
+
+_NO_JSON = re.compile(rb'"\$[^"]*"\s*:')
+"""A key that mongoimport takes for Extended JSON, and ends at where it is none."""
 
 _BATCH = 2000
 _VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
 
 
-def reckoned(tool: str, size: int) -> float:
-    """Seconds that a tool of MongoDB's would take for ``size`` bytes of BSON, by its trial."""
-    return TRIAL_SECONDS[tool] * size / TRIAL_BYTES
+def absent() -> list[str]:
+    """The tools of MongoDB that are not on the PATH."""
+    return [tool for tool in MONGODB_TOOLS if not shutil.which(program(tool))]
+
+
+def program(tool: str) -> str:
+    """The program of a tool and its options: ``mongoimport``."""
+    return tool.partition(",")[0].partition(" ")[0]
+
+
+def importable(folder: Path, target: Path) -> int:
+    """Copy the rows that mongoimport can read; returns how many it cannot."""
+    target.mkdir()
+    left_out = 0
+    for path in sorted(folder.glob("*.ndjson")):
+        with path.open("rb") as rows, (target / path.name).open("wb") as kept:
+            for row in rows:
+                if _NO_JSON.search(row):
+                    left_out += 1
+                else:
+                    kept.write(row)
+    return left_out
 
 
 def mongorestore(url: str, folder: Path, database: str) -> int:
@@ -51,7 +75,7 @@ def mongorestore(url: str, folder: Path, database: str) -> int:
 
 
 def mongoimport(url: str, folder: Path, database: str) -> int:
-    """Import the rows, a file a table: JSON as it is, nothing joined or typed."""
+    """Import the rows of ``importable``, a file a table: nothing is joined or typed."""
     for path in sorted(folder.glob("*.ndjson")):
         given = [f"--db={database}", f"--collection={path.stem}", "--numInsertionWorkers=4"]
         _mongodb_tool("mongoimport", url, *given, "--quiet", f"--file={path}")
@@ -71,9 +95,11 @@ def _mongodb_tool(name: str, url: str, *options: str) -> None:
 
 def pg_dump(settings: Settings, target: Path, *options: str) -> int:
     """Dump the schema into ``target``; its bytes on disk."""
-    url = settings.postgres_url or ""
-    command = [_program(url, "pg_dump"), *options, "-n", settings.postgres_schema, "-f", target]
-    subprocess.run([*command, _parameters(url)["dbname"]], check=True, env=_environment(url))
+    url = _set(settings.postgres_url)
+    command = [str(_program(url, "pg_dump")), *options, "-n", settings.postgres_schema]
+    subprocess.run(
+        [*command, "-f", str(target), parameters(url)["dbname"]], check=True, env=_environment(url)
+    )
     files = target.iterdir() if target.is_dir() else [target]
     return sum(file.stat().st_size for file in files)
 
@@ -87,9 +113,10 @@ def pg_dump_up(settings: Settings, target: Path, *options: str) -> int:
 
 def pg_restore(settings: Settings, dump: Path, database: str) -> int:
     """Restore a directory dump into a new database, and drop it again; nothing is read back."""
-    url = settings.restore_postgres_url or ""
-    command = [_program(url, "pg_restore"), "-j", str(settings.workers), "-d", database, dump]
-    with psycopg.connect(url, autocommit=True) as connection:
+    url = _set(settings.restore_postgres_url)
+    program = str(_program(url, "pg_restore"))
+    command = [program, "-j", str(settings.workers), "-d", database, str(dump)]
+    with psycopg.connect(url.reveal(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {database}".encode())
         try:
             subprocess.run(command, check=True, env=_environment(url))
@@ -205,18 +232,19 @@ def dropped(url: str, *databases: str) -> None:
         list(pool.map(client.drop_database, databases))
 
 
-def _program(url: str, name: str) -> Path:
-    with psycopg.connect(url) as connection:
+def _set(url: Url | None) -> Url:
+    assert url is not None, "the benchmark's servers are up"
+    return url
+
+
+def _program(url: Url, name: str) -> Path:
+    with psycopg.connect(url.reveal()) as connection:
         release = Release.of(connection.info.server_version)
     return best(release, clients()).path.with_name(name)
 
 
-def _parameters(url: str) -> dict[str, str]:
-    return {name: str(value) for name, value in parameters(url).items()}
-
-
-def _environment(url: str) -> dict[str, str]:
-    given = _parameters(url)
+def _environment(url: Url) -> dict[str, str]:
+    given = parameters(url)
     return os.environ | {
         variable: given[name] for name, variable in _VARIABLES.items() if name in given
     }

@@ -34,8 +34,9 @@ from measures import OURS, Measure, Stopwatch, markdown, plain, rows
 
 from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.archives import reader, stream
+from mediatool_assets.flows.archives import stream
 from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.complete import complete
 from mediatool_assets.flows.dump import dump
@@ -87,7 +88,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> dict[str, object]:
         [server.pid for server in stack.servers if server.pid],
         lambda line: None if arguments.json else print(line, flush=True),
     )
-    seed(settings.postgres_url or "", scale=arguments.scale, full=False, day=0)
+    seed(bench_source(settings), scale=arguments.scale, full=False, day=0)
     began = datetime.now(UTC).replace(microsecond=0)
     with (
         tempfile.TemporaryDirectory(prefix="mediatool-bench-") as scratch,
@@ -114,9 +115,17 @@ def run(stack: Stack, arguments: argparse.Namespace) -> dict[str, object]:
             "python": platform.python_version(),
             "load_average_at_the_end": round(psutil.getloadavg()[0], 1),
         },
+        "absent": [] if arguments.alone else peers.absent(),
+        "rows_not_importable": bench.not_importable,
         "table": list(rows(watch.measures)),
         "measures": plain(watch.measures),
     }
+
+
+def bench_source(settings: Settings) -> Url:
+    """The URL of the source that is seeded."""
+    assert settings.postgres_url is not None, "the benchmark's servers are up"
+    return settings.postgres_url
 
 
 def _heading(result: dict[str, object]) -> str:
@@ -126,8 +135,14 @@ def _heading(result: dict[str, object]) -> str:
         f"{result['date']}: scale {result['scale']:g}, {result['rows']:,} rows; "
         f"{result['workers']} workers, {result['rounds']} rounds; {machine['cpus']} CPUs, "
         f"{machine['memory_gib']} GiB, {machine['machine']}, Python {machine['python']}. "
-        "Seconds in brackets were reckoned from a trial of that tool, not run here."
+        f"{_absent(result['absent'])}"
     )
+
+
+def _absent(tools: object) -> str:
+    """Which peers were not measured, since they are not on this machine."""
+    assert isinstance(tools, list)
+    return f"Not on this machine, so not measured: {', '.join(tools)}." if tools else ""
 
 
 @dataclass
@@ -139,6 +154,7 @@ class Bench:
     scratch: Path
     peers_process: Executor | None
     rows: int = 0
+    not_importable: int = 0
     workers: Executor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -183,18 +199,10 @@ class Bench:
         if (process := self.peers_process) is not None:
             self.watch.run(stage, tool, number, lambda: process.submit(work).result())
 
-    def _mongodb_tool(
-        self, number: int, stage: str, tool: str, size: int, work: Callable[[], int]
-    ) -> None:
-        """Run a tool of MongoDB's where there is one, else reckon it; ``size`` is of the BSON."""
-        name = tool.partition(",")[0].partition(" ")[0]
-        if self.peers_process is None:
-            return
-        if shutil.which(name):
+    def _mongodb_tool(self, number: int, stage: str, tool: str, work: Callable[[], int]) -> None:
+        """Run a tool of MongoDB's where it is on the PATH."""
+        if shutil.which(peers.program(tool)):
             self._theirs(number, stage, tool, work)
-        else:
-            seconds = peers.reckoned(name, size)
-            self.watch.add(Measure(stage, tool, number, seconds, size, reckoned=True))
 
     def _total(self, number: int, stage: str, parts: tuple[str, ...]) -> None:
         self.watch.total(stage, number, [(part, OURS) for part in parts], OURS)
@@ -268,19 +276,19 @@ class Bench:
             peers.emptied(self.settings)
 
     def _inserts(self, number: int, version: Version, folder: Path) -> None:
-        """Plain pymongo, and what MongoDB's tools would have taken."""
+        """MongoDB's tools, and plain pymongo."""
         if self.peers_process is None:
             return
-        url, size = self.settings.mongodb_url or "", self._bson_bytes(version)
+        url = self._mongodb()
         rows_folder = self._unpacked(version, "raw", folder)
         self._compresses(number, rows_folder)
         bson_folder = self._unpacked(version, "transformed", folder) / mongodb_database(version)
+        self.not_importable = peers.importable(rows_folder, folder / "importable")
         self._mongodb_tool(
             number,
             "transform + load",
-            "mongoimport, 4 workers",
-            size,
-            partial(peers.mongoimport, url, rows_folder, "peer_import"),
+            peers.IMPORT,
+            partial(peers.mongoimport, url, folder / "importable", "peer_import"),
         )
         self._theirs(
             number,
@@ -291,8 +299,7 @@ class Bench:
         self._mongodb_tool(
             number,
             "load",
-            "mongorestore, 4 workers",
-            size,
+            peers.RESTORE,
             partial(peers.mongorestore, url, bson_folder, "peer_restore"),
         )
         self._theirs(
@@ -301,17 +308,7 @@ class Bench:
             "insert_many of the same BSON: no index, no check",
             partial(peers.insert_many, url, "peer_bson", sorted(bson_folder.glob("*.bson"))),
         )
-        self._yardstick(number, url, bson_folder)
-        peers.dropped(url, "peer_import", "peer_json", "peer_restore", "peer_bson", "yardstick")
-
-    def _yardstick(self, number: int, url: str, folder: Path) -> None:
-        """What this machine takes for the work that the trial was measured beside."""
-        entities = folder / "platformEntities.bson"
-        stage = "insert_many of entities, here and in the trial"
-        work = partial(peers.insert_many, url, "yardstick", [entities])
-        self._theirs(number, stage, OURS, work)
-        seconds = peers.reckoned("insert_many", entities.stat().st_size)
-        self.watch.add(Measure(stage, "insert_many in the trial", number, seconds, reckoned=True))
+        peers.dropped(url, "peer_import", "peer_json", "peer_restore", "peer_bson")
 
     def _compresses(self, number: int, folder: Path) -> None:
         """The largest table, packed as the archive's blocks are, beside programs that pack."""
@@ -322,16 +319,15 @@ class Bench:
                 self._theirs(number, "compress", tool, partial(peers.packed, tool, largest))
 
     def _finds(self, number: int, version: Version, folder: Path) -> None:
-        """A loop over find, and what mongodump would have taken; then the native partition."""
+        """mongodump, and a loop over find; then the native partition where all its tools are."""
         if self.peers_process is None:
             return
-        url, size = self.settings.mongodb_url or "", self._bson_bytes(version)
+        url = self._mongodb()
         database = mongodb_database(version)
         self._mongodb_tool(
             number,
             "dump",
-            "mongodump --gzip --archive",
-            size,
+            peers.DUMP,
             partial(peers.mongodump, url, database, folder / "dump.gz"),
         )
         self._theirs(
@@ -340,10 +336,12 @@ class Bench:
             "find, bson.encode, gzip",
             partial(peers.find_loop, url, database, folder / "found"),
         )
+        if peers.absent():
+            return
         parts = (
             ("native partition", "pg_dump -Fd -j2 -Z gzip:6, uploaded"),
-            ("transform + load", "mongoimport, 4 workers"),
-            ("dump", "mongodump --gzip --archive"),
+            ("transform + load", peers.IMPORT),
+            ("dump", peers.DUMP),
         )
         self.watch.total("partition", number, parts, "pg_dump gzip:6, mongoimport, mongodump")
 
@@ -356,9 +354,9 @@ class Bench:
         )
         self._ours(number, "restore, verified", lambda: self._restored(version))
 
-    def _bson_bytes(self, version: Version) -> int:
-        members = reader(self.objects, "transformed", version).manifest.members
-        return sum(member.bytes for member in members if member.collection)
+    def _mongodb(self) -> str:
+        assert self.settings.mongodb_url is not None, "the benchmark's servers are up"
+        return self.settings.mongodb_url.reveal()
 
     def _unpacked(self, version: Version, kind: Kind, folder: Path) -> Path:
         path = folder / f"{kind}.tar.gz"
@@ -382,14 +380,15 @@ class Bench:
 
     def comparison(self, arguments: argparse.Namespace, first: Version, second: Version) -> None:
         """A day of edits, exported and compared; beside it two COPY exports and a full join."""
-        url, schema = self.settings.postgres_url or "", self.settings.postgres_schema
+        source, schema = bench_source(self.settings), self.settings.postgres_schema
+        url = source.reveal()
         tables = yardstick.tables_of(url, schema)
         one, two = self.scratch / "csv-0", self.scratch / "csv-1"
         tool = "two COPY exports, DuckDB full join"
 
         copied = partial(yardstick.copied, url, schema, tables, workers=self.settings.workers)
         self._theirs(0, "csv", "day 0", partial(copied, folder=one))
-        seed(url, scale=arguments.scale, full=False, day=1)
+        seed(source, scale=arguments.scale, full=False, day=1)
         self._theirs(0, "csv", "day 1", partial(copied, folder=two))
         copies = self.watch.seconds("csv", "day 0", 0) + self.watch.seconds("csv", "day 1", 0)
         joined = partial(yardstick.joined, tables, one, two, self.settings.workers)
