@@ -12,9 +12,11 @@ import msgspec
 from mediatool_assets.archive.gzip_members import FOOTER_BYTES, decompress, parse_footer
 from mediatool_assets.archive.layout import LARGEST_MANIFEST, Index, check_gaps, check_index
 from mediatool_assets.domain import manifest as manifests
+from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive, NotFound
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block, Manifest, Member
+from mediatool_assets.domain.schema import Schema
 
 _TAIL_BYTES = 1 << 18  # holds the manifest of about 5 GB of rows, so that most need one request
 _RANGE_BYTES = 1 << 23  # blocks are fetched together up to this: one request, little memory
@@ -122,6 +124,14 @@ class ArchiveReader:
         if hashlib.sha256(data).hexdigest() != member.sha256:
             raise BadArchive(self.source.name, f"{name} does not have its SHA-256")
         return data
+
+    def schema(self) -> Schema:
+        """The tables of a raw archive, as its ``schema.json`` has them; raises BadArchive."""
+        try:
+            return schemas.decode(self.read_file("schema.json"))
+        except msgspec.MsgspecError as error:
+            problem = f"schema.json cannot be read ({error})"
+            raise BadArchive(self.source.name, problem) from error
 
     def blocks(self, blocks: Sequence[Block]) -> Iterator[bytes]:
         """The content of the blocks, one by one, adjoining ones fetched together.

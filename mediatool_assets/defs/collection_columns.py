@@ -8,7 +8,6 @@ from bson import json_util
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs.layers import Layer, key
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.resolution import resolve
@@ -17,9 +16,8 @@ from mediatool_assets.domain.shapes import DocumentCollection
 
 def resolved(model: Model, raw: ArchiveReader) -> dict[str, DocumentCollection]:
     """The collections that the model makes of the schema in a raw archive; raises BadModel."""
-    schema = schemas.decode(raw.read_file("schema.json"))
     excluded = {exclusion.table for exclusion in raw.manifest.exclusions}
-    return {c.name: c for c in resolve(model, schema, excluded).collections}
+    return {c.name: c for c in resolve(model, raw.schema(), excluded).collections}
 
 
 def lineage(collection: DocumentCollection) -> dg.TableColumnLineage:

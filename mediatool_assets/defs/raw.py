@@ -27,12 +27,11 @@ from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.rds import places_of, snapshot_first
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import Request, RunVersion
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive, BadSettings, BadSource, NotFound
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.notes import checked_notes
 from mediatool_assets.domain.resolution import resolve
-from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
@@ -187,7 +186,7 @@ def _check_tables(archive: ArchiveReader, tables: Sequence[str], model: Path) ->
     members = archive.manifest.tables()
     if missing := [table for table in tables if table not in members]:
         excluded = {exclusion.table for exclusion in archive.manifest.exclusions}
-        resolve(load_model(model), _schema(archive), excluded)  # tells the lines to change
+        resolve(load_model(model), archive.schema(), excluded)  # tells the lines to change
         raise BadSource(
             f"{archive.source.name} has no {', '.join(missing)}, which the model names; take the "
             "table out of the model, or, where the export left it out, name it in "
@@ -203,7 +202,7 @@ def _results(
     tables: Sequence[str],
 ) -> Iterator[dg.MaterializeResult[Any]]:
     members = archived.manifest.tables()
-    schema = {table.name: table for table in _schema(archive).tables}
+    schema = {table.name: table for table in archive.schema().tables}
     unlisted = [f"{name}: exported, but not in the model" for name in members.keys() - set(tables)]
     warnings = [*archived.manifest.warnings, *sorted(unlisted)]
     log_warnings(context, warnings)
@@ -231,10 +230,6 @@ def _results(
                 "dagster/column_schema": _columns(schema[table]),
             },
         )
-
-
-def _schema(archive: ArchiveReader) -> Schema:
-    return schemas.decode(archive.read_file("schema.json"))
 
 
 def _columns(table: Table) -> dg.TableSchema:

@@ -13,7 +13,6 @@ import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import metadata as metadata_file
-from mediatool_assets.domain import schema as schema_file
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive
 from mediatool_assets.domain.keys import metadata_key, mongodb_database
 from mediatool_assets.domain.manifest import Member
@@ -102,7 +101,7 @@ def _restored(raw: ArchiveReader, target: Target | None) -> str | None:
 
 def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -> Source:
     facts = raw.manifest.source
-    schema = schema_file.decode(raw.read_file("schema.json"))
+    schema = raw.schema()
     return Source(
         type=source_type,
         instance=_text(facts.get("instance")) or instance,
@@ -133,7 +132,7 @@ def _exports(made: Made, executor: Executor) -> Exports:
             sha256=raw_sha256,
             size_bytes=made.raw.source.size,
             rows=_rows(tables),
-            schema_fingerprint=schema_file.decode(made.raw.read_file("schema.json")).fingerprint(),
+            schema_fingerprint=made.raw.schema().fingerprint(),
             excluded={exclusion.table: exclusion.reason for exclusion in raw.exclusions},
             excluded_rows={exclusion.table: exclusion.rows for exclusion in raw.exclusions},
             uncompressed_mb=_uncompressed(tables),

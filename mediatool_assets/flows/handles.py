@@ -11,7 +11,6 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive, NotFound
 from mediatool_assets.domain.keys import Kind, mongodb_database
 from mediatool_assets.domain.manifest import Manifest, Member
@@ -210,9 +209,8 @@ class ArchiveHandle:
     def tables(self) -> dict[str, TableRows]:
         """The tables of a raw archive by name; raises BadArchive where its schema does not fit."""
         try:
-            schema = schemas.decode(self.archive.read_file("schema.json"))
             return {
-                name: TableRows(self.archive, schema.table(name), member)
+                name: TableRows(self.archive, self.archive.schema().table(name), member)
                 for name, member in self.manifest.tables().items()
             }
         except (msgspec.MsgspecError, KeyError) as error:

@@ -9,7 +9,6 @@ from datetime import date
 from typing import NamedTuple, Protocol
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import RAW_PREFIX
 from mediatool_assets.domain.not_carried import NotCarried
@@ -86,11 +85,10 @@ def _archived_structures(export: Described, near: Iterable[ObjectInfo]) -> Itera
 
 def _archived(reader: ArchiveReader) -> Structure:
     own = reader.manifest.source.get("structure_from")
-    schema = schemas.decode(reader.read_file("schema.json"))
     origin = str(own or f"version {reader.manifest.version}")
     rows = {name: member.rows for name, member in reader.manifest.tables().items()}
     ddl, beside = reader.read_file("schema.sql"), reader.manifest.not_carried
-    return Structure(schema, ddl, origin, rows, beside)
+    return Structure(reader.schema(), ddl, origin, rows, beside)
 
 
 def _archives_near(objects: ObjectStore, day: date) -> Iterator[ObjectInfo]:

@@ -262,7 +262,7 @@ class _Restore:
 
 def _read(archive: ArchiveReader) -> tuple[Schema, Script, dict[str, list[str]]]:
     try:
-        schema = schemas.decode(archive.read_file("schema.json"))
+        schema = archive.schema()
         script = restorable.read(archive.read_file("schema.sql").decode())
         return schema, script, archive.manifest.computed_anew
     except (msgspec.MsgspecError, ValueError) as error:

@@ -3,12 +3,8 @@
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
-
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import expectations
-from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.expectations import HISTORY, LEARNT, Bounds
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.outcome import Finding, together
@@ -83,14 +79,7 @@ def _schema_changes(
     """What changed since the version before; its archive is read only where something did."""
     if not history:
         return ()
-    schema = _schema(archive)
+    schema = archive.schema()
     if history[-1].exports.raw.schema_fingerprint == schema.fingerprint():
         return ()
-    return schema_changes(_schema(archives.reader(objects, "raw", history[-1].version)), schema)
-
-
-def _schema(archive: ArchiveReader) -> schemas.Schema:
-    try:
-        return schemas.decode(archive.read_file("schema.json"))
-    except msgspec.MsgspecError as error:
-        raise BadArchive(archive.source.name, f"schema.json cannot be read ({error})") from error
+    return schema_changes(archives.reader(objects, "raw", history[-1].version).schema(), schema)

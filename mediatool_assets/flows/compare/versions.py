@@ -9,10 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-import msgspec
-
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.comparison import (
     Comparison,
     Figure,
@@ -138,12 +135,7 @@ class _Archive:
     @cached_property
     def schema(self) -> Schema:
         """Its tables; raises BadArchive."""
-        try:
-            return schemas.decode(self.reader.read_file("schema.json"))
-        except msgspec.MsgspecError as error:
-            raise BadArchive(
-                self.reader.source.name, f"its schema.json cannot be read ({error})"
-            ) from error
+        return self.reader.schema()
 
     @property
     def excluded(self) -> dict[str, str]:

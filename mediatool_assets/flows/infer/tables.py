@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.not_carried import NotCarried
@@ -103,7 +102,7 @@ class ArchivedTables:
     @property
     def schema(self) -> Schema:
         """As ``schema.json`` has it."""
-        return schemas.decode(self.archive.read_file("schema.json"))
+        return self.archive.schema()
 
     @property
     def excluded(self) -> frozenset[str]:

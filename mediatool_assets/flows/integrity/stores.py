@@ -2,10 +2,7 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive, BadModel, MediatoolError
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.model_digest import digest
@@ -89,7 +86,7 @@ def _planned(raw: RawRows, model: Model) -> tuple[Resolution, Plan, str]:
     excluded: set[str] = set()
     if raw.store.reader is not None:
         try:
-            raw.schema = _schema(raw.store.reader)
+            raw.schema = raw.store.reader.schema()
             excluded = {exclusion.table for exclusion in raw.store.reader.manifest.exclusions}
             resolution = resolve(model, raw.schema, excluded)
         except BadArchive as error:
@@ -98,13 +95,6 @@ def _planned(raw: RawRows, model: Model) -> tuple[Resolution, Plan, str]:
         except BadModel as error:
             problem = f"the model does not fit the schema: {error}"
     return resolution, plan(raw.schema, resolution, excluded), problem
-
-
-def _schema(archive: ArchiveReader) -> Schema:
-    try:
-        return schemas.decode(archive.read_file("schema.json"))
-    except msgspec.MsgspecError as error:
-        raise BadArchive(archive.source.name, f"schema.json cannot be read ({error})") from error
 
 
 def _model_of(transformed: ArchiveReading) -> str | int | None:

@@ -8,7 +8,6 @@ import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import metrics
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.comparison import Problem
 from mediatool_assets.domain.errors import BadArchive, NotFound
 from mediatool_assets.domain.manifest import Member
@@ -44,7 +43,7 @@ class Gathering:
         A table that cannot be read is among the errors, and its key columns are not known.
         """
         archive = archives.reader(self._objects, "raw", metadata.version)
-        schema = _schema(archive)
+        schema = archive.schema()
         self._remember(metadata.version, archive.manifest.tables())
         tables, errors = {}, []
         for name, member in archive.manifest.tables().items():
@@ -88,13 +87,6 @@ class Gathering:
                 fingerprint = members[name].fingerprint if name in members else None
                 if fingerprint and found.key_columns:
                     self._known.setdefault(fingerprint, found.key_columns)
-
-
-def _schema(archive: ArchiveReader) -> Schema:
-    try:
-        return schemas.decode(archive.read_file("schema.json"))
-    except msgspec.MsgspecError as error:
-        raise BadArchive(archive.source.name, f"schema.json cannot be read ({error})") from error
 
 
 def _totals(metadata: Metadata, archive: ArchiveReader) -> dict[str, int | None]:

@@ -1,9 +1,6 @@
 """A raw archive that is to be sanitized, held against what it says of itself."""
 
-import msgspec
-
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.schema import Schema
 
@@ -14,10 +11,7 @@ def schema_of(archive: ArchiveReader) -> Schema:
     archive.check_tar()
     if manifest.kind != "raw":
         raise BadArchive(name, f"is a {manifest.kind} archive, and only raw ones are sanitized")
-    try:
-        schema = schemas.decode(archive.read_file("schema.json"))
-    except msgspec.MsgspecError as error:
-        raise BadArchive(name, f"schema.json cannot be read ({error})") from error
+    schema = archive.schema()
     if odd := sorted(manifest.tables().keys() - {table.name for table in schema.tables}):
         raise BadArchive(name, f"has rows of {', '.join(odd)}, of which schema.json says nothing")
     return schema

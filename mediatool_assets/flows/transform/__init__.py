@@ -13,10 +13,9 @@ import msgspec
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.spool import discard
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.dump_layout import bson_member, metadata_member
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive
+from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.model import Model
@@ -78,18 +77,11 @@ def transform(  # noqa: PLR0913  # the signature that every caller agreed on
             )
         return present
     require_source_counts(archive)
-    resolution = resolve(model, _schema(archive), {e.table for e in raw.exclusions})
+    resolution = resolve(model, archive.schema(), {e.table for e in raw.exclusions})
     with spooling(objects, executor, scratch, "transform") as spools:
         joins = join(archive, resolution.collections, executor, spools, scratch, memory)
         work = _Transform(archive, resolution, joins, executor, version, spools, source, progress)
         return archives.publish(objects, "transformed", version, work.write, executor)
-
-
-def _schema(archive: ArchiveReader) -> schemas.Schema:
-    try:
-        return schemas.decode(archive.read_file("schema.json"))
-    except msgspec.MsgspecError as error:
-        raise BadArchive(archive.source.name, f"schema.json cannot be read ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)
