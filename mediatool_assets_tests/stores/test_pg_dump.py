@@ -4,12 +4,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.errors import BadSettings, Misuse
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.source_warnings import source_warnings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.stores.postgres.ddl import for_programs
 from mediatool_assets.stores.postgres.pg_dump import Client, best, clients
 from mediatool_assets_tests.postgres_servers import debian_majors, debian_programs
 
@@ -74,3 +76,33 @@ def test_a_client_that_may_not_know_all_is_a_warning(
         [warning] = source_warnings(snapshot.facts, snapshot.schema)
     assert warning.startswith("schema.sql is written by pg_dump 1")
     assert "install postgresql-client-1" in warning
+
+
+def test_no_secret_is_an_argument_of_a_program() -> None:
+    """Any user of the machine can read a process's arguments, and nobody its environment."""
+    secrets = {"password": "of-the-role", "sslpassword": "of-the-key"}
+    with for_programs({"host": "h", "dbname": "d", "user": "u"} | secrets) as (shown, environment):
+        assert conninfo_to_dict(shown) == {"host": "h", "dbname": "d", "user": "u"}
+        assert environment["PGPASSWORD"] == "of-the-role"
+        file = Path(environment["PGSERVICEFILE"])
+        assert file.read_text() == "[mediatool]\nsslpassword=of-the-key\n"
+        assert file.stat().st_mode & 0o077 == 0
+    assert not file.exists()
+
+
+def test_a_service_of_ones_own_holds_its_secrets() -> None:
+    """There can be one service only."""
+    with (
+        pytest.raises(BadSettings, match="write sslpassword in the service file"),
+        for_programs({"service": "mine", "sslpassword": "of-the-key"}),
+    ):
+        pass
+
+
+def test_pg_dump_reads_the_service_file(postgres_database: Url) -> None:
+    """A key's password, which libpq takes from nowhere else beside its parameters."""
+    with psycopg.connect(postgres_database.reveal()) as connection:
+        connection.execute(TABLE)
+    with_key = Url(f"{postgres_database.reveal()}?sslpassword=of-the-key")
+    with PostgresSource(with_key, "s").snapshot() as snapshot:
+        assert b"CREATE TABLE s.t" in snapshot.ddl()

@@ -2,19 +2,27 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.errors import BadSettings, BadSource
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.schema import Schema, namespaces
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.connection import Connection, instance, parameters
 from mediatool_assets.stores.postgres.dependencies import extensions
 from mediatool_assets.stores.postgres.pg_dump import best, clients
+from mediatool_assets.stores.private import write_private
+
+_SECRETS = frozenset(
+    {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
+)
+"""libpq's parameters that are secrets; those of a process are seen by every user of a machine."""
 
 
 def dump_ddl(
@@ -24,8 +32,6 @@ def dump_ddl(
     program = best(Release.of(connection.info.server_version), clients()).path
     spaces = namespaces(schema.name)
     needed = extensions(connection, spaces)
-    given = parameters(url)
-    secrets = {"PGPASSWORD": given.pop("password")} if "password" in given else {}
     command = [
         str(program),
         "--schema-only",
@@ -36,14 +42,40 @@ def dump_ddl(
         "--encoding=UTF8",
         "--no-password",
         *_restrict_key(program),
-        f"--dbname={make_conninfo('', **given)}",
     ]
-    done = subprocess.run(command, env=os.environ | secrets, capture_output=True, check=False)
+    with for_programs(parameters(url)) as (target, secrets):
+        done = subprocess.run(
+            [*command, f"--dbname={target}"],
+            env=os.environ | secrets,
+            capture_output=True,
+            check=False,
+        )
     if done.returncode != 0:
         said = " ".join(done.stderr.decode(errors="replace").split())
         raise BadSource(f"{instance(url)}: {said}; see that pg_dump can read the schema by hand")
     homes = sorted({e.schema for e in needed} - {*spaces, "public", "pg_catalog"})
     return _with_schemas(done.stdout, homes) + _positions(connection, schema)
+
+
+@contextmanager
+def for_programs(given: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """A connection string that every user of the machine may see, and an environment beside it.
+
+    The password is in a variable; what libpq has no variable for is in a service file. Raises
+    BadSettings where the parameters name a service of their own, which would have to hold it.
+    """
+    secret = {name: value for name, value in given.items() if name in _SECRETS}
+    environment = {"PGPASSWORD": secret.pop("password")} if "password" in secret else {}
+    shown = make_conninfo("", **{n: value for n, value in given.items() if n not in _SECRETS})
+    if secret and "service" in given:
+        raise BadSettings([f"write {', '.join(secret)} in the service file, and not in the URL"])
+    with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+        if secret:
+            file = Path(folder, "pg_service.conf")
+            lines = [f"{name}={value}" for name, value in secret.items()]
+            write_private(file, "\n".join(["[mediatool]", *lines, ""]))
+            environment |= {"PGSERVICEFILE": str(file), "PGSERVICE": "mediatool"}
+        yield shown, environment
 
 
 def _with_schemas(dumped: bytes, schemas: Sequence[str]) -> bytes:
