@@ -9,6 +9,7 @@ import typer
 
 from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
 from mediatool_assets.cli.versions import VersionArgument, named
+from mediatool_assets.domain.ddl.kinds import BY_OPTION, by_setting, object_name
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import account, settings
@@ -39,6 +40,12 @@ def restore(
     tables: Annotated[
         str | None, typer.Option(metavar="A,B", help="PostgreSQL: only the rows of these tables.")
     ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OBJECT", help="PostgreSQL: leave out, as 'VIEW totals'; can be repeated."
+        ),
+    ] = None,
     collections: Annotated[
         str | None, typer.Option(metavar="A,B", help="MongoDB: only these collections.")
     ] = None,
@@ -63,6 +70,9 @@ def restore(
     database has a name that says so. No database that a restore did
     not make is ever replaced. Every restore leaves evidence beside the version.
 
+    Objects of --skip and MEDIATOOL_RESTORE_SKIP are left out, with what is part of them, and
+    recorded in the database's comment. The message of a failed restore names the object.
+
     Examples:
 
         mediatool restore latest --to postgres
@@ -73,6 +83,8 @@ def restore(
     wanted = named(version)
     if to == "postgres" and collections is not None:
         raise Misuse("--collections belongs to --to mongodb; name --tables, or leave it out")
+    if to == "mongodb" and skip:
+        raise Misuse("--skip belongs to --to postgres; leave it out")
     if to == "mongodb" and tables is not None:
         raise Misuse("--tables belongs to --to postgres; name --collections, or leave it out")
     if source is not None and (source == "raw") != (to == "postgres"):
@@ -83,7 +95,8 @@ def restore(
         raise Misuse("--database is empty; name one, or leave it out")
     if to == "postgres":
         chosen = _names("--tables", tables)
-        evidence = _to_postgres(wanted, database, chosen, replace, sanitized=sanitized)
+        skipped = dict.fromkeys(map(_object, skip or ()), BY_OPTION)
+        evidence = _to_postgres(wanted, database, chosen, skipped, replace, sanitized=sanitized)
     else:
         chosen = _names("--collections", collections)
         if sanitized:
@@ -106,10 +119,18 @@ def _names(option: str, text: str | None) -> list[str] | None:
     return names
 
 
+def _object(text: str) -> str:
+    try:
+        return object_name(text)
+    except ValueError as error:
+        raise Misuse(f"--skip {error}") from None
+
+
 def _to_postgres(
     version: Version,
     database: str | None,
     tables: list[str] | None,
+    skip: dict[str, str],
     replace: bool,
     *,
     sanitized: bool,
@@ -134,6 +155,7 @@ def _to_postgres(
             version,
             database=database,
             tables=tables,
+            skip=by_setting(own.restore_skip) | skip,
             replace=replace,
             progress=progress,
         )
@@ -233,4 +255,6 @@ def _print(evidence: "Evidence") -> None:
             "verdict": evidence.verdict,
         }
     )
+    for line in evidence.notes:
+        note(f"left out: {line}")
     note("every row was read back and has the archive's fingerprint")

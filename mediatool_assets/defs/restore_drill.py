@@ -12,6 +12,7 @@ from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
 from mediatool_assets.defs.operations import GROUP, scheduled
 from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.restored import Evidence
 from mediatool_assets.domain.version import Version
@@ -75,7 +76,14 @@ def _drills(
     def on_postgres(executor: Executor) -> Evidence:
         target = platform.target()
         return drill_postgres(
-            objects, target, executor, version, who=who, clock=clock, progress=progress
+            objects,
+            target,
+            executor,
+            version,
+            who=who,
+            clock=clock,
+            skip=by_setting(settings.restore_skip),
+            progress=progress,
         )
 
     def on_mongodb(executor: Executor) -> Evidence:

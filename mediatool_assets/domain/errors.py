@@ -74,9 +74,14 @@ class DamagedInput(MediatoolError):
 class BadArchive(DamagedInput):
     """An archive is not one of ours, is cut short, or disagrees with its manifest."""
 
-    def __init__(self, where: str, problem: str) -> None:
+    def __init__(
+        self,
+        where: str,
+        problem: str,
+        next_step: str = "fetch it again or take another version",
+    ) -> None:
         self.where, self.problem = where, problem
-        super().__init__(f"{where}: {problem}; fetch it again or take another version")
+        super().__init__(f"{where}: {problem}; {next_step}")
 
 
 class BadModel(DamagedInput):

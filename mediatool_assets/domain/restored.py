@@ -19,9 +19,10 @@ class Marker(
     """The comment of a restored PostgreSQL database; one without it was never finished.
 
     ``tables`` names the restored ones where they are not all: such a database is a part, and not
-    ``complete``. ``left_out`` names the foreign keys that a part cannot hold. ``content`` is what
-    ``content_of`` says of the raw archive, where all that it holds was restored. ``sanitized``
-    where that was a sanitized copy.
+    ``complete``. ``left_out`` names the foreign keys that a part cannot hold, ``skipped`` what it
+    was told to leave out (``VIEW totals``). ``content`` is what ``content_of`` says of the raw
+    archive, where all that it holds was restored. ``sanitized`` where that was a sanitized copy.
+    ``notes`` say what is not as in the source, and why, a line for each object.
     """
 
     version: str
@@ -31,6 +32,8 @@ class Marker(
     left_out: tuple[str, ...] = ()
     content: str = ""
     sanitized: bool = False
+    skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, comment: str | None) -> "Marker | None":
@@ -54,7 +57,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """One restore that was carried out: ``verified``, or ``failed`` and why.
 
     ``who`` is the account that asked for it, ``server`` the host that it went to; ``rows`` are rows
-    or documents, by table or collection. Kept for good, one small object for each.
+    or documents, by table or collection. ``notes`` are the marker's. Kept for good, one small
+    object for each.
     """
 
     version: str
@@ -68,6 +72,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     rows: dict[str, int] = {}
     part: bool = False
     reason: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def restore_key(version: Version, began: datetime, to: RestoreTo) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from mediatool_assets.domain import setting_fields as parsers
+from mediatool_assets.domain.ddl.kinds import object_names
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.keys import REGISTRY_NAME
 from mediatool_assets.domain.masking.key import MaskingKey
@@ -83,6 +84,15 @@ class Settings:
             otherwise="`yes`, if `MEDIATOOL_RESTORE_POSTGRES_URL` is set",
         ),
     ] = True
+    restore_skip: Annotated[
+        tuple[str, ...],
+        Setting(
+            object_names,
+            "Objects that restores to PostgreSQL leave out, separated by semicolons, as messages "
+            "name them: `VIEW totals; EXTENSION postgis`. The version's metadata records them "
+            "([restoring](operations.md#restoring-in-earnest)).",
+        ),
+    ] = ()
     mongodb_url: Annotated[
         Url | None,
         Setting(

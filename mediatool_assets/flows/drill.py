@@ -1,6 +1,6 @@
 """The restore drill: a version restored to scratch databases, verified, timed, and dropped."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,6 +26,7 @@ def drill_postgres(  # noqa: PLR0913  # as for a restore, and who asks for it
     *,
     who: str,
     clock: Callable[[], datetime],
+    skip: Mapping[str, str] | None = None,
     progress: Progress = silent,
 ) -> Evidence:
     """Restore the raw archive, read it back, drop it again; the evidence says how long it took.
@@ -42,6 +43,7 @@ def drill_postgres(  # noqa: PLR0913  # as for a restore, and who asks for it
                 executor,
                 version,
                 database=SCRATCH,
+                skip=skip,
                 replace=True,
                 progress=progress,
             ),

@@ -98,6 +98,7 @@ def _evidence(
         rows=made.rows if made else {},
         part=made.part if made else False,
         reason=None if made else str(found),
+        notes=made.notes if made else (),
     )
 
 

@@ -14,6 +14,7 @@ from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
+from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.restored import Marker
@@ -199,8 +200,8 @@ class RowWriter(Protocol):
         ``whole`` says that they are all of the table's, which is emptied first.
         """
 
-    def run(self, statements: Mapping[str, str]) -> None:
-        """Execute single statements by what they make, in order; raises CheckFailed naming that.
+    def run(self, statements: Iterable[Statement]) -> None:
+        """Execute single statements, in order; raises CheckFailed naming what they make.
 
         A text of several statements is never executed, whatever it looks like.
         """
@@ -216,8 +217,8 @@ class Restoration(Protocol):
     def writer(self) -> RowWriter:
         """What workers write with."""
 
-    def run(self, statements: Mapping[str, str]) -> None:
-        """Execute statements by what they make, in order; raises CheckFailed naming that."""
+    def run(self, statements: Iterable[Statement]) -> None:
+        """Execute statements, in order; raises CheckFailed naming what they make."""
 
     def set_sequences(self, schema: Schema) -> None:
         """Put its sequences where they stood."""

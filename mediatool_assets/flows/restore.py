@@ -1,7 +1,7 @@
 """Restore: a version into a new PostgreSQL database, read back before it has its name."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,13 +12,15 @@ from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.copy_text import line_writer
 from mediatool_assets.domain.ddl import restorable
+from mediatool_assets.domain.ddl.kinds import leave_out
 from mediatool_assets.domain.ddl.restorable import Script
-from mediatool_assets.domain.ddl.script import Entry
+from mediatool_assets.domain.ddl.script import Entry, Statement
+from mediatool_assets.domain.ddl.skips import Skips, without
+from mediatool_assets.domain.ddl.tree import BadStatement
 from mediatool_assets.domain.errors import (
     BadArchive,
     CheckFailed,
     CountMismatch,
-    Misuse,
     Refused,
     UnknownName,
 )
@@ -27,6 +29,7 @@ from mediatool_assets.domain.keys import (
     sanitized_postgres_database,
 )
 from mediatool_assets.domain.manifest import Block, Manifest
+from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.structure import differing
@@ -51,14 +54,14 @@ _WHOLE_BYTES = 4 << 30  # of rows: a larger table is copied by several workers
 class Restored:
     """A database that was restored and read back; ``rows`` are by table or collection.
 
-    ``part`` where not all of the version was asked for; ``left_out`` names the foreign keys that it
-    cannot hold then.
+    ``part`` where not all of the version was asked for; ``notes`` say what of its objects is not as
+    in the source, and why.
     """
 
     database: str
     rows: dict[str, int]
     part: bool = False
-    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; the rest is optional
@@ -69,6 +72,7 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
     *,
     database: str | None = None,
     tables: Iterable[str] | None = None,
+    skip: Mapping[str, str] | None = None,
     replace: bool = False,
     progress: Progress = silent,
 ) -> Restored:
@@ -80,11 +84,12 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
     Tables first, then rows, then keys, indexes and all else that pg_dump puts after the data; then
     every row is read back as an export reads it and compared with the manifest, and the structure
     with ``schema.json``; only then the database gets its marker and its name. Of ``tables`` alone,
-    all tables are made and these are filled. Raises AlreadyExists, Refused, NotFound, Misuse,
-    BadArchive, CheckFailed, Unreachable; then nothing was left.
+    all tables are made and these are filled. Objects of ``skip`` (``VIEW totals``) are left out,
+    for the reason that it gives. Raises AlreadyExists, Refused, NotFound, Misuse, BadArchive,
+    CheckFailed, Unreachable; then nothing was left.
     """
     archive = archives.reader(objects, "raw", version)
-    run = _Restore(archive, executor, progress)
+    run = _Restore(archive, executor, progress, Skips(skip or {}))
     run.choose(tables)
     run.check_server(target)
     sanitized = archive.manifest.is_sanitized
@@ -97,7 +102,7 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
         work.set_sequences(run.schema)
         with (
             work.source(run.schema.name).snapshot() as snapshot,
-            in_order(executor, settle, [_Settling(work.writer, run.schema)]) as settled,
+            in_order(executor, settle, [run.settling(work.writer)]) as settled,
         ):
             run.compare_structure(snapshot.schema)
             fingerprints = reread(snapshot, executor, run.tables, progress)
@@ -113,9 +118,11 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
                 left_out=run.left_out,
                 content=run.content,
                 sanitized=sanitized,
+                skipped=run.skipped,
+                notes=run.notes,
             )
         )
-    return Restored(name, rows, run.part, run.left_out)
+    return Restored(name, rows, run.part, run.notes)
 
 
 def restored(target: Target, manifest: Manifest) -> Restored | None:
@@ -125,7 +132,7 @@ def restored(target: Target, manifest: Manifest) -> Restored | None:
     if marker is None or marker.content != content_of(manifest):
         return None
     rows = {name: member.rows for name, member in manifest.tables().items()}
-    return Restored(database, rows, bool(marker.tables), marker.left_out)
+    return Restored(database, rows, bool(marker.tables), marker.notes)
 
 
 _OF_A_VERSION = re.compile(r"media_?tool_(?:sanitized_)?[0-9]{8}-[0-9]{6}")
@@ -144,18 +151,25 @@ def own_name(asked: str | None, own: str) -> str:
 class _Restore:
     """What one restore reads, and what it has to come to."""
 
-    def __init__(self, archive: ArchiveReader, executor: Executor, progress: Progress) -> None:
+    def __init__(
+        self, archive: ArchiveReader, executor: Executor, progress: Progress, skips: Skips
+    ) -> None:
         self._archive, self._executor, self._progress = archive, executor, progress
+        self._skips = skips
         archive.check_tar()
-        self.members = archive.manifest.tables()
-        self.schema, self.script, anew = _read(archive)
+        self._all, self.script, anew = _read(archive, skips)
+        self._several = len(schemas.namespaces(self._all.name)) > 1
+        self.skipped = tuple(_label(entry, self._several) for entry in self.script.skipped)
+        self.schema = without(self._all, self.skipped)
+        made = {table.name for table in self.schema.tables}
+        self.members = {t: m for t, m in archive.manifest.tables().items() if t in made}
         self.tables = [
             _computing(table, anew.get(table.name, ()))
             for table in self.schema.tables
             if table.name in self.members
         ]
         self.part = False
-        self.left_out: tuple[str, ...] = ()
+        self._keys_left_out: dict[str, str] = {}
         self._same_server = False
 
     def choose(self, names: Iterable[str] | None) -> None:
@@ -169,26 +183,46 @@ class _Restore:
                 )
             self.tables = [t for t in self.tables if t.name in names]
         filled = {table.name for table in self.tables}
-        self.part = filled != {table.name for table in self.schema.tables}
-        self.left_out = tuple(
-            f"{table.name} {key.name}"
+        self.part = filled != {table.name for table in self._all.tables}
+        self._keys_left_out = {
+            f"{table.name} {key.name}": key.table
             for table in self.schema.tables
             for key in table.foreign_keys
             if key.table not in filled and table.name in filled
-        )
+        }
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The foreign keys to tables that are not restored."""
+        return tuple(self._keys_left_out)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not as in the source, and why."""
+        keys = [
+            f"FK CONSTRAINT {key}: it refers to {table}, which is not restored"
+            for key, table in self._keys_left_out.items()
+        ]
+        others = self._skips.others(self.schema, self.script.skipped)
+        return tuple(dict.fromkeys([*self.script.left_out, *keys, *others]))
+
+    def settling(self, writer: RowWriter) -> "_Settling":
+        """What is left to do when all rows, keys and indexes are there."""
+        empty = {*self.schema.unpopulated, *self._skips.unfilled(self.schema)}
+        return _Settling(writer, self.schema.name, tuple(sorted(empty)))
 
     @property
     def content(self) -> str:
         """What the marker says of the rows; nothing where the archive holds more."""
-        whole = len(self.tables) == len(self.members)
+        whole = len(self.tables) == len(self._archive.manifest.tables())
         return content_of(self._archive.manifest) if whole else ""
 
     def check_server(self, target: Target) -> None:
-        """Raise Misuse where the server is older than the one that the rows came from."""
-        source = _major(self._archive.manifest.source.get("server_version"))
-        found = _major(target.facts().get("server_version"))
+        """Raise CheckFailed where the server is older than the one that the rows came from."""
+        source = Release.parse(self._archive.manifest.source.get("server_version")).major
+        found = Release.parse(target.facts().get("server_version")).major
         if found < source:
-            raise Misuse(
+            raise CheckFailed(
                 f"the version came from PostgreSQL {source} and {target.server} is {found}; set "
                 f"MEDIATOOL_RESTORE_POSTGRES_URL to a server of {source} or newer"
             )
@@ -222,7 +256,8 @@ class _Restore:
     def add_keys(self, work: Restoration) -> None:
         """All that comes after the data, in order; what different tables' keys allow, together."""
         tables = {key: table.name for table in self.schema.tables for key in _keys(table)}
-        entries = [e for e in self.script.after if self._named(e) not in self.left_out]
+        keys = {f"FK CONSTRAINT {key}" for key in self.left_out}
+        entries = [e for e in self.script.after if _label(e, self._several) not in keys]
         for together, phase in groupby(entries, lambda entry: _key(entry) in tables):
             if not together:
                 work.run(_statements(phase))
@@ -233,11 +268,6 @@ class _Restore:
             shares = [_Keys(work.writer, _statements(chain)) for chain in chains.values()]
             with in_order(self._executor, add_keys, shares) as added:
                 list(added)
-
-    def _named(self, entry: Entry) -> str:
-        """An entry's name as the schema's things have theirs."""
-        several = len(schemas.namespaces(self.schema.name)) > 1
-        return f"{entry.namespace}.{entry.name}" if several else entry.name
 
     def compare_structure(self, found: Schema) -> None:
         """Raise CheckFailed where a table, key, index or sequence is not as ``schema.json`` says.
@@ -260,13 +290,23 @@ class _Restore:
                 raise CountMismatch(table, "rows and fingerprint restored", wanted, fingerprint)
 
 
-def _read(archive: ArchiveReader) -> tuple[Schema, Script, dict[str, list[str]]]:
+def _read(archive: ArchiveReader, skips: Skips) -> tuple[Schema, Script, dict[str, list[str]]]:
     try:
         schema = archive.schema()
-        script = restorable.read(archive.read_file("schema.sql").decode())
+        script = restorable.read(archive.read_file("schema.sql").decode(), skips.reason)
         return schema, script, archive.manifest.computed_anew
+    except BadStatement as error:
+        problem = f"its schema.sql cannot be restored: {error}"
+        if error.of is None:
+            raise BadArchive(archive.source.name, problem) from error
+        raise BadArchive(archive.source.name, problem, leave_out(error.of)) from error
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadArchive(archive.source.name, f"its schema cannot be read: {error}") from error
+
+
+def _label(entry: Entry, several: bool) -> str:
+    """An entry by its kind, and its name as the schema's things have theirs."""
+    return f"{entry.kind} {entry.namespace}.{entry.name}" if several else str(entry)
 
 
 def _computing(table: Table, anew: Collection[str]) -> Table:
@@ -275,15 +315,8 @@ def _computing(table: Table, anew: Collection[str]) -> Table:
     return msgspec.structs.replace(table, columns=tuple(columns))
 
 
-def _major(version: str | int | None) -> int:
-    found = re.match(r"\d+", str(version))
-    return int(found[0]) if found else 0
-
-
-def _statements(entries: Iterable[Entry]) -> dict[str, str]:
-    """Single statements by what they make; numbered, as a function's name can stand twice."""
-    made = ((entry, statement) for entry in entries for statement in entry.statements)
-    return {f"{entry} ({n})": statement for n, (entry, statement) in enumerate(made)}
+def _statements(entries: Iterable[Entry]) -> list[Statement]:
+    return [Statement(str(entry), sql) for entry in entries for sql in entry.statements]
 
 
 def _key(entry: Entry) -> tuple[str, str]:
@@ -302,7 +335,7 @@ class _Keys:
     """Keys and indexes of one table, for one worker to build."""
 
     writer: RowWriter
-    statements: dict[str, str]
+    statements: list[Statement]
 
 
 def add_keys(share: _Keys) -> None:
@@ -312,15 +345,16 @@ def add_keys(share: _Keys) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Settling:
-    """A schema whose rows, keys and indexes are all there."""
+    """A schema whose rows, keys and indexes are all there, and views that are not to be filled."""
 
     writer: RowWriter
-    schema: Schema
+    schema: str
+    empty: tuple[str, ...]
 
 
 def settle(share: _Settling) -> None:
     """In a worker: what needs all of a schema."""
-    share.writer.settle(share.schema.name, share.schema.unpopulated)
+    share.writer.settle(share.schema, share.empty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A version's sanitized copy in the place of its raw archive, for whatever reads that."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -176,6 +176,7 @@ def restore_sanitized_postgres(  # noqa: PLR0913  # as for a restore
     *,
     database: str | None = None,
     tables: Iterable[str] | None = None,
+    skip: Mapping[str, str] | None = None,
     replace: bool = False,
     progress: Progress = silent,
 ) -> Restored:
@@ -191,6 +192,7 @@ def restore_sanitized_postgres(  # noqa: PLR0913  # as for a restore
             version,
             database=database,
             tables=tables,
+            skip=skip,
             replace=replace,
             progress=progress,
         )

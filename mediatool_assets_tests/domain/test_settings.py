@@ -36,6 +36,7 @@ def test_every_variable(tmp_path: Path) -> None:
         "POSTGRES_URL": POSTGRES,
         "POSTGRES_SCHEMA": "s",
         "RESTORE_POSTGRES_URL": POSTGRES,
+        "RESTORE_SKIP": "view a; function f(integer, text) ;",
         "MONGODB_URL": f" {MONGODB} ",
         "S3_BUCKET": "b",
         "S3_ENDPOINT_URL": "http://h:1",
@@ -83,6 +84,7 @@ def test_every_variable(tmp_path: Path) -> None:
     settings = Settings.parse({f"MEDIATOOL_{name}": text for name, text in environ.items()})
     assert settings.mongodb_url == Url(MONGODB)
     assert settings.exclude_tables == {"a", "b", "c"}
+    assert settings.restore_skip == ("VIEW a", "FUNCTION f(integer, text)")
     assert (settings.workers, settings.home, settings.model) == (7, tmp_path, model)
     default = Settings.parse({})
     same = [

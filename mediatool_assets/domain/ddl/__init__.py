@@ -1,12 +1,14 @@
 """DDL as PostgreSQL reads it: pg_dump's text as entries, and every statement as a syntax tree.
 
-The parser is PostgreSQL's own (libpg_query, the grammar of version 18). Three modules:
+The parser is PostgreSQL's own (libpg_query, the grammar of version 18). Five modules:
 
 - ``tree``: one statement and its tree. ``statements(text)`` splits, ``parse(statement)`` gives the
   tree, ``walk(tree)`` visits its nodes with their parents, ``deparse(tree)`` prints it again.
 - ``script``: ``entries(text)`` reads ``schema.sql`` entry by entry; nothing is judged.
 - ``restorable``: ``read(text)`` gives what a restore may execute, and what it leaves out with the
   reason.
+- ``kinds``: the kinds of objects that are made, and how one is named (``VIEW totals``); no parser.
+- ``skips``: what a restore is asked to leave out, and what goes with it.
 
 To print a statement with other literals, change its tree in place::
 

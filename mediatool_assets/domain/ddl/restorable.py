@@ -10,7 +10,7 @@ section only: the first of them is where data goes. Entries are never reordered.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pg
 
 from mediatool_assets.domain.ddl import tree
+from mediatool_assets.domain.ddl.kinds import MADE_BY
 from mediatool_assets.domain.ddl.options import left_out_options
 from mediatool_assets.domain.ddl.script import Entry, entries
 from mediatool_assets.domain.ddl.tree import BadStatement
@@ -31,44 +32,6 @@ _AFTER_DATA = frozenset(
 
 _ACCESS = frozenset({"ACL", "DEFAULT ACL", "POLICY", "SECURITY LABEL"})
 """Kinds that name roles of the source's server."""
-
-_MADE_BY = {
-    "SCHEMA": "CreateSchemaStmt",
-    "EXTENSION": "CreateExtensionStmt",
-    "COMMENT": "CommentStmt",
-    "TABLE": "CreateStmt AlterTableStmt",
-    "TABLE ATTACH": "AlterTableStmt",
-    "ROW SECURITY": "AlterTableStmt",
-    "VIEW": "ViewStmt AlterTableStmt",
-    "MATERIALIZED VIEW": "CreateTableAsStmt AlterTableStmt AlterObjectDependsStmt",
-    "SEQUENCE": "CreateSeqStmt AlterSeqStmt AlterTableStmt",
-    "SEQUENCE OWNED BY": "AlterSeqStmt",
-    "DEFAULT": "AlterTableStmt",
-    "TYPE": "CompositeTypeStmt CreateEnumStmt CreateRangeStmt AlterTableStmt DefineStmt",
-    "SHELL TYPE": "DefineStmt",
-    "DOMAIN": "CreateDomainStmt AlterDomainStmt",
-    "FUNCTION": "CreateFunctionStmt AlterObjectDependsStmt",
-    "PROCEDURE": "CreateFunctionStmt AlterObjectDependsStmt",
-    "AGGREGATE": "DefineStmt",
-    "OPERATOR": "DefineStmt",
-    "OPERATOR CLASS": "CreateOpClassStmt",
-    "OPERATOR FAMILY": "CreateOpFamilyStmt AlterOpFamilyStmt",
-    "COLLATION": "DefineStmt",
-    "CONVERSION": "CreateConversionStmt",
-    "TEXT SEARCH PARSER": "DefineStmt",
-    "TEXT SEARCH TEMPLATE": "DefineStmt",
-    "TEXT SEARCH DICTIONARY": "DefineStmt",
-    "TEXT SEARCH CONFIGURATION": "DefineStmt AlterTSConfigurationStmt",
-    "CONSTRAINT": "AlterTableStmt",
-    "CHECK CONSTRAINT": "AlterTableStmt AlterDomainStmt",
-    "FK CONSTRAINT": "AlterTableStmt",
-    "INDEX": "IndexStmt AlterTableStmt AlterObjectDependsStmt",
-    "INDEX ATTACH": "AlterTableStmt",
-    "STATISTICS": "CreateStatsStmt AlterStatsStmt",
-    "RULE": "RuleStmt ViewStmt AlterTableStmt",
-    "TRIGGER": "CreateTrigStmt AlterTableStmt AlterObjectDependsStmt",
-}
-"""The statements, by their nodes' names, that pg_dump makes an object of each kind of."""
 
 _FOREIGN = "servers elsewhere, and what is on them, are the target's own affair"
 _NEVER_MADE = {"FOREIGN TABLE": _FOREIGN, "FOREIGN DATA WRAPPER": _FOREIGN, "SERVER": _FOREIGN}
@@ -118,27 +81,44 @@ _SERVER_S = re.compile(
 
 
 class Script(NamedTuple):
-    """The entries in order, those before the data and those after it, and what was left out."""
+    """The entries in order, those before the data and those after it, and what was left out.
+
+    ``skipped`` are the entries that were left out on demand; ``left_out`` has their reasons too,
+    but for comments.
+    """
 
     before: tuple[Entry, ...]
     after: tuple[Entry, ...]
     left_out: tuple[str, ...]
+    skipped: tuple[Entry, ...] = ()
 
 
-def read(text: str) -> Script:
+def read(text: str, skip: Callable[[Entry], str | None] = lambda _: None) -> Script:
     """What a restore executes of ``schema.sql``: entries of single statements.
 
-    Raises BadStatement where the text is not pg_dump's, or does more than make objects.
+    ``skip`` gives the reason why an entry is to be left out, whatever it has, or None. Raises
+    BadStatement where the text is not pg_dump's, or does more than make objects.
     """
     left_out: list[str] = []
-    made = list(_made(text, left_out))
+    skipped: list[Entry] = []
+
+    def wanted() -> Iterator[Entry]:
+        for entry in entries(text):
+            if reason := skip(entry):
+                skipped.append(entry)
+                if entry.kind != "COMMENT":
+                    left_out.append(f"{entry}: {reason}")
+            else:
+                yield entry
+
+    made = list(_made(wanted(), left_out))
     before = tuple(takewhile(lambda entry: entry.kind not in _AFTER_DATA, made))
-    return Script(before, tuple(made[len(before) :]), tuple(left_out))
+    return Script(before, tuple(made[len(before) :]), tuple(left_out), tuple(skipped))
 
 
-def _made(text: str, left_out: list[str]) -> Iterator[Entry]:
+def _made(wanted: Iterable[Entry], left_out: list[str]) -> Iterator[Entry]:
     languages = set(_LANGUAGES)
-    for entry in entries(text):
+    for entry in wanted:
         # A new database has a schema "public".
         if entry.kind in _ACCESS or (entry.kind, entry.name) == ("SCHEMA", "public"):
             continue
@@ -164,7 +144,7 @@ def _kept(entry: Entry, languages: Collection[str]) -> tuple[tuple[str, ...], li
         try:
             _check(entry.kind, statement, languages)
         except BadStatement as error:
-            raise BadStatement(f"{entry}: {error}") from None
+            raise BadStatement(f"{entry}: {error}", of=str(entry)) from None
         said = left_out_options(statement)
         reasons += said
         if not said:
@@ -191,7 +171,7 @@ def _is_the_target_s(node: Message) -> bool:
 def _check(kind: str, node: Message, languages: Collection[str]) -> None:
     """Raise BadStatement for a statement that does not make an object of the kind."""
     name = node.DESCRIPTOR.name
-    if name not in (*_MADE_BY.get(kind, "").split(), "VariableSetStmt"):
+    if name not in (*MADE_BY.get(kind, "").split(), "VariableSetStmt"):
         raise BadStatement(f"it has a {name}, which makes no {kind}")
     if said := _objection(kind, node, languages):
         raise BadStatement(said)

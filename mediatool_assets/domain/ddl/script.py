@@ -40,6 +40,13 @@ class Entry(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
+class Statement(NamedTuple):
+    """One statement, and the entry that it is of, as ``VIEW totals``."""
+
+    makes: str
+    sql: str
+
+
 def entries(text: str) -> Iterator[Entry]:
     """Every entry in order, up to pg_dump's last line; settings before them are left out.
 

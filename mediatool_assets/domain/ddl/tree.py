@@ -27,10 +27,14 @@ _T = TypeVar("_T")
 
 
 class BadStatement(ValueError):
-    """A text that PostgreSQL's parser refuses; ``unterminated`` if a quotation in it has no end."""
+    """A text that PostgreSQL's parser refuses; ``unterminated`` if a quotation in it has no end.
 
-    def __init__(self, message: str) -> None:
+    ``of`` is the entry whose statement is refused, where there is one.
+    """
+
+    def __init__(self, message: str, of: str | None = None) -> None:
         super().__init__(message)
+        self.of = of
         self.unterminated = message.startswith("unterminated")
 
 

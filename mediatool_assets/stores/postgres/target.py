@@ -5,7 +5,7 @@ and gives it its name; the one that had it is ``{database}.replaced`` from then 
 a killed restore leaves nothing under that name, and what it did leave is removed by the next one.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from mediatool_assets.domain.copy_text import copied_columns
+from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.errors import AlreadyExists, Misuse, Refused
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.schema import Schema, Table, namespaces
@@ -197,8 +198,8 @@ class PostgresRestoration:
         """What has been restored, to be read as a source is."""
         return self.target.database(self.working, schema)
 
-    def run(self, statements: Mapping[str, str]) -> None:
-        """Execute statements by what they make, in order, in one session."""
+    def run(self, statements: Iterable[Statement]) -> None:
+        """Execute statements, in order, in one session."""
         self.writer.run(statements)
 
     def set_sequences(self, schema: Schema) -> None:
@@ -207,7 +208,7 @@ class PostgresRestoration:
             for sequence in schema.sequences:
                 space = sequence.namespace or schema.name
                 name = sql.Identifier(space, sequence.relation).as_string()
-                with translated(f"{self.database}: SEQUENCE {sequence.name}"):
+                with translated(self.database, f"SEQUENCE {sequence.name}"):
                     connection.execute(
                         "SELECT pg_catalog.setval(%s, %s, %s)",
                         (name, sequence.last_value, sequence.called),
@@ -264,15 +265,15 @@ class PostgresWriter:
                     copy.write(data)
             return cursor.rowcount
 
-    def run(self, statements: Mapping[str, str]) -> None:
-        """Execute statements by what they make, in order, in one session.
+    def run(self, statements: Iterable[Statement]) -> None:
+        """Execute statements, in order, in one session.
 
         Each is one for the server too: results in binary are asked for by the extended protocol,
         which takes one statement at a time.
         """
         with session(self.url, self.database) as connection:
-            for thing, text in statements.items():
-                with translated(f"{self.database}: {thing}"):
+            for makes, text in statements:
+                with translated(self.database, makes):
                     connection.execute(text.encode(), binary=True)
 
     def settle(self, schema: str, empty: Collection[str]) -> None:
@@ -284,7 +285,7 @@ class PostgresWriter:
             filled = [(space, view, sql.SQL("DATA")) for space, view, _ in views]
             emptied = [(space, view, sql.SQL("NO DATA")) for space, view, stays in views if stays]
             for space, view, data in filled + emptied:
-                with translated(f"{self.database}: MATERIALIZED VIEW DATA {view}"):
+                with translated(self.database, f"MATERIALIZED VIEW DATA {space}.{view}"):
                     connection.execute(
                         sql.SQL("REFRESH MATERIALIZED VIEW {} WITH {}").format(
                             sql.Identifier(space, view), data

@@ -1,12 +1,14 @@
 """Sessions on the server that versions are restored to, and the translation of its errors."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
 from psycopg import errors
 
-from mediatool_assets.domain.errors import CheckFailed, MediatoolError, Misuse, Unreachable
+from mediatool_assets.domain.ddl.kinds import leave_out
+from mediatool_assets.domain.errors import CheckFailed, MediatoolError, Unreachable
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.connection import (
     Connection,
@@ -52,12 +54,58 @@ def session(url: Url, database: str | None = None, doing: str = "") -> Iterator[
 
 
 @contextmanager
-def translated(where: str) -> Iterator[None]:
-    """Raise one of our errors, naming ``where``, for whatever psycopg raises."""
+def translated(where: str, making: str | None = None) -> Iterator[None]:
+    """Raise one of our errors, naming ``where``, for whatever psycopg raises.
+
+    ``making`` is the object of the schema that is made (``VIEW totals``): a failure of it is one of
+    every version that has it.
+    """
     try:
         yield
     except psycopg.Error as error:
-        raise _meaning(where, error) from error
+        if making is not None and _is_its_own(error):
+            raise CheckFailed(
+                f"{where}: {making}: {said(error)}; {_hint(error)}{leave_out(making)}"
+            ) from error
+        raise _meaning(where if making is None else f"{where}: {making}", error) from error
+
+
+_PLACE = re.compile(r"COPY .*?(, line \d+(?:, column .+?)?)(?::|$)", re.DOTALL)
+_VALUE = re.compile(r': ".*', re.DOTALL)
+
+
+def _without_values(error: psycopg.Error) -> str:
+    """The server's words on rows that it refused, with their place instead of their values."""
+    place = _PLACE.match(error.diag.context or "")
+    return _VALUE.sub("", said(error)) + (place[1] if place else "")
+
+
+def _is_its_own(error: psycopg.Error) -> bool:
+    """Whether an object fails by what it is, and would again: not a full or broken server."""
+    state = error.sqlstate or ""
+    limit = state.startswith(("54", "55")) and state != "55006"  # in use
+    return not isinstance(error, psycopg.OperationalError) or limit
+
+
+def _hint(error: psycopg.Error) -> str:
+    """What may help beside leaving the object out."""
+    match error:
+        case errors.InsufficientPrivilege():
+            return f"the role in {VARIABLE} may not make it; "
+        case errors.UndefinedFile() | errors.FeatureNotSupported():
+            return f"install it there, or name another server in {VARIABLE}; "
+        case (
+            errors.UndefinedTable()
+            | errors.UndefinedObject()
+            | errors.UndefinedFunction()
+            | errors.InvalidSchemaName()
+        ):
+            return (
+                "if that is in a schema that is not exported, add the schema to "
+                "MEDIATOOL_POSTGRES_SCHEMA; "
+            )
+        case _:
+            return ""
 
 
 def _meaning(where: str, error: psycopg.Error) -> MediatoolError:
@@ -69,19 +117,16 @@ def _meaning(where: str, error: psycopg.Error) -> MediatoolError:
                 "and restore again"
             )
         case errors.InsufficientPrivilege():
-            return Unreachable(
-                f"{where}: {words}; the role in {VARIABLE} needs CREATEDB, and the right to create "
-                "the extensions that schema.sql names"
-            )
+            return Unreachable(f"{where}: {words}; the role in {VARIABLE} needs CREATEDB")
         case errors.ObjectInUse():
             return CheckFailed(f"{where}: {words}; end the sessions in it, and restore again")
-        case errors.UndefinedFile() | errors.FeatureNotSupported():
-            return Misuse(
-                f"{where}: {words}; install it there, or name another server in {VARIABLE}"
-            )
         case psycopg.OperationalError():
             return Unreachable(
                 f"{where}: {words}; see that the server runs and {VARIABLE} is right"
             )
         case _:
-            return CheckFailed(f"{where}: {words}; nothing was restored: take another version")
+            return CheckFailed(
+                f"{where}: {_without_values(error)}; nothing was restored. Versions with the same "
+                "rows fail alike: correct the rows in the source, or restore the other tables with "
+                "--tables"
+            )

@@ -42,7 +42,7 @@ def test_owners_grants_policies_and_tablespaces_are_the_target_s() -> None:
             header("TABLE t", "ACL") + "GRANT SELECT ON TABLE s.t TO somebody;\n\n\n",
         )
     )
-    assert script == ((Entry("TABLE", "t", ("CREATE TABLE s.t (id integer)",), "s"),), (), ())
+    assert script == ((Entry("TABLE", "t", ("CREATE TABLE s.t (id integer)",), "s"),), (), (), ())
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def debian_place(debian_database: Url, pool: Executor, tmp_path: Path) -> Iterat
 @contextmanager
 def _place(source: Url, server: Url, pool: Executor, tmp_path: Path) -> Iterator[Place]:
     scratch = tmp_path / "scratch"
-    scratch.mkdir()
+    scratch.mkdir(exist_ok=True)  # where a test has two of them
     target = PostgresTarget(server, source)
     place = Place(source, target, DirectoryObjects(tmp_path), pool, scratch)
     before = place.databases()

@@ -13,7 +13,7 @@ import pytest
 from mediatool_assets.archive.reader import split_lines
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, Misuse
+from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
@@ -90,7 +90,7 @@ def test_an_older_server_is_refused_before_anything_is_made(place: Place, name: 
     """DDL of a newer server means nothing to it."""
     place.run(PEOPLE)
     version = changed(place, place.export()[0], lambda row: row, server_version="99.1")
-    with pytest.raises(Misuse, match=r"PostgreSQL 99.*MEDIATOOL_RESTORE_POSTGRES_URL"):
+    with pytest.raises(CheckFailed, match=r"PostgreSQL 99.*MEDIATOOL_RESTORE_POSTGRES_URL"):
         restore_postgres(place.objects, place.target, place.pool, version, database=name)
     assert name not in place.databases()
 

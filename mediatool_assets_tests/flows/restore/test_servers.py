@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from mediatool_assets.domain import keys
-from mediatool_assets.domain.errors import CheckFailed, Misuse
+from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
@@ -119,7 +119,7 @@ def test_an_older_server_is_refused_and_a_newer_one_is_not(
     objects = exported(postgres_database, pool, newer)
     with server(place, OLD) as url:
         target = PostgresTarget(url)
-        with pytest.raises(Misuse, match=r"came from PostgreSQL 18 and .* is 16; set MEDIATOOL_"):
+        with pytest.raises(CheckFailed, match=r"came from PostgreSQL 18 and .* is 16; set MEDI"):
             restore_postgres(objects, target, pool, VERSION)
         assert databases(url) == set()
         objects = exported(made(url, 100), pool, older)
