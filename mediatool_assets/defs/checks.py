@@ -7,7 +7,8 @@ and ``flows.checks`` and ``domain.expectations`` decide.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import dagster as dg
 
@@ -19,9 +20,7 @@ from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.model import Model, Verb
-from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.answers import Findings
 from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
 from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside
 from mediatool_assets.flows.checks.transformed import (
@@ -30,47 +29,41 @@ from mediatool_assets.flows.checks.transformed import (
     rows_accounted,
 )
 from mediatool_assets.flows.checks.version import archives_whole, unnamed
-from mediatool_assets.flows.ports import ObjectStore
 
 
-class _LayerCheck(NamedTuple):
-    """One check of every table or collection of a layer."""
+class _Check(NamedTuple):
+    """One check: of every table or collection of a layer, or of the version as a whole.
+
+    ``ask`` takes the bucket, the version, the tables or collections if it is of a layer, and
+    ``more`` of the platform by name.
+    """
 
     name: str
     description: str
-    ask: Callable[[Platform, ObjectStore, Version, list[str]], Findings]
+    ask: Callable[..., Any]
+    more: Callable[[Platform], dict[str, object]] = lambda _: {}
     blocking: bool = False
 
 
-class _VersionCheck(NamedTuple):
-    """One check of the version as a whole."""
+def _workers(platform: Platform) -> dict[str, object]:
+    return {"workers": platform.settings().workers}
 
-    asset: dg.AssetKey
-    name: str
-    description: str
-    ask: Callable[[Platform, ObjectStore, Version], Finding]
+
+def _documents(platform: Platform) -> dict[str, object]:
+    return {"documents": platform.documents()}
 
 
 def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
     """Of every table: the archive holds what the source had, and that is much what it was."""
     bounds = {name: table.bounds for name, table in model.sources.items()}
+    counted = "As many rows as PostgreSQL counted in the snapshot, every byte read again."
+    usual = "Rows within their bounds, and columns as they were, against the last versions"
     return _layer_checks(
         "raw",
         tables,
         "Read the raw archive again, and compare it with earlier versions.",
-        _LayerCheck(
-            "counted",
-            "As many rows as PostgreSQL counted in the snapshot, every byte read again.",
-            lambda platform, objects, version, names: raw_counted(
-                objects, version, names, platform.settings().workers
-            ),
-            blocking=True,
-        ),
-        _LayerCheck(
-            "as_usual",
-            "Rows within their bounds, and columns as they were, against the last versions",
-            lambda _, objects, version, names: raw_as_usual(objects, version, names, bounds),
-        ),
+        _Check("counted", counted, raw_counted, _workers, blocking=True),
+        _Check("as_usual", usual, partial(raw_as_usual, bounds=bounds)),
     )
 
 
@@ -80,16 +73,10 @@ def transformed_checks(
     """Of every collection that refers to others: as much is found as usual; none if none does."""
     referring = [name for name in collections if _refers(model, name)]
     if referring:
-        yield _layer_checks(
-            "transformed",
-            referring,
-            "Compare the references with earlier versions.",
-            _LayerCheck(
-                "as_usual",
-                "No more references that find nothing than in the last versions.",
-                lambda _, objects, version, names: references_as_usual(objects, version, names),
-            ),
-        )
+        says = "No more references that find nothing than in the last versions."
+        usual = _Check("as_usual", says, references_as_usual)
+        says = "Compare the references with earlier versions."
+        yield _layer_checks("transformed", referring, says, usual)
 
 
 def _refers(model: Model, collection: str) -> bool:
@@ -100,22 +87,14 @@ def _refers(model: Model, collection: str) -> bool:
 
 def mongodb_checks(collections: Iterable[str]) -> dg.AssetChecksDefinition:
     """Of every collection: what was transformed, was loaded, and is there."""
-    return _layer_checks(
-        "mongodb",
-        collections,
-        "Compare archive and marker, and let mongod count.",
-        _LayerCheck(
-            "loaded",
-            "The documents of the transformed archive, all of them, and still there.",
-            lambda platform, objects, version, names: database_as_loaded(
-                objects, version, names, platform.documents()
-            ),
-        ),
-    )
+    says = "The documents of the transformed archive, all of them, and still there."
+    loaded = _Check("loaded", says, database_as_loaded, _documents)
+    says = "Compare archive and marker, and let mongod count."
+    return _layer_checks("mongodb", collections, says, loaded)
 
 
 def _layer_checks(
-    layer: Layer, things: Iterable[str], description: str, *checks: _LayerCheck
+    layer: Layer, things: Iterable[str], description: str, *checks: _Check
 ) -> dg.AssetChecksDefinition:
     """The checks of each of the layer's tables or collections, in one step."""
 
@@ -135,7 +114,9 @@ def _layer_checks(
         with explained():
             objects, version = platform.objects(), _version(context, platform)
             found = {
-                check.name: check.ask(platform, objects, version, _asked(context, check.name))
+                check.name: check.ask(
+                    objects, version, _asked(context, check.name), **check.more(platform)
+                )
                 for check in checks
             }
         for name, findings in found.items():
@@ -147,11 +128,48 @@ def _layer_checks(
 
 def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.AssetChecksDefinition:
     """Of the version as a whole, once it is published; ``tables`` and ``collections`` are named."""
-    checks = {check.name: check for check in _version_checks(list(tables), list(collections))}
+    tables, collections = list(tables), list(collections)
+    checks = (
+        _Check(
+            "dumped",
+            "Every collection of the dump is what was loaded.",
+            dump_as_loaded,
+            _documents,
+        ),
+        _Check(
+            "accounted",
+            "Every row of the raw archive has its place, and one only.",
+            rows_accounted,
+        ),
+        _Check(
+            "losses_as_usual",
+            "BSON lost no more values than in the last versions.",
+            losses_as_usual,
+        ),
+        _Check(
+            "archives_whole",
+            "Transformed archive and dump have their SHA-256s.",
+            archives_whole,
+            _workers,
+        ),
+        _Check(
+            "unnamed",
+            "Tables and collections beside the model's: counted, as usual.",
+            partial(unnamed, tables=tables, collections=collections),
+            lambda platform: _documents(platform) | _workers(platform),
+        ),
+        _Check(
+            "schema_as_before",
+            "Tables beside the model's, enums and views as they were.",
+            partial(schema_beside, named=tables),
+        ),
+    )
+    assets = {check.name: DUMP if check.name == "dumped" else METADATA for check in checks}
+    by_name = {check.name: check for check in checks}
 
     @dg.multi_asset_check(
         name="check_version",
-        specs=[spec(check.asset, check.name, check.description) for check in checks.values()],
+        specs=[spec(assets[check.name], check.name, check.description) for check in checks],
         can_subset=True,
     )
     def check_version(
@@ -161,57 +179,10 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
         with explained():
             objects, version = platform.objects(), _version(context, platform)
             for asked in sorted(context.selected_asset_check_keys):
-                yield result(asked, checks[asked.name].ask(platform, objects, version))
+                check = by_name[asked.name]
+                yield result(asked, check.ask(objects, version, **check.more(platform)))
 
     return check_version
-
-
-def _version_checks(tables: list[str], collections: list[str]) -> Iterator[_VersionCheck]:
-    yield _VersionCheck(
-        DUMP,
-        "dumped",
-        "Every collection of the dump is what was loaded.",
-        lambda platform, objects, version: dump_as_loaded(objects, version, platform.documents()),
-    )
-    yield _VersionCheck(
-        METADATA,
-        "accounted",
-        "Every row of the raw archive has its place, and one only.",
-        lambda _, objects, version: rows_accounted(objects, version),
-    )
-    yield _VersionCheck(
-        METADATA,
-        "losses_as_usual",
-        "BSON lost no more values than in the last versions.",
-        lambda _, objects, version: losses_as_usual(objects, version),
-    )
-    yield _VersionCheck(
-        METADATA,
-        "archives_whole",
-        "Transformed archive and dump have their SHA-256s.",
-        lambda platform, objects, version: archives_whole(
-            objects, version, platform.settings().workers
-        ),
-    )
-    yield _VersionCheck(
-        METADATA,
-        "unnamed",
-        "Tables and collections beside the model's: counted, as usual.",
-        lambda platform, objects, version: unnamed(
-            objects,
-            version,
-            platform.documents(),
-            tables=tables,
-            collections=collections,
-            workers=platform.settings().workers,
-        ),
-    )
-    yield _VersionCheck(
-        METADATA,
-        "schema_as_before",
-        "Tables beside the model's, enums and views as they were.",
-        lambda _, objects, version: schema_beside(objects, version, tables),
-    )
 
 
 def _version(context: dg.AssetCheckExecutionContext, platform: Platform) -> Version:
