@@ -17,12 +17,12 @@ from mediatool_assets.stores.environment import account, settings
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from mediatool_assets.domain.restored import Evidence
+    from mediatool_assets.domain.restored import RestoreRecord
     from mediatool_assets.domain.settings import Settings
-    from mediatool_assets.flows.evidence import Request
     from mediatool_assets.flows.load import DocumentKind
     from mediatool_assets.flows.ports import Progress
     from mediatool_assets.flows.restore import Restored
+    from mediatool_assets.flows.restore_record import RestoreRequest
     from mediatool_assets.stores.s3 import S3Objects
 
     Restore = Callable[[S3Objects, Executor, Progress], Restored]
@@ -134,10 +134,10 @@ def _to_postgres(
     replace: bool,
     *,
     sanitized: bool,
-) -> "Evidence":
+) -> "RestoreRecord":
     from mediatool_assets.domain.keys import postgres_database, sanitized_postgres_database
-    from mediatool_assets.flows.evidence import Request
     from mediatool_assets.flows.restore import restore_postgres
+    from mediatool_assets.flows.restore_record import RestoreRequest
     from mediatool_assets.flows.sanitized import restore_sanitized_postgres
     from mediatool_assets.stores.postgres import PostgresTarget
 
@@ -160,7 +160,7 @@ def _to_postgres(
             progress=progress,
         )
 
-    request = Request(version, "postgres", name, target.server, account())
+    request = RestoreRequest(version, "postgres", name, target.server, account())
     return _carry_out(own, request, work, sanitized=sanitized)
 
 
@@ -170,10 +170,10 @@ def _to_mongodb(
     database: str | None,
     collections: list[str] | None,
     replace: bool,
-) -> "Evidence":
+) -> "RestoreRecord":
     from mediatool_assets.domain.keys import mongodb_database
-    from mediatool_assets.flows.evidence import Request
     from mediatool_assets.flows.restore_mongodb import restore_mongodb
+    from mediatool_assets.flows.restore_record import RestoreRequest
     from mediatool_assets.stores.mongodb import MongoDocuments
 
     own = settings("mongodb_url")
@@ -193,15 +193,17 @@ def _to_mongodb(
             progress=progress,
         )
 
-    return _carry_out(own, Request(version, "mongodb", name, documents.server, account()), work)
+    return _carry_out(
+        own, RestoreRequest(version, "mongodb", name, documents.server, account()), work
+    )
 
 
 def _sanitized_to_mongodb(
     version: Version, database: str | None, collections: list[str] | None, replace: bool
-) -> "Evidence":
+) -> "RestoreRecord":
     from mediatool_assets.domain.keys import sanitized_mongodb_database
-    from mediatool_assets.flows.evidence import Request
     from mediatool_assets.flows.model_file import load_model
+    from mediatool_assets.flows.restore_record import RestoreRequest
     from mediatool_assets.flows.sanitized import restore_sanitized_mongodb
     from mediatool_assets.stores.mongodb import MongoDocuments
 
@@ -222,17 +224,17 @@ def _sanitized_to_mongodb(
         )
 
     name = database or sanitized_mongodb_database(version)
-    request = Request(version, "mongodb", name, documents.server, account())
+    request = RestoreRequest(version, "mongodb", name, documents.server, account())
     return _carry_out(own, request, work, sanitized=True)
 
 
 def _carry_out(
-    own: "Settings", request: "Request", work: "Restore", *, sanitized: bool = False
-) -> "Evidence":
+    own: "Settings", request: "RestoreRequest", work: "Restore", *, sanitized: bool = False
+) -> "RestoreRecord":
     """Restore a version that is complete, or a copy that is there, and keep the evidence."""
     from mediatool_assets.flows import catalog
-    from mediatool_assets.flows.evidence import recorded
     from mediatool_assets.flows.pool import worker_pool
+    from mediatool_assets.flows.restore_record import recorded
     from mediatool_assets.stores.s3 import S3Objects
 
     objects = S3Objects.of(own)
@@ -244,7 +246,7 @@ def _carry_out(
         return recorded(objects, request, restoring, lambda: datetime.now(UTC))
 
 
-def _print(evidence: "Evidence") -> None:
+def _print(evidence: "RestoreRecord") -> None:
     print_facts(
         {
             "version": evidence.version,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         TransformedExport,
     )
     from mediatool_assets.domain.registry import Entry
-    from mediatool_assets.domain.restored import Evidence
+    from mediatool_assets.domain.restored import RestoreRecord
     from mediatool_assets.domain.verdict import Verdict
     from mediatool_assets.flows.listing import Listed
     from mediatool_assets.stores.s3 import S3Objects
@@ -160,8 +160,8 @@ def show(version: VersionArgument, json: Json = False) -> None:
     wanted = named(version)
     from mediatool_assets.domain.registry import Entry
     from mediatool_assets.flows import catalog, marks
-    from mediatool_assets.flows.evidence import newest_evidence
     from mediatool_assets.flows.report_forms import reports_of
+    from mediatool_assets.flows.restore_record import newest_restore_record
     from mediatool_assets.flows.verify import standing_verdict
 
     objects = _objects()
@@ -169,7 +169,7 @@ def show(version: VersionArgument, json: Json = False) -> None:
     written: dict[str, str] = dict(reports_of(objects, wanted))
     entry, found = Entry.of(metadata), marks.known(objects)
     entry = entry.marked(found) if found else entry
-    verdict, restored = standing_verdict(objects, wanted), newest_evidence(objects, wanted)
+    verdict, restored = standing_verdict(objects, wanted), newest_restore_record(objects, wanted)
     if json:
         import msgspec
 
@@ -280,7 +280,7 @@ def _verified(verdict: "Verdict | None") -> str:
     return f"{verdict.verdict}, {read}, {verdict.at[:19]}Z"
 
 
-def _restored(evidence: "Evidence | None") -> str:
+def _restored(evidence: "RestoreRecord | None") -> str:
     """The last restore in a line."""
     if evidence is None:
         return "never"

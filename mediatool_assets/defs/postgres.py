@@ -24,9 +24,9 @@ from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.evidence import Request, recorded
 from mediatool_assets.flows.ports import Target
 from mediatool_assets.flows.restore import restore_postgres, restored
+from mediatool_assets.flows.restore_record import RestoreRequest, recorded
 from mediatool_assets.stores.environment import account
 
 
@@ -78,7 +78,7 @@ def _restore(
     with platform.workers() as (executor, _):
         evidence = recorded(
             objects,
-            Request(version, "postgres", database, target.server, account()),
+            RestoreRequest(version, "postgres", database, target.server, account()),
             lambda: restore_postgres(
                 objects, target, executor, version, progress=LoggedProgress(context)
             ),

@@ -14,7 +14,7 @@ from mediatool_assets.defs.operations import GROUP, scheduled
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.restored import Evidence
+from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.drill import SCRATCH, drill_mongodb, drill_postgres
@@ -58,7 +58,7 @@ def restore_drill(
 
 def _drills(
     context: dg.AssetExecutionContext, platform: Platform, asked: str | None
-) -> list[Evidence]:
+) -> list[RestoreRecord]:
     """MongoDB always, PostgreSQL where a server to restore to is named; raises the first error."""
     from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
@@ -73,7 +73,7 @@ def _drills(
     def clock() -> datetime:
         return datetime.now(UTC)
 
-    def on_postgres(executor: Executor) -> Evidence:
+    def on_postgres(executor: Executor) -> RestoreRecord:
         target = platform.target()
         return drill_postgres(
             objects,
@@ -86,7 +86,7 @@ def _drills(
             progress=progress,
         )
 
-    def on_mongodb(executor: Executor) -> Evidence:
+    def on_mongodb(executor: Executor) -> RestoreRecord:
         return drill_mongodb(
             objects,
             documents,
@@ -101,7 +101,7 @@ def _drills(
     wanted = [on_postgres, on_mongodb] if settings.restore_postgres_url else [on_mongodb]
     if len(wanted) == 1:
         context.log.warning("no drill on PostgreSQL: MEDIATOOL_RESTORE_POSTGRES_URL is not set")
-    drills, errors = list[Evidence](), list[MediatoolError]()
+    drills, errors = list[RestoreRecord](), list[MediatoolError]()
     with platform.workers() as (executor, _):
         for drill in wanted:
             try:

@@ -20,8 +20,8 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
-from mediatool_assets.flows.evidence import Request, recorded
 from mediatool_assets.flows.restore_mongodb import restore_mongodb
+from mediatool_assets.flows.restore_record import RestoreRequest, recorded
 from mediatool_assets.stores.environment import account
 
 STAGING = dg.AssetKey([GROUP, "staging"])
@@ -52,7 +52,7 @@ def staging(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materia
             return dg.MaterializeResult(metadata={"version": str(version), "reloaded": False})
         evidence = recorded(
             objects,
-            Request(version, "mongodb", name, documents.server, account()),
+            RestoreRequest(version, "mongodb", name, documents.server, account()),
             lambda: restore_mongodb(
                 objects,
                 documents,

@@ -1,4 +1,4 @@
-"""What a restore leaves behind: the marker on its PostgreSQL database, and its line of evidence."""
+"""What a restore leaves behind: the marker on its PostgreSQL database, and its record."""
 
 import hashlib
 from datetime import datetime
@@ -53,7 +53,7 @@ def content_of(manifest: Manifest) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+class RestoreRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One restore that was carried out: ``verified``, or ``failed`` and why.
 
     ``who`` is the account that asked for it, ``server`` the host that it went to; ``rows`` are rows
@@ -76,20 +76,20 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def restore_key(version: Version, began: datetime, to: RestoreTo) -> str:
-    """Where the evidence of a restore lies: by the version's day, then in order of time."""
+    """Where the record of a restore is stored: by the version's day, then in order of time."""
     return f"{restores_prefix(version)}{began:%Y%m%dT%H%M%S.%f}-{to}.json"
 
 
 def restores_prefix(version: Version) -> str:
-    """What the evidence of all restores of a version begins with."""
+    """What the keys of all restore records of a version begin with."""
     return f"{RESTORES_PREFIX}{version.partition}/{version}-"
 
 
-def encode(evidence: Evidence) -> bytes:
+def encode(record: RestoreRecord) -> bytes:
     """The bytes of the object: one line of JSON."""
-    return msgspec.json.encode(evidence) + b"\n"
+    return msgspec.json.encode(record) + b"\n"
 
 
-def decode(data: bytes) -> Evidence:
-    """Read an object of evidence; raises msgspec.DecodeError on anything else."""
-    return msgspec.json.decode(data, type=Evidence)
+def decode(data: bytes) -> RestoreRecord:
+    """Read a restore record; raises msgspec.DecodeError on anything else."""
+    return msgspec.json.decode(data, type=RestoreRecord)

@@ -7,12 +7,12 @@ from datetime import datetime
 from uuid import uuid4
 
 from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.restored import Evidence
+from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.evidence import Request, recorded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, Target, silent
 from mediatool_assets.flows.restore import restore_postgres
 from mediatool_assets.flows.restore_mongodb import restore_mongodb
+from mediatool_assets.flows.restore_record import RestoreRequest, recorded
 
 SCRATCH = "mediatool_restore_drill"
 """The name of the database on either server; what a killed drill left of it is replaced."""
@@ -28,15 +28,15 @@ def drill_postgres(  # noqa: PLR0913  # as for a restore, and who asks for it
     clock: Callable[[], datetime],
     skip: Mapping[str, str] | None = None,
     progress: Progress = silent,
-) -> Evidence:
-    """Restore the raw archive, read it back, drop it again; the evidence says how long it took.
+) -> RestoreRecord:
+    """Restore the raw archive, read it back, drop it again; the record says how long it took.
 
-    Raises what a restore raises, and then its evidence is kept as well, and nothing else is left.
+    Raises what a restore raises; its record is stored then too, and nothing else is left.
     """
     with _dropped(lambda: target.drop(SCRATCH)):
         return recorded(
             objects,
-            Request(version, "postgres", SCRATCH, target.server, who),
+            RestoreRequest(version, "postgres", SCRATCH, target.server, who),
             lambda: restore_postgres(
                 objects,
                 target,
@@ -61,7 +61,7 @@ def drill_mongodb(  # noqa: PLR0913  # as above
     who: str,
     clock: Callable[[], datetime],
     progress: Progress = silent,
-) -> Evidence:
+) -> RestoreRecord:
     """Restore the dump, the archive that is nearest to the database; else as for PostgreSQL."""
 
     def drop() -> None:
@@ -72,7 +72,7 @@ def drill_mongodb(  # noqa: PLR0913  # as above
     with _dropped(drop):
         return recorded(
             objects,
-            Request(version, "mongodb", SCRATCH, server, who),
+            RestoreRequest(version, "mongodb", SCRATCH, server, who),
             lambda: restore_mongodb(
                 objects,
                 documents,

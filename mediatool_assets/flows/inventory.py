@@ -11,8 +11,8 @@ from mediatool_assets.domain.keys import ARCHIVE_PREFIXES, SANITIZED_PREFIX, arc
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog, marks
-from mediatool_assets.flows.evidence import evidence_of
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.restore_record import restore_records
 from mediatool_assets.flows.retention_ports import DatabaseServer, Deletion
 
 _ARCHIVES = (
@@ -76,7 +76,7 @@ def _known(objects: ObjectStore, server: DatabaseServer, found: FoundDatabase) -
     """A database with what the bucket knows of it: the restores that made it, and its archive."""
     restores = [
         datetime.fromisoformat(each.began)
-        for each in evidence_of(objects, found.version)
+        for each in restore_records(objects, found.version)
         if (each.to, each.server, each.database) == (found.server, server.server, found.name)
         and each.verdict == "verified"
     ]

@@ -14,13 +14,13 @@ _AHEAD = 16  # chunks: keeps the workers of one machine busy
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class _TableChunk:
     reader: RowReader
     table: Table
     chunk: Chunk
 
 
-def fingerprint_share(share: _Share) -> Fingerprint:
+def fingerprint_share(share: _TableChunk) -> Fingerprint:
     """In a worker: the fingerprint of a chunk's rows; a batch in memory."""
     return sum(map(Fingerprint.of, share.reader.read(share.table, share.chunk)), Fingerprint())
 
@@ -31,7 +31,7 @@ def reread(
     """The fingerprint of every table's rows, by the reader that exports use; raises as it does."""
     chunks = {table.name: (table, snapshot.chunks(table)) for table in tables}
     found = dict.fromkeys(chunks, Fingerprint())
-    shares = [_Share(snapshot.reader, t, chunk) for t, of in chunks.values() for chunk in of]
+    shares = [_TableChunk(snapshot.reader, t, chunk) for t, of in chunks.values() for chunk in of]
     total, done = sum(share.chunk.rows for share in shares), 0
     with in_order(executor, fingerprint_share, shares, ahead=_AHEAD) as fingerprints:
         for share, fingerprint in zip(shares, fingerprints, strict=True):

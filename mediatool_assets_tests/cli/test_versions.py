@@ -33,7 +33,7 @@ from mediatool_assets.domain.metadata import (
     instant,
 )
 from mediatool_assets.domain.registry import Entry
-from mediatool_assets.domain.restored import Evidence, restore_key
+from mediatool_assets.domain.restored import RestoreRecord, restore_key
 from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
@@ -234,7 +234,7 @@ def test_show_tells_verdict_and_last_restore(mediatool: Run, filled: S3Objects) 
     verdict = Verdict(OLD, "2025-06-30T04:00:00+00:00", 1.0, "passed", (), 5.0)
     keep(filled, verdict)
     began = "2025-06-29T05:00:00+00:00"
-    evidence = Evidence(OLD, "mongodb", "drill", "server:1", "ops", began, 12.5, "verified")
+    evidence = RestoreRecord(OLD, "mongodb", "drill", "server:1", "ops", began, 12.5, "verified")
     key = restore_key(Version.parse(OLD), datetime.fromisoformat(began), "mongodb")
     filled.put(key, restored_file.encode(evidence))
     lines = mediatool("show", OLD).out.splitlines()

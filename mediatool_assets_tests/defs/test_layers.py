@@ -11,11 +11,11 @@ import pytest
 from mediatool_assets.definitions import definitions
 from mediatool_assets.domain import registry
 from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
-from mediatool_assets.domain.restored import Evidence
+from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows import catalog
-from mediatool_assets.flows.evidence import evidence_of
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.restore_record import restore_records
 from mediatool_assets_tests.defs.conftest import Day
 
 ASSETS = [
@@ -109,10 +109,10 @@ def test_the_metadata_tells_what_was_asked_and_how_long_it_took(
     assert str(day.version) in [entry.version for entry in entries]
 
 
-def _of_its_database(day: Day, objects: ObjectStore) -> list[Evidence]:
+def _of_its_database(day: Day, objects: ObjectStore) -> list[RestoreRecord]:
     """What is known of restoring the day; drills, of which others may have made some, left out."""
     database = postgres_database(day.version)
-    return [each for each in evidence_of(objects, day.version) if each.database == database]
+    return [each for each in restore_records(objects, day.version) if each.database == database]
 
 
 def test_the_postgresql_database_is_restored_and_named(

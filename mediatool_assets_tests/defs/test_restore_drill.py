@@ -6,8 +6,8 @@ import pytest
 
 from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.flows.drill import SCRATCH
-from mediatool_assets.flows.evidence import evidence_of
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.restore_record import restore_records
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb
 from mediatool_assets_tests.defs.operated import postgres_databases, run, told
 
@@ -22,7 +22,7 @@ def test_the_drill_restores_verifies_and_drops(
     assert facts["rows_mongodb"] == 5
     assert facts["seconds_postgres"] > 0
     assert facts["seconds_mongodb"] > 0
-    drills = [e for e in evidence_of(bucket_objects, day.version) if e.database == SCRATCH]
+    drills = [e for e in restore_records(bucket_objects, day.version) if e.database == SCRATCH]
     assert [(e.to, e.verdict) for e in drills] == [
         ("postgres", "verified"),
         ("mongodb", "verified"),
@@ -36,7 +36,7 @@ def test_a_drill_that_fails_fails_its_run(day: Day, bucket_objects: ObjectStore)
     with locked_out_of_mongodb():
         result = run(day, "weekly_restore_drill")
     assert not result.success
-    drills = [e for e in evidence_of(bucket_objects, day.version) if e.database == SCRATCH]
+    drills = [e for e in restore_records(bucket_objects, day.version) if e.database == SCRATCH]
     assert drills[-1].verdict == "failed"
 
 
@@ -53,7 +53,7 @@ def test_a_drill_that_fails_on_one_server_is_done_on_the_other(
     monkeypatch.setattr("mediatool_assets.flows.load._verify", fail)
     result = run(day, "weekly_restore_drill")
     assert not result.success
-    drills = [e for e in evidence_of(bucket_objects, day.version) if e.database == SCRATCH]
+    drills = [e for e in restore_records(bucket_objects, day.version) if e.database == SCRATCH]
     assert [(e.to, e.verdict, e.reason) for e in drills[-2:]] == [
         ("postgres", "failed", str(failing)),
         ("mongodb", "failed", str(failing)),

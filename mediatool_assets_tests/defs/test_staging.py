@@ -12,8 +12,8 @@ from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.staging import STAGING, new_version_sensor
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.evidence import evidence_of
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.restore_record import restore_records
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.defs.conftest import Day, environment
 
@@ -50,7 +50,7 @@ def test_staging_is_the_newest_version_and_is_loaded_once(
         names = set(client[staging].list_collection_names()) - {MARKER}
         documents = sum(client[staging][name].count_documents({}) for name in names)
     assert documents == first["documents"]
-    kept = evidence_of(bucket_objects, Version.parse(str(first["version"])))
+    kept = restore_records(bucket_objects, Version.parse(str(first["version"])))
     assert staging in {one.database for one in kept}
 
 

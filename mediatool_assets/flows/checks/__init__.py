@@ -1,5 +1,5 @@
-"""Checks of a version: the evidence is read from the stores, and judged by ``domain.expectations``.
+"""Asset checks of a version: what the stores hold is read, and ``domain.expectations`` judges it.
 
-Each check answers for every thing that it was asked about. Where the evidence cannot be read, the
-finding is that nothing is known, or that what should be there is damaged: never that it passed.
+Each check returns a finding on everything that it was asked about. If a store cannot be read, the
+finding is unknown or, if what should be there is damaged or missing, failed: never passed.
 """

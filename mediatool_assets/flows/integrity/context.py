@@ -15,7 +15,7 @@ from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.resolution import Resolution
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.integrity.plan import Plan
+from mediatool_assets.flows.integrity.plan import ReportPlan
 from mediatool_assets.flows.integrity.reading import DocumentShare, ShareResult
 from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.verify.stores import (
@@ -105,7 +105,7 @@ class ArchivedDocuments:
 
 
 @dataclass(slots=True)
-class LiveDocuments:
+class LiveCollections:
     """The MongoDB database: every document was read; ``all`` is what they held together."""
 
     store: MongoReading
@@ -134,13 +134,13 @@ class ReportContext:
     workers: Workers
     masking: Masking | None
     resolution: Resolution
-    plan: Plan
+    plan: ReportPlan
     model_problem: str
     is_other_model: bool
     raw: RawRows
     transformed: ArchivedDocuments
     dump: ArchivedDocuments
-    live: LiveDocuments
+    live: LiveCollections
     restored: RestoredRows | None
 
     @property

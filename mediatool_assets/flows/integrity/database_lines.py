@@ -17,10 +17,10 @@ from mediatool_assets.flows.integrity.context import RESTORED, ReportContext
 from mediatool_assets.flows.integrity.defects import RowNames, find_rows, raw_lines
 from mediatool_assets.flows.integrity.digest_join import KINDS, DigestJoin, counts_of
 from mediatool_assets.flows.integrity.reading import (
-    Need,
     RawShare,
     ShareResult,
     TableLines,
+    TableNeeds,
     read_exactly,
 )
 from mediatool_assets.flows.integrity.row_layout import RowLayout
@@ -194,7 +194,7 @@ def _write_digests(
     """Every row's key and whole line, as one side of a join."""
     workers = context.workers
     shares = [
-        (name, 0, RawShare(some, layout, Need(), context.run.sample, workers.path()))
+        (name, 0, RawShare(some, layout, TableNeeds(), context.run.sample, workers.path()))
         for some in lines
     ]
     read = workers.read(name, read_exactly, shares).get(name, ShareResult())

@@ -20,7 +20,7 @@ from mediatool_assets.domain.shapes import AddedField, Arrow
 from mediatool_assets.flows.duckdb_session import MEMORY, cased, duckdb_session, identifier, literal
 from mediatool_assets.flows.integrity.digest_files import COPIES, ROWS
 from mediatool_assets.flows.integrity.disassembly import NOTHING
-from mediatool_assets.flows.integrity.plan import Plan, take_of
+from mediatool_assets.flows.integrity.plan import ReportPlan, take_of
 from mediatool_assets.flows.integrity.reading import ShareResult, array_of, column_of
 from mediatool_assets.flows.integrity.row_layout import Digest
 
@@ -44,12 +44,14 @@ def counts_of(found: Mapping[Kind, Mismatch]) -> tuple[int, int, int]:
 class DigestJoin:
     """One DuckDB for one report; close it by leaving its context."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, plan: Plan, scratch: Path) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, plan: ReportPlan, scratch: Path
+    ) -> None:
         self._db, self._plan, self._scratch = connection, plan, scratch
 
     @classmethod
     @contextmanager
-    def opened(cls, scratch: Path, plan: Plan) -> Iterator[Self]:
+    def opened(cls, scratch: Path, plan: ReportPlan) -> Iterator[Self]:
         """A DuckDB that spills into ``scratch``."""
         with duckdb_session(scratch, MEMORY) as connection:
             yield cls(connection, plan, scratch)

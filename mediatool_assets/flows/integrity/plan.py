@@ -8,7 +8,7 @@ from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.resolution import Resolution
 from mediatool_assets.domain.schema import ForeignKey, Schema, Table
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
-from mediatool_assets.flows.integrity.reading import Need, Take
+from mediatool_assets.flows.integrity.reading import TableNeeds, Take
 from mediatool_assets.flows.integrity.row_layout import RowLayout, layouts
 
 Counted = tuple[Literal["unresolved", "orphans"], str]
@@ -48,7 +48,7 @@ class CheckedReference:
 
 
 @dataclass(slots=True)
-class Plan:
+class ReportPlan:
     """All of it, by table where it is of one."""
 
     layouts: dict[str, RowLayout]
@@ -56,7 +56,7 @@ class Plan:
     copies: list[CopiedField]
     references: list[CheckedReference]
     looked_up: dict[tuple[str, tuple[str, ...]], Table] = field(default_factory=dict)
-    needs: dict[str, Need] = field(default_factory=dict)
+    needs: dict[str, TableNeeds] = field(default_factory=dict)
 
     def layout(self, table: str) -> RowLayout:
         """The columns of a table that are compared; all of them where it has no document."""
@@ -65,7 +65,7 @@ class Plan:
 
 def plan(
     schema: Schema, resolution: Resolution, excluded: Collection[str] = frozenset[str]()
-) -> Plan:
+) -> ReportPlan:
     """Everything that there is to be checked of these collections.
 
     ``excluded`` are tables of the schema whose rows the export left out.
@@ -79,7 +79,7 @@ def plan(
         if table.name not in found
     }
     declared = [r for r in _declared(schema) if r.target.name not in excluded]
-    made = Plan(found, left_out, [], [r for r in declared if r.declared])
+    made = ReportPlan(found, left_out, [], [r for r in declared if r.declared])
     for collection in resolution.collections:
         whole = collection.orphans_of is None
         _follow(made, collection.name, collection.shape, top=whole)
@@ -115,7 +115,7 @@ def _foreign_key(table: Table, key: ForeignKey, target: Table) -> CheckedReferen
     )
 
 
-def _follow(made: Plan, place: str, shape: DocumentShape, *, top: bool) -> None:
+def _follow(made: ReportPlan, place: str, shape: DocumentShape, *, top: bool) -> None:
     for added in shape.additions:
         slot = f"{place}.{added.field}"
         owner = shape.table
@@ -137,7 +137,7 @@ def _follow(made: Plan, place: str, shape: DocumentShape, *, top: bool) -> None:
             _follow(made, slot, added.shape, top=False)
 
 
-def _refer(made: Plan, slot: str, owner: Table, added: AddedField, *, top: bool) -> None:
+def _refer(made: ReportPlan, slot: str, owner: Table, added: AddedField, *, top: bool) -> None:
     """The steps of a path that name rows; those of a union or count lead from owners to many."""
     alone = top and added.verb is Verb.LOOK_UP and len(added.path) == 1
     for step in added.path:
@@ -152,7 +152,7 @@ def _refer(made: Plan, slot: str, owner: Table, added: AddedField, *, top: bool)
         owner = step.table
 
 
-def _needs(schema: Schema, made: Plan) -> dict[str, Need]:
+def _needs(schema: Schema, made: ReportPlan) -> dict[str, TableNeeds]:
     """What each table's files have to hold for all of the joins."""
     keys: dict[str, set[str]] = {table.name: set() for table in schema.tables}
     arrays: dict[str, set[str]] = {table.name: set() for table in schema.tables}
@@ -176,7 +176,7 @@ def _needs(schema: Schema, made: Plan) -> dict[str, Need]:
         if copy.added.take:
             takes[owner.name][take_of(copy.added)] = None
     return {
-        name: Need(tuple(sorted(keys[name])), tuple(sorted(arrays[name])), tuple(takes[name]))
+        name: TableNeeds(tuple(sorted(keys[name])), tuple(sorted(arrays[name])), tuple(takes[name]))
         for name in keys
     }
 

@@ -56,7 +56,7 @@ def array_of(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class TableNeeds:
     """What is asked of a table beside its rows: columns and arrays as keys, and what is copied."""
 
     keys: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ class RawShare:
 
     lines: TableLines
     layout: RowLayout
-    need: Need
+    need: TableNeeds
     sample: DailySample
     path: Path
 

@@ -13,13 +13,13 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.context import (
     ArchivedDocuments,
-    LiveDocuments,
+    LiveCollections,
     RawRows,
     ReportContext,
     RestoredRows,
     Workers,
 )
-from mediatool_assets.flows.integrity.plan import Plan, plan
+from mediatool_assets.flows.integrity.plan import ReportPlan, plan
 from mediatool_assets.flows.integrity.reading import (
     BlockShare,
     DocumentShare,
@@ -50,7 +50,7 @@ def read_stores(
 ) -> ReportContext:
     """ShareResult every store, as far as it can be read; raises Misuse for a wrong setting."""
     run = workers.run
-    live = LiveDocuments(open_mongodb(run, documents))
+    live = LiveCollections(open_mongodb(run, documents))
     postgres = open_postgres(run, target)
     restored = RestoredRows(postgres) if postgres is not None else None
     raw = RawRows(open_archive(run, "raw"), Schema("", ()))
@@ -80,7 +80,7 @@ def read_stores(
     )
 
 
-def _planned(raw: RawRows, model: Model) -> tuple[Resolution, Plan, str]:
+def _planned(raw: RawRows, model: Model) -> tuple[Resolution, ReportPlan, str]:
     """What there is to be checked; of the tables alone if the model does not fit, and why."""
     resolution, problem = Resolution((), {}, ()), ""
     excluded: set[str] = set()
@@ -101,7 +101,7 @@ def _model_of(transformed: ArchiveReading) -> str | int | None:
     return transformed.manifest.source.get("model") if transformed.manifest is not None else None
 
 
-def _read_tables(workers: Workers, raw: RawRows, asked: Plan) -> None:
+def _read_tables(workers: Workers, raw: RawRows, asked: ReportPlan) -> None:
     """Every table of the raw archive, for fingerprints and as digests."""
     if raw.store.reader is None:
         return
@@ -140,10 +140,10 @@ def _read_collections(workers: Workers, archive: ArchivedDocuments) -> None:
 
 def _read_live(
     workers: Workers,
-    live: LiveDocuments,
+    live: LiveCollections,
     documents: DocumentStore,
     collections: Iterable[DocumentCollection],
-    asked: Plan,
+    asked: ReportPlan,
 ) -> None:
     """Every document of the live database, for fingerprints and taken apart.
 

@@ -22,12 +22,12 @@ from mediatool_assets.domain.errors import (
     Refused,
 )
 from mediatool_assets.domain.keys import archive_key, mongodb_database
-from mediatool_assets.domain.restored import Evidence
+from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.evidence import Request, evidence_of, recorded
 from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.restore import Restored
 from mediatool_assets.flows.restore_mongodb import restore_mongodb
+from mediatool_assets.flows.restore_record import RestoreRequest, recorded, restore_records
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.flows.finished import load_and_dump, make
@@ -202,9 +202,9 @@ def test_of_two_restores_at_once_one_wins(case: Case, tmp_path: Path, stood: boo
 def test_a_restore_leaves_evidence(case: Case) -> None:
     """Who, when, where to, how many rows, how long, and how it went."""
     ticks = iter([NOW, NOW + timedelta(seconds=2.5)])
-    request = Request(case.version, "mongodb", case.name, "host:1", "somebody")
+    request = RestoreRequest(case.version, "mongodb", case.name, "host:1", "somebody")
     evidence = recorded(case.objects, request, lambda: case.restore(case.name), lambda: next(ticks))
-    assert evidence == Evidence(
+    assert evidence == RestoreRecord(
         version=str(case.version),
         to="mongodb",
         database=case.name,
@@ -215,7 +215,7 @@ def test_a_restore_leaves_evidence(case: Case) -> None:
         verdict="verified",
         rows={"accounts": 3, "repsOrphans": 1},
     )
-    assert list(evidence_of(case.objects, case.version)) == [evidence]
+    assert list(restore_records(case.objects, case.version)) == [evidence]
     key = f"postgres-exports/restores/2005-01-01/{case.version}-20261123T040506.000789-mongodb.json"
     assert case.objects.head(key) is not None
 
@@ -226,10 +226,10 @@ def test_a_failed_restore_leaves_evidence_too(case: Case) -> None:
     def fail() -> Restored:
         raise BadArchive("raw", "is damaged")
 
-    request = Request(case.version, "postgres", case.name, "host:1", "somebody")
+    request = RestoreRequest(case.version, "postgres", case.name, "host:1", "somebody")
     with pytest.raises(BadArchive):
         recorded(case.objects, request, fail, lambda: NOW)
-    [evidence] = evidence_of(case.objects, case.version)
+    [evidence] = restore_records(case.objects, case.version)
     assert (evidence.verdict, evidence.rows) == ("failed", {})
     assert evidence.reason is not None
     assert evidence.reason.startswith("raw: is damaged")
@@ -238,10 +238,10 @@ def test_a_failed_restore_leaves_evidence_too(case: Case) -> None:
 def test_what_was_refused_was_no_restore(case: Case) -> None:
     """It leaves no evidence."""
     case.restore()
-    request = Request(case.version, "mongodb", case.name, "host:1", "somebody")
+    request = RestoreRequest(case.version, "mongodb", case.name, "host:1", "somebody")
     with pytest.raises(AlreadyExists):
         recorded(case.objects, request, case.restore, lambda: NOW)
-    assert not list(evidence_of(case.objects, case.version))
+    assert not list(restore_records(case.objects, case.version))
 
 
 def test_evidence_that_cannot_be_kept_does_not_hide_the_failure(case: Case) -> None:
@@ -254,7 +254,7 @@ def test_evidence_that_cannot_be_kept_does_not_hide_the_failure(case: Case) -> N
     def fail() -> Restored:
         raise CheckFailed("the rows differ")
 
-    request = Request(case.version, "postgres", case.name, "host:1", "somebody")
+    request = RestoreRequest(case.version, "postgres", case.name, "host:1", "somebody")
     with pytest.raises(CheckFailed, match="the rows differ") as caught:
         recorded(case.objects, request, fail, lambda: NOW)
     assert "no evidence" in caught.value.__notes__[0]

@@ -1,4 +1,4 @@
-"""Evidence: every restore that was carried out leaves a small object that says how it went."""
+"""Restore records: every restore that was carried out leaves a small object with its result."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from mediatool_assets.domain.errors import (
     Refused,
     UnknownName,
 )
-from mediatool_assets.domain.restored import Evidence, RestoreTo
+from mediatool_assets.domain.restored import RestoreRecord, RestoreTo
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.restore import Restored
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A restore that somebody asks for: where to, and ``who`` it is."""
+class RestoreRequest:
+    """A restore to carry out; ``who`` is the account that asks for it."""
 
     version: Version
     to: RestoreTo
@@ -33,41 +33,45 @@ class Request:
 
 def recorded(
     objects: ObjectStore,
-    request: Request,
+    request: RestoreRequest,
     restore: Callable[[], Restored],
     clock: Callable[[], datetime],
-) -> Evidence:
-    """Carry out a restore and keep its evidence, also if it fails; then its error is raised.
+) -> RestoreRecord:
+    """Carry out a restore and store its record, also if it fails; then its error is raised.
 
-    A wrong setting, a table that the archive does not have, or a refusal leaves no evidence: the
+    A wrong setting, a table that the archive does not have, or a refusal leaves no record: the
     restore has not begun.
     """
     began = clock()
+    key = restored.restore_key(request.version, began, request.to)
     try:
         made = restore()
     except (Misuse, Refused, UnknownName):
         raise
     except MediatoolError as error:
-        _keep(objects, request, began, _evidence(request, began, clock(), error), error)
+        try:
+            objects.put(key, restored.encode(_record(request, began, clock(), error)))
+        except MediatoolError as second:
+            error.add_note(f"and no record of it could be stored: {second}")
         raise
-    evidence = _evidence(request, began, clock(), made)
-    objects.put(_key(request, began), restored.encode(evidence))
-    return evidence
+    record = _record(request, began, clock(), made)
+    objects.put(key, restored.encode(record))
+    return record
 
 
-def evidence_of(objects: ObjectStore, version: Version) -> Iterator[Evidence]:
-    """Every restore of a version, oldest first; raises DamagedInput for one that is no evidence."""
+def restore_records(objects: ObjectStore, version: Version) -> Iterator[RestoreRecord]:
+    """Every restore of a version, oldest first; raises DamagedInput if one cannot be read."""
     for info in objects.list(restored.restores_prefix(version)):
         yield _read(objects, info.key)
 
 
-def newest_evidence(objects: ObjectStore, version: Version) -> Evidence | None:
-    """The last restore of a version that was begun, None where it never was; raises as above."""
+def newest_restore_record(objects: ObjectStore, version: Version) -> RestoreRecord | None:
+    """The version's last restore, None if it was never restored; raises as ``restore_records``."""
     keys = [info.key for info in objects.list(restored.restores_prefix(version))]
     return _read(objects, keys[-1]) if keys else None
 
 
-def _read(objects: ObjectStore, key: str) -> Evidence:
+def _read(objects: ObjectStore, key: str) -> RestoreRecord:
     data, _ = objects.get(key)
     try:
         return restored.decode(data)
@@ -77,16 +81,12 @@ def _read(objects: ObjectStore, key: str) -> Evidence:
         ) from error
 
 
-def _key(request: Request, began: datetime) -> str:
-    return restored.restore_key(request.version, began, request.to)
-
-
-def _evidence(
-    request: Request, began: datetime, ended: datetime, found: Restored | MediatoolError
-) -> Evidence:
+def _record(
+    request: RestoreRequest, began: datetime, ended: datetime, found: Restored | MediatoolError
+) -> RestoreRecord:
     """Of what was restored, or of the error that it ended with."""
     made = None if isinstance(found, MediatoolError) else found
-    return Evidence(
+    return RestoreRecord(
         str(request.version),
         request.to,
         request.database,
@@ -100,17 +100,3 @@ def _evidence(
         reason=None if made else str(found),
         notes=made.notes if made else (),
     )
-
-
-def _keep(
-    objects: ObjectStore,
-    request: Request,
-    began: datetime,
-    evidence: Evidence,
-    error: MediatoolError,
-) -> None:
-    """Put the evidence of a failure; where that fails too, the first error is still the one."""
-    try:
-        objects.put(_key(request, began), restored.encode(evidence))
-    except MediatoolError as second:
-        error.add_note(f"and no evidence of it could be kept: {second}")
