@@ -1,6 +1,7 @@
 # make demo    three days and an on-demand version on real servers, from nothing: three minutes or so
 # make dev     the same servers with Dagster's UI
 # make test    the tests, on real servers of their own
+# make test-fast  the tests that need no server
 # make check   what a change must pass: format, lint, types, import contracts, tests
 # make bench   the benchmark
 # make reference  docs/settings.md, from the code
@@ -14,7 +15,7 @@ INSTALLED := $(VENV)/installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint check bench reference install
+.PHONY: help demo dev test test-fast lint check bench reference install
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -37,6 +38,9 @@ dev: $(INSTALLED)
 test: $(INSTALLED)
 	scripts/test-servers.sh
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-fast: $(INSTALLED)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 -m 'not servers' --ignore mediatool_assets_tests/drills --ignore mediatool_assets_tests/stores --ignore mediatool_assets_tests/defs --ignore mediatool_assets_tests/cli
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check

@@ -25,6 +25,13 @@ from mediatool_assets_tests.postgres_servers import debian_majors, debian_progra
 SETTINGS = ("MEDIATOOL_", "AWS_", "DAGSTER_")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start servers, so that `make test-fast` can leave them out."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.servers)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_from_outside() -> Iterator[None]:
     """Whatever servers the caller's environment names, no test goes there."""
