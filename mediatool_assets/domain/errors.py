@@ -133,6 +133,10 @@ class Unreachable(MediatoolError):
     exit_code = 4
 
 
+class Full(Unreachable):
+    """A server has no room left; nothing is wrong with what it was given."""
+
+
 class Refused(MediatoolError):
     """It could be done, and would do harm: it needs another request."""
 

@@ -28,11 +28,13 @@ from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import (
     BadSettings,
     CheckFailed,
+    Full,
     Refused,
     Unreachable,
 )
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
+from mediatool_assets.stores.disk_space import full_disk
 from mediatool_assets.stores.mongodb_claim import (
     CLAIM,
     MARKER,
@@ -46,7 +48,13 @@ from mediatool_assets.stores.mongodb_claim import (
     publish,
     stands,
 )
-from mediatool_assets.stores.mongodb_errors import PLAIN, identity, refusal, server_words
+from mediatool_assets.stores.mongodb_errors import (
+    PLAIN,
+    identity,
+    is_full,
+    refusal,
+    server_words,
+)
 
 _OURS = re.compile(r"mediatool_(?:sanitized_)?\d{8}-\d{6}")
 _SYSTEM = frozenset({"admin", "config", "local"})
@@ -135,6 +143,9 @@ class MongoDocuments:
             try:
                 db[collection].insert_many(map(RawBSONDocument, documents), ordered=False)
             except BulkWriteError as error:
+                refused = error.details["writeErrors"] + error.details["writeConcernErrors"]
+                if any(is_full(each.get("code"), each.get("errmsg")) for each in refused):
+                    raise self._full("a batch of documents was refused") from None  # as below
                 raise CheckFailed(
                     f"{where}: {refusal(error.details, documents)}; correct the model or the rows, "
                     "and load again"
@@ -263,6 +274,12 @@ class MongoDocuments:
         with self._translated():
             yield _client(self.url, self.answer_ms).get_database(database, PLAIN)
 
+    def _full(self, said: str) -> Full:
+        return Full(
+            f"MongoDB at {self.server} has no room left ({said}); drop what is not needed "
+            "(`mediatool prune`) or give it more, and load again"
+        )
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Translate what the driver raises; no message holds the password."""
@@ -270,11 +287,15 @@ class MongoDocuments:
         try:
             yield
         except ConnectionFailure as error:
+            if (full := full_disk(host)) is not None:
+                raise full from error
             raise Unreachable(
                 f"MongoDB at {host} does not answer; start it with `mediatool up`, or correct "
                 "MEDIATOOL_MONGODB_URL"
             ) from error
         except OperationFailure as error:
+            if is_full(error.code, error):
+                raise self._full(server_words(error)) from error
             if error.code in _CREDENTIALS:
                 raise Unreachable(
                     f"MongoDB at {host} refuses the credentials or the right to do this "

@@ -57,6 +57,15 @@ def _broken(rules: list[dict[str, Any]]) -> Iterator[str]:
             yield str(rule.get("operatorName", "rule"))
 
 
+_FULL = 14031  # OutOfDiskSpace
+_NO_ROOM = ("no space left", "out of disk", "disk space", "space quota", "storage quota")
+
+
+def is_full(code: object, words: object) -> bool:
+    """Whether a server refused for want of room: mongod by its code, others in words."""
+    return code == _FULL or any(each in str(words).lower() for each in _NO_ROOM)
+
+
 def server_words(error: OperationFailure) -> str:
     """The server's words for an error; of a duplicate key without its values."""
     details = error.details or {}

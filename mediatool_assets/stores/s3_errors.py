@@ -14,12 +14,14 @@ from mediatool_assets.domain.errors import (
     AlreadyExists,
     BadSettings,
     CheckFailed,
+    Full,
     InColdStorage,
     MediatoolError,
     NotFound,
     Unreachable,
 )
 from mediatool_assets.domain.keys import STAGING_PREFIX
+from mediatool_assets.stores.disk_space import full_disk
 
 _RIGHTS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
@@ -47,6 +49,9 @@ _BAD_CREDENTIALS = {
     "SignatureDoesNotMatch",
     "TokenRefreshRequired",
 }
+_FULL = {"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}
+"""Of servers with disks of their own: Amazon S3 is never full."""
+_FAILED = {"500", "503", "InternalError", "ServiceUnavailable", "SlowDown"}
 _DAMAGED = {
     "BadDigest",
     "InvalidDigest",
@@ -60,11 +65,13 @@ def translated(uri: str, endpoint: str) -> Iterator[None]:
     """Run calls about ``uri``; their failures leave as errors of ours, ``from`` the original.
 
     Raises NotFound, AlreadyExists, InColdStorage, BadSettings (no such bucket),
-    CheckFailed (bytes changed on the way) or Unreachable (everything else).
+    CheckFailed (bytes changed on the way), Full or Unreachable (everything else).
     """
     try:
         yield
     except ClientError as error:
+        if code_of(error) in _FAILED and (full := full_disk(endpoint)) is not None:
+            raise full from error
         raise _refusal(error, uri, endpoint) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise Unreachable(
@@ -72,6 +79,8 @@ def translated(uri: str, endpoint: str) -> Iterator[None]:
             "AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or start the local servers with `mediatool up`"
         ) from error
     except BotoCoreError as error:
+        if (full := full_disk(endpoint)) is not None:
+            raise full from error
         raise Unreachable(
             f"{uri}: {endpoint} does not answer ({error}); check MEDIATOOL_S3_ENDPOINT_URL and "
             "the network, or start the local servers with `mediatool up`"
@@ -130,6 +139,13 @@ def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
             Unreachable(
                 f"{uri}: {endpoint} refuses the AWS credentials ({code}); check "
                 "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
+            ),
+        ),
+        (
+            _FULL,
+            Full(
+                f"{uri}: the server at {endpoint} has no room left ({code}); delete what is not "
+                "needed (`mediatool prune`) or give it more, and run it again"
             ),
         ),
         (

@@ -1,0 +1,29 @@
+"""Whether the disk of the local servers is full: then they die or say nothing that tells it."""
+
+import shutil
+from urllib.parse import urlsplit
+
+from mediatool_assets.domain.errors import Full
+from mediatool_assets.stores.environment import home
+
+_LOCAL = {"127.0.0.1", "localhost", "::1"}
+_ENOUGH = 256 << 20
+"""Free bytes. mongod ends at its next journal file of 100 MiB, SeaweedFS at 1 % of the disk."""
+
+
+def full_disk(server: str) -> Full | None:
+    """The error to raise where a server on this machine fails for want of room; else None.
+
+    ``server`` is a URL, or ``host:port``.
+    """
+    where = home()
+    host = urlsplit(server if "://" in server else f"//{server}").hostname
+    if host not in _LOCAL or not where.is_dir():
+        return None
+    free = shutil.disk_usage(where).free
+    if free >= _ENOUGH:
+        return None
+    return Full(
+        f"the disk of {where} is full ({free >> 20} MiB are free), and the server at {server} "
+        "cannot go on; make room there, then `mediatool up`, and run it again"
+    )
