@@ -16,6 +16,12 @@ from mediatool_assets.cli.tether import tethered
 from mediatool_assets.domain.errors import Refused
 from mediatool_assets.stores.environment import has_own_servers, home, local_settings, settings
 
+WORKSPACE = """\
+load_from:
+  - python_module:
+      module_name: mediatool_assets.definitions
+      location_name: mediatool_assets
+"""
 _USUAL_PORT = 3000  # Dagster's own default
 _START_SECONDS = 180.0  # the first start on 2 slow cores took 38 s
 
@@ -25,19 +31,20 @@ def run(port: int | None) -> str:
 
     Raises Refused where the port is taken, RunFailed where Dagster ends by itself.
     """
+    own: dict[str, str] = {}
     if has_own_servers():
         settings("postgres_url", "mongodb_url")
     else:
         from mediatool_assets.stores.local import up
 
         up(home())
-        local_settings()
+        own = keyed(os.environ, local_settings().home)
     port = _free_port(port)
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "dagster", "dev", *_code_location()]
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace(home()))]
     process = subprocess.Popen(
         tethered([*command, "-h", "127.0.0.1", "-p", str(port)]),
-        env=os.environ | linked(os.environ, url),
+        env=os.environ | own | linked(os.environ, url),
         stdout=sys.stderr.fileno(),
         process_group=0,
     )
@@ -58,12 +65,27 @@ def linked(environ: Mapping[str, str], url: str) -> dict[str, str]:
     return {"MEDIATOOL_DAGSTER_URL": own or url}
 
 
-def _code_location() -> tuple[str, str]:
-    """What Dagster loads: the checkout's workspace, whose location has a name, or the package."""
-    workspace = Path(__file__).parents[2] / "workspace.yaml"
-    if workspace.is_file():
-        return "-w", str(workspace)
-    return "-m", "mediatool_assets.definitions"
+def keyed(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+    """The masking key of the local servers' home, unless one is set: every asset can be made."""
+    from mediatool_assets.stores.masking_key import kept_key
+
+    name = "MEDIATOOL_MASKING_KEY"
+    if environ.get(name, "").strip():
+        return {}
+    return {name: kept_key(home).path.read_text().strip()}
+
+
+def workspace(home: Path) -> Path:
+    """What Dagster loads, by the name under which the command line's runs are: the checkout's file,
+    or one like it in ``home`` where the package is installed alone.
+    """
+    checkout = Path(__file__).parents[2] / "workspace.yaml"
+    if checkout.is_file():
+        return checkout
+    own = home / "dagster" / "workspace.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(WORKSPACE)
+    return own
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:

@@ -42,7 +42,12 @@ query Statuses($keys: [AssetKeyInput!]!) {
       ... on TimePartitionStatuses { ranges { startKey endKey status } }
     }
     assetChecksOrError {
-      ... on AssetChecks { checks { name executionForLatestMaterialization { status } } }
+      ... on AssetChecks {
+        checks {
+          executionForLatestMaterialization { status }
+          partitionStatuses { ... on AssetCheckTimePartitionStatuses { ranges { status } } }
+        }
+      }
     }
   }
 }"""
@@ -83,6 +88,7 @@ def _statuses(url: str, day: str) -> tuple[dict[str, set[str]], set[str | None]]
                 by_status.setdefault(part["status"], set()).add(asset)
         for check in node["assetChecksOrError"]["checks"]:
             checks.add((check["executionForLatestMaterialization"] or {}).get("status"))
+            checks |= {part["status"] for part in (check["partitionStatuses"] or {})["ranges"]}
     return by_status, checks
 
 
