@@ -76,7 +76,7 @@ def timeline(page: Page, url: str, output: Path) -> None:
     """The picture of the last hours' runs: those of the command line and of the UI, by job."""
     page.goto(f"{url}/overview/activity/timeline")
     page.get_by_role("button", name="6hr").click()
-    page.get_by_text("on_demand_export").wait_for()
+    page.get_by_role("link", name="on_demand_export").wait_for()
     page.wait_for_timeout(3000)  # for the bars
     kept(page, output / "timeline.png")
 
