@@ -89,12 +89,13 @@ def pool(stack: Stack) -> Iterator[Executor]:
 @pytest.fixture
 def postgres_database(stack: Stack) -> Iterator[Url]:
     """The URL of an empty database, which is dropped after the test."""
-    with _empty_database(Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])) as url:
+    with empty_database(Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])) as url:
         yield url
 
 
 @contextmanager
-def _empty_database(server: Url) -> Iterator[Url]:
+def empty_database(server: Url) -> Iterator[Url]:
+    """The URL of an empty database of a server, which is dropped behind."""
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(server.reveal(), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -123,7 +124,7 @@ def debian_database(
     request: pytest.FixtureRequest, debian_server: Callable[[int], Url]
 ) -> Iterator[Url]:
     """The URL of an empty database on Debian's server, for each major version that is installed."""
-    with _empty_database(debian_server(request.param)) as url:
+    with empty_database(debian_server(request.param)) as url:
         yield url
 
 

@@ -109,6 +109,7 @@ def sanitize(
             "values masked": sum(published.report.counts.values()),
             "originals searched for": proof.searched,
             "found": len(proof.leaks),
+            "left out of the schema": len(published.report.ddl.left_out),
             "report": published.reports[1],
         }
     )

@@ -84,7 +84,7 @@ def _misfits(rules: Rules, column: Column, rule: Rule, values: Values) -> Iterat
     """What is wrong with a rule for this type."""
     match rule.verb:
         case Verb.PSEUDONYM:
-            yield from _pseudonym_misfits(rules, rule, values)
+            yield from _pseudonym_misfits(rules, rule, values, is_array=column.element is not None)
         case Verb.NOISE if values.family not in _NUMBERS:
             yield "noise is for whole and decimal numbers; redact it, or drop it"
         case Verb.GENERALIZE if not _has_step(rule.argument, values):
@@ -101,10 +101,12 @@ def _misfits(rules: Rules, column: Column, rule: Rule, values: Values) -> Iterat
                 yield str(error)
 
 
-def _pseudonym_misfits(rules: Rules, rule: Rule, values: Values) -> Iterator[str]:
+def _pseudonym_misfits(
+    rules: Rules, rule: Rule, values: Values, *, is_array: bool
+) -> Iterator[str]:
     style = rules.kinds[rule.argument].format
-    fitting = {Family.TEXT: None, Family.UUID: "uuid", Family.INTEGER: "number"}
-    if values.family not in fitting:
+    fitting = {Family.TEXT: None, Family.UUID: "uuid", Family.INTEGER: "number", Family.ENUM: None}
+    if values.family not in fitting or (values.family is Family.ENUM and is_array):
         yield "no pseudonym has this type; redact it, or drop it"
     elif fitting[values.family] not in (None, style):
         yield f"{rule.argument} has the format {style}; this column wants {fitting[values.family]}"

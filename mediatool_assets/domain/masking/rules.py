@@ -66,6 +66,8 @@ class Rules:
     """One rules file: ``source`` is its name, ``digest`` the SHA-256 of its text.
 
     ``smallest_groups`` is k by table: how many rows at least share each of their quasi-identifiers.
+    ``kept_ddl`` are objects of the schema that somebody has looked at (``view totals``), and
+    ``comments``.
     """
 
     source: str
@@ -74,6 +76,7 @@ class Rules:
     tables: Mapping[str, Mapping[str, Rule]]
     quasi_identifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     smallest_groups: Mapping[str, int] = field(default_factory=dict)
+    kept_ddl: frozenset[str] = frozenset()
 
     def rule(self, table: str, column: str) -> Rule | None:
         """The rule of a column; None where nobody has classified it."""

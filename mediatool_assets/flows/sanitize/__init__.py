@@ -1,7 +1,6 @@
 """Sanitize: a raw archive into one of the same shape, with pseudonyms, and the proof of it."""
 
 import hashlib
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -13,11 +12,15 @@ import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.ddl.tree import BadStatement
 from mediatool_assets.domain.errors import BadArchive, BadRules, CheckFailed, CountMismatch
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.masking import checks
+from mediatool_assets.domain.masking.ddl import SanitizedDdl, sanitized_ddl
 from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.masker import Masker
 from mediatool_assets.domain.masking.rules import REDACT, Rules, Verb
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
@@ -25,12 +28,12 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import member_name
 from mediatool_assets.flows.ports import Progress, silent
-from mediatool_assets.flows.sanitize.evidence import Digester, Watch, write_nothing
+from mediatool_assets.flows.sanitize.evidence import Digester, Evidence, Watch, write_nothing
 from mediatool_assets.flows.sanitize.originals import write_filter
 from mediatool_assets.flows.sanitize.places import Folder, Place, free_names, report_keys
-from mediatool_assets.flows.sanitize.proof import INHERITED, Proof, prove
+from mediatool_assets.flows.sanitize.proof import Proof, prove
 from mediatool_assets.flows.sanitize.reading import schema_of
-from mediatool_assets.flows.sanitize.report import ColumnReport, Report
+from mediatool_assets.flows.sanitize.report import ColumnReport, Report, SchemaReport
 from mediatool_assets.flows.sanitize.rules_file import SHIPPED_RULES, load_rules
 from mediatool_assets.flows.sanitize.search import (
     Search,
@@ -123,15 +126,6 @@ def origin(raw: Manifest, rules: Rules, key: MaskingKey) -> dict[str, object]:
     }
 
 
-_TOLD = re.compile(r"""'[^']*(?:''[^']*)*'|"[^"]*(?:""[^"]*)*"|[\w$.@+-]+""")
-
-
-def _told(data: bytes) -> list[str]:
-    """Names and quoted texts of what comes along, but for plain words, which every schema holds."""
-    found = (each.strip("'\"") for each in _TOLD.findall(data.decode(errors="replace")))
-    return [text for text in set(found) if not text.isidentifier()]
-
-
 @dataclass(slots=True)
 class _Run:
     """One run: tables in the archive's order, workers a little ahead of it."""
@@ -147,18 +141,19 @@ class _Run:
     progress: Progress
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     proof: Proof | None = None
+    ddl: SanitizedDdl | None = None
 
     def write(self, writer: ArchiveWriter) -> Manifest:
-        """Every table, the schema as it was, the proof, and the manifest; raises CheckFailed."""
+        """Every table, the sanitized schema, the proof, and the manifest; raises CheckFailed."""
         members = self.archive.manifest.tables()
         write_nothing(self.folder)
+        self.ddl = self._sanitized_ddl()
         with in_order(self.executor, sanitize_share, self._shares(), ahead=_AHEAD) as results:
             for table, member in sorted(members.items()):
                 self._write_table(writer, table, member, results)
-        schema = [(name, self.archive.read_file(name)) for name in INHERITED[:-1]]
-        for name, data in schema:
-            writer.add_file(name, data)
-        searched = self._search(schema)
+        writer.add_file("schema.sql", self.ddl.sql.encode())
+        writer.add_file("schema.json", schemas.encode(self.ddl.schema))
+        searched = self._search(self.ddl)
         self.progress("proof", 0, 0)
         smallest = {
             group_name(table, self.rules.quasi_identifiers[table]): k
@@ -191,15 +186,29 @@ class _Run:
         if written.rows != member.rows:
             raise CountMismatch(table, "rows", member.rows, written.rows)
 
-    def _search(self, schema: list[tuple[str, bytes]]) -> Searched:
+    def _sanitized_ddl(self) -> SanitizedDdl:
+        """The schema with what the rules let through; its literals are originals too."""
+        masker = Masker(self.key, tuple(self.rules.kinds.values()))
+        try:
+            text = self.archive.read_file("schema.sql").decode()
+            made = sanitized_ddl(text, self.schema, self.rules, masker)
+        except (BadStatement, UnicodeDecodeError) as error:
+            raise BadArchive(
+                self.archive.source.name, f"schema.sql cannot be read: {error}"
+            ) from error
+        Evidence(Digester(self.key.derive("proof")), ()).write(self.folder, "schema", masker)
+        return made
+
+    def _search(self, ddl: SanitizedDdl) -> Searched:
         """Search the rows, and what comes along: the schema, and what the manifest takes over."""
         digest = Digester(self.key.derive("proof"))
         filter_ = write_filter(self.folder)
         raw = self.archive.manifest
         said = msgspec.json.encode([raw.source, raw.exclusions, raw.warnings])
         texts = [
-            Texts(place, "", True, [plain(text) for text in _told(data)], names=True)
-            for place, data in (*schema, (INHERITED[-1], said))
+            Texts("schema.sql", "", True, list(map(plain, ddl.texts))),
+            Texts("schema.sql", "", True, list(map(plain, ddl.names)), names=True),
+            Texts("manifest.json", "", True, [plain(said.decode())], names=True),
         ]
         write_texts(self.folder / "texts-inherited", texts)
         shares = [path.name.removeprefix("texts-") for path in self.folder.glob("texts-*")]
@@ -225,7 +234,7 @@ class _Run:
     def _facts(self) -> dict[str, object]:
         anew = self._computed_anew()
         return {
-            "schema_fingerprint": self.schema.fingerprint(),
+            "schema_fingerprint": self.ddl.schema.fingerprint() if self.ddl else "",
             **origin(self.archive.manifest, self.rules, self.key),
             "rules": self.rules.source,
             "masked": self._by_rule(),
@@ -235,7 +244,8 @@ class _Run:
     def _computed_anew(self) -> dict[str, list[str]]:
         """The columns that PostgreSQL computes and that are dropped, by table."""
         found: dict[str, list[str]] = {}
-        for table in self.schema.tables:
+        schema = self.schema if self.ddl is None else self.ddl.schema
+        for table in schema.tables:
             for column in table.columns:
                 rule = self.rules.rule(table.name, column.name)
                 if column.generated and rule is not None and rule.verb is Verb.DROP:
@@ -261,7 +271,7 @@ class _Run:
 
     def report(self, source: str, archive: str, manifest: Manifest) -> Report:
         """The report of a run that was published."""
-        assert self.proof is not None  # noqa: S101  # write() has made it, or raised
+        assert self.proof is not None and self.ddl is not None  # noqa: S101  # write() ran
         masked: dict[str, dict[str, int]] = {}
         for (place, words), count in sorted(self.counts.items()):
             masked.setdefault(place, {})[words] = count
@@ -288,4 +298,5 @@ class _Run:
             unclassified=self.uncovered,
             proof=self.proof,
             warnings=manifest.warnings,
+            ddl=SchemaReport(self.ddl.kept, self.ddl.replaced, self.ddl.left_out),
         )

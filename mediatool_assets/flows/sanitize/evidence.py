@@ -1,6 +1,7 @@
 """What the proof is made of: keyed digests of values, in files on local disk, never the values."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from mediatool_assets.domain.masking.telephones import terms_of_telephone
 from mediatool_assets.flows.sanitize.originals import marks, write_marks
 
 Row = dict[str, msgspec.Raw]
+_WORD = re.compile(r"\W*[^\W\d]\w*\W*")
 
 LONG = 10
 """Digits of which a permutation leaves a number as it was once in 9,000,000,000."""
@@ -113,7 +115,8 @@ class Evidence:
                 forms = _terms(masker, kind, before)
                 hashes |= marks(forms, self.digest.seed)
                 original = of(before)
-                terms += [(kind, original, before.isidentifier(), of(form)) for form in forms]
+                is_word = _WORD.fullmatch(before) is not None
+                terms += [(kind, original, is_word, of(form)) for form in forms]
                 is_long = sum(map(str.isdigit, before)) >= LONG
                 made = None if kind == REDACTED else of(after)
                 values.append((kind, original, made, bool(forms), is_long))

@@ -10,8 +10,8 @@ from mediatool_assets.flows.duckdb_session import duckdb_session, literal
 from mediatool_assets.flows.sanitize.evidence import SCHEMAS
 from mediatool_assets.flows.sanitize.search import Searched
 
-INHERITED = ("schema.sql", "schema.json", "manifest.json")
-"""Places beside the rows, which no rule changes."""
+_INHERITED = ("schema.sql", "manifest.json")
+"""Places beside the rows."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -145,7 +145,7 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 def _advice(place: str) -> str:
-    if place in INHERITED:
+    if place in _INHERITED:
         return "take them out of the source, and export it anew"
     return "give it another rule"
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from mediatool_assets.domain.masking.ddl import KeptLiterals
 from mediatool_assets.flows.page.escaping import escape
 from mediatool_assets.flows.sanitize.proof import Proof
 
@@ -15,6 +16,14 @@ class ColumnReport(msgspec.Struct, frozen=True):
     column: str
     rule: str
     masked: dict[str, int]
+
+
+class SchemaReport(msgspec.Struct, frozen=True):
+    """What became of the DDL: literals kept and why, literals replaced, and what is left out."""
+
+    kept: tuple[KeptLiterals, ...] = ()
+    replaced: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -32,6 +41,7 @@ class Report(msgspec.Struct, frozen=True):
     unclassified: tuple[str, ...]
     proof: Proof
     warnings: tuple[str, ...]
+    ddl: SchemaReport = SchemaReport()
 
     def json(self) -> bytes:
         """One indented JSON document."""
@@ -96,6 +106,16 @@ def _page(report: Report) -> str:
         "<h2>Parts of names of people in what was kept</h2><p>A last name can be a word or a brand "
         "too: look at these places.</p>",
         _table(("Place", "Found"), sorted(proof.names.items())),
+        "<h2>The schema: left out</h2>" + _list(report.ddl.left_out),
+        "<h2>The schema: literals that are kept</h2>"
+        f"<p>{report.ddl.replaced:,} others were replaced by the pseudonyms of the rows.</p>",
+        _table(
+            ("Object", "Why", "Literals"), ((k.object, k.why, k.literals) for k in report.ddl.kept)
+        ),
+        "<h2>Forms that were decoded</h2><p>Texts within texts, which were searched too.</p>",
+        _table(("Form", "Texts"), sorted(proof.decoded.items())),
+        "<h2>Places that were searched</h2>",
+        _table(("Place", "Different texts"), sorted(proof.places.items())),
         "<h2>Values masked, by rule</h2>",
         _table(("Rule", "Values"), sorted(report.counts.items())),
         "<h2>Columns</h2>",

@@ -15,7 +15,7 @@ from mediatool_assets.flows.yaml_reader import is_null, line_of
 
 SHIPPED_RULES = Path(__file__).parents[2] / "models" / "media_tool_masking.yaml"
 
-_TOP = ("kinds", "tables", "quasi_identifiers")
+_TOP = ("kinds", "tables", "quasi_identifiers", "ddl")
 _SIMPLE = re.compile(
     r"(keep|redact|drop)|(pseudonym) (\S+)|(generalize) (\S+|first [1-9]\d*)|(noise) ([1-9]\d?)"
 )
@@ -39,6 +39,7 @@ def load_rules(path: Path) -> Rules:
         reader.tables(parts.get("tables")),
         reader.columns(parts.get("quasi_identifiers")),
         reader.smallest_groups,
+        reader.ddl(parts.get("ddl")),
     )
     if reader.problems:
         raise BadRules(f"{path.name}:{line}: {text}" for line, text in sorted(reader.problems))
@@ -108,6 +109,16 @@ class _RulesReader:
             else:
                 self._wrong(line, f"{name}: list its columns")
         return found
+
+    def ddl(self, node: Node | None) -> frozenset[str]:
+        """``keep: [comments, view totals]``: what of the schema stays as it is."""
+        found: set[str] = set()
+        for _, line, value in self.items(node, ("keep",)):
+            if isinstance(value, SequenceNode):
+                found |= {self._text(item) for item in value.value}
+            else:
+                self._wrong(line, "keep: list objects as `view totals`, or comments")
+        return frozenset(found)
 
     def _rule(self, name: str, node: Node, *, nested: bool) -> Rule | None:
         line = line_of(node)

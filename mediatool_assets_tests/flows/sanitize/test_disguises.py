@@ -9,6 +9,7 @@ import pytest
 
 from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.version import Version
+from mediatool_assets_tests.flows.sanitize import scanner
 from mediatool_assets_tests.flows.sanitize.conftest import Bench
 from mediatool_assets_tests.flows.sanitize.disguises import ANY, OF_MAILS, OF_NAMES, OF_TELEPHONES
 from mediatool_assets_tests.raw_archives import table
@@ -80,3 +81,9 @@ def test_what_is_no_original_is_none(bench: Bench) -> None:
     assert proof.findings == ()
     assert proof.names == {"places.other": 2, "places.mixed": 2}
     assert proof.phones == {"places.phone": 1}
+
+
+@pytest.mark.parametrize("how", ANY)
+def test_the_tests_own_scanner_finds_them_too(how: str) -> None:
+    """What it does not find in a copy would not be there in any of these forms."""
+    assert scanner.found({NAME, "Somebody Else"}, iter([ANY[how](NAME)])) == {NAME}

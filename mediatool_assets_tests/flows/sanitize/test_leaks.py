@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from mediatool_assets.archive.reader import ArchiveReader, LocalFile
 from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.manifest import Exclusion
+from mediatool_assets_tests.domain.ddl.dumped import dumped_entry
 from mediatool_assets_tests.flows.sanitize.conftest import (
     CAMPAIGNS,
     HISTORY,
@@ -74,28 +76,46 @@ def test_what_was_taken_away_is_searched_for(bench: Bench, type_: str) -> None:
     assert bench.left == []
 
 
-INHERITED: dict[str, Any] = {
-    "schema.sql": {"schema_sql": "COMMENT ON TABLE users IS 'ask Ada Ashgrove7, please';"},
-    "manifest.json": {"excluded": [Exclusion("secrets", "ada.1@example.com asked for it", 1)]},
-}
-
-
-@pytest.mark.parametrize("place", INHERITED)
-def test_what_comes_along_is_searched_too(bench: Bench, place: str) -> None:
-    """A comment of the schema, or a warning of the export, is no way out."""
-    raw_archive(bench.objects, TABLES, **INHERITED[place])
-    with pytest.raises(CheckFailed, match=rf"{place} .*; take them out of the source"):
+def test_what_comes_along_is_searched_too(bench: Bench) -> None:
+    """A warning of the export, or the reason of an exclusion, is no way out."""
+    excluded = [Exclusion("secrets", "ada.1@example.com asked for it", 1)]
+    raw_archive(bench.objects, TABLES, excluded=excluded)
+    with pytest.raises(CheckFailed, match=r"manifest\.json .*; take them out of the source"):
         bench.again()
     assert bench.left == []
 
 
-def test_a_comment_of_a_column_is_searched_too(bench: Bench) -> None:
-    """In schema.json, beside schema.sql."""
+NAMED = {
+    "a table": ("TABLE", "CREATE TABLE media_tool.notes_of_ada_ashgrove7 (id integer)"),
+    "a column": ("TABLE", 'CREATE TABLE media_tool.notes ("ada.7@example.com" integer)'),
+    "a sequence": ("SEQUENCE", 'CREATE SEQUENCE media_tool."Ashgrove7, Ada"'),
+    "a constraint": ("TABLE", "CREATE TABLE media_tool.n (i int CONSTRAINT ada_ashgrove7 UNIQUE)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_names_of_the_schema_are_searched_too(bench: Bench, what: str) -> None:
+    """They cannot be replaced, and are no way out either."""
+    raw_archive(bench.objects, TABLES, schema_sql=dumped_entry(*NAMED[what]))
+    with pytest.raises(CheckFailed, match=r"schema\.sql still holds .*; take them out"):
+        bench.again()
+    assert bench.left == []
+
+
+def test_comments_are_left_out(bench: Bench) -> None:
+    """Of tables and columns, in both files; where the rules keep them, they are searched."""
+    comment = "COMMENT ON TABLE media_tool.users IS 'ask Ada Ashgrove7, please'"
     named = msgspec.structs.replace(USERS.columns[0], comment="of ada.1@example.com")
-    users = msgspec.structs.replace(USERS, columns=(named, *USERS.columns[1:]))
+    users = msgspec.structs.replace(USERS, columns=(named, *USERS.columns[1:]), comment="Ada's")
     tables = {users if t is USERS else t: rows for t, rows in TABLES.items()}
-    with pytest.raises(CheckFailed, match=r"schema\.json still holds 1 original values of email"):
-        bench.run(tables)
+    raw_archive(bench.objects, tables, schema_sql=dumped_entry("COMMENT", comment))
+    with pytest.raises(CheckFailed, match=r"schema\.sql still holds 1 original values of person"):
+        bench.again(rules=RULES + "ddl: {keep: [comments]}\n")
+    published = bench.again()
+    assert published.report.ddl.left_out == ("comments: 1 left out",)
+    archive = ArchiveReader(LocalFile(bench.folder / "out.tar.gz"))
+    assert b"COMMENT" not in archive.read_file("schema.sql")
+    assert b"comment" not in archive.read_file("schema.json")
 
 
 def test_the_message_does_not_say_what_leaked(bench: Bench) -> None:

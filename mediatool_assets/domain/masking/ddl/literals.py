@@ -1,0 +1,316 @@
+"""The literals of an expression: harmless, kept or replaced by a column's rule, or refused."""
+
+import re
+import zoneinfo
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from google.protobuf.message import Message
+from postgast import pg_query_pb2 as pg
+
+from mediatool_assets.domain.ddl import tree
+from mediatool_assets.domain.masking.ddl.known import Denied, Known, Scope
+from mediatool_assets.domain.masking.rules import Rule, Verb
+from mediatool_assets.domain.masking.telephones import telephones
+
+_NUMBER = re.compile(r"[+-]?\d*\.?\d*(?:e[+-]?\d+)?", re.IGNORECASE)
+_INTERVAL = re.compile(
+    r"(?:[+-]?\d+(?:[.:]\d+)*|[ ]|years?|mons?|months?|weeks?|days?|hours?|minutes?|mins?|seconds?|"
+    r"secs?|milliseconds?|ago)+"
+)
+_FIELDS = frozenset(
+    {
+        "century", "day", "days", "decade", "dow", "doy", "epoch", "hour", "hours", "isodow",
+        "isoyear", "microseconds", "millennium", "milliseconds", "minute", "minutes", "month",
+        "months", "quarter", "second", "seconds", "timezone", "week", "weeks", "year", "years",
+    }
+)  # fmt: skip
+_FORMAT = re.compile(
+    r"(?:FM|TM|[YI]{1,4}|Y,YYY|MM|MON|Mon|mon|MONTH|Month|month|DDD|DD|DAY|Day|day|DY|Dy|dy|D|HH24|HH12"
+    r"|HH|MI|SS|MS|US|AM|PM|am|pm|TZ|tz|OF|Q|WW|W|IW|J|CC|TH|th|9|0|G|L|S|PR|RN|V|EEEE"
+    r"|[T \-:./,])+"
+)
+_NAME = re.compile(r"\{?[A-Za-z_][\w$]*(?:[,.][A-Za-z_][\w$]*)*\}?")
+_TRUTHS = frozenset({"t", "f", "true", "false", "yes", "no", "on", "off"})
+_OF_FIELDS = frozenset({"date_trunc", "date_part", "extract", "date_bin"})
+_OF_FORMATS = frozenset({"to_char", "to_date", "to_timestamp", "to_number"})
+_OF_PATHS = frozenset({"->", "->>", "#>", "#>>", "?", "?|", "?&"})
+_OF_OBJECTS = frozenset(
+    {"regclass", "regtype", "regproc", "regprocedure", "regconfig", "regdictionary", "regnamespace"}
+)
+_COMPARING = frozenset(
+    {
+        "=", "<>", "<", ">", "<=", ">=", "~", "~*", "!~", "!~*", "~~", "~~*", "!~~", "!~~*", "@>",
+        "<@", "&&",
+    }
+)  # fmt: skip
+_EQUAL = frozenset({"=", "<>"})
+
+SHORT = 6
+"""Digits of a number that could be somebody's."""
+
+
+@dataclass(slots=True)
+class Literals:
+    """The literals of one object.
+
+    ``kept`` counts them by reason, ``texts`` has those that are the data's and not the schema's;
+    ``replaced`` has old and new.
+    """
+
+    known: Known
+    kept: Counter[str] = field(default_factory=Counter)
+    replaced: dict[str, str] = field(default_factory=dict)
+    texts: set[str] = field(default_factory=set)
+
+    def add(self, other: "Literals") -> None:
+        """Take over what became of a part."""
+        self.kept += other.kept
+        self.replaced |= other.replaced
+        self.texts |= other.texts
+
+    def settle(self, root: Message, scope: Scope, own: Sequence[Rule | None] | None = None) -> None:
+        """Keep or replace every literal below a node; raises Denied.
+
+        ``own`` are the rules of the column whose value the expression is, or is a bound of.
+        """
+        parents: dict[int, Message | None] = {}
+        nodes = list(tree.walk(root))
+        for node, parent in nodes:
+            parents[id(node)] = parent
+            if called := _called(node):
+                name = self.known.named(called)
+                if name in self.known.left_out:
+                    raise Denied(f"it calls {name.name}, which is left out")
+        for node, parent in nodes:
+            if node.DESCRIPTOR.name == "A_Const":
+                self._settle(node, _Place(_chain(parent, parents), scope, own))
+
+    def _settle(self, node: Message, place: "_Place") -> None:
+        kind = node.WhichOneof("val")
+        if kind not in ("sval", "bsval", "fval", "ival"):
+            return
+        text = str(node.ival.ival) if kind == "ival" else str(getattr(getattr(node, kind), kind))
+        if kind in ("ival", "fval"):
+            self._number(node, text, place)
+            return
+        if label := self._label(text, place):
+            self._replace(node, text, label, "a label of an enum")
+        elif why := _harmless(text, place):
+            self.kept[why] += 1
+        else:
+            self._judge(node, text, place)
+
+    def _number(self, node: Message, text: str, place: "_Place") -> None:
+        rules = place.compared()
+        is_short = sum(map(str.isdigit, text)) < SHORT
+        if rules and (not is_short or any(rule.verb is Verb.PSEUDONYM for rule in rules)):
+            self._judge(node, text, place)
+        else:
+            self.kept["numbers"] += 1
+
+    def _judge(self, node: Message, text: str, place: "_Place") -> None:
+        rules = place.compared()
+        if not rules:
+            raise Denied("a literal is not compared with any column that has a rule")
+        if all(rule.verb is Verb.KEEP for rule in rules):
+            if "@" in text or any(telephones(text)):
+                raise Denied("a literal looks like somebody's address or telephone number")
+            self.kept["compared with columns that are kept"] += 1
+            self.texts.add(text)
+            return
+        words = {rule.words for rule in rules}
+        if len(words) > 1 or rules[0].verb is not Verb.PSEUDONYM or not place.is_bare:
+            raise Denied(f"a literal belongs to a column under {', '.join(sorted(words))}")
+        masker, kind = self.known.masker, rules[0].argument
+        if node.WhichOneof("val") == "ival":
+            made = str(masker.integer(kind, int(text)))
+            if abs(int(made)) < 1 << 31:
+                self._replace(node, text, made, "")
+                return
+            raise Denied("the pseudonym of a number has another size")
+        self._replace(node, text, masker.pseudonym(kind, text), "")
+
+    def _label(self, text: str, place: "_Place") -> str | None:
+        """What a label is now, where a literal is cast to an enum."""
+        for names in place.casts():
+            labels = self.known.labels_of.get(self.known.named(names))
+            if labels is not None:
+                if text not in labels:
+                    raise Denied("a literal is no label of its enum")
+                return labels[text][0]
+        return None
+
+    def _replace(self, node: Message, old: str, new: str, why: str) -> None:
+        if old == new:
+            self.kept[why or "its own pseudonym"] += 1
+            self.texts.add(new)
+            return
+        self.replaced[old] = new
+        match node.WhichOneof("val"):
+            case "ival":
+                node.ival.ival = int(new)
+            case "fval":
+                node.fval.fval = new
+            case _:
+                node.sval.sval = new
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a literal is: the nodes around it, the innermost first."""
+
+    around: tuple[Message, ...]
+    scope: Scope
+    own: Sequence[Rule | None] | None
+
+    def casts(self) -> Iterator[list[str]]:
+        """The types that it is cast to at once, by their names."""
+        for node in self.around:
+            if node.DESCRIPTOR.name == "TypeCast":
+                yield [part.string.sval for part in node.type_name.names]
+            elif node.DESCRIPTOR.name not in ("A_ArrayExpr", "CollateClause"):
+                return
+
+    def first(self) -> Message | None:
+        """The node around it that is no cast."""
+        return next(self._beyond_casts(), None)
+
+    def _beyond_casts(self) -> Iterator[Message]:
+        passed = ("TypeCast", "A_ArrayExpr", "CollateClause")
+        return (node for node in self.around if node.DESCRIPTOR.name not in passed)
+
+    def _comparison(self) -> Message | None:
+        for node in self._beyond_casts():
+            if node.DESCRIPTOR.name == "CoalesceExpr":
+                return node
+            if node.DESCRIPTOR.name == "A_Expr":
+                return node if operator(node) in _COMPARING else None
+            if node.DESCRIPTOR.name not in ("BoolExpr", "FuncCall"):
+                return None
+        return None
+
+    def compared(self) -> list[Rule]:
+        """The rules of all columns that it is compared with, or of the column that it is for."""
+        comparison = self._comparison()
+        if comparison is None:
+            found: list[Rule | None] = list(self.own or ())
+        else:
+            found = []
+            for node, _ in tree.walk(comparison):
+                if node.DESCRIPTOR.name == "ColumnRef":
+                    found += self.scope.rules(node) or [None]
+        return [] if None in found else [rule for rule in found if rule is not None]
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is the value itself: all of a default or bound, or equal to a column."""
+        first = self.first()
+        if first is None or first.DESCRIPTOR.name in _HOLDERS:
+            return True
+        if first.DESCRIPTOR.name == "CoalesceExpr":
+            return all(_is_column_or_constant(arg) for arg in first.args)
+        return is_equality(first)
+
+
+_HOLDERS = frozenset(
+    {"Constraint", "PartitionBoundSpec", "PartitionRangeDatum", "FunctionParameter"}
+)
+
+
+def is_equality(node: Message) -> bool:
+    """Whether a node compares a column itself with constants, for being equal or not."""
+    if node.DESCRIPTOR.name != "A_Expr" or operator(node) not in _EQUAL:
+        return False
+    return _is_column_or_constant(node.lexpr) and all(map(_is_column_or_constant, _right(node)))
+
+
+def _right(node: Message) -> Iterator[Message]:
+    right = tree.inner(node.rexpr)
+    if right.DESCRIPTOR.name == "List":
+        yield from right.items
+    elif right.DESCRIPTOR.name == "A_ArrayExpr":
+        yield from right.elements
+    else:
+        yield right
+
+
+def _is_column_or_constant(node: Message) -> bool:
+    node = tree.inner(node)
+    while node.DESCRIPTOR.name in ("TypeCast", "CollateClause"):
+        node = tree.inner(node.arg)
+    if node.DESCRIPTOR.name == "A_ArrayExpr":
+        return all(map(_is_column_or_constant, node.elements))
+    return node.DESCRIPTOR.name in ("ColumnRef", "A_Const")
+
+
+def operator(node: Message) -> str:
+    """The operator of an A_Expr; ``=`` for IN, and of DISTINCT and NULLIF too."""
+    named = {pg.AEXPR_BETWEEN, pg.AEXPR_NOT_BETWEEN, pg.AEXPR_BETWEEN_SYM, pg.AEXPR_NOT_BETWEEN_SYM}
+    if node.kind in named:
+        return "<"
+    return str(node.name[-1].string.sval) if node.name else ""
+
+
+def _chain(node: Message | None, parents: dict[int, Message | None]) -> tuple[Message, ...]:
+    found = []
+    while node is not None:
+        found.append(node)
+        node = parents[id(node)]
+    return tuple(found)
+
+
+def _called(node: Message) -> list[str]:
+    if node.DESCRIPTOR.name != "FuncCall":
+        return []
+    return [part.string.sval for part in node.funcname]
+
+
+def harmless_word(text: str) -> str | None:
+    """Why a literal says nothing, wherever it is."""
+    if not any(map(str.isalnum, text)):
+        return "marks"
+    if _NUMBER.fullmatch(text) and sum(map(str.isdigit, text)) < SHORT:
+        return "numbers"
+    return "truths" if text.lower() in _TRUTHS else None
+
+
+def _harmless(text: str, place: _Place) -> str | None:
+    if why := harmless_word(text):
+        return why
+    for names in place.casts():
+        if why := _by_type(text, names[-1]):
+            return why
+    node = place.first()
+    if node is not None and node.DESCRIPTOR.name == "FuncCall":
+        return _by_function(text, _called(node)[-1])
+    if node is not None and node.DESCRIPTOR.name == "A_Expr" and operator(node) in _OF_PATHS:
+        return "names of fields" if _NAME.fullmatch(text) else None
+    return None
+
+
+def _by_type(text: str, type_: str) -> str | None:
+    if type_ in _OF_OBJECTS:
+        return "names of objects"
+    if type_ == "interval" and _INTERVAL.fullmatch(text):
+        return "intervals"
+    if type_ in ("date", "timestamp", "timestamptz") and text in ("infinity", "-infinity", "epoch"):
+        return "infinity"
+    return None
+
+
+def _by_function(text: str, function: str) -> str | None:
+    tests: list[tuple[frozenset[str], Callable[[str], object], str]] = [
+        (_OF_FIELDS, lambda t: t.lower() in _FIELDS, "fields of times"),
+        (_OF_FORMATS, _FORMAT.fullmatch, "formats"),
+        (frozenset({"timezone"}), lambda t: t in _zones(), "time zones"),
+        (frozenset({"nextval", "currval", "setval"}), _NAME.fullmatch, "names of objects"),
+    ]
+    return next((why for names, test, why in tests if function in names and test(text)), None)
+
+
+@cache
+def _zones() -> set[str]:
+    return zoneinfo.available_timezones()

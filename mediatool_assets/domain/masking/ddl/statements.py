@@ -1,0 +1,424 @@
+"""What becomes of each statement of ``schema.sql``."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import postgast
+from google.protobuf.message import Message
+from postgast import pg_query_pb2 as pg
+
+from mediatool_assets.domain.ddl import tree
+from mediatool_assets.domain.masking.ddl.known import Denied, Known, Name, Scope
+from mediatool_assets.domain.masking.ddl.literals import (
+    SHORT,
+    Literals,
+    harmless_word,
+    is_equality,
+    operator,
+)
+from mediatool_assets.domain.masking.rules import Rule, Verb
+
+_WORD = re.compile(r"[\w.-]+")
+_WORDS = frozenset(
+    {
+        "provider", "locale", "lc_collate", "lc_ctype", "language", "parallel", "volatility",
+        "template", "dictionary", "stopwords", "dictfile", "afffile", "alignment", "storage",
+        "category", "security", "check_option", "compression", "support", "accent", "schema",
+        "buffering",
+    }
+)  # fmt: skip
+"""Options whose values are words of PostgreSQL's, or names of objects and of the server's files."""
+
+_QUOTED = frozenset({pg.SCONST, pg.USCONST, pg.BCONST, pg.XCONST})
+_COMMENTS = frozenset({pg.SQL_COMMENT, pg.C_COMMENT})
+
+
+@dataclass(slots=True)
+class Statements:
+    """One run over all statements; what was left out of an object that stays is in ``lines``."""
+
+    known: Known
+    lines: list[str] = field(default_factory=list)
+    keys: dict[Name, list[list[Rule]]] = field(default_factory=dict)
+    defaults: dict[tuple[Name, str], dict[str, str] | None] = field(default_factory=dict)
+    """Of columns: which literals were replaced in a default; None where it was left out."""
+
+    def sanitize(self, node: Message, about: str, literals: Literals) -> bool:
+        """Change a statement into what may stay; False for nothing. Raises Denied."""
+        for inside, _ in tree.walk(node):
+            self._require(inside)
+        match node.DESCRIPTOR.name:
+            case "CreateStmt":
+                self._table(node, about, literals)
+            case "AlterTableStmt":
+                return self._alter(node, about, literals)
+            case "CreateDomainStmt":
+                self._domain(node, about, literals)
+            case "AlterDomainStmt":
+                self._domain_check(node, literals)
+            case "CreateEnumStmt":
+                self._enum(node, literals)
+            case "IndexStmt":
+                literals.settle(node, Scope(self.known, (self.known.relation(node.relation),)))
+            case "ViewStmt" | "CreateTableAsStmt":
+                self._view(node, literals)
+            case "CreateFunctionStmt":
+                self._function(node, literals)
+            case "CreateTrigStmt":
+                self._trigger(node, literals)
+            case "RuleStmt":
+                literals.settle(node, Scope.of(self.known, node))
+            case _:
+                literals.settle(node, Scope(self.known, ()))
+        _options(node)
+        return True
+
+    def _require(self, node: Message) -> None:
+        """Raise Denied where a statement is about something that is left out."""
+        named: list[Name] = []
+        match node.DESCRIPTOR.name:
+            case "RangeVar":
+                named = [self.known.relation(node)]
+            case "TypeName":
+                named = [self.known.named(_texts(node.names))] if node.names else []
+            case "CreateTrigStmt":
+                named = [self.known.named(_texts(node.funcname))]
+            case "ObjectWithArgs":
+                named = [self.known.named(_texts(node.objname))]
+        if any(name in self.known.left_out for name in named):
+            raise Denied("it needs what is left out")
+
+    def _table(self, node: Message, about: str, literals: Literals) -> None:
+        name = self.known.relation(node.relation)
+        scope = Scope(self.known, (name,))
+        for place in reversed(range(len(node.table_elts))):
+            element = tree.inner(node.table_elts[place])
+            if element.DESCRIPTOR.name == "ColumnDef":
+                self._column(element, name, about, literals)
+            elif not self._constraint(element, about, scope, literals):
+                del node.table_elts[place]
+        if name in self.known.flat:
+            node.ClearField("partspec")
+            self.lines.append(
+                f"{about}: its partitions are left out, as it is partitioned by what is masked"
+            )
+        if node.HasField("partbound"):
+            self._bound(node.partbound, self.known.relation(node.inh_relations[0]), literals)
+
+    def _column(self, node: Message, table: Name, about: str, literals: Literals) -> None:
+        scope = Scope(self.known, (table,))
+        for place in reversed(range(len(node.constraints))):
+            constraint = node.constraints[place].constraint
+            if constraint.contype in (pg.CONSTR_DEFAULT, pg.CONSTR_GENERATED):
+                kept = self._default(constraint, table, node.colname, about, literals)
+            else:
+                kept = self._constraint(constraint, about, scope, literals)
+            if not kept:
+                del node.constraints[place]
+
+    def _default(
+        self, node: Message, table: Name, column: str, about: str, literals: Literals
+    ) -> bool:
+        """Whether a default, or what a column is computed by, stays."""
+        own = Literals(self.known)
+        try:
+            own.settle(node, Scope(self.known, (table,)), [self.known.rule(table, column)])
+        except Denied as error:
+            self.defaults[table, column] = None
+            self.lines.append(f"{about}: the default of {column} is left out: {error}")
+            return False
+        literals.add(own)
+        if own.replaced:
+            self.defaults[table, column] = own.replaced
+        return True
+
+    def _constraint(self, node: Message, about: str, scope: Scope, literals: Literals) -> bool:
+        """Whether a constraint stays: a CHECK only where the masked values keep to it."""
+        own = Literals(self.known)
+        try:
+            own.settle(node, scope)
+            if node.contype == pg.CONSTR_CHECK and _may_break(node.raw_expr, scope):
+                raise Denied("masked values may not keep to it")
+        except Denied as error:
+            self.lines.append(f"{about}: its constraint {node.conname} is left out: {error}")
+            return False
+        literals.add(own)
+        return True
+
+    def look_ahead(self, nodes: Iterable[Message]) -> None:
+        """See to partitions and enums, of which later statements say what earlier ones need."""
+        created = []
+        held: dict[Name, list[Name]] = {}
+        for node in nodes:
+            if node.DESCRIPTOR.name == "CreateStmt" and node.HasField("partspec"):
+                created.append(node)
+            elif node.DESCRIPTOR.name == "AlterTableStmt":
+                self._see_partitions(node)
+            elif node.DESCRIPTOR.name == "CompositeTypeStmt":
+                for column in node.coldeflist:
+                    name = self.known.named(_texts(column.column_def.type_name.names))
+                    held.setdefault(name, []).append(self.known.relation(node.typevar))
+        for enum in self.known.enums():
+            self.known.relabel(enum, held.get(enum, ()))
+        for node in created:
+            table = self.known.relation(node.relation)
+            keys = self._partition_keys(node.partspec, Scope(self.known, (table,)))
+            if keys is None:
+                self.known.flat.add(table)
+            else:
+                self.keys[table] = keys
+        self.known.left_out |= set(filter(self._is_flat, self.known.parents))
+
+    def _see_partitions(self, node: Message) -> None:
+        for command in node.cmds:
+            if command.alter_table_cmd.subtype == pg.AT_AttachPartition:
+                part = tree.inner(getattr(command.alter_table_cmd, "def")).name
+                self.known.parents[self.known.relation(part)] = self.known.relation(node.relation)
+
+    def _is_flat(self, part: Name) -> bool:
+        """Whether a table that it is a partition of is one table now."""
+        seen = {part}
+        while (part := self.known.parents.get(part, part)) not in seen:
+            if part in self.known.flat:
+                return True
+            seen.add(part)
+        return False
+
+    def _partition_keys(self, node: Message, scope: Scope) -> list[list[Rule]] | None:
+        """The rules of each key that a table is partitioned by; None if its rows would not fit."""
+        found: list[list[Rule]] = []
+        for part in node.part_params:
+            element = part.partition_elem
+            rules: list[Rule | None] = []
+            if element.name:
+                rules = [self.known.rule(scope.relations[0], element.name)]
+            for inside, _ in tree.walk(element):
+                if inside.DESCRIPTOR.name == "ColumnRef":
+                    rules += scope.rules(inside) or [None]
+            known = [rule for rule in rules if rule is not None]
+            masked = [rule for rule in known if rule.verb is not Verb.KEEP]
+            movable = node.strategy == pg.PARTITION_STRATEGY_HASH or (
+                node.strategy == pg.PARTITION_STRATEGY_LIST
+                and bool(element.name)
+                and all(rule.verb is Verb.PSEUDONYM for rule in masked)
+            )
+            if len(known) < len(rules) or (masked and not movable):
+                return None
+            found.append(known)
+        return found
+
+    def _bound(self, node: Message, parent: Name, literals: Literals) -> None:
+        keys = self.keys.get(parent)
+        if keys is None:
+            raise Denied("what it is a partition of has no known keys")
+        scope = Scope(self.known, ())
+        for datum in node.listdatums:
+            literals.settle(datum, scope, keys[0])
+        for bounds in (node.lowerdatums, node.upperdatums):
+            for datum, rules in zip(bounds, keys, strict=False):
+                literals.settle(datum, scope, rules)
+
+    def _alter(self, node: Message, about: str, literals: Literals) -> bool:
+        if self.known.relation(node.relation) in self.known.left_out:
+            raise Denied("it needs what is left out")
+        table = self.known.relation(node.relation)
+        scope = Scope(self.known, (table,))
+        for place in reversed(range(len(node.cmds))):
+            command = node.cmds[place].alter_table_cmd
+            value = tree.inner(getattr(command, "def"))
+            kept = True
+            match command.subtype:
+                case pg.AT_AddConstraint:
+                    kept = self._constraint(value, about, scope, literals)
+                case pg.AT_ColumnDefault | pg.AT_CookedColumnDefault | pg.AT_SetExpression:
+                    kept = self._default(value, table, command.name, about, literals)
+                case pg.AT_AttachPartition:
+                    self._attach(value, table, literals)
+                case pg.AT_ChangeOwner:
+                    kept = False
+                case _:
+                    literals.settle(command, scope)
+            if not kept:
+                del node.cmds[place]
+        return bool(node.cmds)
+
+    def _attach(self, node: Message, parent: Name, literals: Literals) -> None:
+        if parent in self.known.flat:
+            raise Denied("it needs what is left out")
+        if node.HasField("bound") and node.bound.strategy:
+            self._bound(node.bound, parent, literals)
+
+    def _domain(self, node: Message, about: str, literals: Literals) -> None:
+        scope, rules = self._of_domain(_texts(node.domainname))
+        for place in reversed(range(len(node.constraints))):
+            constraint = node.constraints[place].constraint
+            if constraint.contype == pg.CONSTR_DEFAULT:
+                try:
+                    literals.settle(constraint, scope, rules)
+                    continue
+                except Denied as error:
+                    self.lines.append(f"{about}: its default is left out: {error}")
+            elif self._constraint(constraint, about, scope, literals):
+                continue
+            del node.constraints[place]
+
+    def _domain_check(self, node: Message, literals: Literals) -> None:
+        scope, _ = self._of_domain(_texts(node.type_name))
+        literals.settle(node, scope)
+        constraint = getattr(node, "def").constraint
+        if constraint.contype == pg.CONSTR_CHECK and _may_break(constraint.raw_expr, scope):
+            raise Denied("masked values may not keep to it")
+
+    def _of_domain(self, parts: Sequence[str]) -> tuple[Scope, list[Rule | None]]:
+        rules = [rule for _, _, rule in self.known.users(self.known.named(parts))]
+        known = tuple(rule for rule in rules if rule is not None)
+        return Scope(self.known, (), values=known if len(known) == len(rules) else ()), rules
+
+    def _enum(self, node: Message, literals: Literals) -> None:
+        made = self.known.labels_of[self.known.named(_texts(node.type_name))]
+        labels = [label for old in _texts(node.vals) for label in made.get(old, [])]
+        del node.vals[:]
+        for label in dict.fromkeys(labels):
+            node.vals.add().string.sval = label
+        kept = made.keys() & set(labels)
+        literals.kept["labels of enums in columns that are kept"] += len(kept)
+        literals.texts |= kept
+
+    def _view(self, node: Message, literals: Literals) -> None:
+        is_view = node.DESCRIPTOR.name == "ViewStmt"
+        scope = Scope.of(self.known, node.query)
+        literals.settle(node.query, scope)
+        name = self.known.relation(node.view if is_view else node.into.rel)
+        self.known.views[name] = scope.relations
+
+    def _trigger(self, node: Message, literals: Literals) -> None:
+        table = self.known.relation(node.relation)
+        if node.HasField("when_clause"):
+            literals.settle(node.when_clause, Scope(self.known, (table,)))
+        found = self.known.table(table)
+        names = {column.name for column in found.columns} if found else set()
+        for argument in _texts(node.args):
+            if argument not in names and harmless_word(argument) is None:
+                raise Denied("an argument of it is no name of a column")
+            literals.kept["names of objects"] += 1
+
+    def _function(self, node: Message, literals: Literals) -> None:
+        """A function: its defaults, its settings, and its body, without the comments in it."""
+        scope = Scope(self.known, ())
+        literals.settle(node.return_type, scope)
+        for parameter in node.parameters:
+            literals.settle(parameter, scope)
+        if node.HasField("sql_body"):
+            literals.settle(node.sql_body, Scope.of(self.known, node.sql_body))
+        language = next(
+            (o.def_elem.arg.string.sval for o in node.options if o.def_elem.defname == "language"),
+            "sql",
+        ).lower()
+        for option in node.options:
+            if option.def_elem.defname == "as":
+                items = option.def_elem.arg.list.items
+                if len(items) != 1 or language not in ("sql", "plpgsql"):
+                    raise Denied(f"its body is in the language {language}")
+                items[0].string.sval = self._body(items[0].string.sval, language, literals)
+            elif option.def_elem.defname == "set":
+                setting = option.def_elem.arg.variable_set_stmt
+                if setting.name != "search_path":
+                    literals.settle(setting, scope)
+
+    def _body(self, body: str, language: str, literals: Literals) -> str:
+        if language == "sql":
+            try:
+                statements = [tree.parse(text) for text in tree.statements(body)]
+                for statement in statements:
+                    literals.settle(statement, Scope.of(self.known, statement))
+                return ";\n".join(map(tree.deparse, statements))
+            except tree.BadStatement as error:
+                raise Denied("its body cannot be parsed") from error
+        return "".join(_plain(body, literals))
+
+
+def _plain(body: str, literals: Literals) -> Iterator[str]:
+    """A body without comments, whose literals say nothing by themselves; raises Denied."""
+    source, at = body.encode(), 0
+    try:
+        tokens = postgast.scan(body).tokens
+    except postgast.PgQueryError as error:
+        raise Denied("its body cannot be parsed") from error
+    for token in tokens:
+        text = source[token.start : token.end].decode()
+        if token.token in _QUOTED:
+            if (why := harmless_word(text.strip("'"))) is None:
+                raise Denied("its body has a literal")
+            literals.kept[why] += 1
+        elif token.token in (pg.ICONST, pg.FCONST) and sum(map(str.isdigit, text)) >= SHORT:
+            raise Denied("its body has a long number")
+        yield source[at : token.start].decode()
+        yield " " if token.token in _COMMENTS else text
+        at = token.end
+    yield source[at:].decode()
+
+
+def _may_break(expression: Message, scope: Scope) -> bool:
+    """Whether masked values could be refused by a CHECK that the originals passed."""
+    parents: dict[int, Message | None] = {}
+    nodes = list(tree.walk(expression))
+    for node, parent in nodes:
+        parents[id(node)] = parent
+    for node, parent in nodes:
+        if node.DESCRIPTOR.name != "ColumnRef":
+            continue
+        around = parent
+        while around is not None and around.DESCRIPTOR.name in ("TypeCast", "CollateClause"):
+            around = parents[id(around)]
+        rules = scope.rules(node)
+        if not rules or not all(_keeps_to(rule, around) for rule in rules):
+            return True
+    return False
+
+
+def _keeps_to(rule: Rule, around: Message | None) -> bool:
+    if rule.verb is Verb.KEEP:
+        return True
+    if around is None or around.DESCRIPTOR.name != "A_Expr":
+        return around is not None and around.DESCRIPTOR.name == "NullTest" and rule.verb not in (
+            Verb.DROP, Verb.REDACT,
+        )  # fmt: skip
+    if rule.verb is Verb.PSEUDONYM:
+        return is_equality(around) and not _names_two(around)
+    return rule.verb is Verb.NOISE and _is_sign(around)
+
+
+def _names_two(node: Message) -> bool:
+    references = [n for n, _ in tree.walk(node) if n.DESCRIPTOR.name == "ColumnRef"]
+    return len(references) > 1
+
+
+def _is_sign(node: Message) -> bool:
+    """Whether a number is compared with zero."""
+    constants = [n for n, _ in tree.walk(node) if n.DESCRIPTOR.name == "A_Const"]
+    names = {n.DESCRIPTOR.name for n, _ in tree.walk(node)}
+    return (
+        len(constants) == 1
+        and constants[0].WhichOneof("val") == "ival"
+        and constants[0].ival.ival == 0
+        and names <= {"A_Expr", "A_Const", "ColumnRef", "String", "TypeCast", "TypeName", "Integer"}
+        and operator(node) in ("<", "<=", ">", ">=", "<>", "=")
+    )
+
+
+def _options(node: Message) -> None:
+    """Raise Denied for an option whose value may say something."""
+    for inside, _ in tree.walk(node):
+        if inside.DESCRIPTOR.name != "DefElem" or inside.defname in ("as", "language", "set"):
+            continue
+        value = tree.inner(inside.arg) if inside.HasField("arg") else None
+        if value is None or value.DESCRIPTOR.name != "String":
+            continue
+        is_word = inside.defname in _WORDS and _WORD.fullmatch(value.sval)
+        if not is_word and harmless_word(value.sval) is None:
+            raise Denied(f"its option {inside.defname} has a text")
+
+
+def _texts(nodes: Iterable[Message]) -> list[str]:
+    return [node.string.sval for node in nodes]
