@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 from mediatool_assets.domain.errors import MediatoolError
@@ -33,22 +34,11 @@ def drill_postgres(  # noqa: PLR0913  # as for a restore, and who asks for it
 
     Raises what a restore raises; its record is stored then too, and nothing else is left.
     """
+    request = RestoreRequest(version, "postgres", SCRATCH, target.server, who)
+    restore = partial(restore_postgres, objects, target, executor, version)
     with _dropped(lambda: target.drop(SCRATCH)):
-        return recorded(
-            objects,
-            RestoreRequest(version, "postgres", SCRATCH, target.server, who),
-            lambda: restore_postgres(
-                objects,
-                target,
-                executor,
-                version,
-                database=SCRATCH,
-                skip=skip,
-                replace=True,
-                progress=progress,
-            ),
-            clock,
-        )
+        restoring = partial(restore, database=SCRATCH, replace=True, progress=progress)
+        return recorded(objects, request, restoring, clock)
 
 
 def drill_mongodb(  # noqa: PLR0913  # as above
@@ -69,22 +59,11 @@ def drill_mongodb(  # noqa: PLR0913  # as above
         with documents.loading(SCRATCH, str(uuid4())):
             documents.drop(SCRATCH)
 
+    request = RestoreRequest(version, "mongodb", SCRATCH, server, who)
+    restore = partial(restore_mongodb, objects, documents, executor, version, kind="dump")
     with _dropped(drop):
-        return recorded(
-            objects,
-            RestoreRequest(version, "mongodb", SCRATCH, server, who),
-            lambda: restore_mongodb(
-                objects,
-                documents,
-                executor,
-                version,
-                kind="dump",
-                database=SCRATCH,
-                replace=True,
-                progress=progress,
-            ),
-            clock,
-        )
+        restoring = partial(restore, database=SCRATCH, replace=True, progress=progress)
+        return recorded(objects, request, restoring, clock)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.integrity import Line, equal
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.outcome import Figure, Finding
-from mediatool_assets.flows.integrity.context import ArchivedDocuments, ReportContext
+from mediatool_assets.flows.integrity.context import ReadArchive, ReportContext
 from mediatool_assets.flows.integrity.reading import ShareResult
 from mediatool_assets.flows.source_counts import source_counts
 
@@ -108,7 +108,7 @@ def _collections(context: ReportContext) -> Iterator[tuple[str, Holdings]]:
         yield name, holdings
 
 
-def _archived(archive: ArchivedDocuments, name: str, holdings: Holdings) -> None:
+def _archived(archive: ReadArchive, name: str, holdings: Holdings) -> None:
     """What an archive of documents says of a collection, and what was read of it."""
     kind = archive.store.part
     if archive.store.reader is None:

@@ -64,44 +64,32 @@ class Workers:
 
 
 @dataclass(slots=True)
-class RawRows:
-    """The raw archive, of which every table was read to its end."""
+class ReadArchive:
+    """An archive, and what was read of its tables or collections; ``schema`` if it has one."""
 
     store: ArchiveReading
-    schema: Schema
     read: dict[str, ShareResult] = field(default_factory=dict)
+    schema: Schema = field(default_factory=lambda: Schema("", ()))
 
     @property
     def members(self) -> dict[str, Member]:
-        """The tables' files; none if the archive cannot be read."""
-        return self.store.manifest.tables() if self.store.manifest is not None else {}
+        """The files of its tables and collections; none if the archive cannot be read."""
+        manifest = self.store.manifest
+        return manifest.tables() | manifest.collections() if manifest is not None else {}
 
     def tables(self) -> Iterable[Table]:
         """The tables that the archive has rows of, by name."""
         return [table for table in self.schema.tables if table.name in self.members]
 
-    def of(self, table: str) -> ShareResult:
-        """What was read of a table."""
-        return self.read.get(table, ShareResult())
+    def of(self, name: str) -> ShareResult:
+        """What was read of a table or collection."""
+        return self.read.get(name, ShareResult())
 
-    def problem(self, *tables: str) -> str:
-        """Why the rows of one of these tables are unknown; empty if all are known."""
+    def problem(self, *names: str) -> str:
+        """Why the content of one of these is unknown; empty if it is known of all."""
         if self.store.reader is None:
             return self.store.problem
-        return next((p for table in tables if (p := self.of(table).problem)), "")
-
-
-@dataclass(slots=True)
-class ArchivedDocuments:
-    """The transformed archive or the dump, and the collections that were read of it."""
-
-    store: ArchiveReading
-    read: dict[str, ShareResult] = field(default_factory=dict)
-
-    @property
-    def members(self) -> dict[str, Member]:
-        """The collections' files; none if the archive cannot be read."""
-        return self.store.manifest.collections() if self.store.manifest is not None else {}
+        return next((p for name in names if (p := self.of(name).problem)), "")
 
 
 @dataclass(slots=True)
@@ -137,9 +125,9 @@ class ReportContext:
     plan: ReportPlan
     model_problem: str
     is_other_model: bool
-    raw: RawRows
-    transformed: ArchivedDocuments
-    dump: ArchivedDocuments
+    raw: ReadArchive
+    transformed: ReadArchive
+    dump: ReadArchive
     live: LiveCollections
     restored: RestoredRows | None
 

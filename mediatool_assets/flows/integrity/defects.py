@@ -76,7 +76,7 @@ def document_defects(
     shares = [
         (share, table, wanted)
         for _, _, share in context.live.shares
-        if table in set(_tables(share.collection.shape))
+        if share.collection is not None and table in set(_tables(share.collection.shape))
     ]
     with in_order(context.run.executor, find_documents, shares) as results:
         there = [row for some in results for row in some]

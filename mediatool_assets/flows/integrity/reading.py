@@ -24,15 +24,18 @@ from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows.duckdb_session import cased
 from mediatool_assets.flows.integrity.canonical import CODEC
 from mediatool_assets.flows.integrity.digest_files import COPIES, ROWS, DigestFile, DigestFiles
-from mediatool_assets.flows.integrity.disassembly import IN_PLACE, NOTHING, DocumentDisassembler
+from mediatool_assets.flows.integrity.disassembly import (
+    IN_PLACE,
+    NOTHING,
+    DocumentDisassembler,
+    RowSink,
+)
 from mediatool_assets.flows.integrity.row_layout import (
     DELETED,
     Digest,
     RowLayout,
     RowParser,
     content,
-    digest,
-    is_deep,
     taken_text,
     texts,
 )
@@ -122,7 +125,7 @@ class TableLines:
 
 @dataclass(frozen=True, slots=True)
 class RawShare:
-    """TableLines to be read as rows of a layout; today's ``sample`` of them by value."""
+    """Lines to be read as rows of a layout; today's ``sample`` of them by value."""
 
     lines: TableLines
     layout: RowLayout
@@ -158,7 +161,7 @@ def read_exactly(share: RawShare) -> ShareResult:
     with closing(DigestFile(share.path, ROWS)) as out:
         for lines in share.lines.batches():
             for line in lines:
-                key = digest(share.layout.finds(rows.values(rows.parse(line), deep=is_deep(line))))
+                key, _, _ = rows.read(line)
                 out.add((*key, xxh3_64_intdigest(line)))
     read.files.append((share.layout.table.name, share.path))
     return read
@@ -166,16 +169,13 @@ def read_exactly(share: RawShare) -> ShareResult:
 
 def _digested(share: RawShare, rows: RowParser, lines: list[bytes], out: DigestFile) -> int:
     """Write a batch; returns how many rows are flagged as deleted."""
-    layout, need, today = share.layout, share.need, share.sample
-    table, deleted = layout.table, 0
+    table, need, today, deleted = share.layout.table, share.need, share.sample, 0
     keys = [(name, texts(table.column(name))) for name in need.keys]
     arrays = [(name, texts(table.column(name))) for name in need.arrays]
     takes = [(_takers(table, columns), bare) for columns, bare in need.takes]
     for line in lines:
-        raw = rows.parse(line)
+        key, row, raw = rows.read(line)
         deleted += raw.get(DELETED) is True
-        row = rows.values(raw, deep=is_deep(line))
-        key = digest(layout.finds(row))
         cells: list[Any] = [*key, content([*row, *IN_PLACE]) if today.includes(key[0]) else 0]
         cells += [text(raw[name]) for name, text in keys]
         for name, text in arrays:
@@ -203,10 +203,13 @@ def _taken(taker: RowParser, bare: bool, raw: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DocumentShare:
-    """A range of a live collection, to be taken apart; ``path``: how its files' paths begin."""
+    """A range of a live collection, to be taken apart if the model explains the ``collection``.
+
+    ``path``: how its files' paths begin.
+    """
 
     range: Range
-    collection: DocumentCollection
+    collection: DocumentCollection | None
     layouts: Mapping[str, RowLayout]
     sample: DailySample
     path: Path
@@ -218,27 +221,27 @@ def read_documents(share: DocumentShare) -> ShareResult:
     rows = DigestFiles(share.path.with_name(f"{share.path.name}-rows"), ROWS)
     copies = DigestFiles(share.path.with_name(f"{share.path.name}-copies"), COPIES)
     with closing(rows), closing(copies):
-        out = _Written(read, rows, copies, share.sample)
-        apart = DocumentDisassembler(
-            share.collection.name, share.collection.shape, share.layouts, out
-        )
+        disassemble = _disassembler(share, _Written(read, rows, copies, share.sample))
         for batch in share.range.read():
             read.fingerprint += Fingerprint.of(batch)
-            for document in decoded(batch):
-                apart.take(document)
+            disassemble(batch)
     read.files = list(rows.paths.items())
     read.copies = list(copies.paths.items())
     read.seconds = time.monotonic() - began
     return read
 
 
-def read_range(share: Range) -> ShareResult:
-    """In a worker: the fingerprint of a range alone."""
-    began, read = time.monotonic(), ShareResult()
-    for batch in share.read():
-        read.fingerprint += Fingerprint.of(batch)
-    read.seconds = time.monotonic() - began
-    return read
+def _disassembler(share: DocumentShare, out: RowSink) -> Callable[[Sequence[bytes]], None]:
+    """Takes batches of documents apart; ignores those that no model explains."""
+    if share.collection is None:
+        return lambda _: None
+    made = DocumentDisassembler(share.collection.name, share.collection.shape, share.layouts, out)
+
+    def disassemble(batch: Sequence[bytes]) -> None:
+        for document in decoded(batch):
+            made.take(document)
+
+    return disassemble
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +310,7 @@ def read_blocks(share: BlockShare) -> ShareResult:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """RowParser to be read once more, with their values, by the digests of their keys."""
+    """Rows to be read once more, with their values, by the digests of their keys."""
 
     digests: frozenset[Digest]
     most: int
@@ -324,9 +327,7 @@ def find_raw(share: tuple[TableLines, RowLayout, Wanted]) -> list[Found]:
     found: list[Found] = []
     for batch in lines.batches():
         for line in batch:
-            raw = rows.parse(line)
-            row = rows.values(raw, deep=is_deep(line))
-            key = digest(layout.finds(row))
+            key, row, raw = rows.read(line)
             if key in wanted.digests and len(found) < wanted.most:
                 found.append((key, [*row, *IN_PLACE], raw))
     return found
@@ -349,12 +350,11 @@ class _Finder:
         """Copies are not asked for."""
 
 
-def find_documents(share: tuple[DocumentShare, str, Wanted]) -> list[Found]:
+def find_documents(work: tuple[DocumentShare, str, Wanted]) -> list[Found]:
     """In a worker: the wanted rows of a table within a range of documents."""
-    of, table, wanted = share
+    share, table, wanted = work
     finder = _Finder(table, wanted, [])
-    apart = DocumentDisassembler(of.collection.name, of.collection.shape, of.layouts, finder)
-    for batch in of.range.read():
-        for document in decoded(batch):
-            apart.take(document)
+    disassemble = _disassembler(share, finder)
+    for batch in share.range.read():
+        disassemble(batch)
     return finder.found

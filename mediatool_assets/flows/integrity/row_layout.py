@@ -134,10 +134,16 @@ class RowParser:
             raw |= {name: signed[name] for name in self._floats}
         return raw
 
+    def read(self, line: bytes) -> tuple[Digest, list[Canonical], dict[str, Any]]:
+        """The digest of a row's key, its values, and its columns as the line has them."""
+        raw = self.parse(line)
+        row = self.values(raw, deep=line.count(b"{") + line.count(b"[") > expected.DEPTH)
+        return digest(self._layout.finds(row)), row, raw
+
     def values(self, raw: dict[str, Any], *, deep: bool) -> list[Canonical]:
         """The row's values as they have to be found; raises ValueError, KeyError, TypeError.
 
-        ``deep`` False is faster, and for a line that is not ``is_deep``.
+        ``deep`` False is faster, for a line that has not more levels than a document can have.
         """
         row: list[Canonical] = []
         for name, rule in self._deep if deep else self._shallow:
@@ -146,11 +152,6 @@ class RowParser:
         if self._layout.links:
             row[self._links :] = [key_text(value) for value in row[self._links :]]
         return row
-
-
-def is_deep(line: bytes) -> bool:
-    """Whether a line may have more levels than a document can."""
-    return line.count(b"{") + line.count(b"[") > expected.DEPTH
 
 
 def _whole(text: str) -> int | float:

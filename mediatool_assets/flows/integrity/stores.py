@@ -7,14 +7,12 @@ from mediatool_assets.domain.errors import BadArchive, BadModel, MediatoolError
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
-from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.context import (
-    ArchivedDocuments,
     LiveCollections,
-    RawRows,
+    ReadArchive,
     ReportContext,
     RestoredRows,
     Workers,
@@ -27,7 +25,6 @@ from mediatool_assets.flows.integrity.reading import (
     TableLines,
     read_blocks,
     read_documents,
-    read_range,
     read_raw,
 )
 from mediatool_assets.flows.ports import DocumentStore, Target
@@ -53,9 +50,9 @@ def read_stores(
     live = LiveCollections(open_mongodb(run, documents))
     postgres = open_postgres(run, target)
     restored = RestoredRows(postgres) if postgres is not None else None
-    raw = RawRows(open_archive(run, "raw"), Schema("", ()))
-    transformed = ArchivedDocuments(open_archive(run, "transformed"))
-    dump = ArchivedDocuments(open_archive(run, "dump"))
+    raw = ReadArchive(open_archive(run, "raw"))
+    transformed = ReadArchive(open_archive(run, "transformed"))
+    dump = ReadArchive(open_archive(run, "dump"))
     resolution, asked, model_problem = _planned(raw, model)
     _read_tables(workers, raw, asked)
     for archive in (transformed, dump):
@@ -80,7 +77,7 @@ def read_stores(
     )
 
 
-def _planned(raw: RawRows, model: Model) -> tuple[Resolution, ReportPlan, str]:
+def _planned(raw: ReadArchive, model: Model) -> tuple[Resolution, ReportPlan, str]:
     """What there is to be checked; of the tables alone if the model does not fit, and why."""
     resolution, problem = Resolution((), {}, ()), ""
     excluded: set[str] = set()
@@ -101,7 +98,7 @@ def _model_of(transformed: ArchiveReading) -> str | int | None:
     return transformed.manifest.source.get("model") if transformed.manifest is not None else None
 
 
-def _read_tables(workers: Workers, raw: RawRows, asked: ReportPlan) -> None:
+def _read_tables(workers: Workers, raw: ReadArchive, asked: ReportPlan) -> None:
     """Every table of the raw archive, for fingerprints and as digests."""
     if raw.store.reader is None:
         return
@@ -125,7 +122,7 @@ def _read_tables(workers: Workers, raw: RawRows, asked: ReportPlan) -> None:
     raw.read = workers.read("raw", read_raw, shares)
 
 
-def _read_collections(workers: Workers, archive: ArchivedDocuments) -> None:
+def _read_collections(workers: Workers, archive: ReadArchive) -> None:
     """The fingerprints of today's sample of an archive's collections."""
     if archive.store.reader is None:
         return
@@ -149,37 +146,34 @@ def _read_live(
 
     Of collections that the model does not explain only the fingerprints.
     """
+    run = workers.run
     marker, database = live.store.marker, live.store.thing
     if marker is None:
         return
+    explained = {collection.name: collection for collection in collections}
     sizes = {name: (rows, marker.bytes[name]) for name, rows in marker.documents.items()}
-    explained = {collection.name for collection in collections}
     try:
         live.shares = [
-            (collection.name, rows // max(1, len(cut)), share)
-            for collection in collections
-            for rows, size in [sizes.get(collection.name, (0, 0))]
-            for cut in [ranges(documents, database, collection.name, rows, size)]
-            for share in (
-                DocumentShare(part, collection, asked.layouts, workers.run.sample, workers.path())
-                for part in cut
+            (
+                name,
+                rows // len(cut),
+                DocumentShare(part, explained.get(name), asked.layouts, run.sample, workers.path()),
             )
+            for name in explained | sizes
+            for rows, size in [sizes.get(name, (0, 0))]
+            for cut in [ranges(documents, database, name, rows, size)]
+            for part in cut
         ]
         live.read = workers.read("mongodb", read_documents, live.shares)
-        others = [
-            (name, 0, part)
-            for name, (rows, size) in sizes.items()
-            if name not in explained
-            for part in ranges(documents, database, name, rows, size)
-        ]
-        live.read |= workers.read("mongodb", read_range, others)
     except MediatoolError as error:
         live.store.add(error)
     for read in live.read.values():
         live.all.add(read)
 
 
-def _read_restored(workers: Workers, restored: RestoredRows, target: Target, raw: RawRows) -> None:
+def _read_restored(
+    workers: Workers, restored: RestoredRows, target: Target, raw: ReadArchive
+) -> None:
     """The fingerprints of the restored database's tables."""
     marker, database = restored.store.marker, restored.store.thing
     if marker is None:
