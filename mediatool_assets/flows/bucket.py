@@ -15,8 +15,8 @@ from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.departures import Departure, chosen, departures
 from mediatool_assets.domain.bucket.posture import Control, controls
 from mediatool_assets.domain.bucket.rules import WATERFALL, State, problems
-from mediatool_assets.domain.costs.prices import Prices
 from mediatool_assets.domain.errors import BadSettings, Refused
+from mediatool_assets.domain.prices import Prices
 from mediatool_assets.flows.bucket_ports import BucketSettings
 
 SHIPPED_PRICES = Path(__file__).parents[1] / "prices" / "s3-us-east-1.json"

@@ -35,7 +35,7 @@ def drill_postgres(  # noqa: PLR0913  # as for a restore, and who asks for it
     Raises what a restore raises; its record is stored then too, and nothing else is left.
     """
     request = RestoreRequest(version, "postgres", SCRATCH, target.server, who)
-    restore = partial(restore_postgres, objects, target, executor, version)
+    restore = partial(restore_postgres, objects, target, executor, version, skip=skip)
     with _dropped(lambda: target.drop(SCRATCH)):
         restoring = partial(restore, database=SCRATCH, replace=True, progress=progress)
         return recorded(objects, request, restoring, clock)

@@ -2,16 +2,30 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.stores.s3_upload import Parts, Target, finishing, part_size, send_part
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-    from mediatool_assets.stores.s3 import S3Objects
+
+class Bucket(Protocol):
+    """What a worker needs of ``S3Objects`` to send a part; can be pickled."""
+
+    @property
+    def bucket(self) -> str:
+        """Its name."""
+
+    @property
+    def client(self) -> "S3Client":
+        """This process's client."""
+
+    def translated(self, key: str) -> AbstractContextManager[None]:
+        """Raise errors of the tree for those that the client raises."""
 
 
 class Span(NamedTuple):
@@ -36,7 +50,7 @@ class Joining:
     waited for before the end: they hold no data here but what was written, tar headers and such.
     """
 
-    def __init__(self, objects: "S3Objects", target: Target, executor: Executor) -> None:
+    def __init__(self, objects: Bucket, target: Target, executor: Executor) -> None:
         self._objects, self._target, self._executor = objects, target, executor
         self._parts = Parts(target)
         self._pieces: list[Piece] = []
@@ -89,7 +103,7 @@ class Joining:
 class Part(NamedTuple):
     """What a worker is given: a part of an upload, and of what it is made."""
 
-    objects: "S3Objects"
+    objects: Bucket
     key: str
     upload: str
     number: int
@@ -105,7 +119,7 @@ def send(part: Part) -> "CompletedPartTypeDef":
 
 
 @contextmanager
-def joining(objects: "S3Objects", target: Target, executor: Executor) -> Iterator[Joining]:
+def joining(objects: Bucket, target: Target, executor: Executor) -> Iterator[Joining]:
     """An upload that completes when the context is left well, and is aborted on any error."""
     upload = Joining(objects, target, executor)
     with finishing(upload, target.key):

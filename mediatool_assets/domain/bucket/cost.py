@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from mediatool_assets.domain.bucket.lifecycle import Rule
-from mediatool_assets.domain.costs.prices import Prices
+from mediatool_assets.domain.prices import Prices
 
 
 def monthly(rule: Rule, prices: Prices) -> float | None:

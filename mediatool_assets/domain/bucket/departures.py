@@ -8,13 +8,13 @@ from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, UNDO_DAYS, Declaration
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
 from mediatool_assets.domain.bucket.rules import problems
-from mediatool_assets.domain.costs.prices import Prices
 from mediatool_assets.domain.keys import (
     RAW_PREFIX,
     RDS_EXPORTS_PREFIX,
     STAGING_PREFIX,
     TRANSFORMED_PREFIX,
 )
+from mediatool_assets.domain.prices import Prices
 
 SPEC = (
     Rule(

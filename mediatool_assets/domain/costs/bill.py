@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from mediatool_assets.domain.costs.inventory import ActiveRules, Cohort, hour
 from mediatool_assets.domain.costs.life import DAY, Stay, ahead
-from mediatool_assets.domain.costs.prices import Prices
+from mediatool_assets.domain.prices import Prices
 
 PART = 8 << 20
 """Bytes of a part of an upload; the larger parts of archives beyond 3 GB would save cents."""

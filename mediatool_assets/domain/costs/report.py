@@ -17,9 +17,9 @@ from mediatool_assets.domain.costs.inventory import (
     hour,
 )
 from mediatool_assets.domain.costs.life import ahead, due, stays
-from mediatool_assets.domain.costs.prices import Prices
 from mediatool_assets.domain.costs.restoring import Restoring, restoring
 from mediatool_assets.domain.costs.strategies import Strategy, strategies, without_transitions
+from mediatool_assets.domain.prices import Prices
 
 _MILLIONTH = Decimal("0.000001")
 

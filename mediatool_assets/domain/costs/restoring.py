@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from mediatool_assets.domain.costs.bill import PART
 from mediatool_assets.domain.costs.inventory import Cohort
-from mediatool_assets.domain.costs.prices import Prices, Retrieval
 from mediatool_assets.domain.keys import DUMPS_PREFIX, RAW_PREFIX, TRANSFORMED_PREFIX
+from mediatool_assets.domain.prices import Prices, Retrieval
 
 COPY_DAYS = 7
 """Days for which a copy restored from an archive class lies in STANDARD, and is billed there."""

@@ -9,7 +9,7 @@ from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
 from mediatool_assets.domain.bucket.departures import SPEC
 from mediatool_assets.domain.bucket.lifecycle import Rule
-from mediatool_assets.domain.costs.prices import Prices
+from mediatool_assets.domain.prices import Prices
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets_tests.documents import ROOT
 
