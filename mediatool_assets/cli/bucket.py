@@ -1,5 +1,6 @@
 """``bucket plan``, ``check``, ``apply``, ``migrate``: what it must be, if it is, making it so."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli.output import Json, echo, print_json, print_table
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def plan(
     from mediatool_assets.flows import bucket
 
     table = bucket.read_prices(prices or bucket.SHIPPED_PRICES)
-    made = bucket.plan(Declaration.of(settings()), table)
+    made = bucket.plan(Declaration.of(Settings.parse(os.environ)), table)
     if document is not None:
         print_json(made.documents[document])
     elif json:

@@ -18,6 +18,7 @@ from mediatool_assets.defs.alert_news import Instance, Position
 from mediatool_assets.defs.layers import shown
 from mediatool_assets.domain.alerts import Channel, News, Open
 from mediatool_assets.domain.errors import Misuse, Unreachable
+from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import read_settings
 
@@ -80,7 +81,7 @@ def tick(
         kept.forget(instance.now, window)
     if told and settings.dagster_url is None:
         told.append("MEDIATOOL_DAGSTER_URL is not set: alerts have no links to the UI")
-    return "; ".join(told) or f"{len(alerts)} alerts, and no channel is configured"
+    return "; ".join(told) or f"{quantity(len(alerts), 'alert')}, and no channel is configured"
 
 
 def _post(channel: "AlertChannel", kept: Channel, now: datetime, window: timedelta) -> str:

@@ -17,6 +17,7 @@ from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
 from mediatool_assets.defs.operations import GROUP, SHOWN, scheduled, shown
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.errors import DamagedInput
+from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.flows import catalog
@@ -135,7 +136,8 @@ def _verified(
                 passed=not (odd or unreadable),
                 asset_key=VERIFICATION,
                 check_name="all_passed",
-                description="; ".join(findings[:5]) or f"{len(verdicts)} versions passed",
+                description="; ".join(findings[:5])
+                or f"{quantity(len(verdicts), 'version')} passed",
                 metadata={"findings": findings[:SHOWN]},
             )
         ],

@@ -73,7 +73,8 @@ def rows_as_usual(
         "versions_compared": len(history),
     }
     if rows == 0 and max(previous, usual) > 0 and may_lose < 1:
-        reason = f"{table}: is empty, and had {previous or usual:g} rows"
+        had = f"had {previous}" if previous else f"usually has {usual:g}"
+        reason = f"{table}: is empty, and {had} rows"
         return Finding("failed", reason, figures)
     for what, reference, factor in (("had", previous, 1), ("usually has", usual, 2)):
         lose, gain = may_lose * factor, may_gain * factor

@@ -19,6 +19,7 @@ from mediatool_assets.domain.keys import (
     SANITIZED_PREFIX,
     TRANSFORMED_PREFIX,
 )
+from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 
@@ -241,7 +242,7 @@ class _Decider:
 
 
 def _days(age: timedelta) -> str:
-    return f"{age.days} day{'' if age.days == 1 else 's'}"
+    return quantity(age.days, "day")
 
 
 def _generations(versions: Iterable[Version], policy: Policy) -> dict[Version, str]:

@@ -15,6 +15,7 @@ from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import AlreadyExists, BadSource, CountMismatch, Unreachable
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Exclusion, Manifest
+from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.source_warnings import source_warnings
@@ -178,9 +179,9 @@ class _Export:
             yield f"{name} is excluded, and the source has no such table"
         for name, before in sorted(previous.items()):
             if before and rows.get(name) == 0:
-                yield f"{name} is empty, and had {before} rows in the last version"
+                yield f"{name} is empty, and had {quantity(before, 'row')} in the last version"
             elif before and name not in known:
-                yield f"{name} is gone, and had {before} rows in the last version"
+                yield f"{name} is gone, and had {quantity(before, 'row')} in the last version"
 
 
 def member_name(table: str) -> str:

@@ -54,6 +54,14 @@ def test_no_words_is_help(mediatool: Run) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
+def test_plan_needs_no_server(mediatool: Run) -> None:
+    """Where none is set and the local ones are not up, the plan is that of the settings."""
+    result = mediatool("bucket", "plan")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("bucket media-tool-backups\n")
+
+
+@pytest.mark.usefixtures("nowhere")
 def test_plan_asks_no_server(mediatool: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan needs the name of the bucket only; it tells rules, costs, departures, commands."""
     monkeypatch.setenv("MEDIATOOL_S3_BUCKET", NAME)

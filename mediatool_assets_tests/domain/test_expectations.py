@@ -85,6 +85,12 @@ def test_the_figures_are_told() -> None:
     }
 
 
+def test_an_empty_table_is_told_with_what_it_had() -> None:
+    """With the rows of the version before, or where that was empty too with the usual ones."""
+    assert "is empty, and had 120 rows" in rows_as_usual("t", 0, [120, 120, 120]).reason
+    assert "is empty, and usually has 120 rows" in rows_as_usual("t", 0, [120, 120, 0]).reason
+
+
 @pytest.mark.parametrize(
     ("bounds", "rows", "outcome"),
     [

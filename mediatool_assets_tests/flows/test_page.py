@@ -66,6 +66,14 @@ def test_a_chart_says_how_many_bars_it_leaves_out() -> None:
     assert "and 5 more" in bars([(f"t{i}", {"added": i + 1}) for i in range(20)])
 
 
+def test_names_of_any_script_or_none_are_drawn() -> None:
+    """Without a warning: controls as escapes, letters that matplotlib's font lacks as they are."""
+    drawn = bars([("tab\tbell\a", {"added": 2}), ("表 ক 🜚", {"removed": 1})])
+    assert "tab\\u0009bell\\u0007" in drawn
+    assert "表 ক 🜚" in drawn
+    assert "\\u0007" in lines("rows", ["a\a", "b"], [1, 2], str)
+
+
 def test_tables_sort_by_what_a_number_is() -> None:
     """The value stands beside its text, and what is not known sorts below all."""
     made = table(("Name", "Rows"), [(NASTY, Number(5, "5 rows")), ("x", Number(None, "–"))])

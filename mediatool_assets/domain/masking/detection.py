@@ -13,6 +13,10 @@ from mediatool_assets.domain.schema import Column, Table
 
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+?\(?\d[\d ().-]{7,18}\d(?: ?(?:x|ext\.?) ?\d+)?")
+_DATE = re.compile(
+    r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4})"
+    r"(?:[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)? ?(?:Z|UTC|[+-]\d\d:?\d\d)?)?"
+)
 _URL = re.compile(r"(?:https?|ftp)://\S+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DIGITS = re.compile(r"\d{6,}")
@@ -25,6 +29,7 @@ PATTERNS = {
     "addresses of pages": _URL,
     "UUIDs": _UUID,
     "long numbers": _DIGITS,
+    "dates": _DATE,
     "telephone numbers": _PHONE,
     "codes": _CODE,
     "names": _PERSON,
@@ -139,6 +144,8 @@ def proposals(table: Table, column: Column, seen: Traits) -> Iterator[Proposal]:
 def _of_text(table: Table, name: str, seen: Traits) -> Iterator[Proposal]:
     if seen.share("e-mail addresses") >= 0.5 or _MAILED.search(name):
         yield Proposal("pseudonym email", "e-mail addresses")
+    if seen.share("dates") >= 0.5:
+        yield Proposal("redact", "dates", certain=False)
     if seen.share("telephone numbers") >= 0.5 or _PHONED.search(name):
         yield Proposal("redact", "telephone numbers")
     if seen.share("addresses of pages") >= 0.5:

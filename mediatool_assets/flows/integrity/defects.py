@@ -25,6 +25,7 @@ from mediatool_assets.flows.integrity.canonical import (
     BINARY,
     DATE,
     DECIMAL,
+    LONG,
     Canonical,
     dumps,
     key_text,
@@ -205,13 +206,15 @@ def _exactly(raw: dict[str, Any], there: dict[str, Any], name: str) -> tuple[byt
     return orjson.dumps(raw[name]), orjson.dumps(there[name])
 
 
-def _json(value: Canonical) -> bytes:
+def _json(value: Canonical) -> bytes:  # noqa: PLR0911  # one for each type
     """A value as the raw archive would have it, near enough for people."""
     match value:
         case [str(kind)] if kind == ABSENT:
             return _ABSENT
         case [str(kind), str(digits)] if kind == DECIMAL:
             return orjson.dumps(f"{Decimal(digits):f}")
+        case [str(kind), int(number)] if kind == LONG:
+            return orjson.dumps({"$numberLong": str(number)})  # as MongoDB writes it, unlike int32
         case [str(kind), int(milliseconds)] if kind == DATE:
             return orjson.dumps(_moment(milliseconds))
         case [str(kind), str(digits)] if kind == f"{BINARY}{_UUID}" and len(digits) == 32:

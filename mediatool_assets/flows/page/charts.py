@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
+from warnings import catch_warnings, filterwarnings
 
+from mediatool_assets.domain.visible import visible
 from mediatool_assets.flows.page.escaping import escape
 
 if TYPE_CHECKING:
@@ -124,9 +126,8 @@ class _Drawing:
 
     def write(self, axes: "Axes", x: float, y: float, text: str, align: str) -> None:
         """A text in the plot, of which nothing is markup."""
-        axes.text(
-            x, y, text, ha=align, va="center", color=_COLOURS["text"], parse_math=False, fontsize=10
-        )
+        shown, colour = visible(text), _COLOURS["text"]
+        axes.text(x, y, shown, ha=align, va="center", color=colour, parse_math=False, fontsize=10)
 
     def frame(self, axes: "Axes", names: Sequence[str], show: Show) -> None:
         """Grid lines with what they stand for, and the first, middle and last name below."""
@@ -134,7 +135,7 @@ class _Drawing:
         axes.grid(axis="y", color=_COLOURS["line"], linewidth=0.8)
         axes.tick_params(bottom=False, left=False, labelcolor=_COLOURS["text"], labelsize=9)
         places = sorted({0, (len(names) - 1) // 2, len(names) - 1})
-        axes.set_xticks(places, [names[place] for place in places], parse_math=False)
+        axes.set_xticks(places, [visible(names[place]) for place in places], parse_math=False)
         axes.locator_params(axis="y", nbins=4, integer=True)
         axes.yaxis.set_major_formatter(lambda value, _: show(int(value)))
 
@@ -143,7 +144,12 @@ class _Drawing:
         from matplotlib import rc_context  # noqa: PLC0415  # slow, and only reports draw
 
         out = StringIO()
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "mediatool"}):
+        with (
+            rc_context({"svg.fonttype": "none", "svg.hashsalt": "mediatool"}),
+            catch_warnings(),
+        ):
+            # the browser draws the text, with fonts that know more scripts than matplotlib's own
+            filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
             self._figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
         text = _SPACE.sub(" ", _STYLE.sub("", _CLUTTER.sub("", out.getvalue())))
         for name, colour in _COLOURS.items():

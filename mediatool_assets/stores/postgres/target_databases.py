@@ -9,6 +9,7 @@ from psycopg import errors, sql
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.keys import SANITIZED_POSTGRES
+from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
@@ -99,7 +100,7 @@ def _state(name: str, comment: str | None) -> DatabaseState:
 
 def _busy(connection: Connection, name: str, sessions: int) -> str | None:
     if sessions:
-        return f"in use: {sessions} session{'' if sessions == 1 else 's'}"
+        return f"in use: {quantity(sessions, 'session')}"
     if _final(name) == name:
         return None
     try:

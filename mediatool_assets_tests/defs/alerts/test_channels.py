@@ -44,7 +44,7 @@ def test_nothing_is_kept_for_a_channel_that_is_not_configured(
     """Whoever configures one is not flooded with the past."""
     monkeypatch.delenv("MEDIATOOL_ALERT_WEBHOOK_URL")
     platform.night("empty")
-    assert platform.tick() == "1 alerts, and no channel is configured"
+    assert platform.tick() == "1 alert, and no channel is configured"
     monkeypatch.setenv("MEDIATOOL_ALERT_WEBHOOK_URL", hook.url)
     assert platform.tick() == "webhook: 0 posted, 0 waiting"
 

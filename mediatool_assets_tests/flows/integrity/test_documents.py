@@ -77,6 +77,10 @@ def test_types_arrays_and_documents_are_compared(
         assert [defect.what for defect in defects] == ["missing", "surplus"]
     else:
         assert [defect.column for defect in defects] == [column]
+    if column == "flight_days":
+        before, after = values(defects[0])
+        assert isinstance(before, int)
+        assert after == {"$numberLong": "3"}
 
 
 def test_a_time_off_by_a_millisecond_is_named(made: Made) -> None:

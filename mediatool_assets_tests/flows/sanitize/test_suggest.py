@@ -11,6 +11,7 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking import checks
+from mediatool_assets.domain.masking.detection import proposals, seen_in
 from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
@@ -53,6 +54,22 @@ ORDERS = msgspec.structs.replace(
     foreign_keys=(ForeignKey("of", ("customer_id",), "customers", ("id",)),),
     unique_keys=(("code",),),
 )
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (["2026-11-28", "1999-01-02"], "dates"),
+        (["28.11.2026", "01/02/1999", "2026-11-28 03:04:05.678+00"], "dates"),
+        (["+49 30 901820", "(555) 010-0199"], "telephone numbers"),
+    ],
+)
+def test_dates_are_no_telephone_numbers(values: list[str], why: str) -> None:
+    """Both are digits with points or hyphens; what a column holds is told by its dates."""
+    notes = table("notes", id="integer", about="text")
+    seen = seen_in([{"id": n, "about": value} for n, value in enumerate(values)], notes)
+    first = next(proposals(notes, notes.columns[1], seen["about"]))
+    assert (first.rule, first.why, first.certain) == ("redact", why, why != "dates")
 
 
 def uuid_of(n: int) -> str:
