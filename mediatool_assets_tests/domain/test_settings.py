@@ -60,6 +60,7 @@ def test_every_variable(tmp_path: Path) -> None:
         "KEEP_YEARLY": "3",
         "KEEP_TESTING_DAYS": "4",
         "KEEP_SANITIZED_DAYS": "5",
+        "CACHE_BYTES": "1",
         "HOME": str(tmp_path),
         "RESTORE_DAILY": "no",
         "VERIFY_SAMPLE": "7",
