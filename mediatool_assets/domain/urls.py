@@ -106,9 +106,9 @@ _PAIR = re.compile(r"[^&;]+")
 
 def _shown(pair: re.Match[str]) -> str:
     name, equals, _ = pair[0].partition("=")
-    if not equals:
-        return "***"
-    return pair[0] if name.lower() in _SHOWN else f"{name}=***"
+    if equals and name.lower() in _SHOWN:
+        return pair[0]
+    return f"{name}=***" if equals and re.fullmatch(r"\w+", name) else "***"
 
 
 def _parts(text: str) -> _Parts:

@@ -63,11 +63,11 @@ def nowhere(restored_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_pat
 def unreachable(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment that names servers of which none answers."""
     for name, value in {
-        "MEDIATOOL_POSTGRES_URL": "postgresql://someone:secret@127.0.0.1:1/nothing",
-        "MEDIATOOL_MONGODB_URL": "mongodb://someone:secret@127.0.0.1:1/",
+        "MEDIATOOL_POSTGRES_URL": "postgresql://someone:hunter2@127.0.0.1:1/nothing",
+        "MEDIATOOL_MONGODB_URL": "mongodb://someone:hunter2@127.0.0.1:1/",
         "MEDIATOOL_S3_ENDPOINT_URL": "http://127.0.0.1:1",
         "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SECRET_ACCESS_KEY": "hunter2",
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)

@@ -155,7 +155,7 @@ def test_all_wrong_settings_are_told_together(
     mediatool: Run, unreachable: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wrong and missing settings are one list, and wrong URLs are not repeated."""
-    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", "mysql://someone:secret@127.0.0.1/x")
+    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", "mysql://someone:hunter2@127.0.0.1/x")
     monkeypatch.setenv("MEDIATOOL_WORKERS", "none")
     monkeypatch.delenv("MEDIATOOL_MONGODB_URL")
     result = mediatool("export")

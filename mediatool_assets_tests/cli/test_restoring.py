@@ -223,13 +223,13 @@ def test_a_server_that_does_not_answer_ends_in_exit_code_4(
     mediatool: Run, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is not known has not passed."""
-    url = "postgresql://someone:secret@127.0.0.1:1/postgres"
+    url = "postgresql://someone:hunter2@127.0.0.1:1/postgres"
     monkeypatch.setenv("MEDIATOOL_RESTORE_POSTGRES_URL", url)
     result = mediatool("verify", str(made.version))
     assert result.code == 4
     assert result.out.endswith(f"{made.version} unknown\n")
-    assert "secret" not in result.out + result.err
+    assert "hunter2" not in result.out + result.err
     restoring = mediatool("restore", str(made.version), "--to", "postgres")
     assert (restoring.code, len(restoring.lines)) == (4, 1)
     assert "MEDIATOOL_RESTORE_POSTGRES_URL" in restoring.err
-    assert "secret" not in restoring.err
+    assert "hunter2" not in restoring.err
