@@ -15,7 +15,8 @@ def test_a_dead_receiver_loses_nothing(
         port = int(gone.url.split(":")[2].split("/")[0])
     platform.night("empty")
     said = platform.tick()
-    assert said.startswith("webhook: 0 posted, 1 waiting: the webhook at 127.0.0.1 does not answer")
+    assert said.startswith("webhook: 0 posted, 1 waiting: the webhook at 127.0.0.1")
+    assert "does not answer" in said
     assert SECRET not in said
     assert SECRET not in (platform.cursor or "")
     platform.night("unreachable", day=25)
