@@ -30,6 +30,22 @@ def differing(
     ]
 
 
+def in_its_order(found: Schema, wanted: Schema) -> Iterator[Table]:
+    """The tables that were found, their columns in the order that is wanted, matched by name.
+
+    A table whose columns are not those that are wanted stays as it is.
+    """
+    tables = {table.name: table for table in wanted.tables}
+    for table in found.tables:
+        names = [column.name for column in tables.get(table.name, table).columns]
+        columns = {column.name: column for column in table.columns}
+        if columns.keys() == set(names):
+            columns_in_order = tuple(columns[name] for name in names)
+            yield msgspec.structs.replace(table, columns=columns_in_order)
+        else:
+            yield table
+
+
 def _comparable(schema: Schema, left_out: Collection[str], texts: bool) -> Schema:
     tables = (
         msgspec.structs.replace(

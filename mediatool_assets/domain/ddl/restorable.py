@@ -60,6 +60,9 @@ _COMMENTED = frozenset(
     }
 )  # fmt: skip
 
+_COMMENTED_ELSEWHERE = frozenset({"OBJECT_EXTENSION", "OBJECT_FOREIGN_TABLE", "OBJECT_POLICY"})
+"""What is not made, or not by the restore."""
+
 _ALTERED = frozenset(
     {
         "AT_AddConstraint", "AT_AddIdentity", "AT_AddInherit", "AT_AttachPartition",
@@ -164,7 +167,7 @@ def _is_the_target_s(node: Message) -> bool:
         case "VariableSetStmt":
             return bool(node.name == "default_tablespace")
         case "CommentStmt":
-            return _object_type(node.objtype) in ("OBJECT_EXTENSION", "OBJECT_FOREIGN_TABLE")
+            return _object_type(node.objtype) in _COMMENTED_ELSEWHERE
     return False
 
 

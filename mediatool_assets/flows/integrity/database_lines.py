@@ -12,7 +12,7 @@ from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.domain.structure import differing
+from mediatool_assets.domain.structure import differing, in_its_order
 from mediatool_assets.flows.integrity.context import RESTORED, ReportContext
 from mediatool_assets.flows.integrity.defects import RowNames, find_rows, raw_lines
 from mediatool_assets.flows.integrity.digest_join import KINDS, DigestJoin, counts_of
@@ -168,8 +168,9 @@ def _compared(context: ReportContext, target: Target, name: str, join: DigestJoi
     """A table whose fingerprint differs, row by row."""
     layout, database = context.plan.layout(name), postgres_database(context.run.version)
     with target.database(database, context.raw.schema.name).snapshot() as snapshot:
-        table = snapshot.schema.table(name)
-        if {c.name for c in table.columns} != {c.name for c in layout.table.columns}:
+        tables = {table.name: table for table in in_its_order(snapshot.schema, context.raw.schema)}
+        table = tables[name]
+        if [c.name for c in table.columns] != [c.name for c in layout.table.columns]:
             return Finding("failed", "its columns are not the archive's: see its structure")
         every = tuple((column.name, None) for column in layout.table.columns)
         layout = RowLayout(layout.table, every, layout.key)

@@ -8,6 +8,7 @@ from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.shapes import DocumentCollection
+from mediatool_assets.domain.structure import in_its_order
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.context import (
@@ -186,7 +187,7 @@ def _read_restored(
     try:
         with target.database(database, raw.schema.name).snapshot() as snapshot:
             names = marker.tables or {table.name for table in raw.tables()}
-            tables = [table for table in snapshot.schema.tables if table.name in names]
+            tables = [t for t in in_its_order(snapshot.schema, raw.schema) if t.name in names]
             restored.schema = snapshot.schema
             restored.read = reread(snapshot, workers.run.executor, tables, workers.run.progress)
     except MediatoolError as error:

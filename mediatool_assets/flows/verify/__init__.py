@@ -55,7 +55,7 @@ def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is 
     if documents is not None:
         read_mongodb(run, mongodb, documents, archives["transformed"].manifest)
     if postgres is not None and target is not None:
-        read_postgres(run, postgres, target, archives["raw"].manifest)
+        read_postgres(run, postgres, target, archives["raw"])
     checks = [each.check() for each in (*archives.values(), mongodb, postgres) if each is not None]
     return Verdict(
         str(version),

@@ -6,10 +6,12 @@ from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.restored import Marker, content_of
+from mediatool_assets.domain.structure import in_its_order
 from mediatool_assets.flows.load import reread as reread_collections
 from mediatool_assets.flows.ports import DocumentStore, Target
 from mediatool_assets.flows.rereading import reread as reread_tables
 from mediatool_assets.flows.verify.stores import (
+    ArchiveReading,
     MongoReading,
     PostgresReading,
     StoreReading,
@@ -46,24 +48,25 @@ def read_mongodb(
 
 
 def read_postgres(
-    run: Verification, reading: PostgresReading, target: Target, manifest: Manifest | None
+    run: Verification, reading: PostgresReading, target: Target, archive: ArchiveReading
 ) -> None:
     """Compare the restored PostgreSQL database with the raw archive's manifest, by table.
 
     A sample reads some of the tables, each one whole.
     """
-    marker, schema = reading.marker, run.metadata.source.schema
+    marker, manifest = reading.marker, archive.manifest
     if marker is None:
         return
-    if manifest is None or schema is None:
+    if manifest is None:
         reading.add(_NO_MANIFEST, "unknown")
         return
     try:
+        schema = archive.required().schema()
         wanted = _restored(manifest, marker)
         members = {name: wanted[name] for name in run.sample.choose(wanted)}
-        with target.database(reading.thing, schema).snapshot() as snapshot:
+        with target.database(reading.thing, schema.name).snapshot() as snapshot:
             there = {table.name for table in snapshot.schema.tables}
-            tables = [table for table in snapshot.schema.tables if table.name in members]
+            tables = [t for t in in_its_order(snapshot.schema, schema) if t.name in members]
             found = reread_tables(snapshot, run.executor, tables, run.progress)
     except MediatoolError as error:
         reading.add(error)
