@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from mediatool_assets.archive.grouping import grouped
 from mediatool_assets.archive.joining import JoiningWriter
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.writer import ArchiveWriter
@@ -102,11 +103,4 @@ def stream(source: Bytes) -> Iterator[bytes]:
 
 def shares(blocks: Iterable[Block]) -> Iterator[list[Block]]:
     """Group consecutive blocks into what a worker does in one go: 16 MiB of rows, or a bit more."""
-    share: list[Block] = []
-    for block in blocks:
-        share.append(block)
-        if sum(b.bytes for b in share) >= _SHARE_BYTES:
-            yield share
-            share = []
-    if share:
-        yield share
+    return grouped(blocks, lambda block: block.bytes, _SHARE_BYTES)

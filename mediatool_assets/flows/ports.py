@@ -269,17 +269,3 @@ class Progress(Protocol):
 
 def silent(step: str, done: int, total: int) -> None:
     """A Progress that says nothing."""
-
-
-def batched_documents(documents: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
-    """Group documents into lists of at most ``size`` bytes together, or one document."""
-    batch: list[bytes] = []
-    total = 0
-    for document in documents:
-        if batch and total + len(document) > size:
-            yield batch
-            batch, total = [], 0
-        batch.append(document)
-        total += len(document)
-    if batch:
-        yield batch

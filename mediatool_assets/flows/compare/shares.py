@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from mediatool_assets.archive.grouping import grouped
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
@@ -65,16 +66,11 @@ class Side:
 
 def shares_of(blocks: Sequence[tuple[int, Block]]) -> list[Numbered]:
     """Blocks in shares of about SHARE_BYTES of content, in order."""
-    shares: list[Numbered] = []
-    share: list[tuple[int, Block]] = []
-    size = 0
-    for number, block in blocks:
-        share.append((number, block))
-        size += max(block.bytes, _ROW_BYTES * block.rows)
-        if size >= SHARE_BYTES:
-            shares.append(tuple(share))
-            share, size = [], 0
-    return [*shares, tuple(share)] if share else shares
+
+    def size(numbered: tuple[int, Block]) -> int:
+        return max(numbered[1].bytes, _ROW_BYTES * numbered[1].rows)
+
+    return [tuple(share) for share in grouped(blocks, size, SHARE_BYTES)]
 
 
 @dataclass(frozen=True, slots=True)

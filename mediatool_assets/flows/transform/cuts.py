@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from mediatool_assets.archive.grouping import grouped
 from mediatool_assets.domain.manifest import Block
 
 SHARE_BYTES = 1 << 24
@@ -23,14 +24,8 @@ class Cut(NamedTuple):
 
 def cuts(blocks: Sequence[Block]) -> Iterator[Cut]:
     """The whole table in cuts of SHARE_BYTES or, with the last block, a little more."""
-    share: list[Block] = []
-    first = following = size = 0
-    for block in blocks:
-        share.append(block)
-        following += block.rows
-        size += block.bytes
-        if size >= SHARE_BYTES:
-            yield Cut(tuple(share), first)
-            share, first, size = [], following, 0
-    if share:
-        yield Cut(tuple(share), first)
+    first = 0
+    for share in grouped(blocks, lambda block: block.bytes, SHARE_BYTES):
+        cut = Cut(tuple(share), first)
+        yield cut
+        first += cut.rows
