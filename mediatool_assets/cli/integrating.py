@@ -1,4 +1,4 @@
-"""``integrity``: every store of a version held against every other, down to single values."""
+"""``integrity``: every store of a version compared with every other, down to single values."""
 
 import tempfile
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ def integrity(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Hold every store of a version against every other: counts, content, and each value.
+    """Compare every store of a version with every other: counts, content, and each value.
 
     Source counts, raw archive, restored PostgreSQL, transformed archive, MongoDB and dump: each is
     read to its end. Documents are taken apart and compared with the raw rows, value by value;
@@ -66,7 +66,7 @@ def integrity(
 
 def _report(version: Version, sample: float | None) -> "Integrity":
     from mediatool_assets.flows.compare.masking import Masking
-    from mediatool_assets.flows.integrity import integrity as hold_against_each_other
+    from mediatool_assets.flows.integrity import integrity as compare_stores
     from mediatool_assets.flows.model_file import load_model
     from mediatool_assets.flows.pool import worker_pool
     from mediatool_assets.stores.mongodb import MongoDocuments
@@ -79,7 +79,7 @@ def _report(version: Version, sample: float | None) -> "Integrity":
         worker_pool(own.workers, own.cluster) as pool,
         tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch,
     ):
-        return hold_against_each_other(
+        return compare_stores(
             S3Objects.of(own),
             MongoDocuments.of(own) if own.mongodb_url else None,
             PostgresTarget.of(own) if own.restore_postgres_url else None,

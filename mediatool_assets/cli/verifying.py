@@ -1,4 +1,4 @@
-"""``verify``: a version read again, and held against what it was."""
+"""``verify``: a version read again, and compared with its manifests."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -73,9 +73,9 @@ def verify(
     else:
         _print(verdict)
     keep(objects, verdict)
-    stands = standing_verdict(objects, wanted)
-    if stands is not None and stands.at != verdict.at and stands.verdict == "failed":
-        note(f"it failed at {stands.at[:19]}Z, and that counts until everything passes again")
+    counts = standing_verdict(objects, wanted)
+    if counts is not None and counts.at != verdict.at and counts.verdict == "failed":
+        note(f"it failed at {counts.at[:19]}Z, and that counts until everything passes again")
     raise typer.Exit(_EXIT_CODES[verdict.verdict])
 
 

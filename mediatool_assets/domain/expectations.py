@@ -1,6 +1,6 @@
 """What is expected of a version, and what was found: pure judgements on figures.
 
-A table's rows are held against the last versions by bounds that are learnt from them. The floors
+A table's rows are compared with the last versions by bounds that are learnt from them. The floors
 keep a calm history from making the bounds tight, and small tables from failing over a few rows; the
 ceiling keeps one bad night from excusing the next.
 """

@@ -31,7 +31,7 @@ def reread(
     """The fingerprint of every table's rows, by the reader that exports use; raises as it does."""
     chunks = {table.name: (table, snapshot.chunks(table)) for table in tables}
     found = dict.fromkeys(chunks, Fingerprint())
-    shares = [_TableChunk(snapshot.reader, t, chunk) for t, of in chunks.values() for chunk in of]
+    shares = [_TableChunk(snapshot.reader, t, each) for t, own in chunks.values() for each in own]
     total, done = sum(share.chunk.rows for share in shares), 0
     with in_order(executor, fingerprint_share, shares, ahead=_AHEAD) as fingerprints:
         for share, fingerprint in zip(shares, fingerprints, strict=True):

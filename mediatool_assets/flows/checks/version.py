@@ -71,7 +71,7 @@ def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model nam
 ) -> Finding:
     """What is beside the ``tables`` and ``collections`` of the model, each with its own check.
 
-    The others are counted, read again and held against the last versions as those are, and their
+    The others are counted, read again and compared with the last versions as those are, and their
     documents against the transformed archive and what mongod counts.
     """
     found = archives.reader(objects, "transformed", version).manifest.collections()

@@ -18,9 +18,9 @@ Tree = dict[str, "Tree"]
 """Names of fields; those below a name where dots make sub-documents."""
 
 NOTHING = "null"
-"""What a copy says where nothing was found, or nothing stands there."""
+"""The text of a copy of which nothing was found, or that is null."""
 IN_PLACE: list[Any] = [True, []]
-"""What stands behind the values of a row that is where it belongs and has no field too many."""
+"""What follows the values of a row that is with its owner and has no unexpected field."""
 
 
 class RowSink(Protocol):

@@ -78,7 +78,7 @@ class TableNeeds:
 
 @dataclass(slots=True)
 class ShareResult:
-    """What a share came to; ``problem``: why it could not be read to its end.
+    """What a share of a store held; ``problem``: why it could not be read to its end.
 
     ``rows``, ``deleted`` (flagged ones) and ``files`` are by table, ``lost`` by column and kind.
     """
@@ -93,7 +93,7 @@ class ShareResult:
     problem: str | None = None
 
     def add(self, other: "ShareResult") -> None:
-        """Take in what another share of the same thing came to."""
+        """Add what another share of the same thing held."""
         self.fingerprint += other.fingerprint
         self.rows += other.rows
         self.deleted += other.deleted

@@ -99,11 +99,11 @@ def _parts(report: Integrity) -> Iterator[str]:
     yield history(report.history)
     yield section("In short", table(("Question", *OUTCOMES), _summary(report)))
     for area, question in _AREAS.items():
-        of = [line for line in report.lines if line.area == area]
-        if of:
-            how = paragraph("; ".join(dict.fromkeys(f"How: {line.how}" for line in of)))
-            says = f"{area}: {len(of):,} checks"
-            yield folded(question, says, how, table(_HEADINGS, map(_cells, of)))
+        lines = [line for line in report.lines if line.area == area]
+        if lines:
+            how = paragraph("; ".join(dict.fromkeys(f"How: {line.how}" for line in lines)))
+            says = f"{area}: {len(lines):,} checks"
+            yield folded(question, says, how, table(_HEADINGS, map(_cells, lines)))
 
 
 def _rows_chart(report: Integrity) -> str:
