@@ -3,6 +3,7 @@
 Damage is a check that fails, and no error of the run: alerts speak of both.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -109,7 +110,9 @@ def _verdicts(
 def _verified(
     verdicts: Sequence[_Verdicts], unreadable: Sequence[str], sample: float
 ) -> dg.MaterializeResult[None]:
+    outcomes = Counter(each.stands.verdict for each in verdicts)
     odd = [v.stands for v in verdicts if v.stands.verdict not in ("passed", "not checked")]
+    unread = f", {outcomes['not checked']} not checked" if outcomes["not checked"] else ""
     findings = [
         *unreadable,
         *(
@@ -123,6 +126,7 @@ def _verified(
         metadata={
             "versions": len(verdicts),
             "not_passed": len(odd) + len(unreadable),
+            "not_checked": outcomes["not checked"],
             "sample": sample,
             "bytes": sum(check.bytes for each in verdicts for check in each.now.checks),
             "seconds": round(sum(each.now.seconds for each in verdicts), 3),
@@ -137,7 +141,7 @@ def _verified(
                 asset_key=VERIFICATION,
                 check_name="all_passed",
                 description="; ".join(findings[:5])
-                or f"{quantity(len(verdicts), 'version')} passed",
+                or f"{quantity(outcomes['passed'], 'version')} passed{unread}",
                 metadata={"findings": findings[:SHOWN]},
             )
         ],
