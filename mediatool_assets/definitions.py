@@ -60,7 +60,7 @@ def definitions(settings: Settings) -> dg.Definitions:
                 transformed_layer(model, collections),
                 mongodb_layer(list(collections)),
                 dump_layer(list(collections)),
-                publication(restored=tables if settings.restores_daily else ()),
+                publication(restoring=settings.restores_daily),
                 report_metrics,
                 report_integrity,
                 *(made for made, is_daily in at_times if is_daily),

@@ -28,7 +28,7 @@ from mediatool_assets.flows.checks.transformed import (
     references_as_usual,
     rows_accounted,
 )
-from mediatool_assets.flows.checks.version import archives_whole, unnamed
+from mediatool_assets.flows.checks.version import archives_whole, restored, unnamed
 
 
 class _Check(NamedTuple):
@@ -151,6 +151,11 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
             "Transformed archive and dump have their SHA-256s.",
             archives_whole,
             _workers,
+        ),
+        _Check(
+            "restored",
+            "The version's PostgreSQL database was restored and read back.",
+            restored,
         ),
         _Check(
             "unnamed",

@@ -1,6 +1,7 @@
 """The PostgreSQL layer: the version's own database, restored from the raw archive and verified."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,15 +20,18 @@ from mediatool_assets.defs.layers import (
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
-from mediatool_assets.domain.errors import CheckFailed
+from mediatool_assets.domain.ddl.kinds import by_setting
+from mediatool_assets.domain.errors import BadArchive, CheckFailed
 from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.ports import Target
-from mediatool_assets.flows.restore import restore_postgres, restored
-from mediatool_assets.flows.restore_record import RestoreRequest, recorded
+from mediatool_assets.flows.restore import Restored, restore_postgres, restored
+from mediatool_assets.flows.restore_record import RestoreRequest, recorded, why_not_restored
 from mediatool_assets.stores.environment import account
+
+DATABASE = dg.AssetKey("postgres_database")
 
 
 def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
@@ -35,25 +39,46 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="restore",
-        specs=[_spec(table) for table in tables],
+        specs=[_database_spec(tables), *map(_spec, tables)],
         partitions_def=DAYS,
         pool=pools.RESTORE,
     )
     def restore_layer(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        """Restore the version's raw archive into a database of its own, and read it back."""
+        """Restore the version's raw archive into a database of its own, and read it back.
+
+        Where that fails by what the database is (an object that cannot be made, rows that are
+        refused), the version goes on without it: its metadata has the reason, and a check is red.
+        """
         with retried():
             version = RunVersion.of(context).to_read(platform.objects())
             target, raw = platform.target(), archives.reader(platform.objects(), "raw", version)
+            problem = None
             if restored(target, raw.manifest) is not None:
                 context.log.info(f"{postgres_database(version)} is complete: adopted")
             else:
-                _restore(context, platform, target, version)
-            results = list(_results(target, version, raw, tables))
+                problem = _restore(context, platform, target, version, raw)
+            results = [_database(target, version, problem)]
+            if problem is None:
+                results += _results(target, version, raw, tables)
         yield from results
 
     return restore_layer
+
+
+def _database_spec(tables: Sequence[str]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        DATABASE,
+        deps=[key("raw", table) for table in tables],
+        description="The version's own database `media_tool_VERSION`, or why there is none: the "
+        "version is complete without it, and the check `restored` of its metadata is red.",
+        group_name="postgres",
+        kinds={"postgres"},
+        owners=OWNERS,
+        tags={"mediatool/layer": "postgres"},
+        code_version=CODE_VERSION,
+    )
 
 
 def _spec(table: str) -> dg.AssetSpec:
@@ -67,24 +92,52 @@ def _spec(table: str) -> dg.AssetSpec:
         owners=OWNERS,
         tags={"mediatool/layer": "postgres"},
         code_version=CODE_VERSION,
+        skippable=True,
     ).with_io_manager_key(TABLES_IO)
 
 
 def _restore(
-    context: dg.AssetExecutionContext, platform: Platform, target: Target, version: Version
-) -> None:
-    """Restore and verify, and keep evidence of it."""
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    target: Target,
+    version: Version,
+    raw: ArchiveReader,
+) -> str | None:
+    """Restore and verify, and keep evidence of it; why the version has no database, if so."""
     objects, database = platform.objects(), postgres_database(version)
-    with platform.workers() as (executor, _):
-        evidence = recorded(
-            objects,
-            RestoreRequest(version, "postgres", database, target.server, account()),
-            lambda: restore_postgres(
-                objects, target, executor, version, progress=LoggedProgress(context)
-            ),
-            lambda: datetime.now(UTC),
-        )
-    context.log.info(f"{database}: {sum(evidence.rows.values()):,} rows verified")
+    skip = by_setting(platform.settings().restore_skip)
+
+    def work(executor: Executor) -> Restored:
+        progress = LoggedProgress(context)
+        return restore_postgres(objects, target, executor, version, skip=skip, progress=progress)
+
+    try:
+        with platform.workers() as (executor, _):
+            record = recorded(
+                objects,
+                RestoreRequest(version, "postgres", database, target.server, account()),
+                lambda: work(executor),
+                lambda: datetime.now(UTC),
+            )
+    except (CheckFailed, BadArchive) as error:
+        context.log.error(f"the version goes on without a restored database: {error}")
+        return str(error)
+    context.log.info(f"{database}: {sum(record.rows.values()):,} rows verified")
+    is_whole = restored(target, raw.manifest) is not None
+    return None if is_whole else why_not_restored(objects, version, database)
+
+
+def _database(target: Target, version: Version, problem: str | None) -> dg.MaterializeResult[Any]:
+    database = postgres_database(version)
+    return dg.MaterializeResult(
+        asset_key=DATABASE,
+        metadata={
+            "version": str(version),
+            "restored": problem is None,
+            **({"problem": problem} if problem else {}),
+            "dagster/uri": f"postgresql://{target.server}/{database}",
+        },
+    )
 
 
 def _results(

@@ -10,8 +10,9 @@ import msgspec
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.dumped import DUMP
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS, key
+from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.postgres import DATABASE
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
@@ -25,12 +26,12 @@ METADATA = dg.AssetKey("metadata")
 REGISTRY = dg.AssetKey("registry")
 
 
-def publication(restored: Iterable[str] = ()) -> dg.AssetsDefinition:
+def publication(*, restoring: bool) -> dg.AssetsDefinition:
     """The step that publishes a version: its metadata file, then the registry of versions.
 
-    Where each version's PostgreSQL database is part of it, ``restored`` are that one's tables.
+    With ``restoring`` a version's PostgreSQL database is part of it, or the reason why it has none.
     """
-    made = [DUMP, *(key("postgres", table) for table in restored)]
+    made = [DUMP, *([DATABASE] if restoring else [])]
 
     @dg.multi_asset(
         name="publish",

@@ -95,11 +95,24 @@ class Exports(msgspec.Struct, frozen=True):
     dump: DumpExport
 
 
-class Databases(msgspec.Struct, frozen=True):
-    """The databases that were made and verified; null where none was."""
+class Databases(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The databases that were made and verified; null where none was.
+
+    ``postgres_problem`` is why a restore made none. ``postgres_left_out`` says what the restored
+    one is without, and why, a line for each object.
+    """
 
     postgres: str | None
     mongodb: str | None
+    postgres_problem: str | None = None
+    postgres_left_out: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The same as warnings of the version."""
+        if self.postgres_problem is not None:
+            return (f"there is no restored PostgreSQL database: {self.postgres_problem}",)
+        return tuple(f"{self.postgres} is restored without {w}" for w in self.postgres_left_out)
 
 
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):

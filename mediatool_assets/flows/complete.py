@@ -14,7 +14,7 @@ import msgspec
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive
-from mediatool_assets.domain.keys import metadata_key, mongodb_database
+from mediatool_assets.domain.keys import metadata_key, mongodb_database, postgres_database
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.metadata import (
     Databases,
@@ -36,6 +36,7 @@ from mediatool_assets.flows.marks import settle_tags
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Target
 from mediatool_assets.flows.registration import keep_newest_last, register, write_local_registry
 from mediatool_assets.flows.restore import restored
+from mediatool_assets.flows.restore_record import why_not_restored
 from mediatool_assets.flows.tasks import in_order
 
 SourceType = Literal["postgres", "rds", "archive"]
@@ -62,26 +63,28 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     dump have to agree, and each archive is read again from the bucket for its SHA-256. ``seconds``
     is what each step took, ``now`` the time of completion, ``instance`` the name of the RDS
     instance where the raw archive names none. The PostgreSQL database is named where ``target`` has
-    it, restored and verified, with the rows of the raw archive. Doing it again changes nothing, and
-    finishes what an interrupted call left open. Raises NotFound where something was not made,
+    it, restored and verified, with the rows of the raw archive; where a restore of it failed, the
+    version is complete without it, and the metadata has the reason. Doing it again changes nothing,
+    and finishes what an interrupted call left open. Raises NotFound where something was not made,
     CheckFailed (CountMismatch) where two things disagree, BadArchive, Unreachable.
     """
     if objects.head(metadata_key(version)) is None:
         made = Made.of(objects, version)
         compare(made, documents, version)
+        databases = _databases(objects, made.raw, version, target)
         metadata = Metadata(
             timestamp=str(version),
             export_date=version.partition,
             source=_source(made.raw, source_type, instance),
             exports=_exports(made, executor),
-            databases_created=Databases(_restored(made.raw, target), mongodb_database(version)),
+            databases_created=databases,
             export_duration_minutes=round(sum(seconds.values()) / 60, 2),
             export_complete=instant(now),
             purpose=purpose,
             notes=notes,
             tool_version=distribution.version("mediatool_assets"),
             seconds={step: round(value, 3) for step, value in seconds.items()},
-            warnings=_warnings(made),
+            warnings=(*_warnings(made), *databases.warnings),
             not_carried=_not_carried(made.raw),
         )
         _publish(objects, version, metadata)
@@ -94,9 +97,16 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     return metadata
 
 
-def _restored(raw: ArchiveReader, target: Target | None) -> str | None:
-    found = restored(target, raw.manifest) if target is not None else None
-    return found.database if found is not None else None
+def _databases(
+    objects: ObjectStore, raw: ArchiveReader, version: Version, target: Target | None
+) -> Databases:
+    """MongoDB's, and PostgreSQL's where versions are restored, or why that could not be."""
+    if target is None:
+        return Databases(None, mongodb_database(version))
+    if (found := restored(target, raw.manifest)) is not None:
+        return Databases(found.database, mongodb_database(version), postgres_left_out=found.notes)
+    problem = why_not_restored(objects, version, postgres_database(version))
+    return Databases(None, mongodb_database(version), postgres_problem=problem)
 
 
 def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -> Source:

@@ -1,6 +1,7 @@
 """Restore records: every restore that was carried out leaves a small object with its result."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,6 +70,20 @@ def newest_restore_record(objects: ObjectStore, version: Version) -> RestoreReco
     """The version's last restore, None if it was never restored; raises as ``restore_records``."""
     keys = [info.key for info in objects.list(restored.restores_prefix(version))]
     return _read(objects, keys[-1]) if keys else None
+
+
+def why_not_restored(objects: ObjectStore, version: Version, database: str) -> str:
+    """What the last restore to a PostgreSQL database of the version says of its failure."""
+    for info in reversed(list(objects.list(restored.restores_prefix(version)))):
+        with suppress(DamagedInput):  # an earlier one may say it
+            found = _read(objects, info.key)
+            if (found.to, found.database) == ("postgres", database):
+                return found.reason or f"{database} is a part of the version: {_all(found.notes)}"
+    return f"no restore of it to {database} is recorded"
+
+
+def _all(notes: tuple[str, ...]) -> str:
+    return "; ".join(notes) or "not all of its tables were asked for"
 
 
 def _read(objects: ObjectStore, key: str) -> RestoreRecord:

@@ -28,6 +28,7 @@ ASSETS = [
     ("mongodb", "accounts"),
     ("mongodb", "campaigns"),
     ("raw_archive",),
+    ("postgres_database",),
     ("dump",),
     ("metadata",),
     ("daily_metrics_comparison",),
@@ -136,7 +137,7 @@ def test_a_restored_database_is_adopted(day: Day, bucket_objects: ObjectStore) -
     result = day.defs.resolve_implicit_global_asset_job_def().execute_in_process(
         partition_key=day.partition,
         tags={"mediatool/version": str(day.version)},
-        asset_selection=[dg.AssetKey(["postgres", name]) for name in ("accounts", "campaigns")],
+        asset_selection=[dg.AssetKey(path) for path in ASSETS if path[0].startswith("postgres")],
         instance=day.instance,
     )
     assert result.success

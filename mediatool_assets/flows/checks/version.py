@@ -59,6 +59,18 @@ def archives_whole(objects: ObjectStore, version: Version, workers: int) -> Find
     )
 
 
+@answers_for("restored")
+def restored(objects: ObjectStore, version: Version) -> Finding:
+    """Whether the version has its PostgreSQL database, where one is made of each."""
+    databases = catalog.read(objects, version).databases_created
+    if databases.postgres_problem is not None:
+        return Finding("failed", databases.postgres_problem)
+    if databases.postgres is None:
+        return Finding("passed", "versions are not restored to PostgreSQL")
+    left_out = {"left_out": len(databases.postgres_left_out)}
+    return Finding("passed", f"{databases.postgres} was restored and read back", left_out)
+
+
 @answers_for("unnamed")
 def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model names of it
     objects: ObjectStore,
