@@ -13,6 +13,11 @@ def postgres_role(role: str, schema: str) -> str:
     return text.replace("mediatool_export", role).replace("media_tool", schema)
 
 
+def restore_role(role: str) -> str:
+    """The SQL of the role that restores."""
+    return (ACCESS / "postgres-restore.sql").read_text().replace("mediatool_restore ", f"{role} ")
+
+
 def mongodb_role(role: str) -> dict[str, Any]:
     """The command that makes the pipeline's role."""
     command: dict[str, Any] = json.loads((ACCESS / "mongodb-role.json").read_text())

@@ -16,6 +16,9 @@ from mediatool_assets.domain.urls import Url, host_of, is_this_machine
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "media_tool.yaml"
 
+HARMLESS_EXTENSIONS = frozenset({"bloom", "earthdistance", "postgis", "vector"})
+"""Types, functions and indexes that reach no file, program or server, and are yet not trusted."""
+
 Tier = Literal["Expedited", "Standard", "Bulk"]
 
 
@@ -73,9 +76,18 @@ class Settings:
         Setting(
             parsers.secret_url("postgresql", "postgres"),
             "URL of the server that versions are restored to, with a role that has "
-            "`CREATEDB`. Its database is only used to connect.",
+            "`CREATEDB` and `CREATEROLE` ([access.md](access.md#postgresql-restores)). Its "
+            "database is only used to connect.",
         ),
     ] = None
+    restore_extensions: Annotated[
+        frozenset[str],
+        Setting(
+            parsers.names,
+            "Extensions that a restore may create although PostgreSQL does not mark them as "
+            "trusted, separated by commas ([access.md](access.md#postgresql-restores)).",
+        ),
+    ] = HARMLESS_EXTENSIONS
     restore_daily: Annotated[
         bool,
         Setting(

@@ -94,11 +94,22 @@ class Url:
         scheme, user, password, hosts, _, query = _parts(self._text)
         secret = "" if password is None else f":{password}"
         login = "" if user is None else f"{user}{secret}@"
-        pairs = [pair for pair in (query or "").split("&") if not pair.startswith("dbname=")]
-        parameters = "&".join(filter(None, pairs))
         path = quote(database, safe="")
-        text = f"{scheme}://{login}{hosts}/{path}" + (f"?{parameters}" if parameters else "")
-        return Url(text, self.variable)
+        return Url(f"{scheme}://{login}{hosts}/{path}{_without(query, 'dbname')}", self.variable)
+
+    def by(self, user: str, password: str) -> "Url":
+        """The same PostgreSQL server and database, as another role; no password if it is empty."""
+        scheme, _, _, hosts, path, query = _parts(self._text)
+        login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+        rest = _without(query, "user", "password", "passfile")
+        return Url(f"{scheme}://{login}@{hosts}{path}{rest}", self.variable)
+
+
+def _without(query: str | None, *names: str) -> str:
+    """The query with its question mark, without these parameters."""
+    pairs = (query or "").split("&")
+    kept = [pair for pair in pairs if pair and pair.partition("=")[0] not in names]
+    return f"?{'&'.join(kept)}" if kept else ""
 
 
 _PAIR = re.compile(r"[^&;]+")

@@ -14,6 +14,7 @@ from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
+from mediatool_assets.domain.ddl.restorable import Extension
 from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
@@ -217,8 +218,17 @@ class Restoration(Protocol):
     def writer(self) -> RowWriter:
         """What workers write with."""
 
+    def add_extensions(self, wanted: Iterable[Extension]) -> None:
+        """Make extensions while the database is empty; raises Refused for one not allowed."""
+
+    def add_operator_classes(self, statements: Iterable[Statement]) -> None:
+        """Make operator classes and families, as ``run`` does; raises Refused too."""
+
     def run(self, statements: Iterable[Statement]) -> None:
-        """Execute statements, in order; raises CheckFailed naming what they make."""
+        """Execute statements, in order; raises CheckFailed naming what they make.
+
+        They, and whatever they call now or later, have rights on this database alone.
+        """
 
     def set_sequences(self, schema: Schema) -> None:
         """Put its sequences where they stood."""

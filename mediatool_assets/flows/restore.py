@@ -47,6 +47,7 @@ from mediatool_assets.flows.ports import (
 from mediatool_assets.flows.rereading import reread
 from mediatool_assets.flows.tasks import in_order
 
+_OPERATOR_CLASSES = ("OPERATOR CLASS", "OPERATOR FAMILY")
 _WHOLE_BYTES = 4 << 30  # of rows: a larger table is copied by several workers
 
 
@@ -96,7 +97,8 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
     own = sanitized_postgres_database(version) if sanitized else postgres_database(version)
     name = own_name(database, own)
     with target.restoration(name, replace=replace) as work:
-        work.run(_statements(run.script.before))
+        work.add_extensions(run.script.extensions)
+        run.make(work)
         run.copy(work.writer)
         run.add_keys(work)
         work.set_sequences(run.schema)
@@ -227,6 +229,12 @@ class _Restore:
                 f"MEDIATOOL_RESTORE_POSTGRES_URL to a server of {source} or newer"
             )
         self._same_server = found == source
+
+    def make(self, work: Restoration) -> None:
+        """All that comes before the data, in order."""
+        for classes, entries in groupby(self.script.before, lambda e: e.kind in _OPERATOR_CLASSES):
+            making = work.add_operator_classes if classes else work.run
+            making(_statements(entries))
 
     def copy(self, writer: RowWriter) -> None:
         """Every table's rows, all workers at work; raises CountMismatch."""

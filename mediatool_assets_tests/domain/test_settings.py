@@ -63,6 +63,7 @@ def test_every_variable(tmp_path: Path) -> None:
         "CACHE_BYTES": "1",
         "HOME": str(tmp_path),
         "RESTORE_DAILY": "no",
+        "RESTORE_EXTENSIONS": "hstore",
         "VERIFY_SAMPLE": "7",
         "VERIFY_DAYS": "9",
         "INTEGRITY_SAMPLE": "11",

@@ -83,13 +83,22 @@ _SERVER_S = re.compile(
 """Functions on the server's files, sessions and settings; nothing in a schema computes by them."""
 
 
+class Extension(NamedTuple):
+    """An extension, and the schema that its objects are in."""
+
+    name: str
+    schema: str
+
+
 class Script(NamedTuple):
     """The entries in order, those before the data and those after it, and what was left out.
 
+    Extensions come first, and need no more than their schemas, which are made with them.
     ``skipped`` are the entries that were left out on demand; ``left_out`` has their reasons too,
     but for comments.
     """
 
+    extensions: tuple[Extension, ...]
     before: tuple[Entry, ...]
     after: tuple[Entry, ...]
     left_out: tuple[str, ...]
@@ -104,6 +113,7 @@ def read(text: str, skip: Callable[[Entry], str | None] = lambda _: None) -> Scr
     """
     left_out: list[str] = []
     skipped: list[Entry] = []
+    extensions: list[Extension] = []
 
     def wanted() -> Iterator[Entry]:
         for entry in entries(text):
@@ -114,25 +124,37 @@ def read(text: str, skip: Callable[[Entry], str | None] = lambda _: None) -> Scr
             else:
                 yield entry
 
-    made = list(_made(wanted(), left_out))
+    made = list(_made(wanted(), extensions, left_out))
+    theirs = {"public", *(extension.schema for extension in extensions)}
+    made = [entry for entry in made if entry.kind != "SCHEMA" or entry.name not in theirs]
     before = tuple(takewhile(lambda entry: entry.kind not in _AFTER_DATA, made))
-    return Script(before, tuple(made[len(before) :]), tuple(left_out), tuple(skipped))
+    after = tuple(made[len(before) :])
+    return Script(tuple(extensions), before, after, tuple(left_out), tuple(skipped))
 
 
-def _made(wanted: Iterable[Entry], left_out: list[str]) -> Iterator[Entry]:
-    languages = set(_LANGUAGES)
+def _made(
+    wanted: Iterable[Entry], extensions: list[Extension], left_out: list[str]
+) -> Iterator[Entry]:
     for entry in wanted:
-        # A new database has a schema "public".
-        if entry.kind in _ACCESS or (entry.kind, entry.name) == ("SCHEMA", "public"):
+        if entry.kind in _ACCESS:
             continue
         if reason := _NEVER_MADE.get(entry.kind):
             left_out.append(f"{entry}: {reason}")
             continue
-        if entry.kind == "EXTENSION":
-            languages.add(entry.name)  # whether it is made at all is for who restores to say
+        # Whether an extension is made at all is for who restores to say.
+        languages = _LANGUAGES | {extension.name for extension in extensions}
         kept, reasons = _kept(entry, languages)
         left_out += [f"{entry}: {reason}" for reason in reasons]
-        yield entry._replace(statements=kept)
+        if entry.kind == "EXTENSION":
+            extensions += map(_extension, kept)
+        else:
+            yield entry._replace(statements=kept)
+
+
+def _extension(statement: str) -> Extension:
+    node = tree.inner(tree.parse(statement))
+    options = {each.def_elem.defname: each.def_elem.arg.string.sval for each in node.options}
+    return Extension(node.extname, options.get("schema", "public"))
 
 
 def _kept(entry: Entry, languages: Collection[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -189,8 +211,10 @@ def _objection(kind: str, node: Message, languages: Collection[str]) -> str | No
     match node.DESCRIPTOR.name:
         case "VariableSetStmt" if node.name != "default_table_access_method":
             said = f"it sets {node.name}"
-        case "CreateSchemaStmt" if node.schema_elts:
+        case "CreateSchemaStmt" if node.schema_elts or node.HasField("authrole"):
             said = "it makes more than a schema"
+        case "CreateExtensionStmt" if any(o.def_elem.defname != "schema" for o in node.options):
+            said = "it has options"
         case "CreateTableAsStmt" if not _is_empty_view(node):
             said = "it fills what it makes"
         case "DefineStmt" if _object_type(node.kind) != _DEFINED.get(kind):

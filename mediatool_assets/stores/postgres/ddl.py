@@ -35,6 +35,7 @@ def dump_ddl(
     command = [
         str(program),
         "--schema-only",
+        "--no-owner",  # a restore has its own; so a restored database gives the same bytes
         *(f"--schema={_quoted(space)}" for space in spaces),
         *(f"--extension={_quoted(extension.name)}" for extension in needed),
         f"--snapshot={snapshot}",

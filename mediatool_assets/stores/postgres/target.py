@@ -13,16 +13,26 @@ import psycopg
 from psycopg import sql
 
 from mediatool_assets.domain.copy_text import copied_columns
+from mediatool_assets.domain.ddl.restorable import Extension
 from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.errors import AlreadyExists, Misuse, Refused
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.schema import Schema, Table, namespaces
 from mediatool_assets.domain.server_needs import ServerFeatures
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings import HARMLESS_EXTENSIONS, Settings
 from mediatool_assets.domain.urls import Url
+from mediatool_assets.stores.postgres import owner_role
 from mediatool_assets.stores.postgres.connection import Connection, parameters
+from mediatool_assets.stores.postgres.privileged import (
+    add_extensions,
+    add_operator_class,
+)
 from mediatool_assets.stores.postgres.source import PostgresSource
-from mediatool_assets.stores.postgres.target_session import VARIABLE, session, translated
+from mediatool_assets.stores.postgres.target_session import (
+    VARIABLE,
+    session,
+    translated,
+)
 
 WORKING = ".restoring"
 """What the name of a database that is being restored ends with."""
@@ -65,16 +75,22 @@ class PostgresTarget:
     """A server that versions are restored to, each into a database of its own.
 
     No database is ever replaced but one that carries a restore's marker. ``source`` is the URL of
-    the source, whose name no restore may take.
+    the source, whose name no restore may take. ``extensions`` may be made though the server does
+    not trust them.
     """
 
     url: Url = field(repr=False)
     source: Url | None = field(default=None, repr=False)
+    extensions: frozenset[str] = HARMLESS_EXTENSIONS
 
     @classmethod
     def of(cls, settings: Settings) -> "PostgresTarget":
         """The server of ``MEDIATOOL_RESTORE_POSTGRES_URL``; raises BadSettings without it."""
-        return cls(settings.required_url("restore_postgres_url"), settings.postgres_url)
+        return cls(
+            settings.required_url("restore_postgres_url"),
+            settings.postgres_url,
+            settings.restore_extensions,
+        )
 
     @property
     def server(self) -> str:
@@ -111,8 +127,14 @@ class PostgresTarget:
             return _is_there(connection, database)
 
     def database(self, database: str, schema: str) -> PostgresSource:
-        """A schema of one of the server's databases, to be read as a source is."""
-        return PostgresSource(self.url.to(database), schema)
+        """A schema of one of the server's databases, read as a source is by the role that owns it.
+
+        Raises Unreachable.
+        """
+        with session(self.url) as connection:
+            role = owner_role.of_database(connection, database)
+            url = owner_role.logged_in(connection, self.url, role)
+        return PostgresSource(url.to(database), schema)
 
     def drop(self, database: str) -> None:
         """Remove a restored database, if it is there; raises Refused for any other."""
@@ -143,7 +165,7 @@ class PostgresTarget:
                 )
             )
             try:
-                yield PostgresRestoration(self, connection, database, working, replace)
+                yield self._restoration(connection, database, working, replace)
             except BaseException as error:
                 try:
                     _drop(connection, working)
@@ -152,6 +174,18 @@ class PostgresTarget:
                         f"{working} was left behind ({second}); the next restore drops it"
                     )
                 raise
+
+    def _restoration(
+        self, connection: Connection, database: str, working: str, replace: bool
+    ) -> "PostgresRestoration":
+        """An empty database, and the role that fills it."""
+        role = owner_role.create(connection, working)
+        if role is not None:
+            with session(self.url, working) as inside:
+                query = sql.SQL("ALTER SCHEMA public OWNER TO {}")
+                inside.execute(query.format(sql.Identifier(role)))
+        url = owner_role.logged_in(connection, self.url, role)
+        return PostgresRestoration(self, connection, database, working, replace, url, role)
 
     def _check_name(self, database: str) -> None:
         if not database or "\0" in database or len(database.encode()) > _LONGEST:
@@ -188,15 +222,29 @@ class PostgresRestoration:
     database: str
     working: str
     replace: bool
+    url: Url = field(repr=False)
+    role: str | None = None
 
     @property
     def writer(self) -> "PostgresWriter":
         """What workers write rows with."""
-        return PostgresWriter(self.target.url, self.working)
+        return PostgresWriter(self.url, self.working)
 
     def source(self, schema: str) -> PostgresSource:
         """What has been restored, to be read as a source is."""
-        return self.target.database(self.working, schema)
+        return PostgresSource(self.url.to(self.working), schema)
+
+    def add_extensions(self, wanted: Iterable[Extension]) -> None:
+        """Make extensions, and the schemas they are in, before all else and as the URL's role."""
+        with session(self.target.url, self.working, "CREATE EXTENSION") as connection:
+            add_extensions(connection, wanted, self.target.extensions, self.role)
+
+    def add_operator_classes(self, statements: Iterable[Statement]) -> None:
+        """Make operator classes and families, which only superusers may, as the URL's role."""
+        with session(self.target.url, self.working) as connection:
+            for makes, text in statements:
+                with translated(self.database, makes):
+                    add_operator_class(connection, text, self.role)
 
     def run(self, statements: Iterable[Statement]) -> None:
         """Execute statements, in order, in one session."""
@@ -204,7 +252,7 @@ class PostgresRestoration:
 
     def set_sequences(self, schema: Schema) -> None:
         """Put its sequences where they stood."""
-        with session(self.target.url, self.working) as connection:
+        with session(self.url, self.working) as connection:
             for sequence in schema.sequences:
                 space = sequence.namespace or schema.name
                 name = sql.Identifier(space, sequence.relation).as_string()
@@ -340,6 +388,7 @@ def _rename(connection: Connection, database: str, name: str) -> None:
 def _drop(connection: Connection, database: str) -> None:
     _end_sessions(connection, database)
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database)))
+    owner_role.sweep(connection)
 
 
 def _end_sessions(connection: Connection, database: str) -> None:

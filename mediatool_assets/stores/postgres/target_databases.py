@@ -14,6 +14,7 @@ from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
+from mediatool_assets.stores.postgres import owner_role
 from mediatool_assets.stores.postgres.connection import Connection
 from mediatool_assets.stores.postgres.target import REPLACED, WORKING, PostgresTarget, claimed
 from mediatool_assets.stores.postgres.target_session import session
@@ -76,6 +77,7 @@ class PostgresDatabases:
         ):
             try:
                 connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
+                owner_role.sweep(connection)
             except errors.ObjectInUse as error:
                 raise CheckFailed(
                     f"{self.server}/{database} is in use; end the sessions in it, or prune later"

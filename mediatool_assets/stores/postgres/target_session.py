@@ -91,7 +91,7 @@ def _hint(error: psycopg.Error) -> str:
     """What may help beside leaving the object out."""
     match error:
         case errors.InsufficientPrivilege():
-            return f"the role in {VARIABLE} may not make it; "
+            return "an archive's objects have rights on their own database alone; "
         case errors.UndefinedFile() | errors.FeatureNotSupported():
             return f"install it there, or name another server in {VARIABLE}; "
         case (
@@ -117,7 +117,10 @@ def _meaning(where: str, error: psycopg.Error) -> MediatoolError:
                 "and restore again"
             )
         case errors.InsufficientPrivilege():
-            return Unreachable(f"{where}: {words}; the role in {VARIABLE} needs CREATEDB")
+            return Unreachable(
+                f"{where}: {words}; the role in {VARIABLE} needs CREATEDB and CREATEROLE "
+                "(docs/access.md)"
+            )
         case errors.ObjectInUse():
             return CheckFailed(f"{where}: {words}; end the sessions in it, and restore again")
         case psycopg.OperationalError():

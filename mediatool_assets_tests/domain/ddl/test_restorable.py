@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets.domain.ddl.restorable import read
+from mediatool_assets.domain.ddl.restorable import Extension, read
 from mediatool_assets.domain.ddl.script import Entry
 from mediatool_assets_tests.domain.ddl.dumped import dumped, dumped_entry, header
 
@@ -42,7 +42,8 @@ def test_owners_grants_policies_and_tablespaces_are_the_target_s() -> None:
             header("TABLE t", "ACL") + "GRANT SELECT ON TABLE s.t TO somebody;\n\n\n",
         )
     )
-    assert script == ((Entry("TABLE", "t", ("CREATE TABLE s.t (id integer)",), "s"),), (), (), ())
+    assert script.before == (Entry("TABLE", "t", ("CREATE TABLE s.t (id integer)",), "s"),)
+    assert (script.after, script.left_out) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,8 @@ def test_a_language_comes_from_an_extension() -> None:
             header("f()", "FUNCTION") + f"{function}\n\n",
         )
     )
-    assert [entry.kind for entry in made.before] == ["EXTENSION", "FUNCTION"]
+    assert made.extensions == (Extension("plperl", "public"),)
+    assert [entry.kind for entry in made.before] == ["FUNCTION"]
 
 
 def test_the_schema_public_is_there_already() -> None:

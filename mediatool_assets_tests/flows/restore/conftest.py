@@ -22,6 +22,7 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import Archived
 from mediatool_assets.flows.export import export
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.canaries import Canaries, canaries
 from mediatool_assets_tests.twins import DirectoryObjects
 
 _SECONDS = itertools.count()
@@ -108,6 +109,13 @@ def _place(source: Url, server: Url, pool: Executor, tmp_path: Path) -> Iterator
         for name in place.databases() - before:
             query = sql.SQL("DROP DATABASE {} WITH (FORCE)")
             connection.execute(query.format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def birds(place: Place, tmp_path: Path) -> Iterator[Canaries]:
+    """Canaries on the server that is restored to."""
+    with canaries(place.target.url.reveal(), tmp_path / "canaries") as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,0 +1,97 @@
+"""What a restore makes as the role of its URL: extensions, and operator classes.
+
+All else is made by a role that owns its database and nothing more. Extensions are made first, while
+nothing of the archive is in the database. Which ones: those that the server trusts any owner of a
+database with, and those of an allow list.
+"""
+
+from collections.abc import Iterable
+
+from psycopg import sql
+
+from mediatool_assets.domain.ddl.kinds import leave_out
+from mediatool_assets.domain.ddl.restorable import Extension
+from mediatool_assets.domain.errors import CheckFailed, Refused
+from mediatool_assets.stores.postgres.connection import Connection
+from mediatool_assets.stores.postgres.target_session import VARIABLE, translated
+
+_AVAILABLE = """
+SELECT v.name, bool_or(v.trusted AND v.version = e.default_version)
+FROM pg_available_extension_versions v JOIN pg_available_extensions e USING (name) GROUP BY 1
+"""
+
+# Of a B-tree or a hash index PostgreSQL compares the types of functions itself.
+_STRANGE_MEMBERS = """
+SELECT p.amproc::regprocedure::text
+FROM pg_amproc p JOIN pg_opfamily f ON f.oid = p.amprocfamily JOIN pg_am a ON a.oid = f.opfmethod
+JOIN pg_proc c ON c.oid = p.amproc
+WHERE p.xmin = pg_current_xact_id()::xid AND a.amname NOT IN ('btree', 'hash')
+  AND c.pronamespace <> 'pg_catalog'::regnamespace
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass
+                  AND objid = p.amproc AND deptype = 'e')
+"""
+
+_MADE = """
+SELECT 'CLASS', opcname, nspname, amname FROM pg_opclass o
+JOIN pg_namespace n ON n.oid = opcnamespace JOIN pg_am a ON a.oid = opcmethod
+WHERE o.xmin = pg_current_xact_id()::xid
+UNION ALL
+SELECT 'FAMILY', opfname, nspname, amname FROM pg_opfamily o
+JOIN pg_namespace n ON n.oid = opfnamespace JOIN pg_am a ON a.oid = opfmethod
+WHERE o.xmin = pg_current_xact_id()::xid
+"""
+
+
+def add_extensions(
+    connection: Connection, wanted: Iterable[Extension], allowed: frozenset[str], role: str | None
+) -> None:
+    """Make extensions in the schemas they were in; raises Refused and CheckFailed before the first."""
+    wanted = tuple(wanted)
+    if not wanted:
+        return
+    trusted: dict[str, bool] = dict(connection.execute(_AVAILABLE).fetchall())
+    for extension in wanted:
+        if extension.name not in trusted:
+            raise CheckFailed(
+                f"EXTENSION {extension.name}: the server does not have it; install it there, or name "
+                f"another server in {VARIABLE}; {leave_out(f'EXTENSION {extension.name}')}"
+            )
+        if not trusted[extension.name] and extension.name not in allowed:
+            raise Refused(
+                f"the archive asks for the extension {extension.name}, which PostgreSQL does not "
+                "trust; add it to MEDIATOOL_RESTORE_EXTENSIONS if the archive is yours"
+            )
+    for extension in wanted:
+        space = sql.Identifier(extension.schema)
+        if extension.schema not in ("pg_catalog", "public"):
+            owner = sql.SQL("CURRENT_USER") if role is None else sql.Identifier(role)
+            query = sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}")
+            connection.execute(query.format(space, owner))
+        query = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {}")
+        with translated(connection.info.dbname, f"EXTENSION {extension.name}"):
+            connection.execute(query.format(sql.Identifier(extension.name), space))
+
+
+def add_operator_class(connection: Connection, statement: str, role: str | None) -> None:
+    """Make one operator class or family, and give it to the role that owns the database's objects.
+
+    Its functions are called by an index without a look at their types: those that an archive
+    brings itself are refused there.
+    """
+    with connection.transaction():
+        connection.execute(statement.encode(), binary=True)
+        for (function,) in connection.execute(_STRANGE_MEMBERS).fetchall():
+            raise Refused(
+                f"an operator class of the archive calls {function}, which is no extension's; "
+                "leave it and its indexes out"
+            )
+        made = connection.execute(_MADE).fetchall() if role is not None else []
+        for kind, name, space, method in made:
+            connection.execute(
+                sql.SQL("ALTER OPERATOR {} {} USING {} OWNER TO {}").format(
+                    sql.SQL(kind),
+                    sql.Identifier(space, name),
+                    sql.Identifier(method),
+                    sql.Identifier(role or ""),
+                )
+            )
