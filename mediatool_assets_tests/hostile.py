@@ -349,6 +349,21 @@ MANIFESTS: dict[str, tuple[Draft, str]] = {
         "points outside",
     ),
     "a footer to elsewhere": (replace(raw(), footer=lambda _s, n, _z: (3, n)), "not a whole gzip"),
+    "megabytes of warnings": (
+        replace(raw(), manifest=_with(warnings=["Ada Ashgrove"] * 200_000)),
+        "at most 2097152 are read",
+    ),
+    "megabytes of exclusions": (
+        replace(
+            raw(), manifest=_with(exclusions=[{"table": "t", "reason": "r" * 3_000_000, "rows": 1}])
+        ),
+        "at most 2097152 are read",
+    ),
+    "facts without end": (
+        replace(raw(), manifest=_with(facts={"a": [[]] * 4_000_000})),
+        "bytes of facts; at most 8388608 are read",
+    ),
+    "a table's name without end": (raw().change("users.ndjson", table="u" * 5000), "is no name"),
     "no schema.json": (replace(raw(), files=raw().files[:-1]), "schema.json"),
 }
 
@@ -378,9 +393,13 @@ CONTENT: dict[str, tuple[Draft, str]] = {
     "an empty line": (raw(users=USER + b"\n"), "a row of users"),
     "a schema that is no JSON": (raw(schema=b"{"), "schema.json cannot be read"),
     "a schema of 100,000 levels": (raw(schema=b'{"x":' + DEEP + b"}"), "nested too deeply"),
-    "a schema without the table": (
+    "a schema that lacks a table": (
         raw(schema=schemas.encode(Schema("media_tool", (TEAMS,)))),
         "rows of users",
+    ),
+    "a schema that has names without end": (
+        raw(schema=schemas.encode(Schema("media_tool", (TEAMS, USERS, table("t" * 5000, id="x"))))),
+        "has 5000 characters",
     ),
     "a schema with a table twice": (
         raw(schema=schemas.encode(Schema("media_tool", (TEAMS, USERS, USERS)))),

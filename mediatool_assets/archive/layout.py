@@ -16,10 +16,11 @@ from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.version import Version
 
 MANIFEST = "manifest.json"
-LARGEST_MANIFEST = 1 << 28
+LARGEST_MANIFEST = 1 << 26
+"""Of the manifest, unpacked: some 3 TB of rows."""
 LARGEST_BLOCK = (1 << 30) + (1 << 22)
 """A row is as large as PostgreSQL lets a value be, 1 GiB; a block is 2 MiB and its last row."""
-LARGEST_FILE = 1 << 28
+LARGEST_FILE = 1 << 26
 """Of a file that is read whole, as ``schema.sql``."""
 
 _LONGEST_NAME = 1024
@@ -55,6 +56,8 @@ def check_index(index: Index, where: str) -> None:
         names.add(name)
         content = ("table", member.table), ("collection", member.collection)
         held = [(kind, of) for kind, of in content if of is not None]
+        if any(len(of) > _LONGEST_NAME for _, of in held):
+            raise BadArchive(where, f"{name} has rows of {held[0][1][:40]}..., which is no name")
         if len(held) > 1 or rows_of & set(held):
             raise BadArchive(where, f"{name} holds rows that another file holds")
         rows_of |= set(held)

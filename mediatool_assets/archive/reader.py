@@ -126,12 +126,18 @@ class ArchiveReader:
         return data
 
     def schema(self) -> Schema:
-        """The tables of a raw archive, as its ``schema.json`` has them; raises BadArchive."""
+        """The tables of a raw archive, those of all its rows among them; raises BadArchive."""
         try:
-            return schemas.decode(self.read_file("schema.json"))
+            schema = schemas.decode(self.read_file("schema.json"))
         except msgspec.MsgspecError as error:
-            problem = f"schema.json cannot be read ({error})"
-            raise BadArchive(self.source.name, problem) from error
+            raise BadArchive(self.source.name, f"schema.json cannot be read ({error})") from error
+        unknown = self.manifest.tables().keys() - {table.name for table in schema.tables}
+        if unknown:
+            raise BadArchive(
+                self.source.name,
+                f"has rows of {', '.join(sorted(unknown))}, of which schema.json says nothing",
+            )
+        return schema
 
     def blocks(self, blocks: Sequence[Block]) -> Iterator[bytes]:
         """The content of the blocks, one by one, adjoining ones fetched together.

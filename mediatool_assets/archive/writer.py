@@ -94,7 +94,11 @@ class ArchiveWriter:
         own = Manifest(manifests.FORMAT, self._kind, str(self._version), self._sealed())
         if manifest is not None:
             own = msgspec.structs.replace(
-                manifest, format=own.format, kind=own.kind, version=own.version, members=own.members
+                manifests.shortened(manifest),
+                format=own.format,
+                kind=own.kind,
+                version=own.version,
+                members=own.members,
             )
         data = manifests.encode(own)
         self._header(MANIFEST, len(data))

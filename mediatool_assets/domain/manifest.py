@@ -9,6 +9,10 @@ from mediatool_assets.domain.not_carried import NotCarried
 
 FORMAT = "mediatool-archive/1"
 
+MOST_SAID = 2 << 20
+"""Bytes of JSON for where the rows came from, what was left out, and all warnings."""
+_MOST_FACTS = 8 << 20  # bytes of JSON; some 500 a table and step
+
 ArchiveKind = Literal["raw", "transformed", "dump", "sanitized"]
 
 
@@ -107,11 +111,39 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         return {m.collection: m for m in self.members if m.collection is not None}
 
 
+class _Said(msgspec.Struct):
+    """The parts of a manifest whose size its blocks do not bound, unread."""
+
+    source: msgspec.Raw = msgspec.Raw(b"")
+    exclusions: msgspec.Raw = msgspec.Raw(b"")
+    warnings: msgspec.Raw = msgspec.Raw(b"")
+    facts: msgspec.Raw = msgspec.Raw(b"")
+
+
+def shortened(manifest: Manifest) -> Manifest:
+    """The manifest with as many warnings as are read again, the first ones, and how many more."""
+    room = MOST_SAID // 2
+    for kept, warning in enumerate(manifest.warnings):
+        room -= len(msgspec.json.encode(warning))
+        if room < 0:
+            left = f"and {len(manifest.warnings) - kept} more warnings, which are not kept"
+            return msgspec.structs.replace(manifest, warnings=(*manifest.warnings[:kept], left))
+    return manifest
+
+
 def encode(manifest: Manifest) -> bytes:
     """The bytes of ``manifest.json``."""
     return msgspec.json.encode(manifest) + b"\n"
 
 
 def decode(data: bytes) -> Manifest:
-    """Read ``manifest.json``; raises msgspec.ValidationError on anything else."""
+    """Read ``manifest.json``; raises msgspec.MsgspecError on anything else, or too much of it."""
+    said = decoded(data, _Said)
+    size = sum(map(len, map(bytes, (said.source, said.exclusions, said.warnings))))
+    for what, found, most in (
+        ("source, exclusions and warnings", size, MOST_SAID),
+        ("facts", len(bytes(said.facts)), _MOST_FACTS),
+    ):
+        if found > most:
+            raise msgspec.ValidationError(f"{found} bytes of {what}; at most {most} are read")
     return decoded(data, Manifest)

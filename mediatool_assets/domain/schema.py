@@ -196,9 +196,14 @@ def decode(data: bytes) -> Schema:
     return schema
 
 
+_LONGEST_NAME = 1024  # characters; PostgreSQL's names have 63 bytes, and a schema's before them
+
+
 def _require_different(what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
+        if len(name) > _LONGEST_NAME:
+            raise msgspec.ValidationError(f"the {what} {name[:40]}... has {len(name)} characters")
         if name in seen:
             raise msgspec.ValidationError(f"the {what} {name} stands there twice")
         seen.add(name)

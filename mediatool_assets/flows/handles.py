@@ -5,13 +5,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 from bson import decode
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
-from mediatool_assets.domain.errors import BadArchive, NotFound
+from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.keys import Kind, mongodb_database
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.schema import Table
@@ -208,13 +207,11 @@ class ArchiveHandle:
 
     def tables(self) -> dict[str, TableRows]:
         """The tables of a raw archive by name; raises BadArchive where its schema does not fit."""
-        try:
-            return {
-                name: TableRows(self.archive, self.archive.schema().table(name), member)
-                for name, member in self.manifest.tables().items()
-            }
-        except (msgspec.MsgspecError, KeyError) as error:
-            raise BadArchive(self.uri, f"its schema cannot be read: {error}") from error
+        schema = self.archive.schema()
+        return {
+            name: TableRows(self.archive, schema.table(name), member)
+            for name, member in self.manifest.tables().items()
+        }
 
     def table(self, name: str) -> TableRows:
         """One table of a raw archive; raises NotFound, BadArchive."""

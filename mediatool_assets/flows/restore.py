@@ -299,8 +299,8 @@ class _Restore:
 
 
 def _read(archive: ArchiveReader, skips: Skips) -> tuple[Schema, Script, dict[str, list[str]]]:
+    schema = archive.schema()
     try:
-        schema = archive.schema()
         script = restorable.read(archive.read_file("schema.sql").decode(), skips.reason)
         return schema, script, archive.manifest.computed_anew
     except BadStatement as error:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from mediatool_assets_tests.hostile import (
     CONTENT,
     DRAFTS,
     MANIFESTS,
+    USER,
     USER_TAR,
+    File,
     build,
     cuts,
     raw,
@@ -121,6 +124,24 @@ def test_a_hostile_archive_has_nothing_to_compare(bench: Path, mediatool: Run, n
     assert {*files(bench)} == {"good.tar.gz", "given.tar.gz", "model.yaml", "rules.yaml"} | {
         "diff.json"
     }
+
+
+def test_rows_that_no_schema_knows_are_never_the_same(bench: Path, mediatool: Run) -> None:
+    """Neither on both sides nor on one, whichever it is."""
+    more = File("ghosts.ndjson", USER, table="ghosts")
+    draft = raw()
+    ghosts = replace(draft, files=(more, *draft.files))
+    (bench / "given.tar.gz").write_bytes(build(ghosts))
+    (bench / "other.tar.gz").write_bytes(
+        build(replace(ghosts, files=(replace(more, content=USER * 2), *draft.files)))
+    )
+    for one, two in (("given", "other"), ("good", "given"), ("given", "good")):
+        words = ("--version1", f"{one}.tar.gz", "--version2", f"{two}.tar.gz", "--output", "d.json")
+        result = mediatool("compare", *words)
+        assert result.code == 3
+        assert "has rows of ghosts, of which schema.json says nothing" in result.err
+        assert json.loads((bench / "d.json").read_text())["verdict"] == "unknown"
+        (bench / "d.json").unlink()
 
 
 DEEP_YAML = "[" * 100_000

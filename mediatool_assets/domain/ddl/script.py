@@ -7,6 +7,7 @@ a part of it.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from mediatool_assets.domain.ddl.tree import MOST_BYTES, BadStatement, statements
@@ -21,6 +22,7 @@ _MARK = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
+_MOST_ENTRIES = 250_000  # some 400 bytes each while they are read
 _MOST_QUOTED = 100  # headers within one entry's strings
 
 
@@ -53,7 +55,9 @@ def entries(text: str) -> Iterator[Entry]:
     What follows (where sequences stand) is in ``schema.json`` too. Raises BadStatement where the
     text does not end as pg_dump's does, or an entry is no SQL.
     """
-    marks = list(_MARK.finditer(text))
+    marks = list(islice(_MARK.finditer(text), _MOST_ENTRIES + 1))
+    if len(marks) > _MOST_ENTRIES:
+        raise BadStatement(f"it has more than {_MOST_ENTRIES} entries")
     at = 0
     while at < len(marks) and marks[at]["kind"] is not None:
         header = marks[at]

@@ -160,7 +160,7 @@ class _Archive:
         """Why the table is not in it; None where it is."""
         known = {t.name for t in self.schema.tables}
         if table in self.manifest.tables():
-            return None if table in known else "its schema.json does not know the table"
+            return None
         if table in self.excluded:
             return f"the table was left out: {self.excluded[table]}"
         return "the archive lacks the table" if table in known else "there is no such table"

@@ -45,7 +45,7 @@ WHERE o.xmin = pg_current_xact_id()::xid
 def add_extensions(
     connection: Connection, wanted: Iterable[Extension], allowed: frozenset[str], role: str | None
 ) -> None:
-    """Make extensions in the schemas they were in; raises Refused and CheckFailed before the first."""
+    """Make extensions in their schemas; raises Refused and CheckFailed before the first."""
     wanted = tuple(wanted)
     if not wanted:
         return
@@ -53,8 +53,8 @@ def add_extensions(
     for extension in wanted:
         if extension.name not in trusted:
             raise CheckFailed(
-                f"EXTENSION {extension.name}: the server does not have it; install it there, or name "
-                f"another server in {VARIABLE}; {leave_out(f'EXTENSION {extension.name}')}"
+                f"EXTENSION {extension.name}: the server does not have it; install it there, or "
+                f"name another server in {VARIABLE}; {leave_out(f'EXTENSION {extension.name}')}"
             )
         if not trusted[extension.name] and extension.name not in allowed:
             raise Refused(
