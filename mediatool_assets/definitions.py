@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from mediatool_assets.dagster_internals import keep_key_sets
 from mediatool_assets.defs import bucket
 from mediatool_assets.defs.alerts import alert_sensor
 from mediatool_assets.defs.checks import (
@@ -16,7 +17,6 @@ from mediatool_assets.defs.freshness import check_on_time, on_time_sensor, with_
 from mediatool_assets.defs.integrity import check_integrity, report_integrity
 from mediatool_assets.defs.io_managers import io_managers
 from mediatool_assets.defs.jobs import version_jobs
-from mediatool_assets.defs.linear import keep_key_sets
 from mediatool_assets.defs.metrics import check_metrics, compare_job, report_metrics
 from mediatool_assets.defs.mongodb import mongodb_layer
 from mediatool_assets.defs.postgres import postgres_layer

@@ -9,11 +9,11 @@ PostgreSQL has given up by then: of two processes that come at once, one would f
 
 from functools import cache
 
-from dagster._core.storage.event_log import EventLogStorage
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from sqlalchemy import Engine, create_engine, text
+
+from mediatool_assets.dagster_internals import ConfigurableClassData, EventLogStorage
 
 _LOCK = 0x6D65646961  # any number that nobody else locks in this database
 

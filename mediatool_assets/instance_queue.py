@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from dagster import DagsterRun, QueuedRunCoordinator
-from dagster._core.run_coordinator.base import SubmitRunContext
-from dagster._core.storage.tags import BACKFILL_ID_TAG, PARTITION_NAME_TAG, PRIORITY_TAG
+from dagster import DagsterRun, QueuedRunCoordinator, SubmitRunContext
+
+from mediatool_assets.dagster_internals import BACKFILL_ID_TAG, PARTITION_NAME_TAG, PRIORITY_TAG
 
 _FIRST = date(2020, 1, 1).toordinal()  # any day before all: what counts is the order
 

@@ -12,12 +12,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 import dagster as dg
-from dagster._core.storage.base_storage import DagsterStorage
-from dagster._core.storage.compute_log_manager import ComputeLogManager
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
+from mediatool_assets.dagster_internals import (
+    ComputeLogManager,
+    ConfigurableClass,
+    ConfigurableClassData,
+    DagsterSqliteStorage,
+    DagsterStorage,
+    LocalComputeLogManager,
+)
 from mediatool_assets.domain.errors import BadSettings
 
 _POSTGRES = ("USER", "PASSWORD", "HOST", "PORT", "DB")

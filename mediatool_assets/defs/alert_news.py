@@ -11,14 +11,18 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import msgspec
-from dagster._core.definitions.freshness import FreshnessState
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.instance.utils import RUNLESS_RUN_ID
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickStatus
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
-from dagster._utils.schedules import get_latest_completed_cron_tick
 
+from mediatool_assets.dagster_internals import (
+    RUNLESS_RUN_ID,
+    AssetCheckExecutionRecord,
+    FreshnessState,
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    PartitionKeyFilter,
+    TickStatus,
+    get_latest_completed_cron_tick,
+)
 from mediatool_assets.defs.alert_runs import EndedRun, checked
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.domain.alerts import News, Problem, Well

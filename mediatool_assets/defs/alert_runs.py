@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
+from mediatool_assets.dagster_internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from mediatool_assets.defs.failures import REFUSED_TAG
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.layers import shown

@@ -6,9 +6,9 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.execution.context.compute import current_execution_context
-from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
+from dagster import MAX_RUNTIME_SECONDS_TAG
 
+from mediatool_assets.dagster_internals import current_execution_context
 from mediatool_assets.domain.errors import (
     DamagedInput,
     InColdStorage,

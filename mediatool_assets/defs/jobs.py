@@ -1,7 +1,8 @@
 """Jobs: one version of one day, all its layers, in one process that spreads the work itself."""
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from mediatool_assets.dagster_internals import UnresolvedAssetJobDefinition
 
 DAILY = "daily_export"
 ON_DEMAND = "on_demand_export"

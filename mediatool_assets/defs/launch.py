@@ -18,17 +18,17 @@ from typing import Any
 
 import dagster as dg
 import msgspec
-from dagster._core.definitions.reconstruct import ReconstructableRepository
-from dagster._core.execution.api import execute_run
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.storage.tags import MAX_RETRIES_TAG
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 
+from mediatool_assets.dagster_internals import (
+    MAX_RETRIES_TAG,
+    LoadableTargetOrigin,
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    ReconstructableRepository,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+    execute_run,
+)
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
 from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, REFUSED_TAG
 from mediatool_assets.defs.freshness import ON_TIME

@@ -9,8 +9,8 @@ from typing import Literal
 from urllib.parse import unquote
 
 import dagster as dg
-from dagster._core.definitions.metadata import RawMetadataValue
 
+from mediatool_assets.dagster_internals import RawMetadataValue
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.archives import Archived

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import cast, get_args
 
 import dagster as dg
-from dagster._core.execution.stats import StepEventStatus
 
+from mediatool_assets.dagster_internals import StepEventStatus
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.domain.errors import Misuse, NotFound, NothingOfDay
 from mediatool_assets.domain.keys import archive_key

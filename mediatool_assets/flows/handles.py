@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bson import decode
-from bson.binary import UuidRepresentation
-from bson.codec_options import CodecOptions, DatetimeConversion
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
 from mediatool_assets.domain.errors import NotFound
@@ -16,6 +14,7 @@ from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
+from mediatool_assets.flows.bson_values import CODEC
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.transform.rows import row_parser
@@ -27,13 +26,6 @@ if TYPE_CHECKING:
     import pyarrow
 
     from mediatool_assets.flows.query.reading import StoredRows
-
-CODEC: CodecOptions[dict[str, object]] = CodecOptions(
-    tz_aware=True,
-    uuid_representation=UuidRepresentation.STANDARD,
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
-)
-"""How documents become Python values: aware datetimes in UTC, ``uuid.UUID`` for subtype 4."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.duckdb_session import duckdb_session, identifier, literal
-from mediatool_assets.flows.handles import ArchiveHandle
 from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.query.collections import collection_rows
 from mediatool_assets.flows.query.parquet_cache import ParquetCache
@@ -176,13 +175,16 @@ def query_session(
 
 
 def tables_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> QueryableVersion:
-    """The tables of a raw archive; raises BadArchive where its schema cannot be read."""
+    """The tables of a raw archive that have columns; raises BadArchive."""
+    members = archive.manifest.tables()
     return QueryableVersion(
         Version.parse(archive.manifest.version),
         {
-            name: StoredRows(archive, rows.member, rows.table, text_columns(rows.table, as_text))
-            for name, rows in ArchiveHandle(archive).tables().items()
-            if rows.table.columns
+            table.name: StoredRows(
+                archive, members[table.name], table, text_columns(table, as_text)
+            )
+            for table in archive.schema().tables
+            if table.columns and table.name in members
         },
     )
 

@@ -1,0 +1,11 @@
+"""How BSON documents become Python values for users."""
+
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions, DatetimeConversion
+
+CODEC: CodecOptions[dict[str, object]] = CodecOptions(
+    tz_aware=True,
+    uuid_representation=UuidRepresentation.STANDARD,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+"""How documents become Python values: aware datetimes in UTC, ``uuid.UUID`` for subtype 4."""
