@@ -119,3 +119,11 @@ def test_the_shell_takes_the_local_servers_environment(stack: Stack, tmp_path: P
 def test_shell_is_valid(block: Fenced) -> None:
     """Every shell block parses."""
     subprocess.run(["bash", "-n", "-c", block.text], check=True, capture_output=True)
+
+
+def test_the_licence_is_the_one_that_is_named() -> None:
+    """In pyproject.toml by its name, in the package by its text."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    [name] = project["license-files"]
+    assert (ROOT / name).read_text().startswith(f"{project['license']} License\n")
+    assert project["authors"][0]["name"] in (ROOT / name).read_text()
