@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mediatool_assets.cli.output import Json, echo, note, print_json, working
-from mediatool_assets.cli.restorable import restore_problems
+from mediatool_assets.cli.restorable import restore_notes, restore_problems
 from mediatool_assets.domain.errors import BadModel, Misuse
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import read_settings, settings
@@ -68,7 +68,7 @@ def infer(
     os.environ.pop("MEDIATOOL_MODEL", None)  # perhaps the very file that is to be written
     with _tables(source) as tables:
         found = _inferred(tables, sample)
-        restore = restore_problems(tables, _config(source))
+        restore = [*restore_problems(tables, _config(source)), *restore_notes(tables)]
     if output is not None:
         output.write_text(found.model, "utf-8")
     elif not json:
@@ -112,7 +112,7 @@ def check(source: Source = None, json: Json = False) -> None:
             against = tables.name
             excluded = config.exclude_tables if source is None else tables.excluded
             found = resolve(model, tables.schema, excluded)
-            restore = restore_problems(tables, config)
+            restore, notes = restore_problems(tables, config), restore_notes(tables)
     except BadModel as error:
         if not json:
             raise
@@ -123,10 +123,10 @@ def check(source: Source = None, json: Json = False) -> None:
     if json:
         verdict = "drift" if drift else "no restore" if restore else "fit"
         told = {"verdict": verdict, "model": str(path), "problems": problems, "restore": restore}
-        print_json(told)
+        print_json(told | {"notes": notes})
     else:
-        for problem in (*problems, *restore):
-            echo(problem)
+        for line in (*problems, *restore, *notes):
+            echo(line)
         fits = "has drifted" if drift else "fits, but no restore would" if restore else "fits"
         echo(f"{path.name} {fits}: {against}")
     raise typer.Exit(1 if problems or restore else 0)

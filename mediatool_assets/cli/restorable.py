@@ -1,35 +1,58 @@
 """Why a restore of a source would fail, as far as that is known before anything is exported."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets.domain.settings import Settings
 
 if TYPE_CHECKING:
+    from mediatool_assets.domain.ddl.script import Entry
     from mediatool_assets.flows.infer import Tables
 
 
 def restore_problems(tables: "Tables", config: Settings) -> list[str]:
-    """One for each object that needs what is not exported, and one of the server to restore to.
+    """A line for each: objects that need what is not exported, or that a restore refuses to make.
 
-    Without ``MEDIATOOL_RESTORE_POSTGRES_URL`` nothing is known of the latter.
+    And one of what the server to restore to lacks, where ``MEDIATOOL_RESTORE_POSTGRES_URL`` names
+    one. What ``MEDIATOOL_RESTORE_SKIP`` leaves out is no problem.
     """
-    gaps = [str(gap) for gap in tables.schema.gaps if gap.stops_restore]
+    gaps = [gap for gap in tables.schema.gaps if gap.stops_restore]
+    if config.restore_postgres_url is None and not config.restore_skip:
+        return list(map(str, gaps))
+    from mediatool_assets.domain.ddl import restorable
+    from mediatool_assets.domain.ddl.kinds import by_setting, leave_out
+    from mediatool_assets.domain.ddl.skips import Skips
+    from mediatool_assets.domain.ddl.tree import BadStatement
+
+    skips = Skips(by_setting(config.restore_skip))
+    try:
+        script = restorable.read(tables.ddl().decode(), skips.reason)
+    except BadStatement as error:
+        fix = leave_out(error.of) if error.of else "see schema.sql of an archive"
+        return [*map(str, gaps), f"no restore makes {error}; {fix}"]
+    problems = [str(gap) for gap in gaps if not gap.is_of(script.skipped)]
     if config.restore_postgres_url is None:
-        return gaps
-    return [*gaps, *_of_the_server(tables, config)]
+        return problems
+    return [*problems, *_of_the_server(tables, config, (*script.before, *script.after))]
 
 
-def _of_the_server(tables: "Tables", config: Settings) -> Iterator[str]:
-    from mediatool_assets.domain.ddl.script import entries
+def restore_notes(tables: "Tables") -> list[str]:
+    """What a version will not have as the source has it, though it is restored."""
+    from mediatool_assets.domain.source_warnings import source_warnings
+
+    problems = {str(gap) for gap in tables.schema.gaps if gap.stops_restore}
+    return [w for w in source_warnings(tables.facts, tables.schema) if w not in problems]
+
+
+def _of_the_server(tables: "Tables", config: Settings, script: Iterable["Entry"]) -> Iterator[str]:
     from mediatool_assets.domain.postgres_release import Release
     from mediatool_assets.domain.server_needs import needs
     from mediatool_assets.stores.postgres import PostgresTarget
 
     version = tables.facts.get("server_version") or 0  # an RDS export does not say it
     major = Release.parse(version).major
-    needed = needs(major, tables.schema, entries(tables.ddl().decode()))
+    needed = needs(major, tables.schema, script)
     target = PostgresTarget.of(config)
     try:
         missing = list(needed.lacking(target.features()))

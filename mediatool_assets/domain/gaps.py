@@ -1,6 +1,29 @@
 """Gaps: what the objects of the exported schemas need, and no version of these schemas has."""
 
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
 import msgspec
+
+
+class Entry(Protocol):
+    """An entry of ``schema.sql``."""
+
+    @property
+    def name(self) -> str:
+        """Its name; of a trigger that of its table, a space, and its own."""
+
+    @property
+    def namespace(self) -> str:
+        """Its schema."""
+
+
+def _names(entry: Entry) -> Iterator[str]:
+    """What PostgreSQL identifies the object by: ``s.v``, ``trigger on s.t``."""
+    yield f"{entry.namespace}.{entry.name}"
+    relation, space, part = entry.name.partition(" ")
+    if space:
+        yield f"{part} on {entry.namespace}.{relation}"
 
 
 class Gap(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -20,6 +43,10 @@ class Gap(msgspec.Struct, frozen=True, omit_defaults=True):
     def stops_restore(self) -> bool:
         """Whether the object cannot be made without it; a foreign key is left out instead."""
         return self.kind != "table constraint"
+
+    def is_of(self, entries: Iterable[Entry]) -> bool:
+        """Whether one of these entries of ``schema.sql`` makes the object."""
+        return self.name.replace('"', "") in {name for each in entries for name in _names(each)}
 
     def __str__(self) -> str:
         if self.kind == "table constraint":

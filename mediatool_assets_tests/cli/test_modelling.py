@@ -155,3 +155,28 @@ def test_an_object_that_needs_another_schema_is_said_before_an_export(
     checked = mediatool("model", "check")
     assert checked.code == 1
     assert "add types to MEDIATOOL_POSTGRES_SCHEMA" in checked.out
+    monkeypatch.setenv("MEDIATOOL_RESTORE_SKIP", "TABLE stranger.odd")
+    assert mediatool("model", "check").code == 0
+
+
+def test_what_a_restore_leaves_out_is_said_and_what_it_refuses_is_no_fit(
+    mediatool: Run, source: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key to another schema is a note; a function on the server's files has to be left out."""
+    with psycopg.connect(source, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA auth; CREATE TABLE auth.plants (id integer PRIMARY KEY)")
+        connection.execute(
+            "ALTER TABLE stranger.readings ADD FOREIGN KEY (plant) REFERENCES auth.plants NOT VALID"
+        )
+        connection.execute("CREATE VIEW stranger.files AS SELECT pg_ls_dir('.') AS f")
+    inferred = mediatool("model", "infer", "--output", "model.yaml").out
+    assert "refers to auth.plants, in a schema that is not exported: restores leave it" in inferred
+    monkeypatch.setenv("MEDIATOOL_MODEL", "model.yaml")
+    monkeypatch.setenv("MEDIATOOL_RESTORE_POSTGRES_URL", source)
+    checked = mediatool("model", "check")
+    assert checked.code == 1
+    assert "no restore makes VIEW files: it calls pg_ls_dir" in checked.out
+    monkeypatch.setenv("MEDIATOOL_RESTORE_SKIP", "VIEW files")
+    checked = mediatool("model", "check")
+    assert checked.code == 0
+    assert "refers to auth.plants, in a schema that is not exported" in checked.out
