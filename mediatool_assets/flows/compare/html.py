@@ -6,7 +6,7 @@ from mediatool_assets.domain.comparison import Comparison, TableComparison
 from mediatool_assets.flows.compare import wording
 from mediatool_assets.flows.page.charts import bars, legend
 from mediatool_assets.flows.page.document import cards, folded, heading, page, paragraph, section
-from mediatool_assets.flows.page.tables import Cell, Verdict, octets, share, table, whole
+from mediatool_assets.flows.page.tables import Cell, OutcomeCell, octets, share, table, whole
 
 _TABLES = ("Table", "Before", "After", "Change", "Change %", "Added", "Removed", "Changed")
 
@@ -50,7 +50,7 @@ def schema_table(comparison: Comparison) -> str:
     """The schema changes; nothing where there is none."""
     return table(
         ("Severity", "Table", "Change"),
-        ((Verdict(c.severity), c.table or "", str(c)) for c in comparison.schema_changes),
+        ((OutcomeCell(c.severity), c.table or "", str(c)) for c in comparison.schema_changes),
     )
 
 

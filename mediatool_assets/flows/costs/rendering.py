@@ -174,7 +174,7 @@ def _plain(cell: tables.Cell) -> str:
     match cell:
         case tables.Number(_, text_):
             return text_
-        case tables.Verdict(word):
+        case tables.OutcomeCell(word):
             return word
         case _:
             return cell

@@ -18,7 +18,7 @@ from mediatool_assets.flows.page.figures import number
 from mediatool_assets.flows.page.formats import Format
 from mediatool_assets.flows.page.history import history
 from mediatool_assets.flows.page.markdown import section as markdown_section
-from mediatool_assets.flows.page.tables import Cell, Number, Verdict, table, whole
+from mediatool_assets.flows.page.tables import Cell, Number, OutcomeCell, table, whole
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.reports import Written
 
@@ -127,7 +127,7 @@ _DEFECTS = ("Table", "Key", "What", "Where", "Column or field", "Expected", "Fou
 def _cells(line: Line) -> Sequence[Cell]:
     figures = ", ".join(f"{name} {_text(value)}" for name, value in line.figures.items())
     seconds = Number(line.seconds, f"{line.seconds:.3f}")
-    return Verdict(line.outcome), line.thing, line.checked, figures, line.reason, seconds
+    return OutcomeCell(line.outcome), line.thing, line.checked, figures, line.reason, seconds
 
 
 def _defects(lines: Iterable[Line]) -> Iterator[Sequence[str]]:

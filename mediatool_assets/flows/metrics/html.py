@@ -9,7 +9,7 @@ from mediatool_assets.flows.metrics import wording
 from mediatool_assets.flows.page.charts import bars, legend
 from mediatool_assets.flows.page.document import cards, heading, page, paragraph, section
 from mediatool_assets.flows.page.history import history
-from mediatool_assets.flows.page.tables import Cell, Verdict, octets, share, table, whole
+from mediatool_assets.flows.page.tables import Cell, OutcomeCell, octets, share, table, whole
 
 _ROWS = ("Table", "Before", "Now", "Change", "Change %", "Added", "Removed", "Changed", "Growth")
 _KEYS = ("Table", "Column", "Null", "Change", "Different values", "Change")
@@ -28,8 +28,8 @@ def _parts(report: DailyMetrics) -> Iterator[str]:
     yield cards(_cards(report))
     judged = wording.by_gravity(report.thresholds)
     wrong = [one for one in judged if one.outcome != "passed"]
-    rows = ((one.thing, Verdict(one.outcome), one.reason) for one in wrong)
-    yield section("What did not hold", table(("What", "Verdict", "Why"), rows))
+    rows = ((one.thing, OutcomeCell(one.outcome), one.reason) for one in wrong)
+    yield section("What did not hold", table(("What", "OutcomeCell", "Why"), rows))
     yield history(report.history)
     if report.previous:
         yield section("Where rows changed", _changes_chart(report.previous))
@@ -38,8 +38,8 @@ def _parts(report: DailyMetrics) -> Iterator[str]:
         title = f"Since the same weekday a week before, {report.week_before.version}"
         yield from _against(report.week_before, title)
     yield section("Key columns", _key_columns(report))
-    rows = ((one.thing, Verdict(one.outcome), one.reason) for one in judged)
-    yield section("Thresholds", table(("What", "Verdict", "Why"), rows))
+    rows = ((one.thing, OutcomeCell(one.outcome), one.reason) for one in judged)
+    yield section("Thresholds", table(("What", "OutcomeCell", "Why"), rows))
 
 
 def _cards(report: DailyMetrics) -> Iterator[tuple[str, str, str]]:
@@ -66,7 +66,7 @@ def _changes_chart(against: Against) -> str:
 
 def _against(against: Against, title: str) -> Iterator[str]:
     problems = ((p.table or "the archive", p.version, p.reason) for p in against.errors)
-    changes = ((Verdict(c.severity), c.table or "", str(c)) for c in against.schema_changes)
+    changes = ((OutcomeCell(c.severity), c.table or "", str(c)) for c in against.schema_changes)
     metrics = (
         (label, *compared.metric(name, figure)) for name, label, figure in wording.metrics(against)
     )

@@ -34,13 +34,13 @@ def octets(value: int | None, *, sign: bool = False) -> Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class OutcomeCell:
     """A cell that is a word of a verdict."""
 
     word: str
 
 
-Cell = str | Number | Verdict
+Cell = str | Number | OutcomeCell
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool = True) -> str:
@@ -65,7 +65,7 @@ def _cell(cell: Cell) -> str:
         case Number(value, text):
             order = _NONE if value is None else value
             return f"<td class=n data-value='{order}'>{escape(text)}</td>"
-        case Verdict(word):
+        case OutcomeCell(word):
             return f"<td class='{MOODS.get(word, '')}'>{escape(word)}</td>"
         case _:
             return f"<td>{escape(cell)}</td>"
