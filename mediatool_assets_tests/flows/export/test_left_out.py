@@ -43,7 +43,7 @@ def test_a_table_that_lost_all_its_rows_is_a_warning(
     archived = export(source, twin, pool, VERSION, scratch)
     assert archived.manifest.warnings == (
         "empty is empty, and had 12 rows in the last version",
-        "gone is gone, and had 1 rows in the last version",
+        "gone is gone, and had 1 row in the last version",
     )
 
 
