@@ -163,6 +163,9 @@ class _Export:
         for table in self._snapshot.schema.tables:
             if table.name in self._reasons:
                 yield Exclusion(table.name, self._reasons[table.name], self._rows_of(table))
+        known = {table.name for table in self._snapshot.schema.tables}
+        for name in sorted(self._reasons.keys() - known):  # so that a model may still name it
+            yield Exclusion(name, f"{self._reasons[name]}; the source has no such table", 0)
 
     def _rows_of(self, table: Table) -> int | None:
         """The rows of an excluded table; what keeps them from being read may be why it is."""

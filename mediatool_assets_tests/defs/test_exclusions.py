@@ -17,12 +17,27 @@ from mediatool_assets_tests.defs.conftest import DDL, environment, source_of, to
 MODEL = "tables: {accounts: , campaigns: , drafts: }\none_to_one: [accounts, campaigns, drafts]\n"
 
 
+@pytest.mark.parametrize(
+    ("change", "reason", "rows"),
+    [
+        ("", BY_SETTING, 1),
+        ("DROP TABLE drafts;", f"{BY_SETTING}; the source has no such table", 0),
+    ],
+    ids=["there", "dropped"],
+)
 def test_an_excluded_table_is_told_of_and_is_nowhere_else(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+    stack: Stack,
+    tmp_path_factory: pytest.TempPathFactory,
+    change: str,
+    reason: str,
+    rows: int,
 ) -> None:
-    """The metadata has its rows and the reason; no check takes it for lost or empty."""
+    """The metadata has its rows and the reason; no check takes it for lost or empty.
+
+    A table that was dropped is left out so too, and the model may go on naming it.
+    """
     with (
-        source_of(stack, tmp_path_factory.mktemp("home"), DDL, MODEL),
+        source_of(stack, tmp_path_factory.mktemp("home"), DDL + change, MODEL),
         environment(MEDIATOOL_EXCLUDE_TABLES="drafts"),
         dg.DagsterInstance.ephemeral() as instance,
     ):
@@ -34,8 +49,8 @@ def test_an_excluded_table_is_told_of_and_is_nowhere_else(
         version = Version.parse(run.tags["mediatool/version"])
         metadata = catalog.read(S3Objects.of(settings), version)
     assert [one for one in result.get_asset_check_evaluations() if not one.passed] == []
-    assert metadata.exports.raw.excluded == {"drafts": BY_SETTING}
-    assert metadata.exports.raw.excluded_rows == {"drafts": 1}
+    assert metadata.exports.raw.excluded == {"drafts": reason}
+    assert metadata.exports.raw.excluded_rows == {"drafts": rows}
     assert metadata.exports.raw.rows == {"accounts": 2, "campaigns": 2}
     assert metadata.exports.transformed.collections == ("accounts", "campaigns")
     assert "drafts was excluded from the export: nothing of it is here" in metadata.warnings

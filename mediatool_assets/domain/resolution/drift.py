@@ -59,7 +59,10 @@ def _gone(model: m.Model, source: m.SourceTable, tables: Mapping[str, Table]) ->
             "else take it out of the model"
         )
     listed = f" (new are {', '.join(sorted(shared))})" if shared else ""
-    return f"{problem}; take it out of the model, or give it the table's new name{listed}, {where}"
+    return (
+        f"{problem}; take it out of the model, or give it the table's new name{listed}, {where}; "
+        f"MEDIATOOL_EXCLUDE_TABLES={source.name} goes on without it"
+    )
 
 
 def _shared(source: m.SourceTable, table: Table) -> float:

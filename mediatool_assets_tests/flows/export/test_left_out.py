@@ -20,7 +20,10 @@ def test_excluded_tables_are_recorded_with_reason_and_rows(
 ) -> None:
     """What is left out is told, and a name that fits no table is a warning."""
     archived = export(source, twin, pool, VERSION, scratch, exclude={"users": "test", "nine": "x"})
-    assert archived.manifest.exclusions == (Exclusion("users", "test", 250),)
+    assert archived.manifest.exclusions == (
+        Exclusion("users", "test", 250),
+        Exclusion("nine", "x; the source has no such table", 0),
+    )
     assert "users" not in archived.manifest.tables()
     assert archived.manifest.warnings == ("nine is excluded, and the source has no such table",)
 
