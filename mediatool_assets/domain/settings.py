@@ -187,8 +187,8 @@ class Settings:
             "Tables to leave out, separated by commas. Every archive records them with the "
             "reason and their row counts. A table that the model looks up or embeds elsewhere "
             "cannot be excluded, nor a table alone that others are embedded in: the export "
-            "fails with exit code 3 and names the lines of the model. A table that was dropped from "
-            "the source may be named too: then the model need not change at once.",
+            "fails with exit code 3 and names the lines of the model. A table that was dropped "
+            "from the source may be named too: then the model need not change at once.",
         ),
     ] = frozenset()
     masking_key: Annotated[
