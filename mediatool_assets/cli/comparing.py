@@ -71,6 +71,7 @@ def _compared(given: tuple[str, str]) -> "Comparison":
     from mediatool_assets.flows.compare.masking import Masking
     from mediatool_assets.flows.model_file import load_model
     from mediatool_assets.flows.pool import worker_pool
+    from mediatool_assets.flows.scratch import scratch_folder
 
     objects = None
     if all(map(is_file, given)):
@@ -84,12 +85,12 @@ def _compared(given: tuple[str, str]) -> "Comparison":
     with (
         working(f"comparing {given[0]} with {given[1]}") as progress,
         worker_pool(config.workers, config.cluster) as pool,
-        tempfile.TemporaryDirectory(prefix="mediatool-", dir=config.scratch) as scratch,
+        scratch_folder(config.scratch) as scratch,
     ):
         return compare_archives(
             sources,
             pool,
-            Path(scratch),
+            scratch,
             now=datetime.now(UTC),
             model=load_model(config.model),
             masking=Masking.of(config),

@@ -69,6 +69,7 @@ def _report(version: Version, sample: float | None) -> "Integrity":
     from mediatool_assets.flows.integrity import integrity as compare_stores
     from mediatool_assets.flows.model_file import load_model
     from mediatool_assets.flows.pool import worker_pool
+    from mediatool_assets.flows.scratch import scratch_folder
     from mediatool_assets.stores.mongodb import MongoDocuments
     from mediatool_assets.stores.postgres import PostgresTarget
     from mediatool_assets.stores.s3 import S3Objects
@@ -77,7 +78,7 @@ def _report(version: Version, sample: float | None) -> "Integrity":
     with (
         working(f"reading all stores of {version}") as progress,
         worker_pool(own.workers, own.cluster) as pool,
-        tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch,
+        scratch_folder(own.scratch) as scratch,
     ):
         return compare_stores(
             S3Objects.of(own),
@@ -86,7 +87,7 @@ def _report(version: Version, sample: float | None) -> "Integrity":
             pool,
             version,
             load_model(own.model),
-            Path(scratch),
+            scratch,
             clock=lambda: datetime.now(UTC),
             sample=sample if sample is not None else own.integrity_sample,
             masking=Masking.of(own),

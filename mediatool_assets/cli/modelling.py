@@ -1,7 +1,6 @@
 """``model infer`` and ``model check``: a model for any database, and whether it still fits."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,14 +165,15 @@ def _tables(source: str | None) -> Iterator["Tables"]:
 def _inferred(tables: "Tables", sample: int) -> "Inferred":
     from mediatool_assets.flows.infer import infer as propose
     from mediatool_assets.flows.pool import worker_pool
+    from mediatool_assets.flows.scratch import scratch_folder
 
     workers = read_settings().workers
     with (
         working(f"inferring a model of {tables.name}") as progress,
         worker_pool(workers) as pool,
-        tempfile.TemporaryDirectory(prefix="mediatool-") as scratch,
+        scratch_folder() as scratch,
     ):
-        return propose(tables, pool, Path(scratch), sample=sample, progress=progress)
+        return propose(tables, pool, scratch, sample=sample, progress=progress)
 
 
 def _write_risks(found: "Inferred", path: Path) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
 from mediatool_assets.cli.versions import VersionArgument, named
-from mediatool_assets.domain.ddl.kinds import BY_OPTION, by_setting, object_name
+from mediatool_assets.domain.ddl.kinds import BY_OPTION, OF_CODE, by_setting, object_name
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import account, settings
@@ -46,6 +46,12 @@ def restore(
             metavar="OBJECT", help="PostgreSQL: leave out, as 'VIEW totals'; can be repeated."
         ),
     ] = None,
+    untrusted: Annotated[
+        bool,
+        typer.Option(
+            "--untrusted", help="PostgreSQL: leave out functions, triggers, rules and views."
+        ),
+    ] = False,
     collections: Annotated[
         str | None, typer.Option(metavar="A,B", help="MongoDB: only these collections.")
     ] = None,
@@ -73,6 +79,9 @@ def restore(
     Objects of --skip and MEDIATOOL_RESTORE_SKIP are left out, with what is part of them, and
     recorded in the database's comment. The message of a failed restore names the object.
 
+    Whatever an archive holds runs as a role with rights on the new database alone. For an archive
+    of somebody else, --untrusted leaves out what runs: functions, triggers, rules and views.
+
     Examples:
 
         mediatool restore latest --to postgres
@@ -83,8 +92,9 @@ def restore(
     wanted = named(version)
     if to == "postgres" and collections is not None:
         raise Misuse("--collections belongs to --to mongodb; name --tables, or leave it out")
-    if to == "mongodb" and skip:
-        raise Misuse("--skip belongs to --to postgres; leave it out")
+    if to == "mongodb" and (skip or untrusted):
+        option = "--skip" if skip else "--untrusted"
+        raise Misuse(f"{option} belongs to --to postgres; leave it out")
     if to == "mongodb" and tables is not None:
         raise Misuse("--tables belongs to --to postgres; name --collections, or leave it out")
     if source is not None and (source == "raw") != (to == "postgres"):
@@ -95,7 +105,8 @@ def restore(
         raise Misuse("--database is empty; name one, or leave it out")
     if to == "postgres":
         chosen = _names("--tables", tables)
-        skipped = dict.fromkeys(map(_object, skip or ()), BY_OPTION)
+        skipped = OF_CODE if untrusted else {}
+        skipped = skipped | dict.fromkeys(map(_object, skip or ()), BY_OPTION)
         evidence = _to_postgres(wanted, database, chosen, skipped, replace, sanitized=sanitized)
     else:
         chosen = _names("--collections", collections)

@@ -1,6 +1,5 @@
 """``sanitize``: a version's raw archive with pseudonyms, and the proof of it beside."""
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
@@ -75,6 +74,7 @@ def sanitize(
     from mediatool_assets.flows.pool import worker_pool
     from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
     from mediatool_assets.flows.sanitize import sanitize as make
+    from mediatool_assets.flows.scratch import scratch_folder
 
     loaded = load_rules(rules or own.masking_rules or SHIPPED_RULES)
     archive = _source(source, own)
@@ -83,7 +83,7 @@ def sanitize(
         key = archive_key("sanitized", Version.parse(ArchiveReader(archive).manifest.version))
     with (
         working(f"sanitizing {source}") as progress,
-        tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch,
+        scratch_folder(own.scratch) as scratch,
         worker_pool(own.workers, own.cluster) as pool,
     ):
         published = make(
@@ -93,7 +93,7 @@ def sanitize(
             pool,
             loaded,
             masking_key,
-            Path(scratch),
+            scratch,
             model=load_model(own.model),
             redact_unclassified=unclassified == "redact",
             progress=progress,

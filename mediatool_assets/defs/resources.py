@@ -1,6 +1,5 @@
 """The servers that assets work with, found when a step runs: loading definitions asks nobody."""
 
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Source, Target
 from mediatool_assets.flows.prune import Pruning
 from mediatool_assets.flows.rds_ports import SnapshotExports
+from mediatool_assets.flows.scratch import scratch_folder
 from mediatool_assets.stores import environment
 
 _GROWN = 256 << 20  # bytes of a worker: with all of its modules and a small version it has 180 MiB
@@ -121,9 +121,9 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         if self._executor is None:
             pool = worker_pool(settings.workers, settings.cluster)
             self._executor = self._pool.enter_context(pool)
-        with tempfile.TemporaryDirectory(prefix="mediatool-", dir=settings.scratch) as scratch:
+        with scratch_folder(settings.scratch) as scratch:
             try:
-                yield self._executor, Path(scratch)
+                yield self._executor, scratch
             except BaseException as error:
                 self._dismiss(type(error), error, error.__traceback__)
                 raise

@@ -14,7 +14,7 @@ from mediatool_assets.domain.copy_text import line_writer
 from mediatool_assets.domain.ddl import restorable
 from mediatool_assets.domain.ddl.kinds import leave_out
 from mediatool_assets.domain.ddl.restorable import Script
-from mediatool_assets.domain.ddl.script import Entry, Statement
+from mediatool_assets.domain.ddl.script import Entry, Statement, entries
 from mediatool_assets.domain.ddl.skips import Skips, without
 from mediatool_assets.domain.ddl.tree import BadStatement
 from mediatool_assets.domain.errors import (
@@ -85,9 +85,9 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
     Tables first, then rows, then keys, indexes and all else that pg_dump puts after the data; then
     every row is read back as an export reads it and compared with the manifest, and the structure
     with ``schema.json``; only then the database gets its marker and its name. Of ``tables`` alone,
-    all tables are made and these are filled. Objects of ``skip`` (``VIEW totals``) are left out,
-    for the reason that it gives. Raises AlreadyExists, Refused, NotFound, Misuse, BadArchive,
-    CheckFailed, Unreachable; then nothing was left.
+    all tables are made and these are filled. Objects of ``skip`` (``VIEW totals``, or ``VIEW`` for
+    all of them) are left out, for the reason that it gives. Raises AlreadyExists, Refused,
+    NotFound, Misuse, BadArchive, CheckFailed, Unreachable; then nothing was left.
     """
     archive = archives.reader(objects, "raw", version)
     run = _Restore(archive, executor, progress, Skips(skip or {}))
@@ -157,9 +157,8 @@ class _Restore:
         self, archive: ArchiveReader, executor: Executor, progress: Progress, skips: Skips
     ) -> None:
         self._archive, self._executor, self._progress = archive, executor, progress
-        self._skips = skips
         archive.check_tar()
-        self._all, self.script, anew = _read(archive, skips)
+        self._all, self.script, anew, self._skips = _read(archive, skips)
         self._several = len(schemas.namespaces(self._all.name)) > 1
         self.skipped = tuple(_label(entry, self._several) for entry in self.script.skipped)
         self.schema = without(self._all, self.skipped)
@@ -232,9 +231,9 @@ class _Restore:
 
     def make(self, work: Restoration) -> None:
         """All that comes before the data, in order."""
-        for classes, entries in groupby(self.script.before, lambda e: e.kind in _OPERATOR_CLASSES):
-            making = work.add_operator_classes if classes else work.run
-            making(_statements(entries))
+        for classes, making in groupby(self.script.before, lambda e: e.kind in _OPERATOR_CLASSES):
+            run = work.add_operator_classes if classes else work.run
+            run(_statements(making))
 
     def copy(self, writer: RowWriter) -> None:
         """Every table's rows, all workers at work; raises CountMismatch."""
@@ -298,11 +297,15 @@ class _Restore:
                 raise CountMismatch(table, "rows and fingerprint restored", wanted, fingerprint)
 
 
-def _read(archive: ArchiveReader, skips: Skips) -> tuple[Schema, Script, dict[str, list[str]]]:
+def _read(
+    archive: ArchiveReader, skips: Skips
+) -> tuple[Schema, Script, dict[str, list[str]], Skips]:
     schema = archive.schema()
     try:
-        script = restorable.read(archive.read_file("schema.sql").decode(), skips.reason)
-        return schema, script, archive.manifest.computed_anew
+        text = archive.read_file("schema.sql").decode()
+        skips = skips.named(entries(text))
+        script = restorable.read(text, skips.reason)
+        return schema, script, archive.manifest.computed_anew, skips
     except BadStatement as error:
         problem = f"its schema.sql cannot be restored: {error}"
         if error.of is None:

@@ -1,6 +1,5 @@
 """A version's sanitized copy in the place of its raw archive, for whatever reads that."""
 
-import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -33,6 +32,7 @@ from mediatool_assets.flows.restore_mongodb import restore_mongodb
 from mediatool_assets.flows.sanitize import origin, report_keys, sanitize
 from mediatool_assets.flows.sanitize.places import Folder
 from mediatool_assets.flows.sanitize.report import Report
+from mediatool_assets.flows.scratch import scratch_folder
 from mediatool_assets.flows.transform import transform
 
 
@@ -184,9 +184,9 @@ def restore_sanitized_postgres(  # noqa: PLR0913  # as for a restore
 
     As ``restore_postgres`` restores a raw archive, and raises.
     """
-    with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+    with scratch_folder() as folder:
         return restore_postgres(
-            SanitizedCopy(objects, version, Path(folder)),
+            SanitizedCopy(objects, version, folder),
             target,
             executor,
             version,
@@ -214,8 +214,8 @@ def restore_sanitized_mongodb(  # noqa: PLR0913  # as for a restore
 
     By default into ``mediatool_sanitized_{version}``. Raises as ``transform`` and ``load`` do.
     """
-    with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
-        copy = SanitizedCopy(objects, version, Path(folder))
+    with scratch_folder() as folder:
+        copy = SanitizedCopy(objects, version, folder)
         scratch = Path(folder, "scratch")
         scratch.mkdir()
         transform(copy, executor, version, model, scratch, progress=progress)

@@ -16,6 +16,7 @@ from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.flows.cluster import Elsewhere
 from mediatool_assets.flows.ports import ArchiveStore, Staging
+from mediatool_assets.flows.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -110,7 +111,7 @@ class Staged:
 
     def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
         """Into a file of this machine, which is sent to the bucket."""
-        with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+        with scratch_folder() as folder:
             path = Path(folder, "spool")
             spooled = spool_rows(path, batches, end)
             return replace(spooled, source=self.objects.open(self._send(name, path)))
@@ -124,7 +125,7 @@ class Staged:
 
     def file(self, name: str, write: Callable[[Path], object]) -> str:
         """Written on this machine, and sent to the bucket."""
-        with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
+        with scratch_folder() as folder:
             path = Path(folder, "file")
             write(path)
             return f"staged://{self._send(name, path)}"

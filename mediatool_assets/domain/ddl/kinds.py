@@ -47,6 +47,15 @@ ROWS_OF_VIEW = "MATERIALIZED VIEW DATA"
 BY_SETTING = "MEDIATOOL_RESTORE_SKIP names it"
 BY_OPTION = "--skip names it"
 
+OF_CODE = dict.fromkeys(
+    (
+        "FUNCTION", "PROCEDURE", "AGGREGATE", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY",
+        "TRIGGER", "RULE", "VIEW", "MATERIALIZED VIEW",
+    ),
+    "--untrusted leaves out what runs",
+)  # fmt: skip
+"""The kinds of objects that run something, with the reason why they can be left out."""
+
 
 def leave_out(name: str) -> str:
     """The next step where an object cannot be restored, and in no version."""

@@ -4,7 +4,7 @@ What is part of such an object goes with it: its comments, a table's keys and tr
 materialized view's indexes.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -29,9 +29,14 @@ _SAME_NAME = {
 
 @dataclass(frozen=True, slots=True)
 class Skips:
-    """What to leave out, and the reason for each."""
+    """What to leave out, and the reason for each; a kind alone means all objects of it."""
 
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self, found: Iterable[Entry]) -> "Skips":
+        """The same with every object of such kinds by its name."""
+        by_kind = {str(e): self.reasons[e.kind] for e in found if e.kind in self.reasons}
+        return Skips(by_kind | {n: r for n, r in self.reasons.items() if n not in MADE_BY})
 
     def reason(self, entry: Entry) -> str | None:
         """Why an entry is left out, by itself or with what it is a part of; None to make it."""

@@ -5,7 +5,6 @@ staged, needs nothing of what the others find, and stages what it found. So none
 the documents of ROWS rows, or than the rows of one bucket.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
+from mediatool_assets.flows.scratch import scratch_folder
 from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.joining import (
     EVERY,
@@ -56,8 +56,8 @@ class Leaving(NamedTuple):
 
 def find_orphans(share: Leaving) -> str:
     """In a worker: the rows that were left over."""
-    with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
-        with share.gathered.workbench(Path(folder)) as bench:
+    with scratch_folder() as folder:
+        with share.gathered.workbench(folder) as bench:
             placed = bench.place(share.added, share.owner)
             orphans = bench.orphans(share.added, placed)
         return _stage(share.gathered, orphans)
@@ -98,8 +98,8 @@ class Share(NamedTuple):
 
 def find_slots(share: Share) -> dict[str, str]:
     """In a worker: the slots, by name."""
-    with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
-        with share.gathered.workbench(Path(folder)) as bench:
+    with scratch_folder() as folder:
+        with share.gathered.workbench(folder) as bench:
             if share.bucket is not None:
                 table = share.collection.shape.table
                 slot = f"{share.collection.name}.{OCCURRENCE}"

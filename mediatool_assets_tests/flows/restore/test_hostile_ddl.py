@@ -10,6 +10,7 @@ from psycopg import sql
 
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain.ddl.kinds import OF_CODE
 from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.errors import BadArchive, CheckFailed, Refused
 from mediatool_assets.domain.keys import archive_key
@@ -48,6 +49,21 @@ CREATE TABLE rooms (id odd PRIMARY KEY);
 INSERT INTO houses SELECT n, 'street ' || n FROM generate_series(1, 9) n;
 INSERT INTO rooms VALUES (1);
 REFRESH MATERIALIZED VIEW counted;
+"""
+
+
+HOUSES_ALONE = """
+CREATE SCHEMA media_tool; SET search_path TO media_tool;
+CREATE TABLE houses (id integer PRIMARY KEY, street text);
+INSERT INTO houses SELECT n, 'street ' || n FROM generate_series(1, 9) n;
+CREATE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+COMMENT ON FUNCTION fired() IS 'runs';
+CREATE VIEW seen AS SELECT id FROM houses;
+COMMENT ON COLUMN seen.id IS 'of a view';
+CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM houses;
+CREATE INDEX counted_n ON counted (n);
+CREATE RULE told AS ON DELETE TO houses DO INSTEAD NOTHING;
+CREATE TRIGGER rung BEFORE INSERT ON houses FOR EACH ROW EXECUTE FUNCTION fired();
 """
 
 
@@ -150,6 +166,26 @@ def test_no_statement_is_hidden_in_an_entry(
 
 def _before(mark: str, entry: str, text: str) -> str:
     return text.replace(mark, entry + mark)
+
+
+def test_what_runs_is_left_out_of_an_archive_that_is_not_trusted(place: Place, name: str) -> None:
+    """Functions, triggers, rules and views, with what is part of them; the rows are all there."""
+    place.run(HOUSES_ALONE)
+    version, _ = place.export()
+    made = restore_postgres(
+        *(place.objects, place.target, place.pool, version), database=name, skip=OF_CODE
+    )
+    assert made.rows == {"houses": 9}
+    assert {note.partition(": ")[0] for note in made.notes} == {
+        "FUNCTION fired()",
+        "INDEX counted_n",
+        "MATERIALIZED VIEW counted",
+        "RULE houses told",
+        "TRIGGER houses rung",
+        "VIEW seen",
+    }
+    found = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'media_tool'::regnamespace"
+    assert place.query(name, found) == [(0,)]
 
 
 def test_two_statements_are_never_one_to_the_server(place: Place, name: str) -> None:
