@@ -3,6 +3,7 @@
 # make test    the tests, on real servers of their own
 # make test-fast  the tests that need no server
 # make check   what a change must pass: format, lint, types, import contracts, tests
+# make test-schemas   200 databases drawn at random, all the way; for every night
 # make bench   the benchmark
 # make reference  docs/settings.md, from the code
 
@@ -15,7 +16,7 @@ INSTALLED := $(VENV)/installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-fast lint check bench reference install
+.PHONY: help demo dev test test-schemas test-fast lint check bench reference install
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -41,6 +42,10 @@ test: $(INSTALLED)
 
 test-fast: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 -m 'not servers' --ignore mediatool_assets_tests/drills --ignore mediatool_assets_tests/stores --ignore mediatool_assets_tests/defs --ignore mediatool_assets_tests/cli
+
+test-schemas: $(INSTALLED)
+	TEST_SCHEMAS=200 PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 \
+		mediatool_assets_tests/flows/test_generated_schemas.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check
