@@ -22,6 +22,7 @@ _WHY = {
     "schema": "MEDIATOOL_POSTGRES_SCHEMA does not name it",
     "security label": "it belongs to a provider on the source's server",
     "setting": "it belongs to the database or a role; its value is not told",
+    "stored rows": "they are in no archive; a restore computes them from the restored tables",
     "subscription": "it belongs to no schema",
     "tablespace": "it belongs to the source's server",
     "transform": "it belongs to no schema",

@@ -121,3 +121,17 @@ def test_the_archive_says_it(postgres_database: Url, pool: Executor, tmp_path: P
     source = PostgresSource(postgres_database, "shop")
     archived = export(source, DirectoryObjects(tmp_path / "o"), pool, VERSION, tmp_path)
     assert NotCarried("publication", "p", ("table shop.t",)) in archived.manifest.not_carried
+
+
+def test_the_stored_rows_of_materialized_views_stay_behind(postgres_database: Url) -> None:
+    """A restore computes them; those of a view WITH NO DATA there are none."""
+    with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
+        connection.execute(
+            "CREATE SCHEMA s; CREATE TABLE s.t (id integer); CREATE MATERIALIZED VIEW s.m AS TABLE"
+            " s.t; CREATE MATERIALIZED VIEW s.none AS TABLE s.t WITH NO DATA"
+        )
+    with PostgresSource(postgres_database, "s").snapshot() as snapshot:
+        stored = [each for each in snapshot.not_carried() if each.kind == "stored rows"]
+    wanted = NotCarried("stored rows", "of materialized views", ("materialized view s.m",))
+    assert stored == [wanted]
+    assert stored[0].why.startswith("they are in no archive")

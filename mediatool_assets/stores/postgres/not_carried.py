@@ -151,6 +151,9 @@ found (kind, name, classid, objid, part) AS (
            NULL, NULL, 0
     FROM pg_database d, to_jsonb(d) j WHERE d.datname = current_database()
     UNION ALL
+    SELECT 'stored rows', 'of materialized views', 'pg_class'::regclass, c.oid, 0 FROM pg_class c
+    WHERE c.relkind = 'm' AND c.relispopulated AND c.relnamespace IN (TABLE spaces)
+    UNION ALL
     SELECT 'large objects', count(*)::text, NULL, NULL, 0 FROM pg_largeobject_metadata
     HAVING count(*) > 0
 )
