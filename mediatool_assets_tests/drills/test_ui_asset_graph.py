@@ -45,7 +45,9 @@ query Statuses($keys: [AssetKeyInput!]!) {
       ... on AssetChecks {
         checks {
           executionForLatestMaterialization { status }
-          partitionStatuses { ... on AssetCheckTimePartitionStatuses { ranges { status } } }
+          partitionStatuses {
+            ... on AssetCheckTimePartitionStatuses { ranges { startKey endKey status } }
+          }
         }
       }
     }
@@ -78,7 +80,9 @@ def _materialized(url: str, chosen: list[dict[str, Any]], partitions: Iterable[s
 
 
 def _statuses(url: str, day: str) -> tuple[dict[str, set[str]], set[str | None]]:
-    """Of the layers' assets: those of each status that the day has, and the checks' statuses."""
+    """Of the layers' assets: those of each status that the day has; and of their checks the
+    statuses that the day has, and those of their newest execution.
+    """
     by_status: dict[str, set[str]] = {}
     checks: set[str | None] = set()
     for node in _ask(url, STATUSES, keys=_keys(*LAYERS))["assetNodes"]:
@@ -88,7 +92,8 @@ def _statuses(url: str, day: str) -> tuple[dict[str, set[str]], set[str | None]]
                 by_status.setdefault(part["status"], set()).add(asset)
         for check in node["assetChecksOrError"]["checks"]:
             checks.add((check["executionForLatestMaterialization"] or {}).get("status"))
-            checks |= {part["status"] for part in (check["partitionStatuses"] or {})["ranges"]}
+            of_days = (check["partitionStatuses"] or {}).get("ranges", [])
+            checks |= {p["status"] for p in of_days if p["startKey"] <= day <= p["endKey"]}
     return by_status, checks
 
 
