@@ -41,6 +41,13 @@ def sanitize(
     suggest: Annotated[
         bool, typer.Option("--suggest", help="Propose rules for it as YAML, and change nothing.")
     ] = False,
+    detect: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Look for more in what is kept: presidio, or presidio:MODEL for names too.",
+        ),
+    ] = "",
     json: Json = False,
 ) -> None:
     """Make a copy without anything personal or confidential, and prove it.
@@ -60,7 +67,7 @@ def sanitize(
     if suggest:
         if rules is not None or json:
             raise Misuse("--suggest writes rules as YAML; leave --rules and --json out")
-        _suggest(source, output)
+        _suggest(source, output, detect)
         return
     if output is None:
         raise Misuse("--output is missing; name a file, an s3:// URI, or ask for --suggest")
@@ -74,8 +81,10 @@ def sanitize(
     from mediatool_assets.flows.pool import worker_pool
     from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
     from mediatool_assets.flows.sanitize import sanitize as make
+    from mediatool_assets.flows.sanitize.presidio import detector
     from mediatool_assets.flows.scratch import scratch_folder
 
+    detector(detect)  # known and there, before anything is read
     loaded = load_rules(rules or own.masking_rules or SHIPPED_RULES)
     archive = _source(source, own)
     place, key = _place(output, own)
@@ -96,6 +105,7 @@ def sanitize(
             scratch,
             model=load_model(own.model),
             redact_unclassified=unclassified == "redact",
+            detect=detect,
             progress=progress,
         )
     if json:
@@ -132,14 +142,15 @@ def _kept_key(own: Settings) -> "MaskingKey":
     return kept.key
 
 
-def _suggest(source: str, output: str | None) -> None:
+def _suggest(source: str, output: str | None, detect: str) -> None:
     """Rules for what is there, on stdout or in a new file; needs no key."""
     from mediatool_assets.domain.errors import AlreadyExists
+    from mediatool_assets.flows.sanitize.presidio import detector
     from mediatool_assets.flows.sanitize.suggest import suggest
 
     servers = _is_uri(source) or not _is_file(source)
     own = settings() if servers else read_settings()
-    found = suggest(_source(source, own))
+    found = suggest(_source(source, own), detector(detect))
     if output is None:
         echo(found.text, nl=False)
     else:

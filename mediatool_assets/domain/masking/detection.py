@@ -1,13 +1,14 @@
 """What a column seems to hold, by its name, its type and some of its values; no value is kept.
 
-Own patterns, and no model of a language: what is worth keeping has to be certain, and all that is
-not is redacted until somebody has looked at it.
+Own patterns, telephone numbers of all countries, and what else is asked to look at each text: what
+is worth keeping has to be certain, and all that is not is redacted until somebody has looked at it.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from mediatool_assets.domain.masking.telephones import telephones
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column, Table
 
@@ -24,13 +25,26 @@ _CODE = re.compile(r"[A-Z]{1,6}[-_ ]?\d{1,12}")
 _PERSON = re.compile(r"[^\W\d_][\w'’.-]+(?: [^\W\d_][\w'’.-]*){1,3}")
 _WORDS = 6  # in a text of so many somebody tells something
 
+Detector = Callable[[str], Iterable[str]]
+"""Names what it finds in a text: ``CREDIT_CARD``."""
+
+PERSON = "PERSON"
+"""What a detector calls the name of somebody."""
+
+
+def nothing(_: str) -> Iterable[str]:
+    """The detector that finds nothing."""
+    return ()
+
+
+_PHONES = "telephone numbers"
 PATTERNS = {
     "e-mail addresses": _MAIL,
     "addresses of pages": _URL,
     "UUIDs": _UUID,
     "long numbers": _DIGITS,
     "dates": _DATE,
-    "telephone numbers": _PHONE,
+    _PHONES: _PHONE,
     "codes": _CODE,
     "names": _PERSON,
 }
@@ -61,10 +75,13 @@ _BOOKKEEPING = re.compile(r"^(?:version|revision|sort_order|position)$")
 class Traits:
     """What was seen of a column's values: counts, and hashes of the different ones."""
 
+    detect: Detector = nothing
     values: int = 0
     texts: int = 0
     long: int = 0
     looks: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    """Texts that hold something within them."""
     _different: set[int] = field(default_factory=set)
 
     def add(self, value: object) -> None:
@@ -81,10 +98,19 @@ class Traits:
             return
         self.texts += 1
         self.long += len(value.split()) >= _WORDS
+        whole = value.strip()
         for look, pattern in PATTERNS.items():
-            if pattern.fullmatch(value.strip()):
+            if pattern.fullmatch(whole):
                 self.looks[look] = self.looks.get(look, 0) + 1
                 break
+        else:
+            numbers = list(telephones(value))
+            if numbers == [whole]:
+                self.looks[_PHONES] = self.looks.get(_PHONES, 0) + 1
+            elif numbers:
+                self.held[_PHONES] = self.held.get(_PHONES, 0) + 1
+        for what in set(self.detect(value)):
+            self.held[what] = self.held.get(what, 0) + 1
 
     @property
     def different(self) -> int:
@@ -99,6 +125,7 @@ class Traits:
         if not self.values:
             return "no value seen"
         found = [f"{count * 100 // self.texts} % {look}" for look, count in self.looks.items()]
+        found += [f"{count} hold {what}" for what, count in sorted(self.held.items())]
         if self.long:
             found.append(f"{self.long * 100 // self.texts} % of {_WORDS} words or more")
         return ", ".join([f"{self.different} different of {self.values} seen", *found])
@@ -146,8 +173,12 @@ def _of_text(table: Table, name: str, seen: Traits) -> Iterator[Proposal]:
         yield Proposal("pseudonym email", "e-mail addresses")
     if seen.share("dates") >= 0.5:
         yield Proposal("redact", "dates", certain=False)
-    if seen.share("telephone numbers") >= 0.5 or _PHONED.search(name):
-        yield Proposal("redact", "telephone numbers")
+    if seen.share(_PHONES) >= 0.5 or _PHONED.search(name):
+        yield Proposal("redact", _PHONES)
+    if seen.held.get(PERSON, 0) * 2 >= max(seen.texts, 1) and seen.share("names") >= 0.5:
+        yield Proposal("pseudonym person", "names of people")
+    if others := sorted(seen.held.keys() - {PERSON}):
+        yield Proposal("redact", f"texts that hold {', '.join(others)}")
     if seen.share("addresses of pages") >= 0.5:
         yield Proposal("pseudonym url", "addresses of pages")
     if seen.share("UUIDs") >= 0.9:
@@ -194,9 +225,11 @@ def _of_keys(family: Family) -> Iterator[Proposal]:
     yield Proposal("keep", why, certain=False)
 
 
-def seen_in(rows: Iterable[dict[str, object]], table: Table) -> dict[str, Traits]:
+def seen_in(
+    rows: Iterable[dict[str, object]], table: Table, detect: Detector = nothing
+) -> dict[str, Traits]:
     """The traits of every column, of these rows."""
-    found = {column.name: Traits() for column in table.columns}
+    found = {column.name: Traits(detect) for column in table.columns}
     for row in rows:
         for name, traits in found.items():
             traits.add(row.get(name))

@@ -82,12 +82,14 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
     *,
     model: Model | None = None,
     redact_unclassified: bool = False,
+    detect: str = "",
     progress: Progress = silent,
 ) -> Published:
     """Mask a raw archive by the rules, into ``key`` of ``place``, and prove it before it is there.
 
     ``model`` names references that the database does not declare. A column that no rule covers
-    stops the run, or is redacted with ``redact_unclassified``. Raises BadRules, BadArchive,
+    stops the run, or is redacted with ``redact_unclassified``. ``detect`` names a detector that
+    looks at what is kept (``presidio.detector``), and stops nothing. Raises BadRules, BadArchive,
     CheckFailed (an original value is still there, two values became one, a relation is lost),
     AlreadyExists; then nothing was published. Where the archive itself fails to appear its reports
     stay, and the next run replaces them. Memory: some shares of 16 MiB, and the proof's.
@@ -103,7 +105,7 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
     with tempfile.TemporaryDirectory(prefix="sanitize-", dir=scratch) as folder:
         run = _Run(
             archive, schema, rules, masking_key, executor, Path(folder),
-            watches(schema, rules, model), tuple(uncovered), progress,
+            watches(schema, rules, model), tuple(uncovered), detect, progress,
         )  # fmt: skip
         version = Version.parse(archive.manifest.version)
         with place.create(key) as sink:
@@ -138,6 +140,7 @@ class _Run:
     folder: Path
     watches: dict[str, tuple[Watch, ...]]
     uncovered: tuple[str, ...]
+    detect: str
     progress: Progress
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     proof: Proof | None = None
@@ -212,7 +215,9 @@ class _Run:
         ]
         write_texts(self.folder / "texts-inherited", texts)
         shares = [path.name.removeprefix("texts-") for path in self.folder.glob("texts-*")]
-        work = (Search(self.folder, share, digest, filter_) for share in sorted(shares))
+        work = (
+            Search(self.folder, share, digest, filter_, self.detect) for share in sorted(shares)
+        )
         found = Searched()
         with in_order(self.executor, search_share, work, ahead=_AHEAD) as results:
             for done, made in enumerate(results, 1):

@@ -80,8 +80,9 @@ class Proof(msgspec.Struct, frozen=True):
     """All that was found; ``searched`` originals were looked for among ``tokens`` words.
 
     ``places`` holds how many different texts each place has, ``decoded`` the texts within them by
-    form. ``phones`` and ``names`` are no findings: what looks like a telephone number, and parts of
-    the names of people, as a last name alone, in what came out as it was, by place; people judge.
+    form. ``phones``, ``names`` and ``detected`` are no findings: what looks like a telephone
+    number, parts of the names of people, as a last name alone, and what a detector found, in what
+    came out as it was, by place; people judge.
     """
 
     kinds: tuple[Kept, ...]
@@ -96,6 +97,7 @@ class Proof(msgspec.Struct, frozen=True):
     names: dict[str, int]
     places: dict[str, int] = {}  # msgspec copies it
     decoded: dict[str, int] = {}
+    detected: dict[str, int] = {}
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -221,4 +223,5 @@ def prove(folder: Path, searched: Searched, smallest: Mapping[str, int]) -> Proo
             dict(ask(_NAMES)),
             dict(sorted(searched.texts.items())),
             dict(sorted(searched.decoded.items())),
+            dict(sorted(searched.detected.items())),
         )

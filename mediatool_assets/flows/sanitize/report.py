@@ -103,6 +103,8 @@ def _page(report: Report) -> str:
         ),
         "<h2>What looks like a telephone number</h2>",
         _table(("Place", "Found"), sorted(proof.phones.items())),
+        "<h2>What a detector found in what was kept</h2>",
+        _table(("Place and kind", "Texts"), sorted(proof.detected.items())),
         "<h2>Parts of names of people in what was kept</h2><p>A last name can be a word or a brand "
         "too: look at these places.</p>",
         _table(("Place", "Found"), sorted(proof.names.items())),

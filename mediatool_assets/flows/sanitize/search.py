@@ -17,6 +17,7 @@ from mediatool_assets.domain.masking.search_terms import SHORTEST_NUMBER, visibl
 from mediatool_assets.domain.masking.telephones import telephones
 from mediatool_assets.flows.sanitize.evidence import Digester, write_rows
 from mediatool_assets.flows.sanitize.originals import Filter
+from mediatool_assets.flows.sanitize.presidio import detector
 
 MAIL = re.compile(r"[.%+'-]*\w[\w.%+'-]*@[\w-]+(?:\.[\w-]+)+")
 NAMES = Rule(Verb.KEEP)
@@ -57,6 +58,7 @@ class Search:
     share: int | str
     digest: Digester
     filter: Path
+    detect: str = ""
 
 
 @dataclass(slots=True)
@@ -64,12 +66,14 @@ class Searched:
     """What was searched, and found without knowing the originals.
 
     By place: different ``texts``, the ``mails`` that masking did not make, and what looks like a
-    telephone number (``phones``). ``decoded`` holds texts within texts by their form.
+    telephone number (``phones``), or like what a detector names (``detected``, of what was kept).
+    ``decoded`` holds texts within texts by their form.
     """
 
     texts: Counter[str] = field(default_factory=Counter)
     mails: Counter[str] = field(default_factory=Counter)
     phones: Counter[str] = field(default_factory=Counter)
+    detected: Counter[str] = field(default_factory=Counter)
     decoded: Counter[str] = field(default_factory=Counter)
     words: int = 0
 
@@ -78,6 +82,7 @@ class Searched:
         self.texts += other.texts
         self.mails += other.mails
         self.phones += other.phones
+        self.detected += other.detected
         self.decoded += other.decoded
         self.words += other.words
         return self
@@ -98,12 +103,14 @@ def search_share(search: Search) -> Searched:
     path.unlink()
     originals = _filter(search.filter, search.digest.seed)
     before = originals.words
-    searched, rows = Searched(), []
+    searched, rows, detect = Searched(), [], detector(search.detect)
     for found in every:
         terms: set[str] = set()
         for text in found.texts:
             terms.update(originals.terms(text))
             _count(text, found.place, searched)
+            if found.kept and not found.names:
+                searched.detected.update(f"{found.place}: {what}" for what in set(detect(text)))
             for form, inner in decoded(text):
                 searched.decoded[form] += 1
                 terms.update(originals.terms(inner))

@@ -13,8 +13,10 @@ from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.detection import (
     REVIEWED,
+    Detector,
     Proposal,
     Traits,
+    nothing,
     proposals,
     seen_in,
 )
@@ -51,8 +53,10 @@ class Suggested:
     review: int
 
 
-def suggest(source: Bytes) -> Suggested:
+def suggest(source: Bytes, detect: Detector = nothing) -> Suggested:
     """Look at some rows of every table, and propose a rule for every column; raises BadArchive.
+
+    ``detect`` looks at every text too.
 
     What is not certain is redacted, or, in a key, made a pseudonym or kept, and marked REVIEW. The
     comments hold shares and counts, and no value. Memory: a block.
@@ -64,7 +68,7 @@ def suggest(source: Bytes) -> Suggested:
     seen: dict[str, dict[str, Traits]] = {}
     chosen: Chosen = {}
     for table in schema.tables:
-        seen[table.name] = seen_in(_rows(archive, table, members.get(table.name)), table)
+        seen[table.name] = seen_in(_rows(archive, table, members.get(table.name)), table, detect)
         for column in table.columns:
             traits = seen[table.name][column.name]
             chosen[table.name, column.name] = _choose(rules, table, column, traits)

@@ -193,6 +193,25 @@ def test_sanitize_takes_it_as_it_is(
     assert (reference.orphans_before, reference.orphans_after) == (0, 0)
 
 
+NUMBERS = {
+    "whole": ("+43 1 58858-0", "redact", "100 % telephone numbers"),
+    "within": ("ring +43 1 58858-0 at noon", "redact", "5 hold telephone numbers"),
+    "none": ("ring at 12:30", "redact REVIEW", "1 different"),
+}
+
+
+@pytest.mark.parametrize("what", NUMBERS)
+def test_telephone_numbers_of_any_country(tmp_path: Path, what: str) -> None:
+    """As a value, or within a longer one."""
+    text, rule, evidence = NUMBERS[what]
+    bucket = DirectoryObjects(tmp_path / "bucket")
+    notes = table("notes", id="integer", said="text")
+    raw_archive(bucket, {notes: [{"id": n, "said": text} for n in range(5)]})
+    found = suggest(bucket.open(archive_key("raw", VERSION)))
+    assert written(found)["notes.said"] == rule
+    assert evidence in found.text
+
+
 def test_the_demo_source(postgres_database: Url, pool: Executor, tmp_path: Path) -> None:
     """Every awkward type of it has a rule that can hold; people are found without being told."""
     seed(postgres_database, scale=0.001, full=True)
