@@ -1,5 +1,6 @@
 """What the rules say of the schema's objects, by the names that SQL has for them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -50,6 +51,13 @@ class Known:
     def named(self, parts: Sequence[str]) -> Name:
         """A name of one or two parts; of one, it is in the schema that was exported."""
         return Name(parts[-2] if len(parts) > 1 else self.schema.name, parts[-1])
+
+    def has(self, text: str) -> bool:
+        """Whether a text names a table, view or sequence, quoted or not, by its schema or alone."""
+        schema = self.schema
+        names = {*schema.views, *(n.relation for n in (*schema.tables, *schema.sequences))}
+        parts = [part.replace('""', '"') for part in re.findall(r'"((?:[^"]|"")*)"|$', text)]
+        return any(part in names or f"{parts[0]}.{part}" in names for part in parts if part)
 
     def relation(self, node: Message) -> Name:
         """What a RangeVar names."""

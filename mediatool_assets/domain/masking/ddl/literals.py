@@ -71,10 +71,18 @@ class Literals:
         self.replaced |= other.replaced
         self.texts |= other.texts
 
-    def settle(self, root: Message, scope: Scope, own: Sequence[Rule | None] | None = None) -> None:
+    def settle(
+        self,
+        root: Message,
+        scope: Scope,
+        own: Sequence[Rule | None] | None = None,
+        *,
+        is_shown: bool = False,
+    ) -> None:
         """Keep or replace every literal below a node; raises Denied.
 
-        ``own`` are the rules of the column whose value the expression is, or is a bound of.
+        ``own`` are the rules of the column whose value the expression is, or is a bound of; where
+        it ``is_shown``, its literals are in the rows.
         """
         parents: dict[int, Message | None] = {}
         nodes = list(tree.walk(root))
@@ -86,7 +94,7 @@ class Literals:
                     raise Denied(f"it calls {name.name}, which is left out")
         for node, parent in nodes:
             if node.DESCRIPTOR.name == "A_Const":
-                self._settle(node, _Place(_chain(parent, parents), scope, own))
+                self._settle(node, _Place(_chain(parent, parents), scope, own, is_shown))
 
     def _settle(self, node: Message, place: "_Place") -> None:
         kind = node.WhichOneof("val")
@@ -105,8 +113,8 @@ class Literals:
 
     def _number(self, node: Message, text: str, place: "_Place") -> None:
         rules = place.compared()
-        is_short = sum(map(str.isdigit, text)) < SHORT
-        if rules and (not is_short or any(rule.verb is Verb.PSEUDONYM for rule in rules)):
+        is_pseudonym = any(rule.verb is Verb.PSEUDONYM for rule in rules)
+        if is_pseudonym or not (_is_round(text) or place.is_of_sequence):
             self._judge(node, text, place)
         else:
             self.kept["numbers"] += 1
@@ -116,6 +124,8 @@ class Literals:
         if not rules:
             raise Denied("a literal is not compared with any column that has a rule")
         if all(rule.verb is Verb.KEEP for rule in rules):
+            if not place.is_value:
+                raise Denied("a literal is a part of an expression, and no column's value")
             if "@" in text or any(telephones(text)):
                 raise Denied("a literal looks like somebody's address or telephone number")
             self.kept["compared with columns that are kept"] += 1
@@ -165,6 +175,12 @@ class _Place:
     around: tuple[Message, ...]
     scope: Scope
     own: Sequence[Rule | None] | None
+    is_shown: bool = False
+
+    @property
+    def is_of_sequence(self) -> bool:
+        """Whether it is an option of a sequence; these are searched."""
+        return any(node.DESCRIPTOR.name == "DefElem" for node in self.around)
 
     def casts(self) -> Iterator[list[str]]:
         """The types that it is cast to at once, by their names."""
@@ -203,6 +219,14 @@ class _Place:
                 if node.DESCRIPTOR.name == "ColumnRef":
                     found += self.scope.rules(node) or [None]
         return [] if None in found else [rule for rule in found if rule is not None]
+
+    @property
+    def is_value(self) -> bool:
+        """Whether it is compared with a column, or is all of what a column has by default."""
+        comparison = self._comparison()
+        if comparison is None:
+            return self.is_shown or self.is_bare
+        return comparison.DESCRIPTOR.name == "A_Expr"
 
     @property
     def is_bare(self) -> bool:
@@ -254,6 +278,15 @@ def operator(node: Message) -> str:
     return str(node.name[-1].string.sval) if node.name else ""
 
 
+def _is_round(text: str) -> bool:
+    """Whether a number has too few digits to be somebody's, or is a type's limit."""
+    digits = "".join(filter(str.isdigit, text)).strip("0")
+    return len(digits) < SHORT or text.lstrip("-") in _LIMITS
+
+
+_LIMITS = {str(2**bits - 1) for bits in (31, 32, 63, 64)} | {str(2**bits) for bits in (31, 32, 63)}
+
+
 def _chain(node: Message | None, parents: dict[int, Message | None]) -> tuple[Message, ...]:
     found = []
     while node is not None:
@@ -283,6 +316,8 @@ def _harmless(text: str, place: _Place) -> str | None:
     for names in place.casts():
         if why := _by_type(text, names[-1]):
             return why
+        if names[-1] in _OF_OBJECTS and place.scope.known.has(text):
+            return "names of objects"
     node = place.first()
     if node is not None and node.DESCRIPTOR.name == "FuncCall":
         return _by_function(text, _called(node)[-1])
@@ -292,7 +327,7 @@ def _harmless(text: str, place: _Place) -> str | None:
 
 
 def _by_type(text: str, type_: str) -> str | None:
-    if type_ in _OF_OBJECTS:
+    if type_ in _OF_OBJECTS and _NAME.fullmatch(text):
         return "names of objects"
     if type_ == "interval" and _INTERVAL.fullmatch(text):
         return "intervals"

@@ -264,6 +264,8 @@ def _names(node: Message) -> Iterator[str]:
         for field, value in found.ListFields():
             if field.type == FieldDescriptor.TYPE_STRING:
                 yield from [value] if isinstance(value, str) else value
+            elif field.name == "ival" and isinstance(value, int):
+                yield str(value)
 
 
 def _strings(value: object) -> Iterator[str]:

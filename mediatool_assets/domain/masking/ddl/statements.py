@@ -20,6 +20,7 @@ from mediatool_assets.domain.masking.ddl.literals import (
 from mediatool_assets.domain.masking.rules import Rule, Verb
 
 _WORD = re.compile(r"[\w.-]+")
+_IDENTIFIER = re.compile(r'"[\w$]+"')
 _WORDS = frozenset(
     {
         "provider", "locale", "lc_collate", "lc_ctype", "language", "parallel", "volatility",
@@ -29,6 +30,16 @@ _WORDS = frozenset(
     }
 )  # fmt: skip
 """Options whose values are words of PostgreSQL's, or names of objects and of the server's files."""
+
+_OF_NAMES = frozenset(
+    {
+        "CreateSchemaStmt", "CreateExtensionStmt", "CompositeTypeStmt", "CreateRangeStmt",
+        "DefineStmt", "CreateSeqStmt", "AlterSeqStmt", "CreateOpClassStmt", "CreateOpFamilyStmt",
+        "AlterOpFamilyStmt", "CreateConversionStmt", "AlterTSConfigurationStmt", "CreateCastStmt",
+        "CreateStatsStmt", "AlterStatsStmt", "AlterObjectDependsStmt",
+    }
+)  # fmt: skip
+"""Statements of names, types and options."""
 
 _QUOTED = frozenset({pg.SCONST, pg.USCONST, pg.BCONST, pg.XCONST})
 _COMMENTS = frozenset({pg.SQL_COMMENT, pg.C_COMMENT})
@@ -44,7 +55,9 @@ class Statements:
     defaults: dict[tuple[Name, str], dict[str, str] | None] = field(default_factory=dict)
     """Of columns: which literals were replaced in a default; None where it was left out."""
 
-    def sanitize(self, node: Message, about: str, literals: Literals) -> bool:
+    def sanitize(  # noqa: C901, PLR0912  # a line for each kind
+        self, node: Message, about: str, literals: Literals
+    ) -> bool:
         """Change a statement into what may stay; False for nothing. Raises Denied."""
         for inside, _ in tree.walk(node):
             self._require(inside)
@@ -69,13 +82,17 @@ class Statements:
                 self._trigger(node, literals)
             case "RuleStmt":
                 literals.settle(node, Scope.of(self.known, node))
-            case _:
+            case name if name in _OF_NAMES:
                 literals.settle(node, Scope(self.known, ()))
+            case name:
+                raise Denied(f"no rule knows what a {name} holds")
         _options(node)
         return True
 
     def _require(self, node: Message) -> None:
-        """Raise Denied where a statement is about something that is left out."""
+        """Raise Denied where a statement is about something that is left out, or tells somebody."""
+        if node.DESCRIPTOR.name == "NotifyStmt" and node.payload:
+            raise Denied("it sends a text")
         named: list[Name] = []
         match node.DESCRIPTOR.name:
             case "RangeVar":
@@ -123,7 +140,15 @@ class Statements:
         """Whether a default, or what a column is computed by, stays."""
         own = Literals(self.known)
         try:
-            own.settle(node, Scope(self.known, (table,)), [self.known.rule(table, column)])
+            rule = self.known.rule(table, column)
+            # what a kept column is computed by is in its rows
+            is_shown = (
+                node.DESCRIPTOR.name == "Constraint"
+                and node.contype == pg.CONSTR_GENERATED
+                and rule is not None
+                and rule.verb is Verb.KEEP
+            )
+            own.settle(node, Scope(self.known, (table,)), [rule], is_shown=is_shown)
         except Denied as error:
             self.defaults[table, column] = None
             self.lines.append(f"{about}: the default of {column} is left out: {error}")
@@ -276,7 +301,9 @@ class Statements:
         return Scope(self.known, (), values=known if len(known) == len(rules) else ()), rules
 
     def _enum(self, node: Message, literals: Literals) -> None:
-        made = self.known.labels_of[self.known.named(_texts(node.type_name))]
+        name = self.known.named(_texts(node.type_name))
+        unknown = {label: [f"masked_{n}"] for n, label in enumerate(_texts(node.vals), 1)}
+        made = self.known.labels_of.setdefault(name, unknown)
         labels = [label for old in _texts(node.vals) for label in made.get(old, [])]
         del node.vals[:]
         for label in dict.fromkeys(labels):
@@ -351,6 +378,8 @@ def _plain(body: str, literals: Literals) -> Iterator[str]:
             if (why := harmless_word(text.strip("'"))) is None:
                 raise Denied("its body has a literal")
             literals.kept[why] += 1
+        elif token.token == pg.IDENT and text.startswith('"') and not _IDENTIFIER.fullmatch(text):
+            raise Denied("its body quotes a name that is not a plain one")
         elif token.token in (pg.ICONST, pg.FCONST) and sum(map(str.isdigit, text)) >= SHORT:
             raise Denied("its body has a long number")
         yield source[at : token.start].decode()
