@@ -175,10 +175,7 @@ def _of_text(table: Table, name: str, seen: Traits) -> Iterator[Proposal]:
         yield Proposal("redact", "dates", certain=False)
     if seen.share(_PHONES) >= 0.5 or _PHONED.search(name):
         yield Proposal("redact", _PHONES)
-    if seen.held.get(PERSON, 0) * 2 >= max(seen.texts, 1) and seen.share("names") >= 0.5:
-        yield Proposal("pseudonym person", "names of people")
-    if others := sorted(seen.held.keys() - {PERSON}):
-        yield Proposal("redact", f"texts that hold {', '.join(others)}")
+    yield from _of_held(seen)
     if seen.share("addresses of pages") >= 0.5:
         yield Proposal("pseudonym url", "addresses of pages")
     if seen.share("UUIDs") >= 0.9:
@@ -195,6 +192,13 @@ def _of_text(table: Table, name: str, seen: Traits) -> Iterator[Proposal]:
         yield Proposal("pseudonym person", "names of people")
     if _TITLED.search(name):
         yield Proposal("pseudonym title", "what somebody called a thing")
+
+
+def _of_held(seen: Traits) -> Iterator[Proposal]:
+    if seen.held.get(PERSON, 0) * 2 >= max(seen.texts, 1) and seen.share("names") >= 0.5:
+        yield Proposal("pseudonym person", "names of people")
+    if others := sorted(seen.held.keys() - {PERSON}):
+        yield Proposal("redact", f"texts that hold {', '.join(others)}")
 
 
 def _of_numbers(table: Table, column: Column, name: str) -> Iterator[Proposal]:
