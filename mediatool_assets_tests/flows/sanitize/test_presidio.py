@@ -35,7 +35,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_numbers_are_found_without_a_model() -> None:
     """By form and check digits: one digit off is none."""
     detect = detector("presidio")
-    assert {"CREDIT_CARD", "IBAN_CODE"} <= set(detect(ROWS[0]["title"]))
+    assert {"CREDIT_CARD", "IBAN_CODE"} <= set(detect(f"paid {CARD}, {IBAN}"))
     assert "CREDIT_CARD" not in set(detect(CARD.replace("4111", "4112")))
     assert list(detect("Perdita Larkspur has no number")) == []
 

@@ -55,7 +55,11 @@ class Known:
     def has(self, text: str) -> bool:
         """Whether a text names a table, view or sequence, quoted or not, by its schema or alone."""
         schema = self.schema
-        names = {*schema.views, *(n.relation for n in (*schema.tables, *schema.sequences))}
+        names = {
+            *schema.views,
+            *(table.relation for table in schema.tables),
+            *(sequence.relation for sequence in schema.sequences),
+        }
         parts = [part.replace('""', '"') for part in re.findall(r'"((?:[^"]|"")*)"|$', text)]
         return any(part in names or f"{parts[0]}.{part}" in names for part in parts if part)
 

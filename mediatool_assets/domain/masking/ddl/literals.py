@@ -226,7 +226,7 @@ class _Place:
         comparison = self._comparison()
         if comparison is None:
             return self.is_shown or self.is_bare
-        return comparison.DESCRIPTOR.name == "A_Expr"
+        return str(comparison.DESCRIPTOR.name) == "A_Expr"
 
     @property
     def is_bare(self) -> bool:
