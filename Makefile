@@ -38,7 +38,7 @@ dev: $(INSTALLED)
 
 test: $(INSTALLED)
 	scripts/test-servers.sh
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n 4 --dist loadfile --durations 30
 
 test-fast: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 -m 'not servers' --ignore mediatool_assets_tests/drills --ignore mediatool_assets_tests/stores --ignore mediatool_assets_tests/defs --ignore mediatool_assets_tests/cli

@@ -1,13 +1,13 @@
 """Why a restore of a source would fail, as far as that is known before anything is exported."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets.domain.settings import Settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.ddl.script import Entry
+    from mediatool_assets.domain.ddl.restorable import Script
     from mediatool_assets.flows.infer import Tables
 
 
@@ -34,7 +34,7 @@ def restore_problems(tables: "Tables", config: Settings) -> list[str]:
     problems = [str(gap) for gap in gaps if not gap.is_of(script.skipped)]
     if config.restore_postgres_url is None:
         return problems
-    return [*problems, *_of_the_server(tables, config, (*script.before, *script.after))]
+    return [*problems, *_of_the_server(tables, config, script)]
 
 
 def restore_notes(tables: "Tables") -> list[str]:
@@ -45,7 +45,7 @@ def restore_notes(tables: "Tables") -> list[str]:
     return [w for w in source_warnings(tables.facts, tables.schema) if w not in problems]
 
 
-def _of_the_server(tables: "Tables", config: Settings, script: Iterable["Entry"]) -> Iterator[str]:
+def _of_the_server(tables: "Tables", config: Settings, script: "Script") -> Iterator[str]:
     from mediatool_assets.domain.postgres_release import Release
     from mediatool_assets.domain.server_needs import needs
     from mediatool_assets.stores.postgres import PostgresTarget

@@ -18,6 +18,7 @@ from mediatool_assets.defs.layers import (
     key,
 )
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.ddl.kinds import by_setting
@@ -70,7 +71,7 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
 def _database_spec(tables: Sequence[str]) -> dg.AssetSpec:
     return dg.AssetSpec(
         DATABASE,
-        deps=[key("raw", table) for table in tables],
+        deps=[RAW_ARCHIVE, *(key("raw", table) for table in tables)],
         description="The version's own database `media_tool_VERSION`, or why there is none: the "
         "version is complete without it, and the check `restored` of its metadata is red.",
         group_name="postgres",
@@ -84,7 +85,7 @@ def _database_spec(tables: Sequence[str]) -> dg.AssetSpec:
 def _spec(table: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key("postgres", table),
-        deps=[key("raw", table)],
+        deps=[RAW_ARCHIVE, key("raw", table)],
         description=f"The table `{table}` of the version's own database `media_tool_VERSION`. An "
         "input of it is read from the raw archive, whose rows it has been proven to hold.",
         group_name="postgres",

@@ -1,10 +1,15 @@
 """JSON documents from outside, read into their type, however they are made."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 Document = TypeVar("Document")
+
+
+def json_values(value: object) -> Any:
+    """A value as it is read back from JSON: tuples are lists, and structs are objects."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def decoded(data: bytes, kind: type[Document]) -> Document:

@@ -1,10 +1,10 @@
 """What a schema needs of the server that it is restored to, beside what every PostgreSQL has."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mediatool_assets.domain.ddl.script import Entry
+from mediatool_assets.domain.ddl.restorable import Script
 from mediatool_assets.domain.schema import Schema
 
 _COLLATED = re.compile(r'\bCOLLATE pg_catalog\."((?:[^"]|"")+)"')
@@ -39,12 +39,10 @@ class ServerFeatures:
             yield "libxml (columns of type xml)"
 
 
-def needs(major: int, schema: Schema, script: Iterable[Entry]) -> ServerFeatures:
-    """What the entries of ``schema.sql``, and the types of ``schema.json``, need of a server."""
-    extensions, collations, icu, lz4 = set[str](), set[str](), False, False
-    for entry in script:
-        if entry.kind == "EXTENSION":
-            extensions.add(entry.name)
+def needs(major: int, schema: Schema, script: Script) -> ServerFeatures:
+    """What ``schema.sql`` as a restore reads it, and the types of ``schema.json``, need."""
+    collations, icu, lz4 = set[str](), False, False
+    for entry in (*script.before, *script.after):
         for text in entry.statements:
             collations.update(name.replace('""', '"') for name in _COLLATED.findall(text))
             lz4 = lz4 or bool(_LZ4.search(text))
@@ -52,7 +50,7 @@ def needs(major: int, schema: Schema, script: Iterable[Entry]) -> ServerFeatures
     bases = {column.element or column.base for table in schema.tables for column in table.columns}
     return ServerFeatures(
         major,
-        frozenset(extensions),
+        frozenset(extension.name for extension in script.extensions),
         frozenset(collations),
         icu or any(name.endswith("-x-icu") for name in collations),
         lz4,

@@ -6,13 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import AlreadyExists, BadSource, CountMismatch, Unreachable
+from mediatool_assets.domain.json_documents import json_values
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.quantities import quantity
@@ -125,7 +124,7 @@ class _Export:
                 facts={
                     "schema_fingerprint": schema.fingerprint(),
                     "counted": self._counted(),
-                    "not_carried": msgspec.to_builtins(self._snapshot.not_carried()),
+                    "not_carried": json_values(self._snapshot.not_carried()),
                 },
             )
         )  # fmt: skip

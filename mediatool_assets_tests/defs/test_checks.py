@@ -39,6 +39,7 @@ EXPECTED = {
     ("metadata", "unnamed"),
     ("metadata", "schema_as_before"),
     ("metadata", "on_time"),
+    ("metadata", "restored"),
     ("daily_metrics_comparison", "thresholds"),
     ("data_integrity_report", "intact"),
 }

@@ -127,7 +127,11 @@ def _threads() -> Iterator[str]:
     """
     dask.config.set({"distributed.worker.profile.enabled": False})
     with LocalCluster(  # type: ignore[no-untyped-call]  # distributed has types in part
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        dashboard_address="127.0.0.1:0",
     ) as cluster:
         yield cluster.scheduler_address
 

@@ -3,7 +3,7 @@
 import json
 import tarfile
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -26,6 +26,7 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.cluster import Elsewhere
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import load
+from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.bson_strategies import collections
@@ -122,17 +123,26 @@ def test_large_collections_are_dumped_in_ranges_in_order_of_id(
 
 
 def test_equal_databases_give_equal_dumps(
-    documents: MongoDocuments, pool: Executor, version: Version, scratch: Path, tmp_path: Path
+    documents: MongoDocuments,
+    pool: Executor,
+    version: Version,
+    scratch: Path,
+    tmp_path: Path,
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Loaded and dumped twice, the bytes are the same; also by workers that share no disk."""
+    url = stack.environment["MEDIATOOL_MONGODB_URL"]
+    monkeypatch.setenv("MEDIATOOL_MONGODB_URL", url)  # a cluster's workers have their own
     contents = []
     index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
-    for name, workers in {"first": pool, "second": pool, "elsewhere": Elsewhere(pool)}.items():
-        twin = DirectoryObjects(tmp_path / name)
-        transformed(twin, version, {"a": _people(9), "b": []}, indexes={"a": [index]})
-        load(twin, documents, pool, version, replace=True)
-        dump(twin, documents, workers, version, scratch)
-        contents.append(twin.get(archive_key("dump", version))[0])
+    with ThreadPoolExecutor(2) as threads:
+        for name, workers in {"first": pool, "second": pool, "other": Elsewhere(threads)}.items():
+            twin = DirectoryObjects(tmp_path / name)
+            transformed(twin, version, {"a": _people(9), "b": []}, indexes={"a": [index]})
+            load(twin, documents, pool, version, replace=True)
+            dump(twin, documents, workers, version, scratch)
+            contents.append(twin.get(archive_key("dump", version))[0])
     assert contents[0] == contents[1] == contents[2]
 
 

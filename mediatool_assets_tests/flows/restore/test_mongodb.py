@@ -257,4 +257,4 @@ def test_evidence_that_cannot_be_kept_does_not_hide_the_failure(case: Case) -> N
     request = RestoreRequest(case.version, "postgres", case.name, "host:1", "somebody")
     with pytest.raises(CheckFailed, match="the rows differ") as caught:
         recorded(case.objects, request, fail, lambda: NOW)
-    assert "no evidence" in caught.value.__notes__[0]
+    assert "no record of it could be stored" in caught.value.__notes__[0]
