@@ -11,7 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import (
+        CompletedPartTypeDef,
+        CreateMultipartUploadOutputTypeDef,
+    )
 
 FIRST_PART = 8 << 20
 _PARTS_A_SIZE = 400
@@ -49,20 +52,25 @@ class Parts:
         self._target = target
         self._where: dict[str, Any] = {"Bucket": target.bucket, "Key": target.key}
         self.sent: list[Future[CompletedPartTypeDef]] = []
-        self._id: str | None = None
+        self._created: Future[CreateMultipartUploadOutputTypeDef] | None = None
 
     @property
     def begun(self) -> bool:
         """Whether there is an upload; else nothing was sent."""
-        return self._id is not None
+        return self._created is not None
 
     def begin(self) -> str:
         """The upload's id, of a new one if there is none."""
-        if self._id is None:
-            self._id = self._target.client.create_multipart_upload(
-                **self._where, ChecksumAlgorithm="SHA256", **self._target.options
-            )["UploadId"]
-        return self._id
+        if self._created is None:
+            # An interrupt while the server answers must not lose the id, which abort() needs.
+            with ThreadPoolExecutor(1, thread_name_prefix="s3-begin") as thread:
+                self._created = thread.submit(
+                    self._target.client.create_multipart_upload,
+                    **self._where,
+                    ChecksumAlgorithm="SHA256",
+                    **self._target.options,
+                )
+        return self._created.result()["UploadId"]
 
     def complete(self) -> None:
         """Make the object appear; raises ClientError where its key is taken."""
@@ -79,8 +87,8 @@ class Parts:
         for part in self.sent:
             part.cancel()
         wait(self.sent)
-        if self._id is not None:
-            self._target.client.abort_multipart_upload(**self._where, UploadId=self._id)
+        if self._created is not None and self._created.exception() is None:
+            self._target.client.abort_multipart_upload(**self._where, UploadId=self.begin())
 
 
 def send_part(

@@ -1,5 +1,6 @@
 """The bucket on a real S3 server, and what can only be told from inside S3."""
 
+import _thread
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -81,6 +82,21 @@ def test_no_upload_is_left_open(objects: S3Objects) -> None:
         sink.write(content(3 * PART))
         objects.put("k", b"first")
     assert unfinished(objects) == []
+
+
+def test_an_interrupt_while_an_upload_begins(objects: S3Objects) -> None:
+    """The server has made the upload and its answer is not read yet: it is aborted all the same."""
+    event, events = "after-call.s3.CreateMultipartUpload", objects.client.meta.events
+
+    def interrupt(**_: object) -> None:
+        events.unregister(event, interrupt)
+        _thread.interrupt_main()
+
+    events.register(event, interrupt)
+    with pytest.raises(KeyboardInterrupt), objects.create("k") as sink:
+        sink.write(content(3 * PART))
+    assert unfinished(objects) == []
+    assert list(objects.list("")) == []
 
 
 @pytest.mark.parametrize("size", [1, 2 * PART])
