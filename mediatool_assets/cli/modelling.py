@@ -15,7 +15,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.flows.infer import Inferred, Tables
+    from mediatool_assets.flows.infer import Inferred, TableSource
 
 app = typer.Typer()
 
@@ -141,7 +141,7 @@ def _config(source: str | None) -> Settings:
 
 
 @contextmanager
-def _tables(source: str | None) -> Iterator["Tables"]:
+def _tables(source: str | None) -> Iterator["TableSource"]:
     """What is given: a file, a version, or nothing, which is the live source."""
     from mediatool_assets.archive.reader import ArchiveReader
     from mediatool_assets.flows.compare import is_file, opened
@@ -162,7 +162,7 @@ def _tables(source: str | None) -> Iterator["Tables"]:
     yield ArchivedTables(ArchiveReader(opened(objects, source)))
 
 
-def _inferred(tables: "Tables", sample: int) -> "Inferred":
+def _inferred(tables: "TableSource", sample: int) -> "Inferred":
     from mediatool_assets.flows.infer import infer as propose
     from mediatool_assets.flows.pool import worker_pool
     from mediatool_assets.flows.scratch import scratch_folder

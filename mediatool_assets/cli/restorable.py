@@ -8,10 +8,10 @@ from mediatool_assets.domain.settings import Settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.ddl.restorable import Script
-    from mediatool_assets.flows.infer import Tables
+    from mediatool_assets.flows.infer import TableSource
 
 
-def restore_problems(tables: "Tables", config: Settings) -> list[str]:
+def restore_problems(tables: "TableSource", config: Settings) -> list[str]:
     """A line for each: objects that need what is not exported, or that a restore refuses to make.
 
     And one of what the server to restore to lacks, where ``MEDIATOOL_RESTORE_POSTGRES_URL`` names
@@ -37,7 +37,7 @@ def restore_problems(tables: "Tables", config: Settings) -> list[str]:
     return [*problems, *_of_the_server(tables, config, script)]
 
 
-def restore_notes(tables: "Tables") -> list[str]:
+def restore_notes(tables: "TableSource") -> list[str]:
     """What a version will not have as the source has it, though it is restored."""
     from mediatool_assets.domain.source_warnings import source_warnings
 
@@ -45,7 +45,7 @@ def restore_notes(tables: "Tables") -> list[str]:
     return [w for w in source_warnings(tables.facts, tables.schema) if w not in problems]
 
 
-def _of_the_server(tables: "Tables", config: Settings, script: "Script") -> Iterator[str]:
+def _of_the_server(tables: "TableSource", config: Settings, script: "Script") -> Iterator[str]:
     from mediatool_assets.domain.postgres_release import Release
     from mediatool_assets.domain.server_needs import needs
     from mediatool_assets.stores.postgres import PostgresTarget

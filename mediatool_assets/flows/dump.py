@@ -88,13 +88,13 @@ class _Dump:
         own = Manifest(FORMAT, "dump", "", (), source=source)
         return writer.finish(own)
 
-    def _shares(self) -> Iterator["_Share"]:
+    def _shares(self) -> Iterator["_DumpShare"]:
         """Every collection in ranges, in order."""
         database, count = self.expected.database, 0
         for info in self.found:
             rows, size = self.expected.documents[info.name], self.expected.bytes[info.name]
             for part in ranges(self.documents, database, info.name, rows, size):
-                yield _Share(part, self.spools, f"{count:06}")
+                yield _DumpShare(part, self.spools, f"{count:06}")
                 count += 1
 
     def _collection(
@@ -113,7 +113,7 @@ class _Dump:
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class _DumpShare:
     """A range, and where a worker spools it."""
 
     range: Range
@@ -121,7 +121,7 @@ class _Share:
     name: str
 
 
-def _spool(share: _Share) -> Spooled:
+def _spool(share: _DumpShare) -> Spooled:
     """In a worker: spool the documents of a range as mongod gives them."""
     return share.spools.rows(share.name, share.range.read(), end=b"")
 

@@ -65,7 +65,7 @@ def _reasons(exclude: Mapping[str, str] | frozenset[str]) -> dict[str, str]:
     return dict.fromkeys(exclude, BY_SETTING)
 
 
-class _Share(NamedTuple):
+class _ExportShare(NamedTuple):
     """What a worker is given."""
 
     reader: RowReader
@@ -75,7 +75,7 @@ class _Share(NamedTuple):
     name: str
 
 
-def spool_chunk(share: _Share) -> Spooled:
+def spool_chunk(share: _ExportShare) -> Spooled:
     """Read one chunk into a spool, in a worker; raises CountMismatch, BadSource."""
     rows = share.reader.read(share.table, share.chunk)
     spooled = share.spools.rows(share.name, rows, b"\n")
@@ -142,11 +142,11 @@ class _Export:
             raise CountMismatch(table.name, "rows", total, member.rows)
         return member.rows
 
-    def _shares(self) -> Iterator[_Share]:
+    def _shares(self) -> Iterator[_ExportShare]:
         reader = self._snapshot.reader
         for number, table in enumerate(self._tables):
             for chunk in self._chunks_of(table):
-                yield _Share(reader, table, chunk, self._spools, f"{number}-{chunk.index}")
+                yield _ExportShare(reader, table, chunk, self._spools, f"{number}-{chunk.index}")
 
     def _chunks_of(self, table: Table) -> list[Chunk]:
         """The table's chunks, counted once: a table's scan waits until workers come near it."""

@@ -249,7 +249,7 @@ class _Restore:
             if rows != self.members[table].rows:
                 raise CountMismatch(table, "rows copied", self.members[table].rows, rows)
 
-    def _shares(self, writer: RowWriter) -> Iterator["_Share"]:
+    def _shares(self, writer: RowWriter) -> Iterator["_RestoreShare"]:
         """A table is one share, unless it is so large that it would be the last for long."""
         archive = ArchiveReader(self._archive.source)
         for table in self.tables:
@@ -258,7 +258,7 @@ class _Restore:
                 continue
             whole = not table.partitions and member.bytes <= _WHOLE_BYTES
             for blocks in [member.blocks] if whole else archives.shares(member.blocks):
-                yield _Share(writer, archive, self.schema.name, table, tuple(blocks), whole)
+                yield _RestoreShare(writer, archive, self.schema.name, table, tuple(blocks), whole)
 
     def add_keys(self, work: Restoration) -> None:
         """All that comes after the data, in order; what different tables' keys allow, together."""
@@ -272,7 +272,7 @@ class _Restore:
             chains: dict[str, list[Entry]] = {}
             for entry in phase:
                 chains.setdefault(tables[_key(entry)], []).append(entry)
-            shares = [_Keys(work.writer, _statements(chain)) for chain in chains.values()]
+            shares = [_IndexBuild(work.writer, _statements(chain)) for chain in chains.values()]
             with in_order(self._executor, add_keys, shares) as added:
                 list(added)
 
@@ -342,14 +342,14 @@ def _keys(table: Table) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Keys:
+class _IndexBuild:
     """Keys and indexes of one table, for one worker to build."""
 
     writer: RowWriter
     statements: list[Statement]
 
 
-def add_keys(share: _Keys) -> None:
+def add_keys(share: _IndexBuild) -> None:
     """In a worker: build them, in order."""
     share.writer.run(share.statements)
 
@@ -369,7 +369,7 @@ def settle(share: _Settling) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class _RestoreShare:
     """Consecutive blocks of one table, all of them if ``whole``, for one worker to copy."""
 
     writer: RowWriter
@@ -385,12 +385,12 @@ class _Share:
         return sum(block.bytes for block in self.blocks)
 
 
-def copy_share(share: _Share) -> int:
+def copy_share(share: _RestoreShare) -> int:
     """In a worker: copy the rows of a share, one block in memory; returns how many."""
     return share.writer.copy(share.schema, share.table, _lines(share), whole=share.whole)
 
 
-def _lines(share: _Share) -> Iterator[bytes]:
+def _lines(share: _RestoreShare) -> Iterator[bytes]:
     line = line_writer(share.table)
     for content in share.archive.blocks(share.blocks):
         try:

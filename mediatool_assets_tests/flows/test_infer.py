@@ -12,7 +12,7 @@ import pytest
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer import Inferred, infer
-from mediatool_assets.flows.infer.keys import Keys
+from mediatool_assets.flows.infer.keys import KeyDatabase
 from mediatool_assets.flows.infer.tables import Lines
 from mediatool_assets_tests.raw_archives import table
 
@@ -114,13 +114,13 @@ def test_queries_are_as_many_as_columns_however_many_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sixty tables of columns that could mean any of 120 keys: not a query for each pair."""
-    run, queries = Keys._run, []
+    run, queries = KeyDatabase._run, []
 
-    def counting(keys: Keys, query: str) -> object:
+    def counting(keys: KeyDatabase, query: str) -> object:
         queries.append(query)
         return run(keys, query)
 
-    monkeypatch.setattr(Keys, "_run", counting)
+    monkeypatch.setattr(KeyDatabase, "_run", counting)
     names = [f"{chr(97 + n // 10)}{chr(97 + n % 10)}" for n in range(60)]
     schema = Schema("s", tuple(table(n, id="uuid", x_key="uuid", y_key="uuid") for n in names))
     rows: Rows = {

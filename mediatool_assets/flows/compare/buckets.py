@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mediatool_assets.flows.compare.pairing import pair
 from mediatool_assets.flows.compare.rows import HASHED
 from mediatool_assets.flows.compare.shares import WANTED, columns_type
-from mediatool_assets.flows.compare.spill import Records, Slice, Spill, read
+from mediatool_assets.flows.compare.spill import Records, Spill, SpillSlice, read
 
 ROW_EXAMPLES = 5
 """Of rows added and of rows removed, a table."""
@@ -25,7 +25,7 @@ class PairShare:
     """One bucket of both sides; ``share_of`` gives the share that each block belongs to."""
 
     bucket: int
-    sides: tuple[tuple[Slice, ...], tuple[Slice, ...]]
+    sides: tuple[tuple[SpillSlice, ...], tuple[SpillSlice, ...]]
     share_of: tuple[NDArray[np.int64], NDArray[np.int64]]
     shares: tuple[int, int]
     paths: tuple[Path, Path]
@@ -80,7 +80,7 @@ class CountShare:
     """The changed rows of one bucket, both sides, with their columns' digests."""
 
     columns: int
-    sides: tuple[tuple[Slice, ...], tuple[Slice, ...]]
+    sides: tuple[tuple[SpillSlice, ...], tuple[SpillSlice, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ _FEWEST = 3  # different values: what is the same in all rows tells nothing
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class _RenameSample:
     side: s.Side
     blocks: s.Numbered
     columns: tuple[str, ...]
@@ -78,13 +78,14 @@ def _sampled(
 ) -> NDArray[np.uint64]:
     """A row for each row of the sample: 64 bits of its key, then of each column's value."""
     work = [
-        _Share(side, share, columns, one_in) for share in s.shares_of([*enumerate(member.blocks)])
+        _RenameSample(side, share, columns, one_in)
+        for share in s.shares_of([*enumerate(member.blocks)])
     ]
     with in_order(executor, _sample, work) as results:
         return np.concatenate([np.empty((0, 1 + len(columns)), np.uint64), *results])
 
 
-def _sample(share: _Share) -> NDArray[np.uint64]:
+def _sample(share: _RenameSample) -> NDArray[np.uint64]:
     decode = row_decoder(share.columns)
     rows: list[list[int]] = []
     with share.side.decoding():

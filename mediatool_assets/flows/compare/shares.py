@@ -14,7 +14,7 @@ from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.flows.compare.rows import HASHED, RowHasher
-from mediatool_assets.flows.compare.spill import Slice, Spill, read
+from mediatool_assets.flows.compare.spill import Spill, SpillSlice, read
 from mediatool_assets.flows.deep_json import deep_recursion
 
 SHARE_BYTES = 1 << 25
@@ -158,7 +158,7 @@ class ColumnShare:
 
     side: Side
     blocks: Numbered
-    wanted: tuple[Slice, ...]
+    wanted: tuple[SpillSlice, ...]
     buckets: int
     path: Path
 

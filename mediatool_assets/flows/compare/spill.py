@@ -11,7 +11,7 @@ Records = NDArray[np.void]
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class SpillSlice:
     """The records of one spill for one destination."""
 
     path: Path
@@ -36,19 +36,19 @@ class Spill:
         bounds = np.searchsorted(destination[order], np.arange(destinations + 1))
         return cls(path, tuple(bounds.tolist()))
 
-    def slice(self, destination: int) -> Slice:
+    def slice(self, destination: int) -> SpillSlice:
         """What goes to one destination."""
         first, end = self.bounds[destination], self.bounds[destination + 1]
-        return Slice(self.path, first, end - first)
+        return SpillSlice(self.path, first, end - first)
 
 
-def slices(spills: Iterable[Spill], destination: int) -> tuple[Slice, ...]:
+def slices(spills: Iterable[Spill], destination: int) -> tuple[SpillSlice, ...]:
     """What goes to one destination, of several spills in order; files that have none are left."""
     found = (spill.slice(destination) for spill in spills)
     return tuple(part for part in found if part.count)
 
 
-def read(parts: Iterable[Slice], dtype: DTypeLike) -> Records:
+def read(parts: Iterable[SpillSlice], dtype: DTypeLike) -> Records:
     """The records of slices, one after the other."""
     size = np.dtype(dtype).itemsize
     found = [np.fromfile(p.path, dtype, p.count, offset=p.first * size) for p in parts]

@@ -11,10 +11,10 @@ from mediatool_assets.domain.inference.risks import RiskReport
 from mediatool_assets.domain.inference.shaping import Entity, entities
 from mediatool_assets.domain.inference.writing import model_text
 from mediatool_assets.flows.infer.measuring import measure
-from mediatool_assets.flows.infer.tables import ArchivedTables, LiveTables, Tables
+from mediatool_assets.flows.infer.tables import ArchivedTables, LiveTables, TableSource
 from mediatool_assets.flows.ports import Progress, silent
 
-__all__ = ["SAMPLE_ROWS", "ArchivedTables", "Inferred", "LiveTables", "Tables", "infer"]
+__all__ = ["SAMPLE_ROWS", "ArchivedTables", "Inferred", "LiveTables", "TableSource", "infer"]
 
 SAMPLE_ROWS = 200_000
 """Rows of one table that are read, about: all of most tables, some minutes of the largest."""
@@ -32,7 +32,7 @@ class Inferred:
 
 
 def infer(
-    tables: Tables,
+    tables: TableSource,
     executor: Executor,
     scratch: Path,
     *,

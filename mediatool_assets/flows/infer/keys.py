@@ -46,7 +46,7 @@ class Met:
         return self.pairs.get((one, other), self.held.get(one, Inclusion(0, 0, 0)))
 
 
-class Keys:
+class KeyDatabase:
     """The gathered keys in DuckDB, spilling into scratch."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:

@@ -19,9 +19,9 @@ from mediatool_assets.domain.inference.references import (
     words_of,
 )
 from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.flows.infer.keys import Keys
+from mediatool_assets.flows.infer.keys import KeyDatabase
 from mediatool_assets.flows.infer.sounding import Sounded, Sounding, sound
-from mediatool_assets.flows.infer.tables import Lines, Tables
+from mediatool_assets.flows.infer.tables import Lines, TableSource
 from mediatool_assets.flows.ports import Progress
 from mediatool_assets.flows.tasks import in_order
 
@@ -30,7 +30,7 @@ AHEAD = 8
 
 
 def measure(
-    tables: Tables, executor: Executor, scratch: Path, sample: int, progress: Progress
+    tables: TableSource, executor: Executor, scratch: Path, sample: int, progress: Progress
 ) -> Figures:
     """Read at most about ``sample`` rows of each table and hold all references against them.
 
@@ -40,7 +40,7 @@ def measure(
     totals: dict[str, _Total] = {}
     shares = list(_shares(tables, schema, scratch, sample, totals))
     done, wanted = 0, sum(share.lines.rows for share in shares)
-    with Keys.opened(scratch) as keys:
+    with KeyDatabase.opened(scratch) as keys:
         with in_order(executor, sound, shares, ahead=AHEAD) as results:
             pairs = zip(shares, results, strict=True)
             for name, group in groupby(pairs, key=lambda pair: pair[0].table.name):
@@ -58,7 +58,7 @@ def _figures(
     schema: Schema,
     totals: Mapping[str, "_Total"],
     unique: Mapping[str, frozenset[str]],
-    keys: Keys,
+    keys: KeyDatabase,
 ) -> Figures:
     inclusions = _inclusions(schema, unique, keys)
     inclusions = {
@@ -71,7 +71,7 @@ def _figures(
 
 
 def _inclusions(
-    schema: Schema, unique: Mapping[str, frozenset[str]], keys: Keys
+    schema: Schema, unique: Mapping[str, frozenset[str]], keys: KeyDatabase
 ) -> dict[Reference, Inclusion]:
     """Of every reference that is declared or possible how many of its values are keys."""
     by_name = {table.name: table for table in schema.tables}
@@ -143,7 +143,7 @@ class _Total:
 
 
 def _shares(
-    tables: Tables, schema: Schema, scratch: Path, sample: int, totals: dict[str, _Total]
+    tables: TableSource, schema: Schema, scratch: Path, sample: int, totals: dict[str, _Total]
 ) -> Iterator[Sounding]:
     for number, table in enumerate(schema.tables):
         lines = tables.lines(table)

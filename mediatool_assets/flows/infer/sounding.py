@@ -15,7 +15,7 @@ from mediatool_assets.domain.inference.naming import fields_of, identifying_key
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.shapes import ColumnField, DocumentShape
 from mediatool_assets.flows.infer.tables import Lines
-from mediatool_assets.flows.transform.documents import Documents
+from mediatool_assets.flows.transform.documents import DocumentBuilder
 from mediatool_assets.flows.transform.gathering import canonical, key_of, keys_of
 from mediatool_assets.flows.transform.losses import Losses
 from mediatool_assets.flows.transform.rows import Row, row_parser
@@ -61,7 +61,7 @@ def sound(share: Sounding) -> Sounded:
     """In a worker: read the share once; raises what reading and parsing raise."""
     losses = Losses()
     table = share.table
-    documents = Documents(_shape(table), losses, root=False)
+    documents = DocumentBuilder(_shape(table), losses, root=False)
     parse = row_parser(table)
     found = Sounded(share.path)
     nested = [c.name for c in table.columns if c.base in ("json", "jsonb")]
@@ -94,7 +94,7 @@ def _shape(table: Table) -> DocumentShape:
     return DocumentShape(table, key, tuple(ColumnField(c, fields[c.name]) for c in table.columns))
 
 
-def _size(documents: Documents, row: Row, line: bytes, found: Sounded) -> int:
+def _size(documents: DocumentBuilder, row: Row, line: bytes, found: Sounded) -> int:
     """The bytes of the row's document; what cannot be one counts as its JSON."""
     try:
         size = len(bson.encode(documents.document(row, line)))

@@ -23,7 +23,7 @@ class Lines(Protocol):
         """The rows as NDJSON lines without newlines."""
 
 
-class Tables(Protocol):
+class TableSource(Protocol):
     """A schema and the rows of its tables, at one instant."""
 
     @property

@@ -47,7 +47,7 @@ class DocumentDisassembler:
         for name in (*(c.field for c in shape.columns), *(a.field for a in shape.additions)):
             _plant(self._tree, name.split("."))
         self._added = [
-            _AddedField(f"{place}.{a.field}", a, gets, layouts, out) for a in shape.additions
+            _AdditionReader(f"{place}.{a.field}", a, gets, layouts, out) for a in shape.additions
         ]
 
     def take(self, document: Any, *, linked: bool = True) -> None:
@@ -60,7 +60,7 @@ class DocumentDisassembler:
             added.take(document, key)
 
 
-class _AddedField:
+class _AdditionReader:
     """One field of a shape that is no column of its row."""
 
     def __init__(

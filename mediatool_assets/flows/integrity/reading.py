@@ -221,7 +221,7 @@ def read_documents(share: DocumentShare) -> ShareResult:
     rows = DigestFiles(share.path.with_name(f"{share.path.name}-rows"), ROWS)
     copies = DigestFiles(share.path.with_name(f"{share.path.name}-copies"), COPIES)
     with closing(rows), closing(copies):
-        disassemble = _disassembler(share, _Written(read, rows, copies, share.sample))
+        disassemble = _disassembler(share, _DigestWriter(read, rows, copies, share.sample))
         for batch in share.range.read():
             read.fingerprint += Fingerprint.of(batch)
             disassemble(batch)
@@ -245,7 +245,7 @@ def _disassembler(share: DocumentShare, out: RowSink) -> Callable[[Sequence[byte
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _DigestWriter:
     """Writes what documents are made of as digests."""
 
     read: ShareResult

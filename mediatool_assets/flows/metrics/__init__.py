@@ -29,7 +29,7 @@ from mediatool_assets.flows.checks.transformed import losses_as_usual, reference
 from mediatool_assets.flows.compare import compare, opened
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.rendering import render
-from mediatool_assets.flows.metrics.gathering import Gathered, Gathering
+from mediatool_assets.flows.metrics.gathering import MetricsCollector, VersionFigures
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 
 _WEEK = timedelta(days=7)
@@ -67,7 +67,7 @@ def daily_metrics(tools: Tools, version: Version) -> Daily:
     source = SourceIdentity.of(own.source)
     earlier = catalog.before(objects, version, HISTORY - 1, source)
     week = catalog.newest_of_day(objects, version.day - _WEEK, source)
-    gathering = Gathering(objects, tools.executor, tools.model)
+    gathering = MetricsCollector(objects, tools.executor, tools.model)
     comparison = _compared(tools, earlier[-1].version, version) if earlier else None
     previous = _gathered(gathering, earlier[-1]) if earlier else None
     current = gathering.of(own)
@@ -108,7 +108,7 @@ def _compare(tools: Tools, sources: tuple[Bytes, Bytes]) -> Comparison:
     )
 
 
-def _gathered(gathering: Gathering, metadata: Metadata) -> Gathered | Problem:
+def _gathered(gathering: MetricsCollector, metadata: Metadata) -> VersionFigures | Problem:
     """The metrics of an earlier version, or why there are none."""
     try:
         return gathering.of(metadata)
@@ -118,14 +118,16 @@ def _gathered(gathering: Gathering, metadata: Metadata) -> Gathered | Problem:
 
 
 def _against(
-    earlier: Gathered | Problem | None, current: Gathered, comparison: Comparison | None = None
+    earlier: VersionFigures | Problem | None,
+    current: VersionFigures,
+    comparison: Comparison | None = None,
 ) -> Against | None:
     match earlier:
         case None:
             return None
         case Problem() as problem:
             return Against(problem.version, {}, {}, {}, (), (problem,))
-        case Gathered(before, schema, errors):
+        case VersionFigures(before, schema, errors):
             changes = schema_changes(schema, current.schema)
             own = (*errors, *current.errors)
             return metrics.against(before, current.metrics, changes, comparison, own)

@@ -22,7 +22,7 @@ from mediatool_assets.flows.ports import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class VersionFigures:
     """A version's metrics and schema, and what of it could not be read."""
 
     metrics: VersionMetrics
@@ -30,14 +30,14 @@ class Gathered:
     errors: tuple[Problem, ...]
 
 
-class Gathering:
+class MetricsCollector:
     """Gathers versions one after the other, and reads no table twice that two of them share."""
 
     def __init__(self, objects: ObjectStore, executor: Executor, model: Model) -> None:
         self._objects, self._executor, self._model = objects, executor, model
         self._known: dict[str, Mapping[str, KeyColumn]] = {}
 
-    def of(self, metadata: Metadata) -> Gathered:
+    def of(self, metadata: Metadata) -> VersionFigures:
         """The metrics of a complete version; raises BadArchive, NotFound of its raw archive.
 
         A table that cannot be read is among the errors, and its key columns are not known.
@@ -59,7 +59,7 @@ class Gathering:
             tables,
             metadata.exports.transformed.documents,
         )
-        return Gathered(gathered, schema, tuple(errors))
+        return VersionFigures(gathered, schema, tuple(errors))
 
     def _counted(
         self, archive: ArchiveReader, schema: Schema, name: str, member: Member

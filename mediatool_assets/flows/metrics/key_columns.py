@@ -22,14 +22,14 @@ _AHEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class _KeyColumnShare:
     source: Bytes
     columns: tuple[str, ...]
     blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _KeyColumnDigests:
     """Of each column: its nulls, and XXH3-64 of its different values in order."""
 
     nulls: tuple[int, ...]
@@ -48,7 +48,8 @@ def count_key_columns(
     nulls = [0] * len(columns)
     values = [np.empty(0, np.uint64) for _ in columns]
     work = (
-        _Share(source, tuple(columns), tuple(blocks)) for blocks in archives.shares(member.blocks)
+        _KeyColumnShare(source, tuple(columns), tuple(blocks))
+        for blocks in archives.shares(member.blocks)
     )
     with in_order(executor, _count, work, ahead=_AHEAD) as results:
         for found in results:
@@ -60,7 +61,7 @@ def count_key_columns(
     }
 
 
-def _count(share: _Share) -> _Found:
+def _count(share: _KeyColumnShare) -> _KeyColumnDigests:
     decode = row_decoder(share.columns)
     nulls = [0] * len(share.columns)
     values: list[set[bytes]] = [set() for _ in share.columns]
@@ -78,4 +79,4 @@ def _count(share: _Share) -> _Found:
             share.source.name, f"rows are not as schema.json says ({error})"
         ) from error
     digests = (np.array(sorted(map(xxh3_64_intdigest, some)), np.uint64) for some in values)
-    return _Found(tuple(nulls), tuple(digests))
+    return _KeyColumnDigests(tuple(nulls), tuple(digests))

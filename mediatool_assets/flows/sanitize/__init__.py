@@ -43,7 +43,7 @@ from mediatool_assets.flows.sanitize.search import (
     search_share,
     write_texts,
 )
-from mediatool_assets.flows.sanitize.shares import Sanitized, Share, sanitize_share
+from mediatool_assets.flows.sanitize.shares import MaskingShare, Sanitized, sanitize_share
 from mediatool_assets.flows.sanitize.watches import group_name, watches
 from mediatool_assets.flows.tasks import in_order
 
@@ -225,11 +225,11 @@ class _Run:
                 self.progress("search", done, len(shares))
         return found
 
-    def _shares(self) -> Iterator[Share]:
+    def _shares(self) -> Iterator[MaskingShare]:
         number = 0
         for table, member in sorted(self.archive.manifest.tables().items()):
             for blocks in archives.shares(member.blocks):
-                yield Share(
+                yield MaskingShare(
                     ArchiveReader(self.archive.source), self.schema.table(table), tuple(blocks),
                     number, self.rules, self.key, self.watches[table],
                     self.folder,

@@ -39,7 +39,7 @@ _VALUES = msgspec.json.Decoder(dict[str, object])
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class MaskingShare:
     """Consecutive blocks of one table, for one worker."""
 
     archive: ArchiveReader
@@ -69,7 +69,7 @@ def _masker(key: MaskingKey, kinds: tuple[Kind, ...]) -> Masker:
     return Masker(key, kinds)
 
 
-def sanitize_share(share: Share) -> Sanitized:
+def sanitize_share(share: MaskingShare) -> Sanitized:
     """Mask the rows of a share; raises BadRules, BadArchive. Memory: a block and what differs."""
     masker = _masker(share.key, tuple(share.rules.kinds.values()))
     masker.begin()
@@ -82,7 +82,7 @@ def sanitize_share(share: Share) -> Sanitized:
 
 
 class _Work:
-    def __init__(self, share: Share, masker: Masker, evidence: Evidence) -> None:
+    def __init__(self, share: MaskingShare, masker: Masker, evidence: Evidence) -> None:
         self._share, self._evidence = share, evidence
         self._columns = [
             _ColumnWork(share.table, column, _rule(share, column), masker)
@@ -132,7 +132,7 @@ class _Work:
                 yield Texts(place, exempt, kept, list(map(plain, found)))
 
 
-def _rule(share: Share, column: Column) -> Rule:
+def _rule(share: MaskingShare, column: Column) -> Rule:
     rule = share.rules.rule(share.table.name, column.name)
     if rule is None:  # the coordinator has seen to it that there is one
         raise BadRules([f"{share.table.name}.{column.name} is not classified"])

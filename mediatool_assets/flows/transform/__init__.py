@@ -36,7 +36,7 @@ from mediatool_assets.flows.transform.cuts import cuts
 from mediatool_assets.flows.transform.indexes import index_documents
 from mediatool_assets.flows.transform.joining import Joins
 from mediatool_assets.flows.transform.joins import join
-from mediatool_assets.flows.transform.shares import Made, Share, make
+from mediatool_assets.flows.transform.shares import CollectionShare, CollectionShareResult, make
 from mediatool_assets.flows.transform.uniqueness import require_unique
 from mediatool_assets.flows.transform.validators import options
 
@@ -108,7 +108,7 @@ class _Transform:
         done, total = 0, sum(share.cut.rows for share in flat)
         with in_order(self.executor, make, flat) as results:
             for collection, own in zip(self.resolution.collections, shares, strict=True):
-                made: list[Made] = []
+                made: list[CollectionShareResult] = []
                 for share, result in zip(own, results, strict=False):  # own ends first
                     made.append(result)
                     counts.add(result.counts)
@@ -127,15 +127,18 @@ class _Transform:
             )
         )
 
-    def _shares(self, collection: DocumentCollection) -> Iterator[Share]:
+    def _shares(self, collection: DocumentCollection) -> Iterator[CollectionShare]:
         member = self.archive.manifest.tables().get(collection.shape.table.name)
         for count, cut in enumerate(cuts(member.blocks) if member is not None else ()):
             name = f"{quote(collection.name, safe='')}-{count:06}"
             archive = ArchiveReader(self.archive.source)
-            yield Share(collection, archive, cut, self.joins, self.spools, name)
+            yield CollectionShare(collection, archive, cut, self.joins, self.spools, name)
 
     def _collection(
-        self, writer: ArchiveWriter, collection: DocumentCollection, made: Sequence[Made]
+        self,
+        writer: ArchiveWriter,
+        collection: DocumentCollection,
+        made: Sequence[CollectionShareResult],
     ) -> None:
         """Write a collection's documents and its metadata."""
         spools = [result.spooled for result in made]

@@ -12,7 +12,7 @@ from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
 from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.transform.documents import Documents, added_key
+from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key
 from mediatool_assets.flows.transform.gathering import WHOLE, value_of
 from mediatool_assets.flows.transform.joining import Joins, Slices
 from mediatool_assets.flows.transform.losses import Losses, uncounted
@@ -20,7 +20,7 @@ from mediatool_assets.flows.transform.rows import Row, row_parser
 from mediatool_assets.flows.transform.values import converter
 
 
-class Found(NamedTuple):
+class SlotRow(NamedTuple):
     """One row of a slot, for one owner: the row that was found, or a count."""
 
     owner: int
@@ -39,15 +39,15 @@ class Slots:
         self._db.execute("SET enable_progress_bar = false")
         spools.reach(self._db)
 
-    def by_owner(self, slot: str) -> dict[int, list[Found]]:
+    def by_owner(self, slot: str) -> dict[int, list[SlotRow]]:
         """What was found, in order, by the owner's ordinal."""
         query = (
             "SELECT owner, child, unresolved, ambiguous FROM read_parquet(?) "
             "WHERE root >= ? AND root < ? ORDER BY root, owner, position, child"
         )
-        found: dict[int, list[Found]] = {}
+        found: dict[int, list[SlotRow]] = {}
         for row in self._rows(query, self._files(slot), *self._range):
-            found.setdefault(row[0], []).append(Found._make(row))
+            found.setdefault(row[0], []).append(SlotRow._make(row))
         return found
 
     def values(self, slot: str, added: AddedField) -> dict[int, str]:
@@ -141,7 +141,7 @@ class _Field:
         self._target = added.path[-1].table
         if added.shape is not None:
             self._parse = row_parser(self._target)
-            self._documents = Documents(added.shape, losses, root=False)
+            self._documents = DocumentBuilder(added.shape, losses, root=False)
             self._attached = Attached(slot, added.shape, slots, losses, counts)
 
     def value(self, row: Row, owner: int) -> Any:
@@ -167,7 +167,7 @@ class _Field:
             case Verb.EMBED_ONE:
                 return self._embed(found[0].child) if found else None
 
-    def _looked_up(self, row: Row, found: list[Found]) -> Any:
+    def _looked_up(self, row: Row, found: list[SlotRow]) -> Any:
         first = self._added.path[0]
         if not first.each:
             return self._take(found[0].child) if found else None
@@ -177,7 +177,7 @@ class _Field:
             return None
         return [self._take(item.child) for item in found]
 
-    def _united(self, found: list[Found]) -> list[Any]:
+    def _united(self, found: list[SlotRow]) -> list[Any]:
         """Each different value once: rows that differ elsewhere may be equal in what is taken."""
         once = {self._values[item.child]: item.child for item in found if item.child is not None}
         return [self._take(child) for child in once.values()]

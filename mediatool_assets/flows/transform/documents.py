@@ -31,7 +31,7 @@ def added_key(field: str) -> str:
     return f"\0{field}"
 
 
-class Documents:
+class DocumentBuilder:
     """Makes the documents, or sub-documents, of one shape."""
 
     def __init__(self, shape: DocumentShape, losses: Losses, *, root: bool) -> None:

@@ -71,7 +71,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathering:
+class GatherShare:
     """Consecutive blocks of a table for one worker to gather from."""
 
     need: Need
@@ -87,12 +87,12 @@ class Gathering:
         return range(self.first, self.first + sum(block.rows for block in self.blocks))
 
 
-def gather(share: Gathering) -> str:
+def gather(share: GatherShare) -> str:
     """In a worker: write the share's Parquet file, a row group for each block."""
     return share.spools.file(share.name, lambda path: _gather(share, path))
 
 
-def _gather(share: Gathering, path: Path) -> None:
+def _gather(share: GatherShare, path: Path) -> None:
     schema, first = share.need.schema(), share.first
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
         for content in share.archive.blocks(share.blocks):

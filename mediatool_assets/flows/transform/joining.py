@@ -17,14 +17,14 @@ OCCURRENCE = "_id"
 """The name of the slot of a collection whose documents have no key."""
 
 
-class Slice(NamedTuple):
+class OrdinalSlice(NamedTuple):
     """A file that holds what there is of some ordinals."""
 
     ordinals: range
     file: str
 
 
-Slices = tuple[Slice, ...]
+Slices = tuple[OrdinalSlice, ...]
 
 EVERY = range(1 << 62)
 """The ordinals of all rows that there can be."""
@@ -42,7 +42,7 @@ class Joins:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class GatheredColumns:
     """What joins are made of; travels to the workers that make some."""
 
     needs: tuple[Need, ...]
@@ -61,7 +61,7 @@ class Gathered:
 
 
 @dataclass
-class Joining:
+class JoinSession:
     """The joins on one workbench: of everything, or of some rows of one collection."""
 
     bench: Workbench
@@ -83,7 +83,7 @@ class Joining:
                 self.slots[f"{collection.name}.{OCCURRENCE}"] = occurrences
             if collection.shape.additions:
                 self.collection(collection, orphans)
-        slots = {slot: (Slice(EVERY, file),) for slot, file in self.slots.items()}
+        slots = {slot: (OrdinalSlice(EVERY, file),) for slot, file in self.slots.items()}
         return Joins(slots, only, tables)
 
     def collection(

@@ -11,8 +11,13 @@ from mediatool_assets.flows.duckdb_session import MEMORY
 from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.cuts import cuts
-from mediatool_assets.flows.transform.gathering import Gathering, Need, gather
-from mediatool_assets.flows.transform.joining import Gathered, Joining, Joins, Slice
+from mediatool_assets.flows.transform.gathering import GatherShare, Need, gather
+from mediatool_assets.flows.transform.joining import (
+    GatheredColumns,
+    Joins,
+    JoinSession,
+    OrdinalSlice,
+)
 from mediatool_assets.flows.transform.spread import spread
 from mediatool_assets.flows.transform.workbench import needs
 
@@ -33,17 +38,17 @@ def join(  # noqa: PLR0913, PLR0917  # what, by whom, where, and how much of it 
         return Joins({}, {}, {})
     shares = list(_gatherings(archive, wanted, spools))
     with in_order(executor, gather, shares) as files:
-        slices = [Slice(s.ordinals, file) for s, file in zip(shares, files, strict=True)]
+        slices = [OrdinalSlice(s.ordinals, file) for s, file in zip(shares, files, strict=True)]
     named = zip((share.need.table.name for share in shares), slices, strict=True)
     tables = {
         name: tuple(piece for _, piece in group)
         for name, group in groupby(named, key=lambda pair: pair[0])
     }
-    gathered = Gathered(tuple(wanted.values()), tables, spools, memory)
+    gathered = GatheredColumns(tuple(wanted.values()), tables, spools, memory)
     if spools.elsewhere:
         return spread(gathered, collections, executor)
     with gathered.workbench(scratch) as bench:
-        return Joining(bench).joins(collections, tables)
+        return JoinSession(bench).joins(collections, tables)
 
 
 def _needs(collections: Sequence[DocumentCollection]) -> dict[str, Need]:
@@ -63,11 +68,11 @@ def _needs(collections: Sequence[DocumentCollection]) -> dict[str, Need]:
 
 def _gatherings(
     archive: ArchiveReader, wanted: Mapping[str, Need], spools: Spooling
-) -> Iterator[Gathering]:
+) -> Iterator[GatherShare]:
     count = 0
     members = archive.manifest.tables()
     for name, need in wanted.items():
         for cut in cuts(members[name].blocks) if name in members else ():
             own, file = ArchiveReader(archive.source), f"gathered-{count:06}.parquet"
-            yield Gathering(need, own, cut.blocks, cut.first, spools, file)
+            yield GatherShare(need, own, cut.blocks, cut.first, spools, file)
             count += 1

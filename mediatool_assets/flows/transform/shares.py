@@ -15,7 +15,7 @@ from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.attached import Attached, Slots
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import Cut
-from mediatool_assets.flows.transform.documents import Documents, added_key
+from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key
 from mediatool_assets.flows.transform.identities import identity
 from mediatool_assets.flows.transform.joining import OCCURRENCE, Joins
 from mediatool_assets.flows.transform.losses import Losses
@@ -23,7 +23,7 @@ from mediatool_assets.flows.transform.rows import Row, row_parser
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class CollectionShare:
     """Consecutive blocks of a collection's root table, and where its documents are spooled."""
 
     collection: DocumentCollection
@@ -35,7 +35,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CollectionShareResult:
     """What a worker made of a share; ``identities`` are 64-bit hashes of ``_id``."""
 
     spooled: Spooled
@@ -43,7 +43,7 @@ class Made:
     counts: Counts
 
 
-def make(share: Share) -> Made:
+def make(share: CollectionShare) -> CollectionShareResult:
     """In a worker: make and spool the documents; raises BadValue or BadArchive."""
     making = _Making(share)
     spooled = share.spools.rows(f"{share.name}.bson.gz", making.batches(), end=b"")
@@ -52,18 +52,18 @@ def make(share: Share) -> Made:
     home = "documents" if share.collection.orphans_of is None else "orphans"
     counts.homes[home, share.collection.shape.table.name] += spooled.rows
     counts.losses = {name: Counter(kinds) for name, kinds in making.losses.counted().items()}
-    return Made(spooled, identities, counts)
+    return CollectionShareResult(spooled, identities, counts)
 
 
 class _Making:
-    def __init__(self, share: Share) -> None:
+    def __init__(self, share: CollectionShare) -> None:
         self._share = share
         self.counts, self.losses = Counts(), Losses()
         self.identities = array("Q")
         collection = share.collection
         self._table = collection.shape.table
         self._parse = row_parser(self._table)
-        self._documents = Documents(collection.shape, self.losses, root=True)
+        self._documents = DocumentBuilder(collection.shape, self.losses, root=True)
         self._attached: Attached | None = None
         self._occurrences: dict[int, int] = {}
         self._only: set[int] | None = None

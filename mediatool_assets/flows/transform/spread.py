@@ -17,10 +17,10 @@ from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.joining import (
     EVERY,
     OCCURRENCE,
-    Gathered,
-    Joining,
+    GatheredColumns,
     Joins,
-    Slice,
+    JoinSession,
+    OrdinalSlice,
     Slices,
 )
 
@@ -30,7 +30,7 @@ and what it does not hold it spills on the worker's disk."""
 
 
 def spread(
-    gathered: Gathered, collections: Sequence[DocumentCollection], executor: Executor
+    gathered: GatheredColumns, collections: Sequence[DocumentCollection], executor: Executor
 ) -> Joins:
     """All joins: who was left over first, since collections of orphans are made of them."""
     leaving = list(_leaving(gathered, collections))
@@ -41,14 +41,14 @@ def spread(
     with in_order(executor, find_slots, shares) as results:
         for share, found in zip(shares, results, strict=True):
             for slot, file in found.items():
-                slots[slot] = (*slots.get(slot, ()), Slice(share.ordinals, file))
+                slots[slot] = (*slots.get(slot, ()), OrdinalSlice(share.ordinals, file))
     return Joins(slots, only, gathered.tables)
 
 
 class Leaving(NamedTuple):
     """An embedded table some rows of which make ``collection``, as they found no owner."""
 
-    gathered: Gathered
+    gathered: GatheredColumns
     collection: str
     added: AddedField
     owner: Table
@@ -63,7 +63,9 @@ def find_orphans(share: Leaving) -> str:
         return _stage(share.gathered, orphans)
 
 
-def _leaving(gathered: Gathered, collections: Sequence[DocumentCollection]) -> Iterator[Leaving]:
+def _leaving(
+    gathered: GatheredColumns, collections: Sequence[DocumentCollection]
+) -> Iterator[Leaving]:
     slots = {
         slot: (added, owner)
         for each in collections
@@ -84,19 +86,19 @@ def _embedded(place: str, shape: DocumentShape) -> Iterator[tuple[str, AddedFiel
             yield from _embedded(slot, added.shape)
 
 
-class Share(NamedTuple):
+class JoinShare(NamedTuple):
     """The slots of some documents of a collection; or, of one without a key, which rows of a
     bucket are equal to others.
     """
 
-    gathered: Gathered
+    gathered: GatheredColumns
     collection: DocumentCollection
     ordinals: range
     orphans: str | None
     bucket: tuple[int, int] | None = None
 
 
-def find_slots(share: Share) -> dict[str, str]:
+def find_slots(share: JoinShare) -> dict[str, str]:
     """In a worker: the slots, by name."""
     with scratch_folder() as folder:
         with share.gathered.workbench(folder) as bench:
@@ -105,15 +107,15 @@ def find_slots(share: Share) -> dict[str, str]:
                 slot = f"{share.collection.name}.{OCCURRENCE}"
                 found = {slot: bench.occurrences(table, *share.bucket)}
             else:
-                joining = Joining(bench)
+                joining = JoinSession(bench)
                 joining.collection(share.collection, share.orphans, share.ordinals)
                 found = joining.slots
         return {slot: _stage(share.gathered, file) for slot, file in found.items()}
 
 
 def _shares(
-    gathered: Gathered, collections: Sequence[DocumentCollection], only: Mapping[str, str]
-) -> Iterator[Share]:
+    gathered: GatheredColumns, collections: Sequence[DocumentCollection], only: Mapping[str, str]
+) -> Iterator[JoinShare]:
     for collection in collections:
         slices = gathered.tables.get(collection.shape.table.name, ())
         rows = slices[-1].ordinals.stop if slices else 0
@@ -121,13 +123,13 @@ def _shares(
         if not collection.shape.key:
             buckets = rows // ROWS + 1
             for bucket in range(buckets):
-                yield Share(gathered, collection, EVERY, orphans, (bucket, buckets))
+                yield JoinShare(gathered, collection, EVERY, orphans, (bucket, buckets))
         if collection.shape.additions:
             for first in range(0, rows, ROWS):
-                yield Share(gathered, collection, range(first, first + ROWS), orphans)
+                yield JoinShare(gathered, collection, range(first, first + ROWS), orphans)
 
 
-def _stage(gathered: Gathered, file: str) -> str:
+def _stage(gathered: GatheredColumns, file: str) -> str:
     """Where others can read a file of this machine."""
     path = Path(file)
     return gathered.spools.file(path.name, path.rename)
