@@ -6,7 +6,12 @@ from datetime import UTC, datetime, timedelta
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
 from mediatool_assets.domain.bucket.lifecycle import configuration
 from mediatool_assets.domain.bucket.reading import read
-from mediatool_assets.domain.costs.inventory import ActiveRules, Archived, Inventory, StoredItem
+from mediatool_assets.domain.costs.inventory import (
+    ActiveRules,
+    ArchiveSizes,
+    BilledInventory,
+    StoredItem,
+)
 from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.version import Version
 
@@ -32,9 +37,9 @@ def items(days: int = DAYS, raw: int = GIB, other: int = GIB // 2) -> Iterator[S
         yield StoredItem(metadata_key(version), "version", 64 << 10, "STANDARD", made)
 
 
-def year() -> Inventory:
+def year() -> BilledInventory:
     """1 GiB raw, 512 MiB transformed, 512 MiB dump and 64 KiB metadata, each day of a year."""
     sizes = {"raw": GIB, "transformed": GIB // 2, "dump": GIB // 2}
     unpacked = {"raw": 3 * GIB, "transformed": GIB, "dump": GIB}
-    newest = Archived("20260630-020000", sizes, unpacked)
-    return Inventory("b", TAKEN, tuple(items()), DECLARED, newest)
+    newest = ArchiveSizes("20260630-020000", sizes, unpacked)
+    return BilledInventory("b", TAKEN, tuple(items()), DECLARED, newest)

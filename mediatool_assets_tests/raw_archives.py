@@ -15,7 +15,7 @@ from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.ports import ObjectStore
 
 VERSION = Version.parse("20250621-143000")
@@ -57,7 +57,7 @@ def raw_archive(
     excluded: Sequence[Exclusion] = (),
     counted: Mapping[str, int] | None = None,
     schema_sql: str = "",
-) -> Archived:
+) -> StoredArchive:
     """Publish a raw archive of these tables; rows are JSON values by column, or NDJSON lines.
 
     ``counted`` is what PostgreSQL had counted; by default the rows that there are.

@@ -12,7 +12,7 @@ from mediatool_assets.domain.dump_layout import bson_member, metadata_member
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.archives import Archived, publish
+from mediatool_assets.flows.archives import StoredArchive, publish
 from mediatool_assets.flows.ports import ObjectStore
 
 ID_INDEX = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
@@ -27,7 +27,7 @@ def transformed(
     indexes: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
     facts: Mapping[str, object] | None = None,
     warnings: Sequence[str] = (),
-) -> Archived:
+) -> StoredArchive:
     """Publish the documents of every collection, with its options and further indexes.
 
     ``facts`` and ``warnings`` go into the manifest.

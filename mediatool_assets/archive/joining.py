@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from mediatool_assets.archive.reader import Bytes
-from mediatool_assets.archive.spool import Run, Spooled
+from mediatool_assets.archive.spool import BlockRun, Spooled
 from mediatool_assets.archive.writer import ArchiveWriter, Sink
 from mediatool_assets.domain.manifest import ArchiveKind, Block, Member
 from mediatool_assets.domain.version import Version
@@ -70,10 +70,10 @@ def seal(name: str, spools: Sequence[Spooled]) -> str:
     return digest.hexdigest()
 
 
-def _read_ahead(runs: Iterable[Run]) -> Iterator[tuple[Run, bytes]]:
+def _read_ahead(runs: Iterable[BlockRun]) -> Iterator[tuple[BlockRun, bytes]]:
     """The runs in order with their bytes, some of them on their way."""
     coming = iter(runs)
-    waiting: deque[tuple[Run, Future[bytes]]] = deque()
+    waiting: deque[tuple[BlockRun, Future[bytes]]] = deque()
     with ThreadPoolExecutor(_AHEAD, thread_name_prefix="seal") as pool:
         try:
             waiting.extend((run, pool.submit(run.read)) for run in islice(coming, _AHEAD))

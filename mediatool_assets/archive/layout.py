@@ -30,7 +30,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class LocatedManifest:
     """An archive's manifest, where its gzip block lies, and how many bytes it is unpacked."""
 
     manifest: Manifest
@@ -39,7 +39,7 @@ class Index:
     bytes: int
 
 
-def check_index(index: Index, where: str) -> None:
+def check_index(index: LocatedManifest, where: str) -> None:
     """Raise BadArchive naming what of the manifest cannot be: names, counts, sizes, places."""
     manifest = index.manifest
     if Version.of_name(manifest.version, "") is None:
@@ -108,7 +108,9 @@ def _end(blocks: tuple[Block, ...], otherwise: int) -> int:
     return blocks[-1].offset + blocks[-1].length if blocks else otherwise
 
 
-def check_gaps(index: Index, size: int, read: Callable[[int, int], bytes], where: str) -> None:
+def check_gaps(
+    index: LocatedManifest, size: int, read: Callable[[int, int], bytes], where: str
+) -> None:
     """Raise BadArchive unless tar finds just the manifest's files, each as it says.
 
     So there is no link, device or folder, no file that the manifest does not name and none outside
@@ -132,7 +134,7 @@ def check_gaps(index: Index, size: int, read: Callable[[int, int], bytes], where
 _Expected = list[tuple[str, int]]
 
 
-def _gaps(index: Index) -> Iterator[tuple[int, int, int, _Expected]]:
+def _gaps(index: LocatedManifest) -> Iterator[tuple[int, int, int, _Expected]]:
     """``(start, end, padding, files)``: the bytes between blocks, and whose headers they hold."""
     position = padding = 0
     waiting: _Expected = []

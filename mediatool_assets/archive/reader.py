@@ -10,7 +10,12 @@ from typing import Protocol
 import msgspec
 
 from mediatool_assets.archive.gzip_members import FOOTER_BYTES, decompress, parse_footer
-from mediatool_assets.archive.layout import LARGEST_MANIFEST, Index, check_gaps, check_index
+from mediatool_assets.archive.layout import (
+    LARGEST_MANIFEST,
+    LocatedManifest,
+    check_gaps,
+    check_index,
+)
 from mediatool_assets.domain import manifest as manifests
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive, NotFound
@@ -86,7 +91,7 @@ class ArchiveReader:
         check_gaps(self._index, self.source.size, self.source.read, self.source.name)
 
     @cached_property
-    def _index(self) -> Index:
+    def _index(self) -> LocatedManifest:
         name, size = self.source.name, self.source.size
         tail_start = max(0, size - _TAIL_BYTES)
         tail = self.source.read(tail_start, size - tail_start)
@@ -106,7 +111,7 @@ class ArchiveReader:
             raise BadArchive(name, f"its manifest cannot be read ({error})") from error
         if manifest.format != manifests.FORMAT:
             raise BadArchive(name, f"format {manifest.format[:40]!r} is not {manifests.FORMAT!r}")
-        index = Index(manifest, offset, length, len(data))
+        index = LocatedManifest(manifest, offset, length, len(data))
         check_index(index, name)
         return index
 

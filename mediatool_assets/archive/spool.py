@@ -57,19 +57,19 @@ class Spooled:
         """Compressed bytes in the file."""
         return sum(block.length for block in self.blocks)
 
-    def runs(self) -> "Iterator[Run]":
+    def runs(self) -> "Iterator[BlockRun]":
         """The whole file, in parts that are read at once: of 8 MiB at most, or one block."""
         start, run = 0, list[SpooledBlock]()
         for block in self.blocks:
             if run and sum(each.length for each in run) + block.length > _RUN_BYTES:
-                yield Run(self.source, start, tuple(run))
+                yield BlockRun(self.source, start, tuple(run))
                 start, run = start + sum(each.length for each in run), []
             run.append(block)
         if run:
-            yield Run(self.source, start, tuple(run))
+            yield BlockRun(self.source, start, tuple(run))
 
 
-class Run(NamedTuple):
+class BlockRun(NamedTuple):
     """Neighbouring blocks of a spool; ``start`` is where they begin in it."""
 
     source: Bytes

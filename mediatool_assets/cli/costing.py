@@ -11,7 +11,7 @@ from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.costs.inventory import Inventory
+    from mediatool_assets.domain.costs.inventory import BilledInventory
     from mediatool_assets.domain.costs.report import Costs
 
 
@@ -66,7 +66,7 @@ def costs(
         _print(found)
 
 
-def _taken() -> "Inventory":
+def _taken() -> "BilledInventory":
     from mediatool_assets.domain.bucket.declaration import Declaration
     from mediatool_assets.flows.costs.taking import take
     from mediatool_assets.stores.s3 import S3Objects
@@ -85,7 +85,7 @@ def _taken() -> "Inventory":
         )
 
 
-def _kept(path: Path) -> "Inventory":
+def _kept(path: Path) -> "BilledInventory":
     from mediatool_assets.flows.costs.kept import decode
 
     return decode(path.read_bytes(), str(path))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mediatool_assets.cli.launch import Run, launch
+from mediatool_assets.cli.launch import LaunchedRun, launch
 from mediatool_assets.cli.output import megabytes, note, working
 from mediatool_assets.cli.summary import VersionMade, listing_command, near, program, version_made
 from mediatool_assets.domain.keys import (
@@ -140,7 +140,7 @@ def _leave_rds_export(settings: Settings, objects: "S3Objects", day: date) -> No
         note(f"an RDS snapshot export of {day} is in the bucket")
 
 
-def _version(home: Path, job: str, day: date | None, asked: Mapping[str, str]) -> Run:
+def _version(home: Path, job: str, day: date | None, asked: Mapping[str, str]) -> LaunchedRun:
     """A version of a past day, or of now."""
     run = launch(job, day.isoformat() if day else None, asked, home)
     note(f"{run.version} is made")

@@ -35,7 +35,7 @@ class RunFailed(MediatoolError):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LaunchedRun:
     """A run that succeeded, the version that it made, and what checks of it failed."""
 
     run_id: str
@@ -49,7 +49,7 @@ def launch(
     config: Mapping[str, str],
     home: Path,
     version: Version | None = None,
-) -> Run:
+) -> LaunchedRun:
     """Run ``job`` for ``partition`` to its end and return what it made.
 
     Without ``partition`` it is of now; ``version`` is one that was begun, and is gone on with.
@@ -112,7 +112,7 @@ def _follow(events: IO[str], progress: Progress) -> None:
             progress(line.partition(_STEP)[2].strip(' ".\n'), 0, 0)
 
 
-def _run_of(answer: bytes, returncode: int, log: Path) -> Run:
+def _run_of(answer: bytes, returncode: int, log: Path) -> LaunchedRun:
     try:
         outcome = json.loads(answer)
     except ValueError:
@@ -123,4 +123,4 @@ def _run_of(answer: bytes, returncode: int, log: Path) -> Run:
         code = int(outcome.get("exit_code") or 1)
         raise RunFailed(f"{outcome.get('error') or 'the run failed'} (log: {log})", code)
     failed_checks = tuple(outcome["failed_checks"])
-    return Run(outcome["run_id"], Version.parse(outcome["version"]), failed_checks)
+    return LaunchedRun(outcome["run_id"], Version.parse(outcome["version"]), failed_checks)

@@ -16,7 +16,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import home, settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.cli.launch import Run
+    from mediatool_assets.cli.launch import LaunchedRun
     from mediatool_assets.domain.settings import Settings
     from mediatool_assets.flows.origin import Asked
     from mediatool_assets.stores.s3 import S3Objects
@@ -117,14 +117,14 @@ def _refuse_without_source(
 
     A run that found that out would be one that failed, with all that it was to make.
     """
-    from mediatool_assets.flows.origin import Places
+    from mediatool_assets.flows.origin import SourceCandidates
     from mediatool_assets.stores.postgres import PostgresSource
     from mediatool_assets.stores.rds import RdsInstance
 
     if day == today:
         return
     live = PostgresSource.of(config) if config.postgres_url else None
-    places, partition = Places.of(config, objects, live, today), day.isoformat()
+    places, partition = SourceCandidates.of(config, objects, live, today), day.isoformat()
     if places.lacks_export(partition, asked):
         if config.exports_snapshots:
             return  # AWS is asked for the day's snapshot
@@ -133,7 +133,7 @@ def _refuse_without_source(
     places.origin(partition, asked)
 
 
-def _report(run: "Run", objects: "S3Objects", json: bool) -> None:
+def _report(run: "LaunchedRun", objects: "S3Objects", json: bool) -> None:
     """Say what the run made; ends with 1 where a check of it failed."""
     from mediatool_assets.cli.summary import version_made
 

@@ -14,7 +14,7 @@ from mediatool_assets.stores.environment import read_settings, settings
 if TYPE_CHECKING:
     from mediatool_assets.archive.reader import Bytes
     from mediatool_assets.domain.masking.key import MaskingKey
-    from mediatool_assets.flows.sanitize import Place
+    from mediatool_assets.flows.sanitize import CopyStore
     from mediatool_assets.stores.s3 import S3Objects
 
 
@@ -193,9 +193,9 @@ def _source(given: str, own: Settings) -> "Bytes":
     return objects.open(archive_key("raw", version))
 
 
-def _place(given: str, own: Settings) -> tuple["Place", str]:
+def _place(given: str, own: Settings) -> tuple["CopyStore", str]:
     """Where to, and under which name; an empty name means the usual one."""
-    from mediatool_assets.flows.sanitize import Folder
+    from mediatool_assets.flows.sanitize import LocalFolder
 
     if _is_uri(given):
         bucket, key = _uri(given)
@@ -203,7 +203,7 @@ def _place(given: str, own: Settings) -> tuple["Place", str]:
     path = Path(given)
     if not path.name or path.is_dir():
         raise Misuse(f"--output {given!r} is a directory; name the archive in it")
-    return Folder(path.parent), path.name
+    return LocalFolder(path.parent), path.name
 
 
 def _uri(text: str) -> tuple[str, str]:

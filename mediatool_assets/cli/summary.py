@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mediatool_assets.cli.launch import Run
+from mediatool_assets.cli.launch import LaunchedRun
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows import catalog
@@ -55,7 +55,7 @@ class VersionMade(msgspec.Struct, frozen=True):
         return "\n".join([*lines, *(f"  failed: {check}" for check in self.failed_checks)])
 
 
-def version_made(run: Run, objects: "S3Objects") -> VersionMade:
+def version_made(run: LaunchedRun, objects: "S3Objects") -> VersionMade:
     """What the run's version holds, from its metadata in the bucket; raises NotFound."""
     metadata = catalog.read(objects, run.version)
     exports = metadata.exports

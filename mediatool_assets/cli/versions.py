@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         RawExport,
         TransformedExport,
     )
-    from mediatool_assets.domain.registry import Entry
+    from mediatool_assets.domain.registry import RegistryEntry
     from mediatool_assets.domain.restored import RestoreRecord
     from mediatool_assets.domain.verdict import Verdict
     from mediatool_assets.flows.listing import Listed
@@ -158,7 +158,7 @@ def show(version: VersionArgument, json: Json = False) -> None:
         mediatool show latest --json
     """
     wanted = named(version)
-    from mediatool_assets.domain.registry import Entry
+    from mediatool_assets.domain.registry import RegistryEntry
     from mediatool_assets.flows import catalog, marks
     from mediatool_assets.flows.report_forms import reports_of
     from mediatool_assets.flows.restore_record import newest_restore_record
@@ -167,7 +167,7 @@ def show(version: VersionArgument, json: Json = False) -> None:
     objects = _objects()
     metadata = catalog.read(objects, wanted)
     written: dict[str, str] = dict(reports_of(objects, wanted))
-    entry, found = Entry.of(metadata), marks.known(objects)
+    entry, found = RegistryEntry.of(metadata), marks.known(objects)
     entry = entry.marked(found) if found else entry
     verdict, restored = standing_verdict(objects, wanted), newest_restore_record(objects, wanted)
     if json:
@@ -289,7 +289,7 @@ def _restored(evidence: "RestoreRecord | None") -> str:
     return f"{evidence.verdict}, {part}{where} in {evidence.seconds:.1f} s, {evidence.began[:19]}Z"
 
 
-def _marks(entry: "Entry") -> str:
+def _marks(entry: "RegistryEntry") -> str:
     """``promoted``, ``pinned``, both or none."""
     said = {"promoted": entry.promoted, "pinned": entry.pinned}
     return ", ".join(word for word, is_so in said.items() if is_so)
@@ -303,7 +303,7 @@ def _few(objects: "Sequence[str]") -> str:
 
 def _print_version(
     metadata: "Metadata",
-    entry: "Entry",
+    entry: "RegistryEntry",
     marks: str,
     verified: str,
     restored: str,

@@ -13,7 +13,7 @@ import dagster as dg
 from mediatool_assets.dagster_internals import RawMetadataValue
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 
 Facts = dict[str, RawMetadataValue]
 """Metadata of a materialization."""
@@ -51,7 +51,7 @@ def shown(asset: dg.AssetKey) -> str:
     return "/".join([*asset.path[:-1], name_of(asset)])
 
 
-def archive_facts(archived: Archived, version: Version) -> Facts:
+def archive_facts(archived: StoredArchive, version: Version) -> Facts:
     """What each asset of an archive's layer says of the archive."""
     return {
         "version": str(version),

@@ -34,10 +34,10 @@ from mediatool_assets.domain.resolution import resolve
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.origin import Asked, OnDay, Origin, Places, adopt
+from mediatool_assets.flows.origin import Asked, OnDay, Origin, SourceCandidates, adopt
 
 RAW_ARCHIVE = dg.AssetKey("raw_archive")
 """The archive as a whole. Every collection is made of it and of its tables.
@@ -124,7 +124,7 @@ def _raw_spec(asset: dg.AssetKey, after: Iterable[dg.AssetKey], description: str
 
 def _make(
     context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
-) -> tuple[Version, Archived]:
+) -> tuple[Version, StoredArchive]:
     """Take the day from where it is to be had; raises PastDay, NothingOfDay where it is not."""
     objects, run = platform.objects(), RunVersion.of(context)
     places = places_of(platform)
@@ -162,7 +162,7 @@ def _make(
 
 
 def _origin(
-    context: dg.AssetExecutionContext, platform: Platform, places: Places, asked: Asked
+    context: dg.AssetExecutionContext, platform: Platform, places: SourceCandidates, asked: Asked
 ) -> Origin:
     snapshot_first(context, platform, places, asked)
     run = RunVersion.of(context)
@@ -170,7 +170,10 @@ def _origin(
 
 
 def _instead(
-    context: dg.AssetExecutionContext, platform: Platform, places: Places, damage: BadArchive
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    places: SourceCandidates,
+    damage: BadArchive,
 ) -> Origin:
     """RDS in the place of the day's damaged archive; where it has nothing, the damage is raised."""
     try:
@@ -198,7 +201,7 @@ def _results(
     context: dg.AssetExecutionContext,
     archive: ArchiveReader,
     version: Version,
-    archived: Archived,
+    archived: StoredArchive,
     tables: Sequence[str],
 ) -> Iterator[dg.MaterializeResult[Any]]:
     members = archived.manifest.tables()

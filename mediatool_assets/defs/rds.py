@@ -13,19 +13,19 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.rds_task import Task
-from mediatool_assets.flows.origin import Asked, Places
+from mediatool_assets.flows.origin import Asked, SourceCandidates
 from mediatool_assets.flows.rds_snapshot import SnapshotExport
 
 
-def places_of(platform: Platform) -> Places:
+def places_of(platform: Platform) -> SourceCandidates:
     """Where a day may be taken from, as of now."""
     settings = platform.settings()
     live = platform.source() if settings.postgres_url else None
-    return Places.of(settings, platform.objects(), live, datetime.now(UTC).date())
+    return SourceCandidates.of(settings, platform.objects(), live, datetime.now(UTC).date())
 
 
 def snapshot_first(
-    context: dg.AssetExecutionContext, platform: Platform, places: Places, asked: Asked
+    context: dg.AssetExecutionContext, platform: Platform, places: SourceCandidates, asked: Asked
 ) -> Task | None:
     """Have AWS export a snapshot where the day has to come from RDS and was not exported yet.
 

@@ -24,7 +24,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
-from mediatool_assets.flows.sanitized import Copy, sanitized_copy
+from mediatool_assets.flows.sanitized import StoredCopy, sanitized_copy
 
 SANITIZED = dg.AssetKey("sanitized")
 PROVED = "proved"
@@ -90,7 +90,7 @@ def _rules(config: SanitizeRequest, settings: Settings) -> Path:
     return Path(config.rules) if config.rules else settings.masking_rules or SHIPPED_RULES
 
 
-def _facts(copy: Copy, version: Version) -> Facts:
+def _facts(copy: StoredCopy, version: Version) -> Facts:
     report = copy.report
     return {
         **archive_facts(copy.archived, version),
@@ -107,7 +107,7 @@ def _facts(copy: Copy, version: Version) -> Facts:
     }
 
 
-def _proved(copy: Copy) -> dg.AssetCheckResult:
+def _proved(copy: StoredCopy) -> dg.AssetCheckResult:
     problems = copy.problems
     return dg.AssetCheckResult(
         passed=not problems,

@@ -29,7 +29,7 @@ from mediatool_assets.domain.model_checks import exclusion_mistakes
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.transform import transform
 
@@ -99,7 +99,7 @@ def _spec(name: str, tables: tuple[str, ...], collection: Collection | None) -> 
 def _results(
     objects: ObjectStore,
     version: Version,
-    archived: Archived,
+    archived: StoredArchive,
     model: Model,
     collections: Mapping[str, tuple[str, ...]],
 ) -> Iterator[dg.MaterializeResult[Any]]:

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 
-class Entry(Protocol):
+class NamedEntry(Protocol):
     """An entry of ``schema.sql``."""
 
     @property
@@ -18,7 +18,7 @@ class Entry(Protocol):
         """Its schema."""
 
 
-def _names(entry: Entry) -> Iterator[str]:
+def _names(entry: NamedEntry) -> Iterator[str]:
     """What PostgreSQL identifies the object by: ``s.v``, ``trigger on s.t``."""
     yield f"{entry.namespace}.{entry.name}"
     relation, space, part = entry.name.partition(" ")
@@ -44,7 +44,7 @@ class Gap(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether the object cannot be made without it; a foreign key is left out instead."""
         return self.kind != "table constraint"
 
-    def is_of(self, entries: Iterable[Entry]) -> bool:
+    def is_of(self, entries: Iterable[NamedEntry]) -> bool:
         """Whether one of these entries of ``schema.sql`` makes the object."""
         return self.name.replace('"', "") in {name for each in entries for name in _names(each)}
 

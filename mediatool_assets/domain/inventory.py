@@ -53,7 +53,7 @@ class FoundCopy:
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class RetentionInventory:
     """All of it, and what has a say in it.
 
     ``complete``: the purpose of every version that has metadata. ``protected``: versions that a

@@ -140,7 +140,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class CollectionIndex:
     """One index: ``keys`` as MongoDB takes them, ``options`` such as ``unique``."""
 
     keys: tuple[tuple[str, int | str], ...]
@@ -155,7 +155,7 @@ class Collection:
     name: str
     shape: Shape
     line: int
-    indexes: tuple[Index, ...] = ()
+    indexes: tuple[CollectionIndex, ...] = ()
     validator: Mapping[str, object] | None = None
 
     @property

@@ -9,7 +9,7 @@ from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Metadata
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class RegistryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version in the registry; ``source_postgres_db`` is its restored database, if there is.
 
     ``pinned`` and ``promoted`` stand in the file only where they are true. At most one entry is
@@ -26,7 +26,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     promoted: bool = False
 
     @classmethod
-    def of(cls, metadata: Metadata) -> "Entry":
+    def of(cls, metadata: Metadata) -> "RegistryEntry":
         """The entry of a complete version."""
         return cls(
             version=metadata.timestamp,
@@ -37,7 +37,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
             notes=metadata.notes,
         )
 
-    def marked(self, marks: Marks) -> "Entry":
+    def marked(self, marks: Marks) -> "RegistryEntry":
         """The entry with what the marks say of its version."""
         return msgspec.structs.replace(
             self,
@@ -47,11 +47,11 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
 
-def encode(entries: Iterable[Entry]) -> bytes:
+def encode(entries: Iterable[RegistryEntry]) -> bytes:
     """The bytes of the registry file, indented for people."""
     return msgspec.json.format(msgspec.json.encode(list(entries)), indent=4) + b"\n"
 
 
-def decode(data: bytes) -> tuple[Entry, ...]:
+def decode(data: bytes) -> tuple[RegistryEntry, ...]:
     """Read the registry file; raises msgspec.ValidationError on anything else."""
-    return decoded(data, tuple[Entry, ...])
+    return decoded(data, tuple[RegistryEntry, ...])

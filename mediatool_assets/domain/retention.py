@@ -11,7 +11,12 @@ from typing import Any, Literal
 
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.bucket.lifecycle import Document, prefix_of
-from mediatool_assets.domain.inventory import FoundCopy, FoundDatabase, FoundExport, Inventory
+from mediatool_assets.domain.inventory import (
+    FoundCopy,
+    FoundDatabase,
+    FoundExport,
+    RetentionInventory,
+)
 from mediatool_assets.domain.keys import (
     DUMPS_PREFIX,
     METADATA_PREFIX,
@@ -69,7 +74,7 @@ class Decision:
     keys: tuple[str, ...] = ()
 
 
-def decide(found: Inventory, policy: Policy, now: datetime) -> tuple[Decision, ...]:
+def decide(found: RetentionInventory, policy: Policy, now: datetime) -> tuple[Decision, ...]:
     """Keep or drop, for everything that was found: exactly one decision for each thing.
 
     Never dropped: the newest complete version, the newest daily one, each server's newest complete
@@ -87,7 +92,7 @@ def decide(found: Inventory, policy: Policy, now: datetime) -> tuple[Decision, .
 class _Decider:
     """The rules, in the order in which they have a say."""
 
-    def __init__(self, found: Inventory, policy: Policy, now: datetime) -> None:
+    def __init__(self, found: RetentionInventory, policy: Policy, now: datetime) -> None:
         self._found, self._policy, self._now = found, policy, now
         daily = (v for v, purpose in found.complete.items() if purpose == "daily_backup")
         self._last = {

@@ -70,7 +70,7 @@ class DocumentCollection:
 
     name: str
     shape: DocumentShape
-    indexes: tuple[m.Index, ...] = ()
+    indexes: tuple[m.CollectionIndex, ...] = ()
     validator: Mapping[str, object] | None = None
     orphans_of: str | None = None
 

@@ -18,7 +18,7 @@ from mediatool_assets.flows.transform.counts import HOMES
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class VersionArchives:
     """The three archives of a version, opened."""
 
     raw: ArchiveReader
@@ -30,7 +30,7 @@ class Made:
         return iter((self.raw, self.transformed, self.dump))
 
     @classmethod
-    def of(cls, objects: ObjectStore, version: Version) -> "Made":
+    def of(cls, objects: ObjectStore, version: Version) -> "VersionArchives":
         """Open what was made; raises NotFound naming what was not."""
         return cls(
             archives.reader(objects, "raw", version),
@@ -39,7 +39,7 @@ class Made:
         )
 
 
-def compare(made: Made, documents: DocumentStore, version: Version) -> None:
+def compare(made: VersionArchives, documents: DocumentStore, version: Version) -> None:
     """Account for every row from the source to the dump; raises CountMismatch, CheckFailed."""
     for archive in made:
         if archive.manifest.version != str(version):

@@ -22,7 +22,7 @@ _AHEAD = 4  # ranges on their way at once: a request to S3 takes 50 ms or so to 
 
 
 @dataclass(frozen=True, slots=True)
-class Archived:
+class StoredArchive:
     """One archive that is in the bucket; ``size`` is its compressed length in bytes."""
 
     uri: str
@@ -36,7 +36,7 @@ def publish(
     version: Version,
     write: Callable[[ArchiveWriter], Manifest],
     executor: Executor | None = None,
-) -> Archived:
+) -> StoredArchive:
     """Stream an archive into its key; on any error nothing is left there.
 
     What workers of ``executor`` have staged they put together themselves. Raises AlreadyExists
@@ -50,16 +50,16 @@ def publish(
     else:
         with bucket.assemble(key, executor) as joined:
             manifest = write(JoiningWriter(joined, kind, version, executor))
-    return Archived(objects.uri(key), objects.open(key).size, manifest)
+    return StoredArchive(objects.uri(key), objects.open(key).size, manifest)
 
 
-def find(objects: ArchiveStore, kind: Kind, version: Version) -> Archived | None:
+def find(objects: ArchiveStore, kind: Kind, version: Version) -> StoredArchive | None:
     """The version's archive if it is there; objects appear only whole, so that it is complete."""
     key = archive_key(kind, version)
     if objects.head(key) is None:
         return None
     archive = reader(objects, kind, version)
-    return Archived(objects.uri(key), archive.source.size, archive.manifest)
+    return StoredArchive(objects.uri(key), archive.source.size, archive.manifest)
 
 
 def reader(objects: ArchiveStore, kind: Kind, version: Version) -> ArchiveReader:

@@ -18,7 +18,7 @@ from mediatool_assets.domain.keys import (
     metadata_prefix,
 )
 from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, marks
@@ -148,7 +148,7 @@ def _readable(objects: ObjectStore, wanted: Iterable[Version]) -> Iterator[Metad
             _LOG.warning("%s", error)
 
 
-def registry(objects: ObjectStore) -> tuple[Entry, ...]:
+def registry(objects: ObjectStore) -> tuple[RegistryEntry, ...]:
     """One entry for each complete version, oldest first, whatever the registry file holds.
 
     The file spares reading the metadata of those versions that it lists. Marks are told as they
@@ -158,7 +158,7 @@ def registry(objects: ObjectStore) -> tuple[Entry, ...]:
     return whole_registry(objects, stored or ())
 
 
-def stored_registry(objects: ObjectStore) -> tuple[tuple[Entry, ...] | None, str | None]:
+def stored_registry(objects: ObjectStore) -> tuple[tuple[RegistryEntry, ...] | None, str | None]:
     """The registry file's entries, None unless it can be read, and its entity tag, if there is."""
     try:
         data, etag = objects.get(REGISTRY_KEY)
@@ -171,8 +171,8 @@ def stored_registry(objects: ObjectStore) -> tuple[tuple[Entry, ...] | None, str
 
 
 def whole_registry(
-    objects: ObjectStore, known: Iterable[Entry], *, anew: bool = False
-) -> tuple[Entry, ...]:
+    objects: ObjectStore, known: Iterable[RegistryEntry], *, anew: bool = False
+) -> tuple[RegistryEntry, ...]:
     """One entry for each complete version; metadata is read only of those that are not known.
 
     With ``anew`` all of it is read. The marks are read anew. So an entry that a killed writer did
@@ -182,7 +182,7 @@ def whole_registry(
     entries = {entry.version: entry for entry in known}
     there = list(versions(objects))
     to_read = there if anew else [v for v in there if str(v) not in entries]
-    entries |= {m.timestamp: Entry.of(m) for m in _readable(objects, to_read)}
+    entries |= {m.timestamp: RegistryEntry.of(m) for m in _readable(objects, to_read)}
     whole = tuple(entries[str(version)] for version in there if str(version) in entries)
     found = marks.known(objects)
     return whole if found is None else tuple(entry.marked(found) for entry in whole)

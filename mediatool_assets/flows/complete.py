@@ -31,7 +31,13 @@ from mediatool_assets.domain.metadata import (
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog, marks
-from mediatool_assets.flows.accounting import Made, compare, homes_in_all, losses, unresolved
+from mediatool_assets.flows.accounting import (
+    VersionArchives,
+    compare,
+    homes_in_all,
+    losses,
+    unresolved,
+)
 from mediatool_assets.flows.marks import settle_tags
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Target
 from mediatool_assets.flows.registration import keep_newest_last, register, write_local_registry
@@ -69,7 +75,7 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     CheckFailed (CountMismatch) where two things disagree, BadArchive, Unreachable.
     """
     if objects.head(metadata_key(version)) is None:
-        made = Made.of(objects, version)
+        made = VersionArchives.of(objects, version)
         compare(made, documents, version)
         databases = _databases(objects, made.raw, version, target)
         metadata = Metadata(
@@ -127,7 +133,7 @@ def _text(fact: str | int | None) -> str | None:
     return None if fact is None else str(fact)
 
 
-def _exports(made: Made, executor: Executor) -> Exports:
+def _exports(made: VersionArchives, executor: Executor) -> Exports:
     """The three archives as the metadata tells of them, each read to its end for its SHA-256."""
     with in_order(executor, sha256_of, [archive.source for archive in made]) as digests:
         raw_sha256, transformed_sha256, dump_sha256 = digests
@@ -187,7 +193,7 @@ def _uncompressed(members: Mapping[str, Member]) -> float:
     return megabytes(sum(member.bytes for member in members.values()))
 
 
-def _warnings(made: Made) -> tuple[str, ...]:
+def _warnings(made: VersionArchives) -> tuple[str, ...]:
     """Every warning of the three manifests, each once, in the order in which they came up."""
     return tuple(dict.fromkeys(w for archive in made for w in archive.manifest.warnings))
 

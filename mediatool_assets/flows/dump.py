@@ -18,7 +18,7 @@ from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, silent
 from mediatool_assets.flows.ranges import Range, ranges
@@ -34,7 +34,7 @@ def dump(  # noqa: PLR0913  # the signature that every caller agreed on
     scratch: Path,
     *,
     progress: Progress = silent,
-) -> Archived:
+) -> StoredArchive:
     """Dump ``mediatool_{version}`` in mongodump's layout, documents in order of ``_id``.
 
     Every document is read from mongod and compared with what the load verified. A dump that the

@@ -20,7 +20,7 @@ from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.source_warnings import source_warnings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
-from mediatool_assets.flows.archives import Archived, publish
+from mediatool_assets.flows.archives import StoredArchive, publish
 from mediatool_assets.flows.ports import ObjectStore, Progress, RowReader, Snapshot, Source, silent
 from mediatool_assets.flows.spooling import Spooling, spooling
 from mediatool_assets.flows.tasks import in_order
@@ -37,7 +37,7 @@ def export(  # noqa: PLR0913 # stores, pool and version are all its own; the res
     *,
     exclude: Mapping[str, str] | frozenset[str] = frozenset(),
     progress: Progress = silent,
-) -> Archived:
+) -> StoredArchive:
     """Write the raw archive of ``version``; it is in the bucket when every row is, or not at all.
 
     ``exclude`` holds tables to leave out, by reason. What has gone since the last version of the
@@ -51,7 +51,7 @@ def export(  # noqa: PLR0913 # stores, pool and version are all its own; the res
         source.snapshot() as snapshot,
         spooling(objects, executor, scratch, "export") as spools,
     ):
-        run = _Export(snapshot, executor, spools, _reasons(exclude), progress)
+        run = _ExportRun(snapshot, executor, spools, _reasons(exclude), progress)
         own = SourceIdentity.of_facts(snapshot.facts)
         earlier = catalog.before(objects, version, 1, own)
         previous = earlier[-1].exports.raw.rows if earlier else {}
@@ -85,7 +85,7 @@ def spool_chunk(share: _ExportShare) -> Spooled:
     return spooled
 
 
-class _Export:
+class _ExportRun:
     """One run: tables in the archive's order, workers a little ahead of it."""
 
     def __init__(

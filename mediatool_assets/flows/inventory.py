@@ -6,7 +6,12 @@ from datetime import datetime, timedelta
 
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.inventory import FoundCopy, FoundDatabase, FoundExport, Inventory
+from mediatool_assets.domain.inventory import (
+    FoundCopy,
+    FoundDatabase,
+    FoundExport,
+    RetentionInventory,
+)
 from mediatool_assets.domain.keys import ARCHIVE_PREFIXES, SANITIZED_PREFIX, archive_key
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
@@ -24,7 +29,7 @@ _ARCHIVES = (
 
 def gather(
     objects: ObjectStore, deletion: Deletion, servers: Iterable[DatabaseServer], now: datetime
-) -> Inventory:
+) -> RetentionInventory:
     """Everything but what Object Lock holds: that costs a request an object, and is ``locks``'s.
 
     Raises DamagedInput, Unreachable; nothing is changed.
@@ -39,7 +44,7 @@ def gather(
     protected = {v: reason for v in versions if (reason := found.protection(v)) is not None}
     damaged = set(catalog.versions(objects)) - complete.keys()
     protected |= dict.fromkeys(damaged, "its metadata cannot be read: restore a copy of that first")
-    return Inventory(
+    return RetentionInventory(
         complete,
         protected,
         {},
@@ -50,8 +55,8 @@ def gather(
 
 
 def with_locks(
-    found: Inventory, deletion: Deletion, versions: Iterable[Version], keys: Iterable[str]
-) -> Inventory:
+    found: RetentionInventory, deletion: Deletion, versions: Iterable[Version], keys: Iterable[str]
+) -> RetentionInventory:
     """The inventory with what Object Lock holds of these versions and of these copies' keys."""
     locked: dict[Version, str] = {}
     for version in sorted(set(versions)):

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from mediatool_assets.domain.errors import DamagedInput, NotFound
-from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 _AT_ONCE = 16  # requests: three a version, which take 50 ms or so each
 
 
-class Listed(Entry, frozen=True, omit_defaults=False):
+class Listed(RegistryEntry, frozen=True, omit_defaults=False):
     """An entry, with the rows of its raw archive and the bytes of its three archives.
 
     None where the metadata file cannot be read. ``verdict`` is the one that counts, ``verified``
@@ -34,13 +34,13 @@ class Listed(Entry, frozen=True, omit_defaults=False):
     sample: float | None = None
 
 
-def listed(objects: ObjectStore, entries: Sequence[Entry]) -> list[Listed]:
+def listed(objects: ObjectStore, entries: Sequence[RegistryEntry]) -> list[Listed]:
     """What is known of these entries, in their order: three small requests each, some at once."""
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="listing") as threads:
         return list(threads.map(partial(_listed, objects), entries))
 
 
-def _listed(objects: ObjectStore, entry: Entry) -> Listed:
+def _listed(objects: ObjectStore, entry: RegistryEntry) -> Listed:
     version = Version.parse(entry.version)
     rows = size = None
     try:

@@ -132,7 +132,7 @@ class CollectionReader(YamlReader):
             self.wrong(node, f"order: {direction.strip()!r} is neither ascending nor descending")
         return m.Order(column, direction.strip() == "descending")
 
-    def _index(self, node: Node) -> m.Index:
+    def _index(self, node: Node) -> m.CollectionIndex:
         if isinstance(node, MappingNode):
             options = self.plain(node)
             keys = options.pop("keys", None)
@@ -143,9 +143,9 @@ class CollectionReader(YamlReader):
             if not isinstance(keys, dict) or not keys:
                 self.wrong(node, "an index wants keys: a field, a list, or field: 1 or -1")
                 keys = {}
-            return m.Index(tuple(keys.items()), options, line_of(node))
+            return m.CollectionIndex(tuple(keys.items()), options, line_of(node))
         keys = [self._field(item) for item in self.listed(node)]
-        return m.Index(tuple((key, 1) for key in keys), {}, line_of(node))
+        return m.CollectionIndex(tuple((key, 1) for key in keys), {}, line_of(node))
 
     def _validator(self, node: Node | None) -> dict[str, object] | None:
         if node is None:

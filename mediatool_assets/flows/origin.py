@@ -18,7 +18,7 @@ from mediatool_assets.domain.rds_export import day_prefix
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.ports import ObjectStore, Snapshot, Source
 from mediatool_assets.flows.rds_export import RdsExport, find
 from mediatool_assets.flows.tasks import in_order
@@ -61,7 +61,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class SourceCandidates:
     """Where to look: the bucket, the live database if there is one, and its schema."""
 
     objects: ObjectStore
@@ -74,7 +74,7 @@ class Places:
     @classmethod
     def of(
         cls, settings: Settings, objects: ObjectStore, live: Source | None, today: date
-    ) -> "Places":
+    ) -> "SourceCandidates":
         """Those that the settings name."""
         may_be_empty = settings.rds_empty_tables | settings.exclude_tables
         return cls(objects, live, settings.postgres_schema, today, may_be_empty)
@@ -190,10 +190,10 @@ class Places:
                 )
 
 
-def adopt(objects: ObjectStore, executor: Executor, version: Version) -> Archived:
+def adopt(objects: ObjectStore, executor: Executor, version: Version) -> StoredArchive:
     """The raw archive of a version, every byte read again; raises BadArchive on a damaged one."""
     reader = archives.reader(objects, "raw", version)
-    archived = Archived(reader.source.name, reader.source.size, reader.manifest)
+    archived = StoredArchive(reader.source.name, reader.source.size, reader.manifest)
     reader.check_tar()
     bare = ArchiveReader(reader.source)  # workers need no manifest
     shares: Sequence[tuple[ArchiveReader, Member]] = [(bare, m) for m in archived.manifest.members]

@@ -14,7 +14,7 @@ from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
-from mediatool_assets.domain.ddl.restorable import Extension
+from mediatool_assets.domain.ddl.restorable import ScriptExtension
 from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
@@ -218,7 +218,7 @@ class Restoration(Protocol):
     def writer(self) -> RowWriter:
         """What workers write with."""
 
-    def add_extensions(self, wanted: Iterable[Extension]) -> None:
+    def add_extensions(self, wanted: Iterable[ScriptExtension]) -> None:
         """Make extensions while the database is empty; raises Refused for one not allowed."""
 
     def add_operator_classes(self, statements: Iterable[Statement]) -> None:

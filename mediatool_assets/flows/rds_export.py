@@ -29,7 +29,7 @@ from mediatool_assets.domain.row_json import row_writer
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore, Source
-from mediatool_assets.flows.rds_layout import Folder, folders
+from mediatool_assets.flows.rds_layout import ExportedTable, folders
 from mediatool_assets.flows.rds_structure import Structure, agreeing, relations
 
 _BATCH_ROWS = 1_000
@@ -127,7 +127,7 @@ class RdsExport:
         self._check_emptied(structure, found)
         yield RdsSnapshot(self, structure, found)
 
-    def _check_emptied(self, structure: Structure, found: dict[str, Folder]) -> None:
+    def _check_emptied(self, structure: Structure, found: dict[str, ExportedTable]) -> None:
         """A table without a part is empty, or its only part is gone: AWS's files do not tell."""
         for table in structure.schema.tables:
             parts = any(found[name].parts for name in relations(table) if name in found)
@@ -158,7 +158,7 @@ class RdsSnapshot:
 
     export: RdsExport
     structure: Structure = field(repr=False)
-    folders: dict[str, Folder] = field(repr=False)
+    folders: dict[str, ExportedTable] = field(repr=False)
 
     @property
     def schema(self) -> Schema:

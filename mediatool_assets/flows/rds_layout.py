@@ -14,7 +14,7 @@ _PART = re.compile(r"part-([0-9]+)-[^/]*\.parquet")
 _AGAIN = "export the snapshot again"
 
 
-class Export(Protocol):
+class ExportFiles(Protocol):
     """The export whose files they are."""
 
     @property
@@ -34,14 +34,14 @@ class Export(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class ExportedTable:
     """One table of the export: what AWS says of it, and the keys of its parts in order."""
 
     status: TableStatus
     parts: tuple[str, ...]
 
 
-def folders(export: Export, statuses: Iterable[TableStatus]) -> dict[str, Folder]:
+def folders(export: ExportFiles, statuses: Iterable[TableStatus]) -> dict[str, ExportedTable]:
     """The wanted schema's tables by name; raises BadSource on the first thing that is not right.
 
     A table that is not COMPLETE or that AWS left out with a warning, one that is told of twice, a
@@ -58,12 +58,12 @@ def folders(export: Export, statuses: Iterable[TableStatus]) -> dict[str, Folder
         elif target is None or _schema_of(target) == export.schema_name:
             raise export.bad(f"{name} belongs to no table that it tells of", _AGAIN)
     return {
-        table: Folder(status, tuple(_parts(export, status, files[status.target])))
+        table: ExportedTable(status, tuple(_parts(export, status, files[status.target])))
         for table, status in tables.items()
     }
 
 
-def _tables(export: Export, statuses: Iterable[TableStatus]) -> dict[str, TableStatus]:
+def _tables(export: ExportFiles, statuses: Iterable[TableStatus]) -> dict[str, TableStatus]:
     if len(namespaces(export.schema_name)) > 1:
         problem = f"of several schemas ({export.schema_name}) it is not read"
         raise export.bad(problem, "name one in MEDIATOOL_POSTGRES_SCHEMA, or export the database")
@@ -102,7 +102,7 @@ def _schema_of(target: str) -> str:
     return target.split(".", 2)[1] if target.count(".") > 1 else ""
 
 
-def _parts(export: Export, status: TableStatus, names: Sequence[str]) -> Iterator[str]:
+def _parts(export: ExportFiles, status: TableStatus, names: Sequence[str]) -> Iterator[str]:
     """The keys of a table's parts, batch by batch; an older export has no folder per batch."""
     batches: dict[str, list[str]] = {}
     for name in names:
@@ -127,7 +127,7 @@ def _parts(export: Export, status: TableStatus, names: Sequence[str]) -> Iterato
     _check_count(export, status, total)
 
 
-def _check_batches(export: Export, status: TableStatus, found: list[str]) -> None:
+def _check_batches(export: ExportFiles, status: TableStatus, found: list[str]) -> None:
     numbers = sorted(map(_batch_number, found))
     if not found:
         raise export.bad(f"{status.target} has no _SUCCESS and no part", _AGAIN)
@@ -142,7 +142,7 @@ def _batch_number(folder: str) -> int:
     return int(last[0]) if last and last[0].isdigit() else 0
 
 
-def _check_count(export: Export, status: TableStatus, parts: int) -> None:
+def _check_count(export: ExportFiles, status: TableStatus, parts: int) -> None:
     """Hold the parts against the partitions that AWS read; an empty table has one and no part."""
     info = status.table_statistics.partitioning_info
     if info is None:

@@ -17,13 +17,13 @@ from mediatool_assets.domain.rds_export import TableStatus, same_type
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore, Source
-from mediatool_assets.flows.rds_layout import Export, Folder
+from mediatool_assets.flows.rds_layout import ExportedTable, ExportFiles
 
 _NEAREST = 10
 """Days whose newest raw archive is looked at for a schema that agrees."""
 
 
-class Described(Export, Protocol):
+class Described(ExportFiles, Protocol):
     """The export that lacks its structure."""
 
     @property
@@ -47,7 +47,7 @@ def relations(table: Table) -> tuple[str, ...]:
     return (table.name, *table.partitions)
 
 
-def agreeing(export: Described, version: Version, found: dict[str, Folder]) -> Structure:
+def agreeing(export: Described, version: Version, found: dict[str, ExportedTable]) -> Structure:
     """The nearest structure whose tables are those of the export; raises BadSource."""
     first: str | None = None
     for structure in _structures(export, version):
@@ -102,7 +102,7 @@ def _archives_near(objects: ObjectStore, day: date) -> Iterator[ObjectInfo]:
         yield from found[-1:]
 
 
-def _differences(schema: Schema, found: dict[str, Folder]) -> Iterator[str]:
+def _differences(schema: Schema, found: dict[str, ExportedTable]) -> Iterator[str]:
     """What the export and a schema do not have in common."""
     known = {name: t for t in schema.tables for name in relations(t)}
     for name in sorted(found.keys() - known.keys() - set(schema.views)):

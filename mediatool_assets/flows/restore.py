@@ -14,7 +14,7 @@ from mediatool_assets.domain.copy_text import line_writer
 from mediatool_assets.domain.ddl import restorable
 from mediatool_assets.domain.ddl.kinds import leave_out
 from mediatool_assets.domain.ddl.restorable import Script
-from mediatool_assets.domain.ddl.script import Entry, Statement, entries
+from mediatool_assets.domain.ddl.script import DumpEntry, Statement, entries
 from mediatool_assets.domain.ddl.skips import Skips, without
 from mediatool_assets.domain.ddl.tree import BadStatement
 from mediatool_assets.domain.errors import (
@@ -269,7 +269,7 @@ class _Restore:
             if not together:
                 work.run(_statements(phase))
                 continue
-            chains: dict[str, list[Entry]] = {}
+            chains: dict[str, list[DumpEntry]] = {}
             for entry in phase:
                 chains.setdefault(tables[_key(entry)], []).append(entry)
             shares = [_IndexBuild(work.writer, _statements(chain)) for chain in chains.values()]
@@ -315,7 +315,7 @@ def _read(
         raise BadArchive(archive.source.name, f"its schema cannot be read: {error}") from error
 
 
-def _label(entry: Entry, several: bool) -> str:
+def _label(entry: DumpEntry, several: bool) -> str:
     """An entry by its kind, and its name as the schema's things have theirs."""
     return f"{entry.kind} {entry.namespace}.{entry.name}" if several else str(entry)
 
@@ -326,11 +326,11 @@ def _computing(table: Table, anew: Collection[str]) -> Table:
     return msgspec.structs.replace(table, columns=tuple(columns))
 
 
-def _statements(entries: Iterable[Entry]) -> list[Statement]:
+def _statements(entries: Iterable[DumpEntry]) -> list[Statement]:
     return [Statement(str(entry), sql) for entry in entries for sql in entry.statements]
 
 
-def _key(entry: Entry) -> tuple[str, str]:
+def _key(entry: DumpEntry) -> tuple[str, str]:
     """A key or index by what tells its table: an index its own name, a constraint the table's."""
     return entry.kind, entry.name if entry.kind == "INDEX" else entry.name.partition(" ")[0]
 

@@ -18,7 +18,7 @@ from mediatool_assets.domain.masking.rules import Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.ports import (
     ArchiveStore,
     DocumentStore,
@@ -30,17 +30,17 @@ from mediatool_assets.flows.ports import (
 from mediatool_assets.flows.restore import Restored, restore_postgres
 from mediatool_assets.flows.restore_mongodb import restore_mongodb
 from mediatool_assets.flows.sanitize import origin, report_keys, sanitize
-from mediatool_assets.flows.sanitize.places import Folder
+from mediatool_assets.flows.sanitize.places import LocalFolder
 from mediatool_assets.flows.sanitize.report import Report
 from mediatool_assets.flows.scratch import scratch_folder
 from mediatool_assets.flows.transform import transform
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class StoredCopy:
     """A sanitized copy that is in the bucket, where its reports lie, and what the JSON one says."""
 
-    archived: Archived
+    archived: StoredArchive
     reports: tuple[str, ...]
     report: Report
 
@@ -73,7 +73,7 @@ def sanitized_copy(  # noqa: PLR0913, PLR0917  # as for sanitize
     model: Model | None = None,
     redact_unclassified: bool = False,
     progress: Progress = silent,
-) -> Copy:
+) -> StoredCopy:
     """Make the version's sanitized copy where the contract says; one made of the same is adopted.
 
     The report is read back from the bucket. Raises as ``sanitize`` does, AlreadyExists for a copy
@@ -101,8 +101,8 @@ def sanitized_copy(  # noqa: PLR0913, PLR0917  # as for sanitize
             objects.uri(key), "and was made by other rules or with another key; remove it first"
         )
     names = report_keys(key)
-    archived = Archived(objects.uri(key), archive.source.size, archive.manifest)
-    return Copy(archived, tuple(map(objects.uri, names)), _report(objects, names[0]))
+    archived = StoredArchive(objects.uri(key), archive.source.size, archive.manifest)
+    return StoredCopy(archived, tuple(map(objects.uri, names)), _report(objects, names[0]))
 
 
 def _report(objects: ObjectStore, name: str) -> Report:
@@ -116,7 +116,7 @@ def _report(objects: ObjectStore, name: str) -> Report:
 
 
 @dataclass(frozen=True)
-class _Made(LocalFile):
+class _CachedFile(LocalFile):
     """A file that was made of an object, and is known by its name."""
 
     of: str = ""
@@ -146,7 +146,7 @@ class SanitizedCopy:
         """None where it is not there."""
         if self._is_raw(key):
             return self.objects.head(archive_key("sanitized", self.version))
-        return Folder(self.folder).head(Path(key).name)
+        return LocalFolder(self.folder).head(Path(key).name)
 
     def open(self, key: str) -> Bytes:
         """The copy, or what was made of it; raises NotFound."""
@@ -158,11 +158,11 @@ class SanitizedCopy:
                     f"{self.uri(key)} is not there; make it with `mediatool sanitize --input "
                     f"{self.version} --output s3://BUCKET`"
                 ) from error
-        return _Made(self.folder / Path(key).name, self.uri(key))
+        return _CachedFile(self.folder / Path(key).name, self.uri(key))
 
     def create(self, key: str) -> AbstractContextManager[Sink]:
         """Write into the folder; raises AlreadyExists."""
-        return Folder(self.folder).create(Path(key).name)
+        return LocalFolder(self.folder).create(Path(key).name)
 
     def _is_raw(self, key: str) -> bool:
         return key == archive_key("raw", self.version)

@@ -32,7 +32,7 @@ from mediatool_assets.domain.metadata import (
     TransformedExport,
     instant,
 )
-from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.restored import RestoreRecord, restore_key
 from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
@@ -57,7 +57,9 @@ def _archive(objects: S3Objects, kind: Kind, version: Version, scratch: Path) ->
     return sha256_of(objects.open(archive_key(kind, version))), archived.size
 
 
-def _complete(objects: S3Objects, version: Version, purpose: Purpose, scratch: Path) -> Entry:
+def _complete(
+    objects: S3Objects, version: Version, purpose: Purpose, scratch: Path
+) -> RegistryEntry:
     """Put a complete version of two users into the bucket."""
     raw, transformed, dump = (
         _archive(objects, kind, version, scratch) for kind in ("raw", "transformed", "dump")
@@ -102,7 +104,7 @@ def _complete(objects: S3Objects, version: Version, purpose: Purpose, scratch: P
         warnings=("users: 1 lookup finds nothing",),
     )
     objects.put(metadata_key(version), metadata_file.encode(metadata))
-    return Entry.of(metadata)
+    return RegistryEntry.of(metadata)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from mediatool_assets.domain import metadata, registry
 from mediatool_assets.domain.metadata import instant
-from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets_tests.metadata_examples import example
 
 
@@ -72,7 +72,7 @@ def test_an_instant_is_of_utc() -> None:
 
 def test_the_registry_s_entry() -> None:
     """A version's entry has the description's six fields."""
-    entry = Entry.of(example())
+    entry = RegistryEntry.of(example())
     assert json.loads(registry.encode([entry])) == [
         {
             "version": "20250621-143000",
@@ -88,5 +88,5 @@ def test_the_registry_s_entry() -> None:
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_the_registry_comes_back(number: int) -> None:
     """A registry of any length is one valid JSON list, and is read as it was written."""
-    entries = (Entry.of(example()),) * number
+    entries = (RegistryEntry.of(example()),) * number
     assert registry.decode(registry.encode(entries)) == entries

@@ -9,7 +9,7 @@ from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.model import (
     Addition,
     Collection,
-    Index,
+    CollectionIndex,
     LeftOut,
     Model,
     Rename,
@@ -448,7 +448,11 @@ NO_KEY = Table(
         ),
         (
             (
-                model(Collection("x", Shape("users", 10), 10, (Index((("nick", 1),), {}, 30),))),
+                model(
+                    Collection(
+                        "x", Shape("users", 10), 10, (CollectionIndex((("nick", 1),), {}, 30),)
+                    )
+                ),
                 USERS,
             ),
             "m.yaml:30: index: x has no field nick",

@@ -14,7 +14,7 @@ from mediatool_assets.domain.inventory import (
     FoundCopy,
     FoundDatabase,
     FoundExport,
-    Inventory,
+    RetentionInventory,
 )
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.metadata import Purpose
@@ -33,7 +33,7 @@ def before(minutes: int) -> datetime:
 
 
 @st.composite
-def inventories(draw: st.DrawFn) -> Inventory:
+def inventories(draw: st.DrawFn) -> RetentionInventory:
     """Months of versions: complete or not, marked, locked, with databases in every state."""
     versions = sorted({Version.at(before(m)) for m in draw(st.lists(MINUTES, max_size=25))})
 
@@ -74,14 +74,14 @@ def inventories(draw: st.DrawFn) -> Inventory:
         for v in versions
         if draw(st.booleans())
     )
-    return Inventory(complete, some("pinned"), some("locked"), databases, exports, copies)
+    return RetentionInventory(complete, some("pinned"), some("locked"), databases, exports, copies)
 
 
-def after(found: Inventory, decisions: tuple[Decision, ...]) -> Inventory:
+def after(found: RetentionInventory, decisions: tuple[Decision, ...]) -> RetentionInventory:
     """What is left when the plan was carried out."""
     kept = {(d.kind, d.name) for d in decisions if d.keep}
     gone = {d.version for d in decisions if d.kind == "export" and not d.keep}
-    return Inventory(
+    return RetentionInventory(
         {v: purpose for v, purpose in found.complete.items() if v not in gone},
         found.protected,
         found.locked,
@@ -92,7 +92,9 @@ def after(found: Inventory, decisions: tuple[Decision, ...]) -> Inventory:
 
 
 @given(inventories(), POLICIES)
-def test_everything_has_one_decision_and_its_reason(found: Inventory, policy: Policy) -> None:
+def test_everything_has_one_decision_and_its_reason(
+    found: RetentionInventory, policy: Policy
+) -> None:
     """Each database, export and copy is decided on once, and each decision says why."""
     decisions = decide(found, policy, NOW)
     names = [(d.kind, d.name) for d in decisions]
@@ -104,7 +106,7 @@ def test_everything_has_one_decision_and_its_reason(found: Inventory, policy: Po
 
 
 @given(inventories(), POLICIES)
-def test_what_must_stay_stays(found: Inventory, policy: Policy) -> None:
+def test_what_must_stay_stays(found: RetentionInventory, policy: Policy) -> None:
     """The last complete version, the last daily one, what is pinned, locked, in use or not ours."""
     dropped = [d for d in decide(found, policy, NOW) if not d.keep]
     copied = {d.name for d in found.databases if d.sanitized}
@@ -126,7 +128,7 @@ def test_what_must_stay_stays(found: Inventory, policy: Policy) -> None:
 
 
 @given(inventories(), POLICIES)
-def test_a_day_is_given_to_every_run(found: Inventory, policy: Policy) -> None:
+def test_a_day_is_given_to_every_run(found: RetentionInventory, policy: Policy) -> None:
     """Nothing of a version without metadata is dropped before a day has passed.
 
     A copy, and a whole database of one, are of a version that was complete, with days of their own.
@@ -144,14 +146,16 @@ def test_a_day_is_given_to_every_run(found: Inventory, policy: Policy) -> None:
 
 
 @given(inventories(), POLICIES)
-def test_a_second_time_drops_nothing(found: Inventory, policy: Policy) -> None:
+def test_a_second_time_drops_nothing(found: RetentionInventory, policy: Policy) -> None:
     """What a plan leaves, the same policy keeps: with its metadata gone too."""
     left = after(found, decide(found, policy, NOW))
     assert [d for d in decide(left, policy, NOW) if not d.keep] == []
 
 
 @given(inventories(), POLICIES)
-def test_nothing_of_a_daily_version_leaves_the_bucket(found: Inventory, policy: Policy) -> None:
+def test_nothing_of_a_daily_version_leaves_the_bucket(
+    found: RetentionInventory, policy: Policy
+) -> None:
     """Of exports only tests are dropped, and those that failed on a day with a daily version."""
     testing = {e.version for e in found.exports if e.testing}
     days = {v.partition for v, purpose in found.complete.items() if purpose == "daily_backup"}
@@ -164,10 +168,10 @@ def test_nothing_of_a_daily_version_leaves_the_bucket(found: Inventory, policy: 
     assert dropped <= testing | failed
 
 
-def nights(count: int, purpose: Purpose = "daily_backup") -> Inventory:
+def nights(count: int, purpose: Purpose = "daily_backup") -> RetentionInventory:
     """So many versions, of 02:00 each night up to today's, each with its MongoDB database."""
     versions = [Version.at(NOW.replace(hour=2) - timedelta(days=n)) for n in range(count)]
-    return Inventory(
+    return RetentionInventory(
         dict.fromkeys(versions, purpose),
         {},
         {},
@@ -205,7 +209,7 @@ def database(days: float, state: DatabaseState = "complete", **more: Any) -> Fou
 def test_a_database_without_metadata(found: FoundDatabase, keep: bool, reason: str) -> None:
     """It goes after a day, if it is ours; a load of an old version gets its day from its start."""
     newer = database(0.1)
-    (decision, _) = decide(Inventory({}, {}, {}, (found, newer)), Policy(), NOW)
+    (decision, _) = decide(RetentionInventory({}, {}, {}, (found, newer)), Policy(), NOW)
     assert decision.keep is keep
     assert reason in decision.reason
 
@@ -225,7 +229,7 @@ def test_a_database_without_metadata(found: FoundDatabase, keep: bool, reason: s
 def test_a_database_of_a_copy(found: FoundDatabase, keep: bool, reason: str) -> None:
     """It goes as copies go; a newer one never makes a version's own database an older one."""
     newer = database(0, sanitized=True)
-    (decision, other) = decide(Inventory({}, {}, {}, (found, newer)), Policy(), NOW)
+    (decision, other) = decide(RetentionInventory({}, {}, {}, (found, newer)), Policy(), NOW)
     assert decision.keep is keep
     assert reason in decision.reason
     assert "newest" not in other.reason
@@ -254,7 +258,9 @@ def test_what_a_failed_version_left(
     """Its archives go after their days where its day has a complete daily version, else never."""
     complete = {Version.at(NOW - timedelta(days=days)): said for days, said in others.items()}
     found = FoundExport(Version.at(NOW - timedelta(days=age)), ("raw",), testing=False)
-    inventory = Inventory({**complete, Version.at(NOW): "testing"}, {}, {}, exports=(found,))
+    inventory = RetentionInventory(
+        {**complete, Version.at(NOW): "testing"}, {}, {}, exports=(found,)
+    )
     (decision,) = decide(inventory, Policy(), NOW)
     assert (decision.keep, reason in decision.reason) == (keep, True), decision.reason
 
@@ -262,7 +268,7 @@ def test_what_a_failed_version_left(
 def test_the_two_last_versions_have_a_reason_each() -> None:
     """The last complete one, and the last daily one where that is another."""
     daily, test = database(8), database(7.5)
-    inventory = Inventory(
+    inventory = RetentionInventory(
         {daily.version: "daily_backup", test.version: "testing"}, {}, {}, (daily, test)
     )
     reasons = [decision.reason for decision in decide(inventory, Policy(), NOW)]
@@ -281,10 +287,12 @@ def test_tests_and_restores_have_their_days(age: float, keep: bool) -> None:
         again.version: "daily_backup",
     }
     nightly = nights(1)
-    found = Inventory({**complete, **nightly.complete}, {}, {}, (test, part, again))
+    found = RetentionInventory({**complete, **nightly.complete}, {}, {}, (test, part, again))
     none = Policy(daily=0, weekly=0, monthly=0)
     newest = nightly.databases
-    decisions = decide(Inventory(found.complete, {}, {}, (*found.databases, *newest)), none, NOW)
+    decisions = decide(
+        RetentionInventory(found.complete, {}, {}, (*found.databases, *newest)), none, NOW
+    )
     assert [d.keep for d in decisions] == [keep, keep, keep, True]
 
 

@@ -20,7 +20,7 @@ from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.settings import SHIPPED_MODEL, DaskCluster
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.archives import Archived, stream
+from mediatool_assets.flows.archives import StoredArchive, stream
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.pool import worker_pool
@@ -171,7 +171,7 @@ def _export(
     executor: Executor,
     scratch: Path,
     progress: Progress = silent,
-) -> Archived:
+) -> StoredArchive:
     source = PostgresSource(url, "media_tool")
     return export(source, objects, executor, VERSION, scratch, progress=progress)
 

@@ -12,7 +12,7 @@ from mediatool_assets.domain import metadata, registry
 from mediatool_assets.domain.errors import DamagedInput, NotFound
 from mediatool_assets.domain.keys import METADATA_PREFIX, REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.objects import ObjectInfo
-from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets_tests.metadata_examples import example
@@ -90,7 +90,7 @@ def test_damaged_metadata(
     with pytest.raises(DamagedInput, match=r"20250901-000000\.json cannot be read"):
         catalog.read(objects, damaged)
     whole = [example(version) for version in VERSIONS]
-    entries = tuple(map(Entry.of, whole))
+    entries = tuple(map(RegistryEntry.of, whole))
     for ask, answer in (
         (lambda: catalog.latest(objects), whole[-1]),
         (lambda: catalog.before(objects, Version.parse("20990101-000000"), 2), tuple(whole[-2:])),
@@ -107,7 +107,7 @@ def test_damaged_metadata_of_a_version_that_the_registry_lists(objects: Watched)
     """Its entry stays, also where the registry is made anew."""
     key = metadata_key(Version.parse(VERSIONS[1]))
     objects.put(key, b"{}", replacing=objects.get(key)[1])
-    entries = tuple(Entry.of(example(version)) for version in VERSIONS)
+    entries = tuple(RegistryEntry.of(example(version)) for version in VERSIONS)
     assert catalog.whole_registry(objects, entries) == entries
     assert catalog.whole_registry(objects, entries, anew=True) == entries
 
@@ -156,9 +156,9 @@ def test_an_empty_bucket(tmp_path: Path) -> None:
 def test_the_registry_is_held_against_the_metadata(objects: Watched) -> None:
     """What it lists is not read again; what it lacks is added, what is gone is left out."""
     _, etag = objects.get(REGISTRY_KEY)
-    first, *others = (Entry.of(example(version)) for version in VERSIONS)
+    first, *others = (RegistryEntry.of(example(version)) for version in VERSIONS)
     first = msgspec.structs.replace(first, notes="as the file says")
-    gone = Entry.of(example("20240101-000000"))
+    gone = RegistryEntry.of(example("20240101-000000"))
     objects.put(REGISTRY_KEY, registry.encode((gone, first)), replacing=etag)
     assert catalog.registry(objects) == (first, *others)
     assert objects.listed == [METADATA_PREFIX]
@@ -173,4 +173,6 @@ def test_a_lost_registry(objects: Watched, damage: bytes | None) -> None:
         (objects.root / "objects" / REGISTRY_KEY).unlink()
     else:
         objects.put(REGISTRY_KEY, damage, replacing=objects.get(REGISTRY_KEY)[1])
-    assert catalog.registry(objects) == tuple(Entry.of(example(version)) for version in VERSIONS)
+    assert catalog.registry(objects) == tuple(
+        RegistryEntry.of(example(version)) for version in VERSIONS
+    )

@@ -20,7 +20,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.sanitize import sanitize
-from mediatool_assets.flows.sanitize.places import Folder
+from mediatool_assets.flows.sanitize.places import LocalFolder
 from mediatool_assets.flows.sanitize.rules_file import load_rules
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.stores.postgres import PostgresSource
@@ -111,7 +111,7 @@ class Week:
         with pytest.raises(BadRules) as caught:
             sanitize(
                 self._raw(self._version),
-                Folder(self._folder / "copies"),
+                LocalFolder(self._folder / "copies"),
                 "copy.tar.gz",
                 self._pool,
                 load_rules(rules),

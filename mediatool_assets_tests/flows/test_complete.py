@@ -26,7 +26,7 @@ from mediatool_assets.domain.keys import (
     mongodb_database,
 )
 from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.dump import dump
@@ -166,7 +166,7 @@ def test_the_registry(case: Case) -> None:
     """The version is in the registry, in the bucket and in its local copy, byte for byte."""
     case.make()
     metadata = case.finish()
-    assert catalog.registry(case.objects) == (Entry.of(metadata),)
+    assert catalog.registry(case.objects) == (RegistryEntry.of(metadata),)
     assert case.local.read_bytes() == case.objects.get(REGISTRY_KEY)[0]
 
 
@@ -187,7 +187,7 @@ def test_two_at_once(case: Case) -> None:
     with ThreadPoolExecutor(2) as threads:
         one, other = threads.map(lambda notes: case.finish(notes=notes), ("one", "other"))
     assert one == other == catalog.read(case.objects, case.version)
-    assert catalog.registry(case.objects) == (Entry.of(one),)
+    assert catalog.registry(case.objects) == (RegistryEntry.of(one),)
 
 
 def _lost(table: str, **counts: int) -> dict[str, dict[str, int]]:
@@ -316,7 +316,7 @@ def test_a_killed_completion(case: Case, at: Callable[[Version], str], written: 
     assert case.published() == [metadata_key(case.version)][:written]
     assert len(list(catalog.versions(case.objects))) == written
     metadata = case.finish()
-    assert catalog.registry(case.objects) == (Entry.of(metadata),)
+    assert catalog.registry(case.objects) == (RegistryEntry.of(metadata),)
     assert len(case.published()) == 3
 
 
@@ -333,7 +333,7 @@ def test_on_a_real_bucket(
     load_and_dump(objects, documents, pool, version)
     metadata = finish(objects, documents, pool, version, local)
     assert catalog.latest(objects) == metadata
-    assert catalog.registry(objects) == (Entry.of(metadata),)
+    assert catalog.registry(objects) == (RegistryEntry.of(metadata),)
     assert local.read_bytes() == objects.get(REGISTRY_KEY)[0]
     path = fetch(objects, version, "dump", tmp_path)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == metadata.exports.dump.sha256

@@ -12,7 +12,7 @@ from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.origin import Asked, Origin, PastDay, Places, adopt
+from mediatool_assets.flows.origin import Asked, Origin, PastDay, SourceCandidates, adopt
 from mediatool_assets.flows.rds_export import RdsExport
 from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.postgres import PostgresSource
@@ -24,7 +24,7 @@ ARCHIVED, EXPORTED, BARE = "2026-01-02", "2026-01-03", "2026-01-04"
 
 
 @pytest.fixture
-def places(postgres_database: Url, tmp_path: Path) -> Places:
+def places(postgres_database: Url, tmp_path: Path) -> SourceCandidates:
     """A day with archives and an export, one with an export alone, one with nothing."""
     with psycopg.connect(postgres_database.reveal()) as connection:
         connection.execute(
@@ -36,10 +36,10 @@ def places(postgres_database: Url, tmp_path: Path) -> Places:
     for text in ("20260102-030000", "20260103-030000"):
         export_as_rds(postgres_database, objects, Version.parse(text))
     source = PostgresSource(postgres_database, "media_tool")
-    return Places(objects, source, "media_tool", date.fromisoformat(TODAY))
+    return SourceCandidates(objects, source, "media_tool", date.fromisoformat(TODAY))
 
 
-def _kind(places: Places, origin: Origin) -> tuple[str, str | None]:
+def _kind(places: SourceCandidates, origin: Origin) -> tuple[str, str | None]:
     version = str(origin.version) if origin.version else None
     if origin.source is None:
         return "archive", version
@@ -59,13 +59,13 @@ def _kind(places: Places, origin: Origin) -> tuple[str, str | None]:
     ],
 )
 def test_the_first_place_that_has_the_day_is_taken(
-    places: Places, partition: str, asked: Asked, found: tuple[str, str | None]
+    places: SourceCandidates, partition: str, asked: Asked, found: tuple[str, str | None]
 ) -> None:
     """Today live; a past day from its archive, else from an RDS export; or where one says."""
     assert _kind(places, places.origin(partition, asked)) == found
 
 
-def test_a_complete_version_goes_before_a_newer_unfinished_one(places: Places) -> None:
+def test_a_complete_version_goes_before_a_newer_unfinished_one(places: SourceCandidates) -> None:
     """The archive of the version that counts is the day's."""
     places.objects.put(metadata_key(OLDER), b"{}")
     assert places.origin(ARCHIVED, "auto").version == OLDER
@@ -73,7 +73,7 @@ def test_a_complete_version_goes_before_a_newer_unfinished_one(places: Places) -
 
 @pytest.mark.parametrize("asked", ["auto", "rds"])
 def test_an_export_whose_version_is_taken_makes_the_next_free_one(
-    places: Places, asked: Asked
+    places: SourceCandidates, asked: Asked
 ) -> None:
     """A damaged archive keeps its name; a run that was killed finds the same export again."""
     taken, damaged, free = (Version.parse(f"20260102-03000{n}") for n in range(3))
@@ -96,7 +96,7 @@ def test_an_export_whose_version_is_taken_makes_the_next_free_one(
     ],
 )
 def test_a_day_that_is_nowhere_fails_with_one_line(
-    places: Places, partition: str, asked: Asked, error: type[Exception], message: str
+    places: SourceCandidates, partition: str, asked: Asked, error: type[Exception], message: str
 ) -> None:
     """It says what is missing, and what to do."""
     with pytest.raises(error, match=message) as raised:
@@ -109,7 +109,7 @@ def test_a_day_that_is_nowhere_fails_with_one_line(
     [("20260103-030000", ("rds", "20260103-030000")), ("20260103-040000", None)],
 )
 def test_a_run_that_has_its_version_gets_that_one_or_none(
-    places: Places, wanted: str, found: tuple[str, str] | None
+    places: SourceCandidates, wanted: str, found: tuple[str, str] | None
 ) -> None:
     """A retry never ends with another version than its first attempt began with."""
     version = Version.parse(wanted)

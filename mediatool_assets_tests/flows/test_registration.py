@@ -12,7 +12,7 @@ import pytest
 
 from mediatool_assets.domain import metadata, registry
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
-from mediatool_assets.domain.registry import Entry
+from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
@@ -66,7 +66,7 @@ def twin(tmp_path: Path) -> DirectoryObjects:
     return objects
 
 
-WHOLE = tuple(Entry.of(example(version)) for version in VERSIONS[:4])
+WHOLE = tuple(RegistryEntry.of(example(version)) for version in VERSIONS[:4])
 
 
 @pytest.mark.parametrize(

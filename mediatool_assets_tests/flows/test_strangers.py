@@ -26,7 +26,7 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.infer import ArchivedTables, Inferred, LiveTables, infer
 from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.sanitize import Folder, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
 from mediatool_assets.flows.sanitize.suggest import suggest
 from mediatool_assets.flows.sanitized import restore_sanitized_postgres
 from mediatool_assets.flows.transform import transform
@@ -111,7 +111,7 @@ def test_a_sanitized_copy_is_restored(
     raw = export(made(postgres_database, name), objects, pool, version, tmp_path).manifest
     source, rules = objects.open(archive_key("raw", version)), tmp_path / "rules.yaml"
     rules.write_text(suggest(source).text, "utf-8")
-    place = Folder(objects.root / "objects")
+    place = LocalFolder(objects.root / "objects")
     (objects.root / "objects" / archive_key("sanitized", version)).parent.mkdir(parents=True)
     key, masking = archive_key("sanitized", version), MaskingKey(bytes(range(32)))
     sanitize(source, place, key, pool, load_rules(rules), masking, tmp_path)

@@ -48,7 +48,7 @@ class ActiveRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Archived:
+class ArchiveSizes:
     """The archives of the newest complete version: bytes in the bucket, and uncompressed."""
 
     version: str
@@ -57,14 +57,14 @@ class Archived:
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class BilledInventory:
     """All of it at one moment, with the rules of that moment; it can be kept and read again."""
 
     bucket: str
     taken: datetime
     items: tuple[StoredItem, ...]
     rules: ActiveRules
-    newest: Archived | None = None
+    newest: ArchiveSizes | None = None
 
 
 def hour(moment: datetime) -> int:

@@ -10,8 +10,8 @@ from mediatool_assets.domain.costs.bill import NONE, Amounts, Bill, Month, month
 from mediatool_assets.domain.costs.growth import Stream, arriving, streams
 from mediatool_assets.domain.costs.inventory import (
     ActiveRules,
+    BilledInventory,
     Cohort,
-    Inventory,
     State,
     cohorts,
     hour,
@@ -112,7 +112,7 @@ class Costs:
     strategies: tuple[Strategy, ...]
 
 
-def _priced(inventory: Inventory) -> tuple[Inventory, tuple[str, ...]]:
+def _priced(inventory: BilledInventory) -> tuple[BilledInventory, tuple[str, ...]]:
     """The inventory with classes that no rule leads to taken for STANDARD, and that said."""
     known = {"STANDARD", *WATERFALL}
     others = Counter(i.storage_class for i in inventory.items if i.storage_class not in known)
@@ -129,7 +129,7 @@ def _priced(inventory: Inventory) -> tuple[Inventory, tuple[str, ...]]:
     return replace(inventory, items=items), tuple(doubts)
 
 
-def costs(inventory: Inventory, prices: Prices) -> Costs:
+def costs(inventory: BilledInventory, prices: Prices) -> Costs:
     """Everything that there is to say of an inventory."""
     active, now = inventory.rules, hour(inventory.taken)
     inventory, doubts = _priced(inventory)
@@ -180,7 +180,7 @@ def costs(inventory: Inventory, prices: Prices) -> Costs:
 
 
 def _bill(
-    inventory: Inventory, held: Iterable[Cohort], active: ActiveRules, prices: Prices
+    inventory: BilledInventory, held: Iterable[Cohort], active: ActiveRules, prices: Prices
 ) -> Bill:
     """The year of what is there, and of what comes as it did; classes are those of ``held``."""
     held, now = tuple(held), hour(inventory.taken)

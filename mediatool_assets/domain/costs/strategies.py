@@ -7,7 +7,7 @@ from decimal import Decimal
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
 from mediatool_assets.domain.bucket.rules import WATERFALL
-from mediatool_assets.domain.costs.inventory import ActiveRules, Inventory
+from mediatool_assets.domain.costs.inventory import ActiveRules, BilledInventory
 from mediatool_assets.domain.keys import ARCHIVE_PREFIXES
 
 _COLD = {"GLACIER", "DEEP_ARCHIVE"}
@@ -23,7 +23,7 @@ class Strategy:
 
 
 def strategies(
-    inventory: Inventory,
+    inventory: BilledInventory,
     areas: Mapping[str, Decimal],
     year_under: Callable[[ActiveRules], Decimal],
 ) -> tuple[Strategy, ...]:
@@ -60,7 +60,7 @@ def without_transitions(active: ActiveRules) -> ActiveRules:
     return _each(active, lambda rule: replace(rule, transitions=()))
 
 
-def _compress(inventory: Inventory, areas: Mapping[str, Decimal]) -> Strategy:
+def _compress(inventory: BilledInventory, areas: Mapping[str, Decimal]) -> Strategy:
     name, newest = "compress exports", inventory.newest
     if newest is None:
         return Strategy(name, None, "there is no complete version to measure it by")

@@ -20,7 +20,7 @@ from postgast import pg_query_pb2 as pg
 from mediatool_assets.domain.ddl import tree
 from mediatool_assets.domain.ddl.kinds import MADE_BY
 from mediatool_assets.domain.ddl.options import left_out_options
-from mediatool_assets.domain.ddl.script import Entry, entries
+from mediatool_assets.domain.ddl.script import DumpEntry, entries
 from mediatool_assets.domain.ddl.tree import BadStatement
 
 _AFTER_DATA = frozenset(
@@ -83,7 +83,7 @@ _SERVER_S = re.compile(
 """Functions on the server's files, sessions and settings; nothing in a schema computes by them."""
 
 
-class Extension(NamedTuple):
+class ScriptExtension(NamedTuple):
     """An extension, and the schema that its objects are in."""
 
     name: str
@@ -98,24 +98,24 @@ class Script(NamedTuple):
     but for comments.
     """
 
-    extensions: tuple[Extension, ...]
-    before: tuple[Entry, ...]
-    after: tuple[Entry, ...]
+    extensions: tuple[ScriptExtension, ...]
+    before: tuple[DumpEntry, ...]
+    after: tuple[DumpEntry, ...]
     left_out: tuple[str, ...]
-    skipped: tuple[Entry, ...] = ()
+    skipped: tuple[DumpEntry, ...] = ()
 
 
-def read(text: str, skip: Callable[[Entry], str | None] = lambda _: None) -> Script:
+def read(text: str, skip: Callable[[DumpEntry], str | None] = lambda _: None) -> Script:
     """What a restore executes of ``schema.sql``: entries of single statements.
 
     ``skip`` gives the reason why an entry is to be left out, whatever it has, or None. Raises
     BadStatement where the text is not pg_dump's, or does more than make objects.
     """
     left_out: list[str] = []
-    skipped: list[Entry] = []
-    extensions: list[Extension] = []
+    skipped: list[DumpEntry] = []
+    extensions: list[ScriptExtension] = []
 
-    def wanted() -> Iterator[Entry]:
+    def wanted() -> Iterator[DumpEntry]:
         for entry in entries(text):
             if reason := skip(entry):
                 skipped.append(entry)
@@ -133,8 +133,8 @@ def read(text: str, skip: Callable[[Entry], str | None] = lambda _: None) -> Scr
 
 
 def _made(
-    wanted: Iterable[Entry], extensions: list[Extension], left_out: list[str]
-) -> Iterator[Entry]:
+    wanted: Iterable[DumpEntry], extensions: list[ScriptExtension], left_out: list[str]
+) -> Iterator[DumpEntry]:
     for entry in wanted:
         if entry.kind in _ACCESS:
             continue
@@ -151,13 +151,13 @@ def _made(
             yield entry._replace(statements=kept)
 
 
-def _extension(statement: str) -> Extension:
+def _extension(statement: str) -> ScriptExtension:
     node = tree.inner(tree.parse(statement))
     options = {each.def_elem.defname: each.def_elem.arg.string.sval for each in node.options}
-    return Extension(node.extname, options.get("schema", "public"))
+    return ScriptExtension(node.extname, options.get("schema", "public"))
 
 
-def _kept(entry: Entry, languages: Collection[str]) -> tuple[tuple[str, ...], list[str]]:
+def _kept(entry: DumpEntry, languages: Collection[str]) -> tuple[tuple[str, ...], list[str]]:
     """The statements to execute, and reasons for what was left out; raises BadStatement."""
     kept: list[str] = []
     reasons: list[str] = []

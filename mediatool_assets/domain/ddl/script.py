@@ -26,7 +26,7 @@ _MOST_ENTRIES = 250_000  # some 400 bytes each while they are read
 _MOST_QUOTED = 100  # headers within one entry's strings
 
 
-class Entry(NamedTuple):
+class DumpEntry(NamedTuple):
     """One object as pg_dump makes it: its kind (``FK CONSTRAINT``), its name, its statements.
 
     The name of a constraint, trigger or rule is that of its table, a space, and its own.
@@ -49,7 +49,7 @@ class Statement(NamedTuple):
     sql: str
 
 
-def entries(text: str) -> Iterator[Entry]:
+def entries(text: str) -> Iterator[DumpEntry]:
     """Every entry in order, up to pg_dump's last line; settings before them are left out.
 
     What follows (where sequences stand) is in ``schema.json`` too. Raises BadStatement where the
@@ -62,7 +62,7 @@ def entries(text: str) -> Iterator[Entry]:
     while at < len(marks) and marks[at]["kind"] is not None:
         header = marks[at]
         made, at = _statements(text, marks, at)
-        yield Entry(header["kind"], header["name"], made, header["schema"])
+        yield DumpEntry(header["kind"], header["name"], made, header["schema"])
     if at == len(marks):
         raise BadStatement("it does not end as pg_dump's text does")
 

@@ -11,7 +11,7 @@ import msgspec
 
 from mediatool_assets.domain.ddl import tree
 from mediatool_assets.domain.ddl.kinds import MADE_BY, ROWS_OF_VIEW
-from mediatool_assets.domain.ddl.script import Entry
+from mediatool_assets.domain.ddl.script import DumpEntry
 from mediatool_assets.domain.schema import Schema, Table
 
 _RELATIONS = ("TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "SEQUENCE")
@@ -33,12 +33,12 @@ class Skips:
 
     reasons: Mapping[str, str] = field(default_factory=dict)
 
-    def named(self, found: Iterable[Entry]) -> "Skips":
+    def named(self, found: Iterable[DumpEntry]) -> "Skips":
         """The same with every object of such kinds by its name."""
         by_kind = {str(e): self.reasons[e.kind] for e in found if e.kind in self.reasons}
         return Skips(by_kind | {n: r for n, r in self.reasons.items() if n not in MADE_BY})
 
-    def reason(self, entry: Entry) -> str | None:
+    def reason(self, entry: DumpEntry) -> str | None:
         """Why an entry is left out, by itself or with what it is a part of; None to make it."""
         return next((self.reasons[n] for n in _names(entry) if n in self.reasons), None)
 
@@ -48,7 +48,7 @@ class Skips:
         names |= {f"{ROWS_OF_VIEW} {schema.name}.{view}": view for view in schema.views}
         return {names[name]: name for name in self.reasons if name in names}
 
-    def others(self, schema: Schema, skipped: Collection[Entry]) -> Iterator[str]:
+    def others(self, schema: Schema, skipped: Collection[DumpEntry]) -> Iterator[str]:
         """What to say beside the entries that were ``skipped``: views, and names of nothing."""
         unfilled = set(self.unfilled(schema).values())
         named = {name for entry in skipped for name in _names(entry)}
@@ -59,14 +59,14 @@ class Skips:
                 yield f"{name}: {reason}, and the version has none"
 
 
-def _names(entry: Entry) -> Iterator[str]:
+def _names(entry: DumpEntry) -> Iterator[str]:
     """How an entry can be named: by its own name and by those that it goes with."""
     for kind, name in _goes_with(entry):
         yield f"{kind} {name}"
         yield f"{kind} {entry.namespace}.{name}"
 
 
-def _goes_with(entry: Entry) -> Iterator[tuple[str, str]]:
+def _goes_with(entry: DumpEntry) -> Iterator[tuple[str, str]]:
     yield entry.kind, entry.name
     if entry.kind in _SAME_NAME:
         yield _SAME_NAME[entry.kind], entry.name
@@ -104,7 +104,7 @@ def _before_space(name: str) -> Iterator[str]:
     return (name[:i] for i, c in enumerate(name) if c == " ")
 
 
-def _relations_of(entry: Entry) -> Iterator[str]:
+def _relations_of(entry: DumpEntry) -> Iterator[str]:
     for text in entry.statements[:1]:
         nodes = [node for node, _ in tree.walk(tree.inner(tree.parse(text)))]
         yield from (str(n.relname) for n in nodes if n.DESCRIPTOR.name == "RangeVar")

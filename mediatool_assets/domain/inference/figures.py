@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mediatool_assets.domain.inference.references import Inclusion, Reference
+from mediatool_assets.domain.inference.references import CandidateReference, Inclusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Figures:
     """Everything measured: tables by name, references with what was found of them."""
 
     tables: Mapping[str, TableFigures] = field(default_factory=dict)
-    inclusions: Mapping[Reference, Inclusion] = field(default_factory=dict)
-    fan_outs: Mapping[Reference, FanOut] = field(default_factory=dict)
+    inclusions: Mapping[CandidateReference, Inclusion] = field(default_factory=dict)
+    fan_outs: Mapping[CandidateReference, FanOut] = field(default_factory=dict)
 
     def of(self, table: str) -> TableFigures:
         """The table's figures."""

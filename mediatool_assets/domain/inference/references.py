@@ -31,7 +31,7 @@ _TELLING = 5  # different values: fewer are found anywhere
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class CandidateReference:
     """Rows of ``table`` that name rows of ``target``; ``each`` goes element by element.
 
     ``declared`` is the foreign key's name; ``cascade`` says that deleting the target's row deletes
@@ -90,10 +90,10 @@ class Inclusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class MeasuredReference:
     """A reference with its evidence."""
 
-    reference: Reference
+    reference: CandidateReference
     inclusion: Inclusion
 
     @property
@@ -128,7 +128,7 @@ def measurable(table: Table) -> Iterator[Column]:
             yield column
 
 
-def declared(schema: Schema) -> Iterator[Reference]:
+def declared(schema: Schema) -> Iterator[CandidateReference]:
     """The foreign keys between tables of the schema, of those whose values say what they name."""
     known = {table.name for table in schema.tables}
     for table in schema.tables:
@@ -146,8 +146,8 @@ def _is_told_by_values(table: Table, key: ForeignKey) -> bool:
     return whole and key.exact and not key.period
 
 
-def _of(table: Table, key: ForeignKey) -> Reference:
-    return Reference(
+def _of(table: Table, key: ForeignKey) -> CandidateReference:
+    return CandidateReference(
         table.name,
         key.columns,
         key.table,
@@ -157,13 +157,15 @@ def _of(table: Table, key: ForeignKey) -> Reference:
     )
 
 
-def candidates(schema: Schema, unique: Mapping[str, frozenset[str]]) -> Iterator[Reference]:
+def candidates(
+    schema: Schema, unique: Mapping[str, frozenset[str]]
+) -> Iterator[CandidateReference]:
     """References that nobody declared and that names and types allow, to be held against values.
 
     ``unique`` holds, by table, the columns of almost only different values.
     """
     said = {(r.table, r.columns) for r in declared(schema)}
-    places = _Places(schema, unique)
+    places = _ReferenceTargets(schema, unique)
     for table in schema.tables:
         for column in measurable(table):
             if (table.name, (column.name,)) not in said:
@@ -174,7 +176,7 @@ def candidates(schema: Schema, unique: Mapping[str, frozenset[str]]) -> Iterator
         for target in schema.tables:
             if places.shares_key(table, target) and (table.name, target.primary_key) not in said:
                 key_names = target.primary_key
-                yield Reference(table.name, key_names, target.name, key_names)
+                yield CandidateReference(table.name, key_names, target.name, key_names)
 
 
 Place = tuple[Table, Column]
@@ -197,17 +199,19 @@ def words_of(
         and column.value_type != "citext"
         and (table.name, (column.name,)) not in said
     ]
-    keys = [(t, key) for t, key in _Places(schema, unique).targets if kind_of(key) != "number"]
+    keys = [
+        (t, key) for t, key in _ReferenceTargets(schema, unique).targets if kind_of(key) != "number"
+    ]
     return columns, keys
 
 
-def unnamed(place: Place, key: Place) -> Reference | None:
+def unnamed(place: Place, key: Place) -> CandidateReference | None:
     """The reference from a place to a key, unless names say more of it, or forbid it."""
     found = _candidate(*place, *key)
     return found if found is not None and found.named is Kinship.NONE else None
 
 
-class _Places:
+class _ReferenceTargets:
     """Where a reference can lead, found by the words of its name."""
 
     def __init__(self, schema: Schema, unique: Mapping[str, frozenset[str]]) -> None:
@@ -256,13 +260,15 @@ def _targets(table: Table, unique: Iterable[str]) -> Iterator[Column]:
             yield column
 
 
-def _candidate(table: Table, column: Column, target: Table, key: Column) -> Reference | None:
+def _candidate(
+    table: Table, column: Column, target: Table, key: Column
+) -> CandidateReference | None:
     named = kinship(column.name, table.relation, target.relation, key.name)
     kinds = {kind_of(column), kind_of(key)}
     itself = (table.name, column.name) == (target.name, key.name)
     if itself or not _can_meet(kinds, named) or not _can_refer(table, column, target, key, named):
         return None
-    return Reference(
+    return CandidateReference(
         table.name,
         (column.name,),
         target.name,
@@ -290,12 +296,12 @@ def _can_refer(table: Table, column: Column, target: Table, key: Column, named: 
     return not (own_key and column.name == "id")
 
 
-def chosen(found: Mapping[Reference, Inclusion]) -> tuple[Relation, ...]:
+def chosen(found: Mapping[CandidateReference, Inclusion]) -> tuple[MeasuredReference, ...]:
     """Of all candidates the ones to believe: one for each column, and every declared one."""
-    best: dict[tuple[str, tuple[str, ...]], Relation] = {}
+    best: dict[tuple[str, tuple[str, ...]], MeasuredReference] = {}
     relations = []
     for reference, inclusion in found.items():
-        relation = Relation(reference, inclusion)
+        relation = MeasuredReference(reference, inclusion)
         if relation.certain:
             relations.append(relation)
         elif _believed(relation):
@@ -306,7 +312,7 @@ def chosen(found: Mapping[Reference, Inclusion]) -> tuple[Relation, ...]:
     return tuple(sorted(relations, key=lambda r: (r.reference.table, r.reference.columns)))
 
 
-def _believed(relation: Relation) -> bool:
+def _believed(relation: MeasuredReference) -> bool:
     reference, inclusion = relation.reference, relation.inclusion
     if not inclusion.values:
         return reference.named is Kinship.FULLY and len(reference.columns) == 1
@@ -316,7 +322,7 @@ def _believed(relation: Relation) -> bool:
     return inclusion.reaches(_SOME if sure and len(reference.columns) == 1 else _FOUND)
 
 
-def _rank(relation: Relation) -> tuple[object, ...]:
+def _rank(relation: MeasuredReference) -> tuple[object, ...]:
     reference, inclusion = relation.reference, relation.inclusion
     return (
         inclusion.reaches(_FOUND),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mediatool_assets.domain.inference.figures import FanOut, Figures
-from mediatool_assets.domain.inference.references import Reference, Relation
+from mediatool_assets.domain.inference.references import CandidateReference, MeasuredReference
 from mediatool_assets.domain.inference.words import Kinship, is_past_of, past_tables
 from mediatool_assets.domain.model import Verb
 from mediatool_assets.domain.schema import Column, Schema, Table
@@ -34,17 +34,17 @@ class Inside:
     """
 
     verb: Verb
-    relation: Relation
+    relation: MeasuredReference
     why: str
     certain: bool
     take: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class CopiedColumn:
     """A column of a small table, copied beside the reference to it."""
 
-    relation: Relation
+    relation: MeasuredReference
     column: str
 
 
@@ -54,23 +54,27 @@ class Entity:
 
     table: Table
     home: Inside | None
-    copies: tuple[Copy, ...] = ()
-    references: tuple[Relation, ...] = ()
-    proposals: tuple[Inside | Copy, ...] = ()
+    copies: tuple[CopiedColumn, ...] = ()
+    references: tuple[MeasuredReference, ...] = ()
+    proposals: tuple[Inside | CopiedColumn, ...] = ()
 
 
-def entities(schema: Schema, relations: Sequence[Relation], figures: Figures) -> dict[str, Entity]:
+def entities(
+    schema: Schema, relations: Sequence[MeasuredReference], figures: Figures
+) -> dict[str, Entity]:
     """Every table of the schema, by name, with where its rows live and what is copied to them."""
     return _Shaping(schema, relations, figures).entities()
 
 
 class _Shaping:
-    def __init__(self, schema: Schema, relations: Sequence[Relation], figures: Figures) -> None:
+    def __init__(
+        self, schema: Schema, relations: Sequence[MeasuredReference], figures: Figures
+    ) -> None:
         self._tables = {table.name: table for table in schema.tables}
         self._past = past_tables(self._tables)
         self._figures = figures
-        self._from: dict[str, list[Relation]] = defaultdict(list)
-        self._to: dict[str, list[Relation]] = defaultdict(list)
+        self._from: dict[str, list[MeasuredReference]] = defaultdict(list)
+        self._to: dict[str, list[MeasuredReference]] = defaultdict(list)
         self._homes: dict[str, Inside] = {}
         for relation in relations:
             self._from[relation.reference.table].append(relation)
@@ -107,9 +111,9 @@ class _Shaping:
                     break
         return found
 
-    def _proposed(self) -> dict[str, list[Inside | Copy]]:
+    def _proposed(self) -> dict[str, list[Inside | CopiedColumn]]:
         """What would live inside of a table, were it certain, or not referred to by others."""
-        proposed: dict[str, list[Inside | Copy]] = defaultdict(list)
+        proposed: dict[str, list[Inside | CopiedColumn]] = defaultdict(list)
         for name, table in self._tables.items():
             best = next(self._insides(table), None)
             if name not in self._homes and best is not None:
@@ -169,12 +173,12 @@ class _Shaping:
                 why = f"joins {one.reference.target} with {other.reference.target}{told}; {fan_out}"
                 yield Inside(Verb.FOLD, one, why, one.certain and other.certain, take)
 
-    def _fan_out(self, reference: Reference) -> FanOut | None:
+    def _fan_out(self, reference: CandidateReference) -> FanOut | None:
         """What one document would get; of rows that were not all read it would be guessed."""
         figures = [self._figures.of(name) for name in (reference.table, reference.target)]
         return self._figures.fan_outs.get(reference) if all(f.whole for f in figures) else None
 
-    def _embedding(self, table: Table, relation: Relation) -> Inside | None:
+    def _embedding(self, table: Table, relation: MeasuredReference) -> Inside | None:
         reference = relation.reference
         fan_out = self._fan_out(reference)
         if reference.each or _is_own(relation) or fan_out is None or not fan_out.parents:
@@ -198,7 +202,7 @@ class _Shaping:
         verb = Verb.EMBED_ONE if single else Verb.EMBED_MANY
         return Inside(verb, relation, f"{why}; {fan_out}", relation.certain)
 
-    def _copies(self, table: Table) -> Iterator[Copy]:
+    def _copies(self, table: Table) -> Iterator[CopiedColumn]:
         for relation in self._from[table.name]:
             reference = relation.reference
             if len(reference.columns) > 1 or _is_own(relation):
@@ -207,7 +211,7 @@ class _Shaping:
                 continue
             label = self._label(self._tables[reference.target], reference.keys)
             if label is not None and relation.inclusion.share > 0.5:
-                yield Copy(relation, label.name)
+                yield CopiedColumn(relation, label.name)
 
     def _label(self, table: Table, keys: Iterable[str]) -> Column | None:
         """What a small table calls its rows."""
@@ -220,7 +224,7 @@ class _Shaping:
         return next((columns[name] for name in _LABELS if name in columns), None)
 
 
-def _is_own(relation: Relation) -> bool:
+def _is_own(relation: MeasuredReference) -> bool:
     """Whether it stays within one table: a tree, kept by reference."""
     return relation.reference.table == relation.reference.target
 
@@ -229,7 +233,7 @@ def _bounded(fan_out: FanOut) -> bool:
     return fan_out.most <= MOST_EMBEDDED and fan_out.largest <= LARGEST_EMBEDDED
 
 
-def _together(table: Table, one: Reference, other: Reference) -> bool:
+def _together(table: Table, one: CandidateReference, other: CandidateReference) -> bool:
     """Whether both references are all that the table is, but for a column or two."""
     both = set(one.columns) | set(other.columns)
     if one.columns == other.columns or len(table.columns) - len(both) > _JOIN_EXTRAS:
@@ -238,13 +242,13 @@ def _together(table: Table, one: Reference, other: Reference) -> bool:
     return key == both if key else len(table.columns) == len(both)
 
 
-def _fold_order(table: Table, relation: Relation) -> tuple[bool, int]:
+def _fold_order(table: Table, relation: MeasuredReference) -> tuple[bool, int]:
     first = relation.reference.columns[0]
     names = [column.name for column in table.columns]
     return not relation.reference.cascade, names.index(first)
 
 
-def _is_link(table: Table, relations: Sequence[Relation]) -> bool:
+def _is_link(table: Table, relations: Sequence[MeasuredReference]) -> bool:
     """Whether the key is made of several references: such a row is no one's own."""
     covered: set[str] = set()
     count = 0

@@ -10,8 +10,8 @@ from mediatool_assets.domain.inference.naming import (
     identifying_key,
     without,
 )
-from mediatool_assets.domain.inference.references import Reference
-from mediatool_assets.domain.inference.shaping import Copy, Entity, Inside
+from mediatool_assets.domain.inference.references import CandidateReference
+from mediatool_assets.domain.inference.shaping import CopiedColumn, Entity, Inside
 from mediatool_assets.domain.inference.words import plural, stem_of
 from mediatool_assets.domain.model import Step, Verb
 from mediatool_assets.domain.names import Names, camel_case, collection_name
@@ -140,7 +140,7 @@ class _Writing:
         within = 0 if inside else 2
         offered: list[str] = []
         for proposal in entity.proposals:
-            if isinstance(proposal, Copy):
+            if isinstance(proposal, CopiedColumn):
                 offered.extend(_copied(proposal, names, within))
             else:
                 child = self._entities[proposal.relation.reference.table]
@@ -218,7 +218,7 @@ def _at_root(field: str, column: str, key: Sequence[str]) -> str:
     return "_id" if len(key) == 1 else f"_id.{field}"
 
 
-def _copied(copy: Copy, names: Names, indent: int) -> Iterator[str]:
+def _copied(copy: CopiedColumn, names: Names, indent: int) -> Iterator[str]:
     reference, space = copy.relation.reference, " " * indent
     stem = stem_of(reference.columns[0])
     field = camel_case(f"{stem or reference.target}_{copy.column}")
@@ -228,11 +228,11 @@ def _copied(copy: Copy, names: Names, indent: int) -> Iterator[str]:
     yield f"{space}  take: {yaml.scalar(copy.column)}"
 
 
-def _outward(reference: Reference) -> str:
+def _outward(reference: CandidateReference) -> str:
     return str(Step(reference.columns, reference.target, reference.keys, reference.each, 0))
 
 
-def _inward(reference: Reference) -> str:
+def _inward(reference: CandidateReference) -> str:
     return str(Step(reference.keys, reference.table, reference.columns, False, 0))
 
 

@@ -94,7 +94,7 @@ def compare(  # noqa: PLR0913 # sources, pool and time are its own; the rest is 
     unreadable = tuple(problem for side in sides if (problem := side.problem) is not None)
     if unreadable:
         return _unknown(sides, unreadable, now)
-    return _Run(sides, executor, scratch, model, masking, progress).comparison(now)
+    return _ComparisonRun(sides, executor, scratch, model, masking, progress).comparison(now)
 
 
 @dataclass
@@ -166,7 +166,7 @@ class _Archive:
         return "the archive lacks the table" if table in known else "there is no such table"
 
 
-class _Run:
+class _ComparisonRun:
     """All tables, in order of name; each is spread over all workers."""
 
     def __init__(  # noqa: PLR0913, PLR0917 # what compare was given

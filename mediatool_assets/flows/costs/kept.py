@@ -13,7 +13,12 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mediatool_assets.domain.costs.inventory import ActiveRules, Archived, Inventory, StoredItem
+from mediatool_assets.domain.costs.inventory import (
+    ActiveRules,
+    ArchiveSizes,
+    BilledInventory,
+    StoredItem,
+)
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.flows import reports
@@ -43,21 +48,21 @@ class _About(msgspec.Struct, frozen=True):
     bucket: str
     taken: datetime
     rules: ActiveRules
-    newest: Archived | None
+    newest: ArchiveSizes | None
 
 
-def inventory_key(inventory: Inventory) -> str:
+def inventory_key(inventory: BilledInventory) -> str:
     """Where the inventory of its day lies."""
     return f"{INVENTORY_PREFIX}{inventory.taken:%Y-%m-%d}.parquet"
 
 
-def keep(objects: ObjectStore, inventory: Inventory) -> str:
+def keep(objects: ObjectStore, inventory: BilledInventory) -> str:
     """Keep it in its day's place, where a later one of the day replaces it; returns the key."""
     reports.keep(objects, key := inventory_key(inventory), encode(inventory))
     return key
 
 
-def encode(inventory: Inventory) -> bytes:
+def encode(inventory: BilledInventory) -> bytes:
     """The inventory as a Parquet file."""
     about = _About(inventory.bucket, inventory.taken, inventory.rules, inventory.newest)
     schema = _SCHEMA.with_metadata({_ABOUT: msgspec.json.encode(about)})
@@ -67,7 +72,7 @@ def encode(inventory: Inventory) -> bytes:
     return out.getvalue()
 
 
-def decode(data: bytes, name: str) -> Inventory:
+def decode(data: bytes, name: str) -> BilledInventory:
     """Read an inventory back; raises DamagedInput, naming the file, on anything else."""
     try:
         table = pq.read_table(io.BytesIO(data))
@@ -81,4 +86,4 @@ def decode(data: bytes, name: str) -> Inventory:
             f"{name} is no inventory that `bucket/costs` kept ({type(error).__name__}: {error}); "
             "name another day's"
         ) from error
-    return Inventory(about.bucket, about.taken, items, about.rules, about.newest)
+    return BilledInventory(about.bucket, about.taken, items, about.rules, about.newest)

@@ -1,6 +1,6 @@
 """The day's cost report in the bucket: ``postgres-exports/bucket/costs/{date}`` .json and .html."""
 
-from mediatool_assets.domain.costs.inventory import Inventory
+from mediatool_assets.domain.costs.inventory import BilledInventory
 from mediatool_assets.domain.costs.report import Costs
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.flows.costs.rendering import render
@@ -10,7 +10,7 @@ from mediatool_assets.flows.reports import keep
 COSTS_PREFIX = RECORDS_PREFIX + "costs/"
 
 
-def publish(objects: ObjectStore, inventory: Inventory, found: Costs) -> str:
+def publish(objects: ObjectStore, inventory: BilledInventory, found: Costs) -> str:
     """Keep both forms, a later one of the day in the place of an earlier; the page's key."""
     day = f"{COSTS_PREFIX}{inventory.taken:%Y-%m-%d}"
     keep(objects, f"{day}.json", render(found, "json"))

@@ -8,7 +8,12 @@ from typing import Protocol
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.lifecycle import configuration
 from mediatool_assets.domain.bucket.reading import read
-from mediatool_assets.domain.costs.inventory import ActiveRules, Archived, Inventory, StoredItem
+from mediatool_assets.domain.costs.inventory import (
+    ActiveRules,
+    ArchiveSizes,
+    BilledInventory,
+    StoredItem,
+)
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.metadata import uncompressed_bytes
 from mediatool_assets.domain.version import Version
@@ -30,11 +35,11 @@ def take(
     source: InventorySource,
     bucket: BucketSettings,
     now: datetime,
-) -> Inventory:
+) -> BilledInventory:
     """Everything at this moment; nothing is changed. Raises DamagedInput, Unreachable."""
     tagged = {key for version in _testing(objects) for key in marks.keys_of(version)}
     items = tuple(replace(item, testing=item.key in tagged) for item in source.items())
-    return Inventory(declared.bucket, now, items, active(declared, bucket), _newest(objects))
+    return BilledInventory(declared.bucket, now, items, active(declared, bucket), _newest(objects))
 
 
 def active(declared: Declaration, bucket: BucketSettings) -> ActiveRules:
@@ -57,14 +62,14 @@ def _testing(objects: ObjectStore) -> Iterator[Version]:
             yield Version.parse(entry.version)
 
 
-def _newest(objects: ObjectStore) -> Archived | None:
+def _newest(objects: ObjectStore) -> ArchiveSizes | None:
     """How much smaller the archives of the newest complete version are than their files."""
     try:
         found = catalog.latest(objects)
     except NotFound:
         return None
     raw, made, dump = found.exports.raw, found.exports.transformed, found.exports.dump
-    return Archived(
+    return ArchiveSizes(
         found.timestamp,
         {"raw": raw.size_bytes, "transformed": made.size_bytes, "dump": dump.size_bytes},
         {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mediatool_assets.domain.inference import risks
 from mediatool_assets.domain.inference.figures import Figures
-from mediatool_assets.domain.inference.references import Relation, chosen
+from mediatool_assets.domain.inference.references import MeasuredReference, chosen
 from mediatool_assets.domain.inference.risks import RiskReport
 from mediatool_assets.domain.inference.shaping import Entity, entities
 from mediatool_assets.domain.inference.writing import model_text
@@ -26,7 +26,7 @@ class Inferred:
 
     model: str
     risks: RiskReport
-    relations: tuple[Relation, ...]
+    relations: tuple[MeasuredReference, ...]
     entities: dict[str, Entity]
     figures: Figures
 

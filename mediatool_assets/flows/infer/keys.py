@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from mediatool_assets.domain.inference.figures import FanOut
 from mediatool_assets.domain.inference.references import (
     ALMOST_UNIQUE,
+    CandidateReference,
     Inclusion,
     Place,
-    Reference,
     measurable,
 )
 from mediatool_assets.domain.schema import Column, Table
@@ -37,7 +37,7 @@ class Met:
     held: Mapping[int, Inclusion]
     pairs: Mapping[tuple[int, int], Inclusion]
 
-    def of(self, reference: Reference) -> Inclusion | None:
+    def of(self, reference: CandidateReference) -> Inclusion | None:
         """The reference's, where both its ends took part."""
         one = self.columns.get((reference.table, reference.columns))
         other = self.targets.get((reference.target, reference.keys))
@@ -85,7 +85,7 @@ class KeyDatabase:
             )
         return frozenset(found)
 
-    def inclusion(self, reference: Reference) -> Inclusion:
+    def inclusion(self, reference: CandidateReference) -> Inclusion:
         """How many of the values are among the target's."""
         own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
         caseless = self._caseless(reference)
@@ -122,7 +122,7 @@ class KeyDatabase:
             {(one, other): replace(totals[one], found=int(n)) for one, other, n in found},
         )
 
-    def fan_out(self, reference: Reference) -> FanOut:
+    def fan_out(self, reference: CandidateReference) -> FanOut:
         """How many rows name each row of the target, and what they weigh with it."""
         own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
         caseless = self._caseless(reference)
@@ -138,7 +138,7 @@ class KeyDatabase:
         )
         return FanOut(*(int(x or 0) for x in (targets, parents, median, p99, most, largest)))
 
-    def _caseless(self, reference: Reference) -> list[bool]:
+    def _caseless(self, reference: CandidateReference) -> list[bool]:
         """Of each column and its key whether their case counts nothing."""
         table, target = self._tables[reference.table], self._tables[reference.target]
         pairs = zip(reference.columns, reference.keys, strict=True)
@@ -152,7 +152,7 @@ class KeyDatabase:
         return self._db.execute(query)
 
 
-def _referring(reference: Reference, caseless: Sequence[bool]) -> str:
+def _referring(reference: CandidateReference, caseless: Sequence[bool]) -> str:
     return _values(reference.table, reference.columns, reference.each, caseless)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mediatool_assets.domain.inference.figures import Figures, TableFigures
 from mediatool_assets.domain.inference.references import (
+    CandidateReference,
     Inclusion,
-    Reference,
     candidates,
     chosen,
     declared,
@@ -72,7 +72,7 @@ def _figures(
 
 def _inclusions(
     schema: Schema, unique: Mapping[str, frozenset[str]], keys: KeyDatabase
-) -> dict[Reference, Inclusion]:
+) -> dict[CandidateReference, Inclusion]:
     """Of every reference that is declared or possible how many of its values are keys."""
     by_name = {table.name: table for table in schema.tables}
     references = [*declared(schema), *candidates(schema, unique)]
@@ -90,7 +90,7 @@ def _inclusions(
     return inclusions
 
 
-def _is_read(reference: Reference, tables: Mapping[str, Table]) -> bool:
+def _is_read(reference: CandidateReference, tables: Mapping[str, Table]) -> bool:
     """Whether the columns of both sides are among those that were gathered."""
     own = {column.name for column in measurable(tables[reference.table])}
     theirs = {column.name for column in measurable(tables[reference.target])}

@@ -30,7 +30,7 @@ from mediatool_assets.flows.export import member_name
 from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.sanitize.evidence import Digester, Evidence, Watch, write_nothing
 from mediatool_assets.flows.sanitize.originals import write_filter
-from mediatool_assets.flows.sanitize.places import Folder, Place, free_names, report_keys
+from mediatool_assets.flows.sanitize.places import CopyStore, LocalFolder, free_names, report_keys
 from mediatool_assets.flows.sanitize.proof import Proof, prove
 from mediatool_assets.flows.sanitize.reading import schema_of
 from mediatool_assets.flows.sanitize.report import ColumnReport, Report, SchemaReport
@@ -49,8 +49,8 @@ from mediatool_assets.flows.tasks import in_order
 
 __all__ = [
     "SHIPPED_RULES",
-    "Folder",
-    "Place",
+    "CopyStore",
+    "LocalFolder",
     "Published",
     "load_rules",
     "origin",
@@ -73,7 +73,7 @@ class Published:
 
 def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its own
     source: Bytes,
-    place: Place,
+    place: CopyStore,
     key: str,
     executor: Executor,
     rules: Rules,
@@ -103,7 +103,7 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
     if problems := [*checks.mistakes(rules, schema), *checks.unclassified(rules, schema)]:
         raise BadRules(problems)
     with tempfile.TemporaryDirectory(prefix="sanitize-", dir=scratch) as folder:
-        run = _Run(
+        run = _SanitizingRun(
             archive, schema, rules, masking_key, executor, Path(folder),
             watches(schema, rules, model), tuple(uncovered), detect, progress,
         )  # fmt: skip
@@ -129,7 +129,7 @@ def origin(raw: Manifest, rules: Rules, key: MaskingKey) -> dict[str, object]:
 
 
 @dataclass(slots=True)
-class _Run:
+class _SanitizingRun:
     """One run: tables in the archive's order, workers a little ahead of it."""
 
     archive: ArchiveReader

@@ -17,7 +17,7 @@ from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.flows.sanitize.report import Report
 
 
-class Place(Protocol):
+class CopyStore(Protocol):
     """What is needed of an ObjectStore: names are written once, and appear whole or not at all."""
 
     def uri(self, key: str) -> str:
@@ -40,7 +40,7 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class LocalFolder:
     """A local directory, made when something is written into it."""
 
     path: Path
@@ -99,7 +99,7 @@ def report_keys(key: str) -> tuple[str, str]:
     return f"{stem}-report.json", f"{stem}-report.html"
 
 
-def free_names(place: Place, key: str, version: str) -> dict[str, str | None]:
+def free_names(place: CopyStore, key: str, version: str) -> dict[str, str | None]:
     """The names of the reports of an archive to be written, and what is replaced under each.
 
     None where the name is free; the entity tag of what a run of that version left there, which
@@ -112,7 +112,7 @@ def free_names(place: Place, key: str, version: str) -> dict[str, str | None]:
     return {name: place.get(name)[1] if name in there else None for name in names}
 
 
-def _is_left(place: Place, key: str, version: str) -> bool:
+def _is_left(place: CopyStore, key: str, version: str) -> bool:
     """Whether the report that is there is the version's, of an archive that would be this one."""
     name, _ = report_keys(key)
     if place.head(name) is None:

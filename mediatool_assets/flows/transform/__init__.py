@@ -24,7 +24,7 @@ from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.duckdb_session import MEMORY
 from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.ports import ArchiveStore, Progress, silent
@@ -52,7 +52,7 @@ def transform(  # noqa: PLR0913  # the signature that every caller agreed on
     *,
     progress: Progress = silent,
     memory: str = MEMORY,
-) -> Archived:
+) -> StoredArchive:
     """Make the version's transformed archive from its raw archive and a model.
 
     ``scratch`` takes compressed documents and joins; ``memory`` bounds the joins in the

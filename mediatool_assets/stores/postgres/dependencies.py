@@ -131,17 +131,17 @@ _TYPED = re.compile(
 _WORD = re.compile(r"[\w$]+")
 
 
-class Extension(NamedTuple):
+class RequiredExtension(NamedTuple):
     """An extension that the schemas need, and the schema that its objects are in."""
 
     name: str
     schema: str
 
 
-def extensions(connection: Connection, schemas: Sequence[str]) -> list[Extension]:
+def extensions(connection: Connection, schemas: Sequence[str]) -> list[RequiredExtension]:
     """The extensions that the schemas' objects need, with those that these require."""
     given = {"schemas": list(schemas), "also": _named_in_bodies(connection, schemas)}
-    return [Extension(*row) for row in connection.execute(_closed(_EXTENSIONS), given)]
+    return [RequiredExtension(*row) for row in connection.execute(_closed(_EXTENSIONS), given)]
 
 
 def gaps(connection: Connection, schemas: Sequence[str]) -> list[Gap]:

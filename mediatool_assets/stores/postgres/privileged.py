@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from psycopg import sql
 
 from mediatool_assets.domain.ddl.kinds import leave_out
-from mediatool_assets.domain.ddl.restorable import Extension
+from mediatool_assets.domain.ddl.restorable import ScriptExtension
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.stores.postgres.connection import Connection
 from mediatool_assets.stores.postgres.target_session import VARIABLE, translated
@@ -43,7 +43,10 @@ WHERE o.xmin = pg_current_xact_id()::xid
 
 
 def add_extensions(
-    connection: Connection, wanted: Iterable[Extension], allowed: frozenset[str], role: str | None
+    connection: Connection,
+    wanted: Iterable[ScriptExtension],
+    allowed: frozenset[str],
+    role: str | None,
 ) -> None:
     """Make extensions in their schemas; raises Refused and CheckFailed before the first."""
     wanted = tuple(wanted)

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from mediatool_assets.domain.copy_text import copied_columns
-from mediatool_assets.domain.ddl.restorable import Extension
+from mediatool_assets.domain.ddl.restorable import ScriptExtension
 from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.errors import AlreadyExists, Misuse, Refused
 from mediatool_assets.domain.restored import Marker
@@ -234,7 +234,7 @@ class PostgresRestoration:
         """What has been restored, to be read as a source is."""
         return PostgresSource(self.url.to(self.working), schema)
 
-    def add_extensions(self, wanted: Iterable[Extension]) -> None:
+    def add_extensions(self, wanted: Iterable[ScriptExtension]) -> None:
         """Make extensions, and the schemas they are in, before all else and as the URL's role."""
         with session(self.target.url, self.working, "CREATE EXTENSION") as connection:
             add_extensions(connection, wanted, self.target.extensions, self.role)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mediatool_assets.domain.ddl.restorable import Extension, read
-from mediatool_assets.domain.ddl.script import Entry
+from mediatool_assets.domain.ddl.restorable import ScriptExtension, read
+from mediatool_assets.domain.ddl.script import DumpEntry
 from mediatool_assets_tests.domain.ddl.dumped import dumped, dumped_entry, header
 
 TRICKY = """BEGIN
@@ -42,7 +42,7 @@ def test_owners_grants_policies_and_tablespaces_are_the_target_s() -> None:
             header("TABLE t", "ACL") + "GRANT SELECT ON TABLE s.t TO somebody;\n\n\n",
         )
     )
-    assert script.before == (Entry("TABLE", "t", ("CREATE TABLE s.t (id integer)",), "s"),)
+    assert script.before == (DumpEntry("TABLE", "t", ("CREATE TABLE s.t (id integer)",), "s"),)
     assert (script.after, script.left_out) == ((), ())
 
 
@@ -68,8 +68,8 @@ def test_quoted_text_is_never_taken_for_a_statement(sql: str) -> None:
         )
     )
     assert (*script.before, *script.after) == (
-        Entry(kind, "thing", (sql.removesuffix(";"),), "s"),
-        Entry("TABLE", "next", ("CREATE TABLE s.next ()",), "s"),
+        DumpEntry(kind, "thing", (sql.removesuffix(";"),), "s"),
+        DumpEntry("TABLE", "next", ("CREATE TABLE s.next ()",), "s"),
     )
 
 
@@ -200,7 +200,7 @@ def test_a_language_comes_from_an_extension() -> None:
             header("f()", "FUNCTION") + f"{function}\n\n",
         )
     )
-    assert made.extensions == (Extension("plperl", "public"),)
+    assert made.extensions == (ScriptExtension("plperl", "public"),)
     assert [entry.kind for entry in made.before] == ["FUNCTION"]
 
 

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from mediatool_assets.domain.inference.references import (
+    CandidateReference,
     Inclusion,
-    Reference,
     candidates,
     chosen,
     unnamed,
@@ -68,9 +68,9 @@ def test_what_is_declared_is_not_looked_for() -> None:
     assert [str(r) for r in candidates(schema, {})] == []
 
 
-def reference(target: str, named: Kinship, *, counted: bool = False) -> Reference:
+def reference(target: str, named: Kinship, *, counted: bool = False) -> CandidateReference:
     """A reference of one column, to the id of a table."""
-    return Reference("t", ("x_id",), target, ("id",), named=named, counted=counted)
+    return CandidateReference("t", ("x_id",), target, ("id",), named=named, counted=counted)
 
 
 @pytest.mark.parametrize(

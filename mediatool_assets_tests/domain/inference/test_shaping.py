@@ -3,11 +3,15 @@
 import pytest
 
 from mediatool_assets.domain.inference.figures import FanOut, Figures, TableFigures
-from mediatool_assets.domain.inference.references import Inclusion, Reference, Relation
+from mediatool_assets.domain.inference.references import (
+    CandidateReference,
+    Inclusion,
+    MeasuredReference,
+)
 from mediatool_assets.domain.inference.shaping import (
     LARGEST_EMBEDDED,
     MOST_EMBEDDED,
-    Copy,
+    CopiedColumn,
     Entity,
     Inside,
     entities,
@@ -22,24 +26,26 @@ NOTES = table("notes", ("order_id", "line", "n"), order_id="integer", line="inte
 CHANNELS = table("channels", id="integer", name="text")
 TAGS = table("tags", ("order_id", "channel_id"), order_id="integer", channel_id="integer")
 
-OF_ORDER = Reference("lines", ("order_id",), "orders", ("id",), declared="a", cascade=True)
-OF_LINE = Reference(
+OF_ORDER = CandidateReference("lines", ("order_id",), "orders", ("id",), declared="a", cascade=True)
+OF_LINE = CandidateReference(
     "notes", ("order_id", "line"), "lines", ("order_id", "line"), declared="b", cascade=True
 )
-OF_CHANNEL = Reference("orders", ("channel_id",), "channels", ("id",), declared="c")
-TAG_ORDER = Reference("tags", ("order_id",), "orders", ("id",), declared="d")
-TAG_CHANNEL = Reference("tags", ("channel_id",), "channels", ("id",), declared="e", cascade=True)
+OF_CHANNEL = CandidateReference("orders", ("channel_id",), "channels", ("id",), declared="c")
+TAG_ORDER = CandidateReference("tags", ("order_id",), "orders", ("id",), declared="d")
+TAG_CHANNEL = CandidateReference(
+    "tags", ("channel_id",), "channels", ("id",), declared="e", cascade=True
+)
 
 FEW = FanOut(10, 10, 2, 4, 5, 4000)
 
 
 def shaped(
     tables: tuple[Table, ...],
-    fan_outs: dict[Reference, FanOut],
+    fan_outs: dict[CandidateReference, FanOut],
     **read: int,
 ) -> dict[str, Entity]:
     """What becomes of these tables, of a hundred rows each, of which so many were read."""
-    relations = [Relation(reference, Inclusion(100, 100, 10)) for reference in fan_outs]
+    relations = [MeasuredReference(reference, Inclusion(100, 100, 10)) for reference in fan_outs]
     figures = Figures(
         {t.name: TableFigures(100, read.get(t.name, 100), 9900, 200) for t in tables}, {}, fan_outs
     )
@@ -83,7 +89,7 @@ def test_what_was_only_sampled_is_not_embedded(sampled: str, left: int) -> None:
 
 def test_what_nobody_declared_is_proposed_only() -> None:
     """With its evidence, at the table that would take it."""
-    undeclared = Reference("lines", ("order_id",), "orders", ("id",))
+    undeclared = CandidateReference("lines", ("order_id",), "orders", ("id",))
     found = shaped((LINES, ORDERS), {undeclared: FEW})
     assert found["lines"].home is None
     [proposal] = found["orders"].proposals
@@ -99,12 +105,12 @@ def test_join_tables_become_arrays_and_small_tables_copies() -> None:
     assert (home.verb, home.relation.reference.target) == (Verb.FOLD, "channels")
     assert home.take == ("order_id",)
     assert [copy.column for copy in found["orders"].copies] == ["name"]
-    assert isinstance(found["orders"].copies[0], Copy)
+    assert isinstance(found["orders"].copies[0], CopiedColumn)
 
 
 def test_join_tables_that_nobody_declared_are_proposed_as_arrays() -> None:
     """All of the references that such a table is have to be declared for it to be certain."""
-    undeclared = Reference("tags", ("channel_id",), "channels", ("id",))
+    undeclared = CandidateReference("tags", ("channel_id",), "channels", ("id",))
     found = shaped((CHANNELS, ORDERS, TAGS), {undeclared: FEW, TAG_ORDER: FEW})
     assert found["tags"].home is None
     [proposal] = found["orders"].proposals
@@ -115,8 +121,12 @@ def test_join_tables_that_nobody_declared_are_proposed_as_arrays() -> None:
 
 def test_trees_and_the_past_are_kept_by_reference() -> None:
     """A row that names its own kind, and rows that grow as long as there is a past."""
-    tree = Reference("orders", ("channel_id",), "orders", ("id",), declared="t", cascade=True)
+    tree = CandidateReference(
+        "orders", ("channel_id",), "orders", ("id",), declared="t", cascade=True
+    )
     past = table("orders_history", ("id", "version"), id="integer", version="integer")
-    of_past = Reference("orders_history", ("id",), "orders", ("id",), declared="h", cascade=True)
+    of_past = CandidateReference(
+        "orders_history", ("id",), "orders", ("id",), declared="h", cascade=True
+    )
     found = shaped((ORDERS, past), {tree: FEW, of_past: FEW})
     assert all(entity.home is None for entity in found.values())

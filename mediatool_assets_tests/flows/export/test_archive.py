@@ -14,7 +14,7 @@ import pytest
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.export import export, member_name
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
@@ -22,7 +22,7 @@ from mediatool_assets_tests.flows.export.conftest import KEY, VERSION
 from mediatool_assets_tests.twins import DirectoryObjects
 
 
-def rows_of(archived: Archived, reader: ArchiveReader, table: str) -> list[Any]:
+def rows_of(archived: StoredArchive, reader: ArchiveReader, table: str) -> list[Any]:
     """A table's rows, decoded."""
     blocks = archived.manifest.tables()[table].blocks
     return [

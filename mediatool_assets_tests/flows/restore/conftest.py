@@ -19,7 +19,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.export import export
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.canaries import Canaries, canaries
@@ -59,13 +59,13 @@ class Place:
 
     def export(
         self, url: Url | None = None, schema: str = "media_tool"
-    ) -> tuple[Version, Archived]:
+    ) -> tuple[Version, StoredArchive]:
         """A raw archive of a database, the source unless another is named."""
         version = Version(datetime(2001, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
         source = PostgresSource(url or self.url, schema)
         return version, export(source, self.objects, self.pool, version, self.scratch)
 
-    def again(self, database: str, schema: str = "media_tool") -> Archived:
+    def again(self, database: str, schema: str = "media_tool") -> StoredArchive:
         """A raw archive of a restored database."""
         return self.export(self.target.database(database, schema).url, schema)[1]
 

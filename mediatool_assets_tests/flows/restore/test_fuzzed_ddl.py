@@ -39,7 +39,9 @@ def dumps(place: Place) -> Iterator[str]:
                 yield snapshot.ddl().decode()
 
 
-def mutated(chance: random.Random, entries: list[script.Entry], attacks: list[str]) -> script.Entry:
+def mutated(
+    chance: random.Random, entries: list[script.DumpEntry], attacks: list[str]
+) -> script.DumpEntry:
     """An entry with something of another, of an attack, or of SQL's punctuation in it."""
     entry, other = chance.choice(entries), chance.choice(entries)
     text = ";\n".join(entry.statements)
@@ -58,7 +60,7 @@ def mutated(chance: random.Random, entries: list[script.Entry], attacks: list[st
             piece = theirs[start : start + chance.randint(1, 200)]
         text = text[:at] + piece + text[at + chance.choice([0, 0, 0, 1, 5, 40]) :]
     kind = chance.choice([entry.kind] * 5 + [other.kind])
-    return script.Entry(kind, entry.name, (text,), entry.namespace)
+    return script.DumpEntry(kind, entry.name, (text,), entry.namespace)
 
 
 def test_no_mutated_entry_reaches_beyond_its_database(
@@ -85,7 +87,7 @@ def test_no_mutated_entry_reaches_beyond_its_database(
 
 
 def _accepted(
-    chance: random.Random, entries: list[script.Entry], attacks: list[str]
+    chance: random.Random, entries: list[script.DumpEntry], attacks: list[str]
 ) -> Iterator[str]:
     """The statements that a restore would execute of mutated entries."""
     for _ in range(MUTATED):

@@ -11,7 +11,7 @@ from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.restore import restore_postgres, restored
 from mediatool_assets.seed import seed
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
@@ -57,7 +57,7 @@ COMMENT ON COLUMN owners.fee IS 'ünï';
 """
 
 
-def contents(place: Place, archived: Archived) -> dict[str, bytes | list[bytes]]:
+def contents(place: Place, archived: StoredArchive) -> dict[str, bytes | list[bytes]]:
     """Every file of an archive; rows sorted, as COPY does not promise to keep their order."""
     reader = archives.reader(place.objects, "raw", Version.parse(archived.manifest.version))
     return {

@@ -15,7 +15,7 @@ from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.sanitize import Folder, Published, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, Published, load_rules, sanitize
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -155,7 +155,7 @@ class Bench:
         model.write_text(MODEL, "utf-8")
         return sanitize(
             self.objects.open(archive_key("raw", version)),
-            Folder(self.folder),
+            LocalFolder(self.folder),
             options.pop("name", "out.tar.gz"),
             self.pool,
             load_rules(file),

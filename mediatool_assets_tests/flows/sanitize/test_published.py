@@ -9,7 +9,7 @@ from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.flows.sanitize import Folder, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
 from mediatool_assets.flows.sanitize.places import free_names
 from mediatool_assets_tests.flows.sanitize.conftest import (
     KEY,
@@ -107,7 +107,7 @@ def test_a_report_of_a_run_beside_is_not_written_over(bench: Bench) -> None:
     """What a run replaces is what it found when it began, and nothing that came after."""
     bench.run()
     (bench.folder / "out.tar.gz").unlink()
-    place = Folder(bench.folder)
+    place = LocalFolder(bench.folder)
     names = free_names(place, "out.tar.gz", str(VERSION))
     for name, tag in names.items():
         place.put(name, b"of another run", replacing=tag)

@@ -8,7 +8,7 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.flows.sanitize import Folder, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
 from mediatool_assets_tests.flows.sanitize.conftest import KEY, RULES, TABLES, USERS, Bench, user
 from mediatool_assets_tests.raw_archives import VERSION
 from mediatool_assets_tests.transformed import transformed
@@ -30,7 +30,7 @@ def test_only_raw_archives_are_taken(bench: Bench) -> None:
     with pytest.raises(BadArchive, match="is a transformed archive"):
         sanitize(
             bench.objects.open(archive_key("transformed", VERSION)),
-            Folder(bench.folder),
+            LocalFolder(bench.folder),
             "out.tar.gz",
             bench.pool,
             load_rules(rules),
@@ -53,7 +53,7 @@ def test_rows_that_no_schema_describes_are_refused(bench: Bench) -> None:
     with pytest.raises(BadArchive, match=r"has rows of people, of which schema\.json says nothing"):
         sanitize(
             LocalFile(path),
-            Folder(bench.folder),
+            LocalFolder(bench.folder),
             "out.tar.gz",
             bench.pool,
             load_rules(rules),

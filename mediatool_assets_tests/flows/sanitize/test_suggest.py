@@ -16,7 +16,7 @@ from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.sanitize import Folder, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
 from mediatool_assets.flows.sanitize.reading import schema_of
 from mediatool_assets.flows.sanitize.suggest import Suggested, suggest
 from mediatool_assets.seed import seed
@@ -185,7 +185,7 @@ def test_sanitize_takes_it_as_it_is(
     rules = tmp_path / "ours.yaml"
     rules.write_text(suggest(source).text, "utf-8")
     published = sanitize(
-        source, Folder(tmp_path / "out"), "copy.tar.gz", pool, load_rules(rules), KEY, tmp_path
+        source, LocalFolder(tmp_path / "out"), "copy.tar.gz", pool, load_rules(rules), KEY, tmp_path
     )
     assert published.report.proof.findings == ()
     assert published.report.unclassified == ()
@@ -229,7 +229,9 @@ def test_the_demo_source(postgres_database: Url, pool: Executor, tmp_path: Path)
     for name in ("users", "users_history", "reps"):
         assert rules.tables[name]["name"].words == "pseudonym person"
         assert rules.tables[name]["email"].words == "pseudonym email"
-    published = sanitize(archive, Folder(tmp_path / "out"), "c.tar.gz", pool, rules, KEY, tmp_path)
+    published = sanitize(
+        archive, LocalFolder(tmp_path / "out"), "c.tar.gz", pool, rules, KEY, tmp_path
+    )
     assert published.report.proof.leaks == ()
 
 

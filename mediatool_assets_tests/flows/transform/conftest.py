@@ -11,7 +11,7 @@ from bson.binary import Binary
 
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import Archived
+from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.model_file import load_model
 from mediatool_assets.flows.transform import transform
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
@@ -58,13 +58,13 @@ class Run:
     def __init__(self, objects: DirectoryObjects, directory: Path) -> None:
         self.objects, self.directory = objects, directory
 
-    def __call__(self, model: str, tables: Mapping[Table, Rows], **options: Any) -> Archived:
+    def __call__(self, model: str, tables: Mapping[Table, Rows], **options: Any) -> StoredArchive:
         """Publish the rows, transform them, and return the archive."""
         counted = options.pop("counted", None)
         raw_archive(self.objects, tables, excluded=options.pop("excluded", ()), counted=counted)
         return self.again(model, **options)
 
-    def again(self, model: str, executor: Executor | None = None, **options: Any) -> Archived:
+    def again(self, model: str, executor: Executor | None = None, **options: Any) -> StoredArchive:
         """Transform what was published."""
         path = self.directory / "model.yaml"
         path.write_text(model, "utf-8")
@@ -92,12 +92,12 @@ def run(objects: DirectoryObjects, tmp_path: Path) -> Run:
     return Run(objects, tmp_path)
 
 
-def facts(archived: Archived, name: str) -> Any:
+def facts(archived: StoredArchive, name: str) -> Any:
     """One of the facts of a manifest."""
     return archived.manifest.facts[name]
 
 
-def went(archived: Archived, name: str) -> dict[str, int]:
+def went(archived: StoredArchive, name: str) -> dict[str, int]:
     """Where the rows of a table went; homes without any are left out."""
     rows: dict[str, int] = facts(archived, "rows")[name]
     return {home: count for home, count in rows.items() if count and home != "in"}

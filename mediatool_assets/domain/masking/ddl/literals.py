@@ -94,9 +94,9 @@ class Literals:
                     raise Denied(f"it calls {name.name}, which is left out")
         for node, parent in nodes:
             if node.DESCRIPTOR.name == "A_Const":
-                self._settle(node, _Place(_chain(parent, parents), scope, own, is_shown))
+                self._settle(node, _LiteralContext(_chain(parent, parents), scope, own, is_shown))
 
-    def _settle(self, node: Message, place: "_Place") -> None:
+    def _settle(self, node: Message, place: "_LiteralContext") -> None:
         kind = node.WhichOneof("val")
         if kind not in ("sval", "bsval", "fval", "ival"):
             return
@@ -111,7 +111,7 @@ class Literals:
         else:
             self._judge(node, text, place)
 
-    def _number(self, node: Message, text: str, place: "_Place") -> None:
+    def _number(self, node: Message, text: str, place: "_LiteralContext") -> None:
         rules = place.compared()
         is_pseudonym = any(rule.verb is Verb.PSEUDONYM for rule in rules)
         if is_pseudonym or not (_is_round(text) or place.is_of_sequence):
@@ -119,7 +119,7 @@ class Literals:
         else:
             self.kept["numbers"] += 1
 
-    def _judge(self, node: Message, text: str, place: "_Place") -> None:
+    def _judge(self, node: Message, text: str, place: "_LiteralContext") -> None:
         rules = place.compared()
         if not rules:
             raise Denied("a literal is not compared with any column that has a rule")
@@ -143,7 +143,7 @@ class Literals:
             raise Denied("the pseudonym of a number has another size")
         self._replace(node, text, masker.pseudonym(kind, text), "")
 
-    def _label(self, text: str, place: "_Place") -> str | None:
+    def _label(self, text: str, place: "_LiteralContext") -> str | None:
         """What a label is now, where a literal is cast to an enum."""
         for names in place.casts():
             labels = self.known.labels_of.get(self.known.named(names))
@@ -169,7 +169,7 @@ class Literals:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _LiteralContext:
     """Where a literal is: the nodes around it, the innermost first."""
 
     around: tuple[Message, ...]
@@ -310,7 +310,7 @@ def harmless_word(text: str) -> str | None:
     return "truths" if text.lower() in _TRUTHS else None
 
 
-def _harmless(text: str, place: _Place) -> str | None:
+def _harmless(text: str, place: _LiteralContext) -> str | None:
     if why := harmless_word(text):
         return why
     for names in place.casts():

@@ -13,7 +13,7 @@ from postgast.pg_query_pb2 import Node
 
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.ddl import tree
-from mediatool_assets.domain.ddl.script import Entry, entries
+from mediatool_assets.domain.ddl.script import DumpEntry, entries
 from mediatool_assets.domain.errors import BadRules
 from mediatool_assets.domain.masking.ddl.known import Denied, Known, Name
 from mediatool_assets.domain.masking.ddl.literals import Literals
@@ -76,10 +76,10 @@ def sanitized_ddl(text: str, schema: Schema, rules: Rules, masker: Masker) -> Sa
 
     The pseudonyms are the masker's, which remembers them as it does those of rows.
     """
-    return _Run(schema, rules, masker).all_of(text)
+    return _ScriptSanitizer(schema, rules, masker).all_of(text)
 
 
-class _Run:
+class _ScriptSanitizer:
     def __init__(self, schema: Schema, rules: Rules, masker: Masker) -> None:
         self._known = Known(schema, rules, masker)
         self._statements = Statements(self._known)
@@ -108,7 +108,7 @@ class _Run:
         texts = frozenset(self._texts)
         return SanitizedDdl(sql if text else "", schema, texts, names, kept, self._replaced, lines)
 
-    def _entry(self, entry: Entry, nodes: list[Node]) -> Iterator[str]:
+    def _entry(self, entry: DumpEntry, nodes: list[Node]) -> Iterator[str]:
         about = f"{entry.kind.lower()} {entry.name}"
         is_kept = about in self._rules.kept_ddl
         if entry.kind in _ACCESS | _FOREIGN:
@@ -145,7 +145,7 @@ class _Run:
             header = f"Name: {entry.name}; Type: {entry.kind}; Schema: {entry.namespace}; Owner: -"
             yield f"--\n-- {header}\n--\n\n" + "".join(f"{s};\n\n" for s in statements) + "\n"
 
-    def _leave_out(self, entry: Entry, nodes: list[Node], about: str, error: Denied) -> None:
+    def _leave_out(self, entry: DumpEntry, nodes: list[Node], about: str, error: Denied) -> None:
         made = [*map(self._made, map(tree.inner, nodes))]
         follows = all(name is None or self._known.left_out & {name} for name in made)
         if entry.kind in _NEEDED and not (follows or str(error) == "it needs what is left out"):
