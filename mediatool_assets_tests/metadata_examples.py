@@ -7,7 +7,7 @@ from mediatool_assets.domain.metadata import (
     Exports,
     Metadata,
     RawExport,
-    Source,
+    RecordedSource,
     TransformedExport,
 )
 from mediatool_assets.domain.version import Version
@@ -23,7 +23,7 @@ def example(version: str = "20250621-143000") -> Metadata:
     return Metadata(
         timestamp=version,
         export_date=of.partition,
-        source=Source(
+        source=RecordedSource(
             type="rds",
             instance="media-tool-production",
             snapshot_id=f"manual-export-{version}",

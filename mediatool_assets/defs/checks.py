@@ -19,7 +19,7 @@ from mediatool_assets.defs.layers import Layer, key, name_of
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
-from mediatool_assets.domain.model import Model, Verb
+from mediatool_assets.domain.model import AdditionVerb, Model
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
 from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside
@@ -31,7 +31,7 @@ from mediatool_assets.flows.checks.transformed import (
 from mediatool_assets.flows.checks.version import archives_whole, restored, unnamed
 
 
-class _Check(NamedTuple):
+class _LayerCheck(NamedTuple):
     """One check: of every table or collection of a layer, or of the version as a whole.
 
     ``ask`` takes the bucket, the version, the tables or collections if it is of a layer, and
@@ -62,8 +62,8 @@ def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
         "raw",
         tables,
         "Read the raw archive again, and compare it with earlier versions.",
-        _Check("counted", counted, raw_counted, _workers, blocking=True),
-        _Check("as_usual", usual, partial(raw_as_usual, bounds=bounds)),
+        _LayerCheck("counted", counted, raw_counted, _workers, blocking=True),
+        _LayerCheck("as_usual", usual, partial(raw_as_usual, bounds=bounds)),
     )
 
 
@@ -74,7 +74,7 @@ def transformed_checks(
     referring = [name for name in collections if _refers(model, name)]
     if referring:
         says = "No more references that find nothing than in the last versions."
-        usual = _Check("as_usual", says, references_as_usual)
+        usual = _LayerCheck("as_usual", says, references_as_usual)
         says = "Compare the references with earlier versions."
         yield _layer_checks("transformed", referring, says, usual)
 
@@ -82,19 +82,21 @@ def transformed_checks(
 def _refers(model: Model, collection: str) -> bool:
     made = model.collections.get(collection)
     additions = made.shape.every_addition() if made is not None else ()
-    return any(addition.verb in (Verb.LOOK_UP, Verb.UNION) for addition in additions)
+    return any(
+        addition.verb in (AdditionVerb.LOOK_UP, AdditionVerb.UNION) for addition in additions
+    )
 
 
 def mongodb_checks(collections: Iterable[str]) -> dg.AssetChecksDefinition:
     """Of every collection: what was transformed, was loaded, and is there."""
     says = "The documents of the transformed archive, all of them, and still there."
-    loaded = _Check("loaded", says, database_as_loaded, _documents)
+    loaded = _LayerCheck("loaded", says, database_as_loaded, _documents)
     says = "Compare archive and marker, and let mongod count."
     return _layer_checks("mongodb", collections, says, loaded)
 
 
 def _layer_checks(
-    layer: Layer, things: Iterable[str], description: str, *checks: _Check
+    layer: Layer, things: Iterable[str], description: str, *checks: _LayerCheck
 ) -> dg.AssetChecksDefinition:
     """The checks of each of the layer's tables or collections, in one step."""
 
@@ -130,40 +132,40 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
     """Of the version as a whole, once it is published; ``tables`` and ``collections`` are named."""
     tables, collections = list(tables), list(collections)
     checks = (
-        _Check(
+        _LayerCheck(
             "dumped",
             "Every collection of the dump is what was loaded.",
             dump_as_loaded,
             _documents,
         ),
-        _Check(
+        _LayerCheck(
             "accounted",
             "Every row of the raw archive has its place, and one only.",
             rows_accounted,
         ),
-        _Check(
+        _LayerCheck(
             "losses_as_usual",
             "BSON lost no more values than in the last versions.",
             losses_as_usual,
         ),
-        _Check(
+        _LayerCheck(
             "archives_whole",
             "Transformed archive and dump have their SHA-256s.",
             archives_whole,
             _workers,
         ),
-        _Check(
+        _LayerCheck(
             "restored",
             "The version's PostgreSQL database was restored and read back.",
             restored,
         ),
-        _Check(
+        _LayerCheck(
             "unnamed",
             "Tables and collections beside the model's: counted, as usual.",
             partial(unnamed, tables=tables, collections=collections),
             lambda platform: _documents(platform) | _workers(platform),
         ),
-        _Check(
+        _LayerCheck(
             "schema_as_before",
             "Tables beside the model's, enums and views as they were.",
             partial(schema_beside, named=tables),

@@ -93,7 +93,7 @@ class VersionIOManager(dg.ConfigurableIOManager):
         """The asset of a version, of which nothing has been read yet."""
 
 
-class Tables(VersionIOManager):
+class RawTables(VersionIOManager):
     """Tables of the raw archive."""
 
     def open(self, asset: dg.AssetKey, version: Version) -> TableRows:
@@ -164,7 +164,7 @@ class JsonDocuments(VersionIOManager):
 def io_managers(platform: Platform) -> dict[str, dg.ConfigurableIOManager]:
     """Every IO manager by its resource key."""
     return {
-        TABLES_IO: Tables(platform=platform),
+        TABLES_IO: RawTables(platform=platform),
         COLLECTIONS_IO: Collections(platform=platform),
         DATABASE_IO: Database(platform=platform),
         ARCHIVES_IO: Archives(platform=platform),

@@ -43,7 +43,7 @@ DEFINITIONS = "mediatool_assets.definitions"  # by name, as workspace.yaml has i
 LOCATION = "mediatool_assets"  # likewise
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LaunchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be run."""
 
     job: str
@@ -74,7 +74,7 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     ATTENDED.set(True)
     try:
-        request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+        request = msgspec.json.decode(sys.stdin.buffer.read(), type=LaunchRequest)
         with dg.DagsterInstance.get() as instance:
             outcome = launch(instance, request)
     except MediatoolError as error:
@@ -89,7 +89,7 @@ def _today() -> date:
 
 
 def launch(
-    instance: dg.DagsterInstance, request: Request, today: Callable[[], date] = _today
+    instance: dg.DagsterInstance, request: LaunchRequest, today: Callable[[], date] = _today
 ) -> Outcome:
     """Run the job in this process; raises Misuse where there is no such job or partition.
 
@@ -113,7 +113,7 @@ def _is_refused(instance: dg.DagsterInstance, outcome: Outcome) -> bool:
     return run is not None and REFUSED_TAG in run.tags
 
 
-def _run(instance: dg.DagsterInstance, request: Request, day: str) -> Outcome:
+def _run(instance: dg.DagsterInstance, request: LaunchRequest, day: str) -> Outcome:
     if not DAYS.has_partition_key(day):
         raise Misuse(f"{day} is no partition; give a day from {FIRST_DAY} to today")
     repository = ReconstructableRepository.for_module(DEFINITIONS, "defs", str(Path.cwd()))

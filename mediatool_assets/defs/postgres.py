@@ -27,7 +27,7 @@ from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.ports import Target
+from mediatool_assets.flows.ports import RestoreTarget
 from mediatool_assets.flows.restore import Restored, restore_postgres, restored
 from mediatool_assets.flows.restore_record import RestoreRequest, recorded, why_not_restored
 from mediatool_assets.stores.environment import account
@@ -100,7 +100,7 @@ def _spec(table: str) -> dg.AssetSpec:
 def _restore(
     context: dg.AssetExecutionContext,
     platform: Platform,
-    target: Target,
+    target: RestoreTarget,
     version: Version,
     raw: ArchiveReader,
 ) -> str | None:
@@ -128,7 +128,9 @@ def _restore(
     return None if is_whole else why_not_restored(objects, version, database)
 
 
-def _database(target: Target, version: Version, problem: str | None) -> dg.MaterializeResult[Any]:
+def _database(
+    target: RestoreTarget, version: Version, problem: str | None
+) -> dg.MaterializeResult[Any]:
     database = postgres_database(version)
     return dg.MaterializeResult(
         asset_key=DATABASE,
@@ -142,7 +144,7 @@ def _database(target: Target, version: Version, problem: str | None) -> dg.Mater
 
 
 def _results(
-    target: Target, version: Version, raw: ArchiveReader, tables: Sequence[str]
+    target: RestoreTarget, version: Version, raw: ArchiveReader, tables: Sequence[str]
 ) -> Iterator[dg.MaterializeResult[Any]]:
     database, members = postgres_database(version), raw.manifest.tables()
     if missing := [table for table in tables if table not in members]:

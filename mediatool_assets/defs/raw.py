@@ -26,7 +26,7 @@ from mediatool_assets.defs.layers import (
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.rds import places_of, snapshot_first
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.runs import Request, RunVersion
+from mediatool_assets.defs.runs import RunVersion, VersionRequest
 from mediatool_assets.domain.errors import BadArchive, BadSettings, BadSource, NotFound
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.notes import checked_notes
@@ -83,7 +83,7 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
             if version is None or archived is None:
                 version, archived = _make(context, config, platform)
             else:
-                run.keep(run.asked() or Request(config.purpose, checked_notes(config.notes)))
+                run.keep(run.asked() or VersionRequest(config.purpose, checked_notes(config.notes)))
                 context.log.info(f"{archived.uri} is complete: adopted")
             archive = archives.reader(objects, "raw", version)
             _check_tables(archive, tables, platform.settings().model)
@@ -128,7 +128,7 @@ def _make(
     """Take the day from where it is to be had; raises PastDay, NothingOfDay where it is not."""
     objects, run = platform.objects(), RunVersion.of(context)
     places = places_of(platform)
-    request = run.asked() or Request(config.purpose, checked_notes(config.notes))
+    request = run.asked() or VersionRequest(config.purpose, checked_notes(config.notes))
     origin = _origin(context, platform, places, config.source)
     if origin.source is None and (there := origin.version) is not None:
         try:

@@ -14,7 +14,7 @@ from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.rds_task import Task
 from mediatool_assets.flows.origin import Asked, SourceCandidates
-from mediatool_assets.flows.rds_snapshot import SnapshotExport
+from mediatool_assets.flows.rds_snapshot import SnapshotExporter
 
 
 def places_of(platform: Platform) -> SourceCandidates:
@@ -42,7 +42,7 @@ def snapshot_first(
     if not settings.exports_snapshots and (asked != "rds" or places.has_exports(run.partition)):
         return None
     wait = partial(time.sleep, settings.rds_poll_seconds)  # an interrupt ends it
-    work = SnapshotExport(platform.snapshots(), wait, LoggedProgress(context, "percent"))
+    work = SnapshotExporter(platform.snapshots(), wait, LoggedProgress(context, "percent"))
     if run.partition == places.today.isoformat():
         return work.of_now(run.to_make(places.objects))
     try:

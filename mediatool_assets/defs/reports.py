@@ -24,7 +24,7 @@ from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.reports import Written, keep_twin
+from mediatool_assets.flows.reports import ReportForms, keep_twin
 
 GROUP = "reports"
 
@@ -56,7 +56,7 @@ def newest(context: dg.AssetExecutionContext, objects: ObjectStore) -> Version:
 
 
 def reported(
-    objects: ObjectStore, report: Report, version: Version, written: Written
+    objects: ObjectStore, report: Report, version: Version, written: ReportForms
 ) -> dg.MaterializeResult[Any]:
     """Write the HTML twin, and hand the report to its IO manager; the UI shows the Markdown."""
     return dg.MaterializeResult(

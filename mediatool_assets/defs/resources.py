@@ -16,7 +16,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.bucket_ports import BucketSettings
 from mediatool_assets.flows.costs.taking import InventorySource
 from mediatool_assets.flows.pool import worker_pool
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Source, Target
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarget, Source
 from mediatool_assets.flows.prune import Pruning
 from mediatool_assets.flows.rds_ports import SnapshotExports
 from mediatool_assets.flows.scratch import scratch_folder
@@ -50,7 +50,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
 
         return PostgresSource.of(self.settings())
 
-    def target(self) -> Target:
+    def target(self) -> RestoreTarget:
         """The server that versions are restored to; raises BadSettings where none is named."""
         from mediatool_assets.stores.postgres import PostgresTarget  # noqa: PLC0415  # slow
 

@@ -26,7 +26,7 @@ NOTES_TAG = "mediatool/notes"
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class VersionRequest:
     """What a version was made for."""
 
     purpose: Purpose
@@ -87,21 +87,21 @@ class RunVersion:
                 f"its layers, or name an unfinished version with the run tag {VERSION_TAG}"
             ) from error
 
-    def keep(self, request: Request) -> None:
+    def keep(self, request: VersionRequest) -> None:
         """Keep with the run what its version is for, unless a run that made the version did."""
         version = self.named()
         if version is not None and self._asked(version) is None:
             tags = {PURPOSE_TAG: request.purpose, NOTES_TAG: request.notes}
             self.instance.add_run_tags(self.run.run_id, tags)
 
-    def request(self, version: Version) -> Request:
+    def request(self, version: Version) -> VersionRequest:
         """What the version was asked for, by the first run of it that says so.
 
         A version of which no run is left counts as a daily backup: those are kept longest.
         """
-        return self._asked(version) or Request("daily_backup", "")
+        return self._asked(version) or VersionRequest("daily_backup", "")
 
-    def asked(self) -> Request | None:
+    def asked(self) -> VersionRequest | None:
         """What this run's own tags ask for; raises Misuse on an unknown purpose."""
         return _request(self.run.tags)
 
@@ -114,7 +114,7 @@ class RunVersion:
                     seconds.setdefault(step.step_key, round(step.end_time - step.start_time, 3))
         return seconds
 
-    def _asked(self, version: Version) -> Request | None:
+    def _asked(self, version: Version) -> VersionRequest | None:
         runs = reversed(self._runs_of(version))
         return next((found for run in runs if (found := _request(run.tags))), None)
 
@@ -145,11 +145,11 @@ class RunVersion:
         return version
 
 
-def _request(tags: Mapping[str, str]) -> Request | None:
+def _request(tags: Mapping[str, str]) -> VersionRequest | None:
     purpose = tags.get(PURPOSE_TAG)
     if purpose is None:
         return None
     if purpose not in get_args(Purpose):
         known = " or ".join(get_args(Purpose))
         raise Misuse(f"the run tag {PURPOSE_TAG} is {purpose!r}; write {known}")
-    return Request(cast(Purpose, purpose), tags.get(NOTES_TAG, ""))
+    return VersionRequest(cast(Purpose, purpose), tags.get(NOTES_TAG, ""))

@@ -65,7 +65,7 @@ class Examples(msgspec.Struct, frozen=True):
     removed: tuple[WholeRow, ...] = ()
 
 
-class Rename(msgspec.Struct, frozen=True):
+class LikelyRename(msgspec.Struct, frozen=True):
     """A column that is gone and a new one that seem to be one: a suggestion, and no more.
 
     ``rows_equal`` of the ``rows`` that were held against each other have the same value in both.
@@ -106,7 +106,7 @@ class TableComparison(msgspec.Struct, frozen=True):
     key: tuple[str, ...]
     examples: Examples
     notes: tuple[str, ...] = ()
-    renames: tuple[Rename, ...] = ()
+    renames: tuple[LikelyRename, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -114,7 +114,7 @@ class TableComparison(msgspec.Struct, frozen=True):
         return bool(self.added or self.removed or self.changed)
 
 
-class Problem(msgspec.Struct, frozen=True):
+class NotCompared(msgspec.Struct, frozen=True):
     """Something that could not be compared, so that nothing is known of it.
 
     ``table`` is null where the whole archive cannot be read; ``version`` is the side that is to
@@ -157,12 +157,12 @@ class Comparison(msgspec.Struct, frozen=True):
     summary: Summary
     metrics: dict[str, Figure]
     schema_changes: tuple[SchemaChange, ...]
-    errors: tuple[Problem, ...]
+    errors: tuple[NotCompared, ...]
     details: dict[str, TableComparison]
     left_out: dict[str, str] = {}
 
     @property
-    def damaged(self) -> tuple[Problem, ...]:
+    def damaged(self) -> tuple[NotCompared, ...]:
         """What could not be read."""
         return tuple(problem for problem in self.errors if problem.damaged)
 
@@ -170,7 +170,7 @@ class Comparison(msgspec.Struct, frozen=True):
 def verdict(
     details: Mapping[str, TableComparison],
     changes: tuple[SchemaChange, ...],
-    errors: tuple[Problem, ...],
+    errors: tuple[NotCompared, ...],
 ) -> Verdict:
     """A known difference is one, whatever else is unknown; without any, unknown is not same."""
     if changes or any(table.differs for table in details.values()):
@@ -181,7 +181,7 @@ def verdict(
 def summary(
     details: Mapping[str, TableComparison],
     changes: tuple[SchemaChange, ...],
-    errors: tuple[Problem, ...],
+    errors: tuple[NotCompared, ...],
     records: tuple[int, int],
 ) -> Summary:
     """The sums; ``records`` are the rows of each version, of tables that were not compared too."""

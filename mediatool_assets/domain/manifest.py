@@ -111,7 +111,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         return {m.collection: m for m in self.members if m.collection is not None}
 
 
-class _Said(msgspec.Struct):
+class _UnboundedParts(msgspec.Struct):
     """The parts of a manifest whose size its blocks do not bound, unread."""
 
     source: msgspec.Raw = msgspec.Raw(b"")
@@ -138,7 +138,7 @@ def encode(manifest: Manifest) -> bytes:
 
 def decode(data: bytes) -> Manifest:
     """Read ``manifest.json``; raises msgspec.MsgspecError on anything else, or too much of it."""
-    said = decoded(data, _Said)
+    said = decoded(data, _UnboundedParts)
     size = sum(map(len, map(bytes, (said.source, said.exclusions, said.warnings))))
     for what, found, most in (
         ("source, exclusions and warnings", size, MOST_SAID),

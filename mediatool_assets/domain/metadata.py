@@ -13,7 +13,7 @@ from mediatool_assets.domain.version import Version
 Purpose = Literal["daily_backup", "testing"]
 
 
-class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+class RecordedSource(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the rows came from.
 
     Of RDS ``instance`` and ``snapshot_id`` are those of AWS; of a live database ``host:port/name``
@@ -123,7 +123,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
 
     timestamp: str
     export_date: str
-    source: Source
+    source: RecordedSource
     exports: Exports
     databases_created: Databases
     export_duration_minutes: float

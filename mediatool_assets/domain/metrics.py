@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from mediatool_assets.domain import model as models
-from mediatool_assets.domain.comparison import Comparison, Figure, Problem
+from mediatool_assets.domain.comparison import Comparison, Figure, NotCompared
 from mediatool_assets.domain.metadata import Metadata, uncompressed_bytes
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Figure as FindingFigure
@@ -67,7 +67,7 @@ class Against(msgspec.Struct, frozen=True):
     tables: dict[str, TableChange]
     collections: dict[str, Figure]
     schema_changes: tuple[SchemaChange, ...]
-    errors: tuple[Problem, ...] = ()
+    errors: tuple[NotCompared, ...] = ()
 
 
 class Threshold(msgspec.Struct, frozen=True):
@@ -126,7 +126,7 @@ def against(
     after: VersionMetrics,
     changes: tuple[SchemaChange, ...],
     comparison: Comparison | None = None,
-    errors: Iterable[Problem] = (),
+    errors: Iterable[NotCompared] = (),
 ) -> Against:
     """Hold a version against an earlier one; a comparison adds what became of the rows."""
     metrics = {name: Figure.of(before.totals.get(name), n) for name, n in after.totals.items()}
@@ -220,7 +220,7 @@ def key_columns(table: Table, model: Model) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns if column.name in named)
 
 
-def _matched(shape: models.Shape) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _matched(shape: models.RowShape) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The tables and columns of every arrow of a shape, from both of its ends."""
     for addition in shape.additions:
         owner = shape.table

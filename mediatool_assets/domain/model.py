@@ -12,7 +12,7 @@ from enum import StrEnum
 from mediatool_assets.domain.expectations import LEARNT, Bounds
 
 
-class Verb(StrEnum):
+class AdditionVerb(StrEnum):
     """What an added field is made of; the word is the one that the model file uses."""
 
     LOOK_UP = "look_up"
@@ -25,7 +25,7 @@ class Verb(StrEnum):
     @property
     def is_home(self) -> bool:
         """Whether the rows of the table it names live here, and nowhere else."""
-        return self in (Verb.FOLD, Verb.EMBED_ONE, Verb.EMBED_MANY)
+        return self in (AdditionVerb.FOLD, AdditionVerb.EMBED_ONE, AdditionVerb.EMBED_MANY)
 
 
 class TypeChanges(StrEnum):
@@ -86,7 +86,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Rename:
+class RenamedField:
     """A column whose field has another name than camelCase gives; dots make sub-documents."""
 
     column: str
@@ -112,22 +112,22 @@ class Addition:
     """
 
     field: str
-    verb: Verb
+    verb: AdditionVerb
     path: tuple[Step, ...]
     line: int
     take: Take | None = None
     order: tuple[Order, ...] = ()
     orphans: str | None = None
-    shape: "Shape | None" = None
+    shape: "RowShape | None" = None
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class RowShape:
     """How the rows of one table become documents or sub-documents."""
 
     table: str
     line: int
-    renames: tuple[Rename, ...] = ()
+    renames: tuple[RenamedField, ...] = ()
     retypes: tuple[Retype, ...] = ()
     additions: tuple[Addition, ...] = ()
 
@@ -153,7 +153,7 @@ class Collection:
     """One collection. ``validator`` None derives it from the types; an empty one turns it off."""
 
     name: str
-    shape: Shape
+    shape: RowShape
     line: int
     indexes: tuple[CollectionIndex, ...] = ()
     validator: Mapping[str, object] | None = None

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from mediatool_assets.domain.model import Addition, Collection, Model, Shape, Verb
+from mediatool_assets.domain.model import Addition, AdditionVerb, Collection, Model, RowShape
 
 Mistake = tuple[int, str]
 """Line and text."""
@@ -69,7 +69,7 @@ def _names(model: Model) -> Iterator[Mistake]:
             taken[addition.orphans] = f"the orphans of {addition.field} of {collection.name}"
 
 
-def _shape(model: Model, shape: Shape) -> Iterator[Mistake]:
+def _shape(model: Model, shape: RowShape) -> Iterator[Mistake]:
     for addition in shape.additions:
         yield from _addition(model, addition)
         if addition.shape is not None:
@@ -82,7 +82,10 @@ def _addition(model: Model, addition: Addition) -> Iterator[Mistake]:
         yield line, f"{name}: {verb} wants at least one arrow"
     if verb.is_home and len(addition.path) > 1:
         yield line, f"{name}: {verb} takes one arrow; longer paths are for look_up, union and count"
-    if verb in (Verb.LOOK_UP, Verb.UNION, Verb.FOLD) and addition.take is None:
+    if (
+        verb in (AdditionVerb.LOOK_UP, AdditionVerb.UNION, AdditionVerb.FOLD)
+        and addition.take is None
+    ):
         yield line, f"{name}: {verb} wants take: which columns of {_last(addition)}"
     if addition.take is not None and not addition.take.columns:
         yield line, f"{name}: take is empty; name at least one column of {_last(addition)}"
@@ -91,7 +94,7 @@ def _addition(model: Model, addition: Addition) -> Iterator[Mistake]:
     for position, step in enumerate(addition.path):
         if step.table not in model.sources and not (verb.is_home and position == 0):
             yield step.line, f"{name}: unknown table {step.table}; add it to tables:"
-        if step.each and (verb.is_home or (verb is Verb.LOOK_UP and position > 0)):
+        if step.each and (verb.is_home or (verb is AdditionVerb.LOOK_UP and position > 0)):
             yield step.line, f"{name}: {verb} cannot match elements ([]) in {step}"
 
 

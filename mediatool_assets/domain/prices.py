@@ -17,7 +17,7 @@ class Overhead:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrieval:
+class RetrievalPrice:
     """One way to get an object out of a class: dollars per GB, and per thousand requests."""
 
     option: str
@@ -43,7 +43,7 @@ class Prices:
     archive_overhead_bytes: Mapping[str, Overhead]
     put_1000: Mapping[str, Decimal]
     transition_1000: Mapping[str, Decimal]
-    retrieval: Mapping[str, tuple[Retrieval, ...]]
+    retrieval: Mapping[str, tuple[RetrievalPrice, ...]]
 
     def storage(self, storage_class: str, size: Decimal) -> Decimal:
         """Dollars a month of so many bytes."""

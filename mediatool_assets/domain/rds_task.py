@@ -26,7 +26,7 @@ def task_name(version: Version, attempt: int = 1) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class DbSnapshot:
     """One snapshot; ``percent`` of it is there, and ``taken`` is known once it has begun."""
 
     name: str

@@ -39,7 +39,7 @@ class AddedField:
     """An addition with its path, columns and embedded shape found in the schema."""
 
     field: str
-    verb: m.Verb
+    verb: m.AdditionVerb
     path: tuple[Arrow, ...]
     take: tuple[ColumnField, ...] = ()
     bare: bool = False

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mediatool_assets.domain.metadata import Source
+from mediatool_assets.domain.metadata import RecordedSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class SourceIdentity:
     instance: str | None
 
     @classmethod
-    def of(cls, source: Source) -> "SourceIdentity":
+    def of(cls, source: RecordedSource) -> "SourceIdentity":
         """What a version's metadata says."""
         return cls(source.schema, source.database, source.system_identifier, source.instance)
 

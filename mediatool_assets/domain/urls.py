@@ -21,7 +21,7 @@ _USER = re.compile(r"(?<=://)([^\s:/?#@]*):\S*@")
 _PARAMETER = re.compile(r"([?&]\w*password=|\bAWS_SESSION_TOKEN:)[^\s&#]*", re.IGNORECASE)
 
 
-class _Parts(NamedTuple):
+class _UrlParts(NamedTuple):
     scheme: str
     user: str | None
     password: str | None
@@ -122,7 +122,7 @@ def _shown(pair: re.Match[str]) -> str:
     return f"{name}=***" if equals and re.fullmatch(r"\w+", name) else "***"
 
 
-def _parts(text: str) -> _Parts:
+def _parts(text: str) -> _UrlParts:
     """Cut a URL; raises ValueError where a character could mean two things."""
     scheme, found, rest = text.partition("://")
     if not found or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+]*", scheme):
@@ -147,7 +147,7 @@ def _parts(text: str) -> _Parts:
         )
     if not hosts and not scheme.lower().startswith("postgres"):
         raise ValueError("names no host")
-    return _Parts(
+    return _UrlParts(
         scheme.lower(), user if at else None, password if colon else None, hosts, path, query
     )
 

@@ -23,7 +23,7 @@ from mediatool_assets.domain.metadata import (
     Metadata,
     Purpose,
     RawExport,
-    Source,
+    RecordedSource,
     TransformedExport,
     instant,
     megabytes,
@@ -39,7 +39,7 @@ from mediatool_assets.flows.accounting import (
     unresolved,
 )
 from mediatool_assets.flows.marks import settle_tags
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Target
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarget
 from mediatool_assets.flows.registration import keep_newest_last, register, write_local_registry
 from mediatool_assets.flows.restore import restored
 from mediatool_assets.flows.restore_record import why_not_restored
@@ -61,7 +61,7 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     seconds: Mapping[str, float],
     local_registry: Path,
     now: datetime,
-    target: Target | None = None,
+    target: RestoreTarget | None = None,
 ) -> Metadata:
     """Publish a version: its metadata file, then the registry, then the registry's local copy.
 
@@ -104,7 +104,7 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
 
 
 def _databases(
-    objects: ObjectStore, raw: ArchiveReader, version: Version, target: Target | None
+    objects: ObjectStore, raw: ArchiveReader, version: Version, target: RestoreTarget | None
 ) -> Databases:
     """MongoDB's, and PostgreSQL's where versions are restored, or why that could not be."""
     if target is None:
@@ -115,10 +115,10 @@ def _databases(
     return Databases(None, mongodb_database(version), postgres_problem=problem)
 
 
-def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -> Source:
+def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -> RecordedSource:
     facts = raw.manifest.source
     schema = raw.schema()
-    return Source(
+    return RecordedSource(
         type=source_type,
         instance=_text(facts.get("instance")) or instance,
         snapshot_id=_text(facts.get("snapshot_id")),

@@ -10,7 +10,7 @@ from uuid import uuid4
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, Target, silent
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
 from mediatool_assets.flows.restore import restore_postgres
 from mediatool_assets.flows.restore_mongodb import restore_mongodb
 from mediatool_assets.flows.restore_record import RestoreRequest, recorded
@@ -21,7 +21,7 @@ SCRATCH = "mediatool_restore_drill"
 
 def drill_postgres(  # noqa: PLR0913  # as for a restore, and who asks for it
     objects: ObjectStore,
-    target: Target,
+    target: RestoreTarget,
     executor: Executor,
     version: Version,
     *,

@@ -21,7 +21,14 @@ from mediatool_assets.domain.source_warnings import source_warnings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
 from mediatool_assets.flows.archives import StoredArchive, publish
-from mediatool_assets.flows.ports import ObjectStore, Progress, RowReader, Snapshot, Source, silent
+from mediatool_assets.flows.ports import (
+    ObjectStore,
+    Progress,
+    RowReader,
+    Source,
+    SourceSnapshot,
+    silent,
+)
 from mediatool_assets.flows.spooling import Spooling, spooling
 from mediatool_assets.flows.tasks import in_order
 
@@ -90,7 +97,7 @@ class _ExportRun:
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        snapshot: SourceSnapshot,
         executor: Executor,
         spools: Spooling,
         reasons: dict[str, str],

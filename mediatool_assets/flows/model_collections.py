@@ -12,12 +12,12 @@ from mediatool_assets.flows.yaml_reader import YamlReader, line_of
 _COLLECTION = ("root", "rename", "types", "add", "indexes", "validator")
 _EMBEDDED = ("rename", "types", "add", "order", "orphans")
 _ADDITION = {
-    m.Verb.LOOK_UP: ("take",),
-    m.Verb.UNION: ("take",),
-    m.Verb.COUNT: (),
-    m.Verb.FOLD: ("take", "order", "orphans"),
-    m.Verb.EMBED_ONE: _EMBEDDED,
-    m.Verb.EMBED_MANY: _EMBEDDED,
+    m.AdditionVerb.LOOK_UP: ("take",),
+    m.AdditionVerb.UNION: ("take",),
+    m.AdditionVerb.COUNT: (),
+    m.AdditionVerb.FOLD: ("take", "order", "orphans"),
+    m.AdditionVerb.EMBED_ONE: _EMBEDDED,
+    m.AdditionVerb.EMBED_MANY: _EMBEDDED,
 }
 _NAME = r"""(?:"(?:[^"]|"")+"|[^\s,.\[\]>"]+)"""
 _NAMES = rf"{_NAME}(?:\s*,\s*{_NAME})*"
@@ -31,11 +31,11 @@ class CollectionReader(YamlReader):
     def collection(self, name: str, node: Node, line: int) -> m.Collection:
         """A collection, whose name stands on that line."""
         if isinstance(node, ScalarNode) and node.value:
-            return m.Collection(name, m.Shape(node.value, line_of(node)), line)
+            return m.Collection(name, m.RowShape(node.value, line_of(node)), line)
         parts = self.parts(node, _COLLECTION, f"collection {name}")
         if "root" not in parts:
             self.wrong(node, f"collection {name} has no root: name its table")
-            return m.Collection(name, m.Shape("", line), line)
+            return m.Collection(name, m.RowShape("", line), line)
         return m.Collection(
             name,
             self._shape(self.text(parts["root"]), parts, line_of(parts["root"])),
@@ -44,12 +44,12 @@ class CollectionReader(YamlReader):
             self._validator(parts.get("validator")),
         )
 
-    def _shape(self, table: str, parts: dict[str, Node], line: int) -> m.Shape:
-        return m.Shape(
+    def _shape(self, table: str, parts: dict[str, Node], line: int) -> m.RowShape:
+        return m.RowShape(
             table,
             line,
             tuple(
-                m.Rename(column, self._field(value), line_of(key))
+                m.RenamedField(column, self._field(value), line_of(key))
                 for column, key, value in self.items(parts.get("rename"), "rename")
             ),
             tuple(self._retypes(parts.get("types"))),
@@ -71,18 +71,18 @@ class CollectionReader(YamlReader):
 
     def _addition(self, field: str, node: Node, line: int) -> m.Addition | None:
         if not isinstance(node, MappingNode):
-            self.wrong(node, f"{field}: say how it is made: one of {', '.join(m.Verb)}")
+            self.wrong(node, f"{field}: say how it is made: one of {', '.join(m.AdditionVerb)}")
             return None
         words = [key.value for key, _ in node.value if isinstance(key, ScalarNode)]
-        verbs = [verb for verb in m.Verb if verb in words]
+        verbs = [verb for verb in m.AdditionVerb if verb in words]
         if len(verbs) != 1:
-            self.wrong(node, f"{field}: wants exactly one of {', '.join(m.Verb)}")
+            self.wrong(node, f"{field}: wants exactly one of {', '.join(m.AdditionVerb)}")
             return None
         verb = verbs[0]
         parts = self.parts(node, (verb, *_ADDITION[verb]), f"{field} ({verb})")
         path = tuple(step for item in self.listed(parts[verb]) if (step := self._step(item)))
         shape = None
-        if verb in (m.Verb.EMBED_ONE, m.Verb.EMBED_MANY) and path:
+        if verb in (m.AdditionVerb.EMBED_ONE, m.AdditionVerb.EMBED_MANY) and path:
             shape = self._shape(path[0].table, parts, line)
         orphans = self.text(parts["orphans"]) if "orphans" in parts else None
         return m.Addition(

@@ -118,7 +118,7 @@ class _ModelReader(CollectionReader):
             if not names:
                 self.wrong(item, f"one_to_one: no table in tables: is called {pattern}")
             for name in names:
-                yield m.Collection(collection_name(name), m.Shape(name, line), line)
+                yield m.Collection(collection_name(name), m.RowShape(name, line), line)
 
 
 def _line_of_entry(root: Node, name: str) -> int:

@@ -19,7 +19,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.archives import StoredArchive
-from mediatool_assets.flows.ports import ObjectStore, Snapshot, Source
+from mediatool_assets.flows.ports import ObjectStore, Source, SourceSnapshot
 from mediatool_assets.flows.rds_export import RdsExport, find
 from mediatool_assets.flows.tasks import in_order
 
@@ -39,7 +39,7 @@ class OnDay:
     today: Callable[[], date]
 
     @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
+    def snapshot(self) -> Iterator[SourceSnapshot]:
         """The source's snapshot; raises PastDay where the day was over when it had been taken."""
         with self.source.snapshot() as snapshot:
             if (today := self.today()) != self.day:

@@ -32,7 +32,7 @@ class RowReader(Protocol):
         """
 
 
-class Snapshot(Protocol):
+class SourceSnapshot(Protocol):
     """One instant of the source; everything read through it is of that instant."""
 
     @property
@@ -60,7 +60,7 @@ class Snapshot(Protocol):
 class Source(Protocol):
     """A database that can be exported."""
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
+    def snapshot(self) -> AbstractContextManager[SourceSnapshot]:
         """Hold one snapshot open. Raises BadSource (no such schema, no table), Unreachable."""
 
 
@@ -240,7 +240,7 @@ class Restoration(Protocol):
         """Put the marker on the database and give it its name, both or neither: the last step."""
 
 
-class Target(Protocol):
+class RestoreTarget(Protocol):
     """A PostgreSQL server that versions are restored to, each into a database of its own."""
 
     @property

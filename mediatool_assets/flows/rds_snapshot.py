@@ -13,7 +13,7 @@ from mediatool_assets.domain.errors import BadSource, NotFound
 from mediatool_assets.domain.rds_export import day_prefix
 from mediatool_assets.domain.rds_task import (
     OWN_SNAPSHOTS,
-    Snapshot,
+    DbSnapshot,
     Task,
     snapshot_name,
     task_name,
@@ -27,7 +27,7 @@ _COMING = {"creating", "copying"}
 
 
 @dataclass(frozen=True)
-class SnapshotExport:
+class SnapshotExporter:
     """Exports snapshots of one instance. ``wait`` passes the time between two looks at AWS."""
 
     rds: SnapshotExports
@@ -41,7 +41,7 @@ class SnapshotExport:
         """
         return self.export(version, self.rds.take(snapshot_name(version)))
 
-    def chosen(self, day: date, wanted: Version | None = None) -> tuple[Version, Snapshot]:
+    def chosen(self, day: date, wanted: Version | None = None) -> tuple[Version, DbSnapshot]:
         """The day's last snapshot and its version, or the one of the ``wanted`` version.
 
         Its own first: a run that took it on that day may go on after midnight. Raises NotFound
@@ -63,7 +63,7 @@ class SnapshotExport:
             )
         return max(found.items())
 
-    def export(self, version: Version, snapshot: Snapshot) -> Task:
+    def export(self, version: Version, snapshot: DbSnapshot) -> Task:
         """Export a snapshot to the version's key once it is there, and follow the task to its end.
 
         Raises BadSource where either does not come to a good end.
@@ -89,7 +89,7 @@ class SnapshotExport:
             )
         return task
 
-    def _begun(self, version: Version, snapshot: Snapshot) -> Task:
+    def _begun(self, version: Version, snapshot: DbSnapshot) -> Task:
         """The first task of the version that has not failed before."""
         attempt = 1
         while (task := self.rds.task(task_name(version, attempt))) is not None and not (
@@ -100,7 +100,7 @@ class SnapshotExport:
             task_name(version, attempt), snapshot, day_prefix(version.partition).rstrip("/")
         )
 
-    def _again(self, snapshot: Snapshot) -> Snapshot:
+    def _again(self, snapshot: DbSnapshot) -> DbSnapshot:
         return self.rds.snapshot(snapshot.name) or _gone(f"RDS snapshot {snapshot.name}")
 
 

@@ -11,7 +11,7 @@ from mediatool_assets.flows.ports import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class ReportForms:
     """A report in its three forms; ``figures`` are the few that Dagster's UI plots over days."""
 
     content: msgspec.Struct

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows.ports import Progress, RowReader, Snapshot
+from mediatool_assets.flows.ports import Progress, RowReader, SourceSnapshot
 from mediatool_assets.flows.tasks import in_order
 
 _AHEAD = 16  # chunks: keeps the workers of one machine busy
@@ -26,7 +26,7 @@ def fingerprint_share(share: _TableChunk) -> Fingerprint:
 
 
 def reread(
-    snapshot: Snapshot, executor: Executor, tables: Iterable[Table], progress: Progress
+    snapshot: SourceSnapshot, executor: Executor, tables: Iterable[Table], progress: Progress
 ) -> dict[str, Fingerprint]:
     """The fingerprint of every table's rows, by the reader that exports use; raises as it does."""
     chunks = {table.name: (table, snapshot.chunks(table)) for table in tables}

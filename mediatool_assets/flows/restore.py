@@ -40,8 +40,8 @@ from mediatool_assets.flows.ports import (
     ArchiveStore,
     Progress,
     Restoration,
+    RestoreTarget,
     RowWriter,
-    Target,
     silent,
 )
 from mediatool_assets.flows.rereading import reread
@@ -67,7 +67,7 @@ class Restored:
 
 def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; the rest is optional
     objects: ArchiveStore,
-    target: Target,
+    target: RestoreTarget,
     executor: Executor,
     version: Version,
     *,
@@ -127,7 +127,7 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
     return Restored(name, rows, run.part, run.notes)
 
 
-def restored(target: Target, manifest: Manifest) -> Restored | None:
+def restored(target: RestoreTarget, manifest: Manifest) -> Restored | None:
     """The version's own database, where a restore made it of all that this raw archive holds."""
     database = postgres_database(Version.parse(manifest.version))
     marker = target.marker(database)
@@ -218,7 +218,7 @@ class _Restore:
         whole = len(self.tables) == len(self._archive.manifest.tables())
         return content_of(self._archive.manifest) if whole else ""
 
-    def check_server(self, target: Target) -> None:
+    def check_server(self, target: RestoreTarget) -> None:
         """Raise CheckFailed where the server is older than the one that the rows came from."""
         source = Release.parse(self._archive.manifest.source.get("server_version")).major
         found = Release.parse(target.facts().get("server_version")).major

@@ -24,7 +24,7 @@ from mediatool_assets.flows.ports import (
     DocumentStore,
     ObjectStore,
     Progress,
-    Target,
+    RestoreTarget,
     silent,
 )
 from mediatool_assets.flows.restore import Restored, restore_postgres
@@ -170,7 +170,7 @@ class SanitizedCopy:
 
 def restore_sanitized_postgres(  # noqa: PLR0913  # as for a restore
     objects: ArchiveStore,
-    target: Target,
+    target: RestoreTarget,
     executor: Executor,
     version: Version,
     *,

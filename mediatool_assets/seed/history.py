@@ -10,7 +10,7 @@ from mediatool_assets.seed.sizes import World
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class HistoryColumns:
     """Places in a base row, from 0: what earlier versions had differently, and the times.
 
     ``changeset`` is absent where the base table has none, and the history table then has its own
@@ -27,18 +27,22 @@ class Shape:
     flag: int | None = None
 
 
-SHAPES: Mapping[str, Shape] = {
-    "accounts_history": Shape(varies=1, created=5, updated=6, flag=8),
-    "campaigns_history": Shape(varies=2, created=16, updated=17, flag=19),
-    "users_history": Shape(varies=2, created=5, updated=6),
-    "teams_history": Shape(varies=1, created=4, updated=5),
-    "reps_history": Shape(varies=2, created=5, updated=6),
-    "rate_card_history": Shape(varies=8, created=10, updated=11, flag=9),
-    "strategies_history": Shape(varies=2, created=5, updated=6, changeset=3, flag=4),
-    "line_items_history": Shape(varies=2, created=23, updated=24, changeset=21, flight=8, flag=22),
-    "line_item_media_buys_history": Shape(varies=3, created=8, updated=9, changeset=6, flag=7),
-    "media_buys_history": Shape(varies=2, created=12, updated=13, changeset=10, flag=11),
-    "media_platform_entities_history": Shape(varies=5, created=7, updated=8),
+SHAPES: Mapping[str, HistoryColumns] = {
+    "accounts_history": HistoryColumns(varies=1, created=5, updated=6, flag=8),
+    "campaigns_history": HistoryColumns(varies=2, created=16, updated=17, flag=19),
+    "users_history": HistoryColumns(varies=2, created=5, updated=6),
+    "teams_history": HistoryColumns(varies=1, created=4, updated=5),
+    "reps_history": HistoryColumns(varies=2, created=5, updated=6),
+    "rate_card_history": HistoryColumns(varies=8, created=10, updated=11, flag=9),
+    "strategies_history": HistoryColumns(varies=2, created=5, updated=6, changeset=3, flag=4),
+    "line_items_history": HistoryColumns(
+        varies=2, created=23, updated=24, changeset=21, flight=8, flag=22
+    ),
+    "line_item_media_buys_history": HistoryColumns(
+        varies=3, created=8, updated=9, changeset=6, flag=7
+    ),
+    "media_buys_history": HistoryColumns(varies=2, created=12, updated=13, changeset=10, flag=11),
+    "media_platform_entities_history": HistoryColumns(varies=5, created=7, updated=8),
 }
 
 

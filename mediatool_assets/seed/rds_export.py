@@ -56,7 +56,7 @@ _TABLES = """
 _BATCH_ROWS = 2_000
 
 
-class Bucket(Protocol):
+class ExportBucket(Protocol):
     """Where the files are put."""
 
     def put(self, key: str, data: bytes) -> str:
@@ -94,7 +94,7 @@ def selected(name: str, kind: str) -> Composable:
 
 def export_as_rds(  # noqa: PLR0913  # sizes are the tests' to set
     url: Url,
-    bucket: Bucket,
+    bucket: ExportBucket,
     version: Version,
     *,
     schema: str = "media_tool",

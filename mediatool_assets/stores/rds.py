@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mediatool_assets.domain.errors import BadSettings, MediatoolError, Refused, Unreachable
-from mediatool_assets.domain.rds_task import OWN_SNAPSHOTS, Snapshot, Task
+from mediatool_assets.domain.rds_task import OWN_SNAPSHOTS, DbSnapshot, Task
 from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.settings import Settings
 
@@ -83,7 +83,7 @@ class RdsInstance:
         with self._translated("RDS"):
             return boto3.session.Session().client("rds", config=config)
 
-    def take(self, name: str) -> Snapshot:
+    def take(self, name: str) -> DbSnapshot:
         """Begin a manual snapshot, or find the one that has the name."""
         with self._translated(f"RDS snapshot {name}"):
             try:
@@ -97,7 +97,7 @@ class RdsInstance:
                 return there
         return _snapshot(answer["DBSnapshot"])
 
-    def snapshot(self, name: str) -> Snapshot | None:
+    def snapshot(self, name: str) -> DbSnapshot | None:
         """A snapshot as it is now; None where there is none."""
         with self._translated(f"RDS snapshot {name}"):
             try:
@@ -115,7 +115,7 @@ class RdsInstance:
             return _snapshot(found)
         return None
 
-    def of_day(self, day: date) -> list[Snapshot]:
+    def of_day(self, day: date) -> list[DbSnapshot]:
         """The snapshots of the day that are there, automated or our own, by time."""
         pages = self.client.get_paginator("describe_db_snapshots")
         with self._translated(f"RDS instance {self.instance}"):
@@ -130,7 +130,7 @@ class RdsInstance:
         there = [s for s in found if s.taken and s.taken.date() == day and s.status == "available"]
         return sorted(there, key=lambda snapshot: str(snapshot.taken))
 
-    def start(self, name: str, snapshot: Snapshot, prefix: str) -> Task:
+    def start(self, name: str, snapshot: DbSnapshot, prefix: str) -> Task:
         """Begin to export a snapshot to ``{prefix}/{name}/``, or find the task of that name."""
         with self._translated(f"RDS export task {name}"):
             try:
@@ -204,9 +204,9 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", "unknown"))
 
 
-def _snapshot(found: "DBSnapshotTypeDef") -> Snapshot:
+def _snapshot(found: "DBSnapshotTypeDef") -> DbSnapshot:
     taken = found.get("SnapshotCreateTime")
-    return Snapshot(
+    return DbSnapshot(
         found.get("DBSnapshotIdentifier", ""),
         found.get("DBSnapshotArn", ""),
         found.get("Status", "unknown"),

@@ -24,10 +24,10 @@ from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
 from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.s3_cold import ColdObject, Retrieval
+from mediatool_assets.stores.s3_cold import ColdObject, RetrievalOptions
 from mediatool_assets.stores.s3_errors import code_of, is_cold, is_missing, is_taken, translated
-from mediatool_assets.stores.s3_joining import Joining, joining
-from mediatool_assets.stores.s3_upload import Target, Upload, sha256, uploading
+from mediatool_assets.stores.s3_joining import StagedJoin, joining
+from mediatool_assets.stores.s3_upload import Upload, UploadDestination, sha256, uploading
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,12 +46,12 @@ class S3Objects:
     bucket: str
     endpoint_url: str | None = None
     kms_key_id: str | None = None
-    retrieval: Retrieval = field(default_factory=Retrieval)
+    retrieval: RetrievalOptions = field(default_factory=RetrievalOptions)
 
     @classmethod
     def of(cls, settings: Settings) -> "S3Objects":
         """The bucket that the settings name; credentials are AWS's own environment or profile."""
-        retrieval = Retrieval(settings.s3_restore_days, settings.s3_restore_tier)
+        retrieval = RetrievalOptions(settings.s3_restore_days, settings.s3_restore_tier)
         place = settings.s3_bucket, settings.s3_endpoint_url
         return cls(*place, settings.s3_kms_key_id, retrieval)
 
@@ -161,18 +161,18 @@ class S3Objects:
         """
         return self._create(key, uploading)
 
-    def assemble(self, key: str, executor: Executor) -> AbstractContextManager[Joining]:
+    def assemble(self, key: str, executor: Executor) -> AbstractContextManager[StagedJoin]:
         """As ``create``, of objects that are there: workers of ``executor`` read and send them."""
         return self._create(key, lambda target: joining(self, target, executor))
 
     @contextmanager
     def _create(
-        self, key: str, upload: Callable[[Target], AbstractContextManager[Sent]]
+        self, key: str, upload: Callable[[UploadDestination], AbstractContextManager[Sent]]
     ) -> Iterator[Sent]:
         if self.head(key) is not None:
             raise AlreadyExists(self.uri(key))
         writer = _new_writer()
-        target = Target(self.client, self.bucket, key, self._options(writer))
+        target = UploadDestination(self.client, self.bucket, key, self._options(writer))
         with self.translated(key):
             try:
                 with upload(target) as sink:

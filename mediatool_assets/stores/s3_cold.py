@@ -23,7 +23,7 @@ HOURS: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Retrieval:
+class RetrievalOptions:
     """How copies are asked for: for how many days, 0 for never, and how fast."""
 
     days: int = 7
@@ -43,7 +43,7 @@ class ColdObject:
         """``s3://bucket/key``."""
         return f"s3://{self.bucket}/{self.key}"
 
-    def warm(self, head: "HeadObjectOutputTypeDef", retrieval: Retrieval) -> None:
+    def warm(self, head: "HeadObjectOutputTypeDef", retrieval: RetrievalOptions) -> None:
         """Do nothing where the object can be read; else ask for a copy and raise InColdStorage.
 
         ``head`` is what is known of it now. A copy that is on its way is not asked for again.

@@ -6,14 +6,20 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mediatool_assets.archive.reader import Bytes
-from mediatool_assets.stores.s3_upload import Parts, Target, finishing, part_size, send_part
+from mediatool_assets.stores.s3_upload import (
+    UploadDestination,
+    UploadParts,
+    finishing,
+    part_size,
+    send_part,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 
-class Bucket(Protocol):
+class PartClient(Protocol):
     """What a worker needs of ``S3Objects`` to send a part; can be pickled."""
 
     @property
@@ -43,16 +49,16 @@ class Span(NamedTuple):
 Piece = bytes | Span
 
 
-class Joining:
+class StagedJoin:
     """A JoiningSink: what is copied in passes from the staged objects through workers to S3.
 
     Parts are as large as an Upload's. All are handed to the executor as they fill up, none is
     waited for before the end: they hold no data here but what was written, tar headers and such.
     """
 
-    def __init__(self, objects: Bucket, target: Target, executor: Executor) -> None:
+    def __init__(self, objects: PartClient, target: UploadDestination, executor: Executor) -> None:
         self._objects, self._target, self._executor = objects, target, executor
-        self._parts = Parts(target)
+        self._parts = UploadParts(target)
         self._pieces: list[Piece] = []
         self._size = 0
 
@@ -72,7 +78,7 @@ class Joining:
             start += taken
 
     def complete(self) -> None:
-        """Make the object appear, once all parts have arrived; raises as ``Parts.complete``."""
+        """Make the object appear once all parts are there; raises as ``UploadParts.complete``."""
         if self._pieces:
             self._send()
         self._parts.complete()
@@ -103,7 +109,7 @@ class Joining:
 class Part(NamedTuple):
     """What a worker is given: a part of an upload, and of what it is made."""
 
-    objects: Bucket
+    objects: PartClient
     key: str
     upload: str
     number: int
@@ -119,8 +125,10 @@ def send(part: Part) -> "CompletedPartTypeDef":
 
 
 @contextmanager
-def joining(objects: Bucket, target: Target, executor: Executor) -> Iterator[Joining]:
+def joining(
+    objects: PartClient, target: UploadDestination, executor: Executor
+) -> Iterator[StagedJoin]:
     """An upload that completes when the context is left well, and is aborted on any error."""
-    upload = Joining(objects, target, executor)
+    upload = StagedJoin(objects, target, executor)
     with finishing(upload, target.key):
         yield upload

@@ -35,7 +35,7 @@ def sha256(data: bytes) -> str:
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
-class Target(NamedTuple):
+class UploadDestination(NamedTuple):
     """Where an upload goes, and what every request that creates the object carries."""
 
     client: "S3Client"
@@ -45,10 +45,10 @@ class Target(NamedTuple):
     """Encryption and object metadata."""
 
 
-class Parts:
+class UploadParts:
     """The parts of one upload, whoever sends them. Raises botocore's own errors."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: UploadDestination) -> None:
         self._target = target
         self._where: dict[str, Any] = {"Bucket": target.bucket, "Key": target.key}
         self.sent: list[Future[CompletedPartTypeDef]] = []
@@ -106,11 +106,11 @@ class Upload:
     Memory: the part that is filled and _IN_FLIGHT that travel. Raises botocore's own errors.
     """
 
-    def __init__(self, target: Target, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, target: UploadDestination, pool: ThreadPoolExecutor) -> None:
         self._target, self._pool = target, pool
         self._where: dict[str, Any] = {"Bucket": target.bucket, "Key": target.key}
         self._buffer = bytearray()
-        self._parts = Parts(target)
+        self._parts = UploadParts(target)
         self._travelling: set[Future[CompletedPartTypeDef]] = set()
 
     def write(self, data: bytes, /) -> None:
@@ -166,7 +166,7 @@ class Finishing(Protocol):
 
 
 @contextmanager
-def uploading(target: Target) -> Iterator[Upload]:
+def uploading(target: UploadDestination) -> Iterator[Upload]:
     """An upload that completes when the context is left well, and is aborted on any error."""
     with ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="s3-part") as pool:
         upload = Upload(target, pool)

@@ -14,7 +14,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import reports
 from mediatool_assets.flows.metrics import Tools, daily_metrics
 from mediatool_assets.flows.metrics.rendering import compared, written
-from mediatool_assets.flows.reports import Written
+from mediatool_assets.flows.reports import ReportForms
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
@@ -46,7 +46,7 @@ def reported(
     return objects
 
 
-def _keep(objects: S3Objects, report: Report, version: Version, made: Written) -> None:
+def _keep(objects: S3Objects, report: Report, version: Version, made: ReportForms) -> None:
     data = msgspec.json.encode(made.content)
     reports.keep(objects, report_key(report, version.partition), data)
     reports.keep_twin(objects, report, version.partition, made.html)

@@ -28,7 +28,7 @@ from mediatool_assets.domain.metadata import (
     Metadata,
     Purpose,
     RawExport,
-    Source,
+    RecordedSource,
     TransformedExport,
     instant,
 )
@@ -71,7 +71,7 @@ def _complete(
     metadata = Metadata(
         timestamp=str(version),
         export_date=version.partition,
-        source=Source("postgres", "media-tool-production", "0003-1", "16.4", "media_tool"),
+        source=RecordedSource("postgres", "media-tool-production", "0003-1", "16.4", "media_tool"),
         exports=Exports(
             RawExport(
                 uri("raw"),

@@ -11,7 +11,7 @@ import pytest
 from mediatool_assets.definitions import definitions
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.rds_task import Snapshot, Task
+from mediatool_assets.domain.rds_task import DbSnapshot, Task
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
@@ -43,7 +43,7 @@ def writing(
     written: list[Version] = []
     start = RdsInstance.start
 
-    def start_and_write(rds: RdsInstance, name: str, snapshot: Snapshot, prefix: str) -> Task:
+    def start_and_write(rds: RdsInstance, name: str, snapshot: DbSnapshot, prefix: str) -> Task:
         task = start(rds, name, snapshot, prefix)
         version = Version.of_name(name, "export-")
         assert version is not None

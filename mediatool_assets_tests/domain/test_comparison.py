@@ -5,7 +5,7 @@ import pytest
 from mediatool_assets.domain.comparison import (
     Examples,
     Figure,
-    Problem,
+    NotCompared,
     TableComparison,
     percent,
     verdict,
@@ -13,7 +13,7 @@ from mediatool_assets.domain.comparison import (
 from mediatool_assets.domain.schema_changes import SchemaChange
 
 CHANGE = SchemaChange("information", "t", "comment", "", "none", "a table")
-PROBLEM = Problem("t", "20250621-020000", "there is no such table")
+PROBLEM = NotCompared("t", "20250621-020000", "there is no such table")
 
 
 def _table(added: int) -> TableComparison:
@@ -47,7 +47,7 @@ def test_figure_of_a_missing_table_is_null() -> None:
     ],
 )
 def test_unknown_is_never_same(
-    added: int, changes: tuple[SchemaChange, ...], errors: tuple[Problem, ...], found: str
+    added: int, changes: tuple[SchemaChange, ...], errors: tuple[NotCompared, ...], found: str
 ) -> None:
     """A known difference is one whatever else is unknown; without any, unknown stands."""
     assert verdict({"t": _table(added)}, changes, errors) == found

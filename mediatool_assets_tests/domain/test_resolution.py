@@ -8,18 +8,18 @@ import pytest
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.model import (
     Addition,
+    AdditionVerb,
     Collection,
     CollectionIndex,
     LeftOut,
     Model,
-    Rename,
+    RenamedField,
     Retype,
-    Shape,
+    RowShape,
     SourceTable,
     Step,
     Take,
     TypeChanges,
-    Verb,
 )
 from mediatool_assets.domain.model import FieldType as Type
 from mediatool_assets.domain.resolution import Resolution, resolve
@@ -44,13 +44,13 @@ def model(*collections: Collection, **sources: SourceTable) -> Model:
 
 def collection(name: str, root: str, *additions: Addition, **parts: object) -> Collection:
     """A collection on line 10 whose shape has these parts."""
-    return Collection(name, Shape(root, 10, additions=additions, **parts), 10)  # type: ignore[arg-type]  # tests pass what Shape takes
+    return Collection(name, RowShape(root, 10, additions=additions, **parts), 10)  # type: ignore[arg-type]  # tests pass what Shape takes
 
 
 def look_up(field: str, step: Step, *columns: str) -> Addition:
     """A look_up on line 20."""
     take = Take(tuple((column, column) for column in columns), bare=False)
-    return Addition(field, Verb.LOOK_UP, (step,), 20, take)
+    return Addition(field, AdditionVerb.LOOK_UP, (step,), 20, take)
 
 
 def step(column: str, target: str, *keys: str, each: bool = False) -> Step:
@@ -66,11 +66,11 @@ def fields(resolution: Resolution, name: str) -> list[str]:
 
 ALONE = Addition(
     "days",
-    Verb.EMBED_MANY,
+    AdditionVerb.EMBED_MANY,
     (step("id", "daily", "buy_id"),),
     20,
     orphans="daysAlone",
-    shape=Shape("daily", 20, renames=(Rename("on_date", "date", 22),)),
+    shape=RowShape("daily", 20, renames=(RenamedField("on_date", "date", 22),)),
 )
 """Embeds the days of a buy; those of no buy are documents of their own."""
 
@@ -80,7 +80,7 @@ def test_columns_become_camel_case_and_the_key_becomes_the_id() -> None:
     resolution = resolve(
         model(
             collection("buys", "media_buys"),
-            collection("days", "daily", renames=(Rename("on_date", "date", 11),)),
+            collection("days", "daily", renames=(RenamedField("on_date", "date", 11),)),
         ),
         schema(BUYS, DAILY),
     )
@@ -351,7 +351,7 @@ NO_KEY = Table(
         ((model(collection("x", "gone")),), "m.yaml:1: the source has no table gone"),
         (
             (
-                model(collection("x", "users", renames=(Rename("nick", "n", 12),))),
+                model(collection("x", "users", renames=(RenamedField("nick", "n", 12),))),
                 USERS,
             ),
             "m.yaml:12: the source's users has no column nick",
@@ -365,7 +365,7 @@ NO_KEY = Table(
         ),
         (
             (
-                model(collection("x", "users", renames=(Rename("id", "uid", 12),))),
+                model(collection("x", "users", renames=(RenamedField("id", "uid", 12),))),
                 USERS,
             ),
             "m.yaml:12: users.id is the key: it is _id",
@@ -441,7 +441,9 @@ NO_KEY = Table(
         ),
         (
             (
-                model(collection("x", "users", renames=(Rename("zoho_id", "fullName.z", 12),))),
+                model(
+                    collection("x", "users", renames=(RenamedField("zoho_id", "fullName.z", 12),))
+                ),
                 USERS,
             ),
             "m.yaml:10: x: fullName (column full_name) and fullName.z (column zoho_id) cannot",
@@ -450,7 +452,7 @@ NO_KEY = Table(
             (
                 model(
                     Collection(
-                        "x", Shape("users", 10), 10, (CollectionIndex((("nick", 1),), {}, 30),)
+                        "x", RowShape("users", 10), 10, (CollectionIndex((("nick", 1),), {}, 30),)
                     )
                 ),
                 USERS,

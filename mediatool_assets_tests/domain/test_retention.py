@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
-from mediatool_assets.domain.bucket.lifecycle import Rule, canonical
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, canonical
 from mediatool_assets.domain.inventory import (
     DatabaseState,
     FoundCopy,
@@ -303,13 +303,27 @@ def test_tests_and_restores_have_their_days(age: float, keep: bool) -> None:
         (Policy(testing_days=3, sanitized_days=1), LIFECYCLE, []),
         (Policy(testing_days=8), LIFECYCLE, ["rule testing deletes test exports at 7 days"]),
         (Policy(sanitized_days=31), LIFECYCLE, ["rule sanitized deletes sanitized copies at 30"]),
-        (Policy(), [Rule("all", expire_days=5)], ["test exports", "sanitized", "metadata"]),
-        (Policy(), [Rule("m", prefix="postgres-exports/meta", expire_days=900)], ["metadata"]),
-        (Policy(), [Rule("other", tag=("a", "b"), expire_days=1)], []),
-        (Policy(), [Rule("raw", prefix="postgres-exports/raw/", expire_days=2)], ["test exports"]),
+        (
+            Policy(),
+            [LifecycleRule("all", expire_days=5)],
+            ["test exports", "sanitized", "metadata"],
+        ),
+        (
+            Policy(),
+            [LifecycleRule("m", prefix="postgres-exports/meta", expire_days=900)],
+            ["metadata"],
+        ),
+        (Policy(), [LifecycleRule("other", tag=("a", "b"), expire_days=1)], []),
+        (
+            Policy(),
+            [LifecycleRule("raw", prefix="postgres-exports/raw/", expire_days=2)],
+            ["test exports"],
+        ),
     ],
 )
-def test_a_plan_and_the_buckets_rules(policy: Policy, rules: list[Rule], words: list[str]) -> None:
+def test_a_plan_and_the_buckets_rules(
+    policy: Policy, rules: list[LifecycleRule], words: list[str]
+) -> None:
     """A plan contradicts rules that delete sooner what it keeps; later ones leave it the work."""
     found = list(contradictions(policy, [canonical(rule.document()) for rule in rules]))
     assert len(found) == len(words)

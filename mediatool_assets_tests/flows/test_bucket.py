@@ -11,7 +11,7 @@ import pytest
 from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
 from mediatool_assets.domain.bucket.changes import Change
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
-from mediatool_assets.domain.bucket.lifecycle import Rule
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, apply, check, plan, read_prices
 from mediatool_assets_tests.bucket_twin import BucketTwin, as_declared, unknown
@@ -62,7 +62,7 @@ def lock(**retention: Any) -> dict[str, Any]:
     return {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
 
 
-def rules(*more: Rule, without: str = "") -> dict[str, Any]:
+def rules(*more: LifecycleRule, without: str = "") -> dict[str, Any]:
     """The declared rules but one, and more."""
     kept = [rule for rule in LIFECYCLE if rule.id != without]
     return {"Rules": [rule.document() for rule in (*kept, *more)]}
@@ -95,19 +95,19 @@ WEAKER: dict[str, tuple[Declaration, Aspect, dict[str, Any], str]] = {
     "a rule of others": (
         PLAIN,
         "lifecycle",
-        rules(Rule("legal-hold", "kept/", noncurrent_days=3000)),
+        rules(LifecycleRule("legal-hold", "kept/", noncurrent_days=3000)),
         "rule legal-hold is not declared, and would go",
     ),
     "kept longer": (
         PLAIN,
         "lifecycle",
-        rules(Rule("raw", "postgres-exports/raw/", expire_days=900), without="raw"),
+        rules(LifecycleRule("raw", "postgres-exports/raw/", expire_days=900), without="raw"),
         "rule raw keeps objects for 900 days now, not for 730",
     ),
     "kept for ever": (
         PLAIN,
         "lifecycle",
-        rules(Rule("raw", "postgres-exports/raw/", noncurrent_days=30), without="raw"),
+        rules(LifecycleRule("raw", "postgres-exports/raw/", noncurrent_days=30), without="raw"),
         "rule raw keeps objects for ever now, not for 730",
     ),
     "a rule that is off": (
@@ -179,7 +179,9 @@ def test_mfa_delete_and_lifecycle() -> None:
 
 def test_what_aws_would_refuse_is_not_asked() -> None:
     """A declaration that AWS refuses is refused before any call, with everything that is wrong."""
-    wrong = Declaration("b", lifecycle=(Rule("x", "p/"), Rule("x", "q/", expire_days=0)))
+    wrong = Declaration(
+        "b", lifecycle=(LifecycleRule("x", "p/"), LifecycleRule("x", "q/", expire_days=0))
+    )
     for call in (
         lambda: plan(wrong, read_prices(SHIPPED_PRICES)),
         lambda: apply(wrong, BucketTwin(), (), ignore),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.domain.comparison import Rename
+from mediatool_assets.domain.comparison import LikelyRename
 from mediatool_assets.domain.schema import Table
 from mediatool_assets_tests.compared import of_tables
 from mediatool_assets_tests.raw_archives import table
@@ -60,7 +60,7 @@ def test_other_values_are_no_rename(tmp_path: Path) -> None:
 
 def test_a_rename_says_what_it_rests_on() -> None:
     """The figures are for a reader to judge."""
-    says = str(Rename("mail", "email", "text", 99, 100))
+    says = str(LikelyRename("mail", "email", "text", 99, 100))
     assert says == "mail may be email now: text both, and equal in 99 of 100 rows"
 
 

@@ -7,6 +7,7 @@ import pytest
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.expectations import Bounds
 from mediatool_assets.domain.model import (
+    AdditionVerb,
     FieldType,
     LeftOut,
     Model,
@@ -14,7 +15,6 @@ from mediatool_assets.domain.model import (
     Step,
     Take,
     TypeChanges,
-    Verb,
 )
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.flows.model_file import load_model
@@ -136,7 +136,7 @@ def test_a_model_says_what_its_file_says(tmp_path: Path) -> None:
     ]
     assert campaigns.shape.retypes[0].type is FieldType.LONG
     owner, strategy = campaigns.shape.additions
-    assert owner.verb is Verb.LOOK_UP
+    assert owner.verb is AdditionVerb.LOOK_UP
     assert owner.path == (Step(("owner_id",), "users", ("zoho_id",), each=False, line=14),)
     assert owner.take == Take((("id", "id"), ("fullName", "full_name")), bare=False)
     assert strategy.order == (Order("version", descending=True), Order("id", descending=False))

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, TESTING
-from mediatool_assets.domain.bucket.lifecycle import Rule, configuration
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, configuration
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.inventory import FoundDatabase
 from mediatool_assets.domain.keys import (
@@ -404,7 +404,7 @@ def test_a_plan_against_the_live_rules_is_refused(lockable: S3Objects) -> None:
     stores = Pruning(lockable, S3Deletion(lockable), (), settings)
     assert settings.write("lifecycle", configuration(LIFECYCLE)) is None
     assert plan(stores, Policy(), NOW) == ()
-    sooner = Rule("tests", tag=TESTING, expire_days=3)
+    sooner = LifecycleRule("tests", tag=TESTING, expire_days=3)
     assert settings.write("lifecycle", configuration([sooner])) is None
     with pytest.raises(
         Refused, match="rule tests deletes test exports at 3 days, the plan keeps 7"

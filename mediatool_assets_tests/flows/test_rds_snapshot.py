@@ -8,7 +8,7 @@ import pytest
 
 from mediatool_assets.domain.errors import BadSource, NotFound
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.rds_snapshot import SnapshotExport
+from mediatool_assets.flows.rds_snapshot import SnapshotExporter
 from mediatool_assets_tests.moto_server import QUIET
 from mediatool_assets_tests.rds_twin import INSTANCE, RdsTwin, rds_twin
 
@@ -42,9 +42,9 @@ class Time:
         self.told.append((step, done, total))
 
 
-def _work(twin: RdsTwin, *happens: Callable[[], None]) -> tuple[SnapshotExport, Time]:
+def _work(twin: RdsTwin, *happens: Callable[[], None]) -> tuple[SnapshotExporter, Time]:
     time = Time(list(happens))
-    return SnapshotExport(twin.instance(), time, time.progress), time
+    return SnapshotExporter(twin.instance(), time, time.progress), time
 
 
 def _begun(twin: RdsTwin, **task: object) -> None:

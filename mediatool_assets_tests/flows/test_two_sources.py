@@ -13,7 +13,7 @@ from psycopg import sql
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.metadata import Source
+from mediatool_assets.domain.metadata import RecordedSource
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives, catalog
@@ -56,7 +56,7 @@ def published(objects: DirectoryObjects, version: Version) -> None:
     """Metadata that says of the version's raw archive what its manifest says."""
     archive, found = archives.reader(objects, "raw", version), example(str(version))
     facts = {name: str(fact) for name, fact in archive.manifest.source.items()}
-    source = msgspec.convert(facts, Source)
+    source = msgspec.convert(facts, RecordedSource)
     assert source.system_identifier is not None
     raw = msgspec.structs.replace(
         found.exports.raw,

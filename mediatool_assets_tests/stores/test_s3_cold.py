@@ -12,7 +12,7 @@ from moto.moto_api import state_manager
 from mediatool_assets.domain.errors import InColdStorage
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.s3_cold import HOURS, Retrieval
+from mediatool_assets.stores.s3_cold import HOURS, RetrievalOptions
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket
 
 pytestmark = QUIET
@@ -72,7 +72,7 @@ def test_a_copy_is_asked_for_once_waited_for_and_read(
     """The first look asks for it, the second is told that it comes, the third reads it."""
     key = f"{tier}-{speed}"
     _cold(moto, key, tier)
-    moto = replace(moto, retrieval=Retrieval(3, speed))
+    moto = replace(moto, retrieval=RetrievalOptions(3, speed))
     asked = _asked(moto)
     before = datetime.now(UTC)
     first = _error(moto, key)
@@ -116,7 +116,7 @@ def test_without_days_nothing_is_asked_for(moto: S3Objects) -> None:
     """Copies cost money: 0 days is for who wants none unasked."""
     _cold(moto, "left", "GLACIER")
     asked = _asked(moto)
-    error = _error(replace(moto, retrieval=Retrieval(0)), "left")
+    error = _error(replace(moto, retrieval=RetrievalOptions(0)), "left")
     assert error.ready is None
     assert "aws s3api restore-object" in str(error)
     assert asked == []
@@ -135,8 +135,8 @@ def test_other_classes_are_read_at_once(moto: S3Objects, tier: str) -> None:
 def test_of_settings() -> None:
     """Days and tier are settings."""
     given = {"MEDIATOOL_S3_RESTORE_DAYS": "2", "MEDIATOOL_S3_RESTORE_TIER": "bulk"}
-    assert S3Objects.of(Settings.parse(given)).retrieval == Retrieval(2, "Bulk")
-    assert S3Objects.of(Settings.parse({})).retrieval == Retrieval()
+    assert S3Objects.of(Settings.parse(given)).retrieval == RetrievalOptions(2, "Bulk")
+    assert S3Objects.of(Settings.parse({})).retrieval == RetrievalOptions()
 
 
 def test_the_error_comes_out_of_a_worker_whole() -> None:

@@ -2,11 +2,11 @@
 
 from itertools import pairwise
 
-from mediatool_assets.domain.bucket.lifecycle import Rule
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
 from mediatool_assets.domain.prices import Prices
 
 
-def monthly(rule: Rule, prices: Prices) -> float | None:
+def monthly(rule: LifecycleRule, prices: Prices) -> float | None:
     """Dollars a month for each GB written a day, in steady state; None where nothing expires.
 
     So many days old, so many GB: a class holds as many GB as objects spend days in it, or as it

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition
 from mediatool_assets.domain.bucket.rules import State
 from mediatool_assets.domain.keys import (
     DUMPS_PREFIX,
@@ -30,55 +30,55 @@ UNDO_DAYS = 30
 to notice; each of these days costs one day of storage in the class that the object was in."""
 
 LIFECYCLE = (
-    Rule(
+    LifecycleRule(
         id="raw",
         prefix=RAW_PREFIX,
         transitions=(Transition(30, "STANDARD_IA"), Transition(90, "GLACIER")),
         expire_days=730,
         noncurrent_days=UNDO_DAYS,
     ),
-    Rule(
+    LifecycleRule(
         id="transformed",
         prefix=TRANSFORMED_PREFIX,
         transitions=(Transition(7, "GLACIER_IR"),),  # not what the spec asks: see departures
         expire_days=365,
         noncurrent_days=UNDO_DAYS,
     ),
-    Rule(id="metadata", prefix=METADATA_PREFIX, noncurrent_days=UNDO_DAYS),
-    Rule(id="registry", prefix=REGISTRY_KEY, noncurrent_days=UNDO_DAYS),
-    Rule(id="marks", prefix=MARKS_KEY, noncurrent_days=UNDO_DAYS),
-    Rule(
+    LifecycleRule(id="metadata", prefix=METADATA_PREFIX, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="registry", prefix=REGISTRY_KEY, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="marks", prefix=MARKS_KEY, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(
         id="dumps",
         prefix=DUMPS_PREFIX,
         transitions=(Transition(7, "GLACIER_IR"),),
         expire_days=365,
         noncurrent_days=UNDO_DAYS,
     ),
-    Rule(id="reports", prefix=REPORTS_PREFIX, noncurrent_days=UNDO_DAYS),
-    Rule(id="restores", prefix=RESTORES_PREFIX, noncurrent_days=UNDO_DAYS),
-    Rule(id="verdicts", prefix=VERDICTS_PREFIX, noncurrent_days=UNDO_DAYS),
-    Rule(id="records", prefix=RECORDS_PREFIX, expire_days=730, noncurrent_days=7),
-    Rule(
+    LifecycleRule(id="reports", prefix=REPORTS_PREFIX, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="restores", prefix=RESTORES_PREFIX, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="verdicts", prefix=VERDICTS_PREFIX, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="records", prefix=RECORDS_PREFIX, expire_days=730, noncurrent_days=7),
+    LifecycleRule(
         id="sanitized",
         prefix=SANITIZED_PREFIX,
         expire_days=30,
         noncurrent_days=7,
     ),
-    Rule(
+    LifecycleRule(
         id="rds-exports",
         prefix=RDS_EXPORTS_PREFIX,
         expire_days=30,
         noncurrent_days=7,
     ),
-    Rule(id="staging", prefix=STAGING_PREFIX, expire_days=7, noncurrent_days=1),
-    Rule(id="dagster-logs", prefix=LOGS_PREFIX, expire_days=90, noncurrent_days=7),
-    Rule(id="testing", tag=TESTING, expire_days=7, noncurrent_days=1),
-    Rule(id="clean-up", markers=True, abort_days=7),
+    LifecycleRule(id="staging", prefix=STAGING_PREFIX, expire_days=7, noncurrent_days=1),
+    LifecycleRule(id="dagster-logs", prefix=LOGS_PREFIX, expire_days=90, noncurrent_days=7),
+    LifecycleRule(id="testing", tag=TESTING, expire_days=7, noncurrent_days=1),
+    LifecycleRule(id="clean-up", markers=True, abort_days=7),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotExport:
+class SnapshotExportAccess:
     """What an export of RDS snapshots needs: the instance, the role that writes, and the key."""
 
     instance: str
@@ -86,7 +86,7 @@ class SnapshotExport:
     key_id: str
 
     @classmethod
-    def of(cls, settings: Settings) -> "SnapshotExport | None":
+    def of(cls, settings: Settings) -> "SnapshotExportAccess | None":
         """None where the settings do not name all three."""
         parts = (settings.rds_instance, settings.rds_export_role_arn, settings.rds_kms_key_id)
         instance, role, key = parts
@@ -106,8 +106,8 @@ class Declaration:
     kms_key_id: str | None = None
     lock_days: int | None = None
     log_bucket: str | None = None
-    lifecycle: tuple[Rule, ...] = LIFECYCLE
-    rds: SnapshotExport | None = None
+    lifecycle: tuple[LifecycleRule, ...] = LIFECYCLE
+    rds: SnapshotExportAccess | None = None
     alert_topic_arn: str | None = None
 
     @classmethod
@@ -118,7 +118,7 @@ class Declaration:
             kms_key_id=settings.s3_kms_key_id,
             lock_days=settings.s3_object_lock_days,
             log_bucket=settings.s3_log_bucket,
-            rds=SnapshotExport.of(settings),
+            rds=SnapshotExportAccess.of(settings),
             alert_topic_arn=settings.alert_sns_topic_arn,
         )
 

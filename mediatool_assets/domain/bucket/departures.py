@@ -6,7 +6,7 @@ from typing import Literal
 
 from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, UNDO_DAYS, Declaration
-from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition
 from mediatool_assets.domain.bucket.rules import problems
 from mediatool_assets.domain.keys import (
     RAW_PREFIX,
@@ -17,13 +17,13 @@ from mediatool_assets.domain.keys import (
 from mediatool_assets.domain.prices import Prices
 
 SPEC = (
-    Rule(
+    LifecycleRule(
         id="raw",
         prefix=RAW_PREFIX,
         transitions=(Transition(30, "STANDARD_IA"), Transition(90, "GLACIER")),
         expire_days=730,
     ),
-    Rule(
+    LifecycleRule(
         id="transformed",
         prefix=TRANSFORMED_PREFIX,
         transitions=(Transition(7, "STANDARD_IA"), Transition(30, "GLACIER")),
@@ -122,6 +122,6 @@ CHOICES = {
 """Rules for which the spec has no lifecycle table, with the reason for what was chosen."""
 
 
-def chosen(rules: Sequence[Rule] = LIFECYCLE) -> dict[str, str]:
+def chosen(rules: Sequence[LifecycleRule] = LIFECYCLE) -> dict[str, str]:
     """The declared rules on which the spec's lifecycle table says nothing, by id."""
     return {rule.id: CHOICES[rule.id] for rule in rules if rule.id in CHOICES}

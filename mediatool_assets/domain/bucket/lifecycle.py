@@ -24,7 +24,7 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LifecycleRule:
     """One lifecycle rule. Days count from an object's creation, or from when it was replaced.
 
     ``tag`` is a key and its value; ``larger_than`` and ``smaller_than`` are bytes. ``markers``
@@ -93,13 +93,13 @@ class Rule:
         return ", ".join(steps)
 
 
-def configuration(rules: Sequence[Rule]) -> dict[str, Any]:
+def configuration(rules: Sequence[LifecycleRule]) -> dict[str, Any]:
     """What is put: the rules, and that small objects stay where they are."""
     return {"Rules": [rule.document() for rule in rules], "SizeFloor": SIZE_FLOOR}
 
 
 def canonical(rule: Document) -> dict[str, Any]:
-    """A rule of a live bucket in the one form that ``Rule.document`` gives, so that they compare.
+    """A rule of a live bucket in the form of ``LifecycleRule.document``, so that they compare.
 
     Older rules have their prefix outside the filter; servers give empty filters in several ways.
     """

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any, Literal
 
-from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExport
+from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExportAccess
 from mediatool_assets.domain.bucket.lifecycle import Document
 from mediatool_assets.domain.keys import (
     DUMPS_PREFIX,
@@ -277,7 +277,7 @@ def _allow(sid: str, action: str | Sequence[str], resource: str | Sequence[str])
     return {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resource}
 
 
-def _snapshots(rds: SnapshotExport | None) -> tuple[dict[str, Any], ...]:
+def _snapshots(rds: SnapshotExportAccess | None) -> tuple[dict[str, Any], ...]:
     """The rights to take a snapshot of one instance and to have AWS export it."""
     if rds is None:
         return ()

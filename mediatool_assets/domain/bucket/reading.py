@@ -6,7 +6,7 @@ from typing import Any, get_args
 from mediatool_assets.domain.bucket.lifecycle import (
     SIZE_FLOOR,
     Document,
-    Rule,
+    LifecycleRule,
     StorageClass,
     Transition,
     canonical,
@@ -27,10 +27,10 @@ _UNDERSTOOD = {
 class Read:
     """The enabled rules; ``floor``: whether AWS moves nothing below 128 KB; and what is left out.
 
-    ``not_understood`` holds a sentence for each rule, or part of one, that no Rule can say.
+    ``not_understood`` holds a sentence for each rule, or part of one, no LifecycleRule can say.
     """
 
-    rules: tuple[Rule, ...]
+    rules: tuple[LifecycleRule, ...]
     floor: bool
     not_understood: tuple[str, ...]
 
@@ -53,7 +53,7 @@ def read(document: Document) -> Read:
 
 
 def _doubt(plain: Document) -> str | None:
-    """What of a rule in its canonical form cannot be said by a Rule."""
+    """What of a rule in its canonical form cannot be said by a LifecycleRule."""
     if more := sorted(set(plain) - _UNDERSTOOD):
         return f"{', '.join(more)} is not understood here"
     where = plain["Filter"].get("And", plain["Filter"])
@@ -70,11 +70,11 @@ def _doubt(plain: Document) -> str | None:
     return None
 
 
-def _rule(name: str, plain: Document) -> Rule:
+def _rule(name: str, plain: Document) -> LifecycleRule:
     where: dict[str, Any] = plain["Filter"].get("And", plain["Filter"])
     tag = where.get("Tag") or next(iter(where.get("Tags", ())), None)
     expiration = plain.get("Expiration", {})
-    return Rule(
+    return LifecycleRule(
         id=name,
         prefix=where.get("Prefix", ""),
         tag=(tag["Key"], tag["Value"]) if tag else None,

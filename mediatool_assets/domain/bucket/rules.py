@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
-from mediatool_assets.domain.bucket.lifecycle import Rule, StorageClass, Transition
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, StorageClass, Transition
 
 WATERFALL: tuple[StorageClass, ...] = (
     "STANDARD_IA",
@@ -40,7 +40,7 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigurationProblem:
     """One thing that is wrong with a configuration.
 
     ``refused``: AWS answers 400, in the words of ``says``. Otherwise AWS takes it, and it does not
@@ -59,7 +59,9 @@ class Problem:
 AS_DECLARED = State()
 
 
-def problems(rules: Sequence[Rule], state: State = AS_DECLARED) -> tuple[Problem, ...]:
+def problems(
+    rules: Sequence[LifecycleRule], state: State = AS_DECLARED
+) -> tuple[ConfigurationProblem, ...]:
     """Everything that is wrong with the rules on a bucket in that state.
 
     Without a state: on one that is versioned, without MFA delete and without Object Lock.
@@ -67,29 +69,33 @@ def problems(rules: Sequence[Rule], state: State = AS_DECLARED) -> tuple[Problem
     found = [*_of_all(rules, state), *_overlaps(rules)]
     for rule in rules:
         for says in (*_of_numbers(rule), *_of_transitions(rule), *_of_filter(rule)):
-            found.append(Problem(rule.id, says))
+            found.append(ConfigurationProblem(rule.id, says))
         for says in _unwise(rule, state):
-            found.append(Problem(rule.id, says, refused=False))
+            found.append(ConfigurationProblem(rule.id, says, refused=False))
     return tuple(found)
 
 
-def _of_all(rules: Sequence[Rule], state: State) -> Iterator[Problem]:
+def _of_all(rules: Sequence[LifecycleRule], state: State) -> Iterator[ConfigurationProblem]:
     if len(rules) > MOST_RULES:
         says = f"The number of lifecycle rules must not exceed the allowed limit of {MOST_RULES}"
-        yield Problem("(all)", says)
+        yield ConfigurationProblem("(all)", says)
     seen: set[str] = set()
     for rule in rules:
         if rule.id in seen:
-            yield Problem(rule.id, "Rule ID must be unique. Found same ID for more than one rule")
+            yield ConfigurationProblem(
+                rule.id, "Rule ID must be unique. Found same ID for more than one rule"
+            )
         seen.add(rule.id)
         if len(rule.id) > LONGEST_ID:
-            yield Problem(rule.id, f"ID length should not exceed allowed limit of {LONGEST_ID}")
+            yield ConfigurationProblem(
+                rule.id, f"ID length should not exceed allowed limit of {LONGEST_ID}"
+            )
     if state.mfa_delete and rules:
         says = "Lifecycle configuration on MFA-enabled buckets is not supported"
-        yield Problem("(all)", says)
+        yield ConfigurationProblem("(all)", says)
 
 
-def _of_numbers(rule: Rule) -> Iterator[str]:
+def _of_numbers(rule: LifecycleRule) -> Iterator[str]:
     if any(step.days < 0 for step in rule.transitions):
         yield "'Days' in Transition action must be nonnegative"
     for name, action, days in (
@@ -106,7 +112,7 @@ def _of_numbers(rule: Rule) -> Iterator[str]:
         yield "At least one action needs to be specified in a rule"
 
 
-def _of_transitions(rule: Rule) -> Iterator[str]:
+def _of_transitions(rule: LifecycleRule) -> Iterator[str]:
     where = f"(prefix={rule.prefix})"
     classes = [step.storage_class for step in rule.transitions]
     if len(set(classes)) < len(classes):
@@ -138,7 +144,7 @@ def _of_pair(where: str, earlier: Transition, later: Transition) -> Iterator[str
         yield f"'Days' in the 'Transition' action for StorageClass '{later.storage_class}' for filter '{where}' must be greater than 'filter '{where}'' in the 'Transition' action for StorageClass '{earlier.storage_class}'"  # noqa: E501  # AWS's own words
 
 
-def _of_filter(rule: Rule) -> Iterator[str]:
+def _of_filter(rule: LifecycleRule) -> Iterator[str]:
     sized = rule.larger_than is not None or rule.smaller_than is not None
     if rule.abort_days is not None and (rule.tag or sized):
         what = "Tags" if rule.tag else "Object Size"
@@ -162,7 +168,7 @@ def _of_filter(rule: Rule) -> Iterator[str]:
         yield "'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'"
 
 
-def _unwise(rule: Rule, state: State) -> Iterator[str]:
+def _unwise(rule: LifecycleRule, state: State) -> Iterator[str]:
     """What AWS takes and what does not do what it seems to."""
     if rule.transitions and rule.smaller_than is not None and rule.smaller_than <= SMALLEST_MOVED:
         yield (
@@ -192,7 +198,7 @@ def _unwise(rule: Rule, state: State) -> Iterator[str]:
         )
 
 
-def _overlaps(rules: Sequence[Rule]) -> Iterator[Problem]:
+def _overlaps(rules: Sequence[LifecycleRule]) -> Iterator[ConfigurationProblem]:
     """Pairs of rules that do the same to the same objects; S3 takes the sooner or cheaper one.
 
     A tag or a size makes a rule an exception that is meant; two plain prefixes are a slip.
@@ -202,7 +208,7 @@ def _overlaps(rules: Sequence[Rule]) -> Iterator[Problem]:
         if not (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)):
             continue
         for action in _actions(one) & _actions(other):
-            yield Problem(
+            yield ConfigurationProblem(
                 other.id,
                 f"Found overlapping prefixes '{one.prefix}' and '{other.prefix}' for same action "
                 f"type '{action}' (rule {one.id}); S3 takes the sooner or the cheaper of the two",
@@ -210,7 +216,7 @@ def _overlaps(rules: Sequence[Rule]) -> Iterator[Problem]:
             )
 
 
-def _actions(rule: Rule) -> set[str]:
+def _actions(rule: LifecycleRule) -> set[str]:
     done = {
         "Transition": bool(rule.transitions),
         "Expiration": rule.expire_days is not None,

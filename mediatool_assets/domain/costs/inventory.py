@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, TESTING
-from mediatool_assets.domain.bucket.lifecycle import Rule
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
 from mediatool_assets.domain.bucket.reading import Read
 
 Kind = Literal["version", "marker", "upload"]
@@ -91,12 +91,12 @@ class Cohort:
     made: int
     superseded: int | None
     small: bool
-    rules: tuple[Rule, ...]
+    rules: tuple[LifecycleRule, ...]
     count: Decimal
     bytes: Decimal
 
 
-def cohorts(items: Iterable[StoredItem], rules: Iterable[Rule]) -> tuple[Cohort, ...]:
+def cohorts(items: Iterable[StoredItem], rules: Iterable[LifecycleRule]) -> tuple[Cohort, ...]:
     """The items together with the rules that apply to them."""
     rules, none = tuple(rules), Decimal(0)
     found: dict[Cohort, list[int]] = {}
@@ -125,7 +125,7 @@ def _state(item: StoredItem) -> State:
             return "current" if item.superseded is None else "noncurrent"
 
 
-def applies(rule: Rule, item: StoredItem) -> bool:
+def applies(rule: LifecycleRule, item: StoredItem) -> bool:
     """Whether the rule's filter takes the item; of tags only the one of test versions is known."""
     return (
         item.key.startswith(rule.prefix)

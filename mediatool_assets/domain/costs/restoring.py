@@ -7,7 +7,7 @@ from decimal import Decimal
 from mediatool_assets.domain.costs.bill import PART
 from mediatool_assets.domain.costs.inventory import Cohort
 from mediatool_assets.domain.keys import DUMPS_PREFIX, RAW_PREFIX, TRANSFORMED_PREFIX
-from mediatool_assets.domain.prices import Prices, Retrieval
+from mediatool_assets.domain.prices import Prices, RetrievalPrice
 
 COPY_DAYS = 7
 """Days for which a copy restored from an archive class lies in STANDARD, and is billed there."""
@@ -60,7 +60,7 @@ def _newest(those: list[Cohort]) -> Decimal:
     return newest.bytes / newest.count
 
 
-def cost(size: Decimal, name: str, way: Retrieval, prices: Prices) -> Decimal:
+def cost(size: Decimal, name: str, way: RetrievalPrice, prices: Prices) -> Decimal:
     """Dollars for one object: its bytes, its requests, and its copy in STANDARD where there is one.
 
     What is thawed is asked for once and then read; what is read at once is read in parts.

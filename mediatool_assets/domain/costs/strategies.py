@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from mediatool_assets.domain.bucket.declaration import TESTING
-from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition
 from mediatool_assets.domain.bucket.rules import WATERFALL
 from mediatool_assets.domain.costs.inventory import ActiveRules, BilledInventory
 from mediatool_assets.domain.keys import ARCHIVE_PREFIXES
@@ -75,17 +75,17 @@ def _compress(inventory: BilledInventory, areas: Mapping[str, Decimal]) -> Strat
     return Strategy(name, _rounded(saved), says)
 
 
-def _each(active: ActiveRules, change: Callable[[Rule], Rule]) -> ActiveRules:
+def _each(active: ActiveRules, change: Callable[[LifecycleRule], LifecycleRule]) -> ActiveRules:
     rules = tuple(change(rule) for rule in active.read.rules)
     return replace(active, read=replace(active.read, rules=rules))
 
 
-def _without(active: ActiveRules, leave_out: Callable[[Rule], bool]) -> ActiveRules:
+def _without(active: ActiveRules, leave_out: Callable[[LifecycleRule], bool]) -> ActiveRules:
     rules = tuple(rule for rule in active.read.rules if not leave_out(rule))
     return replace(active, read=replace(active.read, rules=rules))
 
 
-def _earliest(rule: Rule) -> Rule:
+def _earliest(rule: LifecycleRule) -> LifecycleRule:
     """The boldest that AWS takes and that leaves every object readable at once for 90 days."""
     if not rule.transitions:
         return rule
@@ -95,7 +95,7 @@ def _earliest(rule: Rule) -> Rule:
     return replace(rule, transitions=(Transition(0, "GLACIER_IR"), *later))
 
 
-def _warm(rule: Rule) -> Rule:
+def _warm(rule: LifecycleRule) -> LifecycleRule:
     kept = tuple(step for step in rule.transitions if step.storage_class not in _COLD)
     return replace(rule, transitions=kept)
 

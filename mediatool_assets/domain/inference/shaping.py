@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mediatool_assets.domain.inference.figures import FanOut, Figures
 from mediatool_assets.domain.inference.references import CandidateReference, MeasuredReference
 from mediatool_assets.domain.inference.words import Kinship, is_past_of, past_tables
-from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.domain.shapes import is_unique
 
@@ -33,7 +33,7 @@ class Inside:
     ``certain`` where the database declares all that it rests on.
     """
 
-    verb: Verb
+    verb: AdditionVerb
     relation: MeasuredReference
     why: str
     certain: bool
@@ -133,7 +133,7 @@ class _Shaping:
         reference = inside.relation.reference
         if _holds(self._homes, reference.target, reference.table):
             return False
-        if inside.verb is Verb.FOLD:
+        if inside.verb is AdditionVerb.FOLD:
             return True
         fan_out = self._figures.fan_outs[reference]
         own = [h.relation.reference for h in self._homes.values()]
@@ -171,7 +171,7 @@ class _Shaping:
                 take = tuple(c.name for c in table.columns if c.name not in columns)
                 told = "" if other.certain else f" ({other.evidence()})"
                 why = f"joins {one.reference.target} with {other.reference.target}{told}; {fan_out}"
-                yield Inside(Verb.FOLD, one, why, one.certain and other.certain, take)
+                yield Inside(AdditionVerb.FOLD, one, why, one.certain and other.certain, take)
 
     def _fan_out(self, reference: CandidateReference) -> FanOut | None:
         """What one document would get; of rows that were not all read it would be guessed."""
@@ -199,7 +199,7 @@ class _Shaping:
             why = "its key begins with the other's"
         else:
             return None
-        verb = Verb.EMBED_ONE if single else Verb.EMBED_MANY
+        verb = AdditionVerb.EMBED_ONE if single else AdditionVerb.EMBED_MANY
         return Inside(verb, relation, f"{why}; {fan_out}", relation.certain)
 
     def _copies(self, table: Table) -> Iterator[CopiedColumn]:
@@ -267,6 +267,6 @@ def _holds(homes: Mapping[str, Inside], target: str, name: str) -> bool:
         inside = homes.get(target)
         if inside is None:
             return False
-        if inside.verb is Verb.FOLD:
+        if inside.verb is AdditionVerb.FOLD:
             return True
         target = inside.relation.reference.target

@@ -13,7 +13,7 @@ from mediatool_assets.domain.inference.naming import (
 from mediatool_assets.domain.inference.references import CandidateReference
 from mediatool_assets.domain.inference.shaping import CopiedColumn, Entity, Inside
 from mediatool_assets.domain.inference.words import plural, stem_of
-from mediatool_assets.domain.model import Step, Verb
+from mediatool_assets.domain.model import AdditionVerb, Step
 from mediatool_assets.domain.names import Names, camel_case, collection_name
 from mediatool_assets.domain.schema import Table
 
@@ -129,7 +129,7 @@ class _Writing:
         yield from yaml.comment(f"{home.relation.evidence()}; {home.why}", indent)
         yield f"{space}{yaml.scalar(names.give(_inside_name(home, table)))}:"
         yield f"{space}  {home.verb}: {yaml.scalar(_inward(home.relation.reference))}"
-        if home.verb is Verb.FOLD:
+        if home.verb is AdditionVerb.FOLD:
             yield f"{space}  take: {_taken(home.take)}"
         else:
             yield from self._shape(replace(child, home=home), indent + 2)
@@ -237,7 +237,7 @@ def _inward(reference: CandidateReference) -> str:
 
 
 def _inside_name(inside: Inside, table: Table) -> str:
-    if inside.verb is Verb.FOLD and len(inside.take) == 1:
+    if inside.verb is AdditionVerb.FOLD and len(inside.take) == 1:
         return plural(camel_case(inside.take[0]))
     return camel_case(table.relation)
 

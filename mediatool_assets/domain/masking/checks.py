@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from mediatool_assets.domain.masking.json_paths import path_tree
 from mediatool_assets.domain.masking.pseudonyms import LENGTHS
 from mediatool_assets.domain.masking.redaction import STEPS
-from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column, Schema, Table
 
@@ -56,45 +56,48 @@ def _names(expression: str, name: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None
 
 
-def fits(rules: Rules, column: Column, rule: Rule) -> bool:
+def fits(rules: Rules, column: Column, rule: MaskingRule) -> bool:
     """Whether a rule can be carried out on values of the column's type."""
     return not any(_misfits(rules, column, rule, Values.of(column)))
 
 
-def problems(rules: Rules, table: Table, column: Column, rule: Rule) -> Iterator[str]:
+def problems(rules: Rules, table: Table, column: Column, rule: MaskingRule) -> Iterator[str]:
     """Why a rule cannot hold for this column, one reason each."""
     values = Values.of(column)
-    if column.generated and rule.verb not in (Verb.KEEP, Verb.DROP):
+    if column.generated and rule.verb not in (MaskingVerb.KEEP, MaskingVerb.DROP):
         yield "PostgreSQL computes this column; drop it, and a restore computes it anew, or keep it"
-    if column.name in key_columns(table) and rule.verb not in (Verb.KEEP, Verb.PSEUDONYM):
+    if column.name in key_columns(table) and rule.verb not in (
+        MaskingVerb.KEEP,
+        MaskingVerb.PSEUDONYM,
+    ):
         yield "it is part of a key and has to stay unique; keep it, or make it a pseudonym"
     if not column.nullable and _makes_null(rule, column, values):
         yield "it is NOT NULL, and this makes it null; keep it, or use another rule"
     yield from _misfits(rules, column, rule, values)
 
 
-def _makes_null(rule: Rule, column: Column, values: Values) -> bool:
-    if rule.verb is Verb.REDACT:  # an array stays one, a text a text
+def _makes_null(rule: MaskingRule, column: Column, values: Values) -> bool:
+    if rule.verb is MaskingVerb.REDACT:  # an array stays one, a text a text
         is_scalar = column.element is None and values.family is not Family.TEXT
         return is_scalar and values.constant is None
-    return rule.verb is Verb.DROP
+    return rule.verb is MaskingVerb.DROP
 
 
-def _misfits(rules: Rules, column: Column, rule: Rule, values: Values) -> Iterator[str]:
+def _misfits(rules: Rules, column: Column, rule: MaskingRule, values: Values) -> Iterator[str]:
     """What is wrong with a rule for this type."""
     match rule.verb:
-        case Verb.PSEUDONYM:
+        case MaskingVerb.PSEUDONYM:
             yield from _pseudonym_misfits(rules, rule, values, is_array=column.element is not None)
-        case Verb.NOISE if values.family not in _NUMBERS:
+        case MaskingVerb.NOISE if values.family not in _NUMBERS:
             yield "noise is for whole and decimal numbers; redact it, or drop it"
-        case Verb.GENERALIZE if not _has_step(rule.argument, values):
+        case MaskingVerb.GENERALIZE if not _has_step(rule.argument, values):
             yield (
                 f"write generalize with one of {', '.join(STEPS)} for a date or time, a number "
                 "such as 0.05 for a number, `first 3` for a text"
             )
-        case Verb.JSON if values.family not in _JSON or column.element is not None:
+        case MaskingVerb.JSON if values.family not in _JSON or column.element is not None:
             yield "paths are for json and jsonb"
-        case Verb.JSON:
+        case MaskingVerb.JSON:
             try:
                 path_tree(rule)
             except ValueError as error:
@@ -102,7 +105,7 @@ def _misfits(rules: Rules, column: Column, rule: Rule, values: Values) -> Iterat
 
 
 def _pseudonym_misfits(
-    rules: Rules, rule: Rule, values: Values, *, is_array: bool
+    rules: Rules, rule: MaskingRule, values: Values, *, is_array: bool
 ) -> Iterator[str]:
     style = rules.kinds[rule.argument].format
     fitting = {Family.TEXT: None, Family.UUID: "uuid", Family.INTEGER: "number", Family.ENUM: None}

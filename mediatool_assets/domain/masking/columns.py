@@ -17,7 +17,7 @@ from mediatool_assets.domain.masking.redaction import (
     is_date,
     noisy,
 )
-from mediatool_assets.domain.masking.rules import Rule, Verb
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
 from mediatool_assets.domain.masking.texts import items
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column
@@ -32,19 +32,19 @@ _EMPTIED = {b"{": b"{}", b"[": b"[]", b"t": b"false", b"f": b"false"}
 _SHORT = 15  # digits that every double holds
 
 
-def column_mask(masker: Masker, rule: Rule, place: str, column: Column) -> Mask | None:
+def column_mask(masker: Masker, rule: MaskingRule, place: str, column: Column) -> Mask | None:
     """The function for a column, or None where its values are kept as they are.
 
     ``place`` is what its values are counted under. The rule has been found to fit (``checks``).
     The function raises json_paths.Unclassified.
     """
     values = Values.of(column)
-    if rule.verb is Verb.KEEP:
+    if rule.verb is MaskingVerb.KEEP:
         return None
-    if rule.verb is Verb.JSON:
+    if rule.verb is MaskingVerb.JSON:
         return _document(masker, rule, place, values.family is Family.JSONB)
     one = _counted(masker, (place, rule.words), _mask(masker, rule, values))
-    is_array = column.element is not None and rule.verb is not Verb.DROP
+    is_array = column.element is not None and rule.verb is not MaskingVerb.DROP
     return _of_arrays(masker, one, values) if is_array else one
 
 
@@ -77,18 +77,20 @@ def _of_arrays(masker: Masker, mask: Mask, values: Values) -> Mask:
     return of_value
 
 
-def _mask(masker: Masker, rule: Rule, values: Values) -> Mask:
+def _mask(masker: Masker, rule: MaskingRule, values: Values) -> Mask:
     match rule.verb:
-        case Verb.PSEUDONYM if values.family is Family.INTEGER:
+        case MaskingVerb.PSEUDONYM if values.family is Family.INTEGER:
             return lambda v: _integer(masker.integer(rule.argument, int(v.strip(b'"'))))
-        case Verb.PSEUDONYM:
+        case MaskingVerb.PSEUDONYM:
             return lambda v: _encode(masker.pseudonym(rule.argument, _TEXT.decode(v)))
-        case Verb.NOISE | Verb.GENERALIZE:
+        case MaskingVerb.NOISE | MaskingVerb.GENERALIZE:
             return _coarse(masker, rule, values)
-        case Verb.REDACT if values.family is Family.TEXT:
+        case MaskingVerb.REDACT if values.family is Family.TEXT:
             return lambda v: _encode(masker.redacted(_TEXT.decode(v)))
         case _:
-            return _taking(masker, values, None if rule.verb is Verb.DROP else values.constant)
+            return _taking(
+                masker, values, None if rule.verb is MaskingVerb.DROP else values.constant
+            )
 
 
 def _taking(masker: Masker, values: Values, constant: bytes | None) -> Mask:
@@ -118,7 +120,7 @@ def _taking(masker: Masker, values: Values, constant: bytes | None) -> Mask:
             return of_text
 
 
-def _coarse(masker: Masker, rule: Rule, values: Values) -> Mask:
+def _coarse(masker: Masker, rule: MaskingRule, values: Values) -> Mask:
     if values.family is Family.TEXT:
         length = _first(rule)
         return lambda v: _encode(_beginning(masker, _TEXT.decode(v), length))
@@ -130,7 +132,7 @@ def _coarse(masker: Masker, rule: Rule, values: Values) -> Mask:
     return lambda v: _integer(int(change(v.strip(b'"').decode())))
 
 
-def _first(rule: Rule) -> int:
+def _first(rule: MaskingRule) -> int:
     return int(rule.argument.removeprefix("first "))
 
 
@@ -140,9 +142,9 @@ def _beginning(masker: Masker, value: str, length: int) -> str:
     return value[:length]
 
 
-def _change(masker: Masker, rule: Rule, limit: Decimal | None) -> Callable[[str], str]:
+def _change(masker: Masker, rule: MaskingRule, limit: Decimal | None) -> Callable[[str], str]:
     """Noise, or a step, on the text of a number."""
-    if rule.verb is Verb.NOISE:
+    if rule.verb is MaskingVerb.NOISE:
         percent = int(rule.argument)
         return lambda text: noisy(masker.noise_key, text, percent, limit)
     step = Decimal(rule.argument)
@@ -155,7 +157,7 @@ def _integer(value: int) -> bytes:
     return text if abs(value) <= _EXACT else b'"' + text + b'"'
 
 
-def _document(masker: Masker, rule: Rule, place: str, is_jsonb: bool) -> Mask:
+def _document(masker: Masker, rule: MaskingRule, place: str, is_jsonb: bool) -> Mask:
     tree = path_tree(rule)
     leaf = _Leaf(masker, place)
 
@@ -187,43 +189,47 @@ class _Leaf:
         self._masker, self._place, self.wide = masker, place, False
         self._counted: dict[int, tuple[str, str]] = {}
 
-    def __call__(self, value: bytes, rule: Rule) -> bytes:
-        if rule.verb is Verb.KEEP or value == b"null":
+    def __call__(self, value: bytes, rule: MaskingRule) -> bytes:
+        if rule.verb is MaskingVerb.KEEP or value == b"null":
             return value
         if id(rule) not in self._counted:  # to hash a rule would cost more than to mask by it
             self._counted[id(rule)] = self._place, rule.words
         self._masker.counts[self._counted[id(rule)]] += 1
         first = value[:1]
-        if rule.verb is Verb.DROP or first in _EMPTIED:
+        if rule.verb is MaskingVerb.DROP or first in _EMPTIED:
             self._masker.taken(value)
-            return b"null" if rule.verb is Verb.DROP else _EMPTIED[first]
+            return b"null" if rule.verb is MaskingVerb.DROP else _EMPTIED[first]
         if first == b'"':
             return self._text(_TEXT.decode(value), rule)
         return self._number(value.decode(), rule)
 
-    def _text(self, value: str, rule: Rule) -> bytes:
-        if rule.verb is Verb.PSEUDONYM:
+    def _text(self, value: str, rule: MaskingRule) -> bytes:
+        if rule.verb is MaskingVerb.PSEUDONYM:
             return bytes(_encode(self._masker.pseudonym(rule.argument, value)))
-        if rule.verb is Verb.GENERALIZE and rule.argument.startswith("first "):
+        if rule.verb is MaskingVerb.GENERALIZE and rule.argument.startswith("first "):
             return bytes(_encode(_beginning(self._masker, value, _first(rule))))
-        if rule.verb is Verb.GENERALIZE and rule.argument in STEPS and is_date(value):
+        if rule.verb is MaskingVerb.GENERALIZE and rule.argument in STEPS and is_date(value):
             return bytes(_encode(generalized_date(value, rule.argument)))
         return bytes(_encode(self._masker.redacted(value)))
 
-    def _number(self, value: str, rule: Rule) -> bytes:
+    def _number(self, value: str, rule: MaskingRule) -> bytes:
         made = self._changed(value, rule).encode()
         if len(made) > _SHORT and not is_double(made.lstrip(b"-")):
             self.wide = True
         return made
 
-    def _changed(self, value: str, rule: Rule) -> str:
+    def _changed(self, value: str, rule: MaskingRule) -> str:
         plain = value.lstrip("-")
-        if rule.verb is Verb.PSEUDONYM:
+        if rule.verb is MaskingVerb.PSEUDONYM:
             is_number = self._masker.kind(rule.argument).format == "number"
             if is_number and plain.isdecimal() and len(plain) <= LONGEST:
                 return str(self._masker.integer(rule.argument, int(value)))
         words = rule.argument in STEPS or rule.argument.startswith("first ")
-        if rule.verb in (Verb.NOISE, Verb.GENERALIZE) and not words and is_amount(value):
+        if (
+            rule.verb in (MaskingVerb.NOISE, MaskingVerb.GENERALIZE)
+            and not words
+            and is_amount(value)
+        ):
             return _change(self._masker, rule, None)(value)
         self._masker.taken(value.encode())
         return "0"

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from mediatool_assets.domain.masking.rules import Rule, Verb
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
 
-Leaf = Callable[[bytes, Rule], bytes]
+Leaf = Callable[[bytes, MaskingRule], bytes]
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -27,7 +27,7 @@ class Node:
 
     path: str = ""
     label: bytes = b""
-    rule: Rule | None = None
+    rule: MaskingRule | None = None
     names: dict[str, "Node"] = field(default_factory=dict)
     items: "Node | None" = None
 
@@ -40,7 +40,7 @@ ANY = "*"
 """The name that stands for every name that is not written."""
 
 
-def path_tree(rule: Rule) -> Node:
+def path_tree(rule: MaskingRule) -> Node:
     """The paths of a ``json`` rule as a tree; raises ValueError on a path that cannot be."""
     root = Node()
     for path, leaf in rule.paths:
@@ -75,14 +75,14 @@ def steps(path: str) -> list[str]:
     return found
 
 
-def masked(document: bytes, tree: Node, otherwise: Rule | None, leaf: Leaf) -> bytes:
+def masked(document: bytes, tree: Node, otherwise: MaskingRule | None, leaf: Leaf) -> bytes:
     """The document with each place masked by its rule; raises Unclassified, msgspec.DecodeError.
 
     Spaced as jsonb writes it. What a rule keeps is kept to the byte, as are all names.
     """
     rule = tree.rule
     if rule is not None:
-        return document if rule.verb is Verb.KEEP else leaf(document, rule)
+        return document if rule.verb is MaskingVerb.KEEP else leaf(document, rule)
     if tree.names and document.startswith(b"{"):
         parts = []
         for name, value in _OBJECT.decode(document).items():

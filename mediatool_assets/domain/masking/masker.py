@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.masking.pseudonyms import Kind, Pseudonyms
+from mediatool_assets.domain.masking.pseudonyms import PseudonymKind, Pseudonyms
 from mediatool_assets.domain.masking.redaction import redacted_text
 from mediatool_assets.domain.masking.search_terms import readings
 from mediatool_assets.domain.masking.texts import texts
@@ -23,7 +23,7 @@ class Masker:
     ``begin``: what is held is bounded by what is masked between two calls of it.
     """
 
-    def __init__(self, key: MaskingKey, kinds: Iterable[Kind]) -> None:
+    def __init__(self, key: MaskingKey, kinds: Iterable[PseudonymKind]) -> None:
         self._kinds = {kind.name: Pseudonyms(key, kind) for kind in kinds}
         self._redact = key.derive("redact")
         self.noise_key = key.derive("noise")
@@ -41,7 +41,7 @@ class Masker:
         words = (word for value in values for reading in readings(value) for word in reading)
         return {word for word in words if len(word) >= NAME_PART and word.isalpha()}
 
-    def kind(self, name: str) -> Kind:
+    def kind(self, name: str) -> PseudonymKind:
         """The kind of that name."""
         return self._kinds[name].kind
 

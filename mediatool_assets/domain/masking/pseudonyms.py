@@ -29,7 +29,7 @@ _CACHED = 1 << 14  # pseudonyms that a kind remembers: about 4 MB
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class PseudonymKind:
     """One kind of value, as e-mail addresses: values of a kind have their pseudonyms in common.
 
     ``prefix`` belongs to the format ``number``: it stays where a value has it, as ``CN-`` of CN-46.
@@ -49,7 +49,7 @@ class Kind:
 class Pseudonyms:
     """The pseudonyms of one kind under one key. A cache and no other state; not for two threads."""
 
-    def __init__(self, key: MaskingKey, kind: Kind) -> None:
+    def __init__(self, key: MaskingKey, kind: PseudonymKind) -> None:
         self.kind = kind
         self._key = key.derive(f"kind {kind.name}")
         self._make = FORMATS[kind.format]

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from mediatool_assets.domain.masking.pseudonyms import Kind
+from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
 from mediatool_assets.domain.schema import Column, Schema, Table
 
 
-class Verb(StrEnum):
+class MaskingVerb(StrEnum):
     """What can become of a value."""
 
     KEEP = "keep"
@@ -21,18 +21,18 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class MaskingRule:
     """One rule. ``argument`` is a pseudonym's kind, a generalization's step, a noise's percent.
 
     ``paths`` are the rules within a JSON document, as ``weeks[].spend``; ``otherwise`` is the one
     for all that no path reaches.
     """
 
-    verb: Verb
+    verb: MaskingVerb
     argument: str = ""
     line: int = 0
-    paths: tuple[tuple[str, "Rule"], ...] = ()
-    otherwise: "Rule | None" = None
+    paths: tuple[tuple[str, "MaskingRule"], ...] = ()
+    otherwise: "MaskingRule | None" = None
 
     @property
     def words(self) -> str:
@@ -42,23 +42,23 @@ class Rule:
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds of pseudonym that it makes, in a document or as a whole."""
-        own = {self.argument} if self.verb is Verb.PSEUDONYM else set()
+        own = {self.argument} if self.verb is MaskingVerb.PSEUDONYM else set()
         return frozenset(own).union(*(rule.kinds for rule in self.every_path()))
 
-    def every_path(self) -> Iterator["Rule"]:
+    def every_path(self) -> Iterator["MaskingRule"]:
         """The rules within its documents."""
         yield from (rule for _, rule in self.paths)
         if self.otherwise is not None:
             yield self.otherwise
 
-    def redacting(self) -> "Rule":
+    def redacting(self) -> "MaskingRule":
         """The same rule, which redacts whatever of a document no path reaches."""
-        if self.verb is not Verb.JSON or self.otherwise is not None:
+        if self.verb is not MaskingVerb.JSON or self.otherwise is not None:
             return self
         return replace(self, otherwise=REDACT)
 
 
-REDACT = Rule(Verb.REDACT, line=1)
+REDACT = MaskingRule(MaskingVerb.REDACT, line=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ class Rules:
 
     source: str
     digest: str
-    kinds: Mapping[str, Kind]
-    tables: Mapping[str, Mapping[str, Rule]]
+    kinds: Mapping[str, PseudonymKind]
+    tables: Mapping[str, Mapping[str, MaskingRule]]
     quasi_identifiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     smallest_groups: Mapping[str, int] = field(default_factory=dict)
     kept_ddl: frozenset[str] = frozenset()
 
-    def rule(self, table: str, column: str) -> Rule | None:
+    def rule(self, table: str, column: str) -> MaskingRule | None:
         """The rule of a column; None where nobody has classified it."""
         return self.tables.get(table, {}).get(column)
 

@@ -9,7 +9,7 @@ from mediatool_assets.domain.model_checks import exclusion_mistakes
 from mediatool_assets.domain.names import Names, collection_name
 from mediatool_assets.domain.resolution.drift import report_drift
 from mediatool_assets.domain.resolution.fields import clashes
-from mediatool_assets.domain.resolution.remarks import Remark, Said
+from mediatool_assets.domain.resolution.remarks import Remark, Remarks
 from mediatool_assets.domain.resolution.shaping import Shaper
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.shapes import DocumentCollection, DocumentShape, field_sources
@@ -45,7 +45,7 @@ class _Resolver:
     def __init__(self, model: m.Model, schema: Schema, excluded: frozenset[str]) -> None:
         self._model, self._excluded = model, excluded
         self._tables = {t.name: t for t in schema.tables if t.name not in excluded}
-        self._said = Said(exclusion_mistakes(model, excluded), model.sources)
+        self._said = Remarks(exclusion_mistakes(model, excluded), model.sources)
         self._shaper = Shaper(model, self._tables, self._said)
 
     def resolution(self) -> Resolution:
@@ -79,7 +79,7 @@ class _Resolver:
         report_drift(self._model, self._tables, self._excluded, self._shaper.new_fields, self._said)
 
     def _orphans(
-        self, place: str, shape: m.Shape, resolved: DocumentShape
+        self, place: str, shape: m.RowShape, resolved: DocumentShape
     ) -> Iterator[DocumentCollection]:
         """The collections for what is left over from a shape's embedded and folded tables."""
         by_field = {added.field: added for added in resolved.additions}
@@ -87,7 +87,7 @@ class _Resolver:
             added = by_field.get(addition.field)
             if added is None or added.orphans is None:
                 continue
-            own = addition.shape or m.Shape(added.path[0].table.name, addition.line)
+            own = addition.shape or m.RowShape(added.path[0].table.name, addition.line)
             root = self._shaper.shape(own, added.path[0].table, root=True)
             label = f"{place}.{added.field}"
             yield DocumentCollection(added.orphans, root, orphans_of=label)
@@ -120,7 +120,7 @@ class _Resolver:
                 + (f", as there is another {wanted}" if collection != wanted else ""),
                 "add it to tables: and give it a home, or leave it out with a reason",
             )
-            shape = self._shaper.shape(m.Shape(name, self._model.line), table, root=True)
+            shape = self._shaper.shape(m.RowShape(name, self._model.line), table, root=True)
             yield DocumentCollection(collection, shape)
 
     def _line(self, collection: str) -> int:

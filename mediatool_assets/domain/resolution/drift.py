@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from mediatool_assets.domain import model as m
 from mediatool_assets.domain.resolution.fields import NewFields
-from mediatool_assets.domain.resolution.remarks import Said
+from mediatool_assets.domain.resolution.remarks import Remarks
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.schema_changes import is_wider
 
@@ -16,7 +16,7 @@ def report_drift(
     tables: Mapping[str, Table],
     excluded: Collection[str],
     new_fields: NewFields,
-    said: Said,
+    said: Remarks,
 ) -> None:
     """Hold each table and column that the model knows against those that are there.
 
@@ -71,7 +71,9 @@ def _shared(source: m.SourceTable, table: Table) -> float:
     return len(known & present) / len(known | present) if known else 0.0
 
 
-def _check_columns(source: m.SourceTable, table: Table, new_fields: NewFields, said: Said) -> None:
+def _check_columns(
+    source: m.SourceTable, table: Table, new_fields: NewFields, said: Remarks
+) -> None:
     present = {column.name for column in table.columns}
     for column in source.key:
         if column not in present:
@@ -94,7 +96,7 @@ def _check_columns(source: m.SourceTable, table: Table, new_fields: NewFields, s
         _check_type(source, present_column, said)
 
 
-def _new_column(source: m.SourceTable, column: str, new_fields: NewFields, said: Said) -> None:
+def _new_column(source: m.SourceTable, column: str, new_fields: NewFields, said: Remarks) -> None:
     became, fix = "nothing takes it", "add it to columns:"
     if (source.name, column) in new_fields:
         wanted, field = new_fields[source.name, column]
@@ -107,7 +109,7 @@ def _new_column(source: m.SourceTable, column: str, new_fields: NewFields, said:
     )
 
 
-def _check_type(source: m.SourceTable, column: Column, said: Said) -> None:
+def _check_type(source: m.SourceTable, column: Column, said: Remarks) -> None:
     """A wider type is taken; what to do about one of another kind is the model's to say."""
     known, now = source.types.get(column.name), column.plain_type
     if known is None or known in (now, now.rpartition(".")[2]):  # a schema need not be said

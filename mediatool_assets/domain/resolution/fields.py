@@ -12,7 +12,7 @@ NewFields = dict[tuple[str, str], tuple[str, str]]
 
 
 def fields_of(
-    shape: m.Shape,
+    shape: m.RowShape,
     table: Table,
     key: tuple[str, ...],
     source: m.SourceTable | None,

@@ -21,7 +21,7 @@ class Remark:
     drift: bool
 
 
-class Said:
+class Remarks:
     """Mistakes and remarks, as they are found."""
 
     def __init__(self, mistakes: Iterable[Mistake], known: Mapping[str, SourceTable]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mediatool_assets.domain import model as m
 from mediatool_assets.domain.resolution.fields import NewFields, fields_of
-from mediatool_assets.domain.resolution.remarks import Said
+from mediatool_assets.domain.resolution.remarks import Remarks
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow, ColumnField, DocumentShape, is_unique
 
@@ -12,11 +12,11 @@ from mediatool_assets.domain.shapes import AddedField, Arrow, ColumnField, Docum
 class Shaper:
     """Finds shapes in ``tables``; what cannot be found is said, and left out."""
 
-    def __init__(self, model: m.Model, tables: Mapping[str, Table], said: Said) -> None:
+    def __init__(self, model: m.Model, tables: Mapping[str, Table], said: Remarks) -> None:
         self._model, self._tables, self._said = model, tables, said
         self.new_fields: NewFields = {}
 
-    def shape(self, shape: m.Shape, table: Table, *, root: bool) -> DocumentShape:
+    def shape(self, shape: m.RowShape, table: Table, *, root: bool) -> DocumentShape:
         """The shape in the table; what is not there is said."""
         key = self._key(table, shape.line)
         renames = {rename.column: rename for rename in shape.renames}
@@ -86,7 +86,7 @@ class Shaper:
             for field, name in addition.take.columns
             if (column := self._said.column(target, name, addition.line)) is not None
         ]
-        if addition.verb is m.Verb.FOLD:
+        if addition.verb is m.AdditionVerb.FOLD:
             carried = {*addition.path[0].keys, *(field.column.name for field in taken)}
             lost = [c.name for c in target.columns if c.name not in carried]
             if lost and len(addition.path[0].keys):

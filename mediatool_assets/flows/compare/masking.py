@@ -7,14 +7,14 @@ from mediatool_assets.domain.masking.checks import fits
 from mediatool_assets.domain.masking.columns import column_mask
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import Masker
-from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.sanitize.rules_file import SHIPPED_RULES, load_rules
 
 Show = Callable[[bytes], bytes]
 
-_TOLD = (Verb.PSEUDONYM, Verb.GENERALIZE, Verb.NOISE)
+_TOLD = (MaskingVerb.PSEUDONYM, MaskingVerb.GENERALIZE, MaskingVerb.NOISE)
 """What leaves something to see; the rest of the rules take a value away."""
 
 _IDS = ("number", "uuid", "token")
@@ -47,18 +47,21 @@ class Masking:
             return {
                 column.name: None
                 for column, rule in ruled
-                if rule.verb is not Verb.KEEP and not (column.name in key and self._is_id(rule))
+                if rule.verb is not MaskingVerb.KEEP
+                and not (column.name in key and self._is_id(rule))
             }
         masker = Masker(self.key, self.rules.kinds.values())
         return {column.name: self._column(masker, table, column, rule) for column, rule in ruled}
 
-    def _is_id(self, rule: Rule) -> bool:
-        return rule.verb is Verb.PSEUDONYM and self.rules.kinds[rule.argument].format in _IDS
+    def _is_id(self, rule: MaskingRule) -> bool:
+        return rule.verb is MaskingVerb.PSEUDONYM and self.rules.kinds[rule.argument].format in _IDS
 
-    def _column(self, masker: Masker, table: Table, column: Column, rule: Rule) -> Show | None:
+    def _column(
+        self, masker: Masker, table: Table, column: Column, rule: MaskingRule
+    ) -> Show | None:
         if column.base in ("json", "jsonb"):
             return None
-        if rule.verb is Verb.KEEP:
+        if rule.verb is MaskingVerb.KEEP:
             return _kept
         if rule.verb not in _TOLD or not fits(self.rules, column, rule):
             return None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from mediatool_assets.domain.comparison import Rename
+from mediatool_assets.domain.comparison import LikelyRename
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.compare import shares as s
@@ -42,7 +42,7 @@ def candidates(one: Table, two: Table) -> list[tuple[Column, Column]]:
 
 def renames(
     executor: Executor, sides: tuple[s.Side, s.Side], members: tuple[Member, Member]
-) -> tuple[Rename, ...]:
+) -> tuple[LikelyRename, ...]:
     """The likely renames of a table, the likeliest first, each column once; raises BadArchive."""
     pairs = candidates(sides[0].hasher.table, sides[1].hasher.table)
     if not pairs:
@@ -60,11 +60,11 @@ def renames(
         b = after[two, 1 + names[1].index(new.name)]
         agreeing = int(np.count_nonzero(a == b))
         if len(np.unique(b)) >= _FEWEST and agreeing >= _AGREEING * len(a):
-            found.append(Rename(gone.name, new.name, new.type, agreeing, len(a)))
+            found.append(LikelyRename(gone.name, new.name, new.type, agreeing, len(a)))
     return tuple(_each_once(sorted(found, key=lambda r: (-r.rows_equal, r.before, r.after))))
 
 
-def _each_once(found: Sequence[Rename]) -> Iterator[Rename]:
+def _each_once(found: Sequence[LikelyRename]) -> Iterator[LikelyRename]:
     taken: set[tuple[str, str]] = set()
     for rename in found:
         ends = {("before", rename.before), ("after", rename.after)}

@@ -13,7 +13,7 @@ from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile
 from mediatool_assets.domain.comparison import (
     Comparison,
     Figure,
-    Problem,
+    NotCompared,
     TableComparison,
     summary,
     verdict,
@@ -104,7 +104,7 @@ class _Archive:
     reader: ArchiveReader
 
     @cached_property
-    def problem(self) -> Problem | None:
+    def problem(self) -> NotCompared | None:
         """Why it cannot be compared, if it cannot; raises Misuse for another kind of archive."""
         try:
             kind = self.manifest.kind
@@ -116,7 +116,7 @@ class _Archive:
             self.reader.check_tar()
             _ = self.schema
         except (BadArchive, NotFound) as error:
-            return Problem(None, self.name, str(error), damaged=True)
+            return NotCompared(None, self.name, str(error), damaged=True)
         return None
 
     @property
@@ -180,7 +180,7 @@ class _ComparisonRun:
     ) -> None:
         self._sides, self._executor, self._scratch = sides, executor, scratch
         self._model, self._masking, self._progress = model, masking, progress
-        self._errors: list[Problem] = []
+        self._errors: list[NotCompared] = []
 
     def comparison(self, now: datetime) -> Comparison:
         """Compare schemas and every table."""
@@ -213,14 +213,14 @@ class _ComparisonRun:
             reasons = {side.name: side.missing(name) for side in (one, two)}
             absent = {version: reason for version, reason in reasons.items() if reason}
             for version, reason in absent.items():
-                self._errors.append(Problem(name, version, reason + renamed.get(name, "")))
+                self._errors.append(NotCompared(name, version, reason + renamed.get(name, "")))
             if absent:
                 continue
             try:
                 yield name, self._table(name)
             except BadArchive as error:
                 bad = next((s.name for s in (one, two) if s.reader.source.name == error.where), "")
-                self._errors.append(Problem(name, bad, str(error), damaged=True))
+                self._errors.append(NotCompared(name, bad, str(error), damaged=True))
 
     def _table(self, name: str) -> TableComparison:
         one, two = self._sides
@@ -270,7 +270,7 @@ def _metrics(
 
 
 def _unknown(
-    sides: tuple[_Archive, _Archive], errors: tuple[Problem, ...], now: datetime
+    sides: tuple[_Archive, _Archive], errors: tuple[NotCompared, ...], now: datetime
 ) -> Comparison:
     """What is left to say where an archive cannot be read: nothing is known, least of all same."""
     rows = [0 if side.problem else side.manifest.rows for side in sides]

@@ -8,8 +8,8 @@ from mediatool_assets.domain.comparison import (
     ChangedValue,
     Comparison,
     Figure,
-    Problem,
-    Rename,
+    LikelyRename,
+    NotCompared,
     WholeRow,
 )
 from mediatool_assets.flows.page.figures import number, several, size
@@ -54,7 +54,7 @@ def metric(name: str, figure: Figure) -> tuple[str, str, str]:
     return show(figure.v1), show(figure.v2), change + percent
 
 
-def renames(comparison: Comparison) -> Iterator[tuple[str, Rename]]:
+def renames(comparison: Comparison) -> Iterator[tuple[str, LikelyRename]]:
     """The suggested renames with their tables."""
     for name, table in comparison.details.items():
         for rename in table.renames:
@@ -74,6 +74,6 @@ def key(example: ChangedValue | WholeRow) -> str:
     return ", ".join(f"{name} = {value(raw)}" for name, raw in example.key.items())
 
 
-def problem(found: Problem) -> str:
+def problem(found: NotCompared) -> str:
     """Why something could not be compared."""
     return f"{found.table or 'the archive'}: {found.version}: {found.reason}"

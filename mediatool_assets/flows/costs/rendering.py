@@ -25,7 +25,7 @@ def render(found: Costs, wanted: Format) -> bytes:
             return text(found).encode()
 
 
-class Table(NamedTuple):
+class ReportTable(NamedTuple):
     """A table of the report, for either kind of page."""
 
     title: str
@@ -64,9 +64,9 @@ def small_print(found: Costs) -> str:
     return f"{said}{found.prices['region']}, without tax, reading and traffic.{doubts}"
 
 
-def shown(found: Costs) -> Iterator[Table]:
+def shown(found: Costs) -> Iterator[ReportTable]:
     """Every table of the report."""
-    yield Table(
+    yield ReportTable(
         "Now",
         ("Prefix", "Class", "What", "Objects", "Size", "A month", "Small objects", "If deleted"),
         [
@@ -78,7 +78,7 @@ def shown(found: Costs) -> Iterator[Table]:
             for each in found.holdings
         ],
     )  # fmt: skip
-    yield Table(
+    yield ReportTable(
         "Overdue",
         ("Prefix", "Class", "Should be", "Objects", "Size", "Costs a month"),
         [
@@ -89,7 +89,7 @@ def shown(found: Costs) -> Iterator[Table]:
             for each in found.overdue
         ],
     )  # fmt: skip
-    yield Table(
+    yield ReportTable(
         "Growth seen",
         ("Prefix", "Days", "Objects a day", "Bytes a day", "More each day"),
         [
@@ -101,7 +101,7 @@ def shown(found: Costs) -> Iterator[Table]:
             for each in found.growth
         ],
     )  # fmt: skip
-    yield Table(
+    yield ReportTable(
         "Twelve months",
         (
             "Month", "Storage", "Small objects", "Early deletion", "Transitions", "Writes",
@@ -116,12 +116,12 @@ def shown(found: Costs) -> Iterator[Table]:
             for each in found.months
         ],
     )  # fmt: skip
-    yield Table(
+    yield ReportTable(
         "Cost strategies",
         ("Strategy", "Saves in twelve months", "How"),
         [(each.name, _dollars(each.saves), each.says) for each in found.strategies],
     )
-    yield Table(
+    yield ReportTable(
         "Having one archive back",
         ("Prefix", "Class", "Archives", "Size of the newest", "Way", "Takes", "Costs"),
         [

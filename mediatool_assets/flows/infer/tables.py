@@ -9,7 +9,7 @@ from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
-from mediatool_assets.flows.ports import RowReader, Snapshot
+from mediatool_assets.flows.ports import RowReader, SourceSnapshot
 
 
 class Lines(Protocol):
@@ -135,7 +135,7 @@ class ArchivedTables:
 class LiveTables:
     """The tables of a snapshot that the caller holds open."""
 
-    snapshot: Snapshot
+    snapshot: SourceSnapshot
 
     @property
     def name(self) -> str:

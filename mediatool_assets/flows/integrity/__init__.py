@@ -29,7 +29,7 @@ from mediatool_assets.flows.integrity.value_lines import (
     soft_delete_lines,
     value_lines,
 )
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, Target, silent
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
 from mediatool_assets.flows.verify.stores import StoreReading, Verification
 
 __all__ = ["EXAMPLES", "WHOLE_BYTES", "integrity"]
@@ -42,7 +42,7 @@ scale 1 has 0.9 GB, which takes a minute of work on two cores."""
 def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a model, and scratch
     objects: ObjectStore,
     documents: DocumentStore | None,
-    target: Target | None,
+    target: RestoreTarget | None,
     executor: Executor,
     version: Version,
     model: Model,
@@ -105,7 +105,7 @@ def _figures(metadata: Metadata, found: list[Line]) -> dict[str, Figure]:
 
 
 def _lines(
-    context: ReportContext, documents: DocumentStore | None, target: Target | None
+    context: ReportContext, documents: DocumentStore | None, target: RestoreTarget | None
 ) -> Iterator[Line]:
     yield from _store_lines(context)
     yield from agreement_lines(context)

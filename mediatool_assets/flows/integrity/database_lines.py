@@ -25,7 +25,7 @@ from mediatool_assets.flows.integrity.reading import (
 )
 from mediatool_assets.flows.integrity.row_layout import RowLayout
 from mediatool_assets.flows.load import holds, metadata_of, same_index
-from mediatool_assets.flows.ports import DocumentStore, Target
+from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
 
 _LISTED = "as mongod and PostgreSQL list them"
 _MATCHED = "both read as lines of JSON, matched by key, compared byte by byte"
@@ -93,7 +93,7 @@ def _options(context: ReportContext, live: CollectionInfo) -> Finding:
 
 
 def postgres_lines(
-    context: ReportContext, target: Target | None, join: DigestJoin
+    context: ReportContext, target: RestoreTarget | None, join: DigestJoin
 ) -> Iterator[Line]:
     """The restored database: structure, indexes, and by name the rows that are others."""
     restored = context.restored
@@ -124,7 +124,7 @@ def postgres_lines(
             yield context.line("values", name + RESTORED, said, _MATCHED, judge)
 
 
-def _odd(context: ReportContext, target: Target, found: Schema, marker: Marker) -> set[str]:
+def _odd(context: ReportContext, target: RestoreTarget, found: Schema, marker: Marker) -> set[str]:
     """What is not as ``schema.json`` says; raises if the server cannot be asked."""
     server = str(target.facts().get("server_version")).split(".")[0]
     source = context.raw.store.required().manifest.source
@@ -164,7 +164,9 @@ def _table(
     )
 
 
-def _compared(context: ReportContext, target: Target, name: str, join: DigestJoin) -> Finding:
+def _compared(
+    context: ReportContext, target: RestoreTarget, name: str, join: DigestJoin
+) -> Finding:
     """A table whose fingerprint differs, row by row."""
     layout, database = context.plan.layout(name), postgres_database(context.run.version)
     with target.database(database, context.raw.schema.name).snapshot() as snapshot:

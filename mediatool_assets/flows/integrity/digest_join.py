@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.integrity import EXAMPLES
-from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow
@@ -135,9 +135,9 @@ class DigestJoin:
 
     def _otherwise(self, added: AddedField) -> str:
         match added.verb:
-            case Verb.COUNT:
+            case AdditionVerb.COUNT:
                 return "coalesce(e.v, '0')"
-            case Verb.UNION:
+            case AdditionVerb.UNION:
                 return "coalesce(e.v, '[]')"
             case _:
                 return f"coalesce(e.v, {literal(NOTHING)})"
@@ -145,9 +145,9 @@ class DigestJoin:
     def _says(self, added: AddedField, owner: Table) -> str:
         """``(k0, k1, v)``: what each row's field has to say."""
         match added.verb:
-            case Verb.LOOK_UP:
+            case AdditionVerb.LOOK_UP:
                 return self._looked_up(added, owner)
-            case Verb.UNION:
+            case AdditionVerb.UNION:
                 found = f"SELECT DISTINCT k0, k1, v FROM ({self._walked(added, owner)})"
                 return _listed(found, "v")
             case _:
@@ -206,7 +206,11 @@ class DigestJoin:
                 gives = self._start(arrow.table, following.columns, following.each, f", {keys}")
                 names = ", ".join(f"u.{name}" for name in _given(following))
             else:
-                what = "NULL AS v" if added.verb is Verb.COUNT else self._next(arrow, None, added)
+                what = (
+                    "NULL AS v"
+                    if added.verb is AdditionVerb.COUNT
+                    else self._next(arrow, None, added)
+                )
                 gives = f"SELECT {keys}, (k0, k1) AS r, {what} FROM {_raw(arrow.table.name)}"
                 names = "u.r, u.v"
             current = (

@@ -7,7 +7,7 @@ claim for every field that is copied from elsewhere. Nothing of the transform's 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.shapes import AddedField, ColumnField, DocumentShape
 from mediatool_assets.flows.integrity.canonical import MISSING, double, key_text, plain
 from mediatool_assets.flows.integrity.expected import is_double
@@ -73,7 +73,9 @@ class _AdditionReader:
     ) -> None:
         self._slot, self._added, self._out = slot, added, out
         self._get = _path(added.field)
-        self._layout = layouts[added.path[-1].table.name] if added.verb is Verb.FOLD else None
+        self._layout = (
+            layouts[added.path[-1].table.name] if added.verb is AdditionVerb.FOLD else None
+        )
         self._owner = [gets[name] for name in added.path[0].columns]
         arrow = added.path[0]
         self._caseless = [key in arrow.caseless for key in arrow.keys]
@@ -88,11 +90,11 @@ class _AdditionReader:
         """Give out what the field of one document says, or the rows that it holds."""
         value = self._get(document)
         match self._added.verb:
-            case Verb.EMBED_ONE:
+            case AdditionVerb.EMBED_ONE:
                 self._embedded([value], document)
-            case Verb.EMBED_MANY:
+            case AdditionVerb.EMBED_MANY:
                 self._embedded(value, document)
-            case Verb.FOLD:
+            case AdditionVerb.FOLD:
                 self._folded(value, document)
             case _:
                 self._out.claim(self._slot, owner, self._says(value))
@@ -123,9 +125,9 @@ class _AdditionReader:
 
     def _says(self, value: Any) -> str:
         """The text of a copy; ``?`` where it has not even the form of one."""
-        if self._added.verb is Verb.COUNT:
+        if self._added.verb is AdditionVerb.COUNT:
             return str(int(value)) if isinstance(value, int) else "?"
-        if self._added.verb is Verb.UNION:
+        if self._added.verb is AdditionVerb.UNION:
             return listed(sorted(map(self._taken, value))) if type(value) is list else "?"
         if self._added.path[0].each and value is not None:
             return listed(list(map(self._taken, value))) if type(value) is list else "?"

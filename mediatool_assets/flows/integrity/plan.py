@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.resolution import Resolution
 from mediatool_assets.domain.schema import ForeignKey, Schema, Table
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
@@ -122,7 +122,7 @@ def _follow(made: ReportPlan, place: str, shape: DocumentShape, *, top: bool) ->
         if added.verb.is_home:
             arrow = added.path[0]
             counted: Counted | None = (
-                None if added.verb is Verb.EMBED_ONE else ("orphans", arrow.table.name)
+                None if added.verb is AdditionVerb.EMBED_ONE else ("orphans", arrow.table.name)
             )
             if not arrow.each:
                 made.references.append(
@@ -139,9 +139,9 @@ def _follow(made: ReportPlan, place: str, shape: DocumentShape, *, top: bool) ->
 
 def _refer(made: ReportPlan, slot: str, owner: Table, added: AddedField, *, top: bool) -> None:
     """The steps of a path that name rows; those of a union or count lead from owners to many."""
-    alone = top and added.verb is Verb.LOOK_UP and len(added.path) == 1
+    alone = top and added.verb is AdditionVerb.LOOK_UP and len(added.path) == 1
     for step in added.path:
-        if added.verb is Verb.LOOK_UP or (step.each and step is added.path[-1]):
+        if added.verb is AdditionVerb.LOOK_UP or (step.each and step is added.path[-1]):
             made.looked_up[step.table.name, step.keys] = step.table
             counted: Counted | None = ("unresolved", slot) if alone else None
             made.references.append(

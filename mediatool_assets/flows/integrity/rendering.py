@@ -20,7 +20,7 @@ from mediatool_assets.flows.page.history import history
 from mediatool_assets.flows.page.markdown import section as markdown_section
 from mediatool_assets.flows.page.tables import Cell, Number, OutcomeCell, table, whole
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.reports import Written
+from mediatool_assets.flows.reports import ReportForms
 
 REPORT: Literal["data-integrity-report"] = "data-integrity-report"
 
@@ -51,7 +51,7 @@ def render(report: Integrity, wanted: Format) -> bytes:
             return markdown(report).encode()
 
 
-def written(report: Integrity) -> Written:
+def written(report: Integrity) -> ReportForms:
     """All three forms, and the figures that Dagster plots over days."""
     known = {name: figure for name, figure in report.figures.items() if figure is not None}
     figures: dict[str, str | int | float] = {
@@ -61,7 +61,7 @@ def written(report: Integrity) -> Written:
         **{f"checks_{outcome}": report.outcomes.get(outcome, 0) for outcome in OUTCOMES},
         **known,
     }
-    return Written(report, html(report), markdown(report), figures)
+    return ReportForms(report, html(report), markdown(report), figures)
 
 
 def judged(objects: ObjectStore, partition: str) -> Finding:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest, xxh3_128_intdigest
 
-from mediatool_assets.domain.model import FieldType, Verb
+from mediatool_assets.domain.model import AdditionVerb, FieldType
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
 from mediatool_assets.flows.deep_json import deep_recursion
@@ -90,7 +90,7 @@ def _layouts(shape: DocumentShape) -> Iterator[RowLayout]:
     for added in shape.additions:
         if added.shape is not None:
             yield from _layouts(added.shape)
-        elif added.verb is Verb.FOLD:
+        elif added.verb is AdditionVerb.FOLD:
             yield _folded(added)
     columns = tuple((part.column.name, part.type) for part in shape.columns)
     yield RowLayout(shape.table, columns, shape.key)

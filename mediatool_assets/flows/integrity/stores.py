@@ -28,7 +28,7 @@ from mediatool_assets.flows.integrity.reading import (
     read_documents,
     read_raw,
 )
-from mediatool_assets.flows.ports import DocumentStore, Target
+from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
 from mediatool_assets.flows.ranges import ranges
 from mediatool_assets.flows.rereading import reread
 from mediatool_assets.flows.verify.stores import (
@@ -42,7 +42,7 @@ from mediatool_assets.flows.verify.stores import (
 def read_stores(
     workers: Workers,
     documents: DocumentStore | None,
-    target: Target | None,
+    target: RestoreTarget | None,
     model: Model,
     masking: Masking | None,
 ) -> ReportContext:
@@ -173,7 +173,7 @@ def _read_live(
 
 
 def _read_restored(
-    workers: Workers, restored: RestoredRows, target: Target, raw: ReadArchive
+    workers: Workers, restored: RestoredRows, target: RestoreTarget, raw: ReadArchive
 ) -> None:
     """The fingerprints of the restored database's tables."""
     marker, database = restored.store.marker, restored.store.thing

@@ -10,7 +10,7 @@ import msgspec
 
 from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.domain import metrics
-from mediatool_assets.domain.comparison import Comparison, Problem
+from mediatool_assets.domain.comparison import Comparison, NotCompared
 from mediatool_assets.domain.errors import BadArchive, DamagedInput, Misuse, NotFound
 from mediatool_assets.domain.expectations import HISTORY as LOOKED_BACK_ON
 from mediatool_assets.domain.expectations import rows_as_usual
@@ -108,24 +108,24 @@ def _compare(tools: Tools, sources: tuple[Bytes, Bytes]) -> Comparison:
     )
 
 
-def _gathered(gathering: MetricsCollector, metadata: Metadata) -> VersionFigures | Problem:
+def _gathered(gathering: MetricsCollector, metadata: Metadata) -> VersionFigures | NotCompared:
     """The metrics of an earlier version, or why there are none."""
     try:
         return gathering.of(metadata)
     except (BadArchive, NotFound) as error:
         damaged = isinstance(error, BadArchive)
-        return Problem(None, metadata.timestamp, str(error), damaged=damaged)
+        return NotCompared(None, metadata.timestamp, str(error), damaged=damaged)
 
 
 def _against(
-    earlier: VersionFigures | Problem | None,
+    earlier: VersionFigures | NotCompared | None,
     current: VersionFigures,
     comparison: Comparison | None = None,
 ) -> Against | None:
     match earlier:
         case None:
             return None
-        case Problem() as problem:
+        case NotCompared() as problem:
             return Against(problem.version, {}, {}, {}, (), (problem,))
         case VersionFigures(before, schema, errors):
             changes = schema_changes(schema, current.schema)

@@ -8,7 +8,7 @@ import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import metrics
-from mediatool_assets.domain.comparison import Problem
+from mediatool_assets.domain.comparison import NotCompared
 from mediatool_assets.domain.errors import BadArchive, NotFound
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.metadata import Metadata
@@ -27,7 +27,7 @@ class VersionFigures:
 
     metrics: VersionMetrics
     schema: Schema
-    errors: tuple[Problem, ...]
+    errors: tuple[NotCompared, ...]
 
 
 class MetricsCollector:
@@ -51,7 +51,7 @@ class MetricsCollector:
             try:
                 counted = self._counted(archive, schema, name, member)
             except BadArchive as error:
-                errors.append(Problem(name, metadata.timestamp, error.problem, damaged=True))
+                errors.append(NotCompared(name, metadata.timestamp, error.problem, damaged=True))
             tables[name] = TableMetrics(member.rows, member.bytes, dict(counted))
         gathered = VersionMetrics(
             metadata.timestamp,

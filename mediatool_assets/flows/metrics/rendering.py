@@ -9,7 +9,7 @@ from mediatool_assets.flows.compare.rendering import render
 from mediatool_assets.flows.metrics.html import html
 from mediatool_assets.flows.metrics.markdown import markdown
 from mediatool_assets.flows.page.document import heading, page
-from mediatool_assets.flows.reports import Written
+from mediatool_assets.flows.reports import ReportForms
 
 
 class First(msgspec.Struct, frozen=True):
@@ -24,7 +24,7 @@ class First(msgspec.Struct, frozen=True):
         return f"Version {self.version2}: {self.note}."
 
 
-def written(report: DailyMetrics) -> Written:
+def written(report: DailyMetrics) -> ReportForms:
     """The report as JSON's content, HTML and Markdown, and the figures that Dagster plots."""
     totals = {name: figure for name, figure in report.current.totals.items() if figure is not None}
     since = report.previous.tables.values() if report.previous else ()
@@ -32,7 +32,7 @@ def written(report: DailyMetrics) -> Written:
         f"rows_{what}": sum(getattr(table, what) or 0 for table in since)
         for what in ("added", "removed", "changed")
     }
-    return Written(
+    return ReportForms(
         report,
         html(report),
         markdown(report),
@@ -45,14 +45,14 @@ def written(report: DailyMetrics) -> Written:
     )
 
 
-def compared(version: Version, comparison: Comparison | None) -> Written:
+def compared(version: Version, comparison: Comparison | None) -> ReportForms:
     """The comparison with the version before; of the first version, that it is the first."""
     if comparison is None:
         first = First(str(version), "there is no version before this one that could be read")
         top = heading(f"Version {version}", first.verdict, str(first))
-        return Written(first, page(f"Version {version}", [top]), f"{first}\n")
+        return ReportForms(first, page(f"Version {version}", [top]), f"{first}\n")
     summary = comparison.summary
-    return Written(
+    return ReportForms(
         comparison,
         render(comparison, "html").decode(),
         render(comparison, "markdown").decode(),

@@ -21,7 +21,7 @@ from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.ddl import SanitizedDdl, sanitized_ddl
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import Masker
-from mediatool_assets.domain.masking.rules import REDACT, Rules, Verb
+from mediatool_assets.domain.masking.rules import REDACT, MaskingVerb, Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.version import Version
@@ -253,7 +253,7 @@ class _SanitizingRun:
         for table in schema.tables:
             for column in table.columns:
                 rule = self.rules.rule(table.name, column.name)
-                if column.generated and rule is not None and rule.verb is Verb.DROP:
+                if column.generated and rule is not None and rule.verb is MaskingVerb.DROP:
                     found.setdefault(table.name, []).append(column.name)
         return found
 

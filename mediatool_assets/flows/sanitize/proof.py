@@ -14,7 +14,7 @@ _INHERITED = ("schema.sql", "manifest.json")
 """Places beside the rows."""
 
 
-class Kept(msgspec.Struct, frozen=True):
+class KindCounts(msgspec.Struct, frozen=True):
     """Different originals of a kind, and their different pseudonyms: they have to be as many.
 
     ``unchanged`` of those that are long enough to be searched for are their own pseudonyms: in a
@@ -45,7 +45,7 @@ class Unique(msgspec.Struct, frozen=True):
     after: int
 
 
-class Reference(msgspec.Struct, frozen=True):
+class ReferenceCounts(msgspec.Struct, frozen=True):
     """Values that refer to nothing, before and after."""
 
     reference: str
@@ -85,9 +85,9 @@ class Proof(msgspec.Struct, frozen=True):
     came out as it was, by place; people judge.
     """
 
-    kinds: tuple[Kept, ...]
+    kinds: tuple[KindCounts, ...]
     keys: tuple[Unique, ...]
-    references: tuple[Reference, ...]
+    references: tuple[ReferenceCounts, ...]
     groups: tuple[Group, ...]
     leaks: tuple[Leak, ...]
     searched: int
@@ -208,9 +208,9 @@ def prove(folder: Path, searched: Searched, smallest: Mapping[str, int]) -> Proo
             return connection.execute(query.format(**files)).fetchall()
 
         return Proof(
-            tuple(Kept(*row) for row in ask(_KINDS)),
+            tuple(KindCounts(*row) for row in ask(_KINDS)),
             tuple(Unique(*row) for row in ask(_KEYS)),
-            tuple(Reference(*row) for row in ask(_REFERENCES)),
+            tuple(ReferenceCounts(*row) for row in ask(_REFERENCES)),
             tuple(
                 Group(columns, groups, least, alone, smallest.get(columns))
                 for columns, groups, least, alone in ask(_GROUPS)

@@ -8,8 +8,8 @@ from pathlib import Path
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from mediatool_assets.domain.errors import BadRules
-from mediatool_assets.domain.masking.pseudonyms import FORMATS, Kind
-from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.masking.pseudonyms import FORMATS, PseudonymKind
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.flows.yaml_file import NotYaml, nodes
 from mediatool_assets.flows.yaml_reader import is_null, line_of
 
@@ -51,17 +51,17 @@ class _RulesReader:
 
     def __init__(self) -> None:
         self.problems: set[tuple[int, str]] = set()
-        self._kinds: dict[str, Kind] = {}
+        self._kinds: dict[str, PseudonymKind] = {}
         self.smallest_groups: dict[str, int] = {}
 
-    def kinds(self, node: Node | None) -> dict[str, Kind]:
+    def kinds(self, node: Node | None) -> dict[str, PseudonymKind]:
         """``name: format``, or ``name: {format: ..., prefix: ...}``."""
         for name, line, value in self.items(node):
             parts = {"format": self._text(value)} if isinstance(value, ScalarNode) else {}
             if isinstance(value, MappingNode):
                 known = ("format", "prefix")
                 parts = {part: self._text(v) for part, _, v in self.items(value, known)}
-            kind = Kind(name, parts.get("format", ""), parts.get("prefix", ""), line)
+            kind = PseudonymKind(name, parts.get("format", ""), parts.get("prefix", ""), line)
             if kind.format not in FORMATS:
                 self._wrong(line, f"kind {name}: its format is one of {', '.join(FORMATS)}")
             elif kind.prefix and not kind.is_permutation:
@@ -70,12 +70,12 @@ class _RulesReader:
                 self._kinds[name] = kind
         return self._kinds
 
-    def tables(self, node: Node | None) -> dict[str, dict[str, Rule]]:
+    def tables(self, node: Node | None) -> dict[str, dict[str, MaskingRule]]:
         """Columns by table; ``users, users_history`` gives two tables the same rules.
 
         A name in double quotes is one table's, whatever is in it.
         """
-        found: dict[str, dict[str, Rule]] = {}
+        found: dict[str, dict[str, MaskingRule]] = {}
         keys = [key for key, _ in node.value] if isinstance(node, MappingNode) else []
         quoted = {
             str(key.value) for key in keys if isinstance(key, ScalarNode) and key.style == '"'
@@ -120,7 +120,7 @@ class _RulesReader:
                 self._wrong(line, "keep: list objects as `view totals`, or comments")
         return frozenset(found)
 
-    def _rule(self, name: str, node: Node, *, nested: bool) -> Rule | None:
+    def _rule(self, name: str, node: Node, *, nested: bool) -> MaskingRule | None:
         line = line_of(node)
         if isinstance(node, MappingNode) and not nested:
             parts = {part: (at, value) for part, at, value in self.items(node, ("json",))}
@@ -134,19 +134,19 @@ class _RulesReader:
             self._wrong(line, f"{name}: {node.value!r} is no rule; write {_FORMS}")
             return None
         verb, *argument = (group for group in match.groups() if group is not None)
-        if verb == Verb.PSEUDONYM and argument[0] not in self._kinds:
+        if verb == MaskingVerb.PSEUDONYM and argument[0] not in self._kinds:
             self._wrong(line, f"{name}: kinds: has no {argument[0]}")
             return None
-        return Rule(Verb(verb), "".join(argument), line)
+        return MaskingRule(MaskingVerb(verb), "".join(argument), line)
 
-    def _document(self, line: int, node: Node) -> Rule:
+    def _document(self, line: int, node: Node) -> MaskingRule:
         rules = {
             path: rule
             for path, _, value in self.items(node)
             if (rule := self._rule(path, value, nested=True)) is not None
         }
         otherwise = rules.pop("otherwise", None)
-        return Rule(Verb.JSON, "", line, tuple(rules.items()), otherwise)
+        return MaskingRule(MaskingVerb.JSON, "", line, tuple(rules.items()), otherwise)
 
     def items(
         self, node: Node | None, known: tuple[str, ...] | None = None

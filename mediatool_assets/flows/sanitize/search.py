@@ -12,7 +12,7 @@ import msgspec
 from mediatool_assets.domain.masking.encodings import decoded
 from mediatool_assets.domain.masking.json_paths import ANY, Node
 from mediatool_assets.domain.masking.pseudonyms import MAIL_DOMAIN
-from mediatool_assets.domain.masking.rules import Rule, Verb
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
 from mediatool_assets.domain.masking.search_terms import SHORTEST_NUMBER, visible
 from mediatool_assets.domain.masking.telephones import telephones
 from mediatool_assets.flows.sanitize.evidence import Digester, write_rows
@@ -20,7 +20,7 @@ from mediatool_assets.flows.sanitize.originals import Filter
 from mediatool_assets.flows.sanitize.presidio import detector
 
 MAIL = re.compile(r"[.%+'-]*\w[\w.%+'-]*@[\w-]+(?:\.[\w-]+)+")
-NAMES = Rule(Verb.KEEP)
+NAMES = MaskingRule(MaskingVerb.KEEP)
 """The rule of the names of objects, which stay as they are."""
 
 _NUMBER = 10 ** (SHORTEST_NUMBER - 1)
@@ -140,7 +140,7 @@ Found = dict[tuple[str, int], set[str]]
 """Different texts by place: a path, and the ``id`` of the rule that masks what is there."""
 
 
-def gather(value: object, path: str, rule: Rule, found: Found) -> None:
+def gather(value: object, path: str, rule: MaskingRule, found: Found) -> None:
     """Every text in a JSON value, names of objects and long whole numbers among them."""
     kind = type(value)
     if kind is str:
@@ -157,7 +157,7 @@ def gather(value: object, path: str, rule: Rule, found: Found) -> None:
             gather(part, path, rule, found)
 
 
-def gather_document(value: object, tree: Node | None, otherwise: Rule, found: Found) -> None:
+def gather_document(value: object, tree: Node | None, otherwise: MaskingRule, found: Found) -> None:
     """Every text in a document, by the rule of its place."""
     if tree is None:
         gather(value, "otherwise", otherwise, found)

@@ -18,8 +18,8 @@ from mediatool_assets.domain.masking.encodings import readable
 from mediatool_assets.domain.masking.json_paths import Node, Unclassified, path_tree
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import REDACTED, Masker
-from mediatool_assets.domain.masking.pseudonyms import Kind
-from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.masking.texts import parsed
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column, Table
@@ -65,7 +65,7 @@ class Sanitized:
 
 
 @lru_cache(maxsize=1)  # a worker keeps the pseudonyms that it has made, from share to share
-def _masker(key: MaskingKey, kinds: tuple[Kind, ...]) -> Masker:
+def _masker(key: MaskingKey, kinds: tuple[PseudonymKind, ...]) -> Masker:
     return Masker(key, kinds)
 
 
@@ -128,22 +128,22 @@ class _Work:
         """Every different text of the masked rows, by place."""
         for column in self._searched:
             for place, rule, found in column.texts():
-                exempt, kept = _exempt(rule, self._share.rules), rule.verb is Verb.KEEP
+                exempt, kept = _exempt(rule, self._share.rules), rule.verb is MaskingVerb.KEEP
                 yield Texts(place, exempt, kept, list(map(plain, found)))
 
 
-def _rule(share: MaskingShare, column: Column) -> Rule:
+def _rule(share: MaskingShare, column: Column) -> MaskingRule:
     rule = share.rules.rule(share.table.name, column.name)
     if rule is None:  # the coordinator has seen to it that there is one
         raise BadRules([f"{share.table.name}.{column.name} is not classified"])
     return rule
 
 
-def _exempt(rule: Rule, rules: Rules) -> str:
+def _exempt(rule: MaskingRule, rules: Rules) -> str:
     """The kind whose originals may stand at a place: a permutation's own, or plain words."""
-    if rule.verb is Verb.REDACT:
+    if rule.verb is MaskingVerb.REDACT:
         return REDACTED
-    if rule.verb is Verb.PSEUDONYM and rules.kinds[rule.argument].is_permutation:
+    if rule.verb is MaskingVerb.PSEUDONYM and rules.kinds[rule.argument].is_permutation:
         return rule.argument
     return ""
 
@@ -151,14 +151,14 @@ def _exempt(rule: Rule, rules: Rules) -> str:
 class _ColumnWork:
     """One column: how it is masked, and how its masked values are searched."""
 
-    def __init__(self, table: Table, column: Column, rule: Rule, masker: Masker) -> None:
+    def __init__(self, table: Table, column: Column, rule: MaskingRule, masker: Masker) -> None:
         self.name = column.name
         self._where = f"{table.name}.{column.name}"
         self._rule = rule
         self._mask: Mask | None = column_mask(masker, rule, self._where, column)
         self._family = Values.of(column).family
         self._is_document = self._family in (Family.JSON, Family.JSONB)
-        self._tree: Node | None = path_tree(rule) if rule.verb is Verb.JSON else None
+        self._tree: Node | None = path_tree(rule) if rule.verb is MaskingVerb.JSON else None
         self._otherwise = rule.otherwise or NAMES  # without one, nothing gets there
         self._found: Found = defaultdict(set)
 
@@ -196,7 +196,7 @@ class _ColumnWork:
             value = _readable(value)
         gather(value, "", self._rule, self._found)
 
-    def texts(self) -> Iterator[tuple[str, Rule, set[str]]]:
+    def texts(self) -> Iterator[tuple[str, MaskingRule, set[str]]]:
         """``(place, rule, texts)`` of all that was kept."""
         rules = {id(r): r for r in (NAMES, self._rule, self._otherwise, *self._rule.every_path())}
         for (path, rule), found in self._found.items():

@@ -20,8 +20,8 @@ from mediatool_assets.domain.masking.detection import (
     proposals,
     seen_in,
 )
-from mediatool_assets.domain.masking.pseudonyms import Kind
-from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.flows.sanitize.reading import schema_of
 
@@ -64,7 +64,7 @@ def suggest(source: Bytes, detect: Detector = nothing) -> Suggested:
     archive = ArchiveReader(source)
     schema = schema_of(archive)
     members = archive.manifest.tables()
-    rules = Rules("suggested", "", {n: Kind(n, f) for n, f in _KINDS.items()}, {})
+    rules = Rules("suggested", "", {n: PseudonymKind(n, f) for n, f in _KINDS.items()}, {})
     seen: dict[str, dict[str, Traits]] = {}
     chosen: Chosen = {}
     for table in schema.tables:
@@ -103,9 +103,9 @@ def _choose(rules: Rules, table: Table, column: Column, traits: Traits) -> Propo
     return REVIEWED  # a type of which nothing can be made: the run says what to do
 
 
-def _rule(proposal: Proposal) -> Rule:
+def _rule(proposal: Proposal) -> MaskingRule:
     verb, _, argument = proposal.rule.partition(" ")
-    return Rule(Verb(verb), argument)
+    return MaskingRule(MaskingVerb(verb), argument)
 
 
 def _join(rules: Rules, schema: Schema, chosen: Chosen) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mediatool_assets.domain.masking.rules import Rules, Verb
+from mediatool_assets.domain.masking.rules import MaskingVerb, Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.flows.sanitize.evidence import Watch
@@ -38,7 +38,7 @@ def group_name(table: str, columns: Sequence[str]) -> str:
 
 def _is_masked(rules: Rules, table: str, column: str) -> bool:
     rule = rules.rule(table, column)
-    return rule is None or rule.verb is not Verb.KEEP
+    return rule is None or rule.verb is not MaskingVerb.KEEP
 
 
 def _has(schema: Schema, ends: list[tuple[str, str]]) -> bool:

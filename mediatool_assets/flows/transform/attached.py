@@ -8,7 +8,7 @@ import duckdb
 from orjson import loads
 
 from mediatool_assets.domain.errors import BadValue
-from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
 from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.counts import Counts
@@ -53,7 +53,7 @@ class Slots:
     def values(self, slot: str, added: AddedField) -> dict[int, str]:
         """The JSON of every row that the slot found, by its ordinal: taken columns, or the row."""
         table = added.path[-1].table.name
-        if added.verb is Verb.COUNT or not (slices := self._joins.tables.get(table)):
+        if added.verb is AdditionVerb.COUNT or not (slices := self._joins.tables.get(table)):
             return {}
         query = (
             f"SELECT o, {_value(added)} FROM read_parquet(?) WHERE o IN "  # noqa: S608  # quoted
@@ -153,18 +153,18 @@ class _Field:
             if item.ambiguous:
                 self._counts.ambiguous[self._slot] += 1
         match self._added.verb:
-            case Verb.COUNT:
+            case AdditionVerb.COUNT:
                 return (found[0].child or 0) if found else 0
-            case Verb.LOOK_UP:
+            case AdditionVerb.LOOK_UP:
                 return self._looked_up(row, found)
-            case Verb.UNION:
+            case AdditionVerb.UNION:
                 return self._united(found)
-            case Verb.FOLD:
+            case AdditionVerb.FOLD:
                 self._counts.homes["folded", self._target.name] += len(found)
                 return [self._take(item.child) for item in found]
-            case Verb.EMBED_MANY:
+            case AdditionVerb.EMBED_MANY:
                 return [self._embed(item.child) for item in found]
-            case Verb.EMBED_ONE:
+            case AdditionVerb.EMBED_ONE:
                 return self._embed(found[0].child) if found else None
 
     def _looked_up(self, row: Row, found: list[SlotRow]) -> Any:

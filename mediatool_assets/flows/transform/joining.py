@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
 from mediatool_assets.flows.spooling import Spooling
@@ -104,11 +104,11 @@ class JoinSession:
         for added in shape.additions:
             slot = f"{place}.{added.field}"
             match added.verb:
-                case Verb.LOOK_UP:
+                case AdditionVerb.LOOK_UP:
                     self.slots[slot] = self.bench.looked_up(added, owner, members)
-                case Verb.UNION:
+                case AdditionVerb.UNION:
                     self.slots[slot] = self.bench.united(added, owner, members)
-                case Verb.COUNT:
+                case AdditionVerb.COUNT:
                     self.slots[slot] = self.bench.counted(added, owner, members)
                 case _:
                     placed = self.bench.place(added, owner, members if some else None)

@@ -6,7 +6,7 @@ Columns that may hold a value which BSON cannot take as it is allow its text bes
 
 from typing import Any
 
-from mediatool_assets.domain.model import FieldType, Verb
+from mediatool_assets.domain.model import AdditionVerb, FieldType
 from mediatool_assets.domain.shapes import (
     AddedField,
     ColumnField,
@@ -77,15 +77,15 @@ def _column(part: ColumnField, *, copied: bool = False) -> dict[str, Any]:
 
 
 def _added(added: AddedField) -> dict[str, Any]:
-    if added.verb is Verb.COUNT:
+    if added.verb is AdditionVerb.COUNT:
         return {"bsonType": ["int", "long"]}
     if added.shape is not None:
         inner = _document(added.shape, root=False)
-        if added.verb is Verb.EMBED_ONE:
+        if added.verb is AdditionVerb.EMBED_ONE:
             return {**inner, "bsonType": ["object", "null"]}
         return {"bsonType": "array", "items": inner}
     single = _taken(added)
-    if added.verb in (Verb.UNION, Verb.FOLD):
+    if added.verb in (AdditionVerb.UNION, AdditionVerb.FOLD):
         return {"bsonType": "array", "items": single}
     if added.path[0].each:
         return {"bsonType": ["array", "null"], "items": single}

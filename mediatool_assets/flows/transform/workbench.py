@@ -22,7 +22,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.domain.model import Order, Verb
+from mediatool_assets.domain.model import AdditionVerb, Order
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow, DocumentShape, is_unique
 from mediatool_assets.flows.duckdb_session import MEMORY, cased, duckdb_session, identifier, literal
@@ -110,7 +110,7 @@ class Workbench:
             f"SELECT p.o AS owner, c.o AS child, (p.n > 1)::INT AS ambiguous, "
             f"row_number() OVER (PARTITION BY p.o ORDER BY {order}) AS position "
             f"FROM {_table(arrow.table)} c JOIN {firsts} p ON {equal}"
-            + (" QUALIFY position = 1" if added.verb is Verb.EMBED_ONE else ""),
+            + (" QUALIFY position = 1" if added.verb is AdditionVerb.EMBED_ONE else ""),
             "child",
         )
 

@@ -9,7 +9,7 @@ from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.verdict import Verdict, judged
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, Target, silent
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
 from mediatool_assets.flows.verify.blocks import read_blocks
 from mediatool_assets.flows.verify.databases import read_mongodb, read_postgres
 from mediatool_assets.flows.verify.stores import (
@@ -24,7 +24,7 @@ from mediatool_assets.flows.verify.stores import (
 def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is optional
     objects: ObjectStore,
     documents: DocumentStore | None,
-    target: Target | None,
+    target: RestoreTarget | None,
     executor: Executor,
     version: Version,
     *,

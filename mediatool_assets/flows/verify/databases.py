@@ -8,7 +8,7 @@ from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.structure import in_its_order
 from mediatool_assets.flows.load import reread as reread_collections
-from mediatool_assets.flows.ports import DocumentStore, Target
+from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
 from mediatool_assets.flows.rereading import reread as reread_tables
 from mediatool_assets.flows.verify.stores import (
     ArchiveReading,
@@ -48,7 +48,7 @@ def read_mongodb(
 
 
 def read_postgres(
-    run: Verification, reading: PostgresReading, target: Target, archive: ArchiveReading
+    run: Verification, reading: PostgresReading, target: RestoreTarget, archive: ArchiveReading
 ) -> None:
     """Compare the restored PostgreSQL database with the raw archive's manifest, by table.
 

@@ -23,7 +23,7 @@ from mediatool_assets.flows import archives
 from mediatool_assets.flows.complete import sha256_of
 from mediatool_assets.flows.fetch import Fetchable
 from mediatool_assets.flows.load import Loaded, loaded
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, Target, silent
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
 from mediatool_assets.flows.tasks import in_order
 
 ARCHIVES: tuple[Fetchable, ...] = ("raw", "transformed", "dump")
@@ -153,7 +153,7 @@ def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoRea
     return reading
 
 
-def open_postgres(run: Verification, target: Target | None) -> PostgresReading | None:
+def open_postgres(run: Verification, target: RestoreTarget | None) -> PostgresReading | None:
     """The restored PostgreSQL database; None if no server is set and the metadata names none."""
     reading = PostgresReading("postgres", postgres_database(run.version))
     if target is not None:
@@ -167,7 +167,7 @@ def open_postgres(run: Verification, target: Target | None) -> PostgresReading |
 
 def _mark(
     reading: DatabaseReading[MarkerType],
-    store: DocumentStore | Target,
+    store: DocumentStore | RestoreTarget,
     marker: Callable[[], MarkerType | None],
 ) -> None:
     """Read the marker, which only a complete database has."""

@@ -31,7 +31,7 @@ PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class _ServerKind:
     """One of the three: its folder, the ports it takes, how it is prepared and completed."""
 
     folder: str
@@ -41,14 +41,16 @@ class _Kind:
 
 
 KINDS = (
-    _Kind(
+    _ServerKind(
         "postgres",
         postgres_server.PORTS,
         postgres_server.prepare,
         lambda credentials, ports: postgres_server.create_databases(credentials, ports["postgres"]),
     ),
-    _Kind("mongodb", mongo_server.PORTS, mongo_server.prepare, lambda _credentials, _ports: None),
-    _Kind("s3", s3_server.PORTS, s3_server.prepare, s3_server.create_bucket),
+    _ServerKind(
+        "mongodb", mongo_server.PORTS, mongo_server.prepare, lambda _credentials, _ports: None
+    ),
+    _ServerKind("s3", s3_server.PORTS, s3_server.prepare, s3_server.create_bucket),
 )
 
 
@@ -176,7 +178,7 @@ def _raise_together(errors: list[BaseException]) -> None:
         raise Unreachable("\n".join(map(str, errors))) from errors[0]
 
 
-def _ensure(kind: _Kind, home: Path, credentials: Credentials) -> bool:
+def _ensure(kind: _ServerKind, home: Path, credentials: Credentials) -> bool:
     """Have the server run, answer and be complete; whether it had to be started."""
     directory = home / kind.folder
     private_directory(directory)
@@ -190,7 +192,7 @@ def _ensure(kind: _Kind, home: Path, credentials: Credentials) -> bool:
     return process is None
 
 
-def _start(kind: _Kind, directory: Path, credentials: Credentials) -> Ports:
+def _start(kind: _ServerKind, directory: Path, credentials: Credentials) -> Ports:
     """Start the server and give its ports; a server that died is started again, thrice in all."""
     for tries_left in reversed(range(TRIES)):
         ports = processes.choose_ports(directory, kind.ports)
@@ -204,7 +206,7 @@ def _start(kind: _Kind, directory: Path, credentials: Credentials) -> Ports:
     return ports
 
 
-def _status(kind: _Kind, directory: Path) -> ServerStatus:
+def _status(kind: _ServerKind, directory: Path) -> ServerStatus:
     process = processes.running(directory)
     port = processes.known_ports(directory).get(kind.folder)
     return ServerStatus(

@@ -134,14 +134,14 @@ class PostgresRows:
     @contextmanager
     def _session(self) -> Iterator[Connection]:
         """This thread's session, handed back only if all went well."""
-        kept: _Kept | None = _KEPT.__dict__.pop("session", None)
+        kept: _WorkerSession | None = _KEPT.__dict__.pop("session", None)
         if kept is not None and kept.reader != self:
             kept.closing.close()
             kept = None
         if kept is None:
             closing = ExitStack()
             session = closing.enter_context(connected(self.url, self.lock_timeout))
-            kept = _Kept(self, session, closing)
+            kept = _WorkerSession(self, session, closing)
         try:
             yield kept.connection
         except BaseException:
@@ -150,7 +150,7 @@ class PostgresRows:
         _KEPT.session = kept
 
 
-class _Kept(NamedTuple):
+class _WorkerSession(NamedTuple):
     reader: PostgresRows
     connection: Connection
     closing: ExitStack

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
 from mediatool_assets.domain.bucket.departures import SPEC, chosen
-from mediatool_assets.domain.bucket.lifecycle import Rule, Transition, canonical, prefix_of
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition, canonical, prefix_of
 from mediatool_assets.domain.bucket.rules import State, problems
 from mediatool_assets.domain.keys import (
     MARKS_KEY,
@@ -25,7 +25,7 @@ VERSION = Version.parse("20250621-143000")
 RULES = {rule.id: rule for rule in LIFECYCLE}
 
 
-def tier(rule: Rule, day: int) -> str:
+def tier(rule: LifecycleRule, day: int) -> str:
     """The storage class of an object that is so many days old; ``deleted`` when it is gone."""
     if rule.expire_days is not None and day >= rule.expire_days:
         return "deleted"
@@ -154,7 +154,7 @@ NUMBERS = st.none() | st.integers(1, 4000)
 
 @given(
     st.builds(
-        Rule,
+        LifecycleRule,
         id=st.text(min_size=1, max_size=9),
         prefix=st.sampled_from(["", "p/", "p/q/"]),
         tag=st.none() | st.just(("k", "v")),
@@ -169,7 +169,7 @@ NUMBERS = st.none() | st.integers(1, 4000)
         abort_days=NUMBERS,
     )
 )
-def test_a_rule_survives_its_document(rule: Rule) -> None:
+def test_a_rule_survives_its_document(rule: LifecycleRule) -> None:
     """What is put is in the one form in which rules are compared, whatever the rule says."""
     assert canonical(rule.document()) == rule.document()
     assert prefix_of(rule.document()) == rule.prefix
@@ -177,9 +177,9 @@ def test_a_rule_survives_its_document(rule: Rule) -> None:
 
 def test_documents_of_rules() -> None:
     """One condition stands alone in a filter, several stand below And."""
-    tagged = Rule("a", tag=("k", "v"), expire_days=1)
+    tagged = LifecycleRule("a", tag=("k", "v"), expire_days=1)
     assert tagged.document()["Filter"] == {"Tag": {"Key": "k", "Value": "v"}}
-    both = Rule("a", "p/", ("k", "v"), 1, 2, (Transition(1, "GLACIER"),), 3, False, 4)
+    both = LifecycleRule("a", "p/", ("k", "v"), 1, 2, (Transition(1, "GLACIER"),), 3, False, 4)
     assert both.document() == {
         "ID": "a",
         "Status": "Enabled",

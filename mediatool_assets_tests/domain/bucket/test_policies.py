@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExport
+from mediatool_assets.domain.bucket.declaration import Declaration, SnapshotExportAccess
 from mediatool_assets.domain.bucket.policies import (
     bucket_policy,
     bucket_statements,
@@ -144,7 +144,7 @@ def test_the_key(key: str, resource: str) -> None:
 def test_the_pipeline_exports_snapshots_where_it_is_to() -> None:
     """One instance, one role to pass and to one service, one key, one topic; else none of it."""
     role, topic = "arn:aws:iam::1:role/export", "arn:aws:sns:eu-west-1:1:alerts"
-    rds = SnapshotExport("media", role, "12-ab")
+    rds = SnapshotExportAccess("media", role, "12-ab")
     made = documents(Declaration("b", rds=rds, alert_topic_arn=topic))["pipeline-role"]
     plain = documents(PLAIN)["pipeline-role"]["Statement"]
     more = {each["Sid"]: each for each in made["Statement"] if each not in plain}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
-from mediatool_assets.domain.bucket.lifecycle import Rule, Transition, configuration
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition, configuration
 from mediatool_assets.domain.bucket.reading import read
 
 
@@ -17,7 +17,7 @@ def test_the_declaration_comes_back() -> None:
 
 def test_everything_that_a_rule_can_say() -> None:
     """Tag, sizes, transitions and all actions."""
-    rule = Rule(
+    rule = LifecycleRule(
         "a", "p/", ("k", "v"), 1, 2, (Transition(3, "GLACIER"),), 4, noncurrent_days=5
     )  # fmt: skip
     assert read({"Rules": [rule.document()]}).rules == (rule,)

@@ -2,27 +2,31 @@
 
 import pytest
 
-from mediatool_assets.domain.bucket.lifecycle import Rule, Transition
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition
 from mediatool_assets.domain.bucket.rules import State, problems
 
 UNVERSIONED = State(versioned=False)
 
 RIGHT = {
-    "filter": Rule("a", "tax/", transitions=(Transition(365, "GLACIER"),), expire_days=3650),
-    "same day": Rule("a", transitions=(Transition(0, "GLACIER"),)),
-    "tiering down": Rule(
+    "filter": LifecycleRule(
+        "a", "tax/", transitions=(Transition(365, "GLACIER"),), expire_days=3650
+    ),
+    "same day": LifecycleRule("a", transitions=(Transition(0, "GLACIER"),)),
+    "tiering down": LifecycleRule(
         "a",
         "logs/",
         transitions=(Transition(30, "STANDARD_IA"), Transition(90, "GLACIER")),
         expire_days=365,
     ),
-    "tag": Rule("a", tag=("key", "value"), transitions=(Transition(0, "INTELLIGENT_TIERING"),)),
-    "abort": Rule("a", "SomeKeyPrefix/", abort_days=7),
-    "size": Rule("a", larger_than=1 << 20, transitions=(Transition(90, "GLACIER"),)),
-    "glacier to deep archive": Rule(
+    "tag": LifecycleRule(
+        "a", tag=("key", "value"), transitions=(Transition(0, "INTELLIGENT_TIERING"),)
+    ),
+    "abort": LifecycleRule("a", "SomeKeyPrefix/", abort_days=7),
+    "size": LifecycleRule("a", larger_than=1 << 20, transitions=(Transition(90, "GLACIER"),)),
+    "glacier to deep archive": LifecycleRule(
         "a", transitions=(Transition(1, "GLACIER"), Transition(91, "DEEP_ARCHIVE"))
     ),
-    "instant retrieval at once": Rule("a", transitions=(Transition(0, "GLACIER_IR"),)),
+    "instant retrieval at once": LifecycleRule("a", transitions=(Transition(0, "GLACIER_IR"),)),
 }
 
 
@@ -34,13 +38,13 @@ def test_published_examples(example: str) -> None:
 
 def test_versioned_examples() -> None:
     """Nor has the guide's rule that removes lone delete markers and what lies behind them."""
-    rule = Rule("a", "logs/", markers=True, noncurrent_days=30)
+    rule = LifecycleRule("a", "logs/", markers=True, noncurrent_days=30)
     assert problems([rule]) == ()
 
 
-def steps(*pairs: tuple[int, str]) -> Rule:
+def steps(*pairs: tuple[int, str]) -> LifecycleRule:
     """A rule of transitions alone."""
-    return Rule("a", "p/", transitions=tuple(Transition(*pair) for pair in pairs))  # type: ignore[arg-type]  # mypy widens the class of a literal
+    return LifecycleRule("a", "p/", transitions=tuple(Transition(*pair) for pair in pairs))  # type: ignore[arg-type]  # mypy widens the class of a literal
 
 
 BEYOND_IA = (
@@ -86,44 +90,50 @@ WRONG = {
         "'Days' in Transition action must be nonnegative",
     ),
     "expiry before transition": (
-        Rule("a", "p/", transitions=(Transition(90, "GLACIER"),), expire_days=60),
+        LifecycleRule("a", "p/", transitions=(Transition(90, "GLACIER"),), expire_days=60),
         NOT_AFTER,
     ),
     "expiry with transition": (
-        Rule("a", "p/", transitions=(Transition(90, "GLACIER"),), expire_days=90),
+        LifecycleRule("a", "p/", transitions=(Transition(90, "GLACIER"),), expire_days=90),
         NOT_AFTER,
     ),
     "no days": (
-        Rule("a", "p/", expire_days=0, abort_days=1),
+        LifecycleRule("a", "p/", expire_days=0, abort_days=1),
         "'Days' for Expiration action must be a positive integer",
     ),
     "no noncurrent days": (
-        Rule("a", "p/", noncurrent_days=0, abort_days=1),
+        LifecycleRule("a", "p/", noncurrent_days=0, abort_days=1),
         "'NoncurrentDays' for NoncurrentVersionExpiration action must be a positive integer",
     ),
     "no days to abort": (
-        Rule("a", "p/", noncurrent_days=1, abort_days=0),
+        LifecycleRule("a", "p/", noncurrent_days=1, abort_days=0),
         "'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive "
         "integer",
     ),
-    "no action": (Rule("a", "p/"), "At least one action needs to be specified in a rule"),
+    "no action": (LifecycleRule("a", "p/"), "At least one action needs to be specified in a rule"),
     "abort by tag": (
-        Rule("a", tag=("k", "v"), abort_days=7),
+        LifecycleRule("a", tag=("k", "v"), abort_days=7),
         "AbortIncompleteMultipartUpload cannot be specified with Tags.",
     ),
     "abort by size": (
-        Rule("a", larger_than=1, abort_days=7),
+        LifecycleRule("a", larger_than=1, abort_days=7),
         "AbortIncompleteMultipartUpload cannot be specified with Object Size.",
     ),
-    "markers and days": (Rule("a", "p/", markers=True, expire_days=9), MALFORMED.format("Days")),
-    "markers by tag": (Rule("a", tag=("k", "v"), markers=True), MALFORMED.format("Tags")),
-    "markers by size": (Rule("a", smaller_than=9, markers=True), MALFORMED.format("Object Size")),
+    "markers and days": (
+        LifecycleRule("a", "p/", markers=True, expire_days=9),
+        MALFORMED.format("Days"),
+    ),
+    "markers by tag": (LifecycleRule("a", tag=("k", "v"), markers=True), MALFORMED.format("Tags")),
+    "markers by size": (
+        LifecycleRule("a", smaller_than=9, markers=True),
+        MALFORMED.format("Object Size"),
+    ),
     "sizes crossed": (
-        Rule("a", "p/", larger_than=500, smaller_than=500, expire_days=5),
+        LifecycleRule("a", "p/", larger_than=500, smaller_than=500, expire_days=5),
         "'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'",
     ),
     "long id": (
-        Rule("a" * 256, "p/", expire_days=5),
+        LifecycleRule("a" * 256, "p/", expire_days=5),
         "ID length should not exceed allowed limit of 255",
     ),
 }
@@ -140,22 +150,22 @@ def test_refused_in_the_words_of_aws(example: str) -> None:
 
 def test_the_longest_that_pass() -> None:
     """The limits themselves are allowed: 30 days, 30 and 90 apart, 255 letters, 1000 rules."""
-    longest = Rule("a" * 255, "p/", transitions=(Transition(30, "STANDARD_IA"),))
+    longest = LifecycleRule("a" * 255, "p/", transitions=(Transition(30, "STANDARD_IA"),))
     apart = steps((30, "STANDARD_IA"), (60, "GLACIER"), (150, "DEEP_ARCHIVE"))
-    many = [Rule(str(n), f"{n:04}/", abort_days=1) for n in range(1000)]
+    many = [LifecycleRule(str(n), f"{n:04}/", abort_days=1) for n in range(1000)]
     for rules in ([longest], [apart], many):
         assert problems(rules, UNVERSIONED) == ()
 
 
 def test_too_many_rules() -> None:
     """The 1001st rule is refused."""
-    many = [Rule(str(n), f"{n:04}/", abort_days=1) for n in range(1001)]
+    many = [LifecycleRule(str(n), f"{n:04}/", abort_days=1) for n in range(1001)]
     assert "must not exceed the allowed limit of 1000" in problems(many, UNVERSIONED)[0].says
 
 
 def test_duplicate_ids() -> None:
     """Two rules of one name are refused."""
-    rules = [Rule("a", "p/", expire_days=5), Rule("a", "q/", expire_days=5)]
+    rules = [LifecycleRule("a", "p/", expire_days=5), LifecycleRule("a", "q/", expire_days=5)]
     (found,) = problems(rules, UNVERSIONED)
     assert (found.rule, found.refused) == ("a", True)
     assert found.says == "Rule ID must be unique. Found same ID for more than one rule"
@@ -163,7 +173,7 @@ def test_duplicate_ids() -> None:
 
 def test_overlapping_prefixes() -> None:
     """Two rules that expire the same objects: AWS takes them, and the sooner one counts."""
-    rules = [Rule("all", expire_days=365), Rule("logs", "logs/", expire_days=30)]
+    rules = [LifecycleRule("all", expire_days=365), LifecycleRule("logs", "logs/", expire_days=30)]
     (found,) = problems(rules, UNVERSIONED)
     assert not found.refused
     assert "Found overlapping prefixes '' and 'logs/' for same action type 'Expiration'" in str(
@@ -174,13 +184,19 @@ def test_overlapping_prefixes() -> None:
 @pytest.mark.parametrize(
     "rules",
     [
-        [Rule("1", expire_days=365), Rule("2", "l/", transitions=(Transition(30, "STANDARD_IA"),))],
-        [Rule("1", "logs/", expire_days=5), Rule("2", "data/", expire_days=5)],
-        [Rule("1", "logs/", expire_days=50), Rule("2", tag=("k", "v"), expire_days=5)],
+        [
+            LifecycleRule("1", expire_days=365),
+            LifecycleRule("2", "l/", transitions=(Transition(30, "STANDARD_IA"),)),
+        ],
+        [LifecycleRule("1", "logs/", expire_days=5), LifecycleRule("2", "data/", expire_days=5)],
+        [
+            LifecycleRule("1", "logs/", expire_days=50),
+            LifecycleRule("2", tag=("k", "v"), expire_days=5),
+        ],
     ],
     ids=["other actions", "other prefixes", "an exception by tag"],
 )
-def test_no_conflict(rules: list[Rule]) -> None:
+def test_no_conflict(rules: list[LifecycleRule]) -> None:
     """Rules that do different things, or to different objects, may stand together."""
     assert problems(rules, UNVERSIONED) == ()
 
@@ -188,30 +204,30 @@ def test_no_conflict(rules: list[Rule]) -> None:
 def test_mfa_delete() -> None:
     """No lifecycle stands on a bucket with MFA delete."""
     state = State(versioned=False, mfa_delete=True)
-    (found,) = problems([Rule("a", "p/", expire_days=5)], state)
+    (found,) = problems([LifecycleRule("a", "p/", expire_days=5)], state)
     assert found.says == "Lifecycle configuration on MFA-enabled buckets is not supported"
     assert found.refused
 
 
 UNWISE = {
-    "bytes behind markers": (Rule("a", "p/", expire_days=5), State(), "billed, for ever"),
+    "bytes behind markers": (LifecycleRule("a", "p/", expire_days=5), State(), "billed, for ever"),
     "nothing to clean": (
-        Rule("a", "p/", noncurrent_days=5),
+        LifecycleRule("a", "p/", noncurrent_days=5),
         UNVERSIONED,
         "the bucket is not versioned",
     ),
     "locked longer": (
-        Rule("a", "p/", expire_days=5, noncurrent_days=2),
+        LifecycleRule("a", "p/", expire_days=5, noncurrent_days=2),
         State(lock_days=8),
         "before Object Lock lets go of it after 8 days",
     ),
     "below the floor": (
-        Rule("a", "p/", smaller_than=128 << 10, transitions=(Transition(1, "GLACIER"),)),
+        LifecycleRule("a", "p/", smaller_than=128 << 10, transitions=(Transition(1, "GLACIER"),)),
         UNVERSIONED,
         "it does nothing",
     ),
     "billed as 128 KB": (
-        Rule("a", "p/", larger_than=500, transitions=(Transition(1, "GLACIER_IR"),)),
+        LifecycleRule("a", "p/", larger_than=500, transitions=(Transition(1, "GLACIER_IR"),)),
         UNVERSIONED,
         "billed as 131072",
     ),
@@ -230,5 +246,5 @@ def test_taken_but_not_what_it_seems(example: str) -> None:
 
 def test_locked_as_long() -> None:
     """Object Lock as long as the object's life is no conflict."""
-    rule = Rule("a", "p/", expire_days=5, noncurrent_days=2)
+    rule = LifecycleRule("a", "p/", expire_days=5, noncurrent_days=2)
     assert problems([rule], State(lock_days=7)) == ()

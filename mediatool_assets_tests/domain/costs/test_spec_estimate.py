@@ -8,7 +8,7 @@ import pytest
 from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
 from mediatool_assets.domain.bucket.departures import SPEC
-from mediatool_assets.domain.bucket.lifecycle import Rule
+from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
 from mediatool_assets.domain.prices import Prices
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets_tests.documents import ROOT
@@ -39,7 +39,7 @@ RAW, TRANSFORMED = SPEC
     ],
 )
 def test_the_table_of_the_page(
-    rule: Rule, prices: Prices, size: float, dollars: str, row: str
+    rule: LifecycleRule, prices: Prices, size: float, dollars: str, row: str
 ) -> None:
     """Every figure of docs/costs.md is the one that the rules and prices come to."""
     cost = monthly(rule, prices)

@@ -16,7 +16,7 @@ from mediatool_assets.domain.inference.shaping import (
     Inside,
     entities,
 )
-from mediatool_assets.domain.model import Verb
+from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets_tests.raw_archives import table
 
@@ -56,8 +56,8 @@ def test_owned_rows_are_embedded_from_below() -> None:
     """Lines in their order, the lines' notes in the lines."""
     found = shaped((LINES, NOTES, ORDERS), {OF_ORDER: FEW, OF_LINE: FEW})
     assert {name: e.home.verb if e.home else None for name, e in found.items()} == {
-        "lines": Verb.EMBED_MANY,
-        "notes": Verb.EMBED_MANY,
+        "lines": AdditionVerb.EMBED_MANY,
+        "notes": AdditionVerb.EMBED_MANY,
         "orders": None,
     }
 
@@ -102,7 +102,7 @@ def test_join_tables_become_arrays_and_small_tables_copies() -> None:
     found = shaped((CHANNELS, ORDERS, TAGS), {OF_CHANNEL: FEW, TAG_ORDER: FEW, TAG_CHANNEL: FEW})
     home = found["tags"].home
     assert home is not None
-    assert (home.verb, home.relation.reference.target) == (Verb.FOLD, "channels")
+    assert (home.verb, home.relation.reference.target) == (AdditionVerb.FOLD, "channels")
     assert home.take == ("order_id",)
     assert [copy.column for copy in found["orders"].copies] == ["name"]
     assert isinstance(found["orders"].copies[0], CopiedColumn)
@@ -115,7 +115,7 @@ def test_join_tables_that_nobody_declared_are_proposed_as_arrays() -> None:
     assert found["tags"].home is None
     [proposal] = found["orders"].proposals
     assert isinstance(proposal, Inside)
-    assert (proposal.verb, proposal.take) == (Verb.FOLD, ("channel_id",))
+    assert (proposal.verb, proposal.take) == (AdditionVerb.FOLD, ("channel_id",))
     assert "with channels (declared nowhere; 100 % of 100 values found)" in proposal.why
 
 

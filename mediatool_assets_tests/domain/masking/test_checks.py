@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from mediatool_assets.domain.masking import checks
-from mediatool_assets.domain.masking.pseudonyms import Kind
-from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.schema import Column, ForeignKey, Index, Schema, Table
 
 KINDS = {
-    name: Kind(name, style)
+    name: PseudonymKind(name, style)
     for name, style in {"person": "person", "number": "number", "uuid": "uuid"}.items()
 }
 
@@ -26,23 +26,23 @@ def column(
     )  # fmt: skip
 
 
-def rules_of(**columns: Rule) -> Rules:
+def rules_of(**columns: MaskingRule) -> Rules:
     """Rules for a table t."""
     return Rules("rules.yaml", "", KINDS, {"t": columns})
 
 
 def problems(
-    of: Column, verb: Verb, argument: str = "", keys: dict[str, Any] | None = None
+    of: Column, verb: MaskingVerb, argument: str = "", keys: dict[str, Any] | None = None
 ) -> list[str]:
     """What is wrong with one rule for one column."""
     table = Table("t", (of,), **(keys or {}))
-    return checks.mistakes(rules_of(c=Rule(verb, argument, 7)), Schema("s", (table,)))
+    return checks.mistakes(rules_of(c=MaskingRule(verb, argument, 7)), Schema("s", (table,)))
 
 
 def test_an_unclassified_column_comes_with_the_line_to_add() -> None:
     """The message names the column, its type and where to write what."""
     schema = Schema("s", (Table("t", (column("text"), Column("new", "text", "text"))),))
-    (line,) = checks.unclassified(rules_of(c=Rule(Verb.KEEP)), schema)
+    (line,) = checks.unclassified(rules_of(c=MaskingRule(MaskingVerb.KEEP)), schema)
     assert line == (
         "rules.yaml: t.new (text) is not classified; under `tables:`, `t:` write `new: keep`, "
         "or redact, pseudonym KIND, drop"
@@ -52,23 +52,27 @@ def test_an_unclassified_column_comes_with_the_line_to_add() -> None:
 @pytest.mark.parametrize(
     ("of", "verb", "argument"),
     [
-        (column("text"), Verb.PSEUDONYM, "person"),
-        (column("text[]"), Verb.PSEUDONYM, "number"),
-        (column("character varying(40)", base="character varying"), Verb.PSEUDONYM, "person"),
-        (column("character(4)", base="character"), Verb.PSEUDONYM, "number"),
-        (column("bigint"), Verb.PSEUDONYM, "number"),
-        (column("uuid"), Verb.PSEUDONYM, "uuid"),
-        (column("currency", base="numeric"), Verb.NOISE, "20"),
-        (column("numeric(5,4)", base="numeric"), Verb.GENERALIZE, "0.05"),
-        (column("date"), Verb.GENERALIZE, "month"),
-        (column("text"), Verb.GENERALIZE, "first 3"),
-        (column("inet"), Verb.DROP, ""),
-        (column("stage", kind="e"), Verb.REDACT, ""),
-        (column("bytea", nullable=False), Verb.REDACT, ""),
-        (column("jsonb"), Verb.JSON, ""),
+        (column("text"), MaskingVerb.PSEUDONYM, "person"),
+        (column("text[]"), MaskingVerb.PSEUDONYM, "number"),
+        (
+            column("character varying(40)", base="character varying"),
+            MaskingVerb.PSEUDONYM,
+            "person",
+        ),
+        (column("character(4)", base="character"), MaskingVerb.PSEUDONYM, "number"),
+        (column("bigint"), MaskingVerb.PSEUDONYM, "number"),
+        (column("uuid"), MaskingVerb.PSEUDONYM, "uuid"),
+        (column("currency", base="numeric"), MaskingVerb.NOISE, "20"),
+        (column("numeric(5,4)", base="numeric"), MaskingVerb.GENERALIZE, "0.05"),
+        (column("date"), MaskingVerb.GENERALIZE, "month"),
+        (column("text"), MaskingVerb.GENERALIZE, "first 3"),
+        (column("inet"), MaskingVerb.DROP, ""),
+        (column("stage", kind="e"), MaskingVerb.REDACT, ""),
+        (column("bytea", nullable=False), MaskingVerb.REDACT, ""),
+        (column("jsonb"), MaskingVerb.JSON, ""),
     ],
 )
-def test_rules_that_hold(of: Column, verb: Verb, argument: str) -> None:
+def test_rules_that_hold(of: Column, verb: MaskingVerb, argument: str) -> None:
     """What can be done with a type is not complained of."""
     assert problems(of, verb, argument) == []
 
@@ -76,36 +80,36 @@ def test_rules_that_hold(of: Column, verb: Verb, argument: str) -> None:
 @pytest.mark.parametrize(
     ("of", "verb", "argument", "says"),
     [
-        (column("text", nullable=False), Verb.DROP, "", "NOT NULL"),
-        (column("stage", kind="e", nullable=False), Verb.REDACT, "", "NOT NULL"),
-        (column("uuid"), Verb.PSEUDONYM, "person", "wants uuid"),
-        (column("integer"), Verb.PSEUDONYM, "uuid", "wants number"),
-        (column("date"), Verb.PSEUDONYM, "person", "no pseudonym has this type"),
-        (column("jsonb"), Verb.PSEUDONYM, "person", "no pseudonym has this type"),
+        (column("text", nullable=False), MaskingVerb.DROP, "", "NOT NULL"),
+        (column("stage", kind="e", nullable=False), MaskingVerb.REDACT, "", "NOT NULL"),
+        (column("uuid"), MaskingVerb.PSEUDONYM, "person", "wants uuid"),
+        (column("integer"), MaskingVerb.PSEUDONYM, "uuid", "wants number"),
+        (column("date"), MaskingVerb.PSEUDONYM, "person", "no pseudonym has this type"),
+        (column("jsonb"), MaskingVerb.PSEUDONYM, "person", "no pseudonym has this type"),
         (
             column("character varying(8)", base="character varying"),
-            Verb.PSEUDONYM,
+            MaskingVerb.PSEUDONYM,
             "person",
             "up to 33 characters",
         ),
-        (column("text"), Verb.NOISE, "20", "noise is for"),
-        (column("double precision"), Verb.NOISE, "20", "noise is for"),
-        (column("date"), Verb.GENERALIZE, "0.05", "generalize with one of"),
-        (column("integer"), Verb.GENERALIZE, "0.05", "generalize with one of"),
-        (column("numeric"), Verb.GENERALIZE, "month", "generalize with one of"),
-        (column("text"), Verb.JSON, "", "paths are for json"),
+        (column("text"), MaskingVerb.NOISE, "20", "noise is for"),
+        (column("double precision"), MaskingVerb.NOISE, "20", "noise is for"),
+        (column("date"), MaskingVerb.GENERALIZE, "0.05", "generalize with one of"),
+        (column("integer"), MaskingVerb.GENERALIZE, "0.05", "generalize with one of"),
+        (column("numeric"), MaskingVerb.GENERALIZE, "month", "generalize with one of"),
+        (column("text"), MaskingVerb.JSON, "", "paths are for json"),
     ],
 )
-def test_rules_that_cannot_hold(of: Column, verb: Verb, argument: str, says: str) -> None:
+def test_rules_that_cannot_hold(of: Column, verb: MaskingVerb, argument: str, says: str) -> None:
     """Each is named with its file, line, column and reason."""
     (problem,) = problems(of, verb, argument)
     assert problem.startswith("rules.yaml:7: t.c (")
     assert says in problem
 
 
-@pytest.mark.parametrize("verb", [Verb.REDACT, Verb.DROP])
+@pytest.mark.parametrize("verb", [MaskingVerb.REDACT, MaskingVerb.DROP])
 @pytest.mark.parametrize("keys", [{"primary_key": ("c",)}, {"unique_keys": (("a", "c"),)}])
-def test_keys_stay_unique(verb: Verb, keys: dict[str, Any]) -> None:
+def test_keys_stay_unique(verb: MaskingVerb, keys: dict[str, Any]) -> None:
     """What makes values equal is not for a key."""
     assert any(
         "has to stay unique" in problem for problem in problems(column("text"), verb, keys=keys)
@@ -119,8 +123,8 @@ def test_both_ends_of_a_foreign_key_have_one_rule() -> None:
     )
     parent = Table("parent", (Column("id", "text", "text"),))
     tables = {
-        "t": {"c": Rule(Verb.KEEP, line=3)},
-        "parent": {"id": Rule(Verb.PSEUDONYM, "number", 5)},
+        "t": {"c": MaskingRule(MaskingVerb.KEEP, line=3)},
+        "parent": {"id": MaskingRule(MaskingVerb.PSEUDONYM, "number", 5)},
     }
     rules = Rules("rules.yaml", "", KINDS, tables)
     assert checks.mistakes(rules, Schema("s", (child, parent))) == [
@@ -132,14 +136,14 @@ def test_both_ends_of_a_foreign_key_have_one_rule() -> None:
 def test_a_computed_column_is_kept_or_dropped() -> None:
     """PostgreSQL would compute it anew, and find another value."""
     of = Column("c", "integer", "integer", generated=True)
-    assert "PostgreSQL computes" in problems(of, Verb.NOISE, "20")[0]
-    assert problems(of, Verb.KEEP) == problems(of, Verb.DROP) == []
+    assert "PostgreSQL computes" in problems(of, MaskingVerb.NOISE, "20")[0]
+    assert problems(of, MaskingVerb.KEEP) == problems(of, MaskingVerb.DROP) == []
 
 
 @pytest.mark.parametrize("expression", ["c", "lower(c)", "lower((c)::text)", '"c" || d'])
 def test_what_a_unique_index_is_made_of_stays_unique(expression: str) -> None:
     """A column by itself, or within an expression; a longer name is another one."""
     indexes = (Index("i", True, (expression, "cc"), "CREATE UNIQUE INDEX"),)
-    assert problems(column("text"), Verb.REDACT, keys={"indexes": indexes})
+    assert problems(column("text"), MaskingVerb.REDACT, keys={"indexes": indexes})
     others = (Index("i", True, ("lower(cc)", "c_", "a.ccc"), "CREATE UNIQUE INDEX"),)
-    assert problems(column("text"), Verb.REDACT, keys={"indexes": others}) == []
+    assert problems(column("text"), MaskingVerb.REDACT, keys={"indexes": others}) == []

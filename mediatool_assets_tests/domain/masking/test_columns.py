@@ -11,16 +11,20 @@ from mediatool_assets.domain.masking.columns import column_mask
 from mediatool_assets.domain.masking.json_paths import Unclassified, steps
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import Masker
-from mediatool_assets.domain.masking.pseudonyms import Kind
-from mediatool_assets.domain.masking.rules import REDACT, Rule, Verb
+from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
+from mediatool_assets.domain.masking.rules import REDACT, MaskingRule, MaskingVerb
 from mediatool_assets.domain.schema import Column
 from mediatool_assets.seed.awkward import JSON, JSONB
 from mediatool_assets_tests.raw_archives import column
 
-KINDS = (Kind("person", "person"), Kind("number", "number", "CN-"), Kind("id", "uuid"))
-KEEP = Rule(Verb.KEEP)
-PERSON = Rule(Verb.PSEUDONYM, "person")
-NUMBER = Rule(Verb.PSEUDONYM, "number")
+KINDS = (
+    PseudonymKind("person", "person"),
+    PseudonymKind("number", "number", "CN-"),
+    PseudonymKind("id", "uuid"),
+)
+KEEP = MaskingRule(MaskingVerb.KEEP)
+PERSON = MaskingRule(MaskingVerb.PSEUDONYM, "person")
+NUMBER = MaskingRule(MaskingVerb.PSEUDONYM, "number")
 
 
 def masker() -> Masker:
@@ -28,18 +32,18 @@ def masker() -> Masker:
     return Masker(MaskingKey(bytes(i * 37 % 256 for i in range(32))), KINDS)
 
 
-def mask(of: Column, rule: Rule, value: str) -> str:
+def mask(of: Column, rule: MaskingRule, value: str) -> str:
     """The masked JSON of a value's JSON."""
     made = column_mask(masker(), rule, "t.c", of)
     return value if made is None else made(value.encode()).decode()
 
 
-def document(**paths: Rule | None) -> Rule:
+def document(**paths: MaskingRule | None) -> MaskingRule:
     """A rule for a document; double underscores stand for what a path is made of."""
     otherwise = paths.pop("otherwise", None)
     named = {path.replace("__each", "[]").replace("__", "."): rule for path, rule in paths.items()}
-    return Rule(
-        Verb.JSON, paths=tuple((p, r) for p, r in named.items() if r is not None),
+    return MaskingRule(
+        MaskingVerb.JSON, paths=tuple((p, r) for p, r in named.items() if r is not None),
         otherwise=otherwise,
     )  # fmt: skip
 
@@ -83,7 +87,7 @@ def test_numeric_keeps_its_declared_scale() -> None:
 def test_a_dropped_value_is_null(type_: str) -> None:
     """Whatever it was."""
     value = {"integer": "1", "jsonb": "{}", "text[]": '["a"]'}.get(type_, '"a"')
-    assert mask(column("c", type_), Rule(Verb.DROP), value) == "null"
+    assert mask(column("c", type_), MaskingRule(MaskingVerb.DROP), value) == "null"
 
 
 def test_elements_of_arrays_are_the_values_of_columns() -> None:
@@ -103,10 +107,10 @@ def test_bigints_are_numbers_as_long_as_a_double_holds_them(value: str) -> None:
 
 def test_paths_reach_what_they_name() -> None:
     """Names, items and any name; what is kept is kept to the byte, and spaced as jsonb does."""
+    noise = MaskingRule(MaskingVerb.NOISE, "20")
     rule = document(
-        owner__name=PERSON, codes__each=NUMBER, spend__each__amount=Rule(Verb.NOISE, "20"),
-        note=REDACT, kept=KEEP,
-    )  # fmt: skip
+        owner__name=PERSON, codes__each=NUMBER, spend__each__amount=noise, note=REDACT, kept=KEEP
+    )
     text = (
         '{"kept": {"x": [1.50,  "é"]}, "note": "call me", "codes": ["CN-4612", null, 4612], '
         '"owner": {"name": "Ada"}, "spend": [{"amount": 10.50}, {"amount": 0}]}'
@@ -174,9 +178,12 @@ def test_a_number_that_no_double_holds_makes_a_string_of_its_document() -> None:
         assert is_string == (float(account) != account or repr(float(account)) != f"{account:.0f}")
 
 
-@pytest.mark.parametrize("rule", [Rule(Verb.NOISE, "20"), Rule(Verb.GENERALIZE, "10"), NUMBER])
+@pytest.mark.parametrize(
+    "rule",
+    [MaskingRule(MaskingVerb.NOISE, "20"), MaskingRule(MaskingVerb.GENERALIZE, "10"), NUMBER],
+)
 @pytest.mark.parametrize("value", ["1e30000000", "-1e400000", "9" * 131_073])
-def test_numbers_that_nothing_counts_with_are_taken_away(value: str, rule: Rule) -> None:
+def test_numbers_that_nothing_counts_with_are_taken_away(value: str, rule: MaskingRule) -> None:
     """json holds them, and they are no mistake of the archive."""
     made = mask(column("c", "json"), document(a=rule), json.dumps(f'{{"a": {value}}}'))
     assert json.loads(made) == '{"a": 0}'
@@ -184,7 +191,7 @@ def test_numbers_that_nothing_counts_with_are_taken_away(value: str, rule: Rule)
 
 def test_a_text_that_is_no_date_is_redacted() -> None:
     """A step of time is none of a name."""
-    rule = document(a=Rule(Verb.GENERALIZE, "year"))
+    rule = document(a=MaskingRule(MaskingVerb.GENERALIZE, "year"))
     assert "Ada" not in mask(column("c", "jsonb"), rule, '{"a": "Ada"}')
     assert mask(column("c", "jsonb"), rule, '{"a": "2024-05-17"}') == '{"a": "2024-01-01"}'
 

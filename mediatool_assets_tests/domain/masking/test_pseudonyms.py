@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.permutation import permute
-from mediatool_assets.domain.masking.pseudonyms import FORMATS, LENGTHS, Kind, Pseudonyms
+from mediatool_assets.domain.masking.pseudonyms import FORMATS, LENGTHS, PseudonymKind, Pseudonyms
 from mediatool_assets.domain.masking.words import SYLLABLES, text, words
 
 KEY = MaskingKey(bytes(i * 37 % 256 for i in range(32)))
@@ -18,7 +18,7 @@ OTHER = MaskingKey(bytes(i * 41 % 256 for i in range(32)))
 
 def pseudonyms(style: str, prefix: str = "", key: MaskingKey = KEY) -> Pseudonyms:
     """Pseudonyms of a kind in that format."""
-    return Pseudonyms(key, Kind(style, style, prefix))
+    return Pseudonyms(key, PseudonymKind(style, style, prefix))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 9, 10, 90, 100, 257])
@@ -146,7 +146,7 @@ def test_keys_and_kinds_have_nothing_in_common() -> None:
     names = [
         pseudonyms("person").text("Ada"),
         pseudonyms("person", key=OTHER).text("Ada"),
-        Pseudonyms(KEY, Kind("customer", "person")).text("Ada"),
+        Pseudonyms(KEY, PseudonymKind("customer", "person")).text("Ada"),
     ]
     assert len(set(names)) == 3
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.flows.sanitize.proof import Kept, Leak, Proof, Reference, Unique
+from mediatool_assets.flows.sanitize.proof import KindCounts, Leak, Proof, ReferenceCounts, Unique
 from mediatool_assets_tests.flows.sanitize.conftest import BUYS, RULES, TABLES, Bench
 
 
@@ -33,12 +33,12 @@ def test_a_reference_that_is_torn_stops_the_run(bench: Bench) -> None:
 
 
 FOUND = {
-    "two values that became one": {"kinds": (Kept("crm", 3, 2, 3, 3, 0),)},
-    "a value with two pseudonyms": {"kinds": (Kept("crm", 2, 3, 3, 3, 0),)},
-    "values that stay": {"kinds": (Kept("crm", 99, 99, 99, 99, 1),)},
-    "a long number that stays": {"kinds": (Kept("crm", 9999, 9999, 9999, 9999, 1, 1),)},
+    "two values that became one": {"kinds": (KindCounts("crm", 3, 2, 3, 3, 0),)},
+    "a value with two pseudonyms": {"kinds": (KindCounts("crm", 2, 3, 3, 3, 0),)},
+    "values that stay": {"kinds": (KindCounts("crm", 99, 99, 99, 99, 1),)},
+    "a long number that stays": {"kinds": (KindCounts("crm", 9999, 9999, 9999, 9999, 1, 1),)},
     "a key that is not unique any more": {"keys": (Unique("users (id)", 9, 9, 8),)},
-    "a reference that leads elsewhere": {"references": (Reference("a.b -> c.d", 9, 1, 0),)},
+    "a reference that leads elsewhere": {"references": (ReferenceCounts("a.b -> c.d", 9, 1, 0),)},
     "an original": {"leaks": (Leak("a.b", "crm", 1),)},
     "an address": {"mails": {"a.b": 1}},
 }

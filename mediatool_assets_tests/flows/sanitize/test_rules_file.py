@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain.errors import BadRules
-from mediatool_assets.domain.masking.rules import Verb
+from mediatool_assets.domain.masking.rules import MaskingVerb
 from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
 
 
@@ -39,7 +39,7 @@ tables:
         "keep", "pseudonym person", "generalize first 3", "noise 20", "drop", "json",
     ]  # fmt: skip
     document = rules.tables["a"]["six"]
-    assert [(path, rule.verb) for path, rule in document.paths] == [("x[].y", Verb.REDACT)]
+    assert [(path, rule.verb) for path, rule in document.paths] == [("x[].y", MaskingVerb.REDACT)]
     assert document.otherwise is not None
     assert rules.kinds["number"].prefix == "CN-"
     assert rules.tables["a"]["two"].line == 6

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from mediatool_assets.domain.ddl import tree
 from mediatool_assets.domain.masking.masker import Masker
-from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.schema import Column, Schema, Table
 
 
@@ -77,7 +77,7 @@ class Known:
             name = self.parents[name]
         return None
 
-    def rule(self, name: Name, column: str) -> Rule | None:
+    def rule(self, name: Name, column: str) -> MaskingRule | None:
         """The rule of a relation's column; None where it has none."""
         table = self.table(name)
         return None if table is None else self.rules.rule(table.name, column)
@@ -88,7 +88,7 @@ class Known:
             yield name
             yield from self.bases(self.views.get(name, ()))
 
-    def users(self, type_: Name) -> list[tuple[Table, Column, Rule | None]]:
+    def users(self, type_: Name) -> list[tuple[Table, Column, MaskingRule | None]]:
         """The columns of a type, or of arrays of it, or of a domain by its own name."""
         return [
             (table, column, self.rules.rule(table.name, column.name))
@@ -114,8 +114,8 @@ class Known:
         labels = dict(zip(self.enums(), self.schema.enums, strict=True))[enum].labels
         used = [rule for type_ in (enum, *held_by) for _, _, rule in self.users(type_)]
         rules = [rule for rule in used if rule is not None]
-        is_kept = any(rule.verb in (Verb.KEEP, Verb.JSON) for rule in rules)
-        kinds = dict.fromkeys(rule.argument for rule in rules if rule.verb is Verb.PSEUDONYM)
+        is_kept = any(rule.verb in (MaskingVerb.KEEP, MaskingVerb.JSON) for rule in rules)
+        kinds = dict.fromkeys(rule.argument for rule in rules if rule.verb is MaskingVerb.PSEUDONYM)
         self.labels_of[enum] = {
             label: [
                 *([label] if is_kept else []),
@@ -133,7 +133,7 @@ class Scope:
     known: Known
     relations: tuple[Name, ...]
     aliases: Mapping[str, Name] = field(default_factory=dict)
-    values: tuple[Rule, ...] | None = None
+    values: tuple[MaskingRule, ...] | None = None
     """What VALUE is in a domain: the rules of all columns of it."""
 
     @classmethod
@@ -148,7 +148,7 @@ class Scope:
                 aliases[node.alias.aliasname or node.relname] = name
         return cls(known, tuple(known.bases(found)), aliases)
 
-    def rules(self, reference: Message) -> list[Rule] | None:
+    def rules(self, reference: Message) -> list[MaskingRule] | None:
         """The rules of the columns that a reference may name; None where one is not known."""
         parts = [part.string.sval for part in reference.fields if part.HasField("string")]
         if self.values is not None:

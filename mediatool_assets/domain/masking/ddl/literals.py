@@ -12,7 +12,7 @@ from postgast import pg_query_pb2 as pg
 
 from mediatool_assets.domain.ddl import tree
 from mediatool_assets.domain.masking.ddl.known import Denied, Known, Scope
-from mediatool_assets.domain.masking.rules import Rule, Verb
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
 from mediatool_assets.domain.masking.telephones import telephones
 
 _NUMBER = re.compile(r"[+-]?\d*\.?\d*(?:e[+-]?\d+)?", re.IGNORECASE)
@@ -75,7 +75,7 @@ class Literals:
         self,
         root: Message,
         scope: Scope,
-        own: Sequence[Rule | None] | None = None,
+        own: Sequence[MaskingRule | None] | None = None,
         *,
         is_shown: bool = False,
     ) -> None:
@@ -113,7 +113,7 @@ class Literals:
 
     def _number(self, node: Message, text: str, place: "_LiteralContext") -> None:
         rules = place.compared()
-        is_pseudonym = any(rule.verb is Verb.PSEUDONYM for rule in rules)
+        is_pseudonym = any(rule.verb is MaskingVerb.PSEUDONYM for rule in rules)
         if is_pseudonym or not (_is_round(text) or place.is_of_sequence):
             self._judge(node, text, place)
         else:
@@ -123,7 +123,7 @@ class Literals:
         rules = place.compared()
         if not rules:
             raise Denied("a literal is not compared with any column that has a rule")
-        if all(rule.verb is Verb.KEEP for rule in rules):
+        if all(rule.verb is MaskingVerb.KEEP for rule in rules):
             if not place.is_value:
                 raise Denied("a literal is a part of an expression, and no column's value")
             if "@" in text or any(telephones(text)):
@@ -132,7 +132,7 @@ class Literals:
             self.texts.add(text)
             return
         words = {rule.words for rule in rules}
-        if len(words) > 1 or rules[0].verb is not Verb.PSEUDONYM or not place.is_bare:
+        if len(words) > 1 or rules[0].verb is not MaskingVerb.PSEUDONYM or not place.is_bare:
             raise Denied(f"a literal belongs to a column under {', '.join(sorted(words))}")
         masker, kind = self.known.masker, rules[0].argument
         if node.WhichOneof("val") == "ival":
@@ -174,7 +174,7 @@ class _LiteralContext:
 
     around: tuple[Message, ...]
     scope: Scope
-    own: Sequence[Rule | None] | None
+    own: Sequence[MaskingRule | None] | None
     is_shown: bool = False
 
     @property
@@ -208,11 +208,11 @@ class _LiteralContext:
                 return None
         return None
 
-    def compared(self) -> list[Rule]:
+    def compared(self) -> list[MaskingRule]:
         """The rules of all columns that it is compared with, or of the column that it is for."""
         comparison = self._comparison()
         if comparison is None:
-            found: list[Rule | None] = list(self.own or ())
+            found: list[MaskingRule | None] = list(self.own or ())
         else:
             found = []
             for node, _ in tree.walk(comparison):

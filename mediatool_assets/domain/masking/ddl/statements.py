@@ -17,7 +17,7 @@ from mediatool_assets.domain.masking.ddl.literals import (
     is_equality,
     operator,
 )
-from mediatool_assets.domain.masking.rules import Rule, Verb
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
 
 _WORD = re.compile(r"[\w.-]+")
 _IDENTIFIER = re.compile(r'"[\w$]+"')
@@ -51,7 +51,7 @@ class Statements:
 
     known: Known
     lines: list[str] = field(default_factory=list)
-    keys: dict[Name, list[list[Rule]]] = field(default_factory=dict)
+    keys: dict[Name, list[list[MaskingRule]]] = field(default_factory=dict)
     defaults: dict[tuple[Name, str], dict[str, str] | None] = field(default_factory=dict)
     """Of columns: which literals were replaced in a default; None where it was left out."""
 
@@ -146,7 +146,7 @@ class Statements:
                 node.DESCRIPTOR.name == "Constraint"
                 and node.contype == pg.CONSTR_GENERATED
                 and rule is not None
-                and rule.verb is Verb.KEEP
+                and rule.verb is MaskingVerb.KEEP
             )
             own.settle(node, Scope(self.known, (table,)), [rule], is_shown=is_shown)
         except Denied as error:
@@ -210,23 +210,23 @@ class Statements:
             seen.add(part)
         return False
 
-    def _partition_keys(self, node: Message, scope: Scope) -> list[list[Rule]] | None:
+    def _partition_keys(self, node: Message, scope: Scope) -> list[list[MaskingRule]] | None:
         """The rules of each key that a table is partitioned by; None if its rows would not fit."""
-        found: list[list[Rule]] = []
+        found: list[list[MaskingRule]] = []
         for part in node.part_params:
             element = part.partition_elem
-            rules: list[Rule | None] = []
+            rules: list[MaskingRule | None] = []
             if element.name:
                 rules = [self.known.rule(scope.relations[0], element.name)]
             for inside, _ in tree.walk(element):
                 if inside.DESCRIPTOR.name == "ColumnRef":
                     rules += scope.rules(inside) or [None]
             known = [rule for rule in rules if rule is not None]
-            masked = [rule for rule in known if rule.verb is not Verb.KEEP]
+            masked = [rule for rule in known if rule.verb is not MaskingVerb.KEEP]
             movable = node.strategy == pg.PARTITION_STRATEGY_HASH or (
                 node.strategy == pg.PARTITION_STRATEGY_LIST
                 and bool(element.name)
-                and all(rule.verb is Verb.PSEUDONYM for rule in masked)
+                and all(rule.verb is MaskingVerb.PSEUDONYM for rule in masked)
             )
             if len(known) < len(rules) or (masked and not movable):
                 return None
@@ -295,7 +295,7 @@ class Statements:
         if constraint.contype == pg.CONSTR_CHECK and _may_break(constraint.raw_expr, scope):
             raise Denied("masked values may not keep to it")
 
-    def _of_domain(self, parts: Sequence[str]) -> tuple[Scope, list[Rule | None]]:
+    def _of_domain(self, parts: Sequence[str]) -> tuple[Scope, list[MaskingRule | None]]:
         rules = [rule for _, _, rule in self.known.users(self.known.named(parts))]
         known = tuple(rule for rule in rules if rule is not None)
         return Scope(self.known, (), values=known if len(known) == len(rules) else ()), rules
@@ -406,16 +406,16 @@ def _may_break(expression: Message, scope: Scope) -> bool:
     return False
 
 
-def _keeps_to(rule: Rule, around: Message | None) -> bool:
-    if rule.verb is Verb.KEEP:
+def _keeps_to(rule: MaskingRule, around: Message | None) -> bool:
+    if rule.verb is MaskingVerb.KEEP:
         return True
     if around is None or around.DESCRIPTOR.name != "A_Expr":
         return around is not None and around.DESCRIPTOR.name == "NullTest" and rule.verb not in (
-            Verb.DROP, Verb.REDACT,
+            MaskingVerb.DROP, MaskingVerb.REDACT,
         )  # fmt: skip
-    if rule.verb is Verb.PSEUDONYM:
+    if rule.verb is MaskingVerb.PSEUDONYM:
         return is_equality(around) and not _names_two(around)
-    return rule.verb is Verb.NOISE and _is_sign(around)
+    return rule.verb is MaskingVerb.NOISE and _is_sign(around)
 
 
 def _names_two(node: Message) -> bool:

@@ -4,19 +4,23 @@ import pytest
 
 from mediatool_assets.domain.masking.ddl import SanitizedDdl, sanitized_ddl
 from mediatool_assets.domain.masking.masker import Masker
-from mediatool_assets.domain.masking.pseudonyms import Kind
-from mediatool_assets.domain.masking.rules import Rule, Rules, Verb
+from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
+from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets_tests.domain.ddl.dumped import dumped, header
 from mediatool_assets_tests.flows.sanitize.conftest import KEY
 from mediatool_assets_tests.raw_archives import table
 
-KEEP, PERSON, REDACT = Rule(Verb.KEEP), Rule(Verb.PSEUDONYM, "person"), Rule(Verb.REDACT)
+KEEP, PERSON, REDACT = (
+    MaskingRule(MaskingVerb.KEEP),
+    MaskingRule(MaskingVerb.PSEUDONYM, "person"),
+    MaskingRule(MaskingVerb.REDACT),
+)
 SCHEMA = Schema(
     "s", (table("t", id="integer", name="text", note="text", kept="text", doc="jsonb"),)
 )
 COLUMNS = {"id": KEEP, "name": PERSON, "note": REDACT, "kept": KEEP, "doc": KEEP}
-RULES = Rules("rules.yaml", "", {"person": Kind("person", "person")}, {"t": COLUMNS})
+RULES = Rules("rules.yaml", "", {"person": PseudonymKind("person", "person")}, {"t": COLUMNS})
 TABLE = "CREATE TABLE s.t (id integer, name text, note text, kept text, doc jsonb);\n\n"
 
 
