@@ -29,9 +29,9 @@ from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.registration import register
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments

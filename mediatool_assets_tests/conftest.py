@@ -16,7 +16,7 @@ from psycopg import sql
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects

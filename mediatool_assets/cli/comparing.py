@@ -70,8 +70,8 @@ def _compared(given: tuple[str, str]) -> "Comparison":
     from mediatool_assets.flows.compare import compare as compare_archives
     from mediatool_assets.flows.compare.masking import Masking
     from mediatool_assets.flows.model_file import load_model
-    from mediatool_assets.flows.pool import worker_pool
-    from mediatool_assets.flows.scratch import scratch_folder
+    from mediatool_assets.flows.workers.pool import worker_pool
+    from mediatool_assets.flows.workers.scratch import scratch_folder
 
     objects = None
     if all(map(is_file, given)):

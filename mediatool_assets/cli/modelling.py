@@ -164,8 +164,8 @@ def _tables(source: str | None) -> Iterator["TableSource"]:
 
 def _inferred(tables: "TableSource", sample: int) -> "Inferred":
     from mediatool_assets.flows.infer import infer as propose
-    from mediatool_assets.flows.pool import worker_pool
-    from mediatool_assets.flows.scratch import scratch_folder
+    from mediatool_assets.flows.workers.pool import worker_pool
+    from mediatool_assets.flows.workers.scratch import scratch_folder
 
     workers = read_settings().workers
     with (

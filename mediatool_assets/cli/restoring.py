@@ -244,8 +244,8 @@ def _carry_out(
 ) -> "RestoreRecord":
     """Restore a version that is complete, or a copy that is there, and keep the evidence."""
     from mediatool_assets.flows import catalog
-    from mediatool_assets.flows.pool import worker_pool
     from mediatool_assets.flows.restore_record import recorded
+    from mediatool_assets.flows.workers.pool import worker_pool
     from mediatool_assets.stores.s3 import S3Objects
 
     objects = S3Objects.of(own)

@@ -78,11 +78,11 @@ def sanitize(
     from mediatool_assets.domain.keys import archive_key
     from mediatool_assets.domain.version import Version
     from mediatool_assets.flows.model_file import load_model
-    from mediatool_assets.flows.pool import worker_pool
     from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
     from mediatool_assets.flows.sanitize import sanitize as make
     from mediatool_assets.flows.sanitize.presidio import detector
-    from mediatool_assets.flows.scratch import scratch_folder
+    from mediatool_assets.flows.workers.pool import worker_pool
+    from mediatool_assets.flows.workers.scratch import scratch_folder
 
     detector(detect)  # known and there, before anything is read
     loaded = load_rules(rules or own.masking_rules or SHIPPED_RULES)

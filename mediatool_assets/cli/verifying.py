@@ -45,9 +45,9 @@ def verify(
         mediatool verify 20250621-143000 --sample 5 --json
     """
     wanted = named(version)
-    from mediatool_assets.flows.pool import worker_pool
     from mediatool_assets.flows.verify import keep, standing_verdict
     from mediatool_assets.flows.verify import verify as read_again
+    from mediatool_assets.flows.workers.pool import worker_pool
     from mediatool_assets.stores.mongodb import MongoDocuments
     from mediatool_assets.stores.postgres import PostgresTarget
     from mediatool_assets.stores.s3 import S3Objects

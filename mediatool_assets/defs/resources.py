@@ -13,13 +13,13 @@ import psutil
 from pydantic import PrivateAttr
 
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.bucket_ports import BucketSettings
 from mediatool_assets.flows.costs.taking import InventorySource
-from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarget, Source
+from mediatool_assets.flows.ports.bucket import BucketSettings
+from mediatool_assets.flows.ports.rds import SnapshotExports
 from mediatool_assets.flows.prune import Pruning
-from mediatool_assets.flows.rds_ports import SnapshotExports
-from mediatool_assets.flows.scratch import scratch_folder
+from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.scratch import scratch_folder
 from mediatool_assets.stores import environment
 
 _GROWN = 256 << 20  # bytes of a worker: with all of its modules and a small version it has 180 MiB

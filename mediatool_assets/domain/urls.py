@@ -39,7 +39,7 @@ class Url:
 
     The constructor raises ValueError for a URL that cannot be read with certainty: the message says
     which character to escape, and shows nothing of what is after ``://``. Pickling raises TypeError
-    but where a pool of workers says how (flows/pool.py, flows/cluster.py).
+    but where a pool of workers says how (flows/workers/pool.py, flows/workers/cluster.py).
     """
 
     _text: str

@@ -14,7 +14,7 @@ from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.manifest import Block, Manifest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ArchiveStore
-from mediatool_assets.flows.spooling import staging
+from mediatool_assets.flows.workers.spooling import staging
 
 _RANGE_BYTES = 8 << 20
 _SHARE_BYTES = 1 << 24  # of rows: 2 workers end together within a tenth of a second of work

@@ -17,7 +17,7 @@ from mediatool_assets.domain.bucket.posture import Control, controls
 from mediatool_assets.domain.bucket.rules import WATERFALL, State, problems
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.domain.prices import Prices
-from mediatool_assets.flows.bucket_ports import BucketSettings
+from mediatool_assets.flows.ports.bucket import BucketSettings
 
 SHIPPED_PRICES = Path(__file__).parents[1] / "prices" / "s3-us-east-1.json"
 

@@ -43,7 +43,7 @@ from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarg
 from mediatool_assets.flows.registration import keep_newest_last, register, write_local_registry
 from mediatool_assets.flows.restore import restored
 from mediatool_assets.flows.restore_record import why_not_restored
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.tasks import in_order
 
 SourceType = Literal["postgres", "rds", "archive"]
 

@@ -22,8 +22,8 @@ from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, silent
 from mediatool_assets.flows.ranges import Range, ranges
-from mediatool_assets.flows.spooling import Spooling, spooling
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.spooling import Spooling, spooling
+from mediatool_assets.flows.workers.tasks import in_order
 
 
 def dump(  # noqa: PLR0913  # the signature that every caller agreed on

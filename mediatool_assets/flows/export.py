@@ -29,8 +29,8 @@ from mediatool_assets.flows.ports import (
     SourceSnapshot,
     silent,
 )
-from mediatool_assets.flows.spooling import Spooling, spooling
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.spooling import Spooling, spooling
+from mediatool_assets.flows.workers.tasks import in_order
 
 BY_SETTING = "MEDIATOOL_EXCLUDE_TABLES names it"
 

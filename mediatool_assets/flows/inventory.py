@@ -17,8 +17,8 @@ from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.ports.retention import DatabaseServer, Deletion
 from mediatool_assets.flows.restore_record import restore_records
-from mediatool_assets.flows.retention_ports import DatabaseServer, Deletion
 
 _ARCHIVES = (
     (ARCHIVE_PREFIXES["raw"], "-raw.tar.gz"),

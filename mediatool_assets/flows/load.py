@@ -25,7 +25,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress, silent
 from mediatool_assets.flows.ranges import Range, ranges
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.tasks import in_order
 
 DocumentKind = Literal["transformed", "dump"]
 """The archives that hold documents."""

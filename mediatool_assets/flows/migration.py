@@ -8,8 +8,8 @@ from mediatool_assets.domain.keys import MARKS_KEY, OLD_MARKS_KEY, OLD_REGISTRY_
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.flows import marks
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.ports.retention import Deletion
 from mediatool_assets.flows.registration import register
-from mediatool_assets.flows.retention_ports import Deletion
 
 
 def migrate(objects: ObjectStore, deletion: Deletion) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from mediatool_assets.domain import model as m
 from mediatool_assets.domain.names import camel_case
-from mediatool_assets.flows.yaml_reader import YamlReader, line_of
+from mediatool_assets.flows.formats.yaml_reader import YamlReader, line_of
 
 _COLLECTION = ("root", "rename", "types", "add", "indexes", "validator")
 _EMBEDDED = ("rename", "types", "add", "order", "orphans")

@@ -12,9 +12,9 @@ from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.expectations import Bounds
 from mediatool_assets.domain.model_checks import mistakes
 from mediatool_assets.domain.names import collection_name
+from mediatool_assets.flows.formats.yaml_nodes import NotYaml, nodes
+from mediatool_assets.flows.formats.yaml_reader import line_of
 from mediatool_assets.flows.model_collections import CollectionReader
-from mediatool_assets.flows.yaml_file import NotYaml, nodes
-from mediatool_assets.flows.yaml_reader import line_of
 
 _TOP = ("type_changes", "tables", "collections", "one_to_one", "left_out")
 

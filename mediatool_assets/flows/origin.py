@@ -21,7 +21,7 @@ from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.ports import ObjectStore, Source, SourceSnapshot
 from mediatool_assets.flows.rds_export import RdsExport, find
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.tasks import in_order
 
 Asked = Literal["auto", "postgres", "rds", "archive"]
 

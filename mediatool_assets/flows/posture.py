@@ -13,8 +13,8 @@ from mediatool_assets.domain.bucket.drift import Drift, Recorded, drift
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.flows.bucket import check
-from mediatool_assets.flows.bucket_ports import BucketSettings
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.reports import keep
 
 POSTURE_PREFIX = RECORDS_PREFIX + "posture/"

@@ -12,11 +12,11 @@ from mediatool_assets.domain.errors import MediatoolError, Refused
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.retention import Decision, Policy, contradictions, decide
 from mediatool_assets.flows import catalog, marks
-from mediatool_assets.flows.bucket_ports import BucketSettings
 from mediatool_assets.flows.inventory import gather, with_locks
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+from mediatool_assets.flows.ports.bucket import BucketSettings
+from mediatool_assets.flows.ports.retention import DatabaseServer, Deletion
 from mediatool_assets.flows.registration import register, write_local_registry
-from mediatool_assets.flows.retention_ports import DatabaseServer, Deletion
 
 
 @dataclass(frozen=True, slots=True)

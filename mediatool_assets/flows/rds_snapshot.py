@@ -20,7 +20,7 @@ from mediatool_assets.domain.rds_task import (
 )
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Progress, silent
-from mediatool_assets.flows.rds_ports import SnapshotExports
+from mediatool_assets.flows.ports.rds import SnapshotExports
 
 _COMING = {"creating", "copying"}
 """The states of a snapshot that will be there."""

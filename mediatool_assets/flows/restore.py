@@ -35,7 +35,7 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.structure import differing
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.deep_json import deep_recursion
+from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.ports import (
     ArchiveStore,
     Progress,
@@ -45,7 +45,7 @@ from mediatool_assets.flows.ports import (
     silent,
 )
 from mediatool_assets.flows.rereading import reread
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.tasks import in_order
 
 _OPERATOR_CLASSES = ("OPERATOR CLASS", "OPERATOR FAMILY")
 _WHOLE_BYTES = 4 << 30  # of rows: a larger table is copied by several workers

@@ -32,8 +32,8 @@ from mediatool_assets.flows.restore_mongodb import restore_mongodb
 from mediatool_assets.flows.sanitize import origin, report_keys, sanitize
 from mediatool_assets.flows.sanitize.places import LocalFolder
 from mediatool_assets.flows.sanitize.report import Report
-from mediatool_assets.flows.scratch import scratch_folder
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.workers.scratch import scratch_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.cluster import packed
+from mediatool_assets.flows.workers.cluster import packed
 from mediatool_assets.stores.mongodb import MongoDocuments
 
 MONGODB = Url("mongodb://u:of-the-coordinator@h:1/?authSource=admin", "MEDIATOOL_MONGODB_URL")

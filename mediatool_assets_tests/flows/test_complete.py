@@ -32,7 +32,7 @@ from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.fetch import fetch
 from mediatool_assets.flows.load import load
-from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets.stores.s3 import S3Objects

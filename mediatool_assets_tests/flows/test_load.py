@@ -20,7 +20,7 @@ from mediatool_assets.domain.errors import AlreadyExists, BadArchive, CheckFaile
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import load, loaded
-from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import CLAIM, MARKER
 from mediatool_assets_tests.transformed import transformed

@@ -4,11 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.flows.workers.pool import worker_pool
 
 PROGRAM = """
 import decimal, sys
-from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.flows.workers.pool import worker_pool
 
 if __name__ == "__main__":
     with worker_pool(1) as pool:

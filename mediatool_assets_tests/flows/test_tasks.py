@@ -10,8 +10,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import pytest
 
 from mediatool_assets.domain.errors import BadValue, CheckFailed
-from mediatool_assets.flows.pool import worker_pool
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.tasks import in_order
 
 
 def test_results_come_in_the_order_of_the_shares(pool: Executor) -> None:

@@ -14,7 +14,7 @@ from mediatool_assets.domain.inventory import FoundDatabase
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.retention_ports import DatabaseServer
+from mediatool_assets.flows.ports.retention import DatabaseServer
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets.stores.mongodb_retention import MongoDatabases

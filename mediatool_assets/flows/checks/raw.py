@@ -14,8 +14,8 @@ from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.checks.answers import Findings, answers_for, answers_for_each
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.source_counts import source_counts
-from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.verify.blocks import damages, whole
+from mediatool_assets.flows.workers.tasks import in_order
 
 
 @answers_for_each

@@ -15,7 +15,7 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.flows.compare.rows import HASHED, RowHasher
 from mediatool_assets.flows.compare.spill import Spill, SpillSlice, read
-from mediatool_assets.flows.deep_json import deep_recursion
+from mediatool_assets.flows.formats.deep_json import deep_recursion
 
 SHARE_BYTES = 1 << 25
 """Content of a worker's share: 0.2 s of work against a millisecond of handing it out."""

@@ -20,9 +20,9 @@ from mediatool_assets.domain.inference.references import (
     measurable,
 )
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.duckdb_session import cased, duckdb_session, identifier, literal
 from mediatool_assets.flows.infer.sounding import SIZE, schema_of
 from mediatool_assets.flows.transform.gathering import key_of, keys_of
+from mediatool_assets.flows.workers.duckdb_session import cased, duckdb_session, identifier, literal
 
 TOGETHER = 25
 """Columns that one query counts: of some hundred DuckDB plans longer than it reads."""

@@ -23,7 +23,7 @@ from mediatool_assets.flows.infer.keys import KeyDatabase
 from mediatool_assets.flows.infer.sounding import Sounded, Sounding, sound
 from mediatool_assets.flows.infer.tables import Lines, TableSource
 from mediatool_assets.flows.ports import Progress
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.tasks import in_order
 
 AHEAD = 8
 """Shares that workers may be ahead: enough to keep them busy, few enough to wait for in the end."""

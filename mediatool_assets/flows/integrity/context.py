@@ -17,13 +17,13 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.plan import ReportPlan
 from mediatool_assets.flows.integrity.reading import DocumentShare, ShareResult
-from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.verify.stores import (
     ArchiveReading,
     MongoReading,
     PostgresReading,
     Verification,
 )
+from mediatool_assets.flows.workers.tasks import in_order
 
 Work = TypeVar("Work")
 

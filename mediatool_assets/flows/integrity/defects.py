@@ -41,7 +41,7 @@ from mediatool_assets.flows.integrity.reading import (
     find_raw,
 )
 from mediatool_assets.flows.integrity.row_layout import Digest, RowLayout
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.tasks import in_order
 
 OWNER = "(the document that it lies in)"
 """Stands for a field where an embedded row is not in its owner's document."""

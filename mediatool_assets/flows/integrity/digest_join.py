@@ -17,12 +17,18 @@ from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow
-from mediatool_assets.flows.duckdb_session import MEMORY, cased, duckdb_session, identifier, literal
 from mediatool_assets.flows.integrity.digest_files import COPIES, ROWS
 from mediatool_assets.flows.integrity.disassembly import NOTHING
 from mediatool_assets.flows.integrity.plan import ReportPlan, take_of
 from mediatool_assets.flows.integrity.reading import ShareResult, array_of, column_of
 from mediatool_assets.flows.integrity.row_layout import Digest
+from mediatool_assets.flows.workers.duckdb_session import (
+    MEMORY,
+    cased,
+    duckdb_session,
+    identifier,
+    literal,
+)
 
 Kind = Literal["missing", "surplus", "differs"]
 KINDS: tuple[Kind, ...] = ("missing", "surplus", "differs")

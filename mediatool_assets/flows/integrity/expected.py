@@ -17,7 +17,7 @@ import orjson
 
 from mediatool_assets.domain.model import FieldType
 from mediatool_assets.domain.schema import Column
-from mediatool_assets.flows.deep_json import deep_recursion
+from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.integrity import canonical as c
 from mediatool_assets.flows.integrity.canonical import Canonical
 

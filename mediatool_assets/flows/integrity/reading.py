@@ -21,7 +21,6 @@ from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.flows.duckdb_session import cased
 from mediatool_assets.flows.integrity.canonical import CODEC
 from mediatool_assets.flows.integrity.digest_files import COPIES, ROWS, DigestFile, DigestFiles
 from mediatool_assets.flows.integrity.disassembly import (
@@ -41,6 +40,7 @@ from mediatool_assets.flows.integrity.row_layout import (
 )
 from mediatool_assets.flows.ports import RowReader
 from mediatool_assets.flows.ranges import Range
+from mediatool_assets.flows.workers.duckdb_session import cased
 
 _TOGETHER = 64  # documents decoded in one call: faster than one by one, and few in memory
 

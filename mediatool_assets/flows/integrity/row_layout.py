@@ -14,7 +14,7 @@ from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest, xxh3_128_intdigest
 from mediatool_assets.domain.model import AdditionVerb, FieldType
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
-from mediatool_assets.flows.deep_json import deep_recursion
+from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.integrity import expected
 from mediatool_assets.flows.integrity.canonical import Canonical, dumps, key_text
 from mediatool_assets.flows.integrity.expected import Lost, Rule

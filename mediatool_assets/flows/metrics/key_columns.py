@@ -15,8 +15,8 @@ from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.metrics import KeyColumn
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.compare.rows import row_decoder
-from mediatool_assets.flows.deep_json import deep_recursion
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.formats.deep_json import deep_recursion
+from mediatool_assets.flows.workers.tasks import in_order
 
 _AHEAD = 8
 

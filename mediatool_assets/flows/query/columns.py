@@ -9,7 +9,7 @@ import re
 
 from mediatool_assets.domain.row_json import PLAIN
 from mediatool_assets.domain.schema import Column
-from mediatool_assets.flows.duckdb_session import literal
+from mediatool_assets.flows.workers.duckdb_session import literal
 
 _TYPES = {
     "boolean": "BOOLEAN",

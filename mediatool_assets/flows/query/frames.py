@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 
 from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.flows.duckdb_session import identifier
 from mediatool_assets.flows.query.reading import StoredRows
+from mediatool_assets.flows.workers.duckdb_session import identifier
 
 if TYPE_CHECKING:
     import polars

@@ -7,9 +7,9 @@ from itertools import pairwise
 from mediatool_assets.domain.errors import Misuse, NotFound
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.duckdb_session import identifier, literal
 from mediatool_assets.flows.query.output import text_rows
 from mediatool_assets.flows.query.session import QuerySession, refused_by_duckdb
+from mediatool_assets.flows.workers.duckdb_session import identifier, literal
 
 Values = Mapping[str, str | None]
 """A row: each column's value as text, null as None."""

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Literal
 import duckdb
 import pyarrow as pa
 
-from mediatool_assets.flows.duckdb_session import identifier, literal
+from mediatool_assets.flows.workers.duckdb_session import identifier, literal
 
 Format = Literal["csv", "json", "ndjson", "parquet", "arrow"]
 

@@ -13,8 +13,8 @@ from mediatool_assets.domain.errors import BadArchive, MediatoolError, Misuse
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.duckdb_session import identifier, literal
 from mediatool_assets.flows.query.columns import duckdb_type, duckdb_value
+from mediatool_assets.flows.workers.duckdb_session import identifier, literal
 
 _LINES = pa.schema([("line", pa.string())])
 _NEWLINE = 10

@@ -17,7 +17,6 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.duckdb_session import duckdb_session, identifier, literal
 from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.query.collections import collection_rows
 from mediatool_assets.flows.query.parquet_cache import ParquetCache
@@ -27,6 +26,7 @@ from mediatool_assets.flows.query.reading import (
     text_columns,
     unique_names,
 )
+from mediatool_assets.flows.workers.duckdb_session import duckdb_session, identifier, literal
 
 MEMORY = "512MB"
 """Of DuckDB; what does not fit is spilled into scratch."""

@@ -45,7 +45,7 @@ from mediatool_assets.flows.sanitize.search import (
 )
 from mediatool_assets.flows.sanitize.shares import MaskingShare, Sanitized, sanitize_share
 from mediatool_assets.flows.sanitize.watches import group_name, watches
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.tasks import in_order
 
 __all__ = [
     "SHIPPED_RULES",

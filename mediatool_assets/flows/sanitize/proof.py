@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from mediatool_assets.flows.duckdb_session import duckdb_session, literal
 from mediatool_assets.flows.sanitize.evidence import SCHEMAS
 from mediatool_assets.flows.sanitize.search import Searched
+from mediatool_assets.flows.workers.duckdb_session import duckdb_session, literal
 
 _INHERITED = ("schema.sql", "manifest.json")
 """Places beside the rows."""

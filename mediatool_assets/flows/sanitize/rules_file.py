@@ -10,8 +10,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from mediatool_assets.domain.errors import BadRules
 from mediatool_assets.domain.masking.pseudonyms import FORMATS, PseudonymKind
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
-from mediatool_assets.flows.yaml_file import NotYaml, nodes
-from mediatool_assets.flows.yaml_reader import is_null, line_of
+from mediatool_assets.flows.formats.yaml_nodes import NotYaml, nodes
+from mediatool_assets.flows.formats.yaml_reader import is_null, line_of
 
 SHIPPED_RULES = Path(__file__).parents[2] / "models" / "media_tool_masking.yaml"
 

@@ -25,12 +25,9 @@ from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import archives
 from mediatool_assets.flows.archives import StoredArchive
-from mediatool_assets.flows.duckdb_session import MEMORY
 from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.ports import ArchiveStore, Progress, silent
 from mediatool_assets.flows.source_counts import require_source_counts
-from mediatool_assets.flows.spooling import Spooling, spooling
-from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import cuts
 from mediatool_assets.flows.transform.indexes import index_documents
@@ -39,6 +36,9 @@ from mediatool_assets.flows.transform.joins import join
 from mediatool_assets.flows.transform.shares import CollectionShare, CollectionShareResult, make
 from mediatool_assets.flows.transform.uniqueness import require_unique
 from mediatool_assets.flows.transform.validators import options
+from mediatool_assets.flows.workers.duckdb_session import MEMORY
+from mediatool_assets.flows.workers.spooling import Spooling, spooling
+from mediatool_assets.flows.workers.tasks import in_order
 
 __all__ = ["transform"]
 

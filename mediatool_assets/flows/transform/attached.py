@@ -10,7 +10,6 @@ from orjson import loads
 from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
-from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key
 from mediatool_assets.flows.transform.gathering import WHOLE, value_of
@@ -18,6 +17,7 @@ from mediatool_assets.flows.transform.joining import Joins, Slices
 from mediatool_assets.flows.transform.losses import Losses, uncounted
 from mediatool_assets.flows.transform.rows import Row, row_parser
 from mediatool_assets.flows.transform.values import converter
+from mediatool_assets.flows.workers.spooling import Spooling
 
 
 class SlotRow(NamedTuple):

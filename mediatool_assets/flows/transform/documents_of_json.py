@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from mediatool_assets.flows.deep_json import deep_recursion
+from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.transform.losses import Tally
 from mediatool_assets.flows.transform.numbers import decimal128
 

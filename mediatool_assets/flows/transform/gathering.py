@@ -21,10 +21,10 @@ from mediatool_assets.domain.decimal_text import decimal_text
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.duckdb_session import cased
-from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.documents_of_json import text_of
 from mediatool_assets.flows.transform.rows import may_have_negative_zero, row_parser
+from mediatool_assets.flows.workers.duckdb_session import cased
+from mediatool_assets.flows.workers.spooling import Spooling
 
 ORDINAL = "o"
 """The row's place in its table's order, from 0; the other columns are below."""

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
-from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.gathering import Need
 from mediatool_assets.flows.transform.workbench import Workbench
+from mediatool_assets.flows.workers.spooling import Spooling
 
 OCCURRENCE = "_id"
 """The name of the slot of a collection whose documents have no key."""

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.flows.duckdb_session import MEMORY
-from mediatool_assets.flows.spooling import Spooling
-from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.cuts import cuts
 from mediatool_assets.flows.transform.gathering import GatherShare, Need, gather
 from mediatool_assets.flows.transform.joining import (
@@ -20,6 +17,9 @@ from mediatool_assets.flows.transform.joining import (
 )
 from mediatool_assets.flows.transform.spread import spread
 from mediatool_assets.flows.transform.workbench import needs
+from mediatool_assets.flows.workers.duckdb_session import MEMORY
+from mediatool_assets.flows.workers.spooling import Spooling
+from mediatool_assets.flows.workers.tasks import in_order
 
 
 def join(  # noqa: PLR0913, PLR0917  # what, by whom, where, and how much of it at once

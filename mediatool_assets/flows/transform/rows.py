@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows.deep_json import deep_recursion
+from mediatool_assets.flows.formats.deep_json import deep_recursion
 
 Row = dict[str, Any]
 """One row of the raw archive: JSON values by column."""

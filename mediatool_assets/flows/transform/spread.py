@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
-from mediatool_assets.flows.scratch import scratch_folder
-from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.transform.joining import (
     EVERY,
     OCCURRENCE,
@@ -23,6 +21,8 @@ from mediatool_assets.flows.transform.joining import (
     OrdinalSlice,
     Slices,
 )
+from mediatool_assets.flows.workers.scratch import scratch_folder
+from mediatool_assets.flows.workers.tasks import in_order
 
 ROWS = 1 << 22
 """Of the root table in one share: DuckDB holds the keys of some millions of rows within its memory,

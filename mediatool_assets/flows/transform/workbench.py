@@ -25,14 +25,20 @@ from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.model import AdditionVerb, Order
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow, DocumentShape, is_unique
-from mediatool_assets.flows.duckdb_session import MEMORY, cased, duckdb_session, identifier, literal
-from mediatool_assets.flows.spooling import Spooling
 from mediatool_assets.flows.transform.gathering import (
     HASH,
     Need,
     key_of,
     keys_of,
 )
+from mediatool_assets.flows.workers.duckdb_session import (
+    MEMORY,
+    cased,
+    duckdb_session,
+    identifier,
+    literal,
+)
+from mediatool_assets.flows.workers.spooling import Spooling
 
 
 class Workbench:

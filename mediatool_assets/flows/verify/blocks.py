@@ -8,8 +8,8 @@ from mediatool_assets.domain.errors import BadArchive, MediatoolError
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.flows import archives
-from mediatool_assets.flows.tasks import in_order
 from mediatool_assets.flows.verify.stores import ArchiveReading, Verification
+from mediatool_assets.flows.workers.tasks import in_order
 
 
 @dataclass(frozen=True, slots=True)

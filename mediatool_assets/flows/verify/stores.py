@@ -24,7 +24,7 @@ from mediatool_assets.flows.complete import sha256_of
 from mediatool_assets.flows.fetch import Fetchable
 from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
-from mediatool_assets.flows.tasks import in_order
+from mediatool_assets.flows.workers.tasks import in_order
 
 ARCHIVES: tuple[Fetchable, ...] = ("raw", "transformed", "dump")
 MarkerType = TypeVar("MarkerType", Loaded, Marker)

@@ -18,8 +18,8 @@ from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.pool import worker_pool
 from mediatool_assets.flows.ports import RowReader, Source, SourceSnapshot
+from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.flows.export.conftest import KEY, VERSION, run

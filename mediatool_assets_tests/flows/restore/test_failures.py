@@ -100,7 +100,7 @@ import sys
 from pathlib import Path
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.pool import worker_pool
+from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.restore import restore_postgres
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.twins import DirectoryObjects

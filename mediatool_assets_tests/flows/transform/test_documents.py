@@ -3,7 +3,7 @@
 from concurrent.futures import Executor
 from typing import Any
 
-from mediatool_assets.flows.deep_json import deep_recursion
+from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.load import load
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets_tests.flows.transform.conftest import (

@@ -14,9 +14,9 @@ from mediatool_assets.archive.reader import Bytes, LocalFile
 from mediatool_assets.archive.spool import Spooled, spool_rows
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.keys import STAGING_PREFIX
-from mediatool_assets.flows.cluster import Elsewhere
 from mediatool_assets.flows.ports import ArchiveStore, Staging
-from mediatool_assets.flows.scratch import scratch_folder
+from mediatool_assets.flows.workers.cluster import Elsewhere
+from mediatool_assets.flows.workers.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -132,7 +132,7 @@ class Staged:
 
     def reach(self, connection: "DuckDBPyConnection") -> None:
         """Objects are read by range."""
-        from mediatool_assets.flows.staged_files import (  # noqa: PLC0415  # Dask brings fsspec
+        from mediatool_assets.flows.workers.staged_files import (  # noqa: PLC0415  # Dask brings fsspec
             StagedFiles,
         )
 
