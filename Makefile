@@ -5,7 +5,7 @@
 # make check   what a change must pass: format, lint, types, import contracts, tests
 # make test-schemas   200 databases drawn at random, all the way; for every night
 # make bench   the benchmark
-# make reference  docs/settings.md, from the code
+# make reference  docs/reference/settings.md, from the code
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv

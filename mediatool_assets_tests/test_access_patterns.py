@@ -120,7 +120,9 @@ def test_the_latest_raw_archive_is_the_newest_that_was_written(shell: Shell) -> 
     assert newest.strip() == f"{FAILED}-raw.tar.gz"
     assert archive_key("raw", FAILED).endswith(f"/{newest.strip()}")
     [script] = [
-        b.text for b in blocks("bash", ROOT / "docs/operations.md") if "VERSION=$(" in b.text
+        b.text
+        for b in blocks("bash", ROOT / "docs/how-to/read-by-hand.md")
+        if "VERSION=$(" in b.text
     ]
     shell(script)
     listed = shell("tar -tzf latest-raw.tar.gz")
@@ -176,7 +178,9 @@ def test_a_version_is_sanitized(shell: Shell, tmp_path: Path) -> None:
 
 def test_a_version_is_read_by_hand_as_documented(shell: Shell) -> None:
     """The newest version's metadata and archive are found, the archive's parts are listed."""
-    [script] = [b.text for b in blocks("bash", ROOT / "docs/operations.md") if "tar -tz" in b.text]
+    [script] = [
+        b.text for b in blocks("bash", ROOT / "docs/how-to/read-by-hand.md") if "tar -tz" in b.text
+    ]
     newest, archive, *rest = shell(script).splitlines()
     assert newest.split()[-1] == metadata_key(NEW)
     assert archive.split()[-1] == f"{FAILED}-raw.tar.gz"

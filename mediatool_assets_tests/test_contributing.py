@@ -20,7 +20,7 @@ def test_a_recipe_names_a_file_that_exists(path: str) -> None:
 def test_the_glossary_has_each_term_once_and_whole() -> None:
     """Three cells a line: term, meaning, and the term that it equals, if any."""
     rows = re.findall(
-        r"^\| (.*) \|$", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.MULTILINE
+        r"^\| (.*) \|$", (ROOT / "docs/reference/glossary.md").read_text("utf-8"), re.MULTILINE
     )
     cells = [row.split(" | ") for row in rows if not row.startswith("Term")]
     terms = [row[0] for row in cells]

@@ -1,4 +1,4 @@
-"""The instances that docs/scaling.md ships: Dagster takes them as they stand."""
+"""The instances that docs/how-to/scaling.md ships: Dagster takes them as they stand."""
 
 from pathlib import Path
 

@@ -35,11 +35,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_dependency_is_explained() -> None:
-    """docs/dependencies.md has a line for each package of pyproject.toml, and no other."""
+    """docs/reference/dependencies.md has a line for each package of pyproject.toml, and no other."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = {re.split(r"[\[<>=;~! ]", line, maxsplit=1)[0] for line in wanted}
-    text = (ROOT / "docs" / "dependencies.md").read_text()
+    text = (ROOT / "docs/reference/dependencies.md").read_text()
     rows = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)
     explained = {n for row in rows if row not in {"Package", "---"} for n in row.split(", ")}
     assert explained == names
@@ -61,9 +61,9 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def example() -> dict[str, Any]:
-    """What the Python of docs/archive-format.md defines."""
+    """What the Python of docs/reference/archive-format.md defines."""
     names: dict[str, Any] = {}
-    for block in blocks("python", ROOT / "docs" / "archive-format.md"):
+    for block in blocks("python", ROOT / "docs/reference/archive-format.md"):
         exec(block.text, names)  # noqa: S102  # the document's own code is what is tested
     return names
 
@@ -99,8 +99,8 @@ def test_example_reads_a_table_in_the_bucket_by_range(
 
 
 def test_the_shell_takes_the_local_servers_environment(stack: Stack, tmp_path: Path) -> None:
-    """The lines of docs/operations.md that set the variables do, and print nothing."""
-    (block,) = [b for b in blocks("bash", ROOT / "docs" / "operations.md") if "eval" in b.text]
+    """The lines of docs/how-to/read-by-hand.md that set the variables do, and print nothing."""
+    (block,) = [b for b in blocks("bash", ROOT / "docs/how-to/read-by-hand.md") if "eval" in b.text]
     (tmp_path / ".mediatool").symlink_to(stack.home)
     done = subprocess.run(
         ["bash", "-c", block.text + "env"],

@@ -1,4 +1,4 @@
-"""docs/tested-promises.md names tests that exist."""
+"""docs/reference/tested-promises.md names tests that exist."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from mediatool_assets_tests.documents import ROOT
 
 _NAMED = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
-PAGE = (ROOT / "docs" / "tested-promises.md").read_text("utf-8")
+PAGE = (ROOT / "docs/reference/tested-promises.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("path", "name"), sorted(set(_NAMED.findall(PAGE))), ids="::".join)

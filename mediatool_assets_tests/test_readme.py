@@ -154,7 +154,7 @@ def test_the_graph_is_that_of_the_definitions() -> None:
         text=True,
         check=True,
     ).stdout
-    page = ROOT / "docs" / "architecture.md"
+    page = ROOT / "docs/explanation/architecture.md"
     assert Fenced(page.name, "mermaid", drawn) in blocks("mermaid", page)
 
 
@@ -173,6 +173,6 @@ def test_the_example_asset_takes_a_table_that_is_there() -> None:
 
 def test_the_images_are_there() -> None:
     """Every picture that a page shows is in the repository."""
-    for page in (README, *(ROOT / "docs").glob("*.md")):
+    for page in (README, *(ROOT / "docs").rglob("*.md")):
         for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
             assert Path(page.parent / target).is_file(), target

@@ -14,7 +14,7 @@ OF_DEPLOYMENT = {"MEDIATOOL_IMAGE", "MEDIATOOL_ECS_TASK_DEFINITION"}
 
 
 def test_the_page_is_generated_from_the_code() -> None:
-    """docs/settings.md is what `make reference` writes."""
+    """docs/reference/settings.md is what `make reference` writes."""
     assert PAGE.read_text(encoding="utf-8") == page()
 
 

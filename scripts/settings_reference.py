@@ -1,4 +1,4 @@
-"""Writes docs/settings.md from the declarations in mediatool_assets/domain/settings.py.
+"""Writes docs/reference/settings.md from the declarations in mediatool_assets/domain/settings.py.
 
 make reference
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from mediatool_assets.domain.setting_fields import variable
 from mediatool_assets.domain.settings import DECLARED, Settings
 
-PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+PAGE = Path(__file__).parents[1] / "docs/reference/settings.md"
 
 _HEAD = """\
 # Settings

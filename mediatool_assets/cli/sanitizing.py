@@ -55,7 +55,7 @@ def sanitize(
     The same key gives the same pseudonyms every day: MEDIATOOL_MASKING_KEY (`openssl rand -hex 32`
     makes one), or without it the one in MEDIATOOL_HOME, made by the first call. Beside the archive
     come a report as JSON and as HTML. Where an original value is still found, nothing is published.
-    The rules' language is in docs/sanitizing.md.
+    The rules' language is in docs/reference/sanitizing.md.
 
     Examples:
 

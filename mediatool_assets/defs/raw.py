@@ -43,7 +43,7 @@ RAW_ARCHIVE = dg.AssetKey("raw_archive")
 """The archive as a whole. Every collection is made of it and of its tables.
 
 Dagster 1.13 refuses a backfill of a step whose assets have some one parent and some several (see
-"Backfills" in docs/operations.md): with this one, every collection has several.
+docs/how-to/backfills.md): with this one, every collection has several.
 """
 
 

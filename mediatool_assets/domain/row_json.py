@@ -1,7 +1,7 @@
 """Rows of the raw archive from PostgreSQL's text of each value: the rules of the live export again.
 
 A live export has the server write its rows (``row_to_json``); what Parquet files hold comes through
-here and gives the same bytes. docs/archive-format.md says what each type becomes.
+here and gives the same bytes. docs/reference/archive-format.md says what each type becomes.
 """
 
 import re

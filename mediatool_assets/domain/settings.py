@@ -54,7 +54,7 @@ class DaskCluster:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that is set from outside, in the order of docs/settings.md.
+    """Everything that is set from outside, in the order of docs/reference/settings.md.
 
     A new setting is one more field here: parsing, the reference and the repr follow from it.
     ``str`` and ``repr`` show no secret.
@@ -65,7 +65,7 @@ class Settings:
         Setting(
             parsers.secret_url("postgresql", "postgres"),
             "URL of the source database. Connections to another machine use TLS "
-            "([access.md](access.md)).",
+            "([access.md](../how-to/access.md)).",
         ),
     ] = None
     postgres_schema: Annotated[
@@ -76,7 +76,7 @@ class Settings:
         Setting(
             parsers.secret_url("postgresql", "postgres"),
             "URL of the server that versions are restored to, with a role that has "
-            "`CREATEDB` and `CREATEROLE` ([access.md](access.md#postgresql-restores)). Its "
+            "`CREATEDB` and `CREATEROLE` ([access.md](../how-to/access.md#postgresql-restores)). Its "
             "database is only used to connect.",
         ),
     ] = None
@@ -85,7 +85,7 @@ class Settings:
         Setting(
             parsers.names,
             "Extensions that a restore may create although PostgreSQL does not mark them as "
-            "trusted, separated by commas ([access.md](access.md#postgresql-restores)).",
+            "trusted, separated by commas ([access.md](../how-to/access.md#postgresql-restores)).",
         ),
     ] = HARMLESS_EXTENSIONS
     restore_daily: Annotated[
@@ -102,7 +102,7 @@ class Settings:
             object_names,
             "Objects that restores to PostgreSQL leave out, separated by semicolons, as messages "
             "name them: `VIEW totals; EXTENSION postgis`. The version's metadata records them "
-            "([restoring](operations.md#restoring-in-earnest)).",
+            "([restoring](../how-to/restore.md)).",
         ),
     ] = ()
     mongodb_url: Annotated[
@@ -129,7 +129,7 @@ class Settings:
         int | None,
         Setting(
             parsers.whole("days"),
-            "Default retention of Object Lock ([bucket.md](bucket.md)).",
+            "Default retention of Object Lock ([bucket.md](../how-to/bucket.md)).",
             otherwise="no Object Lock",
         ),
     ] = None
@@ -168,7 +168,7 @@ class Settings:
         Setting(
             parsers.names,
             "Tables that may be empty in an RDS export, separated by commas "
-            "([RDS](operations.md#an-rds-snapshot-export)).",
+            "([RDS](../how-to/rds-snapshot-export.md)).",
         ),
     ] = frozenset()
     model: Annotated[
@@ -226,7 +226,7 @@ class Settings:
         Setting(
             parsers.percent,
             "Percentage of rows that the daily integrity report compares by value ([data "
-            "integrity](operations.md#data-integrity)).",
+            "integrity](../how-to/integrity.md)).",
             otherwise="all, up to 8 GB",
         ),
     ] = None
@@ -243,7 +243,7 @@ class Settings:
         Setting(
             _scheduler,
             "Address of a Dask scheduler whose workers are used instead "
-            "([scaling.md](scaling.md)).",
+            "([scaling.md](../how-to/scaling.md)).",
             otherwise="local worker processes",
         ),
     ] = None
@@ -332,7 +332,7 @@ class Settings:
         bool,
         Setting(
             parsers.switch,
-            "`yes`: [alerts](operations.md#alerts) are logged by the code server, one JSON "
+            "`yes`: [alerts](../how-to/alerts.md) are logged by the code server, one JSON "
             "document a line.",
         ),
     ] = False

@@ -51,7 +51,7 @@ class TableRows:
         return (split_lines(content) for content in self.archive.blocks(self.member.blocks))
 
     def __iter__(self) -> Iterator[dict[str, object]]:
-        """Row by row as the JSON says it; docs/archive-format.md tells what strings hold."""
+        """Row by row as the JSON says it; docs/reference/archive-format.md tells what strings hold."""
         parse = row_parser(self.table)
         return (parse(line) for batch in self.batches() for line in batch)
 
@@ -60,7 +60,7 @@ class TableRows:
     ) -> "duckdb.DuckDBPyRelation":
         """The whole table as a temporary table of ``connection``, by default one of its own.
 
-        The types follow from the source's schema, never from the values (docs/query.md); the
+        The types follow from the source's schema, never from the values (docs/how-to/query.md); the
         columns in ``text`` are read as text. Raises Misuse where a value does not fit its type.
         """
         from mediatool_assets.flows.query.frames import temporary_table  # noqa: PLC0415  # slow

@@ -116,8 +116,10 @@ def test_what_it_cannot_do(pipeline: str, call: str) -> None:
 
 
 def named(role: str, *databases: str) -> dict[str, Any]:
-    """The role held to some databases, as docs/access.md does it."""
-    (block,) = [b for b in blocks("python", ROOT / "docs" / "access.md") if "def held_to" in b.text]
+    """The role held to some databases, as docs/how-to/access.md does it."""
+    (block,) = [
+        b for b in blocks("python", ROOT / "docs/how-to/access.md") if "def held_to" in b.text
+    ]
     names: dict[str, Any] = {}
     exec(block.text, names)  # noqa: S102  # the document's own code is what is tested
     command = json.loads((ACCESS / "mongodb-role.json").read_text())

@@ -78,10 +78,10 @@ def test_notes_and_pins_are_told(mediatool: Run, three: S3Objects, tmp_path: Pat
 
 
 def looked_up(objects: S3Objects) -> str:
-    """What an application finds with the Python of docs/operations.md."""
+    """What an application finds with the Python of docs/how-to/promote.md."""
     names: dict[str, Any] = {}
     (block,) = [
-        b for b in blocks("python", ROOT / "docs" / "operations.md") if "promoted" in b.text
+        b for b in blocks("python", ROOT / "docs/how-to/promote.md") if "promoted" in b.text
     ]
     exec(block.text, names)  # noqa: S102  # the document's own code is what is tested
     found: str = names["promoted_database"](objects.client, objects.bucket)
@@ -89,7 +89,7 @@ def looked_up(objects: S3Objects) -> str:
 
 
 def test_applications_look_the_promoted_version_up(mediatool: Run, three: S3Objects) -> None:
-    """The lines of docs/operations.md find the promoted version's database, and follow it back."""
+    """The lines of docs/how-to/promote.md find the promoted version's database, and follow it back."""
     for version in (OLD, NEW):
         assert mediatool("promote", version).code == 0
         assert looked_up(three) == f"mediatool_{version}"

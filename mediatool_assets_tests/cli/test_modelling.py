@@ -128,7 +128,7 @@ def test_what_the_server_to_restore_to_lacks_is_said_before_an_export(
     lacks = (
         "lacks the extension hstore, the collation de-x-icu, ICU (collations), lz4 (compressed "
         "columns), libxml (columns of type xml): a restore fails; set "
-        "MEDIATOOL_RESTORE_POSTGRES_URL to a server that has it (docs/local-servers.md)"
+        "MEDIATOOL_RESTORE_POSTGRES_URL to a server that has it (docs/reference/local-servers.md)"
     )
     assert lacks in mediatool("model", "infer", "--output", "model.yaml").out
     monkeypatch.setenv("MEDIATOOL_MODEL", "model.yaml")

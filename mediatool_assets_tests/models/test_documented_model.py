@@ -1,4 +1,4 @@
-"""The model that docs/models.md shows."""
+"""The model that docs/reference/models.md shows."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from mediatool_assets_tests.documents import ROOT
 
 def test_the_model_of_the_page_has_no_mistake(tmp_path: Path) -> None:
     """Who copies it has a model that loads."""
-    page = (ROOT / "docs" / "models.md").read_text("utf-8")
+    page = (ROOT / "docs/reference/models.md").read_text("utf-8")
     [text] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     path = tmp_path / "model.yaml"
     path.write_text(text, "utf-8")

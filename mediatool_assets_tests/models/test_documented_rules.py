@@ -1,4 +1,4 @@
-"""The rules that docs/sanitizing.md shows."""
+"""The rules that docs/reference/sanitizing.md shows."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ USERS = {
 
 def test_the_rules_of_the_page_have_no_mistake(tmp_path: Path) -> None:
     """Who copies them has rules that load, and that fit such a table but for one new column."""
-    _, block = blocks("yaml", ROOT / "docs" / "sanitizing.md")
+    _, block = blocks("yaml", ROOT / "docs/reference/sanitizing.md")
     path = tmp_path / "rules.yaml"
     path.write_text(block.text, "utf-8")
     rules = load_rules(path)

@@ -34,7 +34,7 @@ pytestmark = QUIET
 
 
 class TestS3Objects(ObjectStoreContract):
-    """A real S3 server keeps the contract, but for what docs/local-servers.md says of it."""
+    """A real S3 server keeps the contract, but for what docs/reference/local-servers.md says of it."""
 
     decides_completions = False
 

@@ -22,7 +22,7 @@ _MOST_INDEXES = 20  # of one collection; MongoDB takes 64
 _OFFER = 'Not certain; without the "# " before it this is part of the model:'
 
 _HEAD = (
-    "Written by `mediatool model infer`; docs/models.md explains the language. What stands here is "
+    "Written by `mediatool model infer`; docs/reference/models.md explains the language. What stands here is "
     "declared by the database, or follows by default, and runs as it is. What was only measured "
     "stands as a comment with its evidence, to be taken over by whoever knows."
 )

@@ -1,6 +1,6 @@
 """What a value of the raw archive has to be in MongoDB: one plain rule for each type.
 
-Written against docs/archive-format.md and docs/models.md, and on purpose without the code of the
+Written against docs/reference/archive-format.md and docs/reference/models.md, and on purpose without the code of the
 transform: a mistake that both shared would never be found.
 """
 
@@ -43,14 +43,14 @@ _TYPES: Final = {
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1), timedelta(milliseconds=1)  # as UTC
 _DIGITS, _SMALLEST, _LARGEST = 34, -6176, 6111  # of Decimal128: coefficient and exponents
 DEPTH: Final = 95
-"""Levels that a JSON document may have in MongoDB; a deeper one stays its text (docs/models.md)."""
+"""Levels that a JSON document may have in MongoDB; a deeper one stays its text (docs/reference/models.md)."""
 
 _NO_CALENDAR = re.compile(r"-?infinity|\d{5,}-.*|.* BC")
 _AS_THEY_ARE = (FieldType.STRING, FieldType.INT, FieldType.BOOL)
 _BOOLEANS = {True: True, False: False, "true": True, "false": False, "t": True, "f": False}
 
 Lost = Counter[str]
-"""Values of one column that BSON cannot hold as they were, by the kinds of docs/models.md."""
+"""Values of one column that BSON cannot hold as they were, by the kinds of docs/reference/models.md."""
 
 
 def is_double(column: Column, wanted: FieldType | None) -> bool:

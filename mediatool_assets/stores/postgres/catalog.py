@@ -115,7 +115,7 @@ _EXACT = [
     *("text", "bpchar", "char", "name", "citext", "bytea", "bit", "varbit", "anyenum"),
     *("date", "time", "timestamp", "timestamptz", "inet", "macaddr", "macaddr8", "pg_lsn"),
 ]
-"""Types of which two values that are equal are known to be (docs/archive-format.md)."""
+"""Types of which two values that are equal are known to be (docs/reference/archive-format.md)."""
 
 _INDEXES = """
 SELECT i.indrelid, c.relname, i.indisunique, i.indisprimary,

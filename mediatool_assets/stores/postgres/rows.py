@@ -1,6 +1,6 @@
 """Rows as NDJSON: the select list that keeps every digit, and the workers' reading of it.
 
-docs/archive-format.md says what each type becomes; ``domain.copy_text`` is the way back.
+docs/reference/archive-format.md says what each type becomes; ``domain.copy_text`` is the way back.
 """
 
 import threading

@@ -119,7 +119,7 @@ def _meaning(where: str, error: psycopg.Error) -> MediatoolError:
         case errors.InsufficientPrivilege():
             return Unreachable(
                 f"{where}: {words}; the role in {VARIABLE} needs CREATEDB and CREATEROLE "
-                "(docs/access.md)"
+                "(docs/how-to/access.md)"
             )
         case errors.ObjectInUse():
             return CheckFailed(f"{where}: {words}; end the sessions in it, and restore again")

@@ -14,7 +14,7 @@ from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets_tests.documents import ROOT
 
 SHIPPED = read_prices(SHIPPED_PRICES)
-PAGE = (ROOT / "docs" / "costs.md").read_text()
+PAGE = (ROOT / "docs/how-to/costs.md").read_text()
 
 SPECS = replace(SHIPPED, gb_month={**SHIPPED.gb_month, "GLACIER": Decimal("0.004")})
 """The spec's prices: GLACIER at $0.004, the others as AWS's."""
@@ -41,7 +41,7 @@ RAW, TRANSFORMED = SPEC
 def test_the_table_of_the_page(
     rule: LifecycleRule, prices: Prices, size: float, dollars: str, row: str
 ) -> None:
-    """Every figure of docs/costs.md is the one that the rules and prices come to."""
+    """Every figure of docs/how-to/costs.md is the one that the rules and prices come to."""
     cost = monthly(rule, prices)
     assert cost is not None
     assert f"{cost * size:.2f}" == dollars
