@@ -35,7 +35,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_dependency_is_explained() -> None:
-    """docs/reference/dependencies.md has a line for each package of pyproject.toml, and no other."""
+    """The page of dependencies has a line for each package of pyproject.toml, and no other."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     names = {re.split(r"[\[<>=;~! ]", line, maxsplit=1)[0] for line in wanted}

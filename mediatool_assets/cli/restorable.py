@@ -62,5 +62,6 @@ def _of_the_server(tables: "TableSource", config: Settings, script: "Script") ->
     if missing:
         yield (
             f"{target.server} lacks {', '.join(missing)}: a restore fails; set "
-            "MEDIATOOL_RESTORE_POSTGRES_URL to a server that has it (docs/reference/local-servers.md)"
+            "MEDIATOOL_RESTORE_POSTGRES_URL to a server that has it "
+            "(docs/reference/local-servers.md)"
         )

@@ -75,9 +75,9 @@ class Settings:
         Url | None,
         Setting(
             parsers.secret_url("postgresql", "postgres"),
-            "URL of the server that versions are restored to, with a role that has "
-            "`CREATEDB` and `CREATEROLE` ([access.md](../how-to/access.md#postgresql-restores)). Its "
-            "database is only used to connect.",
+            "URL of the server that versions are restored to, with a role that has `CREATEDB` "
+            "and `CREATEROLE` ([access.md](../how-to/access.md#postgresql-restores)). "
+            "Its database is only used to connect.",
         ),
     ] = None
     restore_extensions: Annotated[

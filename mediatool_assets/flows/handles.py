@@ -51,7 +51,7 @@ class TableRows:
         return (split_lines(content) for content in self.archive.blocks(self.member.blocks))
 
     def __iter__(self) -> Iterator[dict[str, object]]:
-        """Row by row as the JSON says it; docs/reference/archive-format.md tells what strings hold."""
+        """Yield rows as decoded from JSON; docs/reference/archive-format.md defines the strings."""
         parse = row_parser(self.table)
         return (parse(line) for batch in self.batches() for line in batch)
 

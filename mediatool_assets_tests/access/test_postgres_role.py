@@ -105,7 +105,7 @@ def test_its_sessions_only_read(role: str) -> None:
 def test_a_role_without_the_grants(role: str) -> None:
     """A schema that it may not read is refused, with the way to its rights."""
     with (
-        pytest.raises(BadSource, match=r"docs/access\.md"),
+        pytest.raises(BadSource, match=r"docs/how-to/access\.md"),
         PostgresSource(Url(role), "private").snapshot(),
     ):
         pass

@@ -89,7 +89,7 @@ def looked_up(objects: S3Objects) -> str:
 
 
 def test_applications_look_the_promoted_version_up(mediatool: Run, three: S3Objects) -> None:
-    """The lines of docs/how-to/promote.md find the promoted version's database, and follow it back."""
+    """The lines of docs/how-to/promote.md find the promoted database, also after a rollback."""
     for version in (OLD, NEW):
         assert mediatool("promote", version).code == 0
         assert looked_up(three) == f"mediatool_{version}"

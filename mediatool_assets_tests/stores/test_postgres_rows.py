@@ -1,4 +1,4 @@
-"""What each type becomes in the raw archive: the table of docs/reference/archive-format.md, as a test."""
+"""Each type in the raw archive: the table of docs/reference/archive-format.md, as a test."""
 
 import json
 import re

@@ -34,7 +34,7 @@ pytestmark = QUIET
 
 
 class TestS3Objects(ObjectStoreContract):
-    """A real S3 server keeps the contract, but for what docs/reference/local-servers.md says of it."""
+    """A real S3 server keeps the contract, except as docs/reference/local-servers.md says."""
 
     decides_completions = False
 

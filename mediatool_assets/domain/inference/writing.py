@@ -22,9 +22,9 @@ _MOST_INDEXES = 20  # of one collection; MongoDB takes 64
 _OFFER = 'Not certain; without the "# " before it this is part of the model:'
 
 _HEAD = (
-    "Written by `mediatool model infer`; docs/reference/models.md explains the language. What stands here is "
-    "declared by the database, or follows by default, and runs as it is. What was only measured "
-    "stands as a comment with its evidence, to be taken over by whoever knows."
+    "Written by `mediatool model infer`; docs/reference/models.md explains the language. The entries "
+    "are declared by the database or follow by default, and work as they are. What was only "
+    "measured is a comment with its evidence: review it, and uncomment what is right."
 )
 
 

@@ -1,7 +1,7 @@
-"""What a value of the raw archive has to be in MongoDB: one plain rule for each type.
+"""The value that a value of the raw archive must have in MongoDB: one plain rule per type.
 
-Written against docs/reference/archive-format.md and docs/reference/models.md, and on purpose without the code of the
-transform: a mistake that both shared would never be found.
+Implements docs/reference/archive-format.md and docs/reference/models.md independently of the
+transform's code, so that a mistake in either is found.
 """
 
 import json
@@ -43,14 +43,14 @@ _TYPES: Final = {
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1), timedelta(milliseconds=1)  # as UTC
 _DIGITS, _SMALLEST, _LARGEST = 34, -6176, 6111  # of Decimal128: coefficient and exponents
 DEPTH: Final = 95
-"""Levels that a JSON document may have in MongoDB; a deeper one stays its text (docs/reference/models.md)."""
+"""Maximum depth of a JSON document in MongoDB; a deeper one is stored as its text."""
 
 _NO_CALENDAR = re.compile(r"-?infinity|\d{5,}-.*|.* BC")
 _AS_THEY_ARE = (FieldType.STRING, FieldType.INT, FieldType.BOOL)
 _BOOLEANS = {True: True, False: False, "true": True, "false": False, "t": True, "f": False}
 
 Lost = Counter[str]
-"""Values of one column that BSON cannot hold as they were, by the kinds of docs/reference/models.md."""
+"""Numbers of values of one column that BSON cannot represent exactly, by kind of loss."""
 
 
 def is_double(column: Column, wanted: FieldType | None) -> bool:

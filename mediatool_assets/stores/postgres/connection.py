@@ -145,7 +145,8 @@ def translated(where: str) -> Iterator[None]:
     except errors.InsufficientPrivilege as error:
         raise BadSource(
             f"{where}: {said(error)}; GRANT the exporting role USAGE of the schema and SELECT on "
-            "its tables and sequences, and BYPASSRLS where they have row policies (docs/how-to/access.md)"
+            "its tables and sequences, and BYPASSRLS where they have row policies "
+            "(docs/how-to/access.md)"
         ) from error
     except (errors.OutOfMemory, errors.ConfigurationLimitExceeded) as error:
         raise BadSource(
