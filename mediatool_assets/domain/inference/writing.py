@@ -22,7 +22,7 @@ _MOST_INDEXES = 20  # of one collection; MongoDB takes 64
 _OFFER = 'Not certain; without the "# " before it this is part of the model:'
 
 _HEAD = (
-    "Written by `mediatool model infer`; docs/reference/models.md explains the language. The entries "
+    "Written by `mediatool model infer`; docs/reference/models.md explains the language. Entries "
     "are declared by the database or follow by default, and work as they are. What was only "
     "measured is a comment with its evidence: review it, and uncomment what is right."
 )
