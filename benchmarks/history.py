@@ -23,14 +23,14 @@ from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.metadata import Metadata, encode
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.complete import complete
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.registration import register
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.registry import register
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack, down, up

@@ -36,15 +36,15 @@ from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.archives import stream
 from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.complete import complete
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.versions.archives import stream
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack, down, up

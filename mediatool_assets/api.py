@@ -12,10 +12,10 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.keys import Kind
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.handles import ArchiveHandle, Documents, TableRows, archive_of
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.version_names import named_version
+from mediatool_assets.flows.query.handles import ArchiveHandle, Documents, TableRows, archive_of
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.names import named_version
 from mediatool_assets.stores.environment import settings
 from mediatool_assets.stores.s3 import S3Objects
 

@@ -33,7 +33,7 @@ from mediatool_assets.defs.staging import RELOAD, new_version_sensor, staging
 from mediatool_assets.defs.transformed import collections_of, transformed_layer
 from mediatool_assets.defs.verification import DAILY_VERIFICATION, verification
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.stores.environment import read_settings
 
 

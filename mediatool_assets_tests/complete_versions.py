@@ -9,8 +9,8 @@ from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import archives
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.raw_archives import raw_archive, table
 

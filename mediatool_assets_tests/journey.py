@@ -15,15 +15,15 @@ from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.resolution import resolve
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.infer import ArchivedTables, infer
 from mediatool_assets.flows.integrity import integrity
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import Source
-from mediatool_assets.flows.restore import Restored, restore_postgres
+from mediatool_assets.flows.restore.postgres import Restored, restore_postgres
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.flows.finished import finish, load_and_dump

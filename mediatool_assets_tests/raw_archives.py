@@ -14,9 +14,9 @@ from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.archives import StoredArchive
 
 VERSION = Version.parse("20250621-143000")
 

@@ -14,8 +14,8 @@ from mediatool_assets.archive.reader import ArchiveReader, LocalFile
 from mediatool_assets.domain import metadata
 from mediatool_assets.domain.keys import MARKS_KEY, REGISTRY_KEY, archive_key, metadata_key
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import marks
-from mediatool_assets.flows.registration import keep_newest_last, register
+from mediatool_assets.flows.versions import marks
+from mediatool_assets.flows.versions.registry import keep_newest_last, register
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.documents import ROOT, blocks
 from mediatool_assets_tests.metadata_examples import example

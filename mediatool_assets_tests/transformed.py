@@ -12,8 +12,8 @@ from mediatool_assets.domain.dump_layout import bson_member, metadata_member
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.archives import StoredArchive, publish
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions.archives import StoredArchive, publish
 
 ID_INDEX = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
 

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from mediatool_assets.domain.keys import REPORTS
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.report_forms import report_of
+from mediatool_assets.flows.versions import catalog
 from mediatool_assets.stores.environment import settings
 from mediatool_assets.stores.s3 import S3Objects
 

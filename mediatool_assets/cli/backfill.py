@@ -11,7 +11,7 @@ from mediatool_assets.cli.launch import launch
 from mediatool_assets.cli.output import note
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
+from mediatool_assets.flows.versions import catalog
 
 if TYPE_CHECKING:
     from mediatool_assets.stores.s3 import S3Objects

@@ -151,7 +151,7 @@ def migrate(json: Json = False) -> None:
         mediatool bucket migrate
         mediatool bucket migrate --json
     """
-    from mediatool_assets.flows.migration import migrate as move
+    from mediatool_assets.flows.bucket.migration import migrate as move
     from mediatool_assets.stores.s3 import S3Objects
     from mediatool_assets.stores.s3_deletion import S3Deletion
 

@@ -69,7 +69,7 @@ def _compared(given: tuple[str, str]) -> "Comparison":
     from mediatool_assets.flows.compare import both, is_file
     from mediatool_assets.flows.compare import compare as compare_archives
     from mediatool_assets.flows.compare.masking import Masking
-    from mediatool_assets.flows.model_file import load_model
+    from mediatool_assets.flows.model.file import load_model
     from mediatool_assets.flows.workers.pool import worker_pool
     from mediatool_assets.flows.workers.scratch import scratch_folder
 

@@ -151,7 +151,8 @@ def _verdicts(
     settings: Settings, objects: "S3Objects", versions: Iterable[str]
 ) -> Iterator[tuple[str, str]]:
     """Read all of each version again, archives and databases, and keep the verdict."""
-    from mediatool_assets.flows.verify import keep, verify
+    from mediatool_assets.flows.verify import verify
+    from mediatool_assets.flows.versions.verdicts import store_verdict
     from mediatool_assets.flows.workers.pool import worker_pool
     from mediatool_assets.stores.mongodb import MongoDocuments
     from mediatool_assets.stores.postgres import PostgresTarget
@@ -170,7 +171,7 @@ def _verdicts(
                 clock=lambda: datetime.now(UTC),
                 progress=progress,
             )
-            keep(objects, verdict)
+            store_verdict(objects, verdict)
             yield version, verdict.verdict
 
 

@@ -67,7 +67,7 @@ def integrity(
 def _report(version: Version, sample: float | None) -> "Integrity":
     from mediatool_assets.flows.compare.masking import Masking
     from mediatool_assets.flows.integrity import integrity as compare_stores
-    from mediatool_assets.flows.model_file import load_model
+    from mediatool_assets.flows.model.file import load_model
     from mediatool_assets.flows.workers.pool import worker_pool
     from mediatool_assets.flows.workers.scratch import scratch_folder
     from mediatool_assets.stores.mongodb import MongoDocuments

@@ -30,7 +30,7 @@ def annotate(
         mediatool annotate 20250621-143000 --notes "before the migration"
     """
     wanted = named(version)
-    from mediatool_assets.flows import marking
+    from mediatool_assets.flows.versions import marking
 
     objects, local = _bucket()
     marks = marking.annotate(objects, wanted, notes, local)
@@ -49,7 +49,7 @@ def keep(version: VersionArgument, json: Json = False) -> None:
         mediatool keep latest
     """
     wanted = named(version)
-    from mediatool_assets.flows import marking
+    from mediatool_assets.flows.versions import marking
 
     objects, local = _bucket()
     marks = marking.keep(objects, wanted, local, at=datetime.now(UTC), who=account())
@@ -64,7 +64,7 @@ def unkeep(version: VersionArgument, json: Json = False) -> None:
         mediatool unkeep 20250621-143000
     """
     wanted = named(version)
-    from mediatool_assets.flows import marking
+    from mediatool_assets.flows.versions import marking
 
     objects, local = _bucket()
     marks = marking.unkeep(objects, wanted, local)
@@ -82,7 +82,7 @@ def promote(version: VersionArgument, json: Json = False) -> None:
         mediatool promote 20250621-143000 --json
     """
     wanted = named(version)
-    from mediatool_assets.flows import marking
+    from mediatool_assets.flows.versions import marking
     from mediatool_assets.stores.mongodb import MongoDocuments
 
     own = settings("mongodb_url")
@@ -101,7 +101,7 @@ def rollback(json: Json = False) -> None:
         mediatool rollback
         mediatool rollback --json
     """
-    from mediatool_assets.flows import marking
+    from mediatool_assets.flows.versions import marking
     from mediatool_assets.stores.mongodb import MongoDocuments
 
     own = settings("mongodb_url")

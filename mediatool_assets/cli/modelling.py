@@ -101,7 +101,7 @@ def check(source: Source = None, json: Json = False) -> None:
         mediatool model check --source $(mediatool latest) --json
     """
     from mediatool_assets.domain.resolution import resolve
-    from mediatool_assets.flows.model_file import load_model
+    from mediatool_assets.flows.model.file import load_model
 
     config = _config(source)
     path = config.model

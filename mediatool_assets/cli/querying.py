@@ -155,10 +155,10 @@ def _session(
     sanitized: bool,
     no_cache: bool,
 ) -> "Iterator[QuerySession]":
-    from mediatool_assets.flows import archives
     from mediatool_assets.flows.query.parquet_cache import ParquetCache
     from mediatool_assets.flows.query.session import collections_of, query_session, tables_of
-    from mediatool_assets.flows.version_names import named_versions
+    from mediatool_assets.flows.versions import archives
+    from mediatool_assets.flows.versions.names import named_versions
     from mediatool_assets.stores.s3 import S3Objects
 
     own = settings()

@@ -71,7 +71,7 @@ def report(
 def _which(objects: "S3Objects", which: str | None) -> tuple[str, Version | None]:
     """The partition, and the version where one was named; raises Misuse, NotFound."""
     if which is None:
-        from mediatool_assets.flows import catalog
+        from mediatool_assets.flows.versions import catalog
 
         return catalog.latest(objects).version.partition, None
     if re.fullmatch(r"\d{4}-\d\d-\d\d", which):
@@ -79,7 +79,7 @@ def _which(objects: "S3Objects", which: str | None) -> tuple[str, Version | None
             return date.fromisoformat(which).isoformat(), None
         except ValueError as error:
             raise Misuse(f"{which} is no date; write YYYY-MM-DD") from error
-    from mediatool_assets.flows.version_names import named_version
+    from mediatool_assets.flows.versions.names import named_version
 
     version = named_version(objects, which)
     return version.partition, version

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mediatool_assets.domain.settings import Settings
     from mediatool_assets.flows.load import DocumentKind
     from mediatool_assets.flows.ports import Progress
-    from mediatool_assets.flows.restore import Restored
-    from mediatool_assets.flows.restore_record import RestoreRequest
+    from mediatool_assets.flows.restore.postgres import Restored
+    from mediatool_assets.flows.restore.records import RestoreRequest
     from mediatool_assets.stores.s3 import S3Objects
 
     Restore = Callable[[S3Objects, Executor, Progress], Restored]
@@ -147,9 +147,9 @@ def _to_postgres(
     sanitized: bool,
 ) -> "RestoreRecord":
     from mediatool_assets.domain.keys import postgres_database, sanitized_postgres_database
-    from mediatool_assets.flows.restore import restore_postgres
-    from mediatool_assets.flows.restore_record import RestoreRequest
-    from mediatool_assets.flows.sanitized import restore_sanitized_postgres
+    from mediatool_assets.flows.restore.postgres import restore_postgres
+    from mediatool_assets.flows.restore.records import RestoreRequest
+    from mediatool_assets.flows.sanitize.copies import restore_sanitized_postgres
     from mediatool_assets.stores.postgres import PostgresTarget
 
     own = settings("restore_postgres_url")
@@ -183,8 +183,8 @@ def _to_mongodb(
     replace: bool,
 ) -> "RestoreRecord":
     from mediatool_assets.domain.keys import mongodb_database
-    from mediatool_assets.flows.restore_mongodb import restore_mongodb
-    from mediatool_assets.flows.restore_record import RestoreRequest
+    from mediatool_assets.flows.restore.mongodb import restore_mongodb
+    from mediatool_assets.flows.restore.records import RestoreRequest
     from mediatool_assets.stores.mongodb import MongoDocuments
 
     own = settings("mongodb_url")
@@ -213,9 +213,9 @@ def _sanitized_to_mongodb(
     version: Version, database: str | None, collections: list[str] | None, replace: bool
 ) -> "RestoreRecord":
     from mediatool_assets.domain.keys import sanitized_mongodb_database
-    from mediatool_assets.flows.model_file import load_model
-    from mediatool_assets.flows.restore_record import RestoreRequest
-    from mediatool_assets.flows.sanitized import restore_sanitized_mongodb
+    from mediatool_assets.flows.model.file import load_model
+    from mediatool_assets.flows.restore.records import RestoreRequest
+    from mediatool_assets.flows.sanitize.copies import restore_sanitized_mongodb
     from mediatool_assets.stores.mongodb import MongoDocuments
 
     own = settings("mongodb_url")
@@ -243,8 +243,8 @@ def _carry_out(
     own: "Settings", request: "RestoreRequest", work: "Restore", *, sanitized: bool = False
 ) -> "RestoreRecord":
     """Restore a version that is complete, or a copy that is there, and keep the evidence."""
-    from mediatool_assets.flows import catalog
-    from mediatool_assets.flows.restore_record import recorded
+    from mediatool_assets.flows.restore.records import recorded
+    from mediatool_assets.flows.versions import catalog
     from mediatool_assets.flows.workers.pool import worker_pool
     from mediatool_assets.stores.s3 import S3Objects
 

@@ -18,7 +18,7 @@ from mediatool_assets.stores.environment import home, settings
 if TYPE_CHECKING:
     from mediatool_assets.cli.launch import LaunchedRun
     from mediatool_assets.domain.settings import Settings
-    from mediatool_assets.flows.origin import Asked
+    from mediatool_assets.flows.export.origin import Asked
     from mediatool_assets.stores.s3 import S3Objects
 
 
@@ -117,7 +117,7 @@ def _refuse_without_source(
 
     A run that found that out would be one that failed, with all that it was to make.
     """
-    from mediatool_assets.flows.origin import SourceCandidates
+    from mediatool_assets.flows.export.origin import SourceCandidates
     from mediatool_assets.stores.postgres import PostgresSource
     from mediatool_assets.stores.rds import RdsInstance
 

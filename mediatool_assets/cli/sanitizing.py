@@ -77,7 +77,7 @@ def sanitize(
     from mediatool_assets.archive.reader import ArchiveReader
     from mediatool_assets.domain.keys import archive_key
     from mediatool_assets.domain.version import Version
-    from mediatool_assets.flows.model_file import load_model
+    from mediatool_assets.flows.model.file import load_model
     from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
     from mediatool_assets.flows.sanitize import sanitize as make
     from mediatool_assets.flows.sanitize.presidio import detector
@@ -184,8 +184,8 @@ def _source(given: str, own: Settings) -> "Bytes":
         if not Path(given).is_file():
             raise NotFound(f"{given} is not there; name an archive that `mediatool fetch` brought")
         return LocalFile(Path(given))
-    from mediatool_assets.flows import catalog
-    from mediatool_assets.flows.version_names import named_version
+    from mediatool_assets.flows.versions import catalog
+    from mediatool_assets.flows.versions.names import named_version
 
     objects = _bucket(own.s3_bucket, own)
     version = named_version(objects, given)

@@ -10,7 +10,7 @@ import msgspec
 from mediatool_assets.cli.launch import LaunchedRun
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows import catalog
+from mediatool_assets.flows.versions import catalog
 
 if TYPE_CHECKING:
     from mediatool_assets.stores.s3 import S3Objects

@@ -45,8 +45,8 @@ def verify(
         mediatool verify 20250621-143000 --sample 5 --json
     """
     wanted = named(version)
-    from mediatool_assets.flows.verify import keep, standing_verdict
     from mediatool_assets.flows.verify import verify as read_again
+    from mediatool_assets.flows.versions.verdicts import standing_verdict, store_verdict
     from mediatool_assets.flows.workers.pool import worker_pool
     from mediatool_assets.stores.mongodb import MongoDocuments
     from mediatool_assets.stores.postgres import PostgresTarget
@@ -72,7 +72,7 @@ def verify(
         print_json(verdict)
     else:
         _print(verdict)
-    keep(objects, verdict)
+    store_verdict(objects, verdict)
     counts = standing_verdict(objects, wanted)
     if counts is not None and counts.at != verdict.at and counts.verdict == "failed":
         note(f"it failed at {counts.at[:19]}Z, and that counts until everything passes again")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mediatool_assets.domain.registry import RegistryEntry
     from mediatool_assets.domain.restored import RestoreRecord
     from mediatool_assets.domain.verdict import Verdict
-    from mediatool_assets.flows.listing import Listed
+    from mediatool_assets.flows.versions.listing import Listed
     from mediatool_assets.stores.s3 import S3Objects
 
 _OBJECTS = 3  # that a line names; --json has them all
@@ -48,7 +48,7 @@ VersionArgument = Annotated[
 
 def named(version: str) -> Version:
     """The version that an argument names; only ``latest`` and days ask the bucket."""
-    from mediatool_assets.flows.version_names import named_version, written_version
+    from mediatool_assets.flows.versions.names import named_version, written_version
 
     return written_version(version) or named_version(_objects(), version)
 
@@ -88,11 +88,11 @@ def versions(
         mediatool versions --json
     """
     begin, end = _days(first, last)
-    from mediatool_assets.flows import catalog
+    from mediatool_assets.flows.versions import catalog
 
     objects = _objects()
     if rebuild:
-        from mediatool_assets.flows.registration import register, write_local_registry
+        from mediatool_assets.flows.versions.registry import register, write_local_registry
 
         register(objects, anew=True)
         write_local_registry(objects, settings().local_registry)
@@ -103,7 +103,7 @@ def versions(
         and (end is None or Version.parse(entry.version).day <= end)
         and purpose in (None, entry.purpose)
     ]
-    from mediatool_assets.flows.listing import listed
+    from mediatool_assets.flows.versions.listing import listed
 
     shown = found if json and limit is None else found[-(limit or _NEWEST) :]
     with working("reading what there is of each"):
@@ -126,7 +126,7 @@ def latest(json: Json = False) -> None:
         echo $(mediatool latest)
         mediatool latest --json
     """
-    from mediatool_assets.flows import catalog, marks
+    from mediatool_assets.flows.versions import catalog, marks
 
     objects = _objects()
     metadata = catalog.latest(objects)
@@ -159,10 +159,10 @@ def show(version: VersionArgument, json: Json = False) -> None:
     """
     wanted = named(version)
     from mediatool_assets.domain.registry import RegistryEntry
-    from mediatool_assets.flows import catalog, marks
     from mediatool_assets.flows.report_forms import reports_of
-    from mediatool_assets.flows.restore_record import newest_restore_record
-    from mediatool_assets.flows.verify import standing_verdict
+    from mediatool_assets.flows.restore.records import newest_restore_record
+    from mediatool_assets.flows.versions import catalog, marks
+    from mediatool_assets.flows.versions.verdicts import standing_verdict
 
     objects = _objects()
     metadata = catalog.read(objects, wanted)
@@ -206,7 +206,7 @@ def fetch(
         mediatool fetch 20250621-143000 --kind dump --output backups/
     """
     wanted = named(version)
-    from mediatool_assets.flows.fetch import fetch as download
+    from mediatool_assets.flows.versions.fetch import fetch as download
 
     objects = _objects()
     with working(f"fetching the {kind} archive of {wanted}") as progress:

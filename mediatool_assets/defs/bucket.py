@@ -21,11 +21,11 @@ from mediatool_assets.domain.bucket.drift import as_declared, undrifted
 from mediatool_assets.domain.costs.report import Costs
 from mediatool_assets.domain.costs.report import costs as reckoned
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
+from mediatool_assets.flows.bucket.posture import Looked, record
 from mediatool_assets.flows.costs.kept import keep
 from mediatool_assets.flows.costs.publishing import publish
 from mediatool_assets.flows.costs.rendering import headline
 from mediatool_assets.flows.costs.taking import take
-from mediatool_assets.flows.posture import Looked, record
 
 GROUP = "bucket"
 POSTURE = dg.AssetKey([GROUP, "posture"])

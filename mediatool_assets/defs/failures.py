@@ -17,7 +17,7 @@ from mediatool_assets.domain.errors import (
     NothingOfDay,
     Refused,
 )
-from mediatool_assets.flows.origin import PastDay
+from mediatool_assets.flows.export.origin import PastDay
 
 PAUSES = (2.0, 6.0)
 """Seconds before a step is run again: for a server that does not answer for a moment, whose client

@@ -14,7 +14,7 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.integrity.rendering import REPORT, judged, written
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 
 
 @dg.multi_asset(

@@ -32,8 +32,8 @@ from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.keys import REGISTRY_KEY, Kind, metadata_key
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
-from mediatool_assets.flows.handles import (
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.query.handles import (
     ArchiveHandle,
     Documents,
     LiveDocuments,
@@ -41,8 +41,8 @@ from mediatool_assets.flows.handles import (
     archive_of,
     live_documents,
 )
-from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.reports import keep
+from mediatool_assets.flows.versions import catalog
 
 DOCUMENT_KEY = "mediatool/key"
 """Definition metadata of a JSON document: its key in the bucket, with ``{partition}`` in it."""

@@ -13,7 +13,7 @@ import dagster as dg
 from mediatool_assets.dagster_internals import RawMetadataValue
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.archives import StoredArchive
+from mediatool_assets.flows.versions.archives import StoredArchive
 
 Facts = dict[str, RawMetadataValue]
 """Metadata of a materialization."""

@@ -21,7 +21,7 @@ from mediatool_assets.domain.keys import Report
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.metrics import Tools, compare_versions, daily_metrics, judged
 from mediatool_assets.flows.metrics.rendering import compared, written
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 
 METRICS: Report = "daily-metrics-comparison"
 COMPARISON: Report = "version-comparison"

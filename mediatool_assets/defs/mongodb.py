@@ -21,8 +21,8 @@ from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import AlreadyExists, CheckFailed
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.load import Loaded, load, loaded
+from mediatool_assets.flows.versions import archives
 
 
 def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:

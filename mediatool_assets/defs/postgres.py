@@ -26,10 +26,10 @@ from mediatool_assets.domain.errors import BadArchive, CheckFailed
 from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.ports import RestoreTarget
-from mediatool_assets.flows.restore import Restored, restore_postgres, restored
-from mediatool_assets.flows.restore_record import RestoreRequest, recorded, why_not_restored
+from mediatool_assets.flows.restore.postgres import Restored, restore_postgres, restored
+from mediatool_assets.flows.restore.records import RestoreRequest, recorded, why_not_restored
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.environment import account
 
 DATABASE = dg.AssetKey("postgres_database")

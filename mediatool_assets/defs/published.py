@@ -18,9 +18,9 @@ from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.complete import SourceType, complete
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import archives, catalog
 
 METADATA = dg.AssetKey("metadata")
 REGISTRY = dg.AssetKey("registry")

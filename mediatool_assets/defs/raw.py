@@ -33,11 +33,11 @@ from mediatool_assets.domain.notes import checked_notes
 from mediatool_assets.domain.resolution import resolve
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.origin import Asked, OnDay, Origin, SourceCandidates, adopt
+from mediatool_assets.flows.export.origin import Asked, OnDay, Origin, SourceCandidates, adopt
+from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.archives import StoredArchive
 
 RAW_ARCHIVE = dg.AssetKey("raw_archive")
 """The archive as a whole. Every collection is made of it and of its tables.

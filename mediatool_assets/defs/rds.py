@@ -13,8 +13,8 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.rds_task import Task
-from mediatool_assets.flows.origin import Asked, SourceCandidates
-from mediatool_assets.flows.rds_snapshot import SnapshotExporter
+from mediatool_assets.flows.export.origin import Asked, SourceCandidates
+from mediatool_assets.flows.export.rds_snapshot import SnapshotExporter
 
 
 def places_of(platform: Platform) -> SourceCandidates:

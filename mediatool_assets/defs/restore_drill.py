@@ -16,8 +16,8 @@ from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
-from mediatool_assets.flows.drill import SCRATCH, drill_mongodb, drill_postgres
+from mediatool_assets.flows.restore.drill import SCRATCH, drill_mongodb, drill_postgres
+from mediatool_assets.flows.versions import catalog
 from mediatool_assets.stores.environment import account
 
 DRILL = dg.AssetKey([GROUP, "restore_drill"])

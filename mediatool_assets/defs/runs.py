@@ -17,8 +17,8 @@ from mediatool_assets.domain.errors import Misuse, NotFound, NothingOfDay
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import catalog
 
 VERSION_TAG = "mediatool/version"
 PURPOSE_TAG = "mediatool/purpose"

@@ -22,9 +22,9 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
-from mediatool_assets.flows.sanitized import StoredCopy, sanitized_copy
+from mediatool_assets.flows.sanitize.copies import StoredCopy, sanitized_copy
 
 SANITIZED = dg.AssetKey("sanitized")
 PROVED = "proved"

@@ -19,9 +19,9 @@ from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
-from mediatool_assets.flows.restore_mongodb import restore_mongodb
-from mediatool_assets.flows.restore_record import RestoreRequest, recorded
+from mediatool_assets.flows.restore.mongodb import restore_mongodb
+from mediatool_assets.flows.restore.records import RestoreRequest, recorded
+from mediatool_assets.flows.versions import catalog
 from mediatool_assets.stores.environment import account
 
 STAGING = dg.AssetKey([GROUP, "staging"])

@@ -28,10 +28,10 @@ from mediatool_assets.domain.model import Collection, Model
 from mediatool_assets.domain.model_checks import exclusion_mistakes
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.archives import StoredArchive
 
 
 def collections_of(model: Model, excluded: frozenset[str]) -> dict[str, tuple[str, ...]]:

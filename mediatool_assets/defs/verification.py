@@ -21,8 +21,9 @@ from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.verdict import Verdict
-from mediatool_assets.flows import catalog
-from mediatool_assets.flows.verify import keep, standing_verdict, verify
+from mediatool_assets.flows.verify import verify
+from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.verdicts import standing_verdict, store_verdict
 
 VERIFICATION = dg.AssetKey([GROUP, "verification"])
 
@@ -101,7 +102,7 @@ def _verdicts(
                 context.log.error(str(error))
                 unreadable.append(str(error))
                 continue
-            keep(objects, verdict)
+            store_verdict(objects, verdict)
             context.log.info(f"{version} {verdict.verdict}")
             verdicts.append(_Verdicts(verdict, standing_verdict(objects, version) or verdict))
     return verdicts, unreadable

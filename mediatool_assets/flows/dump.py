@@ -17,11 +17,11 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.load import Loaded, loaded
+from mediatool_assets.flows.load.id_ranges import Range, ranges
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, silent
-from mediatool_assets.flows.ranges import Range, ranges
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets.flows.workers.tasks import in_order
 

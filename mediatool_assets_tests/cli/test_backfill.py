@@ -10,7 +10,7 @@ import pytest
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
+from mediatool_assets.flows.versions import catalog
 from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from mediatool_assets.domain import integrity as reports
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments

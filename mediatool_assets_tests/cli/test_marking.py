@@ -13,7 +13,7 @@ from mediatool_assets.domain.keys import MARKS_KEY, REGISTRY_KEY, metadata_key, 
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import marks
+from mediatool_assets.flows.versions import marks
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run

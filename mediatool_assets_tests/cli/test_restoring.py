@@ -21,7 +21,7 @@ from mediatool_assets.domain.settings import SHIPPED_MODEL
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack

@@ -36,9 +36,9 @@ from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.restored import RestoreRecord, restore_key
 from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, catalog
-from mediatool_assets.flows.complete import sha256_of
-from mediatool_assets.flows.verify import keep
+from mediatool_assets.flows.versions import archives, catalog
+from mediatool_assets.flows.versions.archives import sha256_of
+from mediatool_assets.flows.versions.verdicts import store_verdict
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 
@@ -172,7 +172,7 @@ def test_versions_tells_rows_size_and_verdict(mediatool: Run, filled: S3Objects)
     """Of each version; one that was never verified says so, and so does unreadable metadata."""
     checks = (Check("raw", "x", "passed"),)
     verdict = Verdict(OLD, "2025-06-30T04:00:00+00:00", 1.0, "passed", checks)
-    keep(filled, verdict)
+    store_verdict(filled, verdict)
     metadata = catalog.read(filled, Version.parse(OLD))
     exports = metadata.exports
     size = exports.raw.size_bytes + exports.transformed.size_bytes + exports.dump.size_bytes
@@ -193,7 +193,7 @@ def test_versions_tells_rows_size_and_verdict(mediatool: Run, filled: S3Objects)
     assert " 2 " in lines[1]
     assert "passed 2025-06-30" in lines[1]
     assert "never verified" in lines[2]
-    keep(filled, Verdict(OLD, "2025-07-01T04:00:00+00:00", 1.0, "passed", checks, 5.0))
+    store_verdict(filled, Verdict(OLD, "2025-07-01T04:00:00+00:00", 1.0, "passed", checks, 5.0))
     assert "passed 5 % 2025-07-01" in mediatool("versions").out
     key = metadata_key(Version.parse(NEW))
     filled.put(key, b"{}", replacing=filled.get(key)[1])
@@ -234,7 +234,7 @@ def test_show_json_is_the_metadata_file(mediatool: Run, filled: S3Objects) -> No
 def test_show_tells_verdict_and_last_restore(mediatool: Run, filled: S3Objects) -> None:
     """Whether the version is what it was, and whether it was ever restored."""
     verdict = Verdict(OLD, "2025-06-30T04:00:00+00:00", 1.0, "passed", (), 5.0)
-    keep(filled, verdict)
+    store_verdict(filled, verdict)
     began = "2025-06-29T05:00:00+00:00"
     evidence = RestoreRecord(OLD, "mongodb", "drill", "server:1", "ops", began, 12.5, "verified")
     key = restore_key(Version.parse(OLD), datetime.fromisoformat(began), "mongodb")

@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX, last
 from mediatool_assets.flows.costs.kept import INVENTORY_PREFIX, decode
-from mediatool_assets.flows.posture import POSTURE_PREFIX, last
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import today
 

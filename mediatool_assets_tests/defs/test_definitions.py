@@ -11,7 +11,7 @@ from mediatool_assets.definitions import definitions, defs
 from mediatool_assets.defs.layers import name_of
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 
 _LOAD_ALONE = """
 import sys

@@ -13,8 +13,8 @@ import polars as pl
 import pyarrow as pa
 
 from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.flows.handles import ArchiveHandle, Documents, LiveDocuments, TableRows
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.query.handles import ArchiveHandle, Documents, LiveDocuments, TableRows
 from mediatool_assets_tests.defs.conftest import Day
 
 

@@ -16,8 +16,8 @@ from dagster._core.storage.partition_status_cache import get_and_update_asset_st
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import catalog
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
 from mediatool_assets_tests.documents import ROOT

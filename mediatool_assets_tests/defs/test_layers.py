@@ -13,9 +13,9 @@ from mediatool_assets.domain import registry
 from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
 from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore_record import restore_records
+from mediatool_assets.flows.restore.records import restore_records
+from mediatool_assets.flows.versions import catalog
 from mediatool_assets_tests.defs.conftest import Day
 
 ASSETS = [

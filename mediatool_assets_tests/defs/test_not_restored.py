@@ -9,7 +9,7 @@ from mediatool_assets.definitions import definitions
 from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
+from mediatool_assets.flows.versions import catalog
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects

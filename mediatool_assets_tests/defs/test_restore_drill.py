@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.flows.drill import SCRATCH
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore_record import restore_records
+from mediatool_assets.flows.restore.drill import SCRATCH
+from mediatool_assets.flows.restore.records import restore_records
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb
 from mediatool_assets_tests.defs.operated import postgres_databases, run, told
 
@@ -49,7 +49,7 @@ def test_a_drill_that_fails_on_one_server_is_done_on_the_other(
     def fail(*_: object, **__: object) -> Any:
         raise failing
 
-    monkeypatch.setattr("mediatool_assets.flows.restore.reread", fail)
+    monkeypatch.setattr("mediatool_assets.flows.restore.postgres.reread", fail)
     monkeypatch.setattr("mediatool_assets.flows.load._verify", fail)
     result = run(day, "weekly_restore_drill")
     assert not result.success

@@ -13,7 +13,7 @@ from mediatool_assets.defs.staging import STAGING, new_version_sensor
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore_record import restore_records
+from mediatool_assets.flows.restore.records import restore_records
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.defs.conftest import Day, environment
 

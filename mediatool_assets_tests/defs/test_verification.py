@@ -3,7 +3,7 @@
 from typing import Any
 
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.verify import standing_verdict
+from mediatool_assets.flows.versions.verdicts import standing_verdict
 from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.defs.operated import run, told
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain.model_digest import digest
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 
 MODEL = """\
 tables: {users: {key: id, columns: [id, name]}, daily: , gone: }

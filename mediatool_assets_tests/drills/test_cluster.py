@@ -20,11 +20,11 @@ from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.settings import SHIPPED_MODEL, DaskCluster
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.archives import StoredArchive, stream
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.versions.archives import StoredArchive, stream
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack

@@ -16,8 +16,8 @@ from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local.postgres_server import binaries
 from mediatool_assets.stores.postgres import PostgresSource

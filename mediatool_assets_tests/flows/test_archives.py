@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import AlreadyExists, NotFound
 from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.flows import archives
+from mediatool_assets.flows.versions import archives
 from mediatool_assets_tests.archive.strategies import VERSION, MemoryBytes
 from mediatool_assets_tests.twins import DirectoryObjects
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pyarrow as pa
 from bson import Decimal128, Int64
 
-from mediatool_assets.flows.arrow_documents import arrow_table
+from mediatool_assets.flows.query.arrow_documents import arrow_table
 
 _UUID = UUID("12345678-1234-5678-1234-567812345678")
 

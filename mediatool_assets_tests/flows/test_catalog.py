@@ -14,7 +14,7 @@ from mediatool_assets.domain.keys import METADATA_PREFIX, REGISTRY_KEY, metadata
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
+from mediatool_assets.flows.versions import catalog
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects
 

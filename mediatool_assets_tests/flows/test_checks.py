@@ -22,7 +22,6 @@ from mediatool_assets.domain.keys import Kind, archive_key, metadata_key, mongod
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.checks.answers import Findings
 from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
 from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside
@@ -34,6 +33,7 @@ from mediatool_assets.flows.checks.transformed import (
 from mediatool_assets.flows.checks.version import archives_whole, day_on_time, unnamed
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import load
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make

@@ -13,11 +13,11 @@ from mediatool_assets.domain.keys import archive_key, metadata_key, mongodb_data
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import both
-from mediatool_assets.flows.fetch import fetch
+from mediatool_assets.flows.export.origin import adopt
 from mediatool_assets.flows.load import load
-from mediatool_assets.flows.origin import adopt
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.verify import verify
+from mediatool_assets.flows.versions.fetch import fetch
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects

@@ -19,7 +19,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget

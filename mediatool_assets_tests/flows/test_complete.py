@@ -28,10 +28,10 @@ from mediatool_assets.domain.keys import (
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.fetch import fetch
 from mediatool_assets.flows.load import load
+from mediatool_assets.flows.versions import archives, catalog
+from mediatool_assets.flows.versions.fetch import fetch
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER

@@ -22,9 +22,9 @@ from mediatool_assets.archive.reader import ArchiveReader, split_documents
 from mediatool_assets.domain.errors import CheckFailed, CountMismatch, NotFound
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import load
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.cluster import Elsewhere
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments

@@ -15,8 +15,8 @@ from mediatool_assets.domain.errors import BadArchive, NotFound, Refused
 from mediatool_assets.domain.keys import archive_key, metadata_key, mongodb_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
-from mediatool_assets.flows.fetch import Fetchable, fetch
+from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.fetch import Fetchable, fetch
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects

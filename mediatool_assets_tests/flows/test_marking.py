@@ -19,9 +19,9 @@ from mediatool_assets.domain.keys import MARKS_KEY, REGISTRY_KEY, metadata_key, 
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog, marking, marks
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.registration import register
+from mediatool_assets.flows.versions import catalog, marking, marks
+from mediatool_assets.flows.versions.registry import register
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.metadata_examples import example

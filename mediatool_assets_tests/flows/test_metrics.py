@@ -23,7 +23,7 @@ from mediatool_assets.flows.metrics import Daily, Tools, compare_versions, daily
 from mediatool_assets.flows.metrics.html import html
 from mediatool_assets.flows.metrics.markdown import markdown
 from mediatool_assets.flows.metrics.rendering import compared, written
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.postgres import PostgresSource

@@ -17,7 +17,7 @@ from mediatool_assets.domain.model import (
     TypeChanges,
 )
 from mediatool_assets.domain.model_digest import digest
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 
 GOOD = """\
 tables:

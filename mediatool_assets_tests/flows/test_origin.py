@@ -12,8 +12,8 @@ from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.origin import Asked, Origin, PastDay, SourceCandidates, adopt
-from mediatool_assets.flows.rds_export import RdsExport
+from mediatool_assets.flows.export.origin import Asked, Origin, PastDay, SourceCandidates, adopt
+from mediatool_assets.flows.export.rds_source import RdsExport
 from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -18,8 +18,8 @@ from mediatool_assets.domain.schema import Column
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.export.rds_source import RdsExport, find
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.rds_export import RdsExport, find
 from mediatool_assets.seed import seed
 from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.postgres import PostgresSource

@@ -14,9 +14,9 @@ from mediatool_assets.domain import metadata, registry
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.registration import (
+from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.registry import (
     keep_newest_last,
     register,
     write_local_registry,

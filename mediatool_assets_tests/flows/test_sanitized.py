@@ -25,11 +25,14 @@ from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.restore import restore_postgres
-from mediatool_assets.flows.restore_mongodb import restore_mongodb
+from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.restore.mongodb import restore_mongodb
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.sanitize import SHIPPED_RULES, Published, load_rules, sanitize
-from mediatool_assets.flows.sanitized import restore_sanitized_mongodb, restore_sanitized_postgres
+from mediatool_assets.flows.sanitize.copies import (
+    restore_sanitized_mongodb,
+    restore_sanitized_postgres,
+)
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack

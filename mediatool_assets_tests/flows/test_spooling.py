@@ -13,7 +13,7 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import CountMismatch, Unreachable
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
-from mediatool_assets.flows.archives import publish
+from mediatool_assets.flows.versions.archives import publish
 from mediatool_assets.flows.workers.cluster import Elsewhere
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets_tests.archive.strategies import VERSION

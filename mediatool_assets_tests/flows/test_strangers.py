@@ -22,14 +22,14 @@ from mediatool_assets.domain.resolution import resolve
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.infer import ArchivedTables, Inferred, LiveTables, infer
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
+from mediatool_assets.flows.sanitize.copies import restore_sanitized_postgres
 from mediatool_assets.flows.sanitize.suggest import suggest
-from mediatool_assets.flows.sanitized import restore_sanitized_postgres
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget

@@ -16,9 +16,9 @@ from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.metadata import RecordedSource
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.checks.raw import raw_as_usual, schema_beside
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -22,13 +22,14 @@ from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.fetch import Fetchable
-from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.verify import keep, standing_verdict, verify
+from mediatool_assets.flows.verify import verify
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.fetch import Fetchable
+from mediatool_assets.flows.versions.verdicts import standing_verdict, store_verdict
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
@@ -101,11 +102,11 @@ def test_a_sound_version_passes(finished: Finished) -> None:
     assert outcomes(verdict) == dict.fromkeys(["raw", "transformed", "dump", "mongodb"], "passed")
     assert [(c.checked, c.total) for c in verdict.checks] == [(4, 4), (4, 4), (4, 4), (2, 2)]
     assert standing_verdict(finished.objects, finished.version) is None
-    key = keep(finished.objects, verdict)
+    key = store_verdict(finished.objects, verdict)
     assert key == (
         f"postgres-exports/verdicts/2003-01-01/{finished.version}-20261123T040506.000789.json"
     )
-    keep(finished.objects, finished.verify(days=1))
+    store_verdict(finished.objects, finished.verify(days=1))
     newest = standing_verdict(finished.objects, finished.version)
     assert newest == msgspec.structs.replace(verdict, at=(NOW + timedelta(1)).isoformat())
 
@@ -257,13 +258,13 @@ def test_a_damaged_version_does_not_pass_by_another_sample(finished: Finished) -
     sound = finished.reader("dump").source.read(block.offset, block.length)
     finished.write("dump", block.offset + block.length // 2, b"\xff\x00\xff")
     failed = finished.verify()
-    keep(finished.objects, failed)
+    store_verdict(finished.objects, failed)
     samples = [finished.verify(days=day, sample=25) for day in range(1, 5)]
     passed = next(verdict for verdict in samples if verdict.verdict == "passed")
-    keep(finished.objects, passed)
+    store_verdict(finished.objects, passed)
     assert standing_verdict(finished.objects, finished.version) == failed
     finished.write("dump", block.offset, sound)
-    keep(finished.objects, whole := finished.verify(days=9))
+    store_verdict(finished.objects, whole := finished.verify(days=9))
     assert whole.verdict == "passed"
     assert standing_verdict(finished.objects, finished.version) == whole
 

@@ -12,7 +12,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.infer import LiveTables, infer
 from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments

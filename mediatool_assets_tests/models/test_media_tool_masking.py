@@ -16,13 +16,13 @@ from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules, sanitize
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget

@@ -16,7 +16,7 @@ from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.handles import TableRows
+from mediatool_assets.flows.query.handles import TableRows
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES, rows
 from mediatool_assets_tests.raw_archives import VERSION

@@ -27,10 +27,10 @@ from mediatool_assets.domain.row_matching import matching
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.schema_changes import SchemaChange, schema_changes
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.table import TableRun, TableSide
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+from mediatool_assets.flows.versions import catalog
 
 
 def opened(objects: ObjectStore | None, given: str) -> Bytes:

@@ -17,9 +17,9 @@ from mediatool_assets.domain.costs.inventory import (
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.metadata import uncompressed_bytes
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.ports.bucket import BucketSettings
+from mediatool_assets.flows.versions import catalog, marks
 
 
 class InventorySource(Protocol):

@@ -15,7 +15,6 @@ from mediatool_assets.domain.outcome import Figure, Finding, Outcome, worst
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.agreement import agreement_lines
 from mediatool_assets.flows.integrity.context import ReportContext, Workers
@@ -31,6 +30,7 @@ from mediatool_assets.flows.integrity.value_lines import (
 )
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
 from mediatool_assets.flows.verify.stores import StoreReading, Verification
+from mediatool_assets.flows.versions import catalog
 
 __all__ = ["EXAMPLES", "WHOLE_BYTES", "integrity"]
 

@@ -11,7 +11,7 @@ from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.flows.integrity.context import ReadArchive, ReportContext
 from mediatool_assets.flows.integrity.reading import ShareResult
-from mediatool_assets.flows.source_counts import source_counts
+from mediatool_assets.flows.versions.source_counts import source_counts
 
 _COUNTED = (
     "every row or document of every store counted, and compared with what each says that it has"

@@ -17,7 +17,6 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.integrity import EXAMPLES, Defect
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import DocumentShape
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.compare.examples import hidden, ids, masked, shown
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.canonical import (
@@ -41,6 +40,7 @@ from mediatool_assets.flows.integrity.reading import (
     find_raw,
 )
 from mediatool_assets.flows.integrity.row_layout import Digest, RowLayout
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 
 OWNER = "(the document that it lies in)"

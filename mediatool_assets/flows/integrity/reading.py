@@ -38,8 +38,8 @@ from mediatool_assets.flows.integrity.row_layout import (
     taken_text,
     texts,
 )
+from mediatool_assets.flows.load.id_ranges import Range
 from mediatool_assets.flows.ports import RowReader
-from mediatool_assets.flows.ranges import Range
 from mediatool_assets.flows.workers.duckdb_session import cased
 
 _TOGETHER = 64  # documents decoded in one call: faster than one by one, and few in memory

@@ -6,7 +6,7 @@ from functools import partial
 from mediatool_assets.domain.integrity import Defect, Line, RowFinding, referenced, share
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.shapes import is_unique
-from mediatool_assets.flows import accounting
+from mediatool_assets.flows.complete import accounting
 from mediatool_assets.flows.integrity.context import ReportContext
 from mediatool_assets.flows.integrity.defects import keys_of
 from mediatool_assets.flows.integrity.digest_join import DigestJoin, Mismatch

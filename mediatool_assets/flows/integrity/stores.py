@@ -9,7 +9,6 @@ from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.structure import in_its_order
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.context import (
     LiveCollections,
@@ -28,15 +27,16 @@ from mediatool_assets.flows.integrity.reading import (
     read_documents,
     read_raw,
 )
+from mediatool_assets.flows.load.id_ranges import ranges
 from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
-from mediatool_assets.flows.ranges import ranges
-from mediatool_assets.flows.rereading import reread
+from mediatool_assets.flows.restore.rereading import reread
 from mediatool_assets.flows.verify.stores import (
     ArchiveReading,
     open_archive,
     open_mongodb,
     open_postgres,
 )
+from mediatool_assets.flows.versions import archives
 
 
 def read_stores(

@@ -6,7 +6,7 @@ from functools import partial
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.integrity import Defect, Line, RowFinding, compared, equal, share
 from mediatool_assets.domain.outcome import Figure, Finding
-from mediatool_assets.flows import accounting
+from mediatool_assets.flows.complete import accounting
 from mediatool_assets.flows.integrity.context import ReportContext
 from mediatool_assets.flows.integrity.defects import document_defects, keys_of
 from mediatool_assets.flows.integrity.digest_join import KINDS, DigestJoin, counts_of

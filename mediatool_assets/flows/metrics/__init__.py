@@ -22,7 +22,7 @@ from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.schema_changes import schema_changes
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog, reports
+from mediatool_assets.flows import reports
 from mediatool_assets.flows.checks.answers import Findings
 from mediatool_assets.flows.checks.raw import raw_as_usual
 from mediatool_assets.flows.checks.transformed import losses_as_usual, references_as_usual
@@ -31,6 +31,7 @@ from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.rendering import render
 from mediatool_assets.flows.metrics.gathering import MetricsCollector, VersionFigures
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+from mediatool_assets.flows.versions import catalog
 
 _WEEK = timedelta(days=7)
 

@@ -16,9 +16,10 @@ from mediatool_assets.domain.metrics import KeyColumn, TableMetrics, VersionMetr
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, reports
+from mediatool_assets.flows import reports
 from mediatool_assets.flows.metrics.key_columns import count_key_columns
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import archives
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from mediatool_assets.archive.reader import ArchiveReader, split_documents
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.bson_values import CODEC
+from mediatool_assets.flows.query.bson_values import CODEC
 from mediatool_assets.flows.query.reading import StoredRows
 
 _POSTGRES = {

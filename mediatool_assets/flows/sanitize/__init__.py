@@ -25,7 +25,6 @@ from mediatool_assets.domain.masking.rules import REDACT, MaskingVerb, Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import member_name
 from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.sanitize.evidence import Digester, Evidence, Watch, write_nothing
@@ -45,6 +44,7 @@ from mediatool_assets.flows.sanitize.search import (
 )
 from mediatool_assets.flows.sanitize.shares import MaskingShare, Sanitized, sanitize_share
 from mediatool_assets.flows.sanitize.watches import group_name, watches
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 
 __all__ = [

@@ -23,11 +23,8 @@ from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.ports import ArchiveStore, Progress, silent
-from mediatool_assets.flows.source_counts import require_source_counts
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.cuts import cuts
 from mediatool_assets.flows.transform.indexes import index_documents
@@ -36,6 +33,9 @@ from mediatool_assets.flows.transform.joins import join
 from mediatool_assets.flows.transform.shares import CollectionShare, CollectionShareResult, make
 from mediatool_assets.flows.transform.uniqueness import require_unique
 from mediatool_assets.flows.transform.validators import options
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.versions.source_counts import require_source_counts
 from mediatool_assets.flows.workers.duckdb_session import MEMORY
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets.flows.workers.tasks import in_order

@@ -4,11 +4,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import datetime
 
-from mediatool_assets.domain import verdict as verdicts
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.verdict import Verdict, judged
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
 from mediatool_assets.flows.verify.blocks import read_blocks
 from mediatool_assets.flows.verify.databases import read_mongodb, read_postgres
@@ -19,6 +17,7 @@ from mediatool_assets.flows.verify.stores import (
     open_mongodb,
     open_postgres,
 )
+from mediatool_assets.flows.versions import catalog
 
 
 def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is optional
@@ -65,19 +64,3 @@ def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is 
         tuple(checks),
         sample,
     )
-
-
-def keep(objects: ObjectStore, verdict: Verdict) -> str:
-    """Keep a verdict for good, beside the version; returns its key."""
-    key = verdicts.verdict_key(Version.parse(verdict.version), verdict)
-    objects.put(key, verdicts.encode(verdict))
-    return key
-
-
-def standing_verdict(objects: ObjectStore, version: Version) -> Verdict | None:
-    """The verdict on a version that counts; None where it was never verified."""
-    keys = [info.key for info in objects.list(verdicts.verdicts_prefix(version))]
-    failed = [n for n, key in enumerate(keys) if key.endswith(verdicts.FAILED)]
-    read = [n for n, key in enumerate(keys) if not key.endswith(verdicts.NOT_CHECKED)]
-    first = (failed or read or [0])[-1]
-    return verdicts.standing([verdicts.decode(objects.get(key)[0]) for key in keys[first:]])

@@ -7,8 +7,8 @@ from mediatool_assets.archive.reader import ArchiveReader, split_documents, spli
 from mediatool_assets.domain.errors import BadArchive, MediatoolError
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.verify.stores import ArchiveReading, Verification
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 
 

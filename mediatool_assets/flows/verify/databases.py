@@ -9,7 +9,7 @@ from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.structure import in_its_order
 from mediatool_assets.flows.load import reread as reread_collections
 from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
-from mediatool_assets.flows.rereading import reread as reread_tables
+from mediatool_assets.flows.restore.rereading import reread as reread_tables
 from mediatool_assets.flows.verify.stores import (
     ArchiveReading,
     MongoReading,

@@ -19,11 +19,10 @@ from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.verdict import Check, Part
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.complete import sha256_of
-from mediatool_assets.flows.fetch import Fetchable
 from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.fetch import Fetchable
 from mediatool_assets.flows.workers.tasks import in_order
 
 ARCHIVES: tuple[Fetchable, ...] = ("raw", "transformed", "dump")
@@ -133,7 +132,7 @@ def open_archive(run: Verification, kind: Fetchable) -> ArchiveReading:
             said = f"it has {reader.source.size} bytes, its metadata says {published.size_bytes}"
             reading.add(said)
         if run.sample.is_whole:
-            with in_order(run.executor, sha256_of, [reader.source]) as digests:
+            with in_order(run.executor, archives.sha256_of, [reader.source]) as digests:
                 if next(digests) != published.sha256:
                     reading.add("it does not have the SHA-256 that its metadata gives")
         archives.expect(reader, kind, run.version)

@@ -24,7 +24,7 @@ from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.domain.errors import BadValue, Unreachable
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.origin import PastDay
+from mediatool_assets.flows.export.origin import PastDay
 from mediatool_assets.stores.alert_channels import channels
 from mediatool_assets_tests.receiver import Receiver, receiver
 from mediatool_assets_tests.watching import Watch

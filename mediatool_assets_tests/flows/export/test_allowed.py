@@ -13,8 +13,8 @@ from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.export import BY_SETTING, export
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.flows.export.conftest import run
 from mediatool_assets_tests.twins import DirectoryObjects

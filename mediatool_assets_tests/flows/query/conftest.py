@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.query.parquet_cache import ParquetCache
 from mediatool_assets.flows.query.session import QuerySession, query_session, tables_of
+from mediatool_assets.flows.versions import archives
 from mediatool_assets_tests.complete_versions import complete
 from mediatool_assets_tests.raw_archives import table
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -18,9 +18,9 @@ from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.canaries import Canaries, canaries
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -16,8 +16,8 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place, damage
 
@@ -101,7 +101,7 @@ from pathlib import Path
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.twins import DirectoryObjects
 

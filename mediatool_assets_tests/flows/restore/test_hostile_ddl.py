@@ -16,8 +16,8 @@ from mediatool_assets.domain.errors import BadArchive, CheckFailed, Refused
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.canaries import Canaries, attacks
 from mediatool_assets_tests.domain.ddl.dumped import header

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets_tests.flows.restore.conftest import Place
 
 EXTENSIONS_IN_USE = {

@@ -7,7 +7,7 @@ import pytest
 from mediatool_assets.domain.errors import AlreadyExists, NotFound
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
 

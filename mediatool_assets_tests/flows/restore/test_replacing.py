@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Misuse, Refused
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place, damage
 

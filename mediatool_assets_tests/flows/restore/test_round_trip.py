@@ -10,9 +10,9 @@ from psycopg import sql
 from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import StoredArchive
-from mediatool_assets.flows.restore import restore_postgres, restored
+from mediatool_assets.flows.restore.postgres import restore_postgres, restored
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.seed import seed
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES, rows
@@ -172,6 +172,6 @@ def test_a_large_table_is_copied_by_several_workers(
     """In shares, which come to the same rows."""
     place.run(PEOPLE)
     version, archived = place.export()
-    monkeypatch.setattr("mediatool_assets.flows.restore._WHOLE_BYTES", 0)
+    monkeypatch.setattr("mediatool_assets.flows.restore.postgres._WHOLE_BYTES", 0)
     restore_postgres(place.objects, place.target, place.pool, version, database=name)
     assert contents(place, place.again(name)) == contents(place, archived)

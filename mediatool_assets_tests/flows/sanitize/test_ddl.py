@@ -16,7 +16,7 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.sanitize import Published, load_rules, report_keys, sanitize
-from mediatool_assets.flows.sanitized import restore_sanitized_postgres
+from mediatool_assets.flows.sanitize.copies import restore_sanitized_postgres
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.conftest import empty_database

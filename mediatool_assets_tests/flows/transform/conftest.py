@@ -10,10 +10,10 @@ from bson import json_util
 from bson.binary import Binary
 
 from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import StoredArchive
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.raw_archives import documents as documents_of
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mediatool_assets.domain.errors import CountMismatch
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import spread, transform
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.workers.cluster import Elsewhere

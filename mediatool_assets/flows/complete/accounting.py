@@ -11,10 +11,10 @@ from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatc
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.transform.counts import HOMES
+from mediatool_assets.flows.versions import archives
 
 
 @dataclass(frozen=True, slots=True)

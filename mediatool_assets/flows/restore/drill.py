@@ -11,9 +11,9 @@ from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
-from mediatool_assets.flows.restore import restore_postgres
-from mediatool_assets.flows.restore_mongodb import restore_mongodb
-from mediatool_assets.flows.restore_record import RestoreRequest, recorded
+from mediatool_assets.flows.restore.mongodb import restore_mongodb
+from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.restore.records import RestoreRequest, recorded
 
 SCRATCH = "mediatool_restore_drill"
 """The name of the database on either server; what a killed drill left of it is replaced."""

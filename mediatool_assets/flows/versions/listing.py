@@ -10,9 +10,9 @@ import msgspec
 from mediatool_assets.domain.errors import DamagedInput, NotFound
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.verify import standing_verdict
+from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.verdicts import standing_verdict
 
 _LOG = logging.getLogger(__name__)
 

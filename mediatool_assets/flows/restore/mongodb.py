@@ -5,10 +5,10 @@ from concurrent.futures import Executor
 
 from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.load import DocumentKind, load
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress, silent
-from mediatool_assets.flows.restore import Restored, own_name
+from mediatool_assets.flows.restore.postgres import Restored, own_name
+from mediatool_assets.flows.versions import archives
 
 
 def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL

@@ -21,8 +21,8 @@ from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, marks
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import archives, marks
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from mediatool_assets.domain import marks as marks_file
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import MARKS_KEY, OLD_MARKS_KEY, OLD_REGISTRY_KEY
 from mediatool_assets.domain.marks import Marks
-from mediatool_assets.flows import marks
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.ports.retention import Deletion
-from mediatool_assets.flows.registration import register
+from mediatool_assets.flows.versions import marks
+from mediatool_assets.flows.versions.registry import register
 
 
 def migrate(objects: ObjectStore, deletion: Deletion) -> tuple[str, ...]:

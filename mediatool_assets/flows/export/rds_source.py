@@ -28,9 +28,9 @@ from mediatool_assets.domain.rds_export import (
 from mediatool_assets.domain.row_json import row_writer
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.export.rds_layout import ExportedTable, folders
+from mediatool_assets.flows.export.rds_structure import Structure, agreeing, relations
 from mediatool_assets.flows.ports import ObjectStore, Source
-from mediatool_assets.flows.rds_layout import ExportedTable, folders
-from mediatool_assets.flows.rds_structure import Structure, agreeing, relations
 
 _BATCH_ROWS = 1_000
 

@@ -17,10 +17,10 @@ from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.rds_export import day_prefix
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, catalog
-from mediatool_assets.flows.archives import StoredArchive
+from mediatool_assets.flows.export.rds_source import RdsExport, find
 from mediatool_assets.flows.ports import ObjectStore, Source, SourceSnapshot
-from mediatool_assets.flows.rds_export import RdsExport, find
+from mediatool_assets.flows.versions import archives, catalog
+from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.tasks import in_order
 
 Asked = Literal["auto", "postgres", "rds", "archive"]

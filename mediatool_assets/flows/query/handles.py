@@ -13,11 +13,11 @@ from mediatool_assets.domain.keys import Kind, mongodb_database
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.bson_values import CODEC
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
+from mediatool_assets.flows.query.bson_values import CODEC
 from mediatool_assets.flows.transform.rows import row_parser
+from mediatool_assets.flows.versions import archives
 
 if TYPE_CHECKING:
     import duckdb
@@ -109,7 +109,7 @@ class BsonDocuments(ABC):
 
     def to_arrow(self) -> "pyarrow.Table":
         """The whole collection in memory: a column a field, nested values as JSON text."""
-        from mediatool_assets.flows.arrow_documents import arrow_table  # noqa: PLC0415  # slow
+        from mediatool_assets.flows.query.arrow_documents import arrow_table  # noqa: PLC0415  # slow
 
         return arrow_table(self)
 

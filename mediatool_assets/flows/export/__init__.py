@@ -19,8 +19,6 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.source_warnings import source_warnings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
-from mediatool_assets.flows.archives import StoredArchive, publish
 from mediatool_assets.flows.ports import (
     ObjectStore,
     Progress,
@@ -29,6 +27,8 @@ from mediatool_assets.flows.ports import (
     SourceSnapshot,
     silent,
 )
+from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.archives import StoredArchive, publish
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets.flows.workers.tasks import in_order
 

@@ -16,8 +16,8 @@ from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.rds_export import TableStatus, same_type
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.export.rds_layout import ExportedTable, ExportFiles
 from mediatool_assets.flows.ports import ObjectStore, Source
-from mediatool_assets.flows.rds_layout import ExportedTable, ExportFiles
 
 _NEAREST = 10
 """Days whose newest raw archive is looked at for a schema that agrees."""

@@ -34,7 +34,6 @@ from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.structure import differing
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
 from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.ports import (
     ArchiveStore,
@@ -44,7 +43,8 @@ from mediatool_assets.flows.ports import (
     RowWriter,
     silent,
 )
-from mediatool_assets.flows.rereading import reread
+from mediatool_assets.flows.restore.rereading import reread
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 
 _OPERATOR_CLASSES = ("OPERATOR CLASS", "OPERATOR FAMILY")

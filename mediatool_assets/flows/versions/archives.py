@@ -1,5 +1,6 @@
 """Archives of a version in the bucket: written once, whole, and opened by range."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -99,6 +100,14 @@ def stream(source: Bytes) -> Iterator[bytes]:
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def sha256_of(source: Bytes) -> str:
+    """In a worker: the SHA-256 of an archive, read from the bucket to its end."""
+    digest = hashlib.sha256()
+    for data in stream(source):
+        digest.update(data)
+    return digest.hexdigest()
 
 
 def shares(blocks: Iterable[Block]) -> Iterator[list[Block]]:

@@ -10,9 +10,9 @@ from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.notes import checked_notes
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
-from mediatool_assets.flows.registration import register, write_local_registry
+from mediatool_assets.flows.versions import catalog, marks
+from mediatool_assets.flows.versions.registry import register, write_local_registry
 
 _LOG = logging.getLogger(__name__)
 

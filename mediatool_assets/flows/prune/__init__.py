@@ -11,12 +11,12 @@ from mediatool_assets.domain.bucket.lifecycle import configuration
 from mediatool_assets.domain.errors import MediatoolError, Refused
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.retention import Decision, Policy, contradictions, decide
-from mediatool_assets.flows import catalog, marks
-from mediatool_assets.flows.inventory import gather, with_locks
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.ports.retention import DatabaseServer, Deletion
-from mediatool_assets.flows.registration import register, write_local_registry
+from mediatool_assets.flows.prune.inventory import gather, with_locks
+from mediatool_assets.flows.versions import catalog, marks
+from mediatool_assets.flows.versions.registry import register, write_local_registry
 
 
 @dataclass(frozen=True, slots=True)

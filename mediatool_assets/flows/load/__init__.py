@@ -22,9 +22,9 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
+from mediatool_assets.flows.load.id_ranges import Range, ranges
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress, silent
-from mediatool_assets.flows.ranges import Range, ranges
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 
 DocumentKind = Literal["transformed", "dump"]

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, time
 
 from mediatool_assets.domain.errors import Misuse, NotFound
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import catalog
 
 FORMS = "YYYYMMDD-HHMMSS, YYYY-MM-DD, latest or latest~N"
 

@@ -14,7 +14,7 @@ from mediatool_assets.domain.model_checks import mistakes
 from mediatool_assets.domain.names import collection_name
 from mediatool_assets.flows.formats.yaml_nodes import NotYaml, nodes
 from mediatool_assets.flows.formats.yaml_reader import line_of
-from mediatool_assets.flows.model_collections import CollectionReader
+from mediatool_assets.flows.model.collections import CollectionReader
 
 _TOP = ("type_changes", "tables", "collections", "one_to_one", "left_out")
 

@@ -17,8 +17,6 @@ from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.rules import Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives
-from mediatool_assets.flows.archives import StoredArchive
 from mediatool_assets.flows.ports import (
     ArchiveStore,
     DocumentStore,
@@ -27,12 +25,14 @@ from mediatool_assets.flows.ports import (
     RestoreTarget,
     silent,
 )
-from mediatool_assets.flows.restore import Restored, restore_postgres
-from mediatool_assets.flows.restore_mongodb import restore_mongodb
+from mediatool_assets.flows.restore.mongodb import restore_mongodb
+from mediatool_assets.flows.restore.postgres import Restored, restore_postgres
 from mediatool_assets.flows.sanitize import origin, report_keys, sanitize
 from mediatool_assets.flows.sanitize.places import LocalFolder
 from mediatool_assets.flows.sanitize.report import Report
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.scratch import scratch_folder
 
 

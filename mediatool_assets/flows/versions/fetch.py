@@ -10,8 +10,8 @@ from mediatool_assets.domain.errors import BadArchive, Refused
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, catalog
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+from mediatool_assets.flows.versions import archives, catalog
 
 Fetchable = Literal["raw", "transformed", "dump"]
 

@@ -21,8 +21,8 @@ from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import METADATA_PREFIX, REGISTRY_KEY
-from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import catalog, marks
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """Complete: the last step of a version, which compares all that was made and then publishes it."""
 
-import hashlib
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -11,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from mediatool_assets.archive.reader import ArchiveReader, Bytes
+from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive
 from mediatool_assets.domain.keys import metadata_key, mongodb_database, postgres_database
@@ -30,19 +29,23 @@ from mediatool_assets.domain.metadata import (
 )
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, catalog, marks
-from mediatool_assets.flows.accounting import (
+from mediatool_assets.flows.complete.accounting import (
     VersionArchives,
     compare,
     homes_in_all,
     losses,
     unresolved,
 )
-from mediatool_assets.flows.marks import settle_tags
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarget
-from mediatool_assets.flows.registration import keep_newest_last, register, write_local_registry
-from mediatool_assets.flows.restore import restored
-from mediatool_assets.flows.restore_record import why_not_restored
+from mediatool_assets.flows.restore.postgres import restored
+from mediatool_assets.flows.restore.records import why_not_restored
+from mediatool_assets.flows.versions import archives, catalog, marks
+from mediatool_assets.flows.versions.marks import settle_tags
+from mediatool_assets.flows.versions.registry import (
+    keep_newest_last,
+    register,
+    write_local_registry,
+)
 from mediatool_assets.flows.workers.tasks import in_order
 
 SourceType = Literal["postgres", "rds", "archive"]
@@ -135,7 +138,7 @@ def _text(fact: str | int | None) -> str | None:
 
 def _exports(made: VersionArchives, executor: Executor) -> Exports:
     """The three archives as the metadata tells of them, each read to its end for its SHA-256."""
-    with in_order(executor, sha256_of, [archive.source for archive in made]) as digests:
+    with in_order(executor, archives.sha256_of, [archive.source for archive in made]) as digests:
         raw_sha256, transformed_sha256, dump_sha256 = digests
     raw, transformed, dump = (archive.manifest for archive in made)
     tables = raw.tables()
@@ -175,14 +178,6 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
             uncompressed_mb=_uncompressed(dump.collections()),
         ),
     )
-
-
-def sha256_of(source: Bytes) -> str:
-    """In a worker: the SHA-256 of an archive, read from the bucket to its end."""
-    digest = hashlib.sha256()
-    for data in archives.stream(source):
-        digest.update(data)
-    return digest.hexdigest()
 
 
 def _rows(members: Mapping[str, Member]) -> dict[str, int]:

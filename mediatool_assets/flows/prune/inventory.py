@@ -15,10 +15,10 @@ from mediatool_assets.domain.inventory import (
 from mediatool_assets.domain.keys import ARCHIVE_PREFIXES, SANITIZED_PREFIX, archive_key
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import catalog, marks
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.ports.retention import DatabaseServer, Deletion
-from mediatool_assets.flows.restore_record import restore_records
+from mediatool_assets.flows.restore.records import restore_records
+from mediatool_assets.flows.versions import catalog, marks
 
 _ARCHIVES = (
     (ARCHIVE_PREFIXES["raw"], "-raw.tar.gz"),

@@ -1,0 +1,1 @@
+"""Restore: a version into a new PostgreSQL or MongoDB database, which is read back."""

@@ -1,0 +1,1 @@
+"""Versions in the bucket: their archives, metadata, marks, registry and names."""
