@@ -56,6 +56,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             *source_tables(tables),
             *([rds_snapshot_export] if settings.exports_snapshots else []),
             *with_freshness(  # what the daily job makes
+                settings.timetable,
                 raw_layer(tables),
                 transformed_layer(model, collections),
                 mongodb_layer(list(collections)),
@@ -90,7 +91,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             RELOAD,
         ],
         schedules=[  # but for the first, each brings its job
-            daily_export_schedule,
+            daily_export_schedule(settings.timetable),
             bucket.SCHEDULE,
             DAILY_VERIFICATION,
             WEEKLY_DRILL,

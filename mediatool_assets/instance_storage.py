@@ -22,6 +22,7 @@ from mediatool_assets.dagster_internals import (
     LocalComputeLogManager,
 )
 from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.stores.environment import adopt_file
 
 _POSTGRES = ("USER", "PASSWORD", "HOST", "PORT", "DB")
 _UPLOAD_SECONDS = 30  # how far behind the UI's view of a running step's log may be
@@ -40,6 +41,7 @@ class EnvironmentStorage(DagsterStorage, ConfigurableClass):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
     ) -> DagsterStorage:
         """The storage itself; raises BadSettings where only some ``DAGSTER_PG_*`` are set."""
+        adopt_file()
         if not os.environ.get("DAGSTER_PG_HOST"):
             return DagsterSqliteStorage.from_local(_local(config_value["directory"]), inst_data)
         from mediatool_assets.instance_postgres import PostgresStorage  # noqa: PLC0415  # slow
@@ -60,6 +62,7 @@ class EnvironmentComputeLogs(ComputeLogManager, ConfigurableClass):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, str]
     ) -> ComputeLogManager:
         """The manager itself; credentials are AWS's own environment or profile."""
+        adopt_file()
         bucket = os.environ.get("MEDIATOOL_S3_BUCKET")
         if not bucket:
             return LocalComputeLogManager(_local(config_value["directory"]), inst_data=inst_data)
@@ -70,6 +73,7 @@ class EnvironmentComputeLogs(ComputeLogManager, ConfigurableClass):
             inst_data=inst_data,
             prefix=config_value["prefix"],
             endpoint_url=os.environ.get("MEDIATOOL_S3_ENDPOINT_URL") or None,
+            verify_cert_path=os.environ.get("MEDIATOOL_S3_CA") or None,
             skip_empty_files=True,
             upload_interval=_UPLOAD_SECONDS,
         )

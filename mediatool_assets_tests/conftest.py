@@ -38,6 +38,7 @@ def _nothing_from_outside() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(SETTINGS)]:
             patch.delenv(name)
+        patch.setenv("MEDIATOOL_CONFIG", os.devnull)  # an empty file: nor does one of a checkout
         yield
 
 

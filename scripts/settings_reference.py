@@ -14,8 +14,39 @@ PAGE = Path(__file__).parents[1] / "docs/reference/settings.md"
 _HEAD = """\
 # Settings
 
-All settings are environment variables. If none of the servers is set, the local servers are used
-if they are up. All wrong and missing settings are reported together, with exit code 2.
+A setting is an environment variable or a line of `mediatool.toml`; the variable wins. If none of
+the servers is set, the local servers are used if they are up. All wrong and missing settings are
+reported together, with exit code 2. `mediatool settings` shows each value and where it is set.
+
+## mediatool.toml
+
+The file of `--config FILE` or `MEDIATOOL_CONFIG`, or else `mediatool.toml` in the working folder. A
+name is that of the variable in small letters, without `MEDIATOOL_`; a table's name is the beginning
+of the names in it. Paths are relative to the file. `[aws]` and `[dagster]` set the variables of AWS
+and of Dagster's storage.
+
+```toml
+postgres_url = "postgresql://mediatool_export@db.example.com/shop"
+mongodb_url = { env = "SHOP_MONGODB_URL" }
+restore_postgres_url = { secretsmanager = "prod/mediatool", key = "restore_url" }
+masking_key = { file = "/run/secrets/masking-key" }
+schedule_hour = 4
+exclude_tables = ["sessions", "cache"]
+
+[s3]
+bucket = "shop-backups"
+endpoint_url = "https://s3.example.com"
+
+[aws]
+access_key_id = "mediatool"
+secret_access_key = { file = "s3-secret" }
+```
+
+A secret (a password in a URL, a key) stands in a variable, in a file or in AWS Secrets Manager, and
+the file says where. One that the file holds itself is refused. `key` is for secrets that are JSON
+objects; AWS is asked when a command runs that needs settings (`secretsmanager:GetSecretValue`).
+
+## All settings
 
 The table is generated from the code: `make reference`.
 

@@ -6,6 +6,7 @@ program; 130 interrupted.
 """
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from mediatool_assets.cli import (
     benchmark,
     bucket,
     comparing,
+    configuring,
     costing,
     integrating,
     marking,
@@ -50,6 +52,7 @@ app = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "First steps": (runs.demo, runs.dev),
+    "Your own servers": (configuring.settings,),
     "Local servers": (servers.up, servers.down, servers.status),
     "The source": (source.seed,),
     "Making versions": (runs.export,),
@@ -110,6 +113,10 @@ logging.getLogger("mediatool_assets").addHandler(_warnings)
 def _root(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", metavar="FILE", help="Settings; else `mediatool.toml`, if any."),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
     """A versioned, verified copy of a PostgreSQL database every day: to S3 and to MongoDB.
@@ -124,6 +131,8 @@ def _root(
     and AWS's own variables; then nothing local is used.
     """
     context.obj.debug = debug
+    if config is not None:
+        os.environ["MEDIATOOL_CONFIG"] = config  # for the processes that are started too
     if version:
         from importlib.metadata import version as installed  # 20 ms that only this option needs
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli.output import Json, echo, note, print_json
-from mediatool_assets.domain.days import FIRST_DAY
 from mediatool_assets.domain.errors import Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.notes import checked_notes
 from mediatool_assets.domain.version import Version
-from mediatool_assets.stores.environment import home, settings
+from mediatool_assets.stores.environment import first_day, home, settings
 
 if TYPE_CHECKING:
     from mediatool_assets.cli.launch import LaunchedRun
@@ -71,7 +70,7 @@ def export(
     """
     checked_notes(notes)
     today = datetime.now(UTC).date()
-    first, last = _days(day, today) if day else (today, today)
+    first, last = _days(day, today, first_day()) if day else (today, today)
     is_range = day is not None and ".." in day
     if again and not is_range:
         raise Misuse("--again is for a range of days; write --date FROM..TO")
@@ -230,14 +229,14 @@ def dev(
     note(f"{url} is down; the servers are still up, `mediatool down` stops them")
 
 
-def _days(text: str, today: date) -> tuple[date, date]:
+def _days(text: str, today: date, earliest: date) -> tuple[date, date]:
     """The first and the last day of ``D`` or ``FROM..TO``, to today; raises Misuse."""
     first, dots, last = text.partition("..")
     days = _day(first), _day(last if dots else first)
     if days[0] > days[1]:
         raise Misuse(f"--date {text!r} ends before it begins; write FROM..TO")
-    if days[0] < FIRST_DAY or days[1] > today:
-        raise Misuse(f"--date {text!r} is not of the days from {FIRST_DAY} to today, {today} (UTC)")
+    if days[0] < earliest or days[1] > today:
+        raise Misuse(f"--date {text!r} is not of the days from {earliest} to today, {today} (UTC)")
     return days
 
 

@@ -1,13 +1,13 @@
-"""Freshness: every layer has its day's version by 03:00 UTC.
+"""Freshness: every layer has its day's version an hour after the daily export begins.
 
 Dagster's own policy looks at an asset's last materialization, whatever its partition: the badge in
 the UI, by which a backfill of an old day looks fresh. The check knows the day. It is judged in each
-run of a version, and at 03:00 UTC by a sensor that needs no run, since a run of the day may be just
+run of a version and, when that is due, by a sensor that needs no run: one of the day may be just
 what hangs.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
@@ -17,21 +17,22 @@ from mediatool_assets.defs.findings import figures, result, severity, spec
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.outcome import Finding
-from mediatool_assets.domain.punctuality import DEADLINE, deadline
+from mediatool_assets.domain.punctuality import ALLOWED, Timetable
 from mediatool_assets.flows.checks.version import day_on_time
 from mediatool_assets.flows.ports import ObjectStore
 
 ON_TIME = dg.AssetCheckKey(METADATA, "on_time")
 
-_CRON = f"{DEADLINE.minute} {DEADLINE.hour} * * *"
-_POLICY = dg.FreshnessPolicy.cron(_CRON, lower_bound_delta=timedelta(hours=1), timezone="UTC")
 
-
-def with_freshness(*layers: dg.AssetsDefinition) -> Iterator[dg.AssetsDefinition]:
-    """The layers, each of whose assets has the policy."""
+def with_freshness(
+    timetable: Timetable, *layers: dg.AssetsDefinition
+) -> Iterator[dg.AssetsDefinition]:
+    """The layers, each of whose assets has the policy of the timetable."""
+    due = Timetable((timetable.hour + 1) % 24, timetable.zone)
+    policy = dg.FreshnessPolicy.cron(due.cron, lower_bound_delta=ALLOWED, timezone=due.zone)
     for layer in layers:
         yield layer.map_asset_specs(
-            lambda made: dg.apply_freshness_policy(made, _POLICY, overwrite_existing=False)
+            lambda made: dg.apply_freshness_policy(made, policy, overwrite_existing=False)
         )
 
 
@@ -47,30 +48,34 @@ def check_on_time(
     note_process(context.instance, context.run)
     with explained():
         day = date.fromisoformat(context.partition_key)
-        return result(ON_TIME, day_on_time(platform.objects(), day, datetime.now(UTC)))
+        due = platform.settings().timetable.due(day)
+        return result(ON_TIME, day_on_time(platform.objects(), day, datetime.now(UTC), due))
 
 
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="At 03:00 UTC, looks once whether today's version is there; it launches nothing.",
+    description="Looks once, when today's version is due, whether it is there; launches nothing.",
 )
 def on_time_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SkipReason:
     """Look at today once, from the deadline on; the cursor is the day that was looked at."""
     now = datetime.now(UTC)
-    day = now.date()
-    if now < deadline(day):
-        return dg.SkipReason(f"{day}: not due before {deadline(day):%H:%M} UTC")
+    day = (now - ALLOWED).date()  # what begins in the last hour of a day is due on the next
+    due = platform.settings().timetable.due(day)
+    if now < due:
+        return dg.SkipReason(f"{day}: not due before {due:%H:%M} UTC")
     if context.cursor == day.isoformat():
         return dg.SkipReason(f"{day} has been looked at")
-    finding = report(context.instance, platform.objects(), now)
+    finding = report(context.instance, platform.objects(), day, now, due)
     context.update_cursor(day.isoformat())
     return dg.SkipReason(f"{finding.outcome}: {finding.reason}")
 
 
-def report(instance: dg.DagsterInstance, objects: ObjectStore, now: datetime) -> Finding:
-    """Judge the day of ``now``, and record it in that day's partition without a run."""
-    finding = day_on_time(objects, now.date(), now)
+def report(
+    instance: dg.DagsterInstance, objects: ObjectStore, day: date, now: datetime, due: datetime
+) -> Finding:
+    """Judge a day, and record it in that day's partition without a run."""
+    finding = day_on_time(objects, day, now, due)
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
             asset_key=ON_TIME.asset_key,
@@ -79,7 +84,7 @@ def report(instance: dg.DagsterInstance, objects: ObjectStore, now: datetime) ->
             severity=severity(finding),
             description=finding.reason,
             metadata=figures(finding),
-            partition=now.date().isoformat(),
+            partition=day.isoformat(),
         )
     )
     return finding

@@ -18,7 +18,7 @@ def version_jobs(*, restoring: bool, sanitizing: bool) -> list[UnresolvedAssetJo
     daily = dg.define_asset_job(
         DAILY,
         layers | dg.AssetSelection.groups("sanitized") if sanitizing else layers,
-        description="The day's version. The schedule runs it at 02:00 UTC.",
+        description="The day's version. The daily schedule runs it.",
         executor_def=dg.in_process_executor,
     )
     on_demand = dg.define_asset_job(

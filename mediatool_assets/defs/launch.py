@@ -35,7 +35,6 @@ from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.runs import VERSION_TAG
-from mediatool_assets.domain.days import FIRST_DAY
 from mediatool_assets.domain.errors import MediatoolError, Misuse
 from mediatool_assets.domain.version import Version
 
@@ -115,7 +114,7 @@ def _is_refused(instance: dg.DagsterInstance, outcome: Outcome) -> bool:
 
 def _run(instance: dg.DagsterInstance, request: LaunchRequest, day: str) -> Outcome:
     if not DAYS.has_partition_key(day):
-        raise Misuse(f"{day} is no partition; give a day from {FIRST_DAY} to today")
+        raise Misuse(f"{day} is no partition; give a day from {DAYS.start:%Y-%m-%d} to today")
     repository = ReconstructableRepository.for_module(DEFINITIONS, "defs", str(Path.cwd()))
     jobs = repository.get_definition().job_names
     if request.job not in jobs:

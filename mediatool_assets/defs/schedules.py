@@ -1,4 +1,4 @@
-"""The daily schedule: at 02:00 UTC, the version of that very day."""
+"""The daily schedule: the version of the very day, at the hour that the settings name."""
 
 from datetime import UTC, datetime
 
@@ -6,19 +6,24 @@ import dagster as dg
 
 from mediatool_assets.defs.jobs import DAILY
 from mediatool_assets.defs.runs import VERSION_TAG
+from mediatool_assets.domain.punctuality import Timetable
 from mediatool_assets.domain.version import Version
 
 
-@dg.schedule(
-    job_name=DAILY,
-    cron_schedule="0 2 * * *",
-    execution_timezone="UTC",
-    description="Asks for today's partition; its version is {date}-020000 whenever it starts.",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def daily_export_schedule(
-    context: dg.ScheduleEvaluationContext,
-) -> dg.RunRequest | dg.SkipReason:
+def daily_export_schedule(timetable: Timetable) -> dg.ScheduleDefinition:
+    """The schedule; its version is named by the hour, whenever a tick really comes."""
+    return dg.ScheduleDefinition(
+        name="daily_export_schedule",
+        job_name=DAILY,
+        cron_schedule=timetable.cron,
+        execution_timezone=timetable.zone,
+        description=f"At {timetable}, asks for today's partition, under the name of that time.",
+        execution_fn=_request,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def _request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request the day of the tick; a tick that is made up for on a later day is skipped."""
     version = Version.at(context.scheduled_execution_time)
     today = datetime.now(UTC).date()

@@ -1,28 +1,56 @@
 """Whether a day has its version by the time at which readers count on it."""
 
-from datetime import UTC, date, datetime, time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.version import Version
 
-DEADLINE = time(3, 0, tzinfo=UTC)
-"""The daily export begins at 02:00 UTC."""
+ALLOWED = timedelta(hours=1)
+"""A version is due so long after the daily export begins."""
 
 
-def deadline(day: date) -> datetime:
-    """When the day's version is due."""
-    return datetime.combine(day, DEADLINE)
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """The hour at which the daily export begins, in a time zone; days are those of UTC."""
+
+    hour: int = 2
+    zone: str = "UTC"
+
+    @property
+    def cron(self) -> str:
+        """As Dagster's schedules have it."""
+        return f"0 {self.hour} * * *"
+
+    def due(self, day: date) -> datetime:
+        """When the version of a day of UTC is due.
+
+        On the day on which a change of clocks moves the hour past midnight, at its very end.
+        """
+        for local in (day - timedelta(1), day, day + timedelta(1)):
+            begins = datetime.combine(local, time(self.hour), ZoneInfo(self.zone)).astimezone(UTC)
+            if begins.date() == day:
+                return begins + ALLOWED
+        return datetime.combine(day + timedelta(1), time(), UTC) + ALLOWED
+
+    def __str__(self) -> str:
+        return f"{self.hour:02}:00 {self.zone}"
 
 
-def on_time(
-    day: date, now: datetime, begun: Version | None, complete: Version | None, since: str | None
+def on_time(  # noqa: PLR0913, PLR0917  # a day, its two versions, and three times
+    day: date,
+    now: datetime,
+    begun: Version | None,
+    complete: Version | None,
+    since: str | None,
+    due: datetime,
 ) -> Finding:
     """Judge a day by its newest version that was begun and its newest complete one.
 
-    ``since`` is when that one became complete. What is absent fails from the deadline on; before,
-    it is only not there yet.
+    ``since`` is when that one became complete. What is absent fails from ``due`` on; before, it is
+    only not there yet.
     """
-    due = deadline(day)
     figures: dict[str, Figure] = {
         "due": due.isoformat(),
         "newest_version": str(complete) if complete else None,

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mediatool_assets.domain.urls import Url
 
@@ -17,7 +19,8 @@ class Setting:
 
     ``parse`` raises ValueError with the rest of a sentence about the variable. ``otherwise`` says
     in words what an unset variable means, where the default does not. ``inherits`` names the field
-    whose value an unset variable takes. ``exists`` says what a path has to name.
+    whose value an unset variable takes. ``exists`` says what a path has to name. ``separator``
+    stands between the items of a list in the settings file.
     """
 
     parse: Callable[[str], object]
@@ -25,6 +28,7 @@ class Setting:
     otherwise: str | None = None
     inherits: str | None = None
     exists: Literal["file", "directory"] | None = None
+    separator: str = ","
 
 
 def variable(name: str) -> str:
@@ -68,6 +72,29 @@ def whole(unit: str, least: int = 1) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def day(text: str) -> date:
+    """A date as ISO 8601 has it."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"is not a date, YYYY-MM-DD: {text!r}") from None
+
+
+def hour(text: str) -> int:
+    """An hour of the day, 0 to 23."""
+    if not (text.isascii() and text.isdecimal()) or int(text) > 23:  # of a day
+        raise ValueError(f"is not an hour from 0 to 23: {text!r}")
+    return int(text)
+
+
+def time_zone(text: str) -> str:
+    """A time zone that this machine knows by name."""
+    try:
+        return ZoneInfo(text).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"is not a time zone such as Europe/Berlin: {text!r}") from None
 
 
 def percent(text: str) -> float:

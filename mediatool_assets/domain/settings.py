@@ -3,14 +3,17 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 from mediatool_assets.domain import setting_fields as parsers
+from mediatool_assets.domain.days import FIRST_DAY
 from mediatool_assets.domain.ddl.kinds import object_names
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.keys import REGISTRY_NAME
 from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.punctuality import Timetable
 from mediatool_assets.domain.setting_fields import Setting, variable
 from mediatool_assets.domain.urls import Url, host_of, is_this_machine
 
@@ -20,6 +23,8 @@ HARMLESS_EXTENSIONS = frozenset({"bloom", "earthdistance", "postgis", "vector"})
 """Types, functions and indexes that reach no file, program or server, and are yet not trusted."""
 
 Tier = Literal["Expedited", "Standard", "Bulk"]
+Encryption = Literal["none", "AES256", "aws:kms"]
+Addressing = Literal["path", "virtual"]
 
 
 def _tier(text: str) -> Tier:
@@ -28,6 +33,24 @@ def _tier(text: str) -> Tier:
             return tier
         case _:
             raise ValueError(f"is not Expedited, Standard or Bulk: {text!r}")
+
+
+def _encryption(text: str) -> Encryption:
+    match text.lower():
+        case "none" | "aws:kms" as asked:
+            return asked
+        case "aes256":
+            return "AES256"
+        case _:
+            raise ValueError(f"is not none, AES256 or aws:kms: {text!r}")
+
+
+def _addressing(text: str) -> Addressing:
+    match text.lower():
+        case "path" | "virtual" as style:
+            return style
+        case _:
+            raise ValueError(f"is neither path nor virtual: {text!r}")
 
 
 _role = parsers.matching(r"arn:\S*:role/\S*", "the ARN of a role")
@@ -103,6 +126,7 @@ class Settings:
             "Objects that restores to PostgreSQL leave out, separated by semicolons, as messages "
             "name them: `VIEW totals; EXTENSION postgis`. The version's metadata records them "
             "([restoring](../how-to/restore.md)).",
+            separator=";",
         ),
     ] = ()
     mongodb_url: Annotated[
@@ -121,9 +145,39 @@ class Settings:
             otherwise="Amazon S3",
         ),
     ] = None
+    s3_addressing: Annotated[
+        Addressing | None,
+        Setting(
+            _addressing,
+            "Where the bucket's name stands in requests: `path` or `virtual` (the host's name).",
+            otherwise="AWS's own choice; `path` with an endpoint",
+        ),
+    ] = None
+    s3_ca: Annotated[
+        Path | None,
+        Setting(
+            parsers.path,
+            "PEM file of the certificate authority that signed the S3 server's certificate.",
+            otherwise="the public authorities, or `AWS_CA_BUNDLE`",
+            exists="file",
+        ),
+    ] = None
+    s3_sse: Annotated[
+        Encryption | None,
+        Setting(
+            _encryption,
+            "Server-side encryption that every write asks for: `AES256`, `aws:kms`, or `none` for "
+            "a server that has none. Nothing but the server's disks then protects what is stored.",
+            otherwise="`AES256`; `aws:kms` if `MEDIATOOL_S3_KMS_KEY_ID` is set",
+        ),
+    ] = None
     s3_kms_key_id: Annotated[
         str | None,
-        Setting(parsers.word, "KMS key that objects are encrypted with.", otherwise="SSE-S3"),
+        Setting(
+            parsers.word,
+            "KMS key that objects are encrypted with.",
+            otherwise="AWS's own key, with `aws:kms`",
+        ),
     ] = None
     s3_object_lock_days: Annotated[
         int | None,
@@ -281,6 +335,31 @@ class Settings:
             exists="directory",
         ),
     ] = None
+    first_day: Annotated[
+        date,
+        Setting(
+            parsers.day,
+            "The first day that Dagster has a partition for, and that `export --date` takes.",
+        ),
+    ] = FIRST_DAY
+    schedule_hour: Annotated[
+        int, Setting(parsers.hour, "The hour, 0 to 23, at which the daily export begins.")
+    ] = 2
+    schedule_time_zone: Annotated[
+        str,
+        Setting(
+            parsers.time_zone,
+            "Time zone of that hour. Versions and partitions are named in UTC.",
+        ),
+    ] = "UTC"
+    config: Annotated[
+        Path | None,
+        Setting(
+            parsers.path,
+            "The file of settings ([above](#mediatooltoml)). `--config` sets it.",
+            otherwise="`mediatool.toml` in the working folder, if there is one",
+        ),
+    ] = None
     home: Annotated[
         Path,
         Setting(
@@ -387,6 +466,11 @@ class Settings:
                 problems.append(f"{variable(name)} {error}")
         settings = cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
         problems += settings._cluster_problems()
+        if settings.s3_kms_key_id is not None and settings.s3_sse in ("none", "AES256"):
+            problems.append(
+                f"MEDIATOOL_S3_SSE is {settings.s3_sse}, and MEDIATOOL_S3_KMS_KEY_ID names a key: "
+                "write aws:kms, or leave the key out"
+            )
         if problems:
             raise BadSettings(problems)
         return settings
@@ -406,6 +490,11 @@ class Settings:
                 "MEDIATOOL_DASK_SCHEDULER is on another machine, without TLS: write tls:// and set "
                 "MEDIATOOL_DASK_CA, _CERT and _KEY, or MEDIATOOL_DASK_INSECURE=yes"
             )
+
+    @property
+    def timetable(self) -> Timetable:
+        """When the daily export begins, and by when its version is due."""
+        return Timetable(self.schedule_hour, self.schedule_time_zone)
 
     @property
     def local_registry(self) -> Path:

@@ -1,13 +1,19 @@
-"""Where the servers are: as the environment says, or else the local ones that are up."""
+"""Where the servers are: as the environment or mediatool.toml says, or else local ones that are up.
+
+What the file says becomes this process's environment, so that libraries and child processes see the
+same; a variable that is set stays as it is.
+"""
 
 import getpass
 import os
 from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.setting_fields import variable
 from mediatool_assets.domain.settings import DECLARED, Settings
+from mediatool_assets.stores.settings_file import adopt, find_settings_file
 
 SERVERS = ("POSTGRES_URL", "RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL", "S3_BUCKET")
 """Any one of these, set, says that the user has servers of their own: nothing local is used."""
@@ -15,12 +21,48 @@ SERVERS = ("POSTGRES_URL", "RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_U
 
 def home() -> Path:
     """Where the local servers live: ``MEDIATOOL_HOME``, or ``.mediatool`` in this directory."""
+    adopt_file()
     return Path(os.environ.get("MEDIATOOL_HOME", "").strip() or ".mediatool").absolute()
 
 
 def has_own_servers() -> bool:
-    """Whether the environment names any server."""
+    """Whether the environment or the settings file names any server."""
+    adopt_file()
     return any(map(_is_set, SERVERS))
+
+
+def adopt_file() -> None:
+    """Make what mediatool.toml says this process's environment, where that says nothing.
+
+    Raises BadSettings with all that is wrong with the file, and with the settings besides.
+    """
+    found = find_settings_file(os.environ)
+    problems = adopt(found, os.environ) if found else []
+    if problems:
+        raise BadSettings([*problems, *_problems()])
+
+
+def origins() -> dict[str, str]:
+    """Whence each variable that is set has its value: the environment, the file, local servers.
+
+    To be asked before anything else is, since adopting the file makes it the environment.
+    """
+    before = {name for name in os.environ if _is_there(name)}
+    found = find_settings_file(os.environ)
+    own = has_own_servers()
+    local = {} if own else _local_or_none() or {}
+    _adopt_beside_tastes(local)
+    made = dict.fromkeys(found.values if found else (), str(found.path) if found else "")
+    made |= dict.fromkeys(before, "environment")
+    made |= {name: "local servers" for name in local if name not in before & _TASTES}
+    return {name: origin for name, origin in made.items() if _is_there(name)}
+
+
+def first_day() -> date:
+    """The first day that has a partition; nothing else of the settings has to be right."""
+    adopt_file()
+    text = os.environ.get("MEDIATOOL_FIRST_DAY", "").strip()
+    return Settings.parse({"MEDIATOOL_FIRST_DAY": text}).first_day
 
 
 def settings(*names: str) -> Settings:
@@ -30,8 +72,7 @@ def settings(*names: str) -> Settings:
     so that libraries and child processes see the same servers.
     """
     if not has_own_servers():
-        own = {name for name, value in os.environ.items() if value.strip()}
-        _adopt({name: value for name, value in _local().items() if name not in own & _TASTES})
+        _adopt_beside_tastes(_local())
     problems = [f"MEDIATOOL_{n} is not set" for n in map(str.upper, names) if not _is_set(n)]
     if problems:
         problems.append("set it, or unset every server's URL to use those of `mediatool up`")
@@ -39,18 +80,24 @@ def settings(*names: str) -> Settings:
 
 
 def read_settings(problems: Iterable[str] = ()) -> Settings:
-    """The settings as the environment has them; the files and directories they name must exist.
+    """The settings as the environment and the file have them; files that they name must exist.
 
     Raises BadSettings with every problem, those that the caller has found among them.
     """
-    problems = [*_missing_paths(), *problems]
-    try:
-        settings = Settings.parse(os.environ)
-    except BadSettings as error:
-        raise BadSettings([*error.problems, *problems]) from error
+    adopt_file()
+    problems = [*_problems(), *problems]
     if problems:
         raise BadSettings(problems)
-    return settings
+    return Settings.parse(os.environ)
+
+
+def _problems() -> Iterator[str]:
+    """What is wrong with the settings as this process's environment has them."""
+    try:
+        Settings.parse(os.environ)
+    except BadSettings as error:
+        yield from error.problems
+    yield from _missing_paths()
 
 
 def _missing_paths() -> Iterator[str]:
@@ -86,18 +133,29 @@ _TASTES = {"MEDIATOOL_POSTGRES_SCHEMA", "MEDIATOOL_MODEL", "MEDIATOOL_EXCLUDE_TA
 
 def _local() -> dict[str, str]:
     """The local servers' environment; raises BadSettings where they are not up."""
-    from mediatool_assets.stores.local import local_environment  # noqa: PLC0415  # slow
-
-    local = local_environment(home())
+    local = _local_or_none()
     if local is None:
         raise BadSettings(
             [
                 "no server is set and the local ones are not up",
-                "start them with `mediatool up`, or set MEDIATOOL_POSTGRES_URL, "
-                "MEDIATOOL_MONGODB_URL and MEDIATOOL_S3_BUCKET",
+                "start them with `mediatool up`, or write down your own with `mediatool init` "
+                "(or set MEDIATOOL_POSTGRES_URL, MEDIATOOL_MONGODB_URL and MEDIATOOL_S3_BUCKET)",
             ]
         )
     return local
+
+
+def _local_or_none() -> dict[str, str] | None:
+    from mediatool_assets.stores.local import local_environment  # noqa: PLC0415  # slow
+
+    return local_environment(home())
+
+
+def _adopt_beside_tastes(local: dict[str, str]) -> None:
+    """Adopt the local servers; what the user may set beside them stays."""
+    own = {name for name in os.environ if _is_there(name)}
+    if local:
+        _adopt({name: value for name, value in local.items() if name not in own & _TASTES})
 
 
 def _adopt(local: dict[str, str]) -> None:
@@ -108,4 +166,8 @@ def _adopt(local: dict[str, str]) -> None:
 
 
 def _is_set(name: str) -> bool:
-    return bool(os.environ.get(f"MEDIATOOL_{name}", "").strip())
+    return _is_there(f"MEDIATOOL_{name}")
+
+
+def _is_there(variable: str) -> bool:
+    return bool(os.environ.get(variable, "").strip())

@@ -1,17 +1,13 @@
 """The bucket: S3 or a server that speaks it, with names that are written once."""
 
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
     IncompleteReadError,
@@ -23,7 +19,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
 from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.domain.objects import ObjectInfo
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings import Encryption, Settings
+from mediatool_assets.stores.s3_client import AS_USUAL, S3Access, client
 from mediatool_assets.stores.s3_cold import ColdObject, RetrievalOptions
 from mediatool_assets.stores.s3_errors import code_of, is_cold, is_missing, is_taken, translated
 from mediatool_assets.stores.s3_joining import StagedJoin, joining
@@ -47,18 +44,26 @@ class S3Objects:
     endpoint_url: str | None = None
     kms_key_id: str | None = None
     retrieval: RetrievalOptions = field(default_factory=RetrievalOptions)
+    sse: Encryption | None = None
+    access: S3Access = AS_USUAL
 
     @classmethod
     def of(cls, settings: Settings) -> "S3Objects":
         """The bucket that the settings name; credentials are AWS's own environment or profile."""
         retrieval = RetrievalOptions(settings.s3_restore_days, settings.s3_restore_tier)
-        place = settings.s3_bucket, settings.s3_endpoint_url
-        return cls(*place, settings.s3_kms_key_id, retrieval)
+        place = settings.s3_bucket, settings.s3_endpoint_url, settings.s3_kms_key_id
+        return cls(*place, retrieval, settings.s3_sse, S3Access.of(settings))
 
     @property
     def client(self) -> "S3Client":
         """This process's client."""
-        return _client(self.endpoint_url, os.getpid())
+        made: S3Client = client(self.endpoint_url, self.access)
+        return made
+
+    @property
+    def encryption(self) -> Encryption:
+        """The server-side encryption that every write asks for."""
+        return self.sse or ("AES256" if self.kms_key_id is None else "aws:kms")
 
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""
@@ -220,12 +225,12 @@ class S3Objects:
 
     def _options(self, writer: str) -> dict[str, Any]:
         """What every request that creates an object carries: encryption, and who writes."""
-        encryption = (
-            {"ServerSideEncryption": "AES256"}
-            if self.kms_key_id is None
-            else {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id}
-        )
-        return {**encryption, "Metadata": {_WRITER: writer}}
+        options: dict[str, Any] = {"Metadata": {_WRITER: writer}}
+        if self.encryption != "none":
+            options["ServerSideEncryption"] = self.encryption
+        if self.kms_key_id is not None:
+            options["SSEKMSKeyId"] = self.kms_key_id
+        return options
 
     @contextmanager
     def reading(self, key: str) -> Iterator[None]:
@@ -280,21 +285,6 @@ class S3Bytes:
         if len(data) != length:
             raise BadArchive(self.name, f"gave {len(data)} bytes of {length} from byte {start}")
         return data
-
-
-@cache
-def _client(endpoint_url: str | None, process: int) -> "S3Client":
-    """One client for each endpoint and process (a fork must not share connections)."""
-    del process
-    config = Config(
-        retries={"mode": "standard", "max_attempts": 4},
-        connect_timeout=10,
-        read_timeout=60,
-        max_pool_connections=16,
-        # servers other than AWS seldom have a host name for each bucket
-        s3={"addressing_style": "auto" if endpoint_url is None else "path"},
-    )
-    return boto3.session.Session().client("s3", endpoint_url=endpoint_url, config=config)
 
 
 @retry(

@@ -1,22 +1,19 @@
 """A bucket's settings on S3 or a server that speaks it, and what CloudTrail records of it."""
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mediatool_assets.domain.bucket.aspects import Aspect, Seen
 from mediatool_assets.domain.bucket.lifecycle import SIZE_FLOOR, Document
 from mediatool_assets.domain.bucket.trails import Trails
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.s3_client import AS_USUAL, S3Access, client
 from mediatool_assets.stores.s3_errors import code_of, translated
 
 if TYPE_CHECKING:
@@ -109,11 +106,17 @@ class S3Bucket:
 
     bucket: str
     endpoint_url: str | None = None
+    access: S3Access = AS_USUAL
 
     @classmethod
     def of(cls, settings: Settings) -> "S3Bucket":
         """The bucket that the settings name; credentials are AWS's own environment or profile."""
-        return cls(settings.s3_bucket, settings.s3_endpoint_url)
+        return cls(settings.s3_bucket, settings.s3_endpoint_url, S3Access.of(settings))
+
+    @property
+    def _client(self) -> "S3Client":
+        made: S3Client = client(self.endpoint_url, self.access)
+        return made
 
     @property
     def secure(self) -> bool:
@@ -123,15 +126,13 @@ class S3Bucket:
     @property
     def amazon(self) -> bool:
         """Whether requests go to Amazon's own hosts."""
-        host = urlsplit(_client(self.endpoint_url, os.getpid()).meta.endpoint_url).hostname or ""
+        host = urlsplit(self._client.meta.endpoint_url).hostname or ""
         return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
     def read(self, aspect: Aspect) -> Seen:
         """One aspect as it is; unknown where it may not be read, or the server has none such."""
         calls = _CALLS[aspect]
-        get: Callable[..., dict[str, Any]] = getattr(
-            _client(self.endpoint_url, os.getpid()), calls.get
-        )
+        get: Callable[..., dict[str, Any]] = getattr(self._client, calls.get)
         with self._translated():
             try:
                 answer = get(Bucket=self.bucket)
@@ -153,10 +154,11 @@ class S3Bucket:
         """What CloudTrail's trails that are logging record."""
         with self._translated():
             try:
-                client = _cloudtrail(self.endpoint_url, os.getpid())
-                found = [trail["TrailARN"] for trail in client.describe_trails()["trailList"]]
-                logging = [arn for arn in found if client.get_trail_status(Name=arn)["IsLogging"]]
-                return Trails(tuple(client.get_event_selectors(TrailName=arn) for arn in logging))
+                # beside another endpoint than AWS's there is one only if that server has it
+                trail = client(self.endpoint_url, self.access, "cloudtrail")
+                found = [each["TrailARN"] for each in trail.describe_trails()["trailList"]]
+                logging = [arn for arn in found if trail.get_trail_status(Name=arn)["IsLogging"]]
+                return Trails(tuple(trail.get_event_selectors(TrailName=arn) for arn in logging))
             except ClientError as error:
                 rights = "cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors"
                 return Trails(unknown=_reason(error, rights))
@@ -166,7 +168,7 @@ class S3Bucket:
     def write(self, aspect: Aspect, document: Document) -> str | None:
         """Set one aspect whole; the reason where the server does not take it, else None."""
         calls = _CALLS[aspect]
-        put: Callable[..., object] = getattr(_client(self.endpoint_url, os.getpid()), calls.put)
+        put: Callable[..., object] = getattr(self._client, calls.put)
         with self._translated():
             try:
                 put(Bucket=self.bucket, **_arguments(aspect, document))
@@ -218,30 +220,3 @@ def _reason(error: ClientError, right: str) -> str:
     if code in _DENIED:
         return f"access denied; the AWS identity in use needs {right}"
     return f"the server answered {code} {error.response.get('Error', {}).get('Message', '')}"
-
-
-@cache
-def _client(endpoint_url: str | None, process: int) -> "S3Client":
-    del process
-    return boto3.session.Session().client(
-        "s3", endpoint_url=endpoint_url, config=_config(endpoint_url)
-    )
-
-
-@cache
-def _cloudtrail(endpoint_url: str | None, process: int) -> Any:
-    """Beside another endpoint than AWS's there is a CloudTrail only if that server has one."""
-    del process
-    return boto3.session.Session().client(
-        "cloudtrail", endpoint_url=endpoint_url, config=_config(endpoint_url)
-    )
-
-
-def _config(endpoint_url: str | None) -> Config:
-    return Config(
-        retries={"mode": "standard", "max_attempts": 4},
-        connect_timeout=10,
-        read_timeout=60,
-        # servers other than AWS seldom have a host name for each bucket
-        s3={"addressing_style": "auto" if endpoint_url is None else "path"},
-    )

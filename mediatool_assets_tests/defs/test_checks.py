@@ -172,7 +172,8 @@ def test_a_day_without_a_version_is_reported_without_a_run(
     instance: dg.DagsterInstance, bucket_objects: ObjectStore
 ) -> None:
     """At three o'clock the day's partition of the check is red."""
-    missing = report(instance, bucket_objects, datetime(2025, 7, 1, 3, tzinfo=UTC))
+    due = datetime(2025, 7, 1, 3, tzinfo=UTC)
+    missing = report(instance, bucket_objects, due.date(), due, due)
     assert missing.outcome == "failed"
     [record] = instance.event_log_storage.get_asset_check_execution_history(ON_TIME, limit=5)
     assert (record.partition, record.status.value) == ("2025-07-01", "FAILED")

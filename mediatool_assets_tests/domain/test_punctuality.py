@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime
 import pytest
 
 from mediatool_assets.domain.outcome import Outcome
-from mediatool_assets.domain.punctuality import on_time
+from mediatool_assets.domain.punctuality import Timetable, on_time
 from mediatool_assets.domain.version import Version
 
+DUE = Timetable().due(date(2026, 11, 23))
 NIGHT, NOON = Version.parse("20261123-020000"), Version.parse("20261123-120000")
 
 
@@ -35,7 +36,25 @@ def test_the_newest_version_of_the_day_is_there_and_complete(
     """From three o'clock on what is missing has failed; what came late is there, and says so."""
     day = date(2026, 11, 23)
     at = datetime.fromisoformat(f"{day}T{now}").replace(tzinfo=UTC)
-    found = on_time(day, at, begun, complete, f"{day}T{since}Z" if since else None)
+    found = on_time(day, at, begun, complete, f"{day}T{since}Z" if since else None, DUE)
     assert found.outcome == outcome
     assert says in found.reason
     assert found.figures["due"] == "2026-11-23T03:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("timetable", "day", "due"),
+    [
+        (Timetable(), date(2026, 11, 23), "2026-11-23T03:00Z"),
+        (Timetable(22, "America/New_York"), date(2026, 11, 23), "2026-11-23T04:00Z"),
+        (Timetable(22, "America/New_York"), date(2026, 7, 23), "2026-07-23T03:00Z"),
+        (Timetable(4, "Asia/Tokyo"), date(2026, 11, 23), "2026-11-23T20:00Z"),
+        (Timetable(23), date(2026, 11, 23), "2026-11-24T00:00Z"),
+        (Timetable(0, "Europe/London"), date(2026, 10, 25), "2026-10-26T01:00Z"),
+    ],
+)
+def test_a_version_is_due_an_hour_after_its_export_begins(
+    timetable: Timetable, day: date, due: str
+) -> None:
+    """In any time zone; a day of UTC in which no export begins ends before it is due."""
+    assert timetable.due(day) == datetime.fromisoformat(due)

@@ -410,7 +410,7 @@ def test_a_store_that_does_not_answer_has_passed_nothing(
         rows_accounted(silent, VERSION),
         losses_as_usual(silent, VERSION),
         archives_whole(silent, VERSION, WORKERS),
-        day_on_time(silent, VERSION.day, VERSION.moment),
+        day_on_time(silent, VERSION.day, VERSION.moment, VERSION.moment),
     ]
     assert {finding.outcome for finding in found} == {"unknown"}
     assert all("does not answer" in finding.reason for finding in found)
@@ -419,10 +419,10 @@ def test_a_store_that_does_not_answer_has_passed_nothing(
 def test_the_day_s_newest_version(bucket_twin: DirectoryObjects) -> None:
     """A complete one is on time; one that was begun after it, and not finished, is not."""
     day, noon = date(2025, 6, 20), datetime(2025, 6, 20, 12, tzinfo=UTC)
-    assert day_on_time(bucket_twin, day, noon).outcome == "failed"
+    assert day_on_time(bucket_twin, day, noon, noon).outcome == "failed"
     earlier(bucket_twin)
-    assert day_on_time(bucket_twin, day, noon).outcome == "passed"
+    assert day_on_time(bucket_twin, day, noon, noon).outcome == "passed"
     raw_archive(bucket_twin, {ACCOUNTS: []}, version=Version.parse("20250620-110000"))
-    found = day_on_time(bucket_twin, day, noon)
+    found = day_on_time(bucket_twin, day, noon, noon)
     assert found.outcome == "failed"
     assert "20250620-110000 was begun and is not complete" in found.reason

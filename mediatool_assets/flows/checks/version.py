@@ -20,8 +20,8 @@ from mediatool_assets.flows.verify.stores import ARCHIVES, Verification, open_ar
 from mediatool_assets.flows.versions import archives, catalog
 
 
-def day_on_time(objects: ObjectStore, day: date, now: datetime) -> Finding:
-    """Whether the newest version of a day is there, complete."""
+def day_on_time(objects: ObjectStore, day: date, now: datetime, due: datetime) -> Finding:
+    """Whether the newest version of a day is there, complete, by the time at which it is due."""
 
     @answers_for(day.isoformat())
     def ask() -> Finding:
@@ -29,7 +29,7 @@ def day_on_time(objects: ObjectStore, day: date, now: datetime) -> Finding:
         since = catalog.read(objects, complete).export_complete if complete else None
         keys = (info.key for info in objects.list(archive_prefix("raw", day.isoformat())))
         begun = max((Version.parse(key.rsplit("/", 1)[-1][:15]) for key in keys), default=None)
-        return on_time(day, now, begun, complete, since)
+        return on_time(day, now, begun, complete, since, due)
 
     return ask()
 

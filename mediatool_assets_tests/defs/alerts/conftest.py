@@ -23,6 +23,7 @@ from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.domain.errors import BadValue, Unreachable
+from mediatool_assets.domain.punctuality import Timetable
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.export.origin import PastDay
 from mediatool_assets.stores.alert_channels import channels
@@ -97,7 +98,7 @@ def statistics() -> None:
 DEFINITIONS = dg.Definitions(
     assets=[made, statistics],
     jobs=[dg.define_asset_job("daily_export", dg.AssetSelection.assets(made))],
-    schedules=[daily_export_schedule],
+    schedules=[daily_export_schedule(Timetable())],
     sensors=[alert_sensor],
 )
 

@@ -18,7 +18,6 @@ from dagster._core.scheduler.instigation import (
 
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.published import METADATA
-from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets_tests.defs.alerts.conftest import HERE, Platform
 from mediatool_assets_tests.receiver import Receiver
 
@@ -98,7 +97,7 @@ def _due(now: datetime) -> datetime:
 
 def _ticked(instance: dg.DagsterInstance, at: datetime) -> None:
     """Leave a tick as the scheduler does."""
-    name = daily_export_schedule.name
+    name = "daily_export_schedule"
     origin = RemoteInstigatorOrigin(HERE, name)
     state = InstigatorState(
         origin,

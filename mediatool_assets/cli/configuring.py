@@ -1,0 +1,64 @@
+"""``settings``: what is set, and where."""
+
+from mediatool_assets.cli.output import Json, echo, print_json, print_table
+from mediatool_assets.domain.setting_fields import variable
+
+
+def settings(json: Json = False) -> None:
+    """Show every setting, its value and where that is set; secrets are masked.
+
+    The environment wins over `mediatool.toml`; where neither names a server, local servers that are
+    up are used. A wrong setting is named, and the exit code is 2.
+
+    Examples:
+
+        mediatool settings
+        mediatool settings --json
+    """
+    from mediatool_assets.domain.settings import DECLARED
+    from mediatool_assets.stores.environment import origins, read_settings
+
+    found = origins()
+    config = read_settings()
+    rows = [
+        {
+            "setting": name,
+            "variable": variable(name),
+            "value": _shown(getattr(config, name)),
+            "origin": found.get(variable(name), "default"),
+        }
+        for name in DECLARED
+    ]
+    # variables of other programs; which of them are secrets, those programs know
+    rows += [
+        {"setting": name.lower(), "variable": name, "value": "***", "origin": origin}
+        for name, origin in sorted(found.items())
+        if name.startswith(("AWS_", "DAGSTER_"))
+    ]
+    if json:
+        print_json(rows)
+        return
+    print_table(
+        ("SETTING", "VALUE", "FROM"),
+        [(str(row["setting"]), row["value"] or "-", str(row["origin"])) for row in rows],
+    )
+    echo("a setting's variable is MEDIATOOL_ and its name in capitals")
+
+
+def _shown(value: object) -> str | None:
+    """A value for people; the classes of secrets show none by themselves."""
+    from mediatool_assets.domain.masking.key import MaskingKey
+
+    match value:
+        case None:
+            return None
+        case bool():
+            return "yes" if value else "no"
+        case MaskingKey():
+            return "***"
+        case frozenset() | tuple():
+            return ", ".join(sorted(map(str, value))) or None
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)

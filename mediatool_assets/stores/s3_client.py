@@ -1,0 +1,51 @@
+"""Clients of S3 and of AWS's services beside it, one of each kind in each process."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import boto3
+from botocore.config import Config
+
+from mediatool_assets.domain.settings import Addressing, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """How a server is spoken to: where the bucket stands in a request, and whose TLS is trusted."""
+
+    addressing: Addressing | None = None
+    ca: Path | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "S3Access":
+        """What the settings say."""
+        return cls(settings.s3_addressing, settings.s3_ca)
+
+
+AS_USUAL = S3Access()
+
+
+def client(endpoint_url: str | None, access: S3Access = AS_USUAL, service: str = "s3") -> Any:
+    """This process's client: a fork must not share connections."""
+    return _client(endpoint_url, access, service, os.getpid())
+
+
+@cache
+def _client(endpoint_url: str | None, access: S3Access, service: str, process: int) -> Any:
+    del process
+    # servers other than AWS seldom have a host name for each bucket
+    usual: Literal["auto", "path"] = "auto" if endpoint_url is None else "path"
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 4},
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=16,
+        s3={"addressing_style": access.addressing or usual},
+    )
+    verify = None if access.ca is None else str(access.ca)
+    session = boto3.session.Session()
+    made: Any = session.client
+    return made(service, endpoint_url=endpoint_url, config=config, verify=verify)

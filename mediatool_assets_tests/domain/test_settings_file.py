@@ -1,0 +1,113 @@
+"""mediatool.toml: every setting can stand there, and no secret does."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.domain.settings import DECLARED
+from mediatool_assets.domain.settings_file import Reference, SettingsFile
+
+FOLDER = Path("/etc/shop")
+
+
+def _read(text: str) -> SettingsFile:
+    return SettingsFile.of(FOLDER / "mediatool.toml", tomllib.loads(text))
+
+
+def test_values_are_as_their_variables_would_have_them() -> None:
+    """Numbers, switches, dates, lists and tables; paths are relative to the file."""
+    found = _read(
+        """
+        workers = 3
+        verify_sample = 2.5
+        prune_daily = true
+        first_day = 2026-11-01
+        exclude_tables = ["a", "b"]
+        restore_skip = ["VIEW a", "FUNCTION f(integer, text)"]
+        model = "shop.yaml"
+        home = "/var/lib/mediatool"
+        postgres_url = "postgresql://reader@db/shop?sslmode=require"
+        [s3]
+        bucket = "shop"
+        [aws]
+        access_key_id = "k"
+        """
+    )
+    assert found.problems == []
+    assert found.values == {
+        "MEDIATOOL_WORKERS": "3",
+        "MEDIATOOL_VERIFY_SAMPLE": "2.5",
+        "MEDIATOOL_PRUNE_DAILY": "yes",
+        "MEDIATOOL_FIRST_DAY": "2026-11-01",
+        "MEDIATOOL_EXCLUDE_TABLES": "a,b",
+        "MEDIATOOL_RESTORE_SKIP": "VIEW a;FUNCTION f(integer, text)",
+        "MEDIATOOL_MODEL": "/etc/shop/shop.yaml",
+        "MEDIATOOL_HOME": "/var/lib/mediatool",
+        "MEDIATOOL_POSTGRES_URL": "postgresql://reader@db/shop?sslmode=require",
+        "MEDIATOOL_S3_BUCKET": "shop",
+        "AWS_ACCESS_KEY_ID": "k",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(set(DECLARED) - {"config"}))
+def test_every_setting_may_be_a_reference(name: str) -> None:
+    """Whatever it is, a variable, a file or a secret of AWS may hold it."""
+    found = _read(f'{name} = {{ file = "secret" }}')
+    assert found.problems == []
+    assert list(found.values.values()) == [Reference("file", "/etc/shop/secret")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'postgres_url = "postgresql://me:hidden@db/shop"',
+        'restore_postgres_url = "postgresql://db/shop?password=hidden"',
+        'mongodb_url = "mongodb://me:hidden@db"',
+        'masking_key = "' + bytes(range(32)).hex() + '"',
+        'alert_webhook_url = "https://hooks.example.com/hidden"',
+        'aws_secret_access_key = "hidden"',
+        'aws_session_token = "hidden"',
+        'dagster_pg_password = "hidden"',
+    ],
+)
+def test_a_secret_in_plain_text_is_refused(line: str) -> None:
+    """The message names the setting and what to write, and does not show the secret."""
+    found = _read(line)
+    [problem] = found.problems
+    name = line.partition(" ")[0]
+    assert f"{name} holds a secret in plain text; write {name} = {{ env" in problem
+    assert "hidden" not in problem
+    assert bytes(range(32)).hex() not in problem
+    assert found.values == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("s3_bukket = 1", "s3_bukket is no setting; did you mean s3_bucket?"),
+        ("[s3]\nbukket = 1", "s3_bukket is no setting; did you mean s3_bucket?"),
+        ('config = "x"', "config is no setting"),
+        ("qqq = 1", "qqq is no setting; `mediatool settings` lists them"),
+        ('s3_bucket = "a"\n[s3]\nbucket = "b"', "s3_bucket is there twice"),
+        ("workers = 0", "workers is not a whole number of workers"),
+        ("schedule_hour = 24", "schedule_hour is not an hour from 0 to 23"),
+        ('schedule_time_zone = "Mars/Base"', "schedule_time_zone is not a time zone"),
+        ("mongodb_url = { env = 1 }", "mongodb_url is no reference to a secret"),
+        ('mongodb_url = { env = "A", file = "B" }', "mongodb_url is no reference to a secret"),
+        ('mongodb_url = { env = "A", key = "B" }', "mongodb_url is no reference to a secret"),
+        ("mongodb_url = {}", "mongodb_url is no reference to a secret"),
+        ("exclude_tables = [{}]", "exclude_tables is a table"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_file(text: str, says: str) -> None:
+    """One problem, one line."""
+    [problem] = _read(text).problems
+    assert problem.startswith(f"/etc/shop/mediatool.toml: {says}")
+
+
+def test_all_problems_are_told() -> None:
+    """Three wrong lines are three problems, and the right one stands."""
+    found = _read('a = 1\nworkers = 0\nmongodb_url = "mongodb://a:b@c"\nverify_days = 3')
+    assert len(found.problems) == 3
+    assert found.values == {"MEDIATOOL_VERIFY_DAYS": "3"}
