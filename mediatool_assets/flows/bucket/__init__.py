@@ -19,7 +19,7 @@ from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.domain.prices import Prices
 from mediatool_assets.flows.ports.bucket import BucketSettings
 
-SHIPPED_PRICES = Path(__file__).parents[1] / "prices" / "s3-us-east-1.json"
+SHIPPED_PRICES = Path(__file__).parents[2] / "prices" / "s3-us-east-1.json"
 
 
 @dataclass(frozen=True, slots=True)
