@@ -88,7 +88,7 @@ def sql(  # one branch an output
     kind: Literal["transformed", "raw"] = "transformed" if collections else "raw"
     if collections and sanitized:
         raise Misuse("sanitized copies have no collections; leave out --collections or --sanitized")
-    with _session(named, kind, as_text or [], sanitized=sanitized, no_cache=no_cache) as session:
+    with opened(named, kind, as_text or [], sanitized=sanitized, no_cache=no_cache) as session:
         if query is None:
             from mediatool_assets.cli.sql_prompt import prompt
 
@@ -125,7 +125,7 @@ def history(
     """
     from mediatool_assets.flows.query.history import row_history
 
-    with _session(versions, "raw", [], sanitized=sanitized, no_cache=no_cache) as session:
+    with opened(versions, "raw", [], sanitized=sanitized, no_cache=no_cache) as session:
         found = row_history(session, table, key)
     if json:
         print_json(found)
@@ -147,7 +147,7 @@ def _named(words: list[str]) -> tuple[str, str | None]:
 
 
 @contextmanager
-def _session(
+def opened(
     named: str,
     kind: Literal["raw", "transformed"],
     as_text: list[str],
@@ -155,6 +155,7 @@ def _session(
     sanitized: bool,
     no_cache: bool,
 ) -> "Iterator[QuerySession]":
+    """A session over the versions that are named, while progress is shown."""
     from mediatool_assets.flows.query.parquet_cache import ParquetCache
     from mediatool_assets.flows.query.session import collections_of, query_session, tables_of
     from mediatool_assets.flows.versions import archives

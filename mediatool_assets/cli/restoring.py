@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
+from mediatool_assets.cli.querying import AsText
+from mediatool_assets.cli.restoring_rows import restore_rows
 from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.domain.ddl.kinds import BY_OPTION, OF_CODE, by_setting, object_name
 from mediatool_assets.domain.errors import Misuse
@@ -59,6 +62,22 @@ def restore(
         Literal["raw", "transformed", "dump"] | None,
         typer.Option("--from", help="The archive: raw for PostgreSQL; transformed, or the dump."),
     ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="PostgreSQL: make no database, but a file of INSERTs of these rows, as "
+            "\"campaigns where id = 'x'\"; can be repeated.",
+        ),
+    ] = None,
+    references: Annotated[
+        bool, typer.Option("--references", help="With --rows: also the rows that they reference.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="With --rows: else VERSION-rows.sql."),
+    ] = None,
+    as_text: AsText = None,
     sanitized: Annotated[
         bool,
         typer.Option("--sanitized", help="Its sanitized copy: media_tool_sanitized_V, or mongodb."),
@@ -82,23 +101,34 @@ def restore(
     Whatever an archive holds runs as a role with rights on the new database alone. For an archive
     of somebody else, --untrusted leaves out what runs: functions, triggers, rules and views.
 
+    With --rows it makes no database and needs no server: the rows of the conditions (SQL as in
+    `mediatool sql`) are written as INSERT statements for a database with the version's tables.
+
     Examples:
 
         mediatool restore latest --to postgres
+        mediatool restore 2025-06-21 --to postgres --rows "users where name = 'Ada'" --references
         mediatool restore 20250621-143000 --to postgres --tables users,accounts --database people
         mediatool restore 20250621-143000 --to mongodb --database scratch --replace
         mediatool restore 20250621-143000 --to mongodb --sanitized
     """
     wanted = named(version)
-    if to == "postgres" and collections is not None:
-        raise Misuse("--collections belongs to --to mongodb; name --tables, or leave it out")
-    if to == "mongodb" and (skip or untrusted):
-        option = "--skip" if skip else "--untrusted"
-        raise Misuse(f"{option} belongs to --to postgres; leave it out")
-    if to == "mongodb" and tables is not None:
-        raise Misuse("--tables belongs to --to postgres; name --collections, or leave it out")
-    if source is not None and (source == "raw") != (to == "postgres"):
-        raise Misuse(f"--from {source} does not go --to {to}; leave --from out")
+    if rows:
+        if to != "postgres" or any((database, tables, skip, untrusted, collections, source)):
+            raise Misuse("--rows goes with --to postgres, --references, --output and --text alone")
+        restore_rows(
+            wanted,
+            rows,
+            references=references,
+            output=output,
+            as_text=as_text or [],
+            sanitized=sanitized,
+            json=json,
+        )
+        return
+    if references or output is not None or as_text:
+        raise Misuse("--references, --output and --text belong to --rows; leave them out")
+    _check_options(to, source, tables, collections, is_postgres_only=bool(skip or untrusted))
     if sanitized and source is not None:
         raise Misuse("--sanitized is an archive of its own; leave --from out")
     if database == "":
@@ -119,6 +149,25 @@ def restore(
         print_json(evidence)
     else:
         _print(evidence)
+
+
+def _check_options(
+    to: str,
+    source: str | None,
+    tables: str | None,
+    collections: str | None,
+    *,
+    is_postgres_only: bool,
+) -> None:
+    """Raise Misuse for an option of the other kind of database."""
+    if to == "postgres" and collections is not None:
+        raise Misuse("--collections belongs to --to mongodb; name --tables, or leave it out")
+    if to == "mongodb" and is_postgres_only:
+        raise Misuse("--skip and --untrusted belong to --to postgres; leave them out")
+    if to == "mongodb" and tables is not None:
+        raise Misuse("--tables belongs to --to postgres; name --collections, or leave it out")
+    if source is not None and (source == "raw") != (to == "postgres"):
+        raise Misuse(f"--from {source} does not go --to {to}; leave --from out")
 
 
 def _names(option: str, text: str | None) -> list[str] | None:

@@ -148,3 +148,52 @@ def test_open_version_is_a_mapping_of_tables(versions: None) -> None:
     assert version["users"].to_pandas()["id"].to_list() == [1, _BIG]
     with pytest.raises(NotFound, match="no table teams; it has users"):
         version["teams"]
+
+
+def test_restore_writes_single_rows(versions: None, mediatool: Run, tmp_path: Path) -> None:
+    """It needs no PostgreSQL server; stdout names the file and counts what it has."""
+    output = tmp_path / "rows.sql"
+    words = ("restore", "2025-11-02", "--to", "postgres", "--rows", "users where name is null")
+    result = mediatool(*words, "--output", output)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
+        str(output),
+        "TABLE  ASKED FOR  REFERENCED  WRITTEN",
+        "users          1           0        1",
+    ]
+    insert, commit = output.read_text().splitlines()[-2:]
+    assert insert.startswith('INSERT INTO "media_tool"."users" ("id", "name", "score") VALUES (')
+    assert insert.endswith(f"('{_BIG}', NULL, NULL);")
+    assert commit == "COMMIT;"
+    again = json.loads(mediatool(*words, "--output", output, "--references", "--json").out)
+    assert again["tables"] == [
+        {"table": "users", "asked": 1, "referenced": 0, "written": 1, "missing": 0}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--rows", "user where id = 1"), 3, "did you mean users?"),
+        (("--rows", "users where nam = 'Ada'"), 2, "name"),
+        (("--rows", "users id = 1"), 2, "write TABLE where CONDITION"),
+        (("--rows", "users where id = 7"), 3, "no row of users where id = 7"),
+        (("--rows", "users", "--tables", "users"), 2, "--rows goes with"),
+        (("--references",), 2, "belong to --rows"),
+        (("--output", "x.sql"), 2, "belong to --rows"),
+    ],
+)
+def test_rows_that_cannot_be_had_leave_no_file(
+    versions: None,
+    mediatool: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    code: int,
+    message: str,
+) -> None:
+    """A line that says why, with the contract's exit code."""
+    monkeypatch.chdir(tmp_path)
+    result = mediatool("restore", "latest", "--to", "postgres", *words)
+    assert (result.code, message in result.err, len(result.lines)) == (code, True, 1), result.err
+    assert list(tmp_path.glob("*.sql")) == []

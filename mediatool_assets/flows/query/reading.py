@@ -1,6 +1,6 @@
 """Rows of an archive in DuckDB: read block by block, typed by the schema, counted and checked."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -18,6 +18,8 @@ from mediatool_assets.flows.workers.duckdb_session import identifier, literal
 
 _LINES = pa.schema([("line", pa.string())])
 _NEWLINE = 10
+_LINE = "the row as a line of JSON, under a name that is longer than any of PostgreSQL's"
+_ROWS = 10_000  # of one batch
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 BytesRead = Callable[[int], None]
@@ -58,28 +60,79 @@ class StoredRows:
         *,
         finite: bool = False,
         progress: BytesRead = nothing,
+        with_line: bool = False,
     ) -> None:
         """Have ``use`` consume a relation over all rows, which streams and is read once.
+
+        With ``with_line`` it has a last column with the row as NDJSON.
 
         Raises BadArchive where the rows are not those that the manifest counts; Misuse where a
         value does not fit the type of its column. Then what ``use`` made must not be used.
         """
         rows = _CheckedBlocks(self, progress)
         try:
-            use(self._relation(connection, rows.reader(), finite=finite))
+            use(self._relation(connection, rows.reader(), finite=finite, with_line=with_line))
         except duckdb.Error as error:
             rows.finish(complete=False)
             raise Misuse(self._misfit(connection, error, finite=finite)) from error
         rows.finish(complete=True)
 
+    def lines_where(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        condition: str,
+        most: int,
+        progress: BytesRead = nothing,
+    ) -> list[bytes]:
+        """The rows for which the SQL condition is true, as NDJSON without newlines, sorted.
+
+        Raises Misuse where they have more than ``most`` bytes, and what ``read`` raises.
+        """
+        found: list[bytes] = []
+
+        def keep(relation: duckdb.DuckDBPyRelation) -> None:
+            matching = relation.set_alias(self.table.relation).filter(condition)
+            room = most
+            for batch in matching.project(identifier(_LINE)).to_arrow_reader(_ROWS):
+                lines = [line.encode().removesuffix(b"\n") for line in batch[0].to_pylist()]
+                room -= sum(map(len, lines))
+                if room < 0:
+                    raise Misuse(
+                        f"{self.table.name}: the rows asked for have more than {most >> 20} MiB; "
+                        "narrow the condition, or restore the whole table with --tables"
+                    )
+                found.extend(lines)
+
+        self.read(connection, keep, progress=progress, with_line=True)
+        return sorted(found)
+
+    def texts(
+        self, connection: duckdb.DuckDBPyConnection, lines: list[bytes], columns: Sequence[str]
+    ) -> list[tuple[str | None, ...]]:
+        """The values of these columns in rows of the table, as text, row by row."""
+        batch = pa.table([pa.array(map(bytes.decode, lines), pa.string())], schema=_LINES)
+        paths = ", ".join(literal(_pointer(name)) for name in columns)
+        query = f"json_extract_string(line, [{paths}]::VARCHAR[])"
+        found = connection.from_arrow(batch).project(f"{query} AS texts").fetchall()
+        return [tuple(texts) for (texts,) in found]
+
     def _relation(
-        self, connection: duckdb.DuckDBPyConnection, lines: pa.RecordBatchReader, *, finite: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        lines: pa.RecordBatchReader,
+        *,
+        finite: bool,
+        with_line: bool,
     ) -> duckdb.DuckDBPyRelation:
-        values = ", ".join(
+        values = [
             f"{self._value(n, column, finite=finite)} AS {identifier(name)}"
             for n, (name, column) in enumerate(zip(self._names(), self.table.columns, strict=True))
-        )
-        return connection.from_arrow(lines).project(self._extracted()).project(values)
+        ]
+        extracted = self._extracted()
+        if with_line:
+            values.append(f"line AS {identifier(_LINE)}")
+            extracted += ", line"
+        return connection.from_arrow(lines).project(extracted).project(", ".join(values))
 
     def _extracted(self) -> str:
         """SQL for the list of a line's values as text, in the table's order."""
@@ -109,7 +162,7 @@ class StoredRows:
             if count
         ]
         if not misfits:
-            return f"{self.table.name} of {self.archive.source.name}: {duckdb_message(error)}"
+            return f"{self.table.name}: {duckdb_message(error)}; correct the query"
         return (
             f"{self.archive.source.name}: values that DuckDB's type cannot hold: "
             f"{', '.join(misfits)}; read these columns as text (`--text TABLE.COLUMN`)"
@@ -124,6 +177,7 @@ class _CheckedBlocks:
 
     def __init__(self, rows: StoredRows, progress: BytesRead) -> None:
         self._rows, self._progress = rows, progress
+        self._begun = False
         self._fingerprint = Fingerprint()
         self._error: MediatoolError | None = None
 
@@ -133,6 +187,7 @@ class _CheckedBlocks:
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         rows = self._rows
+        self._begun = True
         try:
             for content in rows.archive.blocks(rows.member.blocks):
                 items = rows.split(content)
@@ -160,10 +215,13 @@ class _CheckedBlocks:
         return f"{self._rows.archive.source.name}: {self._rows.member.name}"
 
     def finish(self, *, complete: bool) -> None:
-        """Raise what ended the reading; where it is ``complete``, BadArchive if rows differ."""
+        """Raise what ended the reading; where it is ``complete``, BadArchive if rows differ.
+
+        DuckDB reads nothing at all for a condition that is false whatever the rows are.
+        """
         if self._error is not None:
             raise self._error
-        if complete and str(self._fingerprint) != self._rows.member.fingerprint:
+        if complete and self._begun and str(self._fingerprint) != self._rows.member.fingerprint:
             raise BadArchive(self._name, "does not have its fingerprint")
 
 

@@ -104,12 +104,21 @@ class QuerySession:
             result = self.run(statement.query)
         return result
 
+    def check_condition(self, table: str, condition: str) -> None:
+        """Raise Misuse unless SQL takes ``condition`` for rows of ``table``.
+
+        The tables that it names in subqueries are read.
+        """
+        with refused_by_duckdb():
+            self.connection.sql(f"SELECT 1 FROM {self.views[table]} WHERE {condition}")
+            self.read(self._named(f"SELECT 1 WHERE {condition}"))
+
     def read(self, tables: Iterable[str]) -> None:
         """Have the rows of these tables in DuckDB."""
         for table in sorted(self._unread.intersection(tables)):
             selects = []
             for version, rows in self._having(table):
-                path = self.cache.file(self.connection, rows, self._reporter(version, rows.member))
+                path = self.cache.file(self.connection, rows, self.reporter(version, rows.member))
                 selects.append(f"SELECT * FROM read_parquet({literal(str(path))})")
             self._create_view(table, selects)
             self._unread.discard(table)
@@ -145,7 +154,8 @@ class QuerySession:
             (each.version, each.sources[table]) for each in self.versions if table in each.sources
         )
 
-    def _reporter(self, version: Version, member: Member) -> Callable[[int], None]:
+    def reporter(self, version: Version, member: Member) -> Callable[[int], None]:
+        """What to call with the bytes that were read of a member, so that progress is shown."""
         done = 0
 
         def read(length: int) -> None:

@@ -1,0 +1,213 @@
+"""Single rows of a version: those that conditions select, and the rows that they reference."""
+
+import difflib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from mediatool_assets.domain.errors import Misuse, NotFound, UnknownName
+from mediatool_assets.domain.schema import ForeignKey, Table
+from mediatool_assets.flows.query.reading import StoredRows
+from mediatool_assets.flows.query.session import QuerySession
+from mediatool_assets.flows.workers.duckdb_session import identifier
+
+MOST_BYTES = 256 << 20
+"""Of the rows of one table: they are in memory together."""
+
+_CONDITION = re.compile(r'("(?:[^"]|"")+"|[^\s"]+)(?:\s+where\s+(.+))?', re.IGNORECASE | re.DOTALL)
+_KEYS = "keys of rows that are referenced"
+
+Key = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowCondition:
+    """Which rows of a table are asked for: ``campaigns where id = 'x'``, or ``campaigns`` for all.
+
+    ``condition`` is SQL as in a query (DuckDB's), with the column types of docs/query.md.
+    """
+
+    table: str
+    condition: str = "true"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what was written; raises Misuse."""
+        match = _CONDITION.fullmatch(text.strip().removesuffix(";").rstrip())
+        if match is None:
+            raise Misuse(f"{text!r} does not say which rows; write TABLE where CONDITION")
+        table = match[1]
+        if table.startswith('"'):
+            table = table[1:-1].replace('""', '"')
+        return cls(table, match[2] or "true")
+
+    def __str__(self) -> str:
+        """As it is written, in one line."""
+        return f"{self.table} where {' '.join(self.condition.split())}"
+
+
+@dataclass(slots=True)
+class SelectedRows:
+    """The rows of one table that are written: NDJSON lines, ``asked`` for or only ``referenced``.
+
+    ``missing`` counts the references of the selected rows to rows that the version does not have.
+    """
+
+    table: Table
+    asked: list[bytes] = field(default_factory=list)
+    referenced: list[bytes] = field(default_factory=list)
+    missing: int = 0
+
+    @property
+    def lines(self) -> list[bytes]:
+        """All of them."""
+        return [*self.asked, *self.referenced]
+
+
+def select_rows(
+    session: QuerySession, conditions: Sequence[RowCondition], *, references: bool
+) -> dict[str, SelectedRows]:
+    """The rows of one version that are asked for, by table; with ``references`` also those that
+    they reference by declared foreign keys, these rows' own references, and so on.
+
+    Raises UnknownName or Misuse where a condition cannot be asked, NotFound where one selects no
+    row, and what reading raises.
+    """
+    (version,) = session.versions
+    selection = _Selection(session, version.sources)
+    for condition in conditions:
+        known = replace(condition, table=selection.known(condition.table))
+        session.check_condition(known.table, f"({known.condition}\n)")
+        selection.ask(known)
+    if references:
+        selection.follow()
+    return selection.rows
+
+
+@dataclass(slots=True)
+class _Selection:
+    session: QuerySession
+    sources: Mapping[str, StoredRows]
+    rows: dict[str, SelectedRows] = field(default_factory=dict)
+    _looked_up: dict[tuple[str, tuple[str, ...]], set[Key]] = field(default_factory=dict)
+
+    def known(self, name: str) -> str:
+        """The table of that name, whatever its case; raises UnknownName."""
+        by_name = {known.casefold(): known for known in self.sources} | {n: n for n in self.sources}
+        if found := by_name.get(name) or by_name.get(name.casefold()):
+            return found
+        raise UnknownName(
+            f"{self.session.versions[0].version} has no table {name}; "
+            + suggestion(name, self.sources)
+        )
+
+    def ask(self, condition: RowCondition) -> None:
+        selected = self._selected(condition.table)
+        if selected.asked:
+            raise Misuse(f"{condition.table} is asked for twice; write one condition with OR")
+        found = self._read(condition.table, f"({condition.condition}\n)")
+        if not found:
+            version = self.session.versions[0].version
+            raise NotFound(
+                f"{version} has no row of {condition}; `mediatool history` shows which versions "
+                "have a row"
+            )
+        selected.asked = found
+
+    def follow(self) -> None:
+        """Find the rows that the selected ones reference, until there is none left to find."""
+        found = {name: selected.asked for name, selected in self.rows.items()}
+        while found:
+            wanted: dict[str, dict[tuple[str, ...], set[Key]]] = {}
+            for name, lines in found.items():
+                for key in followed_keys(self.sources[name].table, self.sources):
+                    looked_up = self._looked_up.setdefault((key.table, key.target_columns), set())
+                    values = set(self._keys(name, lines, key.columns)) - looked_up
+                    looked_up |= values
+                    wanted.setdefault(key.table, {}).setdefault(key.target_columns, set())
+                    wanted[key.table][key.target_columns] |= values
+            found = {}
+            for name, keys in wanted.items():
+                for columns, values in keys.items():
+                    if values:
+                        found.setdefault(name, []).extend(self._referenced(name, columns, values))
+            found = {name: lines for name, lines in found.items() if lines}
+
+    def _referenced(self, name: str, columns: tuple[str, ...], values: set[Key]) -> list[bytes]:
+        """The rows with these keys that were not selected yet."""
+        selected = self._selected(name)
+        here = {key for key in self._keys(name, selected.lines, columns) if key in values}
+        wanted = values - here
+        if not wanted:
+            return []
+        texts = replace(self.sources[name], as_text=frozenset(columns))
+        connection = self.session.connection
+        table = pa.table(
+            {str(n): [key[n] for key in wanted] for n in range(len(columns))},
+            schema=pa.schema([(str(n), pa.string()) for n in range(len(columns))]),
+        )
+        connection.register(_KEYS, table)
+        try:
+            names = zip((c.name for c in texts.table.columns), texts.columns, strict=True)
+            sql = {own: identifier(unique) for own, (unique, _) in names}
+            key = ", ".join(
+                f"lower({sql[c]})" if _is_caseless(texts, c) else sql[c] for c in columns
+            )
+            found = self._read(name, f"({key}) IN (FROM {identifier(_KEYS)})", texts)
+        finally:
+            connection.unregister(_KEYS)
+        selected.missing += len(wanted - set(self._keys(name, found, columns)))
+        selected.referenced.extend(found)
+        return found
+
+    def _keys(self, name: str, lines: list[bytes], columns: Sequence[str]) -> Iterator[Key]:
+        """The values of these columns, without rows in which one of them is null."""
+        keys = keys_of(self.session.connection, self.sources[name], lines, columns)
+        return (key for key in keys if key is not None)
+
+    def _selected(self, name: str) -> SelectedRows:
+        return self.rows.setdefault(name, SelectedRows(self.sources[name].table))
+
+    def _read(self, name: str, condition: str, rows: StoredRows | None = None) -> list[bytes]:
+        rows = rows or self.sources[name]
+        return rows.lines_where(
+            self.session.connection,
+            condition,
+            MOST_BYTES,
+            self.session.reporter(self.session.versions[0].version, rows.member),
+        )
+
+
+def keys_of(
+    connection: duckdb.DuckDBPyConnection,
+    rows: StoredRows,
+    lines: list[bytes],
+    columns: Sequence[str],
+) -> Iterator[Key | None]:
+    """The key of each row as text, the same for equal keys; None where it has a null."""
+    if not lines:
+        return
+    caseless = [_is_caseless(rows, column) for column in columns]
+    for values in rows.texts(connection, lines, columns):
+        key = [v.lower() if c and v else v for v, c in zip(values, caseless, strict=True)]
+        yield None if None in key else tuple(key)
+
+
+def _is_caseless(rows: StoredRows, column: str) -> bool:
+    return rows.table.column(column).value_type == "citext"
+
+
+def followed_keys(table: Table, tables: Collection[str]) -> Iterable[ForeignKey]:
+    """The foreign keys of a table whose rows can be found by them: not those over a period."""
+    return (key for key in table.foreign_keys if key.table in tables and not key.period)
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """What to say of a name that is none of ``names``: ``did you mean campaigns?``."""
+    known = list(names)
+    near = difflib.get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(known))}"
