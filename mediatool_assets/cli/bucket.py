@@ -2,18 +2,18 @@
 
 import os
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json, print_table
+from mediatool_assets.cli.output import Json, echo, print_json, print_page, print_table
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.bucket.changes import Change
-    from mediatool_assets.domain.bucket.posture import Control
     from mediatool_assets.flows.bucket import Applied, Plan
 
 app = typer.Typer()
@@ -75,7 +75,7 @@ def plan(
 def check(json: Json = False) -> None:
     """Compare the live bucket with the declaration: a line for each control.
 
-    pass, fail, or unknown: what could not be looked at is not safe. Ends with 1 unless all pass.
+    Passed, failed or unknown: what cannot be read is not safe. Ends with 1 unless all passed.
 
     Examples:
 
@@ -83,7 +83,9 @@ def check(json: Json = False) -> None:
         mediatool bucket check --json
     """
     from mediatool_assets.domain.bucket.declaration import Declaration
+    from mediatool_assets.domain.bucket.drift import Recorded
     from mediatool_assets.flows import bucket
+    from mediatool_assets.flows.bucket.posture import page
     from mediatool_assets.stores.s3_bucket import S3Bucket
 
     config = settings()
@@ -91,8 +93,9 @@ def check(json: Json = False) -> None:
     if json:
         print_json({"bucket": config.s3_bucket, "controls": found})
     else:
-        _print_controls(found)
-    if any(control.verdict != "pass" for control in found):
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        print_page(page(Recorded(config.s3_bucket, now, found)))
+    if any(control.verdict != "passed" for control in found):
         raise typer.Exit(1)
 
 
@@ -200,17 +203,6 @@ def _cost(amount: "float | Literal['grows'] | None") -> str:
     if amount is None:
         return ""
     return " (grows without end)" if amount == "grows" else f" (${amount:.2f} a month)"
-
-
-def _print_controls(found: tuple["Control", ...]) -> None:
-    for control in found:
-        ids = " ".join((*control.prowler, *control.checkov))
-        echo(f"{control.verdict:7}  {control.name}: {control.says}" + (f"  [{ids}]" if ids else ""))
-    commands = list(dict.fromkeys(line for control in found for line in control.commands))
-    if commands:
-        echo("\n`mediatool bucket apply` sets what it may; by hand:")
-        for line in commands:
-            echo(f"  {line}")
 
 
 def _print_change(change: "Change") -> None:

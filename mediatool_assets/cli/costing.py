@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, megabytes, print_json, print_table, working
+from mediatool_assets.cli.output import Json, print_json, print_page, working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.costs.inventory import BilledInventory
-    from mediatool_assets.domain.costs.report import Costs
 
 
 def costs(
@@ -53,7 +52,7 @@ def costs(
         raise Misuse("--format says how --output is written; name a file with --output")
     from mediatool_assets.domain.costs.report import costs as reckoned
     from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
-    from mediatool_assets.flows.costs.rendering import render
+    from mediatool_assets.flows.costs.report import page, render
     from mediatool_assets.flows.page.formats import format_of
 
     table = read_prices(prices or SHIPPED_PRICES)
@@ -63,7 +62,7 @@ def costs(
     if json:
         print_json(found)
     else:
-        _print(found)
+        print_page(page(found))
 
 
 def _taken() -> "BilledInventory":
@@ -89,29 +88,3 @@ def _kept(path: Path) -> "BilledInventory":
     from mediatool_assets.flows.costs.kept import decode
 
     return decode(path.read_bytes(), str(path))
-
-
-def _print(found: "Costs") -> None:
-    from mediatool_assets.flows.costs.rendering import headline, money, small_print
-
-    echo(f"{headline(found)}\n{small_print(found)}\n")
-    if not found.holdings:
-        echo(f"bucket {found.bucket} is empty")
-        return
-    print_table(
-        ("PREFIX", "CLASS", "WHAT", "OBJECTS", "SIZE", "$ A MONTH"),
-        [
-            (h.area, h.storage_class, h.state, h.objects, megabytes(h.bytes), money(h.monthly))
-            for h in found.holdings
-        ],
-    )
-    if found.overdue:
-        echo("\noverdue")
-        for late in found.overdue:
-            echo(
-                f"  {late.area}: {late.objects:,} in {late.storage_class} should be "
-                f"{late.should_be}; {money(late.monthly)} a month"
-            )
-    echo("\nthe spec's four cost strategies, in twelve months")
-    for strategy in found.strategies:
-        echo(f"  {strategy.name}: saves {money(strategy.saves)}, {strategy.says}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json, print_table, working
+from mediatool_assets.cli.output import Json, echo, print_json, print_page, working
 from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import settings
@@ -46,7 +46,7 @@ def integrity(
         mediatool integrity latest
         mediatool integrity 20250621-143000 --sample 10 --output report.html
     """
-    from mediatool_assets.flows.integrity.rendering import render
+    from mediatool_assets.flows.integrity.report import page, render
     from mediatool_assets.flows.page.formats import format_of
 
     report = _report(named(version), sample)
@@ -60,7 +60,7 @@ def integrity(
     elif output is None and wanted is not None:
         echo(render(report, wanted).decode(), nl=False)
     else:
-        _print(report)
+        print_page(page(report))
     raise typer.Exit(0 if report.verdict == "passed" else 1)
 
 
@@ -93,20 +93,3 @@ def _report(version: Version, sample: float | None) -> "Integrity":
             masking=Masking.of(own),
             progress=progress,
         )
-
-
-def _print(report: "Integrity") -> None:
-    from mediatool_assets.domain.integrity import headline
-    from mediatool_assets.flows.compare.wording import value
-
-    wrong = [line for line in report.lines if line.outcome != "passed"]
-    if wrong:
-        print_table(
-            ("OUTCOME", "AREA", "OF", "REASON"),
-            [(line.outcome, line.area, line.thing, line.reason) for line in wrong],
-        )
-    for defect in (defect for line in wrong for defect in line.defects):
-        key = ", ".join(f"{name} {value(raw)}" for name, raw in defect.key.items())
-        where = defect.column or defect.field or "the row"
-        echo(f"{defect.store}: {defect.table} {key}: {where}: {defect.what}")
-    echo(f"{report.version} {report.verdict}: {headline(report)}")

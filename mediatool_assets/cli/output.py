@@ -10,6 +10,7 @@ import typer
 from mediatool_assets.domain.visible import visible, visible_lines
 
 if TYPE_CHECKING:
+    from mediatool_assets.domain.page import Cell, Page
     from mediatool_assets.flows.ports import Progress
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -33,19 +34,51 @@ def print_json(value: object) -> None:
     echo(msgspec.json.format(encoded, indent=2).decode())
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:
-    """Print rows in columns, whole numbers to the right with their thousands marked."""
+def print_page(page: "Page") -> None:
+    """Print the parts of a report that are for a terminal."""
+    from mediatool_assets.domain.page import Grid, Items
+
+    echo(f"{page.title}: {page.verdict}")
+    for line in (page.headline, *page.small):
+        echo(line)
+    for section in page.shown("summary"):
+        echo(f"\n{section.title.upper()}")
+        for part in section.shown:
+            match part:
+                case Grid(headings, rows):
+                    print_table([name.upper() for name in headings], rows, wrapped=True)
+                case Items(texts):
+                    for text in texts:
+                        echo(f"  {text}")
+                case str():
+                    echo(part)
+
+
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence["int | Cell"]], *, wrapped: bool = False
+) -> None:
+    """Print rows in columns, numbers to the right, whole ones with their thousands marked.
+
+    What is too wide for the terminal is cut off, unless it is to be ``wrapped``.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from mediatool_assets.domain.page import Number
+
     rows = list(rows)
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for index, heading in enumerate(headings):
-        right = any(isinstance(row[index], int) for row in rows)
-        table.add_column(Text(visible(heading)), justify="right" if right else "left", no_wrap=True)
+        right = any(isinstance(row[index], int | Number) for row in rows)
+        table.add_column(
+            Text(visible(heading)),
+            justify="right" if right else "left",
+            no_wrap=not wrapped or right,
+            overflow="fold" if wrapped else "ellipsis",
+        )
     for row in rows:
-        table.add_row(*(Text(f"{v:,}" if isinstance(v, int) else visible(v)) for v in row))
+        table.add_row(*(Text(f"{v:,}" if isinstance(v, int) else visible(str(v))) for v in row))
     console = Console(width=None if sys.stdout.isatty() else _ANY_WIDTH, highlight=False)
     with console.capture() as captured:
         console.print(table)

@@ -23,8 +23,7 @@ from mediatool_assets.domain.costs.report import costs as reckoned
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets.flows.bucket.posture import Looked, record
 from mediatool_assets.flows.costs.kept import keep
-from mediatool_assets.flows.costs.publishing import publish
-from mediatool_assets.flows.costs.rendering import headline
+from mediatool_assets.flows.costs.report import headline, publish
 from mediatool_assets.flows.costs.taking import take
 
 GROUP = "bucket"
@@ -79,7 +78,7 @@ def posture(
 
 def _controls(looked: Looked) -> dg.TableMetadataValue:
     records = [
-        dg.TableRecord({"control": each.name, "verdict": each.verdict, "says": each.says})
+        dg.TableRecord({"control": each.name, "outcome": each.verdict, "says": each.says})
         for each in looked.now.controls
     ]
     return dg.MetadataValue.table(records)
@@ -109,7 +108,7 @@ def bucket_costs(
     yield dg.MaterializeResult(
         metadata={
             "dagster/uri": objects.uri(kept),
-            "report": dg.MetadataValue.path(objects.uri(report)),
+            "report": dg.MetadataValue.path(report),
             **_figures(found),
             "says": headline(found),
         }

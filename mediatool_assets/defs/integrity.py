@@ -13,7 +13,7 @@ from mediatool_assets.defs.reports import newest, report_check, report_spec, rep
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity import integrity
-from mediatool_assets.flows.integrity.rendering import REPORT, judged, written
+from mediatool_assets.flows.integrity.report import REPORT, judged, written
 from mediatool_assets.flows.model.file import load_model
 
 

@@ -20,7 +20,7 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.keys import Report
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.metrics import Tools, compare_versions, daily_metrics, judged
-from mediatool_assets.flows.metrics.rendering import compared, written
+from mediatool_assets.flows.metrics.report import compared, written
 from mediatool_assets.flows.model.file import load_model
 
 METRICS: Report = "daily-metrics-comparison"
@@ -32,7 +32,7 @@ COMPARISON: Report = "version-comparison"
     specs=[
         report_spec(
             METRICS,
-            "The version against the one before and the one of a week before: the spec's metrics, "
+            "The version against the one before and the one of a week before: totals, "
             "each table and collection, key columns, and the verdict of each threshold.",
         ),
         report_spec(

@@ -22,6 +22,7 @@ from mediatool_assets.domain.errors import MediatoolError, NotFound
 from mediatool_assets.domain.keys import Report, report_key
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.page.markdown import markdown
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.reports import ReportForms, keep_twin
 from mediatool_assets.flows.versions import catalog
@@ -65,8 +66,8 @@ def reported(
         metadata={
             "version": str(version),
             **written.figures,
-            "report": dg.MetadataValue.md(written.markdown),
-            "html": keep_twin(objects, report, version.partition, written.html),
+            "report": dg.MetadataValue.md(markdown(written.page)),
+            "html": keep_twin(objects, report, version.partition, written.page),
         },
     )
 

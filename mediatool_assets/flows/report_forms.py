@@ -9,13 +9,14 @@ from mediatool_assets.domain import comparison as comparisons
 from mediatool_assets.domain import integrity, metrics
 from mediatool_assets.domain.errors import DamagedInput, NotFound
 from mediatool_assets.domain.keys import REPORTS, Report, report_key
+from mediatool_assets.domain.page import Page
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import reports
-from mediatool_assets.flows.compare import markdown as compared
-from mediatool_assets.flows.integrity import rendering as integrity_rendering
-from mediatool_assets.flows.metrics import markdown as daily
-from mediatool_assets.flows.metrics.rendering import First
+from mediatool_assets.flows.compare import report as comparing
+from mediatool_assets.flows.integrity import report as integrity_report
+from mediatool_assets.flows.metrics import report as daily
 from mediatool_assets.flows.page.formats import Format
+from mediatool_assets.flows.page.markdown import markdown
 from mediatool_assets.flows.ports import ObjectStore
 
 T = TypeVar("T")
@@ -46,7 +47,12 @@ def report_of(
         case "html":
             return objects.get(report_key(report, partition, "html"))[0]
         case "markdown":
-            return _decoded(report, data, _MARKDOWN[report]).encode()
+            return markdown(page_of(report, data)).encode()
+
+
+def page_of(report: Report, data: bytes) -> Page:
+    """The page of a report's JSON; raises DamagedInput."""
+    return _decoded(report, data, _PAGES[report])
 
 
 def reports_of(objects: ObjectStore, version: Version) -> Iterator[tuple[Report, str]]:
@@ -75,14 +81,14 @@ def _decoded(report: Report, data: bytes, decode: Callable[[bytes], T]) -> T:
         ) from error
 
 
-def _comparison(data: bytes) -> str:
+def _comparison(data: bytes) -> Page:
     if "note" in msgspec.json.decode(data, type=dict[str, msgspec.Raw]):
-        return f"{msgspec.json.decode(data, type=First)}\n"
-    return compared.markdown(comparisons.decode(data))
+        return msgspec.json.decode(data, type=daily.First).page
+    return comparing.page(comparisons.decode(data))
 
 
-_MARKDOWN: dict[Report, Callable[[bytes], str]] = {
-    "daily-metrics-comparison": lambda data: daily.markdown(metrics.decode(data)),
-    "data-integrity-report": lambda data: integrity_rendering.markdown(integrity.decode(data)),
+_PAGES: dict[Report, Callable[[bytes], Page]] = {
+    "daily-metrics-comparison": lambda data: daily.page(metrics.decode(data)),
+    "data-integrity-report": lambda data: integrity_report.page(integrity.decode(data)),
     "version-comparison": _comparison,
 }

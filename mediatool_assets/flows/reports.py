@@ -7,30 +7,33 @@ import msgspec
 
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.keys import Report, report_key
+from mediatool_assets.domain.page import Page
+from mediatool_assets.flows.page.html import html
 from mediatool_assets.flows.ports import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
 class ReportForms:
-    """A report in its three forms; ``figures`` are the few that Dagster's UI plots over days."""
+    """A report for programs and for people; Dagster's UI plots its ``figures`` over days."""
 
     content: msgspec.Struct
-    html: str
-    markdown: str
+    page: Page
     figures: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
-def keep(objects: ObjectStore, key: str, data: bytes) -> None:
-    """Write a small object in the place of the one that was; AlreadyExists if another just did."""
+def keep(objects: ObjectStore, key: str, data: bytes) -> str:
+    """Write a small object over the one that was there, and return its URI.
+
+    Raises AlreadyExists if somebody else did the same at that moment.
+    """
     present = objects.head(key)
     objects.put(key, data, replacing=present.etag if present else None)
-
-
-def keep_twin(objects: ObjectStore, report: Report, partition: str, html: str) -> str:
-    """Write the HTML beside a day's report, and return its URI."""
-    key = report_key(report, partition, "html")
-    keep(objects, key, html.encode())
     return objects.uri(key)
+
+
+def keep_twin(objects: ObjectStore, report: Report, partition: str, page: Page) -> str:
+    """Write the HTML beside a day's report, and return its URI."""
+    return keep(objects, report_key(report, partition, "html"), html(page).encode())
 
 
 def read(objects: ObjectStore, report: Report, partition: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def test_check_apply_check(mediatool: Run) -> None:
     """A bare bucket fails, is set, and then fails only in what has to be set elsewhere."""
     first = mediatool("bucket", "check")
     assert first.code == 1
-    assert "fail     tls-only: " in first.out
+    assert re.search(r"failed +tls-only ", first.out)
     assert "s3_bucket_secure_transport_policy CKV_AWS_379" in first.out
     assert "aws cloudtrail create-trail" in first.out
     done = mediatool("bucket", "apply")
@@ -103,7 +104,7 @@ def test_check_apply_check(mediatool: Run) -> None:
     second = mediatool("bucket", "check", "--json")
     verdicts = {c["name"]: c["verdict"] for c in json.loads(second.out)["controls"]}
     assert second.code == 1
-    assert {name for name, verdict in verdicts.items() if verdict != "pass"} == {
+    assert {name for name, verdict in verdicts.items() if verdict != "passed"} == {
         "access-logging",
         "data-events",
     }
@@ -174,7 +175,7 @@ def test_the_local_bucket(
     os.environ.update(stack.environment)
     result = mediatool("bucket", "check")
     assert result.code == 1
-    assert "unknown  public-access: the server answered NotImplemented" in result.out
-    assert "pass     encryption: SSE-S3" in result.out
+    assert re.search(r"unknown +public-access +the server answered NotImplemented", result.out)
+    assert re.search(r"passed +encryption +SSE-S3", result.out)
     refused = mediatool("bucket", "apply")
     assert (refused.code, "plain HTTP" in refused.err) == (5, True)

@@ -13,7 +13,7 @@ from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import reports
 from mediatool_assets.flows.metrics import Tools, daily_metrics
-from mediatool_assets.flows.metrics.rendering import compared, written
+from mediatool_assets.flows.metrics.report import compared, written
 from mediatool_assets.flows.reports import ReportForms
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
@@ -49,7 +49,7 @@ def reported(
 def _keep(objects: S3Objects, report: Report, version: Version, made: ReportForms) -> None:
     data = msgspec.json.encode(made.content)
     reports.keep(objects, report_key(report, version.partition), data)
-    reports.keep_twin(objects, report, version.partition, made.html)
+    reports.keep_twin(objects, report, version.partition, made.page)
 
 
 def test_the_newest_day_s_metrics_are_printed(mediatool: Run, reported: S3Objects) -> None:

@@ -62,7 +62,7 @@ def test_drift_is_an_error_anywhere(runs: list[dg.ExecuteInProcessResult]) -> No
     first, second, third = (checks(run)["no_drift"] for run in runs)
     assert first[:2] == (True, "ERROR")
     assert (second[0], second[1]) == (False, "ERROR")
-    assert "encryption: pass, now fail (not set)" in second[2]
+    assert "encryption: passed, now failed (not set)" in second[2]
     assert third[0]
 
 
@@ -80,6 +80,7 @@ def test_the_records() -> None:
             f"{folder}/costs/{day}.html",
             f"{folder}/costs/{day}.json",
             f"{INVENTORY_PREFIX}{day}.parquet",
+            f"{POSTURE_PREFIX}{day}.html",
             f"{POSTURE_PREFIX}{day}.json",
         ]
         or day != today()

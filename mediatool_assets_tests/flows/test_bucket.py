@@ -1,5 +1,6 @@
 """Plan, check and apply on a bucket in memory: idempotent, nothing weakened unasked."""
 
+import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,12 @@ import pytest
 from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
 from mediatool_assets.domain.bucket.changes import Change
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
+from mediatool_assets.domain.bucket.drift import Recorded
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
+from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.errors import BadSettings, Refused
-from mediatool_assets.flows.bucket import SHIPPED_PRICES, apply, check, plan, read_prices
+from mediatool_assets.flows.bucket import SHIPPED_PRICES, apply, check, plan, posture, read_prices
+from mediatool_assets.flows.page.markdown import markdown
 from mediatool_assets_tests.bucket_twin import BucketTwin, as_declared, unknown
 
 FULL = Declaration("b", "alias/backups", 8, "logs")
@@ -29,7 +33,7 @@ def test_apply_then_check() -> None:
     bucket = BucketTwin()
     done = apply(FULL, bucket, (), ignore)
     assert (set(done.set), done.unchanged, done.failed) == (set(ASPECTS), (), {})
-    assert {control.verdict for control in check(FULL, bucket)} == {"pass"}
+    assert {control.verdict for control in check(FULL, bucket)} == {"passed"}
     bucket.written.clear()
     again = apply(FULL, bucket, (), ignore)
     assert (again.set, set(again.unchanged), bucket.written) == ((), set(ASPECTS), [])
@@ -215,7 +219,7 @@ def test_settings_of_others_stay() -> None:
     live = as_declared(PLAIN) | {"object-lock": Seen(lock(Mode="COMPLIANCE", Days=9))}
     bucket = BucketTwin(live)
     assert apply(PLAIN, bucket, (), ignore).set == ()
-    assert {control.verdict for control in check(PLAIN, bucket)} == {"pass"}
+    assert {control.verdict for control in check(PLAIN, bucket)} == {"passed"}
 
 
 def test_plan() -> None:
@@ -266,3 +270,23 @@ def test_prices_of_ones_own(tmp_path: Path) -> None:
     other.write_bytes(msgspec.json.encode(table))
     with pytest.raises(BadSettings, match=r"prices\.json has no price of STANDARD"):
         read_prices(other)
+
+
+def test_a_record_of_before_has_todays_outcomes() -> None:
+    """A control that passed as ``pass`` yesterday has not drifted when it has ``passed`` today."""
+    controls = [{"name": n, "verdict": v, "says": "so"} for n, v in (("a", "pass"), ("b", "fail"))]
+    document = {"bucket": "b", "taken": "2026-11-27T03:30:00Z", "controls": controls}
+    found = posture.decode(json.dumps(document).encode())
+    assert [control.verdict for control in found.controls] == ["passed", "failed"]
+    with pytest.raises(msgspec.ValidationError):
+        posture.decode(b'{"bucket": "b", "taken": "", "controls": [{"verdict": []}]}')
+
+
+def test_what_did_not_pass_comes_first() -> None:
+    """With the commands that set it, on the page and in Markdown."""
+    controls = (Control("a", "passed", "so"), Control("b", "failed", "off", commands=("aws x",)))
+    page = posture.page(Recorded("bucket", "2026-11-28T03:30:00Z", controls))
+    assert page.verdict == "failed"
+    text = markdown(page)
+    assert text.index("| failed | b |") < text.index("| passed | a |")
+    assert "    aws x" in text

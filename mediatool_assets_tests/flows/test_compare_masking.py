@@ -10,7 +10,7 @@ from mediatool_assets.domain.comparison import Comparison
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.compare.rendering import render
+from mediatool_assets.flows.compare.report import render
 from mediatool_assets.flows.sanitize.rules_file import load_rules
 from mediatool_assets_tests.compared import compared, of_archives, plain
 from mediatool_assets_tests.raw_archives import table

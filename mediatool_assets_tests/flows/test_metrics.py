@@ -20,10 +20,10 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import reports
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.metrics import Daily, Tools, compare_versions, daily_metrics, judged
-from mediatool_assets.flows.metrics.html import html
-from mediatool_assets.flows.metrics.markdown import markdown
-from mediatool_assets.flows.metrics.rendering import compared, written
+from mediatool_assets.flows.metrics.report import compared, page, written
 from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.page.html import html
+from mediatool_assets.flows.page.markdown import markdown
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.postgres import PostgresSource
@@ -73,10 +73,11 @@ def test_the_first_day_has_no_predecessor_and_says_so(
     assert report.current.totals["total_records"] == report.current.totals["users"] == 2
     assert report.current.totals["campaigns"] is None
     assert [point.version for point in report.history] == [str(version)]
-    for text in (html(report), markdown(report)):
+    for text in (html(page(report)), markdown(page(report))):
         assert "is the first version of its source" in text
     first = compared(version, made.comparison)
-    assert "no version before" in first.html and "no version before" in first.markdown
+    assert "no version before" in html(first.page)
+    assert "no version before" in markdown(first.page)
 
 
 def test_each_version_is_held_against_its_own_predecessor_and_weekday(
@@ -126,7 +127,7 @@ def test_the_same_versions_give_the_same_bytes(
     reports.keep(bucket_twin, key, msgspec.json.encode(kept))
     two = daily(bucket_twin, scratch, version).metrics
     assert msgspec.json.encode(one) == msgspec.json.encode(two)
-    assert html(one) == html(two)
+    assert html(page(one)) == html(page(two))
     assert not list(scratch.iterdir())
 
 
@@ -155,8 +156,8 @@ def test_a_lost_table_fails_its_threshold(bucket_twin: DirectoryObjects, tmp_pat
     assert report.verdict == "failed"
     lost = {one.thing for one in report.thresholds if one.outcome == "failed"}
     assert {"raw/users", "total_records"} <= lost
-    assert "is empty, and had 50 rows" in markdown(report)
-    assert "What did not hold" in html(report)
+    assert "is empty, and had 50 rows" in markdown(page(report))
+    assert "What did not hold" in html(page(report))
     key = report_key("daily-metrics-comparison", version.partition)
     reports.keep(bucket_twin, key, msgspec.json.encode(report))
     finding = judged(bucket_twin, version.partition)
@@ -185,7 +186,7 @@ def test_an_earlier_version_that_is_gone_or_damaged_is_unknown_not_equal(
     assert [problem.damaged for problem in report.previous.errors] == [True]
     assert [problem.damaged for problem in report.week_before.errors] == [False]
     assert report.previous.tables == {}
-    assert "Not compared" in html(report)
+    assert "Since the version before: not compared" in html(page(report))
 
 
 def test_a_version_that_cannot_be_read_has_no_report(

@@ -1,4 +1,4 @@
-"""Parts of pages: figures, charts and tables, whatever names they are given."""
+"""Pages: figures, charts, tables and their structure, whatever names they are given."""
 
 import re
 from collections.abc import Callable
@@ -6,13 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.flows.page.charts import bars, lines
+from mediatool_assets.domain.page import (
+    BarChart,
+    Calendar,
+    Card,
+    Day,
+    Folded,
+    Items,
+    LineChart,
+    Link,
+    Number,
+    Page,
+    Section,
+    grid,
+)
+from mediatool_assets.flows.page.charts import bars, line
 from mediatool_assets.flows.page.escaping import escape
-from mediatool_assets.flows.page.figures import number, sizes
 from mediatool_assets.flows.page.figures import size as as_text
+from mediatool_assets.flows.page.figures import sizes
 from mediatool_assets.flows.page.formats import format_of
-from mediatool_assets.flows.page.markdown import escaped
-from mediatool_assets.flows.page.tables import Number, table
+from mediatool_assets.flows.page.html import html
+from mediatool_assets.flows.page.markdown import escaped, markdown
 
 NASTY = '<b id="x">$a$</b>'
 
@@ -37,57 +51,49 @@ def test_a_file_s_name_asks_for_a_format(name: str, wanted: str) -> None:
     assert format_of(Path(f"{name}.txt")) == "json"
 
 
-def test_charts_are_the_same_bytes_again() -> None:
-    """No clock, no random name: a report of the same version is the same."""
-    rows = [("users", {"added": 1, "removed": 0, "changed": 3})]
-    assert bars(rows) == bars(rows)
-    assert lines("Rows", ["a", "b"], [1, 2], number) == lines("Rows", ["a", "b"], [1, 2], number)
-
-
-def test_charts_stand_alone_and_take_the_page_s_colours() -> None:
-    """Nothing is named that lies outside, no two charts share an id, and names are not markup."""
-    chart = bars([(NASTY, {"added": 5, "changed": 1})]) + lines("t", [NASTY, "b"], [1, 9], number)
+def test_names_in_charts_are_not_markup() -> None:
+    """Neither in bars nor in lines, and no chart names anything outside of the page."""
+    chart = bars(BarChart([(NASTY, {"added": 5, "changed": 1})]))
+    chart += line(LineChart("t", [(NASTY, 1, NASTY), ("b", 9, "9")]))
     assert "<b id" not in chart
-    assert ' id="' not in chart.replace(' id="x"', "")
     assert "http" not in chart and "url(" not in chart and "href" not in chart
-    assert "#0" not in chart
-    assert "var(--added)" in chart and "var(--text)" in chart
-    assert "<title>&lt;b id=&quot;x&quot;&gt;$a$&lt;/b&gt;: 5 added</title>" in chart
+    assert "5 added, 1 changed" in chart
+    assert "<title>&lt;b id=&quot;x&quot;&gt;$a$&lt;/b&gt;: " in chart
 
 
 @pytest.mark.parametrize("values", [[], [7]])
 def test_one_version_is_no_line(values: list[int]) -> None:
     """Nothing is drawn where nothing can be seen."""
-    assert lines("Rows", ["a"] * len(values), values, number) == ""
+    chart = LineChart("Rows", [("a", value, str(value)) for value in values])
+    assert "<svg" not in html(Page("t", "passed", "h", sections=[Section("s", [chart])]))
+
+
+def test_equal_values_are_a_flat_line() -> None:
+    """Without a division by nothing."""
+    assert line(LineChart("Rows", [("a", 7, "7"), ("b", 7, "7")])).count("95.0") == 4
 
 
 def test_a_chart_says_how_many_bars_it_leaves_out() -> None:
-    """The largest are drawn, the rest are counted."""
-    assert "and 5 more" in bars([(f"t{i}", {"added": i + 1}) for i in range(20)])
-
-
-def test_names_of_any_script_or_none_are_drawn() -> None:
-    """Without a warning: controls as escapes, letters that matplotlib's font lacks as they are."""
-    drawn = bars([("tab\tbell\a", {"added": 2}), ("表 ক 🜚", {"removed": 1})])
-    assert "tab\\u0009bell\\u0007" in drawn
-    assert "表 ক 🜚" in drawn
-    assert "\\u0007" in lines("rows", ["a\a", "b"], [1, 2], str)
+    """The largest are drawn, the rest are counted; what has no count has no bar."""
+    chart = bars(BarChart([(f"t{i}", {"added": i}) for i in range(21)]))
+    assert "and 5 more" in chart
+    assert chart.count("<li>") == 15
 
 
 def test_tables_sort_by_what_a_number_is() -> None:
-    """The value stands beside its text, and what is not known sorts below all."""
-    made = table(("Name", "Rows"), [(NASTY, Number(5, "5 rows")), ("x", Number(None, "–"))])
+    """The value is beside its text, and unknown sorts below all."""
+    table = grid(("Name", "Rows"), [(NASTY, Number(5, "5 rows")), ("x", Number(None, "–"))])
+    made = html(Page("t", "passed", "h", sections=[Section(NASTY, [table])]))
     assert "data-value='5'>5 rows" in made
     assert "data-value='-1e+308'>–" in made
     assert "<b id" not in made
-    assert table(("Name",), []) == ""
+    assert not grid(("Name",), [])
 
 
 @pytest.mark.parametrize("values", [[2_400_000, 2_400_900], [205_000_000, 205_300_000], [7, 7]])
-def test_an_axis_tells_close_sizes_apart(values: list[int]) -> None:
+def test_close_sizes_are_told_apart(values: list[int]) -> None:
     """As many decimals as it takes, and never less than one."""
-    ticks = re.findall(r">([^<>]* k?M?B)</text>", lines("t", ["a", "b"], values, sizes(values)))
-    assert len({*ticks}) == len(ticks) >= 1
+    assert len({sizes(values)(value) for value in values}) == len({*values})
 
 
 STEERING = "name\x1b]0;owned\x07 \x9b2J\u202efdp.exe"
@@ -97,3 +103,49 @@ STEERING = "name\x1b]0;owned\x07 \x9b2J\u202efdp.exe"
 def test_nothing_steers_a_terminal_or_turns_a_line(made: Callable[[str], str]) -> None:
     """A page may be read by `less` or `cat`."""
     assert not set("\x1b\x07\x9b\u202e") & set(made(STEERING))
+
+
+def every_part(name: str) -> Page:
+    """A page with everything that a page can have."""
+    table = grid(("Name", "Page"), [(name, Link(name, name))])
+    return Page(
+        name,
+        name,
+        name,
+        [name],
+        [Card(name, name, name)],
+        [
+            Section("all", [table, BarChart([(name, {"missing": 1})]), Items([name])], name),
+            Section("command", [Items([name], code=True)], detail="summary"),
+            Section("folded", [Folded(name, name, [name, table])]),
+            Section("none", [grid((name,), [])], otherwise="None."),
+            Section("left out", [grid((name,), []), Items([])]),
+            Section("days", [Calendar([Day("2026-02-28", name, name, name)])], detail="full"),
+        ],
+        [(name, [Link(name, name, current=True)])],
+    )
+
+
+def test_every_part_is_escaped() -> None:
+    """No text of any part becomes markup, in HTML and in Markdown."""
+    assert "<b" not in re.sub(r"<(b|button|body)>", "", html(every_part(NASTY)))
+    for text in markdown(every_part(NASTY)).splitlines():
+        assert "<b" not in text.replace("\\<b", "") or text.startswith("    ")
+
+
+def test_a_page_has_headings_labels_and_contents() -> None:
+    """One title; a heading a section, which the contents link to; what scrolls has a name."""
+    made = html(every_part("x"))
+    assert made.count("<h1>") == 1
+    anchors = re.findall(r"<h2 id='(\w+)'>", made)
+    assert re.findall(r"<a href='#(\w+)'>", made) == anchors
+    assert "left out" not in made and "None." in made
+    assert made.count("role='region' tabindex='0' aria-label=") == made.count("<div class='scroll'")
+    assert "<th scope='col'" in made and "<main>" in made and "aria-current='page'" in made
+
+
+def test_only_the_page_has_what_is_of_full_detail() -> None:
+    """Markdown has neither calendars nor what only the page shows."""
+    page = every_part("x")
+    assert "2026-02" in html(page)
+    assert "## days" not in markdown(page)

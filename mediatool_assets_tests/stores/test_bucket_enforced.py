@@ -298,7 +298,7 @@ def test_apply_sets_what_this_server_takes(objects: S3Objects) -> None:
         "put-bucket-lifecycle-configuration",
         "put-bucket-policy",
     }
-    passing = {control.name for control in check(declared, bucket) if control.verdict == "pass"}
+    passing = {control.name for control in check(declared, bucket) if control.verdict == "passed"}
     assert {"encryption", "ownership", "versioning"} <= passing
 
 
@@ -314,7 +314,7 @@ def test_rights_that_are_missing(server: Enforcing, as_role: Callable[..., None]
         says = f"access denied; the AWS identity in use needs {right}"
         assert bucket.read(cast(Aspect, aspect)) == Seen(unknown=says)
     found = check(Declaration(BUCKET), bucket)
-    assert not any(control.verdict == "pass" for control in found)
+    assert not any(control.verdict == "passed" for control in found)
     why = bucket.write("encryption", {"Rules": []})
     assert why == "access denied; the AWS identity in use needs s3:PutEncryptionConfiguration"
 

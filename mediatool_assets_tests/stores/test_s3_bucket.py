@@ -80,8 +80,8 @@ def test_a_bare_bucket(bucket: S3Bucket) -> None:
         assert not seen.document or aspect == "encryption"
     assert bucket.mfa_delete() is False
     verdicts = {control.name: control.verdict for control in check(FULL, bucket)}
-    assert set(verdicts.values()) == {"pass", "fail"}
-    assert verdicts["tls-only"] == verdicts["lifecycle:raw"] == verdicts["data-events"] == "fail"
+    assert set(verdicts.values()) == {"passed", "failed"}
+    assert verdicts["tls-only"] == verdicts["lifecycle:raw"] == verdicts["data-events"] == "failed"
 
 
 @pytest.mark.parametrize("declared", [PLAIN, FULL], ids=["plain", "full"])
@@ -89,7 +89,7 @@ def test_apply_then_check(bucket: S3Bucket, declared: Declaration) -> None:
     """What was applied is there when it is looked at again; applying it again sets nothing."""
     done = apply(declared, bucket, (), lambda _: None)
     assert done.failed == {}
-    failing = {control.name for control in check(declared, bucket) if control.verdict != "pass"}
+    failing = {control.name for control in check(declared, bucket) if control.verdict != "passed"}
     # without a bucket for the logs they are left to their owner
     assert failing == {"data-events"} | ({"access-logging"} if declared is PLAIN else set())
     again = apply(declared, bucket, (), lambda _: None)
@@ -100,7 +100,7 @@ def test_the_whole_posture(bucket: S3Bucket) -> None:
     """With a trail beside it, a bucket as declared passes every control."""
     apply(FULL, bucket, (), lambda _: None)
     record_data_events()
-    assert {control.verdict for control in check(FULL, bucket)} == {"pass"}
+    assert {control.verdict for control in check(FULL, bucket)} == {"passed"}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_was_set_by_hand_is_seen(bucket: S3Bucket) -> None:
     )
     client.put_bucket_versioning(Bucket=NAME, VersioningConfiguration={"Status": "Suspended"})
     client.delete_bucket_lifecycle(Bucket=NAME)
-    failing = {control.name for control in check(FULL, bucket) if control.verdict == "fail"}
+    failing = {control.name for control in check(FULL, bucket) if control.verdict == "failed"}
     assert {"public-access", "versioning", "lifecycle:raw", "lifecycle:clean-up"} <= failing
     assert not {"encryption-kms", "tls-only", "ownership"} & failing
     assert set(apply(FULL, bucket, (), lambda _: None).set) == {

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mediatool_assets.domain.bucket.posture import Control, Verdict
-from mediatool_assets.domain.outcome import Finding, Outcome
+from mediatool_assets.domain.bucket.posture import Control
+from mediatool_assets.domain.outcome import Figure, Finding, Outcome, worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Drift:
     """A control whose verdict is another than it was."""
 
     control: str
-    before: Verdict
-    after: Verdict
+    before: Outcome
+    after: Outcome
     says: str
 
     def __str__(self) -> str:
@@ -44,19 +44,18 @@ def as_declared(controls: Sequence[Control], *, amazon: bool) -> Finding:
     """Whether the bucket is what it must be; what could not be looked at has not passed.
 
     On a server that is not Amazon's much of it cannot be: there the finding is a warning, whatever
-    fails or is unknown. On Amazon S3 both are errors.
+    has failed or is unknown. On Amazon S3 both are errors.
     """
-    names = {
-        verdict: [each.name for each in controls if each.verdict == verdict]
-        for verdict in ("pass", "fail", "unknown")
-    }
-    figures = {verdict: len(of) for verdict, of in names.items()}
-    told = [f"{len(names['pass'])} of {len(controls)} controls pass"]
-    if names["fail"]:
-        told.append(f"not as declared: {', '.join(names['fail'])}")
+    names: dict[Outcome, list[str]] = {"passed": [], "failed": [], "unknown": []}
+    for each in controls:
+        names[each.verdict].append(each.name)
+    figures: dict[str, Figure] = {outcome: len(some) for outcome, some in names.items()}
+    told = [f"{len(names['passed'])} of {len(controls)} controls passed"]
+    if names["failed"]:
+        told.append(f"not as declared: {', '.join(names['failed'])}")
     if names["unknown"]:
         told.append(f"unknown: {', '.join(names['unknown'])}")
-    outcome: Outcome = "failed" if names["fail"] else "unknown" if names["unknown"] else "passed"
+    outcome = worst(each.verdict for each in controls)
     if outcome != "passed" and not amazon:
         outcome = "warned"
         told.append("this is not Amazon S3, and has no such thing as some of them")
@@ -68,7 +67,7 @@ def undrifted(earlier: Recorded | None, found: Sequence[Drift]) -> Finding:
     """Whether nothing that passed when it was last recorded does so no more, on any server."""
     if earlier is None:
         return Finding("passed", "the first record: there is nothing to hold it against")
-    lost = [each for each in found if each.before == "pass"]
+    lost = [each for each in found if each.before == "passed"]
     figures = {"changed": len(found), "lost": len(lost)}
     if lost:
         says = "; ".join(map(str, lost))

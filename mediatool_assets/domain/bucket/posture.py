@@ -1,28 +1,26 @@
-"""A live bucket held against the declaration: one verdict for each control."""
+"""A live bucket compared with the declaration: one outcome for each control."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from mediatool_assets.domain.bucket import aspects, policies
 from mediatool_assets.domain.bucket.aspects import Aspect, Live, Seen
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.lifecycle import Document, canonical
 from mediatool_assets.domain.bucket.trails import Trails, recorded
-
-Verdict = Literal["pass", "fail", "unknown"]
+from mediatool_assets.domain.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One control and what was found. ``unknown`` is not safe: it could not be looked at.
+    """One control and what was found: passed, failed or unknown, which is not safe.
 
     ``prowler`` and ``checkov`` are the checks of those tools that it answers to; ``commands`` set
     it by hand.
     """
 
     name: str
-    verdict: Verdict
+    verdict: Outcome
     says: str
     prowler: tuple[str, ...] = ()
     checkov: tuple[str, ...] = ()
@@ -73,8 +71,8 @@ def controls(declared: Declaration, live: Live, trails: Trails) -> tuple[Control
         if seen.unknown is not None:
             return _control(name, "unknown", seen.unknown, command)
         if aspects.holds(aspect, want[aspect], seen.document):
-            return _control(name, "pass", good)
-        return _control(name, "fail", _found(aspect, seen.document), command)
+            return _control(name, "passed", good)
+        return _control(name, "failed", _found(aspect, seen.document), command)
 
     key = declared.kms_key_id
     yielded = [
@@ -97,7 +95,7 @@ def controls(declared: Declaration, live: Live, trails: Trails) -> tuple[Control
     return tuple(yielded)
 
 
-def _control(name: str, verdict: Verdict, says: str, *commands: str) -> Control:
+def _control(name: str, verdict: Outcome, says: str, *commands: str) -> Control:
     family = "lifecycle" if name.startswith("lifecycle:") else name
     prowler, checkov = IDS.get(name, IDS[family])
     return Control(name, verdict, says, prowler, checkov, commands)
@@ -128,10 +126,10 @@ def _of_policy(declared: Declaration, seen: Seen, want: Document) -> Iterator[Co
         if seen.unknown is not None:
             yield _control(name, "unknown", seen.unknown, command)
         elif any(policies.same_statement(statement, each) for each in found):
-            yield _control(name, "pass", f"the policy has {statement['Sid']}")
+            yield _control(name, "passed", f"the policy has {statement['Sid']}")
         else:
             says = f"the policy has no statement {statement['Sid']} as declared"
-            yield _control(name, "fail", says, command)
+            yield _control(name, "failed", says, command)
     yield _no_public_statement(seen)
 
 
@@ -144,11 +142,11 @@ def _no_public_statement(seen: Seen) -> Control:
         found.setdefault(policies.openness(each), []).append(str(each.get("Sid", "unnamed")))
     if "open" in found:
         says = f"allowed to everybody by statement {', '.join(found['open'])}; remove it by hand"
-        return _control(name, "fail", says)
+        return _control(name, "failed", says)
     if "unknown" in found:
         says = f"whom the condition of statement {', '.join(found['unknown'])} keeps out"
         return _control(name, "unknown", f"nobody knows {says}; look at it")
-    return _control(name, "pass", "no statement allows anything to everybody")
+    return _control(name, "passed", "no statement allows anything to everybody")
 
 
 def _of_lifecycle(declared: Declaration, seen: Seen, want: Document) -> Iterator[Control]:
@@ -159,22 +157,22 @@ def _of_lifecycle(declared: Declaration, seen: Seen, want: Document) -> Iterator
         if seen.unknown is not None:
             yield _control(name, "unknown", seen.unknown, command)
         elif rule.id not in found:
-            yield _control(name, "fail", f"no rule {rule.id}", command)
+            yield _control(name, "failed", f"no rule {rule.id}", command)
         elif found[rule.id] != canonical(rule.document()):
-            yield _control(name, "fail", f"found {found[rule.id]}", command)
+            yield _control(name, "failed", f"found {found[rule.id]}", command)
         else:
-            yield _control(name, "pass", str(rule))
+            yield _control(name, "passed", str(rule))
     name = "lifecycle:undeclared"
     others = sorted(set(found) - {rule.id for rule in declared.lifecycle})
     floor = (seen.document or {}).get("SizeFloor", want["SizeFloor"])
     if seen.unknown is not None:
         yield _control(name, "unknown", seen.unknown)
     elif others:
-        yield _control(name, "fail", f"rules that are not declared: {', '.join(others)}", command)
+        yield _control(name, "failed", f"rules that are not declared: {', '.join(others)}", command)
     elif floor != want["SizeFloor"]:
-        yield _control(name, "fail", f"objects below 128 KB move too: {floor}", command)
+        yield _control(name, "failed", f"objects below 128 KB move too: {floor}", command)
     else:
-        yield _control(name, "pass", "no rule but the declared ones")
+        yield _control(name, "passed", "no rule but the declared ones")
 
 
 def _logging(declared: Declaration, seen: Seen) -> Control:
@@ -184,10 +182,10 @@ def _logging(declared: Declaration, seen: Seen) -> Control:
     if seen.unknown is not None:
         return _control(name, "unknown", seen.unknown, command)
     if to is None:
-        return _control(name, "fail", "off; set MEDIATOOL_S3_LOG_BUCKET and apply", command)
+        return _control(name, "failed", "off; set MEDIATOOL_S3_LOG_BUCKET and apply", command)
     if target not in (None, to):
-        return _control(name, "fail", f"goes to {to}, not to {target}", command)
-    return _control(name, "pass", f"goes to {to}")
+        return _control(name, "failed", f"goes to {to}, not to {target}", command)
+    return _control(name, "passed", f"goes to {to}")
 
 
 def _data_events(declared: Declaration, trails: Trails) -> Control:
@@ -197,5 +195,5 @@ def _data_events(declared: Declaration, trails: Trails) -> Control:
     missing = sorted({"read", "write"} - recorded(trails, declared.arn))
     if missing:
         says = f"no trail that is logging records {' or '.join(missing)} events of the objects"
-        return _control(name, "fail", says, *commands)
-    return _control(name, "pass", "CloudTrail records reads and writes of the objects")
+        return _control(name, "failed", says, *commands)
+    return _control(name, "passed", "CloudTrail records reads and writes of the objects")

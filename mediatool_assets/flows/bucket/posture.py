@@ -1,23 +1,32 @@
-"""Recording the posture: the check's verdicts of every day, kept in the bucket, and their drift.
+"""Recording the posture: the outcome of each control every day, kept in the bucket, and its drift.
 
-``postgres-exports/bucket/posture/{date}.json``, the last of the day.
+``postgres-exports/bucket/posture/{date}.json`` and ``.html``, the last of the day.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.drift import Drift, Recorded, drift
+from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.keys import RECORDS_PREFIX
+from mediatool_assets.domain.outcome import worst
+from mediatool_assets.domain.page import Card, Items, OutcomeCell, Page, Section, grid
 from mediatool_assets.flows.bucket import check
+from mediatool_assets.flows.page.html import html
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.reports import keep
 
 POSTURE_PREFIX = RECORDS_PREFIX + "posture/"
+
+_EARLIER_WORDS = {"pass": "passed", "fail": "failed"}
+"""Outcomes as records of before 2026-11-28 have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +42,81 @@ class Looked:
 def record(
     declared: Declaration, bucket: BucketSettings, objects: ObjectStore, now: datetime
 ) -> Looked:
-    """Check the bucket, hold it against the last record, and record it in its place of the day."""
+    """Check the bucket, compare it with the last record, and record it in its place of the day."""
     found = Recorded(declared.bucket, f"{now:%Y-%m-%dT%H:%M:%SZ}", check(declared, bucket))
     earlier = last(objects)
-    key = f"{POSTURE_PREFIX}{now:%Y-%m-%d}.json"
-    keep(objects, key, msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
-    return Looked(found, earlier, drift(earlier, found), key)
+    changed = drift(earlier, found)
+    day = f"{POSTURE_PREFIX}{now:%Y-%m-%d}"
+    keep(objects, f"{day}.json", msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    keep(objects, f"{day}.html", html(page(found, changed)).encode())
+    return Looked(found, earlier, changed, f"{day}.json")
 
 
 def last(objects: ObjectStore) -> Recorded | None:
     """The newest record; None where there is none. Raises DamagedInput."""
-    keys = [info.key for info in objects.list(POSTURE_PREFIX)]
+    keys = [info.key for info in objects.list(POSTURE_PREFIX) if info.key.endswith(".json")]
     if not keys:
         return None
     try:
-        return msgspec.json.decode(objects.get(keys[-1])[0], type=Recorded)
+        return decode(objects.get(keys[-1])[0])
     except msgspec.MsgspecError as error:
         raise DamagedInput(
             f"{objects.uri(keys[-1])} cannot be read ({error}); delete it, and the record before "
-            "it is held against"
+            "is used"
         ) from error
+
+
+class _Stored(msgspec.Struct):
+    bucket: str
+    taken: str
+    controls: list[dict[str, Any]]
+
+
+def decode(data: bytes) -> Recorded:
+    """Read a record; raises msgspec.MsgspecError on anything else."""
+    stored = msgspec.json.decode(data, type=_Stored)
+    for control in stored.controls:
+        word = control.get("verdict")
+        control["verdict"] = _EARLIER_WORDS.get(str(word), word)
+    controls = msgspec.convert(stored.controls, tuple[Control, ...])
+    return Recorded(stored.bucket, stored.taken, controls)
+
+
+def page(found: Recorded, changed: Sequence[Drift] = ()) -> Page:
+    """The controls for people, those that did not pass first, and the commands that set them."""
+    controls = sorted(found.controls, key=lambda each: each.verdict == "passed")
+    counts = {
+        word: sum(each.verdict == word for each in controls)
+        for word in ("passed", "failed", "unknown")
+    }
+    rows = (
+        (
+            OutcomeCell(each.verdict),
+            each.name,
+            each.says,
+            " ".join((*each.prowler, *each.checkov)),
+        )
+        for each in controls
+    )
+    commands = tuple(dict.fromkeys(line for each in controls for line in each.commands))
+    return Page(
+        f"Bucket {found.bucket}",
+        worst(each.verdict for each in controls),
+        f"{counts['passed']} of {len(controls)} controls passed.",
+        [f"Read at {found.taken}. Unknown is not safe: the setting could not be read."],
+        [Card(word.capitalize(), str(count)) for word, count in counts.items()],
+        [
+            Section("Changed since the last record", [Items(tuple(map(str, changed)))]),
+            Section(
+                "Controls",
+                [grid(("Outcome", "Control", "Found", "Checks of Prowler and Checkov"), rows)],
+                detail="summary",
+            ),
+            Section(
+                "Commands",
+                [Items(commands, code=True)],
+                "`mediatool bucket apply` sets what it may; these set it by hand.",
+                detail="summary",
+            ),
+        ],
+    )

@@ -249,7 +249,7 @@ def _renamed(one: _Archive, two: _Archive) -> dict[str, str]:
 def _metrics(
     sides: tuple[_Archive, _Archive], changes: tuple[SchemaChange, ...]
 ) -> dict[str, Figure]:
-    """The spec's metrics; campaigns and users are null where a version has no such table."""
+    """The totals of both versions; campaigns and users are null without such a table."""
     one, two = [side.manifest.tables() for side in sides]
 
     def rows(table: str) -> Figure:

@@ -28,7 +28,7 @@ from mediatool_assets.flows.checks.raw import raw_as_usual
 from mediatool_assets.flows.checks.transformed import losses_as_usual, references_as_usual
 from mediatool_assets.flows.compare import compare, opened
 from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.compare.rendering import render
+from mediatool_assets.flows.compare.report import render
 from mediatool_assets.flows.metrics.gathering import MetricsCollector, VersionFigures
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 from mediatool_assets.flows.versions import catalog

@@ -91,7 +91,7 @@ class MetricsCollector:
 
 
 def _totals(metadata: Metadata, archive: ArchiveReader) -> dict[str, int | None]:
-    """The spec's metrics of one version, with the names that a comparison gives them."""
+    """The totals of one version, with the names that a comparison gives them."""
     tables = archive.manifest.tables()
     rows = {name: member.rows for name, member in tables.items()}
     documents = metadata.exports.transformed.documents

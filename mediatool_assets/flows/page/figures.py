@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from math import floor, log10
 
+from mediatool_assets.domain.page import Number
+
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -37,6 +39,16 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f} %"
 
 
-def several(count: int, thing: str) -> str:
-    """``1 change``, ``2 changes``."""
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+def whole(value: int | None, *, sign: bool = False) -> Number:
+    """A cell with a count."""
+    return Number(value, number(value, sign=sign))
+
+
+def share(value: float | None) -> Number:
+    """A cell with a change in percent."""
+    return Number(value, percent(value))
+
+
+def octets(value: int | None, *, sign: bool = False) -> Number:
+    """A cell with a number of bytes."""
+    return Number(value, size(value, sign=sign))

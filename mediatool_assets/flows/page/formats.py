@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
+from mediatool_assets.domain.page import Page
+from mediatool_assets.flows.page.html import html
+from mediatool_assets.flows.page.markdown import markdown
+
 Format = Literal["json", "html", "markdown"]
 
 _SUFFIXES: dict[str, Format] = {
@@ -13,3 +17,14 @@ _SUFFIXES: dict[str, Format] = {
 def format_of(path: Path) -> Format:
     """The format that a file's name asks for; JSON where it says nothing else."""
     return _SUFFIXES.get(path.suffix.lower(), "json")
+
+
+def rendered(wanted: Format, json: bytes, page: Page) -> bytes:
+    """A report in the wanted format, of its JSON and its page."""
+    match wanted:
+        case "json":
+            return json
+        case "html":
+            return html(page).encode()
+        case "markdown":
+            return markdown(page).encode()

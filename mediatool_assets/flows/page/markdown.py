@@ -1,30 +1,55 @@
-"""Markdown: sections and tables, in which no value becomes markup."""
+"""A page as Markdown, in which no value becomes markup: for Dagster's UI, a terminal or a chat."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
+from mediatool_assets.domain.page import Folded, Grid, Items, Page, Part
 from mediatool_assets.domain.visible import visible
 
 _SPECIAL = re.compile(r"([\\`*\[\]<>|#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+_ROWS = 100  # of a table; the JSON and the HTML report have them all
 
 
-def section(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table under its title; nothing where there is no row."""
-    lines = list(table(headings, rows))
-    if lines:
-        yield from ("", f"## {title}", *lines)
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table after an empty one; nothing where there is no row."""
-    lines = [f"| {' | '.join(map(escaped, row))} |" for row in rows]
-    if lines:
-        yield ""
-        yield f"| {' | '.join(headings)} |"
-        yield f"|{'---|' * len(headings)}"
-        yield from lines
+def markdown(page: Page) -> str:
+    """What of the page is not only for HTML, without its charts."""
+    lines = [f"# {escaped(page.title)}: {escaped(page.verdict)}", "", escaped(page.headline)]
+    lines += map(escaped, page.small)
+    if page.cards:
+        lines += _grid(
+            Grid(("", "", ""), [(card.name, card.value, card.change) for card in page.cards])
+        )
+    for section in page.shown("summary", "report"):
+        found = [line for part in section.shown for line in _part(part)]
+        lines += ["", f"## {escaped(section.title)}", *found] if found else []
+    return "\n".join(lines) + "\n"
 
 
 def escaped(text: str) -> str:
     """The text on one line, with nothing in it that Markdown takes for its own."""
     return visible(_SPECIAL.sub(r"\\\1", " ".join(text.split())))
+
+
+def _part(part: Part) -> Iterator[str]:
+    match part:
+        case str():
+            yield from ("", escaped(part))
+        case Grid():
+            yield from _grid(part)
+        case Items(texts, code):
+            yield ""
+            yield from (f"    {visible(text)}" if code else f"- {escaped(text)}" for text in texts)
+        case Folded(title, says, parts):
+            yield from ("", f"### {escaped(title)}", "", escaped(says))
+            yield from (line for each in parts if each for line in _part(each))
+        case _:
+            return
+
+
+def _grid(grid: Grid) -> Iterator[str]:
+    yield ""
+    yield f"| {' | '.join(map(escaped, grid.headings))} |"
+    yield f"|{'---|' * len(grid.headings)}"
+    for row in grid.rows[:_ROWS]:
+        yield f"| {' | '.join(escaped(str(cell)) for cell in row)} |"
+    if len(grid.rows) > _ROWS:
+        yield from ("", f"and {len(grid.rows) - _ROWS:,} more")

@@ -1,11 +1,14 @@
-"""The proof report: the same facts as JSON, and as one HTML page that needs nothing else."""
+"""The proof report: the same facts as JSON and as a page."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from mediatool_assets.domain.masking.ddl import KeptLiterals
-from mediatool_assets.flows.page.escaping import escape
+from mediatool_assets.domain.page import Card, Items, Page, Section, grid
+from mediatool_assets.domain.quantities import quantity
+from mediatool_assets.flows.page.figures import whole
+from mediatool_assets.flows.page.html import html
 from mediatool_assets.flows.sanitize.proof import Proof
 
 
@@ -48,111 +51,116 @@ class Report(msgspec.Struct, frozen=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
 
     def html(self) -> bytes:
-        """One page, no script, no address of anything outside of it."""
-        return _page(self).encode()
+        """One page that needs nothing else."""
+        return html(page(self)).encode()
 
 
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;
-color:#1b1f24}
-table{border-collapse:collapse;margin:.5rem 0 2rem;width:100%}
-th,td{text-align:left;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #d8dee4;
-vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-h2{margin-top:2.5rem}.ok{color:#116329;font-weight:600}
-"""
-
-
-def _page(report: Report) -> str:
+def page(report: Report) -> Page:
+    """The proof, for people."""
     proof = report.proof
-    title = f"Sanitized export {report.version}"
-    facts = [
-        ("Version", report.version),
-        ("Made from", report.source),
-        ("Rules", f"{report.rules}, SHA-256 {report.rules_sha256}"),
-        ("Key", f"{report.key_id} (tells keys apart, and nothing of them)"),
-        ("Rows", f"{sum(report.rows.values()):,} in {len(report.rows)} tables, as many as before"),
-        ("Originals searched for", f"{proof.searched:,}, among {proof.tokens:,} words of the copy"),
-    ]
-    sections = [
-        f"<h1>{escape(title)}</h1>",
-        '<p class="ok">No finding: no original value was found, nothing became equal, no relation '
-        "was lost.</p>",
-        _table(("", ""), facts),
-        "<h2>Warnings</h2>" + _list(report.warnings),
-        "<h2>Pseudonyms</h2><p>Different values before and after, in all tables together.</p>",
-        _table(("Kind", "Before", "After"), ((k.kind, k.before, k.after) for k in proof.kinds)),
-        "<h2>Keys</h2>",
-        _table(
-            ("Key", "Values", "Different before", "After"),
-            ((k.key, k.rows, k.before, k.after) for k in proof.keys),
-        ),
-        "<h2>References</h2>",
-        _table(
-            ("Reference", "Values", "To nothing before", "After"),
-            ((r.reference, r.values, r.orphans_before, r.orphans_after) for r in proof.references),
-        ),
-        "<h2>Quasi-identifiers</h2><p>k is the size of the smallest group of rows that cannot be "
-        "told apart by these columns.</p>",
-        _table(
-            ("Columns", "Groups", "k", "Declared", "Rows alone in theirs"),
-            (
-                (g.columns, g.groups, g.smallest, g.declared or "none", g.rows_alone)
-                for g in proof.groups
+    findings = proof.findings
+    return Page(
+        f"Sanitized export {report.version}",
+        "failed" if findings else "passed",
+        f"{quantity(len(findings), 'finding')}: this copy must not be used."
+        if findings
+        else "No finding: no original value was found, nothing became equal, no relation was lost.",
+        [
+            f"Made from {report.source} by the rules {report.rules}, "
+            f"SHA-256 {report.rules_sha256}.",
+            f"Key {report.key_id}. This distinguishes keys and reveals nothing about them.",
+        ],
+        [
+            Card("Rows, as many as before", f"{sum(report.rows.values()):,}"),
+            Card("Tables", f"{len(report.rows):,}"),
+            Card("Values masked", f"{sum(report.counts.values()):,}"),
+            Card("Originals searched for", f"{proof.searched:,}"),
+            Card("Words of the copy", f"{proof.tokens:,}"),
+        ],
+        [
+            Section("Findings", [Items(findings)], detail="summary"),
+            Section("Warnings", [Items(report.warnings)], otherwise="None.", detail="summary"),
+            *_proof_sections(proof),
+            *_schema_sections(report.ddl),
+            _counts("Values masked, by rule", "Rule", "Values", report.counts),
+            _section(
+                "Columns",
+                ("Table", "Column", "Rule", "Masked values"),
+                ((c.table, c.column, c.rule, _masked(c.masked)) for c in report.columns),
             ),
-        ),
-        "<h2>What looks like a telephone number</h2>",
-        _table(("Place", "Found"), sorted(proof.phones.items())),
-        "<h2>What a detector found in what was kept</h2>",
-        _table(("Place and kind", "Texts"), sorted(proof.detected.items())),
-        "<h2>Parts of names of people in what was kept</h2><p>A last name can be a word or a brand "
-        "too: look at these places.</p>",
-        _table(("Place", "Found"), sorted(proof.names.items())),
-        "<h2>The schema: left out</h2>" + _list(report.ddl.left_out),
-        "<h2>The schema: literals that are kept</h2>"
-        f"<p>{report.ddl.replaced:,} others were replaced by the pseudonyms of the rows.</p>",
-        _table(
-            ("Object", "Why", "Literals"), ((k.object, k.why, k.literals) for k in report.ddl.kept)
-        ),
-        "<h2>Forms that were decoded</h2><p>Texts within texts, which were searched too.</p>",
-        _table(("Form", "Texts"), sorted(proof.decoded.items())),
-        "<h2>Places that were searched</h2>",
-        _table(("Place", "Different texts"), sorted(proof.places.items())),
-        "<h2>Values masked, by rule</h2>",
-        _table(("Rule", "Values"), sorted(report.counts.items())),
-        "<h2>Columns</h2>",
-        _table(
-            ("Table", "Column", "Rule", "Masked values"),
-            ((c.table, c.column, c.rule, _masked(c.masked)) for c in report.columns),
-        ),
-    ]
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body>{''.join(sections)}</body></html>\n"
+        ],
     )
+
+
+def _proof_sections(proof: Proof) -> Iterator[Section]:
+    yield _section(
+        "Pseudonyms",
+        ("Kind", "Before", "After"),
+        ((k.kind, k.before, k.after) for k in proof.kinds),
+        "Different values before and after, in all tables together.",
+    )
+    yield _section(
+        "Keys",
+        ("Key", "Values", "Different before", "After"),
+        ((k.key, k.rows, k.before, k.after) for k in proof.keys),
+    )
+    yield _section(
+        "References",
+        ("Reference", "Values", "To nothing before", "After"),
+        ((r.reference, r.values, r.orphans_before, r.orphans_after) for r in proof.references),
+    )
+    yield _section(
+        "Quasi-identifiers",
+        ("Columns", "Groups", "k", "Declared", "Rows alone in their group"),
+        (
+            (g.columns, g.groups, g.smallest, str(g.declared or "none"), g.rows_alone)
+            for g in proof.groups
+        ),
+        "k is the size of the smallest group of rows that these columns do not distinguish.",
+    )
+    yield _counts("Possible telephone numbers", "Place", "Found", proof.phones)
+    yield _counts(
+        "What a detector found in unmasked values", "Place and kind", "Texts", proof.detected
+    )
+    yield _counts(
+        "Parts of names of people in unmasked values",
+        "Place",
+        "Found",
+        proof.names,
+        "A last name can be a word or a brand too: look at these places.",
+    )
+    yield _counts(
+        "Encodings that were decoded",
+        "Encoding",
+        "Texts",
+        proof.decoded,
+        "Texts within texts, which were searched too.",
+    )
+    yield _counts("Places that were searched", "Place", "Different texts", proof.places)
+
+
+def _schema_sections(ddl: SchemaReport) -> Iterator[Section]:
+    yield Section("Left out of the schema", [Items(ddl.left_out)], otherwise="None.")
+    yield _section(
+        "Literals kept in the schema",
+        ("Object", "Why", "Literals"),
+        ((k.object, k.why, k.literals) for k in ddl.kept),
+        f"{ddl.replaced:,} others were replaced by the pseudonyms of the rows.",
+    )
+
+
+def _counts(
+    title: str, thing: str, counted: str, counts: Mapping[str, int], lead: str = ""
+) -> Section:
+    return _section(title, (thing, counted), sorted(counts.items()), lead)
+
+
+def _section(
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[str | int]], lead: str = ""
+) -> Section:
+    cells = ([whole(value) if isinstance(value, int) else value for value in row] for row in rows)
+    return Section(title, [grid(headings, cells)], lead, "None.")
 
 
 def _masked(counts: dict[str, int]) -> str:
     return ", ".join(f"{rule}: {count:,}" for rule, count in sorted(counts.items()))
-
-
-def _list(items: Sequence[str]) -> str:
-    if not items:
-        return "<p>None.</p>"
-    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
-    body = "".join(f"<tr>{''.join(_cells(row))}</tr>" for row in rows)
-    if not body:
-        return "<p>None.</p>"
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _cells(row: Sequence[str | int]) -> Iterator[str]:
-    for value in row:
-        if isinstance(value, int):
-            yield f'<td class="n">{value:,}</td>'
-        else:
-            yield f"<td>{escape(value)}</td>"

@@ -3,10 +3,11 @@
 import pytest
 
 from mediatool_assets.domain.bucket.drift import Recorded, as_declared, drift, undrifted
-from mediatool_assets.domain.bucket.posture import Control, Verdict
+from mediatool_assets.domain.bucket.posture import Control
+from mediatool_assets.domain.outcome import Outcome
 
 
-def recorded(**verdicts: Verdict) -> Recorded:
+def recorded(**verdicts: Outcome) -> Recorded:
     """A record of controls with these verdicts."""
     controls = tuple(Control(name, verdict, "so it is") for name, verdict in verdicts.items())
     return Recorded("b", "2026-06-30T03:30:00Z", controls)
@@ -15,35 +16,35 @@ def recorded(**verdicts: Verdict) -> Recorded:
 @pytest.mark.parametrize(
     ("verdicts", "amazon", "outcome"),
     [
-        ({"a": "pass", "b": "pass"}, True, "passed"),
-        ({"a": "pass", "b": "pass"}, False, "passed"),
-        ({"a": "pass", "b": "unknown"}, True, "unknown"),
-        ({"a": "pass", "b": "unknown"}, False, "warned"),
-        ({"a": "fail", "b": "unknown"}, True, "failed"),
-        ({"a": "fail", "b": "unknown"}, False, "warned"),
+        ({"a": "passed", "b": "passed"}, True, "passed"),
+        ({"a": "passed", "b": "passed"}, False, "passed"),
+        ({"a": "passed", "b": "unknown"}, True, "unknown"),
+        ({"a": "passed", "b": "unknown"}, False, "warned"),
+        ({"a": "failed", "b": "unknown"}, True, "failed"),
+        ({"a": "failed", "b": "unknown"}, False, "warned"),
     ],
 )
-def test_as_declared(verdicts: dict[str, Verdict], amazon: bool, outcome: str) -> None:
+def test_as_declared(verdicts: dict[str, Outcome], amazon: bool, outcome: str) -> None:
     """Only what all passes has passed; elsewhere than on Amazon S3 the rest is a warning."""
     found = as_declared(recorded(**verdicts).controls, amazon=amazon)
     assert found.outcome == outcome
     assert ("unknown: b" in found.reason) == (verdicts["b"] == "unknown")
-    assert found.figures["pass"] == sum(v == "pass" for v in verdicts.values())
+    assert found.figures["passed"] == sum(v == "passed" for v in verdicts.values())
 
 
 @pytest.mark.parametrize(
     ("before", "after", "outcome"),
     [
-        ("pass", "pass", "passed"),
-        ("pass", "fail", "failed"),
-        ("pass", "unknown", "failed"),
-        ("fail", "pass", "passed"),
-        ("unknown", "fail", "passed"),
+        ("passed", "passed", "passed"),
+        ("passed", "failed", "failed"),
+        ("passed", "unknown", "failed"),
+        ("failed", "passed", "passed"),
+        ("unknown", "failed", "passed"),
     ],
 )
-def test_drift(before: Verdict, after: Verdict, outcome: str) -> None:
+def test_drift(before: Outcome, after: Outcome, outcome: str) -> None:
     """What passed and does no more is an error anywhere; every other change is told."""
-    earlier, now = recorded(a=before, gone="pass"), recorded(a=after, new="fail")
+    earlier, now = recorded(a=before, gone="passed"), recorded(a=after, new="failed")
     changed = drift(earlier, now)
     assert [each.control for each in changed] == (["a"] if before != after else [])
     found = undrifted(earlier, changed)
@@ -54,6 +55,6 @@ def test_drift(before: Verdict, after: Verdict, outcome: str) -> None:
 
 def test_the_first_record() -> None:
     """There is nothing to have drifted from."""
-    now = recorded(a="fail")
+    now = recorded(a="failed")
     assert drift(None, now) == ()
     assert undrifted(None, ()).outcome == "passed"

@@ -35,7 +35,7 @@ def verdicts(found: tuple[Control, ...], verdict: str) -> set[str]:
 def test_all_pass(declared: Declaration) -> None:
     """A bucket that is just as declared passes every control, each of which is there once."""
     found = controls(declared, as_declared(declared), RECORDED)
-    assert {control.verdict for control in found} == {"pass"}
+    assert {control.verdict for control in found} == {"passed"}
     assert set(Counter(control.name for control in found).values()) == {1}
     assert not any(control.commands for control in found)
 
@@ -45,7 +45,7 @@ def test_unknown_is_never_safe(aspect: Aspect) -> None:
     """Of an aspect that cannot be looked at no control passes, and no other suffers."""
     found = controls(FULL, as_declared(FULL) | unknown(aspect), RECORDED)
     assert verdicts(found, "unknown") == ABOUT[aspect]
-    assert verdicts(found, "fail") == set()
+    assert verdicts(found, "failed") == set()
     assert {control.says for control in found if control.verdict == "unknown"} == {"access denied"}
 
 
@@ -54,9 +54,9 @@ def test_what_is_not_set_fails(aspect: Aspect) -> None:
     """Every aspect that is not set fails its controls, and the command that sets it is told."""
     found = controls(FULL, as_declared(FULL) | {aspect: Seen()}, RECORDED)
     passing = {"no-public-statement", "lifecycle:undeclared"}  # nothing is there that could fail
-    assert verdicts(found, "fail") == ABOUT[aspect] - passing
+    assert verdicts(found, "failed") == ABOUT[aspect] - passing
     for control in found:
-        if control.verdict == "fail":
+        if control.verdict == "failed":
             assert control.commands[0].startswith("aws s3api put-")
             assert " --bucket b " in control.commands[0]
 
@@ -106,7 +106,7 @@ def test_what_differs_fails(example: str) -> None:
     """What is there and is not as declared fails its control, and no other."""
     aspect, document, name = DIFFERENT[example]
     found = controls(FULL, as_declared(FULL) | {aspect: Seen(document)}, RECORDED)
-    assert verdicts(found, "fail") == {name}
+    assert verdicts(found, "failed") == {name}
 
 
 def edited(change: Any) -> dict[Aspect, Seen]:
@@ -122,19 +122,19 @@ def edited(change: Any) -> dict[Aspect, Seen]:
 def test_a_rule_that_is_switched_off() -> None:
     """A rule that is disabled fails, and the others stand."""
     live = edited(lambda rules: rules["raw"].update(Status="Disabled"))
-    assert verdicts(controls(PLAIN, live, RECORDED), "fail") == {"lifecycle:raw"}
+    assert verdicts(controls(PLAIN, live, RECORDED), "failed") == {"lifecycle:raw"}
 
 
 def test_a_rule_with_other_days() -> None:
     """A rule that deletes on another day fails."""
     live = edited(lambda rules: rules["dumps"].update(Expiration={"Days": 366}))
-    assert verdicts(controls(PLAIN, live, RECORDED), "fail") == {"lifecycle:dumps"}
+    assert verdicts(controls(PLAIN, live, RECORDED), "failed") == {"lifecycle:dumps"}
 
 
 def test_a_rule_that_nobody_declared() -> None:
     """A rule beside the declared ones is found by name."""
     live = edited(lambda _: [{"ID": "mine", "Status": "Enabled", "Expiration": {"Days": 1}}])
-    (control,) = (c for c in controls(PLAIN, live, RECORDED) if c.verdict == "fail")
+    (control,) = (c for c in controls(PLAIN, live, RECORDED) if c.verdict == "failed")
     assert (control.name, control.says) == (
         "lifecycle:undeclared",
         "rules that are not declared: mine",
@@ -146,7 +146,7 @@ def test_small_objects_that_move() -> None:
     live = as_declared(PLAIN)
     document = {**(live["lifecycle"].document or {}), "SizeFloor": "varies_by_storage_class"}
     found = controls(PLAIN, live | {"lifecycle": Seen(document)}, RECORDED)
-    assert verdicts(found, "fail") == {"lifecycle:undeclared"}
+    assert verdicts(found, "failed") == {"lifecycle:undeclared"}
 
 
 def test_other_spellings_of_a_rule() -> None:
@@ -160,7 +160,7 @@ def test_other_spellings_of_a_rule() -> None:
         rules["dumps"].update(Filter={"And": {"Prefix": "mongodb-dumps/"}})
         rules["dumps"]["Expiration"] = {"Days": 365, "ExpiredObjectDeleteMarker": False}
 
-    assert verdicts(controls(PLAIN, edited(change), RECORDED), "fail") == set()
+    assert verdicts(controls(PLAIN, edited(change), RECORDED), "failed") == set()
 
 
 def test_a_statement_that_opens_the_bucket() -> None:
@@ -170,7 +170,9 @@ def test_a_statement_that_opens_the_bucket() -> None:
     opening = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
     opened = {**policy, "Statement": [*policy["Statement"], opening]}
     (control,) = (
-        c for c in controls(PLAIN, live | {"policy": Seen(opened)}, RECORDED) if c.verdict == "fail"
+        c
+        for c in controls(PLAIN, live | {"policy": Seen(opened)}, RECORDED)
+        if c.verdict == "failed"
     )
     assert control.name == "no-public-statement"
     assert "Open" in control.says
@@ -191,14 +193,14 @@ def test_a_condition_that_nobody_knows() -> None:
 
 @pytest.mark.parametrize(
     ("trails", "verdict"),
-    [(Trails(), "fail"), (Trails(unknown="access denied"), "unknown"), (RECORDED, "pass")],
+    [(Trails(), "failed"), (Trails(unknown="access denied"), "unknown"), (RECORDED, "passed")],
 )
 def test_data_events(trails: Trails, verdict: str) -> None:
     """CloudTrail is looked at; the commands that record data events are told unless they are."""
     *_, control = controls(FULL, as_declared(FULL), trails)
     assert (control.name, control.verdict) == ("data-events", verdict)
     assert [line.split()[2] for line in control.commands] == (
-        [] if verdict == "pass" else ["create-trail", "put-event-selectors", "start-logging"]
+        [] if verdict == "passed" else ["create-trail", "put-event-selectors", "start-logging"]
     )
 
 
@@ -213,7 +215,7 @@ def test_a_key_by_its_resource_name() -> None:
             "encryption": Seen({"Rules": [{"ApplyServerSideEncryptionByDefault": default}]})
         }
         found = controls(Declaration("b", key), live, RECORDED)
-        assert "encryption-kms" in verdicts(found, "pass")
+        assert "encryption-kms" in verdicts(found, "passed")
 
 
 def test_ids_of_other_tools() -> None:

@@ -162,5 +162,10 @@ def test_the_report_says_what_is_left_out_and_what_is_kept(clinic: Clinic) -> No
     assert kept["type ward", "labels of enums in columns that are kept"] == 2
     assert found.replaced == 10
     page = clinic.objects.root / "objects" / report_keys(archive_key("sanitized", VERSION))[1]
-    for heading in ("left out", "literals that are kept", "Forms that were decoded", "Places"):
+    for heading in (
+        "Left out of the schema",
+        "Literals kept in the schema",
+        "Encodings that were decoded",
+        "Places",
+    ):
         assert heading in page.read_text("utf-8")
