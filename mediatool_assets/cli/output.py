@@ -1,7 +1,7 @@
 """What a command prints: JSON or a table on stdout, progress on stderr if it is a terminal."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,8 +100,13 @@ def megabytes(size: int) -> str:
 
 
 @contextmanager
-def working(task: str) -> Iterator["Progress"]:
-    """A line on stderr that says what goes on and how far it is; nothing unless on a terminal."""
+def working(
+    task: str, amount: Callable[[int, int], str] = lambda done, total: f"{done:,} of {total:,}"
+) -> Iterator["Progress"]:
+    """A line on stderr that says what goes on and how far it is; nothing unless on a terminal.
+
+    Print nothing else until it is gone. ``amount`` words what is done, of a total.
+    """
     if not sys.stderr.isatty():
         from mediatool_assets.flows.ports import silent
 
@@ -113,7 +118,7 @@ def working(task: str) -> Iterator["Progress"]:
     with Console(stderr=True).status(Text(visible(task))) as status:
 
         def progress(step: str, done: int, total: int) -> None:
-            share = f" {done:,} of {total:,}" if total else ""
+            share = f" {amount(done, total)}" if total else ""
             status.update(Text(visible(f"{task}: {step}{share}")))
 
         yield progress

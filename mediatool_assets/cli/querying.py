@@ -2,20 +2,32 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from shutil import get_terminal_size
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json, print_table, working
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    megabytes,
+    print_facts,
+    print_json,
+    print_table,
+    working,
+)
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
     import duckdb
 
+    from mediatool_assets.domain.keys import Kind
     from mediatool_assets.flows.query.history import RowHistory
     from mediatool_assets.flows.query.session import QuerySession
 
@@ -92,11 +104,9 @@ def sql(  # one branch an output
         if query is None:
             from mediatool_assets.cli.sql_prompt import prompt
 
-            prompt(session, _print)
+            prompt(lambda text: _answer(session, text, "table", None), session)
             return
-        result = session.run_all(query)
-        if result is not None:
-            _show(result, wanted, output)
+        _answer(session, query, wanted, output)
 
 
 def history(
@@ -125,7 +135,10 @@ def history(
     """
     from mediatool_assets.flows.query.history import row_history
 
-    with opened(versions, "raw", [], sanitized=sanitized, no_cache=no_cache) as session:
+    with (
+        opened(versions, "raw", [], sanitized=sanitized, no_cache=no_cache) as session,
+        reading(session),
+    ):
         found = row_history(session, table, key)
     if json:
         print_json(found)
@@ -165,20 +178,42 @@ def opened(
     own = settings()
     objects = S3Objects.of(own)
     open_ = tables_of if kind == "raw" else collections_of
-    with (
-        working("reading") as progress,
-        tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch,
-    ):
+    of: Kind = "sanitized" if sanitized else kind
+    with tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch:
         cache = ParquetCache(
             Path(scratch, "parquet") if no_cache else own.home / "cache" / "parquet",
             own.cache_bytes,
         )
-        versions = [
-            open_(archives.reader(objects, "sanitized" if sanitized else kind, version), as_text)
-            for version in named_versions(objects, named)
-        ]
-        with query_session(versions, cache, Path(scratch), progress) as session:
+        with working("opening"):
+            found = named_versions(objects, named)
+            readers = [archives.reader(objects, of, version) for version in found]
+            versions = [open_(reader, as_text) for reader in readers]
+        with query_session(versions, cache, Path(scratch)) as session:
             yield session
+
+
+@contextmanager
+def reading(session: "QuerySession") -> "Iterator[None]":
+    """Show how far the session has read, in bytes of rows and seconds that are left."""
+    started = monotonic()
+
+    def amount(done: int, total: int) -> str:
+        left = (monotonic() - started) * (total - done) / max(done, 1)
+        return f"{megabytes(done)} of {megabytes(total)}, about {left:,.0f} s left"
+
+    before = session.progress
+    try:
+        with working("reading", amount) as session.progress:
+            yield
+    finally:
+        session.progress = before
+
+
+def _answer(session: "QuerySession", query: str, wanted: Wanted, output: Path | None) -> None:
+    with reading(session):
+        result = session.run_all(query)
+    if result is not None:
+        _show(result, wanted, output)
 
 
 def _show(relation: "duckdb.DuckDBPyRelation", wanted: Wanted, output: Path | None) -> None:
@@ -204,14 +239,27 @@ def _print(relation: "duckdb.DuckDBPyRelation") -> None:
     from mediatool_assets.flows.query.output import text_rows
     from mediatool_assets.flows.query.session import refused_by_duckdb
 
-    rows: list[tuple[str, ...]] = []
-    with refused_by_duckdb():
-        for row in text_rows(relation):
-            if len(rows) == _SHOWN:
-                echo(f"the first {_SHOWN:,} rows; --format csv prints all of them", err=True)
-                break
-            rows.append(tuple("null" if value is None else value for value in row))
-    print_table(relation.columns, rows)
+    with refused_by_duckdb(), working("computing"):
+        rows = [
+            tuple("null" if value is None else value for value in row)
+            for row in islice(text_rows(relation), _SHOWN + 1)
+        ]
+    if _fits(relation.columns, rows[:_SHOWN]):
+        print_table(relation.columns, rows[:_SHOWN])
+    else:
+        for number, row in enumerate(rows[:_SHOWN], 1):
+            echo(f"row {number:,}")
+            print_facts(
+                {f"  {name}": value for name, value in zip(relation.columns, row, strict=True)}
+            )
+    if len(rows) > _SHOWN:
+        echo(f"the first {_SHOWN:,} rows; --format csv prints all of them", err=True)
+
+
+def _fits(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a terminal has room for the table; whatever is no terminal has."""
+    widths = (max(map(len, cells)) for cells in zip(headings, *rows, strict=True))
+    return not sys.stdout.isatty() or sum(widths) + 2 * len(headings) <= get_terminal_size().columns
 
 
 def _print_history(found: "RowHistory") -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediatool_assets.cli.output import echo, note, print_json, print_table
-from mediatool_assets.cli.querying import opened
+from mediatool_assets.cli.querying import opened, reading
 from mediatool_assets.domain.version import Version
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def restore_rows(
         opened(str(version), "raw", as_text, sanitized=sanitized, no_cache=False) as session,
         tempfile.TemporaryDirectory(dir=path.parent, prefix=".mediatool-") as beside,
     ):
-        selected = select_rows(session, conditions, references=references)
+        with reading(session):
+            selected = select_rows(session, conditions, references=references)
         draft = Path(beside, path.name)
         written = write_inserts(draft, session, conditions, selected)
         draft.replace(path)

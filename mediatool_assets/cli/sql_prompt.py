@@ -12,16 +12,17 @@ from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.stores.environment import home
 
 if TYPE_CHECKING:
-    import duckdb
-
     from mediatool_assets.flows.query.session import QuerySession
 
 _WORDS = ("SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "LIMIT", "JOIN", "COUNT", "DESCRIBE")
 _END = frozenset({"exit", "quit", "\\q"})
 
 
-def prompt(session: "QuerySession", show: "Callable[[duckdb.DuckDBPyRelation], None]") -> None:
-    """Ask for queries until the end of input; an error is printed and asks again."""
+def prompt(answer: Callable[[str], None], session: "QuerySession") -> None:
+    """Ask for queries until the end of input; an error is printed and asks again.
+
+    Ctrl-C leaves the line that is written, or the query that runs.
+    """
     names = {name for each in session.versions for name in each.sources}
     columns = {
         name for each in session.versions for r in each.sources.values() for name, _ in r.columns
@@ -44,19 +45,14 @@ def prompt(session: "QuerySession", show: "Callable[[duckdb.DuckDBPyRelation], N
             return
         if text.lower() in _END:
             return
-        if text:
-            _answer(session, text, show)
-
-
-def _answer(
-    session: "QuerySession", text: str, show: "Callable[[duckdb.DuckDBPyRelation], None]"
-) -> None:
-    try:
-        result = session.run_all(text)
-        if result is not None:
-            show(result)
-    except MediatoolError as error:
-        echo(str(error), err=True)
+        if not text:
+            continue
+        try:
+            answer(text)
+        except MediatoolError as error:
+            echo(str(error), err=True)
+        except KeyboardInterrupt:
+            echo("interrupted", err=True)
 
 
 def _described(session: "QuerySession") -> str:

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mediatool_assets import OpenVersion, open_version
+from mediatool_assets.cli import querying
 from mediatool_assets.cli.querying import _named
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.stores.s3 import S3Objects
@@ -197,3 +198,17 @@ def test_rows_that_cannot_be_had_leave_no_file(
     result = mediatool("restore", "latest", "--to", "postgres", *words)
     assert (result.code, message in result.err, len(result.lines)) == (code, True, 1), result.err
     assert list(tmp_path.glob("*.sql")) == []
+
+
+def test_a_row_that_is_wider_than_the_terminal_is_printed_by_column(
+    versions: None,
+    mediatool: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No value is cut; what is no terminal gets a table of any width."""
+    assert querying._fits(["a"], [["x" * 10_000]])
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert querying._fits(["a", "b"], [["x" * 38, "y" * 38]])
+    assert not querying._fits(["a", "b"], [["x" * 38, "y" * 39]])

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mediatool_assets.domain.errors import Misuse, NotFound
-from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.query.output import text_rows
-from mediatool_assets.flows.query.session import QuerySession, refused_by_duckdb
-from mediatool_assets.flows.workers.duckdb_session import identifier, literal
-
-Values = Mapping[str, str | None]
-"""A row: each column's value as text, null as None."""
+from mediatool_assets.flows.query.key_search import KeySearch, Values
+from mediatool_assets.flows.query.row_selection import suggestion
+from mediatool_assets.flows.query.session import QuerySession
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +27,19 @@ class RowEvent:
 
 @dataclass(frozen=True, slots=True)
 class RowHistory:
-    """The events of one row over ``versions``, oldest first; ``present`` are those that have it."""
+    """The events of one row over ``versions``, oldest first; ``present`` are those that have it.
+
+    ``blocks`` of the archives were searched for it and ``blocks_read`` of these read: the others
+    are equal to one of a version before. Both are 0 where the rows came from the cache.
+    """
 
     table: str
     key: Values
     versions: tuple[str, ...]
     present: tuple[str, ...]
     events: tuple[RowEvent, ...]
+    blocks: int
+    blocks_read: int
 
 
 def row_history(session: QuerySession, table: str, key: str) -> RowHistory:
@@ -49,23 +52,18 @@ def row_history(session: QuerySession, table: str, key: str) -> RowHistory:
         (each.version, each.sources[table]) for each in session.versions if table in each.sources
     ]
     if not described:
-        raise NotFound(f"no version has a table {table}; `mediatool show` lists the tables")
+        known = {name for each in session.versions for name in each.sources}
+        raise NotFound(f"no version has a table {table}; {suggestion(table, known)}")
     wanted = _key(described[-1][1].table, key)
-    session.read({table})
+    search = KeySearch(session.connection, session.cache, wanted)
     found: dict[Version, Values] = {}
-    for version, rows in described:
-        file = session.cache.file(session.connection, rows)
-        condition = " AND ".join(
-            f"CAST({identifier(column)} AS VARCHAR) = {literal(value or '')}"
-            for column, value in wanted.items()
-        )
-        with refused_by_duckdb():
-            matching = session.connection.read_parquet(str(file)).filter(condition)
-            names = matching.columns
-            for values in text_rows(matching):
-                if version in found:
-                    raise Misuse(f"{table} has several rows with {key} in {version}")
-                found[version] = dict(zip(names, values, strict=True))
+    reporters = [session.reporter(version, rows.member) for version, rows in described]
+    for (version, rows), reporter in zip(described, reporters, strict=True):
+        matching = search.rows(rows, reporter)
+        if len(matching) > 1:
+            raise Misuse(f"{table} has several rows with {key} in {version}")
+        if matching:
+            found[version] = matching[0]
     if not found:
         raise NotFound(f"{table} has no row {key} in these {len(session.versions)} versions")
     return RowHistory(
@@ -74,19 +72,25 @@ def row_history(session: QuerySession, table: str, key: str) -> RowHistory:
         tuple(str(each.version) for each in session.versions),
         tuple(map(str, found)),
         tuple(_events([each.version for each in session.versions], found)),
+        search.blocks,
+        search.read,
     )
 
 
-def _key(table: Table, text: str) -> dict[str, str | None]:
+def _key(table: Table, text: str) -> dict[str, str]:
     columns = table.primary_key or next(iter(table.identifying_keys), ())
     if not columns:
         raise Misuse(f"{table.name} has no primary key; query it with `mediatool sql`")
-    if len(columns) == 1 and not text.startswith(f"{columns[0]}="):
-        return {columns[0]: text}
     given = dict(part.partition("=")[::2] for part in text.split(","))
+    if len(columns) == 1 and not text.startswith(f"{columns[0]}="):
+        given = {columns[0]: text}
     if given.keys() != set(columns):
         raise Misuse(f"{text!r} is no key of {table.name}; write {'=…,'.join(columns)}=…")
-    return {column: given[column] for column in columns}
+    return {name: _as_printed(table.column(name), given[name]) for name in columns}
+
+
+def _as_printed(column: Column, value: str) -> str:
+    return value.lower() if column.base == "uuid" else value
 
 
 def _events(versions: Sequence[Version], found: Mapping[Version, Values]) -> Iterator[RowEvent]:

@@ -35,7 +35,7 @@ class ParquetCache:
         progress: BytesRead = nothing,
     ) -> Path:
         """The Parquet file of these rows, written first where it is missing."""
-        path = self.folder / f"{_digest(rows)}.parquet"
+        path = self.path(rows)
         if not path.exists():
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             unfinished = self.folder / f"{uuid4().hex}.unfinished"
@@ -47,6 +47,14 @@ class ParquetCache:
                 unfinished.unlink(missing_ok=True)
         os.utime(path)
         return path
+
+    def has(self, rows: StoredRows) -> bool:
+        """Whether there is a file of these rows."""
+        return self.path(rows).exists()
+
+    def path(self, rows: StoredRows) -> Path:
+        """Where their file is, or will be."""
+        return self.folder / f"{_digest(rows)}.parquet"
 
     def trim(self) -> None:
         """Delete the files that were not used for longest until the rest is within the limit."""

@@ -106,14 +106,28 @@ class StoredRows:
         self.read(connection, keep, progress=progress, with_line=True)
         return sorted(found)
 
+    def shown(
+        self, connection: duckdb.DuckDBPyConnection, lines: list[bytes]
+    ) -> list[tuple[str | None, ...]]:
+        """The values of rows of the table as DuckDB prints them, row by row.
+
+        A value that its type cannot hold is as the archive has it.
+        """
+        typed = [self._value(n, c, finite=False) for n, c in enumerate(self.table.columns)]
+        values = ", ".join(
+            f"coalesce(CAST(TRY({value}) AS VARCHAR), texts[{n}])"
+            for n, value in enumerate(typed, 1)
+        )
+        rows = connection.from_arrow(_table(lines)).project(self._extracted())
+        return [tuple(row) for row in rows.project(values).fetchall()]
+
     def texts(
         self, connection: duckdb.DuckDBPyConnection, lines: list[bytes], columns: Sequence[str]
     ) -> list[tuple[str | None, ...]]:
         """The values of these columns in rows of the table, as text, row by row."""
-        batch = pa.table([pa.array(map(bytes.decode, lines), pa.string())], schema=_LINES)
         paths = ", ".join(literal(_pointer(name)) for name in columns)
         query = f"json_extract_string(line, [{paths}]::VARCHAR[])"
-        found = connection.from_arrow(batch).project(f"{query} AS texts").fetchall()
+        found = connection.from_arrow(_table(lines)).project(f"{query} AS texts").fetchall()
         return [tuple(texts) for (texts,) in found]
 
     def _relation(
@@ -250,6 +264,10 @@ def _line_batch(lines: bytes) -> pa.RecordBatch:
     offsets = np.concatenate([np.zeros(1, np.int32), ends])
     column = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(lines))
     return pa.RecordBatch.from_arrays([column], schema=_LINES)
+
+
+def _table(lines: list[bytes]) -> pa.Table:
+    return pa.table([pa.array(map(bytes.decode, lines), pa.string())], schema=_LINES)
 
 
 def _pointer(name: str) -> str:

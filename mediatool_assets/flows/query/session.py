@@ -3,7 +3,7 @@
 # ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -21,12 +21,19 @@ from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.query.collections import collection_rows
 from mediatool_assets.flows.query.parquet_cache import ParquetCache
 from mediatool_assets.flows.query.reading import (
+    BytesRead,
     StoredRows,
     duckdb_message,
+    nothing,
     text_columns,
     unique_names,
 )
-from mediatool_assets.flows.workers.duckdb_session import duckdb_session, identifier, literal
+from mediatool_assets.flows.workers.duckdb_session import (
+    duckdb_session,
+    identifier,
+    interruptible,
+    literal,
+)
 
 MEMORY = "512MB"
 """Of DuckDB; what does not fit is spilled into scratch."""
@@ -64,6 +71,8 @@ class QuerySession:
     """Tables by what a query calls them, without its schema and without case."""
     _unread: set[str] = field(default_factory=set)
     """Tables that were only declared."""
+    _done: int = 0
+    _total: int = 0
 
     def declare(self) -> None:
         """Make an empty view of each table, so that a query can be bound before rows are read."""
@@ -115,10 +124,20 @@ class QuerySession:
 
     def read(self, tables: Iterable[str]) -> None:
         """Have the rows of these tables in DuckDB."""
-        for table in sorted(self._unread.intersection(tables)):
+        unread = sorted(self._unread.intersection(tables))
+        having = {table: list(self._having(table)) for table in unread}
+        missing = {
+            self.cache.path(rows): (version, rows.member)
+            for table in unread
+            for version, rows in having[table]
+            if not self.cache.has(rows)
+        }
+        reporters = {path: self.reporter(*member) for path, member in missing.items()}
+        for table in unread:
             selects = []
-            for version, rows in self._having(table):
-                path = self.cache.file(self.connection, rows, self.reporter(version, rows.member))
+            for _, rows in having[table]:
+                reporter = reporters.get(self.cache.path(rows), nothing)
+                path = self.cache.file(self.connection, rows, reporter)
                 selects.append(f"SELECT * FROM read_parquet({literal(str(path))})")
             self._create_view(table, selects)
             self._unread.discard(table)
@@ -154,14 +173,18 @@ class QuerySession:
             (each.version, each.sources[table]) for each in self.versions if table in each.sources
         )
 
-    def reporter(self, version: Version, member: Member) -> Callable[[int], None]:
-        """What to call with the bytes that were read of a member, so that progress is shown."""
-        done = 0
+    def reporter(self, version: Version, member: Member) -> BytesRead:
+        """What to call with the bytes that were read of a member that will be read.
+
+        Progress is of the bytes of all members that this was called for.
+        """
+        if self._done >= self._total:  # what came before is through
+            self._done = self._total = 0
+        self._total += member.bytes
 
         def read(length: int) -> None:
-            nonlocal done
-            done += length
-            self.progress(f"{version} {member.table or member.collection}", done, member.bytes)
+            self._done += length
+            self.progress(f"{version} {member.table or member.collection}", self._done, self._total)
 
         return read
 
@@ -211,9 +234,10 @@ def collections_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> Query
 
 @contextmanager
 def refused_by_duckdb() -> Iterator[None]:
-    """Raise Misuse in place of DuckDB's own errors, with its message."""
+    """Raise Misuse in place of DuckDB's own errors, with its message; stop at Ctrl-C."""
     try:
-        yield
+        with interruptible():
+            yield
     except duckdb.Error as error:
         raise Misuse(f"{duckdb_message(error)}; correct the query") from error
 

@@ -21,9 +21,20 @@ def duckdb_session(
         "temp_directory": str(scratch / "spill"),
         "preserve_insertion_order": False,
     }
-    with duckdb.connect(config=config) as connection:
+    with interruptible(), duckdb.connect(config=config) as connection:
         connection.execute("SET enable_progress_bar = false")
         yield connection
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise KeyboardInterrupt where Ctrl-C has ended a query: DuckDB makes a RuntimeError of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error
 
 
 def identifier(name: str) -> str:

@@ -1,10 +1,22 @@
 """The history of one row over versions."""
 
+from json import dumps
+from pathlib import Path
+
 import pytest
 
 from mediatool_assets.domain.errors import Misuse, NotFound
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.query.history import RowEvent, row_history
+from mediatool_assets.flows.query.parquet_cache import ParquetCache
+from mediatool_assets.flows.query.session import query_session, tables_of
+from mediatool_assets.flows.versions import archives
+from mediatool_assets_tests.complete_versions import complete
 from mediatool_assets_tests.flows.query.conftest import FIRST, SECOND, THIRD, Session
+from mediatool_assets_tests.raw_archives import table
+from mediatool_assets_tests.twins import DirectoryObjects
 
 
 def test_the_history_of_a_row_has_each_change_with_both_values(session: Session) -> None:
@@ -49,3 +61,64 @@ def test_a_composite_key_is_written_by_column(session: Session) -> None:
     """The message shows the columns to write."""
     with session() as found, pytest.raises(Misuse, match="write id=…"):
         row_history(found, "campaigns", "id=a,stage=Lead")
+
+
+def test_blocks_of_the_same_content_are_read_once(session: Session, twin: DirectoryObjects) -> None:
+    """Their bytes in the later versions could be gone; rows that the cache has need no block."""
+    for version in map(Version.parse, (SECOND, THIRD)):
+        path = twin.root / "objects" / archive_key("raw", version)
+        (block,) = archives.reader(twin, "raw", version).manifest.tables()["teams"].blocks
+        data = bytearray(path.read_bytes())
+        data[block.offset : block.offset + block.length] = bytes(block.length)
+        path.chmod(0o644)
+        path.write_bytes(data)
+    with session() as found:
+        history = row_history(found, "teams", "1")
+        assert (history.blocks, history.blocks_read, len(history.present)) == (3, 1, 3)
+        found.read({"campaigns"})
+        cached = row_history(found, "campaigns", "b")
+        assert (cached.blocks, cached.blocks_read, len(cached.events)) == (0, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("type_", "json", "key"),
+    [
+        ("text", '"a \\"b\\" \\\\ ü/\\n"', 'a "b" \\ ü/\n'),
+        ("character(4)", '"ab  "', "ab  "),
+        ("bigint", '"9007199254740993"', "9007199254740993"),
+        ("integer", "-7", "-7"),
+        ("uuid", '"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"', "A0EEBC99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+        ("date", '"2025-11-01"', "2025-11-01"),
+        ("timestamp with time zone", '"2025-11-01T02:00:00+00:00"', "2025-11-01 02:00:00+00"),
+        ("numeric(6,2)", '"1.50"', "1.50"),
+        ("boolean", "true", "true"),
+    ],
+)
+def test_a_key_of_any_type_is_found(tmp_path: Path, type_: str, json: str, key: str) -> None:
+    """As DuckDB prints it, whatever the archive's JSON looks like; other columns do not match."""
+    objects = DirectoryObjects(tmp_path / "bucket")
+    column = Column("id", type_, type_.partition("(")[0], nullable=False)
+    made = Table("t", (column, Column("other", "text", "text")), primary_key=("id",))
+    other = dumps(key)
+    complete(objects, FIRST, {made: [f'{{"id":{json},"other":{other}}}'.encode()]})
+    versions = [tables_of(archives.reader(objects, "raw", Version.parse(FIRST)))]
+    with query_session(versions, ParquetCache(tmp_path / "cache", 1 << 30), tmp_path) as found:
+        (event,) = row_history(found, "t", key).events
+        assert event.columns["other"] == (None, key)
+        with pytest.raises(NotFound):
+            row_history(found, "t", "other" if type_ == "text" else "2")
+
+
+def test_a_value_that_no_type_holds_is_shown_as_the_archive_has_it(tmp_path: Path) -> None:
+    """A history needs no ``--text``: nothing is computed with the values."""
+    objects = DirectoryObjects(tmp_path / "bucket")
+    made = table("t", id="integer", price="numeric(6,2)", spans="integer[]")
+    complete(objects, FIRST, {made: [{"id": 1, "price": "NaN", "spans": [[1], [2]]}]})
+    versions = [tables_of(archives.reader(objects, "raw", Version.parse(FIRST)))]
+    with query_session(versions, ParquetCache(tmp_path / "cache", 1 << 30), tmp_path) as found:
+        (event,) = row_history(found, "t", "1").events
+    assert event.columns == {
+        "id": (None, "1"),
+        "price": (None, "NaN"),
+        "spans": (None, "[[1],[2]]"),
+    }

@@ -7,7 +7,7 @@ import pytest
 from mediatool_assets.domain.errors import BadArchive, Misuse
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.query.session import QuerySession
+from mediatool_assets.flows.query.session import QuerySession, refused_by_duckdb
 from mediatool_assets_tests.flows.query.conftest import FIRST, SECOND, THIRD, Session
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -107,3 +107,24 @@ def test_a_query_that_duckdb_refuses_says_why(session: Session, query: str, mess
     with session(FIRST) as found, pytest.raises(Misuse, match=message) as caught:
         rows(found, query)
     assert "\n" not in str(caught.value)
+
+
+def test_an_interrupted_query_is_an_interrupt() -> None:
+    """Ctrl-C while DuckDB computes ends the command, or the query of a prompt, as one elsewhere."""
+    with pytest.raises(KeyboardInterrupt), refused_by_duckdb():
+        raise RuntimeError("Query interrupted")
+    with pytest.raises(RuntimeError, match="another"), refused_by_duckdb():
+        raise RuntimeError("another")
+
+
+def test_progress_is_of_the_bytes_that_a_query_reads(session: Session) -> None:
+    """Known before the first is read; equal tables count once, rows of the cache not at all."""
+    told: list[tuple[int, int]] = []
+    with session() as found:
+        found.progress = lambda _, done, total: told.append((done, total))
+        rows(found, "SELECT count(*) FROM campaigns, teams")
+        assert [done for done, _ in told] == sorted({done for done, _ in told})
+        assert {total for _, total in told} == {told[-1][0]}
+        told.clear()
+        rows(found, "SELECT count(*) FROM campaigns")
+        assert told == []
