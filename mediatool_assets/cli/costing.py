@@ -67,7 +67,7 @@ def costs(
 
 def _taken() -> "BilledInventory":
     from mediatool_assets.domain.bucket.declaration import Declaration
-    from mediatool_assets.flows.costs.taking import take
+    from mediatool_assets.flows.costs.inventory import take
     from mediatool_assets.stores.s3 import S3Objects
     from mediatool_assets.stores.s3_bucket import S3Bucket
     from mediatool_assets.stores.s3_inventory import S3Inventory
@@ -85,6 +85,6 @@ def _taken() -> "BilledInventory":
 
 
 def _kept(path: Path) -> "BilledInventory":
-    from mediatool_assets.flows.costs.kept import decode
+    from mediatool_assets.flows.costs.inventory_files import decode
 
     return decode(path.read_bytes(), str(path))

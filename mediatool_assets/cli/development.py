@@ -10,9 +10,9 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from mediatool_assets.cli.child_process import tethered
 from mediatool_assets.cli.launch import RunFailed, stop
 from mediatool_assets.cli.output import echo
-from mediatool_assets.cli.tether import tethered
 from mediatool_assets.domain.errors import Refused
 from mediatool_assets.stores.environment import has_own_servers, home, local_settings, settings
 

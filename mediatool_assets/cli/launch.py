@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from mediatool_assets.cli.child_process import tethered
 from mediatool_assets.cli.output import working
-from mediatool_assets.cli.tether import tethered
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Progress
-from mediatool_assets.stores.private import private_directory
+from mediatool_assets.stores.private_files import private_directory
 
 _GRACE_SECONDS = 30.0  # to abort an upload and record the run as canceled, when interrupted
 _STEP = 'Started execution of step "'  # Dagster's own words in its log

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mediatool_assets.cli.output import Json, echo, note, print_json, working
-from mediatool_assets.cli.restorable import restore_notes, restore_problems
+from mediatool_assets.cli.restore_problems import restore_notes, restore_problems
 from mediatool_assets.domain.errors import BadModel, Misuse
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import read_settings, settings

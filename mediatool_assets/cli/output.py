@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.domain.visible import visible, visible_lines
+from mediatool_assets.domain.printable import visible, visible_lines
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.page import Cell, Page

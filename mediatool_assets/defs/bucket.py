@@ -22,9 +22,9 @@ from mediatool_assets.domain.costs.report import Costs
 from mediatool_assets.domain.costs.report import costs as reckoned
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets.flows.bucket.posture import Looked, record
-from mediatool_assets.flows.costs.kept import keep
+from mediatool_assets.flows.costs.inventory import take
+from mediatool_assets.flows.costs.inventory_files import keep
 from mediatool_assets.flows.costs.report import headline, publish
-from mediatool_assets.flows.costs.taking import take
 
 GROUP = "bucket"
 POSTURE = dg.AssetKey([GROUP, "posture"])

@@ -13,7 +13,7 @@ import psutil
 from pydantic import PrivateAttr
 
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.costs.taking import InventorySource
+from mediatool_assets.flows.costs.inventory import InventorySource
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarget, Source
 from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.ports.rds import SnapshotExports

@@ -11,12 +11,6 @@ from typing import Any, Literal
 
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.bucket.lifecycle import Document, prefix_of
-from mediatool_assets.domain.inventory import (
-    FoundCopy,
-    FoundDatabase,
-    FoundExport,
-    RetentionInventory,
-)
 from mediatool_assets.domain.keys import (
     DUMPS_PREFIX,
     METADATA_PREFIX,
@@ -25,6 +19,12 @@ from mediatool_assets.domain.keys import (
     TRANSFORMED_PREFIX,
 )
 from mediatool_assets.domain.quantities import quantity
+from mediatool_assets.domain.retention_inventory import (
+    FoundCopy,
+    FoundDatabase,
+    FoundExport,
+    RetentionInventory,
+)
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 

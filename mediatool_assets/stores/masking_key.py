@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.stores.private import private_directory
+from mediatool_assets.stores.private_files import private_directory
 
 _NAME = "masking.key"
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from mediatool_assets.domain.inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.keys import SANITIZED_MONGODB
+from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.mongodb import MongoDocuments
 

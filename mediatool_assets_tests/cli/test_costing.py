@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mediatool_assets.flows.bucket import SHIPPED_PRICES
-from mediatool_assets.flows.costs.kept import decode, encode
+from mediatool_assets.flows.costs.inventory_files import decode, encode
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run

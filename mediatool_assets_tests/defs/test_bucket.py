@@ -10,7 +10,7 @@ import pytest
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX, last
-from mediatool_assets.flows.costs.kept import INVENTORY_PREFIX, decode
+from mediatool_assets.flows.costs.inventory_files import INVENTORY_PREFIX, decode
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import today
 

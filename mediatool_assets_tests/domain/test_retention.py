@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, canonical
-from mediatool_assets.domain.inventory import (
+from mediatool_assets.domain.keys import metadata_key
+from mediatool_assets.domain.metadata import Purpose
+from mediatool_assets.domain.retention import Decision, Kind, Policy, contradictions, decide
+from mediatool_assets.domain.retention_inventory import (
     DatabaseState,
     FoundCopy,
     FoundDatabase,
     FoundExport,
     RetentionInventory,
 )
-from mediatool_assets.domain.keys import metadata_key
-from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.retention import Decision, Kind, Policy, contradictions, decide
 from mediatool_assets.domain.version import Version
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)

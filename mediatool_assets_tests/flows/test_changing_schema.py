@@ -20,7 +20,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.sanitize import sanitize
-from mediatool_assets.flows.sanitize.places import LocalFolder
+from mediatool_assets.flows.sanitize.destinations import LocalFolder
 from mediatool_assets.flows.sanitize.rules_file import load_rules
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.stores.postgres import PostgresSource

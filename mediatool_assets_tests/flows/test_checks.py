@@ -22,7 +22,6 @@ from mediatool_assets.domain.keys import Kind, archive_key, metadata_key, mongod
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.answers import Findings
 from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
 from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside
 from mediatool_assets.flows.checks.transformed import (
@@ -30,6 +29,7 @@ from mediatool_assets.flows.checks.transformed import (
     references_as_usual,
     rows_accounted,
 )
+from mediatool_assets.flows.checks.unreadable import Findings
 from mediatool_assets.flows.checks.version import archives_whole, day_on_time, unnamed
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import load

@@ -17,7 +17,7 @@ from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.manifest import Exclusion, Manifest
 from mediatool_assets.domain.model import Model, SourceTable
 from mediatool_assets.domain.schema import Index, Table
-from mediatool_assets.flows.compare import shares
+from mediatool_assets.flows.compare import block_digests
 from mediatool_assets.flows.compare import table as table_module
 from mediatool_assets_tests.compared import (
     ONE,
@@ -333,7 +333,7 @@ def test_any_two_tables_compare_as_dictionaries_do(
 ) -> None:
     """Over many blocks, shares and buckets, with the key first in the row or last."""
     monkeypatch.setattr(spool, "BLOCK_BYTES", 100)
-    monkeypatch.setattr(shares, "SHARE_BYTES", 200)
+    monkeypatch.setattr(block_digests, "SHARE_BYTES", 200)
     monkeypatch.setattr(table_module, "_BUCKET_BYTES", 200)
     of = table("t", name="text", n="integer", id="text") if late else KEYED
     order = [column.name for column in of.columns]

@@ -13,7 +13,7 @@ from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer import Inferred, infer
 from mediatool_assets.flows.infer.keys import KeyDatabase
-from mediatool_assets.flows.infer.tables import Lines
+from mediatool_assets.flows.infer.table_sources import Lines
 from mediatool_assets_tests.raw_archives import table
 
 Rows = dict[str, list[dict[str, object]]]

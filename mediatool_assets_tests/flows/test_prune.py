@@ -18,7 +18,6 @@ from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, TESTING
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, configuration
 from mediatool_assets.domain.errors import CheckFailed, Refused
-from mediatool_assets.domain.inventory import FoundDatabase
 from mediatool_assets.domain.keys import (
     MARKS_KEY,
     REGISTRY_KEY,
@@ -30,6 +29,7 @@ from mediatool_assets.domain.keys import (
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.retention import Policy
+from mediatool_assets.domain.retention_inventory import FoundDatabase
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports.retention import DatabaseServer

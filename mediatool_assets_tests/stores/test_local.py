@@ -24,7 +24,7 @@ from mediatool_assets.stores.local import stack as stack_module
 from mediatool_assets.stores.local.postgres_server import ACCOUNT
 from mediatool_assets.stores.local.processes import known_ports
 from mediatool_assets.stores.local.s3_server import BUCKET
-from mediatool_assets.stores.private import OTHERS
+from mediatool_assets.stores.private_files import OTHERS
 
 SECRETS = ("MEDIATOOL_POSTGRES_URL", "MEDIATOOL_MONGODB_URL", "AWS_SECRET_ACCESS_KEY")
 

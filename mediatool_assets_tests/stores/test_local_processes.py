@@ -8,7 +8,7 @@ import pytest
 from mediatool_assets.stores.local import mongo_server, processes
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.local.processes import NotReady, Server, ServerFailed
-from mediatool_assets.stores.private import write_private
+from mediatool_assets.stores.private_files import write_private
 
 
 def never() -> None:

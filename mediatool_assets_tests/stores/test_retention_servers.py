@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.domain.errors import Refused
-from mediatool_assets.domain.inventory import FoundDatabase
 from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.retention_inventory import FoundDatabase
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports.retention import DatabaseServer

@@ -14,7 +14,7 @@ from mediatool_assets.domain.bucket.trails import recorded
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.bucket import apply, check
-from mediatool_assets.flows.costs.taking import active
+from mediatool_assets.flows.costs.inventory import active
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_bucket import S3Bucket
 from mediatool_assets.stores.s3_inventory import S3Inventory

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from mediatool_assets.domain.costs.inventory import ActiveRules, Cohort, hour
-from mediatool_assets.domain.costs.life import DAY, Stay, ahead
+from mediatool_assets.domain.costs.object_lifetime import DAY, Stay, ahead
 from mediatool_assets.domain.prices import Prices
 
 PART = 8 << 20

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mediatool_assets.domain.costs.inventory import ActiveRules, Cohort
-from mediatool_assets.domain.costs.life import DAY, stays
+from mediatool_assets.domain.costs.object_lifetime import DAY, stays
 
 WINDOW = 30
 """Days that are looked back on."""

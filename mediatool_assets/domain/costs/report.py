@@ -16,7 +16,7 @@ from mediatool_assets.domain.costs.inventory import (
     cohorts,
     hour,
 )
-from mediatool_assets.domain.costs.life import ahead, due, stays
+from mediatool_assets.domain.costs.object_lifetime import ahead, due, stays
 from mediatool_assets.domain.costs.restoring import Restoring, restoring
 from mediatool_assets.domain.costs.strategies import Strategy, strategies, without_transitions
 from mediatool_assets.domain.prices import Prices

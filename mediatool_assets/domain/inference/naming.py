@@ -1,7 +1,7 @@
 """Keys, and the names of fields and collections, none of them twice."""
 
+from mediatool_assets.domain.field_names import Names, camel_case, collection_name
 from mediatool_assets.domain.inference.words import words
-from mediatool_assets.domain.names import Names, camel_case, collection_name
 from mediatool_assets.domain.schema import Table
 
 

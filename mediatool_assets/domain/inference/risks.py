@@ -5,9 +5,9 @@ from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.field_names import camel_case
 from mediatool_assets.domain.inference.figures import Figures, TableFigures, size
 from mediatool_assets.domain.inference.naming import identifying_key
-from mediatool_assets.domain.names import camel_case
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 
-from mediatool_assets.domain.masking.look_alikes import LOOK_ALIKES
+from mediatool_assets.domain.masking.homoglyphs import LOOK_ALIKES
 
 SHORTEST, SHORTEST_NUMBER = 6, 8
 """Characters of an original that is searched for: shorter ones are anywhere by chance."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from mediatool_assets.domain import model as m
 from mediatool_assets.domain.errors import BadModel
+from mediatool_assets.domain.field_names import Names, collection_name
 from mediatool_assets.domain.model_checks import exclusion_mistakes
-from mediatool_assets.domain.names import Names, collection_name
 from mediatool_assets.domain.resolution.drift import report_drift
 from mediatool_assets.domain.resolution.fields import clashes
 from mediatool_assets.domain.resolution.remarks import Remark, Remarks

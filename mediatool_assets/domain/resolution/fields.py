@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from mediatool_assets.domain import model as m
-from mediatool_assets.domain.names import Names, camel_case
+from mediatool_assets.domain.field_names import Names, camel_case
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.shapes import DocumentShape
 

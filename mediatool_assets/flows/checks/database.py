@@ -6,7 +6,7 @@ from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.answers import Findings, answers_for, answers_for_each
+from mediatool_assets.flows.checks.unreadable import Findings, answers_for, answers_for_each
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.versions import archives

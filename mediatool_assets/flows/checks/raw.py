@@ -10,7 +10,7 @@ from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.outcome import Finding, together
 from mediatool_assets.domain.schema_changes import SchemaChange, schema_changes
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.answers import Findings, answers_for, answers_for_each
+from mediatool_assets.flows.checks.unreadable import Findings, answers_for, answers_for_each
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.verify.blocks import damages, whole
 from mediatool_assets.flows.versions import archives, catalog

@@ -6,7 +6,7 @@ from mediatool_assets.domain import expectations
 from mediatool_assets.domain.expectations import HISTORY
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.answers import Findings, answers_for, answers_for_each
+from mediatool_assets.flows.checks.unreadable import Findings, answers_for, answers_for_each
 from mediatool_assets.flows.complete import accounting
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import archives, catalog

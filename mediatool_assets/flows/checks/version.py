@@ -11,9 +11,9 @@ from mediatool_assets.domain.outcome import Finding, together
 from mediatool_assets.domain.punctuality import on_time
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.answers import answers_for
 from mediatool_assets.flows.checks.database import database_as_loaded
 from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted
+from mediatool_assets.flows.checks.unreadable import answers_for
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.verify.blocks import read_blocks
 from mediatool_assets.flows.verify.stores import ARCHIVES, Verification, open_archive

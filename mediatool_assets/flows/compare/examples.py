@@ -16,10 +16,10 @@ import msgspec
 
 from mediatool_assets.domain.comparison import ChangedValue, Examples, WholeRow
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.compare.buckets import Place
+from mediatool_assets.flows.compare.block_digests import Numbered, Side, pick
+from mediatool_assets.flows.compare.key_buckets import Place
 from mediatool_assets.flows.compare.masking import Masking, Show
-from mediatool_assets.flows.compare.rows import row_decoder
-from mediatool_assets.flows.compare.shares import Numbered, Side, pick
+from mediatool_assets.flows.compare.row_digests import row_decoder
 
 _SHOWN_CATEGORIES = frozenset("NBDT")  # numbers, booleans, dates and times, intervals
 _SHOWN_ELEMENTS = frozenset(

@@ -15,8 +15,8 @@ from xxhash import xxh3_64_intdigest
 from mediatool_assets.domain.comparison import LikelyRename
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.compare import shares as s
-from mediatool_assets.flows.compare.rows import row_decoder
+from mediatool_assets.flows.compare import block_digests as s
+from mediatool_assets.flows.compare.row_digests import row_decoder
 from mediatool_assets.flows.workers.tasks import in_order
 
 _SAMPLE = 10_000  # rows of the larger side

@@ -20,12 +20,12 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.row_matching import Matching
 from mediatool_assets.domain.schema import Table
-from mediatool_assets.flows.compare import buckets as b
-from mediatool_assets.flows.compare import shares as s
+from mediatool_assets.flows.compare import block_digests as s
+from mediatool_assets.flows.compare import key_buckets as b
 from mediatool_assets.flows.compare.examples import ExampleShare, examples
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.renames import renames
-from mediatool_assets.flows.compare.rows import RowHasher
+from mediatool_assets.flows.compare.row_digests import RowHasher
 from mediatool_assets.flows.compare.spill import Spill, slices
 from mediatool_assets.flows.workers.tasks import in_order
 

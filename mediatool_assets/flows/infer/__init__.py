@@ -6,12 +6,12 @@ from pathlib import Path
 
 from mediatool_assets.domain.inference import risks
 from mediatool_assets.domain.inference.figures import Figures
+from mediatool_assets.domain.inference.model_text import model_text
+from mediatool_assets.domain.inference.placement import Entity, entities
 from mediatool_assets.domain.inference.references import MeasuredReference, chosen
 from mediatool_assets.domain.inference.risks import RiskReport
-from mediatool_assets.domain.inference.shaping import Entity, entities
-from mediatool_assets.domain.inference.writing import model_text
-from mediatool_assets.flows.infer.measuring import measure
-from mediatool_assets.flows.infer.tables import ArchivedTables, LiveTables, TableSource
+from mediatool_assets.flows.infer.statistics import measure
+from mediatool_assets.flows.infer.table_sources import ArchivedTables, LiveTables, TableSource
 from mediatool_assets.flows.ports import Progress, silent
 
 __all__ = ["SAMPLE_ROWS", "ArchivedTables", "Inferred", "LiveTables", "TableSource", "infer"]

@@ -20,7 +20,7 @@ from mediatool_assets.domain.inference.references import (
     measurable,
 )
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.infer.sounding import SIZE, schema_of
+from mediatool_assets.flows.infer.profiling import SIZE, schema_of
 from mediatool_assets.flows.transform.gathering import key_of, keys_of
 from mediatool_assets.flows.workers.duckdb_session import cased, duckdb_session, identifier, literal
 

@@ -10,7 +10,7 @@ from mediatool_assets.domain.integrity import Line, equal
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.flows.integrity.context import ReadArchive, ReportContext
-from mediatool_assets.flows.integrity.reading import ShareResult
+from mediatool_assets.flows.integrity.readers import ShareResult
 from mediatool_assets.flows.versions.source_counts import source_counts
 
 _COUNTED = (

@@ -16,7 +16,7 @@ from mediatool_assets.domain.resolution import Resolution
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.plan import ReportPlan
-from mediatool_assets.flows.integrity.reading import DocumentShare, ShareResult
+from mediatool_assets.flows.integrity.readers import DocumentShare, ShareResult
 from mediatool_assets.flows.verify.stores import (
     ArchiveReading,
     MongoReading,

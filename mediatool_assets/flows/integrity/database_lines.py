@@ -16,7 +16,7 @@ from mediatool_assets.domain.structure import differing, in_its_order
 from mediatool_assets.flows.integrity.context import RESTORED, ReportContext
 from mediatool_assets.flows.integrity.defects import RowNames, find_rows, raw_lines
 from mediatool_assets.flows.integrity.digest_join import KINDS, DigestJoin, counts_of
-from mediatool_assets.flows.integrity.reading import (
+from mediatool_assets.flows.integrity.readers import (
     RawShare,
     ShareResult,
     TableLines,

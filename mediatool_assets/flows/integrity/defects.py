@@ -32,7 +32,7 @@ from mediatool_assets.flows.integrity.canonical import (
 )
 from mediatool_assets.flows.integrity.context import ReportContext
 from mediatool_assets.flows.integrity.digest_join import Kind, Mismatch
-from mediatool_assets.flows.integrity.reading import (
+from mediatool_assets.flows.integrity.readers import (
     Found,
     TableLines,
     Wanted,

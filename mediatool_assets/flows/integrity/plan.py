@@ -8,7 +8,7 @@ from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.resolution import Resolution
 from mediatool_assets.domain.schema import ForeignKey, Schema, Table
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
-from mediatool_assets.flows.integrity.reading import TableNeeds, Take
+from mediatool_assets.flows.integrity.readers import TableNeeds, Take
 from mediatool_assets.flows.integrity.row_layout import RowLayout, layouts
 
 Counted = tuple[Literal["unresolved", "orphans"], str]

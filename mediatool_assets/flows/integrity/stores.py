@@ -18,7 +18,7 @@ from mediatool_assets.flows.integrity.context import (
     Workers,
 )
 from mediatool_assets.flows.integrity.plan import ReportPlan, plan
-from mediatool_assets.flows.integrity.reading import (
+from mediatool_assets.flows.integrity.readers import (
     BlockShare,
     DocumentShare,
     RawShare,

@@ -23,9 +23,9 @@ from mediatool_assets.domain.schema_changes import schema_changes
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows import reports
-from mediatool_assets.flows.checks.answers import Findings
 from mediatool_assets.flows.checks.raw import raw_as_usual
 from mediatool_assets.flows.checks.transformed import losses_as_usual, references_as_usual
+from mediatool_assets.flows.checks.unreadable import Findings
 from mediatool_assets.flows.compare import compare, opened
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.report import render

@@ -13,7 +13,7 @@ from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.metrics import KeyColumn
-from mediatool_assets.flows.compare.rows import row_decoder
+from mediatool_assets.flows.compare.row_digests import row_decoder
 from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from mediatool_assets.domain import model as m
-from mediatool_assets.domain.names import camel_case
+from mediatool_assets.domain.field_names import camel_case
 from mediatool_assets.flows.formats.yaml_reader import YamlReader, line_of
 
 _COLLECTION = ("root", "rename", "types", "add", "indexes", "validator")

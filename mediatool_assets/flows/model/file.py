@@ -10,8 +10,8 @@ from yaml.nodes import MappingNode, Node
 from mediatool_assets.domain import model as m
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.expectations import Bounds
+from mediatool_assets.domain.field_names import collection_name
 from mediatool_assets.domain.model_checks import mistakes
-from mediatool_assets.domain.names import collection_name
 from mediatool_assets.flows.formats.yaml_nodes import NotYaml, nodes
 from mediatool_assets.flows.formats.yaml_reader import line_of
 from mediatool_assets.flows.model.collections import CollectionReader

@@ -2,7 +2,7 @@
 
 import html
 
-from mediatool_assets.domain.visible import visible_lines
+from mediatool_assets.domain.printable import visible_lines
 
 
 def escape(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from mediatool_assets.domain.page import Folded, Grid, Items, Page, Part
-from mediatool_assets.domain.visible import visible
+from mediatool_assets.domain.printable import visible
 
 _SPECIAL = re.compile(r"([\\`*\[\]<>|#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _ROWS = 100  # of a table; the JSON and the HTML report have them all

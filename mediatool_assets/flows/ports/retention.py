@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, Protocol
 
-from mediatool_assets.domain.inventory import FoundDatabase
+from mediatool_assets.domain.retention_inventory import FoundDatabase
 
 
 class DatabaseServer(Protocol):

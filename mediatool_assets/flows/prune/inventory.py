@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.inventory import (
+from mediatool_assets.domain.keys import ARCHIVE_PREFIXES, SANITIZED_PREFIX, archive_key
+from mediatool_assets.domain.metadata import Purpose
+from mediatool_assets.domain.retention_inventory import (
     FoundCopy,
     FoundDatabase,
     FoundExport,
     RetentionInventory,
 )
-from mediatool_assets.domain.keys import ARCHIVE_PREFIXES, SANITIZED_PREFIX, archive_key
-from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.ports.retention import DatabaseServer, Deletion

@@ -16,7 +16,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.query.bson_values import CODEC
-from mediatool_assets.flows.transform.rows import row_parser
+from mediatool_assets.flows.transform.raw_rows import row_parser
 from mediatool_assets.flows.versions import archives
 
 if TYPE_CHECKING:

@@ -27,11 +27,15 @@ from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import member_name
 from mediatool_assets.flows.ports import Progress, silent
-from mediatool_assets.flows.sanitize.evidence import Digester, Evidence, Watch, write_nothing
+from mediatool_assets.flows.sanitize.destinations import (
+    CopyStore,
+    LocalFolder,
+    free_names,
+    report_keys,
+)
+from mediatool_assets.flows.sanitize.masking_shares import MaskingShare, Sanitized, sanitize_share
 from mediatool_assets.flows.sanitize.originals import write_filter
-from mediatool_assets.flows.sanitize.places import CopyStore, LocalFolder, free_names, report_keys
 from mediatool_assets.flows.sanitize.proof import Proof, prove
-from mediatool_assets.flows.sanitize.reading import schema_of
 from mediatool_assets.flows.sanitize.report import ColumnReport, Report, SchemaReport
 from mediatool_assets.flows.sanitize.rules_file import SHIPPED_RULES, load_rules
 from mediatool_assets.flows.sanitize.search import (
@@ -42,8 +46,9 @@ from mediatool_assets.flows.sanitize.search import (
     search_share,
     write_texts,
 )
-from mediatool_assets.flows.sanitize.shares import MaskingShare, Sanitized, sanitize_share
-from mediatool_assets.flows.sanitize.watches import group_name, watches
+from mediatool_assets.flows.sanitize.source_check import schema_of
+from mediatool_assets.flows.sanitize.tracked_keys import group_name, watches
+from mediatool_assets.flows.sanitize.value_digests import Digester, Evidence, Watch, write_nothing
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 

@@ -28,7 +28,7 @@ from mediatool_assets.flows.ports import (
 from mediatool_assets.flows.restore.mongodb import restore_mongodb
 from mediatool_assets.flows.restore.postgres import Restored, restore_postgres
 from mediatool_assets.flows.sanitize import origin, report_keys, sanitize
-from mediatool_assets.flows.sanitize.places import LocalFolder
+from mediatool_assets.flows.sanitize.destinations import LocalFolder
 from mediatool_assets.flows.sanitize.report import Report
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import archives

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from mediatool_assets.flows.sanitize.evidence import SCHEMAS
 from mediatool_assets.flows.sanitize.search import Searched
+from mediatool_assets.flows.sanitize.value_digests import SCHEMAS
 from mediatool_assets.flows.workers.duckdb_session import duckdb_session, literal
 
 _INHERITED = ("schema.sql", "manifest.json")

@@ -15,9 +15,9 @@ from mediatool_assets.domain.masking.pseudonyms import MAIL_DOMAIN
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
 from mediatool_assets.domain.masking.search_terms import SHORTEST_NUMBER, visible
 from mediatool_assets.domain.masking.telephones import telephones
-from mediatool_assets.flows.sanitize.evidence import Digester, write_rows
 from mediatool_assets.flows.sanitize.originals import Filter
 from mediatool_assets.flows.sanitize.presidio import detector
+from mediatool_assets.flows.sanitize.value_digests import Digester, write_rows
 
 MAIL = re.compile(r"[.%+'-]*\w[\w.%+'-]*@[\w-]+(?:\.[\w-]+)+")
 NAMES = MaskingRule(MaskingVerb.KEEP)

@@ -23,7 +23,7 @@ from mediatool_assets.domain.masking.detection import (
 from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.schema import Column, Schema, Table
-from mediatool_assets.flows.sanitize.reading import schema_of
+from mediatool_assets.flows.sanitize.source_check import schema_of
 
 SAMPLE = 1000
 """Rows that are looked at in each of the first, the middle and the last block of a table."""

@@ -25,12 +25,16 @@ from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.ports import ArchiveStore, Progress, silent
+from mediatool_assets.flows.transform.collection_shares import (
+    CollectionShare,
+    CollectionShareResult,
+    make,
+)
 from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.transform.cuts import cuts
 from mediatool_assets.flows.transform.indexes import index_documents
-from mediatool_assets.flows.transform.joining import Joins
-from mediatool_assets.flows.transform.joins import join
-from mediatool_assets.flows.transform.shares import CollectionShare, CollectionShareResult, make
+from mediatool_assets.flows.transform.join_plan import join
+from mediatool_assets.flows.transform.join_session import Joins
+from mediatool_assets.flows.transform.table_cuts import cuts
 from mediatool_assets.flows.transform.uniqueness import require_unique
 from mediatool_assets.flows.transform.validators import options
 from mediatool_assets.flows.versions import archives

@@ -10,7 +10,7 @@ from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.shapes import DocumentShape
 from mediatool_assets.flows.transform.documents_of_json import DEPTH
 from mediatool_assets.flows.transform.losses import Losses
-from mediatool_assets.flows.transform.rows import Row
+from mediatool_assets.flows.transform.raw_rows import Row
 from mediatool_assets.flows.transform.values import Convert, converter, shallow
 
 DOCUMENT_BYTES = 16 * 1024 * 1024

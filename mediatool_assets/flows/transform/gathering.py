@@ -22,7 +22,7 @@ from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.transform.documents_of_json import text_of
-from mediatool_assets.flows.transform.rows import may_have_negative_zero, row_parser
+from mediatool_assets.flows.transform.raw_rows import may_have_negative_zero, row_parser
 from mediatool_assets.flows.workers.duckdb_session import cased
 from mediatool_assets.flows.workers.spooling import Spooling
 

@@ -21,7 +21,7 @@ from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.settings import DaskCluster
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.workers.cluster import dask_cluster
-from mediatool_assets.flows.workers.heaps import keep_heaps_few
+from mediatool_assets.flows.workers.memory_arenas import keep_heaps_few
 
 # Secrets go through the pipes of a process to its own workers, and into no other pickle.
 ForkingPickler.register(Url, lambda url: (Url, (url.reveal(), url.variable)))

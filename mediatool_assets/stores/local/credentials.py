@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.stores.private import write_private
+from mediatool_assets.stores.private_files import write_private
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from psycopg import sql
 from mediatool_assets.domain.errors import BadSettings, Unreachable
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server, ServerFailed
-from mediatool_assets.stores.private import write_private
+from mediatool_assets.stores.private_files import write_private
 
 PORTS = ("postgres",)
 USER = "postgres"

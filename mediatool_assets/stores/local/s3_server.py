@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mediatool_assets.domain.errors import BadSettings, Unreachable
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server
-from mediatool_assets.stores.private import write_private
+from mediatool_assets.stores.private_files import write_private
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

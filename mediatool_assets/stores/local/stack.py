@@ -16,7 +16,7 @@ from mediatool_assets.domain.errors import BadSettings, MediatoolError, Misuse, 
 from mediatool_assets.stores.local import mongo_server, postgres_server, processes, s3_server
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.local.processes import Server, ServerFailed
-from mediatool_assets.stores.private import OTHERS, private_directory, write_private
+from mediatool_assets.stores.private_files import OTHERS, private_directory, write_private
 
 Ports = dict[str, int]
 

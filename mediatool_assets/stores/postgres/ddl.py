@@ -17,7 +17,7 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.connection import Connection, instance, parameters
 from mediatool_assets.stores.postgres.dependencies import extensions
 from mediatool_assets.stores.postgres.pg_dump import best, clients
-from mediatool_assets.stores.private import write_private
+from mediatool_assets.stores.private_files import write_private
 
 _SECRETS = frozenset(
     {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}

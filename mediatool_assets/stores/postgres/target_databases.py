@@ -7,10 +7,10 @@ from typing import Literal
 from psycopg import errors, sql
 
 from mediatool_assets.domain.errors import CheckFailed, Refused
-from mediatool_assets.domain.inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.keys import SANITIZED_POSTGRES
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version

@@ -11,7 +11,7 @@ from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
-from mediatool_assets.flows.sanitize.places import free_names
+from mediatool_assets.flows.sanitize.destinations import free_names
 from mediatool_assets_tests.flows.sanitize.conftest import (
     KEY,
     NEXT_DAY,

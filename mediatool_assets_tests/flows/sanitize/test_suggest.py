@@ -17,7 +17,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
-from mediatool_assets.flows.sanitize.reading import schema_of
+from mediatool_assets.flows.sanitize.source_check import schema_of
 from mediatool_assets.flows.sanitize.suggest import Suggested, suggest
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.postgres import PostgresSource

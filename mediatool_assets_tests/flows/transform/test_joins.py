@@ -16,7 +16,7 @@ from mediatool_assets.domain.errors import CountMismatch
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.transform import spread, transform
+from mediatool_assets.flows.transform import join_shares, transform
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.workers.cluster import Elsewhere
 from mediatool_assets_tests.raw_archives import VERSION, documents, raw_archive, table
@@ -162,7 +162,7 @@ def test_spread_over_workers_the_joins_find_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some rows at a time, by workers that share the bucket only, every byte is the same."""
-    monkeypatch.setattr(spread, "ROWS", 4)
+    monkeypatch.setattr(join_shares, "ROWS", 4)
     rows: dict[Table, Rows] = {
         PARENTS: [{"id": n, "code": "ab"[n % 2], "tags": None} for n in range(7)],
         CHILDREN: [{"id": n, "parent": n % 9, "code": None, "rank": n % 3} for n in range(30)],

@@ -13,9 +13,9 @@ from mediatool_assets.domain.shapes import AddedField, DocumentShape
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key
 from mediatool_assets.flows.transform.gathering import WHOLE, value_of
-from mediatool_assets.flows.transform.joining import Joins, Slices
+from mediatool_assets.flows.transform.join_session import Joins, Slices
 from mediatool_assets.flows.transform.losses import Losses, uncounted
-from mediatool_assets.flows.transform.rows import Row, row_parser
+from mediatool_assets.flows.transform.raw_rows import Row, row_parser
 from mediatool_assets.flows.transform.values import converter
 from mediatool_assets.flows.workers.spooling import Spooling
 

@@ -14,11 +14,11 @@ from bson.errors import InvalidDocument
 from mediatool_assets.domain.inference.naming import fields_of, identifying_key
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.shapes import ColumnField, DocumentShape
-from mediatool_assets.flows.infer.tables import Lines
+from mediatool_assets.flows.infer.table_sources import Lines
 from mediatool_assets.flows.transform.documents import DocumentBuilder
 from mediatool_assets.flows.transform.gathering import canonical, key_of, keys_of
 from mediatool_assets.flows.transform.losses import Losses
-from mediatool_assets.flows.transform.rows import Row, row_parser
+from mediatool_assets.flows.transform.raw_rows import Row, row_parser
 
 SIZE = "size"
 """The column of the rows' sizes in bytes, as documents of their own."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from mediatool_assets.domain.field_names import Names, camel_case, collection_name
 from mediatool_assets.domain.inference import yaml_text as yaml
 from mediatool_assets.domain.inference.figures import Figures, TableFigures, size
 from mediatool_assets.domain.inference.naming import (
@@ -10,11 +11,10 @@ from mediatool_assets.domain.inference.naming import (
     identifying_key,
     without,
 )
+from mediatool_assets.domain.inference.placement import CopiedColumn, Entity, Inside
 from mediatool_assets.domain.inference.references import CandidateReference
-from mediatool_assets.domain.inference.shaping import CopiedColumn, Entity, Inside
 from mediatool_assets.domain.inference.words import plural, stem_of
 from mediatool_assets.domain.model import AdditionVerb, Step
-from mediatool_assets.domain.names import Names, camel_case, collection_name
 from mediatool_assets.domain.schema import Table
 
 _MOST_INDEXES = 20  # of one collection; MongoDB takes 64

@@ -11,14 +11,14 @@ from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.flows.transform.attached import Attached, Slots
 from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.transform.cuts import Cut
 from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key
 from mediatool_assets.flows.transform.identities import identity
-from mediatool_assets.flows.transform.joining import OCCURRENCE, Joins
+from mediatool_assets.flows.transform.join_session import OCCURRENCE, Joins
 from mediatool_assets.flows.transform.losses import Losses
-from mediatool_assets.flows.transform.rows import Row, row_parser
+from mediatool_assets.flows.transform.raw_rows import Row, row_parser
+from mediatool_assets.flows.transform.slots import Attached, Slots
+from mediatool_assets.flows.transform.table_cuts import Cut
 from mediatool_assets.flows.workers.spooling import Spooling
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
-from mediatool_assets.flows.transform.joining import (
+from mediatool_assets.flows.transform.join_session import (
     EVERY,
     OCCURRENCE,
     GatheredColumns,

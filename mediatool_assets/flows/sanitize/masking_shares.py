@@ -23,7 +23,6 @@ from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rule
 from mediatool_assets.domain.masking.texts import parsed
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column, Table
-from mediatool_assets.flows.sanitize.evidence import Digester, Evidence, Row, Watch
 from mediatool_assets.flows.sanitize.search import (
     NAMES,
     Found,
@@ -33,6 +32,7 @@ from mediatool_assets.flows.sanitize.search import (
     plain,
     write_texts,
 )
+from mediatool_assets.flows.sanitize.value_digests import Digester, Evidence, Row, Watch
 
 _ROW = msgspec.json.Decoder(Row)
 _VALUES = msgspec.json.Decoder(dict[str, object])

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mediatool_assets.flows.compare.block_digests import WANTED, columns_type
 from mediatool_assets.flows.compare.pairing import pair
-from mediatool_assets.flows.compare.rows import HASHED
-from mediatool_assets.flows.compare.shares import WANTED, columns_type
+from mediatool_assets.flows.compare.row_digests import HASHED
 from mediatool_assets.flows.compare.spill import Records, Spill, SpillSlice, read
 
 ROW_EXAMPLES = 5

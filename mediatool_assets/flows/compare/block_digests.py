@@ -13,7 +13,7 @@ from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block, Member
-from mediatool_assets.flows.compare.rows import HASHED, RowHasher
+from mediatool_assets.flows.compare.row_digests import HASHED, RowHasher
 from mediatool_assets.flows.compare.spill import Spill, SpillSlice, read
 from mediatool_assets.flows.formats.deep_json import deep_recursion
 

@@ -10,7 +10,7 @@ from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
 from mediatool_assets.flows.transform.gathering import Need
-from mediatool_assets.flows.transform.workbench import Workbench
+from mediatool_assets.flows.transform.join_workbench import Workbench
 from mediatool_assets.flows.workers.spooling import Spooling
 
 OCCURRENCE = "_id"

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.flows.transform.cuts import cuts
 from mediatool_assets.flows.transform.gathering import GatherShare, Need, gather
-from mediatool_assets.flows.transform.joining import (
+from mediatool_assets.flows.transform.join_session import (
     GatheredColumns,
     Joins,
     JoinSession,
     OrdinalSlice,
 )
-from mediatool_assets.flows.transform.spread import spread
-from mediatool_assets.flows.transform.workbench import needs
+from mediatool_assets.flows.transform.join_shares import spread
+from mediatool_assets.flows.transform.join_workbench import needs
+from mediatool_assets.flows.transform.table_cuts import cuts
 from mediatool_assets.flows.workers.duckdb_session import MEMORY
 from mediatool_assets.flows.workers.spooling import Spooling
 from mediatool_assets.flows.workers.tasks import in_order

@@ -1,7 +1,7 @@
 """Becomes another command, which then ends when the process that started it ends.
 
-``python -m mediatool_assets.cli.tether PID COMMAND...``: a killed ``mediatool export`` must not
-leave a run behind that goes on and publishes its version after all. Linux only; elsewhere the
+``python -m mediatool_assets.cli.child_process PID COMMAND...``: a killed ``mediatool export`` must
+not leave a run behind that goes on and publishes its version after all. Linux only; elsewhere the
 command is simply run.
 """
 
@@ -15,7 +15,7 @@ _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>; survives exec
 
 def tethered(command: list[str]) -> list[str]:
     """The command that runs ``command`` tied to the life of this process."""
-    return [sys.executable, "-m", "mediatool_assets.cli.tether", str(os.getpid()), *command]
+    return [sys.executable, "-m", "mediatool_assets.cli.child_process", str(os.getpid()), *command]
 
 
 def main() -> None:

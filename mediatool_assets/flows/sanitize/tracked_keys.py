@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from mediatool_assets.domain.masking.rules import MaskingVerb, Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
-from mediatool_assets.flows.sanitize.evidence import Watch
+from mediatool_assets.flows.sanitize.value_digests import Watch
 
 
 def watches(schema: Schema, rules: Rules, model: Model | None) -> dict[str, tuple[Watch, ...]]:

@@ -7,13 +7,13 @@ import sys
 import psutil
 import pytest
 
+from mediatool_assets.cli.child_process import tethered
 from mediatool_assets.cli.launch import stop
-from mediatool_assets.cli.tether import tethered
 
 _SLEEPER = "import sys, time; print('up', flush=True); time.sleep(60)"
 _PARENT = """
 import subprocess, sys
-from mediatool_assets.cli.tether import tethered
+from mediatool_assets.cli.child_process import tethered
 child = subprocess.Popen(tethered([sys.executable, "-c", sys.argv[1]]), process_group=0)
 print(child.pid, flush=True)
 child.wait()

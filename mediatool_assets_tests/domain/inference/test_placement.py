@@ -3,18 +3,18 @@
 import pytest
 
 from mediatool_assets.domain.inference.figures import FanOut, Figures, TableFigures
-from mediatool_assets.domain.inference.references import (
-    CandidateReference,
-    Inclusion,
-    MeasuredReference,
-)
-from mediatool_assets.domain.inference.shaping import (
+from mediatool_assets.domain.inference.placement import (
     LARGEST_EMBEDDED,
     MOST_EMBEDDED,
     CopiedColumn,
     Entity,
     Inside,
     entities,
+)
+from mediatool_assets.domain.inference.references import (
+    CandidateReference,
+    Inclusion,
+    MeasuredReference,
 )
 from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.schema import Schema, Table

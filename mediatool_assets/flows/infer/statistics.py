@@ -20,8 +20,8 @@ from mediatool_assets.domain.inference.references import (
 )
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer.keys import KeyDatabase
-from mediatool_assets.flows.infer.sounding import Sounded, Sounding, sound
-from mediatool_assets.flows.infer.tables import Lines, TableSource
+from mediatool_assets.flows.infer.profiling import Sounded, Sounding, sound
+from mediatool_assets.flows.infer.table_sources import Lines, TableSource
 from mediatool_assets.flows.ports import Progress
 from mediatool_assets.flows.workers.tasks import in_order
 
