@@ -5,18 +5,20 @@
 # make check   what a change must pass: format, lint, types, import contracts, tests
 # make test-schemas   200 databases drawn at random, all the way; for every night
 # make bench   the benchmark
-# make reference  docs/reference/settings.md, from the code
+# make reference  the generated pages of docs/reference, from the code
+# make docs    the site of docs/ in build/docs; warnings and broken links are errors
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+DOCS := $(VENV)/docs
 
 # Each of the many processes would compile all that it imports, over and over.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-schemas test-fast lint check bench reference install
+.PHONY: help demo dev test test-schemas test-fast lint check bench reference docs docs-links install
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -53,10 +55,26 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test
+check: lint docs test
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
 
 reference: $(INSTALLED)
 	$(BIN)/python scripts/settings_reference.py
+	$(BIN)/python scripts/commands_reference.py
+	$(BIN)/python scripts/schemas_reference.py
+	$(BIN)/python scripts/api_reference.py
+
+# An environment of its own: awscli needs a docutils that is too old for Sphinx.
+$(DOCS)/installed: docs/requirements.txt
+	test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.txt
+	touch $@
+
+docs: $(DOCS)/installed
+	$(DOCS)/bin/sphinx-build --quiet --fail-on-warning --keep-going --builder html docs build/docs
+
+# the links to other sites too, for which the network is needed
+docs-links: $(DOCS)/installed
+	$(DOCS)/bin/sphinx-build --quiet --builder linkcheck docs build/docs-links

@@ -13,6 +13,7 @@ from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX, last
 from mediatool_assets.flows.costs.inventory_files import INVENTORY_PREFIX, decode
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import today
+from mediatool_assets_tests.json_schemas import faults
 
 POSTURE = dg.AssetKey(["bucket", "posture"])
 
@@ -89,6 +90,8 @@ def test_the_records() -> None:
     assert inventory.taken <= datetime.now(UTC)
     assert "comparison-reports/x.json" in {item.key for item in inventory.items}
     assert json.loads(objects.get(f"{folder}/costs/{day}.json")[0])["bucket"] == objects.bucket
+    documents = (info.key for info in objects.list(f"{folder}/") if info.key.endswith(".json"))
+    assert [fault for key in documents for fault in faults(key, objects.get(key)[0])] == []
     recorded = last(objects)
     assert recorded is not None
     assert {each.name for each in recorded.controls} >= {"encryption", "data-events"}

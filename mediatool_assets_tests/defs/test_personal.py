@@ -13,6 +13,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import source_of, today
+from mediatool_assets_tests.json_schemas import faults
 
 MODEL = """
 tables:
@@ -83,3 +84,14 @@ def test_nobody_is_told_of(said: dict[str, str]) -> None:
         name: person for name, text in said.items() for person in PEOPLE if person in text.lower()
     }
     assert telling == {}
+
+
+def test_the_documents_are_as_their_schemas_say(said: dict[str, str]) -> None:
+    """Metadata, registry and all reports of two days, of which the second has a day before."""
+    documents = {
+        key: text.encode("latin-1")
+        for key, text in said.items()
+        if key.endswith(".json") and not key.startswith("/")
+    }
+    assert len(documents) >= 6
+    assert [fault for key, data in documents.items() for fault in faults(key, data)] == []

@@ -10,6 +10,7 @@ from mediatool_assets.flows.restore.drill import SCRATCH
 from mediatool_assets.flows.restore.records import restore_records
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb
 from mediatool_assets_tests.defs.operated import postgres_databases, run, told
+from mediatool_assets_tests.json_schemas import faults_in
 
 
 def test_the_drill_restores_verifies_and_drops(
@@ -27,6 +28,7 @@ def test_the_drill_restores_verifies_and_drops(
         ("postgres", "verified"),
         ("mongodb", "verified"),
     ]
+    assert list(faults_in(bucket_objects)) == []
     assert not [name for name in postgres_databases() if name.startswith(SCRATCH)]
     assert SCRATCH not in live_database.client.list_database_names()
 

@@ -13,6 +13,7 @@ from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets_tests.defs.conftest import Day, environment
+from mediatool_assets_tests.json_schemas import faults
 
 KEY = bytes(i * 37 % 256 for i in range(32)).hex()
 RULES = """
@@ -82,6 +83,7 @@ def test_the_copy_and_its_proof(day: Day, bucket_objects: ObjectStore, rules: Pa
     stem = key.removesuffix(".tar.gz")
     found = [info.key for info in bucket_objects.list("postgres-exports/sanitized/")]
     assert found == [f"{stem}-report.html", f"{stem}-report.json", key]
+    assert faults(f"{stem}-report.json", bucket_objects.get(f"{stem}-report.json")[0]) == []
     report = json.loads(bucket_objects.get(f"{stem}-report.json")[0])
     assert report["proof"]["leaks"] == []
     [event] = first.get_asset_materialization_events()

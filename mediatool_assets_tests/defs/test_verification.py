@@ -6,6 +6,7 @@ from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions.verdicts import standing_verdict
 from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.defs.operated import run, told
+from mediatool_assets_tests.json_schemas import faults_in
 
 
 def test_versions_are_verified(day: Day, bucket_objects: ObjectStore) -> None:
@@ -20,6 +21,7 @@ def test_versions_are_verified(day: Day, bucket_objects: ObjectStore) -> None:
     assert verdict is not None
     parts = {part.part: part.outcome for part in verdict.checks}
     assert parts == dict.fromkeys(("raw", "transformed", "dump", "mongodb", "postgres"), "passed")
+    assert list(faults_in(bucket_objects)) == []
 
 
 def test_the_share_and_the_days_are_settings(day: Day, bucket_objects: ObjectStore) -> None:
