@@ -24,6 +24,7 @@ from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.verdict import Verdict
+from mediatool_assets.flows.metrics.report import First
 from mediatool_assets.flows.sanitize.report import Report
 
 # a default that is a msgspec.Raw (of Defect) needs a hook, which schema_components does not take
@@ -38,23 +39,28 @@ SCHEMAS = REFERENCE / "schemas"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A kind of JSON document: its schema's name, where it is, what it is, and its type."""
+    """A kind of JSON document: its schema's name, where it is, what it is, and its type.
+
+    ``instead`` is the type of what is written where there is nothing to report.
+    """
 
     name: str
     where: str
     meaning: str
     type: Any
+    instead: Any = None
 
     def schema(self) -> str:
         """The JSON Schema, as text."""
-        (found,), definitions = msgspec.json.schema_components(
-            [self.type], schema_hook=_anything, ref_template="#/$defs/{name}"
+        types = [self.type] if self.instead is None else [self.type, self.instead]
+        found, definitions = msgspec.json.schema_components(
+            types, schema_hook=_anything, ref_template="#/$defs/{name}"
         )
         whole = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": self.name,
             "description": self.meaning,
-            **found,
+            **(found[0] if len(found) == 1 else {"anyOf": [*found]}),
             "$defs": definitions,
         }
         return json.dumps(_plain(whole), indent=1, ensure_ascii=False) + "\n"
@@ -109,6 +115,7 @@ DOCUMENTS = (
         "`comparison-reports/{date}/{version1}-{version2}.json`, `mediatool compare --format json`",
         "Two versions compared, row by row.",
         Comparison,
+        First,
     ),
     Document(
         "verdict",
