@@ -3,13 +3,13 @@
 ``build`` writes an archive as ArchiveWriter would, and lets every part of it be another.
 """
 
-import hashlib
 import io
 import json
 import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 import bson
@@ -20,6 +20,7 @@ from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.dump_layout import bson_member, metadata_member
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.manifest import FORMAT, Block, digest_of
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets_tests.raw_archives import VERSION, table
 
@@ -126,7 +127,7 @@ def build(draft: Draft) -> bytes:
         padding = bytes(-len(file.content) % 512)
     said = draft.manifest(
         {
-            "format": "mediatool-archive/1",
+            "format": FORMAT,
             "kind": draft.kind,
             "version": draft.version,
             "members": members,
@@ -146,12 +147,13 @@ def build(draft: Draft) -> bytes:
 
 def _member(file: File, offset: int, length: int) -> Json:
     rows = _rows(file)
+    block = Block(offset, length, rows, len(file.content), sha256(file.content).hexdigest())
     found: Json = {
         "name": file.name,
         "rows": rows,
         "bytes": len(file.content),
-        "sha256": hashlib.sha256(file.content).hexdigest(),
-        "blocks": [[offset, length, rows, len(file.content)]],
+        "blocks": [list(block)],
+        "digest": digest_of([block]),
     }
     if file.table or file.collection:
         lines = file.content.splitlines() if file.table else [file.content]
@@ -197,7 +199,7 @@ def _smuggled() -> bytes:
     return info.tobuf() + b"x" * 512
 
 
-def _block(index: int, value: int) -> Callable[[Json], Json]:
+def _block(index: int, value: int | str) -> Callable[[Json], Json]:
     """The manifest with one number of the block of ``users.ndjson`` changed."""
 
     def change(found: Json) -> Json:
@@ -324,7 +326,16 @@ MANIFESTS: dict[str, tuple[Draft, str]] = {
     "blocks on top of each other": (replace(raw(), manifest=_block(0, 10)), "users.ndjson has a"),
     "a block outside": (replace(raw(), manifest=_block(0, 1 << 62)), "where none can be"),
     "no fingerprint": (raw().claim("users.ndjson", fingerprint=None), "no fingerprint"),
-    "no SHA-256": (raw().claim("users.ndjson", sha256=""), "no SHA-256"),
+    "no digest": (raw().claim("users.ndjson", digest=""), "not that of its blocks"),
+    "a digest of other blocks": (
+        raw().claim("users.ndjson", digest="0" * 64),
+        "users.ndjson has a digest that is not that of its blocks",
+    ),
+    "a block without a digest": (replace(raw(), manifest=_block(4, "")), "without a digest"),
+    "format 1 without a SHA-256": (
+        replace(raw(), manifest=_with(format="mediatool-archive/1")),
+        "has no SHA-256",
+    ),
     "an unnamed file": (replace(raw(), manifest=_without("teams.ndjson")), "tar finds|between"),
     "no such version": (replace(raw(), version="../../../etc"), "is no version"),
     "another format": (replace(raw(), manifest=_with(format="x" * 9000)), "is not 'mediatool"),

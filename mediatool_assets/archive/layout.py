@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from mediatool_assets.archive.gzip_members import FOOTER_BYTES, decompress_all
 from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.manifest import Block, Manifest, Member
+from mediatool_assets.domain.manifest import FORMAT_1, Block, Manifest, Member, digest_of
 from mediatool_assets.domain.version import Version
 
 MANIFEST = "manifest.json"
-LARGEST_MANIFEST = 1 << 26
-"""Of the manifest, unpacked: some 3 TB of rows."""
+LARGEST_MANIFEST = 1 << 27
+"""Of the manifest, unpacked: some 2.5 TB of rows."""
 LARGEST_BLOCK = (1 << 30) + (1 << 22)
 """A row is as large as PostgreSQL lets a value be, 1 GiB; a block is 2 MiB and its last row."""
 LARGEST_FILE = 1 << 26
@@ -31,9 +31,10 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class LocatedManifest:
-    """An archive's manifest, where its gzip block lies, and how many bytes it is unpacked."""
+    """An archive's manifest, its digest, where its gzip block lies, its size unpacked."""
 
     manifest: Manifest
+    digest: str
     offset: int
     length: int
     bytes: int
@@ -61,7 +62,8 @@ def check_index(index: LocatedManifest, where: str) -> None:
         if len(held) > 1 or rows_of & set(held):
             raise BadArchive(where, f"{name} holds rows that another file holds")
         rows_of |= set(held)
-        if (problem := _problem(member, position, index.offset)) is not None:
+        problem = _problem(member, position, index.offset) or _undigested(member, manifest.format)
+        if problem is not None:
             raise BadArchive(where, f"{name} {problem}")
         position = _end(member.blocks, position)
 
@@ -77,13 +79,24 @@ def _is_safe(name: str) -> bool:
     )
 
 
+def _undigested(member: Member, format_: str) -> str | None:
+    """Which digest a member lacks, or which of them disagree."""
+    if format_ == FORMAT_1:
+        return None if _HASH.fullmatch(member.sha256) else "has no SHA-256"
+    if not all(_HASH.fullmatch(block.digest) for block in member.blocks):
+        return "has a block without a digest"
+    if member.digest != digest_of(member.blocks):
+        return "has a digest that is not that of its blocks"
+    return None
+
+
 def _problem(member: Member, position: int, limit: int) -> str | None:
     """What is wrong with a member's counts or blocks, which lie from ``position`` to ``limit``."""
     blocks = member.blocks
     has_rows = member.table is not None or member.collection is not None
-    if has_rows != (member.fingerprint is not None) or not _HASH.fullmatch(member.sha256):
-        return "has no SHA-256, or no fingerprint of its rows"
-    if min([member.rows, member.bytes, *(n for block in blocks for n in block)]) < 0:
+    if has_rows != (member.fingerprint is not None):
+        return "has no fingerprint of its rows, or has one without rows"
+    if min([member.rows, member.bytes, *(n for block in blocks for n in block[:4])]) < 0:
         return "has a negative count"
     if (sum(b.rows for b in blocks), sum(b.bytes for b in blocks)) != (member.rows, member.bytes):
         return f"has blocks of other counts than its {member.rows} rows and {member.bytes} bytes"

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -83,6 +84,11 @@ class ArchiveReader:
         """What the archive holds; raises BadArchive unless it is whole and one of ours."""
         return self._index.manifest
 
+    @property
+    def digest(self) -> str:
+        """The digest of the archive, which stands for all of its content; raises BadArchive."""
+        return self._index.digest
+
     def check_tar(self) -> None:
         """Hold what tar would unpack against the manifest; raises BadArchive where they differ.
 
@@ -109,9 +115,10 @@ class ArchiveReader:
             manifest = manifests.decode(data)
         except msgspec.MsgspecError as error:
             raise BadArchive(name, f"its manifest cannot be read ({error})") from error
-        if manifest.format != manifests.FORMAT:
+        if manifest.format not in (manifests.FORMAT, manifests.FORMAT_1):
             raise BadArchive(name, f"format {manifest.format[:40]!r} is not {manifests.FORMAT!r}")
-        index = LocatedManifest(manifest, offset, length, len(data))
+        digest = manifests.archive_digest(data)
+        index = LocatedManifest(manifest, digest, offset, length, len(data))
         check_index(index, name)
         return index
 
@@ -123,10 +130,10 @@ class ArchiveReader:
         return member
 
     def read_file(self, name: str) -> bytes:
-        """A small file, whole, checked against its SHA-256."""
+        """A small file, whole, checked against its digest."""
         member = self.member(name)
         data = b"".join(self.blocks(member.blocks))
-        if hashlib.sha256(data).hexdigest() != member.sha256:
+        if member.sha256 and hashlib.sha256(data).hexdigest() != member.sha256:
             raise BadArchive(self.source.name, f"{name} does not have its SHA-256")
         return data
 
@@ -147,38 +154,56 @@ class ArchiveReader:
     def blocks(self, blocks: Sequence[Block]) -> Iterator[bytes]:
         """The content of the blocks, one by one, adjoining ones fetched together.
 
-        Raises BadArchive where a block's content has another length than the manifest says.
+        Raises BadArchive, naming file and block, where a block's content does not have the length
+        and the digest that the manifest says; a block of format 1 has no digest.
         """
         for run in _runs(blocks):
             start = run[0].offset
             data = self.source.read(start, run[-1].offset + run[-1].length - start)
             for block in run:
                 begin = block.offset - start
-                packed = data[begin : begin + block.length]
-                content = decompress(packed, self.source.name, block.bytes)
-                if len(content) != block.bytes:
-                    raise BadArchive(
-                        self.source.name,
-                        f"the block at byte {block.offset} holds {len(content)} bytes, "
-                        f"its manifest says {block.bytes}",
-                    )
+                try:
+                    content = _content(block, data[begin : begin + block.length])
+                except BadArchive as error:
+                    problem = f"{self.place(block)}: {error.problem}"
+                    raise BadArchive(self.source.name, problem) from error
                 yield content
+
+    def place(self, block: Block) -> str:
+        """A block by file and number, and its bytes in the archive, for ``aws s3api --range``."""
+        place = f"bytes {block.offset}-{block.offset + block.length - 1}"
+        with suppress(BadArchive):  # whoever handed out the block has read the manifest
+            for member in self.manifest.members:
+                for number, each in enumerate(member.blocks, 1):
+                    if each.offset == block.offset:
+                        return f"{member.name}, block {number} of {len(member.blocks)} ({place})"
+        return place
 
     def verify(self, member: Member) -> None:
         """Re-read every byte of a member; raises BadArchive where it differs from the manifest."""
         digest, fingerprint = hashlib.sha256(), Fingerprint()
         split = split_documents if member.collection is not None else split_lines
         for content in self.blocks(member.blocks):
-            digest.update(content)
+            if member.sha256:
+                digest.update(content)
             if member.fingerprint is not None:
                 try:
                     fingerprint += Fingerprint.of(split(content))
                 except ValueError as error:
                     raise BadArchive(self.source.name, f"{member.name}: {error}") from error
-        if digest.hexdigest() != member.sha256:
+        if member.sha256 and digest.hexdigest() != member.sha256:
             raise BadArchive(self.source.name, f"{member.name} does not have its SHA-256")
         if member.fingerprint is not None and str(fingerprint) != member.fingerprint:
             raise BadArchive(self.source.name, f"{member.name} does not have its fingerprint")
+
+
+def _content(block: Block, packed: bytes) -> bytes:
+    content = decompress(packed, "", block.bytes)
+    if len(content) != block.bytes:
+        raise BadArchive("", f"it holds {len(content)} bytes, its manifest says {block.bytes}")
+    if block.digest and hashlib.sha256(content).hexdigest() != block.digest:
+        raise BadArchive("", "it does not have its SHA-256: it was changed")
+    return content
 
 
 def split_lines(content: bytes) -> list[bytes]:

@@ -4,16 +4,17 @@ A tar header holds its file's size, so that a file's content must be known to it
 first byte can be written. What waits for that, on disk or staged in the bucket, is compressed.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from xxhash import xxh3_128_intdigest
+from xxhash import xxh3_64_intdigest, xxh3_128_intdigest
 
 from mediatool_assets.archive.gzip_members import compress, decompress
 from mediatool_assets.archive.reader import Bytes, LocalFile
-from mediatool_assets.domain.errors import CountMismatch
+from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
 
 BLOCK_BYTES = 1 << 21
@@ -29,6 +30,10 @@ class SpooledBlock(NamedTuple):
     length: int
     rows: int
     bytes: int
+    digest: str
+    """SHA-256 of the content, as the worker compressed it."""
+    checksum: int
+    """XXH3-64 of the compressed bytes, so that whoever passes them on need not unpack them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +85,21 @@ class BlockRun(NamedTuple):
         """The compressed blocks."""
         return self.source.read(self.start, sum(block.length for block in self.blocks))
 
-    def unpack(self, data: bytes, name: str) -> Iterator[tuple[SpooledBlock, bytes, bytes]]:
-        """Each block of what was read, compressed and not; ``name`` is the file's in the archive.
-
-        Raises BadArchive and CountMismatch where it is not what the worker counted.
-        """
-        start = 0
+    def packed(self) -> Iterator[tuple[SpooledBlock, bytes]]:
+        """Each block with its compressed bytes; raises BadArchive where they have changed."""
+        data, start = self.read(), 0
         for block in self.blocks:
             packed = data[start : start + block.length]
             start += block.length
-            content = decompress(packed, self.source.name, block.bytes)
-            if len(content) != block.bytes:
-                raise CountMismatch(name, "bytes of a block", block.bytes, len(content))
-            yield block, packed, content
+            if xxh3_64_intdigest(packed) != block.checksum:
+                problem = "a block changed after a worker had written it"
+                raise BadArchive(self.source.name, problem, "look at the disk, then run it again")
+            yield block, packed
+
+    def contents(self) -> Iterator[bytes]:
+        """The content of each block; raises BadArchive."""
+        for block, packed in self.packed():
+            yield decompress(packed, self.source.name, block.bytes)
 
 
 def discard(source: Bytes) -> None:
@@ -108,16 +115,17 @@ def spool_rows(path: Path, batches: Iterable[Sequence[bytes]], end: bytes) -> Sp
     and one block.
     """
     blocks: list[SpooledBlock] = []
-    count = digest = 0
+    count = total = 0
     with path.open("wb") as file:
         for rows in _blocks(batches, len(end)):
             data = end.join(rows) + end
             packed = compress(data)
             file.write(packed)
-            blocks.append(SpooledBlock(len(packed), len(rows), len(data)))
+            digest, checksum = hashlib.sha256(data).hexdigest(), xxh3_64_intdigest(packed)
+            blocks.append(SpooledBlock(len(packed), len(rows), len(data), digest, checksum))
             count += len(rows)
-            digest += sum(map(xxh3_128_intdigest, rows))
-    return Spooled(LocalFile(path), tuple(blocks), Fingerprint(count, digest % (1 << 128)))
+            total += sum(map(xxh3_128_intdigest, rows))
+    return Spooled(LocalFile(path), tuple(blocks), Fingerprint(count, total % (1 << 128)))
 
 
 def _blocks(batches: Iterable[Sequence[bytes]], overhead: int) -> Iterator[list[bytes]]:

@@ -12,7 +12,7 @@ from mediatool_assets.archive.layout import MANIFEST
 from mediatool_assets.archive.spool import Spooled, discard
 from mediatool_assets.domain import manifest as manifests
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Block, Manifest, Member
+from mediatool_assets.domain.manifest import Block, Manifest, Member, digest_of
 from mediatool_assets.domain.version import Version
 
 
@@ -39,9 +39,10 @@ class ArchiveWriter:
     def add_file(self, name: str, data: bytes) -> Member:
         """Add a small file that is held in memory."""
         self._header(name, len(data))
-        block = self._block(compress(data), 0, len(data))
-        member = Member(name, 0, len(data), hashlib.sha256(data).hexdigest(), (block,))
-        return self._close(member)
+        packed = compress(data)
+        block = self._next(len(packed), 0, len(data), hashlib.sha256(data).hexdigest())
+        self._sink.write(packed)
+        return self._close(Member(name, 0, len(data), (block,), digest_of([block])))
 
     def add_rows(
         self,
@@ -53,37 +54,38 @@ class ArchiveWriter:
     ) -> Member:
         """Add a file of rows from its workers' spools, in order, and delete the spools.
 
-        Each block is read back and decompressed before it is shipped: its length and the file's
-        SHA-256 are of what the archive holds, not of what a worker said. Raises CountMismatch.
+        Blocks are passed on as they are compressed, and compared with the worker's checksum of
+        that: raises BadArchive.
         """
         size = sum(spool.bytes for spool in spools)
         self._header(name, size)
-        blocks, digest = self._ship(name, spools)
+        blocks = tuple(
+            self._next(block.length, block.rows, block.bytes, block.digest)
+            for spool in spools
+            for block in spool.blocks
+        )
+        self._ship(spools)
         fingerprint = sum((spool.fingerprint for spool in spools), Fingerprint())
         return self._close(
             Member(
                 name,
                 fingerprint.count,
                 size,
-                digest,
                 blocks,
+                digest_of(blocks),
                 fingerprint=str(fingerprint),
                 table=table,
                 collection=collection,
             )
         )
 
-    def _ship(self, name: str, spools: Sequence[Spooled]) -> tuple[tuple[Block, ...], str]:
-        """Write what was spooled; its blocks, and the SHA-256 of their content."""
-        digest = hashlib.sha256()
-        blocks: list[Block] = []
+    def _ship(self, spools: Sequence[Spooled]) -> None:
+        """Write the blocks that were spooled."""
         for spool in spools:
             for run in spool.runs():
-                for block, packed, content in run.unpack(run.read(), name):
-                    digest.update(content)
-                    blocks.append(self._block(packed, block.rows, block.bytes))
+                for _, packed in run.packed():
+                    self._sink.write(packed)
             discard(spool.source)
-        return tuple(blocks), digest.hexdigest()
 
     def finish(self, manifest: Manifest | None = None) -> Manifest:
         """Write the manifest, the end of the tar file and the footer; return the manifest.
@@ -91,7 +93,7 @@ class ArchiveWriter:
         ``manifest`` brings source, exclusions, warnings and facts; format, kind, version and
         members are the writer's own.
         """
-        own = Manifest(manifests.FORMAT, self._kind, str(self._version), self._sealed())
+        own = Manifest(manifests.FORMAT, self._kind, str(self._version), tuple(self._members))
         if manifest is not None:
             own = msgspec.structs.replace(
                 manifests.shortened(manifest),
@@ -117,14 +119,11 @@ class ArchiveWriter:
         self._write(compress(self._padding + header))
         self._padding = bytes(-size % tarfile.BLOCKSIZE)
 
-    def _block(self, packed: bytes, rows: int, size: int) -> Block:
-        block = Block(self._offset, len(packed), rows, size)
-        self._write(packed)
+    def _next(self, length: int, rows: int, size: int, digest: str) -> Block:
+        """The block that follows, of ``length`` compressed bytes."""
+        block = Block(self._offset, length, rows, size, digest)
+        self._offset += length
         return block
-
-    def _sealed(self) -> tuple[Member, ...]:
-        """All members, with their digests."""
-        return tuple(self._members)
 
     def _close(self, member: Member) -> Member:
         self._members.append(member)

@@ -68,7 +68,7 @@ def member_facts(member: Member) -> Facts:
         "member": member.name,
         "bytes": member.bytes,
         "compressed_bytes": sum(block.length for block in member.blocks),
-        "sha256": member.sha256,
+        "digest": member.content,
         "fingerprint": member.fingerprint or "",
     }
 

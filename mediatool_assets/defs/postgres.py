@@ -159,7 +159,7 @@ def _results(
         member = members[table]
         yield dg.MaterializeResult(
             asset_key=key("postgres", table),
-            data_version=dg.DataVersion(member.fingerprint or member.sha256),
+            data_version=dg.DataVersion(member.fingerprint or member.content),
             metadata={
                 "version": str(version),
                 "dagster/row_count": member.rows,

@@ -224,7 +224,7 @@ def _results(
         member = members[table]
         yield dg.MaterializeResult(
             asset_key=key("raw", table),
-            data_version=dg.DataVersion(member.fingerprint or member.sha256),
+            data_version=dg.DataVersion(member.fingerprint or member.content),
             metadata={
                 **archive_facts(archived, version),
                 **member_facts(member),

@@ -115,7 +115,7 @@ def _results(
         member = members[name]
         yield dg.MaterializeResult(
             asset_key=key("transformed", name),
-            data_version=dg.DataVersion(member.fingerprint or member.sha256),
+            data_version=dg.DataVersion(member.fingerprint or member.content),
             metadata={
                 **archive_facts(archived, version),
                 **member_facts(member),

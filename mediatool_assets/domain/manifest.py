@@ -1,5 +1,11 @@
-"""The manifest: what an archive holds, member by member; written last, and the index by range."""
+"""The manifest: what an archive holds, member by member; written last, and the index by range.
 
+It is the root of a hash tree: a block has the SHA-256 of its content, a member the digest of its
+blocks, and the digest of the archive is that of its manifest.
+"""
+
+import hashlib
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -7,7 +13,9 @@ import msgspec
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.not_carried import NotCarried
 
-FORMAT = "mediatool-archive/1"
+FORMAT = "mediatool-archive/2"
+FORMAT_1 = "mediatool-archive/1"
+"""Has one SHA-256 for each member, and none for a block: a range of it proves nothing."""
 
 MOST_SAID = 2 << 20
 """Bytes of JSON for where the rows came from, what was left out, and all warnings."""
@@ -26,24 +34,33 @@ class Block(NamedTuple):
     rows: int
     bytes: int
     """Uncompressed bytes."""
+    digest: str = ""
+    """SHA-256 of the uncompressed bytes; empty in format 1."""
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     """One file of the archive.
 
-    ``rows`` counts NDJSON lines or BSON documents and is 0 for other files; ``sha256`` is of the
-    uncompressed file; ``fingerprint`` is ``str(Fingerprint)`` over its rows; ``table`` or
-    ``collection`` names what it holds the rows of.
+    ``rows`` counts NDJSON lines or BSON documents and is 0 for other files; ``digest`` is
+    ``digest_of`` its blocks; ``fingerprint`` is ``str(Fingerprint)`` over its rows; ``table`` or
+    ``collection`` names what it holds the rows of. Format 1 has no ``digest`` but ``sha256``, of
+    the uncompressed file.
     """
 
     name: str
     rows: int
     bytes: int
-    sha256: str
     blocks: tuple[Block, ...]
+    digest: str = ""
+    sha256: str = ""
     fingerprint: str | None = None
     table: str | None = None
     collection: str | None = None
+
+    @property
+    def content(self) -> str:
+        """What stands for the content: equal for equal files of one format."""
+        return self.digest or self.sha256
 
 
 class Exclusion(msgspec.Struct, frozen=True):
@@ -111,6 +128,17 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         return {m.collection: m for m in self.members if m.collection is not None}
 
 
+def digest_of(blocks: Iterable[Block]) -> str:
+    """A member's digest: the SHA-256 of a line ``DIGEST ROWS BYTES`` for each of its blocks."""
+    lines = (f"{block.digest} {block.rows} {block.bytes}\n" for block in blocks)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def archive_digest(data: bytes) -> str:
+    """An archive's digest: the SHA-256 of its manifest.json, less the newline of format 1."""
+    return hashlib.sha256(data.removesuffix(b"\n")).hexdigest()
+
+
 class _UnboundedParts(msgspec.Struct):
     """The parts of a manifest whose size its blocks do not bound, unread."""
 
@@ -133,7 +161,7 @@ def shortened(manifest: Manifest) -> Manifest:
 
 def encode(manifest: Manifest) -> bytes:
     """The bytes of ``manifest.json``."""
-    return msgspec.json.encode(manifest) + b"\n"
+    return msgspec.json.encode(manifest)
 
 
 def decode(data: bytes) -> Manifest:

@@ -16,9 +16,7 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 def contents(spool: Spooled) -> list[bytes]:
     """The content of every block of a spool."""
     assert spool.length == spool.source.size
-    return [
-        content for run in spool.runs() for _, _, content in run.unpack(run.read(), "the spool")
-    ]
+    return [content for run in spool.runs() for content in run.contents()]
 
 
 def whole(source: Bytes) -> bytes:

@@ -15,14 +15,15 @@ from mediatool_assets.domain.manifest import (
     encode,
 )
 
-BLOCKS = st.builds(Block, *[st.integers(0, 2**60)] * 4)
+HASHES = st.text("0123456789abcdef", min_size=64, max_size=64)
+BLOCKS = st.builds(Block, *[st.integers(0, 2**60)] * 4, digest=HASHES)
 MEMBERS = st.builds(
     Member,
     name=st.text(max_size=20),
     rows=st.integers(0, 2**60),
     bytes=st.integers(0, 2**60),
-    sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
     blocks=st.lists(BLOCKS, max_size=3).map(tuple),
+    digest=HASHES,
     fingerprint=st.none() | st.text(max_size=5),
     table=st.none() | st.text(max_size=5),
     collection=st.none() | st.text(max_size=5),
@@ -54,9 +55,9 @@ def test_decode_and_encode_are_inverse(manifest: Manifest) -> None:
 
 def test_sums_and_lookups() -> None:
     """Rows and bytes are of all members; tables and collections are found by name."""
-    rows = Member("a.ndjson", 2, 10, "", (), table="a")
-    documents = Member("d/b.bson", 3, 20, "", (), collection="b")
-    other = Member("schema.sql", 0, 5, "", ())
+    rows = Member("a.ndjson", 2, 10, (), table="a")
+    documents = Member("d/b.bson", 3, 20, (), collection="b")
+    other = Member("schema.sql", 0, 5, ())
     manifest = Manifest(FORMAT, "raw", "20250621-143000", (rows, documents, other))
     assert (manifest.rows, manifest.bytes) == (5, 35)
     assert manifest.tables() == {"a": rows}

@@ -56,7 +56,7 @@ def test_a_seeded_database_is_made_again_from_its_archive(
 
 def _digest(manifest: Manifest, name: str) -> str | None:
     member = manifest.member(name)
-    return member.sha256 if member else None
+    return member.digest if member else None
 
 
 def _export(url: Url, folder: Path, pool: Executor) -> DirectoryObjects:

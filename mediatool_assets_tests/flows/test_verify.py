@@ -124,7 +124,7 @@ def test_a_damaged_file_is_named_with_its_bytes(finished: Finished, kind: Fetcha
     whole, named = found.findings
     assert "SHA-256" in whole
     assert named.startswith(
-        f"{damaged.name}: bytes {block.offset}-{block.offset + block.length - 1}: "
+        f"{damaged.name}, block 1 of 1 (bytes {block.offset}-{block.offset + block.length - 1}): "
     )
     assert found.checked == found.total == 4
 

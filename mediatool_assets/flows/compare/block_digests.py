@@ -83,8 +83,8 @@ class Twins:
 
 
 def twins_of(one: Sequence[Block], two: Sequence[Block]) -> list[tuple[int, Block, int, Block]]:
-    """Blocks with equal lengths and rows, each used once, in order: what was only added to."""
-    waiting: dict[tuple[int, int, int], list[int]] = {}
+    """Blocks of equal length, rows and digest, each used once, in order: what was only added to."""
+    waiting: dict[tuple[int | str, ...], list[int]] = {}
     for number in reversed(range(len(two))):
         waiting.setdefault(two[number][1:], []).append(number)
     found = []

@@ -79,5 +79,5 @@ def _writer(path: Path) -> Callable[[duckdb.DuckDBPyRelation], None]:
 
 
 def _digest(rows: StoredRows) -> str:
-    described = repr((_LAYOUT, rows.member.sha256, rows.member.rows, rows.columns))
+    described = repr((_LAYOUT, rows.member.content, rows.member.rows, rows.columns))
     return hashlib.sha256(described.encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Sanitize: a raw archive into one of the same shape, with pseudonyms, and the proof of it."""
 
-import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -124,10 +123,10 @@ def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its 
     return Published(place.uri(key), tuple(map(place.uri, names)), report)
 
 
-def origin(raw: Manifest, rules: Rules, key: MaskingKey) -> dict[str, object]:
+def origin(raw: ArchiveReader, rules: Rules, key: MaskingKey) -> dict[str, object]:
     """What a copy is made of, as its manifest's facts say."""
     return {
-        "raw_manifest_sha256": hashlib.sha256(msgspec.json.encode(raw)).hexdigest(),
+        "raw_manifest_sha256": raw.digest,
         "rules_sha256": rules.digest,
         "key_id": key.id,
     }
@@ -245,7 +244,7 @@ class _SanitizingRun:
         anew = self._computed_anew()
         return {
             "schema_fingerprint": self.ddl.schema.fingerprint() if self.ddl else "",
-            **origin(self.archive.manifest, self.rules, self.key),
+            **origin(self.archive, self.rules, self.key),
             "rules": self.rules.source,
             "masked": self._by_rule(),
             **({"computed_anew": anew} if anew else {}),

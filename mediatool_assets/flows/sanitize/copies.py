@@ -95,7 +95,7 @@ def sanitized_copy(  # noqa: PLR0913, PLR0917  # as for sanitize
             progress=progress,
         )
     archive = archives.reader(objects, "sanitized", version)
-    wanted = origin(source.manifest, rules, masking_key)
+    wanted = origin(source, rules, masking_key)
     if any(archive.manifest.facts.get(name) != value for name, value in wanted.items()):
         raise AlreadyExists(
             objects.uri(key), "and was made by other rules or with another key; remove it first"

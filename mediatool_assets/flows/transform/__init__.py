@@ -1,14 +1,11 @@
 """Transform: the raw archive into documents, as the model says, every row accounted for."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
-
-import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.spool import discard
@@ -68,7 +65,7 @@ def transform(  # noqa: PLR0913  # the signature that every caller agreed on
     archive = archives.reader(objects, "raw", version)
     raw = archive.manifest
     source: dict[str, str | int | None] = {
-        "raw": hashlib.sha256(msgspec.json.encode(raw)).hexdigest(),
+        "raw": archive.digest,
         "model": digest(model),
     }
     if raw.is_sanitized:

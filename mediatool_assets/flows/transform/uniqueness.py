@@ -49,7 +49,7 @@ def _documents(spools: Sequence[Spooled]) -> Iterator[bytes]:
     """What was spooled, read again."""
     for spool in spools:
         for run in spool.runs():
-            for _, _, content in run.unpack(run.read(), spool.source.name):
+            for content in run.contents():
                 yield from split_documents(content)
 
 

@@ -86,15 +86,17 @@ def damages(work: MemberBlocks) -> list[str]:
 def _damaged(work: MemberBlocks) -> Iterator[str]:
     """Each block that does not hold what the manifest says, by its place in the archive."""
     for block in work.blocks:
-        place = _range(work.member, (block,))
         try:
             [content] = work.archive.blocks([block])
             rows = _rows(work.member, content)
-        except (BadArchive, ValueError) as error:
-            yield f"{place}: {error.problem if isinstance(error, BadArchive) else error}"
-            continue
-        if rows != block.rows:
-            yield f"{place}: {rows} rows, its manifest says {block.rows}"
+        except BadArchive as error:
+            yield error.problem
+        except ValueError as error:
+            yield f"{work.archive.place(block)}: {error}"
+        else:
+            if rows != block.rows:
+                place = work.archive.place(block)
+                yield f"{place}: {rows} rows, its manifest says {block.rows}"
 
 
 def _rows(member: Member, content: bytes) -> int:

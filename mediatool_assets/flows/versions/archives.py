@@ -50,7 +50,7 @@ def publish(
             manifest = write(ArchiveWriter(sink, kind, version))
     else:
         with bucket.assemble(key, executor) as joined:
-            manifest = write(JoiningWriter(joined, kind, version, executor))
+            manifest = write(JoiningWriter(joined, kind, version))
     return StoredArchive(objects.uri(key), objects.open(key).size, manifest)
 
 
