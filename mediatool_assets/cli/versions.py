@@ -191,6 +191,10 @@ def fetch(
     kind: Annotated[
         Literal["raw", "transformed", "dump"], typer.Option(help="Which of its archives.")
     ] = "raw",
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="This table or collection only: no other is read."),
+    ] = None,
     output: Annotated[
         Path, typer.Option(metavar="DIR", file_okay=False, help="Where to; made if need be.")
     ] = Path(),
@@ -198,19 +202,25 @@ def fetch(
 ) -> None:
     """Download an archive of a version, checked member by member against its manifest.
 
-    The file appears only when all of it is right. The archive is a plain .tar.gz.
+    The file appears only when all of it is right. The archive is a plain .tar.gz. A table or
+    collection alone is written where tar would put it, below a folder of the version's name.
 
     Examples:
 
         mediatool fetch latest
         mediatool fetch 20250621-143000 --kind dump --output backups/
+        mediatool fetch latest --table campaigns
     """
     wanted = named(version)
     from mediatool_assets.flows.versions.fetch import fetch as download
+    from mediatool_assets.flows.versions.fetch import fetch_member
 
     objects = _objects()
-    with working(f"fetching the {kind} archive of {wanted}") as progress:
-        path = download(objects, wanted, kind, output, progress=progress)
+    with working(f"fetching {table or f'the {kind} archive'} of {wanted}") as progress:
+        if table is None:
+            path = download(objects, wanted, kind, output, progress=progress)
+        else:
+            path = fetch_member(objects, wanted, kind, table, output, progress=progress)
     if json:
         print_json({"path": str(path.absolute()), "bytes": path.stat().st_size})
     else:

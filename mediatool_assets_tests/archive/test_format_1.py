@@ -19,12 +19,12 @@ from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare.versions import compare
-from mediatool_assets.flows.fetch import Fetchable, fetch
 from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model_file import load_model
-from mediatool_assets.flows.restore import restore_postgres
+from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
+from mediatool_assets.flows.versions.fetch import Fetchable, fetch
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -1,20 +1,21 @@
 """Complete: the last step of a version, which compares all that was made and then publishes it."""
 
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import datetime
 from importlib import metadata as distribution
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive
 from mediatool_assets.domain.keys import metadata_key, mongodb_database, postgres_database
-from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.metadata import (
     Databases,
     DumpExport,
@@ -69,7 +70,8 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     """Publish a version: its metadata file, then the registry, then the registry's local copy.
 
     Before that every row is accounted for: raw archive, transformed archive, database marker and
-    dump have to agree, and each archive is read again from the bucket for its SHA-256. ``seconds``
+    dump have to agree, each archive is read again from the bucket for its SHA-256, and every block
+    of the dump for its digest: other steps have read those of the two before it. ``seconds``
     is what each step took, ``now`` the time of completion, ``instance`` the name of the RDS
     instance where the raw archive names none. The PostgreSQL database is named where ``target`` has
     it, restored and verified, with the rows of the raw archive; where a restore of it failed, the
@@ -141,6 +143,10 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
     with in_order(executor, archives.sha256_of, [archive.source for archive in made]) as digests:
         raw_sha256, transformed_sha256, dump_sha256 = digests
     raw, transformed, dump = (archive.manifest for archive in made)
+    blocks = (block for member in dump.members for block in member.blocks)
+    shares = (UnprovenBlocks(made.dump.source, tuple(share)) for share in archives.shares(blocks))
+    with in_order(executor, prove, shares) as proven:
+        deque(proven, maxlen=0)
     tables = raw.tables()
     return Exports(
         raw=RawExport(
@@ -178,6 +184,19 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
             uncompressed_mb=_uncompressed(dump.collections()),
         ),
     )
+
+
+class UnprovenBlocks(NamedTuple):
+    """Blocks of an archive, for one worker."""
+
+    source: Bytes
+    blocks: tuple[Block, ...]
+
+
+def prove(share: UnprovenBlocks) -> None:
+    """In a worker: read blocks; raises BadArchive where one does not hold what its digest says."""
+    for _ in ArchiveReader(share.source).blocks(share.blocks):
+        pass
 
 
 def _rows(members: Mapping[str, Member]) -> dict[str, int]:

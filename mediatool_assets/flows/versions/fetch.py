@@ -1,4 +1,4 @@
-"""Fetch: a version's archive as a local file, which appears only when all of it is right."""
+"""Fetch: a version's archive, or a file of it, which appears here only when all of it is right."""
 
 import hashlib
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile
-from mediatool_assets.domain.errors import BadArchive, Refused
+from mediatool_assets.domain.errors import BadArchive, Refused, UnknownName
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
 from mediatool_assets.domain.version import Version
@@ -45,6 +45,44 @@ def fetch(
         reader.check_tar()
         for member in reader.manifest.members:
             reader.verify(member)
+        fetched.rename(path)
+    return path
+
+
+def fetch_member(  # noqa: PLR0913  # as fetch, and a name
+    objects: ObjectStore,
+    version: Version,
+    kind: Fetchable,
+    name: str,
+    output: Path,
+    *,
+    progress: Progress = silent,
+) -> Path:
+    """One table or collection of a complete version, below ``output`` where tar would put it.
+
+    Reads its blocks and none of the others; each has to have its digest, and all of them the
+    fingerprint of the manifest. Raises UnknownName, Refused (a file has the name), NotFound,
+    BadArchive, Unreachable.
+    """
+    catalog.read(objects, version)
+    archive = archives.reader(objects, kind, version)
+    known = archive.manifest.tables() | archive.manifest.collections()
+    if name not in known:
+        raise UnknownName(
+            f"{archive.source.name} has no {name}; it has {', '.join(sorted(known)) or 'none'}"
+        )
+    member = known[name]
+    path = output / str(version) / member.name
+    if path.exists():
+        raise Refused(f"{path} is there already; move it, or fetch elsewhere")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mediatool-") as scratch:
+        fetched, done = Path(scratch, "member"), 0
+        with fetched.open("wb") as file:
+            for content in archive.contents(member):
+                file.write(content)
+                done += len(content)
+                progress("fetch", done, member.bytes)
         fetched.rename(path)
     return path
 

@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mediatool_assets.domain.errors import AlreadyExists, NotFound
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.restore.postgres import Restored, restore_postgres
 from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets_tests.altered_archives import altered
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
 
 LEFT_OUT = "FK CONSTRAINT users users_team_id_fkey: it refers to teams, which is not restored"
@@ -29,6 +32,26 @@ def test_a_part_holds_the_rows_that_were_asked_for(place: Place, name: str) -> N
     assert (marker.complete, marker.tables) == (False, ("users",))
     with pytest.raises(AlreadyExists):
         restore_postgres(place.objects, place.target, place.pool, version, database=name)
+
+
+def test_a_changed_block_of_a_part_is_refused(place: Place, name: str) -> None:
+    """By archive, table and block; the other table of the archive is restored from its own."""
+    place.run(PEOPLE)
+    version, stored = place.export()
+    key, path = archive_key("raw", version), place.scratch / "altered"
+    archive = ArchiveReader(place.objects.open(key))
+    altered(archive, "users.ndjson", b'"xxx"', b'"xxy"', path)
+    place.objects.put(key, path.read_bytes(), replacing=place.objects.open(key).etag)
+
+    def restore(table: str) -> Restored:
+        return restore_postgres(
+            place.objects, place.target, place.pool, version, database=name, tables=[table]
+        )
+
+    with pytest.raises(BadArchive, match=rf"{stored.uri}: users\.ndjson, block 1 of \d .*SHA-256"):
+        restore("users")
+    assert name not in place.databases()
+    assert restore("teams").rows == {"teams": 3}
 
 
 def test_a_table_that_the_archive_does_not_have_is_named(place: Place, name: str) -> None:
