@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import CountMismatch, Unreachable
+from mediatool_assets.domain.errors import BadArchive, Unreachable
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.flows.versions.archives import publish
@@ -28,7 +29,7 @@ def _same(spooled: Spooled) -> Spooled:
 
 def _lying(spooled: Spooled) -> Spooled:
     (block,) = spooled.blocks
-    return replace(spooled, blocks=(block._replace(bytes=block.bytes + 1),))
+    return replace(spooled, blocks=(block._replace(digest="0" * 64),))
 
 
 def _write(
@@ -53,15 +54,14 @@ def test_both_make_the_same_archive(pool: Executor, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"here", "there"}
 
 
-def test_what_is_staged_is_checked(pool: Executor, tmp_path: Path) -> None:
-    """A block that does not hold what its worker counted stops the archive; nothing is left."""
+def test_what_is_staged_is_proven_by_its_readers(pool: Executor, tmp_path: Path) -> None:
+    """No worker reads it again before; a block with another content than its digest is refused."""
     objects, workers = DirectoryObjects(tmp_path), Elsewhere(pool)
-    with (
-        pytest.raises(CountMismatch, match=r"a\.ndjson"),
-        spooling(objects, workers, tmp_path, "test") as spools,
-    ):
+    with spooling(objects, workers, tmp_path, "test") as spools:
         publish(objects, "raw", VERSION, partial(_write, spools, changed=_lying), workers)
-    assert list(objects.list("")) == []
+    archive = ArchiveReader(objects.open(KEY))
+    with pytest.raises(BadArchive, match=r"a\.ndjson, block 1 of 2 .*: it was changed"):
+        archive.verify(archive.member("a.ndjson"))
 
 
 def test_a_share_that_is_done_again_meets_no_other(pool: Executor, tmp_path: Path) -> None:
