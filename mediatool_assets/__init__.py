@@ -10,13 +10,24 @@ from mediatool_assets.domain.version import Version
 
 if TYPE_CHECKING:
     from mediatool_assets.api import OpenVersion, open_version
+    from mediatool_assets.component import PostgresToMongo, Watch
     from mediatool_assets.defs.partitions import DAYS
 
-__all__ = ["DAYS", "MediatoolError", "OpenVersion", "Version", "open_version"]
+__all__ = [
+    "DAYS",
+    "MediatoolError",
+    "OpenVersion",
+    "PostgresToMongo",
+    "Version",
+    "Watch",
+    "open_version",
+]
 
 _LAZY = {
     "DAYS": "mediatool_assets.defs.partitions",
     "OpenVersion": "mediatool_assets.api",
+    "PostgresToMongo": "mediatool_assets.component",
+    "Watch": "mediatool_assets.component",
     "open_version": "mediatool_assets.api",
 }
 """Names that are imported when they are first used: the command line needs neither."""
@@ -28,3 +39,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module  # noqa: PLC0415  # as the names are
 
     return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_LAZY]

@@ -1,39 +1,14 @@
-"""What Dagster loads: the model's tables and collections as assets, and all that runs them."""
+"""What Dagster loads: the source of the environment's settings, and what watches the instance."""
 
 import dagster as dg
 
 from mediatool_assets.dagster_internals import keep_key_sets
-from mediatool_assets.defs import bucket
 from mediatool_assets.defs.alerts import alert_sensor
-from mediatool_assets.defs.checks import (
-    mongodb_checks,
-    raw_checks,
-    transformed_checks,
-    version_checks,
-)
 from mediatool_assets.defs.dead_runs import dead_run_sensor
-from mediatool_assets.defs.dumped import dump_layer
-from mediatool_assets.defs.freshness import check_on_time, on_time_sensor, with_freshness
-from mediatool_assets.defs.integrity import check_integrity, report_integrity
-from mediatool_assets.defs.io_managers import io_managers
-from mediatool_assets.defs.jobs import version_jobs
-from mediatool_assets.defs.metrics import check_metrics, compare_job, report_metrics
-from mediatool_assets.defs.mongodb import mongodb_layer
-from mediatool_assets.defs.postgres import postgres_layer
-from mediatool_assets.defs.published import publication
-from mediatool_assets.defs.raw import raw_layer
-from mediatool_assets.defs.rds import rds_snapshot_export
+from mediatool_assets.defs.metrics import compare_job
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.restore_drill import WEEKLY_DRILL, restore_drill
-from mediatool_assets.defs.retention import DAILY_RETENTION, retention
-from mediatool_assets.defs.sanitized import SANITIZE_JOB, sanitize_version
-from mediatool_assets.defs.schedules import daily_export_schedule
-from mediatool_assets.defs.sources import source_tables
-from mediatool_assets.defs.staging import RELOAD, new_version_sensor, staging
-from mediatool_assets.defs.transformed import collections_of, transformed_layer
-from mediatool_assets.defs.verification import DAILY_VERIFICATION, verification
+from mediatool_assets.defs.source_graph import source_definitions
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.stores.environment import read_settings
 
 
@@ -42,64 +17,9 @@ def definitions(settings: Settings) -> dg.Definitions:
 
     Reads the model's file and asks no server.
     """
-    model = load_model(settings.model)
-    tables = [table for table in model.tables if table not in settings.exclude_tables]
-    collections = collections_of(model, settings.exclude_tables)
-    platform, restoration = Platform(), postgres_layer(tables)
-    at_times = (
-        (restoration, settings.restores_daily),
-        (sanitize_version, settings.masking_key is not None),
-    )
-    new_version = new_version_sensor(settings.new_version_job)
-    return dg.Definitions(
-        assets=[
-            *source_tables(tables),
-            *([rds_snapshot_export] if settings.exports_snapshots else []),
-            *with_freshness(  # what the daily job makes
-                settings.timetable,
-                raw_layer(tables),
-                transformed_layer(model, collections),
-                mongodb_layer(list(collections)),
-                dump_layer(list(collections)),
-                publication(restoring=settings.restores_daily),
-                report_metrics,
-                report_integrity,
-                *(made for made, is_daily in at_times if is_daily),
-            ),
-            *(made for made, is_daily in at_times if not is_daily),  # never due
-            staging,
-            verification,
-            restore_drill,
-            retention,
-            *bucket.ASSETS,
-        ],
-        asset_checks=[
-            raw_checks(tables, model),
-            *transformed_checks(model, collections),
-            mongodb_checks(collections),
-            version_checks(tables, collections),
-            check_on_time,
-            check_metrics,
-            check_integrity,
-        ],
-        jobs=[
-            *version_jobs(
-                restoring=settings.restores_daily, sanitizing=settings.masking_key is not None
-            ),
-            compare_job,
-            SANITIZE_JOB,
-            RELOAD,
-        ],
-        schedules=[  # but for the first, each brings its job
-            daily_export_schedule(settings.timetable),
-            bucket.SCHEDULE,
-            DAILY_VERIFICATION,
-            WEEKLY_DRILL,
-            DAILY_RETENTION,
-        ],
-        sensors=[dead_run_sensor, on_time_sensor, alert_sensor, new_version],
-        resources={"platform": platform, **io_managers(platform)},
-        executor=dg.in_process_executor,
+    return dg.Definitions.merge(
+        source_definitions(settings, Platform()),
+        dg.Definitions(jobs=[compare_job], sensors=[dead_run_sensor, alert_sensor]),
     )
 
 

@@ -14,6 +14,7 @@ import dagster as dg
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.findings import figures, result, severity, spec
+from mediatool_assets.defs.namespace import PLAIN, Namespace
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.outcome import Finding
@@ -52,33 +53,47 @@ def check_on_time(
         return result(ON_TIME, day_on_time(platform.objects(), day, datetime.now(UTC), due))
 
 
-@dg.sensor(
-    minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Looks once, when today's version is due, whether it is there; launches nothing.",
-)
-def on_time_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SkipReason:
-    """Look at today once, from the deadline on; the cursor is the day that was looked at."""
-    now = datetime.now(UTC)
-    day = (now - ALLOWED).date()  # what begins in the last hour of a day is due on the next
-    due = platform.settings().timetable.due(day)
-    if now < due:
-        return dg.SkipReason(f"{day}: not due before {due:%H:%M} UTC")
-    if context.cursor == day.isoformat():
-        return dg.SkipReason(f"{day} has been looked at")
-    finding = report(context.instance, platform.objects(), day, now, due)
-    context.update_cursor(day.isoformat())
-    return dg.SkipReason(f"{finding.outcome}: {finding.reason}")
+def on_time_sensor(names: Namespace) -> dg.SensorDefinition:
+    """The sensor that looks at a day without a run of it."""
+
+    @dg.sensor(
+        name=names.name("on_time_sensor"),
+        required_resource_keys={names.name("platform")},
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Looks once, when today's version is due, whether it is there; launches "
+        "nothing.",
+    )
+    def sense(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        """Look at today once, from the deadline on; the cursor is the day that was looked at."""
+        platform: Platform = getattr(context.resources, names.name("platform"))
+        now = datetime.now(UTC)
+        day = (now - ALLOWED).date()  # what begins in the last hour of a day is due on the next
+        due = platform.settings().timetable.due(day)
+        if now < due:
+            return dg.SkipReason(f"{day}: not due before {due:%H:%M} UTC")
+        if context.cursor == day.isoformat():
+            return dg.SkipReason(f"{day} has been looked at")
+        finding = report(context.instance, platform.objects(), day, now, due, names)
+        context.update_cursor(day.isoformat())
+        return dg.SkipReason(f"{finding.outcome}: {finding.reason}")
+
+    return sense
 
 
-def report(
-    instance: dg.DagsterInstance, objects: ObjectStore, day: date, now: datetime, due: datetime
+def report(  # noqa: PLR0913, PLR0917  # a day, its time, and where it is recorded
+    instance: dg.DagsterInstance,
+    objects: ObjectStore,
+    day: date,
+    now: datetime,
+    due: datetime,
+    names: Namespace = PLAIN,
 ) -> Finding:
     """Judge a day, and record it in that day's partition without a run."""
     finding = day_on_time(objects, day, now, due)
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
-            asset_key=ON_TIME.asset_key,
+            asset_key=names.key(ON_TIME.asset_key),
             check_name=ON_TIME.name,
             passed=finding.outcome == "passed",
             severity=severity(finding),

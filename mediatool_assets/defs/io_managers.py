@@ -25,6 +25,7 @@ from mediatool_assets.defs.layers import (
     TABLES_IO,
     name_of,
 )
+from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.published import METADATA, REGISTRY
 from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
@@ -52,6 +53,7 @@ class VersionIOManager(dg.ConfigurableIOManager):
     """Reads what a version's flows have stored; they write, so that this one never does."""
 
     platform: dg.ResourceDependency[Platform]
+    prefix: str = ""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Refuse a value: the platform's own steps have stored what they made, and give none."""
@@ -69,7 +71,7 @@ class VersionIOManager(dg.ConfigurableIOManager):
             if not keys:
                 return None
             if len(keys) == 1:
-                return self._read(context, _version(self.platform.objects(), context, keys[0]))
+                return self._read(context, self._version(context, keys[0]))
             versions = _newest(self.platform.objects(), keys)
             return {key: self._read(context, version) for key, version in versions.items()}
 
@@ -87,6 +89,15 @@ class VersionIOManager(dg.ConfigurableIOManager):
                 return handle.to_duckdb()
             case _:
                 return handle
+
+    def _version(self, context: dg.InputContext, key: str) -> Version:
+        """The run's version for its own partition, the newest complete one for any other."""
+        objects = self.platform.objects()
+        if context.has_input_name and context.has_partition_key and context.partition_key == key:
+            run = context.step_context.dagster_run
+            names = Namespace(self.prefix)
+            return RunVersion(context.instance, run, key, names).to_read(objects)
+        return catalog.latest(objects, key).version
 
     @abstractmethod
     def open(self, asset: dg.AssetKey, version: Version) -> Any:
@@ -123,7 +134,11 @@ class Archives(VersionIOManager):
 
     def open(self, asset: dg.AssetKey, version: Version) -> ArchiveHandle:
         """The archive, whose tables or collections are then taken by name."""
-        kinds: dict[dg.AssetKey, Kind] = {RAW_ARCHIVE: "raw", DUMP: "dump"}
+        names = Namespace(self.prefix)
+        kinds: dict[dg.AssetKey, Kind] = {
+            names.key(RAW_ARCHIVE): "raw",
+            names.key(DUMP): "dump",
+        }
         return archive_of(self.platform.objects(), kinds[asset], version)
 
 
@@ -156,28 +171,26 @@ class JsonDocuments(VersionIOManager):
 
     def open(self, asset: dg.AssetKey, version: Version) -> Any:
         """The parsed document."""
-        keys = {METADATA: metadata_key(version), REGISTRY: REGISTRY_KEY}
+        names = Namespace(self.prefix)
+        keys = {
+            names.key(METADATA): metadata_key(version),
+            names.key(REGISTRY): REGISTRY_KEY,
+        }
         data, _ = self.platform.objects().get(keys[asset])
         return orjson.loads(data)
 
 
-def io_managers(platform: Platform) -> dict[str, dg.ConfigurableIOManager]:
+def io_managers(names: Namespace, platform: Platform) -> dict[str, dg.ConfigurableIOManager]:
     """Every IO manager by its resource key."""
-    return {
-        TABLES_IO: RawTables(platform=platform),
-        COLLECTIONS_IO: Collections(platform=platform),
-        DATABASE_IO: Database(platform=platform),
-        ARCHIVES_IO: Archives(platform=platform),
-        JSON_IO: JsonDocuments(platform=platform),
+    own: dict[str, Any] = {"platform": platform, "prefix": names.prefix}
+    managers: dict[str, dg.ConfigurableIOManager] = {
+        TABLES_IO: RawTables(**own),
+        COLLECTIONS_IO: Collections(**own),
+        DATABASE_IO: Database(**own),
+        ARCHIVES_IO: Archives(**own),
+        JSON_IO: JsonDocuments(**own),
     }
-
-
-def _version(objects: ObjectStore, context: dg.InputContext, key: str) -> Version:
-    """The run's version for its own partition, the newest complete one for any other."""
-    if context.has_input_name and context.has_partition_key and context.partition_key == key:
-        run = context.step_context.dagster_run
-        return RunVersion(context.instance, run, key).to_read(objects)
-    return catalog.latest(objects, key).version
+    return {names.name(key): manager for key, manager in managers.items()}
 
 
 def _newest(objects: ObjectStore, keys: Sequence[str]) -> Mapping[str, Version]:

@@ -1,6 +1,7 @@
 """The servers that assets work with, found when a step runs: loading definitions asks nobody."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from multiprocessing import active_children
@@ -139,3 +140,20 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         """Let the workers go; a pool may have its own word for what ended them."""
         self._executor = None
         self._pool.__exit__(kind, error, traceback)
+
+
+def platform_of(variables: Mapping[str, str]) -> Platform:
+    """The servers that these variables name, and the environment where they name none.
+
+    They may hold secrets, and are no configuration of the resource, which the UI would show.
+    """
+
+    class ConfiguredPlatform(Platform):
+        """The servers of one source of several."""
+
+        def settings(self) -> Settings:
+            """The settings with this source's own; raises BadSettings."""
+            environment.adopt_file()
+            return Settings.parse(os.environ | variables)
+
+    return ConfiguredPlatform()

@@ -13,6 +13,7 @@ import dagster as dg
 
 from mediatool_assets.dagster_internals import StepEventStatus
 from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.namespace import PLAIN, Namespace, namespace_of
 from mediatool_assets.domain.errors import Misuse, NotFound, NothingOfDay
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.metadata import Purpose
@@ -40,23 +41,25 @@ class RunVersion:
     instance: dg.DagsterInstance
     run: dg.DagsterRun
     partition: str
+    names: Namespace = PLAIN
 
     @classmethod
     def of(cls, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> "RunVersion":
         """For the run of a step, which is noted to be at work in this process."""
         note_process(context.instance, context.run)
-        return cls(context.instance, context.run, context.partition_key)
+        return cls(context.instance, context.run, context.partition_key, namespace_of(context))
 
     def named(self) -> Version | None:
         """The version that the run or its root is tagged with; raises Misuse on another day's."""
-        text = self._tag(VERSION_TAG)
+        text = self._tag(self.names.tag(VERSION_TAG))
         if text is None:
             return None
         version = Version.parse(text)
         if version.partition != self.partition:
             raise Misuse(
                 f"version {version} belongs to partition {version.partition}, and the run is of "
-                f"{self.partition}; launch it for {version.partition}, or change {VERSION_TAG}"
+                f"{self.partition}; launch it for {version.partition}, or change "
+                f"{self.names.tag(VERSION_TAG)}"
             )
         return version
 
@@ -84,7 +87,8 @@ class RunVersion:
         except NotFound as error:
             raise NothingOfDay(
                 f"partition {self.partition} has no complete version to work from; materialize all "
-                f"its layers, or name an unfinished version with the run tag {VERSION_TAG}"
+                f"its layers, or name an unfinished version with the run tag "
+                f"{self.names.tag(VERSION_TAG)}"
             ) from error
 
     def keep(self, request: VersionRequest) -> None:
@@ -92,7 +96,8 @@ class RunVersion:
         version = self.named()
         if version is not None and self._asked(version) is None:
             tags = {PURPOSE_TAG: request.purpose, NOTES_TAG: request.notes}
-            self.instance.add_run_tags(self.run.run_id, tags)
+            own = {self.names.tag(tag): value for tag, value in tags.items()}
+            self.instance.add_run_tags(self.run.run_id, own)
 
     def request(self, version: Version) -> VersionRequest:
         """What the version was asked for, by the first run of it that says so.
@@ -103,7 +108,7 @@ class RunVersion:
 
     def asked(self) -> VersionRequest | None:
         """What this run's own tags ask for; raises Misuse on an unknown purpose."""
-        return _request(self.run.tags)
+        return self._request(self.run.tags)
 
     def seconds(self, version: Version) -> dict[str, float]:
         """Seconds that each step took when it first succeeded, over all runs of the version."""
@@ -116,11 +121,12 @@ class RunVersion:
 
     def _asked(self, version: Version) -> VersionRequest | None:
         runs = reversed(self._runs_of(version))
-        return next((found for run in runs if (found := _request(run.tags))), None)
+        return next((found for run in runs if (found := self._request(run.tags))), None)
 
     def _runs_of(self, version: Version) -> list[dg.DagsterRun]:
         """The runs that are tagged with the version, newest first."""
-        return list(self.instance.get_runs(dg.RunsFilter(tags={VERSION_TAG: str(version)})))
+        tags = {self.names.tag(VERSION_TAG): str(version)}
+        return list(self.instance.get_runs(dg.RunsFilter(tags=tags)))
 
     def _tag(self, name: str) -> str | None:
         """The tag as it stands now on the run, else on its root."""
@@ -141,15 +147,17 @@ class RunVersion:
         """Make it the version of the run and its root, for all that come after."""
         for run_id in (self.run.run_id, self.run.root_run_id):
             if run_id and self.instance.has_run(run_id):
-                self.instance.add_run_tags(run_id, {VERSION_TAG: str(version)})
+                tags = {self.names.tag(VERSION_TAG): str(version)}
+                self.instance.add_run_tags(run_id, tags)
         return version
 
-
-def _request(tags: Mapping[str, str]) -> VersionRequest | None:
-    purpose = tags.get(PURPOSE_TAG)
-    if purpose is None:
-        return None
-    if purpose not in get_args(Purpose):
-        known = " or ".join(get_args(Purpose))
-        raise Misuse(f"the run tag {PURPOSE_TAG} is {purpose!r}; write {known}")
-    return VersionRequest(cast(Purpose, purpose), tags.get(NOTES_TAG, ""))
+    def _request(self, tags: Mapping[str, str]) -> VersionRequest | None:
+        """What the tags of a run ask for, if anything."""
+        tag = self.names.tag(PURPOSE_TAG)
+        purpose = tags.get(tag)
+        if purpose is None:
+            return None
+        if purpose not in get_args(Purpose):
+            known = " or ".join(get_args(Purpose))
+            raise Misuse(f"the run tag {tag} is {purpose!r}; write {known}")
+        return VersionRequest(cast(Purpose, purpose), tags.get(self.names.tag(NOTES_TAG), ""))

@@ -1,29 +1,33 @@
 """The daily schedule: the version of the very day, at the hour that the settings name."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 
 from mediatool_assets.defs.jobs import DAILY
+from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.punctuality import Timetable
 from mediatool_assets.domain.version import Version
 
 
-def daily_export_schedule(timetable: Timetable) -> dg.ScheduleDefinition:
+def daily_export_schedule(names: Namespace, timetable: Timetable) -> dg.ScheduleDefinition:
     """The schedule; its version is named by the hour, whenever a tick really comes."""
     return dg.ScheduleDefinition(
-        name="daily_export_schedule",
-        job_name=DAILY,
+        name=names.name("daily_export_schedule"),
+        job_name=names.name(DAILY),
         cron_schedule=timetable.cron,
         execution_timezone=timetable.zone,
         description=f"At {timetable}, asks for today's partition, under the name of that time.",
-        execution_fn=_request,
+        execution_fn=partial(_request, names),
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
 
 
-def _request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def _request(
+    names: Namespace, context: dg.ScheduleEvaluationContext
+) -> dg.RunRequest | dg.SkipReason:
     """Request the day of the tick; a tick that is made up for on a later day is skipped."""
     version = Version.at(context.scheduled_execution_time)
     today = datetime.now(UTC).date()
@@ -32,5 +36,7 @@ def _request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipRe
             f"{version.partition} is over: a live database can be exported only for {today}"
         )
     return dg.RunRequest(
-        run_key=str(version), partition_key=version.partition, tags={VERSION_TAG: str(version)}
+        run_key=str(version),
+        partition_key=version.partition,
+        tags={names.tag(VERSION_TAG): str(version)},
     )

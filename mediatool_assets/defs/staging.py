@@ -14,6 +14,7 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
+from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.operations import GROUP
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
@@ -83,11 +84,11 @@ RELOAD = dg.define_asset_job(
 )
 
 
-def new_version_sensor(job: str) -> dg.SensorDefinition:
+def new_version_sensor(names: Namespace, job: str) -> dg.SensorDefinition:
     """The sensor that starts ``job`` for each version that becomes complete; off by default."""
 
     @dg.sensor(
-        name="new_version_sensor",
+        name=names.name("new_version_sensor"),
         job_name=job,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.STOPPED,
@@ -95,25 +96,28 @@ def new_version_sensor(job: str) -> dg.SensorDefinition:
     )
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         """Read the versions that were published since; the cursor is the last one's place."""
-        instance = context.instance
+        instance, metadata = context.instance, names.key(METADATA)
         if context.cursor is None:
-            newest = instance.fetch_materializations(METADATA, limit=1).records
+            newest = instance.fetch_materializations(metadata, limit=1).records
             first = str(newest[0].storage_id if newest else 0)
             return dg.SensorResult(skip_reason="from now on", cursor=first)
         records = instance.fetch_materializations(
-            dg.AssetRecordsFilter(METADATA, after_storage_id=int(context.cursor)),
+            dg.AssetRecordsFilter(metadata, after_storage_id=int(context.cursor)),
             limit=_VERSIONS,
             ascending=True,
         ).records
         last = str(records[-1].storage_id) if records else context.cursor
-        return dg.SensorResult(run_requests=list(_requests(job, records)), cursor=last)
+        return dg.SensorResult(run_requests=list(_requests(names, job, records)), cursor=last)
 
     return sense
 
 
-def _requests(job: str, records: Iterable[dg.EventLogRecord]) -> Iterator[dg.RunRequest]:
+def _requests(
+    names: Namespace, job: str, records: Iterable[dg.EventLogRecord]
+) -> Iterator[dg.RunRequest]:
     for record in records:
         made = record.asset_materialization
         if made is not None:
             version = Version.parse(str(made.metadata["version"].value))
-            yield dg.RunRequest(run_key=f"{job} {version}", tags={VERSION_TAG: str(version)})
+            tags = {names.tag(VERSION_TAG): str(version)}
+            yield dg.RunRequest(run_key=f"{job} {version}", tags=tags)

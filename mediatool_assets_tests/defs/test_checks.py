@@ -14,6 +14,7 @@ from mediatool_assets.defs import freshness
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, this_process
 from mediatool_assets.defs.freshness import ON_TIME, on_time_sensor, report
 from mediatool_assets.defs.launch import reason
+from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.settings import Settings
@@ -190,7 +191,7 @@ def test_a_day_is_looked_at_once(
         with dg.build_sensor_context(
             instance=instance, cursor=cursor, resources={"platform": Platform()}
         ) as context:
-            tick = on_time_sensor.evaluate_tick(context)
+            tick = on_time_sensor(Namespace()).evaluate_tick(context)
         cursor = tick.cursor
         said.append(tick.skip_message)
     assert said == [

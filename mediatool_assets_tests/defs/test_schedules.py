@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from mediatool_assets.defs.namespace import PLAIN
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.domain.punctuality import Timetable
 from mediatool_assets_tests.defs.conftest import today
@@ -54,7 +55,7 @@ def test_it_is_on_by_default_at_two_utc(defs: dg.Definitions) -> None:
 
 def test_hour_and_time_zone_are_settings() -> None:
     """The schedule of another timetable ticks by it."""
-    schedule = daily_export_schedule(Timetable(22, "America/New_York"))
+    schedule = daily_export_schedule(PLAIN, Timetable(22, "America/New_York"))
     assert (schedule.cron_schedule, schedule.execution_timezone) == (
         "0 22 * * *",
         "America/New_York",

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from pymongo import MongoClient
 
+from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.staging import STAGING, new_version_sensor
 from mediatool_assets.domain.settings import Settings
@@ -64,7 +65,7 @@ def _published(instance: dg.DagsterInstance, *versions: str) -> None:
 
 def test_each_new_version_starts_one_run(tmp_path: Path) -> None:
     """Several in one tick too; what was there before starts none, and nor does a restart."""
-    sensor = new_version_sensor("reload_staging")
+    sensor = new_version_sensor(Namespace(), "reload_staging")
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
         cursor = None
         asked = []

@@ -18,6 +18,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from mediatool_assets.defs.alert_news import Instance
 from mediatool_assets.defs.alerts import Memory, alert_sensor, tick
 from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.namespace import PLAIN
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.reports import report_asset
@@ -98,7 +99,7 @@ def statistics() -> None:
 DEFINITIONS = dg.Definitions(
     assets=[made, statistics],
     jobs=[dg.define_asset_job("daily_export", dg.AssetSelection.assets(made))],
-    schedules=[daily_export_schedule(Timetable())],
+    schedules=[daily_export_schedule(PLAIN, Timetable())],
     sensors=[alert_sensor],
 )
 
