@@ -74,7 +74,7 @@ class PostgresToMongo(dg.Component, dg.Model, dg.Resolvable):
         default="model.yaml",
         description="The model file, from this folder on (docs/reference/models.md).",
     )
-    settings: dict[str, str] = Field(
+    settings: dict[str, str | int | float | bool] = Field(
         default_factory=dict,
         description="Settings of docs/reference/settings.md in lower case, without MEDIATOOL_.",
     )
@@ -97,8 +97,13 @@ class PostgresToMongo(dg.Component, dg.Model, dg.Resolvable):
                 ]
             )
         for name, value in self.settings.items():
-            yield variable(name), value
+            yield variable(name), _text(value)
         yield variable("model"), str(folder / self.model_file)
+
+
+def _text(value: str | float | bool) -> str:
+    """A setting as an environment variable has it: YAML reads ``no`` as false."""
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 class Watch(dg.Component, dg.Model, dg.Resolvable):

@@ -12,12 +12,12 @@ import psycopg
 import pytest
 import yaml
 from dagster.components.testing import create_defs_folder_sandbox
-from mediatool_assets.flows.handles import TableRows
 from psycopg import sql
 
 from mediatool_assets import DAYS, PostgresToMongo
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.domain.errors import BadSettings, Misuse
+from mediatool_assets.flows.query.handles import TableRows
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.defs.conftest import DDL, MODEL, environment, today
 
@@ -30,7 +30,7 @@ def project(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     s3 = boto3.client("s3", endpoint_url=stack.environment["MEDIATOOL_S3_ENDPOINT_URL"])
     server = stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]
     shared = {**stack.environment, "MEDIATOOL_HOME": str(tmp_path_factory.mktemp("home"))}
-    shared |= {"MEDIATOOL_WORKERS": "1", "MEDIATOOL_RESTORE_DAILY": "no"}
+    shared |= {"MEDIATOOL_WORKERS": "1"}
     with environment(**shared), create_defs_folder_sandbox() as sandbox:
         for hour, prefix in enumerate(("billing", "ads")):
             name = f"test-{prefix}-{uuid4().hex[:12]}"
@@ -49,7 +49,8 @@ def project(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 "settings": {
                     "postgres_url": "{{ env." + f"{prefix.upper()}_POSTGRES_URL" + " }}",
                     "s3_bucket": name,
-                    "schedule_hour": str(hour),
+                    "schedule_hour": hour,
+                    "restore_daily": False,
                 },
             }
             os.environ[f"{prefix.upper()}_POSTGRES_URL"] = url
