@@ -2,19 +2,20 @@
 
 import tempfile
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mediatool_assets.cli.archive_argument import opened, settings_for
 from mediatool_assets.cli.output import Json, echo, print_json, working
 from mediatool_assets.domain.errors import DamagedInput, Misuse
-from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.comparison import Comparison
 
-_VERSION = "A version, or the file of a raw archive that was fetched."
+_VERSION = "A version, or a raw archive (file, s3:// URI)."
 
 
 def compare(
@@ -65,22 +66,15 @@ def compare(
 
 def _compared(given: tuple[str, str]) -> "Comparison":
     """Compare what the two names mean; only versions need a bucket."""
-    from mediatool_assets.flows.compare import both, is_file
+    from mediatool_assets.flows.compare import both
     from mediatool_assets.flows.compare import compare as compare_archives
     from mediatool_assets.flows.compare.masking import Masking
     from mediatool_assets.flows.model.file import load_model
     from mediatool_assets.flows.workers.pool import worker_pool
     from mediatool_assets.flows.workers.scratch import scratch_folder
 
-    objects = None
-    if all(map(is_file, given)):
-        config = read_settings()
-    else:
-        from mediatool_assets.stores.s3 import S3Objects
-
-        config = settings()
-        objects = S3Objects.of(config)
-    sources = both(objects, given)
+    config = settings_for(*given)
+    sources = both(*(partial(opened, each, config) for each in given))
     with (
         working(f"comparing {given[0]} with {given[1]}") as progress,
         worker_pool(config.workers, config.cluster) as pool,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mediatool_assets.cli.archive_argument import opened, settings_for
 from mediatool_assets.cli.output import Json, echo, note, print_json, working
 from mediatool_assets.cli.restore_problems import restore_notes, restore_problems
 from mediatool_assets.domain.errors import BadModel, Misuse
@@ -24,7 +25,7 @@ Source = Annotated[
     typer.Option(
         "--source",
         metavar="ARCHIVE|VERSION",
-        help="A raw archive that was fetched, or a version; otherwise the live source.",
+        help="A version, or a raw archive (file, s3:// URI); otherwise the live source.",
     ),
 ]
 
@@ -133,18 +134,13 @@ def check(source: Source = None, json: Json = False) -> None:
 
 def _config(source: str | None) -> Settings:
     """The settings; a file of one's own needs no server."""
-    from mediatool_assets.flows.compare import is_file
-
-    if source is not None and is_file(source):
-        return read_settings()
-    return settings(*([] if source is not None else ["postgres_url"]))
+    return settings("postgres_url") if source is None else settings_for(source)
 
 
 @contextmanager
 def _tables(source: str | None) -> Iterator["TableSource"]:
     """What is given: a file, a version, or nothing, which is the live source."""
     from mediatool_assets.archive.reader import ArchiveReader
-    from mediatool_assets.flows.compare import is_file, opened
     from mediatool_assets.flows.infer import ArchivedTables, LiveTables
 
     config = _config(source)
@@ -154,12 +150,7 @@ def _tables(source: str | None) -> Iterator["TableSource"]:
         with PostgresSource.of(config).snapshot() as snapshot:
             yield LiveTables(snapshot)
         return
-    objects = None
-    if not is_file(source):
-        from mediatool_assets.stores.s3 import S3Objects
-
-        objects = S3Objects.of(config)
-    yield ArchivedTables(ArchiveReader(opened(objects, source)))
+    yield ArchivedTables(ArchiveReader(opened(source, config)))
 
 
 def _inferred(tables: "TableSource", sample: int) -> "Inferred":

@@ -2,20 +2,18 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import urlsplit
 
 import typer
 
+from mediatool_assets.cli.archive_argument import bucket, is_uri, opened, settings_for, uri_parts
 from mediatool_assets.cli.output import Json, echo, note, print_facts, print_json, working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.environment import read_settings, settings
+from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.archive.reader import Bytes
     from mediatool_assets.domain.masking.key import MaskingKey
     from mediatool_assets.flows.sanitize import CopyStore
-    from mediatool_assets.stores.s3 import S3Objects
 
 
 def sanitize(
@@ -71,8 +69,7 @@ def sanitize(
         return
     if output is None:
         raise Misuse("--output is missing; name a file, an s3:// URI, or ask for --suggest")
-    servers = _is_uri(source) or _is_uri(output) or not _is_file(source)
-    own = settings() if servers else read_settings()
+    own = settings() if is_uri(output) else settings_for(source)
     masking_key = own.masking_key or _kept_key(own)
     from mediatool_assets.archive.reader import ArchiveReader
     from mediatool_assets.domain.keys import archive_key
@@ -86,7 +83,7 @@ def sanitize(
 
     detector(detect)  # known and there, before anything is read
     loaded = load_rules(rules or own.masking_rules or SHIPPED_RULES)
-    archive = _source(source, own)
+    archive = opened(source, own)
     place, key = _place(output, own)
     if not key:
         key = archive_key("sanitized", Version.parse(ArchiveReader(archive).manifest.version))
@@ -148,9 +145,7 @@ def _suggest(source: str, output: str | None, detect: str) -> None:
     from mediatool_assets.flows.sanitize.presidio import detector
     from mediatool_assets.flows.sanitize.suggest import suggest
 
-    servers = _is_uri(source) or not _is_file(source)
-    own = settings() if servers else read_settings()
-    found = suggest(_source(source, own), detector(detect))
+    found = suggest(opened(source, settings_for(source)), detector(detect))
     if output is None:
         echo(found.text, nl=False)
     else:
@@ -162,58 +157,14 @@ def _suggest(source: str, output: str | None, detect: str) -> None:
     note(f"{found.review} of {found.columns} columns are marked REVIEW and redacted until then")
 
 
-def _is_uri(given: str) -> bool:
-    return given.startswith("s3://")
-
-
-def _is_file(given: str) -> bool:
-    return given.endswith((".tar.gz", ".tgz")) or "/" in given or Path(given).exists()
-
-
-def _source(given: str, own: Settings) -> "Bytes":
-    from mediatool_assets.archive.reader import LocalFile
-    from mediatool_assets.domain.errors import NotFound
-    from mediatool_assets.domain.keys import archive_key
-
-    if _is_uri(given):
-        bucket, key = _uri(given)
-        if not key:
-            raise Misuse(f"{given} names a bucket; name an archive in it, or a version")
-        return _bucket(bucket, own).open(key)
-    if _is_file(given):
-        if not Path(given).is_file():
-            raise NotFound(f"{given} is not there; name an archive that `mediatool fetch` brought")
-        return LocalFile(Path(given))
-    from mediatool_assets.flows.versions import catalog
-    from mediatool_assets.flows.versions.names import named_version
-
-    objects = _bucket(own.s3_bucket, own)
-    version = named_version(objects, given)
-    catalog.read(objects, version)  # only a complete version is offered
-    return objects.open(archive_key("raw", version))
-
-
 def _place(given: str, own: Settings) -> tuple["CopyStore", str]:
     """Where to, and under which name; an empty name means the usual one."""
     from mediatool_assets.flows.sanitize import LocalFolder
 
-    if _is_uri(given):
-        bucket, key = _uri(given)
-        return _bucket(bucket, own), key
+    if is_uri(given):
+        name, key = uri_parts(given)
+        return bucket(name, own), key
     path = Path(given)
     if not path.name or path.is_dir():
         raise Misuse(f"--output {given!r} is a directory; name the archive in it")
     return LocalFolder(path.parent), path.name
-
-
-def _uri(text: str) -> tuple[str, str]:
-    parts = urlsplit(text)
-    return parts.netloc, parts.path.strip("/")
-
-
-def _bucket(name: str, own: Settings) -> "S3Objects":
-    from dataclasses import replace
-
-    from mediatool_assets.stores.s3 import S3Objects
-
-    return S3Objects.of(replace(own, s3_bucket=name))

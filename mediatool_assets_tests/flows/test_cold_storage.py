@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,9 @@ def cold(made: DirectoryObjects) -> Iterator[S3Objects]:
 Read = Callable[[S3Objects, MongoDocuments, Executor, Path], object]
 READERS: dict[str, Read] = {
     "fetch": lambda objects, _, __, folder: fetch(objects, VERSION, "raw", folder),
-    "compare": lambda objects, _, __, ___: both(objects, (str(VERSION), str(VERSION))),
+    "compare": lambda objects, _, __, ___: both(
+        *[partial(objects.open, archive_key("raw", VERSION))] * 2
+    ),
     "adopt": lambda objects, _, pool, __: adopt(objects, pool, VERSION),
     "load": lambda objects, documents, pool, _: load(
         objects, documents, pool, VERSION, database=mongodb_database(OTHER), replace=True
@@ -99,10 +102,10 @@ def test_a_reader_is_told_and_reads_later(
 
 def test_a_comparison_asks_for_both_sides_at_once(cold: S3Objects) -> None:
     """Nobody waits five hours to be told to wait for the other side."""
-    given = (str(VERSION), str(OTHER))
+    given = [partial(cold.open, archive_key("raw", each)) for each in (VERSION, OTHER)]
     with pytest.raises(InColdStorage, match=str(OTHER)):  # the one that is there last
-        both(cold, given)
-    one, other = both(cold, given)
+        both(*given)
+    one, other = both(*given)
     assert ArchiveReader(one).manifest.version == str(VERSION)
     assert ArchiveReader(other).manifest.version == str(OTHER)
 

@@ -1,5 +1,5 @@
 """Comparison of two versions: every table, every row, out of core."""
 
-from mediatool_assets.flows.compare.versions import both, compare, is_file, opened
+from mediatool_assets.flows.compare.versions import both, compare
 
-__all__ = ["both", "compare", "is_file", "opened"]
+__all__ = ["both", "compare"]

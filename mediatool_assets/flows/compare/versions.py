@@ -2,14 +2,14 @@
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile
+from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain.comparison import (
     Comparison,
     Figure,
@@ -19,57 +19,32 @@ from mediatool_assets.domain.comparison import (
     verdict,
 )
 from mediatool_assets.domain.errors import BadArchive, InColdStorage, Misuse, NotFound
-from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.row_matching import matching
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.schema_changes import SchemaChange, schema_changes
-from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.table import TableRun, TableSide
-from mediatool_assets.flows.ports import ObjectStore, Progress, silent
-from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.ports import Progress, silent
 
 
-def opened(objects: ObjectStore | None, given: str) -> Bytes:
-    """What is given on a command line: a local archive if it is a file's name, else a version.
+def both(*opening: Callable[[], Bytes]) -> tuple[Bytes, Bytes]:
+    """Both sides, opened. If both are in cold storage, copies of both are requested first.
 
-    ``objects`` may be None where only files are given. Raises Misuse, NotFound.
-    """
-    if is_file(given):
-        path = Path(given)
-        if not path.is_file():
-            raise NotFound(f"{given} is not there; name an archive that `mediatool fetch` brought")
-        return LocalFile(path)
-    version = Version.parse(given)
-    if objects is None:
-        raise Misuse(f"{given} is a version, and no bucket is named")
-    catalog.read(objects, version)
-    return objects.open(archive_key("raw", version))
-
-
-def both(objects: ObjectStore | None, given: tuple[str, str]) -> tuple[Bytes, Bytes]:
-    """Both sides, as ``opened``. Where both lie in a cold tier, both are asked for before it says.
-
-    Raises what ``opened`` does; of two InColdStorage, the one whose copy is there last.
+    Raises what opening does; of two InColdStorage, the one whose copy is ready last.
     """
     cold: list[InColdStorage] = []
     sides: list[Bytes] = []
-    for each in given:
+    for each in opening:
         try:
-            sides.append(opened(objects, each))
+            sides.append(each())
         except InColdStorage as error:
             cold.append(error)
     if cold:
         raise max(cold, key=lambda error: error.ready or datetime.max.replace(tzinfo=UTC))
     return sides[0], sides[1]
-
-
-def is_file(given: str) -> bool:
-    """Whether what is given means a local file, not a version."""
-    return given.endswith((".tar.gz", ".tgz")) or Path(given).is_file()
 
 
 def compare(  # noqa: PLR0913 # sources, pool and time are its own; the rest is optional

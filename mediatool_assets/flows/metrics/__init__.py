@@ -26,7 +26,7 @@ from mediatool_assets.flows import reports
 from mediatool_assets.flows.checks.raw import raw_as_usual
 from mediatool_assets.flows.checks.transformed import losses_as_usual, references_as_usual
 from mediatool_assets.flows.checks.unreadable import Findings
-from mediatool_assets.flows.compare import compare, opened
+from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.report import render
 from mediatool_assets.flows.metrics.gathering import MetricsCollector, VersionFigures
@@ -198,7 +198,7 @@ def compare_versions(tools: Tools, version1: str, version2: str) -> Asked:
     if one == two:
         raise Misuse(f"version1 and version2 are both {one}; name two versions")
     objects = tools.objects
-    found = _compare(tools, (opened(objects, version1), opened(objects, version2)))
+    found = _compare(tools, (catalog.raw_archive(objects, one), catalog.raw_archive(objects, two)))
     keys = comparison_key(one, two), comparison_key(one, two, "html")
     reports.keep(objects, keys[0], render(found, "json"))
     reports.keep(objects, keys[1], render(found, "html"))

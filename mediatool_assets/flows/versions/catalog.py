@@ -8,12 +8,14 @@ from itertools import islice
 
 import msgspec
 
+from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain.errors import BadArchive, DamagedInput, Misuse, NotFound
 from mediatool_assets.domain.keys import (
     METADATA_PREFIX,
     REGISTRY_KEY,
+    archive_key,
     metadata_key,
     metadata_prefix,
 )
@@ -74,6 +76,12 @@ def read(objects: ObjectStore, version: Version) -> Metadata:
             f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it, or take "
             "another version"
         ) from error
+
+
+def raw_archive(objects: ObjectStore, version: Version) -> Bytes:
+    """The raw archive of a complete version, to be read; raises NotFound, InColdStorage."""
+    read(objects, version)
+    return objects.open(archive_key("raw", version))
 
 
 def latest(objects: ObjectStore, partition: str | None = None) -> Metadata:

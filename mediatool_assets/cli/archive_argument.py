@@ -1,0 +1,65 @@
+"""What names an archive on a command line: a local file, an ``s3://`` URI, or a version."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mediatool_assets.domain.errors import Misuse, NotFound
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.stores.environment import read_settings, settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.archive.reader import Bytes
+    from mediatool_assets.stores.s3 import S3Objects
+
+
+def is_uri(given: str) -> bool:
+    """Whether it names an object in a bucket."""
+    return given.startswith("s3://")
+
+
+def is_file(given: str) -> bool:
+    """Whether it names a local file, which need not exist."""
+    if is_uri(given):
+        return False
+    return given.endswith((".tar.gz", ".tgz")) or "/" in given or Path(given).exists()
+
+
+def settings_for(*given: str) -> Settings:
+    """The settings. Local files need no server."""
+    return read_settings() if all(map(is_file, given)) else settings()
+
+
+def opened(given: str, own: Settings) -> "Bytes":
+    """The archive; of a version its raw archive. Raises NotFound, Misuse, InColdStorage."""
+    from mediatool_assets.archive.reader import LocalFile
+
+    if is_file(given):
+        if not Path(given).is_file():
+            raise NotFound(f"{given} is not there; name an archive that `mediatool fetch` brought")
+        return LocalFile(Path(given))
+    if is_uri(given):
+        name, key = uri_parts(given)
+        if not key:
+            raise Misuse(f"{given} names a bucket; name an archive in it, or a version")
+        return bucket(name, own).open(key)
+    from mediatool_assets.flows.versions import catalog
+    from mediatool_assets.flows.versions.names import named_version
+
+    objects = bucket(own.s3_bucket, own)
+    return catalog.raw_archive(objects, named_version(objects, given))
+
+
+def uri_parts(text: str) -> tuple[str, str]:
+    """Bucket and key of an ``s3://`` URI; an empty key where there is none."""
+    parts = urlsplit(text)
+    return parts.netloc, parts.path.strip("/")
+
+
+def bucket(name: str, own: Settings) -> "S3Objects":
+    """A bucket of that name on the server of the settings."""
+    from dataclasses import replace
+
+    from mediatool_assets.stores.s3 import S3Objects
+
+    return S3Objects.of(replace(own, s3_bucket=name))
