@@ -34,6 +34,31 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+def _anchors(page: Path) -> set[str]:
+    """The names of a page's headings, as GitHub and MyST make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_name_headings_that_are_there(page: Path) -> None:
+    """Every link to a part of a page names one of its headings."""
+    for target, anchor in re.findall(
+        r"\]\(([^)#:]*\.md)?#([^)]+)\)", page.read_text(encoding="utf-8")
+    ):
+        assert anchor in _anchors(page.parent / target if target else page), (target, anchor)
+
+
+def test_every_page_is_on_the_first_page() -> None:
+    """docs/index.md has a link to each."""
+    docs = ROOT / "docs"
+    linked = set(re.findall(r"\]\(([^)#:]+\.md)", (docs / "index.md").read_text("utf-8")))
+    pages = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")}
+    assert pages - {"index.md"} <= linked
+
+
 def test_every_dependency_is_explained() -> None:
     """The page of dependencies has a line for each package of pyproject.toml, and no other."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
