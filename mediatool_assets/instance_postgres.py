@@ -1,6 +1,6 @@
 """Dagster's storage in PostgreSQL, over connections that are kept, with pools recorded once.
 
-As it comes, dagster-postgres opens a connection for every event, which costs more than the event:
+By default dagster-postgres opens a connection for every event, which costs more than the event:
 a version has some thousand of them.
 
 Dagster records a pool at its first use, and after a conflict goes on in the same transaction, which
@@ -15,7 +15,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from mediatool_assets.dagster_internals import ConfigurableClassData, EventLogStorage
 
-_LOCK = 0x6D65646961  # any number that nobody else locks in this database
+_LOCK = 0x6D65646961  # any number that is not locked for another purpose in this database
 
 
 class EventLog(PostgresEventLogStorage):

@@ -71,10 +71,12 @@ def _shape(text: str) -> list[str]:
     return [re.sub(r" {2,}", "  ", line.rstrip()) for line in text.splitlines()]
 
 
-FROM_RDS = "an RDS snapshot export has no DDL and no sequences: those are of the live database"
+FROM_RDS = (
+    "the RDS snapshot export has no DDL and no sequences; they are taken from the live database"
+)
 UNPROVEN = (
-    "no version near it tells whether these are empty, or their only part is missing in the RDS "
-    "export: attachments"
+    "the RDS export has no file of attachments: empty or lost; no version near it is available to "
+    "tell"
 )
 REFERENCES = "mediaBuys.campaignIds: 12 references match several rows; the first by key was taken"
 

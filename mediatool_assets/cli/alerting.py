@@ -18,9 +18,9 @@ def alert(
 ) -> None:
     """Show the channels that alerts go to; with --test, post to each of them.
 
-    The channels are those that MEDIATOOL_ALERT_WEBHOOK_URL, MEDIATOOL_ALERT_SNS_TOPIC_ARN and
-    MEDIATOOL_ALERT_LOG name in the environment of Dagster's code server: run it there. Every
-    channel is tried; where one does not take it, the exit code says why.
+    The channels are set by MEDIATOOL_ALERT_WEBHOOK_URL, MEDIATOOL_ALERT_SNS_TOPIC_ARN and
+    MEDIATOOL_ALERT_LOG. Run it in the environment of Dagster's code server. Every channel is
+    tried; if one fails, the exit code says why.
 
     Examples:
 

@@ -14,11 +14,11 @@ _SCRIPT = Path(__file__).parents[2] / "benchmarks" / "run.py"
 
 def bench(
     scale: Annotated[float, typer.Option(min=0.001, help="1 is 848,937 rows, 924 MB.")] = 1,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each stage is measured.")] = 3,
-    alone: Annotated[bool, typer.Option("--alone", help="Without the peers.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of measurements of each stage.")] = 3,
+    alone: Annotated[bool, typer.Option("--alone", help="Without the native tools.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Measure every stage beside the native tools, on servers of its own.
+    """Measure every stage and the native tools, on servers of its own.
 
     Results are written to `benchmarks/results/` of the checkout.
 

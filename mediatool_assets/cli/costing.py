@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 def costs(
     prices: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Another table of prices."),
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="A table of prices other than the shipped one.",
+        ),
     ] = None,
     inventory: Annotated[
         Path | None,
@@ -25,7 +30,7 @@ def costs(
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="An inventory that was kept; no server is asked.",
+            help="A stored inventory; no server is needed.",
         ),
     ] = None,
     wanted: Annotated[
@@ -38,10 +43,11 @@ def costs(
     ] = None,
     json: Json = False,
 ) -> None:
-    """What the bucket costs: every object version, marker and unfinished upload, under its rules.
+    """Report the cost of the bucket: every object version, delete marker and unfinished upload.
 
-    Now, by prefix and storage class; what is overdue; twelve months by the growth seen; having an
-    archive back; what the four cost strategies save. Reads the bucket, and writes nothing there.
+    The cost now by prefix and storage class, objects that should have moved or expired, a forecast
+    of twelve months, the cost of retrieving an archive, and the savings of the four strategies.
+    Reads the bucket, and writes nothing to it.
 
     Examples:
 

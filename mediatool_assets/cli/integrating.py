@@ -22,7 +22,7 @@ def integrity(
         float | None,
         typer.Option(
             metavar="PERCENT",
-            help="Compare the values of this share of rows only, another one each day.",
+            help="Compare the values of only this share of the rows, a different one each day.",
         ),
     ] = None,
     output: Annotated[
@@ -34,12 +34,12 @@ def integrity(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Compare every store of a version with every other: counts, content, and each value.
+    """Compare the stores of a version with each other: counts, content, and each value.
 
-    Source counts, raw archive, restored PostgreSQL, transformed archive, MongoDB and dump: each is
-    read to its end. Documents are taken apart and compared with the raw rows, value by value;
-    references, copies, duplicates and indexes are checked too. Exits with 1 where something failed
-    or is not known.
+    Source counts, raw archive, restored PostgreSQL, transformed archive, MongoDB and dump are read
+    to their end. Documents are split into rows again and compared with the raw rows, value by
+    value. References, copies, duplicates and indexes are checked too. Exit code 1 if something
+    failed or is unknown.
 
     Examples:
 

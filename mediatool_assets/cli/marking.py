@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 def annotate(
     version: VersionArgument,
-    notes: Annotated[str, typer.Option(help="The notes; empty to have none.")],
+    notes: Annotated[str, typer.Option(help="The notes; empty for none.")],
     json: Json = False,
 ) -> None:
-    """Give a version other notes than those it was made with.
+    """Replace the notes of a version.
 
-    The metadata file keeps what it says; `versions` and `show` tell the new notes.
+    The metadata file does not change; `versions` and `show` print the new notes.
 
     Examples:
 
@@ -38,10 +38,10 @@ def annotate(
 
 
 def keep(version: VersionArgument, json: Json = False) -> None:
-    """Pin a version: `prune` never drops it, nor does the bucket's rule for test exports.
+    """Pin a version: neither `prune` nor the bucket's rule for test exports deletes it.
 
-    The bucket's other rules go on: its raw archive moves to colder storage, and ends after two
-    years.
+    The other rules of the bucket still apply: its raw archive moves to colder storage, and is
+    deleted after two years.
 
     Examples:
 
@@ -57,7 +57,7 @@ def keep(version: VersionArgument, json: Json = False) -> None:
 
 
 def unkeep(version: VersionArgument, json: Json = False) -> None:
-    """Take a version's pin away; the next `prune` decides on it as on any other.
+    """Remove a version's pin; the next `prune` treats it as any other version.
 
     Examples:
 
@@ -74,7 +74,7 @@ def unkeep(version: VersionArgument, json: Json = False) -> None:
 def promote(version: VersionArgument, json: Json = False) -> None:
     """Name the version that applications should use: they look it up in mongodb-versions.json.
 
-    Its MongoDB database has to be there, complete. Neither it nor the one before it is pruned.
+    Its MongoDB database must exist and be complete. `prune` keeps it and the one before it.
 
     Examples:
 
@@ -94,7 +94,7 @@ def promote(version: VersionArgument, json: Json = False) -> None:
 
 
 def rollback(json: Json = False) -> None:
-    """Go back to the version that was promoted before; once more, to the one before that.
+    """Return to the version that was promoted before; again, to the one before that.
 
     Examples:
 

@@ -20,7 +20,7 @@ Days = Annotated[int | None, typer.Option(metavar="N", min=1)]
 
 def prune(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")
+        bool, typer.Option("--dry-run", help="Print the plan, and change nothing.")
     ] = False,
     keep_daily: Count = None,
     keep_weekly: Count = None,
@@ -30,13 +30,13 @@ def prune(
     keep_sanitized_days: Days = None,
     json: Json = False,
 ) -> None:
-    """Drop the databases of old versions, test exports and sanitized copies; asks nothing.
+    """Drop the databases of old versions, test exports and sanitized copies, without a question.
 
-    First the plan is shown, every keep and drop with its reason. Of each server's databases the
-    newest of each of the last days, weeks, months and years stays; what is left out here is
-    MEDIATOOL_KEEP_DAILY and its like. Never dropped: the last complete version, a pinned or
-    promoted one, one under Object Lock. Archives of daily versions age by the bucket's own rules.
-    Ends with 1 where something could not go.
+    The plan is printed first: every keep and drop, with its reason. Of each server's databases, the
+    newest of each of the last days, weeks, months and years is kept; the defaults are
+    MEDIATOOL_KEEP_DAILY and similar settings. Never dropped: the last complete version, a pinned
+    or promoted one, one under Object Lock. The lifecycle rules of the bucket delete the archives of
+    daily versions. Exit code 1 if something could not be deleted.
 
     Examples:
 

@@ -25,11 +25,13 @@ _NAMES: dict[str, Report] = {
 
 def report(
     which: Annotated[
-        str | None, typer.Argument(metavar="[VERSION|DATE]", help="Otherwise the newest version.")
+        str | None, typer.Argument(metavar="[VERSION|DATE]", help="Default: the newest version.")
     ] = None,
     name: Annotated[
         Literal["metrics", "integrity", "comparison"],
-        typer.Option(help="Metrics against earlier versions, the stores, or row by row."),
+        typer.Option(
+            help="Metrics, agreement of the stores, or comparison with the version before."
+        ),
     ] = "metrics",
     wanted: Annotated[
         Literal["json", "html", "markdown"] | None,
@@ -37,13 +39,15 @@ def report(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", dir_okay=False, help="Where to; otherwise it is printed."),
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="Write the report here. Default: print it."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Print or fetch a report of a day: what changed, and whether every store agrees.
 
-    A day's reports are of its newest complete version, and are made with it.
+    The reports of a day are about its newest complete version, and are made with it.
 
     Examples:
 

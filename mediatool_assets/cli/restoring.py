@@ -38,7 +38,7 @@ def restore(
     ],
     database: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Its name; else media_tool_V or mediatool_V."),
+        typer.Option(metavar="NAME", help="Its name. Default: media_tool_V or mediatool_V."),
     ] = None,
     tables: Annotated[
         str | None, typer.Option(metavar="A,B", help="PostgreSQL: only the rows of these tables.")
@@ -87,19 +87,19 @@ def restore(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Restore a version into a new database, read back and compared before it counts.
+    """Restore a version into a new database; every row is read back and compared.
 
     PostgreSQL: the server of MEDIATOOL_RESTORE_POSTGRES_URL, from the raw archive. MongoDB: that of
     MEDIATOOL_MONGODB_URL, from the transformed archive or the dump. With --sanitized it is the
-    version's sanitized copy, for MongoDB transformed by the model on local disk first, and the
-    database has a name that says so. No database that a restore did
-    not make is ever replaced. Every restore leaves evidence beside the version.
+    version's sanitized copy, which for MongoDB is first transformed on local disk, and the name of
+    the database says so. No database is replaced that a restore did not make. Every restore is
+    recorded in the bucket.
 
-    Objects of --skip and MEDIATOOL_RESTORE_SKIP are left out, with what is part of them, and
-    recorded in the database's comment. The message of a failed restore names the object.
+    Objects of --skip and MEDIATOOL_RESTORE_SKIP are left out with their parts, and recorded in the
+    comment of the database. The message of a failed restore names the object.
 
-    Whatever an archive holds runs as a role with rights on the new database alone. For an archive
-    of somebody else, --untrusted leaves out what runs: functions, triggers, rules and views.
+    The code of an archive runs as a role that has rights only on the new database. For an archive
+    from somebody else, --untrusted leaves out functions, triggers, rules and views.
 
     With --rows it makes no database and needs no server: the rows of the conditions (SQL as in
     `mediatool sql`) are written as INSERT statements for a database with the version's tables.

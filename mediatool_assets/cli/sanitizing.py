@@ -30,7 +30,8 @@ def sanitize(
         ),
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Rules; else those of the media tool.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The rules. Default: those of the media tool."),
     ] = None,
     unclassified: Annotated[
         Literal["stop", "redact"],
@@ -43,16 +44,16 @@ def sanitize(
         str,
         typer.Option(
             metavar="NAME",
-            help="Look for more in what is kept: presidio, or presidio:MODEL for names too.",
+            help="Also search kept values: presidio, or presidio:MODEL for names too.",
         ),
     ] = "",
     json: Json = False,
 ) -> None:
-    """Make a copy without anything personal or confidential, and prove it.
+    """Make a copy without personal or confidential values, and prove it.
 
     The same key gives the same pseudonyms every day: MEDIATOOL_MASKING_KEY (`openssl rand -hex 32`
-    makes one), or without it the one in MEDIATOOL_HOME, made by the first call. Beside the archive
-    come a report as JSON and as HTML. Where an original value is still found, nothing is published.
+    makes one), or else the one in MEDIATOOL_HOME, which the first call generates. A report as JSON
+    and HTML is written with the archive. If an original value is found, nothing is published.
     The rules' language is in docs/reference/sanitizing.md.
 
     Examples:

@@ -21,7 +21,7 @@ def seed(
     ] = 0,
     json: Json = False,
 ) -> None:
-    """Fill the source database with made-up media-tool data: real types, every nasty value.
+    """Fill the source database with generated media-tool data: real types and difficult values.
 
     Scale 1 is the published export, 848,937 rows in 24 tables. The same scale and day give the
     same rows, every time.

@@ -27,17 +27,17 @@ def verify(
     version: VersionArgument,
     sample: Annotated[
         float | None,
-        typer.Option(metavar="PERCENT", help="Read this share only, another one each day."),
+        typer.Option(metavar="PERCENT", help="Read only this share, a different one each day."),
     ] = None,
     json: Json = False,
 ) -> None:
     """Read a version's archives and databases again, and compare them with their manifests.
 
-    Without --sample every byte. With --sample 5 a twentieth, another one each day, so that all is
-    read in 20 days. A damaged file is named with its bytes; the rest is still checked. A server
-    that does not answer leaves its database unknown, which is not passed (exit code 4). A part of
-    which the sample reads nothing is not checked. The verdict is stored, and `mediatool show`
-    prints it; a failed one counts until everything passes again.
+    Without --sample every byte is read; with --sample 5 a twentieth, a different one each day, so
+    that all is read in 20 days. Damaged files are named with the position of the damage, and the
+    rest is still checked. If a server does not answer, its database is unknown, not passed (exit
+    code 4). A part that the sample does not read is not checked. The verdict is stored, and
+    `mediatool show` prints it; a failed one counts until everything passes again.
 
     Examples:
 

@@ -61,23 +61,24 @@ def versions(
         str | None, typer.Option("--to", metavar="DATE", help="The last day, YYYY-MM-DD.")
     ] = None,
     purpose: Annotated[
-        Literal["daily_backup", "testing"] | None, typer.Option(help="Only those made for this.")
+        Literal["daily_backup", "testing"] | None,
+        typer.Option(help="Only versions of this purpose."),
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="The newest N only; else 30, with --json all."),
+        typer.Option(metavar="N", min=1, help="The newest N only. Default: 30; all with --json."),
     ] = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="First make the registry anew from the metadata.")
+        bool, typer.Option("--rebuild", help="First make the registry again from the metadata.")
     ] = False,
     json: Json = False,
 ) -> None:
     """List the complete versions, oldest first, from the registry.
 
-    ROWS are those of the source, SIZE is that of the three archives, VERDICT that of `mediatool
-    verify` or the daily verification: the last, with the percentage that it read where that was not
-    all, or a failed one until all passes again. MARKS says which are pinned, and which one is
-    promoted.
+    ROWS is the number of rows of the source, SIZE the size of the three archives. VERDICT is the
+    last result of `mediatool verify` or of the daily verification, with the percentage that was
+    read; a failed one counts until everything passes again. MARKS shows pinned and promoted
+    versions.
 
     Examples:
 
@@ -146,11 +147,11 @@ def latest(json: Json = False) -> None:
 
 
 def show(version: VersionArgument, json: Json = False) -> None:
-    """Show one version: where it lies, and how many rows and documents it holds.
+    """Show one version: its archives and databases, and their rows and documents.
 
-    And what is known of it since: the verdict that counts (see `mediatool versions`), and the last
-    restore. With --json, the version's metadata file as it lies in the bucket, and beside it its
-    marks (notes given later, pinned, promoted), its reports, that verdict and that restore.
+    Also its verdict (see `mediatool versions`) and its last restore. With --json, the version's
+    metadata file as it is in the bucket, and its marks (later notes, pinned, promoted), its
+    reports, verdict and restore.
 
     Examples:
 
@@ -193,17 +194,20 @@ def fetch(
     ] = "raw",
     table: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="This table or collection only: no other is read."),
+        typer.Option(metavar="NAME", help="Only this table or collection; no other is read."),
     ] = None,
     output: Annotated[
-        Path, typer.Option(metavar="DIR", file_okay=False, help="Where to; made if need be.")
+        Path,
+        typer.Option(
+            metavar="DIR", file_okay=False, help="The folder; created if it does not exist."
+        ),
     ] = Path(),
     json: Json = False,
 ) -> None:
-    """Download an archive of a version, checked member by member against its manifest.
+    """Download an archive of a version; every file in it is compared with its manifest.
 
-    The file appears only when all of it is right. The archive is a plain .tar.gz. A table or
-    collection alone is written where tar would put it, below a folder of the version's name.
+    The file appears only when all of it is verified. The archive is a plain .tar.gz. A single
+    table or collection is written where tar would put it, in a folder with the version's name.
 
     Examples:
 

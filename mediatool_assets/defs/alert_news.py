@@ -27,7 +27,7 @@ from mediatool_assets.defs.alert_runs import EndedRun, checked
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.domain.alerts import News, Problem, Well
 
-_RUNS = 50  # a tick; a backfill of a year is told of in a few minutes
+_RUNS = 50  # per tick; a backfill of a year is reported within a few minutes
 _FOUND = 100  # by the check of one day: each of the day's runs looks too
 _BACK = timedelta(minutes=5)
 _RETRY = timedelta(minutes=5)  # Dagster begins a retry within seconds, or never

@@ -74,7 +74,7 @@ class EndedRun:
     def news(self) -> News:
         """What failed in it, what its checks found, and what its version warns of.
 
-        Who cancels a run knows that it did not succeed; what its checks had found is told, and
+        A canceled run is not reported, since its user knows. What its checks had found is, and
         where it canceled itself, since its day has nothing to work from.
         """
         run = self.record.dagster_run
@@ -197,7 +197,7 @@ class EndedRun:
 
 
 def _reason(failure: dg.DagsterEvent) -> tuple[str, str]:
-    """The error's class, and what may be told of it."""
+    """The error's class, and the part of its message that may be posted."""
     data = failure.step_failure_data
     said = data.user_failure_data
     if said is not None and "error" in said.metadata:

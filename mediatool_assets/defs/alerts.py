@@ -56,7 +56,7 @@ def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
 
 def _remembered(cursor: str | None, now: datetime) -> Memory:
-    """What the last tick kept; the first one begins now: what was before is told to nobody."""
+    """The state of the last tick. The first tick begins now: earlier events are not reported."""
     if cursor is None:
         return Memory(Position(now, now), Open())
     return msgspec.json.decode(cursor, type=Memory)

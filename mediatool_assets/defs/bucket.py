@@ -36,7 +36,7 @@ NO_DRIFT = dg.AssetCheckKey(POSTURE, "no_drift")
 
 @dg.asset(
     key=POSTURE,
-    description="Every control of the bucket as it was found, recorded, and held against the last.",
+    description="The result of every control of the bucket, compared with the last record.",
     group_name=GROUP,
     kinds={"s3", "json"},
     owners=OWNERS,
@@ -96,7 +96,7 @@ def _controls(looked: Looked) -> dg.TableMetadataValue:
 def bucket_costs(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Take the inventory, keep it, and reckon it."""
+    """Take the inventory, store it, and calculate its cost."""
     note_process(context.instance, context.run)
     with explained():
         objects, declared = platform.objects(), Declaration.of(platform.settings())

@@ -46,14 +46,14 @@ def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
 def _inherited(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether the process is that of the run that this one retries, whose tags Dagster copied.
 
-    Until its first step notes its own, nothing is known of it; ``run_monitoring`` ends it some day.
+    Before its first step a run has no known process; ``run_monitoring`` ends it later.
     """
     parent = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
     return parent is not None and parent.tags.get(PROCESS_TAG) == run.tags.get(PROCESS_TAG)
 
 
 def _is_dead(process: str) -> bool:
-    """Whether the process ran on this host and is no more; of other hosts nothing is known."""
+    """True if the process ran on this host and has ended; unknown for other hosts."""
     host, _, rest = process.partition(" ")
     if host != socket.gethostname():
         return False

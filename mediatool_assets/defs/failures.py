@@ -31,7 +31,7 @@ REFUSED_TAG = "mediatool/refused"
 """The error by whose name a run was canceled that could not begin."""
 
 ATTENDED: ContextVar[bool] = ContextVar("attended", default=False)
-"""Whether somebody waits for the run at a terminal, who is told rather than kept for hours."""
+"""True if a user waits for the run at a terminal: an error is shown instead of hours of waiting."""
 
 COLD_RETRIES = 3
 """How often a step waits for a copy out of cold storage, which may lie in several objects."""

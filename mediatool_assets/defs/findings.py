@@ -37,6 +37,6 @@ def severity(finding: Finding) -> dg.AssetCheckSeverity:
 
 
 def figures(finding: Finding) -> Mapping[str, str | int | float]:
-    """The figures for a result's metadata; what is none is left out."""
+    """The figures for a result's metadata, without those that are None."""
     known = {name: figure for name, figure in finding.figures.items() if figure is not None}
     return {"outcome": finding.outcome, **known}

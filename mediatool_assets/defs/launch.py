@@ -131,7 +131,7 @@ def _run(instance: dg.DagsterInstance, request: LaunchRequest, day: str) -> Outc
         **({VERSION_TAG: request.version} if request.version else {}),
         "dagster/partition": day,
         PROCESS_TAG: this_process(),
-        MAX_RETRIES_TAG: "0",  # whoever waits at the terminal asks again; Dagster could not
+        MAX_RETRIES_TAG: "0",  # the user at the terminal can retry; Dagster could not
     }
     run = instance.create_run_for_job(
         definition,

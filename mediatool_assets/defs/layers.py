@@ -82,7 +82,7 @@ def warnings_of(name: str, warnings: Iterable[str], names: Iterable[str]) -> Fac
 
 
 def _speaks_of(text: str, name: str) -> bool:
-    """Whether the name stands there as a whole, or before the dot of its column."""
+    """True if the name is in the text as a whole word, or before the dot of its column."""
     return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text) is not None
 
 

@@ -31,7 +31,7 @@ def snapshot_first(
 
     Of today a snapshot is taken, under the run's version; of a past day it is the last automated
     one, whose time is the version, or one that was taken for a version. The run is pinned to the
-    version before AWS is asked for anything, so that whoever goes on with it finds its snapshot and
+    version before AWS is asked for anything, so that a retry finds its snapshot and
     task. Raises BadSettings where ``rds`` is asked for, nothing is there, and the settings do not
     name the instance.
     """

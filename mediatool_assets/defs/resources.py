@@ -1,4 +1,4 @@
-"""The servers that assets work with, found when a step runs: loading definitions asks nobody."""
+"""The servers of the assets, found when a step runs: loading definitions contacts no server."""
 
 import os
 from collections.abc import Iterator, Mapping

@@ -21,7 +21,7 @@ from mediatool_assets.domain.urls import without_passwords
 
 Kind = Literal["run", "check", "freshness", "schedule", "warnings", "recovery", "test"]
 KINDS: tuple[Kind, ...] = ("run", "check", "freshness", "schedule", "warnings", "recovery", "test")
-"""The gravest first: an alert is of the kind of its gravest problem."""
+"""The most severe first: an alert has the kind of its most severe problem."""
 
 _OPEN = 200  # alerts, some 100 kB in the sensor's cursor: half a year of nights that fail alike
 _REASON = 400  # characters of a reason; the run's page has all of it
@@ -70,7 +70,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def severity(self) -> Literal["error", "warning", "information"]:
-        """The gravest of its problems'; a recovery and a test are information."""
+        """The highest severity of its problems; recoveries and tests are information."""
         if self.kind in ("recovery", "test"):
             return "information"
         grave = any(problem.severity == "error" for problem in self.problems)

@@ -115,7 +115,7 @@ class TableComparison(msgspec.Struct, frozen=True):
 
 
 class NotCompared(msgspec.Struct, frozen=True):
-    """Something that could not be compared, so that nothing is known of it.
+    """Something that could not be compared, so that its outcome is unknown.
 
     ``table`` is null where the whole archive cannot be read; ``version`` is the side that is to
     blame. ``damaged`` tells an archive that cannot be read from a table that is not there.

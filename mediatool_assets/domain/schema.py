@@ -60,7 +60,7 @@ class ForeignKey(msgspec.Struct, frozen=True, omit_defaults=True):
     ``cascade``, ``set null`` or ``set default``. One that is not ``validated`` (NOT VALID, NOT
     ENFORCED) has never been checked on all rows. Of a temporal one (``period``) the last column is
     a span of time, which several rows of the target may cover together. Keys of one that is not
-    ``exact`` can be equal and not look so: intervals, documents, texts whose case counts nothing.
+    ``exact`` can be equal and look different: intervals, documents, case-insensitive texts.
     """
 
     name: str

@@ -39,7 +39,7 @@ class SchemaChange(msgspec.Struct, frozen=True):
 
 
 def schema_changes(one: Schema, two: Schema) -> tuple[SchemaChange, ...]:
-    """Every structural change from ``one`` to ``two``, the gravest first, then by table."""
+    """Every structural change from ``one`` to ``two``, the most severe first, then by table."""
     changes = [*_tables(one, two), *_enums(one, two), *_views(one, two)]
     return tuple(
         sorted(changes, key=lambda c: (SEVERITIES.index(c.severity), c.table or "", c.what, c.name))

@@ -1,4 +1,4 @@
-"""What a source has that a version will not: said before the export, and in its metadata."""
+"""Warnings about a source, printed before the export and stored in the metadata."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,18 +7,18 @@ from mediatool_assets.domain.schema import Schema
 
 
 def source_warnings(facts: Mapping[str, str | int | None], schema: Schema) -> Iterator[str]:
-    """A sentence each; ``facts`` are those of the snapshot or of the manifest."""
+    """One sentence each; ``facts`` are those of the snapshot or of the manifest."""
     if (origin := facts.get("structure_from")) is not None:
-        yield f"an RDS snapshot export has no DDL and no sequences: those are of {origin}"
+        yield f"the RDS snapshot export has no DDL and no sequences; they are taken from {origin}"
     if unproven := facts.get("unproven_empty"):
         yield (
-            "no version near it tells whether these are empty, or their only part is missing "
-            f"in the RDS export: {unproven}"
+            f"the RDS export has no file of {unproven}: empty or lost; no version near it is "
+            "available to tell"
         )
     if large := facts.get("large_objects"):
         yield (
             f"the database has {large} large objects, which belong to no table: they are not "
-            "carried, only the oids that columns have of them"
+            "exported, only their oids in columns"
         )
     for name in schema.foreign_tables:
         yield f"{name} is a foreign table: its rows are on another server and not exported"

@@ -6,7 +6,7 @@ from mediatool_assets.seed.draw import Draw, uuid_of
 from mediatool_assets.seed.words import AUDIENCES, BRANDS, FORMATS, PLACES, sentences
 
 FRAGMENTS = 192
-"""Different fragments of each kind; a payload draws one of each, so that payloads seldom repeat."""
+"""Different fragments of each kind; a payload draws one of each, so that payloads rarely repeat."""
 
 
 def payload(draw: Draw, n: int, external_id: str) -> str:

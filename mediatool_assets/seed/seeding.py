@@ -52,7 +52,7 @@ _TYPES = """
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """What stands in the schema now: rows per table, their sum, and the edits since day 0."""
+    """The contents of the schema: rows per table, their sum, and the edits since day 0."""
 
     tables: Mapping[str, int]
     rows: int

@@ -1,4 +1,4 @@
-"""Invented words: brands, people, places and sentences that belong to nobody."""
+"""Invented words: brands, people, places and sentences."""
 
 from mediatool_assets.seed.draw import Draw
 

@@ -92,12 +92,12 @@ class MongoDocuments:
         return self.url.hosts
 
     def marker(self, database: str) -> dict[str, object] | None:
-        """The document that says that the database is complete; None where there is none."""
+        """The marker of a complete database; None if it is not complete."""
         with self._open(database) as db:
             return db.get_collection(MARKER, PLAIN).find_one({"complete": True})
 
     def names(self) -> list[str]:
-        """The databases with the name of a version, in order; no other is ever told of."""
+        """The databases named after a version, in order; no others."""
         with self._translated():
             found = _client(self.url, self.answer_ms).list_database_names()
         return sorted(name for name in found if _OURS.fullmatch(name))

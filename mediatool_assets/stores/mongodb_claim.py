@@ -1,7 +1,7 @@
 """The claim of a load on its MongoDB database: one load at a time, and what stood stays meanwhile.
 
 The claim is a document beside the marker. Its load shows that it is alive by counting it up, so
-that nobody has to compare clocks: a claim that does not change for a while is that of a dead load,
+that no clocks are compared: a claim that does not change for a while belongs to a dead load,
 and the next one takes it over. Where a complete database stands, the load fills collections with a
 prefix, which are renamed when they are whole.
 """
@@ -49,7 +49,7 @@ def plain_name(name: str) -> str:
 def claim(db: Database[Any], load: str, patience: float) -> None:
     """Claim the database; raises Refused where another load is alive.
 
-    One that is dead is told by its claim, which has to stay the same for ``patience`` seconds.
+    A load is dead if its claim stays the same for ``patience`` seconds.
     """
     markers, seen, since = db[MARKER], None, time.monotonic()
     while True:

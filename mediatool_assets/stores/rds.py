@@ -98,7 +98,7 @@ class RdsInstance:
         return _snapshot(answer["DBSnapshot"])
 
     def snapshot(self, name: str) -> DbSnapshot | None:
-        """A snapshot as it is now; None where there is none."""
+        """The current state of a snapshot; None if there is none."""
         with self._translated(f"RDS snapshot {name}"):
             try:
                 answer = self.client.describe_db_snapshots(DBSnapshotIdentifier=name)
@@ -158,7 +158,7 @@ class RdsInstance:
         return _as_task(answer)
 
     def task(self, name: str) -> Task | None:
-        """An export task as it is now; None where there is none."""
+        """The current state of an export task; None if there is none."""
         with self._translated(f"RDS export task {name}"):
             found = self._task(name)
         return _as_task(found) if found is not None else None

@@ -70,7 +70,7 @@ class S3Objects:
         return f"s3://{self.bucket}/{key}"
 
     def head(self, key: str) -> ObjectInfo | None:
-        """What is known of the object; None where there is none."""
+        """The object's size, tag and time; None if there is no object."""
         with self.translated(key):
             try:
                 answer = self.client.head_object(Bucket=self.bucket, Key=key)

@@ -14,7 +14,7 @@ from mediatool_assets.domain.settings import Addressing, Settings
 
 @dataclass(frozen=True, slots=True)
 class S3Access:
-    """How a server is spoken to: where the bucket stands in a request, and whose TLS is trusted."""
+    """How requests address the server: position of the bucket, trusted TLS authority."""
 
     addressing: Addressing | None = None
     ca: Path | None = None
@@ -36,7 +36,7 @@ def client(endpoint_url: str | None, access: S3Access = AS_USUAL, service: str =
 @cache
 def _client(endpoint_url: str | None, access: S3Access, service: str, process: int) -> Any:
     del process
-    # servers other than AWS seldom have a host name for each bucket
+    # servers other than AWS rarely have a host name for each bucket
     usual: Literal["auto", "path"] = "auto" if endpoint_url is None else "path"
     config = Config(
         retries={"mode": "standard", "max_attempts": 4},

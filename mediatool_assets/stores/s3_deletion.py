@@ -1,4 +1,4 @@
-"""Deleting objects for good: every version and every delete marker, unless S3 holds them."""
+"""Deleting objects permanently: every version and every delete marker, unless S3 holds them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class S3Deletion:
         return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
 
     def remove(self, key: str) -> None:
-        """Delete the object for good, and look that neither version nor marker is left.
+        """Delete the object permanently, and check that neither version nor marker is left.
 
         The oldest version goes first, so that a deletion that is broken off brings none back to
         light. Raises Refused, before anything is deleted, where Object Lock holds a version.

@@ -84,7 +84,7 @@ class StagedJoin:
         self._parts.complete()
 
     def abort(self) -> None:
-        """Let go of all that was sent; a worker in the middle of a part may end it in vain."""
+        """Delete all that was sent; a worker may still finish the part that it sends, in vain."""
         self._parts.abort()
 
     @property

@@ -46,7 +46,7 @@ class UploadDestination(NamedTuple):
 
 
 class UploadParts:
-    """The parts of one upload, whoever sends them. Raises botocore's own errors."""
+    """The parts of one upload, from any process. Raises botocore's own errors."""
 
     def __init__(self, target: UploadDestination) -> None:
         self._target = target
@@ -83,7 +83,7 @@ class UploadParts:
         )
 
     def abort(self) -> None:
-        """Let go of the parts: wait for those that travel, then have the server drop them all."""
+        """Abort: wait for parts in transit, then have the server delete all parts."""
         for part in self.sent:
             part.cancel()
         wait(self.sent)
@@ -134,7 +134,7 @@ class Upload:
         self._parts.complete()
 
     def abort(self) -> None:
-        """Let go of all that was sent."""
+        """Delete all that was sent."""
         self._parts.abort()
 
     def _send(self, part: bytes) -> None:

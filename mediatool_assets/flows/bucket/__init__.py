@@ -102,7 +102,7 @@ def plan(declared: Declaration, prices: Prices) -> Plan:
 
 
 def check(declared: Declaration, bucket: BucketSettings) -> tuple[Control, ...]:
-    """The live bucket held against the declaration; changes nothing."""
+    """Compare the live bucket with the declaration; changes nothing."""
     return controls(declared, look(bucket), bucket.trails())
 
 

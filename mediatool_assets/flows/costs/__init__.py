@@ -1,1 +1,1 @@
-"""What the bucket costs: an inventory is taken, kept by day, and reckoned; reports for people."""
+"""What the bucket costs: an inventory is taken, stored by day, and priced; reports for people."""

@@ -32,7 +32,7 @@ class PastDay(Refused):
 
 @dataclass(frozen=True, slots=True)
 class OnDay:
-    """A live source whose snapshot has to be taken on one day, however late it comes to that."""
+    """A live source whose snapshot must be taken on one day, however long it waits before."""
 
     source: Source
     day: date
@@ -82,7 +82,7 @@ class SourceCandidates:
     def origin(self, partition: str, asked: Asked, wanted: Version | None = None) -> Origin:
         """The first of archive, RDS export and live database that has the day.
 
-        For today ``auto`` is the live database at once: whoever asks for today asks for its rows of
+        For today ``auto`` is the live database at once: a request for today means its rows of
         now. ``wanted`` is the version that it has to be, where a run has one already. Raises
         PastDay, NothingOfDay or Misuse naming what is missing, BadSource on a damaged export.
         """
@@ -150,7 +150,7 @@ class SourceCandidates:
             return False
         try:
             export = self._found(partition, wanted)
-        except BadSource:  # there are exports that are of no use, or not at their end
+        except BadSource:  # there are unusable or unfinished exports
             return True
         used = is_today and wanted is None and export is not None
         return export is None or (used and self._archived(export.version))

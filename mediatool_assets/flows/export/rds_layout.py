@@ -44,7 +44,7 @@ class ExportedTable:
 def folders(export: ExportFiles, statuses: Iterable[TableStatus]) -> dict[str, ExportedTable]:
     """The wanted schema's tables by name; raises BadSource on the first thing that is not right.
 
-    A table that is not COMPLETE or that AWS left out with a warning, one that is told of twice, a
+    A table that is not COMPLETE or that AWS left out with a warning, one that is listed twice, a
     batch without ``_SUCCESS``, a part too few or too many, a file of no table. What belongs to
     other schemas is left alone.
     """

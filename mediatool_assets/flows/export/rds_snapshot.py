@@ -1,6 +1,6 @@
 """A snapshot of the RDS instance, exported to the bucket by AWS: begun once, followed to its end.
 
-Whoever is killed on the way and begins again with the same version finds its own snapshot and task
+A run that is killed and starts again with the same version finds its own snapshot and task
 by their names, and follows them on.
 """
 

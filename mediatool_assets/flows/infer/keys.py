@@ -139,7 +139,7 @@ class KeyDatabase:
         return FanOut(*(int(x or 0) for x in (targets, parents, median, p99, most, largest)))
 
     def _caseless(self, reference: CandidateReference) -> list[bool]:
-        """Of each column and its key whether their case counts nothing."""
+        """For each column and its key: True if they are compared case-insensitively."""
         table, target = self._tables[reference.table], self._tables[reference.target]
         pairs = zip(reference.columns, reference.keys, strict=True)
         return [table.column(own).caseless_with(target.column(key)) for own, key in pairs]

@@ -18,7 +18,7 @@ Tree = dict[str, "Tree"]
 """Names of fields; those below a name where dots make sub-documents."""
 
 NOTHING = "null"
-"""The text of a copy of which nothing was found, or that is null."""
+"""The text of a copy that was not found, or that is null."""
 IN_PLACE: list[Any] = [True, []]
 """What follows the values of a row that is with its owner and has no unexpected field."""
 

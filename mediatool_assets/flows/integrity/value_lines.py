@@ -49,7 +49,7 @@ def _compared(context: ReportContext, join: DigestJoin, layout: RowLayout) -> Fi
 
 def loss_lines(context: ReportContext) -> Iterator[Line]:
     """Values that BSON cannot hold as they were: those that the transform declared, no other."""
-    how = "counted by the rules of docs/reference/models.md, apart from the transform"
+    how = "counted by the rules of docs/reference/models.md, independently of the transform"
     if not context.run.sample.is_whole:
         return  # a sample does not count them all
     unknown, declared = context.raw.problem() or context.model_problem, {}

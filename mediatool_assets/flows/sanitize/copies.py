@@ -74,7 +74,7 @@ def sanitized_copy(  # noqa: PLR0913, PLR0917  # as for sanitize
     redact_unclassified: bool = False,
     progress: Progress = silent,
 ) -> StoredCopy:
-    """Make the version's sanitized copy where the contract says; one made of the same is adopted.
+    """Make the version's sanitized copy at its key; one made from the same input is used.
 
     The report is read back from the bucket. Raises as ``sanitize`` does, AlreadyExists for a copy
     that was made by other rules or with another key.

@@ -30,7 +30,7 @@ class SchemaReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Everything that the sanitizing of a version came to; no original value is in it."""
+    """The result of sanitizing a version; it has no original values."""
 
     version: str
     source: str

@@ -1,4 +1,4 @@
-"""A raw archive that is to be sanitized, held against what it says of itself."""
+"""Compares a raw archive that is to be sanitized with its own manifest."""
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive

@@ -100,7 +100,7 @@ def _choose(rules: Rules, table: Table, column: Column, traits: Traits) -> Propo
     for proposal in proposals(table, column, traits):
         if not any(checks.problems(rules, table, column, _rule(proposal))):
             return proposal
-    return REVIEWED  # a type of which nothing can be made: the run says what to do
+    return REVIEWED  # a type without a mask: the run says what to do
 
 
 def _rule(proposal: Proposal) -> MaskingRule:

@@ -274,7 +274,7 @@ def _key(alias: str, column: str, caseless: bool) -> str:
 
 
 def _caseless(arrow: Arrow) -> tuple[bool, ...]:
-    """Of each key whether its case counts nothing."""
+    """For each key: True if it is compared case-insensitively."""
     return tuple(key in arrow.caseless for key in arrow.keys)
 
 

@@ -1,4 +1,4 @@
-"""Server processes: started apart from their caller, recognised later, and stopped with grace."""
+"""Server processes: started detached, recognised later, and stopped gracefully."""
 
 import json
 import os
@@ -181,7 +181,7 @@ def _end(process: psutil.Process, record: Record) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    """A free TCP port of 127.0.0.1."""
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         return int(listener.getsockname()[1])

@@ -61,7 +61,7 @@ def transport(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str,
     """``sslmode`` for a server that is not on this machine, unless somebody has chosen one.
 
     ``verify-full`` where a root certificate is named or lies where libpq looks for it, else
-    ``require``: encrypted, by whoever answers. A service file is left to say it itself.
+    ``require``: encrypted, without a check of the server's identity. A service file states its own.
     """
     chosen = (
         "sslmode" in given,

@@ -2,7 +2,7 @@
 
 It may log in and has rights on nothing but its database: no files and programs of the server, no
 other database, no shared catalog. So an archive's functions, defaults, checks, indexes and views
-run with these rights, whoever's URL the restore has, when it is made and when it is read later.
+run with these rights, whatever role the restore's URL has, during the restore and later.
 
 The URL's role makes it, with ``CREATEROLE``. A role that may create databases only is no superuser,
 and restores as itself.

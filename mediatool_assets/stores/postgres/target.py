@@ -117,7 +117,7 @@ class PostgresTarget:
         return ServerFeatures(major, frozenset(extensions), frozenset(collations), icu, lz4, xml)
 
     def marker(self, database: str) -> Marker | None:
-        """What a restored database says of itself; None where there is none, or it is not ours."""
+        """The marker of a restored database; None if there is none, or it is not ours."""
         with session(self.url) as connection:
             return Marker.read(_comment(connection, database))
 
