@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need beside the local servers: Debian's PostgreSQL with its contrib extensions.
-# The local one has none. Each Debian has one major version; those that it lacks are left out.
+# What the tests need beside the local servers: Debian's PostgreSQL with its contrib extensions, which
+# the local one lacks (each Debian has one major version; the other is left out), and Chromium.
 set -euo pipefail
 
 MAJORS='15 17'
@@ -9,6 +9,7 @@ missing=()
 for major in $MAJORS; do
   [ -x "/usr/lib/postgresql/$major/bin/postgres" ] || missing+=("postgresql-$major")
 done
+command -v chromium >/dev/null || missing+=(chromium)
 [ "${#missing[@]}" = 0 ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -26,6 +27,10 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   done
 fi
 
+command -v chromium >/dev/null || {
+  echo 'The tests of the reports need Chromium: `sudo apt-get install chromium`.' >&2
+  exit 1
+}
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || {
   echo "The tests need Debian's PostgreSQL: \`sudo apt-get install ${missing[*]}\`, or one of them." >&2
   exit 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import echo
+from mediatool_assets.cli.output import echo, working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.keys import Report
 from mediatool_assets.domain.version import Version
@@ -43,6 +43,14 @@ def report(
             metavar="FILE", dir_okay=False, help="Write the report here. Default: print it."
         ),
     ] = None,
+    site: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            file_okay=False,
+            help="Write the site of all versions and reports into this folder; open index.html.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Print or fetch a report of a day: what changed, and whether every store agrees.
@@ -54,12 +62,16 @@ def report(
         mediatool report
         mediatool report 2025-06-21 --output metrics.html
         mediatool report $(mediatool latest) --name integrity --json
+        mediatool report --site reports
     """
     from mediatool_assets.flows.page.formats import format_of
     from mediatool_assets.flows.report_forms import report_of
     from mediatool_assets.stores.s3 import S3Objects
 
     objects = S3Objects.of(settings())
+    if site is not None:
+        _write_site(objects, site, which, wanted, output, json)
+        return
     if json and wanted not in (None, "json"):
         raise Misuse(f"--json and --format {wanted} are two wishes; keep one")
     form = "json" if json else wanted or (format_of(output) if output else "markdown")
@@ -70,6 +82,16 @@ def report(
     else:
         output.write_bytes(data)
         echo(output)
+
+
+def _write_site(objects: "S3Objects", folder: Path, which: str | None, *others: object) -> None:
+    if which is not None or any(others):
+        raise Misuse("--site writes every report; name no version, format or file with it")
+    from mediatool_assets.flows.site import write
+
+    with working("writing the site"):
+        index = write(objects, folder)
+    echo(index)
 
 
 def _which(objects: "S3Objects", which: str | None) -> tuple[str, Version | None]:

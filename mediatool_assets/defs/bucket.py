@@ -1,8 +1,8 @@
 """The bucket itself, day by day: whether it is what it must be, and what it costs.
 
 Both are assets without partitions, since only today's bucket can be looked at; their records are
-kept in the bucket by day. They have a job of their own at 03:30 UTC, so that neither can hold up or
-redden the day's version.
+kept in the bucket by day, and are pages of the site of reports. They have a job of their own at
+03:30 UTC, so that neither can hold up or redden the day's version.
 """
 
 from collections.abc import Iterator
@@ -25,10 +25,12 @@ from mediatool_assets.flows.bucket.posture import Looked, record
 from mediatool_assets.flows.costs.inventory import take
 from mediatool_assets.flows.costs.inventory_files import keep
 from mediatool_assets.flows.costs.report import headline, publish
+from mediatool_assets.flows.site import publish as publish_site
 
 GROUP = "bucket"
 POSTURE = dg.AssetKey([GROUP, "posture"])
 COSTS = dg.AssetKey([GROUP, "costs"])
+SITE = dg.AssetKey([GROUP, "site"])
 
 AS_DECLARED = dg.AssetCheckKey(POSTURE, "as_declared")
 NO_DRIFT = dg.AssetCheckKey(POSTURE, "no_drift")
@@ -128,9 +130,29 @@ def _figures(found: Costs) -> dict[str, float | int]:
     }
 
 
+@dg.asset(
+    key=SITE,
+    deps=[POSTURE, COSTS],
+    description="The day's pages of the site of reports, with what was found of the bucket.",
+    group_name=GROUP,
+    kinds={"s3", "html"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    pool=pools.OPERATIONS,
+)
+def bucket_site(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> dg.MaterializeResult[None]:
+    """Write the pages of today, of the day before, and the index."""
+    note_process(context.instance, context.run)
+    with explained():
+        index = publish_site(platform.objects(), f"{datetime.now(UTC):%Y-%m-%d}")
+    return dg.MaterializeResult(metadata={"dagster/uri": index})
+
+
 JOB = dg.define_asset_job(
     "daily_bucket",
-    dg.AssetSelection.assets(POSTURE, COSTS),
+    dg.AssetSelection.assets(POSTURE, COSTS, SITE),
     description="The bucket's posture and cost. Its schedule runs it at 03:30 UTC.",
     executor_def=dg.in_process_executor,
 )
@@ -143,4 +165,4 @@ SCHEDULE = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 
-ASSETS = [posture, bucket_costs]
+ASSETS = [posture, bucket_costs, bucket_site]

@@ -26,6 +26,7 @@ from mediatool_assets.defs.restore_drill import WEEKLY_DRILL, restore_drill
 from mediatool_assets.defs.retention import DAILY_RETENTION, retention
 from mediatool_assets.defs.sanitized import SANITIZE_JOB, sanitize_version
 from mediatool_assets.defs.schedules import daily_export_schedule
+from mediatool_assets.defs.site import report_site
 from mediatool_assets.defs.sources import source_tables
 from mediatool_assets.defs.staging import RELOAD, new_version_sensor, staging
 from mediatool_assets.defs.transformed import collections_of, transformed_layer
@@ -61,6 +62,7 @@ def source_definitions(
             publication(restoring=settings.restores_daily),
             report_metrics,
             report_integrity,
+            report_site,
             *(made for made, is_daily in at_times if is_daily),
         ),
         *(made for made, is_daily in at_times if not is_daily),  # never due

@@ -97,7 +97,7 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class CalendarDay:
     """A day of a calendar: its page, the outcome that gives it a colour, and what it holds."""
 
     date: str
@@ -110,7 +110,7 @@ class Day:
 class Calendar:
     """Days by month, the newest month first; a table has the same where there is no calendar."""
 
-    days: Sequence[Day]
+    days: Sequence[CalendarDay]
 
     def __bool__(self) -> bool:
         return bool(self.days)
@@ -118,11 +118,12 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Parts under a title that a click opens."""
+    """Parts under a title that a click opens, unless it ``is_open``."""
 
     title: str
     says: str
     parts: "Sequence[Part]"
+    is_open: bool = False
 
 
 Part = str | Grid | BarChart | LineChart | Items | Calendar | Folded

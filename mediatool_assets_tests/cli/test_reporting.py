@@ -84,6 +84,18 @@ def test_a_file_s_name_says_the_format(mediatool: Run, reported: S3Objects, tmp_
     assert text.read_text().startswith(f"# {OTHER} → {TWO}: different")
 
 
+def test_the_site_is_written_into_a_folder(
+    mediatool: Run, reported: S3Objects, tmp_path: Path
+) -> None:
+    """Its index is printed; again, it is written over the earlier one."""
+    for _ in range(2):
+        result = mediatool("report", "--site", tmp_path / "site")
+        assert (result.code, result.err) == (0, "")
+        assert result.out == f"{tmp_path / 'site' / 'index.html'}\n"
+    assert TWO in (tmp_path / "site" / "index.html").read_text("utf-8")
+    assert (tmp_path / "site" / "2025-06-21" / "daily-metrics-comparison.html").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -92,6 +104,8 @@ def test_a_file_s_name_says_the_format(mediatool: Run, reported: S3Objects, tmp_
         (("2025-02-30",), 2, "is no date"),
         (("tomorrow",), 2, "is not a version"),
         ((TWO, "--json", "--format", "html"), 2, "keep one"),
+        ((TWO, "--site", "site"), 2, "--site writes every report"),
+        (("--site", "site", "--json"), 2, "--site writes every report"),
         ((TWO, "--name", "integrity"), 3, "data-integrity-report.json is not there"),
     ],
 )

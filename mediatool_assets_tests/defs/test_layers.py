@@ -34,6 +34,7 @@ ASSETS = [
     ("daily_metrics_comparison",),
     ("version_comparison",),
     ("data_integrity_report",),
+    ("report_site",),
     ("registry",),
 ]
 

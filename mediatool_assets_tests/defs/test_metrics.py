@@ -86,3 +86,15 @@ def test_a_comparison_of_a_version_that_is_not_there_fails_with_the_reason(day: 
     said = failure.step_failure_data.user_failure_data
     assert said is not None
     assert "is not a complete version" in (said.description or "")
+
+
+def test_the_site_has_the_day(day: Day, bucket_objects: ObjectStore) -> None:
+    """Its index, the day's page, and every report of it with links to the others."""
+    index, _ = bucket_objects.get("comparison-reports/index.html")
+    assert f"{day.partition}/index.html" in index.decode()
+    assert str(day.version) in index.decode()
+    for name in ("index", "daily-metrics-comparison", "data-integrity-report"):
+        page, _ = bucket_objects.get(f"comparison-reports/{day.partition}/{name}.html")
+        assert b"href='version-comparison.html'" in page
+    uri = bucket_objects.uri("comparison-reports/index.html")
+    assert day.metadata("report_site")["html"] == uri

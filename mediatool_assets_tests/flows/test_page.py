@@ -9,8 +9,8 @@ import pytest
 from mediatool_assets.domain.page import (
     BarChart,
     Calendar,
+    CalendarDay,
     Card,
-    Day,
     Folded,
     Items,
     LineChart,
@@ -108,6 +108,7 @@ def test_nothing_steers_a_terminal_or_turns_a_line(made: Callable[[str], str]) -
 def every_part(name: str) -> Page:
     """A page with everything that a page can have."""
     table = grid(("Name", "Page"), [(name, Link(name, name))])
+    day = CalendarDay("2026-02-28", name, name, name)
     return Page(
         name,
         name,
@@ -120,7 +121,7 @@ def every_part(name: str) -> Page:
             Section("folded", [Folded(name, name, [name, table])]),
             Section("none", [grid((name,), [])], otherwise="None."),
             Section("left out", [grid((name,), []), Items([])]),
-            Section("days", [Calendar([Day("2026-02-28", name, name, name)])], detail="full"),
+            Section("days", [Calendar([day])], detail="full"),
         ],
         [(name, [Link(name, name, current=True)])],
     )

@@ -66,7 +66,7 @@ def last(objects: ObjectStore) -> Recorded | None:
         ) from error
 
 
-class _Stored(msgspec.Struct):
+class _StoredPosture(msgspec.Struct):
     bucket: str
     taken: str
     controls: list[dict[str, Any]]
@@ -74,7 +74,7 @@ class _Stored(msgspec.Struct):
 
 def decode(data: bytes) -> Recorded:
     """Read a record; raises msgspec.MsgspecError on anything else."""
-    stored = msgspec.json.decode(data, type=_Stored)
+    stored = msgspec.json.decode(data, type=_StoredPosture)
     for control in stored.controls:
         word = control.get("verdict")
         control["verdict"] = _EARLIER_WORDS.get(str(word), word)

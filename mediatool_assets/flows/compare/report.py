@@ -118,15 +118,19 @@ def headline(comparison: Comparison) -> str:
 
 def cards(metrics: Mapping[str, Figure]) -> Iterator[Card]:
     """The metrics that either version has, with their changes."""
+    for label, (_, now, change) in labelled(metrics):
+        yield Card(label, now, change) if now != "–" else Card(label, change)
+
+
+def labelled(metrics: Mapping[str, Figure]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """The names for people and ``(before, after, change)`` of the metrics that a version has."""
     for name, label in METRICS.items():
-        figure = metrics.get(name)
-        if figure is None or (figure.v1, figure.v2, figure.change) == (None, None, None):
-            continue
-        _, now, change = metric(name, figure)
-        yield Card(label, change) if name == "schema_changes" else Card(label, now, change)
+        found = metrics.get(name)
+        if found is not None and (found.v1, found.v2, found.change) != (None, None, None):
+            yield label, _metric(name, found)
 
 
-def metric(name: str, figure: Figure) -> tuple[str, str, str]:
+def _metric(name: str, figure: Figure) -> tuple[str, str, str]:
     """``(before, after, change)`` of a metric."""
     show = size if name.endswith("_bytes") else number
     percent = "" if figure.change_percent is None else f" ({figure.change_percent:+.2f} %)"

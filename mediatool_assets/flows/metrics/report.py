@@ -142,11 +142,7 @@ def _thresholds(found: Iterable[Threshold]) -> Grid:
 def _against(against: Against, since: str) -> Iterator[Section]:
     """What changed since an earlier version; its titles say which."""
     title = f"{since}, {against.version}"
-    metrics = (
-        (label, *comparing.metric(name, against.metrics[name]))
-        for name, label in comparing.METRICS.items()
-        if name in against.metrics
-    )
+    metrics = ((label, *figures) for label, figures in comparing.labelled(against.metrics))
     rows = {name: _row(name, table) for name, table in against.tables.items()}
     differing = {
         name: table

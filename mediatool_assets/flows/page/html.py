@@ -10,9 +10,9 @@ from pathlib import Path
 from mediatool_assets.domain.page import (
     BarChart,
     Calendar,
+    CalendarDay,
     Card,
     Cell,
-    Day,
     Folded,
     Grid,
     Items,
@@ -87,10 +87,10 @@ def _part(part: Part, title: str) -> str:  # noqa: PLR0911  # one for each kind
             return f"<pre><code>{chr(10).join(lines)}</code></pre>" if code else _list(lines)
         case Calendar():
             return _calendar(part)
-        case Folded(name, says, parts):
+        case Folded(name, says, parts, is_open):
             summary = f"<b>{escape(name)}</b> <span class='dim'>{escape(says)}</span>"
             inner = "".join(_part(each, name) for each in parts if each)
-            return f"<details><summary>{summary}</summary>{inner}</details>"
+            return f"<details{' open' * is_open}><summary>{summary}</summary>{inner}</details>"
 
 
 def _paragraph(text: str) -> str:
@@ -145,7 +145,7 @@ def _calendar(calendar: Calendar) -> str:
     return f"<div class='months'>{''.join(_month(month, days) for month in months)}</div>"
 
 
-def _month(month: str, days: Mapping[str, Day]) -> str:
+def _month(month: str, days: Mapping[str, CalendarDay]) -> str:
     weeks = monthcalendar(int(month[:4]), int(month[5:]))
     rows = (
         "".join(
@@ -162,7 +162,7 @@ def _month(month: str, days: Mapping[str, Day]) -> str:
     )
 
 
-def _day(number: int, day: Day | None) -> str:
+def _day(number: int, day: CalendarDay | None) -> str:
     if day is None:
         return f"<span class='dim'>{number}</span>"
     says = escape(f"{day.date}: {day.outcome}, {day.says}")

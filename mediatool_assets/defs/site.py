@@ -1,0 +1,39 @@
+"""The site of reports: its index, and the pages of the day and of the days beside it."""
+
+import dagster as dg
+
+from mediatool_assets.defs import pools
+from mediatool_assets.defs.failures import retried
+from mediatool_assets.defs.layers import CODE_VERSION, OWNERS
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.reports import GROUP, newest, report_asset
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.keys import REPORTS
+from mediatool_assets.flows.site import publish
+
+
+@dg.asset(
+    key="report_site",
+    deps=[METADATA, *map(report_asset, REPORTS)],
+    description="The pages to browse: an index over all versions, and a page for each day with its "
+    "reports. Open comparison-reports/index.html.",
+    group_name=GROUP,
+    kinds={"s3", "html"},
+    owners=OWNERS,
+    tags={"mediatool/layer": GROUP},
+    code_version=CODE_VERSION,
+    partitions_def=DAYS,
+    pool=pools.REPORT,
+)
+def report_site(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> dg.MaterializeResult[None]:
+    """Write the pages of the partition's day, of the days beside it, and the index."""
+    with retried():
+        objects = platform.objects()
+        version = newest(context, objects)
+        index = publish(objects, context.partition_key)
+    return dg.MaterializeResult(
+        metadata={"version": str(version), "dagster/uri": index, "html": index}
+    )

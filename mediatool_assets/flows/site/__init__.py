@@ -1,0 +1,159 @@
+"""The site of reports: an index over all versions, a page for each day, and the day's reports.
+
+``comparison-reports/index.html``; below it ``{date}/index.html`` and the reports. Every page is a
+file of its own with relative links: the site works from S3, from a folder, and without a network.
+``comparison-reports/index.json`` keeps what is known of versions, so that the daily run reads the
+metadata and the reports of few days.
+"""
+
+import logging
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import msgspec
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound
+from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.keys import REPORTS_PREFIX, Report
+from mediatool_assets.domain.outcome import Outcome, worst
+from mediatool_assets.domain.page import Page
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows import reports
+from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX
+from mediatool_assets.flows.costs.report import COSTS_PREFIX
+from mediatool_assets.flows.page.html import html
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.site.day_reports import reports_of_day
+from mediatool_assets.flows.site.pages import (
+    Entries,
+    SiteIndex,
+    SiteVersion,
+    day_page,
+    index_page,
+    linked,
+)
+from mediatool_assets.flows.versions import catalog
+
+INDEX_KEY = REPORTS_PREFIX + "index.html"
+_KNOWN_KEY = REPORTS_PREFIX + "index.json"
+_JUDGING: tuple[Report, ...] = ("daily-metrics-comparison", "data-integrity-report")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_LOG = logging.getLogger(__name__)
+
+
+@retry(
+    retry=retry_if_exception_type(AlreadyExists),
+    stop=stop_after_attempt(30),
+    wait=wait_random_exponential(multiplier=0.05, max=2),
+    reraise=True,
+)
+def publish(objects: ObjectStore, day: str) -> str:
+    """Write the pages of a day and of the days beside it, and the index; returns the index's URI.
+
+    It is done again where another run writes at the same moment. Raises AlreadyExists when others
+    won 30 times, Unreachable.
+    """
+    known, etag = _known(objects)
+    index, entries = _index(objects, known, {day})
+    etag = objects.put(_KNOWN_KEY, msgspec.json.encode(index), replacing=etag)
+    place = index.days.index(day) if day in index.days else len(index.days)
+    for each in index.days[max(0, place - 1) : place + 2]:
+        for name, page in _day(objects, index, entries, each):
+            reports.keep(objects, f"{REPORTS_PREFIX}{name}", html(page).encode())
+    uri = reports.keep(objects, INDEX_KEY, html(index_page(index, entries)).encode())
+    present = objects.head(_KNOWN_KEY)
+    if present is None or present.etag != etag:
+        raise AlreadyExists(objects.uri(_KNOWN_KEY), "and is of another run; run it again")
+    return uri
+
+
+def write(objects: ObjectStore, folder: Path) -> Path:
+    """Write the whole site into a folder, over an earlier one; returns the path of its index."""
+    index, entries = _index(objects, SiteIndex(), None)
+    pages = (page for day in index.days for page in _day(objects, index, entries, day))
+    for name, page in pages:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(html(page), "utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "index.html"
+    path.write_text(html(index_page(index, entries)), "utf-8")
+    return path
+
+
+class _ReportVerdict(msgspec.Struct):
+    """What a report says of its version."""
+
+    version: str
+    verdict: Outcome
+
+
+def _known(objects: ObjectStore) -> tuple[SiteIndex, str | None]:
+    """What was known when the site was last written, and the entity tag of that."""
+    try:
+        data, etag = objects.get(_KNOWN_KEY)
+    except NotFound:
+        return SiteIndex(), None
+    try:
+        return msgspec.json.decode(data, type=SiteIndex), etag
+    except msgspec.MsgspecError:
+        return SiteIndex(), etag
+
+
+def _index(
+    objects: ObjectStore, known: SiteIndex, days: Collection[str] | None
+) -> tuple[SiteIndex, Entries]:
+    """The index as it is now. What is known of versions of other ``days`` is not read again."""
+    spared = {v.version: v for v in known.versions if days is not None and v.day not in days}
+    found = (spared.get(str(v)) or _read(objects, v) for v in catalog.versions(objects))
+    versions = tuple(version for version in found if version is not None)
+    entries = {entry.version: entry for entry in catalog.registry(objects)}
+    return SiteIndex(versions, _days(objects, versions)), entries
+
+
+def _read(objects: ObjectStore, version: Version) -> SiteVersion | None:
+    """A version as its metadata and reports have it; None where the metadata cannot be read."""
+    try:
+        metadata = catalog.read(objects, version)
+    except (DamagedInput, NotFound) as error:
+        _LOG.warning("%s", error)
+        return None
+    verdicts = [found for report in _JUDGING if (found := _verdict(objects, report, version))]
+    return SiteVersion.of(metadata, worst(verdicts) if verdicts else None)
+
+
+def _verdict(objects: ObjectStore, report: Report, version: Version) -> Outcome | None:
+    """A report's verdict; None where it is not there or of another version."""
+    try:
+        found = decoded(reports.read(objects, report, version.partition), _ReportVerdict)
+    except NotFound:
+        return None
+    except msgspec.MsgspecError:
+        return "unknown"
+    return found.verdict if found.version == str(version) else None
+
+
+def _days(objects: ObjectStore, versions: Collection[SiteVersion]) -> tuple[str, ...]:
+    """The days of versions, of reports, and of what was recorded about the bucket."""
+    folders = (prefix.rstrip("/").rsplit("/", 1)[1] for prefix in objects.folders(REPORTS_PREFIX))
+    records = (
+        info.key.rsplit("/", 1)[1][:10]
+        for prefix in (POSTURE_PREFIX, COSTS_PREFIX)
+        for info in objects.list(prefix)
+    )
+    found = {*(version.day for version in versions), *folders, *records}
+    return tuple(sorted(day for day in found if _DAY.fullmatch(day)))
+
+
+def _day(
+    objects: ObjectStore, index: SiteIndex, entries: Entries, day: str
+) -> Iterator[tuple[str, Page]]:
+    """The names and pages of a day: its overview, then its reports."""
+    found = reports_of_day(objects, day)
+    own = [version for version in index.versions if version.day == day]
+    overview = day_page(day, own, entries, found)
+    yield f"{day}/index.html", linked(overview, "index", day, index.days, found)
+    for report in found:
+        yield f"{day}/{report.name}.html", linked(report.page, report.name, day, index.days, found)
