@@ -52,8 +52,8 @@ def test_what_is_no_table_of_its_own_is_left_out_and_recorded(
     assert (schema.views, schema.foreign_tables) == (("m", "v"), ("f",))
     assert manifest.source["large_objects"] == 2
     assert manifest.warnings == (
-        "the database has 2 large objects, which belong to no table: they are not carried, "
-        "only the oids that columns have of them",
+        "the database has 2 large objects, which belong to no table: they are not exported, "
+        "only their oids in columns",
         "f is a foreign table: its rows are on another server and not exported",
     )
 
