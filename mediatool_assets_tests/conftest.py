@@ -90,8 +90,13 @@ def pool(stack: Stack) -> Iterator[Executor]:
 @pytest.fixture
 def postgres_database(stack: Stack) -> Iterator[Url]:
     """The URL of an empty database, which is dropped after the test."""
-    with empty_database(Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])) as url:
+    with empty_database(superuser(stack)) as url:
         yield url
+
+
+def superuser(stack: Stack) -> Url:
+    """The local PostgreSQL as its superuser, whom no restore is run as."""
+    return Url(stack.environment["MEDIATOOL_POSTGRES_URL"]).to("postgres")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.conftest import superuser
 
 MODEL = """
 tables:
@@ -97,7 +98,7 @@ def locked_out_of_mongodb() -> Iterator[None]:
 @contextmanager
 def source_of(stack: Stack, home: Path, ddl: str, model: str) -> Iterator[None]:
     """The environment of a source of its own, its model, and a bucket; ``home`` is a new folder."""
-    server = stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]
+    server = superuser(stack).reveal()
     name = f"test-{uuid4().hex[:12]}"
     (home / "model.yaml").write_text(model)
     url = server.rpartition("/")[0] + f"/{name}"

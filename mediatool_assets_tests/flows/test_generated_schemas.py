@@ -20,7 +20,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
-from mediatool_assets_tests.conftest import empty_database
+from mediatool_assets_tests.conftest import empty_database, superuser
 from mediatool_assets_tests.generated_schemas import generated_schema
 from mediatool_assets_tests.journey import Servers, travel
 from mediatool_assets_tests.postgres_servers import debian_majors
@@ -34,7 +34,7 @@ MAJORS = (None, *debian_majors())
 def database(seed: int, stack: Stack, debian_server: Callable[[int], Url]) -> Iterator[Url]:
     """An empty database on the server whose turn it is."""
     major = MAJORS[seed % len(MAJORS)]
-    local = Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])
+    local = superuser(stack)
     with empty_database(local if major is None else debian_server(major)) as url:
         yield url
 

@@ -41,6 +41,7 @@ from mediatool_assets.stores.mongodb_retention import MongoDatabases
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.conftest import superuser
 
 VERSION = Version(datetime(2004, 2, 3, 4, 5, 6, tzinfo=UTC))
 KEY = MaskingKey(bytes(i * 37 % 256 for i in range(32)))
@@ -75,7 +76,7 @@ def copied(
     )
     settings = Settings.parse(stack.environment | {"MEDIATOOL_S3_BUCKET": bucket})
     objects = S3Objects.of(settings)
-    server = stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]
+    server = superuser(stack).reveal()
     name = f"test_{uuid4().hex[:12]}"
     source = server.rpartition("/")[0] + f"/{name}"
     made = [name, postgres_database(VERSION), sanitized_postgres_database(VERSION)]

@@ -9,6 +9,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from mediatool_assets.stores.private_files import write_private
 
 PORTS = ("postgres",)
 USER = "postgres"
+RESTORE_USER = "mediatool_restore"  # no superuser: it restores archives from elsewhere as well
 SOURCE_DATABASE = "media_tool_source"
 DAGSTER_DATABASE = "dagster"
 ACCOUNT = "nobody"  # who runs it when we are root, which PostgreSQL refuses to be; always there
@@ -52,9 +54,9 @@ def binaries() -> Path:
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
-def url(credentials: Credentials, port: int, database: str) -> str:
+def url(credentials: Credentials, port: int, database: str, user: str = USER) -> str:
     """The connection string of a database of the server."""
-    return f"postgresql://{USER}:{credentials.postgres_password}@{LOOPBACK}:{port}/{database}"
+    return f"postgresql://{user}:{credentials.postgres_password}@{LOOPBACK}:{port}/{database}"
 
 
 def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) -> Server:
@@ -78,18 +80,32 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
     )
 
 
-def create_databases(credentials: Credentials, port: int) -> None:
-    """Create the source's and Dagster's databases where they are missing; raises Unreachable."""
+def complete(credentials: Credentials, port: int) -> None:
+    """Make what is missing: both databases, and the role that restores; raises Unreachable."""
     try:
         with psycopg.connect(url(credentials, port, "postgres"), autocommit=True) as connection:
             found = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
             for name in (SOURCE_DATABASE, DAGSTER_DATABASE):
                 if name not in found:
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            _create_restore_role(connection, credentials)
     except psycopg.Error as error:
         raise Unreachable(
-            f"the local PostgreSQL did not create its databases: {error}; try `mediatool up` again"
+            f"the local PostgreSQL did not create what it needs: {error}; try `mediatool up` again"
         ) from error
+
+
+def _create_restore_role(
+    connection: psycopg.Connection[tuple[object, ...]], credentials: Credentials
+) -> None:
+    """The role of docs/access.md, by the statement that users are given."""
+    role = sql.Identifier(RESTORE_USER)
+    query = "SELECT FROM pg_roles WHERE rolname = %s"
+    if connection.execute(query, (RESTORE_USER,)).fetchone() is None:
+        statement = files("mediatool_assets").joinpath("access/postgres-restore.sql").read_bytes()
+        connection.execute(statement)
+    password = sql.Literal(credentials.postgres_password)
+    connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
 
 
 def _probe(address: str) -> None:

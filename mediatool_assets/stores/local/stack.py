@@ -45,7 +45,7 @@ KINDS = (
         "postgres",
         postgres_server.PORTS,
         postgres_server.prepare,
-        lambda credentials, ports: postgres_server.create_databases(credentials, ports["postgres"]),
+        lambda credentials, ports: postgres_server.complete(credentials, ports["postgres"]),
     ),
     _ServerKind(
         "mongodb", mongo_server.PORTS, mongo_server.prepare, lambda _credentials, _ports: None
@@ -225,7 +225,9 @@ def _environment(home: Path, credentials: Credentials) -> dict[str, str]:
         "MEDIATOOL_POSTGRES_URL": postgres_server.url(
             credentials, port, postgres_server.SOURCE_DATABASE
         ),
-        "MEDIATOOL_RESTORE_POSTGRES_URL": postgres_server.url(credentials, port, "postgres"),
+        "MEDIATOOL_RESTORE_POSTGRES_URL": postgres_server.url(
+            credentials, port, "postgres", postgres_server.RESTORE_USER
+        ),
         "MEDIATOOL_MONGODB_URL": mongo_server.url(credentials, mongodb["mongodb"]),
         "MEDIATOOL_S3_BUCKET": s3_server.BUCKET,
         "MEDIATOOL_S3_ENDPOINT_URL": s3_server.url(s3),

@@ -34,6 +34,7 @@ from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.compared import plain
+from mediatool_assets_tests.conftest import superuser
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
 from mediatool_assets_tests.planting import Document, lines_of, live_collection, restored_database
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -91,7 +92,7 @@ class Made:
 @pytest.fixture(scope="package")
 def source(stack: Stack) -> Iterator[Url]:
     """The demo source, small."""
-    server = stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"]
+    server = superuser(stack).reveal()
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -12,14 +12,13 @@ import pytest
 
 from mediatool_assets.domain.keys import archive_key, sanitized_postgres_database
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.sanitize import Published, load_rules, report_keys, sanitize
 from mediatool_assets.flows.sanitize.copies import restore_sanitized_postgres
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
-from mediatool_assets_tests.conftest import empty_database
+from mediatool_assets_tests.conftest import empty_database, superuser
 from mediatool_assets_tests.flows.sanitize import scanner
 from mediatool_assets_tests.flows.sanitize.clinic import MAIL, NAME, ONLY, OTHER, PHONE, RULES, SQL
 from mediatool_assets_tests.flows.sanitize.conftest import KEY
@@ -51,7 +50,7 @@ def clinic(
     scratch = tmp_path_factory.mktemp("clinic")
     objects, rules = DirectoryObjects(scratch / "bucket"), scratch / "rules.yaml"
     rules.write_text(RULES, "utf-8")
-    server = Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])
+    server = superuser(stack)
     target = PostgresTarget.of(Settings.parse(stack.environment))
     with empty_database(server) as url:
         with psycopg.connect(url.reveal(), autocommit=True) as connection:
