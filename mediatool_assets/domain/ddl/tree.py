@@ -6,6 +6,8 @@ no stack: both run on a stack that is large enough for the longest statement tha
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 import postgast
@@ -20,9 +22,8 @@ MOST_BYTES = 2 << 20
 """The longest text that is parsed; the largest function bodies seen are a tenth of it."""
 _MOST_TOKENS = 100_000  # of one text: an enum of 50,000 labels
 _STACK_BYTES = 256 << 20  # address space; 3.3 KB a level, and a level takes two tokens or more
-_SHORT = 3_000  # bytes that cannot nest too deeply for any thread's stack
+_SHORT = 3_000  # bytes that cannot hold too many tokens
 
-_LOCK = threading.Lock()
 _T = TypeVar("_T")
 
 
@@ -65,16 +66,12 @@ def deparse(node: Node) -> str:
     The tree is a parsed one, or that with other values in the same places: the printer ends the
     process where a node lacks what its kind must have.
     """
-
-    def printed() -> str:
-        text = str(postgast.deparse(ParseResult(version=180_000, stmts=[RawStmt(stmt=node)])))
-        _accept(text)
-        again = postgast.parse(text)
-        if len(again.stmts) != 1 or placeless(again.stmts[0].stmt) != placeless(node):
-            raise BadStatement(f"a {inner(node).DESCRIPTOR.name} cannot be printed faithfully")
-        return text
-
-    return _guarded(printed, deep=True)
+    tree = ParseResult(version=180_000, stmts=[RawStmt(stmt=node)])
+    text = str(_guarded(lambda: postgast.deparse(tree)))
+    again = _parsed(text)
+    if len(again.stmts) != 1 or placeless(again.stmts[0].stmt) != placeless(node):
+        raise BadStatement(f"a {inner(node).DESCRIPTOR.name} cannot be printed faithfully")
+    return text
 
 
 def inner(node: Message) -> Message:
@@ -125,7 +122,7 @@ def _children(node: Message) -> Iterator[Message]:
 
 def _parsed(text: str) -> ParseResult:
     _accept(text)
-    return _guarded(lambda: postgast.parse(text), deep=len(text) > _SHORT)
+    return _guarded(lambda: postgast.parse(text))
 
 
 def _accept(text: str) -> None:
@@ -135,37 +132,30 @@ def _accept(text: str) -> None:
     if size > MOST_BYTES:
         raise BadStatement(f"an entry has {size} bytes; at most {MOST_BYTES} are read")
     if size > _SHORT:
-        tokens = len(_guarded(lambda: postgast.scan(text), deep=False).tokens)
+        tokens = len(_guarded(lambda: postgast.scan(text)).tokens)
         if tokens > _MOST_TOKENS:
             raise BadStatement(f"an entry has {tokens} tokens; at most {_MOST_TOKENS} are read")
 
 
-def _guarded(work: Callable[[], _T], *, deep: bool) -> _T:
-    """Call into the library, on a stack of its own where ``deep``; raises BadStatement."""
+def _guarded(work: Callable[[], _T]) -> _T:
+    """Call into the library; raises BadStatement."""
     try:
-        return _on_large_stack(work) if deep else work()
+        return _thread().submit(work).result()
     except postgast.PgQueryError as error:
         raise BadStatement(error.message) from error
     except DecodeError as error:
         raise BadStatement("a statement nests too deeply") from error
 
 
-def _on_large_stack(work: Callable[[], _T]) -> _T:
-    done: list[_T] = []
-    failed: list[Exception] = []
+@cache
+def _thread() -> ThreadPoolExecutor:
+    """The one thread of the process that calls the library.
 
-    def run() -> None:
-        try:
-            done.append(work())
-        except Exception as error:  # noqa: BLE001 # raised again below, where it is waited for
-            failed.append(error)
-
-    with _LOCK:
-        before = threading.stack_size(_STACK_BYTES)
-        thread = threading.Thread(target=run, name="large-stack")
-        thread.start()
-        threading.stack_size(before)
-    thread.join()
-    if failed:
-        raise failed[0]
-    return done[0]
+    The library takes one of the process's 1,024 thread-specific keys for every thread that calls
+    it, and never gives it back. With none left OpenSSL fails, and with it every new connection.
+    """
+    executor = ThreadPoolExecutor(1, thread_name_prefix="postgres-parser")
+    before = threading.stack_size(_STACK_BYTES)
+    executor.submit(int).result()  # this starts the thread
+    threading.stack_size(before)
+    return executor

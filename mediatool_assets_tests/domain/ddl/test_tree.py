@@ -1,5 +1,6 @@
 """Statements and trees: PostgreSQL's own reading, bounded, and printed as faithfully."""
 
+import ctypes
 import threading
 
 import pytest
@@ -86,3 +87,31 @@ def test_what_would_be_read_otherwise_is_not_printed() -> None:
     tree.inner(parsed).relation.relname = "t" * 64
     with pytest.raises(BadStatement, match="a CreateStmt cannot be printed faithfully"):
         tree.deparse(parsed)
+
+
+def _free_keys() -> int:
+    """How many thread-specific keys the process has left, of its 1,024."""
+    library, keys = ctypes.CDLL(None), []
+    key = ctypes.c_uint()
+    while library.pthread_key_create(ctypes.byref(key), None) == 0:
+        keys.append(key.value)
+    for taken in keys:
+        library.pthread_key_delete(taken)
+    return len(keys)
+
+
+def test_parsing_takes_no_keys_of_the_process() -> None:
+    """Whatever thread parses or prints, long or short: with no key left nothing can connect."""
+    texts = ["SELECT 1", "SELECT " + "1, " * 2_000 + "1"]
+
+    def work() -> None:
+        for text in texts:
+            tree.deparse(tree.parse(text))
+
+    work()
+    before = _free_keys()
+    for _ in range(10):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert _free_keys() >= before - 2
