@@ -76,8 +76,16 @@ def stack(_nothing_from_outside: None) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def settings(stack: Stack) -> Settings:
-    """The settings that the stack's environment makes, with two workers."""
-    return Settings.parse(stack.environment | {"MEDIATOOL_WORKERS": "2"})
+    """The settings that the stack's environment makes, with two workers.
+
+    Restores run as the superuser: databases that nobody here wrote have extensions and operator
+    classes that only a superuser may make. The command line and Dagster take the stack's own role.
+    """
+    own = {
+        "MEDIATOOL_WORKERS": "2",
+        "MEDIATOOL_RESTORE_POSTGRES_URL": superuser(stack).reveal(),
+    }
+    return Settings.parse(stack.environment | own)
 
 
 @pytest.fixture(scope="session")

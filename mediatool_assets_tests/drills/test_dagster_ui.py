@@ -108,7 +108,7 @@ def _dagster_dev(log: Path, *, killed: bool = False) -> Iterator[str]:
                 _kill(process.pid)
             else:
                 process.send_signal(signal.SIGINT)
-            process.wait(60)
+            process.wait(300)
 
 
 def _kill(pid: int) -> None:
