@@ -1,6 +1,7 @@
 """``restore``: a version back into a database of its own, on PostgreSQL or MongoDB."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from mediatool_assets.domain.restored import RestoreRecord
     from mediatool_assets.domain.settings import Settings
     from mediatool_assets.flows.load import DocumentKind
-    from mediatool_assets.flows.ports import Progress
+    from mediatool_assets.flows.ports import ArchiveStore, Progress
     from mediatool_assets.flows.restore.postgres import Restored
     from mediatool_assets.flows.restore.records import RestoreRequest
     from mediatool_assets.stores.s3 import S3Objects
 
+    Opening = AbstractContextManager[ArchiveStore]
     Restore = Callable[[S3Objects, Executor, Progress], Restored]
 
 
@@ -140,11 +142,8 @@ def restore(
         evidence = _to_postgres(wanted, database, chosen, skipped, replace, sanitized=sanitized)
     else:
         chosen = _names("--collections", collections)
-        if sanitized:
-            evidence = _sanitized_to_mongodb(wanted, database, chosen, replace)
-        else:
-            kind: DocumentKind = "dump" if source == "dump" else "transformed"
-            evidence = _to_mongodb(wanted, kind, database, chosen, replace)
+        kind: DocumentKind = "dump" if source == "dump" else "transformed"
+        evidence = _to_mongodb(wanted, kind, database, chosen, replace, sanitized=sanitized)
     if json:
         print_json(evidence)
     else:
@@ -198,28 +197,29 @@ def _to_postgres(
     from mediatool_assets.domain.keys import postgres_database, sanitized_postgres_database
     from mediatool_assets.flows.restore.postgres import restore_postgres
     from mediatool_assets.flows.restore.records import RestoreRequest
-    from mediatool_assets.flows.sanitize.copies import restore_sanitized_postgres
+    from mediatool_assets.flows.sanitize.copies import sanitized_store
     from mediatool_assets.stores.postgres import PostgresTarget
 
     own = settings("restore_postgres_url")
     target = PostgresTarget.of(own)
     own_name = sanitized_postgres_database if sanitized else postgres_database
-    name = database or own_name(version)
-    restoring = restore_sanitized_postgres if sanitized else restore_postgres
 
     def work(objects: "S3Objects", pool: "Executor", progress: "Progress") -> "Restored":
-        return restoring(
-            objects,
-            target,
-            pool,
-            version,
-            database=database,
-            tables=tables,
-            skip=by_setting(own.restore_skip) | skip,
-            replace=replace,
-            progress=progress,
-        )
+        opening: Opening = sanitized_store(objects, version) if sanitized else nullcontext(objects)
+        with opening as store:
+            return restore_postgres(
+                store,
+                target,
+                pool,
+                version,
+                database=database,
+                tables=tables,
+                skip=by_setting(own.restore_skip) | skip,
+                replace=replace,
+                progress=progress,
+            )
 
+    name = database or own_name(version)
     request = RestoreRequest(version, "postgres", name, target.server, account())
     return _carry_out(own, request, work, sanitized=sanitized)
 
@@ -230,62 +230,43 @@ def _to_mongodb(
     database: str | None,
     collections: list[str] | None,
     replace: bool,
+    *,
+    sanitized: bool,
 ) -> "RestoreRecord":
-    from mediatool_assets.domain.keys import mongodb_database
+    from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
+    from mediatool_assets.flows.model.file import load_model
     from mediatool_assets.flows.restore.mongodb import restore_mongodb
     from mediatool_assets.flows.restore.records import RestoreRequest
+    from mediatool_assets.flows.sanitize.copies import sanitized_documents
     from mediatool_assets.stores.mongodb import MongoDocuments
 
     own = settings("mongodb_url")
     documents = MongoDocuments.of(own, database)
-    name = database or mongodb_database(version)
+    own_name = sanitized_mongodb_database if sanitized else mongodb_database
+    model = load_model(own.model) if sanitized else None
 
     def work(objects: "S3Objects", pool: "Executor", progress: "Progress") -> "Restored":
-        return restore_mongodb(
-            objects,
-            documents,
-            pool,
-            version,
-            kind=kind,
-            database=database,
-            collections=collections,
-            replace=replace,
-            progress=progress,
+        opening: Opening = (
+            nullcontext(objects)
+            if model is None
+            else sanitized_documents(objects, pool, version, model, progress)
         )
+        with opening as store:
+            return restore_mongodb(
+                store,
+                documents,
+                pool,
+                version,
+                kind=kind,
+                database=database,
+                collections=collections,
+                replace=replace,
+                progress=progress,
+            )
 
-    return _carry_out(
-        own, RestoreRequest(version, "mongodb", name, documents.server, account()), work
-    )
-
-
-def _sanitized_to_mongodb(
-    version: Version, database: str | None, collections: list[str] | None, replace: bool
-) -> "RestoreRecord":
-    from mediatool_assets.domain.keys import sanitized_mongodb_database
-    from mediatool_assets.flows.model.file import load_model
-    from mediatool_assets.flows.restore.records import RestoreRequest
-    from mediatool_assets.flows.sanitize.copies import restore_sanitized_mongodb
-    from mediatool_assets.stores.mongodb import MongoDocuments
-
-    own = settings("mongodb_url")
-    documents, model = MongoDocuments.of(own, database), load_model(own.model)
-
-    def work(objects: "S3Objects", pool: "Executor", progress: "Progress") -> "Restored":
-        return restore_sanitized_mongodb(
-            objects,
-            documents,
-            pool,
-            version,
-            model,
-            database=database,
-            collections=collections,
-            replace=replace,
-            progress=progress,
-        )
-
-    name = database or sanitized_mongodb_database(version)
+    name = database or own_name(version)
     request = RestoreRequest(version, "mongodb", name, documents.server, account())
-    return _carry_out(own, request, work, sanitized=True)
+    return _carry_out(own, request, work, sanitized=sanitized)
 
 
 def _carry_out(

@@ -30,8 +30,8 @@ from mediatool_assets.flows.restore.mongodb import restore_mongodb
 from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.sanitize import SHIPPED_RULES, Published, load_rules, sanitize
 from mediatool_assets.flows.sanitize.copies import (
-    restore_sanitized_mongodb,
-    restore_sanitized_postgres,
+    sanitized_documents,
+    sanitized_store,
 )
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.seed import seed
@@ -107,9 +107,8 @@ def copied(
 
 def test_postgres_has_every_row_and_every_relation(copied: Copied) -> None:
     """Under a name that says so; owners are found as before, and none by an address of theirs."""
-    made = restore_sanitized_postgres(
-        copied.objects, copied.target, copied.executor, VERSION, replace=True
-    )
+    with sanitized_store(copied.objects, VERSION) as copy:
+        made = restore_postgres(copy, copied.target, copied.executor, VERSION, replace=True)
     assert made.database == f"media_tool_sanitized_{VERSION}"
     assert made.rows == copied.published.report.rows
     with (
@@ -129,9 +128,8 @@ def test_postgres_has_every_row_and_every_relation(copied: Copied) -> None:
 def test_mongodb_is_transformed_and_loaded(copied: Copied) -> None:
     """References lead where they led; nothing of it reaches the bucket, and a marker says what."""
     before = [info.key for info in copied.objects.list("")]
-    made = restore_sanitized_mongodb(
-        copied.objects, copied.documents, copied.executor, VERSION, MODEL, replace=True
-    )
+    with sanitized_documents(copied.objects, copied.executor, VERSION, MODEL) as copy:
+        made = restore_mongodb(copy, copied.documents, copied.executor, VERSION, replace=True)
     assert made.database == f"mediatool_sanitized_{VERSION}"
     assert [info.key for info in copied.objects.list("")] == before
     loaded = restore_mongodb(copied.objects, copied.documents, copied.executor, VERSION)
@@ -155,10 +153,11 @@ def test_mongodb_is_transformed_and_loaded(copied: Copied) -> None:
 @pytest.mark.parametrize("name", [postgres_database(VERSION), f"media_tool_{'2' * 8}-{'0' * 6}"])
 def test_a_copy_never_has_the_name_of_a_version(copied: Copied, name: str) -> None:
     """Its own version's or another's: refused, and nothing is made."""
-    with pytest.raises(Refused, match=r"leave --database out for media_tool_sanitized_"):
-        restore_sanitized_postgres(
-            copied.objects, copied.target, copied.executor, VERSION, database=name
-        )
+    with (
+        sanitized_store(copied.objects, VERSION) as copy,
+        pytest.raises(Refused, match=r"leave --database out for media_tool_sanitized_"),
+    ):
+        restore_postgres(copy, copied.target, copied.executor, VERSION, database=name)
     assert copied.target.marker(name) is None
 
 

@@ -25,8 +25,9 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.infer import ArchivedTables, Inferred, LiveTables, infer
 from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
-from mediatool_assets.flows.sanitize.copies import restore_sanitized_postgres
+from mediatool_assets.flows.sanitize.copies import sanitized_store
 from mediatool_assets.flows.sanitize.suggest import suggest
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import archives
@@ -115,7 +116,8 @@ def test_a_sanitized_copy_is_restored(
     (objects.root / "objects" / archive_key("sanitized", version)).parent.mkdir(parents=True)
     key, masking = archive_key("sanitized", version), MaskingKey(bytes(range(32)))
     sanitize(source, place, key, pool, load_rules(rules), masking, tmp_path)
-    restored = restore_sanitized_postgres(objects, target, pool, version)
+    with sanitized_store(objects, version) as copy:
+        restored = restore_postgres(copy, target, pool, version)
     assert restored.rows == {table: member.rows for table, member in raw.tables().items()}
 
 

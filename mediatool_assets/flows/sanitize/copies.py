@@ -1,8 +1,8 @@
 """A version's sanitized copy in the place of its raw archive, for whatever reads that."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,16 +17,7 @@ from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.rules import Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import (
-    ArchiveStore,
-    DocumentStore,
-    ObjectStore,
-    Progress,
-    RestoreTarget,
-    silent,
-)
-from mediatool_assets.flows.restore.mongodb import restore_mongodb
-from mediatool_assets.flows.restore.postgres import Restored, restore_postgres
+from mediatool_assets.flows.ports import ArchiveStore, ObjectStore, Progress, silent
 from mediatool_assets.flows.sanitize import origin, report_keys, sanitize
 from mediatool_assets.flows.sanitize.destinations import LocalFolder
 from mediatool_assets.flows.sanitize.report import Report
@@ -168,64 +159,24 @@ class SanitizedCopy:
         return key == archive_key("raw", self.version)
 
 
-def restore_sanitized_postgres(  # noqa: PLR0913  # as for a restore
-    objects: ArchiveStore,
-    target: RestoreTarget,
-    executor: Executor,
-    version: Version,
-    *,
-    database: str | None = None,
-    tables: Iterable[str] | None = None,
-    skip: Mapping[str, str] | None = None,
-    replace: bool = False,
-    progress: Progress = silent,
-) -> Restored:
-    """Restore the version's sanitized copy, by default into ``media_tool_sanitized_{version}``.
-
-    As ``restore_postgres`` restores a raw archive, and raises.
-    """
+@contextmanager
+def sanitized_store(objects: ArchiveStore, version: Version) -> Iterator[SanitizedCopy]:
+    """The sanitized copy in the place of the raw archive, to be restored to PostgreSQL."""
     with scratch_folder() as folder:
-        return restore_postgres(
-            SanitizedCopy(objects, version, folder),
-            target,
-            executor,
-            version,
-            database=database,
-            tables=tables,
-            skip=skip,
-            replace=replace,
-            progress=progress,
-        )
+        yield SanitizedCopy(objects, version, folder)
 
 
-def restore_sanitized_mongodb(  # noqa: PLR0913  # as for a restore
+@contextmanager
+def sanitized_documents(
     objects: ArchiveStore,
-    documents: DocumentStore,
     executor: Executor,
     version: Version,
     model: Model,
-    *,
-    database: str | None = None,
-    collections: Iterable[str] | None = None,
-    replace: bool = False,
     progress: Progress = silent,
-) -> Restored:
-    """Transform the version's sanitized copy by the model on local disk, and load what it makes.
-
-    By default into ``mediatool_sanitized_{version}``. Raises as ``transform`` and ``load`` do.
-    """
-    with scratch_folder() as folder:
-        copy = SanitizedCopy(objects, version, folder)
-        scratch = Path(folder, "scratch")
+) -> Iterator[SanitizedCopy]:
+    """The sanitized copy, transformed by the model on local disk, to be restored to MongoDB."""
+    with sanitized_store(objects, version) as copy:
+        scratch = copy.folder / "scratch"
         scratch.mkdir()
         transform(copy, executor, version, model, scratch, progress=progress)
-        return restore_mongodb(
-            copy,
-            documents,
-            executor,
-            version,
-            database=database,
-            collections=collections,
-            replace=replace,
-            progress=progress,
-        )
+        yield copy

@@ -14,8 +14,9 @@ from mediatool_assets.domain.keys import archive_key, sanitized_postgres_databas
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.sanitize import Published, load_rules, report_keys, sanitize
-from mediatool_assets.flows.sanitize.copies import restore_sanitized_postgres
+from mediatool_assets.flows.sanitize.copies import sanitized_store
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.conftest import empty_database, superuser
@@ -65,7 +66,8 @@ def clinic(
         KEY,
         scratch,
     )
-    restore_sanitized_postgres(objects, target, pool, VERSION, replace=True)
+    with sanitized_store(objects, VERSION) as copy:
+        restore_postgres(copy, target, pool, VERSION, replace=True)
     name = sanitized_postgres_database(VERSION)
     yield Clinic(objects, published, server.to(name).reveal())
     with psycopg.connect(server.reveal(), autocommit=True) as connection:
