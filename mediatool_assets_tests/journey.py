@@ -20,7 +20,8 @@ from mediatool_assets.flows.infer import ArchivedTables, infer
 from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import Source
-from mediatool_assets.flows.restore.postgres import Restored, restore_postgres
+from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import archives

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mediatool_assets.domain.settings import Settings
     from mediatool_assets.flows.load import DocumentKind
     from mediatool_assets.flows.ports import ArchiveStore, Progress
-    from mediatool_assets.flows.restore.postgres import Restored
     from mediatool_assets.flows.restore.records import RestoreRequest
+    from mediatool_assets.flows.restore.result import Restored
     from mediatool_assets.stores.s3 import S3Objects
 
     Opening = AbstractContextManager[ArchiveStore]

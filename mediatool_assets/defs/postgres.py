@@ -27,8 +27,9 @@ from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import RestoreTarget
-from mediatool_assets.flows.restore.postgres import Restored, restore_postgres, restored
+from mediatool_assets.flows.restore.postgres import restore_postgres, restored
 from mediatool_assets.flows.restore.records import RestoreRequest, recorded, why_not_restored
+from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.environment import account
 

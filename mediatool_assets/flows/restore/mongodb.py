@@ -7,7 +7,7 @@ from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_dat
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import DocumentKind, load
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress, silent
-from mediatool_assets.flows.restore.postgres import Restored, own_name
+from mediatool_assets.flows.restore.result import Restored, own_name
 from mediatool_assets.flows.versions import archives
 
 

@@ -1,16 +1,13 @@
 """Restore: a version into a new PostgreSQL database, read back before it has its name."""
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from itertools import groupby
 
 import msgspec
 
-from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.copy_text import line_writer
 from mediatool_assets.domain.ddl import restorable
 from mediatool_assets.domain.ddl.kinds import leave_out
 from mediatool_assets.domain.ddl.restorable import Script
@@ -21,20 +18,18 @@ from mediatool_assets.domain.errors import (
     BadArchive,
     CheckFailed,
     CountMismatch,
-    Refused,
     UnknownName,
 )
 from mediatool_assets.domain.keys import (
     postgres_database,
     sanitized_postgres_database,
 )
-from mediatool_assets.domain.manifest import Block, Manifest
+from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.structure import differing
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.ports import (
     ArchiveStore,
     Progress,
@@ -43,26 +38,21 @@ from mediatool_assets.flows.ports import (
     RowWriter,
     silent,
 )
+from mediatool_assets.flows.restore.postgres_workers import (
+    IndexBuild,
+    RestoreShare,
+    Settling,
+    add_keys,
+    copy_share,
+    settle,
+)
 from mediatool_assets.flows.restore.rereading import reread
+from mediatool_assets.flows.restore.result import Restored, own_name
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 
 _OPERATOR_CLASSES = ("OPERATOR CLASS", "OPERATOR FAMILY")
 _WHOLE_BYTES = 4 << 30  # of rows: a larger table is copied by several workers
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """A database that was restored and read back; ``rows`` are by table or collection.
-
-    ``part`` where not all of the version was asked for; ``notes`` say what of its objects is not as
-    in the source, and why.
-    """
-
-    database: str
-    rows: dict[str, int]
-    part: bool = False
-    notes: tuple[str, ...] = ()
 
 
 def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; the rest is optional
@@ -137,19 +127,6 @@ def restored(target: RestoreTarget, manifest: Manifest) -> Restored | None:
     return Restored(database, rows, bool(marker.tables), marker.notes)
 
 
-_OF_A_VERSION = re.compile(r"media_?tool_(?:sanitized_)?[0-9]{8}-[0-9]{6}")
-
-
-def own_name(asked: str | None, own: str) -> str:
-    """The name to restore under; raises Refused where it is that of another version."""
-    if asked is not None and asked != own and _OF_A_VERSION.fullmatch(asked):
-        raise Refused(
-            f"{asked} is the name of another version's database; leave --database out for {own}, "
-            "or take a name that is no version's"
-        )
-    return own if asked is None else asked
-
-
 class _Restore:
     """What one restore reads, and what it has to come to."""
 
@@ -207,10 +184,10 @@ class _Restore:
         others = self._skips.others(self.schema, self.script.skipped)
         return tuple(dict.fromkeys([*self.script.left_out, *keys, *others]))
 
-    def settling(self, writer: RowWriter) -> "_Settling":
+    def settling(self, writer: RowWriter) -> Settling:
         """What is left to do when all rows, keys and indexes are there."""
         empty = {*self.schema.unpopulated, *self._skips.unfilled(self.schema)}
-        return _Settling(writer, self.schema.name, tuple(sorted(empty)))
+        return Settling(writer, self.schema.name, tuple(sorted(empty)))
 
     @property
     def content(self) -> str:
@@ -249,7 +226,7 @@ class _Restore:
             if rows != self.members[table].rows:
                 raise CountMismatch(table, "rows copied", self.members[table].rows, rows)
 
-    def _shares(self, writer: RowWriter) -> Iterator["_RestoreShare"]:
+    def _shares(self, writer: RowWriter) -> Iterator[RestoreShare]:
         """A table is one share, unless it is so large that it would be the last for long."""
         archive = ArchiveReader(self._archive.source)
         for table in self.tables:
@@ -258,7 +235,7 @@ class _Restore:
                 continue
             whole = not table.partitions and member.bytes <= _WHOLE_BYTES
             for blocks in [member.blocks] if whole else archives.shares(member.blocks):
-                yield _RestoreShare(writer, archive, self.schema.name, table, tuple(blocks), whole)
+                yield RestoreShare(writer, archive, self.schema.name, table, tuple(blocks), whole)
 
     def add_keys(self, work: Restoration) -> None:
         """All that comes after the data, in order; what different tables' keys allow, together."""
@@ -272,7 +249,7 @@ class _Restore:
             chains: dict[str, list[DumpEntry]] = {}
             for entry in phase:
                 chains.setdefault(tables[_key(entry)], []).append(entry)
-            shares = [_IndexBuild(work.writer, _statements(chain)) for chain in chains.values()]
+            shares = [IndexBuild(work.writer, _statements(chain)) for chain in chains.values()]
             with in_order(self._executor, add_keys, shares) as added:
                 list(added)
 
@@ -339,65 +316,3 @@ def _keys(table: Table) -> Iterator[tuple[str, str]]:
     """What ``_key`` gives for keys and indexes of a table and its partitions."""
     yield from (("CONSTRAINT", name) for name in (table.relation, *table.partitions))
     yield from (("INDEX", index.name) for index in table.indexes)
-
-
-@dataclass(frozen=True, slots=True)
-class _IndexBuild:
-    """Keys and indexes of one table, for one worker to build."""
-
-    writer: RowWriter
-    statements: list[Statement]
-
-
-def add_keys(share: _IndexBuild) -> None:
-    """In a worker: build them, in order."""
-    share.writer.run(share.statements)
-
-
-@dataclass(frozen=True, slots=True)
-class _Settling:
-    """A schema whose rows, keys and indexes are all there, and views that are not to be filled."""
-
-    writer: RowWriter
-    schema: str
-    empty: tuple[str, ...]
-
-
-def settle(share: _Settling) -> None:
-    """In a worker: what needs all of a schema."""
-    share.writer.settle(share.schema, share.empty)
-
-
-@dataclass(frozen=True, slots=True)
-class _RestoreShare:
-    """Consecutive blocks of one table, all of them if ``whole``, for one worker to copy."""
-
-    writer: RowWriter
-    archive: ArchiveReader
-    schema: str
-    table: Table
-    blocks: tuple[Block, ...]
-    whole: bool
-
-    @property
-    def bytes(self) -> int:
-        """Of rows, uncompressed."""
-        return sum(block.bytes for block in self.blocks)
-
-
-def copy_share(share: _RestoreShare) -> int:
-    """In a worker: copy the rows of a share, one block in memory; returns how many."""
-    return share.writer.copy(share.schema, share.table, _lines(share), whole=share.whole)
-
-
-def _lines(share: _RestoreShare) -> Iterator[bytes]:
-    line = line_writer(share.table)
-    for content in share.archive.blocks(share.blocks):
-        try:
-            with deep_recursion():
-                lines = b"".join([line(row) + b"\n" for row in split_lines(content)])
-        except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
-            raise BadArchive(
-                share.archive.source.name, f"a row of {share.table.name} cannot be read ({error})"
-            ) from error
-        yield lines

@@ -18,7 +18,7 @@ from mediatool_assets.domain.errors import (
 from mediatool_assets.domain.restored import RestoreRecord, RestoreTo
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore.postgres import Restored
+from mediatool_assets.flows.restore.result import Restored
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.restore.mongodb import restore_mongodb
-from mediatool_assets.flows.restore.postgres import Restored
 from mediatool_assets.flows.restore.records import RestoreRequest, recorded, restore_records
+from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER

@@ -1,0 +1,77 @@
+"""Workers of a restore to PostgreSQL: they copy rows, build keys and indexes, settle a schema."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.domain.copy_text import line_writer
+from mediatool_assets.domain.ddl.script import Statement
+from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.manifest import Block
+from mediatool_assets.domain.schema import Table
+from mediatool_assets.flows.formats.deep_json import deep_recursion
+from mediatool_assets.flows.ports import RowWriter
+
+
+@dataclass(frozen=True, slots=True)
+class IndexBuild:
+    """Keys and indexes of one table, for one worker to build."""
+
+    writer: RowWriter
+    statements: list[Statement]
+
+
+def add_keys(share: IndexBuild) -> None:
+    """In a worker: build them, in order."""
+    share.writer.run(share.statements)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """A schema whose rows, keys and indexes are all there, and views that are not to be filled."""
+
+    writer: RowWriter
+    schema: str
+    empty: tuple[str, ...]
+
+
+def settle(share: Settling) -> None:
+    """In a worker: what needs all of a schema."""
+    share.writer.settle(share.schema, share.empty)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreShare:
+    """Consecutive blocks of one table, all of them if ``whole``, for one worker to copy."""
+
+    writer: RowWriter
+    archive: ArchiveReader
+    schema: str
+    table: Table
+    blocks: tuple[Block, ...]
+    whole: bool
+
+    @property
+    def bytes(self) -> int:
+        """Of rows, uncompressed."""
+        return sum(block.bytes for block in self.blocks)
+
+
+def copy_share(share: RestoreShare) -> int:
+    """In a worker: copy the rows of a share, one block in memory; returns how many."""
+    return share.writer.copy(share.schema, share.table, _lines(share), whole=share.whole)
+
+
+def _lines(share: RestoreShare) -> Iterator[bytes]:
+    line = line_writer(share.table)
+    for content in share.archive.blocks(share.blocks):
+        try:
+            with deep_recursion():
+                lines = b"".join([line(row) + b"\n" for row in split_lines(content)])
+        except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
+            raise BadArchive(
+                share.archive.source.name, f"a row of {share.table.name} cannot be read ({error})"
+            ) from error
+        yield lines
