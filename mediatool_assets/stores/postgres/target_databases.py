@@ -16,7 +16,8 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.postgres import owner_role
 from mediatool_assets.stores.postgres.connection import Connection
-from mediatool_assets.stores.postgres.target import REPLACED, WORKING, PostgresTarget, claimed
+from mediatool_assets.stores.postgres.databases import claimed
+from mediatool_assets.stores.postgres.target import REPLACED, WORKING, PostgresTarget
 from mediatool_assets.stores.postgres.target_session import session
 
 _PREFIX = "media_tool_"

@@ -1,0 +1,77 @@
+"""Whole databases of a server: whether one exists, its comment, who restores it, rename, drop."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from psycopg import sql
+
+from mediatool_assets.domain.errors import Refused
+from mediatool_assets.stores.postgres import owner_role
+from mediatool_assets.stores.postgres.connection import Connection
+
+
+def exists(connection: Connection, database: str) -> bool:
+    """Whether there is a database of that name."""
+    query = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)"
+    [(there,)] = connection.execute(query, (database,))
+    return bool(there)
+
+
+def comment_of(connection: Connection, database: str) -> str | None:
+    """The comment on a database, which is the marker of a restored one."""
+    row = connection.execute(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
+        (database,),
+    ).fetchone()
+    return row[0] if row is not None else None
+
+
+@contextmanager
+def claimed(connection: Connection, database: str) -> Iterator[None]:
+    """Hold the right to restore to ``database`` for a while; raises Refused where others do."""
+    claim(connection, database)
+    try:
+        yield
+    finally:
+        connection.execute(
+            "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (f"mediatool restore {database}",)
+        )
+
+
+def claim(connection: Connection, database: str) -> None:
+    """Hold the right to restore to ``database`` as long as the session lasts; raises Refused."""
+    [(free,)] = connection.execute(
+        "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"mediatool restore {database}",)
+    )
+    if not free:
+        raise Refused(f"another restore of {database} is under way; wait for it to end")
+
+
+def rename(connection: Connection, database: str, name: str) -> None:
+    """Rename a database, after ending its clients' sessions."""
+    _end_sessions(connection, database)
+    connection.execute(
+        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+            sql.Identifier(database), sql.Identifier(name)
+        )
+    )
+
+
+def drop(connection: Connection, database: str) -> None:
+    """Drop a database if it exists, and the roles whose databases are gone."""
+    _end_sessions(connection, database)
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database)))
+    owner_role.sweep(connection)
+
+
+def _end_sessions(connection: Connection, database: str) -> None:
+    """End the sessions of clients that the role may end: workers keep theirs for the next chunk.
+
+    What drops or renames the database waits 5 s for all others, and ends autovacuum's by itself,
+    which a role that is not a superuser may not: so there is no FORCE.
+    """
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s "
+        "AND backend_type = 'client backend' AND pg_has_role(usesysid, 'USAGE')",
+        (database,),
+    )

@@ -1,0 +1,93 @@
+"""Writes rows, keys and indexes into a database that is being restored; travels to workers."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from psycopg import sql
+
+from mediatool_assets.domain.copy_text import copied_columns
+from mediatool_assets.domain.ddl.script import Statement
+from mediatool_assets.domain.schema import Table, namespaces
+from mediatool_assets.domain.urls import Url
+from mediatool_assets.stores.postgres.target_session import session, translated
+
+# In the order in which they were made: one that reads another comes after it. One that stays empty
+# is filled for as long as others read it.
+_MATERIALIZED = """
+WITH RECURSIVE views (oid, space, name, stays) AS (
+    SELECT c.oid, n.nspname, c.relname,
+           CASE WHEN cardinality(%(schemas)s::text[]) > 1 THEN n.nspname || '.' ELSE '' END
+           || c.relname
+           = ANY (%(empty)s::text[])
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'm' AND n.nspname = ANY (%(schemas)s)
+),
+read (oid) AS (
+    SELECT oid FROM views WHERE NOT stays
+    UNION
+    SELECT d.refobjid FROM read JOIN pg_rewrite w ON w.ev_class = read.oid
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+    WHERE d.refclassid = 'pg_class'::regclass
+)
+SELECT space, name, stays FROM views WHERE oid IN (TABLE read) ORDER BY oid
+"""
+
+
+@dataclass(frozen=True)
+class PostgresWriter:
+    """Writes into the database of a restoration; for workers."""
+
+    url: Url = field(repr=False)
+    database: str
+
+    def copy(self, schema: str, table: Table, lines: Iterable[bytes], *, whole: bool) -> int:
+        """COPY lines of the text format, each with its newline, as one transaction; count them.
+
+        A partitioned table puts each row where it belongs. A ``whole`` table is emptied in the same
+        transaction: then its rows are written as seen by all (FREEZE), so that nothing has to come
+        back to them, and without a log of them where the server keeps none for replicas.
+        """
+        name = sql.Identifier(table.namespace or schema, table.relation)
+        columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in copied_columns(table))
+        listed = sql.SQL("({})").format(columns) if copied_columns(table) else sql.SQL("")
+        query = sql.SQL("COPY {} {} FROM STDIN" + (" (FREEZE)" if whole else "")).format(
+            name, listed
+        )
+        with (
+            session(self.url, self.database, f"COPY {table.name}") as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
+            if whole:
+                cursor.execute(sql.SQL("TRUNCATE ONLY {}").format(name))
+            with cursor.copy(query) as copy:
+                for data in lines:
+                    copy.write(data)
+            return cursor.rowcount
+
+    def run(self, statements: Iterable[Statement]) -> None:
+        """Execute statements, in order, in one session.
+
+        Each is one for the server too: results in binary are asked for by the extended protocol,
+        which takes one statement at a time.
+        """
+        with session(self.url, self.database) as connection:
+            for makes, text in statements:
+                with translated(self.database, makes):
+                    connection.execute(text.encode(), binary=True)
+
+    def settle(self, schema: str, empty: Collection[str]) -> None:
+        """Gather statistics, and refresh the materialized views but those that stay ``empty``."""
+        with session(self.url, self.database, "ANALYZE") as connection:
+            connection.execute("ANALYZE")
+            given = {"schemas": list(namespaces(schema)), "empty": list(empty)}
+            views = connection.execute(_MATERIALIZED, given).fetchall()
+            filled = [(space, view, sql.SQL("DATA")) for space, view, _ in views]
+            emptied = [(space, view, sql.SQL("NO DATA")) for space, view, stays in views if stays]
+            for space, view, data in filled + emptied:
+                with translated(self.database, f"MATERIALIZED VIEW DATA {space}.{view}"):
+                    connection.execute(
+                        sql.SQL("REFRESH MATERIALIZED VIEW {} WITH {}").format(
+                            sql.Identifier(space, view), data
+                        )
+                    )
