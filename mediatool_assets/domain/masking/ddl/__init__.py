@@ -7,6 +7,8 @@ All else is left out, with a line in the report; ``schema.json`` follows.
 
 - ``known``: what the rules say of tables, enums, domains and views, by their names in SQL.
 - ``literals``: which literals of an expression stay, and which are replaced.
+- ``check_constraints``: which CHECK constraints masked values pass.
+- ``functions``: functions and their bodies.
 - ``statements``: what becomes of each kind of statement.
 - ``sanitized``: the two files.
 """

@@ -1,26 +1,23 @@
 """What becomes of each statement of ``schema.sql``."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import postgast
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pg
 
 from mediatool_assets.domain.ddl import tree
+from mediatool_assets.domain.masking.ddl.check_constraints import may_break
+from mediatool_assets.domain.masking.ddl.functions import sanitize_function
 from mediatool_assets.domain.masking.ddl.known import Denied, Known, Name, Scope
 from mediatool_assets.domain.masking.ddl.literals import (
-    SHORT,
     Literals,
     harmless_word,
-    is_equality,
-    operator,
 )
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
 
 _WORD = re.compile(r"[\w.-]+")
-_IDENTIFIER = re.compile(r'"[\w$]+"')
 _WORDS = frozenset(
     {
         "provider", "locale", "lc_collate", "lc_ctype", "language", "parallel", "volatility",
@@ -40,9 +37,6 @@ _OF_NAMES = frozenset(
     }
 )  # fmt: skip
 """Statements of names, types and options."""
-
-_QUOTED = frozenset({pg.SCONST, pg.USCONST, pg.BCONST, pg.XCONST})
-_COMMENTS = frozenset({pg.SQL_COMMENT, pg.C_COMMENT})
 
 
 @dataclass(slots=True)
@@ -77,7 +71,7 @@ class Statements:
             case "ViewStmt" | "CreateTableAsStmt":
                 self._view(node, literals)
             case "CreateFunctionStmt":
-                self._function(node, literals)
+                sanitize_function(self.known, node, literals)
             case "CreateTrigStmt":
                 self._trigger(node, literals)
             case "RuleStmt":
@@ -163,7 +157,7 @@ class Statements:
         own = Literals(self.known)
         try:
             own.settle(node, scope)
-            if node.contype == pg.CONSTR_CHECK and _may_break(node.raw_expr, scope):
+            if node.contype == pg.CONSTR_CHECK and may_break(node.raw_expr, scope):
                 raise Denied("masked values may not keep to it")
         except Denied as error:
             self.lines.append(f"{about}: its constraint {node.conname} is left out: {error}")
@@ -292,7 +286,7 @@ class Statements:
         scope, _ = self._of_domain(_texts(node.type_name))
         literals.settle(node, scope)
         constraint = getattr(node, "def").constraint
-        if constraint.contype == pg.CONSTR_CHECK and _may_break(constraint.raw_expr, scope):
+        if constraint.contype == pg.CONSTR_CHECK and may_break(constraint.raw_expr, scope):
             raise Denied("masked values may not keep to it")
 
     def _of_domain(self, parts: Sequence[str]) -> tuple[Scope, list[MaskingRule | None]]:
@@ -329,111 +323,6 @@ class Statements:
             if argument not in names and harmless_word(argument) is None:
                 raise Denied("an argument of it is no name of a column")
             literals.kept["names of objects"] += 1
-
-    def _function(self, node: Message, literals: Literals) -> None:
-        """A function: its defaults, its settings, and its body, without the comments in it."""
-        scope = Scope(self.known, ())
-        literals.settle(node.return_type, scope)
-        for parameter in node.parameters:
-            literals.settle(parameter, scope)
-        if node.HasField("sql_body"):
-            literals.settle(node.sql_body, Scope.of(self.known, node.sql_body))
-        language = next(
-            (o.def_elem.arg.string.sval for o in node.options if o.def_elem.defname == "language"),
-            "sql",
-        ).lower()
-        for option in node.options:
-            if option.def_elem.defname == "as":
-                items = option.def_elem.arg.list.items
-                if len(items) != 1 or language not in ("sql", "plpgsql"):
-                    raise Denied(f"its body is in the language {language}")
-                items[0].string.sval = self._body(items[0].string.sval, language, literals)
-            elif option.def_elem.defname == "set":
-                setting = option.def_elem.arg.variable_set_stmt
-                if setting.name != "search_path":
-                    literals.settle(setting, scope)
-
-    def _body(self, body: str, language: str, literals: Literals) -> str:
-        if language == "sql":
-            try:
-                statements = [tree.parse(text) for text in tree.statements(body)]
-                for statement in statements:
-                    literals.settle(statement, Scope.of(self.known, statement))
-                return ";\n".join(map(tree.deparse, statements))
-            except tree.BadStatement as error:
-                raise Denied("its body cannot be parsed") from error
-        return "".join(_plain(body, literals))
-
-
-def _plain(body: str, literals: Literals) -> Iterator[str]:
-    """A body without comments, whose literals say nothing by themselves; raises Denied."""
-    source, at = body.encode(), 0
-    try:
-        tokens = postgast.scan(body).tokens
-    except postgast.PgQueryError as error:
-        raise Denied("its body cannot be parsed") from error
-    for token in tokens:
-        text = source[token.start : token.end].decode()
-        if token.token in _QUOTED:
-            if (why := harmless_word(text.strip("'"))) is None:
-                raise Denied("its body has a literal")
-            literals.kept[why] += 1
-        elif token.token == pg.IDENT and text.startswith('"') and not _IDENTIFIER.fullmatch(text):
-            raise Denied("its body quotes a name that is not a plain one")
-        elif token.token in (pg.ICONST, pg.FCONST) and sum(map(str.isdigit, text)) >= SHORT:
-            raise Denied("its body has a long number")
-        yield source[at : token.start].decode()
-        yield " " if token.token in _COMMENTS else text
-        at = token.end
-    yield source[at:].decode()
-
-
-def _may_break(expression: Message, scope: Scope) -> bool:
-    """Whether masked values could be refused by a CHECK that the originals passed."""
-    parents: dict[int, Message | None] = {}
-    nodes = list(tree.walk(expression))
-    for node, parent in nodes:
-        parents[id(node)] = parent
-    for node, parent in nodes:
-        if node.DESCRIPTOR.name != "ColumnRef":
-            continue
-        around = parent
-        while around is not None and around.DESCRIPTOR.name in ("TypeCast", "CollateClause"):
-            around = parents[id(around)]
-        rules = scope.rules(node)
-        if not rules or not all(_keeps_to(rule, around) for rule in rules):
-            return True
-    return False
-
-
-def _keeps_to(rule: MaskingRule, around: Message | None) -> bool:
-    if rule.verb is MaskingVerb.KEEP:
-        return True
-    if around is None or around.DESCRIPTOR.name != "A_Expr":
-        return around is not None and around.DESCRIPTOR.name == "NullTest" and rule.verb not in (
-            MaskingVerb.DROP, MaskingVerb.REDACT,
-        )  # fmt: skip
-    if rule.verb is MaskingVerb.PSEUDONYM:
-        return is_equality(around) and not _names_two(around)
-    return rule.verb is MaskingVerb.NOISE and _is_sign(around)
-
-
-def _names_two(node: Message) -> bool:
-    references = [n for n, _ in tree.walk(node) if n.DESCRIPTOR.name == "ColumnRef"]
-    return len(references) > 1
-
-
-def _is_sign(node: Message) -> bool:
-    """Whether a number is compared with zero."""
-    constants = [n for n, _ in tree.walk(node) if n.DESCRIPTOR.name == "A_Const"]
-    names = {n.DESCRIPTOR.name for n, _ in tree.walk(node)}
-    return (
-        len(constants) == 1
-        and constants[0].WhichOneof("val") == "ival"
-        and constants[0].ival.ival == 0
-        and names <= {"A_Expr", "A_Const", "ColumnRef", "String", "TypeCast", "TypeName", "Integer"}
-        and operator(node) in ("<", "<=", ">", ">=", "<>", "=")
-    )
 
 
 def _options(node: Message) -> None:
