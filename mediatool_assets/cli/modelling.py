@@ -12,6 +12,7 @@ from mediatool_assets.cli.archive_argument import opened, settings_for
 from mediatool_assets.cli.output import Json, echo, note, print_json, working
 from mediatool_assets.cli.restore_problems import restore_notes, restore_problems
 from mediatool_assets.domain.errors import BadModel, Misuse
+from mediatool_assets.domain.json_documents import pretty
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import read_settings, settings
 
@@ -168,12 +169,11 @@ def _inferred(tables: "TableSource", sample: int) -> "Inferred":
 
 
 def _write_risks(found: "Inferred", path: Path) -> None:
-    import msgspec
 
     from mediatool_assets.domain.inference.risks import markdown
 
     if path.suffix == ".json":
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(found.risks), indent=2) + b"\n")
+        path.write_bytes(pretty(found.risks))
     else:
         path.write_text(markdown(found.risks), "utf-8")
 

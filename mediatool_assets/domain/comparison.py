@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.json_documents import decoded, pretty
 from mediatool_assets.domain.schema_changes import SchemaChange
 
 Verdict = Literal["same", "different", "unknown"]
@@ -200,9 +201,9 @@ def summary(
 
 def encode(comparison: Comparison) -> bytes:
     """The JSON report, indented for people."""
-    return msgspec.json.format(msgspec.json.encode(comparison), indent=2) + b"\n"
+    return pretty(comparison)
 
 
 def decode(data: bytes) -> Comparison:
     """Read a JSON report; raises msgspec.ValidationError on anything else."""
-    return msgspec.json.decode(data, type=Comparison)
+    return decoded(data, Comparison)

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.json_documents import decoded, pretty
 from mediatool_assets.domain.metrics import Point
 from mediatool_assets.domain.outcome import Figure, Finding, Outcome
 
@@ -160,9 +161,9 @@ def share(part: int, whole: int) -> float | None:
 
 def encode(report: Integrity) -> bytes:
     """The JSON report, indented for people."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    return pretty(report)
 
 
 def decode(data: bytes) -> Integrity:
     """Read a JSON report; raises msgspec.ValidationError on anything else."""
-    return msgspec.json.decode(data, type=Integrity)
+    return decoded(data, Integrity)

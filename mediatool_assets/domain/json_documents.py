@@ -1,10 +1,15 @@
-"""JSON documents from outside, read into their type, however they are made."""
+"""The JSON documents of the bucket: written on lines of their own, read into their type."""
 
 from typing import Any, TypeVar
 
 import msgspec
 
 Document = TypeVar("Document")
+
+
+def pretty(value: object, indent: int = 2) -> bytes:
+    """A document on several lines, for programs and people; ends with a newline."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=indent) + b"\n"
 
 
 def json_values(value: object) -> Any:

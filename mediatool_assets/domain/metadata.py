@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.json_documents import decoded, pretty
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.version import Version
 
@@ -158,7 +158,7 @@ def instant(moment: datetime) -> str:
 
 def encode(metadata: Metadata) -> bytes:
     """The bytes of ``{version}.json``, indented for people."""
-    return msgspec.json.format(msgspec.json.encode(metadata), indent=4) + b"\n"
+    return pretty(metadata, 4)
 
 
 def decode(data: bytes) -> Metadata:

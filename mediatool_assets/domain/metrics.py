@@ -6,6 +6,7 @@ import msgspec
 
 from mediatool_assets.domain import model as models
 from mediatool_assets.domain.comparison import Comparison, Figure, NotCompared
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.metadata import Metadata, uncompressed_bytes
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Figure as FindingFigure
@@ -118,7 +119,7 @@ class DailyMetrics(msgspec.Struct, frozen=True):
 
 def decode(data: bytes) -> DailyMetrics:
     """Read a report; raises msgspec.MsgspecError on anything else."""
-    return msgspec.json.decode(data, type=DailyMetrics)
+    return decoded(data, DailyMetrics)
 
 
 def against(

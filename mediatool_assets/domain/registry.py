@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.json_documents import decoded, pretty
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Metadata
 
@@ -49,7 +49,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def encode(entries: Iterable[RegistryEntry]) -> bytes:
     """The bytes of the registry file, indented for people."""
-    return msgspec.json.format(msgspec.json.encode(list(entries)), indent=4) + b"\n"
+    return pretty(list(entries), 4)
 
 
 def decode(data: bytes) -> tuple[RegistryEntry, ...]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import RESTORES_PREFIX
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
@@ -39,7 +40,7 @@ class Marker(
     def read(cls, comment: str | None) -> "Marker | None":
         """The marker that a database's comment holds; None for any other comment."""
         try:
-            return msgspec.json.decode(comment or "", type=cls)
+            return decoded((comment or "").encode(), cls)
         except msgspec.DecodeError:
             return None
 
@@ -92,4 +93,4 @@ def encode(record: RestoreRecord) -> bytes:
 
 def decode(data: bytes) -> RestoreRecord:
     """Read a restore record; raises msgspec.DecodeError on anything else."""
-    return msgspec.json.decode(data, type=RestoreRecord)
+    return decoded(data, RestoreRecord)

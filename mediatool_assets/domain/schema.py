@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from mediatool_assets.domain.gaps import Gap
-from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.json_documents import decoded, pretty
 
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -184,7 +184,7 @@ def namespaces(schema: str) -> tuple[str, ...]:
 
 def encode(schema: Schema) -> bytes:
     """The bytes of ``schema.json``: stable for equal schemas."""
-    return msgspec.json.format(msgspec.json.encode(schema), indent=1) + b"\n"
+    return pretty(schema, 1)
 
 
 def decode(data: bytes) -> Schema:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import VERDICTS_PREFIX
 from mediatool_assets.domain.outcome import Outcome, worst
 from mediatool_assets.domain.sampling import DailySample
@@ -92,4 +93,4 @@ def encode(verdict: Verdict) -> bytes:
 
 def decode(data: bytes) -> Verdict:
     """Read a verdict; raises msgspec.DecodeError on anything else."""
-    return msgspec.json.decode(data, type=Verdict)
+    return decoded(data, Verdict)

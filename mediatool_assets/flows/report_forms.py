@@ -8,6 +8,7 @@ import msgspec
 from mediatool_assets.domain import comparison as comparisons
 from mediatool_assets.domain import integrity, metrics
 from mediatool_assets.domain.errors import DamagedInput, NotFound
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import REPORTS, Report, report_key
 from mediatool_assets.domain.page import Page
 from mediatool_assets.domain.version import Version
@@ -67,7 +68,7 @@ def reports_of(objects: ObjectStore, version: Version) -> Iterator[tuple[Report,
 
 
 def _version(report: Report, data: bytes) -> str:
-    head = _decoded(report, data, lambda text: msgspec.json.decode(text, type=_Head))
+    head = _decoded(report, data, lambda text: decoded(text, _Head))
     return head.version or head.version2
 
 
@@ -82,8 +83,8 @@ def _decoded(report: Report, data: bytes, decode: Callable[[bytes], T]) -> T:
 
 
 def _comparison(data: bytes) -> Page:
-    if "note" in msgspec.json.decode(data, type=dict[str, msgspec.Raw]):
-        return msgspec.json.decode(data, type=daily.First).page
+    if "note" in decoded(data, dict[str, msgspec.Raw]):
+        return decoded(data, daily.First).page
     return comparing.page(comparisons.decode(data))
 
 

@@ -16,6 +16,7 @@ from mediatool_assets.domain.bucket.departures import Departure, chosen, departu
 from mediatool_assets.domain.bucket.posture import Control, controls
 from mediatool_assets.domain.bucket.rules import WATERFALL, State, problems
 from mediatool_assets.domain.errors import BadSettings, Refused
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.prices import Prices
 from mediatool_assets.flows.ports.bucket import BucketSettings
 
@@ -63,7 +64,7 @@ def read_prices(path: Path) -> Prices:
     """The price table in a file; raises BadSettings where it is not one, or lacks a class."""
     step = f"compare it with {SHIPPED_PRICES}"
     try:
-        prices = msgspec.json.decode(path.read_bytes(), type=Prices)
+        prices = decoded(path.read_bytes(), Prices)
     except msgspec.DecodeError as error:
         raise BadSettings([f"{path} is not a table of prices: {error}", step]) from error
     for part, needed in (

@@ -14,6 +14,7 @@ from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.drift import Drift, Recorded, drift
 from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.errors import DamagedInput
+from mediatool_assets.domain.json_documents import decoded, pretty
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.domain.outcome import worst
 from mediatool_assets.domain.page import Card, Items, OutcomeCell, Page, Section, grid
@@ -47,7 +48,7 @@ def record(
     earlier = last(objects)
     changed = drift(earlier, found)
     day = f"{POSTURE_PREFIX}{now:%Y-%m-%d}"
-    keep(objects, f"{day}.json", msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    keep(objects, f"{day}.json", pretty(found))
     keep(objects, f"{day}.html", html(page(found, changed)).encode())
     return Looked(found, earlier, changed, f"{day}.json")
 
@@ -74,7 +75,7 @@ class _StoredPosture(msgspec.Struct):
 
 def decode(data: bytes) -> Recorded:
     """Read a record; raises msgspec.MsgspecError on anything else."""
-    stored = msgspec.json.decode(data, type=_StoredPosture)
+    stored = decoded(data, _StoredPosture)
     for control in stored.controls:
         word = control.get("verdict")
         control["verdict"] = _EARLIER_WORDS.get(str(word), word)

@@ -20,6 +20,7 @@ from mediatool_assets.domain.costs.inventory import (
     StoredItem,
 )
 from mediatool_assets.domain.errors import DamagedInput
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.flows import reports
 from mediatool_assets.flows.ports import ObjectStore
@@ -76,7 +77,7 @@ def decode(data: bytes, name: str) -> BilledInventory:
     """Read an inventory back; raises DamagedInput, naming the file, on anything else."""
     try:
         table = pq.read_table(io.BytesIO(data))
-        about = msgspec.json.decode((table.schema.metadata or {})[_ABOUT], type=_About)
+        about = decoded((table.schema.metadata or {})[_ABOUT], _About)
         rows: list[dict[str, Any]] = table.to_pylist()
         items = tuple(
             StoredItem(**row | {"modified": row["modified"].astimezone(UTC)}) for row in rows

@@ -7,6 +7,7 @@ import msgspec
 
 from mediatool_assets.domain.costs.inventory import BilledInventory
 from mediatool_assets.domain.costs.report import Billed, Costs
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.domain.page import LineChart, Number, Page, Section, grid
 from mediatool_assets.flows.page.figures import octets, whole
@@ -34,7 +35,7 @@ def render(found: Costs, wanted: Format) -> bytes:
 
 def decode(data: bytes) -> Costs:
     """Read a JSON report; raises msgspec.MsgspecError on anything else."""
-    return msgspec.json.decode(data, type=Costs)
+    return decoded(data, Costs)
 
 
 def money(amount: Decimal | None) -> str:

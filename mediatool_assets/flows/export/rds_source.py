@@ -18,6 +18,7 @@ from pyarrow import parquet
 from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import BadSource
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.rds_export import (
     ExportInfo,
@@ -146,7 +147,7 @@ class RdsExport:
     def _decoded(self, key: str, kind: type[File]) -> File:
         data, _ = self.objects.get(key)
         try:
-            return msgspec.json.decode(data, type=kind)
+            return decoded(data, kind)
         except msgspec.MsgspecError as error:
             name = key.removeprefix(self.prefix)
             raise self.bad(f"{name} cannot be read ({error})", "export it again") from error

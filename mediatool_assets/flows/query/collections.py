@@ -11,6 +11,7 @@ from bson import Decimal128, decode
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents
 from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.query.bson_values import CODEC
@@ -66,7 +67,7 @@ def collection_rows(
 def _fields(archive: ArchiveReader, member: Member) -> dict[str, str]:
     name = member.name.removesuffix(".bson") + ".metadata.json"
     try:
-        described = msgspec.json.decode(archive.read_file(name), type=_CollectionFile)
+        described = decoded(archive.read_file(name), _CollectionFile)
         schema = described.options.validator.get("$jsonSchema", {})
         return {field: _type(kind) for field, kind in schema.get("properties", {}).items()}
     except (msgspec.MsgspecError, AttributeError) as error:

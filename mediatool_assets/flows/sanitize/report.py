@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from mediatool_assets.domain.json_documents import pretty
 from mediatool_assets.domain.masking.ddl import KeptLiterals
 from mediatool_assets.domain.page import Card, Items, Page, Section, grid
 from mediatool_assets.domain.quantities import quantity
@@ -48,7 +49,7 @@ class Report(msgspec.Struct, frozen=True):
 
     def json(self) -> bytes:
         """One indented JSON document."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+        return pretty(self, 1)
 
     def html(self) -> bytes:
         """One page that needs nothing else."""

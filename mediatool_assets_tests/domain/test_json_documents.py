@@ -1,0 +1,65 @@
+"""Every JSON document of the bucket is read by one decoder, which names what is wrong with it."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from mediatool_assets.domain import (
+    comparison,
+    integrity,
+    manifest,
+    marks,
+    metadata,
+    metrics,
+    registry,
+    restored,
+    schema,
+    verdict,
+)
+from mediatool_assets.domain.json_documents import decoded, pretty
+from mediatool_assets.flows.bucket import posture
+from mediatool_assets.flows.costs import report as costs
+
+DECODERS: list[Callable[[bytes], object]] = [
+    module.decode
+    for module in (
+        comparison,
+        costs,
+        integrity,
+        manifest,
+        marks,
+        metadata,
+        metrics,
+        posture,
+        registry,
+        restored,
+        schema,
+        verdict,
+    )
+]
+
+
+@pytest.mark.parametrize("decode", DECODERS, ids=lambda decode: decode.__module__)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"\xff",
+        b'{"unknown": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+    ids=["empty", "not UTF-8", "deep"],
+)
+def test_damage_is_an_error_of_the_document(
+    decode: Callable[[bytes], object], damage: bytes
+) -> None:
+    """Not one of Python: callers translate this one, and name the object."""
+    with pytest.raises(msgspec.MsgspecError):
+        decode(damage)
+
+
+def test_what_is_written_is_read() -> None:
+    """On several lines, with a newline at the end."""
+    text = pretty({"a": [1]})
+    assert text == b'{\n  "a": [\n    1\n  ]\n}\n'
+    assert decoded(text, dict[str, list[int]]) == {"a": [1]}
