@@ -43,7 +43,7 @@ _COMMON_COLUMNS = """
 
 
 @dataclass(slots=True)
-class Day:
+class SeedDay:
     """The n-th day, from 1; it runs inside the caller's transaction.
 
     Deletions come first, then soft deletions, updates and insertions, each of rows that the others

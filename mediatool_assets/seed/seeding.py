@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from mediatool_assets.domain.errors import Misuse, Refused, Unreachable
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.seed import loading
-from mediatool_assets.seed.days import Day
+from mediatool_assets.seed.days import SeedDay
 from mediatool_assets.seed.loading import Conn
 from mediatool_assets.seed.sizes import World
 
@@ -137,7 +137,7 @@ def _bring_to(connection: Conn, schema: str, scale: float, full: bool, day: int)
         loading.create(connection, schema, world)
     for number in range(reached + 1, day + 1):
         with connection.cursor() as cursor:
-            one = Day(cursor, world, number)
+            one = SeedDay(cursor, world, number)
             one.apply()
             edits[number] = {**one.tables, "schema": one.schema}
     connection.execute(_KEEP_STATE, (schema, scale, full, day, Jsonb(edits)))

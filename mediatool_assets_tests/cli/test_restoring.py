@@ -214,7 +214,7 @@ def test_damage_ends_in_exit_code_1(mediatool: Run, made: Made) -> None:
     made.objects.client.put_object(Bucket=made.objects.bucket, Key=key, Body=bytes(data))
     result = mediatool("verify", version)
     assert result.code == 1
-    assert ".ndjson: bytes " in result.out
+    assert ".ndjson block " in result.out
     assert result.out.endswith(f"{version} failed\n")
     assert "failed, every byte" in mediatool("show", version).out
 

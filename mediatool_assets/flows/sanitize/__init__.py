@@ -47,7 +47,12 @@ from mediatool_assets.flows.sanitize.search import (
 )
 from mediatool_assets.flows.sanitize.source_check import schema_of
 from mediatool_assets.flows.sanitize.tracked_keys import group_name, watches
-from mediatool_assets.flows.sanitize.value_digests import Digester, Evidence, Watch, write_nothing
+from mediatool_assets.flows.sanitize.value_digests import (
+    Digester,
+    Evidence,
+    Tracked,
+    write_nothing,
+)
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 
@@ -142,7 +147,7 @@ class _SanitizingRun:
     key: MaskingKey
     executor: Executor
     folder: Path
-    watches: dict[str, tuple[Watch, ...]]
+    watches: dict[str, tuple[Tracked, ...]]
     uncovered: tuple[str, ...]
     detect: str
     progress: Progress

@@ -32,7 +32,7 @@ from mediatool_assets.flows.sanitize.search import (
     plain,
     write_texts,
 )
-from mediatool_assets.flows.sanitize.value_digests import Digester, Evidence, Row, Watch
+from mediatool_assets.flows.sanitize.value_digests import Digester, Evidence, Row, Tracked
 
 _ROW = msgspec.json.Decoder(Row)
 _VALUES = msgspec.json.Decoder(dict[str, object])
@@ -48,7 +48,7 @@ class MaskingShare:
     number: int
     rules: Rules
     key: MaskingKey
-    watches: tuple[Watch, ...]
+    watches: tuple[Tracked, ...]
     folder: Path
 
 

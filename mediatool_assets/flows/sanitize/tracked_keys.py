@@ -5,29 +5,29 @@ from collections.abc import Iterator, Sequence
 from mediatool_assets.domain.masking.rules import MaskingVerb, Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
-from mediatool_assets.flows.sanitize.value_digests import Watch
+from mediatool_assets.flows.sanitize.value_digests import Tracked
 
 
-def watches(schema: Schema, rules: Rules, model: Model | None) -> dict[str, tuple[Watch, ...]]:
+def watches(schema: Schema, rules: Rules, model: Model | None) -> dict[str, tuple[Tracked, ...]]:
     """By table: keys and references with a masked column, and the declared groups.
 
     Where both ends of a reference, or all of a key, are kept, there is nothing to count.
     """
-    found: dict[str, dict[Watch, None]] = {table.name: {} for table in schema.tables}
+    found: dict[str, dict[Tracked, None]] = {table.name: {} for table in schema.tables}
     for table in schema.tables:
         unique = [index.columns for index in table.indexes if index.unique]  # or expressions
         for key in dict.fromkeys([table.primary_key, *table.unique_keys, *unique]):
             own = [(table.name, column) for column in key]
             if key and _has(schema, own) and any(_is_masked(rules, *place) for place in own):
-                found[table.name][Watch(f"{table.name} ({', '.join(key)})", "key", key)] = None
+                found[table.name][Tracked(f"{table.name} ({', '.join(key)})", "key", key)] = None
         if group := rules.quasi_identifiers.get(table.name):
-            found[table.name][Watch(group_name(table.name, group), "group", group)] = None
+            found[table.name][Tracked(group_name(table.name, group), "group", group)] = None
     for one, columns, other, keys, each in _references(schema, model):
         ends = [(one, column) for column in columns] + [(other, column) for column in keys]
         if _has(schema, ends) and any(_is_masked(rules, *end) for end in ends):
             name = f"{one}.{', '.join(columns)}{'[]' * each} -> {other}.{', '.join(keys)}"
-            found[one][Watch(name, "from", columns, each)] = None
-            found[other][Watch(name, "to", keys)] = None
+            found[one][Tracked(name, "from", columns, each)] = None
+            found[other][Tracked(name, "to", keys)] = None
     return {table: tuple(found[table]) for table in found}
 
 

@@ -59,7 +59,7 @@ is no leak where the schema names something so."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Tracked:
     """Columns whose values are followed: a key, one end of a reference, or a group.
 
     ``each`` where the one column is an array, whose elements refer.
@@ -96,7 +96,7 @@ class Evidence:
     """What one share adds. Memory: the digests of a share's different values, and its keys."""
 
     digest: Digester
-    watches: Sequence[Watch]
+    watches: Sequence[Tracked]
     _keys: list[tuple[str, str, bytes, bytes]] = field(default_factory=list)
 
     def watch(self, before: Row, after: Row) -> None:
@@ -155,7 +155,7 @@ def write_rows(path: Path, name: str, rows: Sequence[tuple[object, ...]]) -> Non
     pyarrow.parquet.write_table(pyarrow.table(arrays, schema=schema), path)
 
 
-def _tuples(before: Row, after: Row, watch: Watch) -> list[tuple[bytes, bytes]]:
+def _tuples(before: Row, after: Row, watch: Tracked) -> list[tuple[bytes, bytes]]:
     """The values of the columns together; none where one of them is null, but in groups."""
     old, new = ([bytes(row[name]) for name in watch.columns] for row in (before, after))
     if b"null" in old and watch.side != "group":
@@ -165,7 +165,7 @@ def _tuples(before: Row, after: Row, watch: Watch) -> list[tuple[bytes, bytes]]:
     return [(b"\0".join(old), b"\0".join(new))]
 
 
-def _elements(before: Row, after: Row, watch: Watch) -> list[tuple[bytes, bytes]]:
+def _elements(before: Row, after: Row, watch: Tracked) -> list[tuple[bytes, bytes]]:
     old, new = (bytes(row[watch.columns[0]]) for row in (before, after))
     if not old.startswith(b"[") or not new.startswith(b"["):
         return []

@@ -81,7 +81,7 @@ def keys_of(version: Version) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredMarks:
     """The marks as they are stored; no entity tag where there is no document."""
 
     marks: Marks = field(default_factory=Marks)
@@ -89,7 +89,7 @@ class Stored:
     is_old: bool = False
 
 
-def stored(objects: ObjectStore) -> Stored:
+def stored(objects: ObjectStore) -> StoredMarks:
     """The marks at the top of the bucket, or those in their old place where they were not moved."""
     found = stored_at(objects, MARKS_KEY)
     if found.etag is None:
@@ -98,15 +98,15 @@ def stored(objects: ObjectStore) -> Stored:
     return found if found.etag is not None else stored_at(objects, MARKS_KEY)
 
 
-def stored_at(objects: ObjectStore, key: str) -> Stored:
+def stored_at(objects: ObjectStore, key: str) -> StoredMarks:
     """The marks in one of the two places; raises DamagedInput where they cannot be read."""
     is_old = key == OLD_MARKS_KEY
     decode = marks_file.decode_old if is_old else marks_file.decode
     try:
         data, etag = objects.get(key)
-        return Stored(decode(data), etag, is_old)
+        return StoredMarks(decode(data), etag, is_old)
     except NotFound:
-        return Stored()
+        return StoredMarks()
     except msgspec.MsgspecError as error:
         raise DamagedInput(
             f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it: without "
