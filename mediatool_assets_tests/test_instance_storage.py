@@ -12,13 +12,12 @@ import dagster as dg
 import pytest
 
 from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.settings import DAGSTER_YAML
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.instance_postgres import EventLog
 from mediatool_assets.instance_storage import postgres_url
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
-
-DAGSTER_YAML = Path(__file__).parents[1] / "dagster.yaml"
 
 
 @dg.op(pool="mediatool_export")

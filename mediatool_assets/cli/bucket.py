@@ -105,6 +105,9 @@ def apply(
         list[str] | None,
         typer.Option(metavar="ASPECT", help="Set this one even if it weakens the bucket."),
     ] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the bucket first, if it is not there.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Set what differs from the declaration; what would weaken the bucket only if allowed.
@@ -115,6 +118,7 @@ def apply(
     Examples:
 
         mediatool bucket apply
+        mediatool bucket apply --create
         mediatool bucket apply --allow lifecycle
     """
     from mediatool_assets.domain.bucket.aspects import ASPECTS
@@ -129,7 +133,10 @@ def apply(
     config = settings()
     shown: list[Change] = []
     announce = shown.append if json else _print_change
-    done = bucket.apply(Declaration.of(config), S3Bucket.of(config), allow or (), announce)
+    store = S3Bucket.of(config)
+    if create and store.create(locked=config.s3_object_lock_days is not None) and not json:
+        echo(f"made       s3://{config.s3_bucket}")
+    done = bucket.apply(Declaration.of(config), store, allow or (), announce)
     if json:
         print_json({"bucket": config.s3_bucket, "changes": shown, **asdict(done)})
     else:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import IO
 from mediatool_assets.cli.child_process import tethered
 from mediatool_assets.cli.output import working
 from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.settings import DAGSTER_YAML
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Progress
 from mediatool_assets.stores.private_files import private_directory
@@ -59,6 +61,9 @@ def launch(
     """
     for folder in (home, home / "logs", home / "dagster"):
         private_directory(folder)
+    instance = home / "dagster" / "dagster.yaml"
+    if "DAGSTER_HOME" not in os.environ and not instance.exists():
+        shutil.copyfile(DAGSTER_YAML, instance)
     log = home / "logs" / f"{job}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.log"
     begun = str(version) if version else None
     request = {"job": job, "partition": partition, "version": begun, "config": dict(config)}

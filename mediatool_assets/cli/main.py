@@ -20,9 +20,11 @@ from mediatool_assets.cli import (
     alerting,
     benchmark,
     bucket,
+    checking,
     comparing,
     configuring,
     costing,
+    initializing,
     integrating,
     marking,
     modelling,
@@ -52,7 +54,7 @@ app = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "First steps": (runs.demo, runs.dev),
-    "Your own servers": (configuring.settings,),
+    "Your own servers": (initializing.init, checking.check, configuring.settings),
     "Local servers": (servers.up, servers.down, servers.status),
     "The source": (source.seed,),
     "Making versions": (runs.export,),

@@ -13,7 +13,7 @@ from mediatool_assets.cli.output import Json, echo, note, print_json, working
 from mediatool_assets.cli.restore_problems import restore_notes, restore_problems
 from mediatool_assets.domain.errors import BadModel, Misuse
 from mediatool_assets.domain.json_documents import pretty
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
 from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def infer(
     for path in (output, risks):
         if path is not None and path.exists():
             raise Misuse(f"{path} is there, perhaps edited by hand; name another file")
-    os.environ.pop("MEDIATOOL_MODEL", None)  # perhaps the very file that is to be written
+    os.environ["MEDIATOOL_MODEL"] = str(SHIPPED_MODEL)  # not the very file that is to be written
     with _tables(source) as tables:
         found = _inferred(tables, sample)
         restore = [*restore_problems(tables, _config(source)), *restore_notes(tables)]

@@ -78,6 +78,7 @@ def export(
         raise Misuse("--finish goes on with a version as it was begun: leave the other options out")
     live = not finish and (source == "postgres" or (source is None and first == last == today))
     config = settings(*(["postgres_url"] if live else []), "mongodb_url")
+    from mediatool_assets.cli.checking import explained_at_first
     from mediatool_assets.cli.launch import launch
     from mediatool_assets.stores.s3 import S3Objects
 
@@ -94,7 +95,8 @@ def export(
         _backfill(objects, first, last, asked, again=again, json=json, refuse=refuse)
         return
     refuse(first)
-    run = launch("on_demand_export", first.isoformat() if day else None, asked, home())
+    with explained_at_first(config.local_registry):
+        run = launch("on_demand_export", first.isoformat() if day else None, asked, home())
     _report(run, objects, json)
 
 

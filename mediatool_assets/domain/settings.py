@@ -19,6 +19,9 @@ from mediatool_assets.domain.urls import Url, host_of, is_this_machine
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "media_tool.yaml"
 
+DAGSTER_YAML = Path(__file__).parents[1] / "dagster.yaml"
+"""Settings of a Dagster instance: its home needs a copy."""
+
 HARMLESS_EXTENSIONS = frozenset({"bloom", "earthdistance", "postgis", "vector"})
 """Types, functions and indexes that reach no file, program or server, and are yet not trusted."""
 
@@ -450,6 +453,14 @@ class Settings:
     @classmethod
     def parse(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the ``MEDIATOOL_*`` variables; raises BadSettings with all problems together."""
+        settings, problems = cls.read(environ)
+        if problems:
+            raise BadSettings(problems)
+        return settings
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> tuple["Settings", list[str]]:
+        """The settings, of which the wrong ones are as if they were not set, and the problems."""
         values: dict[str, object] = {}
         problems: list[str] = []
         for name, declared in DECLARED.items():
@@ -471,9 +482,7 @@ class Settings:
                 f"MEDIATOOL_S3_SSE is {settings.s3_sse}, and MEDIATOOL_S3_KMS_KEY_ID names a key: "
                 "write aws:kms, or leave the key out"
             )
-        if problems:
-            raise BadSettings(problems)
-        return settings
+        return settings, problems
 
     def _cluster_problems(self) -> Iterator[str]:
         """What is wrong between the settings of a Dask cluster."""

@@ -19,6 +19,7 @@ Place = Literal["env", "file", "secretsmanager"]
 
 _REFERENCE = '{ env = "VARIABLE" }, { file = "PATH" } or { secretsmanager = "NAME", key = "FIELD" }'
 _SECRETS = {"aws_secret_access_key", "aws_session_token", "dagster_pg_password"}
+_PATHS = {"aws_ca_bundle", "dagster_home"}
 _OTHERS = {
     "aws_access_key_id",
     "aws_ca_bundle",
@@ -80,7 +81,7 @@ class SettingsFile:
         if declared is None:
             if name in _SECRETS:
                 raise ValueError(_in_plain_text(name))
-            return text
+            return str(self.path.parent / text) if name in _PATHS else text
         if declared.parse is setting_fields.path:
             text = str(self.path.parent / text)
         parsed = declared.parse(text)

@@ -71,8 +71,8 @@ def settings(*names: str) -> Settings:
     Where no server is set and the local ones are up, their environment becomes this process's own,
     so that libraries and child processes see the same servers.
     """
-    if not has_own_servers():
-        _adopt_beside_tastes(_local())
+    adopt_file()
+    _adopt_local_if_needed()
     problems = [f"MEDIATOOL_{n} is not set" for n in map(str.upper, names) if not _is_set(n)]
     if problems:
         problems.append("set it, or unset every server's URL to use those of `mediatool up`")
@@ -91,12 +91,23 @@ def read_settings(problems: Iterable[str] = ()) -> Settings:
     return Settings.parse(os.environ)
 
 
+def settings_and_problems() -> tuple[Settings, list[str]]:
+    """What the settings say where they are right, and all that is wrong with them.
+
+    Local servers are used as by ``settings``; that there are none is a problem too.
+    """
+    problems: list[str] = []
+    for step in (adopt_file, _adopt_local_if_needed):
+        try:
+            step()
+        except BadSettings as error:
+            problems += error.problems
+    return Settings.read(os.environ)[0], list(dict.fromkeys([*problems, *_problems()]))
+
+
 def _problems() -> Iterator[str]:
     """What is wrong with the settings as this process's environment has them."""
-    try:
-        Settings.parse(os.environ)
-    except BadSettings as error:
-        yield from error.problems
+    yield from Settings.read(os.environ)[1]
     yield from _missing_paths()
 
 
@@ -129,6 +140,11 @@ _TASTES = {"MEDIATOOL_POSTGRES_SCHEMA", "MEDIATOOL_MODEL", "MEDIATOOL_EXCLUDE_TA
     "MEDIATOOL_WORKERS"
 }
 """What the user may set beside the local servers."""
+
+
+def _adopt_local_if_needed() -> None:
+    if not any(map(_is_set, SERVERS)):
+        _adopt_beside_tastes(_local())
 
 
 def _local() -> dict[str, str]:

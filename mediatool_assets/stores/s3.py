@@ -65,6 +65,12 @@ class S3Objects:
         """The server-side encryption that every write asks for."""
         return self.sse or ("AES256" if self.kms_key_id is None else "aws:kms")
 
+    @property
+    def encryption_options(self) -> dict[str, str]:
+        """What a request carries that creates an object, for its encryption."""
+        asked = {} if self.encryption == "none" else {"ServerSideEncryption": self.encryption}
+        return asked | ({} if self.kms_key_id is None else {"SSEKMSKeyId": self.kms_key_id})
+
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""
         return f"s3://{self.bucket}/{key}"
@@ -225,12 +231,7 @@ class S3Objects:
 
     def _options(self, writer: str) -> dict[str, Any]:
         """What every request that creates an object carries: encryption, and who writes."""
-        options: dict[str, Any] = {"Metadata": {_WRITER: writer}}
-        if self.encryption != "none":
-            options["ServerSideEncryption"] = self.encryption
-        if self.kms_key_id is not None:
-            options["SSEKMSKeyId"] = self.kms_key_id
-        return options
+        return {**self.encryption_options, "Metadata": {_WRITER: writer}}
 
     @contextmanager
     def reading(self, key: str) -> Iterator[None]:
@@ -246,7 +247,7 @@ class S3Objects:
 
     def translated(self, key: str) -> AbstractContextManager[None]:
         """Where calls about a key run, so that their failures leave as this package's errors."""
-        return translated(self.uri(key), self.endpoint_url or "Amazon S3")
+        return translated(self.uri(key), self.endpoint_url or "Amazon S3", self.encryption)
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,26 @@ class S3Bucket:
             except BotoCoreError as error:
                 return Trails(unknown=f"CloudTrail does not answer ({error})")
 
+    def create(self, *, locked: bool) -> bool:
+        """Make the bucket, in the client's region; False where it is there. Raises Unreachable.
+
+        ``locked`` asks for Object Lock, which some servers give to new buckets alone.
+        """
+        region = self._client.meta.region_name
+        place: dict[str, Any] = {}
+        if self.amazon and region not in (None, "us-east-1"):
+            place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        if locked:
+            place["ObjectLockEnabledForBucket"] = True
+        with self._translated():
+            try:
+                self._client.create_bucket(Bucket=self.bucket, **place)
+            except ClientError as error:
+                if code_of(error) in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                    return False
+                raise
+        return True
+
     def write(self, aspect: Aspect, document: Document) -> str | None:
         """Set one aspect whole; the reason where the server does not take it, else None."""
         calls = _CALLS[aspect]

@@ -28,20 +28,28 @@ class S3Access:
 AS_USUAL = S3Access()
 
 
-def client(endpoint_url: str | None, access: S3Access = AS_USUAL, service: str = "s3") -> Any:
-    """This process's client: a fork must not share connections."""
-    return _client(endpoint_url, access, service, os.getpid())
+def client(
+    endpoint_url: str | None,
+    access: S3Access = AS_USUAL,
+    service: str = "s3",
+    *,
+    patient: bool = True,
+) -> Any:
+    """This process's client: a fork must not share connections. An impatient one tries once."""
+    return _client(endpoint_url, access, service, patient, os.getpid())
 
 
 @cache
-def _client(endpoint_url: str | None, access: S3Access, service: str, process: int) -> Any:
+def _client(
+    endpoint_url: str | None, access: S3Access, service: str, patient: bool, process: int
+) -> Any:
     del process
     # servers other than AWS rarely have a host name for each bucket
     usual: Literal["auto", "path"] = "auto" if endpoint_url is None else "path"
     config = Config(
-        retries={"mode": "standard", "max_attempts": 4},
-        connect_timeout=10,
-        read_timeout=60,
+        retries={"mode": "standard", "max_attempts": 4 if patient else 0},
+        connect_timeout=10 if patient else 5,
+        read_timeout=60 if patient else 15,
         max_pool_connections=16,
         s3={"addressing_style": access.addressing or usual},
     )

@@ -51,6 +51,17 @@ _BAD_CREDENTIALS = {
 }
 _FULL = {"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}
 """Of servers with disks of their own: Amazon S3 is never full."""
+_WRITES = {"CreateMultipartUpload", "PutObject"}
+_NO_ENCRYPTION = {
+    "500",
+    "501",
+    "InternalError",
+    "InvalidArgument",
+    "InvalidEncryptionAlgorithmError",
+    "InvalidRequest",
+    "NotImplemented",
+}
+"""How servers without encryption refuse it; SeaweedFS without a key for it fails."""
 _FAILED = {"500", "503", "InternalError", "ServiceUnavailable", "SlowDown"}
 _DAMAGED = {
     "BadDigest",
@@ -61,8 +72,10 @@ _DAMAGED = {
 
 
 @contextmanager
-def translated(uri: str, endpoint: str) -> Iterator[None]:
+def translated(uri: str, endpoint: str, encryption: str = "none") -> Iterator[None]:
     """Run calls about ``uri``; their failures leave as errors of ours, ``from`` the original.
+
+    ``encryption`` is what writes ask for: some servers have none, and few of them say so.
 
     Raises NotFound, AlreadyExists, InColdStorage, BadSettings (no such bucket),
     CheckFailed (bytes changed on the way), Full or Unreachable (everything else).
@@ -72,7 +85,9 @@ def translated(uri: str, endpoint: str) -> Iterator[None]:
     except ClientError as error:
         if code_of(error) in _FAILED and (full := full_disk(endpoint)) is not None:
             raise full from error
-        raise _refusal(error, uri, endpoint) from error
+        raise _encryption_refused(error, uri, endpoint, encryption) or _refusal(
+            error, uri, endpoint
+        ) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise Unreachable(
             f"{uri}: no AWS credentials ({error}); set AWS_ACCESS_KEY_ID and "
@@ -112,6 +127,21 @@ def is_denied(error: ClientError) -> bool:
     return code_of(error) in _DENIED
 
 
+def _encryption_refused(
+    error: ClientError, uri: str, endpoint: str, encryption: str
+) -> MediatoolError | None:
+    """The error where the server may have refused a write for the encryption that it asked for."""
+    code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+    if encryption == "none" or error.operation_name not in _WRITES:
+        return None
+    if code not in _NO_ENCRYPTION and not code.startswith("KMS."):
+        return None
+    return Unreachable(
+        f"{uri}: {endpoint} answered {code} {said}, to a write with the server-side encryption "
+        f"{encryption}. If it has none, set MEDIATOOL_S3_SSE=none; `mediatool check` tries both"
+    )
+
+
 def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
     code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
     right = _RIGHTS.get(error.operation_name, _WRITE_RIGHTS)
@@ -120,7 +150,12 @@ def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
         (_MISSING, NotFound(f"{uri} is not there; `mediatool versions` lists what is")),
         (
             {"NoSuchBucket"},
-            BadSettings([f"{uri}: there is no such bucket; create it or set MEDIATOOL_S3_BUCKET"]),
+            BadSettings(
+                [
+                    f"{uri}: there is no such bucket; `mediatool bucket apply --create` makes it, "
+                    "or set MEDIATOOL_S3_BUCKET"
+                ]
+            ),
         ),
         (
             _COLD,

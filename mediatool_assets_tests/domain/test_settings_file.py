@@ -32,6 +32,8 @@ def test_values_are_as_their_variables_would_have_them() -> None:
         bucket = "shop"
         [aws]
         access_key_id = "k"
+        [dagster]
+        home = "dagster"
         """
     )
     assert found.problems == []
@@ -47,6 +49,7 @@ def test_values_are_as_their_variables_would_have_them() -> None:
         "MEDIATOOL_POSTGRES_URL": "postgresql://reader@db/shop?sslmode=require",
         "MEDIATOOL_S3_BUCKET": "shop",
         "AWS_ACCESS_KEY_ID": "k",
+        "DAGSTER_HOME": "/etc/shop/dagster",
     }
 
 

@@ -55,8 +55,15 @@ class _Resolver:
                 line = self._line(collection.name)
                 problem = f"{collection.name}: {one} and {other} cannot both be fields"
                 self._said.wrong(line, f"{problem}; give one another name, a column with rename:")
-        if self._said.mistakes:
-            raise BadModel(self._model.at(*problem) for problem in sorted(set(self._said.mistakes)))
+        if mistakes := sorted(set(self._said.mistakes)):
+            problems = [self._model.at(*mistake) for mistake in mistakes]
+            if not any(name in self._tables for name in self._model.tables):
+                hint = (
+                    "the model is of another database, none of its tables is in the source; "
+                    "`mediatool model infer --output FILE` proposes one, MEDIATOOL_MODEL names it"
+                )
+                problems.insert(0, self._model.at(self._model.line, hint))
+            raise BadModel(problems)
         left_out = {
             table: left.reason
             for table, left in self._model.left_out.items()

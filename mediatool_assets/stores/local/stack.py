@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings, MediatoolError, Misuse, Unreachable
+from mediatool_assets.domain.settings import DAGSTER_YAML
 from mediatool_assets.stores.local import mongo_server, postgres_server, processes, s3_server
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.local.processes import Server, ServerFailed
@@ -23,7 +24,6 @@ Ports = dict[str, int]
 ENVIRONMENT_FILE = "environment.json"
 CREDENTIALS_FILE = "credentials.json"
 LOCK_FILE = "lock"
-DAGSTER_YAML = Path(__file__).parents[3] / "dagster.yaml"  # of a checkout; the wheel has none
 # Another program may take a free port before the server does, and the children of a killed one may
 # still hold its memory or its lock for a moment: a start that fails is worth another try.
 TRIES = 3
@@ -244,7 +244,5 @@ def _environment(home: Path, credentials: Credentials) -> dict[str, str]:
 
 
 def _prepare_dagster_home(home: Path) -> None:
-    """Dagster reads the dagster.yaml of its home only: put the checkout's there, as it is today."""
-    folder = private_directory(home / "dagster")
-    if DAGSTER_YAML.exists():
-        shutil.copyfile(DAGSTER_YAML, folder / "dagster.yaml")
+    """Dagster reads the dagster.yaml of its home only: put ours there, as it is today."""
+    shutil.copyfile(DAGSTER_YAML, private_directory(home / "dagster") / "dagster.yaml")

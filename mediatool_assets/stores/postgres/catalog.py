@@ -158,6 +158,14 @@ def read_catalog(
 
     Tables of ``exclude`` may have partitions on other servers, which no snapshot covers.
     """
+    found, relations = read_tables(connection, name, exclude)
+    return Catalog(_schema(connection, name, found, _Naming(namespaces(name))), relations)
+
+
+def read_tables(
+    connection: Connection, name: str, exclude: Collection[str] = frozenset[str]()
+) -> tuple[list[Table], dict[str, tuple[Relation, ...]]]:
+    """The tables of a catalog, by name, and where their rows lie; no right on them is needed."""
     naming = _Naming(namespaces(name))
     _require_there(connection, naming.spaces)
     tables = connection.execute(_TABLES, (list(naming.spaces),)).fetchall()
@@ -202,7 +210,7 @@ def read_catalog(
                 namespace=naming.space(space),
             )
         )
-    return Catalog(_schema(connection, name, sorted(found, key=_name), naming), relations)
+    return sorted(found, key=_name), relations
 
 
 def _name(thing: Table | ForeignKey) -> str:

@@ -16,6 +16,9 @@ from mediatool_assets.domain.urls import Url, is_this_machine
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+OLDEST = 14
+"""The oldest major version that is exported: it scans ranges by ctid."""
+
 STATEMENT_TIMEOUT = "2h"
 """The longest statement is one scan of the largest table: one that takes longer hangs."""
 

@@ -16,6 +16,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.catalog import Catalog, Relation, read_catalog, tables_of
 from mediatool_assets.stores.postgres.connection import (
+    OLDEST,
     Connection,
     begin,
     connected,
@@ -33,8 +34,6 @@ CHUNK_ROWS = 16_384
 finish together, while a chunk of narrow rows still outweighs its connection."""
 
 LOCK_TIMEOUT = "60s"
-
-_OLDEST = 14  # range scans by ctid
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,10 @@ class PostgresSource:
     def snapshot(self) -> Iterator["PostgresSnapshot"]:
         """Hold one snapshot open, every table of the schema locked against change of its shape."""
         with connected(self.url, self.lock_timeout) as connection:
-            if connection.info.server_version < _OLDEST * 10_000:
+            if connection.info.server_version < OLDEST * 10_000:
                 raise BadSource(
                     f"{instance(self.url)} is PostgreSQL {connection.info.server_version // 10_000}"
-                    f"; export needs {_OLDEST} or newer"
+                    f"; export needs {OLDEST} or newer"
                 )
             catalog = self._lock(connection)
             [(name,)] = connection.execute("SELECT pg_export_snapshot()")

@@ -1,0 +1,241 @@
+"""``init``: writes down servers of one's own, and what a first version needs beside."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mediatool_assets.cli.output import echo
+from mediatool_assets.domain.errors import MediatoolError, Misuse, Refused
+from mediatool_assets.domain.settings import DAGSTER_YAML, DECLARED, SHIPPED_MODEL, Encryption
+from mediatool_assets.domain.settings_file import FILE_NAME
+from mediatool_assets.domain.urls import Url
+from mediatool_assets.stores.environment import settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.domain.settings import Settings
+
+SECRETS = "mediatool.secrets"
+MODEL = "model.yaml"
+
+
+def init(  # each an option of the command
+    source: Annotated[
+        str | None, typer.Option(metavar="URL", help="The database to make versions of.")
+    ] = None,
+    schema: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Its schema, or several with commas.")
+    ] = None,
+    mongodb: Annotated[
+        str | None, typer.Option(metavar="URL", help="The MongoDB that gets a database of each.")
+    ] = None,
+    bucket: Annotated[str | None, typer.Option(metavar="NAME", help="The S3 bucket.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="The S3 server; else Amazon's.")
+    ] = None,
+    sse: Annotated[
+        Encryption | None, typer.Option(help="Its encryption; `none` for a server without.")
+    ] = None,
+    restore: Annotated[
+        str | None, typer.Option(metavar="URL", help="The PostgreSQL to restore versions to.")
+    ] = None,
+    create_bucket: Annotated[
+        bool, typer.Option("--create-bucket", help="Make the bucket, if it is not there.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+) -> None:
+    """Write `mediatool.toml` in this folder, Dagster's instance file and, if needed, a model.
+
+    What no option says is asked for on a terminal. A URL is written as it is, or, where it holds a
+    password, into a file in `mediatool.secrets` that you alone can read; `env:NAME` writes that the
+    variable NAME has it. AWS's keys stay where AWS's tools look for them. For a database that is
+    not the shipped model's a model is proposed, as by `mediatool model infer`.
+
+    Examples:
+
+        mediatool init
+        mediatool init --source env:SHOP_URL --schema public --mongodb mongodb://db1 --bucket shop
+    """
+    ask = _Questions()
+    values = {
+        "postgres_url": ask.needed("--source", source, "PostgreSQL URL of the source"),
+        "postgres_schema": ask.optional(schema, "its schema", "public"),
+        "mongodb_url": ask.needed("--mongodb", mongodb, "MongoDB URL"),
+        "s3_bucket": ask.needed("--bucket", bucket, "S3 bucket"),
+        "s3_endpoint_url": ask.optional(endpoint, "S3 endpoint (empty: Amazon)", ""),
+        "s3_sse": sse or "",
+        "restore_postgres_url": ask.optional(
+            restore, "PostgreSQL URL to restore to (or empty)", ""
+        ),
+        "first_day": datetime.now(UTC).date().isoformat(),
+    }
+    ask.refuse()
+    folder = Path.cwd()
+    plan = _Plan(folder, {name: value for name, value in values.items() if value})
+    plan.refuse_what_is_there(force=force)
+    plan.write()
+    os.environ.pop("MEDIATOOL_MODEL", None)
+    for name in plan.values:
+        os.environ.pop(f"MEDIATOOL_{name.upper()}", None)  # the file's own are to be tried
+    os.environ["MEDIATOOL_CONFIG"] = str(plan.file)
+    config = settings()
+    if _infer_model(config, folder):
+        plan.values["model"] = MODEL
+        plan.write()
+        os.environ["MEDIATOOL_MODEL"] = str(folder / MODEL)
+    for path in plan.written:
+        echo(f"wrote    {path}")
+    _offer_bucket(config, create=create_bucket)
+    echo("next: `mediatool check`, then `mediatool export`")
+
+
+class _Questions:
+    """What no option says: asked for on a terminal, else reported all together."""
+
+    def __init__(self) -> None:
+        self.missing: list[str] = []
+
+    def needed(self, option: str, given: str | None, question: str) -> str:
+        """The value; without a terminal it is missing."""
+        if given:
+            return given
+        if not sys.stdin.isatty():
+            self.missing.append(option)
+            return ""
+        return str(typer.prompt(question))
+
+    def optional(self, given: str | None, question: str, otherwise: str) -> str:
+        """The value, or what stands for none."""
+        if given is not None or not sys.stdin.isatty():
+            return given if given is not None else otherwise
+        return str(typer.prompt(question, default=otherwise))
+
+    def refuse(self) -> None:
+        """Raise Misuse where something is missing."""
+        if self.missing:
+            raise Misuse(
+                f"{', '.join(self.missing)}: not given, and there is no terminal to ask at"
+            )
+
+
+@dataclass(slots=True)
+class _Plan:
+    """The files to write. ``values`` are settings by name, in order."""
+
+    folder: Path
+    values: dict[str, str]
+    written: dict[Path, None] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / FILE_NAME
+
+    @property
+    def instance(self) -> Path:
+        return self.folder / ".mediatool" / "dagster" / "dagster.yaml"
+
+    def refuse_what_is_there(self, *, force: bool) -> None:
+        """Raise Refused where a file would be overwritten, Misuse where a value is no such."""
+        there = [path for path in (self.file, self.folder / MODEL) if path.exists()]
+        if there and not force:
+            names = ", ".join(path.name for path in there)
+            raise Refused(f"{names}: there already, perhaps edited by hand; --force overwrites")
+        problems = []
+        for name, value in self.values.items():
+            try:
+                if not value.startswith("env:"):
+                    DECLARED[name].parse(value)
+            except ValueError as error:
+                problems.append(f"{name} {error}")
+        if problems:
+            raise Misuse("; ".join(problems))
+        for path in there:
+            path.unlink()
+
+    def write(self) -> None:
+        """Write all of it; again, when a value has come on top."""
+        from mediatool_assets.stores.private import private_directory
+
+        lines = [f"{name} = {self._toml(name, value)}" for name, value in self.values.items()]
+        head = "# Settings of mediatool; `mediatool settings` shows them all. Variables win.\n\n"
+        end = '\n[dagster]\nhome = ".mediatool/dagster"\n'
+        self.file.write_text(head + "\n".join(lines) + "\n" + end, "utf-8")
+        private_directory(self.folder / ".mediatool")
+        private_directory(self.instance.parent)
+        if not self.instance.exists():
+            shutil.copyfile(DAGSTER_YAML, self.instance)
+            self.written[self.instance] = None
+        self.written[self.file] = None
+        if "model" in self.values:
+            self.written[self.folder / MODEL] = None
+
+    def _toml(self, name: str, value: str) -> str:
+        """A value as the file has it: text, date, or the place of a secret."""
+        from json import dumps  # of a text, TOML is JSON
+
+        if value.startswith("env:"):
+            return f"{{ env = {dumps(value.removeprefix('env:'))} }}"
+        parsed = DECLARED[name].parse(value)
+        if name == "first_day":
+            return value
+        if not isinstance(parsed, Url) or str(parsed) == value:
+            return dumps(value)
+        from mediatool_assets.stores.private import private_directory, write_private
+
+        path = private_directory(self.folder / SECRETS) / name
+        write_private(path, value + "\n")
+        self.written[path] = None
+        return f'{{ file = "{SECRETS}/{name}" }}'
+
+
+def _infer_model(config: "Settings", folder: Path) -> bool:
+    """Write a model where the shipped one is of another database; say why where none can be."""
+    from mediatool_assets.flows.model.file import load_model
+    from mediatool_assets.stores.postgres.readiness import source_found
+
+    found = source_found(config)
+    if found.schema is None:
+        reasons = "; ".join(r.says for r in found.readings if r.verdict == "wrong")
+        echo(f"no model yet: {reasons}. Then: `mediatool model infer --output {MODEL}`", err=True)
+        return False
+    if {table.name for table in found.schema.tables} & set(load_model(SHIPPED_MODEL).tables):
+        return False
+    from mediatool_assets.cli.modelling import infer
+
+    try:
+        infer(output=folder / MODEL, source=None, risks=None, sample=200_000, json=False)
+    except MediatoolError as error:
+        echo(f"no model yet: {error}", err=True)
+        return False
+    return True
+
+
+def _offer_bucket(config: "Settings", *, create: bool) -> None:
+    """Make the bucket where it is absent and that is wanted; an error is said, and no more."""
+    from mediatool_assets.domain.errors import BadSettings
+    from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.stores.s3_bucket import S3Bucket
+
+    try:
+        next(S3Objects.of(config).list("postgres-exports/metadata/"), None)
+        return
+    except BadSettings:
+        pass  # there is no such bucket
+    except MediatoolError as error:
+        echo(f"{error}", err=True)
+        return
+    question = f"there is no bucket {config.s3_bucket}; make it?"
+    if not create and not (sys.stdin.isatty() and typer.confirm(question)):
+        echo(f"there is no bucket {config.s3_bucket}: `mediatool bucket apply --create`", err=True)
+        return
+    try:
+        S3Bucket.of(config).create(locked=config.s3_object_lock_days is not None)
+    except MediatoolError as error:
+        echo(f"{error}", err=True)
+    else:
+        echo(f"made     s3://{config.s3_bucket}")
