@@ -1,6 +1,5 @@
 """``bucket plan``, ``check``, ``apply``, ``migrate``: what it must be, if it is, making it so."""
 
-import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli.output import Json, echo, print_json, print_page, print_table
-from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.environment import settings
+from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.bucket.changes import Change
@@ -62,7 +60,7 @@ def plan(
     from mediatool_assets.flows import bucket
 
     table = bucket.read_prices(prices or bucket.SHIPPED_PRICES)
-    made = bucket.plan(Declaration.of(Settings.parse(os.environ)), table)
+    made = bucket.plan(Declaration.of(read_settings()), table)
     if document is not None:
         print_json(made.documents[document])
     elif json:

@@ -113,7 +113,7 @@ def _posture(config: "Settings") -> Iterator[Reading]:
     from mediatool_assets.stores.s3_bucket import S3Bucket
 
     controls = bucket.check(Declaration.of(config), S3Bucket.of(config))
-    differing = [control.name for control in controls if control.verdict != "pass"]
+    differing = [control.name for control in controls if control.verdict != "passed"]
     if differing:
         says = f"{len(differing)} of {len(controls)} are not as declared, or not known"
         yield warning("s3", "bucket settings", says, "mediatool bucket check")
@@ -180,7 +180,7 @@ def _of_model(config: "Settings", source: "SourceFound") -> Iterator[Reading]:
 
 
 def _restorable(config: "Settings") -> Iterator[Reading]:
-    from mediatool_assets.cli.restorable import restore_problems
+    from mediatool_assets.cli.restore_problems import restore_problems
     from mediatool_assets.flows.infer import LiveTables
     from mediatool_assets.stores.postgres import PostgresSource
 

@@ -159,7 +159,7 @@ class _Plan:
 
     def write(self) -> None:
         """Write all of it; again, when a value has come on top."""
-        from mediatool_assets.stores.private import private_directory
+        from mediatool_assets.stores.private_files import private_directory
 
         lines = [f"{name} = {self._toml(name, value)}" for name, value in self.values.items()]
         head = "# Settings of mediatool; `mediatool settings` shows them all. Variables win.\n\n"
@@ -185,7 +185,7 @@ class _Plan:
             return value
         if not isinstance(parsed, Url) or str(parsed) == value:
             return dumps(value)
-        from mediatool_assets.stores.private import private_directory, write_private
+        from mediatool_assets.stores.private_files import private_directory, write_private
 
         path = private_directory(self.folder / SECRETS) / name
         write_private(path, value + "\n")

@@ -28,7 +28,7 @@ INSERT INTO orders (customer) SELECT 1 + n % 2 FROM generate_series(1, 100) n;
 
 def _commands() -> list[str]:
     [block] = re.findall(r"```bash\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    return block.splitlines()
+    return str(block).splitlines()
 
 
 def test_the_tutorial_is_five_commands() -> None:
