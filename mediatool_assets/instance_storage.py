@@ -29,7 +29,7 @@ _UPLOAD_SECONDS = 30  # how far behind the UI's view of a running step's log may
 
 
 class EnvironmentStorage(DagsterStorage, ConfigurableClass):
-    """Stands in ``dagster.yaml`` for the storage that the environment asks for."""
+    """Named in ``dagster.yaml``; becomes the storage that the environment selects."""
 
     @classmethod
     def config_type(cls) -> dict[str, object]:
@@ -50,7 +50,7 @@ class EnvironmentStorage(DagsterStorage, ConfigurableClass):
 
 
 class EnvironmentComputeLogs(ComputeLogManager, ConfigurableClass):
-    """Stands in ``dagster.yaml`` for the compute log manager that the environment asks for."""
+    """Named in ``dagster.yaml``; becomes the compute log manager that the environment selects."""
 
     @classmethod
     def config_type(cls) -> dict[str, object]:

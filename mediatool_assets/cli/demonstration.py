@@ -44,7 +44,7 @@ class Demonstration(msgspec.Struct, frozen=True):
 
 
 def run(home: Path, scale: float, days: int) -> Demonstration:
-    """Do it all; raises what the steps raise, and what was made before stays.
+    """Run the demo. Errors of its steps are raised, and earlier versions are kept.
 
     ``days`` counts today: of the days before it the source leaves RDS snapshot exports, from which
     those that have no version yet are made.

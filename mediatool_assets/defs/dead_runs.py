@@ -17,7 +17,7 @@ _AT_WORK = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def this_process() -> str:
-    """This process in a way that no later one shares: ``host pid start``, in seconds."""
+    """A unique name of this process: ``host pid start``, the start in seconds."""
     pid = os.getpid()
     return f"{socket.gethostname()} {pid} {int(psutil.Process(pid).create_time())}"
 

@@ -66,7 +66,7 @@ class BadSettings(Misuse):
 
 
 class DamagedInput(MediatoolError):
-    """What was given to read cannot be trusted or understood."""
+    """The input is damaged or cannot be understood."""
 
     exit_code = 3
 
@@ -138,7 +138,7 @@ class Full(Unreachable):
 
 
 class Refused(MediatoolError):
-    """It could be done, and would do harm: it needs another request."""
+    """Refused because it would do harm; another request is needed."""
 
     exit_code = 5
 

@@ -164,7 +164,7 @@ def accounted(raw: Mapping[str, int], homes: Mapping[str, Mapping[str, int]]) ->
 def equal_documents(
     name: str, expected: str | None, found: str | None, live: int | None = None
 ) -> Finding:
-    """The documents of a collection in two stores, as ``count:fingerprint``; and counted now."""
+    """Compares a collection in two stores by ``count:fingerprint``, and with a count taken now."""
     count = int(expected.partition(":")[0]) if expected else None
     figures: dict[str, Figure] = {"documents": count, "fingerprint": expected}
     if live is not None:

@@ -1,4 +1,4 @@
-"""The JSON documents of the bucket: written on lines of their own, read into their type."""
+"""The JSON documents of the bucket: encoded with indentation, decoded into their type."""
 
 from typing import Any, TypeVar
 

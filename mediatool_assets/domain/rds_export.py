@@ -87,7 +87,7 @@ class Partitioning(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class TableStatistics(msgspec.Struct, frozen=True, rename="camel"):
-    """How the reading of one table went."""
+    """AWS's report on the export of one table."""
 
     partitioning_info: Partitioning | None = None
 

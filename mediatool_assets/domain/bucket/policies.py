@@ -81,7 +81,7 @@ def bucket_statements(declared: Declaration) -> tuple[dict[str, Any], ...]:
 
 
 def bucket_policy(declared: Declaration, live: Document | None) -> dict[str, Any]:
-    """The bucket's policy: our statements, and every statement of others that is there."""
+    """The bucket's policy: our statements, and all existing statements of others."""
     ours = bucket_statements(declared)
     names = {statement["Sid"] for statement in ours}
     others = [each for each in statements(live) if each.get("Sid") not in names]

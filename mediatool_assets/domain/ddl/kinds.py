@@ -1,4 +1,4 @@
-"""The kinds of objects that a restore makes, by pg_dump's names, and how one is named."""
+"""The kinds of objects that a restore creates, by pg_dump's names, and how an object is named."""
 
 from collections.abc import Iterable
 

@@ -50,7 +50,7 @@ class Statement(NamedTuple):
 
 
 def entries(text: str) -> Iterator[DumpEntry]:
-    """Every entry in order, up to pg_dump's last line; settings before them are left out.
+    """Every entry in order, up to pg_dump's last line, without the settings before them.
 
     What follows (where sequences stand) is in ``schema.json`` too. Raises BadStatement where the
     text does not end as pg_dump's does, or an entry is no SQL.

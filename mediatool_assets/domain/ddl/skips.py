@@ -114,7 +114,7 @@ def _relations_of(entry: DumpEntry) -> Iterator[str]:
 
 
 def without(schema: Schema, skipped: Collection[str]) -> Schema:
-    """The schema that is made where these entries are left out, each as ``KIND name``."""
+    """The schema without these entries, each given as ``KIND name``."""
 
     def is_made(kind: str, name: str) -> bool:
         return f"{kind} {name}" not in skipped

@@ -50,7 +50,7 @@ _TYPED = frozenset(
 
 
 class Risk(msgspec.Struct, frozen=True):
-    """One risk; ``values`` counts those concerned among the rows that were read."""
+    """One risk; ``values`` is the number of values concerned in the rows that were read."""
 
     kind: Kind
     table: str

@@ -68,7 +68,7 @@ def _base64(run: str) -> str | None:
 
 
 def readable(data: bytes) -> str | None:
-    """UTF-8, or what of other bytes can be printed; None where that is nothing."""
+    """The bytes as UTF-8, or their printable characters; None if there are none."""
     try:
         found = data.decode()
     except UnicodeDecodeError:

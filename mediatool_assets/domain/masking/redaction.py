@@ -77,7 +77,7 @@ def generalized_number(value: str, step: Decimal) -> str:
 
 
 def noisy(key: bytes, value: str, percent: int, limit: Decimal | None = None) -> str:
-    """The number, some percent up or down: the same for the same number, whatever its scale.
+    """The number changed by some percent; equal numbers give equal results, whatever their scale.
 
     Sign, zero and the digits after the point stay; a number that is not zero does not become zero.
     It changes by a quarter of ``percent`` at least; not beyond ``limit``, where it has one.

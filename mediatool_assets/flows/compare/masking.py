@@ -1,4 +1,4 @@
-"""Sensitive values of examples: pseudonyms under the masking key, hidden where there is none."""
+"""Sensitive values in examples: pseudonyms with the masking key, hidden without one."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _IDS = ("number", "uuid", "token")
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """Rules, and the key if there is one: what they keep is shown, what they change is not.
+    """Masking rules and the key, if any: values that rules keep are shown, others are not.
 
     With the key it is shown changed, without one it is hidden.
     """

@@ -1,4 +1,4 @@
-"""Figures of a whole source: every table sounded by workers, references held against each other."""
+"""Statistics of a whole source: workers profile every table, and references are compared."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

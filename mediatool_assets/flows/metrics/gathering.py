@@ -24,7 +24,7 @@ from mediatool_assets.flows.versions import archives
 
 @dataclass(frozen=True, slots=True)
 class VersionFigures:
-    """A version's metrics and schema, and what of it could not be read."""
+    """A version's metrics and schema, and the parts that could not be read."""
 
     metrics: VersionMetrics
     schema: Schema

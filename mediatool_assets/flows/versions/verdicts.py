@@ -1,4 +1,4 @@
-"""Verdicts of verifications, stored beside the versions: written, and the one that counts read."""
+"""Verdicts of verifications in the bucket: how they are written, and which one counts."""
 
 from mediatool_assets.domain import verdict as verdicts
 from mediatool_assets.domain.verdict import Verdict

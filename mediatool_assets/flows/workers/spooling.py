@@ -90,7 +90,7 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A prefix of the bucket. Workers have disks of their own, for what they work on just now.
+    """Staging under a prefix of the bucket, for workers that do not share a disk.
 
     Objects have names that nobody had before: of a worker that was lost there may be one left, and
     the share that was done again does not meet it.

@@ -128,7 +128,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The relations that the columns of an expression may belong to, by their aliases too."""
+    """The relations, also by alias, that the columns of an expression can belong to."""
 
     known: Known
     relations: tuple[Name, ...]
