@@ -27,7 +27,12 @@ from dagster._core.remote_origin import (
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickStatus
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    SensorInstigatorData,
+    TickStatus,
+)
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.compute_log_manager import ComputeLogManager
@@ -74,6 +79,7 @@ __all__ = [
     "ReconstructableRepository",
     "RemoteJobOrigin",
     "RemoteRepositoryOrigin",
+    "SensorInstigatorData",
     "StepEventStatus",
     "TickStatus",
     "UnresolvedAssetJobDefinition",

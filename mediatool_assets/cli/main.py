@@ -28,6 +28,7 @@ from mediatool_assets.cli import (
     integrating,
     marking,
     modelling,
+    monitoring,
     pruning,
     querying,
     reporting,
@@ -71,7 +72,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Questions": (querying.sql, querying.history),
     "Back again": (restoring.restore, verifying.verify, integrating.integrity),
     "Without personal data": (sanitizing.sanitize,),
-    "When it goes wrong": (alerting.alert,),
+    "When it goes wrong": (alerting.alert, monitoring.metrics),
     "What it costs": (costing.costs,),
     "How fast": (benchmark.bench,),
 }

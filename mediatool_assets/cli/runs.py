@@ -89,7 +89,7 @@ def export(
         )
         return
     refuse = partial(_refuse_without_source, config, objects, source or "auto", today)
-    kind = purpose or ("daily_backup" if is_range or first != today else "testing")
+    kind = purpose or ("daily_backup" if is_range else "auto")
     asked = {"purpose": kind, "notes": notes, "source": source or "auto"}
     if is_range:
         _backfill(objects, first, last, asked, again=again, json=json, refuse=refuse)

@@ -162,6 +162,7 @@ SCHEDULE = dg.ScheduleDefinition(
     job=JOB,
     cron_schedule="30 3 * * *",
     execution_timezone="UTC",
+    description="Each day at 03:30 UTC the bucket's posture is recorded, and its cost.",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 

@@ -3,9 +3,11 @@
 import dagster as dg
 
 from mediatool_assets.dagster_internals import UnresolvedAssetJobDefinition
+from mediatool_assets.defs.layers import VERSION
+from mediatool_assets.defs.raw import ON_DEMAND
+from mediatool_assets.defs.sanitized import SANITIZED
 
 DAILY = "daily_export"
-ON_DEMAND = "on_demand_export"
 
 
 def version_jobs(*, restoring: bool, sanitizing: bool) -> list[UnresolvedAssetJobDefinition]:
@@ -13,11 +15,12 @@ def version_jobs(*, restoring: bool, sanitizing: bool) -> list[UnresolvedAssetJo
 
     With ``sanitizing`` the daily job makes its sanitized copy too, once it is complete.
     """
-    groups = ["raw", "transformed", "mongodb", "dump", "metadata", "registry", "reports"]
-    layers = dg.AssetSelection.groups(*groups, *(["postgres"] if restoring else []))
+    groups = ["raw", "transformed", "mongodb", VERSION, "reports"]
+    everything = dg.AssetSelection.groups(*groups, *(["postgres"] if restoring else []))
+    layers = everything - dg.AssetSelection.assets(SANITIZED)
     daily = dg.define_asset_job(
         DAILY,
-        layers | dg.AssetSelection.groups("sanitized") if sanitizing else layers,
+        everything if sanitizing else layers,
         description="The day's version. The daily schedule runs it.",
         executor_def=dg.in_process_executor,
     )
@@ -25,7 +28,7 @@ def version_jobs(*, restoring: bool, sanitizing: bool) -> list[UnresolvedAssetJo
         ON_DEMAND,
         layers,
         description="A version at any time; the launchpad asks for its purpose and notes.",
-        config={"ops": {"export": {"config": {"purpose": "testing", "notes": ""}}}},
+        config={"ops": {"export": {"config": {"purpose": "auto", "notes": ""}}}},
         executor_def=dg.in_process_executor,
     )
     return [daily, on_demand]

@@ -22,6 +22,15 @@ Layer = Literal["source", "raw", "postgres", "transformed", "mongodb"]
 
 OWNERS = ["team:media-planning"]
 CODE_VERSION = distribution.version("mediatool_assets")
+VERSION = "version"
+"""The group of what a version is made of besides its tables and collections."""
+
+TOGETHER = (
+    " It cannot be materialized alone: one step makes its whole layer, since a version is all of "
+    "one snapshot or nothing. Select the group."
+)
+"""What each table's and collection's description says."""
+
 TABLES_IO = "tables"
 COLLECTIONS_IO = "collections"
 DATABASE_IO = "database"

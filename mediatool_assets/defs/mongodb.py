@@ -12,6 +12,7 @@ from mediatool_assets.defs.layers import (
     CODE_VERSION,
     DATABASE_IO,
     OWNERS,
+    TOGETHER,
     LoggedProgress,
     key,
 )
@@ -51,7 +52,8 @@ def _spec(name: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key("mongodb", name),
         deps=[key("transformed", name)],
-        description=f"The collection `{name}` of the version's own database `mediatool_VERSION`.",
+        description=f"The collection `{name}` of the version's own database `mediatool_VERSION`."
+        + TOGETHER,
         group_name="mongodb",
         kinds={"mongodb"},
         owners=OWNERS,

@@ -14,6 +14,7 @@ from mediatool_assets.defs.layers import (
     CODE_VERSION,
     OWNERS,
     TABLES_IO,
+    TOGETHER,
     LoggedProgress,
     key,
 )
@@ -88,7 +89,8 @@ def _spec(table: str) -> dg.AssetSpec:
         key("postgres", table),
         deps=[RAW_ARCHIVE, key("raw", table)],
         description=f"The table `{table}` of the version's own database `media_tool_VERSION`. An "
-        "input of it is read from the raw archive, whose rows it has been proven to hold.",
+        "input of it is read from the raw archive, whose rows it has been proven to hold."
+        + TOGETHER,
         group_name="postgres",
         kinds={"postgres"},
         owners=OWNERS,

@@ -10,7 +10,7 @@ import msgspec
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.dumped import DUMP
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS
+from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS, VERSION
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.postgres import DATABASE
 from mediatool_assets.defs.resources import Platform
@@ -63,7 +63,7 @@ def _spec(asset: dg.AssetKey, after: Iterable[dg.AssetKey], description: str) ->
         asset,
         deps=after,
         description=description,
-        group_name=asset.path[0],
+        group_name=VERSION,
         kinds={"s3", "json"},
         owners=OWNERS,
         tags={"mediatool/layer": asset.path[0]},

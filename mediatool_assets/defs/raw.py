@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -16,6 +16,7 @@ from mediatool_assets.defs.layers import (
     CODE_VERSION,
     OWNERS,
     TABLES_IO,
+    TOGETHER,
     LoggedProgress,
     archive_facts,
     key,
@@ -47,12 +48,17 @@ docs/how-to/backfills.md): with this one, every collection has several.
 """
 
 
+ON_DEMAND = "on_demand_export"
+"""The job by which people make a version, in the launchpad or from the command line."""
+
+
 class ExportRequest(dg.Config):
     """What the version is for."""
 
-    purpose: Purpose = Field(
-        default="daily_backup",
-        description="daily_backup is kept by the retention of backups, testing for some days",
+    purpose: Literal["auto", "daily_backup", "testing"] = Field(
+        default="auto",
+        description="daily_backup is kept by the retention of backups, testing for some days; auto "
+        "is testing where on_demand_export makes a version of now, else daily_backup",
     )
     notes: str = Field(default="", description="why it was made; for the registry of versions")
     source: Asked = Field(
@@ -83,7 +89,7 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
             if version is None or archived is None:
                 version, archived = _make(context, config, platform)
             else:
-                run.keep(run.asked() or VersionRequest(config.purpose, checked_notes(config.notes)))
+                run.keep(asked_for(run, config))
                 context.log.info(f"{archived.uri} is complete: adopted")
             archive = archives.reader(objects, "raw", version)
             _check_tables(archive, tables, platform.settings().model)
@@ -105,7 +111,7 @@ def _spec(table: str) -> dg.AssetSpec:
     return _raw_spec(
         key("raw", table),
         [key("source", table)],
-        f"The rows of `{table}` as NDJSON in the day's raw archive, every digit kept.",
+        f"The rows of `{table}` as NDJSON in the day's raw archive, every digit kept.{TOGETHER}",
     ).with_io_manager_key(TABLES_IO)
 
 
@@ -122,13 +128,22 @@ def _raw_spec(asset: dg.AssetKey, after: Iterable[dg.AssetKey], description: str
     )
 
 
+def asked_for(run: RunVersion, config: ExportRequest) -> VersionRequest:
+    """What the run is asked for by its tags, else by its configuration."""
+    is_now = run.partition == datetime.now(UTC).date().isoformat()
+    by_hand = run.run.job_name == run.names.name(ON_DEMAND)
+    otherwise: Purpose = "testing" if is_now and by_hand else "daily_backup"
+    purpose = otherwise if config.purpose == "auto" else config.purpose
+    return run.asked() or VersionRequest(purpose, checked_notes(config.notes))
+
+
 def _make(
     context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
 ) -> tuple[Version, StoredArchive]:
     """Take the day from where it is to be had; raises PastDay, NothingOfDay where it is not."""
     objects, run = platform.objects(), RunVersion.of(context)
     places = places_of(platform)
-    request = run.asked() or VersionRequest(config.purpose, checked_notes(config.notes))
+    request = asked_for(run, config)
     origin = _origin(context, platform, places, config.source)
     if origin.source is None and (there := origin.version) is not None:
         try:

@@ -57,7 +57,7 @@ def snapshot_first(
 
 @dg.asset(
     partitions_def=DAYS,
-    group_name="rds",
+    group_name="source",
     kinds={"aws", "parquet"},
     owners=OWNERS,
     tags={"mediatool/layer": "rds"},

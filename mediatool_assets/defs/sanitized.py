@@ -11,6 +11,7 @@ from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     CODE_VERSION,
     OWNERS,
+    VERSION,
     Facts,
     LoggedProgress,
     archive_facts,
@@ -46,7 +47,7 @@ class SanitizeRequest(dg.Config):
     deps=[METADATA],
     description="The version without anything personal or confidential, and the proof of it. "
     "Needs MEDIATOOL_MASKING_KEY; `mediatool restore V --sanitized` restores it.",
-    group_name="sanitized",
+    group_name=VERSION,
     kinds={"s3", "json"},
     owners=OWNERS,
     tags={"mediatool/layer": "sanitized"},

@@ -12,6 +12,7 @@ from mediatool_assets.defs.layers import (
     CODE_VERSION,
     COLLECTIONS_IO,
     OWNERS,
+    TOGETHER,
     LoggedProgress,
     archive_facts,
     key,
@@ -87,7 +88,8 @@ def _spec(name: str, tables: tuple[str, ...], collection: Collection | None) -> 
     return dg.AssetSpec(
         key("transformed", name),
         deps=[RAW_ARCHIVE, *(key("raw", table) for table in tables)],
-        description=f"The documents of `{name}` as BSON in the day's transformed archive: {what}.",
+        description=f"The documents of `{name}` as BSON in the day's transformed archive: {what}."
+        + TOGETHER,
         group_name="transformed",
         kinds={"s3", "bson"},
         owners=OWNERS,

@@ -139,7 +139,7 @@ def test_a_partition_without_a_version_is_refused_downstream(
     defs: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
     """There is nothing to work from, and the failure says what would make it."""
-    failure = _failure(_materialize(defs, instance, "dump", partition="2025-06-01"))
+    failure = _failure(_materialize(defs, instance, "version", partition="2025-06-01"))
     assert "2025-06-01 has no complete version" in str(failure.description)
     assert failure.metadata["exit_code"].value == 3
 

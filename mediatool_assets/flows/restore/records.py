@@ -15,10 +15,13 @@ from mediatool_assets.domain.errors import (
     Refused,
     UnknownName,
 )
+from mediatool_assets.domain.keys import RESTORES_PREFIX
 from mediatool_assets.domain.restored import RestoreRecord, RestoreTo
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.restore.result import Restored
+
+_LOOKED_AT = 100  # a drill leaves two a week, other restores a few a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,21 @@ def newest_restore_record(objects: ObjectStore, version: Version) -> RestoreReco
     """The version's last restore, None if it was never restored; raises as ``restore_records``."""
     keys = [info.key for info in objects.list(restored.restores_prefix(version))]
     return _read(objects, keys[-1]) if keys else None
+
+
+def newest_records(objects: ObjectStore, database: str) -> list[RestoreRecord]:
+    """The newest restore to a database of this name on each kind of server, where there is one.
+
+    Looks at the newest hundred records of all versions; raises as ``restore_records``.
+    """
+    found: dict[str, RestoreRecord] = {}
+    keys = [info.key for info in objects.list(RESTORES_PREFIX)]
+    for key in reversed(keys[-_LOOKED_AT:]):
+        if not any(key.endswith(f"-{to}.json") for to in found):
+            record = _read(objects, key)
+            if record.database == database:
+                found[record.to] = record
+    return list(found.values())
 
 
 def why_not_restored(objects: ObjectStore, version: Version, database: str) -> str:

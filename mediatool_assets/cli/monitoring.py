@@ -1,0 +1,37 @@
+"""``metrics``: figures for Prometheus, read from the bucket and from Dagster's instance."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+
+def metrics(
+    port: Annotated[int, typer.Option(help="Where to listen.")] = 9464,
+    host: Annotated[
+        str, typer.Option(help="The address; 0.0.0.0 for all of this machine's.")
+    ] = "127.0.0.1",
+    once: Annotated[bool, typer.Option("--once", help="Print the metrics and end.")] = False,
+) -> None:
+    """Serve metrics for Prometheus at /metrics until it is interrupted.
+
+    Age, verdict, rows, bytes and duration of the newest version, restore drills, alerts that wait,
+    and when Dagster's daemon was last at work. Run it beside the daemon: it reads the same
+    DAGSTER_HOME and settings. deploy/prometheus/alerts.yml has rules for them.
+
+    Examples:
+
+        mediatool metrics
+        mediatool metrics --once
+    """
+    from mediatool_assets.stores.environment import home
+    from mediatool_assets.stores.private_files import private_directory
+
+    folder = home() / "dagster"
+    for each in (folder.parent, folder):
+        private_directory(each)
+    command = [sys.executable, "-m", "mediatool_assets.defs.metrics_exporter"]
+    where = ["-", "0"] if once else [host, str(port)]
+    environment = {"DAGSTER_HOME": str(folder), **os.environ}
+    os.execve(sys.executable, [*command, *where], environment)  # noqa: S606  # our own words

@@ -1,0 +1,194 @@
+"""Metrics for Prometheus: the newest version, restore drills, alerts that wait, Dagster's daemon.
+
+``python -m mediatool_assets.defs.metrics_exporter HOST PORT`` serves them; ``-`` as the host prints
+them once. Every scrape reads the bucket and Dagster's instance, and nothing else: what is asked of
+them is a few small objects. Where the bucket does not answer, ``mediatool_bucket_up`` is 0 and the
+metrics of versions are absent.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+import dagster as dg
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from mediatool_assets.dagster_internals import InstigatorType, SensorInstigatorData
+from mediatool_assets.defs.alerts import Memory
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.errors import MediatoolError, NotFound
+from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.outcome import Outcome
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.restore.drill import SCRATCH
+from mediatool_assets.flows.restore.records import newest_records
+from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.verdicts import standing_verdict
+
+
+def gauge(name: str, says: str, value: float, **labels: str) -> GaugeMetricFamily:
+    """A metric with one sample."""
+    return gauges(name, says, [(labels, value)])
+
+
+def gauges(
+    name: str, says: str, samples: Iterable[tuple[dict[str, str], float]]
+) -> GaugeMetricFamily:
+    """A metric with a sample for each set of labels."""
+    found = list(samples)
+    labels = list(found[0][0]) if found else []
+    family = GaugeMetricFamily(f"mediatool_{name}", says, labels=labels)
+    for each, value in found:
+        family.add_metric([each[label] for label in labels], value)
+    return family
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformMetrics(Collector):
+    """What a scrape reads of the bucket, as Dagster's assets know it, and of the instance."""
+
+    platform: Platform
+    instance: dg.DagsterInstance
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, read now."""
+        now = datetime.now(UTC)
+        try:
+            found = list(self._bucket(self.platform.objects(), now))
+        except MediatoolError:  # the metric says so; its text is in the log of the next run
+            found = [gauge("bucket_up", "1 if the bucket could be read", 0)]
+        yield from found
+        yield from self._alerts(now)
+        yield from self._daemons()
+
+    def _bucket(self, objects: ObjectStore, now: datetime) -> Iterator[Metric]:
+        try:
+            newest = catalog.latest(objects)
+        except NotFound:
+            newest = None
+        if newest is not None:
+            yield from _version(newest, now)
+            yield from _verdict(objects, newest)
+        drills = newest_records(objects, SCRATCH)
+        says = "When the last restore drill ended that was verified, or failed"
+        yield gauges(
+            "restore_drill_timestamp_seconds",
+            says,
+            (
+                (
+                    {"to": each.to, "verdict": each.verdict},
+                    datetime.fromisoformat(each.began).timestamp() + each.seconds,
+                )
+                for each in drills
+            ),
+        )
+        yield gauge("bucket_up", "1 if the bucket could be read", 1)
+
+    def _alerts(self, now: datetime) -> Iterator[Metric]:
+        """The alerts of each channel that could not be posted yet, from the sensor's cursor."""
+        window = timedelta(hours=self.platform.settings().alert_window_hours)
+        states = self.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+        for state in states:
+            data = state.instigator_data
+            if state.name == "alert_sensor" and isinstance(data, SensorInstigatorData):
+                memory = msgspec.json.decode(data.cursor or "null", type=Memory | None)
+                channels = memory.channels if memory else {}
+                yield gauges(
+                    "alerts_waiting",
+                    "Alerts that are due and were not posted",
+                    (
+                        ({"channel": name}, sum(1 for _ in channel.due(now, window)))
+                        for name, channel in channels.items()
+                    ),
+                )
+
+    def _daemons(self) -> Iterator[Metric]:
+        beats = self.instance.get_daemon_heartbeats()
+        yield gauges(
+            "daemon_heartbeat_timestamp_seconds",
+            "When each of Dagster's daemons was last seen at work",
+            (({"daemon": name}, beat.timestamp) for name, beat in beats.items()),
+        )
+
+
+def _version(newest: Metadata, now: datetime) -> Iterator[Metric]:
+    """The newest complete version."""
+    exports, moment = newest.exports, newest.version.moment
+    yield gauge(
+        "newest_version_timestamp_seconds",
+        "The newest complete version, by its name",
+        moment.timestamp(),
+        version=str(newest.version),
+    )
+    yield gauge("newest_version_age_seconds", "How old it is", (now - moment).total_seconds())
+    yield gauge("newest_version_rows", "Rows of its raw archive", exports.raw.record_count)
+    yield gauge(
+        "newest_version_documents",
+        "Documents of its transformed archive",
+        sum(exports.transformed.documents.values()),
+    )
+    yield gauges(
+        "newest_version_bytes",
+        "Bytes of its archives in the bucket",
+        (
+            ({"archive": name}, export.size_bytes)
+            for name, export in (
+                ("raw", exports.raw),
+                ("transformed", exports.transformed),
+                ("dump", exports.dump),
+            )
+        ),
+    )
+    yield gauge(
+        "newest_version_duration_seconds",
+        "How long it took to make",
+        newest.export_duration_minutes * 60,
+    )
+
+
+def _verdict(objects: ObjectStore, newest: Metadata) -> Iterator[Metric]:
+    """What the verification last found of the newest version; all 0 before the first."""
+    verdict = standing_verdict(objects, newest.version)
+    yield gauges(
+        "newest_version_verdict",
+        "1 at the verdict of its verification",
+        (
+            ({"verdict": outcome}, float(verdict is not None and verdict.verdict == outcome))
+            for outcome in get_args(Outcome)
+        ),
+    )
+
+
+def exposition(platform: Platform, instance: dg.DagsterInstance) -> str:
+    """All metrics as Prometheus reads them."""
+    return generate_latest(registry(platform, instance)).decode()
+
+
+def registry(platform: Platform, instance: dg.DagsterInstance) -> CollectorRegistry:
+    """What a server of prometheus_client collects."""
+    registry = CollectorRegistry()
+    registry.register(PlatformMetrics(platform, instance))
+    return registry
+
+
+def main() -> None:
+    """Serve the metrics until the process is ended, or print them."""
+    host, port = sys.argv[1:]
+    with dg.DagsterInstance.get() as instance:
+        if host == "-":
+            sys.stdout.write(exposition(Platform(), instance))
+            return
+        server, thread = start_http_server(int(port), host, registry(Platform(), instance))
+        try:
+            thread.join()
+        finally:
+            server.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What Prometheus reads of the platform, and the rules that are shipped for it."""
+
+import re
+import time
+import urllib.request
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._daemon.types import DaemonHeartbeat  # what a daemon leaves behind
+from prometheus_client import start_http_server
+from prometheus_client.core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from mediatool_assets.defs.metrics_exporter import exposition, registry
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import catalog
+from mediatool_assets_tests.defs.conftest import Day, environment
+from mediatool_assets_tests.defs.operated import run
+from mediatool_assets_tests.documents import ROOT
+
+RULES = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
+DEAD = next(rule["expr"] for rule in RULES if rule["alert"] == "MediatoolDaemonDead")
+
+Found = dict[str, Metric]
+
+
+def read(text: str) -> Found:
+    """The metrics by name, as Prometheus parses them."""
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def value(found: Found, name: str, **labels: str) -> float:
+    """One sample."""
+    [sample] = [s for s in found[f"mediatool_{name}"].samples if labels.items() <= s.labels.items()]
+    return float(sample.value)
+
+
+@pytest.fixture(scope="module")
+def watched(day: Day) -> dg.DagsterInstance:
+    """The instance of a day after its drill, in which a daemon was at work."""
+    assert run(day, "weekly_restore_drill").success
+    _beat(day.instance, time.time())
+    return day.instance
+
+
+def _beat(instance: dg.DagsterInstance, at: float) -> None:
+    instance.add_daemon_heartbeat(DaemonHeartbeat(at, "SENSOR", None))
+
+
+def dead(found: Found) -> bool:
+    """What the shipped rule says of these metrics."""
+    match = re.fullmatch(r"time\(\) - max\((\w+)\) > (\d+)", DEAD)
+    assert match is not None
+    newest = max(sample.value for sample in found[match[1]].samples)
+    return time.time() - newest > int(match[2])
+
+
+def test_a_scrape_says_how_the_platform_is(
+    watched: dg.DagsterInstance, bucket_objects: ObjectStore
+) -> None:
+    """Over HTTP: age, rows, bytes, duration, verdict and drill of the newest version."""
+    server, thread = start_http_server(0, "127.0.0.1", registry(Platform(), watched))
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/metrics"
+        with urllib.request.urlopen(url) as answer:
+            found = read(answer.read().decode())
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    newest = catalog.latest(bucket_objects)
+    assert value(found, "bucket_up") == 1
+    moment = newest.version.moment.timestamp()
+    assert value(found, "newest_version_timestamp_seconds", version=str(newest.version)) == moment
+    assert value(found, "newest_version_age_seconds") >= 0
+    assert value(found, "newest_version_rows") == newest.exports.raw.record_count
+    assert value(found, "newest_version_bytes", archive="dump") == newest.exports.dump.size_bytes
+    assert value(found, "newest_version_duration_seconds") > 0
+    assert value(found, "restore_drill_timestamp_seconds", to="mongodb", verdict="verified") > 0
+    assert value(found, "newest_version_verdict", verdict="failed") == 0
+
+
+def test_the_rule_finds_a_dead_daemon(watched: dg.DagsterInstance) -> None:
+    """Silent while it is at work; after five minutes without it the expression is true."""
+    assert not dead(read(exposition(Platform(), watched)))
+    _beat(watched, time.time() - 301)
+    assert dead(read(exposition(Platform(), watched)))
+
+
+def test_a_bucket_that_does_not_answer_is_a_metric(watched: dg.DagsterInstance) -> None:
+    """The scrape succeeds, and says so; what is known of the daemon is there."""
+    with environment(MEDIATOOL_S3_BUCKET="no-such-bucket-of-ours"):
+        found = read(exposition(Platform(), watched))
+    assert value(found, "bucket_up") == 0
+    assert "mediatool_newest_version_rows" not in found
+    assert "mediatool_daemon_heartbeat_timestamp_seconds" in found
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_rules_are_of_metrics_that_there_are(
+    watched: dg.DagsterInstance, rule: dict[str, str]
+) -> None:
+    """Each metric of each rule is documented, and one that a scrape has."""
+    documented = (ROOT / "docs/how-to/metrics.md").read_text()
+    for name in re.findall(r"mediatool_\w+", rule["expr"]):
+        assert f"`{name}`" in documented
