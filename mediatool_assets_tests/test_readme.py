@@ -1,5 +1,6 @@
 """The README is a demonstration: its commands exist, and they answer as it shows."""
 
+import io
 import os
 import re
 import shlex
@@ -10,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from mediatool_assets.cli import demonstration
@@ -17,6 +19,8 @@ from mediatool_assets.cli.demonstration import Demonstration
 from mediatool_assets.cli.main import COMMANDS
 from mediatool_assets.cli.summary import VersionMade
 from mediatool_assets.definitions import defs
+from mediatool_assets.defs.parquet import Parquet
+from mediatool_assets.defs.resources import Platform
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.documents import ROOT, Fenced, blocks
 
@@ -160,17 +164,37 @@ def test_the_graph_is_that_of_the_definitions() -> None:
     assert Fenced(page.name, "mermaid", drawn) in blocks("mermaid", page)
 
 
-def test_the_example_asset_takes_a_table_that_is_there() -> None:
-    """The asset of the README is fed by an asset of ours, and counts what it is given."""
+def test_the_example_assets_run(stack: Stack) -> None:
+    """The assets of the README are fed by one of ours, and each by what another one stored."""
     names: dict[str, Any] = {}
     (block,) = blocks("python", README)
     exec(block.text, names)  # noqa: S102  # the document's own code is what is tested
-    stages: dg.AssetsDefinition = names["stages"]
-    (upstream,) = stages.keys_by_input_name.values()
-    assert defs.resolve_asset_graph().has(upstream)
-    result = stages(pd.DataFrame({"stage": ["Live", "Won", "Live", None]}))
-    assert isinstance(result, dg.MaterializeResult)
-    assert result.metadata == {"Live": 2, "Won": 1}
+    examples = [made for made in names.values() if isinstance(made, dg.AssetsDefinition)]
+    assert len(examples) == 4
+    assert defs.resolve_asset_graph().has(dg.AssetKey(["raw", "campaigns"]))
+
+    @dg.asset(key=["raw", "campaigns"], partitions_def=names["DAYS"], io_manager_key="parquet")
+    def campaigns() -> pa.Table:
+        return pa.table({"id": [1, 2, 3, 4], "stage": ["Live", "Won", "Live", None]})
+
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in stack.environment.items():
+            patch.setenv(variable, value)
+        platform = Platform()
+        result = dg.materialize(
+            [campaigns, *examples],
+            partition_key="2026-01-02",
+            resources={"platform": platform, "parquet": Parquet(platform=platform)},
+        )
+        largest, _ = platform.objects().get("user-assets/largest_stage/2026-01-02.parquet")
+    assert pd.read_parquet(io.BytesIO(largest)).to_dict("records") == [
+        {"stage": "Live", "count": 2}
+    ]
+    (counted,) = result.asset_materializations_for_node("live_count")
+    assert counted.metadata["live"].value == 2
+    (stored,) = result.asset_materializations_for_node("live")
+    assert str(stored.metadata["dagster/uri"].value).endswith("user-assets/live/2026-01-02.parquet")
+    assert stored.metadata["dagster/row_count"].value == 2
 
 
 def test_the_images_are_there() -> None:

@@ -17,6 +17,7 @@ import orjson
 
 from mediatool_assets.defs.dumped import DUMP
 from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.frames import as_annotated, each_of
 from mediatool_assets.defs.layers import (
     ARCHIVES_IO,
     COLLECTIONS_IO,
@@ -24,8 +25,10 @@ from mediatool_assets.defs.layers import (
     JSON_IO,
     TABLES_IO,
     name_of,
+    shown,
 )
 from mediatool_assets.defs.namespace import Namespace
+from mediatool_assets.defs.parquet import PARQUET_IO, Parquet
 from mediatool_assets.defs.published import METADATA, REGISTRY
 from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
@@ -61,7 +64,7 @@ class VersionIOManager(dg.ConfigurableIOManager):
             raise Misuse(
                 f"{context.asset_key.to_user_string()}: this IO manager keeps what the platform's "
                 f"own steps made, not a {type(obj).__name__}; give the asset an IO manager of its "
-                "own"
+                f"own, such as `{PARQUET_IO}` for tables"
             )
 
     def load_input(self, context: dg.InputContext) -> Any:
@@ -76,19 +79,9 @@ class VersionIOManager(dg.ConfigurableIOManager):
             return {key: self._read(context, version) for key, version in versions.items()}
 
     def _read(self, context: dg.InputContext, version: Version) -> Any:
-        handle = self.open(context.asset_key, version)
         kind = context.dagster_type.typing_type if context.has_input_name else None
-        match getattr(kind, "__module__", "").partition(".")[0], getattr(kind, "__name__", ""):
-            case "pandas", "DataFrame":
-                return handle.to_pandas()
-            case "pyarrow", "Table":
-                return handle.to_arrow()
-            case "polars", "DataFrame":
-                return handle.to_polars()
-            case "duckdb" | "_duckdb", "DuckDBPyRelation":
-                return handle.to_duckdb()
-            case _:
-                return handle
+        handle = self.open(context.asset_key, version)
+        return as_annotated(shown(context.asset_key), handle, each_of(kind))
 
     def _version(self, context: dg.InputContext, key: str) -> Version:
         """The run's version for its own partition, the newest complete one for any other."""
@@ -180,15 +173,18 @@ class JsonDocuments(VersionIOManager):
         return orjson.loads(data)
 
 
-def io_managers(names: Namespace, platform: Platform) -> dict[str, dg.ConfigurableIOManager]:
+def io_managers(
+    names: Namespace, platform: Platform
+) -> dict[str, dg.ConfigurableIOManager | Parquet]:
     """Every IO manager by its resource key."""
     own: dict[str, Any] = {"platform": platform, "prefix": names.prefix}
-    managers: dict[str, dg.ConfigurableIOManager] = {
+    managers: dict[str, dg.ConfigurableIOManager | Parquet] = {
         TABLES_IO: RawTables(**own),
         COLLECTIONS_IO: Collections(**own),
         DATABASE_IO: Database(**own),
         ARCHIVES_IO: Archives(**own),
         JSON_IO: JsonDocuments(**own),
+        PARQUET_IO: Parquet(platform=platform),
     }
     return {names.name(key): manager for key, manager in managers.items()}
 

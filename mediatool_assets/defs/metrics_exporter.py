@@ -96,16 +96,7 @@ class PlatformMetrics(Collector):
         for state in states:
             data = state.instigator_data
             if state.name == "alert_sensor" and isinstance(data, SensorInstigatorData):
-                memory = msgspec.json.decode(data.cursor or "null", type=Memory | None)
-                channels = memory.channels if memory else {}
-                yield gauges(
-                    "alerts_waiting",
-                    "Alerts that are due and were not posted",
-                    (
-                        ({"channel": name}, sum(1 for _ in channel.due(now, window)))
-                        for name, channel in channels.items()
-                    ),
-                )
+                yield alerts_waiting(data.cursor, now, window)
 
     def _daemons(self) -> Iterator[Metric]:
         beats = self.instance.get_daemon_heartbeats()
@@ -114,6 +105,20 @@ class PlatformMetrics(Collector):
             "When each of Dagster's daemons was last seen at work",
             (({"daemon": name}, beat.timestamp) for name, beat in beats.items()),
         )
+
+
+def alerts_waiting(cursor: str | None, now: datetime, window: timedelta) -> Metric:
+    """What the alert sensor's cursor keeps of each channel."""
+    memory = msgspec.json.decode(cursor or "null", type=Memory | None)
+    channels = memory.channels if memory else {}
+    return gauges(
+        "alerts_waiting",
+        "Alerts that are due and were not posted",
+        (
+            ({"channel": name}, sum(1 for _ in channel.due(now, window)))
+            for name, channel in channels.items()
+        ),
+    )
 
 
 def _version(newest: Metadata, now: datetime) -> Iterator[Metric]:

@@ -1,6 +1,7 @@
 """A user's own downstream assets get tables, collections and documents by asking for them."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pytest
 
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.flows.ports import ObjectStore
@@ -191,3 +193,91 @@ def test_outside_of_a_run_the_newest_version_is_read(day: Day) -> None:
         )
     assert isinstance(value, TableRows)
     assert value.rows == 2
+
+
+@dg.asset(partitions_def=DAYS, ins={"campaigns": dg.AssetIn(key=["raw", "campaigns"])})
+def wrongly_annotated(campaigns: set) -> int:  # type: ignore[type-arg]  # wrong on purpose
+    """A table as something that it cannot be."""
+    return len(campaigns)
+
+
+@dg.asset(partitions_def=DAYS)
+def wrongly_framed(dump: pd.DataFrame) -> int:
+    """An archive as a table."""
+    return len(dump)
+
+
+@dg.asset(partitions_def=DAYS, io_manager_key="parquet")
+def wrongly_made() -> list[int]:
+    """A value that is no table."""
+    return [1]
+
+
+@pytest.mark.parametrize(
+    ("asset", "says"),
+    [
+        (wrongly_annotated, "raw/campaigns cannot be given as set; annotate the parameter as "),
+        (wrongly_annotated, "pandas.DataFrame, pyarrow.Table, polars.DataFrame, duckdb.DuckDBPyR"),
+        (wrongly_framed, "dump cannot be given as pandas.*; annotate the parameter as mediatool_"),
+        (wrongly_made, "wrongly_made returned list; the IO manager `parquet` stores pandas.DataF"),
+    ],
+)
+def test_a_wrong_annotation_is_told_the_right_ones(
+    day: Day, asset: dg.AssetsDefinition, says: str
+) -> None:
+    """The step fails with what may be written instead."""
+    result = _asked(day, asset)
+    (failure,) = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+    assert failure.user_failure_data is not None
+    assert re.search(says, failure.user_failure_data.description or "")
+
+
+@dg.asset(partitions_def=DAYS, io_manager_key="parquet")
+def of_pandas() -> pd.DataFrame:
+    """Nothing but nulls, of a type."""
+    return pd.DataFrame({"n": pd.array([None, None], dtype="Int64"), "t": ["a", "b"]})
+
+
+@dg.asset(partitions_def=DAYS, io_manager_key="parquet")
+def of_polars(of_pandas: pl.DataFrame) -> pl.DataFrame:
+    """The same frame by polars."""
+    return of_pandas
+
+
+@dg.asset(partitions_def=DAYS, io_manager_key="parquet")
+def of_arrow(of_polars: pa.Table) -> pa.Table:
+    """The same frame by Arrow, without its rows."""
+    return of_polars.slice(0, 0)
+
+
+@dg.asset(partitions_def=DAYS, io_manager_key="parquet")
+def of_duckdb(of_arrow: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """The same frame by DuckDB."""
+    return of_arrow
+
+
+@dg.asset(
+    partitions_def=DAYS,
+    ins={
+        "of_duckdb": dg.AssetIn(
+            partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=0),
+            metadata={"allow_missing_partitions": True},
+        )
+    },
+)
+def of_days(of_duckdb: dict[str, pa.Table]) -> dict[str, list[str]]:
+    """Several partitions, of which one was made: its columns."""
+    return {day: [str(f.type) for f in table.schema] for day, table in of_duckdb.items()}
+
+
+def test_tables_go_through_parquet_in_every_form(day: Day, bucket_objects: ObjectStore) -> None:
+    """Types are those of the columns, with all values null or no row at all."""
+    result = _asked(day, of_pandas, of_polars, of_arrow, of_duckdb, of_days)
+    assert result.success
+    assert result.output_for_node("of_days") == {day.partition: ["int64", "string"]}
+    for name, rows in (("of_pandas", 2), ("of_polars", 2), ("of_arrow", 0), ("of_duckdb", 0)):
+        (made,) = result.asset_materializations_for_node(name)
+        assert made.metadata["dagster/row_count"].value == rows
+        key = f"user-assets/{name}/{day.partition}.parquet"
+        assert made.metadata["dagster/uri"].value == bucket_objects.uri(key)
+        assert bucket_objects.head(key) is not None

@@ -3,8 +3,11 @@
 import re
 import time
 import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import msgspec
 import pytest
 import yaml
 from dagster._daemon.types import DaemonHeartbeat  # what a daemon leaves behind
@@ -12,8 +15,11 @@ from prometheus_client import start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from mediatool_assets.defs.metrics_exporter import exposition, registry
+from mediatool_assets.defs.alert_news import Position
+from mediatool_assets.defs.alerts import Memory
+from mediatool_assets.defs.metrics_exporter import alerts_waiting, exposition, registry
 from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.alerts import Channel, Open, trial
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets_tests.defs.conftest import Day, environment
@@ -38,11 +44,12 @@ def value(found: Found, name: str, **labels: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def watched(day: Day) -> dg.DagsterInstance:
-    """The instance of a day after its drill, in which a daemon was at work."""
+def watched(day: Day, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """An instance in which a daemon was at work, and the bucket of a day after its drill."""
     assert run(day, "weekly_restore_drill").success
-    _beat(day.instance, time.time())
-    return day.instance
+    with dg.instance_for_test(temp_dir=str(tmp_path_factory.mktemp("dagster"))) as instance:
+        _beat(instance, time.time())
+        yield instance
 
 
 def _beat(instance: dg.DagsterInstance, at: float) -> None:
@@ -87,6 +94,18 @@ def test_the_rule_finds_a_dead_daemon(watched: dg.DagsterInstance) -> None:
     assert not dead(read(exposition(Platform(), watched)))
     _beat(watched, time.time() - 301)
     assert dead(read(exposition(Platform(), watched)))
+
+
+def test_alerts_wait_until_they_are_posted() -> None:
+    """Each channel's, as the sensor's cursor has them; none before its first tick."""
+    now = datetime.now(UTC)
+    channel = Channel()
+    channel.take(trial(now, {}))
+    memory = Memory(Position(now, now), Open(), {"webhook": channel})
+    cursor = msgspec.json.encode(memory).decode()
+    [sample] = alerts_waiting(cursor, now, timedelta(hours=1)).samples
+    assert (sample.labels, sample.value) == ({"channel": "webhook"}, 1)
+    assert alerts_waiting(None, now, timedelta(hours=1)).samples == []
 
 
 def test_a_bucket_that_does_not_answer_is_a_metric(watched: dg.DagsterInstance) -> None:

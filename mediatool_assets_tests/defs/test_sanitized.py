@@ -33,7 +33,10 @@ def run(day: Day, **variables: str) -> dg.ExecuteInProcessResult:
     """The job for the day's version, in an environment with these variables."""
     with environment(**variables), dg.DagsterInstance.ephemeral() as instance:
         return day.defs.resolve_job_def("sanitize_version").execute_in_process(
-            partition_key=day.partition, instance=instance, raise_on_error=False
+            partition_key=day.partition,
+            instance=instance,
+            tags={"mediatool/version": str(day.version)},  # other tests make newer ones
+            raise_on_error=False,
         )
 
 

@@ -1,0 +1,99 @@
+"""An IO manager for users' assets: whole tables as Parquet in the bucket, a file a partition.
+
+An asset that returns a pandas or polars frame, an Arrow table or a DuckDB relation is stored at
+``user-assets/{asset key}/{partition}.parquet``, over the one that was there; an input of it is read
+as the parameter is annotated. Built on Dagster's UPathIOManager, which knows partitions.
+"""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from upath import UPath
+
+from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.frames import as_arrow, each_of, from_arrow
+from mediatool_assets.defs.resources import Platform
+from mediatool_assets.flows.reports import keep
+
+if TYPE_CHECKING:
+    import pyarrow
+
+PARQUET_IO = "parquet"
+FOLDER = "user-assets"
+
+
+class ParquetFiles(dg.UPathIOManager):
+    """Writes and reads the files by the bucket's own client."""
+
+    extension = ".parquet"
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(base_path=UPath(FOLDER))
+        self.platform = platform
+
+    def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
+        """Store a table, and record where it is, its rows, bytes and columns."""
+        from pyarrow import parquet  # noqa: PLC0415  # slow
+
+        with explained():
+            table, file = as_arrow(_name(context), obj), io.BytesIO()
+            parquet.write_table(table, file, compression="zstd")
+            data = file.getvalue()
+            uri = keep(self.platform.objects(), str(path), data)
+        context.add_output_metadata(
+            {
+                "dagster/uri": uri,
+                "dagster/row_count": table.num_rows,
+                "dagster/partition_row_count": table.num_rows,
+                "bytes": len(data),
+                "dagster/column_schema": _columns(table),
+            }
+        )
+
+    def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
+        """Read a table as the input is annotated; raises FileNotFoundError if it was never made.
+
+        Dagster skips such a partition where the input has the metadata allow_missing_partitions.
+        """
+        from pyarrow import parquet  # noqa: PLC0415  # slow
+
+        kind = context.dagster_type.typing_type if context.has_input_name else None
+        with explained():
+            objects = self.platform.objects()
+            if objects.head(str(path)) is None:
+                raise FileNotFoundError(
+                    f"{objects.uri(str(path))} is not there; materialize {_name(context)} of "
+                    "that partition"
+                )
+            data, _ = objects.get(str(path))
+            table = parquet.read_table(io.BytesIO(data))
+            return from_arrow(_name(context), table, each_of(kind))
+
+    def path_exists(self, path: UPath) -> bool:
+        """Whether it was ever made."""
+        return self.platform.objects().head(str(path)) is not None
+
+    def unlink(self, path: UPath) -> None:
+        """Nothing: the new file takes the old one's place."""
+
+    def make_directory(self, path: UPath) -> None:
+        """Nothing: a bucket has none."""
+
+
+class Parquet(dg.ConfigurableIOManagerFactory):  # type: ignore[type-arg]  # of Dagster's own base
+    """The resource by which Dagster makes the IO manager."""
+
+    platform: dg.ResourceDependency[Platform]
+
+    def create_io_manager(self, context: dg.InitResourceContext) -> ParquetFiles:  # noqa: ARG002
+        """For one process."""
+        return ParquetFiles(self.platform)
+
+
+def _name(context: dg.InputContext | dg.OutputContext) -> str:
+    return context.asset_key.to_user_string()
+
+
+def _columns(table: "pyarrow.Table") -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(each.name, str(each.type)) for each in table.schema])
