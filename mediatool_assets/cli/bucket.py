@@ -47,7 +47,7 @@ def plan(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show what the bucket must be, where that departs from the spec, why, and what both cost.
+    """Show the rules of the bucket, where and why they differ from the description, and the costs.
 
     Asks no server. Costs are storage, in dollars a month for each GB written a day.
 
@@ -184,11 +184,11 @@ def _print_plan(made: "Plan") -> None:
     for warning in made.warnings:
         echo(f"warning: {warning}")
     for departure in made.departures:
-        echo(f"\nnot as the spec: {departure.about}")
-        echo(f"  the spec: {departure.wish}{_cost(departure.wish_cost)}")
+        echo(f"\nnot as the storage description: {departure.about}")
+        echo(f"  the storage description: {departure.wish}{_cost(departure.wish_cost)}")
         echo(f"  here:     {departure.shipped}{_cost(departure.shipped_cost)}")
         echo(f"  because:  {departure.reason}")
-    echo("\nchosen where the spec says nothing")
+    echo("\nchosen where the storage description says nothing")
     for rule in made.lifecycle:
         if rule.reason:
             echo(f"  {rule.id}: {rule.reason}")

@@ -44,7 +44,7 @@ from mediatool_assets.cli.output import echo
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.urls import without_passwords
 
-DEFECT = 70  # EX_SOFTWARE of sysexits.h, so that it is not taken for one of the contract's codes
+DEFECT = 70  # EX_SOFTWARE of sysexits.h, which differs from the codes of errors
 _INTERRUPTED = 130  # what typer makes of Ctrl-C, as shells do
 
 app = typer.Typer(

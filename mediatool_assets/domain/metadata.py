@@ -1,4 +1,4 @@
-"""The metadata of a version: the spec's file, field by field, with what is needed beside them."""
+"""The metadata of a version: every field of the storage description, and further ones."""
 
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
@@ -152,7 +152,7 @@ def uncompressed_bytes(export: Export) -> int:
 
 
 def instant(moment: datetime) -> str:
-    """A moment as the spec writes it: ``2025-06-21T14:45:00Z``."""
+    """A moment as the storage description writes it: ``2025-06-21T14:45:00Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -25,7 +25,7 @@ def day_prefix(partition: str) -> str:
 
 
 def export_prefix(version: Version) -> str:
-    """Where the export of a version's snapshot is put: the contract's key."""
+    """The prefix of the export of a version's snapshot."""
     return f"{day_prefix(version.partition)}export-{version}/"
 
 

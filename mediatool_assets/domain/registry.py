@@ -1,4 +1,4 @@
-"""``mongodb-versions.json``: the list of versions, in the spec's shape."""
+"""``mongodb-versions.json``: the list of versions, in the storage description's shape."""
 
 from collections.abc import Iterable
 

@@ -40,7 +40,7 @@ LIFECYCLE = (
     LifecycleRule(
         id="transformed",
         prefix=TRANSFORMED_PREFIX,
-        transitions=(Transition(7, "GLACIER_IR"),),  # not what the spec asks: see departures
+        transitions=(Transition(7, "GLACIER_IR"),),  # see departures
         expire_days=365,
         noncurrent_days=UNDO_DAYS,
     ),

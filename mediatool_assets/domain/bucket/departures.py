@@ -1,4 +1,4 @@
-"""Where the declaration is not what the spec asks for, why, and what both cost."""
+"""Where the declaration is not what the storage description asks for, why, and what both cost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ SPEC = (
         expire_days=365,
     ),
 )
-"""The spec's own words as rules; of metadata it says: kept in STANDARD, indefinitely."""
+"""The storage description's own rules; metadata stays in STANDARD indefinitely."""
 
 
 Cost = float | Literal["grows"] | None
@@ -38,7 +38,7 @@ Cost = float | Literal["grows"] | None
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """One difference from the spec; costs are dollars a month for each GB written a day.
+    """A difference from the storage description; costs are $ a month for each GB written a day.
 
     "grows" is a cost without an end; None where the two do not differ in storage.
     """
@@ -116,12 +116,12 @@ CHOICES = {
     "rds-exports": "read once, to make a raw export",
     "staging": "removed by the run that staged it; what a killed one left goes after a week",
     "dagster-logs": "nobody reads the log of a run after a quarter of a year",
-    "testing": "the spec's cost strategy 3: every object that is tagged purpose=testing",
+    "testing": "cost strategy 3 of the storage description: objects tagged purpose=testing",
     "clean-up": "what no rule of a prefix cleans up",
 }
-"""Rules for which the spec has no lifecycle table, with the reason for what was chosen."""
+"""Rules that are not in the storage description's lifecycle table, with the reason for each."""
 
 
 def chosen(rules: Sequence[LifecycleRule] = LIFECYCLE) -> dict[str, str]:
-    """The declared rules on which the spec's lifecycle table says nothing, by id."""
+    """The declared rules on which the storage description's lifecycle table says nothing, by id."""
     return {rule.id: CHOICES[rule.id] for rule in rules if rule.id in CHOICES}

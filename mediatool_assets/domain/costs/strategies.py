@@ -1,4 +1,4 @@
-"""The four cost strategies of the spec: what each saves in this bucket, in the year to come."""
+"""The four cost strategies of the storage description, and what each saves in the next year."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ def strategies(
     areas: Mapping[str, Decimal],
     year_under: Callable[[ActiveRules], Decimal],
 ) -> tuple[Strategy, ...]:
-    """All four, in the spec's order. ``areas``: the year by prefix; ``year_under`` other rules."""
+    """All four in their order. ``areas``: the year by prefix; ``year_under`` other rules."""
     active = inventory.rules
     none = replace(active, read=replace(active.read, rules=()))
     more = _each(active, _earliest)

@@ -27,7 +27,7 @@ SHIPPED_PRICES = Path(__file__).parents[2] / "prices" / "s3-us-east-1.json"
 class PlannedRule:
     """One lifecycle rule: what it does and costs, in dollars a month for each GB written a day.
 
-    A cost of None grows without end: nothing expires. ``reason`` is given where the spec has none.
+    A cost of None grows without end: nothing expires. ``reason`` is set for our own rules.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The bucket's settings as flows see them; the docstrings are the contract that a store keeps."""
+"""The bucket's settings as flows see them; the docstrings say what a store guarantees."""
 
 from typing import Protocol
 

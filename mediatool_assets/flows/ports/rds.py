@@ -1,4 +1,4 @@
-"""What an RDS snapshot export asks of AWS; the docstrings are the contract that the store keeps."""
+"""What an RDS snapshot export asks of AWS; the docstrings say what it guarantees."""
 
 from datetime import date
 from typing import Protocol

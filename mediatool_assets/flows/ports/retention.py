@@ -1,4 +1,4 @@
-"""What retention asks of the stores; the docstrings are the contract that they keep."""
+"""What retention asks of the stores; the docstrings say what a store guarantees."""
 
 from collections.abc import Iterator
 from typing import Literal, Protocol
