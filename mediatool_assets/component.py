@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from mediatool_assets.dagster_internals import keep_key_sets
 from mediatool_assets.defs.alerts import alert_sensor
 from mediatool_assets.defs.dead_runs import dead_run_sensor
+from mediatool_assets.defs.lineage import lineage_sensors
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.resources import platform_of
 from mediatool_assets.defs.source_graph import source_definitions
@@ -114,4 +115,4 @@ class Watch(dg.Component, dg.Model, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """The two sensors."""
-        return dg.Definitions(sensors=[alert_sensor, dead_run_sensor])
+        return dg.Definitions(sensors=[alert_sensor, dead_run_sensor, *lineage_sensors()])

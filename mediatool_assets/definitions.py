@@ -5,6 +5,7 @@ import dagster as dg
 from mediatool_assets.dagster_internals import keep_key_sets
 from mediatool_assets.defs.alerts import alert_sensor
 from mediatool_assets.defs.dead_runs import dead_run_sensor
+from mediatool_assets.defs.lineage import lineage_sensors
 from mediatool_assets.defs.metrics import compare_job
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.source_graph import source_definitions
@@ -19,7 +20,9 @@ def definitions(settings: Settings) -> dg.Definitions:
     """
     return dg.Definitions.merge(
         source_definitions(settings, Platform()),
-        dg.Definitions(jobs=[compare_job], sensors=[dead_run_sensor, alert_sensor]),
+        dg.Definitions(
+            jobs=[compare_job], sensors=[dead_run_sensor, alert_sensor, *lineage_sensors()]
+        ),
     )
 
 

@@ -1,0 +1,58 @@
+"""OpenLineage's receiver gets what Dagster knows of columns."""
+
+import dagster as dg
+import pytest
+
+from mediatool_assets.defs.lineage import lineage_sensors
+from mediatool_assets_tests.receiver import receiver
+
+RAW, DOCUMENTS = dg.AssetKey(["raw", "accounts"]), dg.AssetKey(["transformed", "accounts"])
+
+
+@dg.asset(key=RAW)
+def table() -> dg.MaterializeResult[None]:
+    """A table with its columns, as the raw layer has them."""
+    columns = dg.TableSchema([dg.TableColumn("id", "int")])
+    return dg.MaterializeResult(metadata={"dagster/column_schema": columns})
+
+
+@dg.asset(key=DOCUMENTS, deps=[RAW])
+def collection() -> dg.MaterializeResult[None]:
+    """A collection, and what its field is made of."""
+    lineage = dg.TableColumnLineage({"_id": [dg.TableColumnDep(RAW, "id")]})
+    return dg.MaterializeResult(metadata={"dagster/column_lineage": lineage})
+
+
+@pytest.mark.filterwarnings("ignore:.*get_event_records")  # by which the package reads events
+def test_columns_and_their_lineage_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a real HTTP server: the schema of the table, and the column that the field is of."""
+    with receiver() as found, dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setenv("OPENLINEAGE_URL", found.url.partition("/services")[0])
+        [sensor] = lineage_sensors()
+        defs = dg.Definitions([table, collection], sensors=[sensor])
+        repository = defs.get_repository_def()
+        first = sensor.evaluate_tick(
+            dg.build_sensor_context(instance=instance, repository_def=repository)
+        )
+        job = defs.resolve_implicit_global_asset_job_def()
+        assert job.execute_in_process(instance=instance).success
+        sensor.evaluate_tick(
+            dg.build_sensor_context(
+                instance=instance, repository_def=repository, cursor=first.cursor
+            )
+        )
+        facets = {
+            output["name"]: output["facets"]
+            for event in found.arrived
+            if event["eventType"] == "COMPLETE"
+            for output in event["outputs"]
+        }
+    assert [field["name"] for field in facets["raw/accounts"]["schema"]["fields"]] == ["id"]
+    [source] = facets["transformed/accounts"]["columnLineage"]["fields"]["_id"]["inputFields"]
+    assert (source["name"], source["field"]) == ("raw/accounts", "id")
+
+
+def test_without_a_receiver_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package is then not even loaded."""
+    monkeypatch.delenv("OPENLINEAGE_URL", raising=False)
+    assert lineage_sensors() == []
