@@ -1,6 +1,7 @@
 """``metrics``: figures for Prometheus, read from the bucket and from Dagster's instance."""
 
 import os
+import subprocess
 import sys
 from typing import Annotated
 
@@ -25,13 +26,21 @@ def metrics(
         mediatool metrics
         mediatool metrics --once
     """
-    from mediatool_assets.stores.environment import home
+    from mediatool_assets.cli.child_process import tethered
+    from mediatool_assets.cli.launch import stop
+    from mediatool_assets.stores.environment import home, settings
     from mediatool_assets.stores.private_files import private_directory
 
+    settings()
     folder = home() / "dagster"
     for each in (folder.parent, folder):
         private_directory(each)
     command = [sys.executable, "-m", "mediatool_assets.defs.metrics_exporter"]
     where = ["-", "0"] if once else [host, str(port)]
     environment = {"DAGSTER_HOME": str(folder), **os.environ}
-    os.execve(sys.executable, [*command, *where], environment)  # noqa: S606  # our own words
+    process = subprocess.Popen(tethered([*command, *where]), env=environment, process_group=0)
+    try:
+        code = process.wait()
+    finally:
+        stop(process)
+    raise typer.Exit(code)

@@ -72,8 +72,8 @@ CALLS = {
     "model check": "model check",
 }
 """How each command is called here."""
-LEFT_OUT = {"bench"}
-"""It takes no setting: its servers are its own."""
+LEFT_OUT = {"bench", "metrics"}
+"""The servers of the one are its own; the other runs another process, and ends with its code."""
 
 FORMS = {
     "POSTGRES_URL": "postgresql://me:{}@{}/db",
