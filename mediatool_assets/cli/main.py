@@ -130,8 +130,11 @@ def _root(
         mediatool versions          # what there is now
         mediatool fetch $(mediatool latest) --kind raw
 
-    Servers of your own: set MEDIATOOL_POSTGRES_URL, MEDIATOOL_MONGODB_URL, MEDIATOOL_S3_BUCKET
-    and AWS's own variables; then nothing local is used.
+    Servers of your own; then nothing local is used:
+
+        mediatool init              # asks, and writes mediatool.toml
+        mediatool check             # names everything that is missing
+        mediatool export
     """
     context.obj.debug = debug
     if config is not None:
@@ -146,10 +149,14 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; errors are a line or two on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if "--debug" in (words[: words.index("--")] if "--" in words else words):
+        words.remove("--debug")  # behind the command it means the same
+        words.insert(0, "--debug")
     session = _Session()
     _warnings.said.clear()
     try:
-        code = app(arguments, prog_name="mediatool", standalone_mode=False, obj=session)
+        code = app(words, prog_name="mediatool", standalone_mode=False, obj=session)
     except TyperException as error:
         message = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
         return _fail(f"{message}; try `{_path(error)} --help`", 2)

@@ -247,6 +247,7 @@ def _print_versions(known: "list[Listed]") -> None:
             )
             for each in known
         ],
+        droppable=("DATABASE", "PURPOSE", "SIZE", "NOTES", "ROWS", "MARKS", "VERDICT"),
     )
 
 

@@ -189,10 +189,13 @@ def test_defect_shows_no_traceback(mediatool: Run, broken: Callable[[Exception],
     assert len(result.lines) == 1
 
 
-def test_debug_shows_the_traceback(mediatool: Run, broken: Callable[[Exception], None]) -> None:
-    """--debug adds the traceback, with every password masked."""
+@pytest.mark.parametrize("words", [("--debug", "latest"), ("latest", "--debug")])
+def test_debug_shows_the_traceback(
+    mediatool: Run, broken: Callable[[Exception], None], words: tuple[str, ...]
+) -> None:
+    """--debug, before or behind the command, adds the traceback, with every password masked."""
     broken(ZeroDivisionError("mongodb://someone:hunter2@host/"))
-    result = mediatool("--debug", "latest")
+    result = mediatool(*words)
     assert result.code == DEFECT
     assert "Traceback (most recent call last)" in result.err
     assert "hunter2" not in result.err
