@@ -19,6 +19,7 @@ from mediatool_assets.domain.settings import DAGSTER_YAML
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.conftest import superuser
 from mediatool_assets_tests.moto_server import QUIET, moto_server
 from mediatool_assets_tests.own_servers import KEYS, plain_seaweedfs
 
@@ -63,7 +64,7 @@ def shop(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
     """A database, its roles, a bucket, a user of MongoDB, a model and masking rules."""
     folder = tmp_path_factory.mktemp("shop")
     name = f"shop_{uuid4().hex[:8]}"
-    admin = Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])
+    admin = superuser(stack)
     endpoint = stack.environment["MEDIATOOL_S3_ENDPOINT_URL"]
     bucket = name.replace("_", "-")
     with _database(admin, name) as roles, _mongodb_reader(stack, name) as reader:
