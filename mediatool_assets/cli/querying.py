@@ -122,6 +122,10 @@ def history(
     ] = _EVERYTHING,
     sanitized: Sanitized = False,
     no_cache: NoCache = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", dir_okay=False, help="Also write it as a page."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show the history of one row: when it appeared, each change by column, when it was removed.
@@ -140,6 +144,11 @@ def history(
         reading(session),
     ):
         found = row_history(session, table, key)
+    if html is not None:
+        from mediatool_assets.flows.page.html import html as rendered
+        from mediatool_assets.flows.query.history_page import page
+
+        html.write_text(rendered(page(found)), encoding="utf-8")
     if json:
         print_json(found)
     else:

@@ -132,6 +132,17 @@ def test_history_prints_the_life_of_a_row(versions: None, mediatool: Run) -> Non
     assert mediatool("history", "users", "3").code == 3
 
 
+def test_a_history_is_a_page(versions: None, mediatool: Run, tmp_path: Path) -> None:
+    """One file, with each change; what is printed stays."""
+    page = tmp_path / "history.html"
+    result = mediatool("history", "users", "1", "--html", page)
+    assert result.out.startswith("users id = 1: in 2 of 2 versions")
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>users: id = 1" in text
+    assert f"{FIRST}: appeared" in text
+    assert "Ada" in text
+
+
 def test_commands_take_latest_and_days(versions: None, mediatool: Run) -> None:
     """`show latest~1` and `show 2025-11-02` need no `$(mediatool latest)`."""
     shown = {

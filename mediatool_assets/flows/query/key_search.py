@@ -1,7 +1,7 @@
 """The row of one key in version after version; blocks of the same content are read once."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import duckdb
@@ -79,11 +79,10 @@ class KeySearch:
         member = rows.member
         blocks = _identified(member)
         unread = {identity: block for identity, block in blocks if identity not in self._seen}
-        matches = self._matcher()
         contents = rows.archive.blocks([*unread.values()])
         for identity, content in zip(unread, contents, strict=True):
             items = rows.split(content)
-            self._seen[identity] = Fingerprint.of(items), [*filter(matches, items)]
+            self._seen[identity] = Fingerprint.of(items), self._matching(items)
             progress(len(content))
         progress(member.bytes - sum(block.bytes for block in unread.values()))
         self.blocks += len(blocks)
@@ -96,22 +95,30 @@ class KeySearch:
             )
         return [line for _, lines in found for line in lines]
 
-    def _matcher(self) -> Callable[[bytes], bool]:
+    def _matching(self, items: list[bytes]) -> list[bytes]:
+        """The rows of a block that have the key. Only those that could are parsed."""
+        if not items:
+            return []
         wanted = [(name, value.encode()) for name, value in self.key.items()]
-
-        def matches(line: bytes) -> bool:
-            if not all(value in line for _, value in wanted):
-                return False
-            row = _ROW.decode(line)
-            return all(bytes(row[name]).strip(b'"') == value for name, value in wanted)
-
-        return matches
+        sample = items[0]
+        first = _ROW.decode(sample)
+        for name, value in wanted:
+            start = msgspec.json.encode(name) + b":"
+            if start + bytes(first[name]) in sample:  # no space, as export writes rows
+                plain, quoted = start + value, start + b'"' + value + b'"'
+                items = [line for line in items if plain in line or quoted in line]
+        return [
+            line
+            for line in items
+            if (row := _ROW.decode(line))
+            and all(bytes(row[name]).strip(b'"') == value for name, value in wanted)
+        ]
 
 
 def _identified(member: Member) -> list[tuple[str, Block]]:
     """The blocks in order, each with what is the same only for the same content."""
     found, first = [], 0
     for block in member.blocks:
-        found.append((f"{member.sha256} from row {first}: {block.rows}", block))
+        found.append((block.digest or f"{member.content} from {first}: {block.rows}", block))
         first += block.rows
     return found

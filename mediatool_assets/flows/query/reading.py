@@ -14,7 +14,7 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.query.columns import duckdb_type, duckdb_value
-from mediatool_assets.flows.workers.duckdb_session import identifier, literal
+from mediatool_assets.flows.workers.duckdb_session import DUCKDB_ERRORS, identifier, literal
 
 _LINES = pa.schema([("line", pa.string())])
 _NEWLINE = 10
@@ -72,7 +72,7 @@ class StoredRows:
         rows = _CheckedBlocks(self, progress)
         try:
             use(self._relation(connection, rows.reader(), finite=finite, with_line=with_line))
-        except duckdb.Error as error:
+        except DUCKDB_ERRORS as error:
             rows.finish(complete=False)
             raise Misuse(self._misfit(connection, error, finite=finite)) from error
         rows.finish(complete=True)
@@ -161,7 +161,7 @@ class StoredRows:
         return unique_names(column.name for column in self.table.columns)
 
     def _misfit(
-        self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error, *, finite: bool
+        self, connection: duckdb.DuckDBPyConnection, error: Exception, *, finite: bool
     ) -> str:
         """The columns with a value that does not fit, and what to do."""
         tries = ", ".join(
@@ -255,6 +255,8 @@ def unique_names(names: Iterator[str]) -> list[str]:
 
 def duckdb_message(error: Exception) -> str:
     """What DuckDB says, in one line, without the query that it repeats below."""
+    if isinstance(error, UnicodeDecodeError):
+        error = Exception(error.object.decode(errors="replace"))
     return " ".join(str(error).partition("\n\n")[0].split())
 
 

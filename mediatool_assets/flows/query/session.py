@@ -29,6 +29,7 @@ from mediatool_assets.flows.query.reading import (
     unique_names,
 )
 from mediatool_assets.flows.workers.duckdb_session import (
+    DUCKDB_ERRORS,
     duckdb_session,
     identifier,
     interruptible,
@@ -199,6 +200,8 @@ def query_session(
     """A session over these versions; memory: MEMORY and two blocks. The cache is trimmed after."""
     with duckdb_session(scratch, MEMORY) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        # a name in a query is a table, and never a variable of this program
+        connection.execute("SET python_enable_replacements = false")
         session = QuerySession(connection, versions, cache, progress)
         session.declare()
         try:
@@ -238,7 +241,7 @@ def refused_by_duckdb() -> Iterator[None]:
     try:
         with interruptible():
             yield
-    except duckdb.Error as error:
+    except DUCKDB_ERRORS as error:
         raise Misuse(f"{duckdb_message(error)}; correct the query") from error
 
 

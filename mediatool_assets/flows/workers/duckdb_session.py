@@ -9,6 +9,9 @@ import duckdb
 MEMORY = "256MB"
 """Of DuckDB in the coordinator; what does not fit is spilled into scratch."""
 
+DUCKDB_ERRORS = (duckdb.Error, UnicodeDecodeError)
+"""What a refused query raises: DuckDB may cut its message about a value within a character."""
+
 
 @contextmanager
 def duckdb_session(

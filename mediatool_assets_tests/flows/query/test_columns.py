@@ -173,3 +173,12 @@ def test_frames_keep_integers_beside_nulls(tmp_path: Path) -> None:
     rows = _table(tmp_path, _column("bigint"), '"9007199254740993"', "null")
     assert rows.to_pandas()["c"].dropna().to_list() == [2**53 + 1]
     assert rows.to_polars()["c"].to_list() == [2**53 + 1, None]
+
+
+def test_a_value_that_duckdb_cuts_in_its_message_is_refused_too(tmp_path: Path) -> None:
+    """The message of a conversion that fails may end within a character."""
+    values = [f'"[{n}:{n}]={{{"x" * n}{chr(0x1F600) * 60}}}"' for n in range(4)]
+    for number, value in enumerate(values):
+        rows = _table(tmp_path / str(number), _column("text[]", "text[]", "text"), value)
+        with pytest.raises(Misuse, match=r"t\.c \(1 in text\[\]\)"):
+            rows.to_duckdb()

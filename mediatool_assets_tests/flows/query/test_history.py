@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mediatool_assets.archive.spool import BLOCK_BYTES
 from mediatool_assets.domain.errors import Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.schema import Column, Table
@@ -63,21 +64,38 @@ def test_a_composite_key_is_written_by_column(session: Session) -> None:
         row_history(found, "campaigns", "id=a,stage=Lead")
 
 
-def test_blocks_of_the_same_content_are_read_once(session: Session, twin: DirectoryObjects) -> None:
-    """Their bytes in the later versions could be gone; rows that the cache has need no block."""
-    for version in map(Version.parse, (SECOND, THIRD)):
-        path = twin.root / "objects" / archive_key("raw", version)
-        (block,) = archives.reader(twin, "raw", version).manifest.tables()["teams"].blocks
-        data = bytearray(path.read_bytes())
+def test_blocks_of_the_same_content_are_read_once(tmp_path: Path) -> None:
+    """A version reads the blocks that no version before had: those of others could be gone."""
+    objects, made = DirectoryObjects(tmp_path / "bucket"), table("t", id="integer", note="text")
+    rows = [{"id": n, "note": str(n) * BLOCK_BYTES} for n in range(3)]  # a block each
+    complete(objects, FIRST, {made: rows})
+    complete(objects, SECOND, {made: [*rows[:2], {"id": 2, "note": "new"}]})
+    complete(objects, THIRD, {made: rows})
+    path = objects.root / "objects" / archive_key("raw", Version.parse(THIRD))
+    members = archives.reader(objects, "raw", Version.parse(THIRD)).manifest.tables()
+    data = bytearray(path.read_bytes())
+    for block in members["t"].blocks:
         data[block.offset : block.offset + block.length] = bytes(block.length)
-        path.chmod(0o644)
-        path.write_bytes(data)
+    path.chmod(0o644)
+    path.write_bytes(data)
+    versions = [
+        tables_of(archives.reader(objects, "raw", Version.parse(name)))
+        for name in (FIRST, SECOND, THIRD)
+    ]
+    with query_session(versions, ParquetCache(tmp_path / "cache", 1 << 30), tmp_path) as found:
+        history = row_history(found, "t", "2")
+    assert [event.change for event in history.events] == ["appeared", "changed", "changed"]
+    assert (history.blocks, history.blocks_read) == (9, 4)
+
+
+def test_rows_that_the_cache_has_are_read_from_there(session: Session) -> None:
+    """After a query over the same versions a history reads no block, and says the same."""
     with session() as found:
-        history = row_history(found, "teams", "1")
-        assert (history.blocks, history.blocks_read, len(history.present)) == (3, 1, 3)
+        before = row_history(found, "campaigns", "b")
         found.read({"campaigns"})
-        cached = row_history(found, "campaigns", "b")
-        assert (cached.blocks, cached.blocks_read, len(cached.events)) == (0, 0, 2)
+        after = row_history(found, "campaigns", "b")
+    assert (before.blocks, after.blocks, after.blocks_read) == (3, 0, 0)
+    assert after.events == before.events
 
 
 @pytest.mark.parametrize(
