@@ -15,7 +15,7 @@ from mediatool_assets.domain.errors import MediatoolError, Misuse, Refused
 from mediatool_assets.domain.settings import DAGSTER_YAML, DECLARED, SHIPPED_MODEL, Encryption
 from mediatool_assets.domain.settings_file import FILE_NAME
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.environment import settings
+from mediatool_assets.stores.environment import settings_and_problems
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.settings import Settings
@@ -83,7 +83,9 @@ def init(  # each an option of the command
     for name in plan.values:
         os.environ.pop(f"MEDIATOOL_{name.upper()}", None)  # the file's own are to be tried
     os.environ["MEDIATOOL_CONFIG"] = str(plan.file)
-    config = settings()
+    config, problems = settings_and_problems()
+    for problem in problems:
+        echo(problem, err=True)
     if _infer_model(config, folder):
         plan.values["model"] = MODEL
         plan.write()

@@ -1,0 +1,44 @@
+"""`mediatool init` writes settings down, keeps secrets out of them, and overwrites nothing."""
+
+from pathlib import Path
+
+from mediatool_assets_tests.cli.conftest import Run
+
+OPTIONS = (
+    *("--source", "postgresql://me:hidden@127.0.0.1:1/shop", "--schema", "shop"),
+    *("--mongodb", "env:SHOP_MONGODB", "--bucket", "shop", "--endpoint", "http://127.0.0.1:1"),
+)
+
+
+def test_what_is_missing_is_named(mediatool: Run, nowhere: Path) -> None:
+    """Without a terminal nobody is asked, and nothing is written."""
+    result = mediatool("init", "--bucket", "shop")
+    assert result.code == 2
+    assert "--source, --mongodb: not given" in result.err
+    assert list(nowhere.iterdir()) == []
+
+
+def test_files_are_refused_unless_forced(mediatool: Run, nowhere: Path) -> None:
+    """A file that may have been edited stays as it is."""
+    (nowhere / "mediatool.toml").write_text("workers = 1\n")
+    result = mediatool("init", *OPTIONS)
+    assert result.code == 5
+    assert "mediatool.toml: there already" in result.err
+    assert (nowhere / "mediatool.toml").read_text() == "workers = 1\n"
+
+
+def test_secrets_are_beside_the_file(mediatool: Run, nowhere: Path) -> None:
+    """Servers that are away are told of, and the settings are written all the same."""
+    (nowhere / "mediatool.toml").write_text("workers = 1\n")
+    result = mediatool("init", "--force", *OPTIONS)
+    assert result.code == 0
+    assert "refers to the variable SHOP_MONGODB, which is not set" in result.err
+    assert "no model yet: " in result.err
+    written = (nowhere / "mediatool.toml").read_text()
+    secret = nowhere / "mediatool.secrets" / "postgres_url"
+    assert "hidden" not in written + result.out + result.err
+    assert secret.read_text() == "postgresql://me:hidden@127.0.0.1:1/shop\n"
+    assert secret.stat().st_mode & 0o077 == 0
+    assert 'postgres_url = { file = "mediatool.secrets/postgres_url" }' in written
+    assert 'mongodb_url = { env = "SHOP_MONGODB" }' in written
+    assert (nowhere / ".mediatool" / "dagster" / "dagster.yaml").is_file()
