@@ -51,6 +51,10 @@ class CountMismatch(CheckFailed):
         )
 
 
+class OutOfResources(CheckFailed):
+    """This machine has run out of memory or disk: that says nothing about what was read."""
+
+
 class Misuse(MediatoolError):
     """The caller asked for something that has no meaning."""
 

@@ -4,7 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mediatool_assets.domain.errors import MediatoolError, Misuse, Refused, Unreachable
+from mediatool_assets.domain.errors import (
+    MediatoolError,
+    Misuse,
+    OutOfResources,
+    Refused,
+    Unreachable,
+)
 
 Outcome = Literal["passed", "warned", "unknown", "failed", "absent", "not checked"]
 """``warned``: unusual, but not wrong. ``unknown``: it could not be read, which is not passed.
@@ -46,9 +52,11 @@ def together(findings: Iterable[Finding]) -> Finding:
 def outcome_of(error: MediatoolError) -> Outcome:
     """What an error says about the thing that was to be read.
 
-    Unknown if a server does not answer or denies access, else failed: it is damaged, missing or
-    different. Raises a Misuse again: a wrong setting says nothing about the data.
+    Unknown if a server does not answer or denies access, or this machine has no memory or disk
+    left; else failed: it is damaged, missing or different. Raises a Misuse again: a wrong setting
+    says nothing about the data.
     """
     if isinstance(error, Misuse):
         raise error
-    return "unknown" if isinstance(error, Unreachable | Refused) else "failed"
+    is_unknown = isinstance(error, Unreachable | Refused | OutOfResources)
+    return "unknown" if is_unknown else "failed"

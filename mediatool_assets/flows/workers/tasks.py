@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
-from mediatool_assets.domain.errors import CheckFailed
+from mediatool_assets.domain.errors import OutOfResources
 
 Share = TypeVar("Share")
 Result = TypeVar("Result")
@@ -27,7 +27,7 @@ def in_order(
 
     Workers are at most ``ahead`` shares before the one that comes next; by default all are handed
     out at once. When the context is left, nothing of it runs any more: what had not begun is
-    cancelled, what had is waited for. Raises what ``work`` raised, or CheckFailed where a worker
+    cancelled, what had is waited for. Raises what ``work`` raised, or OutOfResources where a worker
     process died or the disk is full.
     """
     futures: deque[Future[Result]] = deque()
@@ -36,14 +36,14 @@ def in_order(
         futures.extend(executor.submit(work, share) for share in islice(waiting, ahead))
         yield _results(executor, work, waiting, futures)
     except BrokenExecutor as error:
-        raise CheckFailed(
+        raise OutOfResources(
             "a worker process died, most often because memory ran out; nothing was published: "
             "see the system's log, set MEDIATOOL_WORKERS lower, and run again"
         ) from error
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise CheckFailed(
+        raise OutOfResources(
             f"no space is left for what waits in {tempfile.gettempdir()}; nothing was published: "
             "make room there, or point TMPDIR at a larger disk, and run again"
         ) from error
