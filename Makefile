@@ -4,6 +4,7 @@
 # make test-fast  the tests that need no server
 # make check   what a change must pass: format, lint, types, import contracts, tests
 # make test-schemas   200 databases drawn at random, all the way; for every night
+# make simulate SECONDS=600  days with faults, from new seeds, on all cores
 # make bench   the benchmark
 # make reference  the generated pages of docs/reference, from the code
 # make lint-deploy  the Dockerfile, compose, workflows and systemd units of deploy/, by linters of each
@@ -19,7 +20,7 @@ DOCS := $(VENV)/docs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-schemas test-fast lint check bench reference docs docs-links lint-deploy install
+.PHONY: help demo dev test test-schemas simulate test-fast lint check bench reference docs docs-links lint-deploy install
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -49,6 +50,11 @@ test-fast: $(INSTALLED)
 test-schemas: $(INSTALLED)
 	TEST_SCHEMAS=200 PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 \
 		mediatool_assets_tests/flows/test_generated_schemas.py
+
+SECONDS ?= 600
+
+simulate: $(INSTALLED)
+	$(BIN)/python -m mediatool_assets_tests.simulation --seconds $(SECONDS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check

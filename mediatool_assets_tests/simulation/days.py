@@ -21,14 +21,14 @@ from mediatool_assets.domain.errors import (
 )
 from mediatool_assets.domain.retention import Policy
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import archives, catalog, marking
 from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.fetch import fetch
 from mediatool_assets.flows.load import load
-from mediatool_assets.flows.model_file import load_model
+from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.prune import Pruning, carry_out, plan
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
+from mediatool_assets.flows.versions import archives, catalog, marking
+from mediatool_assets.flows.versions.fetch import fetch
 from mediatool_assets_tests.simulation.alerting import Alerting
 from mediatool_assets_tests.simulation.invariants import Watch, keys_of, version_of
 from mediatool_assets_tests.simulation.platform import (

@@ -11,8 +11,8 @@ from bson.raw_bson import RawBSONDocument
 
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import CheckFailed, Full, MediatoolError, Refused, Unreachable
-from mediatool_assets.domain.inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.keys import SANITIZED_MONGODB
+from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.version import Version
 from mediatool_assets_tests.simulation.world import (
     LONG_AGO,

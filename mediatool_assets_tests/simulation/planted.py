@@ -12,9 +12,11 @@ from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain import retention
 from mediatool_assets.domain.dump_layout import bson_member, metadata_member
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
-from mediatool_assets.flows import accounting, catalog, complete, export, load, marking, prune
+from mediatool_assets.flows import complete, export, load, prune
+from mediatool_assets.flows.complete import accounting
 from mediatool_assets.flows.dump import metadata_json
 from mediatool_assets.flows.verify import stores as verify_stores
+from mediatool_assets.flows.versions import catalog, marking
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -47,7 +49,7 @@ def metadata_first(patch: pytest.MonkeyPatch) -> None:
     def compare(made: Any, documents: Any, version: Any) -> None:
         objects = made.raw.source.bucket
         stored, etag = catalog.stored_registry(objects)
-        entry = registry_file.Entry(
+        entry = registry_file.RegistryEntry(
             str(version), f"mediatool_{version}", None, "2025-01-01T00:00:00Z", "testing", ""
         )
         objects.put(REGISTRY_KEY, registry_file.encode([*(stored or ()), entry]), replacing=etag)
@@ -93,7 +95,7 @@ def the_registry_is_overwritten(patch: pytest.MonkeyPatch) -> None:
         known = stored or ()
         versions = {e.version for e in known}
         there = [v for v in catalog.versions(objects) if str(v) not in versions][-1:]
-        new = [registry_file.Entry.of(catalog.read(objects, v)) for v in there]
+        new = [registry_file.RegistryEntry.of(catalog.read(objects, v)) for v in there]
         objects.put(REGISTRY_KEY, registry_file.encode([*known, *new]), replacing=etag)
 
     for module in (complete, prune, marking):

@@ -19,7 +19,9 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs import published, raw, rds, runs
 from mediatool_assets.domain.bucket.aspects import Aspect, Seen
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.flows import archives, load, marks, registration
+from mediatool_assets.flows import load
+from mediatool_assets.flows.versions import archives, marks
+from mediatool_assets.flows.versions import registry as registration
 from mediatool_assets_tests.simulation.bucket import Bucket
 from mediatool_assets_tests.simulation.documents import Documents
 from mediatool_assets_tests.simulation.source import MODEL, SourceTwin
@@ -186,7 +188,11 @@ class PlatformTwin:
     def context(self, run: SimulatedRun) -> Any:
         """What a step of the run is given."""
         return SimpleNamespace(
-            instance=self.instance, run=run, partition_key=run.partition, log=self.log
+            instance=self.instance,
+            run=run,
+            partition_key=run.partition,
+            log=self.log,
+            op_execution_context=SimpleNamespace(op_def=SimpleNamespace(tags={})),
         )
 
 

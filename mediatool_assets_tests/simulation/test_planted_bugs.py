@@ -12,8 +12,11 @@ from mediatool_assets_tests.simulation.world import History, Violation
 _FOUND = {
     "everything_is_a_recovery": 0,
     "the_window_is_forgotten": 0,
+    "metadata_first": 0,
+    "metadata_is_written_again": 0,
+    "the_last_may_go": 1,
     "the_registry_is_overwritten": 2,
-    "damage_is_not_seen": 3,
+    "pins_are_not_looked_at": 3,
 }
 
 

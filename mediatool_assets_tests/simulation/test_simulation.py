@@ -1,8 +1,6 @@
-"""Days with faults keep every invariant: the seeds that failed once, and new ones each time."""
+"""Days with faults keep every invariant: the seeds that failed once, and some more."""
 
-import time
 from pathlib import Path
-from random import SystemRandom
 
 import pytest
 
@@ -16,7 +14,6 @@ _SEEDS = [
     for line in Path(__file__).with_name("seeds").read_text("utf-8").splitlines()
     if line.strip()
 ]
-_SECONDS = 20
 _SHRINKING_SECONDS = 60
 
 
@@ -34,14 +31,10 @@ def test_seeds_that_failed_once(seed: int) -> None:
     _require(seed)
 
 
-def test_new_seeds() -> None:
-    """A few days of their own each time; the seed is printed, and plays them again."""
-    first, end = SystemRandom().randrange(1 << 30), time.monotonic() + _SECONDS
-    for seed in range(first, first + 10_000):
-        print(f"seed {seed}")
+def test_some_seeds() -> None:
+    """A fixed number of days of all weathers; `make simulate` plays new ones."""
+    for seed in range(8):
         _require(seed)
-        if time.monotonic() > end:
-            break
 
 
 def test_a_seed_plays_the_same_days_again() -> None:

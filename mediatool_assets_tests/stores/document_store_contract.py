@@ -9,9 +9,9 @@ import bson
 import pytest
 
 from mediatool_assets.domain.errors import CheckFailed, MediatoolError, Refused
-from mediatool_assets.domain.inventory import DatabaseState
+from mediatool_assets.domain.retention_inventory import DatabaseState
 from mediatool_assets.flows.ports import DocumentStore
-from mediatool_assets.flows.retention_ports import DatabaseServer
+from mediatool_assets.flows.ports.retention import DatabaseServer
 
 _SECONDS = count()
 INDEX: dict[str, object] = {"name": "by_name", "key": {"name": 1}}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mediatool_assets.domain.inventory import FoundDatabase
+from mediatool_assets.domain.retention_inventory import FoundDatabase
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_retention import MongoDatabases
 from mediatool_assets_tests.stores.document_store_contract import DocumentStoreContract
