@@ -33,7 +33,7 @@ def rows_are_not_counted(patch: pytest.MonkeyPatch) -> None:
         return int(writer.add_rows(f"{table.name}.ndjson", own, table=table.name).rows)
 
     patch.setattr(export, "spool_chunk", spool)
-    patch.setattr(export._Export, "_write_table", write_table)
+    patch.setattr(export._ExportRun, "_write_table", write_table)
     patch.setattr("mediatool_assets.flows.transform.require_source_counts", lambda _: None)
 
 
