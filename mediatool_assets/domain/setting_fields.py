@@ -63,6 +63,18 @@ def switch(text: str) -> bool:
     return text.lower() == "yes"
 
 
+def choice(*words: str) -> Callable[[str], str]:
+    """One of these words, in capital or small letters."""
+    found = {word.lower(): word for word in words}
+
+    def parse(text: str) -> str:
+        if text.lower() not in found:
+            raise ValueError(f"is not {', '.join(words[:-1])} or {words[-1]}: {text!r}")
+        return found[text.lower()]
+
+    return parse
+
+
 def whole(unit: str, least: int = 1) -> Callable[[str], int]:
     """A whole number of a unit, ``least`` or more."""
 

@@ -29,33 +29,6 @@ Tier = Literal["Expedited", "Standard", "Bulk"]
 Encryption = Literal["none", "AES256", "aws:kms"]
 Addressing = Literal["path", "virtual"]
 
-
-def _tier(text: str) -> Tier:
-    match text.capitalize():
-        case "Expedited" | "Standard" | "Bulk" as tier:
-            return tier
-        case _:
-            raise ValueError(f"is not Expedited, Standard or Bulk: {text!r}")
-
-
-def _encryption(text: str) -> Encryption:
-    match text.lower():
-        case "none" | "aws:kms" as asked:
-            return asked
-        case "aes256":
-            return "AES256"
-        case _:
-            raise ValueError(f"is not none, AES256 or aws:kms: {text!r}")
-
-
-def _addressing(text: str) -> Addressing:
-    match text.lower():
-        case "path" | "virtual" as style:
-            return style
-        case _:
-            raise ValueError(f"is neither path nor virtual: {text!r}")
-
-
 _role = parsers.matching(r"arn:\S*:role/\S*", "the ARN of a role")
 _topic = parsers.matching(
     r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+(\.fifo)?", "the ARN of an SNS topic"
@@ -151,7 +124,7 @@ class Settings:
     s3_addressing: Annotated[
         Addressing | None,
         Setting(
-            _addressing,
+            parsers.choice("path", "virtual"),
             "Where the bucket's name stands in requests: `path` or `virtual` (the host's name).",
             otherwise="AWS's own choice; `path` with an endpoint",
         ),
@@ -168,7 +141,7 @@ class Settings:
     s3_sse: Annotated[
         Encryption | None,
         Setting(
-            _encryption,
+            parsers.choice("none", "AES256", "aws:kms"),
             "Server-side encryption that every write asks for: `AES256`, `aws:kms`, or `none` for "
             "a server that has none. Nothing but the server's disks then protects what is stored.",
             otherwise="`AES256`; `aws:kms` if `MEDIATOOL_S3_KMS_KEY_ID` is set",
@@ -203,7 +176,11 @@ class Settings:
         ),
     ] = 7
     s3_restore_tier: Annotated[
-        Tier, Setting(_tier, "Speed of such a restore: `Expedited`, `Standard` or `Bulk`.")
+        Tier,
+        Setting(
+            parsers.choice("Expedited", "Standard", "Bulk"),
+            "Speed of such a restore: `Expedited`, `Standard` or `Bulk`.",
+        ),
     ] = "Standard"
     rds_instance: Annotated[
         str | None, Setting(parsers.word, "RDS instance whose snapshots are exported to S3.")
