@@ -76,7 +76,7 @@ def init(  # each an option of the command
     }
     ask.refuse()
     folder = Path.cwd()
-    plan = _Plan(folder, {name: value for name, value in values.items() if value})
+    plan = _SetupFiles(folder, {name: value for name, value in values.items() if value})
     plan.refuse_what_is_there(force=force)
     plan.write()
     os.environ.pop("MEDIATOOL_MODEL", None)
@@ -126,7 +126,7 @@ class _Questions:
 
 
 @dataclass(slots=True)
-class _Plan:
+class _SetupFiles:
     """The files to write. ``values`` are settings by name, in order."""
 
     folder: Path
