@@ -9,10 +9,14 @@ from pathlib import Path
 from mediatool_assets_tests.documents import ROOT
 
 
-def test_dg_loads_the_definitions() -> None:
+def test_dg_loads_the_definitions(tmp_path: Path) -> None:
     """``dg check defs`` passes, and ``dg list defs`` lists the assets."""
     folder = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "DG_CLI_TELEMETRY": "0"}
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    environment = os.environ | {
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "DAGSTER_HOME": str(tmp_path),
+    }
     words = (["check", "defs"], ["list", "defs", "--json"])
     started = [
         subprocess.Popen(
