@@ -19,6 +19,7 @@ _SCHEMAS = {
     "comparison-reports/*/daily-metrics-comparison.json": "daily-metrics-comparison",
     "comparison-reports/*/data-integrity-report.json": "data-integrity-report",
     "comparison-reports/*/version-comparison.json": "version-comparison",
+    "comparison-reports/index.json": "report-site",
     "postgres-exports/verdicts/*.json": "verdict",
     "postgres-exports/restores/*.json": "restore-record",
     "postgres-exports/sanitized/*-report.json": "sanitized-report",

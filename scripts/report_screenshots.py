@@ -1,7 +1,7 @@
-"""Pictures of a day's reports for docs/images, light and dark, by the system's Chromium.
+"""Pictures of the site of reports for docs/images, light and dark, by the system's Chromium.
 
-python scripts/report_screenshots.py [VERSION] [--output docs/images]: without a version, the newest
-one of the servers that the environment names, or of the local ones.
+python scripts/report_screenshots.py SITE [--output docs/images]: SITE is what
+``mediatool report --site SITE`` has written. The newest day that has every kind of report is shown.
 """
 
 import argparse
@@ -12,61 +12,61 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
-from mediatool_assets.domain.keys import REPORTS
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.report_forms import report_of
-from mediatool_assets.flows.versions import catalog
-from mediatool_assets.stores.environment import settings
-from mediatool_assets.stores.s3 import S3Objects
-
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-WIDTH, HEIGHT = 1160, 1500  # pixels: the part that is read first
+WIDE, NARROW = ViewportSize(width=1160, height=1500), ViewportSize(width=390, height=1200)
+PAGES = (
+    "index", "daily-metrics-comparison", "version-comparison", "data-integrity-report",
+    "bucket-posture",
+)  # fmt: skip
 COLOURS = 255  # of a picture's palette, which makes it a third as large
 
 
 def main() -> int:
     """Take every picture, and print its path."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("version", nargs="?")
+    parser.add_argument("site", type=Path)
     parser.add_argument("--output", type=Path, default=Path("docs/images"))
     wanted = parser.parse_args()
-    path = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
+    path = shutil.which("chromium")
     if path is None:
-        sys.exit(f"no Chromium on the PATH ({', '.join(CHROMIUMS)}): install the system's package")
-    objects = S3Objects.of(settings())
-    version = Version.parse(wanted.version) if wanted.version else catalog.latest(objects).version
+        sys.exit("no chromium on the PATH: install the system's package")
+    days = [day for day in sorted(wanted.site.iterdir()) if day.is_dir()]
+    day = next((d for d in reversed(days) if all((d / f"{p}.html").exists() for p in PAGES)), None)
+    if day is None:
+        sys.exit(
+            f"{wanted.site} has no day with {', '.join(PAGES)}: make a demo of some days first"
+        )
+    shown = {"report-site": wanted.site / "index.html"}
+    shown |= {name: day / f"{name}.html" for name in PAGES[1:]}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False)
-        for report in REPORTS:
-            page = report_of(objects, report, version.partition, version, "html").decode()
+        for name, page in shown.items():
             for scheme in SCHEMES:
-                file = wanted.output / f"{report}-{scheme}.png"
-                file.write_bytes(picture(browser, page, scheme))
+                file = wanted.output / f"{name}-{scheme}.png"
+                file.write_bytes(picture(browser, page, scheme, WIDE))
                 print(file)  # noqa: T201  # a script
+        file = wanted.output / "report-site-phone.png"
+        file.write_bytes(picture(browser, shown["report-site"], "light", NARROW))
+        print(file)  # noqa: T201  # a script
         browser.close()
     return 0
 
 
-def picture(browser: Browser, html: str, scheme: Literal["light", "dark"]) -> bytes:
+def picture(
+    browser: Browser, path: Path, scheme: Literal["light", "dark"], view: ViewportSize
+) -> bytes:
     """The top of a page as a PNG; raises RuntimeError where its script or style has an error."""
     problems: list[str] = []
-    page = browser.new_page(
-        color_scheme=scheme, viewport={"width": WIDTH, "height": HEIGHT}, offline=True
-    )
+    page = browser.new_page(color_scheme=scheme, viewport=view, offline=True)
     page.on("console", lambda message: problems.append(message.text))
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.set_content(html)
-    page.locator("table.sortable th").first.click()  # the script works, or says why not
-    page.set_content(html)
-    page.mouse.move(0, 0)
-    page.evaluate("scrollTo(0, 0)")
+    page.goto(path.resolve().as_uri())
     taken = page.screenshot()
     page.close()
     if problems:
-        raise RuntimeError(f"the page is not clean: {problems}")
+        raise RuntimeError(f"{path} is not clean: {problems}")
     small = Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS)
     out = io.BytesIO()
     small.save(out, "PNG", optimize=True)

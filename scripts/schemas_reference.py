@@ -26,6 +26,7 @@ from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.flows.metrics.report import First
 from mediatool_assets.flows.sanitize.report import Report
+from mediatool_assets.flows.site.pages import SiteIndex
 
 # a default that is a msgspec.Raw (of Defect) needs a hook, which schema_components does not take
 setattr(  # noqa: B010  # a plain assignment is no export for mypy
@@ -116,6 +117,12 @@ DOCUMENTS = (
         "Two versions compared, row by row.",
         Comparison,
         First,
+    ),
+    Document(
+        "report-site",
+        "`comparison-reports/index.json`",
+        "What the index of the site of reports is made of.",
+        SiteIndex,
     ),
     Document(
         "verdict",
