@@ -65,6 +65,7 @@ class SimulatedRun:
     partition: str
     created: datetime
     tags: dict[str, str]
+    job_name: str = "daily"
     root_run_id: str | None = None
     parent_run_id: str | None = None
     status: str = "STARTED"
