@@ -57,10 +57,10 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "First steps": (runs.demo, runs.dev),
     "Your own servers": (initializing.init, checking.check, configuring.settings),
     "Local servers": (servers.up, servers.down, servers.status),
-    "The source": (source.seed,),
-    "Making versions": (runs.export,),
-    "What there is": (versions.versions, versions.latest, versions.show, versions.fetch),
-    "What they are for": (
+    "Demo data": (source.seed,),
+    "Make versions": (runs.export,),
+    "Find and download versions": (versions.versions, versions.latest, versions.show, versions.fetch),
+    "Promote, keep and delete versions": (
         marking.promote,
         marking.rollback,
         marking.annotate,
@@ -68,13 +68,13 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         marking.unkeep,
         pruning.prune,
     ),
-    "What changed": (reporting.report, comparing.compare),
-    "Questions": (querying.sql, querying.history),
-    "Back again": (restoring.restore, verifying.verify, integrating.integrity),
-    "Without personal data": (sanitizing.sanitize,),
-    "When it goes wrong": (alerting.alert, monitoring.metrics),
-    "What it costs": (costing.costs,),
-    "How fast": (benchmark.bench,),
+    "Reports and comparisons": (reporting.report, comparing.compare),
+    "Queries": (querying.sql, querying.history),
+    "Restore and verify": (restoring.restore, verifying.verify, integrating.integrity),
+    "Masked copies": (sanitizing.sanitize,),
+    "Monitoring": (alerting.alert, monitoring.metrics),
+    "Costs": (costing.costs,),
+    "Benchmark": (benchmark.bench,),
 }
 COMMANDS = tuple(command for commands in _PANELS.values() for command in commands)
 """Every command, in the order in which --help lists them; its name is the function's."""
@@ -82,8 +82,8 @@ COMMANDS = tuple(command for commands in _PANELS.values() for command in command
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
-app.add_typer(modelling.app, name="model", rich_help_panel="The model")
-app.add_typer(bucket.app, name="bucket", rich_help_panel="The bucket")
+app.add_typer(modelling.app, name="model", rich_help_panel="Model")
+app.add_typer(bucket.app, name="bucket", rich_help_panel="Bucket")
 
 
 @dataclass(slots=True)
