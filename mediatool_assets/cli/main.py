@@ -59,7 +59,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Local servers": (servers.up, servers.down, servers.status),
     "Demo data": (source.seed,),
     "Make versions": (runs.export,),
-    "Find and download versions": (versions.versions, versions.latest, versions.show, versions.fetch),
+    "Versions": (versions.versions, versions.latest, versions.show, versions.fetch),
     "Promote, keep and delete versions": (
         marking.promote,
         marking.rollback,
