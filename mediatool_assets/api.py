@@ -67,11 +67,14 @@ class OpenVersion(Mapping[str, TableRows]):
         return archive_of(self.objects, "transformed", self.version).collection(name)
 
 
-def open_version(name: str = "latest", *, sanitized: bool = False) -> OpenVersion:
+def open_version(
+    name: str = "latest", *, sanitized: bool = False, allow_unsigned: bool = False
+) -> OpenVersion:
     """Open a version: ``20261127-020000``, ``2026-11-27``, ``latest`` or ``latest~1``.
 
-    With ``sanitized`` the tables are those of its sanitized copy. Raises NotFound, Misuse,
+    With ``sanitized`` the tables are those of its sanitized copy. Where keys are trusted, one of
+    them has to have signed the version, or with ``allow_unsigned`` nobody. Raises NotFound, Misuse,
     Unreachable; BadSettings where no server is known.
     """
-    objects = S3Objects.of(settings())
+    objects = S3Objects.of(settings(), allow_unsigned=allow_unsigned)
     return OpenVersion(named_version(objects, name), objects, "sanitized" if sanitized else "raw")

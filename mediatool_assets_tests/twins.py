@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from mediatool_assets.archive.reader import Bytes
+from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound, Refused
 from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.domain.objects import ObjectInfo
@@ -23,6 +24,7 @@ class DirectoryObjects:
     """An ObjectStore in a local directory: finished objects below ``objects/``, others beside."""
 
     root: Path
+    trust: Trust = field(default=EVERYBODY, kw_only=True)
 
     def uri(self, key: str) -> str:
         """``s3://twin/key``."""

@@ -30,8 +30,11 @@ def settings_for(*given: str) -> Settings:
     return read_settings() if all(map(is_file, given)) else settings()
 
 
-def opened(given: str, own: Settings) -> "Bytes":
-    """The archive; of a version its raw archive. Raises NotFound, Misuse, InColdStorage."""
+def opened(given: str, own: Settings, *, allow_unsigned: bool = True) -> "Bytes":
+    """The archive; of a version its raw archive.
+
+    Raises NotFound, Misuse, InColdStorage, NotAuthentic (a version that is not to be trusted).
+    """
     from mediatool_assets.archive.reader import LocalFile
 
     if is_file(given):
@@ -46,7 +49,7 @@ def opened(given: str, own: Settings) -> "Bytes":
     from mediatool_assets.flows.versions import catalog
     from mediatool_assets.flows.versions.names import named_version
 
-    objects = bucket(own.s3_bucket, own)
+    objects = bucket(own.s3_bucket, own, allow_unsigned=allow_unsigned)
     return catalog.raw_archive(objects, named_version(objects, given))
 
 
@@ -56,10 +59,10 @@ def uri_parts(text: str) -> tuple[str, str]:
     return parts.netloc, parts.path.strip("/")
 
 
-def bucket(name: str, own: Settings) -> "S3Objects":
+def bucket(name: str, own: Settings, *, allow_unsigned: bool = True) -> "S3Objects":
     """A bucket of that name on the server of the settings."""
     from dataclasses import replace
 
     from mediatool_assets.stores.s3 import S3Objects
 
-    return S3Objects.of(replace(own, s3_bucket=name))
+    return S3Objects.of(replace(own, s3_bucket=name), allow_unsigned=allow_unsigned)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli.archive_argument import opened, settings_for
-from mediatool_assets.cli.output import Json, echo, print_json, working
+from mediatool_assets.cli.output import AllowUnsigned, Json, echo, print_json, working
 from mediatool_assets.domain.errors import DamagedInput, Misuse
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def compare(
     fail_on_difference: Annotated[
         bool, typer.Option("--fail-on-difference", help="Exit with 1 unless both are the same.")
     ] = False,
+    allow_unsigned: AllowUnsigned = False,
     json: Json = False,
 ) -> None:
     """Compare two versions: every table, every row, by key; schemas, sizes and counts too.
@@ -50,7 +51,7 @@ def compare(
     from mediatool_assets.flows.page.formats import format_of
 
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
-        found = _compared((version1, version2))
+        found = _compared((version1, version2), allow_unsigned=allow_unsigned)
         written = Path(beside, output.name)
         written.write_bytes(render(found, wanted or format_of(output)))
         written.replace(output)
@@ -64,7 +65,7 @@ def compare(
         raise typer.Exit(1)
 
 
-def _compared(given: tuple[str, str]) -> "Comparison":
+def _compared(given: tuple[str, str], *, allow_unsigned: bool) -> "Comparison":
     """Compare what the two names mean; only versions need a bucket."""
     from mediatool_assets.flows.compare import both
     from mediatool_assets.flows.compare import compare as compare_archives
@@ -74,7 +75,9 @@ def _compared(given: tuple[str, str]) -> "Comparison":
     from mediatool_assets.flows.workers.scratch import scratch_folder
 
     config = settings_for(*given)
-    sources = both(*(partial(opened, each, config) for each in given))
+    sources = both(
+        *(partial(opened, each, config, allow_unsigned=allow_unsigned) for each in given)
+    )
     with (
         working(f"comparing {given[0]} with {given[1]}") as progress,
         worker_pool(config.workers, config.cluster) as pool,

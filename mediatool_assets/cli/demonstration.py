@@ -53,7 +53,7 @@ def run(home: Path, scale: float, days: int) -> Demonstration:
     from mediatool_assets.stores.s3 import S3Objects
 
     with working("starting PostgreSQL, MongoDB and S3"):
-        up(home)
+        up(home, new_keys=True)
     settings = local_settings()
     settings.require("postgres_url", "mongodb_url")
     objects = S3Objects.of(settings)

@@ -37,7 +37,7 @@ def run(port: int | None) -> str:
     else:
         from mediatool_assets.stores.local import up
 
-        up(home())
+        up(home(), new_keys=True)
         own = keyed(os.environ, local_settings().home)
     port = _free_port(port)
     url = f"http://127.0.0.1:{port}"

@@ -36,6 +36,7 @@ from mediatool_assets.cli import (
     runs,
     sanitizing,
     servers,
+    signing,
     source,
     verifying,
     versions,
@@ -84,6 +85,7 @@ for panel, commands in _PANELS.items():
         app.command(rich_help_panel=panel)(command)
 app.add_typer(modelling.app, name="model", rich_help_panel="Model")
 app.add_typer(bucket.app, name="bucket", rich_help_panel="Bucket")
+app.add_typer(signing.app, name="keys", rich_help_panel="Signatures")
 
 
 @dataclass(slots=True)

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from mediatool_assets.domain.page import Cell, Page
     from mediatool_assets.flows.ports import Progress
 
+AllowUnsigned = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unsigned", help="With MEDIATOOL_TRUSTED_KEYS: read what has no signature too."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 _ANY_WIDTH = 1000  # columns of a table that no terminal shows: a pipe must not lose text

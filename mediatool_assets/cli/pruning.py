@@ -95,9 +95,11 @@ def _stores(own: "Settings") -> "Pruning":
     from mediatool_assets.stores.s3 import S3Objects
     from mediatool_assets.stores.s3_bucket import S3Bucket
     from mediatool_assets.stores.s3_deletion import S3Deletion
+    from mediatool_assets.stores.signing_keys import signing_key
 
     objects = S3Objects.of(own)
-    return Pruning(objects, S3Deletion(objects), servers(own), S3Bucket.of(own))
+    deletion, bucket = S3Deletion(objects), S3Bucket.of(own)
+    return Pruning(objects, deletion, servers(own), bucket, signing_key(own))
 
 
 def _plain(decision: "Decision") -> dict[str, object]:

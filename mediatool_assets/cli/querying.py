@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli.output import (
+    AllowUnsigned,
     Json,
     echo,
     megabytes,
@@ -75,6 +76,7 @@ def sql(  # one branch an output
     ] = None,
     as_text: AsText = None,
     no_cache: NoCache = False,
+    allow_unsigned: AllowUnsigned = False,
 ) -> None:
     """Query a version, or many, with SQL (DuckDB's).
 
@@ -100,7 +102,14 @@ def sql(  # one branch an output
     kind: Literal["transformed", "raw"] = "transformed" if collections else "raw"
     if collections and sanitized:
         raise Misuse("sanitized copies have no collections; leave out --collections or --sanitized")
-    with opened(named, kind, as_text or [], sanitized=sanitized, no_cache=no_cache) as session:
+    with opened(
+        named,
+        kind,
+        as_text or [],
+        sanitized=sanitized,
+        no_cache=no_cache,
+        allow_unsigned=allow_unsigned,
+    ) as session:
         if query is None:
             from mediatool_assets.cli.sql_prompt import prompt
 
@@ -126,6 +135,7 @@ def history(
         Path | None,
         typer.Option("--html", metavar="FILE", dir_okay=False, help="Also write it as a page."),
     ] = None,
+    allow_unsigned: AllowUnsigned = False,
     json: Json = False,
 ) -> None:
     """Show the history of one row: when it appeared, each change by column, when it was removed.
@@ -140,7 +150,14 @@ def history(
     from mediatool_assets.flows.query.history import row_history
 
     with (
-        opened(versions, "raw", [], sanitized=sanitized, no_cache=no_cache) as session,
+        opened(
+            versions,
+            "raw",
+            [],
+            sanitized=sanitized,
+            no_cache=no_cache,
+            allow_unsigned=allow_unsigned,
+        ) as session,
         reading(session),
     ):
         found = row_history(session, table, key)
@@ -176,6 +193,7 @@ def opened(
     *,
     sanitized: bool,
     no_cache: bool,
+    allow_unsigned: bool,
 ) -> "Iterator[QuerySession]":
     """A session over the versions that are named, while progress is shown."""
     from mediatool_assets.flows.query.parquet_cache import ParquetCache
@@ -185,7 +203,7 @@ def opened(
     from mediatool_assets.stores.s3 import S3Objects
 
     own = settings()
-    objects = S3Objects.of(own)
+    objects = S3Objects.of(own, allow_unsigned=allow_unsigned)
     open_ = tables_of if kind == "raw" else collections_of
     of: Kind = "sanitized" if sanitized else kind
     with tempfile.TemporaryDirectory(prefix="mediatool-", dir=own.scratch) as scratch:

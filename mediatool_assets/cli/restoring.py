@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, note, print_facts, print_json, working
+from mediatool_assets.cli.output import AllowUnsigned, Json, note, print_facts, print_json, working
 from mediatool_assets.cli.querying import AsText
 from mediatool_assets.cli.restoring_rows import restore_rows
 from mediatool_assets.cli.versions import VersionArgument, named
@@ -87,6 +87,7 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace what an earlier restore made.")
     ] = False,
+    allow_unsigned: AllowUnsigned = False,
     json: Json = False,
 ) -> None:
     """Restore a version into a new database; every row is read back and compared.
@@ -125,6 +126,7 @@ def restore(
             output=output,
             as_text=as_text or [],
             sanitized=sanitized,
+            allow_unsigned=allow_unsigned,
             json=json,
         )
         return
@@ -139,11 +141,15 @@ def restore(
         chosen = _names("--tables", tables)
         skipped = OF_CODE if untrusted else {}
         skipped = skipped | dict.fromkeys(map(_object, skip or ()), BY_OPTION)
-        evidence = _to_postgres(wanted, database, chosen, skipped, replace, sanitized=sanitized)
+        evidence = _to_postgres(
+            wanted, database, chosen, skipped, replace, allow_unsigned, sanitized=sanitized
+        )
     else:
         chosen = _names("--collections", collections)
         kind: DocumentKind = "dump" if source == "dump" else "transformed"
-        evidence = _to_mongodb(wanted, kind, database, chosen, replace, sanitized=sanitized)
+        evidence = _to_mongodb(
+            wanted, kind, database, chosen, replace, allow_unsigned, sanitized=sanitized
+        )
     if json:
         print_json(evidence)
     else:
@@ -191,6 +197,7 @@ def _to_postgres(
     tables: list[str] | None,
     skip: dict[str, str],
     replace: bool,
+    allow_unsigned: bool,
     *,
     sanitized: bool,
 ) -> "RestoreRecord":
@@ -221,7 +228,7 @@ def _to_postgres(
 
     name = database or own_name(version)
     request = RestoreRequest(version, "postgres", name, target.server, account())
-    return _carry_out(own, request, work, sanitized=sanitized)
+    return _carry_out(own, request, work, sanitized=sanitized, allow_unsigned=allow_unsigned)
 
 
 def _to_mongodb(
@@ -230,6 +237,7 @@ def _to_mongodb(
     database: str | None,
     collections: list[str] | None,
     replace: bool,
+    allow_unsigned: bool,
     *,
     sanitized: bool,
 ) -> "RestoreRecord":
@@ -266,11 +274,16 @@ def _to_mongodb(
 
     name = database or own_name(version)
     request = RestoreRequest(version, "mongodb", name, documents.server, account())
-    return _carry_out(own, request, work, sanitized=sanitized)
+    return _carry_out(own, request, work, sanitized=sanitized, allow_unsigned=allow_unsigned)
 
 
 def _carry_out(
-    own: "Settings", request: "RestoreRequest", work: "Restore", *, sanitized: bool = False
+    own: "Settings",
+    request: "RestoreRequest",
+    work: "Restore",
+    *,
+    sanitized: bool = False,
+    allow_unsigned: bool = False,
 ) -> "RestoreRecord":
     """Restore a version that is complete, or a copy that is there, and keep the evidence."""
     from mediatool_assets.flows.restore.records import recorded
@@ -278,7 +291,7 @@ def _carry_out(
     from mediatool_assets.flows.workers.pool import worker_pool
     from mediatool_assets.stores.s3 import S3Objects
 
-    objects = S3Objects.of(own)
+    objects = S3Objects.of(own, allow_unsigned=allow_unsigned)
     if not sanitized:  # a copy may lie in a bucket of its own, where no version is
         catalog.read(objects, request.version)  # raises NotFound for one that is not complete
     task = f"restoring {request.version} to {request.database}"

@@ -20,6 +20,7 @@ def restore_rows(
     output: Path | None,
     as_text: list[str],
     sanitized: bool,
+    allow_unsigned: bool,
     json: bool,
 ) -> None:
     """Write the rows that the conditions ``wanted`` select, and print what was written."""
@@ -29,7 +30,14 @@ def restore_rows(
     conditions = [RowCondition.parse(text) for text in wanted]
     path = output or Path(f"{version}-rows.sql")
     with (
-        opened(str(version), "raw", as_text, sanitized=sanitized, no_cache=False) as session,
+        opened(
+            str(version),
+            "raw",
+            as_text,
+            sanitized=sanitized,
+            no_cache=False,
+            allow_unsigned=allow_unsigned,
+        ) as session,
         tempfile.TemporaryDirectory(dir=path.parent, prefix=".mediatool-") as beside,
     ):
         with reading(session):

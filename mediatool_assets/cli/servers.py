@@ -32,7 +32,7 @@ def up(json: Json = False) -> None:
     from mediatool_assets.stores import local
 
     with working("starting PostgreSQL, MongoDB and S3"):
-        stack = local.up(home())
+        stack = local.up(home(), new_keys=True)
     _print_servers(stack.home, stack.servers, stack.environment, json)
 
 

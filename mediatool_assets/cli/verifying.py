@@ -29,6 +29,13 @@ def verify(
         float | None,
         typer.Option(metavar="PERCENT", help="Read only this share, a different one each day."),
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Compare the chain of versions with this, from `mediatool keys checkpoint`.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Read a version's archives and databases again, and compare them with their manifests.
@@ -36,8 +43,9 @@ def verify(
     Without --sample every byte is read; with --sample 5 a twentieth, a different one each day, so
     that all is read in 20 days. Damaged files are named with the position of the damage, and the
     rest is still checked. If a server does not answer, its database is unknown, not passed (exit
-    code 4). A part that the sample does not read is not checked. The verdict is stored, and
-    `mediatool show` prints it; a failed one counts until everything passes again.
+    code 4). A part that the sample does not read is not checked. A line says who made the
+    version; with MEDIATOOL_TRUSTED_KEYS, one that no trusted key has signed has failed. The verdict
+    is stored, and `mediatool show` prints it; a failed one counts until everything passes again.
 
     Examples:
 
@@ -45,6 +53,7 @@ def verify(
         mediatool verify 20250621-143000 --sample 5 --json
     """
     wanted = named(version)
+    from mediatool_assets.domain.chain import Checkpoint
     from mediatool_assets.flows.verify import verify as read_again
     from mediatool_assets.flows.versions.verdicts import standing_verdict, store_verdict
     from mediatool_assets.flows.workers.pool import worker_pool
@@ -66,6 +75,7 @@ def verify(
             wanted,
             clock=lambda: datetime.now(UTC),
             sample=sample,
+            since=Checkpoint.parse(since) if since is not None else None,
             progress=progress,
         )
     if json:
@@ -92,4 +102,5 @@ def _print(verdict: "Verdict") -> None:
             echo(f"{check.part}: {finding}")
     if verdict.verdict == "not checked":
         echo("today's sample has no part of this version; take a larger --sample")
+    echo(f"authenticity: {verdict.authenticity}")
     echo(f"{verdict.version} {verdict.verdict}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli.output import (
+    AllowUnsigned,
     Json,
     echo,
     megabytes,
@@ -202,6 +203,7 @@ def fetch(
             metavar="DIR", file_okay=False, help="The folder; created if it does not exist."
         ),
     ] = Path(),
+    allow_unsigned: AllowUnsigned = False,
     json: Json = False,
 ) -> None:
     """Download an archive of a version; every file in it is compared with its manifest.
@@ -219,7 +221,7 @@ def fetch(
     from mediatool_assets.flows.versions.fetch import fetch as download
     from mediatool_assets.flows.versions.fetch import fetch_member
 
-    objects = _objects()
+    objects = _objects(allow_unsigned=allow_unsigned)
     with working(f"fetching {table or f'the {kind} archive'} of {wanted}") as progress:
         if table is None:
             path = download(objects, wanted, kind, output, progress=progress)
@@ -259,10 +261,10 @@ def _judged(each: "Listed") -> str:
     return f"{each.verdict} {read}{each.verified[:10]}"
 
 
-def _objects() -> "S3Objects":
+def _objects(*, allow_unsigned: bool = True) -> "S3Objects":
     from mediatool_assets.stores.s3 import S3Objects
 
-    return S3Objects.of(settings())
+    return S3Objects.of(settings(), allow_unsigned=allow_unsigned)
 
 
 def _days(first: str | None, last: str | None) -> tuple[date | None, date | None]:

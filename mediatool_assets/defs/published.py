@@ -21,6 +21,8 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.complete import SourceType, complete
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import archives, catalog
+from mediatool_assets.flows.versions.chain import checkpoint_of
+from mediatool_assets.stores.signing_keys import signing_key
 
 METADATA = dg.AssetKey("metadata")
 REGISTRY = dg.AssetKey("registry")
@@ -87,6 +89,7 @@ def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata
             local_registry=settings.local_registry,
             now=datetime.now(UTC),
             target=platform.target() if settings.restores_daily else None,
+            signing_key=signing_key(settings),
         )
 
 
@@ -115,6 +118,7 @@ def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[
             "seconds": metadata.seconds,
             "warnings": list(metadata.warnings),
             "metadata": msgspec.to_builtins(metadata),
+            "checkpoint": str(checkpoint_of(metadata) or "the version is not signed"),
         },
     )
 

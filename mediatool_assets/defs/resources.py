@@ -88,10 +88,12 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3_bucket import S3Bucket  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3_deletion import S3Deletion  # noqa: PLC0415  # slow
+        from mediatool_assets.stores.signing_keys import signing_key  # noqa: PLC0415  # slow
 
         settings = self.settings()
         objects = S3Objects.of(settings)
-        return Pruning(objects, S3Deletion(objects), servers(settings), S3Bucket.of(settings))
+        deletion, bucket = S3Deletion(objects), S3Bucket.of(settings)
+        return Pruning(objects, deletion, servers(settings), bucket, signing_key(settings))
 
     def snapshots(self) -> SnapshotExports:
         """The RDS instance; raises BadSettings where the settings do not name all of it."""

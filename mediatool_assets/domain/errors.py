@@ -88,6 +88,10 @@ class BadArchive(DamagedInput):
         super().__init__(f"{where}: {problem}; {next_step}")
 
 
+class NotAuthentic(DamagedInput):
+    """A version that no trusted key has signed, or that is not what was signed."""
+
+
 class BadModel(DamagedInput):
     """The model has mistakes; ``problems`` holds all of them, each with file and line."""
 

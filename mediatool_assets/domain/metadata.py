@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from mediatool_assets.domain.json_documents import decoded, pretty
 from mediatool_assets.domain.not_carried import NotCarried
+from mediatool_assets.domain.signing import Signed
 from mediatool_assets.domain.version import Version
 
 Purpose = Literal["daily_backup", "testing"]
@@ -35,7 +36,8 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Both in 10**6 bytes. ``tables_exported`` counts the tables in it, ``tables_with_rows`` those
     that are not empty. ``excluded`` has the reason of each table that was left out,
-    ``excluded_rows`` its rows, null where they could not be counted.
+    ``excluded_rows`` its rows, null where they could not be counted. ``sha256`` is of the object,
+    ``digest`` that of the archive (docs/archive-format.md).
     """
 
     path: str
@@ -50,6 +52,7 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
     excluded_rows: dict[str, int | None] = {}
     uncompressed_mb: float | None = None
     tables_with_rows: int | None = None
+    digest: str | None = None
 
 
 class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,6 +74,7 @@ class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
     unresolved: dict[str, int] = {}
     losses: dict[str, dict[str, int]] = {}
     uncompressed_mb: float | None = None
+    digest: str | None = None
 
 
 class DumpExport(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,6 +86,7 @@ class DumpExport(msgspec.Struct, frozen=True, omit_defaults=True):
     size_bytes: int
     documents: dict[str, int]
     uncompressed_mb: float | None = None
+    digest: str | None = None
 
 
 Export = RawExport | TransformedExport | DumpExport
@@ -118,7 +123,8 @@ class Databases(msgspec.Struct, frozen=True, omit_defaults=True):
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version's metadata file; its presence in the bucket makes the version complete.
 
-    ``not_carried`` is what the source has beside its rows and schemas.
+    ``not_carried`` is what the source has beside its rows and schemas. ``proof`` is the signed
+    entry of the version in the chain; null where no key was set.
     """
 
     timestamp: str
@@ -134,6 +140,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: dict[str, float]
     warnings: tuple[str, ...]
     not_carried: tuple[NotCarried, ...] = ()
+    proof: Signed | None = None
 
     @property
     def version(self) -> Version:

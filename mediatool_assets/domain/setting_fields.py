@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mediatool_assets.domain.signing import SigningKey, TrustedKey, is_public, is_secret
+from mediatool_assets.domain.signing import trusted_keys as parse_trusted_keys
 from mediatool_assets.domain.urls import Url
 
 PREFIX = "MEDIATOOL_"
@@ -134,6 +136,16 @@ def matching(pattern: str, what: str) -> Callable[[str], str]:
 def path(text: str) -> Path:
     """A path; whether something is there is seen at the edge (stores/environment.py)."""
     return Path(text)
+
+
+def signing_key(text: str) -> SigningKey | Path:
+    """A secret key as text, or the path of a file that holds one."""
+    return SigningKey.parse(text) if is_secret(text) else Path(text)
+
+
+def trusted_keys(text: str) -> tuple[TrustedKey, ...] | Path:
+    """Public keys, or the path of a file that holds them."""
+    return parse_trusted_keys(text) if is_public(text) else Path(text)
 
 
 def secret_url(*schemes: str) -> Callable[[str], Url]:

@@ -15,6 +15,7 @@ from mediatool_assets.domain.keys import REGISTRY_NAME
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.punctuality import Timetable
 from mediatool_assets.domain.setting_fields import Setting, variable
+from mediatool_assets.domain.signing import SigningKey, TrustedKey
 from mediatool_assets.domain.urls import Url, host_of, is_this_machine
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "media_tool.yaml"
@@ -241,6 +242,24 @@ class Settings:
             "Masking rules for sanitized copies and for the values in reports.",
             otherwise="the shipped rules",
             exists="file",
+        ),
+    ] = None
+    signing_key: Annotated[
+        SigningKey | Path | None,
+        Setting(
+            parsers.signing_key,
+            "Secret key that versions are signed with, or the path of its file "
+            "([signatures](../how-to/signatures.md)).",
+            otherwise="versions are not signed",
+        ),
+    ] = None
+    trusted_keys: Annotated[
+        tuple[TrustedKey, ...] | Path | None,
+        Setting(
+            parsers.trusted_keys,
+            "Public keys whose versions are trusted, separated by commas, or the path of a file of "
+            "them. `ed25519:KEY@2026-01-01..2026-12-31` may sign versions of these days only.",
+            otherwise="signatures are not compared",
         ),
     ] = None
     verify_sample: Annotated[

@@ -15,7 +15,7 @@ from mediatool_assets.domain.version import Version
 FAILED, NOT_CHECKED = "-failed.json", "-not-checked.json"
 """How such a verdict's key ends, so that a list of many versions need not read the others."""
 
-Part = Literal["raw", "transformed", "dump", "mongodb", "postgres"]
+Part = Literal["raw", "transformed", "dump", "mongodb", "postgres", "authenticity", "chain"]
 
 
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,7 +35,10 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One verification of one version; ``sample`` is the percentage, None if all was read."""
+    """One verification of one version; ``sample`` is the percentage, None if all was read.
+
+    ``authenticity`` says who made the version, as far as that is known.
+    """
 
     version: str
     at: str
@@ -43,6 +46,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     verdict: Outcome
     checks: tuple[Check, ...]
     sample: float | None = None
+    authenticity: str = ""
 
 
 def judged(checks: Iterable[Check]) -> Outcome:

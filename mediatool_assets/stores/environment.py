@@ -137,7 +137,9 @@ def local_settings() -> Settings:
 
 
 _TASTES = {"MEDIATOOL_POSTGRES_SCHEMA", "MEDIATOOL_MODEL", "MEDIATOOL_EXCLUDE_TABLES"} | {
-    "MEDIATOOL_WORKERS"
+    "MEDIATOOL_WORKERS",
+    "MEDIATOOL_SIGNING_KEY",
+    "MEDIATOOL_TRUSTED_KEYS",
 }
 """What the user may set beside the local servers."""
 

@@ -16,6 +16,7 @@ from botocore.exceptions import (
 )
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
 from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.domain.objects import ObjectInfo
@@ -25,6 +26,7 @@ from mediatool_assets.stores.s3_cold import ColdObject, RetrievalOptions
 from mediatool_assets.stores.s3_errors import code_of, is_cold, is_missing, is_taken, translated
 from mediatool_assets.stores.s3_joining import StagedJoin, joining
 from mediatool_assets.stores.s3_upload import Upload, UploadDestination, sha256, uploading
+from mediatool_assets.stores.signing_keys import trust
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,13 +48,19 @@ class S3Objects:
     retrieval: RetrievalOptions = field(default_factory=RetrievalOptions)
     sse: Encryption | None = None
     access: S3Access = AS_USUAL
+    trust: Trust = EVERYBODY
 
     @classmethod
-    def of(cls, settings: Settings) -> "S3Objects":
-        """The bucket that the settings name; credentials are AWS's own environment or profile."""
+    def of(cls, settings: Settings, *, allow_unsigned: bool = True) -> "S3Objects":
+        """The bucket that the settings name; credentials are AWS's own environment or profile.
+
+        Where the settings name keys, no version is read that another key has signed, and without
+        ``allow_unsigned`` none that nobody has.
+        """
         retrieval = RetrievalOptions(settings.s3_restore_days, settings.s3_restore_tier)
         place = settings.s3_bucket, settings.s3_endpoint_url, settings.s3_kms_key_id
-        return cls(*place, retrieval, settings.s3_sse, S3Access.of(settings))
+        trusted = trust(settings, allow_unsigned=allow_unsigned)
+        return cls(*place, retrieval, settings.s3_sse, S3Access.of(settings), trusted)
 
     @property
     def client(self) -> "S3Client":

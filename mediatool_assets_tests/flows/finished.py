@@ -10,6 +10,7 @@ import bson
 
 from mediatool_assets.domain.manifest import Exclusion
 from mediatool_assets.domain.metadata import Metadata, Purpose
+from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.complete import complete
 from mediatool_assets.flows.dump import dump
@@ -70,6 +71,7 @@ def finish(
     local: Path,
     notes: str = "for the tests",
     purpose: Purpose = "testing",
+    signing_key: SigningKey | None = None,
 ) -> Metadata:
     """Complete the version, at a time and with durations that are always the same."""
     return complete(
@@ -84,4 +86,5 @@ def finish(
         seconds={"export": 60.0, "transform": 29.99999},
         local_registry=local,
         now=datetime(2025, 6, 21, 14, 45, tzinfo=UTC),
+        signing_key=signing_key,
     )

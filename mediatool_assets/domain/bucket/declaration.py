@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition
 from mediatool_assets.domain.bucket.rules import State
 from mediatool_assets.domain.keys import (
+    CHAIN_PREFIX,
     DUMPS_PREFIX,
     LOGS_PREFIX,
     MARKS_KEY,
@@ -56,6 +57,7 @@ LIFECYCLE = (
     ),
     LifecycleRule(id="reports", prefix=REPORTS_PREFIX, noncurrent_days=UNDO_DAYS),
     LifecycleRule(id="restores", prefix=RESTORES_PREFIX, noncurrent_days=UNDO_DAYS),
+    LifecycleRule(id="chain", prefix=CHAIN_PREFIX, noncurrent_days=UNDO_DAYS),
     LifecycleRule(id="verdicts", prefix=VERDICTS_PREFIX, noncurrent_days=UNDO_DAYS),
     LifecycleRule(id="records", prefix=RECORDS_PREFIX, expire_days=730, noncurrent_days=7),
     LifecycleRule(

@@ -29,6 +29,7 @@ from mediatool_assets.domain.metadata import (
     megabytes,
 )
 from mediatool_assets.domain.not_carried import NotCarried
+from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.complete.accounting import (
     VersionArchives,
@@ -40,7 +41,7 @@ from mediatool_assets.flows.complete.accounting import (
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarget
 from mediatool_assets.flows.restore.postgres import restored
 from mediatool_assets.flows.restore.records import why_not_restored
-from mediatool_assets.flows.versions import archives, catalog, marks
+from mediatool_assets.flows.versions import archives, catalog, chain, marks
 from mediatool_assets.flows.versions.marks import settle_tags
 from mediatool_assets.flows.versions.registry import (
     keep_newest_last,
@@ -66,6 +67,7 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     local_registry: Path,
     now: datetime,
     target: RestoreTarget | None = None,
+    signing_key: SigningKey | None = None,
 ) -> Metadata:
     """Publish a version: its metadata file, then the registry, then the registry's local copy.
 
@@ -75,9 +77,10 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
     is what each step took, ``now`` the time of completion, ``instance`` the name of the RDS
     instance where the raw archive names none. The PostgreSQL database is named where ``target`` has
     it, restored and verified, with the rows of the raw archive; where a restore of it failed, the
-    version is complete without it, and the metadata has the reason. Doing it again changes nothing,
-    and finishes what an interrupted call left open. Raises NotFound where something was not made,
-    CheckFailed (CountMismatch) where two things disagree, BadArchive, Unreachable.
+    version is complete without it, and the metadata has the reason. With a ``signing_key`` the
+    version is an entry of the chain, and its metadata has the signature. Doing it again changes
+    nothing, and finishes what an interrupted call left open. Raises NotFound where something was
+    not made, CheckFailed (CountMismatch) where two things disagree, BadArchive, Unreachable.
     """
     if objects.head(metadata_key(version)) is None:
         made = VersionArchives.of(objects, version)
@@ -98,6 +101,10 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
             warnings=(*_warnings(made), *databases.warnings),
             not_carried=_not_carried(made.raw),
         )
+        if signing_key is not None:
+            metadata = msgspec.structs.replace(
+                metadata, proof=chain.append_version(objects, signing_key, metadata)
+            )
         _publish(objects, version, metadata)
     keep_newest_last(objects)
     register(objects)
@@ -162,6 +169,7 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
             excluded_rows={exclusion.table: exclusion.rows for exclusion in raw.exclusions},
             uncompressed_mb=_uncompressed(tables),
             tables_with_rows=sum(1 for member in tables.values() if member.rows),
+            digest=made.raw.digest,
         ),
         transformed=TransformedExport(
             path=made.transformed.source.name,
@@ -174,6 +182,7 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
             unresolved=unresolved(made.transformed),
             losses=losses(made.transformed),
             uncompressed_mb=_uncompressed(transformed.collections()),
+            digest=made.transformed.digest,
         ),
         dump=DumpExport(
             path=made.dump.source.name,
@@ -182,6 +191,7 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
             size_bytes=made.dump.source.size,
             documents=_rows(dump.collections()),
             uncompressed_mb=_uncompressed(dump.collections()),
+            digest=made.dump.digest,
         ),
     )
 

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 from mediatool_assets.archive.joining import JoiningSink
 from mediatool_assets.archive.reader import Bytes
 from mediatool_assets.archive.writer import Sink
+from mediatool_assets.domain.authenticity import Trust
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.ddl.restorable import ScriptExtension
@@ -66,6 +67,10 @@ class Source(Protocol):
 
 class ArchiveStore(Protocol):
     """Where archives lie: what is needed of a bucket to read one, and to write another."""
+
+    @property
+    def trust(self) -> Trust:
+        """Whose versions are read of it."""
 
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""

@@ -11,11 +11,12 @@ from mediatool_assets.domain.bucket.lifecycle import configuration
 from mediatool_assets.domain.errors import MediatoolError, Refused
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.retention import Decision, Policy, contradictions, decide
+from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.ports.retention import DatabaseServer, Deletion
 from mediatool_assets.flows.prune.inventory import gather, with_locks
-from mediatool_assets.flows.versions import catalog, marks
+from mediatool_assets.flows.versions import catalog, chain, marks
 from mediatool_assets.flows.versions.registry import register, write_local_registry
 
 
@@ -27,6 +28,7 @@ class Pruning:
     deletion: Deletion
     servers: Sequence[DatabaseServer]
     bucket: BucketSettings
+    signing_key: SigningKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,16 @@ def _hide(stores: Pruning, drop: Decision) -> None:
         if stores.objects.head(key) is not None:
             raise Refused(f"{drop.version} stays: it was completed meanwhile")
         return
-    if catalog.read(stores.objects, drop.version).purpose != "testing":
+    metadata = catalog.read(stores.objects, drop.version)
+    if metadata.purpose != "testing":
         raise Refused(f"{drop.version} was not made for testing; `mediatool versions --rebuild`")
+    if metadata.proof is not None:
+        if stores.signing_key is None:
+            raise Refused(
+                f"{drop.version} is signed, and its deletion has to be an entry of the chain; set "
+                "MEDIATOOL_SIGNING_KEY and prune again"
+            )
+        chain.append_deletion(stores.objects, stores.signing_key, drop.version, drop.reason)
     stores.deletion.remove(key)
 
 

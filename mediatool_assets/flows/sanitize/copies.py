@@ -10,6 +10,7 @@ import msgspec
 
 from mediatool_assets.archive.reader import Bytes, LocalFile
 from mediatool_assets.archive.writer import Sink
+from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound, UnknownName
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import archive_key
@@ -128,6 +129,11 @@ class SanitizedCopy:
     objects: ArchiveStore
     version: Version
     folder: Path = field(repr=False)
+
+    @property
+    def trust(self) -> Trust:
+        """Copies are not signed."""
+        return EVERYBODY
 
     def uri(self, key: str) -> str:  # noqa: ARG002  # one archive stands for all of the version's
         """Where the copy lies, whatever was made of it."""

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import datetime
 
+from mediatool_assets.domain.chain import Checkpoint
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.verdict import Verdict, judged
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
 from mediatool_assets.flows.verify.blocks import read_blocks
 from mediatool_assets.flows.verify.databases import read_mongodb, read_postgres
+from mediatool_assets.flows.verify.signatures import read_chain, read_signature
 from mediatool_assets.flows.verify.stores import (
     ARCHIVES,
     Verification,
@@ -29,6 +31,7 @@ def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is 
     *,
     clock: Callable[[], datetime],
     sample: float | None = None,
+    since: Checkpoint | None = None,
     progress: Progress = silent,
 ) -> Verdict:
     """Read a complete version's archives and databases again, and compare them with the manifests.
@@ -36,8 +39,10 @@ def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is 
     Without ``sample`` every byte. With it that percentage of blocks, collections and tables:
     another sample each day of ``clock``, so that all was read after ``100 / sample`` days. A server
     that does not answer, or that is not set while the metadata names a database on it, leaves that
-    database unknown, which is not passed. Raises NotFound if the version is not complete,
-    Unreachable if the bucket does not answer, Misuse for a wrong percentage or setting.
+    database unknown, which is not passed. Where keys are trusted, the version has to be signed by
+    one of them; with ``since`` the chain of versions is read too. Raises NotFound if the version
+    is not complete, Unreachable if the bucket does not answer, Misuse for a wrong percentage or
+    setting.
     """
     began = clock()
     run = Verification(
@@ -55,7 +60,10 @@ def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is 
         read_mongodb(run, mongodb, documents, archives["transformed"].manifest)
     if postgres is not None and target is not None:
         read_postgres(run, postgres, target, archives["raw"])
-    checks = [each.check() for each in (*archives.values(), mongodb, postgres) if each is not None]
+    found, signed = read_signature(run, archives)
+    chained = read_chain(run, since) if since is not None else None
+    readings = (*archives.values(), mongodb, postgres, signed, chained)
+    checks = [each.check() for each in readings if each is not None]
     return Verdict(
         str(version),
         began.isoformat(),
@@ -63,4 +71,5 @@ def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is 
         judged(checks),
         tuple(checks),
         sample,
+        str(found),
     )

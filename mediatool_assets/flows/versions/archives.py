@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import msgspec
+
 from mediatool_assets.archive.grouping import grouped
 from mediatool_assets.archive.joining import JoiningWriter
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.keys import Kind, archive_key
+from mediatool_assets.domain.authenticity import Authenticity, authenticity
+from mediatool_assets.domain.errors import BadArchive, DamagedInput, NotAuthentic, NotFound
+from mediatool_assets.domain.keys import Kind, archive_key, metadata_key
 from mediatool_assets.domain.manifest import Block, Manifest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ArchiveStore
@@ -64,10 +67,47 @@ def find(objects: ArchiveStore, kind: Kind, version: Version) -> StoredArchive |
 
 
 def reader(objects: ArchiveStore, kind: Kind, version: Version) -> ArchiveReader:
-    """The version's archive, to read from; raises NotFound, BadArchive where it is another's."""
+    """The version's archive, to read from.
+
+    Raises NotFound, BadArchive where it is another's, NotAuthentic where it is not to be trusted.
+    """
     archive = ArchiveReader(objects.open(archive_key(kind, version)))
     expect(archive, kind, version)
+    authenticate(objects, kind, version, archive)
     return archive
+
+
+def authenticate(
+    objects: ArchiveStore, kind: Kind, version: Version, archive: ArchiveReader
+) -> None:
+    """Compare an archive of a version with what a trusted key has signed; raises NotAuthentic.
+
+    Nothing is compared where no key is trusted, nor for a sanitized copy, which has no signature.
+    A version without metadata is in the making: unsigned.
+    """
+    if not objects.trust.keys or archive.manifest.kind == "sanitized":
+        return
+    found = authenticity_of(objects, version)
+    if objects.trust.refuses(found):
+        step = "; --allow-unsigned reads it" if found.status == "unsigned" else ""
+        raise NotAuthentic(f"{archive.source.name}: {found}; take another version{step}")
+    if found.statement is not None and found.statement.archives.get(kind) != archive.digest:
+        raise NotAuthentic(
+            f"{archive.source.name}: forged: it is not the archive that was signed, whose digest "
+            f"is {found.statement.archives.get(kind)}; take another version"
+        )
+
+
+def authenticity_of(objects: ArchiveStore, version: Version) -> Authenticity:
+    """Who made the version, by its metadata; unsigned where there is none."""
+    try:
+        source = objects.open(metadata_key(version))
+    except NotFound:
+        return Authenticity("unsigned", f"{version} has no metadata, it is not complete")
+    try:
+        return authenticity(source.read(0, source.size), version, objects.trust)
+    except msgspec.MsgspecError as error:
+        raise DamagedInput(f"{source.name} cannot be read ({error})") from error
 
 
 def expect(archive: ArchiveReader, kind: Kind, version: Version) -> None:

@@ -8,7 +8,7 @@ from itertools import islice
 
 import msgspec
 
-from mediatool_assets.archive.reader import Bytes
+from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain.errors import BadArchive, DamagedInput, Misuse, NotFound
@@ -70,18 +70,30 @@ def read(objects: ObjectStore, version: Version) -> Metadata:
             "`mediatool versions` lists those that are"
         ) from error
     try:
-        return metadata_file.decode(data)
+        metadata = metadata_file.decode(data)
     except msgspec.MsgspecError as error:
         raise DamagedInput(
             f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it, or take "
             "another version"
         ) from error
+    if metadata.timestamp != str(version):
+        raise DamagedInput(
+            f"{objects.uri(key)} is the metadata of {metadata.timestamp[:40]!r}; restore an "
+            "earlier copy of it, or take another version"
+        )
+    return metadata
 
 
 def raw_archive(objects: ObjectStore, version: Version) -> Bytes:
-    """The raw archive of a complete version, to be read; raises NotFound, InColdStorage."""
+    """The raw archive of a complete version, to be read.
+
+    Raises NotFound, InColdStorage, NotAuthentic.
+    """
     read(objects, version)
-    return objects.open(archive_key("raw", version))
+    source = objects.open(archive_key("raw", version))
+    if objects.trust.keys:
+        archives.authenticate(objects, "raw", version, ArchiveReader(source))
+    return source
 
 
 def latest(objects: ObjectStore, partition: str | None = None) -> Metadata:

@@ -11,13 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_bytes
 
 from mediatool_assets.domain.errors import BadSettings, MediatoolError, Misuse, Unreachable
 from mediatool_assets.domain.settings import DAGSTER_YAML
+from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.stores.local import mongo_server, postgres_server, processes, s3_server
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.local.processes import Server, ServerFailed
 from mediatool_assets.stores.private_files import OTHERS, private_directory, write_private
+from mediatool_assets.stores.signing_keys import SIGNING_KEY, TRUSTED_KEYS, write_pair
 
 Ports = dict[str, int]
 
@@ -82,20 +85,27 @@ class Stack:
     environment: dict[str, str] = field(repr=False)
 
 
-def up(home: Path) -> Stack:
+def up(home: Path, *, new_keys: bool = False) -> Stack:
     """Start what does not run of the three servers, and return when all of them answer.
 
-    Data stays under ``home`` from one start to the next. Raises BadSettings (a package or library
+    Data stays under ``home`` from one start to the next. With ``new_keys`` a home that is new gets
+    a pair of keys, and signs its versions. Raises BadSettings (a package or library
     is missing) and Unreachable (a server died; with its last log lines), after all three were
     tried; what did start stays up.
     """
     home = made(home)
     with _locked(home):
+        if (
+            new_keys
+            and not (home / CREDENTIALS_FILE).exists()
+            and not (home / SIGNING_KEY).exists()
+        ):
+            write_pair(home, SigningKey(token_bytes(32)))
         credentials = _credentials(home)
         with ThreadPoolExecutor(len(KINDS)) as threads:
             starts = [threads.submit(_ensure, kind, home, credentials) for kind in KINDS]
         _raise_together([error for start in starts if (error := start.exception())])
-        environment = _environment(home, credentials)
+        environment = _environment(home, credentials) | _keys(home)
         write_private(home / ENVIRONMENT_FILE, json.dumps(environment, indent=2))
         _prepare_dagster_home(home)
     started = tuple(
@@ -241,6 +251,12 @@ def _environment(home: Path, credentials: Credentials) -> dict[str, str]:
         "DAGSTER_PG_PORT": str(port),
         "DAGSTER_PG_DB": postgres_server.DAGSTER_DATABASE,
     }
+
+
+def _keys(home: Path) -> dict[str, str]:
+    """The settings of the home's pair of keys, if it has one."""
+    found = {"MEDIATOOL_SIGNING_KEY": SIGNING_KEY, "MEDIATOOL_TRUSTED_KEYS": TRUSTED_KEYS}
+    return {name: str(home / file) for name, file in found.items() if (home / file).exists()}
 
 
 def _prepare_dagster_home(home: Path) -> None:

@@ -8,6 +8,7 @@ from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
 from mediatool_assets.domain.bucket.departures import SPEC, chosen
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition, canonical, prefix_of
 from mediatool_assets.domain.bucket.rules import State, problems
+from mediatool_assets.domain.chain import entry_key
 from mediatool_assets.domain.keys import (
     MARKS_KEY,
     RECORDS_PREFIX,
@@ -102,6 +103,7 @@ def test_test_exports() -> None:
         (REGISTRY_KEY, "registry"),
         (RESTORES_PREFIX + "2025-06-21/20250621-143000-x.json", "restores"),
         (VERDICTS_PREFIX + "2025-06-21/x.json", "verdicts"),
+        (entry_key(1), "chain"),
         (MARKS_KEY, "marks"),
         ("comparison-reports/2025-06-21/data-integrity-report.json", "reports"),
         ("postgres-exports/rds-exports/2025-06-21/export-20250621-143000/x", "rds-exports"),

@@ -1,0 +1,135 @@
+"""``keys``: the pair that signs and verifies, and the chain of versions that it makes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mediatool_assets.cli.output import Json, echo, note, print_json, working
+from mediatool_assets.stores.environment import settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.flows.versions.chain import ChainReport
+    from mediatool_assets.stores.s3 import S3Objects
+
+app = typer.Typer(no_args_is_help=True, help="Keys that sign versions, and the chain of versions.")
+
+_BEFORE_FIRST = "there is no entry yet; versions are signed where MEDIATOOL_SIGNING_KEY is set"
+
+
+@app.command()
+def new(
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", file_okay=False, help="Where to; made if need be.")
+    ] = Path(),
+    json: Json = False,
+) -> None:
+    """Make a pair of Ed25519 keys: signing.key, which is secret, and trusted.keys.
+
+    Neither belongs into the bucket. The pipeline has the first (MEDIATOOL_SIGNING_KEY), whoever
+    reads versions has the second (MEDIATOOL_TRUSTED_KEYS).
+
+    Examples:
+
+        mediatool keys new --output /etc/mediatool
+    """
+    from secrets import token_bytes
+
+    from mediatool_assets.domain.signing import SigningKey
+    from mediatool_assets.stores.signing_keys import SIGNING_KEY, TRUSTED_KEYS, write_pair
+
+    public = write_pair(output, SigningKey(token_bytes(32)))
+    secret, trusted = output / SIGNING_KEY, output / TRUSTED_KEYS
+    if json:
+        files = {"signing_key": str(secret), "trusted_keys": str(trusted)}
+        print_json({"id": public.id, "public_key": str(public), **files})
+        return
+    echo(str(public))
+    note(f"key {public.id} is in {secret}, which signs, and {trusted}, which verifies")
+
+
+@app.command()
+def checkpoint(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write it there too.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the end of the chain of versions, to be kept where the bucket's owner cannot write.
+
+    Whoever controls the bucket can cut off the end of the chain, but cannot make it agree with a
+    checkpoint that was kept elsewhere.
+
+    Examples:
+
+        mediatool keys checkpoint --output checkpoint.txt
+        mediatool keys chain --since "$(cat checkpoint.txt)"
+    """
+    from mediatool_assets.flows.versions.chain import newest
+
+    found = newest(_objects())
+    if output is not None:
+        output.write_text(f"{found}\n")
+    if json:
+        print_json({"checkpoint": str(found), "number": found.number, "digest": found.digest})
+    else:
+        echo(str(found))
+    if not found.number:
+        note(_BEFORE_FIRST)
+
+
+@app.command()
+def chain(
+    since: Annotated[
+        str | None, typer.Option(metavar="CHECKPOINT", help="Compare the chain with this.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read the chain of versions and their metadata: nothing replaced, removed or inserted.
+
+    Two small requests a version; no archive is read. Exit code 3 where something is wrong.
+
+    Examples:
+
+        mediatool keys chain
+        mediatool keys chain --since "$(cat checkpoint.txt)"
+    """
+    from mediatool_assets.domain.chain import Checkpoint
+    from mediatool_assets.domain.errors import NotAuthentic
+    from mediatool_assets.flows.versions.chain import check
+
+    wanted = Checkpoint.parse(since) if since is not None else None
+    objects = _objects()
+    with working("reading the chain of versions"):
+        found = check(objects, wanted)
+    if json:
+        print_json({"checkpoint": str(found.newest), **_plain(found)})
+    else:
+        for finding in found.findings:
+            echo(finding)
+        echo(
+            f"{found.newest.number} entries: {found.versions} versions, {found.deleted} deleted; "
+            f"{found.unsigned} unsigned versions from before them"
+        )
+    if not objects.trust.keys:
+        note("MEDIATOOL_TRUSTED_KEYS is not set: no signature was compared")
+    if found.findings:
+        raise NotAuthentic(
+            f"{len(found.findings)} findings in the chain of versions; docs/how-to/signatures.md "
+            "says what each means"
+        )
+
+
+def _plain(found: "ChainReport") -> dict[str, object]:
+    return {
+        "versions": found.versions,
+        "deleted": found.deleted,
+        "unsigned": found.unsigned,
+        "findings": found.findings,
+    }
+
+
+def _objects() -> "S3Objects":
+    from mediatool_assets.stores.s3 import S3Objects
+
+    return S3Objects.of(settings())

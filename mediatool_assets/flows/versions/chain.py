@@ -1,0 +1,239 @@
+"""The chain of versions in the bucket: appended to by many writers, and read as a whole."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import msgspec
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from mediatool_assets.domain import chain as entries_file
+from mediatool_assets.domain import metadata as metadata_file
+from mediatool_assets.domain.authenticity import authenticity, signature_problem
+from mediatool_assets.domain.chain import (
+    BEGINNING,
+    Checkpoint,
+    Statement,
+    content_digest,
+    decode_statement,
+    encode_statement,
+    entry_key,
+    number_of,
+    of_version,
+)
+from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound
+from mediatool_assets.domain.keys import CHAIN_PREFIX, metadata_key
+from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.signing import Signed, SigningKey
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions import catalog
+
+_THREADS = 16  # requests on their way at once: 2,000 of 50 ms take 6 s
+
+
+def append_version(objects: ObjectStore, key: SigningKey, metadata: Metadata) -> Signed:
+    """Sign a version, whose metadata is written next; the entry is the metadata's ``proof``."""
+    content = content_digest(metadata_file.encode(metadata))
+    return _append(
+        objects, key, lambda number, before: of_version(metadata, content, number, before)
+    )
+
+
+def append_deletion(objects: ObjectStore, key: SigningKey, version: Version, reason: str) -> None:
+    """Sign that a version is deleted, which is done next; nothing where its last entry says so."""
+
+    def deletion(number: int, before: str) -> Statement:
+        return Statement("deletion", number, before, str(version), reason=reason)
+
+    last = [e for e in _statements(objects) if e.version == str(version)]
+    if not last or last[-1].entry != "deletion":
+        _append(objects, key, deletion)
+
+
+@retry(
+    retry=retry_if_exception_type(AlreadyExists),
+    stop=stop_after_attempt(30),
+    wait=wait_random_exponential(multiplier=0.05, max=2),
+    reraise=True,
+)
+def _append(objects: ObjectStore, key: SigningKey, make: Callable[[int, str], Statement]) -> Signed:
+    """The next entry; raises AlreadyExists where others won 30 times."""
+    last = newest(objects)
+    statement = make(last.number + 1, last.digest)
+    signed = key.sign(encode_statement(statement))
+    objects.put(entry_key(statement.number), entries_file.encode(signed))
+    return signed
+
+
+def newest(objects: ObjectStore) -> Checkpoint:
+    """The end of the chain: its last entry. Lists the chain, a request for 1,000 entries."""
+    numbers = _numbers(objects)
+    if not numbers:
+        return BEGINNING
+    data, _ = objects.get(entry_key(numbers[-1]))
+    return Checkpoint.of(numbers[-1], data)
+
+
+def checkpoint_of(metadata: Metadata) -> Checkpoint | None:
+    """The end of the chain when the version was made; None where it is not signed."""
+    if metadata.proof is None:
+        return None
+    number = decode_statement(metadata.proof).number
+    return Checkpoint.of(number, entries_file.encode(metadata.proof))
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """What a reading of the chain found.
+
+    ``newest`` is its end, ``versions`` how many it says are there, ``deleted`` those that it says
+    were deleted, ``unsigned`` the versions from before its first entry.
+    """
+
+    newest: Checkpoint
+    versions: int
+    deleted: int
+    unsigned: int
+    findings: list[str] = field(default_factory=list)
+
+
+def check(objects: ObjectStore, since: Checkpoint | None = None) -> ChainReport:
+    """Read the whole chain and every metadata file; compare them with each other and ``since``.
+
+    Each finding names the entry or version. Two requests a version, and those that list the chain
+    and the metadata. Raises Unreachable.
+    """
+    findings: list[str] = []
+    statements, last = _linked(objects, since, findings)
+    there = list(catalog.versions(objects))
+    by_version: dict[str, list[tuple[Signed, Statement]]] = defaultdict(list)
+    for signed, statement in statements:
+        by_version[statement.version].append((signed, statement))
+    findings += _gone(by_version, {str(version) for version in there})
+    unsigned = 0
+    first = min((Version.parse(name) for name in by_version), default=None)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="chain") as threads:
+        judged = threads.map(lambda v: _misfit(objects, v, by_version.get(str(v), [])), there)
+        for version, problem in zip(there, judged, strict=True):
+            if problem == _UNSIGNED and (first is None or version < first):
+                unsigned += 1
+            elif problem is not None:
+                findings.append(f"{version}: {problem}")
+    kinds = [found[-1][1].entry for found in by_version.values()]
+    return ChainReport(last, kinds.count("version"), kinds.count("deletion"), unsigned, findings)
+
+
+_UNSIGNED = "is unsigned, and has no entry in the chain: it was inserted, or made without a key"
+
+
+def _linked(
+    objects: ObjectStore, since: Checkpoint | None, findings: list[str]
+) -> tuple[list[tuple[Signed, Statement]], Checkpoint]:
+    """The entries that can be read, and the end of the chain; ``findings`` gets what is wrong."""
+    statements: list[tuple[Signed, Statement]] = []
+    last, reached = BEGINNING, since is None or since == BEGINNING
+    for number, data in _entries(objects):
+        if number != last.number + 1:
+            findings.append(f"entries {last.number + 1} to {number - 1} are missing")
+            last = Checkpoint(number - 1, "")
+        here = Checkpoint.of(number, data)
+        if since is not None and since.number == number:
+            reached = True
+            if since != here:
+                findings.append(
+                    f"entry {number} is not that of the checkpoint: history was changed"
+                )
+        try:
+            signed = entries_file.decode(data)
+            statement = decode_statement(signed)
+        except msgspec.MsgspecError as error:
+            findings.append(f"entry {number} cannot be read ({error})")
+        else:
+            findings += _odd(objects, number, signed, statement, last)
+            statements.append((signed, statement))
+        last = here
+    if not reached and since is not None:
+        findings.append(
+            f"the chain ends with entry {last.number}, and the checkpoint is entry {since.number}: "
+            "its end was cut off"
+        )
+    return statements, last
+
+
+def _odd(
+    objects: ObjectStore, number: int, signed: Signed, statement: Statement, last: Checkpoint
+) -> Iterator[str]:
+    """What is wrong with one entry, which follows ``last``."""
+    name = f"entry {number} ({statement.version})"
+    if objects.trust.keys and (problem := signature_problem(signed, objects.trust)) is not None:
+        yield f"{name}: {problem}"
+    if statement.number != number:
+        yield f"{name} says that it is entry {statement.number}"
+    elif statement.previous != last.digest and last.digest:
+        yield f"{name} does not follow entry {last.number}: one of them was replaced"
+    elif number == 1 and statement.previous:
+        yield f"{name} is not the first one: the beginning was cut off"
+
+
+def _gone(
+    by_version: Mapping[str, list[tuple[Signed, Statement]]], there: set[str]
+) -> Iterator[str]:
+    """Versions that the chain says are there and are not, or the other way round."""
+    for version, found in by_version.items():
+        last = found[-1][1]
+        if last.entry == "version" and version not in there:
+            yield (
+                f"{version}: entry {last.number} says that it is there, and its metadata is not: "
+                "it was removed, or its completion was interrupted"
+            )
+        if last.entry == "deletion" and version in there:
+            yield f"{version}: is there, though entry {last.number} says that it was deleted"
+
+
+def _misfit(
+    objects: ObjectStore, version: Version, entries: Iterable[tuple[Signed, Statement]]
+) -> str | None:
+    """Why a version's metadata does not fit its entries; None where it does."""
+    try:
+        data, _ = objects.get(metadata_key(version))
+        proof = metadata_file.decode(data).proof
+        found = authenticity(data, version, objects.trust)
+    except NotFound:
+        return None  # deleted while the chain was read
+    except (msgspec.MsgspecError, DamagedInput) as error:
+        return f"its metadata cannot be read ({error})"
+    known = [signed for signed, statement in entries if statement.entry == "version"]
+    if proof is None:
+        return "forged: its signature was taken away" if known else _UNSIGNED
+    if objects.trust.keys and objects.trust.refuses(found):
+        return str(found)
+    if proof not in known:
+        return "its signature is not that of its entry: one of them was replaced, or left out"
+    return None
+
+
+def _statements(objects: ObjectStore) -> Iterator[Statement]:
+    """What the entries say, in order; raises DamagedInput."""
+    for number, data in _entries(objects):
+        try:
+            yield decode_statement(entries_file.decode(data))
+        except msgspec.MsgspecError as error:
+            raise DamagedInput(
+                f"{objects.uri(entry_key(number))} cannot be read ({error}); "
+                "`mediatool keys chain` lists all that is wrong"
+            ) from error
+
+
+def _entries(objects: ObjectStore) -> Iterator[tuple[int, bytes]]:
+    """The entries in order, with their numbers."""
+    numbers = _numbers(objects)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="chain") as threads:
+        found = threads.map(lambda number: objects.get(entry_key(number))[0], numbers)
+        yield from zip(numbers, found, strict=True)
+
+
+def _numbers(objects: ObjectStore) -> list[int]:
+    found = (number_of(info.key) for info in objects.list(CHAIN_PREFIX))
+    return [number for number in found if number is not None]

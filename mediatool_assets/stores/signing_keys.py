@@ -1,0 +1,62 @@
+"""The keys that settings name: in the setting itself, or in files of this machine."""
+
+import os
+from pathlib import Path
+
+from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.errors import BadSettings, Refused
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.signing import PublicKey, SigningKey, TrustedKey, trusted_keys
+
+SIGNING_KEY, TRUSTED_KEYS = "signing.key", "trusted.keys"
+"""Names of the two files that a pair is written to."""
+
+
+def signing_key(settings: Settings) -> SigningKey | None:
+    """The key that signs; raises BadSettings where its file cannot be taken."""
+    given = settings.signing_key
+    if not isinstance(given, Path):
+        return given
+    try:
+        if given.stat().st_mode & 0o077:
+            raise BadSettings(
+                [f"{given} (MEDIATOOL_SIGNING_KEY) can be read by others; `chmod 600 {given}`"]
+            )
+        return SigningKey.parse(given.read_text())
+    except OSError as error:
+        raise BadSettings([f"MEDIATOOL_SIGNING_KEY names {given}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise BadSettings([f"{given} (MEDIATOOL_SIGNING_KEY) {error}"]) from error
+
+
+def trust(settings: Settings, *, allow_unsigned: bool) -> Trust:
+    """The keys that are trusted; raises BadSettings where their file cannot be taken."""
+    return Trust(_trusted(settings.trusted_keys), allow_unsigned)
+
+
+def _trusted(given: tuple[TrustedKey, ...] | Path | None) -> tuple[TrustedKey, ...]:
+    if not isinstance(given, Path):
+        return given or ()
+    try:
+        return trusted_keys(given.read_text())
+    except OSError as error:
+        raise BadSettings([f"MEDIATOOL_TRUSTED_KEYS names {given}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise BadSettings([f"{given} (MEDIATOOL_TRUSTED_KEYS) {error}"]) from error
+
+
+def write_pair(folder: Path, key: SigningKey) -> PublicKey:
+    """Write ``signing.key``, for its owner alone, and ``trusted.keys``; raises Refused.
+
+    A secret key that is there is never replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = folder / SIGNING_KEY
+    try:
+        handle = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise Refused(f"{secret} is there already; move it, or name another folder") from error
+    with os.fdopen(handle, "w") as file:
+        file.write(key.reveal() + "\n")
+    (folder / TRUSTED_KEYS).write_text(f"{key.public}\n")
+    return key.public

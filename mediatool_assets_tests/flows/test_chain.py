@@ -1,0 +1,290 @@
+"""The chain of versions: what is replaced, removed, inserted or cut off is found by its place."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+import pytest
+
+from mediatool_assets.domain import metadata as metadata_file
+from mediatool_assets.domain.authenticity import Trust
+from mediatool_assets.domain.chain import (
+    BEGINNING,
+    Checkpoint,
+    content_digest,
+    encode,
+    encode_statement,
+    entry_key,
+    of_version,
+)
+from mediatool_assets.domain.errors import Misuse
+from mediatool_assets.domain.keys import metadata_key
+from mediatool_assets.domain.objects import ObjectInfo
+from mediatool_assets.domain.signing import SigningKey, TrustedKey
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.versions.chain import (
+    append_deletion,
+    append_version,
+    check,
+    checkpoint_of,
+    newest,
+)
+from mediatool_assets_tests.metadata_examples import example
+from mediatool_assets_tests.twins import DirectoryObjects
+
+KEY, OTHER_KEY = SigningKey(bytes(range(32))), SigningKey(bytes(range(1, 33)))
+TRUST = Trust((TrustedKey(KEY.public),))
+FIRST = Version.parse("20250621-020000")
+
+
+def named(day: int) -> Version:
+    """The version of a day, counted from 1."""
+    return Version(FIRST.moment + timedelta(days=day - 1))
+
+
+def add(objects: DirectoryObjects, version: Version, key: SigningKey | None = KEY) -> None:
+    """Sign a version and write its metadata."""
+    metadata = example(str(version))
+    if key is not None:
+        proof = append_version(objects, key, metadata)
+        metadata = msgspec.structs.replace(metadata, proof=proof)
+    objects.put(metadata_key(version), metadata_file.encode(metadata))
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> DirectoryObjects:
+    """An unsigned version, five that are signed, and one of them deleted by retention."""
+    objects = DirectoryObjects(tmp_path / "bucket", trust=TRUST)
+    add(objects, Version(FIRST.moment - timedelta(days=1)), None)
+    for day in range(1, 6):
+        add(objects, named(day))
+    append_deletion(objects, KEY, named(2), "a test export of 8 days ago")
+    remove(objects, metadata_key(named(2)))
+    return objects
+
+
+def remove(objects: DirectoryObjects, key: str) -> None:
+    """Delete an object."""
+    (objects.root / "objects" / key).unlink()
+
+
+def put(objects: DirectoryObjects, key: str, data: bytes) -> None:
+    """Write an object, whatever was there."""
+    info = objects.head(key)
+    objects.put(key, data, replacing=info.etag if info else None)
+
+
+def test_a_sound_chain_has_no_findings(chain: DirectoryObjects) -> None:
+    """Deletions by retention are entries, not holes; versions from before the keys are counted."""
+    end = newest(chain)
+    found = check(chain, end)
+    assert found.findings == []
+    assert (found.newest, found.versions, found.deleted, found.unsigned) == (end, 4, 1, 1)
+    assert str(end) == f"6:{end.digest}"
+    assert Checkpoint.parse(str(end)) == end
+    append_deletion(chain, KEY, named(2), "again")
+    assert newest(chain) == end, "a deletion is recorded once"
+
+
+def test_the_metadata_carries_its_checkpoint(tmp_path: Path) -> None:
+    """So that whatever records the metadata elsewhere, as Dagster does, has one."""
+    objects = DirectoryObjects(tmp_path)
+    add(objects, FIRST)
+    metadata = metadata_file.decode(objects.get(metadata_key(FIRST))[0])
+    assert checkpoint_of(metadata) == newest(objects)
+    assert checkpoint_of(example(str(FIRST))) is None
+    assert newest(DirectoryObjects(tmp_path / "empty")) == BEGINNING
+
+
+def removed(objects: DirectoryObjects) -> None:
+    """The metadata of a version is gone."""
+    remove(objects, metadata_key(named(3)))
+
+
+def removed_with_its_entry(objects: DirectoryObjects) -> None:
+    """And its entry with it."""
+    removed(objects)
+    remove(objects, entry_key(3))
+
+
+def inserted(objects: DirectoryObjects) -> None:
+    """A version that nobody has signed."""
+    add(objects, Version(named(3).moment + timedelta(hours=1)), None)
+
+
+def inserted_and_signed(objects: DirectoryObjects) -> None:
+    """A version with an entry of the forger's key."""
+    add(objects, named(9), OTHER_KEY)
+
+
+def reborn(objects: DirectoryObjects) -> None:
+    """A deleted version is there again, as it was signed."""
+    data, _ = objects.get(entry_key(2))
+    proof = msgspec.json.decode(data)
+    metadata = msgspec.json.decode(metadata_file.encode(example(str(named(2)))))
+    put(objects, metadata_key(named(2)), msgspec.json.encode(metadata | {"proof": proof}))
+
+
+def edited(objects: DirectoryObjects) -> None:
+    """A field of the metadata is another."""
+    key = metadata_key(named(4))
+    put(objects, key, objects.get(key)[0].replace(b'"notes": "', b'"notes": "not '))
+
+
+def stripped(objects: DirectoryObjects) -> None:
+    """The signature was taken away."""
+    put(objects, metadata_key(named(4)), metadata_file.encode(example(str(named(4)))))
+
+
+def swapped(objects: DirectoryObjects) -> None:
+    """Two entries have changed places."""
+    one, other = objects.get(entry_key(3))[0], objects.get(entry_key(4))[0]
+    put(objects, entry_key(3), other)
+    put(objects, entry_key(4), one)
+
+
+def unreadable(objects: DirectoryObjects) -> None:
+    """An entry is none."""
+    put(objects, entry_key(3), b"{}")
+
+
+def beginning(objects: DirectoryObjects) -> None:
+    """The first entry and its version are gone."""
+    remove(objects, entry_key(1))
+    remove(objects, metadata_key(named(1)))
+
+
+FORGERIES: list[tuple[Callable[[DirectoryObjects], None], str]] = [
+    (removed, f"{named(3)}: entry 3 says that it is there, and its metadata is not"),
+    (removed_with_its_entry, "entries 3 to 3 are missing"),
+    (inserted, "20250623-030000: is unsigned, and has no entry in the chain"),
+    (inserted_and_signed, f"{named(9)}: unknown key: key {OTHER_KEY.public.id}"),
+    (reborn, f"{named(2)}: is there, though entry 6 says that it was deleted"),
+    (edited, f"{named(4)}: forged: the metadata of {named(4)} is not what was signed: metadata"),
+    (stripped, f"{named(4)}: forged: its signature was taken away"),
+    (swapped, f"entry 3 ({named(4)}) says that it is entry 4"),
+    (unreadable, "entry 3 cannot be read"),
+    (beginning, "entries 1 to 1 are missing"),
+]
+
+
+@pytest.mark.parametrize(
+    ("forge", "says"), FORGERIES, ids=[forge.__name__ for forge, _ in FORGERIES]
+)
+def test_a_forgery_is_found_with_its_place(
+    chain: DirectoryObjects, forge: Callable[[DirectoryObjects], None], says: str
+) -> None:
+    """Whoever has no key cannot make the chain agree again."""
+    forge(chain)
+    findings = check(chain).findings
+    assert any(finding.startswith(says) for finding in findings), findings
+
+
+@pytest.mark.parametrize("forge", [removed, removed_with_its_entry, inserted, reborn, stripped])
+def test_what_is_found_without_keys(
+    chain: DirectoryObjects, forge: Callable[[DirectoryObjects], None]
+) -> None:
+    """Holes and what does not fit its entry need no key to be seen."""
+    forge(chain)
+    assert check(DirectoryObjects(chain.root)).findings
+
+
+def test_a_cut_end_is_found_by_a_checkpoint(chain: DirectoryObjects) -> None:
+    """And by nothing else: what is left is a sound chain."""
+    end = newest(chain)
+    remove(chain, entry_key(6))
+    remove(chain, entry_key(5))
+    remove(chain, metadata_key(named(5)))
+    put(chain, metadata_key(named(2)), _signed_again(chain, 2))
+    assert check(chain).findings == []
+    assert check(chain, end).findings == [
+        "the chain ends with entry 4, and the checkpoint is entry 6: its end was cut off"
+    ]
+
+
+def _signed_again(objects: DirectoryObjects, day: int) -> bytes:
+    proof = msgspec.json.decode(objects.get(entry_key(day))[0])
+    metadata = msgspec.json.decode(metadata_file.encode(example(str(named(day)))))
+    return msgspec.json.encode(metadata | {"proof": proof})
+
+
+def test_another_history_is_found_by_a_checkpoint(chain: DirectoryObjects) -> None:
+    """One that a stolen key has signed from the middle on."""
+    end = newest(chain)
+    remove(chain, entry_key(6))
+    append_deletion(chain, KEY, named(2), "for another reason")
+    assert check(chain).findings == []
+    assert check(chain, end).findings == [
+        "entry 6 is not that of the checkpoint: history was changed"
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "6", "six:ab", "6:abc", "6:" + "0" * 65])
+def test_what_is_no_checkpoint_is_refused(text: str) -> None:
+    """With the command that prints one."""
+    with pytest.raises(Misuse, match="mediatool keys checkpoint"):
+        Checkpoint.parse(text)
+
+
+def test_writers_at_once_make_one_chain(tmp_path: Path) -> None:
+    """Each entry follows one other; nobody's is lost."""
+    objects = DirectoryObjects(tmp_path, trust=TRUST)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda day: add(objects, named(day)), range(1, 13)))
+    found = check(objects)
+    assert (found.findings, found.newest.number, found.versions) == ([], 12, 12)
+
+
+def test_a_retry_that_signs_again_is_no_finding(tmp_path: Path) -> None:
+    """A step that died between the entry and the metadata; the last entry of a version counts."""
+    objects = DirectoryObjects(tmp_path, trust=TRUST)
+    append_version(objects, KEY, example(str(FIRST)))
+    assert check(objects).findings == [
+        f"{FIRST}: entry 1 says that it is there, and its metadata is not: "
+        "it was removed, or its completion was interrupted"
+    ]
+    add(objects, FIRST)
+    assert check(objects).findings == []
+
+
+class Counting(DirectoryObjects):
+    """A bucket that tells what was listed and how much was read."""
+
+    listed: ClassVar[list[str]] = []
+    reads: ClassVar[list[str]] = []
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Remember it."""
+        self.listed.append(prefix)
+        return super().list(prefix)
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        """Remember it."""
+        self.reads.append(key)
+        return super().get(key)
+
+
+def test_a_thousand_versions_cost_two_requests_each(tmp_path: Path) -> None:
+    """And two listings, of the chain and of the metadata: never of the bucket as a whole."""
+    last = BEGINNING
+    for number in range(1, 1001):
+        metadata = example(str(named(number)))
+        content = content_digest(metadata_file.encode(metadata))
+        signed = KEY.sign(encode_statement(of_version(metadata, content, number, last.digest)))
+        last = Checkpoint.of(number, encode(signed))
+        published = metadata_file.encode(msgspec.structs.replace(metadata, proof=signed))
+        for key, data in (
+            (entry_key(number), encode(signed)),
+            (metadata_key(named(number)), published),
+        ):
+            path = tmp_path / "objects" / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    objects = Counting(tmp_path, trust=TRUST)
+    found = check(objects, last)
+    assert (found.findings, found.versions, found.newest) == ([], 1000, last)
+    assert set(objects.listed) == {"postgres-exports/chain/", "postgres-exports/metadata/"}
+    assert len(objects.reads) <= 2000
