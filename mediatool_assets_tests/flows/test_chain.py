@@ -25,6 +25,7 @@ from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.signing import SigningKey, TrustedKey
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions.chain import (
     append_deletion,
     append_version,
@@ -45,7 +46,7 @@ def named(day: int) -> Version:
     return Version(FIRST.moment + timedelta(days=day - 1))
 
 
-def add(objects: DirectoryObjects, version: Version, key: SigningKey | None = KEY) -> None:
+def add(objects: ObjectStore, version: Version, key: SigningKey | None = KEY) -> None:
     """Sign a version and write its metadata."""
     metadata = example(str(version))
     if key is not None:

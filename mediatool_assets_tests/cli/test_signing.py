@@ -1,0 +1,94 @@
+"""``keys``: pairs, checkpoints and the chain, from a command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mediatool_assets.domain.signing import SigningKey, TrustedKey, trusted_keys
+from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.complete_versions import USERS, complete, users
+from mediatool_assets_tests.flows.test_chain import add, named
+
+VERSION = "20250615-020000"
+
+
+@pytest.fixture
+def keys(
+    restored_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mediatool: Run
+) -> Path:
+    """A folder with a new pair; commands work and write beside it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDIATOOL_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "keys"
+    assert mediatool("keys", "new", "--output", folder).code == 0
+    return folder
+
+
+def test_a_pair_is_made_once(keys: Path, mediatool: Run) -> None:
+    """The secret half for its owner alone, and never replaced."""
+    secret = SigningKey.parse((keys / "signing.key").read_text())
+    assert (keys / "signing.key").stat().st_mode & 0o777 == 0o600
+    assert trusted_keys((keys / "trusted.keys").read_text()) == (TrustedKey(secret.public),)
+    again = mediatool("keys", "new", "--output", keys)
+    assert again.code == 5
+    assert "signing.key is there already" in again.err
+    assert secret.reveal() not in again.out + again.err + repr(secret)
+
+
+def test_a_secret_key_that_others_can_read_is_refused(
+    keys: Path, mediatool: Run, objects: S3Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the command that closes it."""
+    use(objects, monkeypatch, MEDIATOOL_SIGNING_KEY=str(keys / "signing.key"))
+    (keys / "signing.key").chmod(0o644)
+    refused = mediatool("prune", "--dry-run")
+    assert refused.code == 2
+    assert "chmod 600" in refused.err
+
+
+def use(objects: S3Objects, monkeypatch: pytest.MonkeyPatch, **names: str) -> None:
+    """Have commands use the bucket, and these settings."""
+    monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
+    monkeypatch.setenv("MEDIATOOL_S3_ENDPOINT_URL", str(objects.endpoint_url))
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_the_chain_is_read_and_compared_with_a_checkpoint(
+    keys: Path, mediatool: Run, objects: S3Objects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A sound chain is exit code 0; a cut one is 3, with what is wrong."""
+    use(objects, monkeypatch, MEDIATOOL_TRUSTED_KEYS=str(keys / "trusted.keys"))
+    assert mediatool("keys", "checkpoint").out == "0:\n"
+    key = SigningKey.parse((keys / "signing.key").read_text())
+    add(objects, named(1), key)
+    kept = tmp_path / "checkpoint.txt"
+    printed = mediatool("keys", "checkpoint", "--output", kept)
+    assert printed.out == kept.read_text()
+    whole = mediatool("keys", "chain", "--since", kept.read_text(), "--json")
+    assert (whole.code, json.loads(whole.out)["findings"]) == (0, [])
+    longer = f"2:{'0' * 64}"
+    cut = mediatool("keys", "chain", "--since", longer)
+    assert cut.code == 3
+    assert "its end was cut off" in cut.out
+
+
+def test_unsigned_versions_are_read_on_request_only(
+    keys: Path, mediatool: Run, objects: S3Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With keys to trust, what nobody has signed is exit code 3; the message names the option."""
+    complete(objects, VERSION, {USERS: users("Ada", "Bob")})
+    query = ("sql", VERSION, "SELECT count(*) AS n FROM users", "--format", "csv")
+    use(objects, monkeypatch)
+    assert mediatool(*query).out.split() == ["n", "2"]
+    use(objects, monkeypatch, MEDIATOOL_TRUSTED_KEYS=str(keys / "trusted.keys"))
+    for command in (query, ("fetch", VERSION, "--table", "users"), ("history", "users", "1")):
+        refused = mediatool(*command)
+        assert refused.code == 3, refused
+        assert "unsigned" in refused.err
+        assert "--allow-unsigned" in refused.err
+    assert mediatool(*query, "--allow-unsigned").out.split() == ["n", "2"]
+    fetched = mediatool("fetch", VERSION, "--table", "users", "--allow-unsigned")
+    assert Path(fetched.out.strip()).read_text().count("\n") == 2
