@@ -82,6 +82,8 @@ def test_every_variable(tmp_path: Path) -> None:
         "DASK_KEY": "key",
         "DASK_INSECURE": "yes",
         "SCRATCH": str(tmp_path),
+        "SIGNING_KEY": "signing.key",
+        "TRUSTED_KEYS": "trusted.keys",
         "ALERT_LOG": "yes",
         "ALERT_WEBHOOK_URL": HOOK,
         "ALERT_SNS_TOPIC_ARN": TOPIC,

@@ -110,6 +110,7 @@ CHOICES = {
     "registry": "small, and made anew from the metadata at any time",
     "marks": "small, and the only record of pins, promotions and later notes",
     "restores": "small, and the evidence of what was restored",
+    "chain": "small, and the proof of who made each version",
     "verdicts": "small, and the evidence of what was verified",
     "records": "small; two years of them show how the bucket and its cost have changed",
     "sanitized": "made again from the raw export at any time",
