@@ -80,7 +80,15 @@ def test_unsigned_versions_are_read_on_request_only(
 ) -> None:
     """With keys to trust, what nobody has signed is exit code 3; the message names the option."""
     complete(objects, VERSION, {USERS: users("Ada", "Bob")})
-    query = ("sql", VERSION, "SELECT count(*) AS n FROM users", "--format", "csv", "--output", "n.csv")
+    query = (
+        "sql",
+        VERSION,
+        "SELECT count(*) AS n FROM users",
+        "--format",
+        "csv",
+        "--output",
+        "n.csv",
+    )
     use(objects, monkeypatch)
     assert mediatool(*query).code == 0
     assert Path("n.csv").read_text().split() == ["n", "2"]
