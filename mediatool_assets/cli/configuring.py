@@ -48,13 +48,14 @@ def settings(json: Json = False) -> None:
 def _shown(value: object) -> str | None:
     """A value for people; the classes of secrets show none by themselves."""
     from mediatool_assets.domain.masking.key import MaskingKey
+    from mediatool_assets.domain.signing import SigningKey
 
     match value:
         case None:
             return None
         case bool():
             return "yes" if value else "no"
-        case MaskingKey():
+        case MaskingKey() | SigningKey():
             return "***"
         case frozenset() | tuple():
             return ", ".join(sorted(map(str, value))) or None

@@ -6,10 +6,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, get_args
 
-from mediatool_assets.domain import setting_fields
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.setting_fields import variable
 from mediatool_assets.domain.settings import DECLARED
+from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.domain.urls import Url
 
 FILE_NAME = "mediatool.toml"
@@ -82,12 +82,12 @@ class SettingsFile:
             if name in _SECRETS:
                 raise ValueError(_in_plain_text(name))
             return str(self.path.parent / text) if name in _PATHS else text
-        if declared.parse is setting_fields.path:
-            text = str(self.path.parent / text)
         parsed = declared.parse(text)
-        if isinstance(parsed, MaskingKey) or (isinstance(parsed, Url) and str(parsed) != text):
+        if isinstance(parsed, MaskingKey | SigningKey) or (
+            isinstance(parsed, Url) and str(parsed) != text
+        ):
             raise ValueError(_in_plain_text(name))
-        return text
+        return str(self.path.parent / parsed) if isinstance(parsed, Path) else text
 
     def _reference(self, value: Mapping[str, object]) -> Reference:
         places = [place for place in get_args(Place) if place in value]

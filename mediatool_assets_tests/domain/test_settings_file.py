@@ -7,6 +7,7 @@ import pytest
 
 from mediatool_assets.domain.settings import DECLARED
 from mediatool_assets.domain.settings_file import Reference, SettingsFile
+from mediatool_assets.domain.signing import SigningKey
 
 FOLDER = Path("/etc/shop")
 
@@ -26,6 +27,7 @@ def test_values_are_as_their_variables_would_have_them() -> None:
         exclude_tables = ["a", "b"]
         restore_skip = ["VIEW a", "FUNCTION f(integer, text)"]
         model = "shop.yaml"
+        signing_key = "signing.key"
         home = "/var/lib/mediatool"
         postgres_url = "postgresql://reader@db/shop?sslmode=require"
         [s3]
@@ -45,6 +47,7 @@ def test_values_are_as_their_variables_would_have_them() -> None:
         "MEDIATOOL_EXCLUDE_TABLES": "a,b",
         "MEDIATOOL_RESTORE_SKIP": "VIEW a;FUNCTION f(integer, text)",
         "MEDIATOOL_MODEL": "/etc/shop/shop.yaml",
+        "MEDIATOOL_SIGNING_KEY": "/etc/shop/signing.key",
         "MEDIATOOL_HOME": "/var/lib/mediatool",
         "MEDIATOOL_POSTGRES_URL": "postgresql://reader@db/shop?sslmode=require",
         "MEDIATOOL_S3_BUCKET": "shop",
@@ -67,6 +70,7 @@ def test_every_setting_may_be_a_reference(name: str) -> None:
         'postgres_url = "postgresql://me:hidden@db/shop"',
         'restore_postgres_url = "postgresql://db/shop?password=hidden"',
         'mongodb_url = "mongodb://me:hidden@db"',
+        f'signing_key = "{SigningKey(bytes(range(32))).reveal()}"',
         'masking_key = "' + bytes(range(32)).hex() + '"',
         'alert_webhook_url = "https://hooks.example.com/hidden"',
         'aws_secret_access_key = "hidden"',
