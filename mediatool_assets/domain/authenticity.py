@@ -7,7 +7,7 @@ import msgspec
 
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.chain import (
-    Statement,
+    ChainStatement,
     content_digest,
     decode_statement,
     of_version,
@@ -51,7 +51,7 @@ class Authenticity:
 
     status: Status
     reason: str
-    statement: Statement | None = None
+    statement: ChainStatement | None = None
 
     def __str__(self) -> str:
         return f"{self.status}: {self.reason}" if self.reason else self.status

@@ -18,7 +18,7 @@ from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.signing import Signed
 
 
-class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
+class ChainStatement(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an entry says.
 
     ``number`` counts from 1, ``previous`` is the digest of the entry before it. ``archives`` has
@@ -37,17 +37,17 @@ class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
     metadata: str = ""
     reason: str = ""
 
-    def differences(self, other: "Statement") -> list[str]:
+    def differences(self, other: "ChainStatement") -> list[str]:
         """The names of the fields in which the two differ."""
         return [
             name for name in self.__struct_fields__ if getattr(self, name) != getattr(other, name)
         ]
 
 
-def of_version(metadata: Metadata, content: str, number: int, previous: str) -> Statement:
+def of_version(metadata: Metadata, content: str, number: int, previous: str) -> ChainStatement:
     """The entry of a version; ``content`` is ``content_digest`` of its metadata file."""
     exports, made = metadata.exports, metadata.databases_created
-    return Statement(
+    return ChainStatement(
         "version",
         number,
         previous,
@@ -75,14 +75,14 @@ def content_digest(data: bytes) -> str:
     return hashlib.sha256(msgspec.json.encode(found, order="sorted")).hexdigest()
 
 
-def encode_statement(statement: Statement) -> str:
+def encode_statement(statement: ChainStatement) -> str:
     """The text that is signed."""
     return msgspec.json.encode(statement).decode()
 
 
-def decode_statement(signed: Signed) -> Statement:
+def decode_statement(signed: Signed) -> ChainStatement:
     """What was signed; raises msgspec.MsgspecError."""
-    return json_documents.decoded(signed.statement.encode(), Statement)
+    return json_documents.decoded(signed.statement.encode(), ChainStatement)
 
 
 def encode(entry: Signed) -> bytes:

@@ -13,8 +13,8 @@ from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.authenticity import authenticity, signature_problem
 from mediatool_assets.domain.chain import (
     BEGINNING,
+    ChainStatement,
     Checkpoint,
-    Statement,
     content_digest,
     decode_statement,
     encode_statement,
@@ -44,8 +44,8 @@ def append_version(objects: ObjectStore, key: SigningKey, metadata: Metadata) ->
 def append_deletion(objects: ObjectStore, key: SigningKey, version: Version, reason: str) -> None:
     """Sign that a version is deleted, which is done next; nothing where its last entry says so."""
 
-    def deletion(number: int, before: str) -> Statement:
-        return Statement("deletion", number, before, str(version), reason=reason)
+    def deletion(number: int, before: str) -> ChainStatement:
+        return ChainStatement("deletion", number, before, str(version), reason=reason)
 
     last = [e for e in _statements(objects) if e.version == str(version)]
     if not last or last[-1].entry != "deletion":
@@ -58,7 +58,9 @@ def append_deletion(objects: ObjectStore, key: SigningKey, version: Version, rea
     wait=wait_random_exponential(multiplier=0.05, max=2),
     reraise=True,
 )
-def _append(objects: ObjectStore, key: SigningKey, make: Callable[[int, str], Statement]) -> Signed:
+def _append(
+    objects: ObjectStore, key: SigningKey, make: Callable[[int, str], ChainStatement]
+) -> Signed:
     """The next entry; raises AlreadyExists where others won 30 times."""
     last = newest(objects)
     statement = make(last.number + 1, last.digest)
@@ -108,7 +110,7 @@ def check(objects: ObjectStore, since: Checkpoint | None = None) -> ChainReport:
     findings: list[str] = []
     statements, last = _linked(objects, since, findings)
     there = list(catalog.versions(objects))
-    by_version: dict[str, list[tuple[Signed, Statement]]] = defaultdict(list)
+    by_version: dict[str, list[tuple[Signed, ChainStatement]]] = defaultdict(list)
     for signed, statement in statements:
         by_version[statement.version].append((signed, statement))
     findings += _gone(by_version, {str(version) for version in there})
@@ -130,9 +132,9 @@ _UNSIGNED = "is unsigned, and has no entry in the chain: it was inserted, or mad
 
 def _linked(
     objects: ObjectStore, since: Checkpoint | None, findings: list[str]
-) -> tuple[list[tuple[Signed, Statement]], Checkpoint]:
+) -> tuple[list[tuple[Signed, ChainStatement]], Checkpoint]:
     """The entries that can be read, and the end of the chain; ``findings`` gets what is wrong."""
-    statements: list[tuple[Signed, Statement]] = []
+    statements: list[tuple[Signed, ChainStatement]] = []
     last, reached = BEGINNING, since is None or since == BEGINNING
     for number, data in _entries(objects):
         if number != last.number + 1:
@@ -163,7 +165,7 @@ def _linked(
 
 
 def _odd(
-    objects: ObjectStore, number: int, signed: Signed, statement: Statement, last: Checkpoint
+    objects: ObjectStore, number: int, signed: Signed, statement: ChainStatement, last: Checkpoint
 ) -> Iterator[str]:
     """What is wrong with one entry, which follows ``last``."""
     name = f"entry {number} ({statement.version})"
@@ -178,7 +180,7 @@ def _odd(
 
 
 def _gone(
-    by_version: Mapping[str, list[tuple[Signed, Statement]]], there: set[str]
+    by_version: Mapping[str, list[tuple[Signed, ChainStatement]]], there: set[str]
 ) -> Iterator[str]:
     """Versions that the chain says are there and are not, or the other way round."""
     for version, found in by_version.items():
@@ -193,7 +195,7 @@ def _gone(
 
 
 def _misfit(
-    objects: ObjectStore, version: Version, entries: Iterable[tuple[Signed, Statement]]
+    objects: ObjectStore, version: Version, entries: Iterable[tuple[Signed, ChainStatement]]
 ) -> str | None:
     """Why a version's metadata does not fit its entries; None where it does."""
     try:
@@ -214,7 +216,7 @@ def _misfit(
     return None
 
 
-def _statements(objects: ObjectStore) -> Iterator[Statement]:
+def _statements(objects: ObjectStore) -> Iterator[ChainStatement]:
     """What the entries say, in order; raises DamagedInput."""
     for number, data in _entries(objects):
         try:
