@@ -70,7 +70,7 @@ def launch(
     task = f"{job} {begun or partition or 'of now'}"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            tethered([sys.executable, "-m", "mediatool_assets.defs.launch"]),
+            tethered([sys.executable, "-m", "mediatool_assets.defs.launch"], signal.SIGUSR1),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -10,6 +10,7 @@ UI shows it like any other.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -72,6 +73,7 @@ def main() -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     ATTENDED.set(True)
+    signal.signal(signal.SIGUSR1, _interrupt_once)
     try:
         request = msgspec.json.decode(sys.stdin.buffer.read(), type=LaunchRequest)
         with dg.DagsterInstance.get() as instance:
@@ -81,6 +83,12 @@ def main() -> int:
     with answers:
         answers.write(msgspec.json.encode(outcome) + b"\n")
     return outcome.exit_code
+
+
+def _interrupt_once(_number: int, _frame: object) -> None:
+    """The command line has ended: one interrupt, since another would end the cleaning up."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _today() -> date:
