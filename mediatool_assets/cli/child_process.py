@@ -1,8 +1,8 @@
 """Becomes another command, which then ends when the process that started it ends.
 
-``python -m mediatool_assets.cli.child_process PID SIGNAL COMMAND...``: a killed ``mediatool export`` must
-not leave a run behind that goes on and publishes its version after all. Linux only; elsewhere the
-command is simply run.
+``python -m mediatool_assets.cli.child_process PID SIGNAL COMMAND...``: a killed ``mediatool
+export`` must not leave a run behind that goes on and publishes its version after all. Linux only;
+elsewhere the command is simply run.
 """
 
 import ctypes
