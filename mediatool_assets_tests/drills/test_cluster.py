@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,12 +106,15 @@ class Traffic:
         }
         for event, listener in listened.items():
             events.register(event, listener)
-        yield traffic
-        for event, listener in listened.items():
-            events.unregister(event, listener)
+        try:
+            yield traffic
+        finally:
+            for event, listener in listened.items():
+                events.unregister(event, listener)
 
     def _send(self, params: dict[str, Any], **_: object) -> None:
-        self.sent += len(params.get("Body", b""))
+        body = params.get("Body", b"")  # which the client has made a file of, if it was bytes
+        self.sent += len(body.getbuffer() if isinstance(body, BytesIO) else body)
 
     def _fetch(self, parsed: dict[str, Any], **_: object) -> None:
         self.fetched += parsed["ContentLength"]
@@ -125,7 +129,7 @@ def test_a_lost_worker_costs_its_shares_and_no_byte(
     nothing is left of what they staged.
     """
     seed(postgres_database, scale=0.01, full=False, day=0, schema="media_tool")
-    url = replace(postgres_database, variable="MEDIATOOL_RESTORE_POSTGRES_URL")
+    url = replace(postgres_database, variable="MEDIATOOL_POSTGRES_URL")
     scratch, here = _folder(tmp_path / "coordinator"), DirectoryObjects(tmp_path / "here")
     left = list(cluster.workers)
 
