@@ -50,11 +50,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 answer = os.dup(1)
 os.dup2(2, 1)
-from mediatool_assets.defs.launch import Request, launch
+from mediatool_assets.defs.launch import LaunchRequest, launch
 today = datetime.now(UTC).date()
 days = [today - timedelta(days=1), today]
 with dg.DagsterInstance.get() as instance:
-    made = launch(instance, Request("on_demand_export"), lambda: days.pop(0))
+    made = launch(instance, LaunchRequest("on_demand_export"), lambda: days.pop(0))
     assert made.status == "SUCCESS", made
     os.write(answer, made.version.encode())
 """

@@ -7,17 +7,18 @@ from pathlib import Path
 from mediatool_assets.flows.workers.pool import worker_pool
 
 PROGRAM = """
-import decimal, sys
+import imported_by_the_program
 from mediatool_assets.flows.workers.pool import worker_pool
 
 if __name__ == "__main__":
     with worker_pool(1) as pool:
-        print(pool.submit(eval, "'decimal' in __import__('sys').modules").result())
+        print(pool.submit(eval, "'imported_by_the_program' in __import__('sys').modules").result())
 """
 
 
 def test_a_worker_does_not_import_the_program_that_started_it(tmp_path: Path) -> None:
     """What the main module imports is not loaded again in each worker."""
+    (tmp_path / "imported_by_the_program.py").touch()
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     ran = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
