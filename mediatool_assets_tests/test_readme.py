@@ -26,7 +26,7 @@ from mediatool_assets_tests.documents import ROOT, Fenced, blocks
 
 README = ROOT / "README.md"
 SESSIONS = [block.text for block in blocks("console", README)]
-GROUPS = ("bucket", "model")
+GROUPS = ("bucket", "keys", "model")
 """The commands that have commands of their own."""
 SHELL = [
     line

@@ -230,6 +230,7 @@ def test_plan() -> None:
         "metadata",
         "registry",
         "marks",
+        "chain",
         "reports",
         "restores",
         "verdicts",

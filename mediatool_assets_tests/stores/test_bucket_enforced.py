@@ -305,7 +305,7 @@ def test_apply_sets_what_this_server_takes(objects: S3Objects) -> None:
 def test_rights_that_are_missing(server: Enforcing, as_role: Callable[..., None]) -> None:
     """An identity that may not look learns nothing: unknown, with the right that it would need."""
     as_role("read-only-role")
-    bucket = S3Bucket(BUCKET, server.http + "/")
+    bucket = S3Bucket(BUCKET, server.http + "//////")  # a client of its own
     for aspect, right in (
         ("lifecycle", "s3:GetLifecycleConfiguration"),
         ("policy", "s3:GetBucketPolicy"),
