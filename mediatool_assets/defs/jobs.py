@@ -16,11 +16,10 @@ def version_jobs(*, restoring: bool, sanitizing: bool) -> list[UnresolvedAssetJo
     With ``sanitizing`` the daily job makes its sanitized copy too, once it is complete.
     """
     groups = ["raw", "transformed", "mongodb", VERSION, "reports"]
-    everything = dg.AssetSelection.groups(*groups, *(["postgres"] if restoring else []))
-    layers = everything - dg.AssetSelection.assets(SANITIZED)
+    layers = dg.AssetSelection.groups(*groups, *(["postgres"] if restoring else []))
     daily = dg.define_asset_job(
         DAILY,
-        everything if sanitizing else layers,
+        layers | dg.AssetSelection.assets(SANITIZED) if sanitizing else layers,
         description="The day's version. The daily schedule runs it.",
         executor_def=dg.in_process_executor,
     )

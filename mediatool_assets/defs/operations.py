@@ -1,6 +1,6 @@
 """What operations share: their group, tables of what they found, and a job on a schedule for each.
 
-Each is an asset without partitions, so that the UI plots its figures from run to run.
+Each that is scheduled is an asset without partitions: the UI plots its figures from run to run.
 """
 
 from collections.abc import Iterable

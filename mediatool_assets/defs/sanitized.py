@@ -11,12 +11,12 @@ from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     CODE_VERSION,
     OWNERS,
-    VERSION,
     Facts,
     LoggedProgress,
     archive_facts,
     log_warnings,
 )
+from mediatool_assets.defs.operations import GROUP
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
@@ -47,7 +47,7 @@ class SanitizeRequest(dg.Config):
     deps=[METADATA],
     description="The version without anything personal or confidential, and the proof of it. "
     "Needs MEDIATOOL_MASKING_KEY; `mediatool restore V --sanitized` restores it.",
-    group_name=VERSION,
+    group_name=GROUP,  # not the version's: whoever materializes that need not have a key
     kinds={"s3", "json"},
     owners=OWNERS,
     tags={"mediatool/layer": "sanitized"},

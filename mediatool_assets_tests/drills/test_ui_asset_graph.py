@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(900)  # three minutes alone, more beside other 
 EXPORTED = tuple(Version(datetime(2025, 8, day, 3, tzinfo=UTC)) for day in (1, 2, 3))
 NOTHING = "2025-08-09"  # a day of which there is neither archive nor export
 
-LAYERS = ("raw", "transformed", "mongodb", "dump", "metadata", "registry", "reports", "postgres")
+LAYERS = ("raw", "transformed", "mongodb", "version", "reports", "postgres")
 
 NEIGHBOURS = """
 query Neighbours($keys: [AssetKeyInput!]!) {
@@ -65,6 +65,7 @@ query Runs($backfill: String!) {
 def _keys(*groups: str) -> list[dict[str, Any]]:
     """The assets of these groups, as the browser names them."""
     specs = definitions(Settings.parse(os.environ)).resolve_all_asset_specs()
+    assert {spec.group_name for spec in specs} >= set(groups)
     return [{"path": list(spec.key.path)} for spec in specs if spec.group_name in groups]
 
 
