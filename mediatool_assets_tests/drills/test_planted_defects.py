@@ -8,6 +8,7 @@ alert arrives. What is wrong at the source itself, a next version shows.
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,9 @@ def test_a_defect_turns_its_checks_red_and_is_told_once(
     if defect.named:
         rows = [row for row in found.report.splitlines() if row.startswith("|")]
         assert [row for row in rows if all(word in row for word in defect.named)]
-    for command, words in defect.told.items():
+    for command, line in defect.told.items():
         assert (printed[command].code, printed[command].err) == (1, "")
-        assert words in printed[command].out
+        assert re.search(line, printed[command].out, re.MULTILINE), printed[command].out
     told_once(watch, hook, found)
 
 
