@@ -23,6 +23,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
@@ -207,14 +208,20 @@ def test_a_sample_that_reads_nothing_ends_in_exit_code_1(mediatool: Run, made: M
 
 
 def test_damage_ends_in_exit_code_1(mediatool: Run, made: Made) -> None:
-    """The file and its bytes stand on stdout, in the verdict that is kept, and in show."""
+    """The file and its bytes stand on stdout and in the verdict that is kept; show says failed."""
     version, key = str(made.version), archive_key("raw", made.version)
+    campaigns = archives.reader(made.objects, "raw", made.version).manifest.tables()["campaigns"]
+    block = campaigns.blocks[0]
     data = bytearray(made.objects.get(key)[0])
-    data[len(data) // 2] ^= 0xFF
+    data[block.offset + block.length // 2] ^= 0xFF
     made.objects.client.put_object(Bucket=made.objects.bucket, Key=key, Body=bytes(data))
     result = mediatool("verify", version)
     assert result.code == 1
-    assert ".ndjson block " in result.out
+    place = f"bytes {block.offset}-{block.offset + block.length - 1}"
+    named = f"campaigns.ndjson, block 1 of {len(campaigns.blocks)} ({place}): "
+    assert f"\nraw: {named}" in result.out
+    [kept] = made.objects.list("postgres-exports/verdicts/")
+    assert named in made.objects.get(kept.key)[0].decode()
     assert result.out.endswith(f"{version} failed\n")
     assert "failed, every byte" in mediatool("show", version).out
 
