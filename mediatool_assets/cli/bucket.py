@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json, print_page, print_table
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    print_json,
+    print_page,
+)
+from mediatool_assets.cli.table import print_table
 from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json, print_table
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    print_json,
+)
+from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.errors import BadModel, BadRules, MediatoolError, Misuse, NotFound
 from mediatool_assets.domain.readiness import Reading, exit_code, ok, warning, wrong
 
@@ -45,7 +50,7 @@ def check(json: Json = False) -> None:
         print_json({"verdict": _verdict(readings), "readings": [asdict(r) for r in readings]})
     else:
         rows = [(r.verdict, f"{r.area}: {r.name}", r.says) for r in readings]
-        print_table(("", "WHAT", "FOUND"), rows)
+        print_table(("", "WHAT", "FOUND"), rows, wrapped=True)
         _print_fixes(readings)
     raise typer.Exit(exit_code(readings))
 

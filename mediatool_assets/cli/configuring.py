@@ -1,6 +1,11 @@
 """``settings``: what is set, and where."""
 
-from mediatool_assets.cli.output import Json, echo, print_json, print_table
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    print_json,
+)
+from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.setting_fields import variable
 
 

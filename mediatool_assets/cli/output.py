@@ -1,7 +1,7 @@
 """What a command prints: JSON or a table on stdout, progress on stderr if it is a terminal."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ import typer
 from mediatool_assets.domain.printable import visible, visible_lines
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.page import Cell, Page
+    from mediatool_assets.domain.page import Page
     from mediatool_assets.flows.ports import Progress
 
 AllowUnsigned = Annotated[
@@ -20,8 +20,6 @@ AllowUnsigned = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-
-_ANY_WIDTH = 1000  # columns of a table that no terminal shows: a pipe must not lose text
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
@@ -42,6 +40,7 @@ def print_json(value: object) -> None:
 
 def print_page(page: "Page") -> None:
     """Print the parts of a report that are for a terminal."""
+    from mediatool_assets.cli.table import print_table
     from mediatool_assets.domain.page import Grid, Items
 
     echo(f"{page.title}: {page.verdict}")
@@ -58,68 +57,6 @@ def print_page(page: "Page") -> None:
                         echo(f"  {text}")
                 case str():
                     echo(part)
-
-
-def print_table(
-    headings: Sequence[str],
-    rows: Iterable[Sequence["int | Cell"]],
-    *,
-    wrapped: bool = False,
-    droppable: Sequence[str] = (),
-) -> None:
-    """Print rows in columns, numbers to the right, whole ones with their thousands marked.
-
-    What is too wide for the terminal is cut off, unless it is to be ``wrapped``. Where there are
-    ``droppable`` columns these go instead, the first named first; the first column is never cut.
-    """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from mediatool_assets.domain.page import Number
-
-    console = Console(width=None if sys.stdout.isatty() else _ANY_WIDTH, highlight=False)
-    rows = list(rows)
-    texts = [[f"{v:,}" if isinstance(v, int) else visible(str(v)) for v in row] for row in rows]
-    kept = _fitting(headings, texts, droppable, console.width)
-    first = max((len(text[0]) for text in texts), default=0) if droppable else None
-    if first is not None and first > console.width:
-        console.width = first
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    for index in kept:
-        right = any(isinstance(row[index], int | Number) for row in rows)
-        table.add_column(
-            Text(visible(headings[index])),
-            justify="right" if right else "left",
-            no_wrap=not wrapped or right,
-            overflow="fold" if wrapped else "ellipsis",
-            min_width=first if index == 0 else None,
-        )
-    for text in texts:
-        table.add_row(*(Text(text[index]) for index in kept))
-    with console.capture() as captured:
-        console.print(table)
-    for line in captured.get().splitlines():
-        typer.echo(line.rstrip())  # noqa: TID251  # with the colours of a terminal
-
-
-_ELASTIC = 12
-"""Characters of a text that may be cut off, without which its column is not worth showing."""
-
-
-def _fitting(
-    headings: Sequence[str], texts: Sequence[Sequence[str]], droppable: Sequence[str], width: int
-) -> list[int]:
-    """The columns that are shown: those that may go do so, one by one, until the others fit."""
-    widths = [max(map(len, column)) for column in zip(headings, *texts, strict=True)]
-    if droppable:
-        widths[-1] = min(widths[-1], _ELASTIC)  # the last is cut off where it is too long
-    kept = list(range(len(headings)))
-    for name in droppable:
-        if sum(widths[index] + 1 for index in kept) - 1 <= width:
-            break
-        kept.remove(headings.index(name))
-    return kept
 
 
 def print_facts(facts: dict[str, str | int]) -> None:

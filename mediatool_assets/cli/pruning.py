@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, note, print_json, print_table, working
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    note,
+    print_json,
+    working,
+)
+from mediatool_assets.cli.table import print_table
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:

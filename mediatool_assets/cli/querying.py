@@ -19,9 +19,9 @@ from mediatool_assets.cli.output import (
     megabytes,
     print_facts,
     print_json,
-    print_table,
     working,
 )
+from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 

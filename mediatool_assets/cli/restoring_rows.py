@@ -4,8 +4,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediatool_assets.cli.output import echo, note, print_json, print_table
+from mediatool_assets.cli.output import (
+    echo,
+    note,
+    print_json,
+)
 from mediatool_assets.cli.querying import opened, reading
+from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.version import Version
 
 if TYPE_CHECKING:

@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediatool_assets.cli.output import Json, echo, note, print_json, print_table, working
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    note,
+    print_json,
+    working,
+)
+from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.environment import home
 

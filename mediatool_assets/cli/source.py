@@ -4,7 +4,13 @@ from typing import Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json, print_table, working
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    print_json,
+    working,
+)
+from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 

@@ -11,9 +11,9 @@ from mediatool_assets.cli.output import (
     megabytes,
     note,
     print_json,
-    print_table,
     working,
 )
+from mediatool_assets.cli.table import print_table
 from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.stores.environment import settings
 

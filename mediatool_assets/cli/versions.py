@@ -1,5 +1,6 @@
 """``versions``, ``latest``, ``show`` and ``fetch``: what there is, read from the bucket alone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,9 +15,9 @@ from mediatool_assets.cli.output import (
     note,
     print_facts,
     print_json,
-    print_table,
     working,
 )
+from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import settings
@@ -161,17 +162,22 @@ def show(version: VersionArgument, json: Json = False) -> None:
     """
     wanted = named(version)
     from mediatool_assets.domain.registry import RegistryEntry
-    from mediatool_assets.flows.report_forms import reports_of
+    from mediatool_assets.flows.reports import reports_of
     from mediatool_assets.flows.restore.records import newest_restore_record
     from mediatool_assets.flows.versions import catalog, marks
     from mediatool_assets.flows.versions.verdicts import standing_verdict
 
     objects = _objects()
     metadata = catalog.read(objects, wanted)
-    written: dict[str, str] = dict(reports_of(objects, wanted))
-    entry, found = RegistryEntry.of(metadata), marks.known(objects)
+    with ThreadPoolExecutor(4, thread_name_prefix="show") as threads:
+        reports = threads.submit(lambda: dict(reports_of(objects, wanted)))
+        marked = threads.submit(marks.known, objects)
+        verdicts = threads.submit(standing_verdict, objects, wanted)
+        restores = threads.submit(newest_restore_record, objects, wanted)
+    written: dict[str, str] = {str(name): uri for name, uri in reports.result().items()}
+    entry, found = RegistryEntry.of(metadata), marked.result()
     entry = entry.marked(found) if found else entry
-    verdict, restored = standing_verdict(objects, wanted), newest_restore_record(objects, wanted)
+    verdict, restored = verdicts.result(), restores.result()
     if json:
         import msgspec
 

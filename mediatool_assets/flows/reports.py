@@ -1,15 +1,20 @@
 """The reports of a day in the bucket: written over the ones that were, and read again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
-from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.keys import Report, report_key
+from mediatool_assets.domain.errors import DamagedInput, NotFound
+from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.keys import REPORTS, Report, report_key
 from mediatool_assets.domain.page import Page
+from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.page.html import html
 from mediatool_assets.flows.ports import ObjectStore
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +50,40 @@ def read(objects: ObjectStore, report: Report, partition: str) -> bytes:
         raise NotFound(
             f"{objects.uri(key)} is not there; materialize the group reports of {partition} in "
             "Dagster's UI, or make a version with `mediatool export`"
+        ) from error
+
+
+class _Head(msgspec.Struct):
+    """What tells which version any of the reports is of."""
+
+    verdict: str
+    version: str = ""
+    version2: str = ""
+
+
+def reports_of(objects: ObjectStore, version: Version) -> Iterator[tuple[Report, str]]:
+    """The reports that are of a version, with the URIs of their pages."""
+    for report in REPORTS:
+        try:
+            data = read(objects, report, version.partition)
+        except NotFound:
+            continue
+        if version_of(report, data) == str(version):
+            yield report, objects.uri(report_key(report, version.partition, "html"))
+
+
+def version_of(report: Report, data: bytes) -> str:
+    """The version that a report is of; raises DamagedInput."""
+    head = decoded_report(report, data, lambda text: decoded(text, _Head))
+    return head.version or head.version2
+
+
+def decoded_report(report: Report, data: bytes, decode: Callable[[bytes], T]) -> T:
+    """A report's JSON as ``decode`` reads it; raises DamagedInput."""
+    try:
+        return decode(data)
+    except msgspec.MsgspecError as error:
+        raise DamagedInput(
+            f"{report}.json cannot be read ({error}); materialize the group reports of its day "
+            "again in Dagster's UI"
         ) from error

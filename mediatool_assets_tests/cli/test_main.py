@@ -254,3 +254,21 @@ def test_shell_completes(line: str, offered: list[str]) -> None:
 def test_main_returns_the_exit_code() -> None:
     """The console script's exit status is what main returns."""
     assert main(["latest", "too", "many"]) == 2
+
+
+_SLOW = ("boto3", "psycopg", "pymongo", "duckdb", "pyarrow", "postgast", "rich.console", "dagster")
+
+
+def test_looking_at_versions_loads_no_driver(unreachable: None) -> None:
+    """What answers in less than a second imports neither databases nor parsers."""
+    program = """
+import sys
+from mediatool_assets.cli.main import main
+for words in (["versions"], ["latest"], ["show", "20250621-143000"]):
+    assert main(words) == 4, words
+print(*sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()).isdisjoint(_SLOW)

@@ -7,7 +7,7 @@ it holds settings, and connects when it is first used in its process.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mediatool_assets.archive.joining import JoiningSink
 from mediatool_assets.archive.reader import Bytes
@@ -15,12 +15,14 @@ from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.authenticity import Trust
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
-from mediatool_assets.domain.ddl.restorable import ScriptExtension
-from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.restored import Marker
 from mediatool_assets.domain.schema import Schema, Table
+
+if TYPE_CHECKING:  # PostgreSQL's parser takes 0.1 s to import
+    from mediatool_assets.domain.ddl.restorable import ScriptExtension
+    from mediatool_assets.domain.ddl.script import Statement
 
 
 class RowReader(Protocol):
@@ -206,7 +208,7 @@ class RowWriter(Protocol):
         ``whole`` says that they are all of the table's, which is emptied first.
         """
 
-    def run(self, statements: Iterable[Statement]) -> None:
+    def run(self, statements: "Iterable[Statement]") -> None:
         """Execute single statements, in order; raises CheckFailed naming what they make.
 
         A text of several statements is never executed, whatever it looks like.
@@ -223,13 +225,13 @@ class Restoration(Protocol):
     def writer(self) -> RowWriter:
         """What workers write with."""
 
-    def add_extensions(self, wanted: Iterable[ScriptExtension]) -> None:
+    def add_extensions(self, wanted: "Iterable[ScriptExtension]") -> None:
         """Make extensions while the database is empty; raises Refused for one not allowed."""
 
-    def add_operator_classes(self, statements: Iterable[Statement]) -> None:
+    def add_operator_classes(self, statements: "Iterable[Statement]") -> None:
         """Make operator classes and families, as ``run`` does; raises Refused too."""
 
-    def run(self, statements: Iterable[Statement]) -> None:
+    def run(self, statements: "Iterable[Statement]") -> None:
         """Execute statements, in order; raises CheckFailed naming what they make.
 
         They, and whatever they call now or later, have rights on this database alone.

@@ -1,7 +1,7 @@
 """Versions as a list tells of them: the registry's entries, and what is worth knowing besides."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -12,11 +12,11 @@ from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog
-from mediatool_assets.flows.versions.verdicts import standing_verdict
+from mediatool_assets.flows.versions.verdicts import standing_of, verdict_keys
 
 _LOG = logging.getLogger(__name__)
 
-_AT_ONCE = 16  # requests: three a version, which take 50 ms or so each
+_AT_ONCE = 16  # requests: two a version, which take 50 ms or so each
 
 
 class Listed(RegistryEntry, frozen=True, omit_defaults=False):
@@ -35,12 +35,15 @@ class Listed(RegistryEntry, frozen=True, omit_defaults=False):
 
 
 def listed(objects: ObjectStore, entries: Sequence[RegistryEntry]) -> list[Listed]:
-    """What is known of these entries, in their order: three small requests each, some at once."""
+    """What is known of these entries, in their order: two small requests each, some at once."""
+    judged = verdict_keys(objects, [Version.parse(entry.version) for entry in entries])
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="listing") as threads:
-        return list(threads.map(partial(_listed, objects), entries))
+        return list(threads.map(partial(_listed, objects, judged), entries))
 
 
-def _listed(objects: ObjectStore, entry: RegistryEntry) -> Listed:
+def _listed(
+    objects: ObjectStore, judged: Mapping[Version, Sequence[str]], entry: RegistryEntry
+) -> Listed:
     version = Version.parse(entry.version)
     rows = size = None
     try:
@@ -51,7 +54,7 @@ def _listed(objects: ObjectStore, entry: RegistryEntry) -> Listed:
         pass  # it was deleted meanwhile
     except DamagedInput as error:
         _LOG.warning("%s", error)  # and told as unknown: a list has to name every version
-    verdict = standing_verdict(objects, version)
+    verdict = standing_of(objects, judged.get(version, ()))
     return Listed(
         **msgspec.structs.asdict(entry),
         rows=rows,

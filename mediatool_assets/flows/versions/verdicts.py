@@ -1,6 +1,11 @@
 """Verdicts of verifications in the bucket: how they are written, and which one counts."""
 
+import os.path
+from collections import defaultdict
+from collections.abc import Sequence
+
 from mediatool_assets.domain import verdict as verdicts
+from mediatool_assets.domain.keys import VERDICTS_PREFIX
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
@@ -16,6 +21,24 @@ def store_verdict(objects: ObjectStore, verdict: Verdict) -> str:
 def standing_verdict(objects: ObjectStore, version: Version) -> Verdict | None:
     """The verdict on a version that counts; None where it was never verified."""
     keys = [info.key for info in objects.list(verdicts.verdicts_prefix(version))]
+    return standing_of(objects, keys)
+
+
+def verdict_keys(objects: ObjectStore, versions: Sequence[Version]) -> dict[Version, list[str]]:
+    """The keys of the verdicts on these versions, each in order of time, by one listing."""
+    days = [version.partition for version in versions]
+    shared = os.path.commonprefix(days)  # noqa: RUF071  # a bucket's prefix is of characters
+    found: dict[Version, list[str]] = defaultdict(list)
+    for info in objects.list(VERDICTS_PREFIX + shared) if versions else ():
+        name = info.key.rpartition("/")[2]
+        version = Version.of_name(name[:15], "")
+        if version is not None:
+            found[version].append(info.key)
+    return found
+
+
+def standing_of(objects: ObjectStore, keys: Sequence[str]) -> Verdict | None:
+    """The verdict that counts of those that are stored under all the keys of a version."""
     failed = [n for n, key in enumerate(keys) if key.endswith(verdicts.FAILED)]
     read = [n for n, key in enumerate(keys) if not key.endswith(verdicts.NOT_CHECKED)]
     first = (failed or read or [0])[-1]

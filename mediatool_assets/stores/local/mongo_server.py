@@ -5,13 +5,14 @@ import re
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
-
-from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from typing import TYPE_CHECKING
 
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
 
 PORTS = ("mongodb",)
 USER = "root"
@@ -78,6 +79,8 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
 
 
 def _probe(credentials: Credentials, port: int) -> None:
+    from pymongo.errors import OperationFailure, PyMongoError  # noqa: PLC0415  # slow
+
     try:
         with _client(url(credentials, port)) as client:
             client.admin.command("ping")
@@ -94,6 +97,8 @@ def _create_user(credentials: Credentials, port: int) -> None:
 
     Raises BadSettings when there are users already: the data has another password.
     """
+    from pymongo.errors import OperationFailure, PyMongoError  # noqa: PLC0415  # slow
+
     try:
         with _client(f"mongodb://{LOOPBACK}:{port}") as client:
             client.admin.command(
@@ -107,7 +112,9 @@ def _create_user(credentials: Credentials, port: int) -> None:
         raise NotReady(str(error)) from error
 
 
-def _client(address: str) -> MongoClient[dict[str, object]]:
+def _client(address: str) -> "MongoClient[dict[str, object]]":
+    from pymongo import MongoClient  # noqa: PLC0415  # slow
+
     return MongoClient(
         address, serverSelectionTimeoutMS=1000, connectTimeoutMS=1000, directConnection=True
     )

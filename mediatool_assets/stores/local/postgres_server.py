@@ -12,14 +12,15 @@ import subprocess
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-
-import psycopg
-from psycopg import sql
+from typing import TYPE_CHECKING
 
 from mediatool_assets.domain.errors import BadSettings, Unreachable
 from mediatool_assets.stores.local.credentials import Credentials
 from mediatool_assets.stores.local.processes import LOOPBACK, NotReady, Server, ServerFailed
 from mediatool_assets.stores.private_files import write_private
+
+if TYPE_CHECKING:
+    import psycopg
 
 PORTS = ("postgres",)
 USER = "postgres"
@@ -82,6 +83,9 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
 
 def complete(credentials: Credentials, port: int) -> None:
     """Make what is missing: both databases, and the role that restores; raises Unreachable."""
+    import psycopg  # noqa: PLC0415  # slow
+    from psycopg import sql  # noqa: PLC0415  # slow
+
     try:
         with psycopg.connect(url(credentials, port, "postgres"), autocommit=True) as connection:
             found = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
@@ -96,9 +100,11 @@ def complete(credentials: Credentials, port: int) -> None:
 
 
 def _create_restore_role(
-    connection: psycopg.Connection[tuple[object, ...]], credentials: Credentials
+    connection: "psycopg.Connection[tuple[object, ...]]", credentials: Credentials
 ) -> None:
     """The role of docs/access.md, by the statement that users are given."""
+    from psycopg import sql  # noqa: PLC0415  # slow
+
     role = sql.Identifier(RESTORE_USER)
     query = "SELECT FROM pg_roles WHERE rolname = %s"
     if connection.execute(query, (RESTORE_USER,)).fetchone() is None:
@@ -109,6 +115,8 @@ def _create_restore_role(
 
 
 def _probe(address: str) -> None:
+    import psycopg  # noqa: PLC0415  # slow
+
     try:
         psycopg.connect(address, connect_timeout=2).close()
     except psycopg.OperationalError as error:

@@ -10,9 +10,9 @@ import urllib.request
 from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -160,7 +160,7 @@ def _volumes(status: dict[str, object]) -> int | None:
 
 
 def _client(credentials: Credentials, ports: dict[str, int]) -> "S3Client":
-    return boto3.client(
+    made: Any = botocore.session.Session().create_client(
         "s3",
         endpoint_url=url(ports),
         aws_access_key_id=credentials.s3_access_key,
@@ -168,3 +168,5 @@ def _client(credentials: Credentials, ports: dict[str, int]) -> "S3Client":
         region_name=REGION,
         config=Config(retries={"max_attempts": 0}, connect_timeout=2, read_timeout=10),
     )
+    client: S3Client = made
+    return client
