@@ -21,6 +21,7 @@ def moto_server() -> Iterator[str]:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "moto")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # half a second for each RDS account
         server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         server.start()
         host, port = server.get_host_and_port()
