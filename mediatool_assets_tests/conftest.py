@@ -145,6 +145,13 @@ def debian_database(
 @pytest.fixture
 def bucket(stack: Stack) -> Iterator[str]:
     """The name of an empty bucket, which is deleted after the test."""
+    with empty_bucket(stack) as name:
+        yield name
+
+
+@contextmanager
+def empty_bucket(stack: Stack) -> Iterator[str]:
+    """The name of an empty bucket, which is deleted behind."""
     name = f"test-{uuid4().hex[:12]}"
     client = boto3.client("s3", endpoint_url=stack.environment["MEDIATOOL_S3_ENDPOINT_URL"])
     client.create_bucket(Bucket=name)
@@ -159,10 +166,15 @@ def bucket(stack: Stack) -> Iterator[str]:
 @pytest.fixture
 def objects(stack: Stack, bucket: str) -> S3Objects:
     """An empty bucket as the flows see it."""
+    return objects_of(stack, bucket)
+
+
+def objects_of(stack: Stack, bucket: str) -> S3Objects:
+    """A bucket of the stack as the flows see it."""
     return S3Objects.of(Settings.parse(stack.environment | {"MEDIATOOL_S3_BUCKET": bucket}))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def documents(settings: Settings) -> MongoDocuments:
     """The MongoDB of the stack as the flows see it; each test takes a version of its own."""
     return MongoDocuments.of(settings)

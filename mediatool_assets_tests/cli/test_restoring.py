@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -30,6 +31,7 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.conftest import empty_bucket, empty_database, objects_of, superuser
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
 
 _SECONDS = count()
@@ -42,43 +44,76 @@ class Made:
     version: Version
     objects: S3Objects
     documents: MongoDocuments
+    source: Url
     server: Url
     name: str
+
+
+@contextmanager
+def _complete(
+    stack: Stack, documents: MongoDocuments, pool: Executor, folder: Path
+) -> Iterator[Made]:
+    """A version of a small demo source; its databases and its bucket are gone afterwards."""
+    version = Version(datetime(2006, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+    with empty_database(superuser(stack)) as source, empty_bucket(stack) as bucket:
+        objects = objects_of(stack, bucket)
+        seed(source, scale=0.002, full=False, day=0, schema="media_tool")
+        export(PostgresSource(source, "media_tool"), objects, pool, version, folder)
+        transform(objects, pool, version, load_model(SHIPPED_MODEL), folder)
+        load_and_dump(objects, documents, pool, version)
+        finish(objects, documents, pool, version, folder / "registry.json")
+        server = Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])
+        name = f"scratch_{uuid4().hex[:8]}"
+        yield Made(version, objects, documents, source, server, name)
+        with MongoClient[dict[str, object]](documents.url.reveal()) as client:
+            client.drop_database(mongodb_database(version))
+            client.drop_database(name)
+        with psycopg.connect(server.reveal(), autocommit=True) as connection:
+            for database in (name, own_name(version)):
+                query = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+                connection.execute(query.format(sql.Identifier(database)))
+
+
+@pytest.fixture(scope="module")
+def _unchanged(
+    stack: Stack,
+    documents: MongoDocuments,
+    pool: Executor,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Made]:
+    with _complete(stack, documents, pool, tmp_path_factory.mktemp("unchanged")) as made:
+        yield made
+
+
+@pytest.fixture
+def unchanged(
+    _unchanged: Made, stack: Stack, restored_environment: None, monkeypatch: pytest.MonkeyPatch
+) -> Made:
+    """A version for tests that change nothing of it and leave nothing beside it."""
+    return _named(_unchanged, stack, monkeypatch)
 
 
 @pytest.fixture
 def made(
     stack: Stack,
-    objects: S3Objects,
     documents: MongoDocuments,
     pool: Executor,
-    postgres_database: Url,
     restored_environment: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[Made]:
-    """A version of a small demo source; its databases are gone after the test."""
-    version = Version(datetime(2006, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
-    seed(postgres_database, scale=0.002, full=False, day=0, schema="media_tool")
-    export(PostgresSource(postgres_database, "media_tool"), objects, pool, version, tmp_path)
-    transform(objects, pool, version, load_model(SHIPPED_MODEL), tmp_path)
-    load_and_dump(objects, documents, pool, version)
-    finish(objects, documents, pool, version, tmp_path / "registry.json")
-    server = Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])
+    """A version of the test's own."""
+    with _complete(stack, documents, pool, tmp_path) as made:
+        yield _named(made, stack, monkeypatch)
+
+
+def _named(made: Made, stack: Stack, patch: pytest.MonkeyPatch) -> Made:
     for variable in ("RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL"):
-        monkeypatch.setenv(f"MEDIATOOL_{variable}", stack.environment[f"MEDIATOOL_{variable}"])
-    monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", postgres_database.reveal())
-    monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
-    monkeypatch.setenv("MEDIATOOL_WORKERS", "2")
-    name = f"scratch_{uuid4().hex[:8]}"
-    yield Made(version, objects, documents, server, name)
-    with MongoClient[dict[str, object]](documents.url.reveal()) as client:
-        client.drop_database(mongodb_database(version))
-        client.drop_database(name)
-    with psycopg.connect(server.reveal(), autocommit=True) as connection:
-        for database in (name, own_name(version)):
-            query = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-            connection.execute(query.format(sql.Identifier(database)))
+        patch.setenv(f"MEDIATOOL_{variable}", stack.environment[f"MEDIATOOL_{variable}"])
+    patch.setenv("MEDIATOOL_POSTGRES_URL", made.source.reveal())
+    patch.setenv("MEDIATOOL_S3_BUCKET", made.objects.bucket)
+    patch.setenv("MEDIATOOL_WORKERS", "2")
+    return made
 
 
 def test_a_version_is_restored_verified_and_shown(mediatool: Run, made: Made) -> None:
@@ -128,11 +163,11 @@ def test_parts_go_under_a_name_of_their_own(mediatool: Run, made: Made) -> None:
     ],
 )
 def test_what_cannot_be_restored_is_said_in_a_line(
-    mediatool: Run, made: Made, words: list[str], code: int, said: str
+    mediatool: Run, unchanged: Made, words: list[str], code: int, said: str
 ) -> None:
     """With the contract's exit code; nothing was made, and there is no evidence of a failure."""
-    result = mediatool("restore", str(made.version), *words)
-    assert [*made.objects.list("postgres-exports/restores/")] == []
+    result = mediatool("restore", str(unchanged.version), *words)
+    assert [*unchanged.objects.list("postgres-exports/restores/")] == []
     assert (result.code, result.out) == (code, "")
     assert said in result.err
     assert len(result.lines) <= 2
@@ -166,7 +201,7 @@ def test_wrong_words_are_misuse(mediatool: Run, nowhere: Path, words: list[str],
 
 @pytest.mark.parametrize("command", [["restore", "--to", "postgres"], ["verify"]])
 def test_a_version_that_is_not_complete_is_not_taken(
-    mediatool: Run, made: Made, command: list[str]
+    mediatool: Run, unchanged: Made, command: list[str]
 ) -> None:
     """Whatever of it lies in the bucket."""
     result = mediatool(command[0], "20200101-000000", *command[1:])
@@ -174,9 +209,9 @@ def test_a_version_that_is_not_complete_is_not_taken(
     assert "not a complete version" in result.err
 
 
-def test_a_sample_of_nothing_is_misuse(mediatool: Run, made: Made) -> None:
+def test_a_sample_of_nothing_is_misuse(mediatool: Run, unchanged: Made) -> None:
     """It says what a share can be."""
-    result = mediatool("verify", str(made.version), "--sample", "0")
+    result = mediatool("verify", str(unchanged.version), "--sample", "0")
     assert result.code == 2
     assert "above 0, up to 100" in result.err
 
@@ -186,15 +221,15 @@ def test_a_sample_of_nothing_is_misuse(mediatool: Run, made: Made) -> None:
     [("MONGODB_URL", "mongodb://a:b@:c/"), ("RESTORE_POSTGRES_URL", "postgresql://h/?no_such=1")],
 )
 def test_a_wrong_setting_leaves_no_verdict(
-    mediatool: Run, made: Made, monkeypatch: pytest.MonkeyPatch, variable: str, url: str
+    mediatool: Run, unchanged: Made, monkeypatch: pytest.MonkeyPatch, variable: str, url: str
 ) -> None:
     """A typo in a URL says nothing about a version: exit code 2, for the integrity report too."""
     monkeypatch.setenv(f"MEDIATOOL_{variable}", url)
     for command in ("verify", "integrity"):
-        result = mediatool(command, str(made.version))
+        result = mediatool(command, str(unchanged.version))
         assert (result.code, result.out, len(result.lines)) == (2, "", 1)
         assert f"MEDIATOOL_{variable}" in result.err
-    assert [*made.objects.list("postgres-exports/verdicts/")] == []
+    assert [*unchanged.objects.list("postgres-exports/verdicts/")] == []
 
 
 def test_a_sample_that_reads_nothing_ends_in_exit_code_1(mediatool: Run, made: Made) -> None:
