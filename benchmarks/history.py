@@ -23,15 +23,17 @@ from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.metadata import Metadata, encode
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete import complete
+from mediatool_assets.flows.complete import RunFacts, complete
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets.flows.versions.registry import register
 from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
@@ -107,24 +109,13 @@ def _made(settings: Settings, objects: S3Objects, version: Version) -> Metadata:
         tempfile.TemporaryDirectory(prefix="mediatool-history-") as folder,
         worker_pool(2) as workers,
     ):
-        scratch = Path(folder)
-        export(PostgresSource.of(settings), objects, workers, version, scratch)
-        transform(objects, workers, version, model, scratch)
-        load(objects, documents, workers, version)
-        dump(objects, documents, workers, version, scratch)
-        return complete(
-            objects,
-            documents,
-            workers,
-            version,
-            source_type="postgres",
-            instance=None,
-            purpose="testing",
-            notes="history",
-            seconds={},
-            local_registry=scratch / "mongodb-versions.json",
-            now=datetime.now(UTC),
-        )
+        workspace = Workspace(workers, Path(folder))
+        export(PostgresSource.of(settings), objects, workspace, version)
+        transform(objects, workspace, version, model)
+        load(objects, documents, workspace, version)
+        dump(objects, documents, workspace, version)
+        facts = RunFacts("postgres", None, "testing", "history", {})
+        return complete(Stores(objects, documents), workspace, version, facts)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from mediatool_assets.domain.settings import SHIPPED_MODEL
 from mediatool_assets.flows.infer import LiveTables, infer
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.environment import local_settings
 from mediatool_assets.stores.postgres import PostgresSource
@@ -130,7 +131,7 @@ def main(scale: float) -> None:
             tempfile.TemporaryDirectory() as scratch,
         ):
             began = perf_counter()
-            inferred = infer(LiveTables(snapshot), pool, Path(scratch))
+            inferred = infer(LiveTables(snapshot), Workspace(pool, Path(scratch)))
             seconds = perf_counter() - began
             (model := Path(scratch) / "inferred.yaml").write_text(inferred.model)
             ours, theirs = (shapes(path, snapshot.schema) for path in (SHIPPED_MODEL, model))

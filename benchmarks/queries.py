@@ -35,6 +35,7 @@ from mediatool_assets.flows.query.parquet_cache import ParquetCache
 from mediatool_assets.flows.query.session import QuerySession, query_session, tables_of
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.postgres import PostgresSource
@@ -180,7 +181,7 @@ def run(stack: Stack, folder: Path, scale: float, versions: int) -> dict[str, ob
     with worker_pool(2) as workers:
         for day, version in enumerate(made):
             seed(settings.postgres_url, scale=scale, full=False, day=day)
-            size += export(source, objects, workers, version, folder).size
+            size += export(source, objects, Workspace(workers, folder), version).size
     place = Place(dict(stack.environment), made, folder)
     measured = {name: _alone(place, work) for name, work in STEPS}
     second = measured["count by stage, second time"]["seconds"]

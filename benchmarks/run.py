@@ -37,15 +37,18 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import compare
-from mediatool_assets.flows.complete import complete
+from mediatool_assets.flows.complete import RunFacts, complete
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.ports import Stores
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions.archives import stream
+from mediatool_assets.flows.versions.registry import write_local_registry
 from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
@@ -155,7 +158,7 @@ class Bench:
     peers_process: Executor | None
     rows: int = 0
     not_importable: int = 0
-    workers: Executor = field(init=False)
+    workspace: Workspace = field(init=False)
 
     def __post_init__(self) -> None:
         """Introduce the stores."""
@@ -167,8 +170,9 @@ class Bench:
     @contextmanager
     def _workers(self) -> Iterator[None]:
         """Fresh workers, as a run has them; their start is not a stage's."""
-        with worker_pool(self.settings.workers) as self.workers:
-            list(self.workers.map(abs, range(4 * self.settings.workers)))
+        with worker_pool(self.settings.workers) as workers:
+            self.workspace = Workspace(workers, self.scratch)
+            list(workers.map(abs, range(4 * self.settings.workers)))
             yield
 
     def round(self, number: int, version: Version) -> None:
@@ -208,42 +212,36 @@ class Bench:
         self.watch.total(stage, number, [(part, OURS) for part in parts], OURS)
 
     def _exported(self, version: Version) -> int:
-        made = export(self.source, self.objects, self.workers, version, self.scratch).manifest
+        made = export(self.source, self.objects, self.workspace, version).manifest
         self.rows = made.rows
         return made.bytes
 
     def _transformed(self, version: Version) -> int:
-        made = transform(self.objects, self.workers, version, self.model, self.scratch)
+        made = transform(self.objects, self.workspace, version, self.model)
         return made.manifest.bytes
 
     def _loaded(self, version: Version) -> int:
-        made = load(self.objects, self.documents, self.workers, version)
+        made = load(self.objects, self.documents, self.workspace, version)
         return sum(made.bytes.values())
 
     def _dumped(self, version: Version) -> int:
-        made = dump(self.objects, self.documents, self.workers, version, self.scratch)
+        made = dump(self.objects, self.documents, self.workspace, version)
         return made.manifest.bytes
 
     def _completed(self, version: Version) -> int:
-        complete(
-            self.objects,
-            self.documents,
-            self.workers,
-            version,
-            source_type="postgres",
-            instance=None,
-            purpose="testing",
-            notes="benchmark",
-            seconds={},
-            local_registry=self.scratch / "mongodb-versions.json",
-            now=datetime.now(UTC),
-        )
+        facts = RunFacts("postgres", None, "testing", "benchmark", {})
+        complete(Stores(self.objects, self.documents), self.workspace, version, facts)
+        write_local_registry(self.objects, self.scratch / "mongodb-versions.json")
         return 0
 
     def _restored(self, version: Version) -> int:
         target = PostgresTarget.of(self.settings)
         restore_postgres(
-            self.objects, target, self.workers, version, database="bench", replace=True
+            self.objects,
+            target,
+            self.workspace,
+            version,
+            RestoreOptions(database="bench", replace=True),
         )
         return 0
 
@@ -393,7 +391,7 @@ class Bench:
         copies = self.watch.seconds("csv", "day 0", 0) + self.watch.seconds("csv", "day 1", 0)
         joined = partial(yardstick.joined, tables, one, two, self.settings.workers)
         with self._workers():
-            export(self.source, self.objects, self.workers, second, self.scratch)
+            export(self.source, self.objects, self.workspace, second)
         for number in range(arguments.rounds):
             with self._workers():
                 self._ours(number, "compare", lambda: self._compared(first, second))
@@ -403,7 +401,7 @@ class Bench:
 
     def _compared(self, first: Version, second: Version) -> int:
         one, two = (self.objects.open(archive_key("raw", v)) for v in (first, second))
-        compare((one, two), self.workers, self.scratch, now=datetime.now(UTC))
+        compare((one, two), self.workspace)
         return 0
 
 

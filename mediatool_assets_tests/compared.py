@@ -20,6 +20,7 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.compare.masking import Masking
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.raw_archives import raw_archive
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -47,7 +48,9 @@ def compared(
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     with ThreadPoolExecutor(1) as executor:
-        found = compare(sources, executor, scratch, now=NOW, model=model, masking=masking)
+        found = compare(
+            sources, Workspace(executor, scratch, clock=lambda: NOW), model=model, masking=masking
+        )
     assert not list(scratch.iterdir())
     return found
 

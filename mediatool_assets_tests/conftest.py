@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +16,7 @@ from psycopg import sql
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
@@ -89,10 +89,10 @@ def settings(stack: Stack) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def pool(stack: Stack) -> Iterator[Executor]:
+def pool(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """Two worker processes for the whole session; they inherit the credentials of the stack."""
     with worker_pool(2) as executor:
-        yield executor
+        yield Workspace(executor, tmp_path_factory.mktemp("scratch"))
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """All the way with one source: infer, export, transform, load, dump, complete, restore, verify."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,12 +18,13 @@ from mediatool_assets.flows.export import export
 from mediatool_assets.flows.infer import ArchivedTables, infer
 from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import Source
+from mediatool_assets.flows.ports import Source, Stores
 from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
@@ -39,7 +39,7 @@ class Servers:
 
     documents: MongoDocuments
     target: PostgresTarget
-    pool: Executor
+    pool: Workspace
 
 
 @dataclass(frozen=True)
@@ -81,19 +81,21 @@ def travel(source: Source, servers: Servers, version: Version, folder: Path) -> 
     objects, scratch = DirectoryObjects(folder / "bucket"), folder / "scratch"
     scratch.mkdir()
     documents, target, pool = servers.documents, servers.target, servers.pool
-    raw = export(source, objects, pool, version, scratch).manifest
+    raw = export(source, objects, pool, version).manifest
     archive = archives.reader(objects, "raw", version)
     path = folder / "model.yaml"
-    path.write_text(infer(ArchivedTables(archive), pool, scratch).model, "utf-8")
+    path.write_text(infer(ArchivedTables(archive), pool).model, "utf-8")
     model = load_model(path)
     warnings = resolve(model, schemas.decode(archive.read_file("schema.json"))).warnings
-    homes = transform(objects, pool, version, model, scratch).manifest.facts["rows"]
+    homes = transform(objects, pool, version, model).manifest.facts["rows"]
     assert isinstance(homes, dict)
     load_and_dump(objects, documents, pool, version)
     metadata = finish(objects, documents, pool, version, folder / "registry.json")
     restored = restore_postgres(objects, target, pool, version)
-    verdict = verify(objects, documents, target, pool, version, clock=lambda: NOW)
-    report = integrity(objects, documents, target, pool, version, model, scratch, clock=lambda: NOW)
+    verdict = verify(Stores(objects, documents, target), replace(pool, clock=lambda: NOW), version)
+    report = integrity(
+        Stores(objects, documents, target), replace(pool, clock=lambda: NOW), version, model
+    )
     unprinted = list(_unprinted(archive.read_file("schema.sql").decode()))
     return Journey(raw, homes, warnings, metadata, restored, verdict, report, unprinted)
 

@@ -1,7 +1,6 @@
 """Reports of every kind over a few days, in a bucket: what a site is made of."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -24,6 +23,7 @@ from mediatool_assets.flows.metrics.report import compared, written
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.sanitize import report as sanitizing
 from mediatool_assets.flows.sanitize.proof import Proof
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.complete_versions import USERS, complete, users
 from mediatool_assets_tests.made_up_year import year
 from mediatool_assets_tests.raw_archives import table
@@ -45,7 +45,7 @@ def fill(objects: ObjectStore, scratch: Path) -> None:
         rows = [{"id": number} for number in range(len(names))]
         complete(objects, str(version), {USERS: users(*names), LONG: rows})
     with ThreadPoolExecutor(1) as executor:
-        tools = Tools(objects, executor, scratch, Model("m", {}, {}), datetime.now(UTC))
+        tools = Tools(objects, Workspace(executor, scratch), Model("m", {}, {}))
         for version in versions:
             daily = daily_metrics(tools, version)
             _keep(objects, "daily-metrics-comparison", version, written(daily.metrics).content)

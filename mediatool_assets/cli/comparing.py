@@ -1,7 +1,6 @@
 """``compare``: what changed between two versions, every table and every row."""
 
 import tempfile
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -71,8 +70,7 @@ def _compared(given: tuple[str, str], *, allow_unsigned: bool) -> "Comparison":
     from mediatool_assets.flows.compare import compare as compare_archives
     from mediatool_assets.flows.compare.masking import Masking
     from mediatool_assets.flows.model.file import load_model
-    from mediatool_assets.flows.workers.pool import worker_pool
-    from mediatool_assets.flows.workers.scratch import scratch_folder
+    from mediatool_assets.flows.workers.workspace import workspace
 
     config = settings_for(*given)
     sources = both(
@@ -80,15 +78,7 @@ def _compared(given: tuple[str, str], *, allow_unsigned: bool) -> "Comparison":
     )
     with (
         working(f"comparing {given[0]} with {given[1]}") as progress,
-        worker_pool(config.workers, config.cluster) as pool,
-        scratch_folder(config.scratch) as scratch,
+        workspace(config, progress) as work,
     ):
-        return compare_archives(
-            sources,
-            pool,
-            scratch,
-            now=datetime.now(UTC),
-            model=load_model(config.model),
-            masking=Masking.of(config),
-            progress=progress,
-        )
+        model, masking = load_model(config.model), Masking.of(config)
+        return compare_archives(sources, work, model=model, masking=masking)

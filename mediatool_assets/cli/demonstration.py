@@ -9,6 +9,7 @@ import msgspec
 
 from mediatool_assets.cli.launch import LaunchedRun, launch
 from mediatool_assets.cli.output import megabytes, note, working
+from mediatool_assets.cli.stores import stores
 from mediatool_assets.cli.summary import VersionMade, listing_command, near, program, version_made
 from mediatool_assets.domain.keys import (
     REGISTRY_KEY,
@@ -153,24 +154,14 @@ def _verdicts(
     """Read all of each version again, archives and databases, and keep the verdict."""
     from mediatool_assets.flows.verify import verify
     from mediatool_assets.flows.versions.verdicts import store_verdict
-    from mediatool_assets.flows.workers.pool import worker_pool
-    from mediatool_assets.stores.mongodb import MongoDocuments
-    from mediatool_assets.stores.postgres import PostgresTarget
+    from mediatool_assets.flows.workers.workspace import workspace
 
     with (
         working("reading every version again") as progress,
-        worker_pool(settings.workers, settings.cluster) as pool,
+        workspace(settings, progress) as work,
     ):
         for version in versions:
-            verdict = verify(
-                objects,
-                MongoDocuments.of(settings),
-                PostgresTarget.of(settings),
-                pool,
-                Version.parse(version),
-                clock=lambda: datetime.now(UTC),
-                progress=progress,
-            )
+            verdict = verify(stores(settings), work, Version.parse(version))
             store_verdict(objects, verdict)
             yield version, verdict.verdict
 

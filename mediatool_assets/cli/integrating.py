@@ -1,13 +1,13 @@
 """``integrity``: every store of a version compared with every other, down to single values."""
 
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mediatool_assets.cli.output import Json, echo, print_json, print_page, working
+from mediatool_assets.cli.stores import stores
 from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import settings
@@ -68,28 +68,18 @@ def _report(version: Version, sample: float | None) -> "Integrity":
     from mediatool_assets.flows.compare.masking import Masking
     from mediatool_assets.flows.integrity import integrity as compare_stores
     from mediatool_assets.flows.model.file import load_model
-    from mediatool_assets.flows.workers.pool import worker_pool
-    from mediatool_assets.flows.workers.scratch import scratch_folder
-    from mediatool_assets.stores.mongodb import MongoDocuments
-    from mediatool_assets.stores.postgres import PostgresTarget
-    from mediatool_assets.stores.s3 import S3Objects
+    from mediatool_assets.flows.workers.workspace import workspace
 
     own = settings()
     with (
         working(f"reading all stores of {version}") as progress,
-        worker_pool(own.workers, own.cluster) as pool,
-        scratch_folder(own.scratch) as scratch,
+        workspace(own, progress) as work,
     ):
         return compare_stores(
-            S3Objects.of(own),
-            MongoDocuments.of(own) if own.mongodb_url else None,
-            PostgresTarget.of(own) if own.restore_postgres_url else None,
-            pool,
+            stores(own),
+            work,
             version,
             load_model(own.model),
-            scratch,
-            clock=lambda: datetime.now(UTC),
             sample=sample if sample is not None else own.integrity_sample,
             masking=Masking.of(own),
-            progress=progress,
         )

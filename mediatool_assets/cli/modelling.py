@@ -156,16 +156,13 @@ def _tables(source: str | None) -> Iterator["TableSource"]:
 
 def _inferred(tables: "TableSource", sample: int) -> "Inferred":
     from mediatool_assets.flows.infer import infer as propose
-    from mediatool_assets.flows.workers.pool import worker_pool
-    from mediatool_assets.flows.workers.scratch import scratch_folder
+    from mediatool_assets.flows.workers.workspace import workspace
 
-    workers = read_settings().workers
     with (
         working(f"inferring a model of {tables.name}") as progress,
-        worker_pool(workers) as pool,
-        scratch_folder() as scratch,
+        workspace(read_settings(), progress) as work,
     ):
-        return propose(tables, pool, scratch, sample=sample, progress=progress)
+        return propose(tables, work, sample=sample)
 
 
 def _write_risks(found: "Inferred", path: Path) -> None:

@@ -1,8 +1,8 @@
 """``restore``: a version back into a database of its own, on PostgreSQL or MongoDB."""
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,18 +19,18 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import account, settings
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from mediatool_assets.domain.restored import RestoreRecord
     from mediatool_assets.domain.settings import Settings
-    from mediatool_assets.flows.load import DocumentKind
-    from mediatool_assets.flows.ports import ArchiveStore, Progress
+    from mediatool_assets.flows.load import LoadOptions
+    from mediatool_assets.flows.ports import ArchiveStore
+    from mediatool_assets.flows.restore.postgres import RestoreOptions
     from mediatool_assets.flows.restore.records import RestoreRequest
     from mediatool_assets.flows.restore.result import Restored
+    from mediatool_assets.flows.workers.workspace import Workspace
     from mediatool_assets.stores.s3 import S3Objects
 
     Opening = AbstractContextManager[ArchiveStore]
-    Restore = Callable[[S3Objects, Executor, Progress], Restored]
+    Restore = Callable[[S3Objects, Workspace], Restored]
 
 
 def restore(
@@ -138,18 +138,22 @@ def restore(
     if database == "":
         raise Misuse("--database is empty; name one, or leave it out")
     if to == "postgres":
-        chosen = _names("--tables", tables)
+        from mediatool_assets.flows.restore.postgres import RestoreOptions
+
         skipped = OF_CODE if untrusted else {}
         skipped = skipped | dict.fromkeys(map(_object, skip or ()), BY_OPTION)
-        evidence = _to_postgres(
-            wanted, database, chosen, skipped, replace, allow_unsigned, sanitized=sanitized
-        )
+        rows_of = RestoreOptions(database, _names("--tables", tables), skipped, replace)
+        evidence = _to_postgres(wanted, rows_of, allow_unsigned, sanitized=sanitized)
     else:
-        chosen = _names("--collections", collections)
-        kind: DocumentKind = "dump" if source == "dump" else "transformed"
-        evidence = _to_mongodb(
-            wanted, kind, database, chosen, replace, allow_unsigned, sanitized=sanitized
+        from mediatool_assets.flows.load import LoadOptions
+
+        documents_of = LoadOptions(
+            "dump" if source == "dump" else "transformed",
+            database,
+            _names("--collections", collections),
+            replace,
         )
+        evidence = _to_mongodb(wanted, documents_of, allow_unsigned, sanitized=sanitized)
     if json:
         print_json(evidence)
     else:
@@ -192,14 +196,7 @@ def _object(text: str) -> str:
 
 
 def _to_postgres(
-    version: Version,
-    database: str | None,
-    tables: list[str] | None,
-    skip: dict[str, str],
-    replace: bool,
-    allow_unsigned: bool,
-    *,
-    sanitized: bool,
+    version: Version, options: "RestoreOptions", allow_unsigned: bool, *, sanitized: bool
 ) -> "RestoreRecord":
     from mediatool_assets.domain.keys import postgres_database, sanitized_postgres_database
     from mediatool_assets.flows.restore.postgres import restore_postgres
@@ -210,36 +207,20 @@ def _to_postgres(
     own = settings("restore_postgres_url")
     target = PostgresTarget.of(own)
     own_name = sanitized_postgres_database if sanitized else postgres_database
+    options = dataclasses.replace(options, skip=by_setting(own.restore_skip) | {**options.skip})
 
-    def work(objects: "S3Objects", pool: "Executor", progress: "Progress") -> "Restored":
+    def work(objects: "S3Objects", workspace: "Workspace") -> "Restored":
         opening: Opening = sanitized_store(objects, version) if sanitized else nullcontext(objects)
         with opening as store:
-            return restore_postgres(
-                store,
-                target,
-                pool,
-                version,
-                database=database,
-                tables=tables,
-                skip=by_setting(own.restore_skip) | skip,
-                replace=replace,
-                progress=progress,
-            )
+            return restore_postgres(store, target, workspace, version, options)
 
-    name = database or own_name(version)
+    name = options.database or own_name(version)
     request = RestoreRequest(version, "postgres", name, target.server, account())
     return _carry_out(own, request, work, sanitized=sanitized, allow_unsigned=allow_unsigned)
 
 
 def _to_mongodb(
-    version: Version,
-    kind: "DocumentKind",
-    database: str | None,
-    collections: list[str] | None,
-    replace: bool,
-    allow_unsigned: bool,
-    *,
-    sanitized: bool,
+    version: Version, options: "LoadOptions", allow_unsigned: bool, *, sanitized: bool
 ) -> "RestoreRecord":
     from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
     from mediatool_assets.flows.model.file import load_model
@@ -249,30 +230,20 @@ def _to_mongodb(
     from mediatool_assets.stores.mongodb import MongoDocuments
 
     own = settings("mongodb_url")
-    documents = MongoDocuments.of(own, database)
+    documents = MongoDocuments.of(own, options.database)
     own_name = sanitized_mongodb_database if sanitized else mongodb_database
     model = load_model(own.model) if sanitized else None
 
-    def work(objects: "S3Objects", pool: "Executor", progress: "Progress") -> "Restored":
+    def work(objects: "S3Objects", workspace: "Workspace") -> "Restored":
         opening: Opening = (
             nullcontext(objects)
             if model is None
-            else sanitized_documents(objects, pool, version, model, progress)
+            else sanitized_documents(objects, workspace, version, model)
         )
         with opening as store:
-            return restore_mongodb(
-                store,
-                documents,
-                pool,
-                version,
-                kind=kind,
-                database=database,
-                collections=collections,
-                replace=replace,
-                progress=progress,
-            )
+            return restore_mongodb(store, documents, workspace, version, options)
 
-    name = database or own_name(version)
+    name = options.database or own_name(version)
     request = RestoreRequest(version, "mongodb", name, documents.server, account())
     return _carry_out(own, request, work, sanitized=sanitized, allow_unsigned=allow_unsigned)
 
@@ -288,16 +259,15 @@ def _carry_out(
     """Restore a version that is complete, or a copy that is there, and keep the evidence."""
     from mediatool_assets.flows.restore.records import recorded
     from mediatool_assets.flows.versions import catalog
-    from mediatool_assets.flows.workers.pool import worker_pool
+    from mediatool_assets.flows.workers.workspace import workspace
     from mediatool_assets.stores.s3 import S3Objects
 
     objects = S3Objects.of(own, allow_unsigned=allow_unsigned)
     if not sanitized:  # a copy may lie in a bucket of its own, where no version is
         catalog.read(objects, request.version)  # raises NotFound for one that is not complete
     task = f"restoring {request.version} to {request.database}"
-    with working(task) as progress, worker_pool(own.workers, own.cluster) as pool:
-        restoring = partial(work, objects, pool, progress)
-        return recorded(objects, request, restoring, lambda: datetime.now(UTC))
+    with working(task) as progress, workspace(own, progress) as place:
+        return recorded(objects, request, partial(work, objects, place), place.clock)
 
 
 def _print(evidence: "RestoreRecord") -> None:

@@ -76,36 +76,23 @@ def sanitize(
     from mediatool_assets.domain.keys import archive_key
     from mediatool_assets.domain.version import Version
     from mediatool_assets.flows.model.file import load_model
-    from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
+    from mediatool_assets.flows.sanitize import SHIPPED_RULES, Sanitizing, load_rules
     from mediatool_assets.flows.sanitize import sanitize as make
     from mediatool_assets.flows.sanitize.presidio import detector
-    from mediatool_assets.flows.workers.pool import worker_pool
-    from mediatool_assets.flows.workers.scratch import scratch_folder
+    from mediatool_assets.flows.workers.workspace import workspace
 
     detector(detect)  # known and there, before anything is read
     loaded = load_rules(rules or own.masking_rules or SHIPPED_RULES)
+    how = Sanitizing(loaded, masking_key, load_model(own.model), unclassified == "redact", detect)
     archive = opened(source, own)
     place, key = _place(output, own)
     if not key:
         key = archive_key("sanitized", Version.parse(ArchiveReader(archive).manifest.version))
     with (
         working(f"sanitizing {source}") as progress,
-        scratch_folder(own.scratch) as scratch,
-        worker_pool(own.workers, own.cluster) as pool,
+        workspace(own, progress) as work,
     ):
-        published = make(
-            archive,
-            place,
-            key,
-            pool,
-            loaded,
-            masking_key,
-            scratch,
-            model=load_model(own.model),
-            redact_unclassified=unclassified == "redact",
-            detect=detect,
-            progress=progress,
-        )
+        published = make(archive, place, key, work, how)
     if json:
         print_json(published.report)
         return

@@ -1,6 +1,5 @@
 """``verify``: a version read again, and compared with its manifests."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +12,7 @@ from mediatool_assets.cli.output import (
     print_json,
     working,
 )
+from mediatool_assets.cli.stores import stores
 from mediatool_assets.cli.table import print_table
 from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.stores.environment import settings
@@ -56,27 +56,21 @@ def verify(
     from mediatool_assets.domain.chain import Checkpoint
     from mediatool_assets.flows.verify import verify as read_again
     from mediatool_assets.flows.versions.verdicts import standing_verdict, store_verdict
-    from mediatool_assets.flows.workers.pool import worker_pool
-    from mediatool_assets.stores.mongodb import MongoDocuments
-    from mediatool_assets.stores.postgres import PostgresTarget
+    from mediatool_assets.flows.workers.workspace import workspace
     from mediatool_assets.stores.s3 import S3Objects
 
     own = settings()
     objects = S3Objects.of(own)
     with (
         working(f"verifying {wanted}") as progress,
-        worker_pool(own.workers, own.cluster) as pool,
+        workspace(own, progress) as work,
     ):
         verdict = read_again(
-            objects,
-            MongoDocuments.of(own) if own.mongodb_url else None,
-            PostgresTarget.of(own) if own.restore_postgres_url else None,
-            pool,
+            stores(own),
+            work,
             wanted,
-            clock=lambda: datetime.now(UTC),
             sample=sample,
             since=Checkpoint.parse(since) if since is not None else None,
-            progress=progress,
         )
     if json:
         print_json(verdict)

@@ -47,15 +47,8 @@ def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
         with retried():
             objects = platform.objects()
             version = RunVersion.of(context).to_read(objects)
-            with platform.workers() as (executor, scratch):
-                archived = dump(
-                    objects,
-                    platform.documents(),
-                    executor,
-                    version,
-                    scratch,
-                    progress=LoggedProgress(context),
-                )
+            with platform.workspace(LoggedProgress(context)) as workspace:
+                archived = dump(objects, platform.documents(), workspace, version)
         manifest = archived.manifest
         return dg.MaterializeResult(
             metadata={

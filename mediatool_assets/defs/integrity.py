@@ -1,6 +1,5 @@
 """The data-integrity report of a day: every store of its newest version against every other."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -22,8 +21,8 @@ from mediatool_assets.flows.model.file import load_model
     specs=[
         report_spec(
             REPORT,
-            "Source, raw archive, restored PostgreSQL, transformed archive, MongoDB and dump held "
-            "against each other: counts, content, every value, references, indexes.",
+            "Source, raw archive, restored PostgreSQL, transformed archive, MongoDB and dump "
+            "compared with each other: counts, content, every value, references, indexes.",
         )
     ],
     partitions_def=DAYS,
@@ -33,21 +32,16 @@ def report_integrity(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> dg.MaterializeResult[Any]:
     """Read every store of the partition's newest version, and report on it."""
-    with retried(), platform.workers() as (executor, scratch):
+    with retried(), platform.workspace(LoggedProgress(context)) as workspace:
         objects, settings = platform.objects(), platform.settings()
         version = newest(context, objects)
         report = integrity(
-            objects,
-            platform.documents() if settings.mongodb_url else None,
-            platform.target() if settings.restore_postgres_url else None,
-            executor,
+            platform.stores(),
+            workspace,
             version,
             load_model(settings.model),
-            scratch,
-            clock=lambda: datetime.now(UTC),
             sample=settings.integrity_sample,
             masking=Masking.of(settings),
-            progress=LoggedProgress(context),
         )
         return reported(objects, REPORT, version, written(report))
 

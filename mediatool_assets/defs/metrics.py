@@ -5,7 +5,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -101,13 +100,6 @@ def _tools(
     context: dg.AssetExecutionContext | dg.OpExecutionContext, platform: Platform
 ) -> Iterator[Tools]:
     settings = platform.settings()
-    with platform.workers() as (executor, scratch):
-        yield Tools(
-            platform.objects(),
-            executor,
-            scratch,
-            load_model(settings.model),
-            datetime.now(UTC),
-            Masking.of(settings),
-            LoggedProgress(context),
-        )
+    with platform.workspace(LoggedProgress(context)) as workspace:
+        model, masking = load_model(settings.model), Masking.of(settings)
+        yield Tools(platform.objects(), workspace, model, masking)

@@ -67,9 +67,8 @@ def _load(context: dg.AssetExecutionContext, platform: Platform, version: Versio
     objects, documents = platform.objects(), platform.documents()
     present = loaded(documents, version)
     if present is None:
-        with platform.workers() as (executor, _):
-            progress = LoggedProgress(context)
-            return load(objects, documents, executor, version, progress=progress)
+        with platform.workspace(LoggedProgress(context)) as workspace:
+            return load(objects, documents, workspace, version)
     if not present.agrees_with(archives.reader(objects, "transformed", version).manifest):
         raise AlreadyExists(
             f"the complete database {present.database}",

@@ -1,8 +1,7 @@
 """The PostgreSQL layer: the version's own database, restored from the raw archive and verified."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -28,9 +27,8 @@ from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.schema import namespaces
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import RestoreTarget
-from mediatool_assets.flows.restore.postgres import restore_postgres, restored
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres, restored
 from mediatool_assets.flows.restore.records import RestoreRequest, recorded, why_not_restored
-from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.environment import account
 
@@ -111,18 +109,13 @@ def _restore(
     objects, database = platform.objects(), postgres_database(version)
     skip = by_setting(platform.settings().restore_skip)
 
-    def work(executor: Executor) -> Restored:
-        progress = LoggedProgress(context)
-        return restore_postgres(objects, target, executor, version, skip=skip, progress=progress)
-
+    request = RestoreRequest(version, "postgres", database, target.server, account())
     try:
-        with platform.workers() as (executor, _):
-            record = recorded(
-                objects,
-                RestoreRequest(version, "postgres", database, target.server, account()),
-                lambda: work(executor),
-                lambda: datetime.now(UTC),
+        with platform.workspace(LoggedProgress(context)) as workspace:
+            restore = partial(
+                restore_postgres, objects, target, workspace, version, RestoreOptions(skip=skip)
             )
+            record = recorded(objects, request, restore, workspace.clock)
     except (CheckFailed, BadArchive) as error:
         context.log.error(f"the version goes on without a restored database: {error}")
         return str(error)

@@ -1,7 +1,6 @@
 """Metadata and registry: the version is compared as a whole, and only then does it exist."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -18,10 +17,11 @@ from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete import SourceType, complete
-from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.complete import RunFacts, SourceType, complete
+from mediatool_assets.flows.ports import ObjectStore, Stores
 from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.flows.versions.chain import checkpoint_of
+from mediatool_assets.flows.versions.registry import write_local_registry
 from mediatool_assets.stores.signing_keys import signing_key
 
 METADATA = dg.AssetKey("metadata")
@@ -74,23 +74,20 @@ def _spec(asset: dg.AssetKey, after: Iterable[dg.AssetKey], description: str) ->
 
 
 def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata:
-    settings, request = platform.settings(), run.request(version)
-    with platform.workers() as (executor, _):
-        return complete(
-            platform.objects(),
-            platform.documents(),
-            executor,
-            version,
-            source_type=_source_type(platform.objects(), version),
-            instance=settings.rds_instance,
-            purpose=request.purpose,
-            notes=request.notes,
-            seconds=run.seconds(version),
-            local_registry=settings.local_registry,
-            now=datetime.now(UTC),
-            target=platform.target() if settings.restores_daily else None,
-            signing_key=signing_key(settings),
-        )
+    settings, request, objects = platform.settings(), run.request(version), platform.objects()
+    target = platform.target() if settings.restores_daily else None
+    facts = RunFacts(
+        source_type=_source_type(objects, version),
+        instance=settings.rds_instance,
+        purpose=request.purpose,
+        notes=request.notes,
+        seconds=run.seconds(version),
+    )
+    with platform.workspace() as workspace:
+        stores = Stores(objects, platform.documents(), target)
+        metadata = complete(stores, workspace, version, facts, signing_key(settings))
+    write_local_registry(objects, settings.local_registry)
+    return metadata
 
 
 def _source_type(objects: ObjectStore, version: Version) -> SourceType:

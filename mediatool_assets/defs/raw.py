@@ -147,8 +147,8 @@ def _make(
     origin = _origin(context, platform, places, config.source)
     if origin.source is None and (there := origin.version) is not None:
         try:
-            with platform.workers() as (executor, _):
-                archived = adopt(objects, executor, there)
+            with platform.workspace() as workspace:
+                archived = adopt(objects, workspace.executor, there)
         except BadArchive as error:
             if config.source != "auto" or places.has_complete(run.partition):
                 raise
@@ -163,17 +163,9 @@ def _make(
     source = origin.source or platform.source()
     if origin.version is None:
         source = OnDay(source, version.day, lambda: datetime.now(UTC).date())
-    with platform.workers() as (executor, scratch):
-        archived = export(
-            source,
-            objects,
-            executor,
-            version,
-            scratch,
-            exclude=platform.settings().exclude_tables,
-            progress=LoggedProgress(context),
-        )
-        return version, archived
+    exclude = platform.settings().exclude_tables
+    with platform.workspace(LoggedProgress(context)) as workspace:
+        return version, export(source, objects, workspace, version, exclude=exclude)
 
 
 def _origin(

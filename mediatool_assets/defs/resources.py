@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from multiprocessing import active_children
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -15,12 +14,21 @@ from pydantic import PrivateAttr
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.costs.inventory import InventorySource
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarget, Source
+from mediatool_assets.flows.ports import (
+    DocumentStore,
+    ObjectStore,
+    Progress,
+    RestoreTarget,
+    Source,
+    Stores,
+    silent,
+)
 from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.ports.rds import SnapshotExports
 from mediatool_assets.flows.prune import Pruning
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.workers.scratch import scratch_folder
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores import environment
 
 _GROWN = 256 << 20  # bytes of a worker: with all of its modules and a small version it has 180 MiB
@@ -112,8 +120,17 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         finally:
             self._dismiss(None, None, None)
 
+    def stores(self) -> Stores:
+        """The bucket, and the servers that the settings name."""
+        settings = self.settings()
+        return Stores(
+            self.objects(),
+            self.documents() if settings.mongodb_url else None,
+            self.target() if settings.restore_postgres_url else None,
+        )
+
     @contextmanager
-    def workers(self) -> Iterator[tuple[Executor, Path]]:
+    def workspace(self, progress: Progress = silent) -> Iterator[Workspace]:
         """Worker processes, and a directory for what they spool, which ends with the context.
 
         The workers serve the following steps too: starting them takes a second. There are new ones
@@ -126,7 +143,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
             self._executor = self._pool.enter_context(pool)
         with scratch_folder(settings.scratch) as scratch:
             try:
-                yield self._executor, scratch
+                yield Workspace(self._executor, scratch, progress)
             except BaseException as error:
                 self._dismiss(type(error), error, error.__traceback__)
                 raise

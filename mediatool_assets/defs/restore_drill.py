@@ -1,8 +1,5 @@
 """The restore drill: the newest version restored to scratch databases, week by week."""
 
-from concurrent.futures import Executor
-from datetime import UTC, datetime
-
 import dagster as dg
 from pydantic import Field
 
@@ -17,7 +14,9 @@ from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.restored import RestoreRecord
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.restore.drill import SCRATCH, drill_mongodb, drill_postgres
+from mediatool_assets.flows.restore.records import RestoreRequest
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.environment import account
 
 DRILL = dg.AssetKey([GROUP, "restore_drill"])
@@ -68,44 +67,25 @@ def _drills(
     newest = (
         catalog.latest(objects) if asked is None else catalog.read(objects, Version.parse(asked))
     )
-    version, who, progress = newest.version, account(), LoggedProgress(context)
+    version, who = newest.version, account()
 
-    def clock() -> datetime:
-        return datetime.now(UTC)
+    def on_postgres(workspace: Workspace) -> RestoreRecord:
+        target, skip = platform.target(), by_setting(settings.restore_skip)
+        request = RestoreRequest(version, "postgres", SCRATCH, target.server, who)
+        return drill_postgres(objects, target, workspace, request, skip)
 
-    def on_postgres(executor: Executor) -> RestoreRecord:
-        target = platform.target()
-        return drill_postgres(
-            objects,
-            target,
-            executor,
-            version,
-            who=who,
-            clock=clock,
-            skip=by_setting(settings.restore_skip),
-            progress=progress,
-        )
-
-    def on_mongodb(executor: Executor) -> RestoreRecord:
-        return drill_mongodb(
-            objects,
-            documents,
-            executor,
-            version,
-            server=documents.server,
-            who=who,
-            clock=clock,
-            progress=progress,
-        )
+    def on_mongodb(workspace: Workspace) -> RestoreRecord:
+        request = RestoreRequest(version, "mongodb", SCRATCH, documents.server, who)
+        return drill_mongodb(objects, documents, workspace, request)
 
     wanted = [on_postgres, on_mongodb] if settings.restore_postgres_url else [on_mongodb]
     if len(wanted) == 1:
         context.log.warning("no drill on PostgreSQL: MEDIATOOL_RESTORE_POSTGRES_URL is not set")
     drills, errors = list[RestoreRecord](), list[MediatoolError]()
-    with platform.workers() as (executor, _):
+    with platform.workspace(LoggedProgress(context)) as workspace:
         for drill in wanted:
             try:
-                drills.append(drill(executor))
+                drills.append(drill(workspace))
             except MediatoolError as error:  # the other server is tried all the same
                 context.log.error(str(error))
                 errors.append(error)

@@ -24,7 +24,7 @@ from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
+from mediatool_assets.flows.sanitize import SHIPPED_RULES, Sanitizing, load_rules
 from mediatool_assets.flows.sanitize.copies import StoredCopy, sanitized_copy
 
 SANITIZED = dg.AssetKey("sanitized")
@@ -67,22 +67,17 @@ def sanitize_version(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Make and prove the sanitized copy; one that was made of just the same is adopted."""
     with retried():
-        key = platform.settings().required_masking_key()
+        settings = platform.settings()
+        how = Sanitizing(
+            load_rules(_rules(config, settings)),
+            settings.required_masking_key(),
+            load_model(settings.model),
+            config.redact_unclassified,
+        )
         objects = platform.objects()
         version = RunVersion.of(context).to_read(objects)
-        settings = platform.settings()
-        with platform.workers() as (executor, scratch):
-            copy = sanitized_copy(
-                objects,
-                executor,
-                version,
-                load_rules(_rules(config, settings)),
-                key,
-                scratch,
-                model=load_model(settings.model),
-                redact_unclassified=config.redact_unclassified,
-                progress=LoggedProgress(context),
-            )
+        with platform.workspace(LoggedProgress(context)) as workspace:
+            copy = sanitized_copy(objects, workspace, version, how)
     log_warnings(context, copy.report.warnings)
     yield dg.MaterializeResult(metadata=_facts(copy, version), check_results=[_proved(copy)])
 

@@ -6,7 +6,7 @@ of the last alone.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 
@@ -20,6 +20,7 @@ from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.load import LoadOptions
 from mediatool_assets.flows.restore.mongodb import restore_mongodb
 from mediatool_assets.flows.restore.records import RestoreRequest, recorded
 from mediatool_assets.flows.versions import catalog
@@ -44,27 +45,17 @@ def staging(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materia
     from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
     note_process(context.instance, context.run)
-    with explained(), platform.workers() as (executor, _):
+    with explained(), platform.workspace(LoggedProgress(context)) as workspace:
         settings, objects = platform.settings(), platform.objects()
         name, version = settings.staging_database, catalog.latest(objects).version
         documents = MongoDocuments.of(settings, name)
         marker = documents.marker(name) or {}
         if marker.get("_id") == str(version):
             return dg.MaterializeResult(metadata={"version": str(version), "reloaded": False})
-        evidence = recorded(
-            objects,
-            RestoreRequest(version, "mongodb", name, documents.server, account()),
-            lambda: restore_mongodb(
-                objects,
-                documents,
-                executor,
-                version,
-                database=name,
-                replace=True,
-                progress=LoggedProgress(context),
-            ),
-            lambda: datetime.now(UTC),
-        )
+        request = RestoreRequest(version, "mongodb", name, documents.server, account())
+        options = LoadOptions(database=name, replace=True)
+        restore = partial(restore_mongodb, objects, documents, workspace, version, options)
+        evidence = recorded(objects, request, restore, workspace.clock)
     return dg.MaterializeResult(
         metadata={
             "version": str(version),

@@ -72,10 +72,8 @@ def transformed_layer(
         with retried():
             objects = platform.objects()
             version = RunVersion.of(context).to_read(objects)
-            with platform.workers() as (executor, scratch):
-                archived = transform(
-                    objects, executor, version, model, scratch, progress=LoggedProgress(context)
-                )
+            with platform.workspace(LoggedProgress(context)) as workspace:
+                archived = transform(objects, workspace, version, model)
             log_warnings(context, archived.manifest.warnings)
             results = list(_results(objects, version, archived, model, collections))
         yield from results

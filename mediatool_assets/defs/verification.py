@@ -19,7 +19,6 @@ from mediatool_assets.defs.operations import GROUP, SHOWN, scheduled, shown
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.quantities import quantity
-from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import catalog
@@ -65,7 +64,7 @@ def verification(
     days = settings.verify_days if config.days is None else config.days
     with explained():
         first = datetime.now(UTC).date() - timedelta(days=days)
-        verdicts, unreadable = _verdicts(context, platform, settings, first, sample)
+        verdicts, unreadable = _verdicts(context, platform, first, sample)
     yield _verified(verdicts, unreadable, sample)
 
 
@@ -77,27 +76,15 @@ class _Verdicts(NamedTuple):
 
 
 def _verdicts(
-    context: dg.AssetExecutionContext,
-    platform: Platform,
-    settings: Settings,
-    first: date,
-    sample: float,
+    context: dg.AssetExecutionContext, platform: Platform, first: date, sample: float
 ) -> tuple[list[_Verdicts], list[str]]:
     """The verdicts, and why versions have none: their metadata cannot be read."""
-    objects, verdicts, unreadable = platform.objects(), list[_Verdicts](), list[str]()
-    with platform.workers() as (executor, _):
+    stores, verdicts, unreadable = platform.stores(), list[_Verdicts](), list[str]()
+    objects = stores.objects
+    with platform.workspace(LoggedProgress(context)) as workspace:
         for version in catalog.versions(objects, first):
             try:
-                verdict = verify(
-                    objects,
-                    platform.documents() if settings.mongodb_url else None,
-                    platform.target() if settings.restore_postgres_url else None,
-                    executor,
-                    version,
-                    clock=lambda: datetime.now(UTC),
-                    sample=sample,
-                    progress=LoggedProgress(context),
-                )
+                verdict = verify(stores, workspace, version, sample=sample)
             except DamagedInput as error:
                 context.log.error(str(error))
                 unreadable.append(str(error))

@@ -1,10 +1,8 @@
 """Dump: a loaded MongoDB database into an archive that mongorestore restores."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 from bson import json_util
 
@@ -19,27 +17,21 @@ from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.load.id_ranges import Range, ranges
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, silent
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.workspace import Workspace
 
 
-def dump(  # noqa: PLR0913  # the signature that every caller agreed on
-    objects: ObjectStore,
-    documents: DocumentStore,
-    executor: Executor,
-    version: Version,
-    scratch: Path,
-    *,
-    progress: Progress = silent,
+def dump(
+    objects: ObjectStore, documents: DocumentStore, workspace: Workspace, version: Version
 ) -> StoredArchive:
     """Dump ``mediatool_{version}`` in mongodump's layout, documents in order of ``_id``.
 
     Every document is read from mongod and compared with what the load verified. A dump that the
-    version has already is adopted when it holds just that. ``scratch`` is a local directory for the
-    compressed documents on their way; what is put there is removed. Raises NotFound (not loaded),
+    version has already is adopted when it holds just that. Raises NotFound (not loaded),
     CheckFailed (changed since), AlreadyExists (another dump), Unreachable.
     """
     expected = loaded(documents, version)
@@ -58,9 +50,9 @@ def dump(  # noqa: PLR0913  # the signature that every caller agreed on
         raise CheckFailed(
             f"{expected.database}: {odd}: appeared or vanished after the load; load it again"
         )
-    with spooling(objects, executor, scratch, "dump") as spools:
-        work = _Dump(documents, executor, expected, found, spools, progress)
-        return archives.publish(objects, "dump", version, work.write, executor)
+    with spooling(objects, workspace, "dump") as spools:
+        work = _Dump(documents, workspace, expected, found, spools)
+        return archives.publish(objects, "dump", version, work.write, workspace.executor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +60,21 @@ class _Dump:
     """One dump under way: what is written, and what it must be equal to."""
 
     documents: DocumentStore
-    executor: Executor
+    workspace: Workspace
     expected: Loaded
     found: list[CollectionInfo]
     spools: Spooling
-    progress: Progress
 
     def write(self, writer: ArchiveWriter) -> Manifest:
         """Write every collection, in order of name, as its last range arrives."""
         done, total = 0, sum(self.expected.documents.values())
         shares = list(self._shares())
-        with in_order(self.executor, _spool, shares, ahead=self.spools.ahead) as spools:
+        with in_order(self.workspace.executor, _spool, shares, ahead=self.spools.ahead) as spools:
             pairs = zip(shares, spools, strict=True)
             by_name = {info.name: info for info in self.found}
             for name, group in groupby(pairs, key=lambda pair: pair[0].range.collection):
                 done += self._collection(writer, by_name[name], [spool for _, spool in group])
-                self.progress("dump", done, total)
+                self.workspace.progress("dump", done, total)
         source = {"database": self.expected.database, **self.documents.facts()}
         own = Manifest(FORMAT, "dump", "", (), source=source)
         return writer.finish(own)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,8 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import load
+from mediatool_assets.flows.load import LoadOptions, load
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets_tests.access_documents import ACCESS, mongodb_role
 from mediatool_assets_tests.documents import ROOT, blocks
@@ -71,18 +71,20 @@ def pipeline(users: Users) -> str:
     return users.of(mongodb_role(f"role_{token_hex(6)}"))
 
 
-def _work(url: str, version: Version, pool: Executor, scratch: Path) -> MongoDocuments:
+def _work(url: str, version: Version, pool: Workspace, scratch: Path) -> MongoDocuments:
     """All that the pipeline does with a version: load, read back, dump, list, and drop."""
     twin, documents = DirectoryObjects(scratch / "objects"), MongoDocuments(Url(url))
     people = [bson.encode({"_id": n, "name": "x"}) for n in range(100)]
     made = transformed(twin, version, {"people": people, "teams": []})
     assert load(twin, documents, pool, version).agrees_with(made.manifest)
-    assert load(twin, documents, pool, version, replace=True).agrees_with(made.manifest)
-    assert dump(twin, documents, pool, version, scratch).manifest.rows == 100
+    assert load(twin, documents, pool, version, LoadOptions(replace=True)).agrees_with(
+        made.manifest
+    )
+    assert dump(twin, documents, pool, version).manifest.rows == 100
     return documents
 
 
-def test_it_is_enough(pipeline: str, pool: Executor, tmp_path: Path) -> None:
+def test_it_is_enough(pipeline: str, pool: Workspace, tmp_path: Path) -> None:
     """Load, verify, dump, list and drop of a version."""
     documents = _work(pipeline, VERSION, pool, tmp_path)
     assert mongodb_database(VERSION) in documents.names()
@@ -127,7 +129,7 @@ def named(role: str, *databases: str) -> dict[str, Any]:
     return found | {"createRole": role}
 
 
-def test_held_to_databases(users: Users, pool: Executor, tmp_path: Path) -> None:
+def test_held_to_databases(users: Users, pool: Workspace, tmp_path: Path) -> None:
     """Held to the names of the nights to come it is enough for those, and for no other."""
     url = users.of(named(f"role_{token_hex(6)}", mongodb_database(VERSION)))
     documents = _work(url, VERSION, pool, tmp_path)

@@ -1,7 +1,6 @@
 """The shipped PostgreSQL role on the real server: an export works, and nothing can be written."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -15,6 +14,7 @@ from mediatool_assets.domain.errors import BadSource
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.access_documents import postgres_role
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -51,10 +51,10 @@ def role(postgres_database: Url) -> Iterator[str]:
         owner.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-def test_an_export_works(role: str, pool: Executor, tmp_path: Path) -> None:
+def test_an_export_works(role: str, pool: Workspace, tmp_path: Path) -> None:
     """Every table, partitioned ones and those made later too, DDL and sequences."""
     source = PostgresSource(Url(role), SCHEMA)
-    made = export(source, DirectoryObjects(tmp_path / "o"), pool, VERSION, tmp_path, exclude={})
+    made = export(source, DirectoryObjects(tmp_path / "o"), pool, VERSION, exclude={})
     rows = {member.table: member.rows for member in made.manifest.members if member.table}
     assert rows == {"daily": 1, "later": 1, "users": 50}
 

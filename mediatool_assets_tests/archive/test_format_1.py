@@ -5,7 +5,7 @@
 
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,10 +21,12 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare.versions import compare
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions.fetch import Fetchable, fetch
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -79,26 +81,26 @@ def test_a_version_is_loaded_restored_verified_and_fetched(
     old: DirectoryObjects,
     documents: MongoDocuments,
     target: PostgresTarget,
-    pool: Executor,
+    pool: Workspace,
     tmp_path: Path,
 ) -> None:
     """All that reads a version reads that of the old format; what was half made is adopted."""
     load(old, documents, pool, VERSION)
     assert restore_postgres(old, target, pool, VERSION).rows == ROWS
-    verdict = verify(old, documents, target, pool, VERSION, clock=lambda: NOW)
+    verdict = verify(Stores(old, documents, target), replace(pool, clock=lambda: NOW), VERSION)
     assert verdict.verdict == "passed", verdict.checks
     for kind in KINDS:
         assert fetch(old, VERSION, kind, tmp_path / "fetched").is_file()
-    archived = transform(old, pool, VERSION, load_model(BUCKET / "model.yaml"), tmp_path)
+    archived = transform(old, pool, VERSION, load_model(BUCKET / "model.yaml"))
     assert archived.manifest.format == "mediatool-archive/1"
 
 
-def test_it_is_compared_with_an_archive_of_today(pool: Executor, tmp_path: Path) -> None:
+def test_it_is_compared_with_an_archive_of_today(pool: Workspace, tmp_path: Path) -> None:
     """Row by row: the one that was changed is the only difference."""
     old = LocalFile(BUCKET / archive_key("raw", VERSION))
     new = tmp_path / "new.tar.gz"
     rewrite(ArchiveReader(old), new, tmp_path)
-    found = compare((old, LocalFile(new)), pool, tmp_path, now=NOW)
+    found = compare((old, LocalFile(new)), replace(pool, clock=lambda: NOW))
     assert (found.verdict, found.errors) == ("different", ())
     assert {name for name, each in found.details.items() if each.differs} == {"orders"}
     assert found.details["orders"].changed == 1

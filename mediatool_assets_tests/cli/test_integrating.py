@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
@@ -43,7 +43,7 @@ def version(  # what it is made with
     stack: Stack,
     objects: S3Objects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     restored_environment: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -54,7 +54,7 @@ def version(  # what it is made with
     buys = [{"id": n, "name": "Somebody", "spend": "1.50"} for n in range(3)]
     plans = [{"id": n, "buy_id": n, "budget": "2.25"} for n in range(2)]
     raw_archive(objects, {BUYS: buys, PLANS: plans}, version=VERSION)
-    transform(objects, pool, VERSION, load_model(model), tmp_path)
+    transform(objects, pool, VERSION, load_model(model))
     load_and_dump(objects, documents, pool, VERSION)
     finish(objects, documents, pool, VERSION, tmp_path / "registry.json")
     for name in ("RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL"):

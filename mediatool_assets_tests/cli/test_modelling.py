@@ -1,7 +1,6 @@
 """``model infer`` and ``model check``: from an unknown database to a model that fits, or drifts."""
 
 import json
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.cli.conftest import Run
@@ -80,7 +80,7 @@ def test_an_edited_model_is_never_written_over(mediatool: Run, source: str, nowh
 
 
 def test_an_archive_is_as_good_as_the_source(
-    mediatool: Run, postgres_database: Url, nowhere: Path, pool: Executor
+    mediatool: Run, postgres_database: Url, nowhere: Path, pool: Workspace
 ) -> None:
     """A fetched file needs no server: it is inferred from and checked against."""
     with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
@@ -89,7 +89,7 @@ def test_an_archive_is_as_good_as_the_source(
     version = Version(datetime(2006, 1, 1, tzinfo=UTC))
     objects = DirectoryObjects(nowhere / "bucket")
     source = PostgresSource(postgres_database, "stranger")
-    export(source, objects, pool, version, nowhere)
+    export(source, objects, pool, version)
     file = objects.root / "objects" / archive_key("raw", version)
     made = mediatool("model", "infer", "--source", file, "--risks", "risks.md")
     assert made.code == 0

@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
@@ -35,7 +35,7 @@ def _shown() -> Iterator[tuple[list[str], str]]:
 def test_the_demo_answers_as_the_readme_shows(
     postgres_database: Url,
     objects: S3Objects,
-    pool: Executor,
+    pool: Workspace,
     mediatool: Run,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -45,7 +45,7 @@ def test_the_demo_answers_as_the_readme_shows(
     for day, version in enumerate(map(Version.parse, versions)):
         seed(postgres_database, scale=0.02, full=True, day=day, schema="media_tool")
         source = PostgresSource(postgres_database, "media_tool")
-        export(source, objects, pool, version, tmp_path)
+        export(source, objects, pool, version)
         publish_metadata(objects, version)
     monkeypatch.setenv("MEDIATOOL_S3_BUCKET", objects.bucket)
     monkeypatch.setenv("MEDIATOOL_S3_ENDPOINT_URL", str(objects.client.meta.endpoint_url))

@@ -2,7 +2,6 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -15,6 +14,7 @@ from mediatool_assets.flows import reports
 from mediatool_assets.flows.metrics import Tools, daily_metrics
 from mediatool_assets.flows.metrics.report import compared, written
 from mediatool_assets.flows.reports import ReportForms
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
@@ -38,7 +38,7 @@ def reported(
     made = [complete(objects, v, {USERS: users(*n)}) for v, n in ((ONE, "a"), (OTHER, "b"))]
     made = [made[0], complete(objects, TWO, {USERS: users("b", "c")})]
     with ThreadPoolExecutor(1) as executor:
-        tools = Tools(objects, executor, tmp_path, Model("m", {}, {}), datetime.now(UTC))
+        tools = Tools(objects, Workspace(executor, tmp_path), Model("m", {}, {}))
         for version in made:
             daily = daily_metrics(tools, version)
             _keep(objects, "daily-metrics-comparison", version, written(daily.metrics))

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
@@ -51,15 +51,15 @@ class Made:
 
 @contextmanager
 def _complete(
-    stack: Stack, documents: MongoDocuments, pool: Executor, folder: Path
+    stack: Stack, documents: MongoDocuments, pool: Workspace, folder: Path
 ) -> Iterator[Made]:
     """A version of a small demo source; its databases and its bucket are gone afterwards."""
     version = Version(datetime(2006, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
     with empty_database(superuser(stack)) as source, empty_bucket(stack) as bucket:
         objects = objects_of(stack, bucket)
         seed(source, scale=0.002, full=False, day=0, schema="media_tool")
-        export(PostgresSource(source, "media_tool"), objects, pool, version, folder)
-        transform(objects, pool, version, load_model(SHIPPED_MODEL), folder)
+        export(PostgresSource(source, "media_tool"), objects, pool, version)
+        transform(objects, pool, version, load_model(SHIPPED_MODEL))
         load_and_dump(objects, documents, pool, version)
         finish(objects, documents, pool, version, folder / "registry.json")
         server = Url(stack.environment["MEDIATOOL_RESTORE_POSTGRES_URL"])
@@ -78,7 +78,7 @@ def _complete(
 def _unchanged(
     stack: Stack,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Made]:
     with _complete(stack, documents, pool, tmp_path_factory.mktemp("unchanged")) as made:
@@ -97,7 +97,7 @@ def unchanged(
 def made(
     stack: Stack,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     restored_environment: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,

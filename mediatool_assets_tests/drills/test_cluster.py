@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,10 +22,11 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions.archives import StoredArchive, stream
 from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource
@@ -121,7 +121,7 @@ class Traffic:
 
 
 def test_a_lost_worker_costs_its_shares_and_no_byte(
-    cluster: Cluster, pool: Executor, postgres_database: Url, objects: S3Objects, tmp_path: Path
+    cluster: Cluster, pool: Workspace, postgres_database: Url, objects: S3Objects, tmp_path: Path
 ) -> None:
     """Export and transform end as those of local processes do, byte by byte.
 
@@ -137,13 +137,14 @@ def test_a_lost_worker_costs_its_shares_and_no_byte(
         if done and len(left) == WORKERS:
             os.kill(left.pop(), signal.SIGKILL)
 
-    local = _export(url, here, pool, _folder(tmp_path / "local"))
+    local = _export(url, here, pool)
     with Traffic.of(objects) as traffic, worker_pool(1, cluster.settings) as workers:
         assert cluster.settings.scheduler.startswith("tls://")
-        made = _export(url, objects, workers, scratch, lose_one)
+        workspace = Workspace(workers, scratch, lose_one)
+        made = _export(url, objects, workspace)
         model = load_model(SHIPPED_MODEL)
         before = traffic.fetched
-        transform(objects, workers, VERSION, model, scratch)
+        transform(objects, workspace, VERSION, model)
     assert (traffic.sent, list(scratch.iterdir())) == (0, [])
     assert traffic.fetched - before < made.size / 4  # manifests, and the raw archive's schema
     assert len(left) == WORKERS - 1
@@ -153,7 +154,7 @@ def test_a_lost_worker_costs_its_shares_and_no_byte(
     assert raw[:end] == _whole(here, "raw")[:end]
     again = DirectoryObjects(tmp_path / "again")
     again.put(archive_key("raw", VERSION), raw)
-    transform(again, pool, VERSION, model, tmp_path / "local")
+    transform(again, pool, VERSION, model)
     assert _whole(objects, "transformed") == _whole(again, "transformed")
     assert [info.key for info in objects.list("")] == [
         archive_key(kind, VERSION) for kind in ("raw", "transformed")
@@ -169,15 +170,8 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _export(
-    url: Url,
-    objects: ObjectStore,
-    executor: Executor,
-    scratch: Path,
-    progress: Progress = silent,
-) -> StoredArchive:
-    source = PostgresSource(url, "media_tool")
-    return export(source, objects, executor, VERSION, scratch, progress=progress)
+def _export(url: Url, objects: ObjectStore, workspace: Workspace) -> StoredArchive:
+    return export(PostgresSource(url, "media_tool"), objects, workspace, VERSION)
 
 
 def test_a_share_that_ends_every_worker_is_told_of(cluster: Cluster) -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +17,7 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local.postgres_server import binaries
 from mediatool_assets.stores.postgres import PostgresSource
@@ -38,7 +38,7 @@ def other_database(postgres_database: Url) -> Iterator[Url]:
 
 
 def test_a_seeded_database_is_made_again_from_its_archive(
-    postgres_database: Url, other_database: Url, pool: Executor, tmp_path: Path
+    postgres_database: Url, other_database: Url, pool: Workspace, tmp_path: Path
 ) -> None:
     """psql takes schema.sql as it is; each table has the same fingerprint as in the source."""
     seed(postgres_database, scale=0.001, full=True, day=0, schema="media_tool")
@@ -59,10 +59,10 @@ def _digest(manifest: Manifest, name: str) -> str | None:
     return member.digest if member else None
 
 
-def _export(url: Url, folder: Path, pool: Executor) -> DirectoryObjects:
+def _export(url: Url, folder: Path, pool: Workspace) -> DirectoryObjects:
     folder.mkdir()
     objects = DirectoryObjects(folder / "objects")
-    export(PostgresSource(url, "media_tool", chunk_rows=1000), objects, pool, VERSION, folder)
+    export(PostgresSource(url, "media_tool", chunk_rows=1000), objects, pool, VERSION)
     return objects
 
 

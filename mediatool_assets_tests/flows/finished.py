@@ -1,9 +1,8 @@
 """Versions made of a few rows, up to the point where only their completion is missing."""
 
-from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import bson
@@ -12,10 +11,12 @@ from mediatool_assets.domain.manifest import Exclusion
 from mediatool_assets.domain.metadata import Metadata, Purpose
 from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.complete import complete
+from mediatool_assets.flows.complete import RunFacts, complete
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import load
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore
+from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Stores
+from mediatool_assets.flows.versions.registry import write_local_registry
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.raw_archives import raw_archive, table
 from mediatool_assets_tests.transformed import transformed
 
@@ -55,18 +56,17 @@ def make(objects: ObjectStore, version: Version, rows: dict[str, Any] | None = N
 
 
 def load_and_dump(
-    objects: ObjectStore, documents: DocumentStore, pool: Executor, version: Version
+    objects: ObjectStore, documents: DocumentStore, pool: Workspace, version: Version
 ) -> None:
     """The database, verified, and its dump."""
     load(objects, documents, pool, version)
-    with TemporaryDirectory() as scratch:
-        dump(objects, documents, pool, version, Path(scratch))
+    dump(objects, documents, pool, version)
 
 
 def finish(
     objects: ObjectStore,
     documents: DocumentStore,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     local: Path,
     notes: str = "for the tests",
@@ -74,17 +74,14 @@ def finish(
     signing_key: SigningKey | None = None,
 ) -> Metadata:
     """Complete the version, at a time and with durations that are always the same."""
-    return complete(
-        objects,
-        documents,
-        pool,
-        version,
+    facts = RunFacts(
         source_type="postgres",
         instance="media-tool-production",
         purpose=purpose,
         notes=notes,
         seconds={"export": 60.0, "transform": 29.99999},
-        local_registry=local,
-        now=datetime(2025, 6, 21, 14, 45, tzinfo=UTC),
-        signing_key=signing_key,
     )
+    workspace = replace(pool, clock=lambda: datetime(2025, 6, 21, 14, 45, tzinfo=UTC))
+    metadata = complete(Stores(objects, documents), workspace, version, facts, signing_key)
+    write_local_registry(objects, local)
+    return metadata

@@ -1,8 +1,7 @@
 """A block that somebody changed is refused by whoever reads it, and named."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,9 +19,10 @@ from mediatool_assets.flows.load import load
 from mediatool_assets.flows.query.handles import archive_of
 from mediatool_assets.flows.query.parquet_cache import ParquetCache
 from mediatool_assets.flows.query.session import query_session, tables_of
-from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.fetch import fetch_member
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets_tests.altered_archives import altered
 from mediatool_assets_tests.complete_versions import USERS, complete, users
@@ -43,7 +43,7 @@ class Bench:
     """A version of which a block of ``users`` was changed, and what reads it."""
 
     objects: DirectoryObjects
-    pool: Executor
+    pool: Workspace
     scratch: Path
 
     @property
@@ -53,7 +53,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(pool: Executor, tmp_path: Path) -> Bench:
+def bench(pool: Workspace, tmp_path: Path) -> Bench:
     """Two versions; in the first one's archive a name is another, and nothing else."""
     objects = DirectoryObjects(tmp_path / "bucket")
     complete(objects, str(OTHER), {TEAMS: [{"id": 1}], USERS: users(*NAMES, "one more")})
@@ -99,13 +99,13 @@ def by_sanitize(bench: Bench) -> None:
     rules.write_text(RULES)
     place, key = LocalFolder(bench.scratch / "out"), MaskingKey(bytes(range(32)))
     source = bench.raw.source
-    sanitize(source, place, "out.tar.gz", bench.pool, load_rules(rules), key, bench.scratch)
+    sanitize(source, place, "out.tar.gz", bench.pool, Sanitizing(load_rules(rules), key))
 
 
 def by_compare(bench: Bench) -> None:
     """The problem that a comparison reports of that side."""
     sides = bench.raw.source, archives.reader(bench.objects, "raw", OTHER).source
-    found = compare(sides, bench.pool, bench.scratch, now=datetime(2026, 1, 1, tzinfo=UTC))
+    found = compare(sides, replace(bench.pool, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)))
     assert found.verdict == "unknown"
     raise BadArchive(bench.raw.source.name, str(found.errors))
 
@@ -137,7 +137,7 @@ def test_other_tables_of_the_archive_are_read(bench: Bench) -> None:
 
 
 def test_a_changed_document_is_not_loaded(
-    documents: MongoDocuments, pool: Executor, tmp_path: Path
+    documents: MongoDocuments, pool: Workspace, tmp_path: Path
 ) -> None:
     """Nor is a database left of what was inserted before it."""
     objects, database = DirectoryObjects(tmp_path / "bucket"), mongodb_database(VERSION)

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,11 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.sanitize import sanitize
+from mediatool_assets.flows.sanitize import Sanitizing, sanitize
 from mediatool_assets.flows.sanitize.destinations import LocalFolder
 from mediatool_assets.flows.sanitize.rules_file import load_rules
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.compared import compared
 from mediatool_assets_tests.raw_archives import documents
@@ -78,7 +78,7 @@ tables:
 class Week:
     """A source, and each day an export and a transform of it."""
 
-    def __init__(self, url: str, folder: Path, pool: Executor) -> None:
+    def __init__(self, url: str, folder: Path, pool: Workspace) -> None:
         self._url, self._folder, self._pool = url, folder, pool
         self._objects = DirectoryObjects(folder / "bucket")
         self._days = itertools.count(1)
@@ -95,8 +95,8 @@ class Week:
         source = PostgresSource(Url(self._url), "shop")
         path = self._folder / "model.yaml"
         path.write_text(MODEL.format(policy=policy))
-        export(source, self._objects, self._pool, self._version, self._folder)
-        made = transform(self._objects, self._pool, self._version, load_model(path), self._folder)
+        export(source, self._objects, self._pool, self._version)
+        made = transform(self._objects, self._pool, self._version, load_model(path))
         return made.manifest.warnings
 
     def refused(self, policy: str = "strict") -> list[str]:
@@ -114,9 +114,7 @@ class Week:
                 LocalFolder(self._folder / "copies"),
                 "copy.tar.gz",
                 self._pool,
-                load_rules(rules),
-                MaskingKey(bytes(i * 37 % 256 for i in range(32))),
-                self._folder,
+                Sanitizing(load_rules(rules), MaskingKey(bytes(i * 37 % 256 for i in range(32)))),
             )
         assert not (self._folder / "copies").exists()
         problems = [problem.removeprefix("rules.yaml: ") for problem in caught.value.problems]
@@ -136,7 +134,7 @@ class Week:
 
 
 @pytest.fixture
-def week(postgres_database: Url, tmp_path: Path, pool: Executor) -> Week:
+def week(postgres_database: Url, tmp_path: Path, pool: Workspace) -> Week:
     """The week's first morning."""
     week = Week(postgres_database.reveal(), tmp_path, pool)
     week.change(SCRIPT)

@@ -1,8 +1,6 @@
 """Checks of a version: each planted defect turns its check red, and none is red without one."""
 
-import tempfile
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -32,8 +30,9 @@ from mediatool_assets.flows.checks.transformed import (
 from mediatool_assets.flows.checks.unreadable import Findings
 from mediatool_assets.flows.checks.version import archives_whole, day_on_time, unnamed
 from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import load
+from mediatool_assets.flows.load import LoadOptions, load
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
@@ -270,7 +269,7 @@ class Whole:
     objects: DirectoryObjects
     documents: MongoDocuments
     version: Version
-    pool: Executor
+    pool: Workspace
 
     def database(self) -> Findings:
         """What is found of its database."""
@@ -284,7 +283,7 @@ class Whole:
 
 @pytest.fixture
 def whole(
-    bucket_twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, tmp_path: Path
+    bucket_twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, tmp_path: Path
 ) -> Iterator[Whole]:
     """A version of its own for each test; its database is gone afterwards."""
     version = Version(datetime(2003, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
@@ -354,13 +353,12 @@ def test_a_dump_of_something_else(whole: Whole) -> None:
     (whole.objects.root / "objects" / archive_key("transformed", whole.version)).unlink()
     other = {"accounts": [bson.encode({"_id": "0"})], "repsOrphans": [bson.encode({"_id": 4})]}
     transformed(whole.objects, whole.version, other)
-    load(whole.objects, whole.documents, whole.pool, whole.version, replace=True)
+    load(whole.objects, whole.documents, whole.pool, whole.version, LoadOptions(replace=True))
     found = dump_as_loaded(whole.objects, whole.version, whole.documents)
     assert (found.outcome, found.figures["collections_that_differ"]) == ("failed", 1)
     assert found.reason.startswith("accounts: ")
     (whole.objects.root / "objects" / archive_key("dump", whole.version)).unlink()
-    with tempfile.TemporaryDirectory() as scratch:
-        dump(whole.objects, whole.documents, whole.pool, whole.version, Path(scratch))
+    dump(whole.objects, whole.documents, whole.pool, whole.version)
     assert whole.dump() == "passed"
 
 

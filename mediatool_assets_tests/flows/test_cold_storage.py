@@ -1,7 +1,6 @@
 """Every reader of a version whose archives lie in GLACIER: told when, then given the bytes."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,10 +14,12 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import both
 from mediatool_assets.flows.export.origin import adopt
-from mediatool_assets.flows.load import load
+from mediatool_assets.flows.load import LoadOptions, load
+from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions.fetch import fetch
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
@@ -34,7 +35,7 @@ KINDS = ("raw", "transformed", "dump")
 
 @pytest.fixture(scope="module")
 def made(
-    settings: Settings, pool: Executor, tmp_path_factory: pytest.TempPathFactory
+    settings: Settings, pool: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DirectoryObjects]:
     """A bucket with a complete version, and another's raw archive and metadata."""
     documents = MongoDocuments.of(settings)
@@ -66,31 +67,33 @@ def cold(made: DirectoryObjects) -> Iterator[S3Objects]:
         yield objects
 
 
-Read = Callable[[S3Objects, MongoDocuments, Executor, Path], object]
+Read = Callable[[S3Objects, MongoDocuments, Workspace, Path], object]
 READERS: dict[str, Read] = {
     "fetch": lambda objects, _, __, folder: fetch(objects, VERSION, "raw", folder),
     "compare": lambda objects, _, __, ___: both(
         *[partial(objects.open, archive_key("raw", VERSION))] * 2
     ),
-    "adopt": lambda objects, _, pool, __: adopt(objects, pool, VERSION),
+    "adopt": lambda objects, _, pool, __: adopt(objects, pool.executor, VERSION),
     "load": lambda objects, documents, pool, _: load(
-        objects, documents, pool, VERSION, database=mongodb_database(OTHER), replace=True
+        objects,
+        documents,
+        pool,
+        VERSION,
+        LoadOptions(database=mongodb_database(OTHER), replace=True),
     ),
     "dump": lambda objects, documents, pool, _: load(
         objects,
         documents,
         pool,
         VERSION,
-        kind="dump",
-        database=mongodb_database(OTHER),
-        replace=True,
+        LoadOptions(kind="dump", database=mongodb_database(OTHER), replace=True),
     ),
 }
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_reader_is_told_and_reads_later(
-    cold: S3Objects, documents: MongoDocuments, pool: Executor, tmp_path: Path, name: str
+    cold: S3Objects, documents: MongoDocuments, pool: Workspace, tmp_path: Path, name: str
 ) -> None:
     """The first attempt asks for the copy and leaves nothing; the second does the work."""
     with pytest.raises(InColdStorage, match=r"GLACIER; a copy .* and is there by"):
@@ -111,7 +114,7 @@ def test_a_comparison_asks_for_both_sides_at_once(cold: S3Objects) -> None:
 
 
 def test_postgres_gets_no_database_before_its_archive_is_there(
-    cold: S3Objects, settings: Settings, pool: Executor
+    cold: S3Objects, settings: Settings, pool: Workspace
 ) -> None:
     """The server is not even asked."""
     target = PostgresTarget.of(settings)
@@ -121,12 +124,12 @@ def test_postgres_gets_no_database_before_its_archive_is_there(
 
 
 def test_what_was_not_read_is_not_passed(
-    cold: S3Objects, documents: MongoDocuments, pool: Executor
+    cold: S3Objects, documents: MongoDocuments, pool: Workspace
 ) -> None:
     """A verification asks for every archive, finds nothing out, and then passes."""
 
     def outcomes() -> list[str]:
-        verdict = verify(cold, documents, None, pool, VERSION, clock=lambda: datetime.now(UTC))
+        verdict = verify(Stores(cold, documents), pool, VERSION)
         return [check.outcome for check in verdict.checks if check.part in KINDS]
 
     assert outcomes() == ["unknown"] * 3

@@ -1,8 +1,7 @@
 """Comparison of exports of real databases, held against what PostgreSQL itself says differs."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
@@ -38,7 +38,7 @@ class Twofold:
 
     url: Url
     connection: psycopg.Connection[Any]
-    pool: Executor
+    pool: Workspace
 
     def fill(self, schema: str, keyed: dict[int, Row], loose: Sequence[Row]) -> None:
         """Put these rows into both tables of a schema, and nothing else."""
@@ -59,8 +59,8 @@ class Twofold:
         """Export both schemas and compare the archives."""
         objects = DirectoryObjects(folder)
         for schema, version in (("one", ONE), ("two", TWO)):
-            export(PostgresSource(self.url, schema), objects, self.pool, version, folder)
-        return between(objects, self.pool, ONE, TWO, folder)
+            export(PostgresSource(self.url, schema), objects, self.pool, version)
+        return between(objects, self.pool, ONE, TWO)
 
     def counted(self, query: str, **parts: sql.Composable) -> int:
         """The number that a query gives."""
@@ -86,16 +86,14 @@ class Twofold:
         return self.connection.execute(sql.SQL(query).format(**parts))
 
 
-def between(
-    objects: ObjectStore, pool: Executor, one: Version, two: Version, scratch: Path
-) -> Comparison:
+def between(objects: ObjectStore, pool: Workspace, one: Version, two: Version) -> Comparison:
     """Compare the raw archives of two versions."""
     sources = (objects.open(archive_key("raw", one)), objects.open(archive_key("raw", two)))
-    return compare(sources, pool, scratch, now=NOW)
+    return compare(sources, replace(pool, clock=lambda: NOW))
 
 
 @pytest.fixture
-def twofold(postgres_database: Url, pool: Executor) -> Iterator[Twofold]:
+def twofold(postgres_database: Url, pool: Workspace) -> Iterator[Twofold]:
     """Both schemas, empty."""
     with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA a; SET search_path TO a;" + TYPES)
@@ -156,7 +154,7 @@ def test_any_edits_are_counted_as_postgresql_counts_them(
 
 
 def test_each_day_of_edits_is_found_exactly(
-    postgres_database: Url, objects: S3Objects, pool: Executor, tmp_path: Path
+    postgres_database: Url, objects: S3Objects, pool: Workspace
 ) -> None:
     """Rows added, removed and changed are those that the seed says it edited, and no others.
 
@@ -166,9 +164,9 @@ def test_each_day_of_edits_is_found_exactly(
     edits: Any = {}
     for day, version in enumerate(versions):
         edits = seed(postgres_database, scale=0.004, full=True, day=day).edits
-        export(PostgresSource(postgres_database, "media_tool"), objects, pool, version, tmp_path)
+        export(PostgresSource(postgres_database, "media_tool"), objects, pool, version)
     for day in range(1, 6):
-        found = between(objects, pool, versions[day - 1], versions[day], tmp_path)
+        found = between(objects, pool, versions[day - 1], versions[day])
         made = {name: of for name, of in edits[day].items() if name != "schema"}
         expected = {name: _expected(of) for name, of in made.items() if name in found.details}
         assert {n: _found(t) for n, t in found.details.items() if t.differs} == expected
@@ -177,7 +175,7 @@ def test_each_day_of_edits_is_found_exactly(
 
 
 def test_restored_versions_differ_as_their_comparison_says(
-    postgres_database: Url, stack: Stack, pool: Executor, tmp_path: Path
+    postgres_database: Url, stack: Stack, pool: Workspace, tmp_path: Path
 ) -> None:
     """By PostgreSQL's own EXCEPT ALL, of both versions restored and every table of them."""
     objects = DirectoryObjects(tmp_path)
@@ -185,11 +183,11 @@ def test_restored_versions_differ_as_their_comparison_says(
     made = []
     for day, version in enumerate((ONE, TWO)):
         seed(postgres_database, scale=0.001, day=day)
-        export(PostgresSource(postgres_database, "media_tool"), objects, pool, version, tmp_path)
+        export(PostgresSource(postgres_database, "media_tool"), objects, pool, version)
         name = f"{postgres_database.database}_{day}"
-        restore_postgres(objects, target, pool, version, database=name)
+        restore_postgres(objects, target, pool, version, RestoreOptions(database=name))
         made.append(target.database(name, "media_tool").url)
-    found = between(objects, pool, ONE, TWO, tmp_path).details
+    found = between(objects, pool, ONE, TWO).details
     assert any(table.changed for table in found.values())
     with psycopg.connect(made[0].reveal()) as one, psycopg.connect(made[1].reveal()) as two:
         told = {n: (t.removed + t.changed, t.added + t.changed) for n, t in found.items()}

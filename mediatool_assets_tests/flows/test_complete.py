@@ -5,12 +5,11 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import bson
@@ -27,12 +26,13 @@ from mediatool_assets.domain.keys import (
 )
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.registry import RegistryEntry
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import load
+from mediatool_assets.flows.load import LoadOptions, load
 from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.flows.versions.fetch import fetch
-from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.workspace import Workspace, workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets.stores.s3 import S3Objects
@@ -69,7 +69,7 @@ class Case:
 
     objects: DirectoryObjects
     documents: MongoDocuments
-    pool: Executor
+    pool: Workspace
     version: Version
     local: Path
 
@@ -101,7 +101,7 @@ class Case:
 def case(
     bucket_twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     local: Path,
 ) -> Case:
@@ -242,12 +242,11 @@ def _dump_otherwise(case: Case, live: Any) -> None:
     """Put another database's dump in the place of this one's."""
     other = DirectoryObjects(case.objects.root / "other")
     transformed(other, case.version, {"accounts": [bson.encode({"_id": "0"})]})
-    load(other, case.documents, case.pool, case.version, replace=True)
-    with TemporaryDirectory() as scratch:
-        dump(other, case.documents, case.pool, case.version, Path(scratch))
+    load(other, case.documents, case.pool, case.version, LoadOptions(replace=True))
+    dump(other, case.documents, case.pool, case.version)
     key = archive_key("dump", case.version)
     case.objects.put(key, other.get(key)[0], replacing=case.objects.open(key).etag)
-    load(case.objects, case.documents, case.pool, case.version, replace=True)
+    load(case.objects, case.documents, case.pool, case.version, LoadOptions(replace=True))
 
 
 @pytest.mark.parametrize(
@@ -297,7 +296,7 @@ class KilledAt(DirectoryObjects):
 def _finish_with_a_pool_of_its_own(
     objects: DirectoryObjects, documents: MongoDocuments, version: Version, local: Path
 ) -> None:
-    with worker_pool(1) as pool:
+    with workspace(Settings(workers=1)) as pool:
         finish(objects, documents, pool, version, local, "n")
 
 
@@ -323,7 +322,7 @@ def test_a_killed_completion(case: Case, at: Callable[[Version], str], written: 
 def test_on_a_real_bucket(
     objects: S3Objects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     local: Path,
     tmp_path: Path,

@@ -3,7 +3,8 @@
 import json
 import tarfile
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -23,9 +24,10 @@ from mediatool_assets.domain.errors import CheckFailed, CountMismatch, NotFound
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import load
+from mediatool_assets.flows.load import LoadOptions, load
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.cluster import Elsewhere
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
@@ -62,6 +64,12 @@ def scratch(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def pool(pool: Workspace, scratch: Path) -> Workspace:
+    """The workers, with a scratch folder that a test can look into."""
+    return replace(pool, scratch=scratch)
+
+
+@pytest.fixture
 def live(documents: MongoDocuments, version: Version) -> Iterator[Any]:
     """The version's database through another client, to look and to meddle."""
     with MongoClient[Any](documents.url.reveal()) as client:
@@ -86,8 +94,7 @@ def _content(reader: ArchiveReader, collection: str) -> list[bytes]:
 def test_any_document_comes_back_with_the_same_bytes(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
-    scratch: Path,
+    pool: Workspace,
     content: dict[str, list[bytes]],
 ) -> None:
     """Archive -> MongoDB -> dump: every BSON type, nested, under an _id of any type."""
@@ -95,7 +102,7 @@ def test_any_document_comes_back_with_the_same_bytes(
     try:
         archive = transformed(twin, version, content)
         result = load(twin, documents, pool, version)
-        dumped = dump(twin, documents, pool, version, scratch)
+        dumped = dump(twin, documents, pool, version)
     finally:
         documents.drop(mongodb_database(version))
     assert result.agrees_with(archive.manifest)
@@ -108,7 +115,7 @@ def test_any_document_comes_back_with_the_same_bytes(
 def test_large_collections_are_dumped_in_ranges_in_order_of_id(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     scratch: Path,
 ) -> None:
@@ -116,7 +123,7 @@ def test_large_collections_are_dumped_in_ranges_in_order_of_id(
     people = _people(400, 100_000)
     transformed(twin, version, {"entities": people[200:] + people[:200]})
     load(twin, documents, pool, version)
-    dumped = dump(twin, documents, pool, version, scratch)
+    dumped = dump(twin, documents, pool, version)
     assert _content(archives.reader(twin, "dump", version), "entities") == people
     assert dumped.manifest.source["database"] == mongodb_database(version)
     assert list(scratch.iterdir()) == []
@@ -124,9 +131,8 @@ def test_large_collections_are_dumped_in_ranges_in_order_of_id(
 
 def test_equal_databases_give_equal_dumps(
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
-    scratch: Path,
     tmp_path: Path,
     stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
@@ -137,11 +143,12 @@ def test_equal_databases_give_equal_dumps(
     contents = []
     index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
     with ThreadPoolExecutor(2) as threads:
-        for name, workers in {"first": pool, "second": pool, "other": Elsewhere(threads)}.items():
+        elsewhere = replace(pool, executor=Elsewhere(threads))
+        for name, workspace in {"first": pool, "second": pool, "other": elsewhere}.items():
             twin = DirectoryObjects(tmp_path / name)
             transformed(twin, version, {"a": _people(9), "b": []}, indexes={"a": [index]})
-            load(twin, documents, pool, version, replace=True)
-            dump(twin, documents, workers, version, scratch)
+            load(twin, documents, pool, version, LoadOptions(replace=True))
+            dump(twin, documents, workspace, version)
             contents.append(twin.get(archive_key("dump", version))[0])
     assert contents[0] == contents[1] == contents[2]
 
@@ -149,9 +156,8 @@ def test_equal_databases_give_equal_dumps(
 def test_a_dump_restores_as_mongorestore_reads_it(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
-    scratch: Path,
     tmp_path: Path,
     live: Any,
 ) -> None:
@@ -165,7 +171,7 @@ def test_a_dump_restores_as_mongorestore_reads_it(
         indexes={"line items": [{"v": 2, "key": {"n": -1}, "name": "n_-1", "unique": True}]},
     )
     load(twin, documents, pool, version)
-    dump(twin, documents, pool, version, scratch)
+    dump(twin, documents, pool, version)
     with tarfile.open(twin.root / "objects" / archive_key("dump", version)) as tar:
         tar.extractall(tmp_path / "out", filter="data")
     (database,) = (p for p in (tmp_path / "out" / str(version)).iterdir() if p.is_dir())
@@ -203,14 +209,13 @@ def _assert_equal(one: Any, other: Any) -> None:
 def test_metadata_is_canonical_extended_json_without_a_uuid(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
-    scratch: Path,
 ) -> None:
     """Numbers keep their types, and nothing of the server's own is in the file."""
     transformed(twin, version, {"teams": _people(1)})
     load(twin, documents, pool, version)
-    dump(twin, documents, pool, version, scratch)
+    dump(twin, documents, pool, version)
     reader = archives.reader(twin, "dump", version)
     assert json.loads(reader.read_file(f"mediatool_{version}/teams.metadata.json")) == {
         "options": {},
@@ -225,29 +230,27 @@ def test_metadata_is_canonical_extended_json_without_a_uuid(
 def test_a_dump_that_is_there_is_adopted(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
-    scratch: Path,
 ) -> None:
     """A retried step finds its own archive and returns it."""
     transformed(twin, version, {"teams": _people(3)})
     load(twin, documents, pool, version)
-    first = dump(twin, documents, pool, version, scratch)
-    assert dump(twin, documents, pool, version, scratch) == first
+    first = dump(twin, documents, pool, version)
+    assert dump(twin, documents, pool, version) == first
 
 
 def test_a_database_without_a_marker_is_not_dumped(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
-    scratch: Path,
     live: Any,
 ) -> None:
     """A half-loaded database is refused with the next step."""
     live["teams"].insert_one({"_id": 1})
     with pytest.raises(NotFound, match="load the version first"):
-        dump(twin, documents, pool, version, scratch)
+        dump(twin, documents, pool, version)
 
 
 @pytest.mark.parametrize(
@@ -262,9 +265,8 @@ def test_a_database_without_a_marker_is_not_dumped(
 def test_a_document_changed_after_the_load_stops_the_dump(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
-    scratch: Path,
     live: Any,
     change: dict[str, Any],
 ) -> None:
@@ -273,7 +275,7 @@ def test_a_document_changed_after_the_load_stops_the_dump(
     load(twin, documents, pool, version)
     live.command(change)
     with pytest.raises(CountMismatch, match="teams"):
-        dump(twin, documents, pool, version, scratch)
+        dump(twin, documents, pool, version)
     assert twin.head(archive_key("dump", version)) is None
 
 
@@ -281,9 +283,8 @@ def test_a_document_changed_after_the_load_stops_the_dump(
 def test_a_collection_that_came_or_went_stops_the_dump(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
-    scratch: Path,
     live: Any,
     name: str,
 ) -> None:
@@ -295,17 +296,17 @@ def test_a_collection_that_came_or_went_stops_the_dump(
     else:
         live.create_collection(name)
     with pytest.raises(CheckFailed, match=name):
-        dump(twin, documents, pool, version, scratch)
+        dump(twin, documents, pool, version)
     assert twin.head(archive_key("dump", version)) is None
 
 
 def test_the_whole_way_through_the_bucket(
-    objects: S3Objects, documents: MongoDocuments, pool: Executor, version: Version, scratch: Path
+    objects: S3Objects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """From and to real S3, by range and in parts, what was loaded is what is dumped."""
     archive = transformed(objects, version, {"entities": _people(400, 100_000), "empty": []})
     result = load(objects, documents, pool, version)
-    dumped = dump(objects, documents, pool, version, scratch)
+    dumped = dump(objects, documents, pool, version)
     assert result.agrees_with(archive.manifest)
     assert result.agrees_with(dumped.manifest)
     assert archives.find(objects, "dump", version) == dumped

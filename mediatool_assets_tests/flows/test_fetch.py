@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets.flows.versions.fetch import Fetchable, fetch
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -27,7 +27,7 @@ KINDS: list[Fetchable] = ["raw", "transformed", "dump"]
 
 @pytest.fixture(scope="module")
 def made(
-    settings: Settings, pool: Executor, tmp_path_factory: pytest.TempPathFactory
+    settings: Settings, pool: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DirectoryObjects]:
     """A bucket with one complete version."""
     documents = MongoDocuments.of(settings)

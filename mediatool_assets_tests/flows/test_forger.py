@@ -5,7 +5,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -27,10 +26,12 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.signing import SigningKey, TrustedKey
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.restore.mongodb import restore_mongodb
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.flows.versions.fetch import Fetchable, fetch, fetch_member
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -43,7 +44,7 @@ KINDS: tuple[Fetchable, ...] = ("raw", "transformed", "dump")
 
 
 @pytest.fixture(scope="module")
-def signed(settings: Settings, pool: Executor) -> Iterator[Path]:
+def signed(settings: Settings, pool: Workspace) -> Iterator[Path]:
     """A bucket with two signed versions, whose databases are there."""
     documents = MongoDocuments.of(settings)
     with tempfile.TemporaryDirectory() as folder:
@@ -134,16 +135,18 @@ class Reader:
     """Somebody who reads the bucket, and trusts a key or nobody in particular."""
 
     documents: MongoDocuments
-    pool: Executor
+    pool: Workspace
 
     def verify(self, forger: Forger, trust: Trust = TRUST, version: Version = ONE) -> Verdict:
         """The verdict on a version of the forger's bucket."""
         objects = DirectoryObjects(forger.objects.root, trust=trust)
-        return verify(objects, self.documents, None, self.pool, version, clock=lambda: NOW)
+        return verify(
+            Stores(objects, self.documents), replace(self.pool, clock=lambda: NOW), version
+        )
 
 
 @pytest.fixture
-def reader(documents: MongoDocuments, pool: Executor) -> Reader:
+def reader(documents: MongoDocuments, pool: Workspace) -> Reader:
     """Reads with all stores."""
     return Reader(documents, pool)
 
@@ -289,13 +292,13 @@ def test_without_keys_the_databases_find_what_they_hold(forger: Forger, reader: 
     assert [c.part for c in verdict.checks] == ["raw", "transformed", "dump", "mongodb"]
 
 
-def test_without_keys_and_databases_nothing_finds_it(forger: Forger, pool: Executor) -> None:
+def test_without_keys_and_databases_nothing_finds_it(forger: Forger, pool: Workspace) -> None:
     """As docs/how-to/signatures.md says: all digests agree, and there is nothing else to ask."""
     for kind in KINDS:
         forger.edit_archive(kind)
     forger.edit_metadata(proof=None)
     objects = DirectoryObjects(forger.objects.root)
-    verdict = verify(objects, None, None, pool, ONE, clock=lambda: NOW)
+    verdict = verify(Stores(objects), replace(pool, clock=lambda: NOW), ONE)
     assert {c.part: c.outcome for c in verdict.checks if c.part != "mongodb"} == dict.fromkeys(
         KINDS, "passed"
     )

@@ -6,7 +6,6 @@ server and on each of Debian's.
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.keys import postgres_database as restored_name
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
@@ -53,7 +53,7 @@ def test_whatever_is_drawn_goes_all_the_way(  # every server has its part
     seed: int,
     database: Url,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     tmp_path: Path,
 ) -> None:

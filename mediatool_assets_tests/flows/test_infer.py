@@ -14,6 +14,7 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer import Inferred, infer
 from mediatool_assets.flows.infer.keys import KeyDatabase
 from mediatool_assets.flows.infer.table_sources import Lines
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.raw_archives import table
 
 Rows = dict[str, list[dict[str, object]]]
@@ -59,7 +60,7 @@ class MadeTables:
 def inferred(tables: MadeTables, scratch: Path, sample: int = 200_000) -> Inferred:
     """What one thread makes of them."""
     with ThreadPoolExecutor(1) as executor:
-        return infer(tables, executor, scratch, sample=sample)
+        return infer(tables, Workspace(executor, scratch), sample=sample)
 
 
 def key(*parts: object) -> str:

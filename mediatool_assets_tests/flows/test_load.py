@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -18,9 +18,11 @@ from pymongo import MongoClient
 
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, CheckFailed, CountMismatch
 from mediatool_assets.domain.keys import archive_key, mongodb_database
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import load, loaded
+from mediatool_assets.flows.load import LoadOptions, load, loaded
 from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.workspace import Workspace, workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import CLAIM, MARKER
 from mediatool_assets_tests.transformed import transformed
@@ -55,7 +57,7 @@ def _people(rows: int, size: int = 10) -> list[bytes]:
 
 
 def test_every_document_arrives_and_the_marker_says_so(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """Counts and fingerprints of the marker are those of the archive, empty collections too."""
     archive = transformed(twin, version, {"campaigns": _people(300), "teams": []})
@@ -67,12 +69,14 @@ def test_every_document_arrives_and_the_marker_says_so(
 
 
 def test_large_collections_are_loaded_and_verified_in_shares(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """40 MB in one collection is inserted and read back by several workers, whole."""
     steps: list[tuple[str, int, int]] = []
     archive = transformed(twin, version, {"entities": _people(400, 100_000)})
-    result = load(twin, documents, pool, version, progress=lambda *step: steps.append(step))
+    result = load(
+        twin, documents, replace(pool, progress=lambda *step: steps.append(step)), version
+    )
     assert result.agrees_with(archive.manifest)
     assert len([step for step in steps if step[0] == "load"]) > 1
     assert len([step for step in steps if step[0] == "verify"]) > 1
@@ -80,7 +84,7 @@ def test_large_collections_are_loaded_and_verified_in_shares(
 
 
 def test_a_complete_database_is_refused(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """Loading again touches nothing, and names --replace."""
     transformed(twin, version, {"teams": _people(3)})
@@ -93,7 +97,7 @@ def test_a_complete_database_is_refused(
 def test_a_complete_database_is_replaced_when_told(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     live: Any,
 ) -> None:
@@ -101,7 +105,7 @@ def test_a_complete_database_is_replaced_when_told(
     transformed(twin, version, {"teams": _people(3)})
     first = load(twin, documents, pool, version)
     live["notes"].insert_one({"_id": 1})
-    assert load(twin, documents, pool, version, replace=True) == first
+    assert load(twin, documents, pool, version, LoadOptions(replace=True)) == first
     assert sorted(live.list_collection_names()) == [MARKER, "teams"]
 
 
@@ -109,7 +113,7 @@ def test_a_complete_database_is_replaced_when_told(
 def test_a_failed_load_costs_no_complete_database(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     live: Any,
     failing: str,
@@ -128,7 +132,13 @@ def test_a_failed_load_costs_no_complete_database(
 
     setattr(Failing, failing, fail)
     with ThreadPoolExecutor(2) as threads, pytest.raises(CheckFailed, match="it failed"):
-        load(twin, Failing(documents.url), threads, version, replace=True)
+        load(
+            twin,
+            Failing(documents.url),
+            replace(pool, executor=threads),
+            version,
+            LoadOptions(replace=True),
+        )
     assert loaded(documents, version) == first
     assert sorted(live.list_collection_names()) == [MARKER, "teams"]
     assert live["teams"].count_documents({}) == 3
@@ -136,7 +146,7 @@ def test_a_failed_load_costs_no_complete_database(
 
 
 def test_a_damaged_archive_costs_no_complete_database(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """Replacing reads the archive to its end before the first drop."""
     archive = transformed(twin, version, {"teams": _people(3)})
@@ -147,14 +157,14 @@ def test_a_damaged_archive_costs_no_complete_database(
     data[block.offset + 20] ^= 0xFF
     path.write_bytes(data)
     with pytest.raises(BadArchive):
-        load(twin, documents, pool, version, replace=True)
+        load(twin, documents, pool, version, LoadOptions(replace=True))
     assert loaded(documents, version) == first
 
 
 def test_a_half_loaded_database_is_replaced(
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     live: Any,
 ) -> None:
@@ -179,12 +189,12 @@ class _Mortal(MongoDocuments):
 
 
 def test_a_killed_worker_leaves_no_complete_database(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """SIGKILL in mid-load fails the load with a next step; the same load then succeeds."""
     transformed(twin, version, {"entities": _people(400, 100_000)})
     with worker_pool(1) as mortals, pytest.raises(CheckFailed, match="worker process died"):
-        load(twin, _Mortal(documents.url), mortals, version)
+        load(twin, _Mortal(documents.url), replace(pool, executor=mortals), version)
     assert not documents.exists(mongodb_database(version))
     assert loaded(documents, version) is None
     assert load(twin, documents, pool, version).documents == {"entities": 400}
@@ -202,12 +212,12 @@ class _Parricide(MongoDocuments):
 
 
 def _coordinate(twin: DirectoryObjects, store: MongoDocuments, version: Version) -> None:
-    with worker_pool(1) as workers:  # of two, the other's last insert could end after the test
-        load(twin, store, workers, version)
+    with workspace(Settings(workers=1)) as own:  # of two, the other's last insert could end later
+        load(twin, store, own, version)
 
 
 def test_a_killed_coordinator_leaves_no_complete_database(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """SIGKILL of the whole run in mid-load; the same load then succeeds."""
     transformed(twin, version, {"entities": _people(400, 100_000)})
@@ -233,7 +243,7 @@ def test_a_marker_that_cannot_be_read_is_no_complete_database(
 
 
 def test_a_document_that_the_validator_refuses_stops_the_load(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """The message names collection, _id and rule, and no value; no marker is left."""
     schema = {"properties": {"email": {"bsonType": "string", "maxLength": 5}}, "required": ["n"]}
@@ -250,7 +260,7 @@ def test_a_document_that_the_validator_refuses_stops_the_load(
 
 
 def test_indexes_and_validators_are_those_of_the_archive(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """Unique, compound, partial and text indexes, and the validator, stand after the load."""
     wanted = [
@@ -274,7 +284,7 @@ def test_indexes_and_validators_are_those_of_the_archive(
 
 
 def test_a_unique_index_that_the_data_breaks_stops_the_load(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """Two documents with one value are an error without that value; no marker is left."""
     twice = [bson.encode({"_id": n, "email": "secret@example.org"}) for n in range(2)]
@@ -297,7 +307,7 @@ class _Forgetful(MongoDocuments):
 
 
 def test_a_missing_index_is_noticed(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """The list that mongod gives is compared with the archive's; no marker is left."""
     index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
@@ -308,7 +318,7 @@ def test_a_missing_index_is_noticed(
 
 
 def test_what_mongod_would_alter_is_noticed(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """mongod fills in an empty Timestamp; the document read back is not the one of the archive."""
     altered = [bson.encode({"_id": 1, "at": Timestamp(0, 0)})]
@@ -319,7 +329,7 @@ def test_what_mongod_would_alter_is_noticed(
 
 
 def test_no_other_database_is_touched(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """A neighbouring version and a stranger's database keep every document through a replace."""
     neighbour = Version(version.moment + timedelta(days=1))
@@ -329,7 +339,7 @@ def test_no_other_database_is_touched(
         try:
             transformed(twin, version, {"teams": _people(3)})
             load(twin, documents, pool, version)
-            load(twin, documents, pool, version, replace=True)
+            load(twin, documents, pool, version, LoadOptions(replace=True))
             for name in (mongodb_database(neighbour), "strangers"):
                 assert list(client[name]["teams"].find()) == [{"_id": 1}]
         finally:
@@ -350,7 +360,7 @@ class _TakenOver(MongoDocuments):
 
 
 def test_a_load_that_was_taken_over_marks_nothing(
-    twin: DirectoryObjects, documents: MongoDocuments, pool: Executor, version: Version
+    twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """Of two loads at once, the earlier one cannot call the later one's work complete."""
     index = {"v": 2, "key": {"n": 1}, "name": "n_1"}

@@ -1,6 +1,7 @@
 """Daily metrics: exactly what changed, against the right versions, and the same bytes again."""
 
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.page.html import html
 from mediatool_assets.flows.page.markdown import markdown
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.complete_versions import USERS, complete, publish_metadata, users
@@ -47,15 +49,17 @@ def bucket_twin(tmp_path: Path) -> DirectoryObjects:
 
 
 def daily(
-    objects: ObjectStore, scratch: Path, version: Version, executor: Executor | None = None
+    objects: ObjectStore, scratch: Path, version: Version, pool: Workspace | None = None
 ) -> Daily:
     """The report of a version, made in this process unless told otherwise."""
     scratch.mkdir(exist_ok=True)
-    if executor is not None:
-        tools = Tools(objects, executor, scratch, load_model(Settings().model), NOW)
+    if pool is not None:
+        tools = Tools(objects, replace(pool, clock=lambda: NOW), load_model(Settings().model))
         return daily_metrics(tools, version)
     with ThreadPoolExecutor(1) as own:
-        return daily_metrics(Tools(objects, own, scratch, MODEL, NOW), version)
+        return daily_metrics(
+            Tools(objects, Workspace(own, scratch, clock=lambda: NOW), MODEL), version
+        )
 
 
 def test_the_first_day_has_no_predecessor_and_says_so(
@@ -220,7 +224,7 @@ def test_two_versions_are_compared_on_request(
     one = complete(bucket_twin, "20250620-020000", {USERS: users("a")})
     two = complete(bucket_twin, "20250621-020000", {USERS: users("b")})
     with ThreadPoolExecutor(1) as executor:
-        tools = Tools(bucket_twin, executor, tmp_path, MODEL, NOW)
+        tools = Tools(bucket_twin, Workspace(executor, tmp_path, clock=lambda: NOW), MODEL)
         for _ in range(2):
             made = compare_versions(tools, str(one), str(two))
         with pytest.raises(Misuse, match="name two versions"):
@@ -235,7 +239,7 @@ def test_a_day_s_report_shows_exactly_the_edits_of_the_seed(
     bucket_twin: DirectoryObjects,
     tmp_path: Path,
     postgres_database: Url,
-    pool: Executor,
+    pool: Workspace,
     day: int,
 ) -> None:
     """Per table, rows added, removed and changed are those that ``seed --day`` prints.
@@ -250,7 +254,7 @@ def test_a_day_s_report_shows_exactly_the_edits_of_the_seed(
     for number in (day - 1, day):
         seeded = seed(postgres_database, scale=0.001, full=True, day=number)
         version = Version.parse(f"202506{20 + number}-020000")
-        export(source, bucket_twin, pool, version, scratch, exclude=frozenset())
+        export(source, bucket_twin, pool, version, exclude=frozenset())
         publish_metadata(bucket_twin, version)
     report = daily(bucket_twin, scratch, version, pool).metrics
     assert reported(msgspec.to_builtins(report)) == printed(seeded.edits[day])

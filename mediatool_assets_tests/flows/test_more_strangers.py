@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from mediatool_assets.domain.keys import mongodb_database, postgres_database
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.journey import Servers, travel
@@ -50,7 +50,7 @@ def test_it_goes_all_the_way(  # every server has its part
     name: str,
     debian_database: Url,
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     tmp_path: Path,
 ) -> None:

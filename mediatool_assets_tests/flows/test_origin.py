@@ -1,6 +1,5 @@
 """Where a day is taken from: the order, and one line where it is nowhere."""
 
-from concurrent.futures import Executor
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.export.origin import Asked, Origin, PastDay, SourceCandidates, adopt
 from mediatool_assets.flows.export.rds_source import RdsExport
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -121,18 +121,18 @@ def test_a_run_that_has_its_version_gets_that_one_or_none(
 
 
 def test_an_adopted_archive_was_read_to_its_end(
-    postgres_database: Url, tmp_path: Path, pool: Executor
+    postgres_database: Url, tmp_path: Path, pool: Workspace
 ) -> None:
     """One changed byte of rows, and it is not adopted."""
     with psycopg.connect(postgres_database.reveal()) as connection:
         connection.execute("CREATE SCHEMA s; CREATE TABLE s.t AS SELECT generate_series(1, 99) n")
     objects = DirectoryObjects(tmp_path / "bucket")
-    made = export(PostgresSource(postgres_database, "s"), objects, pool, OLDER, tmp_path)
-    assert adopt(objects, pool, OLDER).manifest == made.manifest
+    made = export(PostgresSource(postgres_database, "s"), objects, pool, OLDER)
+    assert adopt(objects, pool.executor, OLDER).manifest == made.manifest
     block = made.manifest.members[0].blocks[0]
     path = objects.root / "objects" / archive_key("raw", OLDER)
     data = bytearray(path.read_bytes())
     data[block.offset + block.length // 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(BadArchive):
-        adopt(objects, pool, OLDER)
+        adopt(objects, pool.executor, OLDER)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.export.rds_source import RdsExport, find
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.postgres import PostgresSource
@@ -34,20 +34,20 @@ def _fingerprints(manifest: Manifest) -> dict[str, str | None]:
 
 
 def test_the_version_of_an_rds_export_is_the_live_one(
-    postgres_database: Url, tmp_path: Path, pool: Executor
+    postgres_database: Url, tmp_path: Path, pool: Workspace
 ) -> None:
     """Value by value, over the whole seed: every table has the fingerprint of the live export."""
     objects = DirectoryObjects(tmp_path / "bucket")
     seed(postgres_database, scale=0.002, full=True)
     source = PostgresSource(postgres_database, "media_tool")
-    live = export(source, objects, pool, LIVE, tmp_path).manifest
+    live = export(source, objects, pool, LIVE).manifest
     prefix = export_as_rds(postgres_database, objects, PAST, part_rows=300, group_rows=100)
     assert prefix == "postgres-exports/rds-exports/2026-01-02/export-20260102-030000/"
 
     found = find(objects, "2026-01-02")
     assert found is not None
     assert found.version == PAST
-    past = export(found, objects, pool, found.version, tmp_path).manifest
+    past = export(found, objects, pool, found.version).manifest
     assert _fingerprints(past) == _fingerprints(live)
     assert past.rows == live.rows > 3000
     assert past.facts == live.facts
@@ -104,10 +104,10 @@ def test_an_export_is_read_with_one_schema(small: DirectoryObjects) -> None:
 
 
 def test_without_archive_the_live_database_gives_the_structure(
-    small: DirectoryObjects, postgres_database: Url, pool: Executor, tmp_path: Path
+    small: DirectoryObjects, postgres_database: Url, pool: Workspace
 ) -> None:
     """And the version says so; a partitioned table is put together from its leaves."""
-    archived = export(_found(small, postgres_database), small, pool, PAST, tmp_path)
+    archived = export(_found(small, postgres_database), small, pool, PAST)
     rows = {name: member.rows for name, member in archived.manifest.tables().items()}
     assert rows == {"accounts": 30, "daily": 2, "empty": 0}
     assert archived.manifest.source["structure_from"] == "the live database"
@@ -116,11 +116,11 @@ def test_without_archive_the_live_database_gives_the_structure(
 
 
 def test_a_busy_day_does_not_hide_the_days_around_it(
-    small: DirectoryObjects, postgres_database: Url, pool: Executor, tmp_path: Path
+    small: DirectoryObjects, postgres_database: Url, pool: Workspace
 ) -> None:
     """Of each of the nearest days the newest archive is looked at, until one agrees."""
     source = PostgresSource(postgres_database, "media_tool")
-    export(source, small, pool, LIVE, tmp_path)
+    export(source, small, pool, LIVE)
     for second in range(12):
         small.put(archive_key("raw", Version.parse(f"20260102-0400{second:02}")), b"of no use")
     with _found(small).snapshot() as snapshot:
@@ -262,10 +262,10 @@ def test_what_is_not_whole_is_refused_by_name(
 
 
 def test_the_only_part_of_a_table_that_is_gone_is_missed(
-    small: DirectoryObjects, postgres_database: Url, pool: Executor, tmp_path: Path
+    small: DirectoryObjects, postgres_database: Url, pool: Workspace
 ) -> None:
     """AWS's files say nothing of it: a version near it does, unless the table was emptied."""
-    export(PostgresSource(postgres_database, "media_tool"), small, pool, LIVE, tmp_path)
+    export(PostgresSource(postgres_database, "media_tool"), small, pool, LIVE)
     with _found(small).snapshot() as whole:
         assert whole.structure.rows["daily"] == 2
     for leaf in ("daily_old", "daily_new"):
@@ -275,19 +275,19 @@ def test_the_only_part_of_a_table_that_is_gone_is_missed(
     with pytest.raises(BadSource, match=said), _found(small).snapshot():
         pass
     emptied = replace(_found(small), may_be_empty=frozenset({"daily"}))
-    rows = export(emptied, small, pool, PAST, tmp_path).manifest.tables()
+    rows = export(emptied, small, pool, PAST).manifest.tables()
     assert (rows["daily"].rows, rows["accounts"].rows) == (0, 30)
 
 
 def test_a_damaged_part_is_named(
-    small: DirectoryObjects, postgres_database: Url, pool: Executor, tmp_path: Path
+    small: DirectoryObjects, postgres_database: Url, pool: Workspace
 ) -> None:
     """Bytes that are no Parquet file make no version."""
     folder = small.root / "objects" / PREFIX
     part = next(iter(sorted(folder.glob("*/media_tool.accounts/1/part-00001*"))))
     part.write_bytes(part.read_bytes()[:-20])
     with pytest.raises(BadSource, match=r"part-00001.*is damaged"):
-        export(_found(small, postgres_database), small, pool, PAST, tmp_path)
+        export(_found(small, postgres_database), small, pool, PAST)
     assert small.head(f"postgres-exports/raw/2026-01-02/{PAST}-raw.tar.gz") is None
 
 

@@ -1,7 +1,6 @@
 """A sanitized copy in databases of its own: all relations intact, and taken for no version."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -25,15 +24,23 @@ from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.load import LoadOptions
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.restore.mongodb import restore_mongodb
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.sanitize import SHIPPED_RULES, Published, load_rules, sanitize
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
+from mediatool_assets.flows.sanitize import (
+    SHIPPED_RULES,
+    Published,
+    Sanitizing,
+    load_rules,
+    sanitize,
+)
 from mediatool_assets.flows.sanitize.copies import (
     sanitized_documents,
     sanitized_store,
 )
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
@@ -62,15 +69,13 @@ class Copied:
     published: Published
     server: str
     source: str
-    executor: Executor
+    pool: Workspace
 
 
 @pytest.fixture(scope="module")
-def copied(
-    stack: Stack, pool: Executor, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Copied]:
+def copied(stack: Stack, pool: Workspace) -> Iterator[Copied]:
     """Exported, transformed and sanitized once; every database that was made of it is dropped."""
-    bucket, scratch = f"test-{uuid4().hex[:12]}", tmp_path_factory.mktemp("scratch")
+    bucket = f"test-{uuid4().hex[:12]}"
     boto3.client("s3", endpoint_url=stack.environment["MEDIATOOL_S3_ENDPOINT_URL"]).create_bucket(
         Bucket=bucket
     )
@@ -83,17 +88,14 @@ def copied(
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         seed(Url(source), scale=0.002, full=False, day=0, schema="media_tool")
-        export(PostgresSource(Url(source), "media_tool"), objects, pool, VERSION, scratch)
-        transform(objects, pool, VERSION, MODEL, scratch)
+        export(PostgresSource(Url(source), "media_tool"), objects, pool, VERSION)
+        transform(objects, pool, VERSION, MODEL)
         published = sanitize(
             objects.open(archive_key("raw", VERSION)),
             objects,
             archive_key("sanitized", VERSION),
             pool,
-            load_rules(SHIPPED_RULES),
-            KEY,
-            scratch,
-            model=MODEL,
+            Sanitizing(load_rules(SHIPPED_RULES), KEY, model=MODEL),
         )
         documents = MongoDocuments.of(settings)
         target = PostgresTarget.of(settings)
@@ -108,7 +110,9 @@ def copied(
 def test_postgres_has_every_row_and_every_relation(copied: Copied) -> None:
     """Under a name that says so; owners are found as before, and none by an address of theirs."""
     with sanitized_store(copied.objects, VERSION) as copy:
-        made = restore_postgres(copy, copied.target, copied.executor, VERSION, replace=True)
+        made = restore_postgres(
+            copy, copied.target, copied.pool, VERSION, RestoreOptions(replace=True)
+        )
     assert made.database == f"media_tool_sanitized_{VERSION}"
     assert made.rows == copied.published.report.rows
     with (
@@ -128,11 +132,13 @@ def test_postgres_has_every_row_and_every_relation(copied: Copied) -> None:
 def test_mongodb_is_transformed_and_loaded(copied: Copied) -> None:
     """References lead where they led; nothing of it reaches the bucket, and a marker says what."""
     before = [info.key for info in copied.objects.list("")]
-    with sanitized_documents(copied.objects, copied.executor, VERSION, MODEL) as copy:
-        made = restore_mongodb(copy, copied.documents, copied.executor, VERSION, replace=True)
+    with sanitized_documents(copied.objects, copied.pool, VERSION, MODEL) as copy:
+        made = restore_mongodb(
+            copy, copied.documents, copied.pool, VERSION, LoadOptions(replace=True)
+        )
     assert made.database == f"mediatool_sanitized_{VERSION}"
     assert [info.key for info in copied.objects.list("")] == before
-    loaded = restore_mongodb(copied.objects, copied.documents, copied.executor, VERSION)
+    loaded = restore_mongodb(copied.objects, copied.documents, copied.pool, VERSION)
     assert loaded.database == mongodb_database(VERSION)
     assert loaded.rows == made.rows
     owned = {"team.owner.email": {"$type": "string"}}
@@ -157,7 +163,7 @@ def test_a_copy_never_has_the_name_of_a_version(copied: Copied, name: str) -> No
         sanitized_store(copied.objects, VERSION) as copy,
         pytest.raises(Refused, match=r"leave --database out for media_tool_sanitized_"),
     ):
-        restore_postgres(copy, copied.target, copied.executor, VERSION, database=name)
+        restore_postgres(copy, copied.target, copied.pool, VERSION, RestoreOptions(database=name))
     assert copied.target.marker(name) is None
 
 
@@ -167,17 +173,15 @@ def test_a_version_never_has_the_name_of_a_copy(copied: Copied) -> None:
         restore_postgres(
             copied.objects,
             copied.target,
-            copied.executor,
+            copied.pool,
             VERSION,
-            database=sanitized_postgres_database(VERSION),
-            replace=True,
+            RestoreOptions(database=sanitized_postgres_database(VERSION), replace=True),
         )
     with pytest.raises(Refused, match="is the name of another version's database"):
         restore_mongodb(
             copied.objects,
             copied.documents,
-            copied.executor,
+            copied.pool,
             VERSION,
-            database=sanitized_mongodb_database(VERSION),
-            replace=True,
+            LoadOptions(database=sanitized_mongodb_database(VERSION), replace=True),
         )

@@ -17,6 +17,7 @@ from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.flows.versions.archives import publish
 from mediatool_assets.flows.workers.cluster import Elsewhere
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.archive.strategies import VERSION
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -41,12 +42,16 @@ def _write(
     return writer.finish()
 
 
-def test_both_make_the_same_archive(pool: Executor, tmp_path: Path) -> None:
+def test_both_make_the_same_archive(pool: Workspace, tmp_path: Path) -> None:
     """Every byte of it is the same, digests included, and nothing else is left."""
     made = []
-    for name, executor in {"here": pool, "there": Elsewhere(pool)}.items():
+    executors: dict[str, Executor] = {
+        "here": pool.executor,
+        "there": Elsewhere(pool.executor),
+    }
+    for name, executor in executors.items():
         objects = DirectoryObjects(tmp_path / name)
-        with spooling(objects, executor, tmp_path, "test") as spools:
+        with spooling(objects, Workspace(executor, tmp_path), "test") as spools:
             publish(objects, "raw", VERSION, partial(_write, spools), executor)
         assert [info.key for info in objects.list("")] == [KEY]
         made.append(objects.get(KEY)[0])
@@ -54,20 +59,20 @@ def test_both_make_the_same_archive(pool: Executor, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"here", "there"}
 
 
-def test_what_is_staged_is_proven_by_its_readers(pool: Executor, tmp_path: Path) -> None:
+def test_what_is_staged_is_proven_by_its_readers(pool: Workspace, tmp_path: Path) -> None:
     """No worker reads it again before; a block with another content than its digest is refused."""
-    objects, workers = DirectoryObjects(tmp_path), Elsewhere(pool)
-    with spooling(objects, workers, tmp_path, "test") as spools:
+    objects, workers = DirectoryObjects(tmp_path), Elsewhere(pool.executor)
+    with spooling(objects, Workspace(workers, tmp_path), "test") as spools:
         publish(objects, "raw", VERSION, partial(_write, spools, changed=_lying), workers)
     archive = ArchiveReader(objects.open(KEY))
     with pytest.raises(BadArchive, match=r"a\.ndjson, block 1 of 2 .*: it was changed"):
         archive.verify(archive.member("a.ndjson"))
 
 
-def test_a_share_that_is_done_again_meets_no_other(pool: Executor, tmp_path: Path) -> None:
+def test_a_share_that_is_done_again_meets_no_other(pool: Workspace, tmp_path: Path) -> None:
     """Of one name there may be two: a lost worker's is left where it is, and removed at the end."""
     objects = DirectoryObjects(tmp_path)
-    with spooling(objects, Elsewhere(pool), tmp_path, "test") as spools:
+    with spooling(objects, Workspace(Elsewhere(pool.executor), tmp_path), "test") as spools:
         sources = [spools.keep("0-0", data) for data in (b"lost", b"again")]
         assert [each.read(0, each.size) for each in sources] == [b"lost", b"again"]
     assert list(objects.list("")) == []
@@ -82,11 +87,11 @@ class Undeletable(DirectoryObjects):
 
 
 def test_what_cannot_be_removed_is_told_of(
-    pool: Executor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    pool: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The archive is there all the same, and the lifecycle rule ends what is left."""
-    objects, workers = Undeletable(tmp_path), Elsewhere(pool)
-    with spooling(objects, workers, tmp_path, "test") as spools:
+    objects, workers = Undeletable(tmp_path), Elsewhere(pool.executor)
+    with spooling(objects, Workspace(workers, tmp_path), "test") as spools:
         publish(objects, "raw", VERSION, partial(_write, spools), workers)
     assert objects.head(KEY) is not None
     assert "lifecycle rule" in caplog.text

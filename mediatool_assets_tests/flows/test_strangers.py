@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,11 +25,12 @@ from mediatool_assets.flows.export import export
 from mediatool_assets.flows.infer import ArchivedTables, Inferred, LiveTables, infer
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
 from mediatool_assets.flows.sanitize.copies import sanitized_store
 from mediatool_assets.flows.sanitize.suggest import suggest
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
@@ -71,11 +71,11 @@ def made(url: Url, name: str) -> PostgresSource:
 
 
 def inferred(
-    objects: DirectoryObjects, version: Version, pool: Executor, scratch: Path
+    objects: DirectoryObjects, version: Version, pool: Workspace, scratch: Path
 ) -> Inferred:
     """The model of the version's raw archive, and all else that was found."""
     scratch.mkdir(exist_ok=True)
-    return infer(ArchivedTables(archives.reader(objects, "raw", version)), pool, scratch)
+    return infer(ArchivedTables(archives.reader(objects, "raw", version)), pool)
 
 
 @pytest.mark.parametrize("name", STRANGERS)
@@ -84,7 +84,7 @@ def test_a_stranger_goes_all_the_way(  # every server has its part
     postgres_database: Url,
     documents: MongoDocuments,
     settings: Settings,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     tmp_path: Path,
 ) -> None:
@@ -103,19 +103,19 @@ def test_a_sanitized_copy_is_restored(
     name: str,
     postgres_database: Url,
     settings: Settings,
-    pool: Executor,
+    pool: Workspace,
     version: Version,
     tmp_path: Path,
 ) -> None:
     """By the rules that are suggested for it; what PostgreSQL computes is computed anew."""
     objects, target = DirectoryObjects(tmp_path / "bucket"), PostgresTarget.of(settings)
-    raw = export(made(postgres_database, name), objects, pool, version, tmp_path).manifest
+    raw = export(made(postgres_database, name), objects, pool, version).manifest
     source, rules = objects.open(archive_key("raw", version)), tmp_path / "rules.yaml"
     rules.write_text(suggest(source).text, "utf-8")
     place = LocalFolder(objects.root / "objects")
     (objects.root / "objects" / archive_key("sanitized", version)).parent.mkdir(parents=True)
     key, masking = archive_key("sanitized", version), MaskingKey(bytes(range(32)))
-    sanitize(source, place, key, pool, load_rules(rules), masking, tmp_path)
+    sanitize(source, place, key, pool, Sanitizing(load_rules(rules), masking))
     with sanitized_store(objects, version) as copy:
         restored = restore_postgres(copy, target, pool, version)
     assert restored.rows == {table: member.rows for table, member in raw.tables().items()}
@@ -123,25 +123,25 @@ def test_a_sanitized_copy_is_restored(
 
 @pytest.mark.parametrize("name", STRANGERS)
 def test_the_live_source_and_its_archive_give_one_model(
-    name: str, postgres_database: Url, pool: Executor, tmp_path: Path
+    name: str, postgres_database: Url, pool: Workspace, tmp_path: Path
 ) -> None:
     """Rows are read the same way from both; only the first line says from where."""
     source = made(postgres_database, name)
     version = Version(datetime(2004, 2, 1, tzinfo=UTC))
     objects = DirectoryObjects(tmp_path / "bucket")
-    export(source, objects, pool, version, tmp_path)
+    export(source, objects, pool, version)
     archived = inferred(objects, version, pool, tmp_path / "archived")
     live_keys = tmp_path / "live"
     live_keys.mkdir()
     with source.snapshot() as snapshot:
-        live = infer(LiveTables(snapshot), pool, live_keys)
+        live = infer(LiveTables(snapshot), pool)
     assert live.model.splitlines()[1:] == archived.model.splitlines()[1:]
     assert live.risks.risks == archived.risks.risks
 
 
 @pytest.mark.parametrize("name", ["media_tool", *STRANGERS])
 def test_what_is_proposed_runs_too(
-    name: str, postgres_database: Url, pool: Executor, tmp_path: Path
+    name: str, postgres_database: Url, pool: Workspace, tmp_path: Path
 ) -> None:
     """Every comment that offers a field, taken over: the model fits, and every row has a home."""
     if name == "media_tool":
@@ -151,7 +151,7 @@ def test_what_is_proposed_runs_too(
         source = made(postgres_database, name)
     version = Version(datetime(2004, 3, 1, tzinfo=UTC))
     objects = DirectoryObjects(tmp_path / "bucket")
-    raw = export(source, objects, pool, version, tmp_path).manifest
+    raw = export(source, objects, pool, version).manifest
     text, taken = taken_over(inferred(objects, version, pool, tmp_path / "keys").model)
     assert taken == PROPOSED.get(name, 0)
     path = tmp_path / "model.yaml"
@@ -159,7 +159,7 @@ def test_what_is_proposed_runs_too(
     model = load_model(path)
     schema = schemas.decode(archives.reader(objects, "raw", version).read_file("schema.json"))
     assert resolve(model, schema).warnings == ()
-    facts = transform(objects, pool, version, model, tmp_path).manifest.facts
+    facts = transform(objects, pool, version, model).manifest.facts
     rows = facts["rows"]
     assert isinstance(rows, dict)
     assert {table: sum(homes.values()) - homes["in"] for table, homes in rows.items()} == {
@@ -167,14 +167,12 @@ def test_what_is_proposed_runs_too(
     }
 
 
-def test_of_a_large_table_a_sample_is_read(
-    postgres_database: Url, pool: Executor, tmp_path: Path
-) -> None:
+def test_of_a_large_table_a_sample_is_read(postgres_database: Url, pool: Workspace) -> None:
     """From all over it; the model says so, and embeds nothing that was not seen whole."""
     made(postgres_database, "composite")
     source = PostgresSource(postgres_database, "stranger", chunk_rows=10)
     with source.snapshot() as snapshot:
-        found = infer(LiveTables(snapshot), pool, tmp_path, sample=50)
+        found = infer(LiveTables(snapshot), pool, sample=50)
     lines = found.figures.of("order_lines")
     assert (lines.rows, lines.read) == (120, 50)
     assert "120 rows, of which 50 were read" in found.model

@@ -5,18 +5,19 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from mediatool_assets.domain.errors import BadValue, CheckFailed
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.workspace import Workspace
 
 
-def test_results_come_in_the_order_of_the_shares(pool: Executor) -> None:
+def test_results_come_in_the_order_of_the_shares(pool: Workspace) -> None:
     """Whatever ends first."""
-    with in_order(pool, abs, range(-50, 0)) as results:
+    with in_order(pool.executor, abs, range(-50, 0)) as results:
         assert list(results) == list(range(50, 0, -1))
 
 
@@ -58,10 +59,10 @@ def _refuse(share: int) -> None:
     raise BadValue("campaigns", share, "budget", "x", "is no number")
 
 
-def test_an_error_of_ours_crosses_processes(pool: Executor) -> None:
+def test_an_error_of_ours_crosses_processes(pool: Workspace) -> None:
     """Kind and message are those that the worker raised."""
     refused = pytest.raises(BadValue, match="campaigns 7: column budget")
-    with refused, in_order(pool, _refuse, [7]) as results:
+    with refused, in_order(pool.executor, _refuse, [7]) as results:
         list(results)
 
 
@@ -80,10 +81,10 @@ def _fill(_: int) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_full_disk_is_told_of_with_the_place_and_the_step(pool: Executor) -> None:
+def test_a_full_disk_is_told_of_with_the_place_and_the_step(pool: Workspace) -> None:
     """In one line, whichever process met it."""
     with (
         pytest.raises(CheckFailed, match="point TMPDIR at a larger disk"),
-        in_order(pool, _fill, [1]) as results,
+        in_order(pool.executor, _fill, [1]) as results,
     ):
         list(results)

@@ -1,7 +1,6 @@
 """Versions of two databases in one bucket: each is held against its own source's only."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.raw import raw_as_usual, schema_beside
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.versions import archives, catalog
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -69,12 +69,12 @@ def published(objects: DirectoryObjects, version: Version) -> None:
 
 
 def test_each_is_held_against_its_own_last_version(
-    sources: tuple[PostgresSource, PostgresSource], pool: Executor, tmp_path: Path
+    sources: tuple[PostgresSource, PostgresSource], pool: Workspace, tmp_path: Path
 ) -> None:
     """Night after night of two databases: no table is missed, none has too few rows."""
     objects, shop, library = DirectoryObjects(tmp_path / "objects"), *sources
     for number, source in enumerate((shop, library, shop, library), 1):
-        archived = export(source, objects, pool, day(number), tmp_path)
+        archived = export(source, objects, pool, day(number))
         assert archived.manifest.warnings == ()
         tables = archived.manifest.tables().keys()
         found = raw_as_usual(objects, day(number), tables, {})
@@ -89,16 +89,16 @@ def test_each_is_held_against_its_own_last_version(
 
 
 def test_what_its_own_last_version_had_is_still_missed(
-    sources: tuple[PostgresSource, PostgresSource], pool: Executor, tmp_path: Path
+    sources: tuple[PostgresSource, PostgresSource], pool: Workspace, tmp_path: Path
 ) -> None:
     """Behind the other's version, too."""
     objects, (shop, library) = DirectoryObjects(tmp_path / "objects"), sources
     for number, source in enumerate((shop, library), 1):
-        export(source, objects, pool, day(number), tmp_path)
+        export(source, objects, pool, day(number))
         published(objects, day(number))
     with psycopg.connect(shop.url.reveal(), autocommit=True) as connection:
         connection.execute("DELETE FROM app.orders")
-    archived = export(shop, objects, pool, day(3), tmp_path)
+    archived = export(shop, objects, pool, day(3))
     assert archived.manifest.warnings == ("orders is empty, and had 2 rows in the last version",)
     found = raw_as_usual(objects, day(3), ["orders"], {})
     assert found["orders"].outcome == "failed"

@@ -3,7 +3,6 @@
 import itertools
 import re
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,12 +23,14 @@ from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.fetch import Fetchable
 from mediatool_assets.flows.versions.verdicts import standing_verdict, store_verdict
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
@@ -47,17 +48,14 @@ class Finished:
     version: Version
     objects: DirectoryObjects
     documents: MongoDocuments
-    pool: Executor
+    pool: Workspace
 
     def verify(self, *, days: int = 0, sample: float | None = None) -> Verdict:
         """The verdict so many days from now, of all servers but PostgreSQL."""
         return verify(
-            self.objects,
-            self.documents,
-            None,
-            self.pool,
+            Stores(self.objects, self.documents),
+            replace(self.pool, clock=lambda: NOW + timedelta(days)),
             self.version,
-            clock=lambda: NOW + timedelta(days),
             sample=sample,
         )
 
@@ -74,7 +72,7 @@ class Finished:
 
 
 @pytest.fixture
-def finished(documents: MongoDocuments, pool: Executor, tmp_path: Path) -> Iterator[Finished]:
+def finished(documents: MongoDocuments, pool: Workspace, tmp_path: Path) -> Iterator[Finished]:
     """A complete version."""
     version = Version(datetime(2003, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
     objects = DirectoryObjects(tmp_path)
@@ -192,12 +190,9 @@ def test_a_server_that_does_not_answer_leaves_it_unknown(finished: Finished) -> 
     nowhere = replace(finished.documents, url=Url("mongodb://127.0.0.1:1/"), answer_ms=200)
     unknown = replace(finished, documents=nowhere).verify()
     untold = verify(
-        finished.objects,
-        None,
-        PostgresTarget(Url("postgresql://127.0.0.1:1/postgres")),
-        finished.pool,
+        Stores(finished.objects, None, PostgresTarget(Url("postgresql://127.0.0.1:1/postgres"))),
+        replace(finished.pool, clock=lambda: NOW),
         finished.version,
-        clock=lambda: NOW,
     )
     assert (outcomes(unknown)["mongodb"], unknown.verdict) == ("unknown", "unknown")
     assert outcomes(untold)["mongodb"] == outcomes(untold)["postgres"] == "unknown"
@@ -241,13 +236,9 @@ def test_a_wrong_setting_says_nothing_about_a_version(finished: Finished, url: s
     ):
         with pytest.raises(BadSettings):
             verify(
-                finished.objects,
-                documents,
-                target,
-                finished.pool,
+                Stores(finished.objects, documents, target),
+                replace(finished.pool, progress=progress, clock=lambda: NOW),
                 finished.version,
-                clock=lambda: NOW,
-                progress=progress,
             )
     assert told == []
 
@@ -281,7 +272,7 @@ def test_what_has_no_meaning_is_refused(finished: Finished) -> None:
 def restored(
     documents: MongoDocuments,
     settings: Settings,
-    pool: Executor,
+    pool: Workspace,
     postgres_database: Url,
     tmp_path: Path,
 ) -> Iterator[tuple[Metadata, DirectoryObjects, PostgresTarget]]:
@@ -290,8 +281,8 @@ def restored(
     version = Version(datetime(2004, 1, 1, tzinfo=UTC))
     objects, target = DirectoryObjects(tmp_path), PostgresTarget.of(settings)
     source = PostgresSource(postgres_database, "media_tool")
-    export(source, objects, pool, version, tmp_path)
-    transform(objects, pool, version, load_model(SHIPPED_MODEL), tmp_path)
+    export(source, objects, pool, version)
+    transform(objects, pool, version, load_model(SHIPPED_MODEL))
     load_and_dump(objects, documents, pool, version)
     metadata = finish(objects, documents, pool, version, tmp_path / "registry.json")
     restore_postgres(objects, target, pool, version)
@@ -304,14 +295,14 @@ def restored(
 def test_a_restored_database_is_verified_too(
     restored: tuple[Metadata, DirectoryObjects, PostgresTarget],
     documents: MongoDocuments,
-    pool: Executor,
+    pool: Workspace,
 ) -> None:
     """Every table of it; then a changed value, a table less or more, and another marker."""
     metadata, objects, target = restored
     version = metadata.version
 
     def verdict() -> Verdict:
-        return verify(objects, documents, target, pool, version, clock=lambda: NOW)
+        return verify(Stores(objects, documents, target), replace(pool, clock=lambda: NOW), version)
 
     sound = verdict()
     assert sound.verdict == "passed"

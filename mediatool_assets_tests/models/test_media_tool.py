@@ -1,6 +1,5 @@
 """media_tool.yaml makes of the demo source what MongoDB takes, and leaves no row behind."""
 
-from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from mediatool_assets.flows.infer import LiveTables, infer
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource
@@ -47,13 +47,12 @@ def test_the_demo_source_reaches_mongodb_whole(
     postgres_database: Url,
     twin: DirectoryObjects,
     documents: MongoDocuments,
-    pool: Executor,
-    tmp_path: Path,
+    pool: Workspace,
 ) -> None:
     """Every validator accepts its data, every row has a home, and joins follow the right keys."""
     version = Version.parse("20250621-143001")
-    raw = export(source_of(postgres_database), twin, pool, version, tmp_path).manifest
-    made = transform(twin, pool, version, MODEL, tmp_path).manifest
+    raw = export(source_of(postgres_database), twin, pool, version).manifest
+    made = transform(twin, pool, version, MODEL).manifest
     loaded = load(twin, documents, pool, version)
     assert loaded.documents == {name: member.rows for name, member in made.collections().items()}
     rows = made.facts["rows"]
@@ -94,11 +93,11 @@ JOINS = {
 
 
 def test_without_the_model_its_joins_are_found(
-    postgres_database: Url, pool: Executor, tmp_path: Path
+    postgres_database: Url, pool: Workspace, tmp_path: Path
 ) -> None:
     """With their coverage, though most dangle; and what is inferred fits as it stands."""
     with source_of(postgres_database).snapshot() as snapshot:
-        found = infer(LiveTables(snapshot), pool, tmp_path)
+        found = infer(LiveTables(snapshot), pool)
         schema = snapshot.schema
     undeclared = {str(r.reference) for r in found.relations if not r.certain}
     assert undeclared >= JOINS

@@ -1,7 +1,6 @@
 """media_tool_masking.yaml masks the demo source whole; the copy restores, and becomes documents."""
 
 import json
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ from mediatool_assets.flows.export import export
 from mediatool_assets.flows.load import load
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules, sanitize
+from mediatool_assets.flows.sanitize import SHIPPED_RULES, Sanitizing, load_rules, sanitize
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
@@ -55,7 +55,7 @@ def test_the_sanitized_demo_source_is_as_good_as_the_original(
     settings: Settings,
     documents: MongoDocuments,
     twin: DirectoryObjects,
-    pool: Executor,
+    pool: Workspace,
     tmp_path: Path,
 ) -> None:
     """No finding; every row is there; the copy loads, and restores value by value."""
@@ -63,7 +63,7 @@ def test_the_sanitized_demo_source_is_as_good_as_the_original(
     source = PostgresSource.of(
         Settings.parse({"MEDIATOOL_POSTGRES_URL": postgres_database.reveal()})
     )
-    raw = export(source, twin, pool, VERSION, tmp_path).manifest
+    raw = export(source, twin, pool, VERSION).manifest
     original = archives.reader(twin, "raw", VERSION)
     assert checks.unclassified(RULES, _schema(source)) == []
 
@@ -73,10 +73,7 @@ def test_the_sanitized_demo_source_is_as_good_as_the_original(
         copies,
         archive_key("raw", VERSION),
         pool,
-        RULES,
-        KEY,
-        tmp_path,
-        model=MODEL,
+        Sanitizing(RULES, KEY, model=MODEL),
     )
     proof = published.report.proof
     assert proof.findings == ()
@@ -90,8 +87,8 @@ def test_the_sanitized_demo_source_is_as_good_as_the_original(
     users = {row["email"] for row in rows_of(original, "users")}
     assert all(row["email"] not in users for row in rows_of(copy, "users"))
 
-    made = transform(copies, pool, VERSION, MODEL, tmp_path).manifest
-    plain = transform(twin, pool, VERSION, MODEL, tmp_path).manifest
+    made = transform(copies, pool, VERSION, MODEL).manifest
+    plain = transform(twin, pool, VERSION, MODEL).manifest
     assert made.facts["rows"] == plain.facts["rows"]
     assert made.facts["unresolved"] == plain.facts["unresolved"]
 

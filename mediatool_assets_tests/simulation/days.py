@@ -22,8 +22,9 @@ from mediatool_assets.domain.errors import (
 from mediatool_assets.domain.retention import Policy
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import dump
-from mediatool_assets.flows.load import load
+from mediatool_assets.flows.load import DocumentKind, LoadOptions, load
 from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.prune import Pruning, carry_out, plan
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
@@ -35,7 +36,6 @@ from mediatool_assets_tests.simulation.platform import (
     Declared,
     PlatformTwin,
     SimulatedRun,
-    Workers,
     inside,
 )
 from mediatool_assets_tests.simulation.world import History, Process, Violation, World
@@ -238,13 +238,13 @@ class Days:
 
     def _transform(self, context: Any) -> None:
         version = self._version(context)
-        with self.platform.workers() as (executor, scratch):
-            transform(self.platform.bucket, executor, version, self.model, scratch)
+        with self.platform.workspace() as workspace:
+            transform(self.platform.bucket, workspace, version, self.model)
 
     def _dump(self, context: Any) -> None:
         version, platform = self._version(context), self.platform
-        with platform.workers() as (executor, scratch):
-            dump(platform.bucket, platform.mongodb, executor, version, scratch)
+        with platform.workspace() as workspace:
+            dump(platform.bucket, platform.mongodb, workspace, version)
 
     # --- operators --------------------------------------------------------------------------------
 
@@ -309,14 +309,8 @@ class Days:
         keys, database = keys_of(str(version)), f"mediatool_{version}"
         before = {name: keys[name] in self.watch.damaged for name in ("raw", "transformed", "dump")}
         before["mongodb"] = database in self.watch.damaged
-        verdict = verify(
-            platform.bucket,
-            platform.mongodb,
-            None,
-            Workers(self.world),
-            version,
-            clock=self.world.now,
-        )
+        with platform.workspace() as workspace:
+            verdict = verify(Stores(platform.bucket, platform.mongodb), workspace, version)
         for check in verdict.checks:
             key = keys.get(check.part)
             there = (
@@ -333,15 +327,10 @@ class Days:
         platform, version = self.platform, self._chosen(process)
         if version is None:
             return
-        kind = self._dice(process).choice(("transformed", "dump"))
-        load(
-            platform.bucket,
-            platform.mongodb,
-            Workers(self.world),
-            version,
-            kind=kind,  # type: ignore[arg-type]
-            replace=True,
-        )
+        kinds: tuple[DocumentKind, ...] = ("transformed", "dump")
+        options = LoadOptions(self._dice(process).choice(kinds), replace=True)
+        with platform.workspace() as workspace:
+            load(platform.bucket, platform.mongodb, workspace, version, options)
         self.watch.damaged.discard(f"mediatool_{version}")
 
     def fetch(self, process: Process) -> None:

@@ -77,8 +77,8 @@ def metadata_is_written_again(patch: pytest.MonkeyPatch) -> None:
     """A run of a version that is complete writes its metadata anew: bytes change."""
     original = complete.complete
 
-    def again(objects: Any, documents: Any, executor: Any, version: Any, **given: Any) -> Any:
-        made = original(objects, documents, executor, version, **given)
+    def again(stores: Any, workspace: Any, version: Any, *given: Any) -> Any:
+        made, objects = original(stores, workspace, version, *given), stores.objects
         data, etag = objects.get(metadata_key(version))
         objects.put(metadata_key(version), data + b"\n", replacing=etag)
         return made

@@ -20,8 +20,10 @@ from mediatool_assets.defs import published, raw, rds, runs
 from mediatool_assets.domain.bucket.aspects import Aspect, Seen
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows import load
+from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.versions import archives, marks
 from mediatool_assets.flows.versions import registry as registration
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.simulation.bucket import Bucket
 from mediatool_assets_tests.simulation.documents import Documents
 from mediatool_assets_tests.simulation.source import MODEL, SourceTwin
@@ -182,9 +184,9 @@ class PlatformTwin:
         return self.mongodb
 
     @contextmanager
-    def workers(self) -> Iterator[tuple[Executor, Path]]:
-        """Workers, and a directory for what they spool."""
-        yield Workers(self.world), self.folder
+    def workspace(self, progress: Progress = silent) -> Iterator[Workspace]:
+        """Workers, a directory for what they spool, and the world's time."""
+        yield Workspace(Workers(self.world), self.folder, progress, self.world.now)
 
     def context(self, run: SimulatedRun) -> Any:
         """What a step of the run is given."""

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
@@ -18,6 +18,7 @@ from mediatool_assets.domain.errors import (
 )
 from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.flows.ports import ObjectStore, Staging
+from mediatool_assets.flows.workers.workspace import Workspace
 
 PART = 8 << 20
 SIZES = [0, 1, PART - 1, PART, PART + 1, 3 * PART + 5]
@@ -169,20 +170,20 @@ class ObjectStoreContract:
             assert pool.submit(store.get, "k").result() == store.get("k")
             assert pool.submit(store.open("k").read, 3, 4).result() == b"3456"
 
-    def test_workers_put_an_object_together(self, store: Staging, pool: Executor) -> None:
+    def test_workers_put_an_object_together(self, store: Staging, pool: Workspace) -> None:
         """What was written and what was copied stand in order, whatever their sizes."""
         sizes = (3, PART - 2, 0, 2 * PART + 7)
         for size in sizes:
             with store.create(f"of-{size}") as sink:
                 sink.write(content(size))
-        with store.assemble("k", pool) as joined:
+        with store.assemble("k", pool.executor) as joined:
             joined.write(b"begin")
             for size in sizes:
                 joined.copy(store.open(f"of-{size}"), size)
             joined.write(b"end")
         made = store.open("k")
         assert made.read(0, made.size) == b"begin" + b"".join(map(content, sizes)) + b"end"
-        with pytest.raises(AlreadyExists), store.assemble("k", pool):
+        with pytest.raises(AlreadyExists), store.assemble("k", pool.executor):
             pass
 
     def test_what_was_staged_is_removed(self, store: ObjectStore) -> None:

@@ -1,7 +1,6 @@
 """What stays behind of a database is told, object by object, and no secret with it."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +13,7 @@ from mediatool_assets.domain.not_carried import NotCarried, in_few_words
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -113,13 +113,13 @@ def test_an_extension_that_nothing_uses_stays_behind(debian_database: Url) -> No
     assert in_few_words(found) == "1 extension, 1 locale, 1 owner"
 
 
-def test_the_archive_says_it(postgres_database: Url, pool: Executor, tmp_path: Path) -> None:
+def test_the_archive_says_it(postgres_database: Url, pool: Workspace, tmp_path: Path) -> None:
     """Its manifest, which the metadata of the version takes it from."""
     with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute("CREATE SCHEMA shop; CREATE TABLE shop.t (id int)")
         connection.execute("CREATE PUBLICATION p FOR TABLE shop.t")
     source = PostgresSource(postgres_database, "shop")
-    archived = export(source, DirectoryObjects(tmp_path / "o"), pool, VERSION, tmp_path)
+    archived = export(source, DirectoryObjects(tmp_path / "o"), pool, VERSION)
     assert NotCarried("publication", "p", ("table shop.t",)) in archived.manifest.not_carried
 
 

@@ -3,7 +3,6 @@
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,7 +26,7 @@ from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.schema_changes import SchemaChange, schema_changes
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.table import TableRun, TableSide
-from mediatool_assets.flows.ports import Progress, silent
+from mediatool_assets.flows.workers.workspace import Workspace
 
 
 def both(*opening: Callable[[], Bytes]) -> tuple[Bytes, Bytes]:
@@ -47,19 +46,16 @@ def both(*opening: Callable[[], Bytes]) -> tuple[Bytes, Bytes]:
     return sides[0], sides[1]
 
 
-def compare(  # noqa: PLR0913 # sources, pool and time are its own; the rest is optional
+def compare(
     sources: tuple[Bytes, Bytes],
-    executor: Executor,
-    scratch: Path,
+    workspace: Workspace,
     *,
-    now: datetime,
     model: Model | None = None,
     masking: Masking | None = None,
-    progress: Progress = silent,
 ) -> Comparison:
     """Compare two raw archives.
 
-    Tables with equal fingerprints are not opened. What is spilled into ``scratch`` is removed: 32
+    Tables with equal fingerprints are not opened. Spilled to disk are 32
     bytes a row of one table at a time, and 8 more for each column of a changed row. An archive or a
     table that cannot be read, or is on one side only, is among the ``errors``. With ``masking``,
     examples show what its rules know. Raises Misuse where a source is an archive of another kind,
@@ -68,8 +64,8 @@ def compare(  # noqa: PLR0913 # sources, pool and time are its own; the rest is 
     sides = (_Archive(ArchiveReader(sources[0])), _Archive(ArchiveReader(sources[1])))
     unreadable = tuple(problem for side in sides if (problem := side.problem) is not None)
     if unreadable:
-        return _unknown(sides, unreadable, now)
-    return _ComparisonRun(sides, executor, scratch, model, masking, progress).comparison(now)
+        return _unknown(sides, unreadable, workspace.clock())
+    return _ComparisonRun(sides, workspace, model, masking).comparison()
 
 
 @dataclass
@@ -144,20 +140,18 @@ class _Archive:
 class _ComparisonRun:
     """All tables, in order of name; each is spread over all workers."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 # what compare was given
+    def __init__(
         self,
         sides: tuple[_Archive, _Archive],
-        executor: Executor,
-        scratch: Path,
+        workspace: Workspace,
         model: Model | None,
         masking: Masking | None,
-        progress: Progress,
     ) -> None:
-        self._sides, self._executor, self._scratch = sides, executor, scratch
-        self._model, self._masking, self._progress = model, masking, progress
+        self._sides, self._workspace = sides, workspace
+        self._model, self._masking = model, masking
         self._errors: list[NotCompared] = []
 
-    def comparison(self, now: datetime) -> Comparison:
+    def comparison(self) -> Comparison:
         """Compare schemas and every table."""
         one, two = self._sides
         changes = schema_changes(one.schema, two.schema)
@@ -166,7 +160,7 @@ class _ComparisonRun:
         errors = tuple(self._errors)
         records = (one.manifest.rows, two.manifest.rows)
         return Comparison(
-            timestamp=instant(now),
+            timestamp=instant(self._workspace.clock()),
             version1=one.name,
             version2=two.name,
             verdict=verdict(details, changes, errors),
@@ -184,7 +178,7 @@ class _ComparisonRun:
         renamed = _renamed(one, two)
         names = sorted(known - left_out)
         for number, name in enumerate(names):
-            self._progress(name, number, len(names))
+            self._workspace.progress(name, number, len(names))
             reasons = {side.name: side.missing(name) for side in (one, two)}
             absent = {version: reason for version, reason in reasons.items() if reason}
             for version, reason in absent.items():
@@ -201,9 +195,9 @@ class _ComparisonRun:
         one, two = self._sides
         tables = (one.schema.table(name), two.schema.table(name))
         known = self._model.sources.get(name) if self._model else None
-        with tempfile.TemporaryDirectory(prefix="compare-", dir=self._scratch) as folder:
+        with tempfile.TemporaryDirectory(prefix="compare-", dir=self._workspace.scratch) as folder:
             return TableRun(
-                self._executor,
+                self._workspace.executor,
                 Path(folder),
                 matching(*tables, known.key if known else ()),
                 (one.table(name), two.table(name)),

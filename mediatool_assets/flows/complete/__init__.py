@@ -4,9 +4,8 @@ from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import dataclass
 from importlib import metadata as distribution
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -38,66 +37,68 @@ from mediatool_assets.flows.complete.accounting import (
     losses,
     unresolved,
 )
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarget
+from mediatool_assets.flows.ports import ObjectStore, Stores
 from mediatool_assets.flows.restore.postgres import restored
 from mediatool_assets.flows.restore.records import why_not_restored
 from mediatool_assets.flows.versions import archives, catalog, chain, marks
 from mediatool_assets.flows.versions.marks import settle_tags
-from mediatool_assets.flows.versions.registry import (
-    keep_newest_last,
-    register,
-    write_local_registry,
-)
+from mediatool_assets.flows.versions.registry import keep_newest_last, register
 from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.workspace import Workspace
 
 SourceType = Literal["postgres", "rds", "archive"]
 
 
-def complete(  # noqa: PLR0913  # the signature that every caller agreed on
-    objects: ObjectStore,
-    documents: DocumentStore,
-    executor: Executor,
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What the metadata says of the run that made a version.
+
+    ``instance`` is the RDS instance where the raw archive names none; ``seconds`` is by step.
+    """
+
+    source_type: SourceType
+    instance: str | None
+    purpose: Purpose
+    notes: str
+    seconds: Mapping[str, float]
+
+
+def complete(
+    stores: Stores,
+    workspace: Workspace,
     version: Version,
-    *,
-    source_type: SourceType,
-    instance: str | None,
-    purpose: Purpose,
-    notes: str,
-    seconds: Mapping[str, float],
-    local_registry: Path,
-    now: datetime,
-    target: RestoreTarget | None = None,
+    facts: RunFacts,
     signing_key: SigningKey | None = None,
 ) -> Metadata:
-    """Publish a version: its metadata file, then the registry, then the registry's local copy.
+    """Publish a version: its metadata file, then its entry in the registry.
 
     Before that every row is accounted for: raw archive, transformed archive, database marker and
     dump have to agree, each archive is read again from the bucket for its SHA-256, and every block
-    of the dump for its digest: other steps have read those of the two before it. ``seconds``
-    is what each step took, ``now`` the time of completion, ``instance`` the name of the RDS
-    instance where the raw archive names none. The PostgreSQL database is named where ``target`` has
-    it, restored and verified, with the rows of the raw archive; where a restore of it failed, the
-    version is complete without it, and the metadata has the reason. With a ``signing_key`` the
-    version is an entry of the chain, and its metadata has the signature. Doing it again changes
-    nothing, and finishes what an interrupted call left open. Raises NotFound where something was
-    not made, CheckFailed (CountMismatch) where two things disagree, BadArchive, Unreachable.
+    of the dump for its digest: other steps have read those of the two before it. The PostgreSQL
+    database is named where the stores have a ``target`` with it, restored and verified, with the
+    rows of the raw archive; where a restore of it failed, the version is complete without it, and
+    the metadata has the reason. With a ``signing_key`` the version is an entry of the chain, and
+    its metadata has the signature. Doing it again changes nothing, and finishes what an interrupted
+    call left open. Raises NotFound where something was not made, CheckFailed (CountMismatch) where
+    two things disagree, BadArchive, Unreachable.
     """
+    objects = stores.objects
     if objects.head(metadata_key(version)) is None:
         made = VersionArchives.of(objects, version)
-        compare(made, documents, version)
-        databases = _databases(objects, made.raw, version, target)
+        compare(made, stores.documents, version)
+        databases = _databases(stores, made.raw, version)
         metadata = Metadata(
             timestamp=str(version),
             export_date=version.partition,
-            source=_source(made.raw, source_type, instance),
-            exports=_exports(made, executor),
+            source=_source(made.raw, facts),
+            exports=_exports(made, workspace.executor),
             databases_created=databases,
-            export_duration_minutes=round(sum(seconds.values()) / 60, 2),
-            export_complete=instant(now),
-            purpose=purpose,
-            notes=notes,
+            export_duration_minutes=round(sum(facts.seconds.values()) / 60, 2),
+            export_complete=instant(workspace.clock()),
+            purpose=facts.purpose,
+            notes=facts.notes,
             tool_version=distribution.version("mediatool_assets"),
-            seconds={step: round(value, 3) for step, value in seconds.items()},
+            seconds={step: round(value, 3) for step, value in facts.seconds.items()},
             warnings=(*_warnings(made), *databases.warnings),
             not_carried=_not_carried(made.raw),
         )
@@ -108,36 +109,32 @@ def complete(  # noqa: PLR0913  # the signature that every caller agreed on
         _publish(objects, version, metadata)
     keep_newest_last(objects)
     register(objects)
-    write_local_registry(objects, local_registry)
     metadata = catalog.read(objects, version)
     if (found := marks.known(objects)) is not None:
         settle_tags(objects, metadata, found)
     return metadata
 
 
-def _databases(
-    objects: ObjectStore, raw: ArchiveReader, version: Version, target: RestoreTarget | None
-) -> Databases:
+def _databases(stores: Stores, raw: ArchiveReader, version: Version) -> Databases:
     """MongoDB's, and PostgreSQL's where versions are restored, or why that could not be."""
-    if target is None:
+    if stores.target is None:
         return Databases(None, mongodb_database(version))
-    if (found := restored(target, raw.manifest)) is not None:
+    if (found := restored(stores.target, raw.manifest)) is not None:
         return Databases(found.database, mongodb_database(version), postgres_left_out=found.notes)
-    problem = why_not_restored(objects, version, postgres_database(version))
+    problem = why_not_restored(stores.objects, version, postgres_database(version))
     return Databases(None, mongodb_database(version), postgres_problem=problem)
 
 
-def _source(raw: ArchiveReader, source_type: SourceType, instance: str | None) -> RecordedSource:
-    facts = raw.manifest.source
-    schema = raw.schema()
+def _source(raw: ArchiveReader, facts: RunFacts) -> RecordedSource:
+    source = raw.manifest.source
     return RecordedSource(
-        type=source_type,
-        instance=_text(facts.get("instance")) or instance,
-        snapshot_id=_text(facts.get("snapshot_id")),
-        server_version=_text(facts.get("server_version")),
-        schema=schema.name,
-        database=_text(facts.get("database")),
-        system_identifier=_text(facts.get("system_identifier")),
+        type=facts.source_type,
+        instance=_text(source.get("instance")) or facts.instance,
+        snapshot_id=_text(source.get("snapshot_id")),
+        server_version=_text(source.get("server_version")),
+        schema=raw.schema().name,
+        database=_text(source.get("database")),
+        system_identifier=_text(source.get("system_identifier")),
     )
 
 

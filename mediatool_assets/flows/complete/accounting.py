@@ -39,13 +39,13 @@ class VersionArchives:
         )
 
 
-def compare(made: VersionArchives, documents: DocumentStore, version: Version) -> None:
+def compare(made: VersionArchives, documents: DocumentStore | None, version: Version) -> None:
     """Account for every row from the source to the dump; raises CountMismatch, CheckFailed."""
     for archive in made:
         if archive.manifest.version != str(version):
             raise CountMismatch(archive.source.name, "version", version, archive.manifest.version)
     _compare_rows(made.raw.manifest, made.transformed)
-    database = loaded(documents, version)
+    database = None if documents is None else loaded(documents, version)
     if database is None:
         raise NotFound(f"{mongodb_database(version)} is absent or half-loaded; load the version")
     transformed = _fingerprints(made.transformed.manifest)

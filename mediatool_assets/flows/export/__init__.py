@@ -1,9 +1,7 @@
 """Export: every table of the source, at one instant, into the version's raw archive."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from mediatool_assets.archive.spool import Spooled
@@ -21,49 +19,45 @@ from mediatool_assets.domain.source_warnings import source_warnings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import (
     ObjectStore,
-    Progress,
     RowReader,
     Source,
     SourceSnapshot,
-    silent,
 )
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets.flows.versions.archives import StoredArchive, publish
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.workspace import Workspace
 
 BY_SETTING = "MEDIATOOL_EXCLUDE_TABLES names it"
 
 
-def export(  # noqa: PLR0913 # stores, pool and version are all its own; the rest is optional
+def export(
     source: Source,
     objects: ObjectStore,
-    executor: Executor,
+    workspace: Workspace,
     version: Version,
-    scratch: Path,
     *,
     exclude: Mapping[str, str] | frozenset[str] = frozenset(),
-    progress: Progress = silent,
 ) -> StoredArchive:
     """Write the raw archive of ``version``; it is in the bucket when every row is, or not at all.
 
     ``exclude`` holds tables to leave out, by reason. What has gone since the last version of the
-    same source is a warning. ``scratch`` is a local directory; what is put there is removed. Raises
-    BadSource, CountMismatch, AlreadyExists, Unreachable.
+    same source is a warning. Raises BadSource, CountMismatch, AlreadyExists, Unreachable.
     """
     key = archive_key("raw", version)
     if objects.head(key) is not None:
         raise AlreadyExists(objects.uri(key))
     with (
         source.snapshot() as snapshot,
-        spooling(objects, executor, scratch, "export") as spools,
+        spooling(objects, workspace, "export") as spools,
     ):
-        run = _ExportRun(snapshot, executor, spools, _reasons(exclude), progress)
+        run = _ExportRun(snapshot, workspace, spools, _reasons(exclude))
         own = SourceIdentity.of_facts(snapshot.facts)
         earlier = catalog.before(objects, version, 1, own)
         previous = earlier[-1].exports.raw.rows if earlier else {}
         write = partial(run.write, previous=previous)
-        return publish(objects, "raw", version, write, executor)
+        return publish(objects, "raw", version, write, workspace.executor)
 
 
 def _reasons(exclude: Mapping[str, str] | frozenset[str]) -> dict[str, str]:
@@ -98,13 +92,12 @@ class _ExportRun:
     def __init__(
         self,
         snapshot: SourceSnapshot,
-        executor: Executor,
+        workspace: Workspace,
         spools: Spooling,
         reasons: dict[str, str],
-        progress: Progress,
     ) -> None:
-        self._snapshot, self._executor, self._spools = snapshot, executor, spools
-        self._reasons, self._progress = reasons, progress
+        self._snapshot, self._workspace, self._spools = snapshot, workspace, spools
+        self._reasons = reasons
         self._chunks: dict[str, list[Chunk]] = {}
         self._tables = [t for t in snapshot.schema.tables if t.name not in reasons]
         if not self._tables:
@@ -118,7 +111,7 @@ class _ExportRun:
         schema = self._snapshot.schema
         ddl = self._snapshot.ddl()  # first: what keeps it from being written is said at once
         shares, ahead = self._shares(), self._spools.ahead
-        with in_order(self._executor, spool_chunk, shares, ahead=ahead) as spools:
+        with in_order(self._workspace.executor, spool_chunk, shares, ahead=ahead) as spools:
             rows = {table.name: self._write_table(writer, table, spools) for table in self._tables}
         writer.add_file("schema.sql", ddl)
         writer.add_file("schema.json", schemas.encode(schema))
@@ -143,7 +136,7 @@ class _ExportRun:
         for chunk in chunks:
             own.append(next(spools))
             done += chunk.rows
-            self._progress(table.name, done, total)
+            self._workspace.progress(table.name, done, total)
         member = writer.add_rows(member_name(table.name), own, table=table.name)
         if member.rows != total:
             raise CountMismatch(table.name, "rows", total, member.rows)

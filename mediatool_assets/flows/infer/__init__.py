@@ -1,8 +1,6 @@
 """Infer: a model, and a report of risks, from a source's schema and its rows."""
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from pathlib import Path
 
 from mediatool_assets.domain.inference import risks
 from mediatool_assets.domain.inference.figures import Figures
@@ -12,7 +10,7 @@ from mediatool_assets.domain.inference.references import MeasuredReference, chos
 from mediatool_assets.domain.inference.risks import RiskReport
 from mediatool_assets.flows.infer.statistics import measure
 from mediatool_assets.flows.infer.table_sources import ArchivedTables, LiveTables, TableSource
-from mediatool_assets.flows.ports import Progress, silent
+from mediatool_assets.flows.workers.workspace import Workspace
 
 __all__ = ["SAMPLE_ROWS", "ArchivedTables", "Inferred", "LiveTables", "TableSource", "infer"]
 
@@ -31,20 +29,13 @@ class Inferred:
     figures: Figures
 
 
-def infer(
-    tables: TableSource,
-    executor: Executor,
-    scratch: Path,
-    *,
-    sample: int = SAMPLE_ROWS,
-    progress: Progress = silent,
-) -> Inferred:
+def infer(tables: TableSource, workspace: Workspace, *, sample: int = SAMPLE_ROWS) -> Inferred:
     """Read the tables, and propose a model; what is not certain stands there as comments.
 
-    ``scratch`` is a local directory for keys. Raises what reading the source raises.
+    Raises what reading the source raises.
     """
     schema = tables.schema
-    figures = measure(tables, executor, scratch, sample, progress)
+    figures = measure(tables, workspace, sample)
     relations = chosen(figures.inclusions)
     shaped = entities(schema, relations, figures)
     return Inferred(

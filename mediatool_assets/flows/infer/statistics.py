@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -22,32 +21,30 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer.keys import KeyDatabase
 from mediatool_assets.flows.infer.profiling import Sounded, Sounding, sound
 from mediatool_assets.flows.infer.table_sources import Lines, TableSource
-from mediatool_assets.flows.ports import Progress
 from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.workspace import Workspace
 
 AHEAD = 8
 """Shares that workers may be ahead: enough to keep them busy, few enough to wait for in the end."""
 
 
-def measure(
-    tables: TableSource, executor: Executor, scratch: Path, sample: int, progress: Progress
-) -> Figures:
-    """Read at most about ``sample`` rows of each table and hold all references against them.
+def measure(tables: TableSource, workspace: Workspace, sample: int) -> Figures:
+    """Read about ``sample`` rows of each table at most, and test all references with them.
 
-    ``scratch`` takes the keys that were read. Raises what reading raises.
+    Raises what reading raises.
     """
-    schema = tables.schema
+    schema, scratch = tables.schema, workspace.scratch
     totals: dict[str, _Total] = {}
     shares = list(_shares(tables, schema, scratch, sample, totals))
     done, wanted = 0, sum(share.lines.rows for share in shares)
     with KeyDatabase.opened(scratch) as keys:
-        with in_order(executor, sound, shares, ahead=AHEAD) as results:
+        with in_order(workspace.executor, sound, shares, ahead=AHEAD) as results:
             pairs = zip(shares, results, strict=True)
             for name, group in groupby(pairs, key=lambda pair: pair[0].table.name):
                 for _, sounded in group:
                     totals[name].add(sounded)
                     done += sounded.rows
-                    progress("reading", done, wanted)
+                    workspace.progress("reading", done, wanted)
         for table in schema.tables:
             keys.bring(table, totals[table.name].files)
         unique = {t.name: keys.almost_unique(t) for t in schema.tables}

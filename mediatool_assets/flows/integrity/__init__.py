@@ -1,11 +1,8 @@
 """The data-integrity report: every store of a version against every other, to single values."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
-from datetime import datetime
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from mediatool_assets.domain.integrity import EXAMPLES, OUTCOMES, Integrity, Line, ordered
 from mediatool_assets.domain.metadata import Metadata, instant, uncompressed_bytes
@@ -28,9 +25,12 @@ from mediatool_assets.flows.integrity.value_lines import (
     soft_delete_lines,
     value_lines,
 )
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
+from mediatool_assets.flows.ports import (
+    Stores,
+)
 from mediatool_assets.flows.verify.stores import StoreReading, Verification
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.workers.workspace import Workspace
 
 __all__ = ["EXAMPLES", "WHOLE_BYTES", "integrity"]
 
@@ -39,43 +39,39 @@ WHOLE_BYTES = 8_000_000_000
 scale 1 has 0.9 GB, which takes a minute of work on two cores."""
 
 
-def integrity(  # noqa: PLR0913, PLR0917  # three stores, a pool, a version, a model, and scratch
-    objects: ObjectStore,
-    documents: DocumentStore | None,
-    target: RestoreTarget | None,
-    executor: Executor,
+def integrity(  # noqa: PLR0913  # what is read, by what it is judged, and how much of it
+    stores: Stores,
+    workspace: Workspace,
     version: Version,
     model: Model,
-    scratch: Path,
     *,
-    clock: Callable[[], datetime],
     sample: float | None = None,
     masking: Masking | None = None,
-    progress: Progress = silent,
 ) -> Integrity:
     """Compare every store of a complete version with every other.
 
     Every row and document is read, counted, hashed and looked up by its key on the other side. Of
-    ``sample`` percent the values are compared too: another sample each day of ``clock``, chosen by
+    ``sample`` percent the values are compared too: another sample each day, chosen by
     the keys' digests. Without it all values are compared, or as many as ``WHOLE_BYTES`` have.
-    Files of digests in ``scratch``, which the caller removes, take some 30 bytes a row and side.
+    Files of digests in the scratch folder, which the caller removes, take some 30 bytes a row and
+    side.
     What cannot be read is a line of the report. Values that may not be shown are hidden or, with
     ``masking``, shown as its rules have them. Raises NotFound if the version is not complete,
     Misuse for a wrong percentage or setting, Unreachable if the bucket does not answer.
     """
-    began = clock()
+    began, objects = workspace.clock(), stores.objects
     metadata = catalog.read(objects, version)
     percent = _percent(sample, metadata)
     today = DailySample(percent, began.date())
-    run = Verification(objects, executor, metadata, today, progress)
+    run = Verification(objects, workspace.executor, metadata, today, workspace.progress)
     earlier = catalog.before(objects, version, HISTORY - 1, SourceIdentity.of(metadata.source))
-    context = read_stores(Workers(run, scratch), documents, target, model, masking)
-    found = list(_lines(context, documents, target))
+    context = read_stores(Workers(run, workspace.scratch), stores, model, masking)
+    found = list(_lines(context, stores))
     outcomes = Counter(line.outcome for line in found)
     return Integrity(
         str(version),
         instant(began),
-        round((clock() - began).total_seconds(), 3),
+        round((workspace.clock() - began).total_seconds(), 3),
         worst(outcomes),
         None if today.is_whole else percent,
         {outcome: outcomes[outcome] for outcome in OUTCOMES},
@@ -104,9 +100,7 @@ def _figures(metadata: Metadata, found: list[Line]) -> dict[str, Figure]:
     }
 
 
-def _lines(
-    context: ReportContext, documents: DocumentStore | None, target: RestoreTarget | None
-) -> Iterator[Line]:
+def _lines(context: ReportContext, stores: Stores) -> Iterator[Line]:
     yield from _store_lines(context)
     yield from agreement_lines(context)
     with DigestJoin.opened(context.workers.scratch, context.plan) as join:
@@ -115,10 +109,10 @@ def _lines(
         yield from copy_lines(context, join)
         yield from reference_lines(context, join)
         yield from duplicate_lines(context, join)
-        yield from postgres_lines(context, target, join)
+        yield from postgres_lines(context, stores.target, join)
     yield from loss_lines(context)
     yield from soft_delete_lines(context)
-    yield from mongodb_lines(context, documents)
+    yield from mongodb_lines(context, stores.documents)
 
 
 def _store_lines(context: ReportContext) -> Iterator[Line]:

@@ -28,7 +28,7 @@ from mediatool_assets.flows.integrity.readers import (
     read_raw,
 )
 from mediatool_assets.flows.load.id_ranges import ranges
-from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
+from mediatool_assets.flows.ports import DocumentStore, RestoreTarget, Stores
 from mediatool_assets.flows.restore.rereading import reread
 from mediatool_assets.flows.verify.stores import (
     ArchiveReading,
@@ -40,14 +40,10 @@ from mediatool_assets.flows.versions import archives
 
 
 def read_stores(
-    workers: Workers,
-    documents: DocumentStore | None,
-    target: RestoreTarget | None,
-    model: Model,
-    masking: Masking | None,
+    workers: Workers, stores: Stores, model: Model, masking: Masking | None
 ) -> ReportContext:
-    """ShareResult every store, as far as it can be read; raises Misuse for a wrong setting."""
-    run = workers.run
+    """Read every store, as far as it can be read; raises Misuse for a wrong setting."""
+    run, documents, target = workers.run, stores.documents, stores.target
     live = LiveCollections(open_mongodb(run, documents))
     postgres = open_postgres(run, target)
     restored = RestoredRows(postgres) if postgres is not None else None

@@ -23,9 +23,10 @@ from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_dat
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load.id_ranges import Range, ranges
-from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress, silent
+from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.workspace import Workspace
 
 DocumentKind = Literal["transformed", "dump"]
 """The archives that hold documents."""
@@ -47,43 +48,55 @@ class Loaded:
         }
 
 
-def load(  # noqa: PLR0913  # the signature that every caller agreed on
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How documents are loaded.
+
+    The dump (``kind``) has the same documents as the transformed archive. ``database`` is
+    ``mediatool_{version}`` by default. With ``collections`` these alone are loaded, and the
+    database does not count as complete. A complete database is refused unless ``replace``.
+    ``read_first`` reads the archive to its end before anything is written.
+    """
+
+    kind: DocumentKind = "transformed"
+    database: str | None = None
+    collections: Iterable[str] | None = None
+    replace: bool = False
+    read_first: bool = False
+
+
+DEFAULTS = LoadOptions()
+"""The transformed archive as a whole, to the version's own new database."""
+
+
+def load(
     objects: ArchiveStore,
     documents: DocumentStore,
-    executor: Executor,
+    workspace: Workspace,
     version: Version,
-    *,
-    kind: DocumentKind = "transformed",
-    database: str | None = None,
-    collections: Iterable[str] | None = None,
-    replace: bool = False,
-    read_first: bool = False,
-    progress: Progress = silent,
+    options: LoadOptions = DEFAULTS,
 ) -> Loaded:
-    """Load the version's transformed archive into ``database``, else ``mediatool_{version}``.
+    """Load documents of a version, read them back, and mark the database last.
 
-    The dump holds the same documents, and is loaded just so where ``kind`` asks for it.
     Data first, then indexes, then every document is read back from mongod and compared with the
-    manifest, and only then the marker is written. What a dead load left is replaced; a complete
-    database is refused with AlreadyExists unless ``replace``. Then it stays as it is until the new
-    one is whole, and nothing is written before the archive was read to its end, as it is with
-    ``read_first``. Of two loads at once one is refused. With ``collections`` these alone
-    are loaded, and what was loaded does not count as complete. Raises CheckFailed, NotFound,
-    BadArchive, Unreachable.
+    manifest, and only then the marker is written. What a dead load left is replaced. A database
+    that is replaced stays as it is until the new one is whole, and the archive is read to its end
+    before. Of two loads at once one is refused. Raises AlreadyExists (the database is complete),
+    CheckFailed, NotFound, BadArchive, Unreachable.
     """
-    archive = archives.reader(objects, kind, version)
+    archive = archives.reader(objects, options.kind, version)
+    executor, replace = workspace.executor, options.replace
     sanitized = archive.manifest.is_sanitized
-    if database is None:
-        own = sanitized_mongodb_database if sanitized else mongodb_database
-        database = own(version)
-    members = _chosen(archive, collections)
+    own = sanitized_mongodb_database if sanitized else mongodb_database
+    database = options.database or own(version)
+    members = _chosen(archive, options.collections)
     wanted = [metadata_of(archive, name, member) for name, member in members.items()]
     present = documents.marker(database) is not None
     if present and not replace:
         raise AlreadyExists(
             f"the complete database {database}", "load it again with --replace if you mean it"
         )
-    if present or read_first:
+    if present or options.read_first:
         with in_order(executor, archive.verify, archive.manifest.members) as verified:
             list(verified)
     name = str(uuid4())
@@ -93,11 +106,11 @@ def load(  # noqa: PLR0913  # the signature that every caller agreed on
         staged = {prefix + collection: member for collection, member in members.items()}
         for info in wanted:
             documents.create(database, prefix + info.name, info.options)
-        _insert(executor, _insertions(documents, database, archive, staged), progress)
+        _insert(executor, _insertions(documents, database, archive, staged), workspace.progress)
         indexed = [_Indexing(documents, database, prefix, info) for info in wanted if info.indexes]
         with in_order(executor, _index, indexed) as built:
             list(built)
-        found = reread(documents, executor, database, staged, progress)
+        found = reread(documents, executor, database, staged, workspace.progress)
         _verify(database, members, {c: found[prefix + c] for c in members})
         _compare(wanted, documents.collections(database, prefix))
         result = Loaded(

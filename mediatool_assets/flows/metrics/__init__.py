@@ -1,10 +1,8 @@
 """The daily metrics of a version against the one before, and against the weekday's last one."""
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import msgspec
 
@@ -30,8 +28,9 @@ from mediatool_assets.flows.compare import compare
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.report import render
 from mediatool_assets.flows.metrics.gathering import MetricsCollector, VersionFigures
-from mediatool_assets.flows.ports import ObjectStore, Progress, silent
+from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.workers.workspace import Workspace
 
 _WEEK = timedelta(days=7)
 
@@ -46,19 +45,16 @@ class Daily:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a report is made with; ``scratch`` is a directory on local disk, left empty."""
+    """What a report is made with."""
 
     objects: ObjectStore
-    executor: Executor
-    scratch: Path
+    workspace: Workspace
     model: Model
-    now: datetime
     masking: Masking | None = None
-    progress: Progress = silent
 
 
 def daily_metrics(tools: Tools, version: Version) -> Daily:
-    """Hold a complete version against its predecessor, whichever versions came after it.
+    """Compare a complete version with its predecessor, whichever versions came after it.
 
     An earlier version that cannot be read is among the errors of the part that wants it. Raises
     NotFound, BadArchive where the version itself cannot be read, Unreachable.
@@ -68,7 +64,7 @@ def daily_metrics(tools: Tools, version: Version) -> Daily:
     source = SourceIdentity.of(own.source)
     earlier = catalog.before(objects, version, HISTORY - 1, source)
     week = catalog.newest_of_day(objects, version.day - _WEEK, source)
-    gathering = MetricsCollector(objects, tools.executor, tools.model)
+    gathering = MetricsCollector(objects, tools.workspace.executor, tools.model)
     comparison = _compared(tools, earlier[-1].version, version) if earlier else None
     previous = _gathered(gathering, earlier[-1]) if earlier else None
     current = gathering.of(own)
@@ -98,15 +94,7 @@ def _compared(tools: Tools, before: Version, version: Version) -> Comparison | N
 
 
 def _compare(tools: Tools, sources: tuple[Bytes, Bytes]) -> Comparison:
-    return compare(
-        sources,
-        tools.executor,
-        tools.scratch,
-        now=tools.now,
-        model=tools.model,
-        masking=tools.masking,
-        progress=tools.progress,
-    )
+    return compare(sources, tools.workspace, model=tools.model, masking=tools.masking)
 
 
 def _gathered(gathering: MetricsCollector, metadata: Metadata) -> VersionFigures | NotCompared:

@@ -7,6 +7,7 @@ it holds settings, and connects when it is first used in its process.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mediatool_assets.archive.joining import JoiningSink
@@ -275,6 +276,15 @@ class RestoreTarget(Protocol):
         Raises AlreadyExists for one that was restored before unless ``replace`` (it is replaced at
         the end, not before), and Refused for any other database of the name.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores of a version: the bucket, and the servers that are set."""
+
+    objects: ObjectStore
+    documents: DocumentStore | None = None
+    target: RestoreTarget | None = None
 
 
 class Progress(Protocol):

@@ -1,49 +1,32 @@
 """Restore: a version into a MongoDB database, which is a load that is read back and marked last."""
 
-from collections.abc import Iterable
-from concurrent.futures import Executor
+from dataclasses import replace
 
 from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import DocumentKind, load
-from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress, silent
+from mediatool_assets.flows.load import DEFAULTS, LoadOptions, load
+from mediatool_assets.flows.ports import ArchiveStore, DocumentStore
 from mediatool_assets.flows.restore.result import Restored, own_name
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.workers.workspace import Workspace
 
 
-def restore_mongodb(  # noqa: PLR0913  # as for PostgreSQL
+def restore_mongodb(
     objects: ArchiveStore,
     documents: DocumentStore,
-    executor: Executor,
+    workspace: Workspace,
     version: Version,
-    *,
-    kind: DocumentKind = "transformed",
-    database: str | None = None,
-    collections: Iterable[str] | None = None,
-    replace: bool = False,
-    progress: Progress = silent,
+    options: LoadOptions = DEFAULTS,
 ) -> Restored:
-    """Restore the version's transformed archive into ``database``, else ``mediatool_{version}``.
+    """Restore the version's documents: a load, before which the archive is read to its end.
 
-    Or its dump, as ``kind`` says. It is a load, read back and compared and marked last. Of
-    ``collections`` these alone are there, and the database does not count as complete. The archive
-    is read to its end before anything is written. Raises as ``load`` does.
+    Raises as ``load`` does, and Refused for a ``database`` that is named as another version's.
     """
-    archive = archives.reader(objects, kind, version)
+    archive = archives.reader(objects, options.kind, version)
     archive.check_tar()
     sanitized = archive.manifest.is_sanitized
     own = sanitized_mongodb_database(version) if sanitized else mongodb_database(version)
-    loaded = load(
-        objects,
-        documents,
-        executor,
-        version,
-        kind=kind,
-        database=own_name(database, own),
-        collections=collections,
-        replace=replace,
-        read_first=True,
-        progress=progress,
-    )
+    options = replace(options, database=own_name(options.database, own), read_first=True)
+    loaded = load(objects, documents, workspace, version, options)
     whole = archive.manifest.collections()
     return Restored(loaded.database, loaded.documents, part=loaded.documents.keys() != whole.keys())

@@ -1,7 +1,7 @@
 """Restore: a version into a new PostgreSQL database, read back before it has its name."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import msgspec
@@ -32,11 +32,9 @@ from mediatool_assets.domain.structure import differing
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import (
     ArchiveStore,
-    Progress,
     Restoration,
     RestoreTarget,
     RowWriter,
-    silent,
 )
 from mediatool_assets.flows.restore.postgres_workers import (
     IndexBuild,
@@ -50,43 +48,56 @@ from mediatool_assets.flows.restore.rereading import reread
 from mediatool_assets.flows.restore.result import Restored, own_name
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.workspace import Workspace
 
 _OPERATOR_CLASSES = ("OPERATOR CLASS", "OPERATOR FAMILY")
 _WHOLE_BYTES = 4 << 30  # of rows: a larger table is copied by several workers
 
 
-def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; the rest is optional
+@dataclass(frozen=True, slots=True)
+class RestoreOptions:
+    """Where to, and how much of it, a raw archive is restored.
+
+    ``database`` is ``media_tool_{version}`` by default. With ``tables``, all tables are made and
+    these are filled. Objects of ``skip`` (``VIEW totals``, or ``VIEW`` for all of them) are left
+    out, for the reason that it gives. A database that exists is refused unless ``replace``.
+    """
+
+    database: str | None = None
+    tables: Iterable[str] | None = None
+    skip: Mapping[str, str] = field(default_factory=dict)
+    replace: bool = False
+
+
+DEFAULTS = RestoreOptions()
+"""The whole archive, to the version's own new database."""
+
+
+def restore_postgres(
     objects: ArchiveStore,
     target: RestoreTarget,
-    executor: Executor,
+    workspace: Workspace,
     version: Version,
-    *,
-    database: str | None = None,
-    tables: Iterable[str] | None = None,
-    skip: Mapping[str, str] | None = None,
-    replace: bool = False,
-    progress: Progress = silent,
+    options: RestoreOptions = DEFAULTS,
 ) -> Restored:
-    """Restore the version's raw archive into ``database``, by default ``media_tool_{version}``.
+    """Restore the version's raw archive into a database, and read it back.
 
     A sanitized copy in its place goes to ``media_tool_sanitized_{version}``, and never to the name
     of a version, as no version goes to the name of a copy.
 
     Tables first, then rows, then keys, indexes and all else that pg_dump puts after the data; then
     every row is read back as an export reads it and compared with the manifest, and the structure
-    with ``schema.json``; only then the database gets its marker and its name. Of ``tables`` alone,
-    all tables are made and these are filled. Objects of ``skip`` (``VIEW totals``, or ``VIEW`` for
-    all of them) are left out, for the reason that it gives. Raises AlreadyExists, Refused,
-    NotFound, Misuse, BadArchive, CheckFailed, Unreachable; then nothing was left.
+    with ``schema.json``; only then the database gets its marker and its name. Raises AlreadyExists,
+    Refused, NotFound, Misuse, BadArchive, CheckFailed, Unreachable; then nothing was left.
     """
     archive = archives.reader(objects, "raw", version)
-    run = _Restore(archive, executor, progress, Skips(skip or {}))
-    run.choose(tables)
+    run = _Restore(archive, workspace, Skips(options.skip))
+    run.choose(options.tables)
     run.check_server(target)
     sanitized = archive.manifest.is_sanitized
     own = sanitized_postgres_database(version) if sanitized else postgres_database(version)
-    name = own_name(database, own)
-    with target.restoration(name, replace=replace) as work:
+    name = own_name(options.database, own)
+    with target.restoration(name, replace=options.replace) as work:
         work.add_extensions(run.script.extensions)
         run.make(work)
         run.copy(work.writer)
@@ -94,10 +105,10 @@ def restore_postgres(  # noqa: PLR0913  # stores, pool and version are its own; 
         work.set_sequences(run.schema)
         with (
             work.source(run.schema.name).snapshot() as snapshot,
-            in_order(executor, settle, [run.settling(work.writer)]) as settled,
+            in_order(workspace.executor, settle, [run.settling(work.writer)]) as settled,
         ):
             run.compare_structure(snapshot.schema)
-            fingerprints = reread(snapshot, executor, run.tables, progress)
+            fingerprints = reread(snapshot, workspace.executor, run.tables, workspace.progress)
             list(settled)
         run.compare_rows({table: str(found) for table, found in fingerprints.items()})
         rows = {table.name: run.members[table.name].rows for table in run.tables}
@@ -130,10 +141,8 @@ def restored(target: RestoreTarget, manifest: Manifest) -> Restored | None:
 class _Restore:
     """What one restore reads, and what it has to come to."""
 
-    def __init__(
-        self, archive: ArchiveReader, executor: Executor, progress: Progress, skips: Skips
-    ) -> None:
-        self._archive, self._executor, self._progress = archive, executor, progress
+    def __init__(self, archive: ArchiveReader, workspace: Workspace, skips: Skips) -> None:
+        self._archive, self._workspace = archive, workspace
         archive.check_tar()
         self._all, self.script, anew, self._skips = _read(archive, skips)
         self._several = len(schemas.namespaces(self._all.name)) > 1
@@ -217,11 +226,11 @@ class _Restore:
         shares = sorted(self._shares(writer), key=lambda share: share.bytes, reverse=True)
         copied = dict.fromkeys((table.name for table in self.tables), 0)
         total, done = sum(self.members[table].rows for table in copied), 0
-        with in_order(self._executor, copy_share, shares) as counts:
+        with in_order(self._workspace.executor, copy_share, shares) as counts:
             for share, rows in zip(shares, counts, strict=True):
                 copied[share.table.name] += rows
                 done += rows
-                self._progress(share.table.name, done, total)
+                self._workspace.progress(share.table.name, done, total)
         for table, rows in copied.items():
             if rows != self.members[table].rows:
                 raise CountMismatch(table, "rows copied", self.members[table].rows, rows)
@@ -250,7 +259,7 @@ class _Restore:
             for entry in phase:
                 chains.setdefault(tables[_key(entry)], []).append(entry)
             shares = [IndexBuild(work.writer, _statements(chain)) for chain in chains.values()]
-            with in_order(self._executor, add_keys, shares) as added:
+            with in_order(self._workspace.executor, add_keys, shares) as added:
                 list(added)
 
     def compare_structure(self, found: Schema) -> None:

@@ -3,7 +3,6 @@
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import member_name
-from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.sanitize.destinations import (
     CopyStore,
     LocalFolder,
@@ -55,6 +53,7 @@ from mediatool_assets.flows.sanitize.value_digests import (
 )
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.workspace import Workspace
 
 __all__ = [
     "SHIPPED_RULES",
@@ -80,41 +79,44 @@ class Published:
     report: Report
 
 
-def sanitize(  # noqa: PLR0913, PLR0917  # source, place, rules and key are its own
-    source: Bytes,
-    place: CopyStore,
-    key: str,
-    executor: Executor,
-    rules: Rules,
-    masking_key: MaskingKey,
-    scratch: Path,
-    *,
-    model: Model | None = None,
-    redact_unclassified: bool = False,
-    detect: str = "",
-    progress: Progress = silent,
-) -> Published:
-    """Mask a raw archive by the rules, into ``key`` of ``place``, and prove it before it is there.
+@dataclass(frozen=True, slots=True)
+class Sanitizing:
+    """How an archive is sanitized: by which rules, with which key.
 
     ``model`` names references that the database does not declare. A column that no rule covers
     stops the run, or is redacted with ``redact_unclassified``. ``detect`` names a detector that
-    looks at what is kept (``presidio.detector``), and stops nothing. Raises BadRules, BadArchive,
+    looks at what is kept (``presidio.detector``), and stops nothing.
+    """
+
+    rules: Rules
+    key: MaskingKey
+    model: Model | None = None
+    redact_unclassified: bool = False
+    detect: str = ""
+
+
+def sanitize(
+    source: Bytes, place: CopyStore, key: str, workspace: Workspace, how: Sanitizing
+) -> Published:
+    """Mask a raw archive by the rules, into ``key`` of ``place``, and prove it before it is there.
+
+    Raises BadRules, BadArchive,
     CheckFailed (an original value is still there, two values became one, a relation is lost),
     AlreadyExists; then nothing was published. Where the archive itself fails to appear its reports
     stay, and the next run replaces them. Memory: some shares of 16 MiB, and the proof's.
     """
     archive = ArchiveReader(source)
     names = free_names(place, key, archive.manifest.version)
-    schema = schema_of(archive)
+    schema, rules = schema_of(archive), how.rules
     uncovered = [f"{table.name}.{column.name}" for table, column in rules.unclassified(schema)]
-    if redact_unclassified:
+    if how.redact_unclassified:
         rules = rules.redacting(schema)
     if problems := [*checks.mistakes(rules, schema), *checks.unclassified(rules, schema)]:
         raise BadRules(problems)
-    with tempfile.TemporaryDirectory(prefix="sanitize-", dir=scratch) as folder:
+    with tempfile.TemporaryDirectory(prefix="sanitize-", dir=workspace.scratch) as folder:
         run = _SanitizingRun(
-            archive, schema, rules, masking_key, executor, Path(folder),
-            watches(schema, rules, model), tuple(uncovered), detect, progress,
+            archive, schema, rules, how.key, workspace, Path(folder),
+            watches(schema, rules, how.model), tuple(uncovered), how.detect,
         )  # fmt: skip
         version = Version.parse(archive.manifest.version)
         with place.create(key) as sink:
@@ -145,12 +147,11 @@ class _SanitizingRun:
     schema: Schema
     rules: Rules
     key: MaskingKey
-    executor: Executor
+    workspace: Workspace
     folder: Path
     watches: dict[str, tuple[Tracked, ...]]
     uncovered: tuple[str, ...]
     detect: str
-    progress: Progress
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     proof: Proof | None = None
     ddl: SanitizedDdl | None = None
@@ -160,13 +161,15 @@ class _SanitizingRun:
         members = self.archive.manifest.tables()
         write_nothing(self.folder)
         self.ddl = self._sanitized_ddl()
-        with in_order(self.executor, sanitize_share, self._shares(), ahead=_AHEAD) as results:
+        with in_order(
+            self.workspace.executor, sanitize_share, self._shares(), ahead=_AHEAD
+        ) as results:
             for table, member in sorted(members.items()):
                 self._write_table(writer, table, member, results)
         writer.add_file("schema.sql", self.ddl.sql.encode())
         writer.add_file("schema.json", schemas.encode(self.ddl.schema))
         searched = self._search(self.ddl)
-        self.progress("proof", 0, 0)
+        self.workspace.progress("proof", 0, 0)
         smallest = {
             group_name(table, self.rules.quasi_identifiers[table]): k
             for table, k in self.rules.smallest_groups.items()
@@ -191,7 +194,7 @@ class _SanitizingRun:
             own.append(made.spooled)
             self.counts += made.counts
             done += made.spooled.rows
-            self.progress(table, done, member.rows)
+            self.workspace.progress(table, done, member.rows)
         if str(read) != member.fingerprint:
             raise BadArchive(self.archive.source.name, f"{member.name} has another fingerprint")
         written = writer.add_rows(member_name(table), own, table=table)
@@ -228,10 +231,10 @@ class _SanitizingRun:
             Search(self.folder, share, digest, filter_, self.detect) for share in sorted(shares)
         )
         found = Searched()
-        with in_order(self.executor, search_share, work, ahead=_AHEAD) as results:
+        with in_order(self.workspace.executor, search_share, work, ahead=_AHEAD) as results:
             for done, made in enumerate(results, 1):
                 found += made
-                self.progress("search", done, len(shares))
+                self.workspace.progress("search", done, len(shares))
         return found
 
     def _shares(self) -> Iterator[MaskingShare]:

@@ -1,7 +1,6 @@
 """A version's sanitized copy in the place of its raw archive, for whatever reads that."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,18 +13,17 @@ from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound, UnknownName
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.masking.rules import Rules
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ArchiveStore, ObjectStore, Progress, silent
-from mediatool_assets.flows.sanitize import origin, report_keys, sanitize
+from mediatool_assets.flows.ports import ArchiveStore, ObjectStore
+from mediatool_assets.flows.sanitize import Sanitizing, origin, report_keys, sanitize
 from mediatool_assets.flows.sanitize.destinations import LocalFolder
 from mediatool_assets.flows.sanitize.report import Report
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.scratch import scratch_folder
+from mediatool_assets.flows.workers.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +52,8 @@ class StoredCopy:
         )
 
 
-def sanitized_copy(  # noqa: PLR0913, PLR0917  # as for sanitize
-    objects: ObjectStore,
-    executor: Executor,
-    version: Version,
-    rules: Rules,
-    masking_key: MaskingKey,
-    scratch: Path,
-    *,
-    model: Model | None = None,
-    redact_unclassified: bool = False,
-    progress: Progress = silent,
+def sanitized_copy(
+    objects: ObjectStore, workspace: Workspace, version: Version, how: Sanitizing
 ) -> StoredCopy:
     """Make the version's sanitized copy at its key; one made from the same input is used.
 
@@ -74,20 +63,9 @@ def sanitized_copy(  # noqa: PLR0913, PLR0917  # as for sanitize
     key = archive_key("sanitized", version)
     source = archives.reader(objects, "raw", version)
     if objects.head(key) is None:
-        sanitize(
-            source.source,
-            objects,
-            key,
-            executor,
-            rules,
-            masking_key,
-            scratch,
-            model=model,
-            redact_unclassified=redact_unclassified,
-            progress=progress,
-        )
+        sanitize(source.source, objects, key, workspace, how)
     archive = archives.reader(objects, "sanitized", version)
-    wanted = origin(source, rules, masking_key)
+    wanted = origin(source, how.rules, how.key)
     if any(archive.manifest.facts.get(name) != value for name, value in wanted.items()):
         raise AlreadyExists(
             objects.uri(key), "and was made by other rules or with another key; remove it first"
@@ -174,15 +152,9 @@ def sanitized_store(objects: ArchiveStore, version: Version) -> Iterator[Sanitiz
 
 @contextmanager
 def sanitized_documents(
-    objects: ArchiveStore,
-    executor: Executor,
-    version: Version,
-    model: Model,
-    progress: Progress = silent,
+    objects: ArchiveStore, workspace: Workspace, version: Version, model: Model
 ) -> Iterator[SanitizedCopy]:
     """The sanitized copy, transformed by the model on local disk, to be restored to MongoDB."""
     with sanitized_store(objects, version) as copy:
-        scratch = copy.folder / "scratch"
-        scratch.mkdir()
-        transform(copy, executor, version, model, scratch, progress=progress)
+        transform(copy, workspace, version, model)
         yield copy

@@ -1,10 +1,8 @@
 """Transform: the raw archive into documents, as the model says, every row accounted for."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from urllib.parse import quote
 
 from mediatool_assets.archive.reader import ArchiveReader
@@ -21,7 +19,7 @@ from mediatool_assets.domain.resolution import Resolution, resolve
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import metadata_json
-from mediatool_assets.flows.ports import ArchiveStore, Progress, silent
+from mediatool_assets.flows.ports import ArchiveStore
 from mediatool_assets.flows.transform.collection_shares import (
     CollectionShare,
     CollectionShareResult,
@@ -40,27 +38,25 @@ from mediatool_assets.flows.versions.source_counts import require_source_counts
 from mediatool_assets.flows.workers.duckdb_session import MEMORY
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.workspace import Workspace
 
 __all__ = ["transform"]
 
 
-def transform(  # noqa: PLR0913  # the signature that every caller agreed on
+def transform(
     objects: ArchiveStore,
-    executor: Executor,
+    workspace: Workspace,
     version: Version,
     model: Model,
-    scratch: Path,
     *,
-    progress: Progress = silent,
     memory: str = MEMORY,
 ) -> StoredArchive:
     """Make the version's transformed archive from its raw archive and a model.
 
-    ``scratch`` takes compressed documents and joins; ``memory`` bounds the joins in the
-    coordinator. An archive that the version has already is adopted when it was made from the same
-    raw archive by the same model. Raises BadModel (the model does not fit the schema), BadValue (a
-    value or document that cannot be kept), CountMismatch (a row is lost, here or on the way from
-    the source), BadArchive, NotFound, AlreadyExists.
+    ``memory`` bounds the joins in the coordinator. An archive that the version has already is
+    adopted when it was made from the same raw archive by the same model. Raises BadModel (the model
+    does not fit the schema), BadValue (a value or document that cannot be kept), CountMismatch (a
+    row is lost, here or on the way from the source), BadArchive, NotFound, AlreadyExists.
     """
     archive = archives.reader(objects, "raw", version)
     raw = archive.manifest
@@ -79,10 +75,10 @@ def transform(  # noqa: PLR0913  # the signature that every caller agreed on
         return present
     require_source_counts(archive)
     resolution = resolve(model, archive.schema(), {e.table for e in raw.exclusions})
-    with spooling(objects, executor, scratch, "transform") as spools:
-        joins = join(archive, resolution.collections, executor, spools, scratch, memory)
-        work = _Transform(archive, resolution, joins, executor, version, spools, source, progress)
-        return archives.publish(objects, "transformed", version, work.write, executor)
+    with spooling(objects, workspace, "transform") as spools:
+        joins = join(archive, resolution.collections, workspace, spools, memory)
+        work = _Transform(archive, resolution, joins, workspace, version, spools, source)
+        return archives.publish(objects, "transformed", version, work.write, workspace.executor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +88,10 @@ class _Transform:
     archive: ArchiveReader
     resolution: Resolution
     joins: Joins
-    executor: Executor
+    workspace: Workspace
     version: Version
     spools: Spooling
     source: dict[str, str | int | None]
-    progress: Progress
 
     def write(self, writer: ArchiveWriter) -> Manifest:
         """Write every collection, in order of name, as its last share arrives."""
@@ -107,14 +102,14 @@ class _Transform:
         shares = [list(self._shares(c)) for c in self.resolution.collections]
         flat = list(chain.from_iterable(shares))
         done, total = 0, sum(share.cut.rows for share in flat)
-        with in_order(self.executor, make, flat) as results:
+        with in_order(self.workspace.executor, make, flat) as results:
             for collection, own in zip(self.resolution.collections, shares, strict=True):
                 made: list[CollectionShareResult] = []
                 for share, result in zip(own, results, strict=False):  # own ends first
                     made.append(result)
                     counts.add(result.counts)
                     done += share.cut.rows
-                    self.progress("transform", done, total)
+                    self.workspace.progress("transform", done, total)
                 self._collection(writer, collection, made)
         return writer.finish(
             Manifest(
@@ -143,7 +138,7 @@ class _Transform:
     ) -> None:
         """Write a collection's documents and its metadata."""
         spools = [result.spooled for result in made]
-        workers = self.executor if self.spools.elsewhere else None
+        workers = self.workspace.executor if self.spools.elsewhere else None
         require_unique(collection, [result.identities for result in made], spools, workers)
         for result in made:
             discard(result.identities)

@@ -1,9 +1,7 @@
 """Plans and runs all joins of a transform before its documents are made."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from itertools import groupby
-from pathlib import Path
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.shapes import DocumentCollection
@@ -20,24 +18,24 @@ from mediatool_assets.flows.transform.table_cuts import cuts
 from mediatool_assets.flows.workers.duckdb_session import MEMORY
 from mediatool_assets.flows.workers.spooling import Spooling
 from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.workspace import Workspace
 
 
-def join(  # noqa: PLR0913, PLR0917  # what, by whom, where, and how much of it at once
+def join(
     archive: ArchiveReader,
     collections: Sequence[DocumentCollection],
-    executor: Executor,
+    workspace: Workspace,
     spools: Spooling,
-    scratch: Path,
     memory: str = MEMORY,
 ) -> Joins:
     """Gather what the additions of all collections need, and join it: here, or spread over workers
-    that share no disk. ``scratch`` is for what DuckDB spills here.
+    that share no disk.
     """
     wanted = _needs(collections)
     if not wanted:
         return Joins({}, {}, {})
     shares = list(_gatherings(archive, wanted, spools))
-    with in_order(executor, gather, shares) as files:
+    with in_order(workspace.executor, gather, shares) as files:
         slices = [OrdinalSlice(s.ordinals, file) for s, file in zip(shares, files, strict=True)]
     named = zip((share.need.table.name for share in shares), slices, strict=True)
     tables = {
@@ -46,8 +44,8 @@ def join(  # noqa: PLR0913, PLR0917  # what, by whom, where, and how much of it 
     }
     gathered = GatheredColumns(tuple(wanted.values()), tables, spools, memory)
     if spools.elsewhere:
-        return spread(gathered, collections, executor)
-    with gathered.workbench(scratch) as bench:
+        return spread(gathered, collections, workspace.executor)
+    with gathered.workbench(workspace.scratch) as bench:
         return JoinSession(bench).joins(collections, tables)
 
 

@@ -1,14 +1,12 @@
 """Verify: a version's archives and databases read again, and judged."""
 
-from collections.abc import Callable
-from concurrent.futures import Executor
-from datetime import datetime
-
 from mediatool_assets.domain.chain import Checkpoint
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.verdict import Verdict, judged
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
+from mediatool_assets.flows.ports import (
+    Stores,
+)
 from mediatool_assets.flows.verify.blocks import read_blocks
 from mediatool_assets.flows.verify.databases import read_mongodb, read_postgres
 from mediatool_assets.flows.verify.signatures import read_chain, read_signature
@@ -20,38 +18,36 @@ from mediatool_assets.flows.verify.stores import (
     open_postgres,
 )
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.workers.workspace import Workspace
 
 
-def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is optional
-    objects: ObjectStore,
-    documents: DocumentStore | None,
-    target: RestoreTarget | None,
-    executor: Executor,
+def verify(
+    stores: Stores,
+    workspace: Workspace,
     version: Version,
     *,
-    clock: Callable[[], datetime],
     sample: float | None = None,
     since: Checkpoint | None = None,
-    progress: Progress = silent,
 ) -> Verdict:
     """Read a complete version's archives and databases again, and compare them with the manifests.
 
     Without ``sample`` every byte. With it that percentage of blocks, collections and tables:
-    another sample each day of ``clock``, so that all was read after ``100 / sample`` days. A server
+    another sample each day, so that all was read after ``100 / sample`` days. A server
     that does not answer, or that is not set while the metadata names a database on it, leaves that
     database unknown, which is not passed. Where keys are trusted, the version has to be signed by
     one of them; with ``since`` the chain of versions is read too. Raises NotFound if the version
     is not complete, Unreachable if the bucket does not answer, Misuse for a wrong percentage or
     setting.
     """
-    began = clock()
+    began = workspace.clock()
     run = Verification(
-        objects,
-        executor,
-        catalog.read(objects, version),
+        stores.objects,
+        workspace.executor,
+        catalog.read(stores.objects, version),
         DailySample(sample, began.date()),
-        progress,
+        workspace.progress,
     )
+    documents, target = stores.documents, stores.target
     mongodb, postgres = open_mongodb(run, documents), open_postgres(run, target)
     archives = {kind: open_archive(run, kind) for kind in ARCHIVES}
     for archive in archives.values():
@@ -67,7 +63,7 @@ def verify(  # noqa: PLR0913  # three stores, a pool and a version; the rest is 
     return Verdict(
         str(version),
         began.isoformat(),
-        round((clock() - began).total_seconds(), 3),
+        round((workspace.clock() - began).total_seconds(), 3),
         judged(checks),
         tuple(checks),
         sample,

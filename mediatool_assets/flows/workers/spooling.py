@@ -17,6 +17,7 @@ from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.flows.ports import ArchiveStore, Staging
 from mediatool_assets.flows.workers.cluster import Elsewhere
 from mediatool_assets.flows.workers.scratch import scratch_folder
+from mediatool_assets.flows.workers.workspace import Workspace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -157,16 +158,14 @@ def staging(objects: ArchiveStore, executor: Executor) -> Staging | None:
 
 
 @contextmanager
-def spooling(
-    objects: ArchiveStore, executor: Executor, scratch: Path, what: str
-) -> Iterator[Spooling]:
-    """Where the executor's workers spool ``what``; nothing is left of it.
+def spooling(objects: ArchiveStore, workspace: Workspace, what: str) -> Iterator[Spooling]:
+    """Where the workers spool ``what``; nothing is left of it.
 
     A coordinator that is killed leaves staged objects; the bucket's lifecycle rule ends them.
     """
-    bucket = staging(objects, executor)
+    bucket = staging(objects, workspace.executor)
     if bucket is None:
-        with tempfile.TemporaryDirectory(prefix=f"{what}-", dir=scratch) as folder:
+        with tempfile.TemporaryDirectory(prefix=f"{what}-", dir=workspace.scratch) as folder:
             yield Local(Path(folder))
         return
     staged = Staged(bucket, f"{STAGING_PREFIX}{what}-{uuid.uuid4().hex}/")

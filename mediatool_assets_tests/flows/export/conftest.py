@@ -1,5 +1,6 @@
 """A source with a table of each kind, and places to export it to."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -50,6 +52,12 @@ def scratch(tmp_path: Path) -> Path:
     """A directory for spools."""
     (tmp_path / "scratch").mkdir()
     return tmp_path / "scratch"
+
+
+@pytest.fixture
+def pool(pool: Workspace, scratch: Path) -> Workspace:
+    """The workers, with a scratch folder that a test can look into."""
+    return replace(pool, scratch=scratch)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What PostgreSQL allows beside ordinary tables: carried, or left out and said so."""
 
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -15,6 +14,7 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import BY_SETTING, export
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.flows.export.conftest import run
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -22,16 +22,16 @@ from mediatool_assets_tests.twins import DirectoryObjects
 VERSION = Version(datetime(2007, 1, 1, tzinfo=UTC))
 
 
-def exported(url: Url, schema: str, pool: Executor, folder: Path) -> tuple[Manifest, Schema]:
+def exported(url: Url, schema: str, pool: Workspace, folder: Path) -> tuple[Manifest, Schema]:
     """The raw archive's manifest, and its schema."""
     objects = DirectoryObjects(folder / "bucket")
-    export(PostgresSource(url, schema), objects, pool, VERSION, folder)
+    export(PostgresSource(url, schema), objects, pool, VERSION)
     reader = archives.reader(objects, "raw", VERSION)
     return reader.manifest, schemas.decode(reader.read_file("schema.json"))
 
 
 def test_what_is_no_table_of_its_own_is_left_out_and_recorded(
-    postgres_database: Url, pool: Executor, tmp_path: Path
+    postgres_database: Url, pool: Workspace, tmp_path: Path
 ) -> None:
     """Views and foreign tables by name, large objects by number."""
     run(
@@ -59,7 +59,7 @@ def test_what_is_no_table_of_its_own_is_left_out_and_recorded(
 
 
 def test_what_cannot_be_read_can_be_excluded(
-    postgres_database: Url, pool: Executor, tmp_path: Path
+    postgres_database: Url, pool: Workspace, tmp_path: Path
 ) -> None:
     """A partition on another server stops the export, unless its table is left out: uncounted."""
     run(
@@ -77,12 +77,12 @@ def test_what_cannot_be_read_can_be_excluded(
         exported(postgres_database, "a", pool, tmp_path)
     source = PostgresSource(postgres_database, "a", exclude=frozenset({"p"}))
     objects = DirectoryObjects(tmp_path / "bucket")
-    made = export(source, objects, pool, VERSION, tmp_path, exclude=source.exclude)
+    made = export(source, objects, pool, VERSION, exclude=source.exclude)
     assert made.manifest.exclusions == (Exclusion("p", BY_SETTING, None),)
     assert list(made.manifest.tables()) == ["t"]
 
 
-def test_two_thousand_empty_tables(postgres_database: Url, pool: Executor, tmp_path: Path) -> None:
+def test_two_thousand_empty_tables(postgres_database: Url, pool: Workspace, tmp_path: Path) -> None:
     """Each has its member, under its name, within a minute; it takes some seconds."""
     run(postgres_database, "CREATE SCHEMA a")
     for first in range(0, 2000, 200):
@@ -96,7 +96,7 @@ def test_two_thousand_empty_tables(postgres_database: Url, pool: Executor, tmp_p
 
 
 def test_several_schemas_are_kept_apart(
-    postgres_database: Url, pool: Executor, tmp_path: Path
+    postgres_database: Url, pool: Workspace, tmp_path: Path
 ) -> None:
     """Everything has its schema's name before its own; one schema alone is called as ever."""
     run(
@@ -125,7 +125,7 @@ def test_several_schemas_are_kept_apart(
     [("a,c", "there is no schema c"), ("a,a.b", "would be called a.b.t together")],
 )
 def test_schemas_that_cannot_go_together_are_refused(
-    postgres_database: Url, pool: Executor, tmp_path: Path, schemas_: str, problem: str
+    postgres_database: Url, pool: Workspace, tmp_path: Path, schemas_: str, problem: str
 ) -> None:
     """One that is not there, and two tables that would have one name."""
     run(

@@ -1,8 +1,7 @@
 """Export: the raw archive holds every row of one instant, and its structure, for any reader."""
 
 import subprocess
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mediatool_assets.domain import schema as schemas
 from mediatool_assets.flows.export import export, member_name
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.flows.export.conftest import KEY, VERSION
@@ -33,10 +33,10 @@ def rows_of(archived: StoredArchive, reader: ArchiveReader, table: str) -> list[
 
 
 def test_the_archive_holds_every_table_once(
-    source: PostgresSource, objects: S3Objects, pool: Executor, scratch: Path
+    source: PostgresSource, objects: S3Objects, pool: Workspace, scratch: Path
 ) -> None:
     """Partitions under their parent, inherited rows where they are, empty tables empty."""
-    archived = export(source, objects, pool, VERSION, scratch)
+    archived = export(source, objects, pool, VERSION)
     reader = archives.reader(objects, "raw", VERSION)
     assert archived.uri == objects.uri(KEY)
     assert {name: member.rows for name, member in archived.manifest.tables().items()} == {
@@ -56,10 +56,10 @@ def test_the_archive_holds_every_table_once(
 
 
 def test_the_manifest_names_its_source_and_no_secret(
-    source: PostgresSource, objects: S3Objects, pool: Executor, scratch: Path
+    source: PostgresSource, objects: S3Objects, pool: Workspace
 ) -> None:
     """Server version and snapshot are there, the password is not."""
-    archived = export(source, objects, pool, VERSION, scratch)
+    archived = export(source, objects, pool, VERSION)
     assert archived.manifest.source.keys() == {
         "type", "instance", "system_identifier", "database", "schema", "server_version", "pg_dump",
         "snapshot_id",
@@ -71,10 +71,10 @@ def test_the_manifest_names_its_source_and_no_secret(
 
 
 def test_schema_json_and_schema_sql_tell_the_structure(
-    source: PostgresSource, objects: S3Objects, pool: Executor, scratch: Path
+    source: PostgresSource, objects: S3Objects, pool: Workspace
 ) -> None:
     """Both are in the archive: tables, views by name, and where sequences stood."""
-    archived = export(source, objects, pool, VERSION, scratch)
+    archived = export(source, objects, pool, VERSION)
     reader = archives.reader(objects, "raw", VERSION)
     schema = schemas.decode(reader.read_file("schema.json"))
     assert schema.table("daily").partitions == ("daily_a_few", "daily_a_rest", "daily_b")
@@ -90,10 +90,10 @@ def test_schema_json_and_schema_sql_tell_the_structure(
 
 
 def test_gnu_tar_lists_and_extracts_it(
-    source: PostgresSource, twin: DirectoryObjects, pool: Executor, scratch: Path, tmp_path: Path
+    source: PostgresSource, twin: DirectoryObjects, pool: Workspace, tmp_path: Path
 ) -> None:
     """``tar -xzf`` gives the files of the manifest, to the byte."""
-    archived = export(source, twin, pool, VERSION, scratch)
+    archived = export(source, twin, pool, VERSION)
     path = tmp_path / "raw.tar.gz"
     opened = twin.open(KEY)
     path.write_bytes(opened.read(0, opened.size))
@@ -107,11 +107,11 @@ def test_gnu_tar_lists_and_extracts_it(
 
 
 def test_the_same_rows_give_the_same_bytes(
-    source: PostgresSource, twin: DirectoryObjects, pool: Executor, scratch: Path, tmp_path: Path
+    source: PostgresSource, twin: DirectoryObjects, pool: Workspace, tmp_path: Path
 ) -> None:
     """Two exports of an unchanged database are equal up to the manifest, which has the snapshot."""
     other = DirectoryObjects(tmp_path / "other")
-    one, two = (export(source, store, pool, VERSION, scratch) for store in (twin, other))
+    one, two = (export(source, store, pool, VERSION) for store in (twin, other))
     assert one.manifest.members == two.manifest.members
     last = one.manifest.members[-1].blocks[-1]
     end = last.offset + last.length
@@ -142,10 +142,10 @@ class CountingBytes:
 
 
 def test_one_table_is_read_without_the_others(
-    source: PostgresSource, objects: S3Objects, pool: Executor, scratch: Path
+    source: PostgresSource, objects: S3Objects, pool: Workspace
 ) -> None:
     """After the manifest, only the table's own bytes are fetched, once."""
-    export(source, objects, pool, VERSION, scratch)
+    export(source, objects, pool, VERSION)
     counting = CountingBytes(objects.open(KEY))
     reader = ArchiveReader(counting)
     member = reader.manifest.tables()["users"]
@@ -156,14 +156,15 @@ def test_one_table_is_read_without_the_others(
 
 
 def test_progress_ends_at_the_rows_of_each_table(
-    source: PostgresSource, twin: DirectoryObjects, pool: Executor, scratch: Path
+    source: PostgresSource, twin: DirectoryObjects, pool: Workspace
 ) -> None:
     """Told after every chunk, table by table."""
     told: list[tuple[str, int, int]] = []
-    export(
-        source, twin, pool, VERSION, scratch,
-        progress=lambda step, done, total: told.append((step, done, total)),
-    )  # fmt: skip
+
+    def tell(step: str, done: int, total: int) -> None:
+        told.append((step, done, total))
+
+    export(source, twin, replace(pool, progress=tell), VERSION)
     assert [step for step in told if step[0] == "users"] == [
         ("users", 100, 250), ("users", 200, 250), ("users", 250, 250),
     ]  # fmt: skip

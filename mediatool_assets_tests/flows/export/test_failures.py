@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.ports import RowReader, Source, SourceSnapshot
 from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.flows.export.conftest import KEY, VERSION, run
@@ -36,26 +36,25 @@ from mediatool_assets_tests.twins import DirectoryObjects
 def test_a_source_without_tables_is_refused(
     source: PostgresSource,
     twin: DirectoryObjects,
-    pool: Executor,
-    scratch: Path,
+    pool: Workspace,
     statement: str,
     message: str,
 ) -> None:
     """No schema and no table fail the version, with the next step."""
     run(source.url, statement)
     with pytest.raises(BadSource, match=f"{message}.*MEDIATOOL_POSTGRES_SCHEMA"):
-        export(source, twin, pool, VERSION, scratch)
+        export(source, twin, pool, VERSION)
     assert twin.head(KEY) is None
 
 
 def test_a_second_export_of_a_version_leaves_the_first(
-    source: PostgresSource, objects: S3Objects, pool: Executor, scratch: Path
+    source: PostgresSource, objects: S3Objects, pool: Workspace
 ) -> None:
     """Names are written once."""
-    export(source, objects, pool, VERSION, scratch)
+    export(source, objects, pool, VERSION)
     before = objects.head(KEY)
     with pytest.raises(AlreadyExists):
-        export(source, objects, pool, VERSION, scratch)
+        export(source, objects, pool, VERSION)
     assert objects.head(KEY) == before
 
 
@@ -104,11 +103,11 @@ class LyingSnapshot:
 
 
 def test_a_wrong_count_fails_the_version(
-    source: PostgresSource, objects: S3Objects, pool: Executor, scratch: Path, bucket: str
+    source: PostgresSource, objects: S3Objects, pool: Workspace, scratch: Path, bucket: str
 ) -> None:
     """Rows read that are not the rows counted: nothing is published, nothing is left."""
     with pytest.raises(CountMismatch, match="daily, chunk 0: rows: expected"):
-        export(Lying(source), objects, pool, VERSION, scratch)
+        export(Lying(source), objects, pool, VERSION)
     assert_nothing_left(objects, bucket, scratch)
 
 
@@ -139,12 +138,12 @@ def test_a_killed_worker_fails_the_version(
 ) -> None:
     """The export says so, and leaves neither an object nor an upload nor a spool."""
     with pytest.raises(CheckFailed, match="worker process died"), worker_pool(1) as own:
-        export(Fatal(source), objects, own, VERSION, scratch)
+        export(Fatal(source), objects, Workspace(own, scratch), VERSION)
     assert_nothing_left(objects, bucket, scratch)
 
 
 def test_a_table_that_cannot_be_read_fails_the_version(
-    source: PostgresSource, objects: S3Objects, pool: Executor, scratch: Path, bucket: str
+    source: PostgresSource, objects: S3Objects, pool: Workspace, scratch: Path, bucket: str
 ) -> None:
     """A role that row policies apply to is refused by the server, not shown fewer rows."""
     run(
@@ -158,23 +157,23 @@ def test_a_table_that_cannot_be_read_fails_the_version(
     url = f"{source.url.reveal()}?options=-c%20role%3Dmediatool_reader"
     try:
         with pytest.raises(BadSource, match=r"media_tool\.users.*row-level security.*BYPASSRLS"):
-            export(replace(source, url=Url(url)), objects, pool, VERSION, scratch)
+            export(replace(source, url=Url(url)), objects, pool, VERSION)
         run(source.url, "REVOKE SELECT ON media_tool.users FROM mediatool_reader")
         with pytest.raises(BadSource, match=r"permission denied for table users.*GRANT"):
-            export(replace(source, url=Url(url)), objects, pool, VERSION, scratch)
+            export(replace(source, url=Url(url)), objects, pool, VERSION)
     finally:
         run(source.url, "DROP OWNED BY mediatool_reader; DROP ROLE mediatool_reader")
     assert_nothing_left(objects, bucket, scratch)
 
 
 def test_a_locked_table_fails_the_version(
-    source: PostgresSource, objects: S3Objects, pool: Executor, scratch: Path, bucket: str
+    source: PostgresSource, objects: S3Objects, pool: Workspace, scratch: Path, bucket: str
 ) -> None:
     """An export does not wait for ever behind a migration."""
     with psycopg.connect(source.url.reveal()) as migration:
         migration.execute("LOCK TABLE media_tool.users IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(BadSource, match=r"lock.*run again"):
-            export(source, objects, pool, VERSION, scratch)
+            export(source, objects, pool, VERSION)
     assert_nothing_left(objects, bucket, scratch)
 
 

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,8 +26,10 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
@@ -50,21 +51,17 @@ class Made:
     objects: DirectoryObjects
     documents: MongoDocuments
     target: PostgresTarget
-    pool: Executor
+    pool: Workspace
     model: Model
 
     def report(self, *, sample: float | None = None, days: int = 0) -> Integrity:
         """The report of so many days from now."""
         with TemporaryDirectory() as scratch:
             return integrity(
-                self.objects,
-                self.documents,
-                self.target,
-                self.pool,
+                Stores(self.objects, self.documents, self.target),
+                replace(self.pool, scratch=Path(scratch), clock=lambda: NOW + timedelta(days)),
                 self.version,
                 self.model,
-                Path(scratch),
-                clock=lambda: NOW + timedelta(days),
                 sample=sample,
             )
 
@@ -104,15 +101,15 @@ def source(stack: Stack) -> Iterator[Url]:
 
 @pytest.fixture(scope="package")
 def made(
-    source: Url, settings: Settings, pool: Executor, tmp_path_factory: pytest.TempPathFactory
+    source: Url, settings: Settings, pool: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Made]:
     """One version for all tests of this folder; each puts back what it changes."""
     folder = tmp_path_factory.mktemp("made")
     version = Version(datetime(2005, 1, 1, tzinfo=UTC))
     objects, target = DirectoryObjects(folder), PostgresTarget.of(settings)
     documents, model = MongoDocuments.of(settings), load_model(SHIPPED_MODEL)
-    export(PostgresSource(source, "media_tool"), objects, pool, version, folder)
-    transform(objects, pool, version, model, folder)
+    export(PostgresSource(source, "media_tool"), objects, pool, version)
+    transform(objects, pool, version, model)
     load_and_dump(objects, documents, pool, version)
     restore_postgres(objects, target, pool, version)
     finish(objects, documents, pool, version, folder / "registry.json")

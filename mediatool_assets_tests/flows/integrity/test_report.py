@@ -106,7 +106,7 @@ def test_what_only_an_earlier_version_can_tell(made: Made, source: Url, tmp_path
         connection.execute("DELETE FROM attachments")
         connection.execute("DELETE FROM users_history")
         connection.execute("ALTER TABLE rate_card DROP COLUMN notes")
-    export(PostgresSource(source, "media_tool"), made.objects, made.pool, later, tmp_path)
+    export(PostgresSource(source, "media_tool"), made.objects, made.pool, later)
     files = [LocalFile(replace(made, version=v).path("raw")) for v in (made.version, later)]
     found = compared(tmp_path, (files[0], files[1]), made.model)
     lost = found.details["users_history"]

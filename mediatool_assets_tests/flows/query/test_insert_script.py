@@ -1,7 +1,6 @@
 """Single rows as INSERT statements: a real PostgreSQL takes them and has the source's rows."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from mediatool_assets.flows.query.parquet_cache import ParquetCache
 from mediatool_assets.flows.query.row_selection import RowCondition, select_rows
 from mediatool_assets.flows.query.session import QuerySession, query_session, tables_of
 from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.complete_versions import complete
 from mediatool_assets_tests.conftest import empty_database
@@ -76,13 +76,13 @@ INSERT INTO lines VALUES (1, 2, NULL, NULL), (1, 1, 1, 2), (3, 1, 3, 2), (3, 2, 
 
 
 @pytest.fixture
-def shop(postgres_database: Url, pool: Executor, tmp_path: Path) -> Iterator[QuerySession]:
+def shop(postgres_database: Url, pool: Workspace, tmp_path: Path) -> Iterator[QuerySession]:
     """A session over a version of a database whose rows reference one another."""
     with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
         connection.execute(_TABLES)
         connection.execute(_ROWS)
     objects = DirectoryObjects(tmp_path / "bucket")
-    export(PostgresSource(postgres_database, "Shop"), objects, pool, _VERSION, tmp_path)
+    export(PostgresSource(postgres_database, "Shop"), objects, pool, _VERSION)
     versions = [tables_of(archives.reader(objects, "raw", _VERSION))]
     with query_session(versions, ParquetCache(tmp_path / "cache", 1 << 30), tmp_path) as session:
         yield session

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.canaries import Canaries, canaries
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -45,7 +45,7 @@ class Place:
     url: Url
     target: PostgresTarget
     objects: DirectoryObjects
-    pool: Executor
+    pool: Workspace
     scratch: Path
 
     def run(self, statements: str) -> None:
@@ -63,7 +63,7 @@ class Place:
         """A raw archive of a database, the source unless another is named."""
         version = Version(datetime(2001, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
         source = PostgresSource(url or self.url, schema)
-        return version, export(source, self.objects, self.pool, version, self.scratch)
+        return version, export(source, self.objects, self.pool, version)
 
     def again(self, database: str, schema: str = "media_tool") -> StoredArchive:
         """A raw archive of a restored database."""
@@ -82,7 +82,7 @@ class Place:
 
 @pytest.fixture
 def place(
-    postgres_database: Url, settings: Settings, pool: Executor, tmp_path: Path
+    postgres_database: Url, settings: Settings, pool: Workspace, tmp_path: Path
 ) -> Iterator[Place]:
     """An empty source, and a server to restore to."""
     with _place(postgres_database, PostgresTarget.of(settings).url, pool, tmp_path) as place:
@@ -90,7 +90,7 @@ def place(
 
 
 @pytest.fixture
-def debian_place(debian_database: Url, pool: Executor, tmp_path: Path) -> Iterator[Place]:
+def debian_place(debian_database: Url, pool: Workspace, tmp_path: Path) -> Iterator[Place]:
     """An empty source on Debian's server, to restore to the same: it has contrib's extensions."""
     server = debian_database.to("postgres")
     with _place(debian_database, server, pool, tmp_path) as place:
@@ -98,7 +98,7 @@ def debian_place(debian_database: Url, pool: Executor, tmp_path: Path) -> Iterat
 
 
 @contextmanager
-def _place(source: Url, server: Url, pool: Executor, tmp_path: Path) -> Iterator[Place]:
+def _place(source: Url, server: Url, pool: Workspace, tmp_path: Path) -> Iterator[Place]:
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)  # where a test has two of them
     target = PostgresTarget(server, source)

@@ -16,7 +16,7 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place, damage
@@ -29,7 +29,9 @@ def test_a_damaged_archive_leaves_nothing(place: Place, name: str) -> None:
     damage(place, version)
     before = place.databases()
     with pytest.raises(BadArchive, match="gzip"):
-        restore_postgres(place.objects, place.target, place.pool, version, database=name)
+        restore_postgres(
+            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+        )
     assert place.databases() == before
 
 
@@ -78,11 +80,15 @@ def test_rows_that_do_not_come_back_as_they_are_fail(
     place.run(PEOPLE)
     version = changed(place, place.export()[0], change)
     if error is None:
-        restore_postgres(place.objects, place.target, place.pool, version, database=name)
+        restore_postgres(
+            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+        )
         return
     before = place.databases()
     with pytest.raises(error, match=message):
-        restore_postgres(place.objects, place.target, place.pool, version, database=name)
+        restore_postgres(
+            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+        )
     assert place.databases() == before
 
 
@@ -91,7 +97,9 @@ def test_an_older_server_is_refused_before_anything_is_made(place: Place, name: 
     place.run(PEOPLE)
     version = changed(place, place.export()[0], lambda row: row, server_version="99.1")
     with pytest.raises(CheckFailed, match=r"PostgreSQL 99.*MEDIATOOL_RESTORE_POSTGRES_URL"):
-        restore_postgres(place.objects, place.target, place.pool, version, database=name)
+        restore_postgres(
+            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+        )
     assert name not in place.databases()
 
 
@@ -100,15 +108,16 @@ import sys
 from pathlib import Path
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.flows.workers.workspace import workspace
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.twins import DirectoryObjects
 
 url, root, version, database = sys.argv[1:]
-with worker_pool(1) as pool:
-    restore_postgres(DirectoryObjects(Path(root)), PostgresTarget(Url(url)), pool,
-                     Version.parse(version), database=database)
+with workspace(Settings(workers=1)) as own:
+    restore_postgres(DirectoryObjects(Path(root)), PostgresTarget(Url(url)), own,
+                     Version.parse(version), RestoreOptions(database))
 """
 
 
@@ -127,6 +136,8 @@ def test_a_killed_restore_leaves_nothing_that_looks_complete(
     process.wait()
     assert name not in place.databases()
     assert f"{name}.restoring" in place.databases()
-    restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    restore_postgres(
+        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+    )
     assert f"{name}.restoring" not in place.databases()
     assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(50,)]

@@ -4,7 +4,7 @@ import pytest
 
 from mediatool_assets.domain.ddl.kinds import BY_OPTION, object_name, object_names
 from mediatool_assets.domain.errors import CheckFailed, MediatoolError
-from mediatool_assets.flows.restore.postgres import restore_postgres, restored
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres, restored
 from mediatool_assets_tests.flows.restore.conftest import Place
 
 SOURCE = """
@@ -61,12 +61,17 @@ def test_what_cannot_be_made_is_named_and_can_be_left_out(
     place.run(SOURCE + made)
     version, archived = place.export()
     with pytest.raises(CheckFailed, match=message) as caught:
-        restore_postgres(place.objects, place.target, place.pool, version, database=name)
+        restore_postgres(
+            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+        )
     assert f"leave it out with --skip '{thing}' (MEDIATOOL_RESTORE_SKIP" in str(caught.value)
     assert "another version" not in str(caught.value)
     found = restore_postgres(
-        *(place.objects, place.target, place.pool, version),
-        skip=dict.fromkeys(object_names(f"{thing};"), BY_OPTION),
+        place.objects,
+        place.target,
+        place.pool,
+        version,
+        RestoreOptions(skip=dict.fromkeys(object_names(f"{thing};"), BY_OPTION)),
     )
     assert f"{thing}: {BY_OPTION}" in found.notes
     assert found.part == thing.startswith("TABLE")
@@ -87,9 +92,11 @@ def test_keys_and_defaults_can_be_left_out(place: Place, name: str) -> None:
     skip = "FK CONSTRAINT r r_id_fkey; CONSTRAINT t t_n_key; INDEX by_id; TYPE e; SEQUENCE q; "
     skip += "view media_tool.v; DEFAULT r s; VIEW none"
     made = restore_postgres(
-        *(place.objects, place.target, place.pool, version),
-        database=name,
-        skip=dict.fromkeys(object_names(skip), "a reason"),
+        place.objects,
+        place.target,
+        place.pool,
+        version,
+        RestoreOptions(database=name, skip=dict.fromkeys(object_names(skip), "a reason")),
     )
     assert made.part is False
     assert "VIEW none: a reason, and the version has none" in made.notes
@@ -107,9 +114,11 @@ def test_two_schemas_have_objects_of_one_name(place: Place, name: str) -> None:
     )
     version, _ = place.export(schema="a,b")
     restore_postgres(
-        *(place.objects, place.target, place.pool, version),
-        database=name,
-        skip={"VIEW b.v": BY_OPTION},
+        place.objects,
+        place.target,
+        place.pool,
+        version,
+        RestoreOptions(database=name, skip={"VIEW b.v": BY_OPTION}),
     )
     found = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = 'v'"
     assert place.query(name, found) == [("a",)]
@@ -120,11 +129,15 @@ def test_a_statement_that_is_never_executed_can_be_left_out(place: Place, name: 
     place.run(SOURCE + "CREATE VIEW files AS SELECT pg_ls_dir('.') AS f")
     version, _ = place.export()
     with pytest.raises(MediatoolError, match=r"leave it out with --skip 'VIEW files'"):
-        restore_postgres(place.objects, place.target, place.pool, version, database=name)
+        restore_postgres(
+            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+        )
     made = restore_postgres(
-        *(place.objects, place.target, place.pool, version),
-        database=name,
-        skip={"VIEW files": BY_OPTION},
+        place.objects,
+        place.target,
+        place.pool,
+        version,
+        RestoreOptions(database=name, skip={"VIEW files": BY_OPTION}),
     )
     assert made.part is False
 
@@ -139,11 +152,15 @@ def test_an_extension_that_the_server_lacks_is_named(
     )
     version, _ = debian_place.export()
     with pytest.raises(CheckFailed, match=r"install it there, or name another.*EXTENSION unaccent"):
-        restore_postgres(debian_place.objects, place.target, place.pool, version, database=name)
+        restore_postgres(
+            debian_place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+        )
     made = restore_postgres(
-        *(debian_place.objects, place.target, place.pool, version),
-        database=name,
-        skip={"EXTENSION unaccent": BY_OPTION},
+        debian_place.objects,
+        place.target,
+        place.pool,
+        version,
+        RestoreOptions(database=name, skip={"EXTENSION unaccent": BY_OPTION}),
     )
     assert made.notes == (f"EXTENSION unaccent: {BY_OPTION}",)
 

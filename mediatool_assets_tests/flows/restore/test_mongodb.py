@@ -5,7 +5,6 @@ import itertools
 import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,11 +22,13 @@ from mediatool_assets.domain.errors import (
 )
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.restored import RestoreRecord
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.load import LoadOptions
 from mediatool_assets.flows.restore.mongodb import restore_mongodb
 from mediatool_assets.flows.restore.records import RestoreRequest, recorded, restore_records
 from mediatool_assets.flows.restore.result import Restored
-from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.workspace import Workspace, workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.flows.finished import load_and_dump, make
@@ -44,7 +45,7 @@ class Case:
     version: Version
     objects: DirectoryObjects
     documents: MongoDocuments
-    pool: Executor
+    pool: Workspace
     name: str
 
     def restore(
@@ -60,14 +61,12 @@ class Case:
             self.documents,
             self.pool,
             self.version,
-            database=database,
-            collections=collections,
-            replace=replace,
+            LoadOptions(database=database, collections=collections, replace=replace),
         )
 
 
 @pytest.fixture
-def case(documents: MongoDocuments, pool: Executor, tmp_path: Path) -> Iterator[Case]:
+def case(documents: MongoDocuments, pool: Workspace, tmp_path: Path) -> Iterator[Case]:
     """Archives of a few documents; both databases are gone after the test."""
     version = Version(datetime(2005, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
     objects, name = DirectoryObjects(tmp_path), f"scratch_{uuid4().hex[:8]}"
@@ -92,7 +91,11 @@ def test_the_dump_holds_the_same(case: Case, tmp_path: Path) -> None:
     load_and_dump(case.objects, case.documents, case.pool, case.version)
     (tmp_path / "objects" / archive_key("transformed", case.version)).unlink()
     made = restore_mongodb(
-        case.objects, case.documents, case.pool, case.version, kind="dump", database=case.name
+        case.objects,
+        case.documents,
+        case.pool,
+        case.version,
+        LoadOptions(kind="dump", database=case.name),
     )
     assert made == Restored(case.name, {"accounts": 3, "repsOrphans": 1})
     of_version, of_dump = (
@@ -161,7 +164,7 @@ class Gated(MongoDocuments):
 
 
 def _restore_apart(case: Case, replace: bool) -> None:
-    with worker_pool(1) as pool:
+    with workspace(Settings(workers=1)) as pool:
         dataclasses.replace(case, pool=pool).restore(case.name, replace=replace)
 
 

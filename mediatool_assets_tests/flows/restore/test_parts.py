@@ -9,7 +9,7 @@ from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.altered_archives import altered
@@ -23,7 +23,11 @@ def test_a_part_holds_the_rows_that_were_asked_for(place: Place, name: str) -> N
     place.run(PEOPLE)
     version, _ = place.export()
     made = restore_postgres(
-        place.objects, place.target, place.pool, version, database=name, tables=["users"]
+        place.objects,
+        place.target,
+        place.pool,
+        version,
+        RestoreOptions(database=name, tables=["users"]),
     )
     assert (made.part, made.rows) == (True, {"users": 50})
     assert made.notes == (LEFT_OUT,)
@@ -32,7 +36,9 @@ def test_a_part_holds_the_rows_that_were_asked_for(place: Place, name: str) -> N
     assert marker is not None
     assert (marker.complete, marker.tables) == (False, ("users",))
     with pytest.raises(AlreadyExists):
-        restore_postgres(place.objects, place.target, place.pool, version, database=name)
+        restore_postgres(
+            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+        )
 
 
 def test_a_changed_block_of_a_part_is_refused(place: Place, name: str) -> None:
@@ -46,7 +52,11 @@ def test_a_changed_block_of_a_part_is_refused(place: Place, name: str) -> None:
 
     def restore(table: str) -> Restored:
         return restore_postgres(
-            place.objects, place.target, place.pool, version, database=name, tables=[table]
+            place.objects,
+            place.target,
+            place.pool,
+            version,
+            RestoreOptions(database=name, tables=[table]),
         )
 
     with pytest.raises(BadArchive, match=rf"{stored.uri}: users\.ndjson, block 1 of \d .*SHA-256"):
@@ -61,7 +71,11 @@ def test_a_table_that_the_archive_does_not_have_is_named(place: Place, name: str
     version, _ = place.export()
     with pytest.raises(NotFound, match=r"no rows of nobody; it has those of teams, users"):
         restore_postgres(
-            place.objects, place.target, place.pool, version, database=name, tables=["nobody"]
+            place.objects,
+            place.target,
+            place.pool,
+            version,
+            RestoreOptions(database=name, tables=["nobody"]),
         )
 
 
@@ -70,6 +84,8 @@ def test_a_version_that_left_a_table_out_restores_as_a_part(place: Place, name: 
     place.run(PEOPLE)
     version = Version(datetime(2002, 1, 1, tzinfo=UTC))
     source = PostgresSource(place.url, "media_tool")
-    export(source, place.objects, place.pool, version, place.scratch, exclude=frozenset({"teams"}))
-    made = restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    export(source, place.objects, place.pool, version, exclude=frozenset({"teams"}))
+    made = restore_postgres(
+        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+    )
     assert (made.part, made.notes) == (True, (LEFT_OUT,))

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Misuse, Refused
-from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place, damage
 
@@ -13,13 +13,19 @@ def test_a_restored_database_is_replaced_only_when_asked(place: Place, name: str
     """It stays as it is, and the answer says what to ask; with ``replace`` it is new."""
     place.run(PEOPLE)
     version, _ = place.export()
-    restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    restore_postgres(
+        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+    )
     place.run("DELETE FROM media_tool.users WHERE id > 10")
     other, _ = place.export()
     with pytest.raises(AlreadyExists, match="--replace"):
-        restore_postgres(place.objects, place.target, place.pool, other, database=name)
+        restore_postgres(
+            place.objects, place.target, place.pool, other, RestoreOptions(database=name)
+        )
     assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(50,)]
-    restore_postgres(place.objects, place.target, place.pool, other, database=name, replace=True)
+    restore_postgres(
+        place.objects, place.target, place.pool, other, RestoreOptions(database=name, replace=True)
+    )
     assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(10,)]
 
 
@@ -27,11 +33,17 @@ def test_a_database_in_use_is_replaced_all_the_same(place: Place, name: str) -> 
     """Sessions in the old one go on until the new one is proven, and end with it."""
     place.run(PEOPLE)
     version, _ = place.export()
-    restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    restore_postgres(
+        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+    )
     with psycopg.connect(place.target.database(name, "x").url.reveal(), autocommit=True) as session:
         assert session.execute("SELECT count(*) FROM media_tool.users").fetchone() == (50,)
         restore_postgres(
-            place.objects, place.target, place.pool, version, database=name, replace=True
+            place.objects,
+            place.target,
+            place.pool,
+            version,
+            RestoreOptions(database=name, replace=True),
         )
         with pytest.raises(psycopg.errors.AdminShutdown):
             session.execute("SELECT 1")
@@ -42,11 +54,17 @@ def test_a_failed_replacement_leaves_the_old_one(place: Place, name: str) -> Non
     """What is there goes only when the new one is proven."""
     place.run(PEOPLE)
     version, _ = place.export()
-    restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    restore_postgres(
+        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+    )
     damage(place, version)
     with pytest.raises(BadArchive):
         restore_postgres(
-            place.objects, place.target, place.pool, version, database=name, replace=True
+            place.objects,
+            place.target,
+            place.pool,
+            version,
+            RestoreOptions(database=name, replace=True),
         )
     assert place.query(name, "SELECT count(*) FROM media_tool.users") == [(50,)]
     assert f"{name}.restoring" not in place.databases()
@@ -67,7 +85,11 @@ def test_no_database_is_touched_that_no_restore_made(place: Place, name: str) ->
     ):
         with pytest.raises(Refused):
             restore_postgres(
-                place.objects, target, place.pool, version, database=database, replace=True
+                place.objects,
+                target,
+                place.pool,
+                version,
+                RestoreOptions(database=database, replace=True),
             )
     assert place.query(source, "SELECT count(*) FROM media_tool.users") == [(50,)]
 
@@ -78,7 +100,9 @@ def test_a_name_that_cannot_be_one_is_misuse(place: Place, database: str) -> Non
     place.run(PEOPLE)
     version, _ = place.export()
     with pytest.raises(Misuse, match="cannot be a database's name"):
-        restore_postgres(place.objects, place.target, place.pool, version, database=database)
+        restore_postgres(
+            place.objects, place.target, place.pool, version, RestoreOptions(database=database)
+        )
 
 
 def test_two_restores_of_one_name_do_not_meet(place: Place, name: str) -> None:
@@ -89,4 +113,6 @@ def test_two_restores_of_one_name_do_not_meet(place: Place, name: str) -> None:
         place.target.restoration(name, replace=False),
         pytest.raises(Refused, match="under way"),
     ):
-        restore_postgres(place.objects, place.target, place.pool, version, database=name)
+        restore_postgres(
+            place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+        )

@@ -10,7 +10,7 @@ from psycopg import sql
 from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.restored import Marker, content_of
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.restore.postgres import restore_postgres, restored
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres, restored
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.seed import seed
@@ -96,7 +96,11 @@ def test_a_restored_database_is_known_by_its_rows(place: Place) -> None:
     )
     assert restored(place.target, msgspec.structs.replace(manifest, members=other)) is None
     restore_postgres(
-        place.objects, place.target, place.pool, version, tables=["users"], replace=True
+        place.objects,
+        place.target,
+        place.pool,
+        version,
+        RestoreOptions(tables=["users"], replace=True),
     )
     assert restored(place.target, manifest) is None
 
@@ -105,7 +109,9 @@ def test_every_kind_of_object_comes_back(place: Place, name: str) -> None:
     """Keys, indexes, triggers, rules, statistics, comments; views filled in their order."""
     place.run(EVERY_KIND)
     version, archived = place.export()
-    restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    restore_postgres(
+        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+    )
     assert contents(place, place.again(name)) == contents(place, archived)
     assert place.query(name, "SELECT count(*) FROM media_tool.totals") == [(20,)]
     assert place.query(name, "SELECT max FROM media_tool.above") == [(5,)]
@@ -148,7 +154,9 @@ def test_ownership_and_grants_are_left_to_the_target(place: Place, name: str) ->
         " CREATE POLICY own ON media_tool.users TO pg_monitor USING (true)"
     )
     version, _ = place.export()
-    restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    restore_postgres(
+        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+    )
     found = place.query(
         name,
         "SELECT relname, relowner::regrole::text, relacl, relrowsecurity FROM pg_class"
@@ -162,7 +170,9 @@ def test_the_schema_public_comes_back_too(place: Place, name: str) -> None:
     """A new database has one already."""
     place.run("CREATE TABLE public.users (id integer PRIMARY KEY); INSERT INTO users VALUES (1)")
     version, _ = place.export(schema="public")
-    made = restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    made = restore_postgres(
+        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+    )
     assert made.rows == {"users": 1}
 
 
@@ -173,5 +183,7 @@ def test_a_large_table_is_copied_by_several_workers(
     place.run(PEOPLE)
     version, archived = place.export()
     monkeypatch.setattr("mediatool_assets.flows.restore.postgres._WHOLE_BYTES", 0)
-    restore_postgres(place.objects, place.target, place.pool, version, database=name)
+    restore_postgres(
+        place.objects, place.target, place.pool, version, RestoreOptions(database=name)
+    )
     assert contents(place, place.again(name)) == contents(place, archived)

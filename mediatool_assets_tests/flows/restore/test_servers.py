@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,8 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore.postgres import restore_postgres
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.postgres_servers import packaged_programs, server
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -56,10 +56,10 @@ def made(url: Url, rows: int) -> Url:
     return source
 
 
-def exported(source: Url, pool: Executor, scratch: Path) -> DirectoryObjects:
+def exported(source: Url, pool: Workspace, scratch: Path) -> DirectoryObjects:
     """A bucket with a raw archive of the source."""
     objects = DirectoryObjects(scratch / "bucket")
-    export(PostgresSource(source, "media_tool"), objects, pool, VERSION, scratch)
+    export(PostgresSource(source, "media_tool"), objects, pool, VERSION)
     return objects
 
 
@@ -87,7 +87,7 @@ def small_disk(place: Path) -> Iterator[Sequence[str]]:
 
 
 def test_a_full_disk_leaves_nothing_and_the_server_alive(
-    place: Path, postgres_database: Url, pool: Executor, tmp_path: Path
+    place: Path, postgres_database: Url, pool: Workspace, tmp_path: Path
 ) -> None:
     """The restore fails with the server's own words and what to do; room is free again."""
     server_of_source = postgres_database
@@ -108,7 +108,7 @@ def test_a_full_disk_leaves_nothing_and_the_server_alive(
 
 
 def test_an_older_server_is_refused_and_a_newer_one_is_not(
-    place: Path, postgres_database: Url, settings: Settings, pool: Executor, tmp_path: Path
+    place: Path, postgres_database: Url, settings: Settings, pool: Workspace, tmp_path: Path
 ) -> None:
     """PostgreSQL 18 to 16: refused before anything is made; 16 to 16 and to 18: restored."""
     with psycopg.connect(postgres_database.reveal(), autocommit=True) as connection:
@@ -127,7 +127,7 @@ def test_an_older_server_is_refused_and_a_newer_one_is_not(
         newest = PostgresTarget.of(settings)
         name = postgres_database.database + "_again"
         try:
-            again = restore_postgres(objects, newest, pool, VERSION, database=name)
+            again = restore_postgres(objects, newest, pool, VERSION, RestoreOptions(database=name))
             assert again.rows == {"things": 100}
         finally:
             newest.drop(name)

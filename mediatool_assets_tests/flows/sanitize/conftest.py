@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.sanitize import LocalFolder, Published, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, Published, Sanitizing, load_rules, sanitize
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -126,7 +126,7 @@ class Bench:
 
     objects: DirectoryObjects
     folder: Path
-    pool: Executor
+    pool: Workspace
     scratch: Path
 
     def run(
@@ -157,12 +157,8 @@ class Bench:
             self.objects.open(archive_key("raw", version)),
             LocalFolder(self.folder),
             options.pop("name", "out.tar.gz"),
-            self.pool,
-            load_rules(file),
-            key,
-            self.scratch,
-            model=load_model(model),
-            **options,
+            replace(self.pool, scratch=self.scratch),
+            Sanitizing(load_rules(file), key, model=load_model(model), **options),
         )
 
     def rows(self, table: str, name: str = "out.tar.gz") -> list[dict[str, Any]]:
@@ -185,7 +181,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, pool: Executor) -> Bench:
+def bench(tmp_path: Path, pool: Workspace) -> Bench:
     """A bench of its own for each test."""
     (tmp_path / "scratch").mkdir()
     return Bench(

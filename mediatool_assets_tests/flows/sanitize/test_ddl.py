@@ -3,7 +3,6 @@
 import gzip
 import tarfile
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +13,10 @@ from mediatool_assets.domain.keys import archive_key, sanitized_postgres_databas
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.restore.postgres import restore_postgres
-from mediatool_assets.flows.sanitize import Published, load_rules, report_keys, sanitize
+from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
+from mediatool_assets.flows.sanitize import Published, Sanitizing, load_rules, report_keys, sanitize
 from mediatool_assets.flows.sanitize.copies import sanitized_store
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.conftest import empty_database, superuser
@@ -45,7 +45,7 @@ class Clinic:
 
 @pytest.fixture(scope="module")
 def clinic(
-    stack: Stack, pool: Executor, tmp_path_factory: pytest.TempPathFactory
+    stack: Stack, pool: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Clinic]:
     """Exported, sanitized and restored once."""
     scratch = tmp_path_factory.mktemp("clinic")
@@ -56,18 +56,16 @@ def clinic(
     with empty_database(server) as url:
         with psycopg.connect(url.reveal(), autocommit=True) as connection:
             connection.execute(SQL.encode())
-        export(PostgresSource(url, "clinic"), objects, pool, VERSION, scratch)
+        export(PostgresSource(url, "clinic"), objects, pool, VERSION)
     published = sanitize(
         objects.open(archive_key("raw", VERSION)),
         objects,
         archive_key("sanitized", VERSION),
         pool,
-        load_rules(rules),
-        KEY,
-        scratch,
+        Sanitizing(load_rules(rules), KEY),
     )
     with sanitized_store(objects, VERSION) as copy:
-        restore_postgres(copy, target, pool, VERSION, replace=True)
+        restore_postgres(copy, target, pool, VERSION, RestoreOptions(replace=True))
     name = sanitized_postgres_database(VERSION)
     yield Clinic(objects, published, server.to(name).reveal())
     with psycopg.connect(server.reveal(), autocommit=True) as connection:

@@ -10,7 +10,7 @@ from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
 from mediatool_assets.flows.sanitize.destinations import free_names
 from mediatool_assets_tests.flows.sanitize.conftest import (
     KEY,
@@ -137,9 +137,7 @@ def test_it_goes_into_a_bucket_too(bench: Bench) -> None:
         bench.objects,
         key,
         bench.pool,
-        load_rules(rules),
-        KEY,
-        bench.scratch,
+        Sanitizing(load_rules(rules), KEY),
     )
     assert published.uri == f"s3://twin/{key}"
     assert [info.key for info in bench.objects.list("postgres-exports/sanitized/")] == sorted(

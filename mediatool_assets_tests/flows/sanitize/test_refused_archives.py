@@ -8,7 +8,7 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
 from mediatool_assets_tests.flows.sanitize.conftest import KEY, RULES, TABLES, USERS, Bench, user
 from mediatool_assets_tests.raw_archives import VERSION
 from mediatool_assets_tests.transformed import transformed
@@ -33,9 +33,7 @@ def test_only_raw_archives_are_taken(bench: Bench) -> None:
             LocalFolder(bench.folder),
             "out.tar.gz",
             bench.pool,
-            load_rules(rules),
-            KEY,
-            bench.scratch,
+            Sanitizing(load_rules(rules), KEY),
         )
 
 
@@ -56,8 +54,6 @@ def test_rows_that_no_schema_describes_are_refused(bench: Bench) -> None:
             LocalFolder(bench.folder),
             "out.tar.gz",
             bench.pool,
-            load_rules(rules),
-            KEY,
-            bench.scratch,
+            Sanitizing(load_rules(rules), KEY),
         )
     assert bench.left == []

@@ -1,6 +1,5 @@
 """Suggest: rules for an archive that nobody has seen, which sanitize takes as they are."""
 
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.sanitize import LocalFolder, load_rules, sanitize
+from mediatool_assets.flows.sanitize import LocalFolder, Sanitizing, load_rules, sanitize
 from mediatool_assets.flows.sanitize.source_check import schema_of
 from mediatool_assets.flows.sanitize.suggest import Suggested, suggest
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.flows.sanitize.conftest import KEY
@@ -178,14 +178,18 @@ def test_the_evidence_holds_no_value(objects: DirectoryObjects) -> None:
 
 
 def test_sanitize_takes_it_as_it_is(
-    objects: DirectoryObjects, pool: Executor, tmp_path: Path
+    objects: DirectoryObjects, pool: Workspace, tmp_path: Path
 ) -> None:
     """With nothing left to classify, no finding, and the relations that there were."""
     source = objects.open(archive_key("raw", VERSION))
     rules = tmp_path / "ours.yaml"
     rules.write_text(suggest(source).text, "utf-8")
     published = sanitize(
-        source, LocalFolder(tmp_path / "out"), "copy.tar.gz", pool, load_rules(rules), KEY, tmp_path
+        source,
+        LocalFolder(tmp_path / "out"),
+        "copy.tar.gz",
+        pool,
+        Sanitizing(load_rules(rules), KEY),
     )
     assert published.report.proof.findings == ()
     assert published.report.unclassified == ()
@@ -212,14 +216,14 @@ def test_telephone_numbers_of_any_country(tmp_path: Path, what: str) -> None:
     assert evidence in found.text
 
 
-def test_the_demo_source(postgres_database: Url, pool: Executor, tmp_path: Path) -> None:
+def test_the_demo_source(postgres_database: Url, pool: Workspace, tmp_path: Path) -> None:
     """Every awkward type of it has a rule that can hold; people are found without being told."""
     seed(postgres_database, scale=0.001, full=True)
     bucket = DirectoryObjects(tmp_path / "bucket")
     source = PostgresSource.of(
         Settings.parse({"MEDIATOOL_POSTGRES_URL": postgres_database.reveal()})
     )
-    export(source, bucket, pool, VERSION, tmp_path)
+    export(source, bucket, pool, VERSION)
     archive = bucket.open(archive_key("raw", VERSION))
     found, path = suggest(archive), tmp_path / "ours.yaml"
     path.write_text(found.text, "utf-8")
@@ -230,7 +234,7 @@ def test_the_demo_source(postgres_database: Url, pool: Executor, tmp_path: Path)
         assert rules.tables[name]["name"].words == "pseudonym person"
         assert rules.tables[name]["email"].words == "pseudonym email"
     published = sanitize(
-        archive, LocalFolder(tmp_path / "out"), "c.tar.gz", pool, rules, KEY, tmp_path
+        archive, LocalFolder(tmp_path / "out"), "c.tar.gz", pool, Sanitizing(rules, KEY)
     )
     assert published.report.proof.leaks == ()
 

@@ -1,7 +1,7 @@
 """Runs of the transform: rows of a few tables, published, and what a model makes of them."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.raw_archives import documents as documents_of
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -64,15 +65,15 @@ class Run:
         raw_archive(self.objects, tables, excluded=options.pop("excluded", ()), counted=counted)
         return self.again(model, **options)
 
-    def again(self, model: str, executor: Executor | None = None, **options: Any) -> StoredArchive:
+    def again(self, model: str, pool: Workspace | None = None, **options: Any) -> StoredArchive:
         """Transform what was published."""
         path = self.directory / "model.yaml"
         path.write_text(model, "utf-8")
         scratch = self.directory / "scratch"
         scratch.mkdir(exist_ok=True)
         with ThreadPoolExecutor(2) as threads:
-            pool = executor or threads
-            return transform(self.objects, pool, VERSION, load_model(path), scratch, **options)
+            workspace = pool or Workspace(threads, scratch)
+            return transform(self.objects, workspace, VERSION, load_model(path), **options)
 
     def documents(self, collection: str) -> list[dict[str, Any]]:
         """The documents of a collection."""

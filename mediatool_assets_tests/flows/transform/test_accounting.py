@@ -1,7 +1,5 @@
 """Every table, row and loss is accounted for."""
 
-from concurrent.futures import Executor
-
 import psycopg
 import pytest
 
@@ -9,6 +7,7 @@ from mediatool_assets.domain.errors import BadModel, CountMismatch
 from mediatool_assets.domain.manifest import Exclusion
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.export import export
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets_tests.flows.transform.conftest import (
     BUYS,
@@ -53,7 +52,7 @@ def test_a_row_that_never_arrived_stops_the_transform(
 
 
 def test_an_export_that_excludes_has_the_table_in_its_schema_all_the_same(
-    run: Run, pool: Executor, postgres_database: Url
+    run: Run, pool: Workspace, postgres_database: Url
 ) -> None:
     """An excluded table is told of and gives no collection; one that is needed is refused."""
     with psycopg.connect(postgres_database.reveal()) as connection:
@@ -63,7 +62,7 @@ def test_an_export_that_excludes_has_the_table_in_its_schema_all_the_same(
             "CREATE TABLE users (id int PRIMARY KEY, name text); INSERT INTO users VALUES (1, 'B')"
         )
     source = PostgresSource(postgres_database, "media_tool")
-    export(source, run.objects, pool, VERSION, run.directory, exclude=frozenset({"users"}))
+    export(source, run.objects, pool, VERSION, exclude=frozenset({"users"}))
     plain = "tables: {users: , buys: }\none_to_one: [users, buys]\n"
     needed = """\
 tables: {users: , buys: }

@@ -1,10 +1,10 @@
 """Rows become documents: their keys, their values, and what MongoDB keeps beside them."""
 
-from concurrent.futures import Executor
 from typing import Any
 
 from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.load import load
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets_tests.flows.transform.conftest import (
     BUYS,
@@ -141,7 +141,7 @@ def nested(levels: int) -> Any:
 
 
 def test_mongodb_takes_every_document_that_is_made(
-    run: Run, documents: MongoDocuments, pool: Executor
+    run: Run, documents: MongoDocuments, pool: Workspace
 ) -> None:
     """Odd keys, the deepest nesting, every type at its ends, and validators over all of it."""
     odd = table(

@@ -19,6 +19,7 @@ from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import join_shares, transform
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.workers.cluster import Elsewhere
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.raw_archives import VERSION, documents, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -105,7 +106,9 @@ collections:
     raw_archive(objects, dict(zip(numbered, rows, strict=True)))
     (tmp_path / "model.yaml").write_text(model, "utf-8")
     with ThreadPoolExecutor(2) as threads:
-        transform(objects, threads, VERSION, load_model(tmp_path / "model.yaml"), tmp_path)
+        transform(
+            objects, Workspace(threads, tmp_path), VERSION, load_model(tmp_path / "model.yaml")
+        )
     found = documents(objects, "parents")
     assert [[child["id"] for child in parent["many"]] for parent in found] == [[0], [1], [2]]
 
@@ -133,7 +136,9 @@ collections:
     raw_archive(objects, {owners: rows, things: more})
     (tmp_path / "model.yaml").write_text(model, "utf-8")
     with ThreadPoolExecutor(2) as threads:
-        made = transform(objects, threads, VERSION, load_model(tmp_path / "model.yaml"), tmp_path)
+        made = transform(
+            objects, Workspace(threads, tmp_path), VERSION, load_model(tmp_path / "model.yaml")
+        )
     one, two = documents(objects, "owners")
     assert ([d["id"] for d in one["many"]], one["called"], one["here"]) == ([5], 1, 5)
     assert ([d["id"] for d in two["many"]], two["called"], two["here"]) == ([], 0, None)
@@ -182,7 +187,7 @@ def test_spread_over_workers_the_joins_find_the_same(
         for name, workers in {"here": threads, "there": Elsewhere(threads)}.items():
             objects = DirectoryObjects(tmp_path / name)
             raw_archive(objects, rows)
-            transform(objects, workers, VERSION, model, tmp_path)
+            transform(objects, Workspace(workers, tmp_path), VERSION, model)
             made.append(objects.get(archive_key("transformed", VERSION))[0])
             assert len(list(objects.list(""))) == 2
     assert made[0] == made[1]
@@ -197,7 +202,7 @@ def transformed(parents: Rows, children: Rows) -> Iterator[DirectoryObjects]:
         raw_archive(objects, {PARENTS: parents, CHILDREN: children})
         (home / "model.yaml").write_text(MODEL, "utf-8")
         with ThreadPoolExecutor(2) as threads:
-            transform(objects, threads, VERSION, load_model(home / "model.yaml"), home)
+            transform(objects, Workspace(threads, home), VERSION, load_model(home / "model.yaml"))
         yield objects
 
 

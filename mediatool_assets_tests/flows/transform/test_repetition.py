@@ -1,14 +1,13 @@
 """The same archive and model give the same documents, whoever works and with what memory."""
 
-from concurrent.futures import Executor
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.schema import Table
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.flows.transform.conftest import (
     PEOPLE,
     PLANS,
@@ -44,9 +43,7 @@ collections:
 """
 
 
-def test_the_same_archive_and_model_give_the_same_bytes(
-    run: Run, tmp_path: Path, pool: Executor
-) -> None:
+def test_the_same_archive_and_model_give_the_same_bytes(run: Run, pool: Workspace) -> None:
     """Whatever the workers, threads or joins do in between; in processes as in threads."""
     rows = many(60_000, 400)
     key = archive_key("transformed", VERSION)

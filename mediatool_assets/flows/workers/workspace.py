@@ -1,0 +1,41 @@
+"""What every flow works with, beside its stores: processes, a folder, progress, and the time."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mediatool_assets.domain.settings import Settings
+from mediatool_assets.flows.ports import Progress, silent
+from mediatool_assets.flows.workers.pool import worker_pool
+from mediatool_assets.flows.workers.scratch import scratch_folder
+
+
+def now() -> datetime:
+    """The time in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Worker processes, and a folder on local disk from which a flow removes what it puts there.
+
+    Flows report to ``progress``, and ask ``clock`` for the time.
+    """
+
+    executor: Executor
+    scratch: Path
+    progress: Progress = silent
+    clock: Callable[[], datetime] = now
+
+
+@contextmanager
+def workspace(settings: Settings, progress: Progress = silent) -> Iterator[Workspace]:
+    """The workers and a scratch folder as the settings have them; both end with the context."""
+    with (
+        worker_pool(settings.workers, settings.cluster) as executor,
+        scratch_folder(settings.scratch) as scratch,
+    ):
+        yield Workspace(executor, scratch, progress)
