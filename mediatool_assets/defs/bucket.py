@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.findings import result
-from mediatool_assets.defs.layers import CODE_VERSION, OWNERS
+from mediatool_assets.defs.operations import operation
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.drift import as_declared, undrifted
@@ -36,15 +35,11 @@ AS_DECLARED = dg.AssetCheckKey(POSTURE, "as_declared")
 NO_DRIFT = dg.AssetCheckKey(POSTURE, "no_drift")
 
 
-@dg.asset(
-    key=POSTURE,
-    description="The result of every control of the bucket, compared with the last record.",
-    group_name=GROUP,
-    kinds={"s3", "json"},
-    owners=OWNERS,
-    code_version=CODE_VERSION,
-    pool=pools.OPERATIONS,
-    check_specs=[
+@operation(
+    POSTURE,
+    "The result of every control of the bucket, compared with the last record.",
+    {"s3", "json"},
+    checks=[
         dg.AssetCheckSpec(
             AS_DECLARED.name,
             asset=POSTURE,
@@ -86,14 +81,10 @@ def _controls(looked: Looked) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(records)
 
 
-@dg.asset(
-    key=COSTS,
-    description="Everything that the bucket is billed for, under its rules: now, and in a year.",
-    group_name=GROUP,
-    kinds={"s3", "parquet"},
-    owners=OWNERS,
-    code_version=CODE_VERSION,
-    pool=pools.OPERATIONS,
+@operation(
+    COSTS,
+    "Everything that the bucket is billed for, under its rules: now, and in a year.",
+    {"s3", "parquet"},
 )
 def bucket_costs(
     context: dg.AssetExecutionContext, platform: Platform
@@ -130,15 +121,11 @@ def _figures(found: Costs) -> dict[str, float | int]:
     }
 
 
-@dg.asset(
-    key=SITE,
-    deps=[POSTURE, COSTS],
-    description="The day's pages of the site of reports, with what was found of the bucket.",
-    group_name=GROUP,
-    kinds={"s3", "html"},
-    owners=OWNERS,
-    code_version=CODE_VERSION,
-    pool=pools.OPERATIONS,
+@operation(
+    SITE,
+    "The day's pages of the site of reports, with what was found of the bucket.",
+    {"s3", "html"},
+    after=[POSTURE, COSTS],
 )
 def bucket_site(
     context: dg.AssetExecutionContext, platform: Platform

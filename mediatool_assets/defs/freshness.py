@@ -20,7 +20,6 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.punctuality import ALLOWED, Timetable
 from mediatool_assets.flows.checks.version import day_on_time
-from mediatool_assets.flows.ports import ObjectStore
 
 ON_TIME = dg.AssetCheckKey(METADATA, "on_time")
 
@@ -74,23 +73,18 @@ def on_time_sensor(names: Namespace) -> dg.SensorDefinition:
             return dg.SkipReason(f"{day}: not due before {due:%H:%M} UTC")
         if context.cursor == day.isoformat():
             return dg.SkipReason(f"{day} has been looked at")
-        finding = report(context.instance, platform.objects(), day, now, due, names)
+        finding = day_on_time(platform.objects(), day, now, due)
+        report(context.instance, day, finding, names)
         context.update_cursor(day.isoformat())
         return dg.SkipReason(f"{finding.outcome}: {finding.reason}")
 
     return sense
 
 
-def report(  # noqa: PLR0913, PLR0917  # a day, its time, and where it is recorded
-    instance: dg.DagsterInstance,
-    objects: ObjectStore,
-    day: date,
-    now: datetime,
-    due: datetime,
-    names: Namespace = PLAIN,
-) -> Finding:
-    """Judge a day, and record it in that day's partition without a run."""
-    finding = day_on_time(objects, day, now, due)
+def report(
+    instance: dg.DagsterInstance, day: date, finding: Finding, names: Namespace = PLAIN
+) -> None:
+    """Record the finding in that day's partition, without a run."""
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
             asset_key=names.key(ON_TIME.asset_key),
@@ -102,4 +96,3 @@ def report(  # noqa: PLR0913, PLR0917  # a day, its time, and where it is record
             partition=day.isoformat(),
         )
     )
-    return finding

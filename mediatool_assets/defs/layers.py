@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from importlib import metadata as distribution
 from typing import Literal
@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import dagster as dg
 
 from mediatool_assets.dagster_internals import RawMetadataValue
+from mediatool_assets.domain.errors import CheckFailed
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions.archives import StoredArchive
@@ -58,6 +59,35 @@ def name_of(asset: dg.AssetKey) -> str:
 def shown(asset: dg.AssetKey) -> str:
     """An asset for people: ``layer/TABLE``, the table by its own name."""
     return "/".join([*asset.path[:-1], name_of(asset)])
+
+
+def layer_spec(
+    layer: str,
+    asset: dg.AssetKey,
+    after: Iterable[dg.AssetKey],
+    description: str,
+    kinds: set[str],
+) -> dg.AssetSpec:
+    """An asset that a step of a version makes; its layer is its group too."""
+    return dg.AssetSpec(
+        asset,
+        deps=after,
+        description=description,
+        group_name=layer,
+        kinds=kinds,
+        owners=OWNERS,
+        tags={"mediatool/layer": layer},
+        code_version=CODE_VERSION,
+    )
+
+
+def require_named(where: str, names: Iterable[str], there: Container[str]) -> None:
+    """Raise CheckFailed if a version lacks tables or collections of the model."""
+    if missing := [name for name in names if name not in there]:
+        raise CheckFailed(
+            f"{where} has no {', '.join(missing)}, which the model names; the model has changed "
+            "since the version was made: make a new version"
+        )
 
 
 def archive_facts(archived: StoredArchive, version: Version) -> Facts:

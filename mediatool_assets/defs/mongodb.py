@@ -9,17 +9,17 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.collection_columns import columns, unchanged
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
-    CODE_VERSION,
     DATABASE_IO,
-    OWNERS,
     TOGETHER,
     LoggedProgress,
     key,
+    layer_spec,
+    require_named,
 )
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
-from mediatool_assets.domain.errors import AlreadyExists, CheckFailed
+from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import Loaded, load, loaded
@@ -49,16 +49,12 @@ def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
 
 
 def _spec(name: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
+    return layer_spec(
+        "mongodb",
         key("mongodb", name),
-        deps=[key("transformed", name)],
-        description=f"The collection `{name}` of the version's own database `mediatool_VERSION`."
-        + TOGETHER,
-        group_name="mongodb",
-        kinds={"mongodb"},
-        owners=OWNERS,
-        tags={"mediatool/layer": "mongodb"},
-        code_version=CODE_VERSION,
+        [key("transformed", name)],
+        f"The collection `{name}` of the version's own database `mediatool_VERSION`.{TOGETHER}",
+        {"mongodb"},
     ).with_io_manager_key(DATABASE_IO)
 
 
@@ -81,11 +77,7 @@ def _load(context: dg.AssetExecutionContext, platform: Platform, version: Versio
 def _results(
     platform: Platform, version: Version, database: Loaded, collections: Sequence[str]
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    if missing := [name for name in collections if name not in database.documents]:
-        raise CheckFailed(
-            f"{database.database} has no {', '.join(missing)}, which the model names; the model "
-            "has changed since it was made: make a new version"
-        )
+    require_named(database.database, collections, database.documents)
     archive = archives.reader(platform.objects(), "transformed", version)
     members = archive.manifest.collections()
     where = database_uri(platform.settings().required_url("mongodb_url"), database.database)

@@ -3,11 +3,38 @@
 Each that is scheduled is an asset without partitions: the UI plots its figures from run to run.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import dagster as dg
 
+from mediatool_assets.defs import pools
+from mediatool_assets.defs.layers import CODE_VERSION, OWNERS
+
 GROUP = "operations"
+
+
+def operation(
+    asset: dg.AssetKey,
+    description: str,
+    kinds: set[str],
+    *,
+    after: Iterable[dg.AssetKey] = (),
+    checks: Sequence[dg.AssetCheckSpec] = (),
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """An asset without partitions, in the group that its key begins with."""
+    return dg.asset(
+        key=asset,
+        deps=after,
+        description=description,
+        group_name=asset.path[0],
+        kinds=kinds,
+        owners=OWNERS,
+        code_version=CODE_VERSION,
+        pool=pools.OPERATIONS,
+        check_specs=checks,
+    )
+
 
 SHOWN = 200
 """Rows of a table in the UI; the bucket has them all."""

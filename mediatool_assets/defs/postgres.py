@@ -10,12 +10,12 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
-    CODE_VERSION,
-    OWNERS,
     TABLES_IO,
     TOGETHER,
     LoggedProgress,
     key,
+    layer_spec,
+    require_named,
 )
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.raw import RAW_ARCHIVE
@@ -69,33 +69,26 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
 
 
 def _database_spec(tables: Sequence[str]) -> dg.AssetSpec:
-    return dg.AssetSpec(
+    return layer_spec(
+        "postgres",
         DATABASE,
-        deps=[RAW_ARCHIVE, *(key("raw", table) for table in tables)],
-        description="The version's own database `media_tool_VERSION`, or why there is none: the "
-        "version is complete without it, and the check `restored` of its metadata is red.",
-        group_name="postgres",
-        kinds={"postgres"},
-        owners=OWNERS,
-        tags={"mediatool/layer": "postgres"},
-        code_version=CODE_VERSION,
+        [RAW_ARCHIVE, *(key("raw", table) for table in tables)],
+        "The version's own database `media_tool_VERSION`, or why there is none: the version is "
+        "complete without it, and the check `restored` of its metadata is red.",
+        {"postgres"},
     )
 
 
 def _spec(table: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
+    spec = layer_spec(
+        "postgres",
         key("postgres", table),
-        deps=[RAW_ARCHIVE, key("raw", table)],
-        description=f"The table `{table}` of the version's own database `media_tool_VERSION`. An "
-        "input of it is read from the raw archive, whose rows it has been proven to hold."
-        + TOGETHER,
-        group_name="postgres",
-        kinds={"postgres"},
-        owners=OWNERS,
-        tags={"mediatool/layer": "postgres"},
-        code_version=CODE_VERSION,
-        skippable=True,
+        [RAW_ARCHIVE, key("raw", table)],
+        f"The table `{table}` of the version's own database `media_tool_VERSION`. As an input it "
+        f"is read from the raw archive, which holds the same rows.{TOGETHER}",
+        {"postgres"},
     ).with_io_manager_key(TABLES_IO)
+    return spec.replace_attributes(skippable=True)
 
 
 def _restore(
@@ -143,11 +136,7 @@ def _results(
     target: RestoreTarget, version: Version, raw: ArchiveReader, tables: Sequence[str]
 ) -> Iterator[dg.MaterializeResult[Any]]:
     database, members = postgres_database(version), raw.manifest.tables()
-    if missing := [table for table in tables if table not in members]:
-        raise CheckFailed(
-            f"{database} has no {', '.join(missing)}, which the model names; the model has changed "
-            "since the version was made: make a new version"
-        )
+    require_named(database, tables, members)
     where = f"postgresql://{target.server}/{database}"
     schema = str(raw.manifest.source.get("schema"))
     prefix = f"{schema}." if len(namespaces(schema)) == 1 else ""  # else it is part of the name

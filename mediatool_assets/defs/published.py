@@ -9,7 +9,7 @@ import msgspec
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.dumped import DUMP
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS, VERSION
+from mediatool_assets.defs.layers import JSON_IO, VERSION, layer_spec
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.postgres import DATABASE
 from mediatool_assets.defs.resources import Platform
@@ -61,16 +61,8 @@ def publication(*, restoring: bool) -> dg.AssetsDefinition:
 
 
 def _spec(asset: dg.AssetKey, after: Iterable[dg.AssetKey], description: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        asset,
-        deps=after,
-        description=description,
-        group_name=VERSION,
-        kinds={"s3", "json"},
-        owners=OWNERS,
-        tags={"mediatool/layer": asset.path[0]},
-        code_version=CODE_VERSION,
-    ).with_io_manager_key(JSON_IO)
+    spec = layer_spec(asset.path[0], asset, after, description, {"s3", "json"})
+    return spec.replace_attributes(group_name=VERSION).with_io_manager_key(JSON_IO)
 
 
 def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata:

@@ -1,6 +1,6 @@
 """The raw layer: every table of the source, from one snapshot, in one archive."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -13,13 +13,12 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     ARCHIVES_IO,
-    CODE_VERSION,
-    OWNERS,
     TABLES_IO,
     TOGETHER,
     LoggedProgress,
     archive_facts,
     key,
+    layer_spec,
     log_warnings,
     member_facts,
     warnings_of,
@@ -100,32 +99,23 @@ def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
 
 
 def _archive_spec() -> dg.AssetSpec:
-    return _raw_spec(
+    return layer_spec(
+        "raw",
         RAW_ARCHIVE,
         (),
         "The day's raw archive as a whole: the tables of one snapshot, their schema, the manifest.",
+        {"s3", "json"},
     ).with_io_manager_key(ARCHIVES_IO)
 
 
 def _spec(table: str) -> dg.AssetSpec:
-    return _raw_spec(
+    return layer_spec(
+        "raw",
         key("raw", table),
         [key("source", table)],
         f"The rows of `{table}` as NDJSON in the day's raw archive, every digit kept.{TOGETHER}",
+        {"s3", "json"},
     ).with_io_manager_key(TABLES_IO)
-
-
-def _raw_spec(asset: dg.AssetKey, after: Iterable[dg.AssetKey], description: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        asset,
-        deps=after,
-        description=description,
-        group_name="raw",
-        kinds={"s3", "json"},
-        owners=OWNERS,
-        tags={"mediatool/layer": "raw"},
-        code_version=CODE_VERSION,
-    )
 
 
 def asked_for(run: RunVersion, config: ExportRequest) -> VersionRequest:

@@ -14,7 +14,7 @@ from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.findings import result, spec
 from mediatool_assets.defs.io_managers import DOCUMENT_KEY
-from mediatool_assets.defs.layers import CODE_VERSION, JSON_IO, OWNERS
+from mediatool_assets.defs.layers import JSON_IO, layer_spec
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
@@ -37,17 +37,9 @@ def report_asset(report: Report) -> dg.AssetKey:
 
 def report_spec(report: Report, description: str) -> dg.AssetSpec:
     """The asset of a report, made once the version is complete."""
-    return dg.AssetSpec(
-        report_asset(report),
-        deps=[METADATA],
-        description=description,
-        group_name=GROUP,
-        kinds={"s3", "json"},
-        owners=OWNERS,
-        tags={"mediatool/layer": GROUP},
-        code_version=CODE_VERSION,
-        metadata={DOCUMENT_KEY: report_key(report, "{partition}")},
-    ).with_io_manager_key(JSON_IO)
+    spec = layer_spec(GROUP, report_asset(report), [METADATA], description, {"s3", "json"})
+    metadata = {DOCUMENT_KEY: report_key(report, "{partition}")}
+    return spec.merge_attributes(metadata=metadata).with_io_manager_key(JSON_IO)
 
 
 def newest(context: dg.AssetExecutionContext, objects: ObjectStore) -> Version:

@@ -3,11 +3,10 @@
 import dagster as dg
 from pydantic import Field
 
-from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
-from mediatool_assets.defs.operations import GROUP, scheduled
+from mediatool_assets.defs.layers import LoggedProgress
+from mediatool_assets.defs.operations import GROUP, operation, scheduled
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import MediatoolError
@@ -28,14 +27,10 @@ class DrillConfig(dg.Config):
     version: str | None = Field(default=None, description="a version; else the newest complete one")
 
 
-@dg.asset(
-    key=DRILL,
-    description="The newest version restored to scratch databases, verified, timed and dropped.",
-    group_name=GROUP,
-    kinds={"mongodb", "postgres"},
-    owners=OWNERS,
-    code_version=CODE_VERSION,
-    pool=pools.OPERATIONS,
+@operation(
+    DRILL,
+    "The newest version restored to scratch databases, verified, timed and dropped.",
+    {"mongodb", "postgres"},
 )
 def restore_drill(
     context: dg.AssetExecutionContext, config: DrillConfig, platform: Platform

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
-from mediatool_assets.defs.operations import GROUP, scheduled, shown
+from mediatool_assets.defs.layers import LoggedProgress
+from mediatool_assets.defs.operations import GROUP, operation, scheduled, shown
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.retention import Decision, Policy
 from mediatool_assets.domain.settings import Settings
@@ -31,15 +30,11 @@ class RetentionConfig(dg.Config):
     )
 
 
-@dg.asset(
-    key=RETENTION,
-    description="What retention keeps and drops, each with its reason; it only tells by default.",
-    group_name=GROUP,
-    kinds={"s3", "mongodb", "postgres"},
-    owners=OWNERS,
-    code_version=CODE_VERSION,
-    pool=pools.OPERATIONS,
-    check_specs=[
+@operation(
+    RETENTION,
+    "What retention keeps and drops, each with its reason; it drops nothing by default.",
+    {"s3", "mongodb", "postgres"},
+    checks=[
         dg.AssetCheckSpec("all_gone", asset=RETENTION, description="What was dropped is gone.")
     ],
 )

@@ -10,12 +10,11 @@ from functools import partial
 
 import dagster as dg
 
-from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
+from mediatool_assets.defs.layers import LoggedProgress
 from mediatool_assets.defs.namespace import Namespace
-from mediatool_assets.defs.operations import GROUP
+from mediatool_assets.defs.operations import GROUP, operation
 from mediatool_assets.defs.published import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import VERSION_TAG
@@ -31,14 +30,10 @@ STAGING = dg.AssetKey([GROUP, "staging"])
 _VERSIONS = 100  # new ones that one tick asks runs for
 
 
-@dg.asset(
-    key=STAGING,
-    description="The newest version in the MongoDB database that MEDIATOOL_STAGING_DATABASE names.",
-    group_name=GROUP,
-    kinds={"mongodb"},
-    owners=OWNERS,
-    code_version=CODE_VERSION,
-    pool=pools.OPERATIONS,
+@operation(
+    STAGING,
+    "The newest version in the MongoDB database that MEDIATOOL_STAGING_DATABASE names.",
+    {"mongodb"},
 )
 def staging(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Restore the newest complete version there, unless it is there already."""

@@ -11,20 +11,21 @@ from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     CODE_VERSION,
     COLLECTIONS_IO,
-    OWNERS,
     TOGETHER,
     LoggedProgress,
     archive_facts,
     key,
+    layer_spec,
     log_warnings,
     member_facts,
+    require_named,
     warnings_of,
 )
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
-from mediatool_assets.domain.errors import BadModel, CheckFailed
+from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.model import Collection, Model
 from mediatool_assets.domain.model_checks import exclusion_mistakes
 from mediatool_assets.domain.model_digest import digest
@@ -83,17 +84,14 @@ def transformed_layer(
 
 def _spec(name: str, tables: tuple[str, ...], collection: Collection | None) -> dg.AssetSpec:
     what = f"made of {', '.join(tables)}" if collection else f"what of {tables[0]} found no place"
-    return dg.AssetSpec(
+    spec = layer_spec(
+        "transformed",
         key("transformed", name),
-        deps=[RAW_ARCHIVE, *(key("raw", table) for table in tables)],
-        description=f"The documents of `{name}` as BSON in the day's transformed archive: {what}."
-        + TOGETHER,
-        group_name="transformed",
-        kinds={"s3", "bson"},
-        owners=OWNERS,
-        tags={"mediatool/layer": "transformed"},
-        code_version=f"{CODE_VERSION}-{digest(collection)[:12]}",
+        [RAW_ARCHIVE, *(key("raw", table) for table in tables)],
+        f"The documents of `{name}` as BSON in the day's transformed archive: {what}.{TOGETHER}",
+        {"s3", "bson"},
     ).with_io_manager_key(COLLECTIONS_IO)
+    return spec.replace_attributes(code_version=f"{CODE_VERSION}-{digest(collection)[:12]}")
 
 
 def _results(
@@ -104,11 +102,7 @@ def _results(
     collections: Mapping[str, tuple[str, ...]],
 ) -> Iterator[dg.MaterializeResult[Any]]:
     members = archived.manifest.collections()
-    if missing := [name for name in collections if name not in members]:
-        raise CheckFailed(
-            f"{archived.uri} has no {', '.join(missing)}, which the model names; the model has "
-            "changed since it was made: make a new version"
-        )
+    require_named(archived.uri, collections, members)
     archive = archives.reader(objects, "transformed", version)
     documents = resolved(model, archives.reader(objects, "raw", version))
     for name in collections:

@@ -11,11 +11,10 @@ from typing import NamedTuple
 import dagster as dg
 from pydantic import Field
 
-from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
-from mediatool_assets.defs.operations import GROUP, SHOWN, scheduled, shown
+from mediatool_assets.defs.layers import LoggedProgress
+from mediatool_assets.defs.operations import GROUP, SHOWN, operation, scheduled, shown
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.quantities import quantity
@@ -38,15 +37,11 @@ class VerificationConfig(dg.Config):
     )
 
 
-@dg.asset(
-    key=VERIFICATION,
-    description="Versions read again, another share of each every day, and what was found.",
-    group_name=GROUP,
-    kinds={"s3", "mongodb", "postgres"},
-    owners=OWNERS,
-    code_version=CODE_VERSION,
-    pool=pools.OPERATIONS,
-    check_specs=[
+@operation(
+    VERIFICATION,
+    "Versions read again, another share of each every day, and what was found.",
+    {"s3", "mongodb", "postgres"},
+    checks=[
         dg.AssetCheckSpec(
             "all_passed",
             asset=VERIFICATION,

@@ -19,6 +19,7 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.checks.version import day_on_time
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import archives
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
@@ -174,7 +175,8 @@ def test_a_day_without_a_version_is_reported_without_a_run(
 ) -> None:
     """At three o'clock the day's partition of the check is red."""
     due = datetime(2025, 7, 1, 3, tzinfo=UTC)
-    missing = report(instance, bucket_objects, due.date(), due, due)
+    missing = day_on_time(bucket_objects, due.date(), due, due)
+    report(instance, due.date(), missing)
     assert missing.outcome == "failed"
     [record] = instance.event_log_storage.get_asset_check_execution_history(ON_TIME, limit=5)
     assert (record.partition, record.status.value) == ("2025-07-01", "FAILED")
