@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen, wanted
+from mediatool_assets.domain.bucket.cloudtrail import Trails
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.lifecycle import Document
-from mediatool_assets.domain.bucket.trails import Trails
 
 RECORDED = Trails(
     (

@@ -21,7 +21,7 @@ from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.metrics import DailyMetrics
 from mediatool_assets.domain.registry import RegistryEntry
-from mediatool_assets.domain.restored import RestoreRecord
+from mediatool_assets.domain.restore_record import RestoreRecord
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.flows.metrics.report import First

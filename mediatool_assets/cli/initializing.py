@@ -220,11 +220,12 @@ def _infer_model(config: "Settings", folder: Path) -> bool:
 def _offer_bucket(config: "Settings", *, create: bool) -> None:
     """Make the bucket where it is absent and that is wanted; an error is said, and no more."""
     from mediatool_assets.domain.errors import BadSettings
+    from mediatool_assets.domain.keys import METADATA_PREFIX
     from mediatool_assets.stores.s3 import S3Objects
     from mediatool_assets.stores.s3_bucket import S3Bucket
 
     try:
-        next(S3Objects.of(config).list("postgres-exports/metadata/"), None)
+        next(S3Objects.of(config).list(METADATA_PREFIX), None)
         return
     except BadSettings:
         pass  # there is no such bucket

@@ -19,7 +19,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import account, settings
 
 if TYPE_CHECKING:
-    from mediatool_assets.domain.restored import RestoreRecord
+    from mediatool_assets.domain.restore_record import RestoreRecord
     from mediatool_assets.domain.settings import Settings
     from mediatool_assets.flows.load import LoadOptions
     from mediatool_assets.flows.ports import ArchiveStore

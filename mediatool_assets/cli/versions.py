@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         TransformedExport,
     )
     from mediatool_assets.domain.registry import RegistryEntry
-    from mediatool_assets.domain.restored import RestoreRecord
+    from mediatool_assets.domain.restore_record import RestoreRecord
     from mediatool_assets.domain.verdict import Verdict
     from mediatool_assets.flows.versions.listing import Listed
     from mediatool_assets.stores.s3 import S3Objects

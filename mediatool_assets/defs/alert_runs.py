@@ -16,7 +16,7 @@ from mediatool_assets.dagster_internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY
 from mediatool_assets.defs.failures import REFUSED_TAG
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.layers import shown
-from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.alerts import Kind, News, Problem, Well, plain, wording

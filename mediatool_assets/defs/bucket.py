@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from mediatool_assets.defs.check_results import result
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.findings import result
 from mediatool_assets.defs.operations import operation
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.bucket.declaration import Declaration

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from mediatool_assets.defs.dumped import DUMP
+from mediatool_assets.defs.check_results import result, spec
+from mediatool_assets.defs.dump import DUMP
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.findings import result, spec
 from mediatool_assets.defs.layers import Layer, key, name_of
-from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.model import AdditionVerb, Model

@@ -11,11 +11,11 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
+from mediatool_assets.defs.check_results import figures, result, severity, spec
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.findings import figures, result, severity, spec
 from mediatool_assets.defs.namespace import PLAIN, Namespace
-from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.punctuality import ALLOWED, Timetable

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import orjson
 
-from mediatool_assets.defs.dumped import DUMP
+from mediatool_assets.defs.dump import DUMP
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.frames import as_annotated, each_of
 from mediatool_assets.defs.layers import (
@@ -29,7 +29,7 @@ from mediatool_assets.defs.layers import (
 )
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.parquet import PARQUET_IO, Parquet
-from mediatool_assets.defs.published import METADATA, REGISTRY
+from mediatool_assets.defs.publication import METADATA, REGISTRY
 from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion

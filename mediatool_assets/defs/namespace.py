@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from mediatool_assets.defs.findings import spec as partitioned_check
+from mediatool_assets.defs.check_results import spec as partitioned_check
 from mediatool_assets.domain.errors import Misuse
 
 IO_MANAGER = "dagster/io_manager_key"

@@ -10,12 +10,12 @@ from typing import Any
 import dagster as dg
 import msgspec
 
+from mediatool_assets.defs.check_results import result, spec
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.findings import result, spec
 from mediatool_assets.defs.io_managers import DOCUMENT_KEY
 from mediatool_assets.defs.layers import JSON_IO, layer_spec
-from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import MediatoolError, NotFound

@@ -10,7 +10,7 @@ from mediatool_assets.defs.operations import GROUP, operation, scheduled
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.restored import RestoreRecord
+from mediatool_assets.domain.restore_record import RestoreRecord
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.restore.drill import SCRATCH, drill_mongodb, drill_postgres
 from mediatool_assets.flows.restore.records import RestoreRequest

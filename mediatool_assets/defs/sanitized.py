@@ -18,7 +18,7 @@ from mediatool_assets.defs.layers import (
 )
 from mediatool_assets.defs.operations import GROUP
 from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.settings import Settings

@@ -6,7 +6,7 @@ from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import CODE_VERSION, OWNERS
 from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import GROUP, newest, report_asset
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.keys import REPORTS

@@ -9,7 +9,7 @@ from mediatool_assets.defs.checks import (
     transformed_checks,
     version_checks,
 )
-from mediatool_assets.defs.dumped import dump_layer
+from mediatool_assets.defs.dump import dump_layer
 from mediatool_assets.defs.freshness import check_on_time, on_time_sensor, with_freshness
 from mediatool_assets.defs.integrity import check_integrity, report_integrity
 from mediatool_assets.defs.io_managers import io_managers
@@ -18,7 +18,7 @@ from mediatool_assets.defs.metrics import check_metrics, report_metrics
 from mediatool_assets.defs.mongodb import mongodb_layer
 from mediatool_assets.defs.namespace import PLAIN, Namespace
 from mediatool_assets.defs.postgres import postgres_layer
-from mediatool_assets.defs.published import publication
+from mediatool_assets.defs.publication import publication
 from mediatool_assets.defs.raw import raw_layer
 from mediatool_assets.defs.rds import rds_snapshot_export
 from mediatool_assets.defs.resources import Platform

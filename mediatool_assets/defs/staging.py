@@ -15,7 +15,7 @@ from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.layers import LoggedProgress
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.operations import GROUP, operation
-from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.version import Version

@@ -1,4 +1,4 @@
-"""Where everything of a version lies: bucket keys and database names (contract, section 2)."""
+"""Where everything of a version is: bucket keys and database names."""
 
 from collections.abc import Mapping
 from typing import Literal, get_args

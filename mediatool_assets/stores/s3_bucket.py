@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mediatool_assets.domain.bucket.aspects import Aspect, Seen
+from mediatool_assets.domain.bucket.cloudtrail import Trails
 from mediatool_assets.domain.bucket.lifecycle import SIZE_FLOOR, Document
-from mediatool_assets.domain.bucket.trails import Trails
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.s3_client import AS_USUAL, S3Access, client
 from mediatool_assets.stores.s3_errors import code_of, translated

@@ -12,7 +12,7 @@ from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
-from mediatool_assets.domain import restored as restored_file
+from mediatool_assets.domain import restore_record as restored_file
 from mediatool_assets.domain.keys import (
     REGISTRY_KEY,
     Kind,
@@ -33,7 +33,7 @@ from mediatool_assets.domain.metadata import (
     instant,
 )
 from mediatool_assets.domain.registry import RegistryEntry
-from mediatool_assets.domain.restored import RestoreRecord, restore_key
+from mediatool_assets.domain.restore_record import RestoreRecord, restore_key
 from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import archives, catalog

@@ -11,7 +11,7 @@ import pytest
 from mediatool_assets.definitions import definitions
 from mediatool_assets.domain import registry
 from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
-from mediatool_assets.domain.restored import RestoreRecord
+from mediatool_assets.domain.restore_record import RestoreRecord
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.restore.records import restore_records

@@ -13,7 +13,7 @@ from mediatool_assets.domain import (
     metadata,
     metrics,
     registry,
-    restored,
+    restore_record,
     schema,
     verdict,
 )

@@ -27,7 +27,7 @@ from mediatool_assets.domain.keys import (
     postgres_database,
 )
 from mediatool_assets.domain.metadata import Purpose
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.retention import Policy
 from mediatool_assets.domain.retention_inventory import FoundDatabase
 from mediatool_assets.domain.settings import Settings

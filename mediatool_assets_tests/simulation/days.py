@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mediatool_assets.defs import mongodb, published, raw
+from mediatool_assets.defs import mongodb, publication, raw
 from mediatool_assets.defs.runs import NOTES_TAG, PURPOSE_TAG, RunVersion
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.errors import (
@@ -198,7 +198,7 @@ class Days:
             lambda: self._transform(context),
             lambda: mongodb._load(context, platform, self._version(context)),  # type: ignore[arg-type]
             lambda: self._dump(context),
-            lambda: published._complete(platform, RunVersion.of(context), self._version(context)),  # type: ignore[arg-type]
+            lambda: publication._complete(platform, RunVersion.of(context), self._version(context)),  # type: ignore[arg-type]
         )
         try:
             for name, step in zip(STEPS, steps, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.defs import published, raw
+from mediatool_assets.defs import publication, raw
 from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain import retention
 from mediatool_assets.domain.dump_layout import bson_member, metadata_member
@@ -83,7 +83,7 @@ def metadata_is_written_again(patch: pytest.MonkeyPatch) -> None:
         objects.put(metadata_key(version), data + b"\n", replacing=etag)
         return made
 
-    patch.setattr(published, "complete", again)
+    patch.setattr(publication, "complete", again)
 
 
 def the_registry_is_overwritten(patch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.defs import published, raw, rds, runs
+from mediatool_assets.defs import publication, raw, rds, runs
 from mediatool_assets.domain.bucket.aspects import Aspect, Seen
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows import load
@@ -228,7 +228,7 @@ def inside(world: World) -> Iterator[None]:
             return future
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (raw, rds, runs, published):
+        for module in (raw, rds, runs, publication):
             if hasattr(module, "datetime"):
                 patch.setattr(module, "datetime", Clock)
         patch.setattr(runs, "note_process", lambda *_: None)

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.domain.errors import CheckFailed, Refused
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresTarget

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.domain.errors import Refused
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.retention_inventory import FoundDatabase
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version

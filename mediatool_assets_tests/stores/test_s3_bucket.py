@@ -9,8 +9,8 @@ from moto import mock_aws
 
 from mediatool_assets.domain.bucket.aspects import ASPECTS
 from mediatool_assets.domain.bucket.changes import Change
+from mediatool_assets.domain.bucket.cloudtrail import recorded
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
-from mediatool_assets.domain.bucket.trails import recorded
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.bucket import apply, check

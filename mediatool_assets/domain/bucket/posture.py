@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from mediatool_assets.domain.bucket import aspects, policies
 from mediatool_assets.domain.bucket.aspects import Aspect, Live, Seen
+from mediatool_assets.domain.bucket.cloudtrail import Trails, recorded
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.lifecycle import Document, canonical
-from mediatool_assets.domain.bucket.trails import Trails, recorded
 from mediatool_assets.domain.outcome import Outcome
 
 

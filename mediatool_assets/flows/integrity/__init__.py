@@ -13,7 +13,7 @@ from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.integrity.agreement import agreement_lines
+from mediatool_assets.flows.integrity.agreement_lines import agreement_lines
 from mediatool_assets.flows.integrity.context import ReportContext, Workers
 from mediatool_assets.flows.integrity.database_lines import mongodb_lines, postgres_lines
 from mediatool_assets.flows.integrity.digest_join import DigestJoin

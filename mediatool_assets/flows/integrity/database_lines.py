@@ -8,7 +8,7 @@ from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.integrity import Line, RowFinding, compared
 from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.outcome import Figure, Finding
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.shapes import DocumentCollection

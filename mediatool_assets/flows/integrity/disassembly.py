@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.shapes import AddedField, ColumnField, DocumentShape
 from mediatool_assets.flows.integrity.canonical import MISSING, double, key_text, plain
-from mediatool_assets.flows.integrity.expected import is_double
+from mediatool_assets.flows.integrity.expected_values import is_double
 from mediatool_assets.flows.integrity.row_layout import Digest, RowLayout, digest, taken_text
 
 Get = Callable[[Any], Any]

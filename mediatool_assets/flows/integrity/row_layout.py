@@ -15,9 +15,9 @@ from mediatool_assets.domain.model import AdditionVerb, FieldType
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
 from mediatool_assets.flows.formats.deep_json import deep_recursion
-from mediatool_assets.flows.integrity import expected
+from mediatool_assets.flows.integrity import expected_values
 from mediatool_assets.flows.integrity.canonical import Canonical, dumps, key_text
-from mediatool_assets.flows.integrity.expected import Lost, Rule
+from mediatool_assets.flows.integrity.expected_values import Lost, Rule
 
 _LOW = (1 << 64) - 1
 _NEGATIVE_ZERO = re.compile(rb"[:,\[]-0[,\]}]")
@@ -120,7 +120,7 @@ class RowParser:
         self, columns: Sequence[tuple[Column, FieldType | None]], *, deep: bool
     ) -> list[tuple[str, Rule | None]]:
         return [
-            (column.name, expected.rule(column, wanted, self.lost[column.name], deep=deep))
+            (column.name, expected_values.rule(column, wanted, self.lost[column.name], deep=deep))
             for column, wanted in columns
         ]
 
@@ -137,7 +137,7 @@ class RowParser:
     def read(self, line: bytes) -> tuple[Digest, list[Canonical], dict[str, Any]]:
         """The digest of a row's key, its values, and its columns as the line has them."""
         raw = self.parse(line)
-        row = self.values(raw, deep=line.count(b"{") + line.count(b"[") > expected.DEPTH)
+        row = self.values(raw, deep=line.count(b"{") + line.count(b"[") > expected_values.DEPTH)
         return digest(self._layout.finds(row)), row, raw
 
     def values(self, raw: dict[str, Any], *, deep: bool) -> list[Canonical]:
@@ -178,7 +178,7 @@ def texts(column: Column) -> Callable[[Any], str | None]:
         case "date" | "timestamp without time zone" | "timestamp with time zone":
             made = None  # to the microsecond, which BSON does not keep
         case _:
-            made = expected.rule(single, None, Counter())
+            made = expected_values.rule(single, None, Counter())
 
     def text(value: Any) -> str | None:
         return key_text(value if value is None or made is None else made(value))

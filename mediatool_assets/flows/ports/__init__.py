@@ -18,7 +18,7 @@ from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.schema import Schema, Table
 
 if TYPE_CHECKING:  # PostgreSQL's parser takes 0.1 s to import

@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from mediatool_assets.domain.bucket.aspects import Aspect, Seen
+from mediatool_assets.domain.bucket.cloudtrail import Trails
 from mediatool_assets.domain.bucket.lifecycle import Document
-from mediatool_assets.domain.bucket.trails import Trails
 
 
 class BucketSettings(Protocol):

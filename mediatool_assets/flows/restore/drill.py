@@ -6,7 +6,7 @@ from functools import partial
 from uuid import uuid4
 
 from mediatool_assets.domain.errors import MediatoolError
-from mediatool_assets.domain.restored import RestoreRecord
+from mediatool_assets.domain.restore_record import RestoreRecord
 from mediatool_assets.flows.load import LoadOptions
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarget
 from mediatool_assets.flows.restore.mongodb import restore_mongodb

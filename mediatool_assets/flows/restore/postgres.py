@@ -26,7 +26,7 @@ from mediatool_assets.domain.keys import (
 )
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.postgres_release import Release
-from mediatool_assets.domain.restored import Marker, content_of
+from mediatool_assets.domain.restore_record import Marker, content_of
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.structure import differing
 from mediatool_assets.domain.version import Version

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from mediatool_assets.domain import restored
+from mediatool_assets.domain import restore_record
 from mediatool_assets.domain.errors import (
     DamagedInput,
     MediatoolError,
@@ -16,7 +16,7 @@ from mediatool_assets.domain.errors import (
     UnknownName,
 )
 from mediatool_assets.domain.keys import RESTORES_PREFIX
-from mediatool_assets.domain.restored import RestoreRecord, RestoreTo
+from mediatool_assets.domain.restore_record import RestoreRecord, RestoreTo
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.restore.result import Restored
@@ -47,31 +47,31 @@ def recorded(
     restore has not begun.
     """
     began = clock()
-    key = restored.restore_key(request.version, began, request.to)
+    key = restore_record.restore_key(request.version, began, request.to)
     try:
         made = restore()
     except (Misuse, Refused, UnknownName):
         raise
     except MediatoolError as error:
         try:
-            objects.put(key, restored.encode(_record(request, began, clock(), error)))
+            objects.put(key, restore_record.encode(_record(request, began, clock(), error)))
         except MediatoolError as second:
             error.add_note(f"and no record of it could be stored: {second}")
         raise
     record = _record(request, began, clock(), made)
-    objects.put(key, restored.encode(record))
+    objects.put(key, restore_record.encode(record))
     return record
 
 
 def restore_records(objects: ObjectStore, version: Version) -> Iterator[RestoreRecord]:
     """Every restore of a version, oldest first; raises DamagedInput if one cannot be read."""
-    for info in objects.list(restored.restores_prefix(version)):
+    for info in objects.list(restore_record.restores_prefix(version)):
         yield _read(objects, info.key)
 
 
 def newest_restore_record(objects: ObjectStore, version: Version) -> RestoreRecord | None:
     """The version's last restore, None if it was never restored; raises as ``restore_records``."""
-    keys = [info.key for info in objects.list(restored.restores_prefix(version))]
+    keys = [info.key for info in objects.list(restore_record.restores_prefix(version))]
     return _read(objects, keys[-1]) if keys else None
 
 
@@ -92,7 +92,7 @@ def newest_records(objects: ObjectStore, database: str) -> list[RestoreRecord]:
 
 def why_not_restored(objects: ObjectStore, version: Version, database: str) -> str:
     """What the last restore to a PostgreSQL database of the version says of its failure."""
-    for info in reversed(list(objects.list(restored.restores_prefix(version)))):
+    for info in reversed(list(objects.list(restore_record.restores_prefix(version)))):
         with suppress(DamagedInput):  # an earlier one may say it
             found = _read(objects, info.key)
             if (found.to, found.database) == ("postgres", database):
@@ -107,7 +107,7 @@ def _all(notes: tuple[str, ...]) -> str:
 def _read(objects: ObjectStore, key: str) -> RestoreRecord:
     data, _ = objects.get(key)
     try:
-        return restored.decode(data)
+        return restore_record.decode(data)
     except msgspec.DecodeError as error:
         raise DamagedInput(
             f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Manifest, Member
-from mediatool_assets.domain.restored import Marker, content_of
+from mediatool_assets.domain.restore_record import Marker, content_of
 from mediatool_assets.domain.structure import in_its_order
 from mediatool_assets.flows.load import reread as reread_collections
 from mediatool_assets.flows.ports import DocumentStore, RestoreTarget

@@ -15,7 +15,7 @@ from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
 from mediatool_assets.domain.outcome import Outcome, outcome_of, worst
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.verdict import Check, Part
 from mediatool_assets.domain.version import Version

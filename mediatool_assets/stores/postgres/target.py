@@ -15,7 +15,7 @@ from psycopg import sql
 from mediatool_assets.domain.ddl.restorable import ScriptExtension
 from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.errors import AlreadyExists, Misuse, Refused
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.server_needs import ServerFeatures
 from mediatool_assets.domain.settings import HARMLESS_EXTENSIONS, Settings

@@ -9,7 +9,7 @@ from psycopg import errors, sql
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.keys import SANITIZED_POSTGRES
 from mediatool_assets.domain.quantities import quantity
-from mediatool_assets.domain.restored import Marker
+from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url

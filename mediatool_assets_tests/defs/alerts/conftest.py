@@ -20,7 +20,7 @@ from mediatool_assets.defs.alerts import Memory, alert_sensor, tick
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.namespace import PLAIN
 from mediatool_assets.defs.partitions import DAYS
-from mediatool_assets.defs.published import METADATA
+from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.domain.errors import BadValue, Unreachable

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
+from mediatool_assets.domain.bucket.cloudtrail import Trails
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
 from mediatool_assets.domain.bucket.posture import Control, controls
-from mediatool_assets.domain.bucket.trails import Trails
 from mediatool_assets_tests.bucket_twin import RECORDED, as_declared, unknown
 
 PLAIN = Declaration("b")

@@ -12,7 +12,7 @@ from mediatool_assets.domain.model import FieldType
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.integrity import canonical
 from mediatool_assets.flows.integrity.canonical import CODEC, MISSING, key_text, plain
-from mediatool_assets.flows.integrity.expected import is_double, rule
+from mediatool_assets.flows.integrity.expected_values import is_double, rule
 from mediatool_assets.flows.integrity.row_layout import RowLayout, RowParser, texts
 from mediatool_assets.flows.transform.values import converter
 from mediatool_assets_tests.raw_archives import column

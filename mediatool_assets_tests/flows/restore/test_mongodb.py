@@ -21,7 +21,7 @@ from mediatool_assets.domain.errors import (
     Refused,
 )
 from mediatool_assets.domain.keys import archive_key, mongodb_database
-from mediatool_assets.domain.restored import RestoreRecord
+from mediatool_assets.domain.restore_record import RestoreRecord
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import LoadOptions

@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
 from mediatool_assets.domain.keys import postgres_database
-from mediatool_assets.domain.restored import Marker, content_of
+from mediatool_assets.domain.restore_record import Marker, content_of
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres, restored
 from mediatool_assets.flows.versions import archives

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.bucket.trails import Trails, recorded
+from mediatool_assets.domain.bucket.cloudtrail import Trails, recorded
 
 ARN = "arn:aws:s3:::b"
 

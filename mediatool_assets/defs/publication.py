@@ -7,7 +7,7 @@ import dagster as dg
 import msgspec
 
 from mediatool_assets.defs import pools
-from mediatool_assets.defs.dumped import DUMP
+from mediatool_assets.defs.dump import DUMP
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import JSON_IO, VERSION, layer_spec
 from mediatool_assets.defs.partitions import DAYS
