@@ -85,7 +85,7 @@ def plain(raw: msgspec.Raw) -> object:
 class Watched:
     """An archive that remembers which bytes were read of it."""
 
-    source: LocalFile
+    source: Bytes
     ranges: list[tuple[int, int]] = field(default_factory=list)
 
     @property

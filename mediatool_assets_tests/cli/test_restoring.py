@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,8 +31,7 @@ from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.conftest import empty_bucket, empty_database, objects_of, superuser
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
-
-_SECONDS = count()
+from mediatool_assets_tests.fresh_versions import fresh_version
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def _complete(
     stack: Stack, documents: MongoDocuments, pool: Workspace, folder: Path
 ) -> Iterator[Made]:
     """A version of a small demo source; its databases and its bucket are gone afterwards."""
-    version = Version(datetime(2006, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+    version = fresh_version()
     with empty_database(superuser(stack)) as source, empty_bucket(stack) as bucket:
         objects = objects_of(stack, bucket)
         seed(source, scale=0.002, full=False, day=0, schema="media_tool")

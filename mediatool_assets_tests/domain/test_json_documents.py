@@ -33,7 +33,7 @@ DECODERS: list[Callable[[bytes], object]] = [
         metrics,
         posture,
         registry,
-        restored,
+        restore_record,
         schema,
         verdict,
     )

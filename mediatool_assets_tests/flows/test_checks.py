@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
 from pathlib import Path
 
 import bson
@@ -36,6 +35,7 @@ from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
+from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.planting import lines_of, rewritten
 from mediatool_assets_tests.raw_archives import raw_archive, table
@@ -46,7 +46,6 @@ ACCOUNTS = table("accounts", id="text", name="text")
 RENAMED = table("accounts", id="text", title="text")
 VERSION, BEFORE = Version.parse("20250621-143000"), Version.parse("20250620-020000")
 WORKERS = 2
-_SECONDS = count()
 
 
 @pytest.fixture
@@ -286,7 +285,7 @@ def whole(
     bucket_twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, tmp_path: Path
 ) -> Iterator[Whole]:
     """A version of its own for each test; its database is gone afterwards."""
-    version = Version(datetime(2003, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+    version = fresh_version()
     make(bucket_twin, version)
     load_and_dump(bucket_twin, documents, pool, version)
     finish(bucket_twin, documents, pool, version, tmp_path / "registry.json")

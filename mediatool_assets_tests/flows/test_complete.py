@@ -4,11 +4,9 @@ import hashlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +37,6 @@ from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.flows.finished import HOMES, ROWS, finish, load_and_dump, make
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects
-
-_SECONDS = count()
-
-
-@pytest.fixture
-def version(documents: MongoDocuments) -> Iterator[Version]:
-    """A version that no other test has; its database is gone afterwards."""
-    version = Version(datetime(2002, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
-    yield version
-    documents.drop(mongodb_database(version))
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -32,28 +30,9 @@ from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.bson_strategies import collections
+from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects
-
-_SECONDS = count()
-
-
-def _fresh_version() -> Version:
-    return Version(datetime(2002, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
-
-
-@pytest.fixture
-def version(documents: MongoDocuments) -> Iterator[Version]:
-    """A version that no other test has; its database is gone afterwards."""
-    version = _fresh_version()
-    yield version
-    documents.drop(mongodb_database(version))
-
-
-@pytest.fixture
-def twin(tmp_path: Path) -> DirectoryObjects:
-    """An empty bucket."""
-    return DirectoryObjects(tmp_path / "objects")
 
 
 @pytest.fixture
@@ -98,7 +77,7 @@ def test_any_document_comes_back_with_the_same_bytes(
     content: dict[str, list[bytes]],
 ) -> None:
     """Archive -> MongoDB -> dump: every BSON type, nested, under an _id of any type."""
-    version = _fresh_version()
+    version = fresh_version()
     try:
         archive = transformed(twin, version, content)
         result = load(twin, documents, pool, version)

@@ -5,10 +5,8 @@ import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from datetime import timedelta
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import bson
@@ -27,22 +25,6 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import CLAIM, MARKER
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects
-
-_SECONDS = count()
-
-
-@pytest.fixture
-def version(documents: MongoDocuments) -> Iterator[Version]:
-    """A version that no other test has; its database is gone afterwards."""
-    version = Version(datetime(2001, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
-    yield version
-    documents.drop(mongodb_database(version))
-
-
-@pytest.fixture
-def twin(tmp_path: Path) -> DirectoryObjects:
-    """An empty bucket."""
-    return DirectoryObjects(tmp_path / "objects")
 
 
 @pytest.fixture

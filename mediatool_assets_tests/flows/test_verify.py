@@ -1,6 +1,5 @@
 """Verify: damage is named, the rest is still read, and what is not known has not passed."""
 
-import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -35,9 +34,9 @@ from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
+from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.twins import DirectoryObjects
 
-_SECONDS = itertools.count()
 NOW = datetime(2026, 11, 23, 4, 5, 6, 789, tzinfo=UTC)
 
 
@@ -74,7 +73,7 @@ class Finished:
 @pytest.fixture
 def finished(documents: MongoDocuments, pool: Workspace, tmp_path: Path) -> Iterator[Finished]:
     """A complete version."""
-    version = Version(datetime(2003, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+    version = fresh_version()
     objects = DirectoryObjects(tmp_path)
     make(objects, version)
     load_and_dump(objects, documents, pool, version)
@@ -102,7 +101,7 @@ def test_a_sound_version_passes(finished: Finished) -> None:
     assert standing_verdict(finished.objects, finished.version) is None
     key = store_verdict(finished.objects, verdict)
     assert key == (
-        f"postgres-exports/verdicts/2003-01-01/{finished.version}-20261123T040506.000789.json"
+        f"postgres-exports/verdicts/{finished.version.partition}/{finished.version}-20261123T040506.000789.json"
     )
     store_verdict(finished.objects, finished.verify(days=1))
     newest = standing_verdict(finished.objects, finished.version)

@@ -1,19 +1,18 @@
 """What every DocumentStore keeps; the suites of MongoDB and of its twin inherit it."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Protocol
 
 import bson
 import pytest
 
 from mediatool_assets.domain.errors import CheckFailed, MediatoolError, Refused
+from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.retention_inventory import DatabaseState
 from mediatool_assets.flows.ports import DocumentStore
 from mediatool_assets.flows.ports.retention import DatabaseServer
+from mediatool_assets_tests.fresh_versions import fresh_version
 
-_SECONDS = count()
 INDEX: dict[str, object] = {"name": "by_name", "key": {"name": 1}}
 MARKER: dict[str, object] = {"_id": "20040101-000000", "archive": "s3://b/k"}
 
@@ -53,8 +52,7 @@ class DocumentStoreContract:
     @pytest.fixture
     def database(self, store: Store) -> Iterator[str]:
         """The name of a database that no other test has; it is gone afterwards."""
-        moment = datetime(2004, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS))
-        name = moment.strftime("mediatool_%Y%m%d-%H%M%S")
+        name = mongodb_database(fresh_version())
         yield name
         store.drop(name)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from itertools import count, pairwise
+from datetime import UTC, datetime
+from itertools import pairwise
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
@@ -21,13 +21,14 @@ from mediatool_assets.domain.errors import (
     Refused,
     Unreachable,
 )
+from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.bson_strategies import collections
+from mediatool_assets_tests.fresh_versions import fresh_version
 
-_SECONDS = count()
 _CALLS: dict[str, Callable[[MongoDocuments, str], object]] = {
     "marker": lambda store, name: store.marker(name),
     "exists": lambda store, name: store.exists(name),
@@ -47,8 +48,7 @@ _CALLS: dict[str, Callable[[MongoDocuments, str], object]] = {
 @pytest.fixture
 def database(documents: MongoDocuments) -> Iterator[str]:
     """The name of a database that no other test has; it is gone afterwards."""
-    moment = datetime(2003, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS))
-    name = moment.strftime("mediatool_%Y%m%d-%H%M%S")
+    name = mongodb_database(fresh_version())
     yield name
     documents.drop(name)
 

@@ -12,7 +12,6 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
-from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 KEY = archive_key("raw", VERSION)
@@ -58,12 +57,6 @@ def scratch(tmp_path: Path) -> Path:
 def pool(pool: Workspace, scratch: Path) -> Workspace:
     """The workers, with a scratch folder that a test can look into."""
     return replace(pool, scratch=scratch)
-
-
-@pytest.fixture
-def twin(tmp_path: Path) -> DirectoryObjects:
-    """An empty bucket, in a directory."""
-    return DirectoryObjects(tmp_path / "objects")
 
 
 def run(url: Url, statements: str) -> None:

@@ -1,7 +1,7 @@
 """Export: the raw archive holds every row of one instant, and its structure, for any reader."""
 
 import subprocess
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 import pytest
 
-from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
+from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.flows.export import export, member_name
 from mediatool_assets.flows.versions import archives
@@ -18,6 +18,7 @@ from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.compared import Watched
 from mediatool_assets_tests.flows.export.conftest import KEY, VERSION
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -118,41 +119,20 @@ def test_the_same_rows_give_the_same_bytes(
     assert twin.open(KEY).read(0, end) == other.open(KEY).read(0, end)
 
 
-@dataclass
-class CountingBytes:
-    """Bytes that notes what is read of it."""
-
-    source: Bytes
-    reads: list[tuple[int, int]] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """The name of what it reads."""
-        return self.source.name
-
-    @property
-    def size(self) -> int:
-        """The size of what it reads."""
-        return self.source.size
-
-    def read(self, start: int, length: int) -> bytes:
-        """Read, and note it."""
-        self.reads.append((start, length))
-        return self.source.read(start, length)
-
-
 def test_one_table_is_read_without_the_others(
     source: PostgresSource, objects: S3Objects, pool: Workspace
 ) -> None:
     """After the manifest, only the table's own bytes are fetched, once."""
     export(source, objects, pool, VERSION)
-    counting = CountingBytes(objects.open(KEY))
+    counting = Watched(objects.open(KEY))
     reader = ArchiveReader(counting)
     member = reader.manifest.tables()["users"]
-    counting.reads.clear()
+    counting.ranges.clear()
     assert sum(len(split_lines(content)) for content in reader.blocks(member.blocks)) == 250
-    assert sum(length for _, length in counting.reads) == sum(b.length for b in member.blocks)
-    assert min(start for start, _ in counting.reads) == member.blocks[0].offset
+    assert sum(end - start for start, end in counting.ranges) == sum(
+        b.length for b in member.blocks
+    )
+    assert min(start for start, _ in counting.ranges) == member.blocks[0].offset
 
 
 def test_progress_ends_at_the_rows_of_each_table(

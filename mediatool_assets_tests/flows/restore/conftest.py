@@ -1,10 +1,8 @@
 """A small source, its raw archives, and a server to restore them to."""
 
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,9 +21,8 @@ from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.canaries import Canaries, canaries
+from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.twins import DirectoryObjects
-
-_SECONDS = itertools.count()
 
 PEOPLE = """
 CREATE SCHEMA media_tool; SET search_path TO media_tool;
@@ -61,7 +58,7 @@ class Place:
         self, url: Url | None = None, schema: str = "media_tool"
     ) -> tuple[Version, StoredArchive]:
         """A raw archive of a database, the source unless another is named."""
-        version = Version(datetime(2001, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+        version = fresh_version()
         source = PostgresSource(url or self.url, schema)
         return version, export(source, self.objects, self.pool, version)
 

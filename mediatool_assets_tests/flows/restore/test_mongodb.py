@@ -1,7 +1,6 @@
 """Restore to MongoDB: under any name, in parts, never over what no load made; and the evidence."""
 
 import dataclasses
-import itertools
 import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
@@ -32,9 +31,9 @@ from mediatool_assets.flows.workers.workspace import Workspace, workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.flows.finished import load_and_dump, make
+from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.twins import DirectoryObjects
 
-_SECONDS = itertools.count()
 NOW = datetime(2026, 11, 23, 4, 5, 6, 789, tzinfo=UTC)
 
 
@@ -68,7 +67,7 @@ class Case:
 @pytest.fixture
 def case(documents: MongoDocuments, pool: Workspace, tmp_path: Path) -> Iterator[Case]:
     """Archives of a few documents; both databases are gone after the test."""
-    version = Version(datetime(2005, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_SECONDS)))
+    version = fresh_version()
     objects, name = DirectoryObjects(tmp_path), f"scratch_{uuid4().hex[:8]}"
     make(objects, version)
     yield Case(version, objects, replace(documents, other=name), pool, name)
@@ -219,7 +218,8 @@ def test_a_restore_leaves_evidence(case: Case) -> None:
         rows={"accounts": 3, "repsOrphans": 1},
     )
     assert list(restore_records(case.objects, case.version)) == [evidence]
-    key = f"postgres-exports/restores/2005-01-01/{case.version}-20261123T040506.000789-mongodb.json"
+    folder = f"postgres-exports/restores/{case.version.partition}"
+    key = f"{folder}/{case.version}-20261123T040506.000789-mongodb.json"
     assert case.objects.head(key) is not None
 
 
@@ -249,9 +249,7 @@ def test_what_was_refused_was_no_restore(case: Case) -> None:
 
 def test_evidence_that_cannot_be_kept_does_not_hide_the_failure(case: Case) -> None:
     """The first error is the one that is raised, with a note of the second."""
-    key = (
-        f"postgres-exports/restores/2005-01-01/{case.version}-20261123T040506.000789-postgres.json"
-    )
+    key = f"postgres-exports/restores/{case.version.partition}/{case.version}-20261123T040506.000789-postgres.json"
     case.objects.put(key, b"taken")
 
     def fail() -> Restored:
