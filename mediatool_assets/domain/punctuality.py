@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from mediatool_assets.domain.outcome import Figure, Finding
@@ -38,28 +39,29 @@ class Timetable:
         return f"{self.hour:02}:00 {self.zone}"
 
 
-def on_time(  # noqa: PLR0913, PLR0917  # a day, its two versions, and three times
-    day: date,
-    now: datetime,
-    begun: Version | None,
-    complete: Version | None,
-    since: str | None,
-    due: datetime,
+class Completion(NamedTuple):
+    """A complete version, and when it became complete."""
+
+    version: Version
+    since: str
+
+
+def on_time(
+    day: date, now: datetime, due: datetime, begun: Version | None, complete: Completion | None
 ) -> Finding:
     """Judge a day by its newest version that was begun and its newest complete one.
 
-    ``since`` is when that one became complete. What is absent fails from ``due`` on; before, it is
-    only not there yet.
+    What is absent fails from ``due`` on; before, it is only not there yet.
     """
     figures: dict[str, Figure] = {
         "due": due.isoformat(),
-        "newest_version": str(complete) if complete else None,
-        "complete_since": since,
+        "newest_version": str(complete.version) if complete else None,
+        "complete_since": complete.since if complete else None,
     }
-    if complete is not None and (begun is None or begun <= complete):
-        late = since is not None and datetime.fromisoformat(since) > due
-        word = "late, " if late else ""
-        return Finding("passed", f"{complete} is there, {word}complete since {since}", figures)
+    if complete is not None and (begun is None or begun <= complete.version):
+        version, since = complete
+        word = "late, " if datetime.fromisoformat(since) > due else ""
+        return Finding("passed", f"{version} is there, {word}complete since {since}", figures)
     what = f"{begun} was begun and is not complete" if begun else f"{day} has no version"
     if now < due:
         return Finding("warned", f"{what}; it is due at {due:%H:%M} UTC", figures)

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from mediatool_assets.domain.outcome import Outcome
-from mediatool_assets.domain.punctuality import Timetable, on_time
+from mediatool_assets.domain.punctuality import Completion, Timetable, on_time
 from mediatool_assets.domain.version import Version
 
 DUE = Timetable().due(date(2026, 11, 23))
@@ -36,7 +36,8 @@ def test_the_newest_version_of_the_day_is_there_and_complete(
     """From three o'clock on what is missing has failed; what came late is there, and says so."""
     day = date(2026, 11, 23)
     at = datetime.fromisoformat(f"{day}T{now}").replace(tzinfo=UTC)
-    found = on_time(day, at, begun, complete, f"{day}T{since}Z" if since else None, DUE)
+    completion = Completion(complete, f"{day}T{since}Z") if complete else None
+    found = on_time(day, at, DUE, begun, completion)
     assert found.outcome == outcome
     assert says in found.reason
     assert found.figures["due"] == "2026-11-23T03:00:00+00:00"

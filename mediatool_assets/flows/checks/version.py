@@ -8,7 +8,7 @@ from datetime import date, datetime
 from mediatool_assets.domain.expectations import HISTORY
 from mediatool_assets.domain.keys import archive_prefix
 from mediatool_assets.domain.outcome import Finding, together
-from mediatool_assets.domain.punctuality import on_time
+from mediatool_assets.domain.punctuality import Completion, on_time
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.database import database_as_loaded
@@ -25,11 +25,13 @@ def day_on_time(objects: ObjectStore, day: date, now: datetime, due: datetime) -
 
     @answers_for(day.isoformat())
     def ask() -> Finding:
-        complete = max(catalog.versions(objects, day, day), default=None)
-        since = catalog.read(objects, complete).export_complete if complete else None
+        newest = max(catalog.versions(objects, day, day), default=None)
+        complete = (
+            Completion(newest, catalog.read(objects, newest).export_complete) if newest else None
+        )
         keys = (info.key for info in objects.list(archive_prefix("raw", day.isoformat())))
         begun = max((Version.parse(key.rsplit("/", 1)[-1][:15]) for key in keys), default=None)
-        return on_time(day, now, begun, complete, since, due)
+        return on_time(day, now, due, begun, complete)
 
     return ask()
 

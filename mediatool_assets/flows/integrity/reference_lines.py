@@ -61,12 +61,12 @@ def _expected(context: ReportContext, reference: CheckedReference) -> int | None
 
 def duplicate_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
     """Natural keys: one row each if the database or the model says so; else how many share one."""
-    plan, said = context.plan, "one row for each key"
+    plan = context.plan
     for layout in plan.layouts.values():
         if layout.key:
             table = layout.table.name
             judge = partial(join.repeated, table)
-            yield _duplicates(context, table, layout.key, said, judge)
+            yield _duplicates(context, table, layout.key, judge, "one row for each key")
     declared = [(t.name, keys) for t in context.raw.tables() for keys in t.unique_keys]
     looked_up = [
         (table.name, keys)
@@ -74,24 +74,22 @@ def duplicate_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
         if not is_unique(table, keys) and keys != plan.layout(table.name).key
     ]
     for table, keys in dict.fromkeys((*looked_up, *declared)):
-        promised = (table, keys) in declared
-        said = "declared unique" if promised else "rows that a look-up's key cannot tell apart"
-        judge = partial(join.duplicates, table, keys)
-        yield _duplicates(context, table, keys, said, judge, promised=promised)
+        promise = "declared unique" if (table, keys) in declared else ""
+        yield _duplicates(context, table, keys, partial(join.duplicates, table, keys), promise)
 
 
-def _duplicates(  # noqa: PLR0913  # what it is of, and how it is judged
+def _duplicates(
     context: ReportContext,
     table: str,
     keys: tuple[str, ...],
-    said: str,
     find: Callable[[], Mismatch],
-    *,
-    promised: bool = True,
+    promise: str,
 ) -> Line:
+    """Rows that share a key; a failure only if the database or the model has a ``promise``."""
+
     def judge() -> Finding:
         found = find()
-        failed = promised and found.count > 0
+        failed = bool(promise) and found.count > 0
         return RowFinding(
             "failed" if failed else "passed",
             f"{found.count:,} rows share a key" if found.count else "",
@@ -103,4 +101,5 @@ def _duplicates(  # noqa: PLR0913  # what it is of, and how it is judged
         )
 
     name, unknown = f"{table}.{', '.join(keys)}", context.raw.problem(table)
+    said = promise or "rows that a look-up's key cannot tell apart"
     return context.line("duplicates", name, said, JOINED, judge, unknown=unknown)

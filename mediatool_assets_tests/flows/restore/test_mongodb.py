@@ -249,7 +249,8 @@ def test_what_was_refused_was_no_restore(case: Case) -> None:
 
 def test_evidence_that_cannot_be_kept_does_not_hide_the_failure(case: Case) -> None:
     """The first error is the one that is raised, with a note of the second."""
-    key = f"postgres-exports/restores/{case.version.partition}/{case.version}-20261123T040506.000789-postgres.json"
+    folder = f"postgres-exports/restores/{case.version.partition}"
+    key = f"{folder}/{case.version}-20261123T040506.000789-postgres.json"
     case.objects.put(key, b"taken")
 
     def fail() -> Restored:
