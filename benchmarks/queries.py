@@ -26,6 +26,7 @@ from time import perf_counter
 import duckdb
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
+from mediatool_assets.archive.streaming import stream
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
@@ -33,7 +34,6 @@ from mediatool_assets.flows.export import export
 from mediatool_assets.flows.query.history import row_history
 from mediatool_assets.flows.query.parquet_cache import ParquetCache
 from mediatool_assets.flows.query.session import QuerySession, query_session, tables_of
-from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
@@ -125,7 +125,7 @@ def download(place: Place, read: list[int]) -> int:
     for source, version in zip(place.sources(read), place.versions, strict=True):
         path = place.folder / f"{version}.tar.gz"
         with path.open("wb") as file:
-            file.writelines(archives.stream(source))
+            file.writelines(stream(source))
         subprocess.run(["tar", "-xzf", str(path), "-C", str(place.folder)], check=True)
         path.unlink()
     return len(place.versions)

@@ -32,6 +32,7 @@ import psutil
 import yardstick
 from measures import OURS, Measure, Stopwatch, markdown, plain, rows
 
+from mediatool_assets.archive.streaming import stream
 from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
@@ -45,7 +46,6 @@ from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
 from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions.archives import stream
 from mediatool_assets.flows.versions.registry import write_local_registry
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.workers.workspace import Workspace

@@ -8,9 +8,9 @@ from bson import json_util
 
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.dump_layout import bson_member, metadata_member
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions.archives import StoredArchive, publish

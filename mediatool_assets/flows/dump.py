@@ -9,11 +9,11 @@ from bson import json_util
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.collection import CollectionInfo
-from mediatool_assets.domain.dump_layout import bson_member, metadata_member
 from mediatool_assets.domain.errors import AlreadyExists, CheckFailed, CountMismatch, NotFound
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import FORMAT, Manifest
+from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.load.id_ranges import Range, ranges

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
@@ -37,7 +38,6 @@ from mediatool_assets.domain.restore_record import RestoreRecord, restore_key
 from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import archives, catalog
-from mediatool_assets.flows.versions.archives import sha256_of
 from mediatool_assets.flows.versions.verdicts import store_verdict
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from distributed import Client, Security
 
+from mediatool_assets.archive.streaming import stream
 from mediatool_assets.domain.errors import CheckFailed, Unreachable
 from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.settings import SHIPPED_MODEL, DaskCluster
@@ -24,7 +25,7 @@ from mediatool_assets.flows.export import export
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.transform import transform
-from mediatool_assets.flows.versions.archives import StoredArchive, stream
+from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed

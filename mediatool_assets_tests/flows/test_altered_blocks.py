@@ -9,10 +9,10 @@ import bson
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.dump_layout import bson_member
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
 from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.member_names import bson_member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare.versions import compare
 from mediatool_assets.flows.load import load

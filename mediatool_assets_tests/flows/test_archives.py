@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mediatool_assets.archive import streaming
+from mediatool_assets.archive.streaming import stream
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import AlreadyExists, NotFound
 from mediatool_assets.domain.manifest import Manifest
@@ -63,9 +65,9 @@ def test_what_was_not_made(objects: DirectoryObjects) -> None:
 def test_streaming(data: bytes, length: int) -> None:
     """All ranges come, each once, in their order."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archives, "_RANGE_BYTES", length)
+        patch.setattr(streaming, "_RANGE_BYTES", length)
         source = MemoryBytes(data)
-        assert b"".join(archives.stream(source)) == data
+        assert b"".join(stream(source)) == data
     assert sorted(source.reads) == [
         (start, min(length, len(data) - start)) for start in range(0, len(data), length)
     ]

@@ -10,8 +10,8 @@ import pytest
 from mediatool_assets.defs import publication, raw
 from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain import retention
-from mediatool_assets.domain.dump_layout import bson_member, metadata_member
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
+from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.flows import complete, export, load, prune
 from mediatool_assets.flows.complete import accounting
 from mediatool_assets.flows.dump import metadata_json

@@ -15,13 +15,14 @@ from typing import Any, ParamSpec, TypeVar
 import dagster as dg
 import pytest
 
+from mediatool_assets.archive import streaming
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs import publication, raw, rds, runs
 from mediatool_assets.domain.bucket.aspects import Aspect, Seen
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows import load
 from mediatool_assets.flows.ports import Progress, silent
-from mediatool_assets.flows.versions import archives, marks
+from mediatool_assets.flows.versions import marks
 from mediatool_assets.flows.versions import registry as registration
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.simulation.bucket import Bucket
@@ -235,7 +236,7 @@ def inside(world: World) -> Iterator[None]:
         for index in vars(ArchiveReader).values():
             if isinstance(index, cached_property):  # until 3.12 it has a lock of all processes
                 patch.setattr(index, "lock", nullcontext(), raising=False)
-        patch.setattr(archives, "ThreadPoolExecutor", Threads)
+        patch.setattr(streaming, "ThreadPoolExecutor", Threads)
         for waiting in (registration.register, registration.keep_newest_last, marks.change):
             patch.setattr(waiting.retry, "sleep", world.sleep)
         numbers = iter(range(10**9))

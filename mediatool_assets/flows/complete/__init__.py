@@ -10,7 +10,9 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
+from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive
 from mediatool_assets.domain.keys import metadata_key, mongodb_database, postgres_database
@@ -40,7 +42,7 @@ from mediatool_assets.flows.complete.accounting import (
 from mediatool_assets.flows.ports import ObjectStore, Stores
 from mediatool_assets.flows.restore.postgres import restored
 from mediatool_assets.flows.restore.records import why_not_restored
-from mediatool_assets.flows.versions import archives, catalog, chain, marks
+from mediatool_assets.flows.versions import catalog, chain, marks
 from mediatool_assets.flows.versions.marks import settle_tags
 from mediatool_assets.flows.versions.registry import keep_newest_last, register
 from mediatool_assets.flows.workers.tasks import in_order
@@ -144,11 +146,11 @@ def _text(fact: str | int | None) -> str | None:
 
 def _exports(made: VersionArchives, executor: Executor) -> Exports:
     """The three archives as the metadata tells of them, each read to its end for its SHA-256."""
-    with in_order(executor, archives.sha256_of, [archive.source for archive in made]) as digests:
+    with in_order(executor, sha256_of, [archive.source for archive in made]) as digests:
         raw_sha256, transformed_sha256, dump_sha256 = digests
     raw, transformed, dump = (archive.manifest for archive in made)
     blocks = (block for member in dump.members for block in member.blocks)
-    shares = (UnprovenBlocks(made.dump.source, tuple(share)) for share in archives.shares(blocks))
+    shares = (UnprovenBlocks(made.dump.source, tuple(share)) for share in block_shares(blocks))
     with in_order(executor, prove, shares) as proven:
         deque(proven, maxlen=0)
     tables = raw.tables()

@@ -1,6 +1,6 @@
 """Export: every table of the source, at one instant, into the version's raw archive."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from mediatool_assets.domain.errors import AlreadyExists, BadSource, CountMismat
 from mediatool_assets.domain.json_documents import json_values
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Exclusion, Manifest
+from mediatool_assets.domain.member_names import table_member
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.source_identity import SourceIdentity
@@ -137,7 +138,7 @@ class _ExportRun:
             own.append(next(spools))
             done += chunk.rows
             self._workspace.progress(table.name, done, total)
-        member = writer.add_rows(member_name(table.name), own, table=table.name)
+        member = writer.add_rows(table_member(table.name), own, table=table.name)
         if member.rows != total:
             raise CountMismatch(table.name, "rows", total, member.rows)
         return member.rows
@@ -184,13 +185,3 @@ class _ExportRun:
                 yield f"{name} is empty, and had {quantity(before, 'row')} in the last version"
             elif before and name not in known:
                 yield f"{name} is gone, and had {quantity(before, 'row')} in the last version"
-
-
-def member_name(table: str) -> str:
-    """The file of a table's rows: ``{table}.ndjson``, whatever the table is called."""
-    return "".join(_safe(table)) + ".ndjson"
-
-
-def _safe(name: str) -> Iterable[str]:
-    """Percent-encode what would be a folder or a control character."""
-    return (c if c not in "/\\%" and c.isprintable() else f"%{ord(c):02X}" for c in name)

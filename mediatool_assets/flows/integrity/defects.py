@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 import orjson
 
+from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.integrity import EXAMPLES, Defect
 from mediatool_assets.domain.schema import Table
@@ -40,7 +41,6 @@ from mediatool_assets.flows.integrity.readers import (
     find_raw,
 )
 from mediatool_assets.flows.integrity.row_layout import Digest, RowLayout
-from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 
 OWNER = "(the document that it lies in)"
@@ -87,7 +87,7 @@ def document_defects(
 def raw_lines(archive: ArchiveReader, table: Table) -> list[TableLines]:
     """A table of the raw archive in shares."""
     source, member = ArchiveReader(archive.source), archive.manifest.tables().get(table.name)
-    blocks = archives.shares(member.blocks) if member is not None else ()
+    blocks = block_shares(member.blocks) if member is not None else ()
     return [TableLines(table, source, tuple(some)) for some in blocks]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive, BadModel, MediatoolError
 from mediatool_assets.domain.model import Model
@@ -36,7 +37,6 @@ from mediatool_assets.flows.verify.stores import (
     open_mongodb,
     open_postgres,
 )
-from mediatool_assets.flows.versions import archives
 
 
 def read_stores(
@@ -114,7 +114,7 @@ def _read_tables(workers: Workers, raw: ReadArchive, asked: ReportPlan) -> None:
         )
         for table, member in raw.members.items()
         for layout in [asked.layout(table)]
-        for blocks in archives.shares(member.blocks)
+        for blocks in block_shares(member.blocks)
     ]
     raw.read = workers.read("raw", read_raw, shares)
 
@@ -127,7 +127,7 @@ def _read_collections(workers: Workers, archive: ReadArchive) -> None:
     shares = [
         (name, sum(b.rows for b in blocks), BlockShare(source, name, tuple(blocks)))
         for name in workers.run.sample.choose(archive.members)
-        for blocks in archives.shares(archive.members[name].blocks)
+        for blocks in block_shares(archive.members[name].blocks)
     ]
     archive.read = workers.read(archive.store.part, read_blocks, shares)
 

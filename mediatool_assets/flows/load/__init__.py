@@ -9,6 +9,7 @@ from uuid import uuid4
 import msgspec
 from bson import json_util
 
+from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader, split_documents
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import (
@@ -200,7 +201,7 @@ def _insertions(
     return [
         _Insertion(documents, database, name, source, tuple(blocks))
         for name, member in members.items()
-        for blocks in archives.shares(member.blocks)
+        for blocks in block_shares(member.blocks)
     ]
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.metrics import KeyColumn
 from mediatool_assets.flows.compare.row_digests import row_decoder
 from mediatool_assets.flows.formats.deep_json import deep_recursion
-from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 
 _AHEAD = 8
@@ -49,7 +49,7 @@ def count_key_columns(
     values = [np.empty(0, np.uint64) for _ in columns]
     work = (
         _KeyColumnShare(source, tuple(columns), tuple(blocks))
-        for blocks in archives.shares(member.blocks)
+        for blocks in block_shares(member.blocks)
     )
     with in_order(executor, _count, work, ahead=_AHEAD) as results:
         for found in results:

@@ -6,6 +6,7 @@ from itertools import groupby
 
 import msgspec
 
+from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.ddl import restorable
@@ -243,7 +244,7 @@ class _Restore:
             if not member.blocks:
                 continue
             whole = not table.partitions and member.bytes <= _WHOLE_BYTES
-            for blocks in [member.blocks] if whole else archives.shares(member.blocks):
+            for blocks in [member.blocks] if whole else block_shares(member.blocks):
                 yield RestoreShare(writer, archive, self.schema.name, table, tuple(blocks), whole)
 
     def add_keys(self, work: Restoration) -> None:

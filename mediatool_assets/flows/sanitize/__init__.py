@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
@@ -20,10 +21,10 @@ from mediatool_assets.domain.masking.ddl import SanitizedDdl, sanitized_ddl
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import Masker
 from mediatool_assets.domain.masking.rules import REDACT, MaskingVerb, Rules
+from mediatool_assets.domain.member_names import table_member
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.export import member_name
 from mediatool_assets.flows.sanitize.destinations import (
     CopyStore,
     LocalFolder,
@@ -51,7 +52,6 @@ from mediatool_assets.flows.sanitize.value_digests import (
     Tracked,
     write_nothing,
 )
-from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
@@ -188,7 +188,7 @@ class _SanitizingRun:
         self, writer: ArchiveWriter, table: str, member: Member, results: Iterator[Sanitized]
     ) -> None:
         read, own, done = Fingerprint(), [], 0
-        for _ in archives.shares(member.blocks):
+        for _ in block_shares(member.blocks):
             made = next(results)
             read += made.read
             own.append(made.spooled)
@@ -197,7 +197,7 @@ class _SanitizingRun:
             self.workspace.progress(table, done, member.rows)
         if str(read) != member.fingerprint:
             raise BadArchive(self.archive.source.name, f"{member.name} has another fingerprint")
-        written = writer.add_rows(member_name(table), own, table=table)
+        written = writer.add_rows(table_member(table), own, table=table)
         if written.rows != member.rows:
             raise CountMismatch(table, "rows", member.rows, written.rows)
 
@@ -240,7 +240,7 @@ class _SanitizingRun:
     def _shares(self) -> Iterator[MaskingShare]:
         number = 0
         for table, member in sorted(self.archive.manifest.tables().items()):
-            for blocks in archives.shares(member.blocks):
+            for blocks in block_shares(member.blocks):
                 yield MaskingShare(
                     ArchiveReader(self.archive.source), self.schema.table(table), tuple(blocks),
                     number, self.rules, self.key, self.watches[table],

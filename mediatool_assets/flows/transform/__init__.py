@@ -9,10 +9,10 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.spool import discard
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.collection import CollectionInfo
-from mediatool_assets.domain.dump_layout import bson_member, metadata_member
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import FORMAT, Manifest
+from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.model_digest import digest
 from mediatool_assets.domain.resolution import Resolution, resolve

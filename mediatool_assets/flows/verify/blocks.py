@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
 from mediatool_assets.domain.errors import BadArchive, MediatoolError
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.flows.verify.stores import ArchiveReading, Verification
-from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.tasks import in_order
 
 
@@ -64,7 +64,7 @@ def _sampled(
     blocks = sample.choose((m, block) for m in members for block in m.blocks)
     for member in members:
         own = [block for owner, block in blocks if owner is member]
-        for some in archives.shares(own):
+        for some in block_shares(own):
             yield MemberBlocks(archive, member, tuple(some), whole=False)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.domain.errors import DamagedInput, MediatoolError
 from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
 from mediatool_assets.domain.manifest import Manifest
@@ -132,7 +133,7 @@ def open_archive(run: Verification, kind: Fetchable) -> ArchiveReading:
             said = f"it has {reader.source.size} bytes, its metadata says {published.size_bytes}"
             reading.add(said)
         if run.sample.is_whole:
-            with in_order(run.executor, archives.sha256_of, [reader.source]) as digests:
+            with in_order(run.executor, sha256_of, [reader.source]) as digests:
                 if next(digests) != published.sha256:
                     reading.add("it does not have the SHA-256 that its metadata gives")
         archives.expect(reader, kind, run.version)

@@ -1,28 +1,21 @@
 """Archives of a version in the bucket: written once, whole, and opened by range."""
 
-import hashlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import msgspec
 
-from mediatool_assets.archive.grouping import grouped
 from mediatool_assets.archive.joining import JoiningWriter
-from mediatool_assets.archive.reader import ArchiveReader, Bytes
+from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.authenticity import Authenticity, authenticity
 from mediatool_assets.domain.errors import BadArchive, DamagedInput, NotAuthentic, NotFound
 from mediatool_assets.domain.keys import Kind, archive_key, metadata_key
-from mediatool_assets.domain.manifest import Block, Manifest
+from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ArchiveStore
 from mediatool_assets.flows.workers.spooling import staging
-
-_RANGE_BYTES = 8 << 20
-_SHARE_BYTES = 1 << 24  # of rows: 2 workers end together within a tenth of a second of work
-_AHEAD = 4  # ranges on their way at once: a request to S3 takes 50 ms or so to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +115,3 @@ def expect(archive: ArchiveReader, kind: Kind, version: Version) -> None:
     if manifest.kind not in ((kind, "sanitized") if kind == "raw" else (kind,)):
         problem = f"is a {manifest.kind} archive, and lies where the {kind} one belongs"
         raise BadArchive(archive.source.name, problem)
-
-
-def stream(source: Bytes) -> Iterator[bytes]:
-    """All of ``source`` in order, some ranges ahead; memory: five ranges of 8 MiB."""
-    starts = range(0, source.size, _RANGE_BYTES)
-    waiting: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="stream") as pool:
-        try:
-            for start in starts:
-                length = min(_RANGE_BYTES, source.size - start)
-                waiting.append(pool.submit(source.read, start, length))
-                if len(waiting) == _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def sha256_of(source: Bytes) -> str:
-    """In a worker: the SHA-256 of an archive, read from the bucket to its end."""
-    digest = hashlib.sha256()
-    for data in stream(source):
-        digest.update(data)
-    return digest.hexdigest()
-
-
-def shares(blocks: Iterable[Block]) -> Iterator[list[Block]]:
-    """Group consecutive blocks into what a worker does in one go: 16 MiB of rows, or a bit more."""
-    return grouped(blocks, lambda block: block.bytes, _SHARE_BYTES)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile
+from mediatool_assets.archive.streaming import stream
 from mediatool_assets.domain.errors import BadArchive, Refused, UnknownName
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
@@ -116,7 +117,7 @@ def _download(source: Bytes, path: Path, expected: str, progress: Progress) -> N
     """Stream ``source`` into ``path``; raises BadArchive unless it has the SHA-256."""
     digest, done = hashlib.sha256(), 0
     with path.open("wb") as file:
-        for data in archives.stream(source):
+        for data in stream(source):
             file.write(data)
             digest.update(data)
             done += len(data)

@@ -12,7 +12,8 @@ import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.domain import schema as schemas
-from mediatool_assets.flows.export import export, member_name
+from mediatool_assets.domain.member_names import table_member
+from mediatool_assets.flows.export import export
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -156,4 +157,4 @@ def test_progress_ends_at_the_rows_of_each_table(
 )
 def test_member_names_stay_inside_the_folder(table: str, name: str) -> None:
     """Whatever a table is called, its file has one name of its own."""
-    assert member_name(table) == f"{name}.ndjson"
+    assert table_member(table) == f"{name}.ndjson"

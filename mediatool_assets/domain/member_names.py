@@ -1,4 +1,4 @@
-"""Where a collection lies inside a transformed archive or a dump: mongodump's own layout."""
+"""The files inside archives: tables as NDJSON, collections in mongodump's own layout."""
 
 from base64 import urlsafe_b64encode
 from hashlib import sha1
@@ -6,6 +6,15 @@ from urllib.parse import quote
 
 _LONGEST = 238  # mongodump's bound: with ".metadata.json.gz" it is a file name of 255 bytes
 _KEPT = 208  # and what it keeps of a longer one, before "%24" and 27 characters of hash
+
+
+def table_member(table: str) -> str:
+    """The file of a table's rows: ``{table}.ndjson``, whatever the table is called.
+
+    What would be a folder or a control character is percent-encoded.
+    """
+    safe = (c if c not in "/\\%" and c.isprintable() else f"%{ord(c):02X}" for c in table)
+    return "".join(safe) + ".ndjson"
 
 
 def bson_member(database: str, collection: str) -> str:
