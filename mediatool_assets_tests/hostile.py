@@ -104,7 +104,7 @@ def transformed(documents: bytes, metadata: bytes | None = None) -> Draft:
         (
             File(bson_member(database, "users"), documents, collection="users"),
             File(
-                metadata_member(database, "users"),
+                metadata_member(bson_member(database, "users")),
                 json.dumps(plain).encode() if metadata is None else metadata,
             ),
         ),

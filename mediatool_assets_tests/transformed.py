@@ -46,7 +46,7 @@ def transformed(
                     "type": "collection",
                 }
                 text = json_util.dumps(metadata, json_options=json_util.CANONICAL_JSON_OPTIONS)
-                writer.add_file(metadata_member(database, name), text.encode())
+                writer.add_file(metadata_member(bson_member(database, name)), text.encode())
         return writer.finish(
             Manifest("", "transformed", "", (), warnings=tuple(warnings), facts=dict(facts or {}))
         )

@@ -9,6 +9,7 @@ from bson import json_util
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs.layers import Layer, key
 from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.member_names import metadata_member
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.resolution import resolve
 from mediatool_assets.domain.shapes import DocumentCollection
@@ -42,7 +43,7 @@ def columns(
     archive: ArchiveReader, member: Member, collection: DocumentCollection | None
 ) -> dg.TableSchema:
     """The fields with their BSON types, as the collection's validator says; dots for nesting."""
-    metadata = archive.member(member.name.removesuffix(".bson") + ".metadata.json")
+    metadata = archive.member(metadata_member(member.name))
     options: Mapping[str, Any] = json_util.loads(archive.read_file(metadata.name))["options"]
     rules = options.get("validator", {}).get("$jsonSchema", {})
     types = dict(_types(rules, ""))

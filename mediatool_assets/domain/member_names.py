@@ -22,9 +22,9 @@ def bson_member(database: str, collection: str) -> str:
     return f"{database}/{_escaped(collection)}.bson"
 
 
-def metadata_member(database: str, collection: str) -> str:
-    """The file of the collection's options and indexes."""
-    return f"{database}/{_escaped(collection)}.metadata.json"
+def metadata_member(bson: str) -> str:
+    """The file of a collection's options and indexes, beside that of its documents."""
+    return bson.removesuffix(".bson") + ".metadata.json"
 
 
 def _escaped(collection: str) -> str:

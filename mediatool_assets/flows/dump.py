@@ -99,7 +99,7 @@ class _Dump:
                 f"{database}.{info.name}", "documents and fingerprint", wanted, fingerprint
             )
         writer.add_rows(bson_member(database, info.name), spools, collection=info.name)
-        writer.add_file(metadata_member(database, info.name), metadata_json(info))
+        writer.add_file(metadata_member(bson_member(database, info.name)), metadata_json(info))
         return fingerprint.count
 
 

@@ -19,7 +19,7 @@ from mediatool_assets.domain.member_names import bson_member, metadata_member
 def test_names_are_escaped_as_a_path(collection: str, file: str) -> None:
     """Go's url.PathEscape, which mongorestore undoes with url.PathUnescape."""
     assert bson_member("db", collection) == f"db/{file}.bson"
-    assert metadata_member("db", collection) == f"db/{file}.metadata.json"
+    assert metadata_member(bson_member("db", collection)) == f"db/{file}.metadata.json"
 
 
 def test_a_long_name_is_cut_to_238_characters() -> None:

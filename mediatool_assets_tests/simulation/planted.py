@@ -69,7 +69,7 @@ def the_database_is_not_compared(patch: pytest.MonkeyPatch) -> None:
 def _collection(self: Any, writer: Any, info: Any, spools: list[Any]) -> int:
     database = self.expected.database
     rows = writer.add_rows(bson_member(database, info.name), spools, collection=info.name).rows
-    writer.add_file(metadata_member(database, info.name), metadata_json(info))
+    writer.add_file(metadata_member(bson_member(database, info.name)), metadata_json(info))
     return int(rows)
 
 

@@ -22,6 +22,7 @@ from mediatool_assets.domain.errors import (
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
 from mediatool_assets.domain.manifest import Block, Manifest, Member
+from mediatool_assets.domain.member_names import metadata_member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load.id_ranges import Range, ranges
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress
@@ -170,7 +171,7 @@ def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
 
 def metadata_of(archive: ArchiveReader, collection: str, member: Member) -> CollectionInfo:
     """What the collection's ``.metadata.json`` asks for."""
-    name = member.name.removesuffix(".bson") + ".metadata.json"
+    name = metadata_member(member.name)
     try:
         content = json_util.loads(archive.read_file(name))
         return CollectionInfo(collection, content["options"], tuple(content["indexes"]))

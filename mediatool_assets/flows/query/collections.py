@@ -13,6 +13,7 @@ from mediatool_assets.archive.reader import ArchiveReader, split_documents
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.member_names import metadata_member
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.query.bson_values import CODEC
 from mediatool_assets.flows.query.reading import StoredRows
@@ -65,7 +66,7 @@ def collection_rows(
 
 
 def _fields(archive: ArchiveReader, member: Member) -> dict[str, str]:
-    name = member.name.removesuffix(".bson") + ".metadata.json"
+    name = metadata_member(member.name)
     try:
         described = decoded(archive.read_file(name), _CollectionFile)
         schema = described.options.validator.get("$jsonSchema", {})

@@ -145,7 +145,7 @@ class _Transform:
         database, name = mongodb_database(self.version), collection.name
         writer.add_rows(bson_member(database, name), spools, collection=name)
         info = CollectionInfo(name, options(collection), index_documents(collection))
-        writer.add_file(metadata_member(database, name), metadata_json(info))
+        writer.add_file(metadata_member(bson_member(database, name)), metadata_json(info))
 
 
 def _warnings(counts: Counts) -> Iterator[str]:
