@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -158,9 +159,10 @@ def _inferred(tables: "TableSource", sample: int) -> "Inferred":
     from mediatool_assets.flows.infer import infer as propose
     from mediatool_assets.flows.workers.workspace import workspace
 
+    own = replace(read_settings(), dask_scheduler=None)  # keys are files of this machine
     with (
         working(f"inferring a model of {tables.name}") as progress,
-        workspace(read_settings(), progress) as work,
+        workspace(own, progress) as work,
     ):
         return propose(tables, work, sample=sample)
 
