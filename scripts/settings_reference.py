@@ -20,10 +20,10 @@ reported together, with exit code 2. `mediatool settings` shows each value and w
 
 ## mediatool.toml
 
-The file of `--config FILE` or `MEDIATOOL_CONFIG`, or else `mediatool.toml` in the working folder. A
-name is that of the variable in small letters, without `MEDIATOOL_`; a table's name is the beginning
-of the names in it. Paths are relative to the file. `[aws]` and `[dagster]` set the variables of AWS
-and of Dagster's storage.
+The file is `--config FILE`, `MEDIATOOL_CONFIG`, or `mediatool.toml` in the working folder, in this
+order. A key is the variable's name in lower case without `MEDIATOOL_`. A table is a prefix of its
+keys: `bucket` in `[s3]` is `MEDIATOOL_S3_BUCKET`. Paths are relative to the file. `[aws]` and
+`[dagster]` set the variables of AWS and of Dagster's storage.
 
 ```toml
 postgres_url = "postgresql://mediatool_export@db.example.com/shop"
@@ -42,9 +42,10 @@ access_key_id = "mediatool"
 secret_access_key = { file = "s3-secret" }
 ```
 
-A secret (a password in a URL, a key) stands in a variable, in a file or in AWS Secrets Manager, and
-the file says where. One that the file holds itself is refused. `key` is for secrets that are JSON
-objects; AWS is asked when a command runs that needs settings (`secretsmanager:GetSecretValue`).
+Secrets (a password in a URL, a key) are stored in a variable, in another file or in AWS Secrets
+Manager; `mediatool.toml` only refers to them. A secret in plain text is refused. `key` selects a
+field of a secret that is a JSON object. Each command that needs settings reads the secret from AWS
+(`secretsmanager:GetSecretValue`).
 
 ## All settings
 

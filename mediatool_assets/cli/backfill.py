@@ -59,24 +59,25 @@ def backfill(
 
     ``refuse`` raises where a day has nothing to be made from, so that no run of it is begun.
     """
-    made = []
-    for day in wanted:
+    made, every = [], list(wanted)
+    for number, day in enumerate(every, 1):
         there = [] if again else _complete(objects, day)
         if there:
             one = DayMade(day.isoformat(), "there", str(there[-1]))
         else:
-            one = _make(day, asked, home, refuse)
+            task = f"exporting {day}, day {number} of {len(every)}"
+            one = _make(day, asked, home, refuse, task)
         note(str(one))
         made.append(one)
     return tuple(made)
 
 
 def _make(
-    day: date, asked: Mapping[str, str], home: Path, refuse: Callable[[date], None]
+    day: date, asked: Mapping[str, str], home: Path, refuse: Callable[[date], None], task: str
 ) -> DayMade:
     try:
         refuse(day)
-        run = launch("on_demand_export", day.isoformat(), asked, home)
+        run = launch("on_demand_export", day.isoformat(), asked, home, task=task)
     except MediatoolError as error:
         return DayMade(day.isoformat(), "failed", error=str(error), exit_code=error.exit_code)
     return DayMade(day.isoformat(), "made", str(run.version), failed_checks=run.failed_checks)

@@ -76,7 +76,16 @@ def plan(
 
 
 @app.command()
-def check(json: Json = False) -> None:
+def check(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Also print the commands that set what differs.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", dir_okay=False, help="Also write it as a page."),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Compare the live bucket with the declaration: a line for each control.
 
     Passed, failed or unknown: what cannot be read is not safe. Ends with 1 unless all passed.
@@ -84,21 +93,30 @@ def check(json: Json = False) -> None:
     Examples:
 
         mediatool bucket check
+        mediatool bucket check --fix
+        mediatool bucket check --html bucket.html
         mediatool bucket check --json
     """
     from mediatool_assets.domain.bucket.declaration import Declaration
     from mediatool_assets.domain.bucket.drift import Recorded
+    from mediatool_assets.domain.metadata import instant
     from mediatool_assets.flows import bucket
-    from mediatool_assets.flows.bucket.posture import page
+    from mediatool_assets.flows.bucket.posture import COMMANDS, page
     from mediatool_assets.stores.s3_bucket import S3Bucket
 
     config = settings()
     found = bucket.check(Declaration.of(config), S3Bucket.of(config))
+    made = page(Recorded(config.s3_bucket, instant(datetime.now(UTC)), found))
+    if html is not None:
+        from mediatool_assets.flows.page.html import html as rendered
+
+        html.write_text(rendered(made), encoding="utf-8")
     if json:
         print_json({"bucket": config.s3_bucket, "controls": found})
     else:
-        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        print_page(page(Recorded(config.s3_bucket, now, found)))
+        print_page(made, leaving_out=() if fix else (COMMANDS,))
+        if not fix and any(control.commands for control in found):
+            echo("\n`mediatool bucket check --fix` prints the commands that set what differs")
     if any(control.verdict != "passed" for control in found):
         raise typer.Exit(1)
 

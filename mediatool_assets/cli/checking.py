@@ -121,7 +121,7 @@ def _posture(config: "Settings") -> Iterator[Reading]:
     differing = [control.name for control in controls if control.verdict != "passed"]
     if differing:
         says = f"{len(differing)} of {len(controls)} are not as declared, or not known"
-        yield warning("s3", "bucket settings", says, "mediatool bucket check")
+        yield warning("s3", "bucket settings", says, "mediatool bucket check --fix")
     else:
         yield ok("s3", "bucket settings", "as declared")
 
@@ -163,7 +163,8 @@ def _of_model(config: "Settings", source: "SourceFound") -> Iterator[Reading]:
     try:
         model = load_model(config.model)
         if source.schema is None:
-            yield ok("model", "file", f"{config.model} can be read; no source to hold it against")
+            says = f"{config.model} can be read; not compared: the source could not be read"
+            yield ok("model", "file", says)
             return
         drift = [r for r in resolve(model, source.schema, config.exclude_tables).remarks if r.drift]
     except BadModel as error:

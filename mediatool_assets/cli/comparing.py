@@ -7,19 +7,32 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mediatool_assets.cli import completion
 from mediatool_assets.cli.archive_argument import opened, settings_for
-from mediatool_assets.cli.output import AllowUnsigned, Json, echo, print_json, working
+from mediatool_assets.cli.output import (
+    AllowUnsigned,
+    Json,
+    echo,
+    print_json,
+)
+from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import DamagedInput, Misuse
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.comparison import Comparison
 
-_VERSION = "A version, or a raw archive (file, s3:// URI)."
+_VERSION = "A version, a day, `latest~N`, or a raw archive (file, s3:// URI)."
 
 
 def compare(
-    version1: Annotated[str, typer.Option("--version1", metavar="A", help=_VERSION)],
-    version2: Annotated[str, typer.Option("--version2", metavar="B", help=_VERSION)],
+    version1: Annotated[
+        str,
+        typer.Option("--version1", metavar="A", help=_VERSION, autocompletion=completion.versions),
+    ],
+    version2: Annotated[
+        str,
+        typer.Option("--version2", metavar="B", help=_VERSION, autocompletion=completion.versions),
+    ],
     output: Annotated[
         Path, typer.Option(metavar="FILE", dir_okay=False, help="The report; replaced if there.")
     ],

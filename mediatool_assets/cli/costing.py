@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, print_json, print_page, working
+from mediatool_assets.cli.output import (
+    Json,
+    print_json,
+    print_page,
+)
+from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
 

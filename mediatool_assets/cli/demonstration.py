@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mediatool_assets.cli.launch import LaunchedRun, launch
-from mediatool_assets.cli.output import megabytes, note, working
+from mediatool_assets.cli.output import megabytes, note
+from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.stores import stores
 from mediatool_assets.cli.summary import VersionMade, listing_command, near, program, version_made
 from mediatool_assets.domain.keys import (

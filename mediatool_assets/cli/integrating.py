@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, print_json, print_page, working
+from mediatool_assets.cli.output import Json, echo, print_json, print_page
+from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.stores import stores
 from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.domain.version import Version

@@ -5,12 +5,12 @@ Exit codes: 0 done; 1 done and something differs or fails its check; 2 wrong usa
 program; 130 interrupted.
 """
 
+import json
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -42,6 +42,8 @@ from mediatool_assets.cli import (
     versions,
 )
 from mediatool_assets.cli.output import echo
+from mediatool_assets.cli.progress import make_room
+from mediatool_assets.cli.session import SESSION, everywhere
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.urls import without_passwords
 
@@ -86,13 +88,8 @@ for panel, commands in _PANELS.items():
 app.add_typer(modelling.app, name="model", rich_help_panel="Model")
 app.add_typer(bucket.app, name="bucket", rich_help_panel="Bucket")
 app.add_typer(signing.app, name="keys", rich_help_panel="Signatures")
-
-
-@dataclass(slots=True)
-class _Session:
-    """What ``main`` has to know of the command line when a command has failed."""
-
-    debug: bool = False
+for each in (app, modelling.app, bucket.app, signing.app):
+    everywhere(each)
 
 
 class _Warnings(logging.Handler):
@@ -107,6 +104,7 @@ class _Warnings(logging.Handler):
         text = without_passwords(record.getMessage())
         if text not in self.said:
             self.said.add(text)
+            make_room()
             echo(f"warning: {text}", err=True)
 
 
@@ -117,7 +115,15 @@ logging.getLogger("mediatool_assets").addHandler(_warnings)
 @app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress and no notes; behind a command too.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="A line for each step; behind a command too.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="The traceback of an error; behind a command too.")
+    ] = False,
     config: Annotated[
         str | None,
         typer.Option("--config", metavar="FILE", help="Settings; else `mediatool.toml`, if any."),
@@ -138,7 +144,7 @@ def _root(
         mediatool check             # names everything that is missing
         mediatool export
     """
-    context.obj.debug = debug
+    SESSION.ask(quiet=quiet, verbose=verbose, debug=debug)
     if config is not None:
         os.environ["MEDIATOOL_CONFIG"] = config  # for the processes that are started too
     if version:
@@ -152,30 +158,27 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; errors are a line or two on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if "--debug" in (words[: words.index("--")] if "--" in words else words):
-        words.remove("--debug")  # behind the command it means the same
-        words.insert(0, "--debug")
-    session = _Session()
+    SESSION.reset(json="--json" in (words[: words.index("--")] if "--" in words else words))
     _warnings.said.clear()
     try:
-        code = app(words, prog_name="mediatool", standalone_mode=False, obj=session)
+        code = app(words, prog_name="mediatool", standalone_mode=False)
     except TyperException as error:
         message = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
-        return _fail(f"{message}; try `{_path(error)} --help`", 2)
+        return _fail("Misuse", f"{message}; try `{_path(error)} --help`", 2)
     except MediatoolError as error:
         message = "\n".join([str(error), *getattr(error, "__notes__", ())])
-        return _report(error, message, error.exit_code, session)
+        return _report(error, message, error.exit_code)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         message = f"{where}{error.strerror or error}; make room, or name another place"
-        return _report(error, message, 2, session)
+        return _report(error, message, 2)
     except Exception as error:  # noqa: BLE001  # the one place; a defect must not show a traceback
         message = (
             f"{type(error).__name__}: {error}; a defect: run it again with `mediatool --debug`"
         )
-        return _report(error, message, DEFECT, session)
+        return _report(error, message, DEFECT)
     if code == _INTERRUPTED:
-        return _fail("interrupted; nothing that was half done counts", code)
+        return _fail("Interrupted", "interrupted; nothing that was half done counts", code)
     return code if isinstance(code, int) else 0
 
 
@@ -185,14 +188,20 @@ def _path(error: TyperException) -> str:
     return context.command_path if context is not None else "mediatool"
 
 
-def _report(error: Exception, message: str, code: int, session: _Session) -> int:
-    if session.debug:
+def _report(error: Exception, message: str, code: int) -> int:
+    if SESSION.debug:
         echo(without_passwords("".join(traceback.format_exception(error))), err=True)
-    return _fail(message, code)
+    return _fail(type(error).__name__, message, code)
 
 
-def _fail(message: str, code: int) -> int:
-    echo(f"mediatool: {without_passwords(message)}", err=True)
+def _fail(kind: str, message: str, code: int) -> int:
+    """Say on stderr what failed; with ``--json`` as one line of JSON."""
+    text = without_passwords(message)
+    if SESSION.json:
+        error = {"error": kind, "message": text, "exit_code": code}
+        echo(json.dumps(error, ensure_ascii=False), err=True)
+    else:
+        echo(f"mediatool: {text}", err=True)
     return code
 
 

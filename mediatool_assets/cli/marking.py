@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, note, print_json
+from mediatool_assets.cli.output import Json, echo, print_json
 from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.environment import account, settings
@@ -96,6 +96,8 @@ def promote(version: VersionArgument, json: Json = False) -> None:
 def rollback(json: Json = False) -> None:
     """Return to the version that was promoted before; again, to the one before that.
 
+    Its MongoDB database must exist and be complete.
+
     Examples:
 
         mediatool rollback
@@ -131,4 +133,4 @@ def _tell(version: Version, marks: "Marks", json: bool, done: str) -> None:
             }
         )
     else:
-        note(done)
+        echo(done)

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mediatool_assets.cli.archive_argument import opened, settings_for
-from mediatool_assets.cli.output import Json, echo, note, print_json, working
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    note,
+    print_json,
+)
+from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.restore_problems import restore_notes, restore_problems
 from mediatool_assets.domain.errors import BadModel, Misuse
 from mediatool_assets.domain.json_documents import pretty
@@ -34,7 +40,7 @@ Source = Annotated[
 
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context) -> None:
-    """The model of tables as collections: `infer` proposes one, `check` holds it to the source."""
+    """The model of tables as collections: `infer` proposes one, `check` compares it."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())  # noqa: TID251  # our own text, in colours
 
@@ -54,7 +60,7 @@ def infer(
     ] = 200_000,
     json: Json = False,
 ) -> None:
-    """Propose a model for a database: it runs as it stands, and comments tell what else was found.
+    """Propose a model for a database. It runs unchanged; comments list other findings.
 
     Reads the schema and the rows: keys, references that nobody declared, how many rows belong to
     one, what BSON will not hold. Nothing is written to the source. A file that is there is kept.
@@ -90,13 +96,13 @@ def infer(
 
 @app.command()
 def check(source: Source = None, json: Json = False) -> None:
-    """Hold the model (MEDIATOOL_MODEL) against the source: a line for each mistake or drift.
+    """Compare the model (MEDIATOOL_MODEL) with the source: a line for each mistake or drift.
 
-    Ends with 3 where the model is wrong or cannot run on this source (or not without what
-    MEDIATOOL_EXCLUDE_TABLES leaves out), with 1 where the source has gone on (a new table or
-    column, a wider type) or a restore would fail (an object needs one of another schema, or the
-    server of MEDIATOOL_RESTORE_POSTGRES_URL lacks an extension), with 0 where all fits. Every line
-    names what to do; of the model also file and line.
+    Exit code 3: the model has a mistake, or does not fit this source (or fits only with the tables
+    that MEDIATOOL_EXCLUDE_TABLES leaves out). Exit code 1: the source has changed (a new table or
+    column, a wider type), or a restore would fail (an object depends on another schema, or the
+    server of MEDIATOOL_RESTORE_POSTGRES_URL lacks an extension). Exit code 0: the model fits. Each
+    line names the next step, and for the model its file and line.
 
     Examples:
 

@@ -1,17 +1,16 @@
-"""What a command prints: JSON or a table on stdout, progress on stderr if it is a terminal."""
+"""What a command prints: JSON or a table on stdout, notes on stderr."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mediatool_assets.cli.session import SESSION
 from mediatool_assets.domain.printable import visible, visible_lines
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.page import Page
-    from mediatool_assets.flows.ports import Progress
 
 AllowUnsigned = Annotated[
     bool,
@@ -38,8 +37,8 @@ def print_json(value: object) -> None:
     echo(msgspec.json.format(encoded, indent=2).decode())
 
 
-def print_page(page: "Page") -> None:
-    """Print the parts of a report that are for a terminal."""
+def print_page(page: "Page", leaving_out: Collection[str] = ()) -> None:
+    """Print the parts of a report that are for a terminal, but the sections of these titles."""
     from mediatool_assets.cli.table import print_table
     from mediatool_assets.domain.page import Grid, Items
 
@@ -47,6 +46,8 @@ def print_page(page: "Page") -> None:
     for line in (page.headline, *page.small):
         echo(line)
     for section in page.shown("summary"):
+        if section.title in leaving_out:
+            continue
         echo(f"\n{section.title.upper()}")
         for part in section.shown:
             match part:
@@ -72,32 +73,7 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-@contextmanager
-def working(
-    task: str, amount: Callable[[int, int], str] = lambda done, total: f"{done:,} of {total:,}"
-) -> Iterator["Progress"]:
-    """A line on stderr that says what goes on and how far it is; nothing unless on a terminal.
-
-    Print nothing else until it is gone. ``amount`` words what is done, of a total.
-    """
-    if not sys.stderr.isatty():
-        from mediatool_assets.flows.ports import silent
-
-        yield silent
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    with Console(stderr=True).status(Text(visible(task))) as status:
-
-        def progress(step: str, done: int, total: int) -> None:
-            share = f" {amount(done, total)}" if total else ""
-            status.update(Text(visible(f"{task}: {step}{share}")))
-
-        yield progress
-
-
 def note(text: str) -> None:
-    """Say on stderr what was done, to a person; nothing unless on a terminal."""
-    if sys.stderr.isatty():
+    """Say on stderr what was done, to a person; nothing unless on a terminal, or with --quiet."""
+    if sys.stderr.isatty() and not SESSION.quiet:
         echo(text, err=True)

@@ -7,20 +7,19 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from shutil import get_terminal_size
-from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mediatool_assets.cli import completion
 from mediatool_assets.cli.output import (
     AllowUnsigned,
     Json,
     echo,
-    megabytes,
     print_facts,
     print_json,
-    working,
 )
+from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.stores.environment import settings
@@ -119,7 +118,12 @@ def sql(  # one branch an output
 
 
 def history(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="A table of the source.")],
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE", help="A table of the source.", autocompletion=completion.tables
+        ),
+    ],
     key: Annotated[
         str,
         typer.Argument(
@@ -139,6 +143,8 @@ def history(
     json: Json = False,
 ) -> None:
     """Show the history of one row: when it appeared, each change by column, when it was removed.
+
+    Reads the blocks of the raw archives that may hold the key, and no database.
 
     Examples:
 
@@ -221,16 +227,10 @@ def opened(
 
 @contextmanager
 def reading(session: "QuerySession") -> "Iterator[None]":
-    """Show how far the session has read, in bytes of rows and seconds that are left."""
-    started = monotonic()
-
-    def amount(done: int, total: int) -> str:
-        left = (monotonic() - started) * (total - done) / max(done, 1)
-        return f"{megabytes(done)} of {megabytes(total)}, about {left:,.0f} s left"
-
+    """Show how far the session has read, in bytes of rows."""
     before = session.progress
     try:
-        with working("reading", amount) as session.progress:
+        with working("reading") as session.progress:
             yield
     finally:
         session.progress = before

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import echo, working
+from mediatool_assets.cli import completion
+from mediatool_assets.cli.output import (
+    echo,
+)
+from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.keys import Report
 from mediatool_assets.domain.version import Version
@@ -25,7 +29,12 @@ _NAMES: dict[str, Report] = {
 
 def report(
     which: Annotated[
-        str | None, typer.Argument(metavar="[VERSION|DATE]", help="Default: the newest version.")
+        str | None,
+        typer.Argument(
+            metavar="[VERSION|DATE]",
+            help="Default: the newest version.",
+            autocompletion=completion.versions,
+        ),
     ] = None,
     name: Annotated[
         Literal["metrics", "integrity", "comparison"],

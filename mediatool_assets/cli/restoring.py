@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mediatool_assets.cli.output import AllowUnsigned, Json, note, print_facts, print_json, working
+from mediatool_assets.cli import completion
+from mediatool_assets.cli.output import (
+    AllowUnsigned,
+    Json,
+    note,
+    print_facts,
+    print_json,
+)
+from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.querying import AsText
 from mediatool_assets.cli.restoring_rows import restore_rows
 from mediatool_assets.cli.versions import VersionArgument, named
@@ -43,7 +51,12 @@ def restore(
         typer.Option(metavar="NAME", help="Its name. Default: media_tool_V or mediatool_V."),
     ] = None,
     tables: Annotated[
-        str | None, typer.Option(metavar="A,B", help="PostgreSQL: only the rows of these tables.")
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="PostgreSQL: only the rows of these tables.",
+            autocompletion=completion.several(completion.tables),
+        ),
     ] = None,
     skip: Annotated[
         list[str] | None,
@@ -58,7 +71,12 @@ def restore(
         ),
     ] = False,
     collections: Annotated[
-        str | None, typer.Option(metavar="A,B", help="MongoDB: only these collections.")
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="MongoDB: only these collections.",
+            autocompletion=completion.several(completion.collections),
+        ),
     ] = None,
     source: Annotated[
         Literal["raw", "transformed", "dump"] | None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mediatool_assets.cli import completion
 from mediatool_assets.cli.output import Json, echo, note, print_json
 from mediatool_assets.domain.errors import Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key
@@ -44,7 +45,9 @@ def export(
     finish: Annotated[
         str | None,
         typer.Option(
-            metavar="VERSION", help="Go on with a version that was stopped after its raw archive."
+            metavar="VERSION",
+            help="Go on with a version that was stopped after its raw archive.",
+            autocompletion=completion.versions,
         ),
     ] = None,
     json: Json = False,
@@ -102,7 +105,9 @@ def export(
 
 def _begun(objects: "S3Objects", text: str) -> Version:
     """The version that is named; raises NotFound where it has no raw archive to go on with."""
-    version = Version.parse(text)
+    from mediatool_assets.flows.versions.names import named_version
+
+    version = named_version(objects, text)
     if objects.head(archive_key("raw", version)) is None:
         raise NotFound(
             f"version {version} has no raw archive, so that nothing of it can be finished; "

@@ -5,8 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mediatool_assets.cli import completion
 from mediatool_assets.cli.archive_argument import bucket, is_uri, opened, settings_for, uri_parts
-from mediatool_assets.cli.output import Json, echo, note, print_facts, print_json, working
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    note,
+    print_facts,
+    print_json,
+)
+from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import settings
@@ -19,7 +27,12 @@ if TYPE_CHECKING:
 def sanitize(
     source: Annotated[
         str,
-        typer.Option("--input", metavar="X", help="A raw archive (file, s3:// URI) or a version."),
+        typer.Option(
+            "--input",
+            metavar="X",
+            help="A raw archive (file, s3:// URI) or a version.",
+            autocompletion=completion.versions,
+        ),
     ],
     output: Annotated[
         str | None,

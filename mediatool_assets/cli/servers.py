@@ -8,8 +8,8 @@ from mediatool_assets.cli.output import (
     echo,
     note,
     print_json,
-    working,
 )
+from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.environment import home
@@ -46,6 +46,8 @@ def up(json: Json = False) -> None:
 def down(json: Json = False) -> None:
     """Stop the local servers, and nothing else; their data stays for the next `mediatool up`.
 
+    Servers of your own are never stopped.
+
     Examples:
 
         mediatool down
@@ -63,6 +65,8 @@ def down(json: Json = False) -> None:
 
 def status(json: Json = False) -> None:
     """Show which local servers run, where, and where their logs are.
+
+    Passwords are not printed.
 
     Examples:
 

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mediatool_assets.cli.output import Json, echo, note, print_json, working
+from mediatool_assets.cli.output import (
+    Json,
+    echo,
+    note,
+    print_json,
+)
+from mediatool_assets.cli.progress import working
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
@@ -85,9 +91,10 @@ def chain(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Read the chain of versions and their metadata: nothing replaced, removed or inserted.
+    """Verify the chain of versions: report metadata that was replaced, removed or inserted.
 
-    Two small requests a version; no archive is read. Exit code 3 where something is wrong.
+    Sends two small requests for each version and reads no archive. Exit code 3 if there are
+    findings.
 
     Examples:
 

@@ -10,8 +10,8 @@ from mediatool_assets.cli.output import (
     megabytes,
     note,
     print_json,
-    working,
 )
+from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.stores import stores
 from mediatool_assets.cli.table import print_table
 from mediatool_assets.cli.versions import VersionArgument, named

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mediatool_assets.cli import completion
 from mediatool_assets.cli.output import (
     AllowUnsigned,
     Json,
@@ -15,8 +16,8 @@ from mediatool_assets.cli.output import (
     note,
     print_facts,
     print_json,
-    working,
 )
+from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.version import Version
@@ -43,7 +44,9 @@ _NEWEST = 30  # versions that a list shows: each costs three requests
 VersionArgument = Annotated[
     str,
     typer.Argument(
-        metavar="VERSION", help="A version, a day (its newest version), `latest` or `latest~N`."
+        metavar="VERSION",
+        help="A version, a day (its newest version), `latest` or `latest~N`.",
+        autocompletion=completion.versions,
     ),
 ]
 
@@ -124,6 +127,8 @@ def versions(
 def latest(json: Json = False) -> None:
     """Print the newest complete version, and nothing else.
 
+    A version is complete when its metadata is in the bucket.
+
     Examples:
 
         echo $(mediatool latest)
@@ -201,7 +206,11 @@ def fetch(
     ] = "raw",
     table: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Only this table or collection; no other is read."),
+        typer.Option(
+            metavar="NAME",
+            help="Only this table or collection; no other is read.",
+            autocompletion=completion.members,
+        ),
     ] = None,
     output: Annotated[
         Path,

@@ -12,11 +12,11 @@ from mediatool_assets.defs.layers import (
     CODE_VERSION,
     OWNERS,
     VERSION,
-    LoggedProgress,
     archive_facts,
     key,
 )
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.flows.dump import dump

@@ -3,9 +3,9 @@
 The command line starts it, since it does not import Dagster itself. One JSON document comes in on
 stdin: ``{"job", "partition", "version", "tags", "config"}``. Without ``partition`` it is the day on
 which the snapshot is taken, ``version`` is one to go on with, and ``config`` is the export step's
-(purpose, notes and source). One goes out on stdout: ``{"run_id", "status", "version", "error",
-"exit_code", "failed_checks"}``, and the process ends with that exit code. The run is recorded in
-the instance of ``DAGSTER_HOME``, as one of the code location that workspace.yaml names, so that the
+(purpose, notes and source). Lines of JSON go out on stdout (domain/progress.py): how far the run
+has come, and last how it ended; the process ends with that exit code. The run is recorded in the
+instance of ``DAGSTER_HOME``, as one of the code location that workspace.yaml names, so that the
 UI shows it like any other.
 """
 
@@ -35,8 +35,10 @@ from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, REFUSED_TAG
 from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.progress import WATCHER, RunReporter, report_steps
 from mediatool_assets.defs.runs import VERSION_TAG
 from mediatool_assets.domain.errors import MediatoolError, Misuse
+from mediatool_assets.domain.progress import RunOutcome, encode
 from mediatool_assets.domain.version import Version
 
 DEFINITIONS = "mediatool_assets.definitions"  # by name, as workspace.yaml has it
@@ -53,35 +55,21 @@ class LaunchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     config: dict[str, str] = {}
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """How it ended; ``exit_code`` is the command line's.
-
-    ``failed_checks`` are those of a run that succeeded and whose version is not as it should be:
-    ``asset: check: what it found``.
-    """
-
-    status: str
-    run_id: str | None = None
-    version: str | None = None
-    error: str | None = None
-    exit_code: int = 0
-    failed_checks: tuple[str, ...] = ()
-
-
 def main() -> int:
     """Answer the request on stdin; everything that others print goes to stderr."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     ATTENDED.set(True)
+    WATCHER.set(RunReporter(answers))
     signal.signal(signal.SIGUSR1, _interrupt_once)
     try:
         request = msgspec.json.decode(sys.stdin.buffer.read(), type=LaunchRequest)
         with dg.DagsterInstance.get() as instance:
             outcome = launch(instance, request)
     except MediatoolError as error:
-        outcome = Outcome("FAILURE", error=str(error), exit_code=error.exit_code)
+        outcome = RunOutcome("FAILURE", error=str(error), exit_code=error.exit_code)
     with answers:
-        answers.write(msgspec.json.encode(outcome) + b"\n")
+        answers.write(encode(outcome))
     return outcome.exit_code
 
 
@@ -97,7 +85,7 @@ def _today() -> date:
 
 def launch(
     instance: dg.DagsterInstance, request: LaunchRequest, today: Callable[[], date] = _today
-) -> Outcome:
+) -> RunOutcome:
     """Run the job in this process; raises Misuse where there is no such job or partition.
 
     Who names no day asks for now: where the day ends before the snapshot is taken, the run of that
@@ -115,12 +103,12 @@ def _day_of(version: str | None) -> str | None:
     return Version.parse(version).partition if version is not None else None
 
 
-def _is_refused(instance: dg.DagsterInstance, outcome: Outcome) -> bool:
+def _is_refused(instance: dg.DagsterInstance, outcome: RunOutcome) -> bool:
     run = instance.get_run_by_id(outcome.run_id) if outcome.run_id else None
     return run is not None and REFUSED_TAG in run.tags
 
 
-def _run(instance: dg.DagsterInstance, request: LaunchRequest, day: str) -> Outcome:
+def _run(instance: dg.DagsterInstance, request: LaunchRequest, day: str) -> RunOutcome:
     if not DAYS.has_partition_key(day):
         raise Misuse(f"{day} is no partition; give a day from {DAYS.start:%Y-%m-%d} to today")
     repository = ReconstructableRepository.for_module(DEFINITIONS, "defs", str(Path.cwd()))
@@ -148,6 +136,7 @@ def _run(instance: dg.DagsterInstance, request: LaunchRequest, day: str) -> Outc
         job_code_origin=job.get_python_origin(),
         remote_job_origin=_origin(repository.get_definition().name, request.job),
     )
+    report_steps(instance, run.run_id)
     with execute_run(job, run, instance) as result:
         return _outcome(instance, result)
 
@@ -159,16 +148,16 @@ def _origin(repository: str, job: str) -> RemoteJobOrigin:
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, repository), job)
 
 
-def _outcome(instance: dg.DagsterInstance, result: dg.JobExecutionResult) -> Outcome:
+def _outcome(instance: dg.DagsterInstance, result: dg.JobExecutionResult) -> RunOutcome:
     run = instance.get_run_by_id(result.run_id)
     tags = run.tags if run is not None else {}
     status = run.status.value if run is not None else "FAILURE"
     version = tags.get(VERSION_TAG)
     if result.success:
         red = tuple(failed_checks(result.all_events))
-        return Outcome(status, result.run_id, version, None, 1 if red else 0, red)
+        return RunOutcome(status, result.run_id, version, None, 1 if red else 0, red)
     error, exit_code = reason(result.run_id, result.all_events)
-    return Outcome(status, result.run_id, version, error, exit_code)
+    return RunOutcome(status, result.run_id, version, error, exit_code)
 
 
 def reason(run_id: str, events: Sequence[dg.DagsterEvent]) -> tuple[str, int]:

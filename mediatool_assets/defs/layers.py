@@ -1,9 +1,7 @@
 """The layers of a version, and what all their assets share: keys, owners, and facts of a run."""
 
 import re
-import time
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
 from importlib import metadata as distribution
 from typing import Literal
 from urllib.parse import unquote
@@ -39,7 +37,6 @@ ARCHIVES_IO = "archives"
 JSON_IO = "json_documents"
 
 _ODD = re.compile(r"[^A-Za-z0-9_.]")
-_LOG_SECONDS = 10.0  # an event in Dagster's log costs a round trip or two to its database
 
 
 def key(layer: Layer, name: str) -> dg.AssetKey:
@@ -129,19 +126,3 @@ def log_warnings(context: dg.AssetExecutionContext, warnings: Iterable[str]) -> 
     """Write warnings to the log of the run."""
     for warning in warnings:
         context.log.warning(warning)
-
-
-@dataclass(slots=True)
-class LoggedProgress:
-    """A Progress that writes to the run's log, at most every ten seconds."""
-
-    context: dg.AssetExecutionContext | dg.OpExecutionContext
-    unit: str = "rows"
-    _last: float = field(default_factory=time.monotonic)
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """``done`` of ``total`` rows, or another unit, of ``step`` are through."""
-        now = time.monotonic()
-        if now - self._last >= _LOG_SECONDS:
-            self._last = now
-            self.context.log.info(f"{step}: {done:,} of {total:,} {self.unit}")

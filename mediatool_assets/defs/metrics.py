@@ -12,8 +12,8 @@ import dagster as dg
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import LoggedProgress
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.reports import newest, report_check, report_spec, reported
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.keys import Report

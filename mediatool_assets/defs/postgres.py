@@ -12,12 +12,12 @@ from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     TABLES_IO,
     TOGETHER,
-    LoggedProgress,
     key,
     layer_spec,
     require_named,
 )
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion

@@ -15,7 +15,6 @@ from mediatool_assets.defs.layers import (
     ARCHIVES_IO,
     TABLES_IO,
     TOGETHER,
-    LoggedProgress,
     archive_facts,
     key,
     layer_spec,
@@ -24,6 +23,7 @@ from mediatool_assets.defs.layers import (
     warnings_of,
 )
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.rds import places_of, snapshot_first
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion, VersionRequest

@@ -7,8 +7,9 @@ from functools import partial
 import dagster as dg
 
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import CODE_VERSION, OWNERS, LoggedProgress
+from mediatool_assets.defs.layers import CODE_VERSION, OWNERS
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.errors import NotFound
@@ -42,7 +43,7 @@ def snapshot_first(
     if not settings.exports_snapshots and (asked != "rds" or places.has_exports(run.partition)):
         return None
     wait = partial(time.sleep, settings.rds_poll_seconds)  # an interrupt ends it
-    work = SnapshotExporter(platform.snapshots(), wait, LoggedProgress(context, "percent"))
+    work = SnapshotExporter(platform.snapshots(), wait, LoggedProgress(context))
     if run.partition == places.today.isoformat():
         return work.of_now(run.to_make(places.objects))
     try:

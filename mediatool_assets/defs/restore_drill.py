@@ -5,8 +5,8 @@ from pydantic import Field
 
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.layers import LoggedProgress
 from mediatool_assets.defs.operations import GROUP, operation, scheduled
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import MediatoolError

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.layers import LoggedProgress
 from mediatool_assets.defs.operations import GROUP, operation, scheduled, shown
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.retention import Decision, Policy
 from mediatool_assets.domain.settings import Settings

@@ -12,12 +12,12 @@ from mediatool_assets.defs.layers import (
     CODE_VERSION,
     OWNERS,
     Facts,
-    LoggedProgress,
     archive_facts,
     log_warnings,
 )
 from mediatool_assets.defs.operations import GROUP
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion

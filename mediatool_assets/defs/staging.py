@@ -12,9 +12,9 @@ import dagster as dg
 
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.layers import LoggedProgress
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.operations import GROUP, operation
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import VERSION_TAG

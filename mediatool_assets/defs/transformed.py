@@ -12,7 +12,6 @@ from mediatool_assets.defs.layers import (
     CODE_VERSION,
     COLLECTIONS_IO,
     TOGETHER,
-    LoggedProgress,
     archive_facts,
     key,
     layer_spec,
@@ -22,6 +21,7 @@ from mediatool_assets.defs.layers import (
     warnings_of,
 )
 from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from mediatool_assets.defs.dead_runs import note_process
 from mediatool_assets.defs.failures import explained
-from mediatool_assets.defs.layers import LoggedProgress
 from mediatool_assets.defs.operations import GROUP, SHOWN, operation, scheduled, shown
+from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.quantities import quantity

@@ -158,9 +158,15 @@ def uncompressed_bytes(export: Export) -> int:
     return round((export.uncompressed_mb or 0) * 1_000_000)
 
 
-def instant(moment: datetime) -> str:
-    """A moment as the storage description writes it: ``2025-06-21T14:45:00Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def instant(moment: datetime, *, exact: bool = False) -> str:
+    """A moment as the storage description writes it: ``2025-06-21T14:45:00Z``; or to the µs."""
+    text = moment.astimezone(UTC).isoformat(timespec="microseconds" if exact else "seconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def in_utc(text: str) -> str:
+    """A moment that an older version of this program has written, in the form of ``instant``."""
+    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 
 def encode(metadata: Metadata) -> bytes:

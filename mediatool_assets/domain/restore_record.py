@@ -9,6 +9,7 @@ import msgspec
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import RESTORES_PREFIX
 from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.metadata import in_utc
 from mediatool_assets.domain.version import Version
 
 RestoreTo = Literal["postgres", "mongodb"]
@@ -93,4 +94,5 @@ def encode(record: RestoreRecord) -> bytes:
 
 def decode(data: bytes) -> RestoreRecord:
     """Read a restore record; raises msgspec.DecodeError on anything else."""
-    return decoded(data, RestoreRecord)
+    found = decoded(data, RestoreRecord)
+    return msgspec.structs.replace(found, began=in_utc(found.began))

@@ -126,7 +126,7 @@ class Settings:
         Addressing | None,
         Setting(
             parsers.choice("path", "virtual"),
-            "Where the bucket's name stands in requests: `path` or `virtual` (the host's name).",
+            "How requests address the bucket: `path` (`host/bucket`) or `virtual` (`bucket.host`).",
             otherwise="AWS's own choice; `path` with an endpoint",
         ),
     ] = None

@@ -8,6 +8,7 @@ import msgspec
 
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import VERDICTS_PREFIX
+from mediatool_assets.domain.metadata import in_utc
 from mediatool_assets.domain.outcome import Outcome, worst
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.version import Version
@@ -97,4 +98,5 @@ def encode(verdict: Verdict) -> bytes:
 
 def decode(data: bytes) -> Verdict:
     """Read a verdict; raises msgspec.DecodeError on anything else."""
-    return decoded(data, Verdict)
+    found = decoded(data, Verdict)
+    return msgspec.structs.replace(found, at=in_utc(found.at))

@@ -40,7 +40,10 @@ _WRITER = "mediatool-writer"
 
 @dataclass(frozen=True, slots=True)
 class S3Objects:
-    """An ObjectStore over one bucket. Holds settings only; connects once in each process."""
+    """An ObjectStore over one bucket. Holds settings only; connects once in each process.
+
+    One that is not ``patient`` tries once, and waits seconds for an answer.
+    """
 
     bucket: str
     endpoint_url: str | None = None
@@ -49,6 +52,7 @@ class S3Objects:
     sse: Encryption | None = None
     access: S3Access = AS_USUAL
     trust: Trust = EVERYBODY
+    patient: bool = True
 
     @classmethod
     def of(cls, settings: Settings, *, allow_unsigned: bool = True) -> "S3Objects":
@@ -65,7 +69,7 @@ class S3Objects:
     @property
     def client(self) -> "S3Client":
         """This process's client."""
-        made: S3Client = client(self.endpoint_url, self.access)
+        made: S3Client = client(self.endpoint_url, self.access, patient=self.patient)
         return made
 
     @property

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mediatool_assets.cli import progress
 from mediatool_assets.cli.main import main
+from mediatool_assets.cli.session import SESSION
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,15 @@ class Result:
 
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def as_any_other_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No line of progress on a slow machine, and no option of an earlier command line."""
+    monkeypatch.setattr(progress, "LINE_SECONDS", 3600.0)
+    SESSION.reset(json=False)
+    yield
+    SESSION.reset(json=False)
 
 
 @pytest.fixture

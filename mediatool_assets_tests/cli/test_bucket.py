@@ -92,11 +92,15 @@ def test_plan_as_json_and_its_documents(mediatool: Run, monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("amazon")
 def test_check_apply_check(mediatool: Run) -> None:
     """A bare bucket fails, is set, and then fails only in what has to be set elsewhere."""
-    first = mediatool("bucket", "check")
+    page = Path("bucket.html")
+    first = mediatool("bucket", "check", "--html", page)
     assert first.code == 1
+    assert "aws cloudtrail create-trail" in page.read_text()
     assert re.search(r"failed +tls-only ", first.out)
     assert "s3_bucket_secure_transport_policy CKV_AWS_379" in first.out
-    assert "aws cloudtrail create-trail" in first.out
+    assert "aws s3api" not in first.out
+    assert "`mediatool bucket check --fix` prints the commands" in first.out
+    assert "aws cloudtrail create-trail" in mediatool("bucket", "check", "--fix").out
     done = mediatool("bucket", "apply")
     assert (done.code, done.err) == (0, "")
     assert 'lifecycle\n  was: {"Rules": []' in done.out or "lifecycle\n  was: nothing" in done.out

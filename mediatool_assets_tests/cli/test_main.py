@@ -1,5 +1,6 @@
 """Wrong input for every command: its exit code, and a line or two that name the next step."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from mediatool_assets.cli import versions
 from mediatool_assets.cli.main import COMMANDS, DEFECT, main
+from mediatool_assets.cli.session import SESSION
 from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets_tests.cli.conftest import Run
 
@@ -17,13 +19,26 @@ NAMES = tuple(command.__name__ for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", NAMES)
-def test_help_teaches_with_an_example(mediatool: Run, command: str) -> None:
-    """--help of every command shows how it is called, on stdout."""
+def test_help_teaches_with_an_example(
+    mediatool: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """--help of every command shows how it is called, on stdout, each example on its own line."""
+    monkeypatch.setenv("COLUMNS", "110")
     result = mediatool(command, "--help")
     assert result.code == 0
     assert "Example" in result.out
     assert f"mediatool {command}" in result.out.split("Example", 1)[1]
     assert result.err == ""
+    lines = [line.strip() for line in result.out.splitlines()]
+    for example in _examples(command):
+        assert example in lines
+
+
+def _examples(command: str) -> list[str]:
+    """The examples of a command's docstring; none of them is longer than a line of 100."""
+    function = next(each for each in COMMANDS if each.__name__ == command)
+    text = (function.__doc__ or "").split("Examples:", 1)[1]
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def test_help_names_every_command(mediatool: Run) -> None:
@@ -218,6 +233,31 @@ def test_full_disk_is_named(mediatool: Run, broken: Callable[[Exception], None])
     result = mediatool("latest")
     assert result.code == 2
     assert "/backups/x.tar.gz: No space left on device" in result.err
+
+
+@pytest.mark.parametrize("words", [("-q", "latest"), ("latest", "-q"), ("latest", "--quiet")])
+def test_what_every_command_takes_stands_before_or_behind_it(
+    mediatool: Run, broken: Callable[[Exception], None], words: tuple[str, ...]
+) -> None:
+    """-q means the same on both sides."""
+    broken(Unreachable("nothing answers; start it"))
+    assert mediatool(*words).code == 4
+    assert SESSION.quiet
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"), [(("latest", "--json"), "Unreachable"), (("show", "--json"), "Misuse")]
+)
+def test_errors_are_json_where_json_is_asked_for(
+    mediatool: Run, broken: Callable[[Exception], None], words: tuple[str, ...], kind: str
+) -> None:
+    """One line on stderr for a program to read, with the exit code; stdout is empty."""
+    broken(Unreachable("postgresql://someone:hunter2@host does not answer; start it"))
+    result = mediatool(*words)
+    error = json.loads(result.err)
+    assert (error["error"], error["exit_code"], result.out) == (kind, result.code, "")
+    assert "hunter2" not in result.err
+    assert error["message"]
 
 
 def test_version_is_the_package_s(mediatool: Run) -> None:

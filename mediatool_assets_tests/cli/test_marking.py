@@ -56,7 +56,7 @@ def three(
 def test_notes_and_pins_are_told(mediatool: Run, three: S3Objects, tmp_path: Path) -> None:
     """versions, show and latest tell what was said later; the metadata file stays as it was."""
     before = three.get(metadata_key(Version.parse(NEW)))
-    assert mediatool("annotate", NEW, "--notes", "the good one").code == 0
+    assert mediatool("annotate", NEW, "--notes", "the good one").out == f"{NEW} has its notes\n"
     said = json.loads(mediatool("keep", NEW, "--json").out)
     assert (said["notes"], said["pinned"], said["promoted"]) == ("the good one", True, None)
     line = next(line for line in mediatool("versions").out.splitlines() if NEW in line)
@@ -91,7 +91,8 @@ def looked_up(objects: S3Objects) -> str:
 def test_applications_look_the_promoted_version_up(mediatool: Run, three: S3Objects) -> None:
     """The lines of docs/how-to/promote.md find the promoted database, also after a rollback."""
     for version in (OLD, NEW):
-        assert mediatool("promote", version).code == 0
+        done = f"applications are told to use mediatool_{version}\n"
+        assert mediatool("promote", version).out == done
         assert looked_up(three) == f"mediatool_{version}"
     assert json.loads(mediatool("latest", "--json").out)["promoted"] is True
     said = json.loads(mediatool("rollback", "--json").out)

@@ -11,6 +11,7 @@ import pytest
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.cli.main import main
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain import restore_record as restored_file
@@ -244,6 +245,8 @@ def test_show_tells_verdict_and_last_restore(mediatool: Run, filled: S3Objects) 
     assert "restored     verified, mongodb server:1/drill in 12.5 s, 2025-06-29T05:00:00Z" in lines
     document = json.loads(mediatool("show", OLD, "--json").out)
     assert (document["verdict"]["sample"], document["restored"]["seconds"]) == (5.0, 12.5)
+    moments = document["verdict"]["at"], document["restored"]["began"], document["export_complete"]
+    assert all(moment.endswith("Z") for moment in moments)
 
 
 @pytest.mark.parametrize("command", ["show", "fetch"])
@@ -256,6 +259,71 @@ def test_unknown_version_says_where_to_look(
     assert "20250623-000000" in result.err
     assert "`mediatool versions`" in result.err
     assert result.out == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("20250622-080001", NEW),
+        ("20250621-143100", OLD),
+        ("lastest", "latest"),
+    ],
+)
+def test_a_mistyped_version_is_guessed(
+    mediatool: Run, filled: S3Objects, typed: str, meant: str
+) -> None:
+    """The answer names the version that is much like it."""
+    assert f"did you mean {meant}" in mediatool("show", typed).err
+
+
+def test_a_mistyped_table_is_guessed(mediatool: Run, filled: S3Objects) -> None:
+    """Of the tables that the archive has; another name gets all of them."""
+    assert "did you mean users?" in mediatool("fetch", NEW, "--table", "user").err
+    assert "it has users" in mediatool("fetch", NEW, "--table", "accounts").err
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("mediatool show ", ["latest", NEW, OLD]),
+        ("mediatool show 20250622", [NEW]),
+        ("mediatool compare --version1 2025062", [NEW, OLD]),
+        ("mediatool fetch latest --table ", ["empty", "users"]),
+        (f"mediatool fetch --kind dump {OLD} --table u", ["users"]),
+        ("mediatool restore latest --tables empty,", ["empty,users"]),
+        ("mediatool history u", ["users"]),
+    ],
+)
+def test_the_shell_is_offered_what_is_in_the_bucket(
+    capsys: pytest.CaptureFixture[str],
+    filled: S3Objects,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    offered: list[str],
+) -> None:
+    """Versions, newest first, and the tables of the version that the line names."""
+    assert _offered(capsys, monkeypatch, line) == offered
+
+
+def test_the_shell_is_offered_nothing_where_nothing_answers(
+    capsys: pytest.CaptureFixture[str], unreachable: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the line that is being typed is not broken by an error."""
+    assert _offered(capsys, monkeypatch, "mediatool show 2") == []
+
+
+def _offered(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: str
+) -> list[str]:
+    """What bash would offer behind this line."""
+    monkeypatch.setenv("_MEDIATOOL_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    with pytest.raises(SystemExit):
+        main([])
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out.split()
 
 
 @pytest.mark.parametrize("kind", ["raw", "transformed", "dump"])

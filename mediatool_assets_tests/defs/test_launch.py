@@ -80,7 +80,9 @@ def _start(request: dict[str, Any]) -> subprocess.Popen[bytes]:
 
 def _answer(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     out, err = process.communicate()
-    answer: dict[str, Any] = json.loads(out or err)
+    *progress, last = (out or err).splitlines()
+    answer: dict[str, Any] = json.loads(last)
+    assert {json.loads(line)["type"] for line in progress} <= {"progress"}
     assert answer["exit_code"] == process.returncode
     return answer
 

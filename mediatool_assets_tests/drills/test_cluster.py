@@ -134,7 +134,7 @@ def test_a_lost_worker_costs_its_shares_and_no_byte(
     scratch, here = _folder(tmp_path / "coordinator"), DirectoryObjects(tmp_path / "here")
     left = list(cluster.workers)
 
-    def lose_one(step: str, done: int, total: int) -> None:
+    def lose_one(step: str, done: int, total: int, unit: str = "rows") -> None:
         if done and len(left) == WORKERS:
             os.kill(left.pop(), signal.SIGKILL)
 

@@ -62,16 +62,16 @@ def test_fetched(bucket_twin: DirectoryObjects, tmp_path: Path, kind: Fetchable)
 
 def test_progress(bucket_twin: DirectoryObjects, tmp_path: Path) -> None:
     """Whoever watches is told the bytes that have come, up to all of them."""
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[object, ...]] = []
     path = fetch(
         bucket_twin,
         VERSION,
         "raw",
         tmp_path,
-        progress=lambda step, done, total: told.append((step, done, total)),
+        progress=lambda *report: told.append(report),
     )
     size = path.stat().st_size
-    assert told[-1] == ("fetch", size, size)
+    assert told[-1] == ("fetch", size, size, "bytes")
 
 
 def test_a_file_that_is_there(bucket_twin: DirectoryObjects, tmp_path: Path) -> None:

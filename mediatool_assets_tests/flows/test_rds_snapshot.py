@@ -37,8 +37,9 @@ class Time:
         """Let the next thing happen; there is none left only where too many looks are taken."""
         self.happens.pop(0)()
 
-    def progress(self, step: str, done: int, total: int) -> None:
+    def progress(self, step: str, done: int, total: int, unit: str = "rows") -> None:
         """Keep it."""
+        assert unit == "percent"
         self.told.append((step, done, total))
 
 

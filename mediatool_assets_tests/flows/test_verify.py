@@ -15,7 +15,7 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadSettings, Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key, mongodb_database
 from mediatool_assets.domain.keys import postgres_database as restored_name
-from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.metadata import Metadata, instant
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.verdict import Check, Verdict
@@ -105,7 +105,7 @@ def test_a_sound_version_passes(finished: Finished) -> None:
     )
     store_verdict(finished.objects, finished.verify(days=1))
     newest = standing_verdict(finished.objects, finished.version)
-    assert newest == msgspec.structs.replace(verdict, at=(NOW + timedelta(1)).isoformat())
+    assert newest == msgspec.structs.replace(verdict, at=instant(NOW + timedelta(1), exact=True))
 
 
 @pytest.mark.parametrize("kind", ["raw", "transformed", "dump"])
@@ -226,8 +226,8 @@ def test_a_wrong_setting_says_nothing_about_a_version(finished: Finished, url: s
     """It is the caller's mistake, for either server, and raised before any archive is read."""
     told: list[str] = []
 
-    def progress(step: str, done: int, total: int) -> None:
-        told.append(f"{step} {done} {total}")
+    def progress(step: str, done: int, total: int, unit: str = "rows") -> None:
+        told.append(f"{step} {done} {total} {unit}")
 
     for documents, target in (
         (replace(finished.documents, url=Url(url)), None),

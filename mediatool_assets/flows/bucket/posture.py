@@ -16,6 +16,7 @@ from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.json_documents import decoded, pretty
 from mediatool_assets.domain.keys import RECORDS_PREFIX
+from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.outcome import worst
 from mediatool_assets.domain.page import Card, Items, OutcomeCell, Page, Section, grid
 from mediatool_assets.flows.bucket import check
@@ -25,6 +26,8 @@ from mediatool_assets.flows.ports.bucket import BucketSettings
 from mediatool_assets.flows.reports import keep
 
 POSTURE_PREFIX = RECORDS_PREFIX + "posture/"
+COMMANDS = "Commands"
+"""The title of the section that has what to paste."""
 
 _EARLIER_WORDS = {"pass": "passed", "fail": "failed"}
 """Outcomes as records of before 2026-11-28 have them."""
@@ -44,7 +47,7 @@ def record(
     declared: Declaration, bucket: BucketSettings, objects: ObjectStore, now: datetime
 ) -> Looked:
     """Check the bucket, compare it with the last record, and record it in its place of the day."""
-    found = Recorded(declared.bucket, f"{now:%Y-%m-%dT%H:%M:%SZ}", check(declared, bucket))
+    found = Recorded(declared.bucket, instant(now), check(declared, bucket))
     earlier = last(objects)
     changed = drift(earlier, found)
     day = f"{POSTURE_PREFIX}{now:%Y-%m-%d}"
@@ -114,7 +117,7 @@ def page(found: Recorded, changed: Sequence[Drift] = ()) -> Page:
                 detail="summary",
             ),
             Section(
-                "Commands",
+                COMMANDS,
                 [Items(commands, code=True)],
                 "`mediatool bucket apply` sets what it may; these set it by hand.",
                 detail="summary",

@@ -178,7 +178,7 @@ class _ComparisonRun:
         renamed = _renamed(one, two)
         names = sorted(known - left_out)
         for number, name in enumerate(names):
-            self._workspace.progress(name, number, len(names))
+            self._workspace.progress(name, number, len(names), "tables")
             reasons = {side.name: side.missing(name) for side in (one, two)}
             absent = {version: reason for version, reason in reasons.items() if reason}
             for version, reason in absent.items():

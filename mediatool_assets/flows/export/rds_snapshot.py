@@ -69,7 +69,7 @@ class SnapshotExporter:
         Raises BadSource where either does not come to a good end.
         """
         while snapshot.status in _COMING:
-            self.progress("snapshot", snapshot.percent, 100)
+            self.progress("snapshot", snapshot.percent, 100, "percent")
             self.wait()
             snapshot = self._again(snapshot)
         if snapshot.status != "available":
@@ -79,7 +79,7 @@ class SnapshotExporter:
             )
         task = self._begun(version, snapshot)
         while task.under_way:
-            self.progress("rds_export", task.percent, 100)
+            self.progress("rds_export", task.percent, 100, "percent")
             self.wait()
             task = self.rds.task(task.name) or _gone(f"RDS export task {task.name}")
         if task.status != "COMPLETE":

@@ -23,6 +23,7 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.member_names import metadata_member
+from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load.id_ranges import Range, ranges
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress
@@ -144,8 +145,8 @@ def _chosen(archive: ArchiveReader, names: Iterable[str] | None) -> dict[str, Me
     wanted = members.keys() if names is None else set(names)
     if odd := sorted(wanted - members.keys()):
         raise UnknownName(
-            f"{archive.source.name} has no collection {', '.join(odd)}; it has "
-            + ", ".join(members)
+            f"{archive.source.name} has no collection {', '.join(odd)}; "
+            + suggestion(odd[0], members)
         )
     return {name: member for name, member in members.items() if name in wanted}
 

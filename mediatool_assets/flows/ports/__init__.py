@@ -290,9 +290,13 @@ class Stores:
 class Progress(Protocol):
     """Told how far a flow has come; the command line draws it, Dagster logs it."""
 
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """``done`` of ``total`` rows of ``step`` are through."""
+    def __call__(self, step: str, done: int, total: int, unit: str = "rows") -> None:
+        """``done`` of ``total`` of ``step`` are through; a ``total`` of 0 is unknown.
+
+        ``unit`` is what is counted, in the plural; ``bytes`` are shown in MB, and with ``percent``
+        the total is 100.
+        """
 
 
-def silent(step: str, done: int, total: int) -> None:
+def silent(step: str, done: int, total: int, unit: str = "rows") -> None:
     """A Progress that says nothing."""

@@ -77,7 +77,7 @@ def carry_out(
         write_local_registry(stores.objects, local_registry)
     rest = [*hidden, *(each for each in drops if each.kind != "export")]
     for number, each in enumerate(rest):
-        progress(each.name, number, len(rest))
+        progress(each.name, number, len(rest), "items")
         if _tried(_drop, stores, each, result):
             result.dropped.append(each)
     result.left.extend(_left(stores, result.dropped))

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 from mediatool_assets.domain.errors import Misuse, NotFound
 from mediatool_assets.domain.schema import Column, Table
+from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.query.key_search import KeySearch, Values
-from mediatool_assets.flows.query.row_selection import suggestion
 from mediatool_assets.flows.query.session import QuerySession
 
 

@@ -1,6 +1,5 @@
 """Single rows of a version: those that conditions select, and the rows that they reference."""
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from mediatool_assets.domain.errors import Misuse, NotFound, UnknownName
 from mediatool_assets.domain.schema import ForeignKey, Table
+from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.flows.query.reading import StoredRows
 from mediatool_assets.flows.query.session import QuerySession
 from mediatool_assets.flows.workers.duckdb_session import identifier
@@ -204,10 +204,3 @@ def _is_caseless(rows: StoredRows, column: str) -> bool:
 def followed_keys(table: Table, tables: Collection[str]) -> Iterable[ForeignKey]:
     """The foreign keys of a table whose rows can be found by them: not those over a period."""
     return (key for key in table.foreign_keys if key.table in tables and not key.period)
-
-
-def suggestion(name: str, names: Iterable[str]) -> str:
-    """What to say of a name that is none of ``names``: ``did you mean campaigns?``."""
-    known = list(names)
-    near = difflib.get_close_matches(name, known, n=3)
-    return f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(sorted(known))}"

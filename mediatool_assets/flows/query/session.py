@@ -185,7 +185,8 @@ class QuerySession:
 
         def read(length: int) -> None:
             self._done += length
-            self.progress(f"{version} {member.table or member.collection}", self._done, self._total)
+            name = f"{version} {member.table or member.collection}"
+            self.progress(name, self._done, self._total, "bytes")
 
         return read
 

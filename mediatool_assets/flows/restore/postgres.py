@@ -30,6 +30,7 @@ from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.restore_record import Marker, content_of
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.structure import differing
+from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import (
     ArchiveStore,
@@ -166,8 +167,8 @@ class _Restore:
             names = set(names)
             if odd := sorted(names - self.members.keys()):
                 raise UnknownName(
-                    f"{self._archive.source.name} has no rows of {', '.join(odd)}; it has those of "
-                    + ", ".join(sorted(self.members))
+                    f"{self._archive.source.name} has no rows of {', '.join(odd)}; "
+                    + suggestion(odd[0], self.members)
                 )
             self.tables = [t for t in self.tables if t.name in names]
         filled = {table.name for table in self.tables}

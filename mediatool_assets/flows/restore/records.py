@@ -16,6 +16,7 @@ from mediatool_assets.domain.errors import (
     UnknownName,
 )
 from mediatool_assets.domain.keys import RESTORES_PREFIX
+from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.restore_record import RestoreRecord, RestoreTo
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
@@ -125,7 +126,7 @@ def _record(
         request.database,
         request.server,
         request.who,
-        began.isoformat(timespec="seconds"),
+        instant(began),
         round((ended - began).total_seconds(), 3),
         "verified" if made else "failed",
         rows=made.rows if made else {},

@@ -234,7 +234,7 @@ class _SanitizingRun:
         with in_order(self.workspace.executor, search_share, work, ahead=_AHEAD) as results:
             for done, made in enumerate(results, 1):
                 found += made
-                self.workspace.progress("search", done, len(shares))
+                self.workspace.progress("search", done, len(shares), "parts")
         return found
 
     def _shares(self) -> Iterator[MaskingShare]:

@@ -1,6 +1,7 @@
 """Verify: a version's archives and databases read again, and judged."""
 
 from mediatool_assets.domain.chain import Checkpoint
+from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.verdict import Verdict, judged
 from mediatool_assets.domain.version import Version
@@ -62,7 +63,7 @@ def verify(
     checks = [each.check() for each in readings if each is not None]
     return Verdict(
         str(version),
-        began.isoformat(),
+        instant(began, exact=True),
         round((workspace.clock() - began).total_seconds(), 3),
         judged(checks),
         tuple(checks),

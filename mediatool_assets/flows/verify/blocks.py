@@ -44,7 +44,7 @@ def read_blocks(run: Verification, reading: ArchiveReading) -> None:
                     reading.add(damage)
                 reading.checked += len(item.blocks)
                 reading.bytes += sum(block.bytes for block in item.blocks)
-                run.progress(reading.part, reading.bytes, size)
+                run.progress(reading.part, reading.bytes, size, "bytes")
     except MediatoolError as error:
         reading.add(error)
 

@@ -22,6 +22,7 @@ from mediatool_assets.domain.keys import (
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.source_identity import SourceIdentity
+from mediatool_assets.domain.suggestions import closest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import archives, marks
@@ -65,8 +66,10 @@ def read(objects: ObjectStore, version: Version) -> Metadata:
     try:
         data, _ = objects.get(key)
     except NotFound as error:
+        near = closest(str(version), map(str, versions(objects)))
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
         raise NotFound(
-            f"{version} is not a complete version: {objects.uri(key)} is not there; "
+            f"{version} is not a complete version: {objects.uri(key)} is not there; {meant}"
             "`mediatool versions` lists those that are"
         ) from error
     try:

@@ -10,6 +10,7 @@ from mediatool_assets.archive.streaming import stream
 from mediatool_assets.domain.errors import BadArchive, Refused, UnknownName
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
+from mediatool_assets.domain.suggestions import suggestion
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 from mediatool_assets.flows.versions import archives, catalog
@@ -70,9 +71,7 @@ def fetch_member(  # noqa: PLR0913  # as fetch, and a name
     archive = archives.reader(objects, kind, version)
     known = archive.manifest.tables() | archive.manifest.collections()
     if name not in known:
-        raise UnknownName(
-            f"{archive.source.name} has no {name}; it has {', '.join(sorted(known)) or 'none'}"
-        )
+        raise UnknownName(f"{archive.source.name} has no {name}; {suggestion(name, known)}")
     member = known[name]
     path = output / str(version) / member.name
     if path.exists():
@@ -84,7 +83,7 @@ def fetch_member(  # noqa: PLR0913  # as fetch, and a name
             for content in archive.contents(member):
                 file.write(content)
                 done += len(content)
-                progress("fetch", done, member.bytes)
+                progress("fetch", done, member.bytes, "bytes")
         fetched.rename(path)
     return path
 
@@ -121,6 +120,6 @@ def _download(source: Bytes, path: Path, expected: str, progress: Progress) -> N
             file.write(data)
             digest.update(data)
             done += len(data)
-            progress("fetch", done, source.size)
+            progress("fetch", done, source.size, "bytes")
     if digest.hexdigest() != expected:
         raise BadArchive(source.name, "does not have the SHA-256 that its metadata gives")

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, date, datetime, time
 
 from mediatool_assets.domain.errors import Misuse, NotFound
+from mediatool_assets.domain.suggestions import closest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog
@@ -36,7 +37,8 @@ def written_version(text: str) -> Version | None:
     if _LATEST.fullmatch(text) or _day(text):
         return None
     if Version.of_name(text, "") is None:
-        raise Misuse(f"{text!r} is not a version; write {FORMS}")
+        meant = "did you mean latest? " if closest(text, ["latest"]) else ""
+        raise Misuse(f"{text!r} is not a version; {meant}write {FORMS}")
     return Version.parse(text)
 
 

@@ -142,7 +142,7 @@ def test_progress_ends_at_the_rows_of_each_table(
     """Told after every chunk, table by table."""
     told: list[tuple[str, int, int]] = []
 
-    def tell(step: str, done: int, total: int) -> None:
+    def tell(step: str, done: int, total: int, unit: str = "rows") -> None:
         told.append((step, done, total))
 
     export(source, twin, replace(pool, progress=tell), VERSION)

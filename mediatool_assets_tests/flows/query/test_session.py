@@ -121,7 +121,7 @@ def test_progress_is_of_the_bytes_that_a_query_reads(session: Session) -> None:
     """Known before the first is read; equal tables count once, rows of the cache not at all."""
     told: list[tuple[int, int]] = []
     with session() as found:
-        found.progress = lambda _, done, total: told.append((done, total))
+        found.progress = lambda _, done, total, _unit="rows": told.append((done, total))
         rows(found, "SELECT count(*) FROM campaigns, teams")
         assert [done for done, _ in told] == sorted({done for done, _ in told})
         assert {total for _, total in told} == {told[-1][0]}

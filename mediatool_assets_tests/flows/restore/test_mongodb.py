@@ -212,7 +212,7 @@ def test_a_restore_leaves_evidence(case: Case) -> None:
         database=case.name,
         server="host:1",
         who="somebody",
-        began="2026-11-23T04:05:06+00:00",
+        began="2026-11-23T04:05:06Z",
         seconds=2.5,
         verdict="verified",
         rows={"accounts": 3, "repsOrphans": 1},

@@ -1,0 +1,41 @@
+"""How far a run has come, as its process tells the one that started it: lines of JSON."""
+
+import msgspec
+
+
+class ProgressReport(msgspec.Struct, frozen=True, omit_defaults=True, tag="progress"):
+    """``done`` of ``total`` of a step; a total of 0 is unknown."""
+
+    step: str
+    done: int = 0
+    total: int = 0
+    unit: str = "rows"
+
+
+class RunOutcome(msgspec.Struct, frozen=True, tag="outcome"):
+    """How a run ended; ``exit_code`` is the command line's.
+
+    ``failed_checks`` are those of a run that succeeded and whose version is not as it should be:
+    ``asset: check: what it found``.
+    """
+
+    status: str
+    run_id: str | None = None
+    version: str | None = None
+    error: str | None = None
+    exit_code: int = 0
+    failed_checks: tuple[str, ...] = ()
+
+
+Message = ProgressReport | RunOutcome
+
+
+def encode(message: Message) -> bytes:
+    """One line."""
+    return msgspec.json.encode(message) + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """Read one line; raises msgspec.MsgspecError on anything else."""
+    message: Message = msgspec.json.decode(line, type=Message)
+    return message

@@ -1,0 +1,19 @@
+"""What a mistyped name may have been meant to be."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_SHOWN = 3
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """What to say of a name that is none of ``names``: ``did you mean campaigns?``."""
+    known = sorted(names)
+    if near := closest(name, known):
+        return f"did you mean {' or '.join(near)}?"
+    return f"it has {', '.join(known) or 'none'}"
+
+
+def closest(name: str, names: Iterable[str]) -> list[str]:
+    """The names that are much like this one, the closest first; at most three."""
+    return get_close_matches(name, list(names), n=_SHOWN)
