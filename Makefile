@@ -5,7 +5,7 @@
 # make check   what a change must pass: format, lint, types, import contracts, tests
 # make test-schemas   200 databases drawn at random, all the way; for every night
 # make simulate SECONDS=600  days with faults, from new seeds, on all cores
-# make bench   the benchmark
+# make bench   the benchmark: every stage, then queries over ten versions
 # make reference  the generated pages of docs/reference, from the code
 # make lint-deploy  the Dockerfile, compose, workflows and systemd units of deploy/, by linters of each
 # make docs    the site of docs/ in build/docs; warnings and broken links are errors
@@ -66,6 +66,7 @@ check: lint docs test
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/queries.py
 
 reference: $(INSTALLED)
 	$(BIN)/python scripts/settings_reference.py

@@ -63,7 +63,7 @@ def run(stack: Stack, days: int, a_day: int) -> dict[str, float]:
     os.environ.update(stack.environment)
     settings = Settings.parse(stack.environment)
     objects, now = S3Objects.of(settings), datetime.now(UTC).replace(microsecond=0)
-    metadata = _made(settings, objects, Version(now))
+    metadata = small_version(settings, objects, Version(now))
 
     def keep(number: int) -> None:
         day, of_day = divmod(number, a_day)
@@ -100,7 +100,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return round(perf_counter() - start, 3)
 
 
-def _made(settings: Settings, objects: S3Objects, version: Version) -> Metadata:
+def small_version(settings: Settings, objects: S3Objects, version: Version) -> Metadata:
     """A small version, whole."""
     assert settings.postgres_url is not None, "the benchmark's servers are up"
     seed(settings.postgres_url, scale=0.002, full=False, day=0)

@@ -1,154 +1,93 @@
-"""Queries over a range of versions, beside downloading the archives and DuckDB's own JSON reader.
+"""Queries over a range of versions, beside fetching the archives and DuckDB's own JSON reader.
 
     .venv/bin/python benchmarks/queries.py --scale 1 --versions 10
 
-Exports a day of edits after another, then measures each question in a process of its own: seconds,
-bytes read from S3 and peak memory. The peer downloads whole archives (as `mediatool fetch`, without
-its checks), unpacks them with tar, and asks the same of the files with DuckDB's `read_json`; its
-second query finds them unpacked. Prints one JSON document and writes ``benchmarks/results/``.
+Exports a day of edits after another, then measures each question as a user asks it: a command in a
+process of its own; seconds from its start to its end, bytes read from S3, peak memory. The peer
+fetches whole archives with `mediatool fetch`, unpacks them with tar, and asks the same of the files
+with DuckDB's `read_json`; its second query finds them unpacked. Writes ``benchmarks/results/``.
+
+A home that is given with ``--home`` is kept, with the versions in it, and measured again as it is.
 """
 
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 
-import duckdb
+import msgspec
+import psutil
+from history import small_version
 
-from mediatool_assets.archive.reader import ArchiveReader, Bytes
-from mediatool_assets.archive.streaming import stream
-from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.archive.streaming import sha256_of
+from mediatool_assets.domain.keys import archive_key, metadata_key
+from mediatool_assets.domain.metadata import encode
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.query.history import row_history
-from mediatool_assets.flows.query.parquet_cache import ParquetCache
-from mediatool_assets.flows.query.session import QuerySession, query_session, tables_of
+from mediatool_assets.flows.versions import catalog
 from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import Stack, down, up
-from mediatool_assets.stores.postgres import PostgresSource
+from mediatool_assets.stores.postgres.source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
 
 RESULTS = Path(__file__).parent / "results"
 FIRST = datetime(2026, 1, 1, 2, tzinfo=UTC)
-CACHE = 10 << 30
+COMMAND = Path(__file__).parent / "counting.py"
 
+FETCH = "peer: fetch and tar -x"
+ENTITY = "1"
 COUNT = "SELECT version, stage, count(*) FROM campaigns GROUP BY ALL ORDER BY ALL"
-PEER_COUNT = (
-    "SELECT filename, stage, count(*) FROM read_json({campaigns}, format = 'newline_delimited',"
-    " filename = true) GROUP BY ALL ORDER BY ALL"
-)
-PEER_HISTORY = (
-    "SELECT filename, * FROM read_json({media_platform_entities}, format = 'newline_delimited',"
-    " filename = true) WHERE id = 1 ORDER BY filename"
-)
-ENTITY = ("media_platform_entities", "1")
+PEER_COUNT = "SELECT filename, stage, count(*) FROM {campaigns} GROUP BY ALL ORDER BY ALL"
+PEER_HISTORY = f"FROM {{media_platform_entities}} WHERE id = {ENTITY} ORDER BY filename"
 
 
 @dataclass(frozen=True)
-class Counted:
-    """A source that counts the bytes that are read of it."""
+class Step:
+    """What one step took; ``cpu_seconds`` is its processor time, without that of S3's server."""
 
-    source: Bytes
-    read_bytes: list[int]
-
-    @property
-    def name(self) -> str:
-        """The source's."""
-        return self.source.name
-
-    @property
-    def size(self) -> int:
-        """The source's."""
-        return self.source.size
-
-    def read(self, start: int, length: int) -> bytes:
-        """The source's bytes."""
-        self.read_bytes[0] += length
-        return self.source.read(start, length)
+    step: str
+    seconds: float
+    cpu_seconds: float
+    s3_mb: float
+    peak_mib: int
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a measured process finds the versions, and keeps what it makes of them."""
+class Commands:
+    """Runs commands against the servers, one at a time; caches and files are in ``folder``."""
 
     environment: dict[str, str]
-    versions: Sequence[Version]
     folder: Path
 
-    def measure(self, work: "Callable[[Place, list[int]], int]") -> dict[str, float]:
-        """In a process of its own: what ``work`` takes, and the rows that it finds."""
-        os.environ.update(self.environment)
-        read, start = [0], perf_counter()
-        rows = work(self, read)
-        used = max(
-            resource.getrusage(who).ru_maxrss
-            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-        )
-        return {
-            "seconds": round(perf_counter() - start, 2),
-            "s3_mb": round(read[0] / 1e6, 1),
-            "peak_mib": round(used / 1024),
-            "rows": rows,
-        }
+    def measure(self, step: str, *arguments: str) -> Step:
+        """A command of ``mediatool``, or ``--duckdb`` and a query."""
+        counted = self.folder / "counted"
+        found = self.run(step, sys.executable, str(COMMAND), str(counted), *arguments)
+        read, kib = map(int, counted.read_text().split())
+        return replace(found, s3_mb=round(read / 1e6, 1), peak_mib=round(kib / 1024))
 
-    def sources(self, read: list[int]) -> list[Counted]:
-        """The raw archives."""
-        objects = S3Objects.of(Settings.parse(self.environment))
-        return [Counted(objects.open(archive_key("raw", v)), read) for v in self.versions]
-
-
-def count(place: Place, read: list[int]) -> int:
-    """Campaigns by stage, version by version."""
-    return _with_session(place, read, lambda session: len(_rows(session)))
-
-
-def history(place: Place, read: list[int]) -> int:
-    """The life of one entity, in the largest table; it reads no Parquet files."""
-    return _with_session(place, read, lambda session: len(row_history(session, *ENTITY).present))
-
-
-def download(place: Place, read: list[int]) -> int:
-    """The peer's first step: whole archives, unpacked by tar."""
-    for source, version in zip(place.sources(read), place.versions, strict=True):
-        path = place.folder / f"{version}.tar.gz"
-        with path.open("wb") as file:
-            file.writelines(stream(source))
-        subprocess.run(["tar", "-xzf", str(path), "-C", str(place.folder)], check=True)
-        path.unlink()
-    return len(place.versions)
-
-
-def peer_count(place: Place, _: list[int]) -> int:
-    """The count over the unpacked files."""
-    return _peer(place, PEER_COUNT)
-
-
-def peer_history(place: Place, _: list[int]) -> int:
-    """The entity's rows in the unpacked files."""
-    return _peer(place, PEER_HISTORY)
-
-
-STEPS: tuple[tuple[str, Callable[[Place, list[int]], int]], ...] = (
-    ("count by stage, first time", count),
-    ("count by stage, second time", count),
-    ("history of an entity", history),
-    ("peer: fetch and tar -x", download),
-    ("peer: count by stage with read_json", peer_count),
-    ("peer: history with read_json", peer_history),
-)
+    def run(self, step: str, *command: str) -> Step:
+        """Any process; its memory is not measured."""
+        began = perf_counter()
+        with subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL) as process:
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = perf_counter() - began
+        if process.returncode:
+            raise SystemExit(f"{step}: exit code {process.returncode}")
+        return Step(step, round(seconds, 2), round(used.ru_utime + used.ru_stime, 2), 0, 0)
 
 
 def main() -> None:
@@ -156,75 +95,105 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="queries over a range of versions")
     parser.add_argument("--scale", type=float, default=1)
     parser.add_argument("--versions", type=int, default=10)
+    parser.add_argument("--home", type=Path, help="kept, with the versions that it has")
     arguments = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="mediatool-queries-"))
+    with _home(arguments.home) as home:
+        found = run(up(home), arguments.scale, arguments.versions)
+    RESULTS.mkdir(exist_ok=True)
+    name = f"queries-scale-{arguments.scale:g}-versions-{arguments.versions}"
+    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+
+
+@contextmanager
+def _home(kept: Path | None) -> Iterator[Path]:
+    home = kept or Path(tempfile.mkdtemp(prefix="mediatool-queries-"))
     try:
-        found = run(up(home), home / "measured", arguments.scale, arguments.versions)
+        yield home
     finally:
         down(home)
-        shutil.rmtree(home)
-    text = json.dumps(found, indent=2) + "\n"
-    name = f"queries-scale-{arguments.scale:g}-versions-{arguments.versions}.json"
-    (RESULTS / name).write_text(text)
-    print(text, end="")
+        if kept is None:
+            shutil.rmtree(home)
 
 
-def run(stack: Stack, folder: Path, scale: float, versions: int) -> dict[str, object]:
-    """What each step took, by its name; and how much faster the second count is than the peer."""
+def run(stack: Stack, scale: float, versions: int) -> dict[str, object]:
+    """What each step took; and how much faster the second count is than the peer."""
     os.environ.update(stack.environment)
-    folder.mkdir()
-    made = [Version(FIRST + timedelta(days=day)) for day in range(versions)]
-    settings = Settings.parse(stack.environment)
-    assert settings.postgres_url is not None, "the benchmark's servers are up"
-    objects, source = S3Objects.of(settings), PostgresSource.of(settings)
-    size = 0
-    with worker_pool(2) as workers:
-        for day, version in enumerate(made):
-            seed(settings.postgres_url, scale=scale, full=False, day=day)
-            size += export(source, objects, Workspace(workers, folder), version).size
-    place = Place(dict(stack.environment), made, folder)
-    measured = {name: _alone(place, work) for name, work in STEPS}
-    second = measured["count by stage, second time"]["seconds"]
-    peer = (
-        measured["peer: fetch and tar -x"]["seconds"]
-        + measured["peer: count by stage with read_json"]["seconds"]
-    )
+    wanted = [Version(FIRST + timedelta(days=day)) for day in range(versions)]
+    size = make(Settings.parse(stack.environment), wanted, scale)
+    with tempfile.TemporaryDirectory(prefix="mediatool-queries-") as folder:
+        home = {"MEDIATOOL_HOME": folder, "MEDIATOOL_CACHE_BYTES": str(10 << 30)}
+        steps = list(measured(Commands({**os.environ, **home}, Path(folder)), wanted))
+    seconds = {each.step: each.seconds for each in steps}
+    peer = seconds[FETCH] + seconds["peer: count by stage"]
     return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "scale": scale,
         "versions": versions,
         "archives_mb": round(size / 1e6, 1),
-        "steps": measured,
-        "times_faster_than_the_peer": round(peer / second, 1),
+        "load_average_at_the_end": round(psutil.getloadavg()[0], 1),
+        "steps": [asdict(each) for each in steps],
+        "second_count_times_faster": round(peer / seconds["count by stage, second time"], 1),
     }
 
 
-def _alone(place: Place, work: Callable[[Place, list[int]], int]) -> dict[str, float]:
-    """Measure in a new process, so that its peak memory is of this step alone."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        return process.submit(place.measure, work).result()
+def make(settings: Settings, wanted: Sequence[Version], scale: float) -> int:
+    """Export the versions that are not there yet; returns the bytes of all archives.
+
+    Their metadata is that of a small version that is whole, with their own archive's digest.
+    """
+    objects, source = S3Objects.of(settings), PostgresSource.of(settings)
+    assert settings.postgres_url is not None, "the benchmark's servers are up"
+    missing = sorted(set(wanted) - set(catalog.versions(objects)))
+    if missing:
+        whole = small_version(settings, objects, Version(FIRST - timedelta(days=1)))
+    with worker_pool(2) as workers, tempfile.TemporaryDirectory() as scratch:
+        for version in missing:
+            seed(settings.postgres_url, scale=scale, full=False, day=wanted.index(version))
+            export(source, objects, Workspace(workers, Path(scratch)), version)
+            digest = sha256_of(objects.open(archive_key("raw", version)))
+            raw = msgspec.structs.replace(whole.exports.raw, sha256=digest)
+            own = msgspec.structs.replace(
+                whole,
+                timestamp=str(version),
+                exports=msgspec.structs.replace(whole.exports, raw=raw),
+            )
+            objects.put(metadata_key(version), encode(own))
+            print(f"made {version}", file=sys.stderr, flush=True)
+    return sum(objects.open(archive_key("raw", version)).size for version in wanted)
 
 
-def _with_session(place: Place, read: list[int], ask: Callable[[QuerySession], int]) -> int:
-    cache = ParquetCache(place.folder / "cache", CACHE)
-    versions = [tables_of(ArchiveReader(source)) for source in place.sources(read)]
-    with query_session(versions, cache, place.folder) as session:
-        return ask(session)
-
-
-def _rows(session: QuerySession) -> Sequence[object]:
-    result = session.run_all(COUNT)
-    assert result is not None
-    return result.fetchall()
-
-
-def _peer(place: Place, query: str) -> int:
+def measured(commands: Commands, wanted: Sequence[Version]) -> Iterator[Step]:
+    """Every step, in order."""
+    span = f"{wanted[0]}..{wanted[-1]}"
+    history = ("history", "media_platform_entities", ENTITY, "--versions", span)
     files = {
-        table: str(
-            [str(place.folder / str(version) / f"{table}.ndjson") for version in place.versions]
-        )
+        table: f"read_json('{commands.folder}/*/{table}.ndjson', filename = true)"
         for table in ("campaigns", "media_platform_entities")
     }
-    return len(duckdb.connect().execute(query.format(**files)).fetchall())
+    yield commands.measure("count by stage, first time", "sql", span, COUNT)
+    yield commands.measure("count by stage, second time", "sql", span, COUNT)
+    yield commands.measure("history of an entity", *history)
+    yield _fetched(commands, wanted)
+    yield commands.measure("peer: count by stage", "--duckdb", PEER_COUNT.format(**files))
+    yield commands.measure("peer: history of an entity", "--duckdb", PEER_HISTORY.format(**files))
+
+
+def _fetched(commands: Commands, wanted: Sequence[Version]) -> Step:
+    """The peer's first step: whole archives, unpacked by tar."""
+    steps, folder = [], str(commands.folder)
+    for version in wanted:
+        steps.append(commands.measure(FETCH, "fetch", str(version), "--output", folder))
+        (archive,) = commands.folder.glob("*.tar.gz")
+        steps.append(commands.run(FETCH, "tar", "-xzf", str(archive), "-C", folder))
+        archive.unlink()
+    return Step(
+        FETCH,
+        round(sum(each.seconds for each in steps), 2),
+        round(sum(each.cpu_seconds for each in steps), 2),
+        round(sum(each.s3_mb for each in steps), 1),
+        max(each.peak_mib for each in steps),
+    )
 
 
 if __name__ == "__main__":

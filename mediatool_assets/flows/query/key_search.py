@@ -1,15 +1,17 @@
 """The row of one key in version after version; blocks of the same content are read once."""
 
 import re
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import duckdb
 import msgspec
 
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Block, Member
+from mediatool_assets.archive.grouping import grouped
+from mediatool_assets.archive.reader import split_lines
+from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.query.output import text_rows
 from mediatool_assets.flows.query.parquet_cache import ParquetCache
@@ -26,15 +28,18 @@ _AS_WRITTEN = frozenset(
 """Types whose values an archive writes as DuckDB prints them."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.:@+\- ]+")  # what JSON never escapes
 _ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_THREADS = 2  # fetching, unpacking and hashing need no lock of Python's
+_SHARE_BYTES = 1 << 24  # of rows, for one thread: six ranges are in memory at most
+_SAME_KEY = 2  # rows that are looked for: the second one is an error
 
 
 @dataclass(slots=True)
 class KeySearch:
     """Finds the rows with ``key``, column by column as text, in one version of a table at a time.
 
-    A table that the cache has is read from there. Otherwise each block is read and searched, except
-    where a version before had one of the same content: by the block's digest, or for an archive
-    of format 1, which has none, by that of all the table's rows.
+    A table that the cache has is read from there. Otherwise each block is read, compared with its
+    digest and searched, except where a version before had one of the same digest. Blocks
+    of format 1 have none: such a table is put into the cache.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -44,13 +49,15 @@ class KeySearch:
     """Blocks of all versions that were searched, the same ones counted again."""
     read: int = 0
     """How many of these were read from an archive."""
-    _seen: dict[str, tuple[Fingerprint, list[bytes]]] = field(default_factory=dict)
+    _seen: dict[str, list[bytes]] = field(default_factory=dict)
+    """By the digest of a block its rows that have the key."""
 
     def rows(self, rows: StoredRows, progress: BytesRead = nothing) -> list[Values]:
         """The rows of this version; raises BadArchive where it does not hold what it should."""
         if not self.key.keys() <= {column.name for column in rows.table.columns}:
             return []
-        if self.cache.has(rows) or not self._is_plain(rows.table):
+        proven = all(block.digest for block in rows.member.blocks)
+        if self.cache.find(rows) or not proven or not self._is_plain(rows.table):
             return self._in_parquet(rows, progress)
         lines = self._in_blocks(rows, progress)
         names = [name for name, _ in rows.columns]
@@ -73,52 +80,72 @@ class KeySearch:
         )
         with refused_by_duckdb():
             matching = self.connection.read_parquet(str(file)).filter(condition)
-            return [dict(zip(matching.columns, row, strict=True)) for row in text_rows(matching)]
+            found = text_rows(matching, _SAME_KEY)
+            return [dict(zip(matching.columns, row, strict=True)) for row in found]
 
     def _in_blocks(self, rows: StoredRows, progress: BytesRead) -> list[bytes]:
-        member = rows.member
-        blocks = _identified(member)
-        unread = {identity: block for identity, block in blocks if identity not in self._seen}
-        contents = rows.archive.blocks([*unread.values()])
-        for identity, content in zip(unread, contents, strict=True):
-            items = rows.split(content)
-            self._seen[identity] = Fingerprint.of(items), self._matching(items)
-            progress(len(content))
-        progress(member.bytes - sum(block.bytes for block in unread.values()))
+        blocks = rows.member.blocks
+        unread = {block.digest: block for block in blocks if block.digest not in self._seen}
+        shares = grouped([*unread.values()], lambda block: block.bytes, _SHARE_BYTES)
+        for share, found in self._searched(rows, shares):
+            self._seen |= zip((block.digest for block in share), found, strict=True)
+            progress(sum(block.bytes for block in share))
+        progress(rows.member.bytes - sum(block.bytes for block in unread.values()))
         self.blocks += len(blocks)
         self.read += len(unread)
-        found = [self._seen[identity] for identity, _ in blocks]
-        fingerprint = sum((each for each, _ in found), Fingerprint())
-        if str(fingerprint) != member.fingerprint:
-            raise BadArchive(
-                f"{rows.archive.source.name}: {member.name}", "does not have its fingerprint"
-            )
-        return [line for _, lines in found for line in lines]
+        return [line for block in blocks for line in self._seen[block.digest]]
 
-    def _matching(self, items: list[bytes]) -> list[bytes]:
+    def _searched(
+        self, rows: StoredRows, shares: Iterator[list[Block]]
+    ) -> Iterator[tuple[list[Block], list[list[bytes]]]]:
+        """Groups of blocks with the rows that each block has of the key, in order."""
+
+        def searched(share: list[Block]) -> list[list[bytes]]:
+            return [self._matching(content) for content in rows.archive.blocks(share)]
+
+        waiting: deque[tuple[list[Block], Future[list[list[bytes]]]]] = deque()
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="search") as pool:
+            try:
+                for share in shares:
+                    waiting.append((share, pool.submit(searched, share)))
+                    if len(waiting) > _THREADS:
+                        done, future = waiting.popleft()
+                        yield done, future.result()
+                while waiting:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+
+    def _matching(self, content: bytes) -> list[bytes]:
         """The rows of a block that have the key. Only those that could are parsed."""
-        if not items:
-            return []
-        wanted = [(name, value.encode()) for name, value in self.key.items()]
-        sample = items[0]
-        first = _ROW.decode(sample)
-        for name, value in wanted:
-            start = msgspec.json.encode(name) + b":"
-            if start + bytes(first[name]) in sample:  # no space, as export writes rows
-                plain, quoted = start + value, start + b'"' + value + b'"'
-                items = [line for line in items if plain in line or quoted in line]
+        wanted = {name: value.encode() for name, value in self.key.items()}
+        rare = max(wanted, key=lambda name: len(wanted[name]))
+        sample = content.partition(b"\n")[0]
+        start = msgspec.json.encode(rare) + b":"
+        if sample and start + bytes(_ROW.decode(sample)[rare]) in sample:
+            value = wanted[rare]  # no space, as export writes rows
+            ends = (value + b",", value + b"}", b'"' + value + b'"')
+            lines = _lines_with(content, [start + end for end in ends])
+        else:
+            lines = iter(split_lines(content))
         return [
             line
-            for line in items
+            for line in lines
             if (row := _ROW.decode(line))
-            and all(bytes(row[name]).strip(b'"') == value for name, value in wanted)
+            and all(bytes(row[name]).strip(b'"') == value for name, value in wanted.items())
         ]
 
 
-def _identified(member: Member) -> list[tuple[str, Block]]:
-    """The blocks in order, each with what is the same only for the same content."""
-    found, first = [], 0
-    for block in member.blocks:
-        found.append((block.digest or f"{member.content} from {first}: {block.rows}", block))
-        first += block.rows
-    return found
+def _lines_with(content: bytes, texts: list[bytes]) -> Iterator[bytes]:
+    """The lines that have one of these texts, each once."""
+    ends = set()
+    for text in texts:
+        at = content.find(text)
+        while at >= 0:
+            end = content.find(b"\n", at)
+            if end not in ends:
+                ends.add(end)
+                yield content[content.rfind(b"\n", 0, at) + 1 : end]
+            at = content.find(text, end)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import duckdb
-import pyarrow as pa
 
 from mediatool_assets.flows.workers.duckdb_session import identifier, literal
 
@@ -30,21 +29,14 @@ def json_rows(relation: duckdb.DuckDBPyRelation) -> Iterator[str | None]:
         for name, kind in zip(relation.columns, relation.types, strict=True)
     )
     texts = relation.project(f"CAST(json_object({', '.join(parts)}) AS VARCHAR)")
-    return (text for (text,) in _rows(texts))
-
-
-def text_rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple[str | None, ...]]:
-    """Each row as DuckDB prints its values."""
-    texts = relation.project(
-        ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in relation.columns)
-    )
-    return _rows(texts)
-
-
-def _rows(texts: duckdb.DuckDBPyRelation) -> Iterator[tuple[str | None, ...]]:
-    """The rows of a relation of text columns, a batch in memory."""
     for batch in texts.to_arrow_reader(_ROWS):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        yield from batch[0].to_pylist()
+
+
+def text_rows(relation: duckdb.DuckDBPyRelation, most: int) -> list[tuple[str | None, ...]]:
+    """The first rows, ``most`` at most, as DuckDB prints their values."""
+    texts = ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in relation.columns)
+    return relation.limit(most).project(texts).fetchall()
 
 
 def _json(value: str, kind: Any) -> str:
@@ -91,6 +83,8 @@ def _arrow(relation: duckdb.DuckDBPyRelation, path: Path) -> None:
 
 
 def _arrow_stream(relation: duckdb.DuckDBPyRelation, file: BinaryIO) -> None:
+    import pyarrow as pa  # noqa: PLC0415  # slow
+
     reader = relation.to_arrow_reader(_ROWS)
     with pa.ipc.new_stream(file, reader.schema) as stream:
         for batch in reader:

@@ -1,32 +1,46 @@
 """Tables of versions as Parquet files on local disk: made once, used by every later query."""
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import duckdb
+from xxhash import xxh3_128
 
 from mediatool_assets.flows.query.reading import BytesRead, StoredRows, nothing
 
-_LAYOUT = "1"  # raised when the files of the same rows change
+_LAYOUT = "2"  # raised when the files of the same rows change
 _ROW_GROUP = 20_000  # rows: of 4 KB each, 80 MB are in memory before a group is written
+_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetCache:
-    """Files in ``folder``, named by a digest of the rows and of the columns' types.
+    """Files in ``folder``, each named by what it is made of and by its own content.
 
-    Tables that did not change from one version to the next share a file. After ``trim`` they have
-    at most ``limit`` bytes; those that were used last stay. The folder holds original values: it is
-    readable by its owner alone.
+    The first part of a name is ``key(rows)``: tables that did not change from one version to the
+    next share a file. The second is a hash of the file, which is compared whenever a command begins
+    to use it: a damaged file is deleted and made again. All files have at most ``limit`` bytes when
+    the last command that uses them ends; those that were used last stay. The folder holds original
+    values: it is readable by its owner alone.
     """
 
     folder: Path
     limit: int
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While it lasts no command deletes a file; then all but the newest within the limit go."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(self.folder, fcntl.LOCK_SH):
+            yield
+        with suppress(BlockingIOError), _locked(self.folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            self._trim()
 
     def file(
         self,
@@ -34,41 +48,65 @@ class ParquetCache:
         rows: StoredRows,
         progress: BytesRead = nothing,
     ) -> Path:
-        """The Parquet file of these rows, written first where it is missing."""
-        path = self.path(rows)
-        if not path.exists():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            unfinished = self.folder / f"{uuid4().hex}.unfinished"
-            try:
-                rows.read(connection, _writer(unfinished), progress=progress)
-                unfinished.chmod(0o600)
-                unfinished.replace(path)
-            finally:
-                unfinished.unlink(missing_ok=True)
-        os.utime(path)
-        return path
+        """The Parquet file of these rows, written first where there is none."""
+        return self.find(rows) or self._written(connection, rows, progress)
 
-    def has(self, rows: StoredRows) -> bool:
-        """Whether there is a file of these rows."""
-        return self.path(rows).exists()
-
-    def path(self, rows: StoredRows) -> Path:
-        """Where their file is, or will be."""
-        return self.folder / f"{_digest(rows)}.parquet"
-
-    def trim(self) -> None:
-        """Delete the files that were not used for longest until the rest is within the limit."""
-        files = []
-        for path in self.folder.glob("*.parquet"):
+    def find(self, rows: StoredRows) -> Path | None:
+        """The Parquet file of these rows, if there is one; damaged ones are deleted."""
+        start = f"{self.key(rows)}-"
+        for path in [path for path in self.folder.iterdir() if path.name.startswith(start)]:
             with suppress(FileNotFoundError):  # another command has deleted it
-                stat = path.stat()
-                files.append((stat.st_mtime_ns, stat.st_size, path))
-        excess = sum(size for _, size, _ in files) - self.limit
-        for _, size, path in sorted(files):
+                if path.name == self._name(rows, path):
+                    os.utime(path)
+                    return path
+                path.unlink()
+        return None
+
+    def key(self, rows: StoredRows) -> str:
+        """The same for equal rows with equal types."""
+        described = repr((_LAYOUT, rows.member.content, rows.member.rows, rows.columns))
+        return hashlib.sha256(described.encode()).hexdigest()
+
+    def _name(self, rows: StoredRows, path: Path) -> str:
+        digest = xxh3_128()
+        with path.open("rb") as file:
+            while data := file.read(_READ_BYTES):
+                digest.update(data)
+        return f"{self.key(rows)}-{digest.hexdigest()}.parquet"
+
+    def _written(
+        self, connection: duckdb.DuckDBPyConnection, rows: StoredRows, progress: BytesRead
+    ) -> Path:
+        unfinished = self.folder / f"{uuid4().hex}.unfinished"
+        try:
+            rows.read(connection, _writer(unfinished), progress=progress)
+            unfinished.chmod(0o600)
+            return unfinished.replace(self.folder / self._name(rows, unfinished))
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def _trim(self) -> None:
+        """Delete what a killed command left, and the files that were not used for longest."""
+        for path in self.folder.glob("*.unfinished"):
+            path.unlink(missing_ok=True)
+        files = [(path.stat(), path) for path in self.folder.glob("*.parquet")]
+        excess = sum(stat.st_size for stat, _ in files) - self.limit
+        for stat, path in sorted(files, key=lambda each: each[0].st_mtime_ns):
             if excess <= 0:
                 return
-            path.unlink(missing_ok=True)
-            excess -= size
+            path.unlink()
+            excess -= stat.st_size
+
+
+@contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    """Hold a lock on the folder; without waiting it raises BlockingIOError."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, how)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _writer(path: Path) -> Callable[[duckdb.DuckDBPyRelation], None]:
@@ -76,8 +114,3 @@ def _writer(path: Path) -> Callable[[duckdb.DuckDBPyRelation], None]:
         relation.write_parquet(str(path), compression="zstd", row_group_size=_ROW_GROUP)
 
     return write
-
-
-def _digest(rows: StoredRows) -> str:
-    described = repr((_LAYOUT, rows.member.content, rows.member.rows, rows.columns))
-    return hashlib.sha256(described.encode()).hexdigest()

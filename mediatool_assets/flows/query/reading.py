@@ -1,26 +1,33 @@
 """Rows of an archive in DuckDB: read block by block, typed by the schema, counted and checked."""
 
+import errno
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import duckdb
 import msgspec
-import numpy as np
-import pyarrow as pa
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain.errors import BadArchive, MediatoolError, Misuse
+from mediatool_assets.domain.errors import (
+    BadArchive,
+    MediatoolError,
+    Misuse,
+    OutOfResources,
+)
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.query.columns import duckdb_type, duckdb_value
 from mediatool_assets.flows.workers.duckdb_session import DUCKDB_ERRORS, identifier, literal
 
-_LINES = pa.schema([("line", pa.string())])
-_NEWLINE = 10
 _LINE = "the row as a line of JSON, under a name that is longer than any of PostgreSQL's"
 _ROWS = 10_000  # of one batch
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BytesRead = Callable[[int], None]
 """Is called with the uncompressed bytes of each block that was read."""
@@ -67,13 +74,15 @@ class StoredRows:
         With ``with_line`` it has a last column with the row as NDJSON.
 
         Raises BadArchive where the rows are not those that the manifest counts; Misuse where a
-        value does not fit the type of its column. Then what ``use`` made must not be used.
+        value does not fit the type of its column; OutOfResources where memory or a disk is full.
+        Then what ``use`` made must not be used.
         """
         rows = _CheckedBlocks(self, progress)
         try:
             use(self._relation(connection, rows.reader(), finite=finite, with_line=with_line))
         except DUCKDB_ERRORS as error:
             rows.finish(complete=False)
+            check_room(error)
             raise Misuse(self._misfit(connection, error, finite=finite)) from error
         rows.finish(complete=True)
 
@@ -118,7 +127,7 @@ class StoredRows:
             f"coalesce(CAST(TRY({value}) AS VARCHAR), texts[{n}])"
             for n, value in enumerate(typed, 1)
         )
-        rows = connection.from_arrow(_table(lines)).project(self._extracted())
+        rows = _in_duckdb(connection, lines).project(self._extracted())
         return [tuple(row) for row in rows.project(values).fetchall()]
 
     def texts(
@@ -127,13 +136,13 @@ class StoredRows:
         """The values of these columns in rows of the table, as text, row by row."""
         paths = ", ".join(literal(_pointer(name)) for name in columns)
         query = f"json_extract_string(line, [{paths}]::VARCHAR[])"
-        found = connection.from_arrow(_table(lines)).project(f"{query} AS texts").fetchall()
+        found = _in_duckdb(connection, lines).project(f"{query} AS texts").fetchall()
         return [tuple(texts) for (texts,) in found]
 
     def _relation(
         self,
         connection: duckdb.DuckDBPyConnection,
-        lines: pa.RecordBatchReader,
+        lines: "pa.RecordBatchReader",
         *,
         finite: bool,
         with_line: bool,
@@ -195,11 +204,13 @@ class _CheckedBlocks:
         self._fingerprint = Fingerprint()
         self._error: MediatoolError | None = None
 
-    def reader(self) -> pa.RecordBatchReader:
+    def reader(self) -> "pa.RecordBatchReader":
         """Batches of one text column, ``line``; one block in memory."""
-        return pa.RecordBatchReader.from_batches(_LINES, self._batches())
+        from mediatool_assets.flows.query.arrow_lines import reader  # noqa: PLC0415  # slow
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
+        return reader(self._contents())
+
+    def _contents(self) -> Iterator[bytes]:
         rows = self._rows
         self._begun = True
         try:
@@ -208,7 +219,7 @@ class _CheckedBlocks:
                 self._fingerprint += Fingerprint.of(items)
                 lines = rows.lines(items, content)
                 self._check_columns(lines)
-                yield _line_batch(lines)
+                yield lines
                 self._progress(len(content))
         except MediatoolError as error:
             self._error = error
@@ -253,6 +264,15 @@ def unique_names(names: Iterator[str]) -> list[str]:
     return unique
 
 
+def check_room(error: Exception) -> None:
+    """Raise OutOfResources where DuckDB ended since memory or a disk is full."""
+    if isinstance(error, duckdb.OutOfMemoryException) or os.strerror(errno.ENOSPC) in str(error):
+        raise OutOfResources(
+            f"{duckdb_message(error)}; make room on that disk, or set MEDIATOOL_HOME and "
+            "MEDIATOOL_SCRATCH to folders on a larger one"
+        ) from error
+
+
 def duckdb_message(error: Exception) -> str:
     """What DuckDB says, in one line, without the query that it repeats below."""
     if isinstance(error, UnicodeDecodeError):
@@ -260,16 +280,13 @@ def duckdb_message(error: Exception) -> str:
     return " ".join(str(error).partition("\n\n")[0].split())
 
 
-def _line_batch(lines: bytes) -> pa.RecordBatch:
-    """NDJSON as a batch of lines, without a copy; each keeps its newline."""
-    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == _NEWLINE).astype(np.int32) + 1
-    offsets = np.concatenate([np.zeros(1, np.int32), ends])
-    column = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(lines))
-    return pa.RecordBatch.from_arrays([column], schema=_LINES)
+def _in_duckdb(
+    connection: duckdb.DuckDBPyConnection, lines: list[bytes]
+) -> duckdb.DuckDBPyRelation:
+    """A relation with a row for each of the lines."""
+    from mediatool_assets.flows.query.arrow_lines import table  # noqa: PLC0415  # slow
 
-
-def _table(lines: list[bytes]) -> pa.Table:
-    return pa.table([pa.array(map(bytes.decode, lines), pa.string())], schema=_LINES)
+    return connection.from_arrow(table(lines))
 
 
 def _pointer(name: str) -> str:

@@ -18,13 +18,12 @@ from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Progress, silent
-from mediatool_assets.flows.query.collections import collection_rows
 from mediatool_assets.flows.query.parquet_cache import ParquetCache
 from mediatool_assets.flows.query.reading import (
     BytesRead,
     StoredRows,
+    check_room,
     duckdb_message,
-    nothing,
     text_columns,
     unique_names,
 )
@@ -92,7 +91,8 @@ class QuerySession:
             view = f"{identifier(space)}.{identifier(table)}" if several else identifier(unique)
             self.views[name] = view
             self._spoken[(table if several else unique).casefold()] = name
-            self._create_view(name, [_empty(rows) for _, rows in self._having(name)])
+            empty = dict.fromkeys(_empty(rows) for _, rows in self._having(name))
+            self._create_view(name, [("", select) for select in empty])
 
     def run(self, statement: str) -> duckdb.DuckDBPyRelation | None:
         """Run one statement over the tables that it names; None where it has no result.
@@ -127,19 +127,26 @@ class QuerySession:
         """Have the rows of these tables in DuckDB."""
         unread = sorted(self._unread.intersection(tables))
         having = {table: list(self._having(table)) for table in unread}
-        missing = {
-            self.cache.path(rows): (version, rows.member)
+        known = {
+            self.cache.key(rows): (self.cache.find(rows), version, rows.member)
             for table in unread
             for version, rows in having[table]
-            if not self.cache.has(rows)
         }
-        reporters = {path: self.reporter(*member) for path, member in missing.items()}
+        files = {key: path for key, (path, *_) in known.items() if path is not None}
+        reporters = {
+            key: self.reporter(version, member)
+            for key, (path, version, member) in known.items()
+            if path is None
+        }
         for table in unread:
             selects = []
-            for _, rows in having[table]:
-                reporter = reporters.get(self.cache.path(rows), nothing)
-                path = self.cache.file(self.connection, rows, reporter)
-                selects.append(f"SELECT * FROM read_parquet({literal(str(path))})")
+            for version, rows in having[table]:
+                key = self.cache.key(rows)
+                if key not in files:
+                    files[key] = self.cache.file(self.connection, rows, reporters[key])
+                path = files[key]
+                select = f"SELECT * FROM read_parquet({literal(str(path))})"
+                selects.append((str(version), select))
             self._create_view(table, selects)
             self._unread.discard(table)
 
@@ -157,16 +164,19 @@ class QuerySession:
             words = {name.casefold() for name in _base_tables(tree)}
         return {table for spoken, table in self._spoken.items() if spoken in words}
 
-    def _create_view(self, table: str, selects: Sequence[str]) -> None:
-        having = list(self._having(table))
+    def _create_view(self, table: str, selects: Sequence[tuple[str, str]]) -> None:
+        """Make the view of a table over versions, each with its SELECT."""
+        bodies = [select for _, select in selects]
         if len(self.versions) > 1:
-            columns = {name.casefold() for _, rows in having for name, _ in rows.columns}
+            columns = {
+                name.casefold() for _, rows in self._having(table) for name, _ in rows.columns
+            }
             own = "export_version" if "version" in columns else "version"
-            selects = [
-                f"SELECT {literal(str(version))} AS {own}, * FROM ({select})"
-                for (version, _), select in zip(having, selects, strict=True)
+            bodies = [
+                f"SELECT {literal(version)} AS {own}, * FROM ({select})"
+                for version, select in selects
             ]
-        body = " UNION ALL BY NAME ".join(selects)
+        body = " UNION ALL BY NAME ".join(bodies)
         self.connection.execute(f"CREATE OR REPLACE VIEW {self.views[table]} AS {body}")
 
     def _having(self, table: str) -> Iterator[tuple[Version, StoredRows]]:
@@ -198,17 +208,14 @@ def query_session(
     scratch: Path,
     progress: Progress = silent,
 ) -> Iterator[QuerySession]:
-    """A session over these versions; memory: MEMORY and two blocks. The cache is trimmed after."""
-    with duckdb_session(scratch, MEMORY) as connection:
+    """A session over these versions; memory: MEMORY and two blocks."""
+    with cache.in_use(), duckdb_session(scratch, MEMORY) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         # a name in a query is a table, and never a variable of this program
         connection.execute("SET python_enable_replacements = false")
         session = QuerySession(connection, versions, cache, progress)
         session.declare()
-        try:
-            yield session
-        finally:
-            cache.trim()
+        yield session
 
 
 def tables_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> QueryableVersion:
@@ -228,6 +235,8 @@ def tables_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> QueryableV
 
 def collections_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> QueryableVersion:
     """The collections of a transformed archive; raises BadArchive."""
+    from mediatool_assets.flows.query.collections import collection_rows  # noqa: PLC0415  # slow
+
     sources = {}
     for name, member in archive.manifest.collections().items():
         rows = collection_rows(archive, member)
@@ -243,6 +252,7 @@ def refused_by_duckdb() -> Iterator[None]:
         with interruptible():
             yield
     except DUCKDB_ERRORS as error:
+        check_room(error)
         raise Misuse(f"{duckdb_message(error)}; correct the query") from error
 
 

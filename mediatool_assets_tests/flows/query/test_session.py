@@ -84,6 +84,31 @@ def test_the_cache_keeps_what_was_used_last(session: Session, tmp_path: Path) ->
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_another_command_deletes_no_file_that_is_in_use(session: Session, tmp_path: Path) -> None:
+    """The last of the commands that use the cache deletes what is beyond the limit."""
+    with session(FIRST, limit=0) as found:
+        found.read({"campaigns"})
+        with session(SECOND, limit=0) as other:
+            other.read({"campaigns"})
+        assert rows(found, "SELECT id FROM campaigns") == [("a",)]
+        assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_damaged_file_of_the_cache_is_made_again(session: Session, tmp_path: Path) -> None:
+    """One byte that was changed, and a file that was cut off."""
+    query = "SELECT id, stage FROM campaigns ORDER BY id"
+    with session(SECOND) as found:
+        expected = rows(found, query)
+    (file,) = (tmp_path / "cache").iterdir()
+    whole = bytearray(file.read_bytes())
+    whole[len(whole) // 3] ^= 1
+    for damaged in (whole, whole[:50], b""):
+        file.write_bytes(damaged)
+        with session(SECOND) as found:
+            assert rows(found, query) == expected
+
+
 def test_the_cache_is_closed_to_others(session: Session, tmp_path: Path) -> None:
     """It holds originals."""
     with session(FIRST) as found:

@@ -1,0 +1,45 @@
+"""A command of ``mediatool``, or with ``--duckdb`` a query, that measures itself.
+
+    counting.py FILE COMMAND …
+    counting.py FILE --duckdb QUERY
+
+At its end it writes to FILE the bytes that were read from S3, and its peak memory in KiB.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def run(arguments: Sequence[str]) -> tuple[int, int]:
+    """The exit code, and the bytes that were read from S3."""
+    if arguments[0] == "--duckdb":
+        import duckdb  # noqa: PLC0415  # all that this process imports
+
+        print(len(duckdb.connect().execute(arguments[1]).fetchall()))
+        return 0, 0
+    from mediatool_assets.cli.main import main  # noqa: PLC0415  # not in a query's process
+    from mediatool_assets.stores import s3  # noqa: PLC0415
+
+    fetch, lengths = s3._fetch, []
+
+    def counted(client: Any, where: dict[str, Any]) -> tuple[bytes, str]:
+        data, etag = fetch(client, where)
+        lengths.append(len(data))
+        return data, etag
+
+    setattr(s3, "_fetch", counted)  # noqa: B010  # its type is that of tenacity's wrapper
+    return main(arguments), sum(lengths)
+
+
+def peak_kib() -> int:
+    """The most memory that this process had; ``getrusage`` also has what it was forked from."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+if __name__ == "__main__":
+    code, read = run(sys.argv[2:])
+    Path(sys.argv[1]).write_text(f"{read} {peak_kib()}")
+    sys.exit(code)
