@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.flows.query.handles import ArchiveHandle, BsonDocuments, TableRows
+from mediatool_assets.flows.query.handles import ArchiveHandle, Frames
 
 if TYPE_CHECKING:
     import pyarrow
@@ -17,7 +17,7 @@ FRAMES: Mapping[tuple[str, str], str] = {
 }
 """The classes that hold a whole table in memory, by package and name, and a handle's method."""
 
-_HANDLES = (TableRows, BsonDocuments, ArchiveHandle)
+_HANDLES = (Frames, ArchiveHandle)
 
 
 def frame_of(kind: object) -> tuple[str, str] | None:

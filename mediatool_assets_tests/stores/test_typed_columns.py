@@ -171,4 +171,4 @@ def _archived(url: Url, folder: Path) -> TableRows:
         writer = ArchiveWriter(file, "raw", VERSION)
         member = writer.add_rows("everything.ndjson", spools, table="everything")
         writer.finish()
-    return TableRows(ArchiveReader(LocalFile(path)), table, member)
+    return TableRows(ArchiveReader(LocalFile(path)), member, table)

@@ -1,6 +1,7 @@
 """Collections of a transformed archive as tables to query: a column a field, by the validator."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.member_names import metadata_member
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.query.bson_values import CODEC
-from mediatool_assets.flows.query.reading import StoredRows
+from mediatool_assets.flows.query.reading import BlockReader, StoredRows
 
 _POSTGRES = {
     frozenset({"string"}): "text",
@@ -30,6 +31,7 @@ _POSTGRES = {
     frozenset({"date", "string"}): "timestamp with time zone",
     frozenset({"date"}): "timestamp with time zone",
     frozenset({"binData"}): "text",
+    frozenset({"objectId"}): "text",
 }
 """The PostgreSQL type that a field is read as, by its BSON types; any other is JSON."""
 
@@ -50,29 +52,42 @@ def collection_rows(
     Sub-documents and arrays are JSON, decimals and binary values text. Raises BadArchive where the
     collection's metadata cannot be read.
     """
+    name = metadata_member(member.name)
+    try:
+        validator = decoded(archive.read_file(name), _CollectionFile).options.validator
+        return document_rows(archive, member, validator, as_text)
+    except (msgspec.MsgspecError, AttributeError) as error:
+        raise BadArchive(archive.source.name, f"{name} cannot be read ({error})") from error
+
+
+def document_rows(
+    archive: BlockReader, member: Member, validator: Mapping[str, Any], as_text: frozenset[str]
+) -> StoredRows:
+    """The documents of a collection with that validator, wherever they are.
+
+    Where the validator does not say of every field whether it is there, documents are read for the
+    names of their fields; those that it does not describe are JSON.
+    """
     assert member.collection is not None  # noqa: S101  # it is a member with documents
-    fields = _fields(archive, member)
-    columns = tuple(Column(name, kind, kind) for name, kind in fields.items())
-    names = tuple(fields)
+    schema = validator.get("$jsonSchema", {})
+    fields = {name: _type(kind) for name, kind in schema.get("properties", {}).items()}
+    if not fields or set(schema.get("required", ())) != fields.keys():  # the model's own, or none
+        for content in archive.blocks(member.blocks):
+            for document in split_documents(content):
+                fields |= {name: "jsonb" for name in decode(document, CODEC) if name not in fields}
+    table = Table(member.collection, tuple(Column(n, kind, kind) for n, kind in fields.items()))
 
     def lines(items: list[bytes], _: bytes) -> bytes:
-        return b"".join(_line(item, names) for item in items)
+        try:
+            return b"".join(_line(item, fields) for item in items)
+        except KeyError as error:
+            problem = f"a document has the field {error}, which its validator lacks"
+            raise BadArchive(f"{archive.source.name}: {member.name}", problem) from error
 
-    table = Table(member.collection, columns)
     return StoredRows(
         archive, member, table, as_text, split=lambda content: [*split_documents(content)],
         lines=lines,
     )  # fmt: skip
-
-
-def _fields(archive: ArchiveReader, member: Member) -> dict[str, str]:
-    name = metadata_member(member.name)
-    try:
-        described = decoded(archive.read_file(name), _CollectionFile)
-        schema = described.options.validator.get("$jsonSchema", {})
-        return {field: _type(kind) for field, kind in schema.get("properties", {}).items()}
-    except (msgspec.MsgspecError, AttributeError) as error:
-        raise BadArchive(archive.source.name, f"{name} cannot be read ({error})") from error
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -81,10 +96,14 @@ def _type(field: dict[str, Any]) -> str:
     return _POSTGRES.get(names, "jsonb")
 
 
-def _line(document: bytes, names: tuple[str, ...]) -> bytes:
-    """The document as a line of JSON with exactly these fields."""
-    values = decode(document, CODEC)
-    return orjson.dumps({name: _json(values.get(name)) for name in names}) + b"\n"
+def _line(document: bytes, fields: Mapping[str, str]) -> bytes:
+    """The document as a line of JSON with exactly these fields; a string in JSON is its text."""
+    found: dict[str, Any] = dict.fromkeys(fields)
+    for name, value in decode(document, CODEC).items():
+        plain = _json(value)
+        is_json = fields[name] == "jsonb"
+        found[name] = orjson.dumps(plain).decode() if is_json and isinstance(plain, str) else plain
+    return orjson.dumps(found) + b"\n"
 
 
 def _json(value: Any) -> Any:

@@ -10,7 +10,7 @@ from bson import decode
 from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.keys import Kind, mongodb_database
-from mediatool_assets.domain.manifest import Manifest, Member
+from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import loaded
@@ -28,26 +28,86 @@ if TYPE_CHECKING:
     from mediatool_assets.flows.query.reading import StoredRows
 
 
+class Frames(ABC):
+    """Rows or documents that can be read whole. The types of the columns never follow from values.
+
+    ``text`` names columns that are read as text, whatever their type.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def stored(self, text: Collection[str] = ()) -> "StoredRows":
+        """What is read, with its columns and their types."""
+
+    def to_duckdb(
+        self, connection: "duckdb.DuckDBPyConnection | None" = None, *, text: Collection[str] = ()
+    ) -> "duckdb.DuckDBPyRelation":
+        """All rows as a temporary table of ``connection``, by default one of its own.
+
+        The types are those of docs/how-to/query.md. Raises Misuse where a value does not fit its
+        type.
+        """
+        from mediatool_assets.flows.query.frames import temporary_table  # noqa: PLC0415  # slow
+
+        return temporary_table(self.stored(text), connection)
+
+    def to_arrow(self, *, text: Collection[str] = ()) -> "pyarrow.Table":
+        """All rows in memory, with the types of ``to_duckdb``.
+
+        Raises Misuse on an infinite date too, which no Arrow type has.
+        """
+        from mediatool_assets.flows.query.frames import arrow_table  # noqa: PLC0415  # slow
+
+        return arrow_table(self.stored(text))
+
+    def to_pandas(self, *, text: Collection[str] = ()) -> "pandas.DataFrame":
+        """All rows in memory, in Arrow-backed columns: integers with nulls stay integers."""
+        from mediatool_assets.flows.query.frames import pandas_frame  # noqa: PLC0415  # slow
+
+        return pandas_frame(self.to_arrow(text=text))
+
+    def to_polars(self, *, text: Collection[str] = ()) -> "polars.DataFrame":
+        """All rows in memory; raises Misuse where polars is not installed."""
+        from mediatool_assets.flows.query.frames import polars_frame  # noqa: PLC0415  # slow
+
+        return polars_frame(self.to_arrow(text=text))
+
+
 @dataclass(frozen=True, slots=True)
-class TableRows:
-    """One table of a raw archive. Nothing is read before it is asked for, then block by block."""
+class ArchivedRows(Frames):
+    """One file of rows of an archive. Nothing is read before it is asked for, then by block."""
 
     archive: ArchiveReader
-    table: Table
     member: Member
 
     @property
     def uri(self) -> str:
-        """The archive that holds the table."""
+        """The archive that holds it."""
         return self.archive.source.name
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """How many rows or documents there are."""
         return self.member.rows
 
+    @abstractmethod
+    def batches(self) -> Iterator[Sequence[bytes]]:
+        """The rows as the archive has them, a block of some megabytes at a time."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        """Each row as Python values."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows(ArchivedRows):
+    """One table of a raw archive; batches are NDJSON lines without newlines."""
+
+    table: Table
+
     def batches(self) -> Iterator[list[bytes]]:
-        """The rows as NDJSON lines without newlines, a block of some megabytes at a time."""
+        """The lines of a block of some megabytes at a time."""
         return (split_lines(content) for content in self.archive.blocks(self.member.blocks))
 
     def __iter__(self) -> Iterator[dict[str, object]]:
@@ -55,110 +115,35 @@ class TableRows:
         parse = row_parser(self.table)
         return (parse(line) for batch in self.batches() for line in batch)
 
-    def to_duckdb(
-        self, connection: "duckdb.DuckDBPyConnection | None" = None, *, text: Collection[str] = ()
-    ) -> "duckdb.DuckDBPyRelation":
-        """The whole table as a temporary table of ``connection``, by default one of its own.
-
-        The types follow from the source's schema, never from the values (docs/how-to/query.md); the
-        columns in ``text`` are read as text. Raises Misuse where a value does not fit its type.
-        """
-        from mediatool_assets.flows.query.frames import temporary_table  # noqa: PLC0415  # slow
-
-        return temporary_table(self._typed(text), connection)
-
-    def to_arrow(self, *, text: Collection[str] = ()) -> "pyarrow.Table":
-        """The whole table in memory, with the types of ``to_duckdb``.
-
-        Raises Misuse on an infinite date too, which no Arrow type has.
-        """
-        from mediatool_assets.flows.query.frames import arrow_table  # noqa: PLC0415  # slow
-
-        return arrow_table(self._typed(text))
-
-    def to_pandas(self, *, text: Collection[str] = ()) -> "pandas.DataFrame":
-        """The whole table in memory, in Arrow-backed columns: integers with nulls stay integers."""
-        from mediatool_assets.flows.query.frames import pandas_frame  # noqa: PLC0415  # slow
-
-        return pandas_frame(self.to_arrow(text=text))
-
-    def to_polars(self, *, text: Collection[str] = ()) -> "polars.DataFrame":
-        """The whole table in memory; raises Misuse where polars is not installed."""
-        from mediatool_assets.flows.query.frames import polars_frame  # noqa: PLC0415  # slow
-
-        return polars_frame(self.to_arrow(text=text))
-
-    def _typed(self, text: Collection[str]) -> "StoredRows":
+    def stored(self, text: Collection[str] = ()) -> "StoredRows":
+        """The columns of the source's schema."""
         from mediatool_assets.flows.query.reading import StoredRows  # noqa: PLC0415  # slow
 
         return StoredRows(self.archive, self.member, self.table, frozenset(text))
 
 
-class BsonDocuments(ABC):
-    """Documents that are read as BSON, as Python values or a data frame."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def batches(self) -> Iterator[Sequence[bytes]]:
-        """The documents as BSON, batch by batch."""
-
-    def __iter__(self) -> Iterator[dict[str, object]]:
-        """Document by document."""
-        return (decode(data, CODEC) for batch in self.batches() for data in batch)
-
-    def to_arrow(self) -> "pyarrow.Table":
-        """The whole collection in memory: a column a field, nested values as JSON text."""
-        from mediatool_assets.flows.query.arrow_documents import arrow_table  # noqa: PLC0415  # slow
-
-        return arrow_table(self)
-
-    def to_pandas(self) -> "pandas.DataFrame":
-        """The whole collection in memory, in Arrow-backed columns."""
-        from mediatool_assets.flows.query.frames import pandas_frame  # noqa: PLC0415  # slow
-
-        return pandas_frame(self.to_arrow())
-
-    def to_polars(self) -> "polars.DataFrame":
-        """The whole collection in memory; raises Misuse where polars is not installed."""
-        from mediatool_assets.flows.query.frames import polars_frame  # noqa: PLC0415  # slow
-
-        return polars_frame(self.to_arrow())
-
-    def to_duckdb(
-        self, connection: "duckdb.DuckDBPyConnection | None" = None
-    ) -> "duckdb.DuckDBPyRelation":
-        """The whole collection as a temporary table of ``connection``, or of one of its own."""
-        from mediatool_assets.flows.query.frames import table_of_arrow  # noqa: PLC0415  # slow
-
-        return table_of_arrow(self.to_arrow(), connection)
-
-
 @dataclass(frozen=True, slots=True)
-class Documents(BsonDocuments):
-    """One collection of an archive. Nothing is read before it is asked for, then by block."""
-
-    archive: ArchiveReader
-    member: Member
-
-    @property
-    def uri(self) -> str:
-        """The archive that holds the collection."""
-        return self.archive.source.name
-
-    @property
-    def rows(self) -> int:
-        """How many documents there are."""
-        return self.member.rows
+class Documents(ArchivedRows):
+    """One collection of an archive; batches are BSON documents."""
 
     def batches(self) -> Iterator[Sequence[bytes]]:
-        """The documents as BSON, a block of some megabytes at a time."""
+        """The documents of a block of some megabytes at a time."""
         blocks = self.archive.blocks(self.member.blocks)
         return (list(split_documents(content)) for content in blocks)
 
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        """Document by document."""
+        return _documents(self.batches())
+
+    def stored(self, text: Collection[str] = ()) -> "StoredRows":
+        """The fields of the collection's validator."""
+        from mediatool_assets.flows.query.collections import collection_rows  # noqa: PLC0415  # slow
+
+        return collection_rows(self.archive, self.member, frozenset(text))
+
 
 @dataclass(frozen=True, slots=True)
-class LiveDocuments(BsonDocuments):
+class LiveDocuments(Frames):
     """One collection of the version's MongoDB database, read from the server when asked for."""
 
     store: DocumentStore
@@ -174,6 +159,42 @@ class LiveDocuments(BsonDocuments):
     def batches(self) -> Iterator[Sequence[bytes]]:
         """The documents as BSON in batches, in order of ``_id``."""
         return self.store.documents(self.database, self.collection)
+
+    def __iter__(self) -> Iterator[dict[str, object]]:
+        """Document by document."""
+        return _documents(self.batches())
+
+    def stored(self, text: Collection[str] = ()) -> "StoredRows":
+        """The fields of the validator that the server has."""
+        from mediatool_assets.flows.query.collections import document_rows  # noqa: PLC0415  # slow
+
+        options = {each.name: each.options for each in self.store.collections(self.database)}
+        validator = options[self.collection].get("validator", {})
+        assert isinstance(validator, dict)  # noqa: S101  # MongoDB has no other
+        member = Member(self.uri, self.rows, 0, (), collection=self.collection)
+        return document_rows(_LiveBlocks(self), member, validator, frozenset(text))
+
+
+@dataclass(frozen=True, slots=True)
+class _LiveBlocks:
+    """A live collection as one that is read block by block."""
+
+    live: LiveDocuments
+
+    @property
+    def source(self) -> "_LiveBlocks":
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.live.uri
+
+    def blocks(self, _: Sequence[Block]) -> Iterator[bytes]:
+        return (b"".join(batch) for batch in self.live.batches() if batch)
+
+
+def _documents(batches: Iterator[Sequence[bytes]]) -> Iterator[dict[str, object]]:
+    return (decode(data, CODEC) for batch in batches for data in batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +222,7 @@ class ArchiveHandle:
         """The tables of a raw archive by name; raises BadArchive where its schema does not fit."""
         schema = self.archive.schema()
         return {
-            name: TableRows(self.archive, schema.table(name), member)
+            name: TableRows(self.archive, member, schema.table(name))
             for name, member in self.manifest.tables().items()
         }
 

@@ -48,9 +48,7 @@ def write_inserts(
     one another in a circle are in no possible order: they load where their keys are deferrable.
     """
     (version,) = session.versions
-    writers = {
-        name: insert_writer(rows.table, _schema(version.sources)) for name, rows in selected.items()
-    }
+    writers = {name: insert_writer(rows.table, version.schema) for name, rows in selected.items()}
     lines = {name: rows.lines for name, rows in selected.items()}
     written = dict.fromkeys(selected, 0)
     with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -65,11 +63,6 @@ def write_inserts(
         WrittenRows(name, len(rows.asked), len(rows.referenced), written[name], rows.missing)
         for name, rows in sorted(selected.items())
     )
-
-
-def _schema(sources: Mapping[str, StoredRows]) -> str:
-    """The schema of tables without a namespace: all tables are of one archive."""
-    return next(iter(sources.values())).archive.schema().name
 
 
 def _head(

@@ -4,12 +4,12 @@ import errno
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 import msgspec
 
-from mediatool_assets.archive.reader import ArchiveReader, split_lines
+from mediatool_assets.archive.reader import split_lines
 from mediatool_assets.domain.errors import (
     BadArchive,
     MediatoolError,
@@ -17,7 +17,7 @@ from mediatool_assets.domain.errors import (
     OutOfResources,
 )
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Member
+from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.query.columns import duckdb_type, duckdb_value
 from mediatool_assets.flows.workers.duckdb_session import DUCKDB_ERRORS, identifier, literal
@@ -37,6 +37,25 @@ def nothing(_: int) -> None:
     """Report no progress."""
 
 
+class Named(Protocol):
+    """Something with a URI or path."""
+
+    @property
+    def name(self) -> str:
+        """The URI or path, for messages."""
+
+
+class BlockReader(Protocol):
+    """What rows are read from: an archive, or a collection of a MongoDB server."""
+
+    @property
+    def source(self) -> Named:
+        """Where it is."""
+
+    def blocks(self, blocks: Sequence[Block]) -> Iterator[bytes]:
+        """The content of the blocks, one by one; raises BadArchive or a store's own error."""
+
+
 @dataclass(slots=True)
 class StoredRows:
     """The rows of one table of a raw archive, and its columns as they are queried.
@@ -45,7 +64,7 @@ class StoredRows:
     type. ``lines`` makes NDJSON of a block, and ``split`` what its fingerprint is over.
     """
 
-    archive: ArchiveReader
+    archive: BlockReader
     member: Member
     table: Table
     as_text: frozenset[str] = frozenset()
@@ -246,7 +265,8 @@ class _CheckedBlocks:
         """
         if self._error is not None:
             raise self._error
-        if complete and self._begun and str(self._fingerprint) != self._rows.member.fingerprint:
+        expected = self._rows.member.fingerprint  # a collection of a server has none
+        if complete and self._begun and expected not in (None, str(self._fingerprint)):
             raise BadArchive(self._name, "does not have its fingerprint")
 
 

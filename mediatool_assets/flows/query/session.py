@@ -50,6 +50,8 @@ class QueryableVersion:
 
     version: Version
     sources: Sources
+    schema: str = ""
+    """The PostgreSQL schema of the tables without a schema in their name."""
 
 
 @dataclass(slots=True)
@@ -220,16 +222,17 @@ def query_session(
 
 def tables_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> QueryableVersion:
     """The tables of a raw archive that have columns; raises BadArchive."""
-    members = archive.manifest.tables()
+    members, schema = archive.manifest.tables(), archive.schema()
     return QueryableVersion(
         Version.parse(archive.manifest.version),
         {
             table.name: StoredRows(
                 archive, members[table.name], table, text_columns(table, as_text)
             )
-            for table in archive.schema().tables
+            for table in schema.tables
             if table.columns and table.name in members
         },
+        schema.name,
     )
 
 
