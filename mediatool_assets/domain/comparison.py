@@ -11,6 +11,17 @@ from mediatool_assets.domain.schema_changes import SchemaChange
 Verdict = Literal["same", "different", "unknown"]
 MatchedBy = Literal["primary key", "natural key", "whole row"]
 
+METRICS = {
+    "total_records": "Rows",
+    "data_size_bytes": "Data (JSON)",
+    "archive_size_bytes": "Archive",
+    "tables": "Tables",
+    "schema_changes": "Schema changes",
+    "documents": "Documents",
+    "collections": "Collections",
+}
+"""The names for people of the metrics of every version, in order."""
+
 
 class Figure(msgspec.Struct, frozen=True):
     """One number of both versions; ``change_percent`` is null where there is nothing to divide."""

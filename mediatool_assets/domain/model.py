@@ -218,6 +218,8 @@ class Model:
     collections: Mapping[str, Collection]
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     line: int = 1
+    metrics: tuple[str, ...] = ()
+    """The tables whose numbers of rows are metrics of a version, in the order of the file."""
 
     @property
     def tables(self) -> tuple[str, ...]:

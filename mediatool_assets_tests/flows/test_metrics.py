@@ -34,7 +34,7 @@ from mediatool_assets_tests.raw_archives import table
 from mediatool_assets_tests.seed.edits import printed, reported
 from mediatool_assets_tests.twins import DirectoryObjects
 
-MODEL = Model("model.yaml", {}, {})
+MODEL = Model("model.yaml", {}, {}, metrics=("users", "line_items"))
 NOW = datetime(2025, 6, 30, tzinfo=UTC)
 CAMPAIGNS = msgspec.structs.replace(
     table("campaigns", id="integer", owner="integer", title="text"),
@@ -75,7 +75,11 @@ def test_the_first_day_has_no_predecessor_and_says_so(
         "there is no version of 2025-06-14, the same weekday a week before",
     )
     assert report.current.totals["total_records"] == report.current.totals["users"] == 2
-    assert report.current.totals["campaigns"] is None
+    assert (report.current.totals["line_items"], "campaigns" in report.current.totals) == (
+        None,
+        False,
+    )
+    assert [card.name for card in page(report).cards][:3] == ["Rows", "Users", "Data (JSON)"]
     assert [point.version for point in report.history] == [str(version)]
     for text in (html(page(report)), markdown(page(report))):
         assert "is the first version of its source" in text

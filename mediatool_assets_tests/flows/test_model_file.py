@@ -108,6 +108,21 @@ one_to_one: [a, b]
     assert wrong == ("model.yaml:4: type_changes: 'perhaps' is none of strict, flag, accept",)
 
 
+def test_a_model_names_the_tables_whose_rows_are_metrics(tmp_path: Path) -> None:
+    """No document depends on them; each is a table, once, and no metric has its name already."""
+    text = "tables: {a: , b: , documents: }\none_to_one: [a, b, documents]\nmetrics: [b, a]\n"
+    model = load(tmp_path, text)
+    assert model.metrics == ("b", "a")
+    plain = load(tmp_path, text.replace("metrics: [b, a]", ""))
+    assert (plain.metrics, digest(plain)) == ((), digest(model))
+    wrong = problems(tmp_path, text.replace("[b, a]", "[nothing, a, a, documents]"))
+    assert wrong == (
+        "model.yaml:3: metrics: a is there twice",
+        "model.yaml:3: metrics: documents is the name of another metric; leave it out",
+        "model.yaml:3: metrics: no table in tables: is called nothing",
+    )
+
+
 def test_a_table_s_bounds_are_percentages(tmp_path: Path) -> None:
     """They reach the checks, and no document: the model's digest is the same with and without."""
     text = "tables: {a: {may_lose: 60%, may_gain: 300%}, b: }\none_to_one: [a, b]\n"

@@ -7,6 +7,7 @@ import msgspec
 
 from mediatool_assets.domain import comparison as comparisons
 from mediatool_assets.domain.comparison import (
+    METRICS,
     Comparison,
     Figure,
     NotCompared,
@@ -27,19 +28,6 @@ from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.schema_changes import SchemaChange
 from mediatool_assets.flows.page.figures import number, octets, share, size, whole
 from mediatool_assets.flows.page.formats import Format, rendered
-
-METRICS = {
-    "total_records": "Rows",
-    "campaigns": "Campaigns",
-    "users": "Users",
-    "data_size_bytes": "Data (JSON)",
-    "archive_size_bytes": "Archive",
-    "tables": "Tables",
-    "schema_changes": "Schema changes",
-    "documents": "Documents",
-    "collections": "Collections",
-}
-"""The metrics' names for people, in order."""
 
 _TABLES = (
     "Table", "Before", "After", "Change", "Change %", "Added", "Removed", "Changed", "Growth",
@@ -123,8 +111,13 @@ def cards(metrics: Mapping[str, Figure]) -> Iterator[Card]:
 
 
 def labelled(metrics: Mapping[str, Figure]) -> Iterator[tuple[str, tuple[str, str, str]]]:
-    """The names for people and ``(before, after, change)`` of the metrics that a version has."""
-    for name, label in METRICS.items():
+    """The names for people and ``(before, after, change)`` of the metrics that a version has.
+
+    The rows of the tables that the model names come after those of all tables.
+    """
+    tables = {name: name.replace("_", " ").capitalize() for name in metrics if name not in METRICS}
+    total, *others = METRICS.items()
+    for name, label in (total, *tables.items(), *others):
         found = metrics.get(name)
         if found is not None and (found.v1, found.v2, found.change) != (None, None, None):
             yield label, _metric(name, found)

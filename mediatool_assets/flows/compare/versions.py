@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -165,7 +165,7 @@ class _ComparisonRun:
             version2=two.name,
             verdict=verdict(details, changes, errors),
             summary=summary(details, changes, errors, records),
-            metrics=_metrics(self._sides, changes),
+            metrics=_metrics(self._sides, changes, self._model.metrics if self._model else ()),
             schema_changes=changes,
             errors=errors,
             details=details,
@@ -216,9 +216,9 @@ def _renamed(one: _Archive, two: _Archive) -> dict[str, str]:
 
 
 def _metrics(
-    sides: tuple[_Archive, _Archive], changes: tuple[SchemaChange, ...]
+    sides: tuple[_Archive, _Archive], changes: tuple[SchemaChange, ...], tables: Iterable[str]
 ) -> dict[str, Figure]:
-    """The totals of both versions; campaigns and users are null without such a table."""
+    """The totals of both versions, and the rows of ``tables``, null without such a table."""
     one, two = [side.manifest.tables() for side in sides]
 
     def rows(table: str) -> Figure:
@@ -229,8 +229,7 @@ def _metrics(
     packed = [side.reader.source.size for side in sides]
     return {
         "total_records": Figure.of(*(side.manifest.rows for side in sides)),
-        "campaigns": rows("campaigns"),
-        "users": rows("users"),
+        **{table: rows(table) for table in tables},
         "data_size_bytes": Figure.of(*sizes),
         "archive_size_bytes": Figure.of(*packed),
         "tables": Figure.of(len(one), len(two)),

@@ -56,7 +56,7 @@ class MetricsCollector:
             tables[name] = TableMetrics(member.rows, member.bytes, dict(counted))
         gathered = VersionMetrics(
             metadata.timestamp,
-            _totals(metadata, archive),
+            _totals(metadata, archive, self._model),
             tables,
             metadata.exports.transformed.documents,
         )
@@ -90,15 +90,14 @@ class MetricsCollector:
                     self._known.setdefault(fingerprint, found.key_columns)
 
 
-def _totals(metadata: Metadata, archive: ArchiveReader) -> dict[str, int | None]:
+def _totals(metadata: Metadata, archive: ArchiveReader, model: Model) -> dict[str, int | None]:
     """The totals of one version, with the names that a comparison gives them."""
     tables = archive.manifest.tables()
     rows = {name: member.rows for name, member in tables.items()}
     documents = metadata.exports.transformed.documents
     return {
         "total_records": sum(rows.values()),
-        "campaigns": rows.get("campaigns"),
-        "users": rows.get("users"),
+        **{table: rows.get(table) for table in model.metrics},
         "data_size_bytes": sum(member.bytes for member in tables.values()),
         "archive_size_bytes": archive.source.size,
         "tables": len(tables),

@@ -2,12 +2,13 @@
 
 import fnmatch
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from yaml.nodes import MappingNode, Node
 
 from mediatool_assets.domain import model as m
+from mediatool_assets.domain.comparison import METRICS
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.expectations import Bounds
 from mediatool_assets.domain.field_names import collection_name
@@ -16,7 +17,7 @@ from mediatool_assets.flows.formats.yaml_nodes import NotYaml, nodes
 from mediatool_assets.flows.formats.yaml_reader import line_of
 from mediatool_assets.flows.model.collections import CollectionReader
 
-_TOP = ("type_changes", "tables", "collections", "one_to_one", "left_out")
+_TOP = ("type_changes", "tables", "collections", "one_to_one", "left_out", "metrics")
 
 
 def load_model(path: Path) -> m.Model:
@@ -66,7 +67,21 @@ class _ModelReader(CollectionReader):
             name: m.LeftOut(name, self.text(node), line_of(name_node))
             for name, name_node, node in self.items(parts.get("left_out"), "left_out")
         }
-        return m.Model(self._source, sources, collections, left_out, _line_of_entry(root, "tables"))
+        line, metrics = _line_of_entry(root, "tables"), self._metrics(parts.get("metrics"), sources)
+        return m.Model(self._source, sources, collections, left_out, line, metrics)
+
+    def _metrics(self, node: Node | None, known: Collection[str]) -> tuple[str, ...]:
+        names = []
+        for item in self.listed(node):
+            name = self.text(item)
+            if name not in known:
+                self.wrong(item, f"metrics: no table in tables: is called {name}")
+            elif name in METRICS:
+                self.wrong(item, f"metrics: {name} is the name of another metric; leave it out")
+            elif name in names:
+                self.wrong(item, f"metrics: {name} is there twice")
+            names.append(name)
+        return tuple(names)
 
     def _source_table(self, name: str, node: Node, line: int) -> m.SourceTable:
         if not isinstance(node, MappingNode):
