@@ -45,7 +45,8 @@ def fill(objects: ObjectStore, scratch: Path) -> None:
         rows = [{"id": number} for number in range(len(names))]
         complete(objects, str(version), {USERS: users(*names), LONG: rows})
     with ThreadPoolExecutor(1) as executor:
-        tools = Tools(objects, Workspace(executor, scratch), Model("m", {}, {}))
+        model = Model("m", {}, {}, metrics=("users", "campaigns"))
+        tools = Tools(objects, Workspace(executor, scratch), model)
         for version in versions:
             daily = daily_metrics(tools, version)
             _keep(objects, "daily-metrics-comparison", version, written(daily.metrics).content)

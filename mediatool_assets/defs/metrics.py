@@ -17,10 +17,12 @@ from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.reports import newest, report_check, report_spec, reported
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.keys import Report
+from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.metrics import Tools, compare_versions, daily_metrics, judged
 from mediatool_assets.flows.metrics.report import compared, written
 from mediatool_assets.flows.model.file import load_model
+from mediatool_assets.flows.site import publish
 
 METRICS: Report = "daily-metrics-comparison"
 COMPARISON: Report = "version-comparison"
@@ -71,15 +73,17 @@ class TwoVersions(dg.Config):
 
 @dg.op(name="compare", pool=pools.REPORT)
 def compare_op(context: dg.OpExecutionContext, config: TwoVersions, platform: Platform) -> None:
-    """Compare, and keep JSON and HTML on the day of the later version."""
+    """Compare, keep JSON and HTML on the day of ``version2``, and link them from its pages."""
     note_process(context.instance, context.run)
     with retried(), _tools(context, platform) as tools:
         made = compare_versions(tools, config.version1, config.version2)
+        site = publish(tools.objects, Version.parse(config.version2).partition)
     context.add_output_metadata(
         {
             "verdict": made.comparison.verdict,
             "json": made.json,
             "html": made.html,
+            "site": site,
             "report": dg.MetadataValue.md(made.markdown),
         }
     )

@@ -40,7 +40,7 @@ def test_reports_are_made_after_the_version_is_complete(day: Day) -> None:
 def test_any_two_versions_are_compared_from_the_launchpad(
     defs: dg.Definitions, instance: dg.DagsterInstance, bucket: str, objects: ObjectStore
 ) -> None:
-    """A job of one step, which makes no version; the report lies on the day of the later one."""
+    """A job of one step, which makes no version; the later day links the report."""
     one = complete(objects, "20250620-020000", {USERS: users("a")})
     two = complete(objects, "20250621-020000", {USERS: users("b")})
     config = {"version1": str(one), "version2": str(two)}
@@ -51,6 +51,10 @@ def test_any_two_versions_are_compared_from_the_launchpad(
     assert compared.success
     found, _ = objects.get(comparison_key(one, two))
     assert json.loads(found)["details"]["users"]["changed"] == 1
+    page, _ = objects.get(comparison_key(one, two, "html"))
+    assert b"href='../index.html'" in page
+    overview, _ = objects.get("comparison-reports/2025-06-21/index.html")
+    assert f"href='{one}-{two}.html'".encode() in overview
 
 
 def test_a_past_day_is_reported_on_again_against_its_own_predecessor(

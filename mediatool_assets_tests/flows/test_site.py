@@ -1,12 +1,14 @@
 """The site of reports: complete, linked, and rebuilt without reading everything again."""
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from mediatool_assets.domain.keys import metadata_key
+from mediatool_assets.domain.keys import metadata_key, report_key
+from mediatool_assets.flows import reports
 from mediatool_assets.flows.site import INDEX_KEY, publish, write
 from mediatool_assets_tests.complete_versions import USERS, complete, users
 from mediatool_assets_tests.made_up_site import DAYS, fill, version_of
@@ -75,8 +77,26 @@ def test_the_index_shows_each_version(site: Path) -> None:
     assert "<caption>2025-06</caption>" in text
 
 
+def test_a_version_without_reports_does_not_hide_the_one_that_was_checked(tmp_path: Path) -> None:
+    """The day has the verdict of its newest version with reports; older verdicts are kept."""
+    objects, day = DirectoryObjects(tmp_path), DAYS[0]
+    first = complete(objects, str(version_of(day)), {USERS: users("a")})
+    report = report_key("data-integrity-report", day)
+    reports.keep(objects, report, f'{{"version":"{first}","verdict":"passed"}}'.encode())
+    publish(objects, day)
+    second = complete(objects, f"{day.replace('-', '')}-200000", {USERS: users("a")})
+    publish(objects, day)
+    index = objects.get(INDEX_KEY)[0].decode()
+    assert f"title='{day}: passed, 2 versions'" in index
+    assert "not checked" in index
+    reports.keep(objects, report, f'{{"version":"{second}","verdict":"failed"}}'.encode())
+    publish(objects, day)
+    known = json.loads(objects.get("comparison-reports/index.json")[0])["versions"]
+    assert [version["verdict"] for version in known] == ["passed", "failed"]
+
+
 def test_cards_show_only_what_there_is(site: Path) -> None:
-    """The tables campaigns and users of another model are not shown as empty cards."""
+    """A table that the model names and no version has is not shown as an empty card."""
     text = (site / DAYS[-1] / "daily-metrics-comparison.html").read_text("utf-8")
     assert "<dt>Users</dt>" in text
     assert "Campaigns" not in text

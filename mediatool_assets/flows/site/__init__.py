@@ -71,7 +71,7 @@ def publish(objects: ObjectStore, day: str) -> str:
 
 def write(objects: ObjectStore, folder: Path) -> Path:
     """Write the whole site into a folder, over an earlier one; returns the path of its index."""
-    index, entries = _index(objects, SiteIndex(), None)
+    index, entries = _index(objects, _known(objects)[0], None)
     pages = (page for day in index.days for page in _day(objects, index, entries, day))
     for name, page in pages:
         path = folder / name
@@ -105,15 +105,22 @@ def _known(objects: ObjectStore) -> tuple[SiteIndex, str | None]:
 def _index(
     objects: ObjectStore, known: SiteIndex, days: Collection[str] | None
 ) -> tuple[SiteIndex, Entries]:
-    """The index as it is now. What is known of versions of other ``days`` is not read again."""
+    """The index as it is now. What is known of versions of other ``days`` is not read again.
+
+    A verdict that is known stays where the day's reports are of a later version by now.
+    """
+    verdicts = {v.version: v.verdict for v in known.versions}
     spared = {v.version: v for v in known.versions if days is not None and v.day not in days}
-    found = (spared.get(str(v)) or _read(objects, v) for v in catalog.versions(objects))
+    found = (
+        spared.get(str(v)) or _read(objects, v, verdicts.get(str(v)))
+        for v in catalog.versions(objects)
+    )
     versions = tuple(version for version in found if version is not None)
     entries = {entry.version: entry for entry in catalog.registry(objects)}
     return SiteIndex(versions, _days(objects, versions)), entries
 
 
-def _read(objects: ObjectStore, version: Version) -> SiteVersion | None:
+def _read(objects: ObjectStore, version: Version, before: Outcome | None) -> SiteVersion | None:
     """A version as its metadata and reports have it; None where the metadata cannot be read."""
     try:
         metadata = catalog.read(objects, version)
@@ -121,7 +128,7 @@ def _read(objects: ObjectStore, version: Version) -> SiteVersion | None:
         _LOG.warning("%s", error)
         return None
     verdicts = [found for report in _JUDGING if (found := _verdict(objects, report, version))]
-    return SiteVersion.of(metadata, worst(verdicts) if verdicts else None)
+    return SiteVersion.of(metadata, worst(verdicts) if verdicts else before)
 
 
 def _verdict(objects: ObjectStore, report: Report, version: Version) -> Outcome | None:

@@ -92,7 +92,7 @@ def index_page(index: SiteIndex, marks: Entries) -> Page:
         CalendarDay(
             day,
             f"{day}/index.html",
-            by_day[day][-1].outcome if day in by_day else "no version",
+            _outcome(by_day.get(day, ())),
             quantity(len(by_day.get(day, ())), "version"),
         )
         for day in index.days
@@ -100,7 +100,7 @@ def index_page(index: SiteIndex, marks: Entries) -> Page:
     latest = [(day, of_day[-1]) for day, of_day in by_day.items()]
     return Page(
         "Versions",
-        newest.outcome,
+        _outcome(by_day[newest.day]),
         f"{quantity(len(index.versions), 'version')} from {first.day} to {newest.day}.",
         cards=_cards(newest),
         sections=[
@@ -125,7 +125,7 @@ def day_page(
     )
     return Page(
         day,
-        versions[-1].outcome if versions else "no version",
+        _outcome(versions),
         f"{quantity(len(versions), 'version')}, {quantity(len(reports), 'report')}.",
         cards=_cards(versions[-1]) if versions else (),
         sections=[
@@ -149,6 +149,13 @@ def linked(
         *(Link(f"{each} →", f"../{each}/index.html") for each in after),
     ]
     return replace(page, links=(("Days", beside), (f"Reports of {day}", own)))
+
+
+def _outcome(of_day: Sequence[SiteVersion]) -> str:
+    """The verdict of a day: that of its newest version that was checked."""
+    if not of_day:
+        return "no version"
+    return next((v.verdict for v in reversed(of_day) if v.verdict), of_day[-1].outcome)
 
 
 def _by_day(versions: Iterable[SiteVersion]) -> dict[str, list[SiteVersion]]:
