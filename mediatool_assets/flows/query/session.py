@@ -256,7 +256,15 @@ def refused_by_duckdb() -> Iterator[None]:
             yield
     except DUCKDB_ERRORS as error:
         check_room(error)
-        raise Misuse(f"{duckdb_message(error)}; correct the query") from error
+        message = duckdb_message(error)
+        raise Misuse(f"{message}; correct the query{_hint(message)}") from error
+
+
+def _hint(message: str) -> str:
+    """What else to say of a query that DuckDB refused."""
+    if message.startswith("Parser Error"):
+        return " (a name that is a keyword needs double quotes)"
+    return " (SHOW TABLES lists the tables)" if message.startswith("Catalog Error: Table") else ""
 
 
 def _empty(rows: StoredRows) -> str:
