@@ -23,13 +23,18 @@ from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.postgres_servers import debian_majors, debian_programs, server
 
 SETTINGS = ("MEDIATOOL_", "AWS_", "DAGSTER_")
+LONG = ("drills", "cli", "defs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start servers, so that `make test-fast` can leave them out."""
+    """Mark the tests that start servers, so that `make test-fast` can leave them out.
+
+    The folders of long tests come first: at the end they would keep one process busy alone.
+    """
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.servers)
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 @pytest.fixture(scope="session", autouse=True)
