@@ -30,7 +30,8 @@ def print_table(
     """Print rows in columns, numbers to the right, whole ones with their thousands marked.
 
     What is too wide for the terminal is cut off, or ``wrapped`` over several lines. Where there are
-    ``droppable`` columns these go first, in this order. The first column is never cut.
+    ``droppable`` columns these go first, in this order, and only the last one that stays is cut.
+    The first column is never cut.
     """
     from mediatool_assets.domain.page import Number
 
@@ -41,7 +42,8 @@ def print_table(
     widths = [max(map(cell_len, column)) for column in zip(heads, *texts, strict=True)]
     kept = _fitting(headings, widths, droppable, limit)
     right = {n for n in kept if any(isinstance(row[n], int | Number) for row in rows)}
-    _narrow(widths, [n for n in kept[1:] if n not in right], kept, limit)
+    texts_only = [n for n in kept[1:] if n not in right]
+    _narrow(widths, texts_only[-1:] if droppable else texts_only, kept, limit)
     _print_row(heads, widths, kept, right, wrapped=wrapped, bold=True)
     for text in texts:
         _print_row(text, widths, kept, right, wrapped=wrapped)

@@ -256,7 +256,7 @@ def _print_versions(known: "list[Listed]") -> None:
                 each.version,
                 each.database_name,
                 each.purpose,
-                "unknown" if each.rows is None else f"{each.rows:,}",
+                "unknown" if each.rows is None else each.rows,
                 "unknown" if each.size_bytes is None else megabytes(each.size_bytes),
                 _judged(each),
                 _marks(each),

@@ -63,6 +63,7 @@ def test_a_list_of_versions_fits_and_shortens_no_id(
     for line in _lines(capsys)[1:]:
         assert line.split()[0] == LISTED.version
         assert len(line) <= width
+        assert "…" not in line.partition("before")[0]  # nothing but the notes is cut
 
 
 def test_a_wrapped_text_loses_nothing(
