@@ -2,6 +2,7 @@
 
     make bench
     .venv/bin/mediatool bench --scale 1 --json
+    .venv/bin/mediatool bench --against PATH    another checkout of this project, see against.py
 
 Each round makes a version, step by step, and runs the native tools on the same rows between the
 steps, so that both meet the machine in the same state. What is told is the median of the rounds,
@@ -30,6 +31,7 @@ from pathlib import Path
 import peers
 import psutil
 import yardstick
+from against import against
 from measures import OURS, Measure, Stopwatch, markdown, plain, rows
 
 from mediatool_assets.archive.streaming import stream
@@ -67,18 +69,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--alone", action="store_true", help="our stages, and nothing else")
+    parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout of this")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     arguments = parser.parse_args()
+    if arguments.against is not None:
+        table, result = against(arguments.against, arguments)
+        _write(arguments, "-against", table, result)
+        return
     home = Path(tempfile.mkdtemp(prefix="mediatool-bench-"))
     try:
         result = run(up(home), arguments)
     finally:
         down(home)
         shutil.rmtree(home)
-    RESULTS.mkdir(exist_ok=True)
-    name = f"scale-{arguments.scale:g}" + "-alone" * arguments.alone
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
     table = f"{_heading(result)}\n\n{markdown(result['table'])}"  # type: ignore[arg-type]  # JSON
+    _write(arguments, "-alone" * arguments.alone, table, result)
+
+
+def _write(arguments: argparse.Namespace, mode: str, table: str, result: dict[str, object]) -> None:
+    """The files of the results, and the table or the JSON on stdout."""
+    RESULTS.mkdir(exist_ok=True)
+    name = f"scale-{arguments.scale:g}{mode}"
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
     (RESULTS / f"{name}.md").write_text(table)
     print(json.dumps(result, indent=2) if arguments.json else f"\n{table}")
 

@@ -16,9 +16,16 @@ def bench(
     scale: Annotated[float, typer.Option(min=0.001, help="1 is 848,937 rows, 924 MB.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Number of measurements of each stage.")] = 3,
     alone: Annotated[bool, typer.Option("--alone", help="Without the native tools.")] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Measure another checkout of this project beside this."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Measure every stage and the native tools, on servers of its own.
+
+    With `--against` the stages of two checkouts are measured in turn; the other one needs an
+    environment of its own (`make install` there).
 
     Results are written to `benchmarks/results/` of the checkout.
 
@@ -26,10 +33,13 @@ def bench(
 
         mediatool bench --scale 0.1 --rounds 1
         mediatool bench --alone --scale 10 --rounds 1 --json
+        mediatool bench --against ../before --scale 1
     """
     if not _SCRIPT.exists():
         raise Misuse(f"{_SCRIPT} is not there: the benchmark is run from a checkout of the sources")
     options = ["--scale", str(scale), "--rounds", str(rounds)]
     options += ["--alone"] * alone + ["--json"] * json
+    if against is not None:
+        options += ["--against", str(against)]
     ended = subprocess.run([sys.executable, str(_SCRIPT), *options], check=False)
     raise typer.Exit(ended.returncode)
