@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from mediatool_assets.archive.reader import Bytes
+from mediatool_assets.archive.spool import BlockRun
 from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound, Refused
 from mediatool_assets.domain.keys import STAGING_PREFIX
@@ -151,9 +151,9 @@ class Joining(NamedTuple):
         """Append."""
         self.file.write(data)
 
-    def copy(self, source: Bytes, length: int, /) -> None:
-        """Append what a worker reads."""
-        self.file.write(self.executor.submit(source.read, 0, length).result())
+    def copy(self, run: BlockRun, /) -> None:
+        """Append what a worker reads and proves."""
+        self.file.write(self.executor.submit(run.proven).result())
 
 
 @dataclass(frozen=True)

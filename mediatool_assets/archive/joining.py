@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from mediatool_assets.archive.reader import Bytes
-from mediatool_assets.archive.spool import Spooled
+from mediatool_assets.archive.spool import BlockRun, Spooled
 from mediatool_assets.archive.writer import ArchiveWriter, Sink
 from mediatool_assets.domain.manifest import ArchiveKind
 from mediatool_assets.domain.version import Version
@@ -13,8 +12,8 @@ from mediatool_assets.domain.version import Version
 class JoiningSink(Sink, Protocol):
     """A sink that can be told where bytes are, in place of being given them."""
 
-    def copy(self, source: Bytes, length: int, /) -> object:
-        """Take the first ``length`` bytes of ``source``, which stays as it is until the end."""
+    def copy(self, run: BlockRun, /) -> object:
+        """Take blocks, whose source stays as it is until the end; workers read and prove them."""
 
 
 class JoiningWriter(ArchiveWriter):
@@ -29,4 +28,5 @@ class JoiningWriter(ArchiveWriter):
 
     def _ship(self, spools: Sequence[Spooled]) -> None:
         for spool in spools:
-            self._joining.copy(spool.source, spool.length)
+            for run in spool.runs():
+                self._joining.copy(run)

@@ -81,9 +81,27 @@ class BlockRun(NamedTuple):
     start: int
     blocks: tuple[SpooledBlock, ...]
 
+    @property
+    def length(self) -> int:
+        """Compressed bytes."""
+        return sum(block.length for block in self.blocks)
+
     def read(self) -> bytes:
         """The compressed blocks."""
-        return self.source.read(self.start, sum(block.length for block in self.blocks))
+        return self.source.read(self.start, self.length)
+
+    def proven(self) -> bytes:
+        """The compressed blocks, once the content of each has its digest; raises BadArchive.
+
+        For what others can write to while it waits: a checksum of the bytes is no proof there.
+        """
+        found = list(self.packed())
+        for block, packed in found:
+            content = decompress(packed, self.source.name, block.bytes)
+            if hashlib.sha256(content).hexdigest() != block.digest:
+                problem = "a block does not have the SHA-256 that its worker gave it"
+                raise BadArchive(self.source.name, problem, "see who can write there; run it again")
+        return b"".join(packed for _, packed in found)
 
     def packed(self) -> Iterator[tuple[SpooledBlock, bytes]]:
         """Each block with its compressed bytes; raises BadArchive where they have changed."""

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mediatool_assets.archive.reader import Bytes
+from mediatool_assets.archive.spool import BlockRun
 from mediatool_assets.stores.s3_upload import (
     UploadDestination,
     UploadParts,
@@ -34,25 +34,14 @@ class PartClient(Protocol):
         """Raise errors of the tree for those that the client raises."""
 
 
-class Span(NamedTuple):
-    """Bytes of the object to be, by where they are."""
-
-    source: Bytes
-    start: int
-    length: int
-
-    def read(self) -> bytes:
-        """Fetch them."""
-        return self.source.read(self.start, self.length)
-
-
-Piece = bytes | Span
+Piece = bytes | BlockRun
 
 
 class StagedJoin:
     """A JoiningSink: what is copied in passes from the staged objects through workers to S3.
 
-    Parts are as large as an Upload's. All are handed to the executor as they fill up, none is
+    Parts are as large as an Upload's, and up to a run of blocks larger: a worker that sends blocks
+    has all of each, and proves it. All are handed to the executor as they fill up, none is
     waited for before the end: they hold no data here but what was written, tar headers and such.
     """
 
@@ -63,19 +52,12 @@ class StagedJoin:
         self._size = 0
 
     def write(self, data: bytes, /) -> None:
-        """Take all of ``data``."""
-        while data:
-            taken = data[: self._room]
-            data = data[len(taken) :]
-            self._take(taken, len(taken))
+        """Take all of ``data``: tar headers and such."""
+        self._take(data, len(data))
 
-    def copy(self, source: Bytes, length: int, /) -> None:
-        """Take the first ``length`` bytes of ``source``."""
-        start = 0
-        while start < length:
-            taken = min(length - start, self._room)
-            self._take(Span(source, start, taken), taken)
-            start += taken
+    def copy(self, run: BlockRun, /) -> None:
+        """Take staged blocks."""
+        self._take(run, run.length)
 
     def complete(self) -> None:
         """Make the object appear once all parts are there; raises as ``UploadParts.complete``."""
@@ -87,14 +69,10 @@ class StagedJoin:
         """Delete all that was sent; a worker may still finish the part that it sends, in vain."""
         self._parts.abort()
 
-    @property
-    def _room(self) -> int:
-        return part_size(len(self._parts.sent) + 1) - self._size
-
     def _take(self, piece: Piece, length: int) -> None:
         self._pieces.append(piece)
         self._size += length
-        if not self._room:
+        if self._size >= part_size(len(self._parts.sent) + 1):
             self._send()
 
     def _send(self) -> None:
@@ -117,8 +95,13 @@ class Part(NamedTuple):
 
 
 def send(part: Part) -> "CompletedPartTypeDef":
-    """In a worker: gather a part and send it. Sent again it is the same part of the same upload."""
-    data = b"".join(piece if isinstance(piece, bytes) else piece.read() for piece in part.pieces)
+    """In a worker: gather a part and send it. Sent again it is the same part of the same upload.
+
+    Raises BadArchive for a block that was changed where it was staged.
+    """
+    data = b"".join(
+        piece.proven() if isinstance(piece, BlockRun) else piece for piece in part.pieces
+    )
     where = {"Bucket": part.objects.bucket, "Key": part.key, "UploadId": part.upload}
     with part.objects.translated(part.key):
         return send_part(part.objects.client, where, part.number, data)

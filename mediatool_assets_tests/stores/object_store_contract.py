@@ -1,14 +1,19 @@
 """What every ObjectStore keeps; the suites of S3 and of its twin inherit it."""
 
+import hashlib
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from random import Random
 from threading import Barrier
 
 import pytest
+from xxhash import xxh3_64_intdigest
 
+from mediatool_assets.archive.gzip_members import compress
+from mediatool_assets.archive.spool import BLOCK_BYTES, Spooled, SpooledBlock
 from mediatool_assets.domain.errors import (
     AlreadyExists,
     BadArchive,
@@ -16,6 +21,7 @@ from mediatool_assets.domain.errors import (
     NotFound,
     Refused,
 )
+from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.flows.ports import ObjectStore, Staging
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -27,6 +33,22 @@ SIZES = [0, 1, PART - 1, PART, PART + 1, 3 * PART + 5]
 def content(size: int) -> bytes:
     """Bytes of which no two aligned words are equal, so that a misplaced part shows."""
     return b"".join(i.to_bytes(8, "big") for i in range(size // 8 + 1))[:size]
+
+
+def staged(store: Staging, size: int) -> Spooled:
+    """Blocks of so many random bytes in all, as a worker stages them."""
+    data, key = Random(size).randbytes(size), f"of-{size}"
+    contents = [data[start : start + BLOCK_BYTES] for start in range(0, size, BLOCK_BYTES)]
+    packed = list(map(compress, contents))
+    with store.create(key) as sink:
+        sink.write(b"".join(packed))
+    blocks = tuple(
+        SpooledBlock(
+            len(block), 1, len(each), hashlib.sha256(each).hexdigest(), xxh3_64_intdigest(block)
+        )
+        for each, block in zip(contents, packed, strict=True)
+    )
+    return Spooled(store.open(key), blocks, Fingerprint(len(blocks)))
 
 
 class ObjectStoreContract:
@@ -171,20 +193,23 @@ class ObjectStoreContract:
             assert pool.submit(store.open("k").read, 3, 4).result() == b"3456"
 
     def test_workers_put_an_object_together(self, store: Staging, pool: Workspace) -> None:
-        """What was written and what was copied stand in order, whatever their sizes."""
-        sizes = (3, PART - 2, 0, 2 * PART + 7)
-        for size in sizes:
-            with store.create(f"of-{size}") as sink:
-                sink.write(content(size))
+        """What was written and what was copied stand in order; each block has its digest."""
+        spools = [staged(store, size) for size in (3, PART - 2, 0, PART + 7)]
         with store.assemble("k", pool.executor) as joined:
             joined.write(b"begin")
-            for size in sizes:
-                joined.copy(store.open(f"of-{size}"), size)
+            for run in (run for spool in spools for run in spool.runs()):
+                joined.copy(run)
             joined.write(b"end")
-        made = store.open("k")
-        assert made.read(0, made.size) == b"begin" + b"".join(map(content, sizes)) + b"end"
+        made, parts = store.open("k"), [each.source.read(0, each.length) for each in spools]
+        assert made.read(0, made.size) == b"begin" + b"".join(parts) + b"end"
         with pytest.raises(AlreadyExists), store.assemble("k", pool.executor):
             pass
+        [run] = spools[0].runs()
+        changed = run._replace(blocks=(run.blocks[0]._replace(digest="0" * 64),))
+        with pytest.raises(BadArchive, match="does not have the SHA-256"):  # noqa: SIM117  # in it
+            with store.assemble("other", pool.executor) as joined:
+                joined.copy(changed)
+        assert store.head("other") is None
 
     def test_what_was_staged_is_removed(self, store: ObjectStore) -> None:
         """Everything below a prefix of the staging area goes; nowhere else does anything."""
