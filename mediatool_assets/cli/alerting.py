@@ -1,13 +1,18 @@
 """``alert``: where alerts go, and whether they arrive."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mediatool_assets.cli.output import Json, echo, print_json
 from mediatool_assets.domain.errors import BadSettings, MediatoolError
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import read_settings
+
+if TYPE_CHECKING:
+    from mediatool_assets.domain.alerts import Alert
 
 
 def alert(
@@ -28,9 +33,27 @@ def alert(
         mediatool alert --test
     """
     from mediatool_assets.domain.alerts import trial
-    from mediatool_assets.stores.alert_channels import channels
 
     settings = read_settings()
+    told, failed = posted(settings, trial if test else None)
+    if json:
+        print_json(told)
+    else:
+        for name, what in told.items():
+            echo(f"{name}: {what}")
+    if failed is not None:
+        raise typer.Exit(failed.exit_code)
+
+
+def posted(
+    settings: Settings, make: "Callable[[datetime, Mapping[str, str]], Alert] | None"
+) -> tuple[dict[str, str], MediatoolError | None]:
+    """What became of an alert on each channel, and the last error; without one, what there is.
+
+    Every channel is tried. Raises BadSettings where there is none.
+    """
+    from mediatool_assets.stores.alert_channels import channels
+
     found = channels(settings)
     if not found:
         raise BadSettings(
@@ -40,20 +63,14 @@ def alert(
             ]
         )
     links = {"Dagster": settings.dagster_url} if settings.dagster_url else {}
-    told: dict[str, str] = {}
+    told = {channel.name: "configured" for channel in found}
     failed: MediatoolError | None = None
+    if make is None:
+        return told, failed
     for channel in found:
-        told[channel.name] = "configured"
-        if test:
-            try:
-                channel.post(trial(datetime.now(UTC), links))
-                told[channel.name] = "posted"
-            except MediatoolError as error:
-                told[channel.name], failed = str(error), error
-    if json:
-        print_json(told)
-    else:
-        for name, what in told.items():
-            echo(f"{name}: {what}")
-    if failed is not None:
-        raise typer.Exit(failed.exit_code)
+        try:
+            channel.post(make(datetime.now(UTC), links))
+            told[channel.name] = "posted"
+        except MediatoolError as error:
+            told[channel.name], failed = str(error), error
+    return told, failed

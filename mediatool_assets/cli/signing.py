@@ -1,5 +1,6 @@
 """``keys``: the pair that signs and verifies, and the chain of versions that it makes."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,9 @@ def checkpoint(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write it there too.")
     ] = None,
+    post: Annotated[
+        bool, typer.Option("--post", help="Post it to the channels of `mediatool alert` too.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Print the end of the chain of versions, to be kept where the bucket's owner cannot write.
@@ -69,19 +73,30 @@ def checkpoint(
     Examples:
 
         mediatool keys checkpoint --output checkpoint.txt
+        mediatool keys checkpoint --post
         mediatool keys chain --since "$(cat checkpoint.txt)"
     """
+    from mediatool_assets.cli.alerting import posted
+    from mediatool_assets.domain import alerts
     from mediatool_assets.flows.versions.chain import newest
 
     found = newest(_objects())
     if output is not None:
         output.write_text(f"{found}\n")
+    told, failed = (
+        posted(settings(), partial(alerts.checkpoint, str(found))) if post else ({}, None)
+    )
     if json:
-        print_json({"checkpoint": str(found), "number": found.number, "digest": found.digest})
+        facts = {"checkpoint": str(found), "number": found.number, "digest": found.digest}
+        print_json({**facts, "posted": told})
     else:
         echo(str(found))
+    for name, what in told.items():
+        note(f"{name}: {what}")
     if not found.number:
         note(_BEFORE_FIRST)
+    if failed is not None:
+        raise failed
 
 
 @app.command()

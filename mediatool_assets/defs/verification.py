@@ -16,14 +16,18 @@ from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.operations import GROUP, SHOWN, operation, scheduled, shown
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
+from mediatool_assets.domain.chain import BEGINNING, Checkpoint
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.verdict import Verdict
+from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.chain import ChainReport, check
 from mediatool_assets.flows.versions.verdicts import standing_verdict, store_verdict
 
 VERIFICATION = dg.AssetKey([GROUP, "verification"])
+CHAIN = "chain"
 
 
 class VerificationConfig(dg.Config):
@@ -46,7 +50,13 @@ class VerificationConfig(dg.Config):
             "all_passed",
             asset=VERIFICATION,
             description="What was read is what it was, and no earlier failure stands.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            CHAIN,
+            asset=VERIFICATION,
+            description="No version was replaced, removed or inserted, and the chain of versions "
+            "still has the checkpoint that Dagster recorded.",
+        ),
     ],
 )
 def verification(
@@ -60,7 +70,8 @@ def verification(
     with explained():
         first = datetime.now(UTC).date() - timedelta(days=days)
         verdicts, unreadable = _verdicts(context, platform, first, sample)
-    yield _verified(verdicts, unreadable, sample)
+        chain = _chain(context.instance, platform.objects())
+    yield _verified(verdicts, unreadable, sample, chain)
 
 
 class _Verdicts(NamedTuple):
@@ -90,8 +101,49 @@ def _verdicts(
     return verdicts, unreadable
 
 
+class _Chain(NamedTuple):
+    """What a reading of the chain of versions found, and the checkpoint to compare it with next."""
+
+    report: ChainReport
+    checkpoint: Checkpoint
+
+
+def _chain(instance: dg.DagsterInstance, objects: ObjectStore) -> _Chain:
+    """Compare the chain with the checkpoint of the last run, which is in no bucket.
+
+    A chain that does not agree with it makes no new one: the check stays red.
+    """
+    since = _recorded_checkpoint(instance)
+    report = check(objects, since)
+    return _Chain(report, since if report.findings and since is not None else report.newest)
+
+
+def _recorded_checkpoint(instance: dg.DagsterInstance) -> Checkpoint | None:
+    """That of the newest materialization; None before the first entry of the chain."""
+    event = instance.get_latest_materialization_event(VERIFICATION)
+    made = event.asset_materialization if event is not None else None
+    said = made.metadata.get("checkpoint") if made is not None else None
+    if said is None or said.value == str(BEGINNING):
+        return None
+    return Checkpoint.parse(str(said.value))
+
+
+def _chain_result(report: ChainReport) -> dg.AssetCheckResult:
+    sound = (
+        f"up to entry {report.newest.number}: {quantity(report.versions, 'version')}, "
+        f"and {report.unsigned} unsigned from before"
+    )
+    return dg.AssetCheckResult(
+        passed=not report.findings,
+        asset_key=VERIFICATION,
+        check_name=CHAIN,
+        description="; ".join(report.findings[:5]) or sound,
+        metadata={"findings": report.findings[:SHOWN]},
+    )
+
+
 def _verified(
-    verdicts: Sequence[_Verdicts], unreadable: Sequence[str], sample: float
+    verdicts: Sequence[_Verdicts], unreadable: Sequence[str], sample: float, chain: _Chain
 ) -> dg.MaterializeResult[None]:
     outcomes = Counter(each.stands.verdict for each in verdicts)
     odd = [v.stands for v in verdicts if v.stands.verdict not in ("passed", "not checked")]
@@ -117,6 +169,7 @@ def _verified(
                 {"version": now.version, "verdict": stands.verdict, "seconds": now.seconds}
                 for now, stands in reversed(verdicts)
             ),
+            "checkpoint": str(chain.checkpoint),
         },
         check_results=[
             dg.AssetCheckResult(
@@ -126,7 +179,8 @@ def _verified(
                 description="; ".join(findings[:5])
                 or f"{quantity(outcomes['passed'], 'version')} passed{unread}",
                 metadata={"findings": findings[:SHOWN]},
-            )
+            ),
+            _chain_result(chain.report),
         ],
     )
 

@@ -11,6 +11,7 @@ _HEADINGS: dict[Kind, str] = {
     "schedule": "Schedule did not tick",
     "warnings": "Version with warnings",
     "recovery": "Well again",
+    "checkpoint": "Checkpoint, to be kept",
     "test": "Test of this channel",
 }
 _SHOWN = 20  # problems: a message that is read; Slack takes 50 blocks

@@ -13,14 +13,16 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from mediatool_assets.domain.urls import without_passwords
 
-Kind = Literal["run", "check", "freshness", "schedule", "warnings", "recovery", "test"]
-KINDS: tuple[Kind, ...] = ("run", "check", "freshness", "schedule", "warnings", "recovery", "test")
+Kind = Literal[
+    "run", "check", "freshness", "schedule", "warnings", "recovery", "checkpoint", "test"
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 """The most severe first: an alert has the kind of its most severe problem."""
 
 _OPEN = 200  # alerts, some 100 kB in the sensor's cursor: half a year of nights that fail alike
@@ -70,8 +72,8 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def severity(self) -> Literal["error", "warning", "information"]:
-        """The highest severity of its problems; recoveries and tests are information."""
-        if self.kind in ("recovery", "test"):
+        """The highest severity of its problems; good news and tests are information."""
+        if self.kind in ("recovery", "checkpoint", "test"):
             return "information"
         grave = any(problem.severity == "error" for problem in self.problems)
         return "error" if grave else "warning"
@@ -256,5 +258,15 @@ def _recovery(news: News, ended: list[Alert]) -> Alert:
 
 def trial(now: datetime, links: Mapping[str, str]) -> Alert:
     """What ``mediatool alert --test`` posts."""
-    problem = Problem("test", "mediatool alert --test", "this channel works", severity="warning")
-    return Alert("test", fingerprint([problem]), now, (problem,), links=dict(links))
+    return _said("test", "mediatool alert --test", "this channel works", now, links)
+
+
+def checkpoint(end: str, now: datetime, links: Mapping[str, str]) -> Alert:
+    """What ``mediatool keys checkpoint --post`` posts: the end of the chain of versions."""
+    return _said("checkpoint", "chain of versions", end, now, links)
+
+
+def _said(kind: Kind, thing: str, text: str, now: datetime, links: Mapping[str, str]) -> Alert:
+    """One that a command posts: nothing is wrong."""
+    problem = Problem(kind, thing, text, severity="warning")
+    return Alert(kind, fingerprint([problem]), now, (problem,), links=dict(links))

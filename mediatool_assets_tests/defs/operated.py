@@ -11,14 +11,21 @@ from mediatool_assets_tests.defs.conftest import Day
 
 def run(day: Day, job: str, **config: object) -> dg.ExecuteInProcessResult:
     """The job, with this configuration of its only step, in an instance of its own."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        return run_in(instance, day, job, **config)
+
+
+def run_in(
+    instance: dg.DagsterInstance, day: Day, job: str, **config: object
+) -> dg.ExecuteInProcessResult:
+    """As ``run``, in an instance that has a history."""
     found = day.defs.resolve_job_def(job)
     [step] = found.graph.node_dict
-    with dg.DagsterInstance.ephemeral() as instance:
-        return found.execute_in_process(
-            run_config={"ops": {step: {"config": config}}} if config else {},
-            instance=instance,
-            raise_on_error=False,
-        )
+    return found.execute_in_process(
+        run_config={"ops": {step: {"config": config}}} if config else {},
+        instance=instance,
+        raise_on_error=False,
+    )
 
 
 def told(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
