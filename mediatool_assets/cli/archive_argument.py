@@ -30,10 +30,11 @@ def settings_for(*given: str) -> Settings:
     return read_settings() if all(map(is_file, given)) else settings()
 
 
-def opened(given: str, own: Settings, *, allow_unsigned: bool = True) -> "Bytes":
+def opened(given: str, own: Settings, *, allow_unsigned: bool = False) -> "Bytes":
     """The archive; of a version its raw archive.
 
-    Raises NotFound, Misuse, InColdStorage, NotAuthentic (a version that is not to be trusted).
+    A local file is the user's own; what lies in a bucket is compared with what a trusted key has
+    signed. Raises NotFound, Misuse, InColdStorage, NotAuthentic.
     """
     from mediatool_assets.archive.reader import LocalFile
 
@@ -45,12 +46,26 @@ def opened(given: str, own: Settings, *, allow_unsigned: bool = True) -> "Bytes"
         name, key = uri_parts(given)
         if not key:
             raise Misuse(f"{given} names a bucket; name an archive in it, or a version")
-        return bucket(name, own).open(key)
+        return _proven(bucket(name, own, allow_unsigned=allow_unsigned), key)
     from mediatool_assets.flows.versions import catalog
     from mediatool_assets.flows.versions.names import named_version
 
     objects = bucket(own.s3_bucket, own, allow_unsigned=allow_unsigned)
     return catalog.raw_archive(objects, named_version(objects, given))
+
+
+def _proven(objects: "S3Objects", key: str) -> "Bytes":
+    """An archive that may lie anywhere, in the bucket of its version; a copy has its signature."""
+    from mediatool_assets.archive.reader import ArchiveReader
+    from mediatool_assets.domain.version import Version
+    from mediatool_assets.flows.versions import archives
+
+    source = objects.open(key)
+    if objects.trust.keys:
+        archive = ArchiveReader(source)
+        version = Version.parse(archive.manifest.version)
+        archives.authenticate(objects, key, archive.manifest.kind, version, archive)
+    return source
 
 
 def uri_parts(text: str) -> tuple[str, str]:
@@ -59,7 +74,7 @@ def uri_parts(text: str) -> tuple[str, str]:
     return parts.netloc, parts.path.strip("/")
 
 
-def bucket(name: str, own: Settings, *, allow_unsigned: bool = True) -> "S3Objects":
+def bucket(name: str, own: Settings, *, allow_unsigned: bool = False) -> "S3Objects":
     """A bucket of that name on the server of the settings."""
     from dataclasses import replace
 

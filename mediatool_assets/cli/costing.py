@@ -84,7 +84,7 @@ def _taken() -> "BilledInventory":
     from mediatool_assets.stores.s3_inventory import S3Inventory
 
     config = settings()
-    objects = S3Objects.of(config)
+    objects = S3Objects.of(config, allow_unsigned=True)
     with working(f"listing s3://{config.s3_bucket}"):
         return take(
             Declaration.of(config),

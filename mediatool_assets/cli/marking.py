@@ -118,7 +118,7 @@ def _bucket() -> "tuple[S3Objects, Path]":
     from mediatool_assets.stores.s3 import S3Objects
 
     own = settings()
-    return S3Objects.of(own), own.local_registry
+    return S3Objects.of(own, allow_unsigned=True), own.local_registry
 
 
 def _tell(version: Version, marks: "Marks", json: bool, done: str) -> None:

@@ -158,7 +158,7 @@ def _tables(source: str | None) -> Iterator["TableSource"]:
         with PostgresSource.of(config).snapshot() as snapshot:
             yield LiveTables(snapshot)
         return
-    yield ArchivedTables(ArchiveReader(opened(source, config)))
+    yield ArchivedTables(ArchiveReader(opened(source, config, allow_unsigned=True)))
 
 
 def _inferred(tables: "TableSource", sample: int) -> "Inferred":

@@ -104,7 +104,7 @@ def _stores(own: "Settings") -> "Pruning":
     from mediatool_assets.stores.s3_deletion import S3Deletion
     from mediatool_assets.stores.signing_keys import signing_key
 
-    objects = S3Objects.of(own)
+    objects = S3Objects.of(own, allow_unsigned=True)
     deletion, bucket = S3Deletion(objects), S3Bucket.of(own)
     return Pruning(objects, deletion, servers(own), bucket, signing_key(own))
 

@@ -85,7 +85,7 @@ def export(
     from mediatool_assets.cli.launch import launch
     from mediatool_assets.stores.s3 import S3Objects
 
-    objects = S3Objects.of(config)
+    objects = S3Objects.of(config, is_maker=True)
     if finish:
         _report(
             launch("on_demand_export", None, {}, home(), _begun(objects, finish)), objects, json

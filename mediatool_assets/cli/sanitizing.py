@@ -8,6 +8,7 @@ import typer
 from mediatool_assets.cli import completion
 from mediatool_assets.cli.archive_argument import bucket, is_uri, opened, settings_for, uri_parts
 from mediatool_assets.cli.output import (
+    AllowUnsigned,
     Json,
     echo,
     note,
@@ -20,6 +21,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:
+    from mediatool_assets.archive.reader import Bytes
     from mediatool_assets.domain.masking.key import MaskingKey
     from mediatool_assets.flows.sanitize import CopyStore
 
@@ -60,13 +62,15 @@ def sanitize(
             help="Also search kept values: presidio, or presidio:MODEL for names too.",
         ),
     ] = "",
+    allow_unsigned: AllowUnsigned = False,
     json: Json = False,
 ) -> None:
     """Make a copy without personal or confidential values, and prove it.
 
     The same key gives the same pseudonyms every day: MEDIATOOL_MASKING_KEY (`openssl rand -hex 32`
     makes one), or else the one in MEDIATOOL_HOME, which the first call generates. A report as JSON
-    and HTML is written with the archive. If an original value is found, nothing is published.
+    and HTML is written with the archive, and with MEDIATOOL_SIGNING_KEY its signature. If an
+    original value is found, nothing is published.
     The rules' language is in docs/reference/sanitizing.md.
 
     Examples:
@@ -79,7 +83,9 @@ def sanitize(
     if suggest:
         if rules is not None or json:
             raise Misuse("--suggest writes rules as YAML; leave --rules and --json out")
-        _suggest(source, output, detect)
+        _suggest(
+            opened(source, settings_for(source), allow_unsigned=allow_unsigned), output, detect
+        )
         return
     if output is None:
         raise Misuse("--output is missing; name a file, an s3:// URI, or ask for --suggest")
@@ -93,11 +99,19 @@ def sanitize(
     from mediatool_assets.flows.sanitize import sanitize as make
     from mediatool_assets.flows.sanitize.presidio import detector
     from mediatool_assets.flows.workers.workspace import workspace
+    from mediatool_assets.stores.signing_keys import signing_key
 
     detector(detect)  # known and there, before anything is read
     loaded = load_rules(rules or own.masking_rules or SHIPPED_RULES)
-    how = Sanitizing(loaded, masking_key, load_model(own.model), unclassified == "redact", detect)
-    archive = opened(source, own)
+    how = Sanitizing(
+        loaded,
+        masking_key,
+        load_model(own.model),
+        unclassified == "redact",
+        detect,
+        signing_key(own),
+    )
+    archive = opened(source, own, allow_unsigned=allow_unsigned)
     place, key = _place(output, own)
     if not key:
         key = archive_key("sanitized", Version.parse(ArchiveReader(archive).manifest.version))
@@ -140,13 +154,13 @@ def _kept_key(own: Settings) -> "MaskingKey":
     return kept.key
 
 
-def _suggest(source: str, output: str | None, detect: str) -> None:
+def _suggest(source: "Bytes", output: str | None, detect: str) -> None:
     """Rules for what is there, on stdout or in a new file; needs no key."""
     from mediatool_assets.domain.errors import AlreadyExists
     from mediatool_assets.flows.sanitize.presidio import detector
     from mediatool_assets.flows.sanitize.suggest import suggest
 
-    found = suggest(opened(source, settings_for(source)), detector(detect))
+    found = suggest(source, detector(detect))
     if output is None:
         echo(found.text, nl=False)
     else:

@@ -69,7 +69,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         """The bucket."""
         from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
 
-        return S3Objects.of(self.settings())
+        return S3Objects.of(self.settings(), is_maker=True)
 
     def bucket(self) -> BucketSettings:
         """The bucket's settings."""
@@ -82,7 +82,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3_inventory import S3Inventory  # noqa: PLC0415  # slow
 
-        return S3Inventory(S3Objects.of(self.settings()))
+        return S3Inventory(S3Objects.of(self.settings(), allow_unsigned=True))
 
     def documents(self) -> DocumentStore:
         """The MongoDB server; raises BadSettings where none is named."""
@@ -99,7 +99,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         from mediatool_assets.stores.signing_keys import signing_key  # noqa: PLC0415  # slow
 
         settings = self.settings()
-        objects = S3Objects.of(settings)
+        objects = S3Objects.of(settings, allow_unsigned=True)
         deletion, bucket = S3Deletion(objects), S3Bucket.of(settings)
         return Pruning(objects, deletion, servers(settings), bucket, signing_key(settings))
 

@@ -26,6 +26,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.sanitize import SHIPPED_RULES, Sanitizing, load_rules
 from mediatool_assets.flows.sanitize.copies import StoredCopy, sanitized_copy
+from mediatool_assets.stores.signing_keys import signing_key
 
 SANITIZED = dg.AssetKey("sanitized")
 PROVED = "proved"
@@ -73,6 +74,7 @@ def sanitize_version(
             settings.required_masking_key(),
             load_model(settings.model),
             config.redact_unclassified,
+            signing_key=signing_key(settings),
         )
         objects = platform.objects()
         version = RunVersion.of(context).to_read(objects)

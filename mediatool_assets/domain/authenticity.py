@@ -12,23 +12,26 @@ from mediatool_assets.domain.chain import (
     decode_statement,
     of_version,
 )
-from mediatool_assets.domain.signing import Signed, TrustedKey
+from mediatool_assets.domain.signing import Signed, SigningKey, TrustedKey
 from mediatool_assets.domain.version import Version
 
-Status = Literal["signed and trusted", "signed", "unsigned", "unknown key", "forged"]
-"""``signed``: nobody said which keys to trust, so that nothing was checked."""
+Status = Literal["signed and trusted", "signed", "unsigned", "unfinished", "unknown key", "forged"]
+"""``signed``: nobody said which keys to trust, so that nothing was checked. ``unfinished``: it has
+no metadata, which is what is signed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
     """Whose versions are read.
 
-    Without keys every one. With keys those that they have signed, and with ``allow_unsigned`` also
-    those that nobody has.
+    Without keys every one. With keys those that they have signed; with ``allow_unsigned`` also
+    those that nobody has; with ``is_maker``, for what makes versions, also unfinished ones.
     """
 
     keys: tuple[TrustedKey, ...] = ()
     allow_unsigned: bool = False
+    is_maker: bool = False
 
     def key(self, identity: str) -> TrustedKey | None:
         """The trusted key of that id."""
@@ -36,9 +39,14 @@ class Trust:
 
     def refuses(self, found: "Authenticity") -> bool:
         """Whether such a version is not read."""
-        if not self.keys or found.status == "signed and trusted":
-            return False
-        return not (found.status == "unsigned" and self.allow_unsigned)
+        match found.status:
+            case "signed and trusted":
+                return False
+            case "unsigned":
+                return bool(self.keys) and not self.allow_unsigned
+            case "unfinished":
+                return bool(self.keys) and not (self.allow_unsigned or self.is_maker)
+        return bool(self.keys)
 
 
 EVERYBODY = Trust()
@@ -57,9 +65,7 @@ class Authenticity:
         return f"{self.status}: {self.reason}" if self.reason else self.status
 
 
-def authenticity(  # noqa: PLR0911  # a verdict each
-    data: bytes, version: Version, trust: Trust
-) -> Authenticity:
+def authenticity(data: bytes, version: Version, trust: Trust) -> Authenticity:
     """Judge the metadata file of a version; raises msgspec.MsgspecError where it is none."""
     metadata = metadata_file.decode(data)
     proof = metadata.proof
@@ -80,9 +86,40 @@ def authenticity(  # noqa: PLR0911  # a verdict each
     if differences:
         reason = f"the metadata of {version} is not what was signed: {', '.join(differences)}"
         return Authenticity("forged", reason)
-    if (trusted := trust.key(proof.key)) and trusted.covers(version.day):
-        return Authenticity("signed and trusted", f"by key {proof.key}", statement)
-    return Authenticity("unknown key", f"key {proof.key} may not sign versions of {version.day}")
+    return _of_its_days(proof, version, trust, statement)
+
+
+class CopyStatement(msgspec.Struct, frozen=True):
+    """What is signed of a sanitized copy: its version, and the digest of the archive."""
+
+    entry: Literal["sanitized"]
+    version: str
+    digest: str
+
+
+def sign_copy(key: SigningKey, version: Version, digest: str) -> Signed:
+    """The signature that lies beside a sanitized copy."""
+    statement = CopyStatement("sanitized", str(version), digest)
+    return key.sign(msgspec.json.encode(statement).decode())
+
+
+def copy_authenticity(signed: Signed, version: Version, digest: str, trust: Trust) -> Authenticity:
+    """Judge the signature of a sanitized copy that is of the version and has the digest."""
+    if (problem := signature_problem(signed, trust)) is not None:
+        return problem
+    expected = CopyStatement("sanitized", str(version), digest)
+    if signed.statement.encode() != msgspec.json.encode(expected):
+        return Authenticity("forged", f"the copy is not what key {signed.key} has signed")
+    return _of_its_days(signed, version, trust)
+
+
+def _of_its_days(
+    signed: Signed, version: Version, trust: Trust, statement: ChainStatement | None = None
+) -> Authenticity:
+    """Of a signature that is right: whether its key may sign versions of that day."""
+    if (trusted := trust.key(signed.key)) and trusted.covers(version.day):
+        return Authenticity("signed and trusted", f"by key {signed.key}", statement)
+    return Authenticity("unknown key", f"key {signed.key} may not sign versions of {version.day}")
 
 
 def signature_problem(signed: Signed, trust: Trust) -> Authenticity | None:

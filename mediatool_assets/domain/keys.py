@@ -95,6 +95,17 @@ def mongodb_database(version: Version) -> str:
     return f"mediatool_{version}"
 
 
+def beside(key: str, what: str, ending: str) -> str:
+    """The key of what is kept beside an archive: its reports, the signature of a copy."""
+    stem = key.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
+    return f"{stem}-{what}.{ending}"
+
+
+def signature_key(key: str) -> str:
+    """The key of the signature of a sanitized copy."""
+    return beside(key, "signature", "json")
+
+
 def sanitized_postgres_database(version: Version) -> str:
     """The name of the PostgreSQL database that a version's sanitized copy is restored to."""
     return f"{SANITIZED_POSTGRES}{version}"

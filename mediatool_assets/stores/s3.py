@@ -55,15 +55,16 @@ class S3Objects:
     patient: bool = True
 
     @classmethod
-    def of(cls, settings: Settings, *, allow_unsigned: bool = True) -> "S3Objects":
+    def of(
+        cls, settings: Settings, *, allow_unsigned: bool = False, is_maker: bool = False
+    ) -> "S3Objects":
         """The bucket that the settings name; credentials are AWS's own environment or profile.
 
-        Where the settings name keys, no version is read that another key has signed, and without
-        ``allow_unsigned`` none that nobody has.
+        Where the settings name keys, ``Trust`` says which versions are read.
         """
         retrieval = RetrievalOptions(settings.s3_restore_days, settings.s3_restore_tier)
         place = settings.s3_bucket, settings.s3_endpoint_url, settings.s3_kms_key_id
-        trusted = trust(settings, allow_unsigned=allow_unsigned)
+        trusted = trust(settings, allow_unsigned=allow_unsigned, is_maker=is_maker)
         return cls(*place, retrieval, settings.s3_sse, S3Access.of(settings), trusted)
 
     @property

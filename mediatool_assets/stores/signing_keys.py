@@ -29,9 +29,9 @@ def signing_key(settings: Settings) -> SigningKey | None:
         raise BadSettings([f"{given} (MEDIATOOL_SIGNING_KEY) {error}"]) from error
 
 
-def trust(settings: Settings, *, allow_unsigned: bool) -> Trust:
+def trust(settings: Settings, *, allow_unsigned: bool, is_maker: bool) -> Trust:
     """The keys that are trusted; raises BadSettings where their file cannot be taken."""
-    return Trust(_trusted(settings.trusted_keys), allow_unsigned)
+    return Trust(_trusted(settings.trusted_keys), allow_unsigned, is_maker)
 
 
 def _trusted(given: tuple[TrustedKey, ...] | Path | None) -> tuple[TrustedKey, ...]:

@@ -19,8 +19,9 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.chain import content_digest, encode_statement, of_version
-from mediatool_assets.domain.errors import DamagedInput, NotAuthentic
+from mediatool_assets.domain.errors import DamagedInput, NotAuthentic, Refused
 from mediatool_assets.domain.keys import archive_key, metadata_key, mongodb_database
+from mediatool_assets.domain.manifest import ArchiveKind
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.signing import SigningKey, TrustedKey
@@ -74,13 +75,18 @@ class Forger:
         """Delete an object."""
         (self.objects.root / "objects" / key).unlink()
 
-    def edit_archive(self, kind: Fetchable, version: Version = ONE) -> None:
-        """Change a name in the archive; every block, digest, count and fingerprint agrees."""
+    def edit_archive(
+        self, kind: Fetchable, version: Version = ONE, name: ArchiveKind | None = None
+    ) -> None:
+        """Change a name in the archive; every block, digest, count and fingerprint agrees.
+
+        It says that it is of the kind ``name``, else of its own.
+        """
         source = self.objects.open(archive_key(kind, version))
         archive = ArchiveReader(source)
         path = self.objects.root / "forged"
         with path.open("wb") as file, tempfile.TemporaryDirectory() as scratch:
-            writer = ArchiveWriter(file, archive.manifest.kind, version)
+            writer = ArchiveWriter(file, name or archive.manifest.kind, version)
             for member in archive.manifest.members:
                 content = b"".join(archive.blocks(member.blocks)).replace(b"xx", b"xy")
                 if member.fingerprint is None:
@@ -97,7 +103,7 @@ class Forger:
 
     def edit_metadata(self, version: Version = ONE, **changes: Any) -> None:
         """Change fields of the metadata; what is said of the archives agrees with them again."""
-        metadata = msgspec.structs.replace(catalog.read(self.objects, version), **changes)
+        metadata = msgspec.structs.replace(catalog.unproven(self.objects, version)[0], **changes)
         exports = metadata.exports
         for kind in KINDS:
             source = self.objects.open(archive_key(kind, version))
@@ -117,7 +123,7 @@ class Forger:
 
     def sign(self, key: SigningKey, version: Version = ONE) -> None:
         """Sign the metadata as it is with a key of the forger's own."""
-        metadata = msgspec.structs.replace(catalog.read(self.objects, version), proof=None)
+        metadata = msgspec.structs.replace(catalog.unproven(self.objects, version)[0], proof=None)
         content = content_digest(metadata_file.encode(metadata))
         statement = encode_statement(of_version(metadata, content, 1, ""))
         self.publish(msgspec.structs.replace(metadata, proof=key.sign(statement)), version)
@@ -175,7 +181,7 @@ def renamed(forger: Forger) -> None:
 
 def swapped(forger: Forger) -> None:
     """The two versions have each other's signature."""
-    proof = catalog.read(forger.objects, TWO).proof
+    proof = catalog.unproven(forger.objects, TWO)[0].proof
     forger.edit_metadata(proof=proof)
 
 
@@ -195,16 +201,16 @@ def stripped(forger: Forger) -> None:
 def posing(forger: Forger) -> None:
     """Signed with the forger's key, in the name of the trusted one."""
     self_signed(forger)
-    proof = catalog.read(forger.objects, ONE).proof
+    proof = catalog.unproven(forger.objects, ONE)[0].proof
     assert proof is not None
     forger.edit_metadata(proof=msgspec.structs.replace(proof, key=KEY.public.id))
 
 
-def edited(kind: Fetchable) -> Callable[[Forger], None]:
+def edited(kind: Fetchable, name: ArchiveKind | None = None) -> Callable[[Forger], None]:
     """A changed row of an archive, and metadata that agrees with it."""
 
     def forge(forger: Forger) -> None:
-        forger.edit_archive(kind)
+        forger.edit_archive(kind, name=name)
         forger.edit_metadata()
 
     return forge
@@ -218,6 +224,10 @@ FORGERIES: dict[str, tuple[Callable[[Forger], None], str]] = {
     ),
     "a row of the transformed archive": (edited("transformed"), "forged: .*: archives, metadata"),
     "a row of the dump": (edited("dump"), "forged: .*: archives, metadata"),
+    "a raw archive that says it is a sanitized copy": (
+        edited("raw", "sanitized"),
+        "forged: .*: archives, metadata",
+    ),
     "an archive alone": (lambda f: f.edit_archive("raw"), ALONE),
     "metadata": (lambda f: f.edit_metadata(notes="all is well"), "forged: .*: metadata"),
     "another version by another name": (renamed, "forged|is of version"),
@@ -251,15 +261,44 @@ def test_no_reader_takes_a_forgery(
     reads: list[Callable[[], Any]] = [
         lambda: fetch(objects, ONE, "raw", out),
         lambda: fetch_member(objects, ONE, "raw", "accounts", out),
+        lambda: catalog.read(objects, ONE),
         lambda: catalog.raw_archive(objects, ONE),
         lambda: archives.reader(objects, "raw", ONE),
     ]
-    if says != ALONE:  # which leaves the transformed archive as it was
+    if says == ALONE:  # which leaves the metadata and the transformed archive as they were
+        del reads[2]
+    else:
         reads.append(lambda: restore_mongodb(objects, reader.documents, reader.pool, ONE))
     for read in reads:
         with pytest.raises(DamagedInput, match=says):
             read()
     assert not out.exists() or not list(out.rglob("*.*"))
+
+
+def test_a_version_is_signed_with_one_raw_archive(
+    forger: Forger, reader: Reader, tmp_path: Path
+) -> None:
+    """Metadata that is taken away makes no new version of a changed archive: the chain knows it."""
+    forger.edit_archive("raw")
+    forger.remove(metadata_key(ONE))
+    with pytest.raises(NotAuthentic, match=f"unfinished: {ONE} has no metadata"):
+        archives.reader(forger.objects, "raw", ONE)
+    maker = DirectoryObjects(forger.objects.root, trust=replace(TRUST, is_maker=True))
+    stores = maker, reader.documents, reader.pool, ONE, tmp_path / "registry.json"
+    with pytest.raises(Refused, match="MEDIATOOL_SIGNING_KEY is not"):
+        finish(*stores)
+    with pytest.raises(NotAuthentic, match="was signed before, with the raw archive of digest"):
+        finish(*stores, signing_key=KEY)
+    assert forger.objects.head(metadata_key(ONE)) is None
+
+
+def test_the_newest_version_is_not_an_older_one(forger: Forger) -> None:
+    """Where the newest is forged `latest` ends there; lists have it, histories leave it out."""
+    forger.edit_metadata(TWO, notes="all is well")
+    with pytest.raises(NotAuthentic, match=rf"{TWO}\.json: forged: .*: metadata"):
+        catalog.latest(forger.objects)
+    assert [entry.version for entry in catalog.registry(forger.objects)] == [str(ONE), str(TWO)]
+    assert [m.timestamp for m in catalog.complete_versions(forger.objects)] == [str(ONE)]
 
 
 @pytest.mark.parametrize("trust", [TRUST, EVERYBODY])

@@ -14,7 +14,7 @@ from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.domain import metadata as metadata_file
-from mediatool_assets.domain.errors import AlreadyExists, BadArchive
+from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
 from mediatool_assets.domain.keys import metadata_key, mongodb_database, postgres_database
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.metadata import (
@@ -82,10 +82,16 @@ def complete(
     the metadata has the reason. With a ``signing_key`` the version is an entry of the chain, and
     its metadata has the signature. Doing it again changes nothing, and finishes what an interrupted
     call left open. Raises NotFound where something was not made, CheckFailed (CountMismatch) where
-    two things disagree, BadArchive, Unreachable.
+    two things disagree, BadArchive, Refused (it would be unsigned where keys are trusted),
+    NotAuthentic (another archive was signed), Unreachable.
     """
     objects = stores.objects
     if objects.head(metadata_key(version)) is None:
+        if signing_key is None and objects.trust.keys:
+            raise Refused(
+                "MEDIATOOL_TRUSTED_KEYS is set and MEDIATOOL_SIGNING_KEY is not: no reader would "
+                f"take {version}; set the key that signs where versions are made"
+            )
         made = VersionArchives.of(objects, version)
         compare(made, stores.documents, version)
         databases = _databases(stores, made.raw, version)

@@ -9,8 +9,8 @@ from datetime import date
 from typing import NamedTuple, Protocol
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.keys import RAW_PREFIX
+from mediatool_assets.domain.errors import BadArchive, NotAuthentic
+from mediatool_assets.domain.keys import RAW_PREFIX, metadata_key
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.rds_export import TableStatus, same_type
@@ -18,6 +18,7 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export.rds_layout import ExportedTable, ExportFiles
 from mediatool_assets.flows.ports import ObjectStore, Source
+from mediatool_assets.flows.versions import archives
 
 _NEAREST = 10
 """Days whose newest raw archive is looked at for a schema that agrees."""
@@ -77,10 +78,20 @@ def _structures(export: Described, version: Version) -> Iterator[Structure]:
 def _archived_structures(export: Described, near: Iterable[ObjectInfo]) -> Iterator[Structure]:
     for info in near:
         structure = None
-        with suppress(BadArchive):  # the next one will do as well
-            structure = _archived(ArchiveReader(export.objects.open(info.key)))
+        with suppress(BadArchive, NotAuthentic):  # the next one will do as well
+            structure = _archived(_signed(export.objects, info.key))
         if structure is not None and structure.schema.name == export.schema_name:
             yield structure
+
+
+def _signed(objects: ObjectStore, key: str) -> ArchiveReader:
+    """A raw archive; where keys are trusted, one that is signed: no unfinished one either."""
+    archive = ArchiveReader(objects.open(key))
+    version = Version.parse(archive.manifest.version)
+    archives.authenticate(objects, key, "raw", version, archive)
+    if objects.trust.keys and objects.head(metadata_key(version)) is None:
+        raise NotAuthentic(f"{archive.source.name} is of a version that is not complete")
+    return archive
 
 
 def _archived(reader: ArchiveReader) -> Structure:

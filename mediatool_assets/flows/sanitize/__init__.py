@@ -11,11 +11,13 @@ import msgspec
 from mediatool_assets.archive.grouping import block_shares
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain import manifest as manifests
 from mediatool_assets.domain import schema as schemas
+from mediatool_assets.domain.authenticity import sign_copy
 from mediatool_assets.domain.ddl.tree import BadStatement
 from mediatool_assets.domain.errors import BadArchive, BadRules, CheckFailed, CountMismatch
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Manifest, Member
+from mediatool_assets.domain.manifest import Manifest, Member, archive_digest
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.ddl import SanitizedDdl, sanitized_ddl
 from mediatool_assets.domain.masking.key import MaskingKey
@@ -24,6 +26,7 @@ from mediatool_assets.domain.masking.rules import REDACT, MaskingVerb, Rules
 from mediatool_assets.domain.member_names import table_member
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.sanitize.destinations import (
     CopyStore,
@@ -85,7 +88,8 @@ class Sanitizing:
 
     ``model`` names references that the database does not declare. A column that no rule covers
     stops the run, or is redacted with ``redact_unclassified``. ``detect`` names a detector that
-    looks at what is kept (``presidio.detector``), and stops nothing.
+    looks at what is kept (``presidio.detector``), and stops nothing. With a ``signing_key`` the
+    copy's signature is written beside it.
     """
 
     rules: Rules
@@ -93,6 +97,7 @@ class Sanitizing:
     model: Model | None = None
     redact_unclassified: bool = False
     detect: str = ""
+    signing_key: SigningKey | None = None
 
 
 def sanitize(
@@ -122,10 +127,13 @@ def sanitize(
         with place.create(key) as sink:
             manifest = run.write(ArchiveWriter(sink, "sanitized", version))
             report = run.report(source.name.rpartition("/")[2], place.uri(key), manifest)
+            documents = [report.json(), report.html()]
+            if how.signing_key is not None:
+                digest = archive_digest(manifests.encode(manifest))
+                signed = sign_copy(how.signing_key, version, digest)
+                documents.append(msgspec.json.encode(signed))
             # before the archive appears: none is without its proof
-            for (name, left), data in zip(
-                names.items(), (report.json(), report.html()), strict=True
-            ):
+            for (name, left), data in zip(names.items(), documents, strict=False):
                 place.put(name, data, replacing=left)
     return Published(place.uri(key), tuple(map(place.uri, names)), report)
 

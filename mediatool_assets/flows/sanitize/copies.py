@@ -104,35 +104,27 @@ class SanitizedCopy:
     So the flows that read a raw archive read the copy, and what they make of it reaches no bucket.
     """
 
-    objects: ArchiveStore
+    source: Bytes
     version: Version
     folder: Path = field(repr=False)
 
     @property
     def trust(self) -> Trust:
-        """Copies are not signed."""
+        """The copy was proven before it was opened here; nothing else comes from a bucket."""
         return EVERYBODY
 
     def uri(self, key: str) -> str:  # noqa: ARG002  # one archive stands for all of the version's
         """Where the copy lies, whatever was made of it."""
-        return self.objects.uri(archive_key("sanitized", self.version))
+        return self.source.name
 
     def head(self, key: str) -> object | None:
         """None where it is not there."""
-        if self._is_raw(key):
-            return self.objects.head(archive_key("sanitized", self.version))
-        return LocalFolder(self.folder).head(Path(key).name)
+        return self.source if self._is_raw(key) else LocalFolder(self.folder).head(Path(key).name)
 
     def open(self, key: str) -> Bytes:
-        """The copy, or what was made of it; raises NotFound."""
+        """The copy, or what was made of it."""
         if self._is_raw(key):
-            try:
-                return self.objects.open(archive_key("sanitized", self.version))
-            except NotFound as error:
-                raise UnknownName(
-                    f"{self.uri(key)} is not there; make it with `mediatool sanitize --input "
-                    f"{self.version} --output s3://BUCKET`"
-                ) from error
+            return self.source
         return _CachedFile(self.folder / Path(key).name, self.uri(key))
 
     def create(self, key: str) -> AbstractContextManager[Sink]:
@@ -145,9 +137,19 @@ class SanitizedCopy:
 
 @contextmanager
 def sanitized_store(objects: ArchiveStore, version: Version) -> Iterator[SanitizedCopy]:
-    """The sanitized copy in the place of the raw archive, to be restored to PostgreSQL."""
+    """The sanitized copy in the place of the raw archive, to be restored to PostgreSQL.
+
+    Raises UnknownName where there is none, NotAuthentic where it is not to be trusted.
+    """
+    try:
+        source = archives.reader(objects, "sanitized", version).source
+    except NotFound as error:
+        raise UnknownName(
+            f"{objects.uri(archive_key('sanitized', version))} is not there; make it with "
+            f"`mediatool sanitize --input {version} --output s3://BUCKET`"
+        ) from error
     with scratch_folder() as folder:
-        yield SanitizedCopy(objects, version, folder)
+        yield SanitizedCopy(source, version, folder)
 
 
 @contextmanager

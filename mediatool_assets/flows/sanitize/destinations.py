@@ -14,6 +14,7 @@ import msgspec
 from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.keys import beside, signature_key
 from mediatool_assets.flows.sanitize.report import Report
 
 
@@ -95,17 +96,16 @@ class LocalFolder:
 
 def report_keys(key: str) -> tuple[str, str]:
     """The names of the reports beside an archive."""
-    stem = key.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
-    return f"{stem}-report.json", f"{stem}-report.html"
+    return beside(key, "report", "json"), beside(key, "report", "html")
 
 
 def free_names(place: CopyStore, key: str, version: str) -> dict[str, str | None]:
-    """The names of the reports of an archive to be written, and what is replaced under each.
+    """The names of an archive's reports and signature, and what is replaced under each.
 
     None where the name is free; the entity tag of what a run of that version left there, which
     ended before its archive appeared. Raises AlreadyExists: the archive is there, or other reports.
     """
-    names = report_keys(key)
+    names = (*report_keys(key), signature_key(key))
     there = [name for name in (key, *names) if place.head(name) is not None]
     if there and (key in there or not _is_left(place, key, version)):
         raise AlreadyExists(place.uri(there[0]), "move it, or name another output")

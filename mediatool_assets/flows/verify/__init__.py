@@ -44,7 +44,7 @@ def verify(
     run = Verification(
         stores.objects,
         workspace.executor,
-        catalog.read(stores.objects, version),
+        catalog.unproven(stores.objects, version)[0],
         DailySample(sample, began.date()),
         workspace.progress,
     )

@@ -9,10 +9,16 @@ import msgspec
 from mediatool_assets.archive.joining import JoiningWriter
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.authenticity import Authenticity, authenticity
+from mediatool_assets.domain.authenticity import (
+    Authenticity,
+    authenticity,
+    copy_authenticity,
+)
 from mediatool_assets.domain.errors import BadArchive, DamagedInput, NotAuthentic, NotFound
-from mediatool_assets.domain.keys import Kind, archive_key, metadata_key
+from mediatool_assets.domain.json_documents import decoded
+from mediatool_assets.domain.keys import Kind, archive_key, metadata_key, signature_key
 from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.signing import Signed
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ArchiveStore
 from mediatool_assets.flows.workers.spooling import staging
@@ -64,26 +70,32 @@ def reader(objects: ArchiveStore, kind: Kind, version: Version) -> ArchiveReader
 
     Raises NotFound, BadArchive where it is another's, NotAuthentic where it is not to be trusted.
     """
-    archive = ArchiveReader(objects.open(archive_key(kind, version)))
+    key = archive_key(kind, version)
+    archive = ArchiveReader(objects.open(key))
     expect(archive, kind, version)
-    authenticate(objects, kind, version, archive)
+    authenticate(objects, key, kind, version, archive)
     return archive
 
 
 def authenticate(
-    objects: ArchiveStore, kind: Kind, version: Version, archive: ArchiveReader
+    objects: ArchiveStore, key: str, kind: Kind, version: Version, archive: ArchiveReader
 ) -> None:
-    """Compare an archive of a version with what a trusted key has signed; raises NotAuthentic.
+    """Compare an archive with what a trusted key has signed; raises NotAuthentic.
 
-    Nothing is compared where no key is trusted, nor for a sanitized copy, which has no signature.
-    A version without metadata is in the making: unsigned.
+    Nothing is compared where no key is trusted. A version's archive is signed by its metadata, a
+    sanitized copy by an object beside it. In the place of a raw archive there may be a copy, in a
+    bucket that has no metadata of the version.
     """
-    if not objects.trust.keys or archive.manifest.kind == "sanitized":
+    if not objects.trust.keys:
         return
-    found = authenticity_of(objects, version)
-    if objects.trust.refuses(found):
-        step = "; --allow-unsigned reads it" if found.status == "unsigned" else ""
-        raise NotAuthentic(f"{archive.source.name}: {found}; take another version{step}")
+    is_copy = archive.manifest.kind == "sanitized" and (
+        kind == "sanitized" or objects.head(metadata_key(version)) is None
+    )
+    if is_copy:
+        found = _authenticity_of_copy(objects, signature_key(key), version, archive.digest)
+    else:
+        found = authenticity_of(objects, version)
+    accept(objects, found, archive.source.name)
     if found.statement is not None and found.statement.archives.get(kind) != archive.digest:
         raise NotAuthentic(
             f"{archive.source.name}: forged: it is not the archive that was signed, whose digest "
@@ -91,12 +103,34 @@ def authenticate(
         )
 
 
+def accept(objects: ArchiveStore, found: Authenticity, uri: str) -> None:
+    """Raise NotAuthentic where what was found is not to be read: the one place that decides it."""
+    if objects.trust.refuses(found):
+        unsigned = found.status in ("unsigned", "unfinished")
+        step = "; --allow-unsigned reads it" if unsigned else ""
+        raise NotAuthentic(f"{uri}: {found}; take another version{step}")
+
+
+def _authenticity_of_copy(
+    objects: ArchiveStore, key: str, version: Version, digest: str
+) -> Authenticity:
+    try:
+        source = objects.open(key)
+    except NotFound:
+        return Authenticity("unsigned", f"the sanitized copy of {version} has no signature")
+    try:
+        signed = decoded(source.read(0, source.size), Signed)
+    except msgspec.MsgspecError as error:
+        raise DamagedInput(f"{source.name} cannot be read ({error})") from error
+    return copy_authenticity(signed, version, digest, objects.trust)
+
+
 def authenticity_of(objects: ArchiveStore, version: Version) -> Authenticity:
-    """Who made the version, by its metadata; unsigned where there is none."""
+    """Who made the version, by its metadata; unfinished where there is none."""
     try:
         source = objects.open(metadata_key(version))
     except NotFound:
-        return Authenticity("unsigned", f"{version} has no metadata, it is not complete")
+        return Authenticity("unfinished", f"{version} has no metadata, it is not complete")
     try:
         return authenticity(source.read(0, source.size), version, objects.trust)
     except msgspec.MsgspecError as error:

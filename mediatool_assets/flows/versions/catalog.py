@@ -2,7 +2,7 @@
 
 import logging
 import os.path
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
 
@@ -11,7 +11,8 @@ import msgspec
 from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
-from mediatool_assets.domain.errors import BadArchive, DamagedInput, Misuse, NotFound
+from mediatool_assets.domain.authenticity import authenticity
+from mediatool_assets.domain.errors import BadArchive, DamagedInput, Misuse, NotAuthentic, NotFound
 from mediatool_assets.domain.keys import (
     METADATA_PREFIX,
     REGISTRY_KEY,
@@ -61,7 +62,19 @@ def complete_versions(
 
 
 def read(objects: ObjectStore, version: Version) -> Metadata:
-    """The metadata of a version; raises NotFound unless it is complete, DamagedInput."""
+    """The metadata of a version; raises NotFound unless it is complete, DamagedInput, NotAuthentic.
+
+    The last where keys are trusted, and none of them has signed it.
+    """
+    metadata, data = unproven(objects, version)
+    if objects.trust.keys:
+        found = authenticity(data, version, objects.trust)
+        archives.accept(objects, found, objects.uri(metadata_key(version)))
+    return metadata
+
+
+def unproven(objects: ObjectStore, version: Version) -> tuple[Metadata, bytes]:
+    """As ``read``, whoever has signed it; and the bytes of the file."""
     key = metadata_key(version)
     try:
         data, _ = objects.get(key)
@@ -84,7 +97,7 @@ def read(objects: ObjectStore, version: Version) -> Metadata:
             f"{objects.uri(key)} is the metadata of {metadata.timestamp[:40]!r}; restore an "
             "earlier copy of it, or take another version"
         )
-    return metadata
+    return metadata, data
 
 
 def raw_archive(objects: ObjectStore, version: Version) -> Bytes:
@@ -93,9 +106,10 @@ def raw_archive(objects: ObjectStore, version: Version) -> Bytes:
     Raises NotFound, InColdStorage, NotAuthentic.
     """
     read(objects, version)
-    source = objects.open(archive_key("raw", version))
+    key = archive_key("raw", version)
+    source = objects.open(key)
     if objects.trust.keys:
-        archives.authenticate(objects, "raw", version, ArchiveReader(source))
+        archives.authenticate(objects, key, "raw", version, ArchiveReader(source))
     return source
 
 
@@ -103,13 +117,14 @@ def latest(objects: ObjectStore, partition: str | None = None) -> Metadata:
     """The newest complete version, of one day or of all; raises NotFound where there is none.
 
     Looks at the newest days first, so that a bucket of years costs two or three requests. A
-    version whose metadata cannot be read is logged, and the one before it is taken.
+    version whose metadata cannot be read is logged, and the one before it is taken. Raises
+    NotAuthentic where the newest is not to be trusted: an older one is not what was asked for.
     """
     if partition is not None:
         days = [metadata_prefix(partition)]
     else:
         days = list(objects.folders(METADATA_PREFIX))
-    found = next(_newest_first(objects, days), None)
+    found = next(_newest_first(objects, days, skips_untrusted=False), None)
     if found is not None:
         return found
     of = f"of {partition} " if partition else ""
@@ -151,23 +166,40 @@ def source_of(objects: ObjectStore, version: Version) -> SourceIdentity | None:
 
 
 def _newest_first(
-    objects: ObjectStore, days: Sequence[str], before: Version | None = None
+    objects: ObjectStore,
+    days: Sequence[str],
+    before: Version | None = None,
+    *,
+    skips_untrusted: bool = True,
 ) -> Iterator[Metadata]:
     """The metadata of those days that can be read, newest first, read one by one."""
     for day in reversed(days):
         of_day = (v for info in objects.list(day) if (v := version_of(info.key)) is not None)
         wanted = (v for v in of_day if before is None or v < before)
-        yield from _readable(objects, sorted(wanted, reverse=True))
+        yield from _readable(objects, sorted(wanted, reverse=True), skips_untrusted=skips_untrusted)
 
 
-def _readable(objects: ObjectStore, wanted: Iterable[Version]) -> Iterator[Metadata]:
+def _as_stored(objects: ObjectStore, version: Version) -> Metadata:
+    metadata, _ = unproven(objects, version)
+    return metadata
+
+
+def _readable(
+    objects: ObjectStore,
+    wanted: Iterable[Version],
+    reader: Callable[[ObjectStore, Version], Metadata] = read,
+    *,
+    skips_untrusted: bool = True,
+) -> Iterator[Metadata]:
     """The metadata that can be read; the rest is logged. What was deleted meanwhile is not."""
     for version in wanted:
         try:
-            yield read(objects, version)
+            yield reader(objects, version)
         except NotFound:
             continue
         except DamagedInput as error:
+            if isinstance(error, NotAuthentic) and not skips_untrusted:
+                raise
             _LOG.warning("%s", error)
 
 
@@ -200,12 +232,13 @@ def whole_registry(
 
     With ``anew`` all of it is read. The marks are read anew. So an entry that a killed writer did
     not come to add is added by the next one, and an entry whose version is gone goes with it. Where
-    a metadata file or the marks cannot be read, that is logged and what is known is kept.
+    a metadata file or the marks cannot be read, that is logged and what is known is kept. It lists
+    what there is, whoever has signed it.
     """
     entries = {entry.version: entry for entry in known}
     there = list(versions(objects))
     to_read = there if anew else [v for v in there if str(v) not in entries]
-    entries |= {m.timestamp: RegistryEntry.of(m) for m in _readable(objects, to_read)}
+    entries |= {m.timestamp: RegistryEntry.of(m) for m in _readable(objects, to_read, _as_stored)}
     whole = tuple(entries[str(version)] for version in there if str(version) in entries)
     found = marks.known(objects)
     return whole if found is None else tuple(entry.marked(found) for entry in whole)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
@@ -22,7 +23,7 @@ from mediatool_assets.domain.chain import (
     number_of,
     of_version,
 )
-from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound
+from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotAuthentic, NotFound
 from mediatool_assets.domain.keys import CHAIN_PREFIX, metadata_key
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.signing import Signed, SigningKey
@@ -34,11 +35,33 @@ _THREADS = 16  # requests on their way at once: 2,000 of 50 ms take 6 s
 
 
 def append_version(objects: ObjectStore, key: SigningKey, metadata: Metadata) -> Signed:
-    """Sign a version, whose metadata is written next; the entry is the metadata's ``proof``."""
+    """Sign a version, whose metadata is written next; the entry is the metadata's ``proof``.
+
+    Raises NotAuthentic where the version was signed before, with another raw archive: somebody
+    took its metadata away, and put that archive there.
+    """
+    own, before = metadata.exports.raw.digest, _signed_raw(objects, metadata.timestamp)
+    if before not in (None, own):
+        raise NotAuthentic(
+            f"{metadata.timestamp} was signed before, with the raw archive of digest {before}, "
+            f"and there is another one of digest {own}; put the signed one back, or remove the "
+            "version's archives and make a new version"
+        )
     content = content_digest(metadata_file.encode(metadata))
     return _append(
         objects, key, lambda number, before: of_version(metadata, content, number, before)
     )
+
+
+def _signed_raw(objects: ObjectStore, version: str) -> str | None:
+    """The digest of the raw archive that the chain has for a version, if that is not deleted."""
+    found: str | None = None
+    for _, data in _entries(objects):
+        with suppress(msgspec.MsgspecError):  # ``check`` reports what cannot be read
+            statement = decode_statement(entries_file.decode(data))
+            if statement.version == version:
+                found = statement.archives.get("raw")  # None of a deletion
+    return found
 
 
 def append_deletion(objects: ObjectStore, key: SigningKey, version: Version, reason: str) -> None:

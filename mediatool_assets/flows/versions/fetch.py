@@ -44,7 +44,7 @@ def fetch(
         _download(objects.open(key), fetched, expected, progress)
         reader = ArchiveReader(LocalFile(fetched))
         archives.expect(reader, kind, version)
-        archives.authenticate(objects, kind, version, reader)
+        archives.authenticate(objects, key, kind, version, reader)
         reader.check_tar()
         for member in reader.manifest.members:
             reader.verify(member)
