@@ -97,10 +97,10 @@ def against(other: Path, arguments: argparse.Namespace) -> tuple[str, dict[str, 
         sides = [stack.enter_context(_side(path, arguments)) for path in (other.resolve(), HERE)]
         for side in sides:
             side.answer()  # seeded
-        order = list(sides)
+        before, after = order = sides
         while all(tuple(side.turn() for side in order)):  # both, also after the last
-            order.reverse()
-    before, after = sides
+            odd = (len(before.measures) + before.measures[-1]["round"]) % 2
+            order = sides[::-1] if odd else sides
     result: dict[str, object] = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "scale": arguments.scale,
