@@ -10,7 +10,7 @@ from mediatool_assets.domain.errors import NotAuthentic
 from mediatool_assets.domain.keys import archive_key, signature_key
 from mediatool_assets.domain.signing import SigningKey, TrustedKey
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.sanitize import load_rules, sanitize
+from mediatool_assets.flows.sanitize import Sanitizing, load_rules, sanitize
 from mediatool_assets.flows.sanitize.copies import sanitized_store
 from mediatool_assets.flows.versions import archives
 from mediatool_assets_tests.flows.sanitize.conftest import KEY, NEXT_DAY, RULES, TABLES, Bench
@@ -28,8 +28,8 @@ def copied(bench: Bench, version: Version = VERSION, key: SigningKey = SIGNING) 
     rules = bench.scratch / "rules.yaml"
     rules.write_text(RULES)
     source = bench.objects.open(archive_key("raw", version))
-    place = bench.objects, archive_key("sanitized", version), bench.pool
-    sanitize(source, *place, load_rules(rules), KEY, bench.scratch, signing_key=key)
+    how = Sanitizing(load_rules(rules), KEY, signing_key=key)
+    sanitize(source, bench.objects, archive_key("sanitized", version), bench.pool, how)
 
 
 def replaced(bench: Bench, key: str, by: str) -> None:
