@@ -119,7 +119,7 @@ def test_a_part_does_not_count_as_complete(case: Case) -> None:
 
 def test_an_unknown_collection_is_named(case: Case) -> None:
     """With those that the archive has."""
-    with pytest.raises(NotFound, match=r"no collection Accounts; it has accounts, repsOrphans"):
+    with pytest.raises(NotFound, match=r"no collection Accounts; did you mean accounts\?"):
         case.restore(collections=["Accounts", "accounts"])
 
 

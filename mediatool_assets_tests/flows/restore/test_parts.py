@@ -69,7 +69,7 @@ def test_a_table_that_the_archive_does_not_have_is_named(place: Place, name: str
     """With those that it has."""
     place.run(PEOPLE)
     version, _ = place.export()
-    with pytest.raises(NotFound, match=r"no rows of nobody; it has those of teams, users"):
+    with pytest.raises(NotFound, match=r"no rows of nobody; it has teams, users"):
         restore_postgres(
             place.objects,
             place.target,
