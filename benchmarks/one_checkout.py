@@ -45,8 +45,9 @@ class TurnWatch:
         """Sums are made of what was printed."""
 
     def run(self, stage: str, tool: str, number: int, work: Callable[[], int]) -> None:  # noqa: ARG002  # as Stopwatch
-        """Wait for the turn, measure ``work``, print."""
-        sys.stdin.readline()
+        """Wait for the turn, measure ``work``, print; end where nobody is left to say so."""
+        if not sys.stdin.readline():
+            sys.exit("the process that compares the checkouts has ended")
         ours, servers = _processor_seconds([os.getpid()], self._servers), self._server_seconds()
         coordinator, start = process_time(), perf_counter()
         with peak_memory(self._left_out) as peak:
