@@ -36,6 +36,7 @@ def runs(defs: dg.Definitions) -> Iterator[list[dg.ExecuteInProcessResult]]:
         found.append(job.execute_in_process(instance=instance))
         client.delete_bucket_encryption(Bucket=bucket)
         found += [job.execute_in_process(instance=instance) for _ in range(2)]
+        client.delete_object(Bucket=bucket, Key="comparison-reports/x.json")
         yield found
 
 

@@ -17,6 +17,7 @@ import pytest
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.query.handles import ArchiveHandle, Documents, LiveDocuments, TableRows
+from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import Day
 
 
@@ -174,15 +175,17 @@ def test_a_value_of_the_user_s_is_refused(day: Day) -> None:
 
 
 def test_a_json_document_is_written_and_read_at_its_key(
-    day: Day, bucket_objects: ObjectStore
+    day: Day, bucket_objects: S3Objects
 ) -> None:
     """The document lies where its asset says; making it again replaces it."""
+    key = f"comparison-reports/{day.partition}/of-a-user.json"
     for _ in range(2):
         result = _asked(day, report, reported)
         assert result.success
         assert result.output_for_node("reported") == 2
-    data, _ = bucket_objects.get(f"comparison-reports/{day.partition}/of-a-user.json")
+    data, _ = bucket_objects.get(key)
     assert json.loads(data) == {"rows": 2}
+    bucket_objects.client.delete_object(Bucket=bucket_objects.bucket, Key=key)
 
 
 def test_outside_of_a_run_the_newest_version_is_read(day: Day) -> None:

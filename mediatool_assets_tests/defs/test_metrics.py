@@ -94,6 +94,9 @@ def test_a_comparison_of_a_version_that_is_not_there_fails_with_the_reason(day: 
 
 def test_the_site_has_the_day(day: Day, bucket_objects: ObjectStore) -> None:
     """Its index, the day's page, and every report of it with links to the others."""
+    job = day.defs.resolve_implicit_global_asset_job_def()
+    alone = job.get_subset(asset_selection={dg.AssetKey("report_site")})
+    assert alone.execute_in_process(partition_key=day.partition, instance=day.instance).success
     index, _ = bucket_objects.get("comparison-reports/index.html")
     assert f"{day.partition}/index.html" in index.decode()
     assert str(day.version) in index.decode()

@@ -18,6 +18,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.rds import RdsInstance
+from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import environment, today
 from mediatool_assets_tests.moto_server import QUIET
 from mediatool_assets_tests.rds_twin import SETTINGS, RdsTwin, rds_twin
@@ -140,7 +141,7 @@ def test_a_past_day_from_its_automated_snapshot(
 
 
 def test_a_past_day_whose_archive_is_damaged(
-    defs: dg.Definitions, instance: dg.DagsterInstance, bucket_objects: ObjectStore
+    defs: dg.Definitions, instance: dg.DagsterInstance, bucket_objects: S3Objects
 ) -> None:
     """Its RDS export makes the next version; without one, the damage is what is told."""
     day = datetime.now(UTC).date() - timedelta(days=7)
@@ -153,6 +154,8 @@ def test_a_past_day_whose_archive_is_damaged(
     assert result.success
     assert _made(instance, result) == Version(damaged.moment + timedelta(seconds=1))
     assert bucket_objects.get(archive_key("raw", damaged))[0] == b"cut short"
+    key = archive_key("raw", damaged)
+    bucket_objects.client.delete_object(Bucket=bucket_objects.bucket, Key=key)
 
 
 def test_a_past_day_that_nothing_has(
