@@ -1,12 +1,14 @@
 """What tests of flows share: a version, and a bucket in a directory."""
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
 
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -24,3 +26,9 @@ def version(documents: MongoDocuments) -> Iterator[Version]:
 def twin(tmp_path: Path) -> DirectoryObjects:
     """An empty bucket."""
     return DirectoryObjects(tmp_path / "objects")
+
+
+@pytest.fixture
+def processes(pool: Workspace) -> Executor:
+    """The worker processes alone."""
+    return pool.executor

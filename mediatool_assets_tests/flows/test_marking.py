@@ -86,7 +86,7 @@ def threads() -> Iterator[Executor]:
         yield executor
 
 
-@pytest.mark.parametrize("writers", ["pool", "threads"])
+@pytest.mark.parametrize("writers", ["processes", "threads"])
 def test_writers_at_once_lose_nothing(
     objects: S3Objects, local: Path, writers: str, request: pytest.FixtureRequest
 ) -> None:

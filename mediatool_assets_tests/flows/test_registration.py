@@ -43,7 +43,7 @@ def threads() -> Iterator[Executor]:
         yield executor
 
 
-@pytest.mark.parametrize("writers", ["pool", "threads"])
+@pytest.mark.parametrize("writers", ["processes", "threads"])
 def test_runs_that_finish_together(
     objects: S3Objects, tmp_path: Path, writers: str, request: pytest.FixtureRequest
 ) -> None:

@@ -133,9 +133,10 @@ def sanitize(
                 signed = sign_copy(how.signing_key, version, digest)
                 documents.append(msgspec.json.encode(signed))
             # before the archive appears: none is without its proof
-            for (name, left), data in zip(names.items(), documents, strict=False):
-                place.put(name, data, replacing=left)
-    return Published(place.uri(key), tuple(map(place.uri, names)), report)
+            written = dict(zip(names, documents, strict=False))
+            for name, data in written.items():
+                place.put(name, data, replacing=names[name])
+    return Published(place.uri(key), tuple(map(place.uri, written)), report)
 
 
 def origin(raw: ArchiveReader, rules: Rules, key: MaskingKey) -> dict[str, object]:
