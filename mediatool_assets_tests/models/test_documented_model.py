@@ -10,7 +10,7 @@ from mediatool_assets_tests.documents import ROOT
 def test_the_model_of_the_page_has_no_mistake(tmp_path: Path) -> None:
     """Who copies it has a model that loads."""
     page = (ROOT / "docs/reference/models.md").read_text("utf-8")
-    [text] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    text, *_ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     path = tmp_path / "model.yaml"
     path.write_text(text, "utf-8")
     model = load_model(path)

@@ -1,5 +1,6 @@
 """The same archive and model give the same documents, whoever works and with what memory."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -55,7 +56,7 @@ def test_the_same_archive_and_model_give_the_same_bytes(run: Run, pool: Workspac
     def progress(step: str, done: int, total: int, _unit: str = "rows") -> None:
         steps.append((step, done, total))
 
-    again = run.again(MANY, pool, progress=progress)
+    again = run.again(MANY, replace(pool, progress=progress))
     assert run.objects.open(key).read(0, again.size) == data
     assert len(steps) > 2
     assert steps[-1] == ("transform", 120_000, 120_000)
