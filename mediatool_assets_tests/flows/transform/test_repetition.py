@@ -53,7 +53,8 @@ def test_the_same_archive_and_model_give_the_same_bytes(run: Run, pool: Workspac
     (run.objects.root / "objects" / key).unlink()
     steps: list[tuple[str, int, int]] = []
 
-    def progress(step: str, done: int, total: int, _unit: str = "rows") -> None:
+    def progress(step: str, done: int, total: int, unit: str = "rows") -> None:
+        assert unit == "rows"
         steps.append((step, done, total))
 
     again = run.again(MANY, replace(pool, progress=progress))
