@@ -29,7 +29,7 @@ __all__ = ["small_source"]  # a fixture: pytest finds it here by its name
 pytestmark = pytest.mark.timeout(900)  # a minute alone, more beside other work
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 240  # on 2 busy cores; a run takes 10 s on idle ones
+PATIENCE_SECONDS = 480  # on 2 busy cores; a run takes 10 s on idle ones
 
 REPOSITORIES = """{
   repositoriesOrError {

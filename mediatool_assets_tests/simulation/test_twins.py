@@ -1,15 +1,17 @@
 """The simulation's twins keep the contracts of the servers that they stand for."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
 
 import pytest
 
+from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.simulation.bucket import Bucket
 from mediatool_assets_tests.simulation.documents import Documents
 from mediatool_assets_tests.simulation.world import Fault, Killed, Process
@@ -50,10 +52,10 @@ class TestBucket(ObjectStoreContract):
         return Bucket(Quiet())
 
     @pytest.fixture
-    def pool(self) -> Iterator[Executor]:
+    def pool(self, tmp_path: Path) -> Iterator[Workspace]:
         """Threads: what is in memory is not another process's."""
         with ThreadPoolExecutor(2) as threads:
-            yield threads
+            yield Workspace(threads, tmp_path)
 
     test_pickling = None  # type: ignore[assignment]  # nor is it handed to one
 
