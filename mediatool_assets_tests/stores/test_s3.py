@@ -60,8 +60,7 @@ def test_of_settings() -> None:
     """The bucket, endpoint and key come from the settings."""
     environ = {"S3_BUCKET": "b", "S3_ENDPOINT_URL": "http://h:1", "S3_KMS_KEY_ID": "k"}
     settings = Settings.parse({f"MEDIATOOL_{name}": value for name, value in environ.items()})
-    everybody = Trust(allow_unsigned=True)
-    assert S3Objects.of(settings) == S3Objects("b", "http://h:1", "k", trust=everybody)
+    assert S3Objects.of(settings) == S3Objects("b", "http://h:1", "k", trust=Trust())
     assert S3Objects.of(settings).uri("a/b") == "s3://b/a/b"
 
 
