@@ -182,7 +182,7 @@ def page() -> str:
 def _anything(of: type) -> dict[str, Any]:
     """The schema of values of any JSON type, as a column's values are."""
     if of is not object:
-        raise NotImplementedError(of)
+        raise TypeError(f"the schema of {of} is not known; add it here")
     return {"description": "any JSON"}
 
 

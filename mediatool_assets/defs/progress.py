@@ -1,4 +1,4 @@
-"""How far a step has come: in the run's log, and to whoever started the run and waits for it."""
+"""How far a step has come: for the run's log, and for the process that started the run."""
 
 import time
 from contextvars import ContextVar
@@ -14,7 +14,7 @@ _LOG_SECONDS = 10.0  # an event in Dagster's log costs a round trip or two to it
 _REPORT_SECONDS = 0.1  # a person cannot read faster
 
 WATCHER: ContextVar[Progress] = ContextVar("watcher", default=silent)
-"""What is told of the progress of this process's run, besides the run's log."""
+"""Receives the progress of the run in this process; the run's log gets it too."""
 
 
 @dataclass(slots=True)

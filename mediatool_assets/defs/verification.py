@@ -49,7 +49,7 @@ class VerificationConfig(dg.Config):
         dg.AssetCheckSpec(
             "all_passed",
             asset=VERIFICATION,
-            description="What was read is what it was, and no earlier failure stands.",
+            description="Everything that was read is unchanged, and no earlier failure is left.",
         ),
         dg.AssetCheckSpec(
             CHAIN,

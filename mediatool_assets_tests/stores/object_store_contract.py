@@ -193,7 +193,7 @@ class ObjectStoreContract:
             assert pool.submit(store.open("k").read, 3, 4).result() == b"3456"
 
     def test_workers_put_an_object_together(self, store: Staging, pool: Workspace) -> None:
-        """What was written and what was copied stand in order; each block has its digest."""
+        """Written and copied bytes keep their order; a block with another digest is refused."""
         spools = [staged(store, size) for size in (3, PART - 2, 0, PART + 7)]
         with store.assemble("k", pool.executor) as joined:
             joined.write(b"begin")
