@@ -24,6 +24,8 @@ from mediatool_assets_tests.postgres_servers import debian_majors, debian_progra
 
 SETTINGS = ("MEDIATOOL_", "AWS_", "DAGSTER_")
 LONG = ("drills", "cli", "defs")
+_GIVEN: dict[str, str] = {}
+"""What the stack adds to the environment, from the test that first asks for it until the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,13 +51,11 @@ def _nothing_from_outside() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _environment_as_it_was(_nothing_from_outside: None) -> Iterator[None]:
-    """What a test adopts of the servers' environment ends with it."""
+    """What a test, or a command in it, makes of the environment ends with it."""
     before = dict(os.environ)
     yield
-    for name in [name for name in os.environ if name not in before]:
-        if not name.startswith("AWS_"):  # those are the stack's, for the session
-            del os.environ[name]
-    os.environ.update(before)
+    os.environ.clear()
+    os.environ.update(before | _GIVEN)
 
 
 @pytest.fixture(scope="session")
@@ -69,11 +69,9 @@ def stack(_nothing_from_outside: None) -> Iterator[Stack]:
     home = Path(tempfile.mkdtemp(prefix="mediatool-"))
     try:
         stack = up(home)
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in stack.environment.items():
-                if name.startswith("AWS_"):
-                    patch.setenv(name, value)
-            yield stack
+        _GIVEN.update({n: v for n, v in stack.environment.items() if n.startswith("AWS_")})
+        os.environ.update(_GIVEN)
+        yield stack
     finally:
         down(home)
         shutil.rmtree(home)

@@ -39,7 +39,7 @@ def as_any_other_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def mediatool(capsys: pytest.CaptureFixture[str], restored_environment: None) -> Run:
+def mediatool(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run ``mediatool`` with these words in this process."""
 
     def run(*words: str | Path) -> Result:
@@ -51,16 +51,7 @@ def mediatool(capsys: pytest.CaptureFixture[str], restored_environment: None) ->
 
 
 @pytest.fixture
-def restored_environment() -> Iterator[None]:
-    """Commands make the local servers' environment their own: take that back after the test."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-
-
-@pytest.fixture
-def nowhere(restored_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An environment that names no server, in an empty directory with no local servers."""
     for name in [
         name for name in os.environ if name.startswith(("MEDIATOOL_", "AWS_", "DAGSTER_"))

@@ -33,7 +33,6 @@ def bucket(
     objects: S3Objects,
     documents: MongoDocuments,
     settings: Settings,
-    restored_environment: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[S3Objects]:

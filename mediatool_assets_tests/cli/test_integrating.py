@@ -44,7 +44,6 @@ def version(  # what it is made with
     objects: S3Objects,
     documents: MongoDocuments,
     pool: Workspace,
-    restored_environment: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[str]:

@@ -28,7 +28,6 @@ def three(
     objects: S3Objects,
     documents: MongoDocuments,
     settings: Settings,
-    restored_environment: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[S3Objects]:

@@ -21,9 +21,7 @@ _BIG = 2**53 + 1
 
 
 @pytest.fixture
-def versions(
-    objects: S3Objects, restored_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def versions(objects: S3Objects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two versions in the bucket that the environment names; the home is in ``tmp_path``."""
     users = table("users", id="bigint", name="text", score="numeric(6,2)")
     rows: list[dict[str, int | str | None]] = [

@@ -28,7 +28,6 @@ def reported(
     stack: Stack,
     bucket: str,
     objects: S3Objects,
-    restored_environment: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> S3Objects:

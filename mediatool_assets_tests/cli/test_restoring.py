@@ -83,9 +83,7 @@ def _unchanged(
 
 
 @pytest.fixture
-def unchanged(
-    _unchanged: Made, stack: Stack, restored_environment: None, monkeypatch: pytest.MonkeyPatch
-) -> Made:
+def unchanged(_unchanged: Made, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Made:
     """A version for tests that change nothing of it and leave nothing beside it."""
     return _named(_unchanged, stack, monkeypatch)
 
@@ -95,7 +93,6 @@ def made(
     stack: Stack,
     documents: MongoDocuments,
     pool: Workspace,
-    restored_environment: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[Made]:

@@ -25,9 +25,7 @@ VERSION = "20250615-020000"
 
 
 @pytest.fixture
-def keys(
-    restored_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mediatool: Run
-) -> Path:
+def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mediatool: Run) -> Path:
     """A folder with a new pair; commands work and write beside it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDIATOOL_HOME", str(tmp_path / "home"))

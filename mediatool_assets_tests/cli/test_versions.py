@@ -111,7 +111,6 @@ def _complete(
 @pytest.fixture
 def filled(
     objects: S3Objects,
-    restored_environment: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> S3Objects:
@@ -360,7 +359,6 @@ def test_fetch_touches_no_other_file(mediatool: Run, filled: S3Objects, tmp_path
 def test_empty_bucket_has_no_latest(
     mediatool: Run,
     objects: S3Objects,
-    restored_environment: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No version is bad input for latest, and an empty list for versions."""

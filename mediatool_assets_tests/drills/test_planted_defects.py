@@ -17,13 +17,13 @@ import psycopg
 import pytest
 
 from mediatool_assets.stores.local import Stack
-from mediatool_assets_tests.cli.conftest import Run, mediatool, restored_environment
+from mediatool_assets_tests.cli.conftest import Run, mediatool
 from mediatool_assets_tests.drills.checked_version import Found, Made, checked_version
 from mediatool_assets_tests.drills.planted_defects import DEFECTS
 from mediatool_assets_tests.receiver import Receiver, receiver
 from mediatool_assets_tests.watching import Watch
 
-__all__ = ["mediatool", "restored_environment"]  # fixtures: pytest finds them here by their names
+__all__ = ["mediatool"]  # a fixture: pytest finds it here by its name
 
 THRESHOLDS = "daily_metrics_comparison: thresholds"
 
