@@ -25,7 +25,8 @@ def test_versions_are_verified(day: Day, bucket_objects: ObjectStore) -> None:
     """The verdict is kept beside the version, and the figures are plotted."""
     result = run(day, "daily_verification", sample=100.0)
     facts = told(result)
-    assert (facts["versions"], facts["not_passed"], facts["not_checked"]) == (1, 0, 0)
+    assert facts["versions"] >= 1  # the package's tests share the bucket
+    assert (facts["not_passed"], facts["not_checked"]) == (0, 0)
     assert facts["bytes"] > 0
     checks = evaluations(result)
     assert {name: check.passed for name, check in checks.items()} == {
