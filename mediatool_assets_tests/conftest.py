@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -93,8 +94,12 @@ def settings(stack: Stack) -> Settings:
 
 @pytest.fixture(scope="session")
 def pool(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """Two worker processes for the whole session; they inherit the credentials of the stack."""
+    """Two worker processes for the whole session; they inherit the credentials of the stack.
+
+    They are started at once: by a test's first task they would inherit that test's environment.
+    """
     with worker_pool(2) as executor:
+        wait([executor.submit(os.getpid) for _ in range(2)])
         yield Workspace(executor, tmp_path_factory.mktemp("scratch"))
 
 

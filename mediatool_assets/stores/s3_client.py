@@ -27,6 +27,8 @@ class S3Access:
 
 AS_USUAL = S3Access()
 
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+
 
 def client(
     endpoint_url: str | None,
@@ -35,15 +37,23 @@ def client(
     *,
     patient: bool = True,
 ) -> Any:
-    """This process's client: a fork must not share connections. An impatient one tries once."""
-    return _client(endpoint_url, access, service, patient, os.getpid())
+    """This process's client: a fork must not share connections. An impatient one tries once.
+
+    It keeps the credentials that the environment had: other ones make another client.
+    """
+    owner = (os.getpid(), *map(os.environ.get, _CREDENTIALS))
+    return _client(endpoint_url, access, service, patient, owner)
 
 
 @cache
 def _client(
-    endpoint_url: str | None, access: S3Access, service: str, patient: bool, process: int
+    endpoint_url: str | None,
+    access: S3Access,
+    service: str,
+    patient: bool,
+    owner: tuple[object, ...],
 ) -> Any:
-    del process
+    del owner  # a part of the cache's key
     # servers other than AWS rarely have a host name for each bucket
     usual: Literal["auto", "path"] = "auto" if endpoint_url is None else "path"
     config = Config(

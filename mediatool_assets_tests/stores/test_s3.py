@@ -230,10 +230,8 @@ def test_no_server(objects: S3Objects, call: str) -> None:
 def test_bad_credentials(objects: S3Objects, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials that the server refuses are Unreachable, and are not in the message."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
-    assert objects.endpoint_url is not None
-    other = replace(objects, endpoint_url=objects.endpoint_url + "/")  # a client of its own
     with pytest.raises(Unreachable, match=r"credentials|access denied") as caught:
-        CALLS[call](other)
+        CALLS[call](objects)
     assert "not-the-secret" not in str(caught.value)
 
 
@@ -245,10 +243,8 @@ def test_no_credentials(objects: S3Objects, call: str, monkeypatch: pytest.Monke
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    assert objects.endpoint_url is not None
-    other = replace(objects, endpoint_url=objects.endpoint_url + "/.")
     with pytest.raises(Unreachable, match="AWS_ACCESS_KEY_ID"):
-        CALLS[call](other)
+        CALLS[call](objects)
 
 
 @pytest.mark.parametrize("call", ["get", "list"])
