@@ -13,7 +13,7 @@ from time import perf_counter
 from playwright.sync_api import sync_playwright
 
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.page.html import html
+from mediatool_assets.flows.reports.html import html
 from mediatool_assets.flows.site.pages import SiteIndex, SiteVersion, index_page
 
 DAYS = 365

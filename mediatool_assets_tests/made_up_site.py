@@ -14,13 +14,13 @@ from mediatool_assets.domain.metrics import Point
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Figure
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import reports
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX
 from mediatool_assets.flows.costs.report import COSTS_PREFIX, render
 from mediatool_assets.flows.metrics import Tools, daily_metrics
 from mediatool_assets.flows.metrics.report import compared, written
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.reports import storage
 from mediatool_assets.flows.sanitize import report as sanitizing
 from mediatool_assets.flows.sanitize.proof import Proof
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -54,15 +54,15 @@ def fill(objects: ObjectStore, scratch: Path) -> None:
             _keep(objects, "version-comparison", version, content)
     last, day = versions[-1], DAYS[-1]
     _keep(objects, "data-integrity-report", last, integrity(last))
-    reports.keep(objects, f"{POSTURE_PREFIX}{day}.json", msgspec.json.encode(posture()))
+    storage.keep(objects, f"{POSTURE_PREFIX}{day}.json", msgspec.json.encode(posture()))
     found = costs(year(), read_prices(SHIPPED_PRICES))
-    reports.keep(objects, f"{COSTS_PREFIX}{day}.json", render(found, "json"))
+    storage.keep(objects, f"{COSTS_PREFIX}{day}.json", render(found, "json"))
     key = f"{SANITIZED_PREFIX}{day}/{last}-sanitized-report.json"
-    reports.keep(objects, key, sanitized(last).json())
+    storage.keep(objects, key, sanitized(last).json())
 
 
 def _keep(objects: ObjectStore, report: Report, version: Version, content: msgspec.Struct) -> None:
-    reports.keep(objects, report_key(report, version.partition), msgspec.json.encode(content))
+    storage.keep(objects, report_key(report, version.partition), msgspec.json.encode(content))
 
 
 def integrity(version: Version) -> Integrity:

@@ -60,7 +60,7 @@ def compare(
     if version1 == version2:
         raise Misuse(f"--version1 and --version2 are both {version1}; name two versions")
     from mediatool_assets.flows.compare.report import headline, problem, render
-    from mediatool_assets.flows.page.formats import format_of
+    from mediatool_assets.flows.reports.formats import format_of
 
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mediatool-") as beside:
         found = _compared((version1, version2), allow_unsigned=allow_unsigned)

@@ -64,7 +64,7 @@ def costs(
     from mediatool_assets.domain.costs.report import costs as reckoned
     from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
     from mediatool_assets.flows.costs.report import page, render
-    from mediatool_assets.flows.page.formats import format_of
+    from mediatool_assets.flows.reports.formats import format_of
 
     table = read_prices(prices or SHIPPED_PRICES)
     found = reckoned(_taken() if inventory is None else _kept(inventory), table)

@@ -48,7 +48,7 @@ def integrity(
         mediatool integrity 20250621-143000 --sample 10 --output report.html
     """
     from mediatool_assets.flows.integrity.report import page, render
-    from mediatool_assets.flows.page.formats import format_of
+    from mediatool_assets.flows.reports.formats import format_of
 
     report = _report(named(version), sample)
     if output is not None:

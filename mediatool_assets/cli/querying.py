@@ -169,8 +169,8 @@ def history(
     ):
         found = row_history(session, table, key)
     if html is not None:
-        from mediatool_assets.flows.page.html import html as rendered
         from mediatool_assets.flows.query.history_page import page
+        from mediatool_assets.flows.reports.html import html as rendered
 
         html.write_text(rendered(page(found)), encoding="utf-8")
     if json:

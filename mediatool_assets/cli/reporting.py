@@ -73,8 +73,8 @@ def report(
         mediatool report $(mediatool latest) --name integrity --json
         mediatool report --site reports
     """
-    from mediatool_assets.flows.page.formats import format_of
-    from mediatool_assets.flows.report_forms import report_of
+    from mediatool_assets.flows.reports.formats import format_of
+    from mediatool_assets.flows.site.report_formats import report_of
     from mediatool_assets.stores.s3 import S3Objects
 
     objects = S3Objects.of(settings())

@@ -167,7 +167,7 @@ def show(version: VersionArgument, json: Json = False) -> None:
     """
     wanted = named(version)
     from mediatool_assets.domain.registry import RegistryEntry
-    from mediatool_assets.flows.reports import reports_of
+    from mediatool_assets.flows.reports.storage import reports_of
     from mediatool_assets.flows.restore.records import newest_restore_record
     from mediatool_assets.flows.versions import catalog, marks
     from mediatool_assets.flows.versions.verdicts import standing_verdict

@@ -45,7 +45,7 @@ from mediatool_assets.flows.query.handles import (
     archive_of,
     live_documents,
 )
-from mediatool_assets.flows.reports import keep
+from mediatool_assets.flows.reports.storage import keep
 from mediatool_assets.flows.versions import catalog
 
 DOCUMENT_KEY = "mediatool/key"

@@ -14,7 +14,7 @@ from upath import UPath
 from mediatool_assets.defs.failures import explained
 from mediatool_assets.defs.frames import as_arrow, each_of, from_arrow
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.flows.reports import keep
+from mediatool_assets.flows.reports.storage import keep
 
 if TYPE_CHECKING:
     import pyarrow

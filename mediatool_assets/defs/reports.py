@@ -22,9 +22,9 @@ from mediatool_assets.domain.errors import MediatoolError, NotFound
 from mediatool_assets.domain.keys import Report, report_key
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.page.markdown import markdown
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.reports import ReportForms, keep_twin
+from mediatool_assets.flows.reports.markdown import markdown
+from mediatool_assets.flows.reports.storage import ReportForms, keep_twin
 from mediatool_assets.flows.versions import catalog
 
 GROUP = "reports"

@@ -10,10 +10,10 @@ import pytest
 from mediatool_assets.domain.keys import Report, report_key
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import reports
 from mediatool_assets.flows.metrics import Tools, daily_metrics
 from mediatool_assets.flows.metrics.report import compared, written
-from mediatool_assets.flows.reports import ReportForms
+from mediatool_assets.flows.reports import storage
+from mediatool_assets.flows.reports.storage import ReportForms
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
@@ -47,8 +47,8 @@ def reported(
 
 def _keep(objects: S3Objects, report: Report, version: Version, made: ReportForms) -> None:
     data = msgspec.json.encode(made.content)
-    reports.keep(objects, report_key(report, version.partition), data)
-    reports.keep_twin(objects, report, version.partition, made.page)
+    storage.keep(objects, report_key(report, version.partition), data)
+    storage.keep_twin(objects, report, version.partition, made.page)
 
 
 def test_the_newest_day_s_metrics_are_printed(mediatool: Run, reported: S3Objects) -> None:

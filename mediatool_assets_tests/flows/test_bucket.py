@@ -17,7 +17,7 @@ from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
 from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.errors import BadSettings, Refused
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, apply, check, plan, posture, read_prices
-from mediatool_assets.flows.page.markdown import markdown
+from mediatool_assets.flows.reports.markdown import markdown
 from mediatool_assets_tests.bucket_twin import BucketTwin, as_declared, unknown
 
 FULL = Declaration("b", "alias/backups", 8, "logs")

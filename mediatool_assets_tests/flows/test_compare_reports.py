@@ -22,8 +22,8 @@ from mediatool_assets.domain.outcome import Figure
 from mediatool_assets.flows.compare.report import render
 from mediatool_assets.flows.integrity.report import page as integrity_page
 from mediatool_assets.flows.metrics.report import page as metrics_page
-from mediatool_assets.flows.page.formats import Format
-from mediatool_assets.flows.page.html import html
+from mediatool_assets.flows.reports.formats import Format
+from mediatool_assets.flows.reports.html import html
 from mediatool_assets_tests.compared import of_tables
 from mediatool_assets_tests.raw_archives import table
 

@@ -18,14 +18,14 @@ from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import reports
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.metrics import Daily, Tools, compare_versions, daily_metrics, judged
 from mediatool_assets.flows.metrics.report import compared, page, written
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.page.html import html
-from mediatool_assets.flows.page.markdown import markdown
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.reports import storage
+from mediatool_assets.flows.reports.html import html
+from mediatool_assets.flows.reports.markdown import markdown
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.postgres import PostgresSource
@@ -132,7 +132,7 @@ def test_the_same_versions_give_the_same_bytes(
     one = daily(bucket_twin, scratch, version).metrics
     kept = daily(bucket_twin, scratch, first).metrics
     key = report_key("daily-metrics-comparison", first.partition)
-    reports.keep(bucket_twin, key, msgspec.json.encode(kept))
+    storage.keep(bucket_twin, key, msgspec.json.encode(kept))
     two = daily(bucket_twin, scratch, version).metrics
     assert msgspec.json.encode(one) == msgspec.json.encode(two)
     assert html(page(one)) == html(page(two))
@@ -149,7 +149,7 @@ def test_what_a_report_counted_is_not_counted_again(
     other = msgspec.structs.replace(made.current, tables=known)
     forged = msgspec.structs.replace(made, current=other)
     key = report_key("daily-metrics-comparison", version.partition)
-    reports.keep(bucket_twin, key, msgspec.json.encode(forged))
+    storage.keep(bucket_twin, key, msgspec.json.encode(forged))
     again = daily(bucket_twin, tmp_path / "scratch", version).metrics
     assert again.current.tables["users"].key_columns == {"id": KeyColumn(7, 7)}
 
@@ -167,7 +167,7 @@ def test_a_lost_table_fails_its_threshold(bucket_twin: DirectoryObjects, tmp_pat
     assert "is empty, and had 50 rows" in markdown(page(report))
     assert "What did not hold" in html(page(report))
     key = report_key("daily-metrics-comparison", version.partition)
-    reports.keep(bucket_twin, key, msgspec.json.encode(report))
+    storage.keep(bucket_twin, key, msgspec.json.encode(report))
     finding = judged(bucket_twin, version.partition)
     assert finding.outcome == "failed"
     assert "is empty, and had 50 rows" in finding.reason

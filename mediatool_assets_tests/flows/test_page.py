@@ -20,13 +20,13 @@ from mediatool_assets.domain.page import (
     Section,
     grid,
 )
-from mediatool_assets.flows.page.charts import bars, line
-from mediatool_assets.flows.page.escaping import escape
-from mediatool_assets.flows.page.figures import size as as_text
-from mediatool_assets.flows.page.figures import sizes
-from mediatool_assets.flows.page.formats import format_of
-from mediatool_assets.flows.page.html import html
-from mediatool_assets.flows.page.markdown import escaped, markdown
+from mediatool_assets.flows.reports.charts import bars, line
+from mediatool_assets.flows.reports.escaping import escape
+from mediatool_assets.flows.reports.figures import size as as_text
+from mediatool_assets.flows.reports.figures import sizes
+from mediatool_assets.flows.reports.formats import format_of
+from mediatool_assets.flows.reports.html import html
+from mediatool_assets.flows.reports.markdown import escaped, markdown
 
 NASTY = '<b id="x">$a$</b>'
 

@@ -20,10 +20,10 @@ from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.outcome import worst
 from mediatool_assets.domain.page import Card, Items, OutcomeCell, Page, Section, grid
 from mediatool_assets.flows.bucket import check
-from mediatool_assets.flows.page.html import html
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.ports.bucket import BucketSettings
-from mediatool_assets.flows.reports import keep
+from mediatool_assets.flows.reports.html import html
+from mediatool_assets.flows.reports.storage import keep
 
 POSTURE_PREFIX = RECORDS_PREFIX + "posture/"
 COMMANDS = "Commands"

@@ -26,8 +26,8 @@ from mediatool_assets.domain.page import (
 )
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.schema_changes import SchemaChange
-from mediatool_assets.flows.page.figures import number, octets, share, size, whole
-from mediatool_assets.flows.page.formats import Format, rendered
+from mediatool_assets.flows.reports.figures import number, octets, share, size, whole
+from mediatool_assets.flows.reports.formats import Format, rendered
 
 _TABLES = (
     "Table", "Before", "After", "Change", "Change %", "Added", "Removed", "Changed", "Growth",

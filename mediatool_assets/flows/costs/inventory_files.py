@@ -22,8 +22,8 @@ from mediatool_assets.domain.costs.inventory import (
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import RECORDS_PREFIX
-from mediatool_assets.flows import reports
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.reports import storage
 
 INVENTORY_PREFIX = RECORDS_PREFIX + "inventory/"
 
@@ -59,7 +59,7 @@ def inventory_key(inventory: BilledInventory) -> str:
 
 def keep(objects: ObjectStore, inventory: BilledInventory) -> str:
     """Keep it in its day's place, where a later one of the day replaces it; returns the key."""
-    reports.keep(objects, key := inventory_key(inventory), encode(inventory))
+    storage.keep(objects, key := inventory_key(inventory), encode(inventory))
     return key
 
 

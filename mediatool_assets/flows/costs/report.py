@@ -10,10 +10,10 @@ from mediatool_assets.domain.costs.report import Billed, Costs
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.domain.page import LineChart, Number, Page, Section, grid
-from mediatool_assets.flows.page.figures import octets, whole
-from mediatool_assets.flows.page.formats import Format, rendered
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.reports import keep
+from mediatool_assets.flows.reports.figures import octets, whole
+from mediatool_assets.flows.reports.formats import Format, rendered
+from mediatool_assets.flows.reports.storage import keep
 
 COSTS_PREFIX = RECORDS_PREFIX + "costs/"
 

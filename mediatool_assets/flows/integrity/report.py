@@ -21,14 +21,14 @@ from mediatool_assets.domain.page import (
     Section,
     grid,
 )
-from mediatool_assets.flows import reports
 from mediatool_assets.flows.compare.report import keyed
 from mediatool_assets.flows.compare.report import value as shown
-from mediatool_assets.flows.page.figures import number, whole
-from mediatool_assets.flows.page.formats import Format, rendered
-from mediatool_assets.flows.page.history import history
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.reports import ReportForms
+from mediatool_assets.flows.reports import storage
+from mediatool_assets.flows.reports.figures import number, whole
+from mediatool_assets.flows.reports.formats import Format, rendered
+from mediatool_assets.flows.reports.history import history
+from mediatool_assets.flows.reports.storage import ReportForms
 
 REPORT: Literal["data-integrity-report"] = "data-integrity-report"
 
@@ -69,7 +69,7 @@ def written(report: Integrity) -> ReportForms:
 def judged(objects: ObjectStore, partition: str) -> Finding:
     """What a day's report says, for the check of its asset; raises NotFound, DamagedInput."""
     try:
-        report = report_file.decode(reports.read(objects, REPORT, partition))
+        report = report_file.decode(storage.read(objects, REPORT, partition))
     except msgspec.DecodeError as error:
         raise DamagedInput(
             f"the {REPORT} of {partition} cannot be read ({error}); materialize it again"

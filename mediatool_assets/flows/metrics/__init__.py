@@ -20,7 +20,6 @@ from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.schema_changes import schema_changes
 from mediatool_assets.domain.source_identity import SourceIdentity
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import reports
 from mediatool_assets.flows.checks.raw import raw_as_usual
 from mediatool_assets.flows.checks.transformed import losses_as_usual, references_as_usual
 from mediatool_assets.flows.checks.unreadable import Findings
@@ -29,6 +28,7 @@ from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.report import render
 from mediatool_assets.flows.metrics.gathering import MetricsCollector, VersionFigures
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.reports import storage
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets.flows.workers.workspace import Workspace
 
@@ -157,7 +157,7 @@ def _of(layer: str, findings: Findings) -> dict[str, Finding]:
 
 def judged(objects: ObjectStore, partition: str) -> Finding:
     """The verdict of a day's report, read again from the bucket; raises NotFound, DamagedInput."""
-    data = reports.read(objects, "daily-metrics-comparison", partition)
+    data = storage.read(objects, "daily-metrics-comparison", partition)
     try:
         report = metrics.decode(data)
     except msgspec.MsgspecError as error:
@@ -188,7 +188,7 @@ def compare_versions(tools: Tools, version1: str, version2: str) -> Asked:
     objects = tools.objects
     found = _compare(tools, (catalog.raw_archive(objects, one), catalog.raw_archive(objects, two)))
     keys = comparison_key(one, two), comparison_key(one, two, "html")
-    reports.keep(objects, keys[0], render(found, "json"))
-    reports.keep(objects, keys[1], render(found, "html"))
+    storage.keep(objects, keys[0], render(found, "json"))
+    storage.keep(objects, keys[1], render(found, "html"))
     markdown = render(found, "markdown").decode()
     return Asked(found, objects.uri(keys[0]), objects.uri(keys[1]), markdown)

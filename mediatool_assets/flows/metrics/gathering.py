@@ -16,9 +16,9 @@ from mediatool_assets.domain.metrics import KeyColumn, TableMetrics, VersionMetr
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import reports
 from mediatool_assets.flows.metrics.key_columns import count_key_columns
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.reports import storage
 from mediatool_assets.flows.versions import archives
 
 
@@ -79,7 +79,7 @@ class MetricsCollector:
     def _remember(self, version: Version, members: Mapping[str, Member]) -> None:
         """Take over what the version's own report has counted, if it is still that one's."""
         try:
-            data = reports.read(self._objects, "daily-metrics-comparison", version.partition)
+            data = storage.read(self._objects, "daily-metrics-comparison", version.partition)
             report = metrics.decode(data)
         except (NotFound, msgspec.MsgspecError):
             return  # then it is counted

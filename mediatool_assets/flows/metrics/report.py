@@ -10,9 +10,9 @@ from mediatool_assets.domain.page import Cell, Grid, OutcomeCell, Page, Section,
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import report as comparing
-from mediatool_assets.flows.page.figures import octets, share, whole
-from mediatool_assets.flows.page.history import history
-from mediatool_assets.flows.reports import ReportForms
+from mediatool_assets.flows.reports.figures import octets, share, whole
+from mediatool_assets.flows.reports.history import history
+from mediatool_assets.flows.reports.storage import ReportForms
 
 _CHANGES = ("added", "removed", "changed")
 _ROWS = ("Table", "Before", "Now", "Change", "Change %", "Added", "Removed", "Changed", "Growth")

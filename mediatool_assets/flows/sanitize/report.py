@@ -8,8 +8,8 @@ from mediatool_assets.domain.json_documents import pretty
 from mediatool_assets.domain.masking.ddl import KeptLiterals
 from mediatool_assets.domain.page import Card, Items, Page, Section, grid
 from mediatool_assets.domain.quantities import quantity
-from mediatool_assets.flows.page.figures import whole
-from mediatool_assets.flows.page.html import html
+from mediatool_assets.flows.reports.figures import whole
+from mediatool_assets.flows.reports.html import html
 from mediatool_assets.flows.sanitize.proof import Proof
 
 

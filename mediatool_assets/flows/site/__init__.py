@@ -20,11 +20,11 @@ from mediatool_assets.domain.keys import REPORTS_PREFIX, Report
 from mediatool_assets.domain.outcome import Outcome, worst
 from mediatool_assets.domain.page import Page
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import reports
 from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX
 from mediatool_assets.flows.costs.report import COSTS_PREFIX
-from mediatool_assets.flows.page.html import html
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.reports import storage
+from mediatool_assets.flows.reports.html import html
 from mediatool_assets.flows.site.day_reports import reports_of_day
 from mediatool_assets.flows.site.pages import (
     Entries,
@@ -61,8 +61,8 @@ def publish(objects: ObjectStore, day: str) -> str:
     place = index.days.index(day) if day in index.days else len(index.days)
     for each in index.days[max(0, place - 1) : place + 2]:
         for name, page in _day(objects, index, entries, each):
-            reports.keep(objects, f"{REPORTS_PREFIX}{name}", html(page).encode())
-    uri = reports.keep(objects, INDEX_KEY, html(index_page(index, entries)).encode())
+            storage.keep(objects, f"{REPORTS_PREFIX}{name}", html(page).encode())
+    uri = storage.keep(objects, INDEX_KEY, html(index_page(index, entries)).encode())
     present = objects.head(_KNOWN_KEY)
     if present is None or present.etag != etag:
         raise AlreadyExists(objects.uri(_KNOWN_KEY), "and is of another run; run it again")
@@ -134,7 +134,7 @@ def _read(objects: ObjectStore, version: Version, before: Outcome | None) -> Sit
 def _verdict(objects: ObjectStore, report: Report, version: Version) -> Outcome | None:
     """A report's verdict; None where it is not there or of another version."""
     try:
-        found = decoded(reports.read(objects, report, version.partition), _ReportVerdict)
+        found = decoded(storage.read(objects, report, version.partition), _ReportVerdict)
     except NotFound:
         return None
     except msgspec.MsgspecError:

@@ -18,8 +18,8 @@ from mediatool_assets.flows.compare import report as comparing
 from mediatool_assets.flows.costs import report as costs
 from mediatool_assets.flows.costs.report import COSTS_PREFIX
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.report_forms import page_of
 from mediatool_assets.flows.sanitize import report as sanitizing
+from mediatool_assets.flows.site.report_formats import page_of
 
 DAILY: dict[Report, str] = {
     "daily-metrics-comparison": "Metrics",

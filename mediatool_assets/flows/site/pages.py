@@ -26,7 +26,7 @@ from mediatool_assets.domain.page import (
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.page.figures import number, octets, size, whole
+from mediatool_assets.flows.reports.figures import number, octets, size, whole
 from mediatool_assets.flows.site.day_reports import DayReport
 
 _SPANS = (30, 90, 365)

@@ -23,8 +23,8 @@ from mediatool_assets.domain.page import (
     Page,
     Part,
 )
-from mediatool_assets.flows.page import charts
-from mediatool_assets.flows.page.escaping import escape
+from mediatool_assets.flows.reports import charts
+from mediatool_assets.flows.reports.escaping import escape
 
 _HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from mediatool_assets.domain.metrics import Point
 from mediatool_assets.domain.page import LineChart, Section
-from mediatool_assets.flows.page.figures import number, sizes
+from mediatool_assets.flows.reports.figures import number, sizes
 
 
 def history(points: Sequence[Point]) -> Section:

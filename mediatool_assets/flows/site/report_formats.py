@@ -11,21 +11,21 @@ from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import Report, report_key
 from mediatool_assets.domain.page import Page
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows import reports
 from mediatool_assets.flows.compare import report as comparing
 from mediatool_assets.flows.integrity import report as integrity_report
 from mediatool_assets.flows.metrics import report as daily
-from mediatool_assets.flows.page.formats import Format
-from mediatool_assets.flows.page.markdown import markdown
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.reports import storage
+from mediatool_assets.flows.reports.formats import Format
+from mediatool_assets.flows.reports.markdown import markdown
 
 
 def report_of(
     objects: ObjectStore, report: Report, partition: str, version: Version | None, wanted: Format
 ) -> bytes:
     """The report of a day; raises NotFound where it is of another version than ``version``."""
-    data = reports.read(objects, report, partition)
-    found = reports.version_of(report, data)
+    data = storage.read(objects, report, partition)
+    found = storage.version_of(report, data)
     if version is not None and found != str(version):
         raise NotFound(
             f"the reports of {partition} are of its newest version, {found}, not of {version}; "
@@ -42,7 +42,7 @@ def report_of(
 
 def page_of(report: Report, data: bytes) -> Page:
     """The page of a report's JSON; raises DamagedInput."""
-    return reports.decoded_report(report, data, _PAGES[report])
+    return storage.decoded_report(report, data, _PAGES[report])
 
 
 def _comparison(data: bytes) -> Page:

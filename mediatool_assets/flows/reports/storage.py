@@ -11,8 +11,8 @@ from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import REPORTS, Report, report_key
 from mediatool_assets.domain.page import Page
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.page.html import html
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.reports.html import html
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """Charts as HTML and SVG in the page's own text and colours, at any width."""
 
 from mediatool_assets.domain.page import BarChart, LineChart
-from mediatool_assets.flows.page.escaping import escape
+from mediatool_assets.flows.reports.escaping import escape
 
 _CHARTED = 15  # bars of a chart; tables have the others
 _DOTTED = 60  # points of a line that are told apart

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Literal
 
 from mediatool_assets.domain.page import Page
-from mediatool_assets.flows.page.html import html
-from mediatool_assets.flows.page.markdown import markdown
+from mediatool_assets.flows.reports.html import html
+from mediatool_assets.flows.reports.markdown import markdown
 
 Format = Literal["json", "html", "markdown"]
 

@@ -1,1 +1,0 @@
-"""Parts of the reports for people: one HTML file without network, and Markdown."""
