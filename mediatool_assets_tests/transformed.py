@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import bson
 from bson import json_util
 
 from mediatool_assets.archive.spool import spool_rows
@@ -16,6 +17,11 @@ from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions.archives import StoredArchive, publish
 
 ID_INDEX = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
+
+
+def made_up_people(rows: int, size: int = 10) -> list[bytes]:
+    """So many documents, each with a text of ``size`` characters."""
+    return [bson.encode({"_id": n, "n": n, "text": "x" * size}) for n in range(rows)]
 
 
 def transformed(

@@ -108,7 +108,7 @@ def check(
     found = bucket.check(Declaration.of(config), S3Bucket.of(config))
     made = page(Recorded(config.s3_bucket, instant(datetime.now(UTC)), found))
     if html is not None:
-        from mediatool_assets.flows.page.html import html as rendered
+        from mediatool_assets.flows.reports.html import html as rendered
 
         html.write_text(rendered(made), encoding="utf-8")
     if json:

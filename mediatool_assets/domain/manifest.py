@@ -127,6 +127,10 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         """The members that hold a collection's documents, by collection."""
         return {m.collection: m for m in self.members if m.collection is not None}
 
+    def collection_fingerprints(self) -> dict[str, str | None]:
+        """The fingerprint of each collection's documents."""
+        return {name: member.fingerprint for name, member in self.collections().items()}
+
 
 def digest_of(blocks: Iterable[Block]) -> str:
     """A member's digest: the SHA-256 of a line ``DIGEST ROWS BYTES`` for each of its blocks."""

@@ -31,7 +31,7 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.bson_strategies import collections
 from mediatool_assets_tests.fresh_versions import fresh_version
-from mediatool_assets_tests.transformed import transformed
+from mediatool_assets_tests.transformed import made_up_people, transformed
 from mediatool_assets_tests.twins import DirectoryObjects
 
 
@@ -53,10 +53,6 @@ def live(documents: MongoDocuments, version: Version) -> Iterator[Any]:
     """The version's database through another client, to look and to meddle."""
     with MongoClient[Any](documents.url.reveal()) as client:
         yield client[mongodb_database(version)]
-
-
-def _people(rows: int, size: int = 10) -> list[bytes]:
-    return [bson.encode({"_id": n, "n": n, "text": "x" * size}) for n in range(rows)]
 
 
 def _content(reader: ArchiveReader, collection: str) -> list[bytes]:
@@ -99,7 +95,7 @@ def test_large_collections_are_dumped_in_ranges_in_order_of_id(
     scratch: Path,
 ) -> None:
     """40 MB of shuffled documents, read by several workers, come out sorted and whole."""
-    people = _people(400, 100_000)
+    people = made_up_people(400, 100_000)
     transformed(twin, version, {"entities": people[200:] + people[:200]})
     load(twin, documents, pool, version)
     dumped = dump(twin, documents, pool, version)
@@ -125,7 +121,7 @@ def test_equal_databases_give_equal_dumps(
         elsewhere = replace(pool, executor=Elsewhere(threads))
         for name, workspace in {"first": pool, "second": pool, "other": elsewhere}.items():
             twin = DirectoryObjects(tmp_path / name)
-            transformed(twin, version, {"a": _people(9), "b": []}, indexes={"a": [index]})
+            transformed(twin, version, {"a": made_up_people(9), "b": []}, indexes={"a": [index]})
             load(twin, documents, pool, version, LoadOptions(replace=True))
             dump(twin, documents, workspace, version)
             contents.append(twin.get(archive_key("dump", version))[0])
@@ -145,7 +141,7 @@ def test_a_dump_restores_as_mongorestore_reads_it(
     transformed(
         twin,
         version,
-        {"line items": _people(20), "a.b/c": _people(2), "empty": []},
+        {"line items": made_up_people(20), "a.b/c": made_up_people(2), "empty": []},
         options={"line items": {"validator": validator}},
         indexes={"line items": [{"v": 2, "key": {"n": -1}, "name": "n_-1", "unique": True}]},
     )
@@ -192,7 +188,7 @@ def test_metadata_is_canonical_extended_json_without_a_uuid(
     version: Version,
 ) -> None:
     """Numbers keep their types, and nothing of the server's own is in the file."""
-    transformed(twin, version, {"teams": _people(1)})
+    transformed(twin, version, {"teams": made_up_people(1)})
     load(twin, documents, pool, version)
     dump(twin, documents, pool, version)
     reader = archives.reader(twin, "dump", version)
@@ -213,7 +209,7 @@ def test_a_dump_that_is_there_is_adopted(
     version: Version,
 ) -> None:
     """A retried step finds its own archive and returns it."""
-    transformed(twin, version, {"teams": _people(3)})
+    transformed(twin, version, {"teams": made_up_people(3)})
     load(twin, documents, pool, version)
     first = dump(twin, documents, pool, version)
     assert dump(twin, documents, pool, version) == first
@@ -250,7 +246,7 @@ def test_a_document_changed_after_the_load_stops_the_dump(
     change: dict[str, Any],
 ) -> None:
     """The collection is named and no archive is left."""
-    transformed(twin, version, {"teams": _people(3)})
+    transformed(twin, version, {"teams": made_up_people(3)})
     load(twin, documents, pool, version)
     live.command(change)
     with pytest.raises(CountMismatch, match="teams"):
@@ -268,7 +264,7 @@ def test_a_collection_that_came_or_went_stops_the_dump(
     name: str,
 ) -> None:
     """The collection is named and no archive is left."""
-    transformed(twin, version, {"teams": _people(3)})
+    transformed(twin, version, {"teams": made_up_people(3)})
     load(twin, documents, pool, version)
     if name == "teams":
         live.drop_collection(name)
@@ -283,7 +279,7 @@ def test_the_whole_way_through_the_bucket(
     objects: S3Objects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """From and to real S3, by range and in parts, what was loaded is what is dumped."""
-    archive = transformed(objects, version, {"entities": _people(400, 100_000), "empty": []})
+    archive = transformed(objects, version, {"entities": made_up_people(400, 100_000), "empty": []})
     result = load(objects, documents, pool, version)
     dumped = dump(objects, documents, pool, version)
     assert result.agrees_with(archive.manifest)

@@ -23,7 +23,7 @@ from mediatool_assets.flows.workers.pool import worker_pool
 from mediatool_assets.flows.workers.workspace import Workspace, workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import CLAIM, MARKER
-from mediatool_assets_tests.transformed import transformed
+from mediatool_assets_tests.transformed import made_up_people, transformed
 from mediatool_assets_tests.twins import DirectoryObjects
 
 
@@ -34,15 +34,11 @@ def live(documents: MongoDocuments, version: Version) -> Iterator[Any]:
         yield client[mongodb_database(version)]
 
 
-def _people(rows: int, size: int = 10) -> list[bytes]:
-    return [bson.encode({"_id": n, "n": n, "text": "x" * size}) for n in range(rows)]
-
-
 def test_every_document_arrives_and_the_marker_says_so(
     twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """Counts and fingerprints of the marker are those of the archive, empty collections too."""
-    archive = transformed(twin, version, {"campaigns": _people(300), "teams": []})
+    archive = transformed(twin, version, {"campaigns": made_up_people(300), "teams": []})
     result = load(twin, documents, pool, version)
     assert result.documents == {"campaigns": 300, "teams": 0}
     assert result.agrees_with(archive.manifest)
@@ -55,7 +51,7 @@ def test_large_collections_are_loaded_and_verified_in_shares(
 ) -> None:
     """40 MB in one collection is inserted and read back by several workers, whole."""
     steps: list[tuple[str, int, int]] = []
-    archive = transformed(twin, version, {"entities": _people(400, 100_000)})
+    archive = transformed(twin, version, {"entities": made_up_people(400, 100_000)})
     result = load(
         twin, documents, replace(pool, progress=lambda *step: steps.append(step)), version
     )
@@ -69,7 +65,7 @@ def test_a_complete_database_is_refused(
     twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """Loading again touches nothing, and names --replace."""
-    transformed(twin, version, {"teams": _people(3)})
+    transformed(twin, version, {"teams": made_up_people(3)})
     first = load(twin, documents, pool, version)
     with pytest.raises(AlreadyExists, match="--replace"):
         load(twin, documents, pool, version)
@@ -84,7 +80,7 @@ def test_a_complete_database_is_replaced_when_told(
     live: Any,
 ) -> None:
     """With replace, what was added by hand is gone and the archive's documents stand."""
-    transformed(twin, version, {"teams": _people(3)})
+    transformed(twin, version, {"teams": made_up_people(3)})
     first = load(twin, documents, pool, version)
     live["notes"].insert_one({"_id": 1})
     assert load(twin, documents, pool, version, LoadOptions(replace=True)) == first
@@ -101,7 +97,7 @@ def test_a_failed_load_costs_no_complete_database(
     failing: str,
 ) -> None:
     """What stood is there, every document and the marker, and nothing of the new one."""
-    people = {"teams": _people(3)}
+    people = {"teams": made_up_people(3)}
     index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
     transformed(twin, version, people, indexes={"teams": [index]})
     first = load(twin, documents, pool, version)
@@ -131,7 +127,7 @@ def test_a_damaged_archive_costs_no_complete_database(
     twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """Replacing reads the archive to its end before the first drop."""
-    archive = transformed(twin, version, {"teams": _people(3)})
+    archive = transformed(twin, version, {"teams": made_up_people(3)})
     first = load(twin, documents, pool, version)
     path = twin.root / "objects" / archive_key("transformed", version)
     block = archive.manifest.collections()["teams"].blocks[0]
@@ -154,7 +150,7 @@ def test_a_half_loaded_database_is_replaced(
     documents.begin(mongodb_database(version), "killed")
     live["teams"].insert_many([{"_id": n} for n in range(100, 110)])
     assert loaded(documents, version) is None
-    transformed(twin, version, {"teams": _people(3)})
+    transformed(twin, version, {"teams": made_up_people(3)})
     hasty = replace(documents, patience=1)
     assert load(twin, hasty, pool, version).documents == {"teams": 3}
     assert loaded(documents, version) is not None
@@ -174,7 +170,7 @@ def test_a_killed_worker_leaves_no_complete_database(
     twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """SIGKILL in mid-load fails the load with a next step; the same load then succeeds."""
-    transformed(twin, version, {"entities": _people(400, 100_000)})
+    transformed(twin, version, {"entities": made_up_people(400, 100_000)})
     with worker_pool(1) as mortals, pytest.raises(CheckFailed, match="worker process died"):
         load(twin, _Mortal(documents.url), replace(pool, executor=mortals), version)
     assert not documents.exists(mongodb_database(version))
@@ -202,7 +198,7 @@ def test_a_killed_coordinator_leaves_no_complete_database(
     twin: DirectoryObjects, documents: MongoDocuments, pool: Workspace, version: Version
 ) -> None:
     """SIGKILL of the whole run in mid-load; the same load then succeeds."""
-    transformed(twin, version, {"entities": _people(400, 100_000)})
+    transformed(twin, version, {"entities": made_up_people(400, 100_000)})
     run = get_context("spawn").Process(
         target=_coordinate, args=(twin, _Parricide(documents.url), version)
     )
@@ -255,7 +251,7 @@ def test_indexes_and_validators_are_those_of_the_archive(
     transformed(
         twin,
         version,
-        {"teams": _people(5)},
+        {"teams": made_up_people(5)},
         options={"teams": {"validator": validator}},
         indexes={"teams": wanted},
     )
@@ -293,7 +289,7 @@ def test_a_missing_index_is_noticed(
 ) -> None:
     """The list that mongod gives is compared with the archive's; no marker is left."""
     index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
-    transformed(twin, version, {"teams": _people(5)}, indexes={"teams": [index]})
+    transformed(twin, version, {"teams": made_up_people(5)}, indexes={"teams": [index]})
     with pytest.raises(CheckFailed, match=r"other indexes .*: n_1"):
         load(twin, _Forgetful(documents.url), pool, version)
     assert loaded(documents, version) is None
@@ -319,7 +315,7 @@ def test_no_other_database_is_touched(
         for name in (mongodb_database(neighbour), "strangers"):
             client[name]["teams"].insert_one({"_id": 1})
         try:
-            transformed(twin, version, {"teams": _people(3)})
+            transformed(twin, version, {"teams": made_up_people(3)})
             load(twin, documents, pool, version)
             load(twin, documents, pool, version, LoadOptions(replace=True))
             for name in (mongodb_database(neighbour), "strangers"):
@@ -346,7 +342,7 @@ def test_a_load_that_was_taken_over_marks_nothing(
 ) -> None:
     """Of two loads at once, the earlier one cannot call the later one's work complete."""
     index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
-    transformed(twin, version, {"teams": _people(3)}, indexes={"teams": [index]})
+    transformed(twin, version, {"teams": made_up_people(3)}, indexes={"teams": [index]})
     with pytest.raises(CheckFailed, match="taken it over"):
         load(twin, _TakenOver(documents.url), pool, version)
     assert loaded(documents, version) is None

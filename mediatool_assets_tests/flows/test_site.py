@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from mediatool_assets.domain.keys import metadata_key, report_key
-from mediatool_assets.flows import reports
+from mediatool_assets.flows.reports import storage
 from mediatool_assets.flows.site import INDEX_KEY, publish, write
 from mediatool_assets_tests.complete_versions import USERS, complete, users
 from mediatool_assets_tests.made_up_site import DAYS, fill, version_of
@@ -82,14 +82,14 @@ def test_a_version_without_reports_does_not_hide_the_one_that_was_checked(tmp_pa
     objects, day = DirectoryObjects(tmp_path), DAYS[0]
     first = complete(objects, str(version_of(day)), {USERS: users("a")})
     report = report_key("data-integrity-report", day)
-    reports.keep(objects, report, f'{{"version":"{first}","verdict":"passed"}}'.encode())
+    storage.keep(objects, report, f'{{"version":"{first}","verdict":"passed"}}'.encode())
     publish(objects, day)
     second = complete(objects, f"{day.replace('-', '')}-200000", {USERS: users("a")})
     publish(objects, day)
     index = objects.get(INDEX_KEY)[0].decode()
     assert f"title='{day}: passed, 2 versions'" in index
     assert "not checked" in index
-    reports.keep(objects, report, f'{{"version":"{second}","verdict":"failed"}}'.encode())
+    storage.keep(objects, report, f'{{"version":"{second}","verdict":"failed"}}'.encode())
     publish(objects, day)
     known = json.loads(objects.get("comparison-reports/index.json")[0])["versions"]
     assert [version["verdict"] for version in known] == ["passed", "failed"]

@@ -1,14 +1,12 @@
 """Migration: a bucket with registry and marks among the metadata gets them at its top."""
 
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
 from mediatool_assets.domain import marks as marks_file
-from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import MARKS_KEY, OLD_MARKS_KEY, OLD_REGISTRY_KEY
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.ports.retention import Deletion
 from mediatool_assets.flows.versions import marks
+from mediatool_assets.flows.versions.conflicts import retried_on_conflict
 from mediatool_assets.flows.versions.registry import register
 
 
@@ -33,15 +31,7 @@ def migrate(objects: ObjectStore, deletion: Deletion) -> tuple[str, ...]:
     return tuple(old)
 
 
-_once_more = retry(
-    retry=retry_if_exception_type(AlreadyExists),
-    stop=stop_after_attempt(30),
-    wait=wait_random_exponential(multiplier=0.05, max=2),
-    reraise=True,
-)
-
-
-@_once_more
+@retried_on_conflict
 def _seal(objects: ObjectStore, *, empty: bool = False) -> Marks:
     """Close the old document to older tools; ``empty`` once its marks are in the new one."""
     found = marks.stored_at(objects, OLD_MARKS_KEY)
@@ -50,7 +40,7 @@ def _seal(objects: ObjectStore, *, empty: bool = False) -> Marks:
     return found.marks
 
 
-@_once_more
+@retried_on_conflict
 def _merge(objects: ObjectStore, old: Marks) -> None:
     found = marks.stored_at(objects, MARKS_KEY)
     merged = found.marks.merged(old)

@@ -3,7 +3,6 @@
 from mediatool_assets.domain import expectations
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.keys import mongodb_database
-from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.unreadable import Findings, answers_for, answers_for_each
@@ -17,7 +16,7 @@ def database_as_loaded(
     objects: ObjectStore, version: Version, collections: list[str], documents: DocumentStore
 ) -> Findings:
     """Compare the transformed archive with the database's marker and with what mongod counts."""
-    wanted = _fingerprints(archives.reader(objects, "transformed", version).manifest)
+    wanted = archives.reader(objects, "transformed", version).manifest.collection_fingerprints()
     database = mongodb_database(version)
     marked = _marked(documents, version)
     return {
@@ -31,7 +30,7 @@ def database_as_loaded(
 @answers_for("dump")
 def dump_as_loaded(objects: ObjectStore, version: Version, documents: DocumentStore) -> Finding:
     """Every collection of the dump against what was loaded."""
-    dumped = _fingerprints(archives.reader(objects, "dump", version).manifest)
+    dumped = archives.reader(objects, "dump", version).manifest.collection_fingerprints()
     marked = _marked(documents, version)
     compared = [
         expectations.equal_documents(name, marked.get(name), dumped.get(name))
@@ -54,7 +53,3 @@ def _marked(documents: DocumentStore, version: Version) -> dict[str, str | None]
         name = mongodb_database(version)
         raise NotFound(f"{name} is absent or half-loaded; load the version again")
     return {**database.fingerprints}
-
-
-def _fingerprints(manifest: Manifest) -> dict[str, str | None]:
-    return {name: member.fingerprint for name, member in manifest.collections().items()}

@@ -48,9 +48,9 @@ def compare(made: VersionArchives, documents: DocumentStore | None, version: Ver
     database = None if documents is None else loaded(documents, version)
     if database is None:
         raise NotFound(f"{mongodb_database(version)} is absent or half-loaded; load the version")
-    transformed = _fingerprints(made.transformed.manifest)
+    transformed = made.transformed.manifest.collection_fingerprints()
     _compare_collections("loaded", transformed, database.fingerprints)
-    _compare_collections("dumped", transformed, _fingerprints(made.dump.manifest))
+    _compare_collections("dumped", transformed, made.dump.manifest.collection_fingerprints())
 
 
 def homes(transformed: ArchiveReader) -> dict[str, dict[str, int]]:
@@ -113,7 +113,3 @@ def _compare_collections(
             raise CountMismatch(
                 name, f"documents {what} (count:fingerprint)", expected.get(name), found.get(name)
             )
-
-
-def _fingerprints(manifest: Manifest) -> dict[str, str | None]:
-    return {name: member.fingerprint for name, member in manifest.collections().items()}

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound
 from mediatool_assets.domain.json_documents import decoded
@@ -35,6 +34,7 @@ from mediatool_assets.flows.site.pages import (
     linked,
 )
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.conflicts import retried_on_conflict
 
 INDEX_KEY = REPORTS_PREFIX + "index.html"
 _KNOWN_KEY = REPORTS_PREFIX + "index.json"
@@ -43,12 +43,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _LOG = logging.getLogger(__name__)
 
 
-@retry(
-    retry=retry_if_exception_type(AlreadyExists),
-    stop=stop_after_attempt(30),
-    wait=wait_random_exponential(multiplier=0.05, max=2),
-    reraise=True,
-)
+@retried_on_conflict
 def publish(objects: ObjectStore, day: str) -> str:
     """Write the pages of a day and of the days beside it, and the index; returns the index's URI.
 

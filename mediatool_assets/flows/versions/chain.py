@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from mediatool_assets.domain import chain as entries_file
 from mediatool_assets.domain import metadata as metadata_file
@@ -23,13 +22,14 @@ from mediatool_assets.domain.chain import (
     number_of,
     of_version,
 )
-from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotAuthentic, NotFound
+from mediatool_assets.domain.errors import DamagedInput, NotAuthentic, NotFound
 from mediatool_assets.domain.keys import CHAIN_PREFIX, metadata_key
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.signing import Signed, SigningKey
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets.flows.versions.conflicts import retried_on_conflict
 
 _THREADS = 16  # requests on their way at once: 2,000 of 50 ms take 6 s
 
@@ -75,12 +75,7 @@ def append_deletion(objects: ObjectStore, key: SigningKey, version: Version, rea
         _append(objects, key, deletion)
 
 
-@retry(
-    retry=retry_if_exception_type(AlreadyExists),
-    stop=stop_after_attempt(30),
-    wait=wait_random_exponential(multiplier=0.05, max=2),
-    reraise=True,
-)
+@retried_on_conflict
 def _append(
     objects: ObjectStore, key: SigningKey, make: Callable[[int, str], ChainStatement]
 ) -> Signed:

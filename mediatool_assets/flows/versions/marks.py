@@ -6,16 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from mediatool_assets.domain import marks as marks_file
 from mediatool_assets.domain.bucket.declaration import TESTING
-from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound, Refused
+from mediatool_assets.domain.errors import DamagedInput, NotFound, Refused
 from mediatool_assets.domain.keys import MARKS_KEY, OLD_MARKS_KEY, Kind, archive_key, metadata_key
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.versions.conflicts import retried_on_conflict
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,12 +36,7 @@ def known(objects: ObjectStore) -> Marks | None:
         return None
 
 
-@retry(
-    retry=retry_if_exception_type(AlreadyExists),
-    stop=stop_after_attempt(30),
-    wait=wait_random_exponential(multiplier=0.05, max=2),
-    reraise=True,
-)
+@retried_on_conflict
 def change(objects: ObjectStore, edit: Callable[[Marks], Marks]) -> Marks:
     """Edit the marks, whoever edits them besides, and return them as they are then.
 

@@ -14,7 +14,6 @@ from tenacity import (
     retry_if_result,
     stop_after_attempt,
     wait_fixed,
-    wait_random_exponential,
 )
 
 from mediatool_assets.domain import metadata as metadata_file
@@ -23,16 +22,12 @@ from mediatool_assets.domain.errors import AlreadyExists
 from mediatool_assets.domain.keys import METADATA_PREFIX, REGISTRY_KEY
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog, marks
+from mediatool_assets.flows.versions.conflicts import retried_on_conflict
 
 _LOG = logging.getLogger(__name__)
 
 
-@retry(
-    retry=retry_if_exception_type(AlreadyExists),
-    stop=stop_after_attempt(30),
-    wait=wait_random_exponential(multiplier=0.05, max=2),
-    reraise=True,
-)
+@retried_on_conflict
 def register(objects: ObjectStore, *, anew: bool = False) -> None:
     """Bring the registry in the bucket up to date with metadata and marks, whoever writes besides.
 
