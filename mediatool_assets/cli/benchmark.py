@@ -15,17 +15,19 @@ _SCRIPT = Path(__file__).parents[2] / "benchmarks" / "run.py"
 def bench(
     scale: Annotated[float, typer.Option(min=0.001, help="1 is 848,937 rows, 924 MB.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Number of measurements of each stage.")] = 3,
-    alone: Annotated[bool, typer.Option("--alone", help="Without the native tools.")] = False,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Do not measure the native tools.")
+    ] = False,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Measure another checkout of this project beside this."),
+        typer.Option(metavar="PATH", help="Also measure this other checkout of the project."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Measure every stage and the native tools, on servers of its own.
+    """Measure every stage and the native tools, on separate servers.
 
-    With `--against` the stages of two checkouts are measured in turn; the other one needs an
-    environment of its own (`make install` there).
+    With `--against`, the stages of two checkouts are measured in turn. Run `make install` in the
+    other one first.
 
     Results are written to `benchmarks/results/` of the checkout.
 

@@ -34,9 +34,9 @@ DocumentName = Literal[
 
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context) -> None:
-    """What the bucket must be: `plan` shows it, `check` compares, `apply` sets what differs.
+    """The configuration of the bucket: `plan` shows it, `check` compares it, `apply` sets it.
 
-    `migrate` moves what an older version of this program put elsewhere.
+    `migrate` moves objects that an older release stored elsewhere.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())  # noqa: TID251  # our own text, in colours
@@ -53,9 +53,9 @@ def plan(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show the rules of the bucket, where and why they differ from the description, and the costs.
+    """Show the rules of the bucket, how they differ from the storage description, and their costs.
 
-    Asks no server. Costs are storage, in dollars a month for each GB written a day.
+    Needs no server. Costs are storage costs, in dollars per month for each GB written per day.
 
     Examples:
 
@@ -88,7 +88,7 @@ def check(
 ) -> None:
     """Compare the live bucket with the declaration: a line for each control.
 
-    Passed, failed or unknown: what cannot be read is not safe. Ends with 1 unless all passed.
+    Each is passed, failed, or unknown if it cannot be read. Exit code 1 unless all passed.
 
     Examples:
 
@@ -125,17 +125,17 @@ def check(
 def apply(
     allow: Annotated[
         list[str] | None,
-        typer.Option(metavar="ASPECT", help="Set this one even if it weakens the bucket."),
+        typer.Option(metavar="ASPECT", help="Set this aspect even if that weakens the bucket."),
     ] = None,
     create: Annotated[
-        bool, typer.Option("--create", help="Make the bucket first, if it is not there.")
+        bool, typer.Option("--create", help="Create the bucket first if it does not exist.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Set what differs from the declaration; what would weaken the bucket only if allowed.
+    """Set what differs from the declaration. Changes that weaken the bucket need --allow.
 
-    Each change is shown before the first is made. Doing it again changes nothing. What this
-    identity may not set is printed as the command to set it with; then it ends with 1.
+    All changes are printed before the first is made. Running it again changes nothing. If this
+    identity has no right to make a change, the command for it is printed, and the exit code is 1.
 
     Examples:
 
@@ -169,14 +169,14 @@ def apply(
 
 @app.command()
 def migrate(json: Json = False) -> None:
-    """Move the registry and the marks of an older bucket to its top, out of the metadata's folder.
+    """Move the registry and the marks of an older bucket from the metadata's folder to its top.
 
-    Of an older bucket both are read where they are; marks change only after the move. Upgrade
-    every installation first: an older one finds no marks after it, and its `prune` spares nothing
-    that is pinned. Applications that look the promoted version up find the registry at the top.
-    Deleting the two old objects needs s3:DeleteObject, and MFA where the bucket's policy asks for
-    it. Doing it again goes on where it was killed, and merges what an older installation has
-    marked since.
+    Before the move, both are read in their old place, and marks cannot be changed. Upgrade every
+    installation first: after the move, an older one finds no marks, and its `prune` deletes pinned
+    versions too. Applications that look up the promoted version must read the registry at the top.
+    Deleting the two old objects needs s3:DeleteObject, and MFA if the bucket's policy requires it.
+    If the command was killed, run it again; it also merges marks that an older installation has
+    made since.
 
     Examples:
 

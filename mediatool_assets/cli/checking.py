@@ -30,15 +30,15 @@ _SHOWN = 12  # lines of one kind; --json has them all
 
 
 def check(json: Json = False) -> None:
-    """Look at everything that a first version needs, in seconds; nothing is left behind.
+    """Check everything that a first version needs, in seconds; nothing is left behind.
 
-    Settings, servers, versions, every right, the bucket and what its server really keeps to
-    (encryption, conditional writes, checksums: tried with an object that is removed), disks,
-    clocks, the model and the masking rules against the source, Dagster's instance. For each thing
-    that is wrong there is a line to paste.
+    Checks settings, servers and their releases, every right, disks, clocks, the model and the
+    masking rules against the source, and Dagster's instance. An object that is written and removed
+    shows whether the S3 server supports encryption, conditional writes and checksums. For each
+    problem it prints a command to paste.
 
-    Ends with 0 where nothing is wrong; else 4 where a server cannot be reached or refuses, 2 where
-    a setting is wrong, 3 where the source or the model is, 1.
+    Exit code 0: nothing is wrong; 4: a server cannot be reached or refuses; 2: a setting is wrong;
+    3: the source or the model is wrong; 1: something else.
 
     Examples:
 

@@ -34,23 +34,26 @@ def compare(
         typer.Option("--version2", metavar="B", help=_VERSION, autocompletion=completion.versions),
     ],
     output: Annotated[
-        Path, typer.Option(metavar="FILE", dir_okay=False, help="The report; replaced if there.")
+        Path,
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="The report; an existing file is replaced."
+        ),
     ],
     wanted: Annotated[
         Literal["json", "html", "markdown"] | None,
         typer.Option("--format", help="Otherwise as the file's name ends: .html, .md, else JSON."),
     ] = None,
     fail_on_difference: Annotated[
-        bool, typer.Option("--fail-on-difference", help="Exit with 1 unless both are the same.")
+        bool, typer.Option("--fail-on-difference", help="Exit code 1 unless both are the same.")
     ] = False,
     allow_unsigned: AllowUnsigned = False,
     json: Json = False,
 ) -> None:
-    """Compare two versions: every table, every row, by key; schemas, sizes and counts too.
+    """Compare two versions: every row of every table, schemas, sizes and counts.
 
-    Reads the raw archives by range, and only the tables that differ. Values of free text and JSON
-    are not shown in the report, only how long they are; with MEDIATOOL_MASKING_KEY set, columns
-    that the masking rules know are shown as these have it.
+    Reads only the tables that differ from the raw archives. Of free text and JSON, the report shows
+    only the length. With MEDIATOOL_MASKING_KEY, columns that the masking rules cover are shown
+    masked by these rules.
 
     Examples:
 

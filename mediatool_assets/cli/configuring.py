@@ -10,10 +10,10 @@ from mediatool_assets.domain.setting_fields import variable
 
 
 def settings(json: Json = False) -> None:
-    """Show every setting, its value and where that is set; secrets are masked.
+    """Show every setting, its value and where it is set; secrets are masked.
 
-    The environment wins over `mediatool.toml`; where neither names a server, local servers that are
-    up are used. A wrong setting is named, and the exit code is 2.
+    The environment overrides `mediatool.toml`. If neither sets a server, running local servers are
+    used. If a setting is wrong, the message names it and the exit code is 2.
 
     Examples:
 

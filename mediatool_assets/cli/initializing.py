@@ -25,36 +25,38 @@ MODEL = "model.yaml"
 
 
 def init(  # each an option of the command
-    source: Annotated[
-        str | None, typer.Option(metavar="URL", help="The database to make versions of.")
-    ] = None,
+    source: Annotated[str | None, typer.Option(metavar="URL", help="The source database.")] = None,
     schema: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Its schema, or several with commas.")
+        str | None,
+        typer.Option(metavar="NAME", help="The schema to export, or several, separated by commas."),
     ] = None,
     mongodb: Annotated[
-        str | None, typer.Option(metavar="URL", help="The MongoDB that gets a database of each.")
+        str | None,
+        typer.Option(metavar="URL", help="The MongoDB server for the databases of the versions."),
     ] = None,
     bucket: Annotated[str | None, typer.Option(metavar="NAME", help="The S3 bucket.")] = None,
     endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="The S3 server; else Amazon's.")
+        str | None, typer.Option(metavar="URL", help="The S3 server. Default: Amazon S3.")
     ] = None,
     sse: Annotated[
-        Encryption | None, typer.Option(help="Its encryption; `none` for a server without.")
+        Encryption | None,
+        typer.Option(help="Server-side encryption; `none` if the server has none."),
     ] = None,
     restore: Annotated[
-        str | None, typer.Option(metavar="URL", help="The PostgreSQL to restore versions to.")
+        str | None,
+        typer.Option(metavar="URL", help="The PostgreSQL server that versions are restored to."),
     ] = None,
     create_bucket: Annotated[
-        bool, typer.Option("--create-bucket", help="Make the bucket, if it is not there.")
+        bool, typer.Option("--create-bucket", help="Create the bucket if it does not exist.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write `mediatool.toml` in this folder, Dagster's instance file and, if needed, a model.
 
-    What no option says is asked for on a terminal. A URL is written as it is, or, where it holds a
-    password, into a file in `mediatool.secrets` that you alone can read; `env:NAME` writes that the
-    variable NAME has it. AWS's keys stay where AWS's tools look for them. For a database that is
-    not the shipped model's a model is proposed, as by `mediatool model infer`.
+    On a terminal, it asks for what the options do not give. A URL with a password is written to a
+    file in `mediatool.secrets` that only you can read; `env:NAME` refers to the environment
+    variable NAME instead. AWS's keys stay where AWS's own tools read them. If the database does not
+    fit the shipped model, a model is written too, as by `mediatool model infer`.
 
     Examples:
 

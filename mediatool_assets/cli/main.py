@@ -116,19 +116,24 @@ logging.getLogger("mediatool_assets").addHandler(_warnings)
 def _root(
     context: typer.Context,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress and no notes; behind a command too.")
+        bool, typer.Option("--quiet", "-q", help="No progress, no notes. Also after a command.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="A line for each step; behind a command too.")
+        bool,
+        typer.Option("--verbose", "-v", help="Print a line for each step. Also after a command."),
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="The traceback of an error; behind a command too.")
+        bool, typer.Option("--debug", help="Print the traceback of an error. Also after a command.")
     ] = False,
     config: Annotated[
         str | None,
-        typer.Option("--config", metavar="FILE", help="Settings; else `mediatool.toml`, if any."),
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The file of settings. Default: `mediatool.toml`, if it exists.",
+        ),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """A versioned, verified copy of a PostgreSQL database every day: to S3 and to MongoDB.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def annotate(
     version: VersionArgument,
-    notes: Annotated[str, typer.Option(help="The notes; empty for none.")],
+    notes: Annotated[str, typer.Option(help="The new notes; empty to remove them.")],
     json: Json = False,
 ) -> None:
     """Replace the notes of a version.

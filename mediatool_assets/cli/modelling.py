@@ -33,14 +33,14 @@ Source = Annotated[
     typer.Option(
         "--source",
         metavar="ARCHIVE|VERSION",
-        help="A version, or a raw archive (file, s3:// URI); otherwise the live source.",
+        help="A version, or a raw archive (file, s3:// URI). Default: the live source.",
     ),
 ]
 
 
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context) -> None:
-    """The model of tables as collections: `infer` proposes one, `check` compares it."""
+    """How tables become collections: `infer` proposes a model, `check` compares it."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())  # noqa: TID251  # our own text, in colours
 
@@ -48,22 +48,26 @@ def _root(context: typer.Context) -> None:
 @app.command()
 def infer(
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Otherwise stdout.")
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="The model file. Default: stdout."),
     ] = None,
     source: Source = None,
     risks: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", dir_okay=False, help="The risk report: .json, or Markdown."),
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="Also write a risk report: .json, else Markdown."
+        ),
     ] = None,
     sample: Annotated[
-        int, typer.Option(metavar="ROWS", min=1, help="Read about so many rows of a table.")
+        int, typer.Option(metavar="ROWS", min=1, help="Read about this many rows of each table.")
     ] = 200_000,
     json: Json = False,
 ) -> None:
     """Propose a model for a database. It runs unchanged; comments list other findings.
 
-    Reads the schema and the rows: keys, references that nobody declared, how many rows belong to
-    one, what BSON will not hold. Nothing is written to the source. A file that is there is kept.
+    Reads the schema and the rows, to find keys, references without a foreign key, how many rows
+    belong to one parent, and values that BSON cannot represent. Nothing is written to the source.
+    An existing file is not overwritten.
 
     Examples:
 

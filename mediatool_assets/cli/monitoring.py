@@ -9,17 +9,18 @@ import typer
 
 
 def metrics(
-    port: Annotated[int, typer.Option(help="Where to listen.")] = 9464,
+    port: Annotated[int, typer.Option(help="The port.")] = 9464,
     host: Annotated[
-        str, typer.Option(help="The address; 0.0.0.0 for all of this machine's.")
+        str,
+        typer.Option(help="The address to listen on; 0.0.0.0 for all addresses of this machine."),
     ] = "127.0.0.1",
-    once: Annotated[bool, typer.Option("--once", help="Print the metrics and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print the metrics and exit.")] = False,
 ) -> None:
     """Serve metrics for Prometheus at /metrics until it is interrupted.
 
-    Age, verdict, rows, bytes and duration of the newest version, restore drills, alerts that wait,
-    and when Dagster's daemon was last at work. Run it beside the daemon: it reads the same
-    DAGSTER_HOME and settings. deploy/prometheus/alerts.yml has rules for them.
+    The metrics are age, verdict, rows, bytes and duration of the newest version, restore drills,
+    waiting alerts, and the last heartbeat of Dagster's daemon. Run it beside the daemon, with the
+    same DAGSTER_HOME and settings. deploy/prometheus/alerts.yml has alert rules.
 
     Examples:
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 AllowUnsigned = Annotated[
     bool,
     typer.Option(
-        "--allow-unsigned", help="With MEDIATOOL_TRUSTED_KEYS: read what has no signature too."
+        "--allow-unsigned", help="With MEDIATOOL_TRUSTED_KEYS: also read unsigned archives."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

@@ -50,7 +50,7 @@ AsText = Annotated[
     typer.Option("--text", metavar="TABLE.COLUMN", help="Read this column as text; repeatable."),
 ]
 NoCache = Annotated[
-    bool, typer.Option("--no-cache", help="Keep no Parquet files for later queries, use none.")
+    bool, typer.Option("--no-cache", help="Do not use or write the cache of Parquet files.")
 ]
 
 
@@ -61,10 +61,12 @@ def sql(  # one branch an output
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Read the query from here."),
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="Read the query from this file."
+        ),
     ] = None,
     collections: Annotated[
-        bool, typer.Option("--collections", help="Query the documents in place of the tables.")
+        bool, typer.Option("--collections", help="Query the documents instead of the tables.")
     ] = False,
     sanitized: Sanitized = False,
     wanted: Annotated[
@@ -78,12 +80,12 @@ def sql(  # one branch an output
     no_cache: NoCache = False,
     allow_unsigned: AllowUnsigned = False,
 ) -> None:
-    """Query a version, or many, with SQL (DuckDB's).
+    """Query one version, or a range of versions, with DuckDB's SQL.
 
-    Reads the tables that the query names from the raw archives, and nothing else. Over a range
-    each table has a column `version`. Numbers are exact; `numeric` without a precision is text, to
-    be cast: `budget::DECIMAL(18,2)`. Tables are kept as Parquet under MEDIATOOL_HOME for the next
-    query. Without a query there is a prompt.
+    Reads only the tables that the query names, from the raw archives. In a range, each table has
+    the additional column `version`. Numbers are exact; `numeric` without a precision is text, so
+    cast it: `budget::DECIMAL(18,2)`. Tables are cached as Parquet files under MEDIATOOL_HOME.
+    Without a query, it opens a prompt.
 
     Examples:
 

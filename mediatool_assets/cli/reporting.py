@@ -39,12 +39,12 @@ def report(
     name: Annotated[
         Literal["metrics", "integrity", "comparison"],
         typer.Option(
-            help="Metrics, agreement of the stores, or comparison with the version before."
+            help="Metrics, integrity of all stores, or comparison with the version before."
         ),
     ] = "metrics",
     wanted: Annotated[
         Literal["json", "html", "markdown"] | None,
-        typer.Option("--format", help="Otherwise as the file's name ends, else Markdown."),
+        typer.Option("--format", help="Default: by the ending of --output, else Markdown."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -62,9 +62,9 @@ def report(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Print or fetch a report of a day: what changed, and whether every store agrees.
+    """Print or fetch a report of a day: what changed, and whether all stores agree.
 
-    The reports of a day are about its newest complete version, and are made with it.
+    The reports of a day describe its newest complete version.
 
     Examples:
 

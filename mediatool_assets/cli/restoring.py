@@ -48,7 +48,9 @@ def restore(
     ],
     database: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Its name. Default: media_tool_V or mediatool_V."),
+        typer.Option(
+            metavar="NAME", help="Name of the new database. Default: media_tool_V or mediatool_V."
+        ),
     ] = None,
     tables: Annotated[
         str | None,
@@ -61,7 +63,8 @@ def restore(
     skip: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="OBJECT", help="PostgreSQL: leave out, as 'VIEW totals'; can be repeated."
+            metavar="OBJECT",
+            help="PostgreSQL: leave out this object, e.g. 'VIEW totals'; can be repeated.",
         ),
     ] = None,
     untrusted: Annotated[
@@ -80,7 +83,10 @@ def restore(
     ] = None,
     source: Annotated[
         Literal["raw", "transformed", "dump"] | None,
-        typer.Option("--from", help="The archive: raw for PostgreSQL; transformed, or the dump."),
+        typer.Option(
+            "--from",
+            help="The archive to read. PostgreSQL: raw. MongoDB: transformed (default) or dump.",
+        ),
     ] = None,
     rows: Annotated[
         list[str] | None,
@@ -95,35 +101,37 @@ def restore(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", dir_okay=False, help="With --rows: else VERSION-rows.sql."),
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="With --rows: the file. Default: VERSION-rows.sql."
+        ),
     ] = None,
     as_text: AsText = None,
     sanitized: Annotated[
         bool,
-        typer.Option("--sanitized", help="Its sanitized copy: media_tool_sanitized_V, or mongodb."),
+        typer.Option("--sanitized", help="Restore the version's sanitized copy."),
     ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace what an earlier restore made.")
+        bool, typer.Option("--replace", help="Replace a database that an earlier restore made.")
     ] = False,
     allow_unsigned: AllowUnsigned = False,
     json: Json = False,
 ) -> None:
     """Restore a version into a new database; every row is read back and compared.
 
-    PostgreSQL: the server of MEDIATOOL_RESTORE_POSTGRES_URL, from the raw archive. MongoDB: that of
-    MEDIATOOL_MONGODB_URL, from the transformed archive or the dump. With --sanitized it is the
-    version's sanitized copy, which for MongoDB is first transformed on local disk, and the name of
-    the database says so. No database is replaced that a restore did not make. Every restore is
+    PostgreSQL: from the raw archive, to the server of MEDIATOOL_RESTORE_POSTGRES_URL. MongoDB: from
+    the transformed archive or the dump, to the server of MEDIATOOL_MONGODB_URL. --sanitized
+    restores the version's sanitized copy instead, to media_tool_sanitized_V or
+    mediatool_sanitized_V. Only databases that a restore made can be replaced. Every restore is
     recorded in the bucket.
 
-    Objects of --skip and MEDIATOOL_RESTORE_SKIP are left out with their parts, and recorded in the
-    comment of the database. The message of a failed restore names the object.
+    Objects named by --skip and MEDIATOOL_RESTORE_SKIP are left out with their parts, and recorded
+    in the comment of the database. If a restore fails, the message names the object to skip.
 
-    The code of an archive runs as a role that has rights only on the new database. For an archive
-    from somebody else, --untrusted leaves out functions, triggers, rules and views.
+    Code in the archive runs as a role that has rights only on the new database. For an archive
+    from somebody else, use --untrusted: it leaves out functions, triggers, rules and views.
 
-    With --rows it makes no database and needs no server: the rows of the conditions (SQL as in
-    `mediatool sql`) are written as INSERT statements for a database with the version's tables.
+    --rows creates no database and needs no server. It writes the rows that match the conditions
+    (SQL as in `mediatool sql`) as INSERT statements for a database with the version's tables.
 
     Examples:
 

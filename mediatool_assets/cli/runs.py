@@ -25,44 +25,52 @@ if TYPE_CHECKING:
 def export(
     day: Annotated[
         str | None,
-        typer.Option("--date", metavar="DATE", help="A day, or the days FROM..TO; else today."),
+        typer.Option(
+            "--date", metavar="DATE", help="A day, or a range of days FROM..TO. Default: today."
+        ),
     ] = None,
     source: Annotated[
         Literal["postgres", "rds", "archive"] | None,
-        typer.Option(help="Where from; else today live, a past day from an archive or from RDS."),
+        typer.Option(
+            help="The source. Default: the live database for today; an archive or RDS for past "
+            "days."
+        ),
     ] = None,
     purpose: Annotated[
         Literal["daily_backup", "testing"] | None,
         typer.Option(
-            help="What it is for; a bucket as declared drops `testing` after 7 days. Else "
-            "`testing` for a version of now, `daily_backup` for past days."
+            help="The bucket's rules delete `testing` versions after 7 days. Default: `testing` "
+            "for a version of now, `daily_backup` for past days."
         ),
     ] = None,
-    notes: Annotated[str, typer.Option(metavar="TEXT", help="Why it was made.")] = "",
+    notes: Annotated[
+        str, typer.Option(metavar="TEXT", help="Free text, for instance why it was made.")
+    ] = "",
     again: Annotated[
-        bool, typer.Option("--again", help="Of FROM..TO, run the days too that are complete.")
+        bool, typer.Option("--again", help="Also re-run days that already have a complete version.")
     ] = False,
     finish: Annotated[
         str | None,
         typer.Option(
             metavar="VERSION",
-            help="Go on with a version that was stopped after its raw archive.",
+            help="Finish a version that was stopped after its raw archive.",
             autocompletion=completion.versions,
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make one version, end to end, as a Dagster run; or one of each day of a range.
+    """Make one version, end to end, as a Dagster run; or one version for each day of a range.
 
-    Raw archive, transformed archive, MongoDB database, dump, metadata, registry. Nothing counts
-    before the metadata is written; Ctrl-C cancels the run and leaves no half of an archive. Where
-    the version is made and fails a check, the checks are named and the exit code is 1.
+    The run makes the raw archive, the transformed archive, the MongoDB database, the dump, the
+    metadata and the registry. The version is complete when its metadata is written. Ctrl-C cancels
+    the run; no partial archive remains. If the version is made but fails a check, the checks are
+    listed and the exit code is 1.
 
-    A live database has today's rows only. A past day is taken from its raw archive where it has
-    one (what is missing of its version is made again), else from an RDS snapshot export of that
-    day in the bucket; where it has none of them, nothing is begun. In a range a day that fails does
-    not stop the others: they are listed, and the exit code is 1. With `--finish` what is missing of
-    a version is made from its raw archive, whatever other versions its day has.
+    Today is exported from the live database. A past day is made from its raw archive if it has one
+    (only the missing parts are made), else from an RDS snapshot export of that day in the bucket,
+    else from an RDS snapshot; without any of them, no run is started. In a range, a day that fails
+    does not stop the others: all are listed, and the exit code is 1. `--finish` makes the missing
+    parts of a version from its raw archive, even if its day has other versions.
 
     Examples:
 
@@ -183,20 +191,20 @@ def _backfill(
 
 def demo(
     scale: Annotated[
-        float, typer.Option(min=0.0001, max=10.0, help="1 is 848,937 rows and the history on top.")
+        float, typer.Option(min=0.0001, max=10.0, help="1 is 848,937 rows, and the history tables.")
     ] = 0.02,
     days: Annotated[
-        int, typer.Option(min=1, max=60, help="Days to make, today the last of them.")
+        int, typer.Option(min=1, max=60, help="Number of days; the last one is today.")
     ] = 3,
     json: Json = False,
 ) -> None:
-    """Do everything once on real servers of this machine: seed, export, edit, export again.
+    """Run everything once on real servers on this machine: seed, export, edit, export again.
 
-    Starts the local servers, fills the source database and edits it as days of work would. Of each
-    past day it leaves an RDS snapshot export in the bucket, in AWS's layout, and makes that day's
-    version from it; then today's from the live database, and after more edits a second one on
-    demand. Everything is made through Dagster, and read again to its last byte. Run again, it makes
-    two more versions of today; the past days are there.
+    Starts the local servers, fills the source database and edits it like days of work. For each
+    past day it puts an RDS snapshot export into the bucket, in AWS's layout, and makes the version
+    of that day from it. Then it makes today's version from the live database and, after more edits,
+    another one on demand. Dagster makes all of them, and each is verified to its last byte. If you
+    run the demo again, it makes two more versions of today.
 
     Examples:
 
@@ -218,7 +226,7 @@ def demo(
 def dev(
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="The UI's port; else 3000, or any free one."),
+        typer.Option(min=1, max=65535, help="The port of the UI. Default: 3000, or any free port."),
     ] = None,
 ) -> None:
     """Start the local servers, then Dagster's UI and daemon, until Ctrl-C.

@@ -41,19 +41,19 @@ def sanitize(
         typer.Option(
             "--output",
             metavar="Y",
-            help="A file or s3:// URI; a bucket alone: the usual key in it.",
+            help="A file or s3:// URI; for a bucket alone, the usual key in it.",
         ),
     ] = None,
     rules: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The rules. Default: those of the media tool."),
+        typer.Option(metavar="FILE", help="The masking rules. Default: the shipped ones."),
     ] = None,
     unclassified: Annotated[
         Literal["stop", "redact"],
         typer.Option(help="What to do with a column that no rule covers."),
     ] = "stop",
     suggest: Annotated[
-        bool, typer.Option("--suggest", help="Propose rules for it as YAML, and change nothing.")
+        bool, typer.Option("--suggest", help="Print proposed rules as YAML, and make no copy.")
     ] = False,
     detect: Annotated[
         str,
@@ -65,13 +65,13 @@ def sanitize(
     allow_unsigned: AllowUnsigned = False,
     json: Json = False,
 ) -> None:
-    """Make a copy without personal or confidential values, and prove it.
+    """Make a copy without personal or confidential values, and prove that none is left.
 
     The same key gives the same pseudonyms every day: MEDIATOOL_MASKING_KEY (`openssl rand -hex 32`
     makes one), or else the one in MEDIATOOL_HOME, which the first call generates. A report as JSON
     and HTML is written with the archive, and with MEDIATOOL_SIGNING_KEY its signature. If an
     original value is found, nothing is published.
-    The rules' language is in docs/reference/sanitizing.md.
+    docs/reference/sanitizing.md describes the rules.
 
     Examples:
 

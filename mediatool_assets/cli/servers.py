@@ -27,9 +27,9 @@ _URLS = {
 def up(json: Json = False) -> None:
     """Start the local servers that are not running, and wait until all of them answer.
 
-    They live under `.mediatool` (or MEDIATOOL_HOME), each on a free port of 127.0.0.1, and keep
-    their data. The URLs are shown without their passwords, which stand, readable by you alone,
-    in `environment.json` there.
+    Their data is under `.mediatool` (or MEDIATOOL_HOME) and is kept. Each server uses a free port
+    of 127.0.0.1. URLs are printed without passwords; these are in the file `environment.json` in
+    the same folder, which only you can read.
 
     Examples:
 
@@ -44,7 +44,7 @@ def up(json: Json = False) -> None:
 
 
 def down(json: Json = False) -> None:
-    """Stop the local servers, and nothing else; their data stays for the next `mediatool up`.
+    """Stop the local servers; their data is kept for the next `mediatool up`.
 
     Servers of your own are never stopped.
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from mediatool_assets.flows.versions.chain import ChainReport
     from mediatool_assets.stores.s3 import S3Objects
 
-app = typer.Typer(no_args_is_help=True, help="Keys that sign versions, and the chain of versions.")
+app = typer.Typer(
+    no_args_is_help=True, help="Make keys that sign versions; verify the chain of signed versions."
+)
 
 _BEFORE_FIRST = "there is no entry yet; versions are signed where MEDIATOOL_SIGNING_KEY is set"
 
@@ -27,14 +29,17 @@ _BEFORE_FIRST = "there is no entry yet; versions are signed where MEDIATOOL_SIGN
 @app.command()
 def new(
     output: Annotated[
-        Path, typer.Option(metavar="DIR", file_okay=False, help="Where to; made if need be.")
+        Path,
+        typer.Option(
+            metavar="DIR", file_okay=False, help="The folder; created if it does not exist."
+        ),
     ] = Path(),
     json: Json = False,
 ) -> None:
     """Make a pair of Ed25519 keys: signing.key, which is secret, and trusted.keys.
 
-    Neither belongs into the bucket. The pipeline has the first (MEDIATOOL_SIGNING_KEY), whoever
-    reads versions has the second (MEDIATOOL_TRUSTED_KEYS).
+    Store neither in the bucket. The pipeline needs the first (MEDIATOOL_SIGNING_KEY); everybody who
+    reads versions needs the second (MEDIATOOL_TRUSTED_KEYS).
 
     Examples:
 
@@ -58,10 +63,11 @@ def new(
 @app.command()
 def checkpoint(
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write it there too.")
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="Also write it to this file."),
     ] = None,
     post: Annotated[
-        bool, typer.Option("--post", help="Post it to the channels of `mediatool alert` too.")
+        bool, typer.Option("--post", help="Also post it to the channels of `mediatool alert`.")
     ] = False,
     json: Json = False,
 ) -> None:

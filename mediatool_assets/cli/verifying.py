@@ -40,12 +40,12 @@ def verify(
 ) -> None:
     """Read a version's archives and databases again, and compare them with their manifests.
 
-    Without --sample every byte is read; with --sample 5 a twentieth, a different one each day, so
-    that all is read in 20 days. Damaged files are named with the position of the damage, and the
-    rest is still checked. If a server does not answer, its database is unknown, not passed (exit
-    code 4). A part that the sample does not read is not checked. A line says who made the
-    version; with MEDIATOOL_TRUSTED_KEYS, one that no trusted key has signed has failed. The verdict
-    is stored, and `mediatool show` prints it; a failed one counts until everything passes again.
+    Without --sample, every byte is read; with --sample 5, five percent, a different part each day,
+    so that everything is read in 20 days. Damaged files are reported with the position of the
+    damage, and the rest is still checked. If a server does not answer, its database is `unknown`
+    (exit code 4). Parts that the sample does not read are `not checked`. With
+    MEDIATOOL_TRUSTED_KEYS, a version that no trusted key has signed fails. The verdict is stored,
+    and `mediatool show` prints it; a failed one counts until the whole version passes again.
 
     Examples:
 

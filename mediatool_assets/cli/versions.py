@@ -71,10 +71,10 @@ def versions(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="The newest N only. Default: 30; all with --json."),
+        typer.Option(metavar="N", min=1, help="Only the newest N. Default: 30; with --json all."),
     ] = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="First make the registry again from the metadata.")
+        bool, typer.Option("--rebuild", help="First rebuild the registry from the metadata.")
     ] = False,
     json: Json = False,
 ) -> None:
