@@ -18,6 +18,7 @@ class Receiver:
         self.arrived: list[dict[str, Any]] = []
         self.answers: list[int] = []
         self.asked = 0
+        self.logins: list[str | None] = []
 
     @property
     def kinds(self) -> list[str]:
@@ -34,6 +35,7 @@ def receiver(port: int = 0) -> Iterator[Receiver]:
             """Take an alert, or answer as told."""
             body = self.rfile.read(int(self.headers["Content-Length"]))
             found.asked += 1
+            found.logins.append(self.headers["Authorization"])
             answer = found.answers.pop(0) if found.answers else 200
             if answer == 200:
                 found.arrived.append(json.loads(body))

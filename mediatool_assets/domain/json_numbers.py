@@ -5,11 +5,18 @@ from decimal import Decimal
 
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[0-9]+(?:\.[0-9]+)?')
 
+DOUBLE_DIGITS = 15
+"""Digits that every double holds."""
+
 
 def only_doubles(document: bytes) -> bool:
     """Whether every number of a jsonb text, which has no exponents, is a double's own."""
     tokens = (match[0] for match in _TOKENS.finditer(document))
-    return all(is_double(token) for token in tokens if not token.startswith(b'"'))
+    return all(
+        is_double(token)
+        for token in tokens
+        if len(token) > DOUBLE_DIGITS and not token.startswith(b'"')
+    )
 
 
 def is_double(number: bytes) -> bool:

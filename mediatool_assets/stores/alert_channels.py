@@ -1,5 +1,6 @@
 """Where alerts go: a webhook, a topic of Amazon SNS, the log; each off until it is configured."""
 
+import base64
 import logging
 import urllib.error
 import urllib.request
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any, Protocol
+from urllib.parse import quote, unquote, urlsplit
 
 import boto3
 import msgspec
@@ -87,12 +89,20 @@ class Webhook:
 
     @_retried
     def post(self, alert: Alert) -> None:
-        """Post ``alert_wording.payload``; anything but 2xx is no success, a redirection neither."""
+        """Post ``alert_wording.payload``; anything but 2xx is no success, a redirection neither.
+
+        A user and a password of the URL are sent as HTTP's basic authentication.
+        """
+        parts = urlsplit(self.url.reveal())
+        user, at, server = parts.netloc.rpartition("@")
         request = urllib.request.Request(  # noqa: S310  # Settings takes http and https only
-            self.url.reveal(),
+            parts._replace(netloc=server, path=quote(parts.path, safe="%/:@!$&'()*+,;=")).geturl(),
             msgspec.json.encode(payload(alert)),
             {"Content-Type": "application/json", "User-Agent": "mediatool_assets"},
         )
+        if at:
+            login = base64.b64encode(unquote(user).encode()).decode()
+            request.add_unredirected_header("Authorization", f"Basic {login}")
         with self._translated(), _OPENER.open(request, timeout=_SECONDS):
             pass
 

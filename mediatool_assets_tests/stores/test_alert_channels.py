@@ -1,5 +1,6 @@
 """Channels against real receivers: an HTTP server of our own, moto's SNS, and the log."""
 
+import base64
 import json
 import logging
 from collections.abc import Iterator
@@ -70,6 +71,14 @@ def test_a_webhook_gets_what_slack_takes_and_fields_of_our_own(hook: Receiver) -
     assert (problem["asset"], problem["check"]) == ("raw/campaigns", "as_usual")
     assert problem["figures"] == {"rows": 0, "rows_before": 2}
     assert (found["severity"], found["suppressed"]) == ("error", 0)
+
+
+def test_a_login_in_the_url_is_sent_as_such(hook: Receiver) -> None:
+    """Of any characters, and not as a part of the host."""
+    for login in ("", "me:p%C3%A4ss%2F%ED%95%9C@"):
+        Webhook(Url(hook.url.replace("//", f"//{login}"))).post(_alert())
+    expected = base64.b64encode("me:päss/한".encode()).decode()
+    assert hook.logins == [None, f"Basic {expected}"]
 
 
 @pytest.mark.parametrize("answer", [500, 503, 429])

@@ -1,12 +1,14 @@
 """A column and its rule become a function from a value's JSON to the masked value's JSON."""
 
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
-from mediatool_assets.domain.json_numbers import is_double, only_doubles
-from mediatool_assets.domain.masking.json_paths import masked, path_tree
+from mediatool_assets.domain.json_numbers import DOUBLE_DIGITS, is_double, only_doubles
+from mediatool_assets.domain.masking.json_paths import Mask, document_mask, path_tree
 from mediatool_assets.domain.masking.masker import Masker
 from mediatool_assets.domain.masking.pseudonyms import LONGEST
 from mediatool_assets.domain.masking.redaction import (
@@ -22,21 +24,21 @@ from mediatool_assets.domain.masking.texts import items
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column
 
-Mask = Callable[[bytes], bytes]
-
 _TEXT = msgspec.json.Decoder(str)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _encode = msgspec.json.encode
 _EXACT = 1 << 53  # integers beyond are strings in an archive
 _EMPTIED = {b"{": b"{}", b"[": b"[]", b"t": b"false", b"f": b"false"}
-_SHORT = 15  # digits that every double holds
+_REMEMBERED = 1 << 13
+"""Different values of a column or path for which a share remembers what was made of them."""
 
 
 def column_mask(masker: Masker, rule: MaskingRule, place: str, column: Column) -> Mask | None:
     """The function for a column, or None where its values are kept as they are.
 
     ``place`` is what its values are counted under. The rule has been found to fit (``checks``).
-    The function raises json_paths.Unclassified.
+    It is for the values of one share, since what it remembers is not told to ``masker`` again.
+    It raises json_paths.Unclassified.
     """
     values = Values.of(column)
     if rule.verb is MaskingVerb.KEEP:
@@ -49,11 +51,13 @@ def column_mask(masker: Masker, rule: MaskingRule, place: str, column: Column) -
 
 
 def _counted(masker: Masker, what: tuple[str, str], mask: Mask) -> Mask:
+    counts, remembered = masker.counts, lru_cache(_REMEMBERED)(mask)
+
     def counted(value: bytes) -> bytes:
         if value == b"null":
             return value
-        masker.counts[what] += 1
-        return mask(value)
+        counts[what] += 1
+        return remembered(value)
 
     return counted
 
@@ -81,6 +85,11 @@ def _mask(masker: Masker, rule: MaskingRule, values: Values) -> Mask:
     match rule.verb:
         case MaskingVerb.PSEUDONYM if values.family is Family.INTEGER:
             return lambda v: _integer(masker.integer(rule.argument, int(v.strip(b'"'))))
+        case MaskingVerb.PSEUDONYM if values.base == "character":  # blanks at its end count nothing
+            length, kind = values.length or 0, rule.argument
+            return lambda v: _encode(
+                masker.pseudonym(kind, _TEXT.decode(v).rstrip(" ")).ljust(length)
+            )
         case MaskingVerb.PSEUDONYM:
             return lambda v: _encode(masker.pseudonym(rule.argument, _TEXT.decode(v)))
         case MaskingVerb.NOISE | MaskingVerb.GENERALIZE:
@@ -146,7 +155,7 @@ def _change(masker: Masker, rule: MaskingRule, limit: Decimal | None) -> Callabl
     """Noise, or a step, on the text of a number."""
     if rule.verb is MaskingVerb.NOISE:
         percent = int(rule.argument)
-        return lambda text: noisy(masker.noise_key, text, percent, limit)
+        return lambda text: noisy(masker.noise, text, percent, limit)
     step = Decimal(rule.argument)
     return lambda text: generalized_number(text, step)
 
@@ -158,17 +167,17 @@ def _integer(value: int) -> bytes:
 
 
 def _document(masker: Masker, rule: MaskingRule, place: str, is_jsonb: bool) -> Mask:
-    tree = path_tree(rule)
-    leaf = _Leaf(masker, place)
+    leaf = _Leaves(masker, place)
+    mask = document_mask(path_tree(rule), leaf.mask, rule.otherwise, leaf.item)
 
     def document(value: bytes) -> bytes:
-        if value == b"null":
+        if value == b"null" or mask is None:
             return value
         is_text = value.startswith(b'"')
         text = _TEXT.decode(value).encode() if is_text else value
         leaf.wide = is_text
         try:
-            made = masked(text, tree, rule.otherwise, leaf)
+            made = mask(text)
         except msgspec.DecodeError:  # json holds what no reader of UTF-8 takes: half surrogates
             masker.counts[place, "redact"] += 1
             masker.taken(text)
@@ -182,26 +191,68 @@ def _document(masker: Masker, rule: MaskingRule, place: str, is_jsonb: bool) -> 
     return document
 
 
-class _Leaf:
-    """Masks one place of a document; ``wide`` when it has made a number that no double holds."""
+class _Leaves:
+    """Masks the places of a document; ``wide`` when it made a number that no double holds."""
 
     def __init__(self, masker: Masker, place: str) -> None:
         self._masker, self._place, self.wide = masker, place, False
-        self._counted: dict[int, tuple[str, str]] = {}
+        self._counts = masker.counts
 
-    def __call__(self, value: bytes, rule: MaskingRule) -> bytes:
-        if rule.verb is MaskingVerb.KEEP or value == b"null":
-            return value
-        if id(rule) not in self._counted:  # to hash a rule would cost more than to mask by it
-            self._counted[id(rule)] = self._place, rule.words
-        self._masker.counts[self._counted[id(rule)]] += 1
-        first = value[:1]
-        if rule.verb is MaskingVerb.DROP or first in _EMPTIED:
-            self._masker.taken(value)
-            return b"null" if rule.verb is MaskingVerb.DROP else _EMPTIED[first]
-        if first == b'"':
-            return self._text(_TEXT.decode(value), rule)
-        return self._number(value.decode(), rule)
+    def mask(self, rule: MaskingRule) -> Mask | None:
+        """The function of a rule; None where values are kept."""
+        if rule.verb is MaskingVerb.KEEP:
+            return None
+        what = self._place, rule.words
+        make = lru_cache(_REMEMBERED)(self._maker(rule))
+
+        def masked(value: bytes) -> bytes:
+            if value == b"null":
+                return value
+            self._counts[what] += 1
+            made, is_wide = make(value)
+            self.wide |= is_wide
+            return made
+
+        return masked
+
+    def item(self, mask: Mask) -> Mask:
+        """The same function for the items of an array, which are often the same ones."""
+        made_of: dict[bytes, tuple[bytes, bool, Counter[tuple[str, str]]]] = {}
+
+        def masked(value: bytes) -> bytes:
+            found = made_of.get(value)
+            if found is None:
+                if len(made_of) >= _REMEMBERED:
+                    made_of.clear()
+                found = made_of[value] = self._tallied(mask, value)
+            made, is_wide, counts = found
+            self.wide |= is_wide
+            self._counts.update(counts)
+            return made
+
+        return masked
+
+    def _tallied(self, mask: Mask, value: bytes) -> tuple[bytes, bool, Counter[tuple[str, str]]]:
+        counts, wide = self._counts, self.wide
+        self._counts, self.wide = Counter(), False
+        try:
+            return mask(value), self.wide, self._counts
+        finally:
+            self._counts, self.wide = counts, wide
+
+    def _maker(self, rule: MaskingRule) -> Callable[[bytes], tuple[bytes, bool]]:
+        def make(value: bytes) -> tuple[bytes, bool]:
+            """The masked value, and whether it is a number that no double holds."""
+            first = value[:1]
+            if rule.verb is MaskingVerb.DROP or first in _EMPTIED:
+                self._masker.taken(value)
+                return b"null" if rule.verb is MaskingVerb.DROP else _EMPTIED[first], False
+            if first == b'"':
+                return self._text(_TEXT.decode(value), rule), False
+            made = self._changed(value.decode(), rule).encode()
+            return made, len(made) > DOUBLE_DIGITS and not is_double(made.lstrip(b"-"))
+
+        return make
 
     def _text(self, value: str, rule: MaskingRule) -> bytes:
         if rule.verb is MaskingVerb.PSEUDONYM:
@@ -211,12 +262,6 @@ class _Leaf:
         if rule.verb is MaskingVerb.GENERALIZE and rule.argument in STEPS and is_date(value):
             return bytes(_encode(generalized_date(value, rule.argument)))
         return bytes(_encode(self._masker.redacted(value)))
-
-    def _number(self, value: str, rule: MaskingRule) -> bytes:
-        made = self._changed(value, rule).encode()
-        if len(made) > _SHORT and not is_double(made.lstrip(b"-")):
-            self.wide = True
-        return made
 
     def _changed(self, value: str, rule: MaskingRule) -> str:
         plain = value.lstrip("-")

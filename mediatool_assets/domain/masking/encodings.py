@@ -1,4 +1,4 @@
-"""Texts within texts: what base64, hexadecimal, URLs, HTML and JSON escapes hide."""
+"""Texts within texts: what base64, hexadecimal, URLs, HTML, its tags and JSON escapes hide."""
 
 import base64
 import binascii
@@ -15,6 +15,7 @@ _HEX = re.compile(r"(?<![0-9A-Za-z])(?:\\{0,2}x|0x|X')?((?:[0-9A-Fa-f]{2}){5,})(
 _SPLIT = re.compile(r"[+/_-]")
 _URL = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY = re.compile(r"&#?\w+;?")
+_TAG = re.compile(r"<[!/]?[A-Za-z-][^<>]*>")
 _ESCAPE = re.compile(r'\\(?:u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2}|["\\/bfnrt])')
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{6,}")
 _PLAIN = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -43,6 +44,9 @@ def _undone(text: str) -> Iterator[tuple[str, str]]:
             yield "url", unquote_plus(text)
     if "&" in text and _ENTITY.search(text):
         yield "html", html.unescape(text)
+    if "<" in text and _TAG.search(text):  # within a word, or between words
+        yield "html", _TAG.sub("", text)
+        yield "html", _TAG.sub(" ", text)
     if "\\" in text and _ESCAPE.search(text):
         yield "json", _paired(_ESCAPE.sub(_escape, text))
     if len(text) < 8:
@@ -73,7 +77,7 @@ def readable(data: bytes) -> str | None:
         found = data.decode()
     except UnicodeDecodeError:
         return "\n".join(part.decode() for part in _PRINTABLE.findall(data)) or None
-    return found if any(map(str.isalnum, found)) else None
+    return found if any(c.isalnum() or not c.isascii() for c in found) else None  # 🅰 is no letter
 
 
 def _escape(found: re.Match[str]) -> str:

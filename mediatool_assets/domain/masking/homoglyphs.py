@@ -3,7 +3,9 @@
 From Unicode's confusables.txt (UTS 39; Unicode License v3), by way of the package
 confusable-homoglyphs 3.3.1: of its pairs, those of one letter outside ASCII with one of ASCII of
 the same case, without what NFKC makes a letter of ASCII already; and the Latin letters with a
-stroke (ø, ł, đ, ħ, ŧ), which no normal form takes apart. Digits are left out: 0 is no o.
+stroke (ø, ł, đ, ħ, ŧ), which no normal form takes apart. Added are what generators of fancy text
+write: small capitals, letters in black circles and squares, and those of flags; and the digits of
+other scripts, by their values. Digits that look like letters are left out: 0 is no o.
 """
 
 from collections.abc import Mapping
@@ -63,7 +65,17 @@ _BY_LETTER = {
     "z": "ᴢꓜꮓ𑣄",
 }  # fmt: skip
 
+_SMALL_CAPITALS = dict(zip("abdefghjklmnpqrtu", "ᴀʙᴅᴇꜰɢʜᴊᴋʟᴍɴᴘꞯʀᴛᴜ", strict=True))
+_BOXED_ALPHABETS = (0x1F150, 0x1F170, 0x1F1E6)
+_ZEROS = (
+    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66,
+    0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x17E0, 0x1810,
+)  # fmt: skip
+
 LOOK_ALIKES: Mapping[int, str] = MappingProxyType(
     {ord(found): letter for letter, found_all in _BY_LETTER.items() for found in found_all}
+    | {ord(found): letter for letter, found in _SMALL_CAPITALS.items()}
+    | {first + n: chr(ord("A") + n) for first in _BOXED_ALPHABETS for n in range(26)}
+    | {zero + n: str(n) for zero in _ZEROS for n in range(10)}
 )
 """For ``str.translate``."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
+from mediatool_assets.domain.masking.rules import MaskingRule
 
-Leaf = Callable[[bytes, MaskingRule], bytes]
+Mask = Callable[[bytes], bytes]
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -75,34 +75,51 @@ def steps(path: str) -> list[str]:
     return found
 
 
-def masked(document: bytes, tree: Node, otherwise: MaskingRule | None, leaf: Leaf) -> bytes:
-    """The document with each place masked by its rule; raises Unclassified, msgspec.DecodeError.
+def document_mask(
+    tree: Node,
+    leaf: Callable[[MaskingRule], Mask | None],
+    otherwise: MaskingRule | None,
+    item: Callable[[Mask], Mask],
+) -> Mask | None:
+    """The function that masks each place of a document by its rule; None where all is kept.
 
-    Spaced as jsonb writes it. What a rule keeps is kept to the byte, as are all names.
+    ``leaf`` makes the function of a rule, ``item`` that of an array's items. What is made is
+    spaced as jsonb writes it; what a rule keeps is kept to the byte, as are all names. The function
+    raises Unclassified, msgspec.DecodeError.
     """
-    rule = tree.rule
-    if rule is not None:
-        return document if rule.verb is MaskingVerb.KEEP else leaf(document, rule)
-    if tree.names and document.startswith(b"{"):
-        parts = []
-        for name, value in _OBJECT.decode(document).items():
-            child = tree.names.get(name)
-            label = child.label if child is not None else _label(name)
-            child = child or tree.names.get(ANY)
-            if child is not None:
-                made = masked(bytes(value), child, otherwise, leaf)
-            elif otherwise is not None:
-                made = leaf(bytes(value), otherwise)
-            else:
-                raise Unclassified(tree.below(name))
-            parts.append(label + made)
-        return b"{" + b", ".join(parts) + b"}"
-    if tree.items is not None and document.startswith(b"["):
-        values = _ARRAY.decode(document)
-        items = [masked(bytes(v), tree.items, otherwise, leaf) for v in values]
-        return b"[" + b", ".join(items) + b"]"
-    if document == b"null":
-        return document
-    if otherwise is None:
-        raise Unclassified(tree.path)
-    return leaf(document, otherwise)
+    if tree.rule is not None:
+        return leaf(tree.rule)
+    names = {
+        name: (node.label, document_mask(node, leaf, otherwise, item))
+        for name, node in tree.names.items()
+    }
+    every_name = names.get(ANY)
+    of_item = None if tree.items is None else document_mask(tree.items, leaf, otherwise, item)
+    items = None if of_item is None else item(of_item)
+    rest = None if otherwise is None else leaf(otherwise)
+
+    def of_name(name: str) -> tuple[bytes, Mask | None]:
+        if every_name is not None:
+            return _label(name), every_name[1]
+        if otherwise is None:
+            raise Unclassified(tree.below(name))
+        return _label(name), rest
+
+    def masked(document: bytes) -> bytes:
+        if names and document.startswith(b"{"):
+            parts = []
+            for name, value in _OBJECT.decode(document).items():
+                label, mask = names.get(name) or of_name(name)
+                parts.append(label + (value if mask is None else mask(bytes(value))))
+            return b"{" + b", ".join(parts) + b"}"
+        if tree.items is not None and document.startswith(b"["):
+            values = _ARRAY.decode(document)
+            made = values if items is None else [items(bytes(value)) for value in values]
+            return b"[" + b", ".join(made) + b"]"
+        if document == b"null":
+            return document
+        if otherwise is None:
+            raise Unclassified(tree.path)
+        return document if rest is None else rest(document)
+
+    return masked

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import NoReturn
 
 _BYTES = 32  # as long as the digest of HMAC-SHA256; less would be the weakest part
 _DISTINCT = 20  # 32 random bytes hold about 30 different ones; fewer than 20 once in 10**10 keys
+_BLOCK = 64  # bytes of SHA-256's blocks; a longer key would have to be hashed first
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
@@ -44,6 +46,27 @@ class MaskingKey:
     def id(self) -> str:
         """16 hex digits that tell two keys apart, and nothing of either."""
         return self.derive("key id")[:8].hex()
+
+
+class KeyedDigest:
+    """HMAC-SHA256 (RFC 2104) under one key of 64 bytes at the most, which is set up once.
+
+    ``hmac.digest`` sets it up for every message, and takes three times as long for short ones.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def __call__(self, message: bytes) -> bytes:
+        """The 32 bytes of a message's digest."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 _ADVICE = "make one with `openssl rand -hex 32`"

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.key import KeyedDigest, MaskingKey
 from mediatool_assets.domain.masking.pseudonyms import PseudonymKind, Pseudonyms
 from mediatool_assets.domain.masking.redaction import redacted_text
 from mediatool_assets.domain.masking.search_terms import readings
@@ -25,8 +25,8 @@ class Masker:
 
     def __init__(self, key: MaskingKey, kinds: Iterable[PseudonymKind]) -> None:
         self._kinds = {kind.name: Pseudonyms(key, kind) for kind in kinds}
-        self._redact = key.derive("redact")
-        self.noise_key = key.derive("noise")
+        self._redact = KeyedDigest(key.derive("redact"))
+        self.noise = KeyedDigest(key.derive("noise"))
         self.begin()
 
     def begin(self) -> None:

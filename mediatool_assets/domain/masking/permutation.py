@@ -1,14 +1,19 @@
 """A keyed permutation of the numbers below any size: different numbers can never become one."""
 
-import hmac
 from collections.abc import Callable
 from math import isqrt
+
+from mediatool_assets.domain.masking.key import KeyedDigest
 
 ROUNDS = 10  # NIST SP 800-38G takes 8 or 10 for a Feistel network; small sizes need the more
 
 
 def permute(
-    key: bytes, tweak: bytes, number: int, size: int, accept: Callable[[int], bool] | None = None
+    digest: KeyedDigest,
+    tweak: bytes,
+    number: int,
+    size: int,
+    accept: Callable[[int], bool] | None = None,
 ) -> int:
     """The number's place in a permutation of ``range(size)`` that key and tweak choose.
 
@@ -20,17 +25,17 @@ def permute(
     while True:
         left, right = divmod(number, side)
         for turn in range(ROUNDS):
-            left, right = right, (left + _round(key, tweak, turn, right, side)) % side
+            left, right = right, (left + _round(digest, tweak, turn, right, side)) % side
         number = left * side + right
         if number < size and (accept is None or accept(number)):
             return number
 
 
-def _round(key: bytes, tweak: bytes, turn: int, half: int, side: int) -> int:
+def _round(digest: KeyedDigest, tweak: bytes, turn: int, half: int, side: int) -> int:
     """A pseudo-random number below ``side``, near enough to evenly spread: 64 bits to spare."""
     width = (side.bit_length() + 7) // 8
     message = bytes([turn]) + half.to_bytes(width, "big") + tweak
-    digest = hmac.digest(key, message, "sha256")
+    made = digest(message)
     for part in range(1, (width + 8 + 31) // 32):
-        digest += hmac.digest(key, bytes([part]) + digest, "sha256")
-    return int.from_bytes(digest[: width + 8], "big") % side
+        made += digest(bytes([part]) + made)
+    return int.from_bytes(made[: width + 8], "big") % side

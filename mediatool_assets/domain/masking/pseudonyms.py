@@ -5,15 +5,14 @@ hold 56 bits or more of a keyed digest, and every run proves that none met anoth
 """
 
 import base64
-import hmac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from types import MappingProxyType
 
-from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.key import KeyedDigest, MaskingKey
 from mediatool_assets.domain.masking.permutation import permute
+from mediatool_assets.domain.masking.text_shapes import shape_of
 from mediatool_assets.domain.masking.words import words
 
 MAIL_DOMAIN = "masked.example.com"
@@ -51,7 +50,7 @@ class Pseudonyms:
 
     def __init__(self, key: MaskingKey, kind: PseudonymKind) -> None:
         self.kind = kind
-        self._key = key.derive(f"kind {kind.name}")
+        self._digest = KeyedDigest(key.derive(f"kind {kind.name}"))
         self._make = FORMATS[kind.format]
         self._known: dict[str, str] = {}
 
@@ -74,23 +73,26 @@ class Pseudonyms:
     def _fresh(self, value: str) -> str:
         if not any(map(str.isalnum, value)):
             return value
-        return self._make(self._key, value, self.kind.prefix)
+        return self._make(self._digest, value, self.kind.prefix)
 
 
-def _number(key: bytes, value: str, prefix: str) -> str:
+def _number(digest: KeyedDigest, value: str, prefix: str) -> str:
     """Digits become digits, letters letters of their case; all else, and a prefix, stays.
 
     Zero stays and nothing becomes it: as a number it has no sign, and 1 and -1 would be one.
     """
     if not value.isascii() or len(value) > LONGEST:
-        return _token(key, value, prefix)
+        return _token(digest, value, prefix)
     if prefix and value.startswith(prefix):
-        return prefix + _permuted(key, prefix, value[len(prefix) :], lambda _: True)
+        return prefix + _permuted(digest, prefix, value[len(prefix) :])
     if value == "0":
         return value
     limit = _limit(value)
+    digits = len(value) if value.isdigit() and not prefix else 0
+    if digits > 1 and limit == _limit("1" * digits) == _limit("9" * digits):
+        return _permuted(digest, "", value)  # whatever it can become has that limit
     return _permuted(
-        key,
+        digest,
         "",
         value,
         lambda text: _limit(text) == limit and not (prefix and text.startswith(prefix)),
@@ -105,79 +107,57 @@ def _limit(text: str) -> int | None:
     return next((limit for limit in _LIMITS if -limit - 1 <= number <= limit), None)
 
 
-def _permuted(key: bytes, tweak: str, value: str, accept: Callable[[str], bool]) -> str:
+def _permuted(
+    digest: KeyedDigest, tweak: str, value: str, accept: Callable[[str], bool] | None = None
+) -> str:
     """Permute a text among all that have the same kinds of characters in the same places."""
-    alphabets = _alphabets(value)
-    size = 1
-    for alphabet in alphabets:
-        size *= len(alphabet)
-    if size == 1:
+    shape = shape_of(value)
+    if shape.size == 1:
         return value
-    number = 0
-    for alphabet, character in zip(alphabets, value, strict=True):
-        number = number * len(alphabet) + alphabet.index(character)
-    shape = "\0".join((tweak, *alphabets)).encode()
-    made = permute(key, shape, number, size, lambda found: accept(_spelt(alphabets, found)))
-    return _spelt(alphabets, made)
+    made = permute(
+        digest,
+        f"{tweak}\0{shape.tweak}".encode(),
+        shape.number(value),
+        shape.size,
+        None if accept is None else lambda number: accept(shape.text(number)),
+    )
+    return shape.text(made)
 
 
-def _alphabets(value: str) -> list[str]:
-    """What each character may become. A number's first digit is not zero, or is zero and stays."""
-    found: list[str] = []
-    for is_digits, run in groupby(value, str.isdigit):
-        text = "".join(run)
-        if is_digits and len(text) > 1:
-            found.append("0" if text[0] == "0" else "123456789")
-            text = text[1:]
-        found.extend(next((a for a in _ALPHABETS if c in a), c) for c in text)
-    return found
+def _of(digest: KeyedDigest, value: str) -> bytes:
+    return digest(value.encode("utf-8", "surrogatepass"))
 
 
-_ALPHABETS = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+def _person(digest: KeyedDigest, value: str, _: str) -> str:
+    return " ".join(words(int.from_bytes(_of(digest, value)), (4, 4)))
 
 
-def _spelt(alphabets: list[str], number: int) -> str:
-    characters = []
-    for alphabet in reversed(alphabets):
-        number, index = divmod(number, len(alphabet))
-        characters.append(alphabet[index])
-    return "".join(reversed(characters))
+def _title(digest: KeyedDigest, value: str, _: str) -> str:
+    return " ".join(words(int.from_bytes(_of(digest, value)), (3, 3, 3)))
 
 
-def _digest(key: bytes, value: str) -> bytes:
-    return hmac.digest(key, value.encode("utf-8", "surrogatepass"), "sha256")
-
-
-def _person(key: bytes, value: str, _: str) -> str:
-    return " ".join(words(int.from_bytes(_digest(key, value)), (4, 4)))
-
-
-def _title(key: bytes, value: str, _: str) -> str:
-    return " ".join(words(int.from_bytes(_digest(key, value)), (3, 3, 3)))
-
-
-def _email(key: bytes, value: str, _: str) -> str:
-    local = ".".join(words(int.from_bytes(_digest(key, value)), (4, 4)))
+def _email(digest: KeyedDigest, value: str, _: str) -> str:
+    local = ".".join(words(int.from_bytes(_of(digest, value)), (4, 4)))
     return f"{local.lower()}@{MAIL_DOMAIN}"
 
 
-def _uuid(key: bytes, value: str, _: str) -> str:
+def _uuid(digest: KeyedDigest, value: str, _: str) -> str:
     """A random-looking UUID: version 4, its variant that of RFC 9562; 122 bits are the value's."""
-    text = _digest(key, value).hex()
+    text = _of(digest, value).hex()
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) % 4]}" + (
         f"{text[17:20]}-{text[20:32]}"
     )
 
 
-def _token(key: bytes, value: str, _: str) -> str:
-    return "x" + base64.b32encode(_digest(key, value)[:15]).decode().lower()
+def _token(digest: KeyedDigest, value: str, _: str) -> str:
+    return "x" + base64.b32encode(_of(digest, value)[:15]).decode().lower()
 
 
-def _url(key: bytes, value: str, _: str) -> str:
-    return f"https://{MAIL_DOMAIN}/{_token(key, value, '')}"
+def _url(digest: KeyedDigest, value: str, _: str) -> str:
+    return f"https://{MAIL_DOMAIN}/{_token(digest, value, '')}"
 
 
-FORMATS: Mapping[str, Callable[[bytes, str, str], str]] = MappingProxyType(
+FORMATS: Mapping[str, Callable[[KeyedDigest, str, str], str]] = MappingProxyType(
     {
         "number": _number,
         "person": _person,

@@ -1,9 +1,9 @@
 """Values that are taken away, made coarser or blurred: what is left has the same shape."""
 
-import hmac
 import re
 from decimal import Context, Decimal, InvalidOperation, localcontext
 
+from mediatool_assets.domain.masking.key import KeyedDigest
 from mediatool_assets.domain.masking.words import text
 
 _WHOLE, _FRACTION = 131_072, 16_383  # digits of PostgreSQL's numeric before and after its point
@@ -12,18 +12,19 @@ _MOST = Decimal(f"1e{_WHOLE - 1}")  # with noise on what is beyond, it could get
 MONEY_LIMIT = Decimal("92233720368547758.07")
 
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_SHORT = 100  # characters that are no number beyond numeric's, whatever they are
 _DATE = re.compile(r"(\d{4,})-(\d\d)-(\d\d)(T[^ ]*)?( BC)?")
 _FOREVER = ("infinity", "-infinity")
 _TIME = re.compile(r"[0-9:.]+")
 STEPS = ("year", "quarter", "month", "day")
 
 
-def redacted_text(key: bytes, value: str) -> str:
+def redacted_text(digest: KeyedDigest, value: str) -> str:
     """Plain words of the same length; an empty text stays empty."""
     if not value:
         return value
-    digest = hmac.digest(key, value.encode("utf-8", "surrogatepass"), "sha256")
-    return text(int.from_bytes(digest[:2]), len(value))
+    made = digest(value.encode("utf-8", "surrogatepass"))
+    return text(int.from_bytes(made[:2]), len(value))
 
 
 def is_date(value: str) -> bool:
@@ -76,34 +77,37 @@ def generalized_number(value: str, step: Decimal) -> str:
         return plain((number // step - (number % step < 0)) * step, number)
 
 
-def noisy(key: bytes, value: str, percent: int, limit: Decimal | None = None) -> str:
+def noisy(digest: KeyedDigest, value: str, percent: int, limit: Decimal | None = None) -> str:
     """The number changed by some percent; equal numbers give equal results, whatever their scale.
 
     Sign, zero and the digits after the point stay; a number that is not zero does not become zero.
     It changes by a quarter of ``percent`` at least; not beyond ``limit``, where it has one.
     Raises ValueError on what is no amount.
     """
-    amount = _amount(value)
-    if not amount.is_finite():
-        return value
-    if not _PLAIN.fullmatch(value):
+    if len(value) > _SHORT or not _PLAIN.fullmatch(value):
+        amount = _amount(value)
+        if not amount.is_finite():
+            return value
         value = f"{amount:f}"
     sign = "-" if value.startswith("-") else ""
     whole, _, fraction = value.removeprefix("-").partition(".")
-    units = Decimal(whole + fraction)  # of the last digit: as many as the scale says
+    units = int(Decimal(whole + fraction))  # of the last digit: as many as the scale says
     if not units:
         return value
     number = f"{sign}{whole.lstrip('0')}.{fraction.rstrip('0')}"
-    digest = hmac.digest(key, number.encode(), "sha256")
-    share = int.from_bytes(digest[:8]) % 750_001 + 250_000  # of a million
-    with localcontext(_EXACT):
-        change = units * (share * percent) // 100_000_000
-        made = units + change if digest[8] % 2 else units - change
-        if made > (_MOST if limit is None else limit).scaleb(len(fraction)):
-            made = units - change
-    digits = f"{max(made, Decimal(1)):f}".zfill(len(fraction) + 1)
+    made = digest(number.encode())
+    share = int.from_bytes(made[:8]) % 750_001 + 250_000  # of a million
+    change = units * share * percent // 100_000_000
+    if made[8] % 2 and not _is_beyond(units + change, len(fraction), limit):
+        change = -change
+    digits = f"{Decimal(max(units - change, 1)):f}".zfill(len(fraction) + 1)
     cut = len(digits) - len(fraction)
     return f"{sign}{digits[:cut]}{'.' if fraction else ''}{digits[cut:]}"
+
+
+def _is_beyond(units: int, scale: int, limit: Decimal | None) -> bool:
+    """Whether so many units of the last digit are more than a type holds."""
+    return Decimal(units) > (_MOST if limit is None else limit).scaleb(scale, _EXACT)
 
 
 def _amount(value: str) -> Decimal:

@@ -1,6 +1,6 @@
 """In a worker: consecutive rows of a table masked, spooled, read again and searched."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,9 +13,9 @@ from mediatool_assets.archive.spool import Spooled, spool_rows
 from mediatool_assets.domain.errors import BadArchive, BadRules
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block
-from mediatool_assets.domain.masking.columns import Mask, column_mask
+from mediatool_assets.domain.masking.columns import column_mask
 from mediatool_assets.domain.masking.encodings import readable
-from mediatool_assets.domain.masking.json_paths import Node, Unclassified, path_tree
+from mediatool_assets.domain.masking.json_paths import Mask, Unclassified, path_tree
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import REDACTED, Masker
 from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
@@ -25,10 +25,10 @@ from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.sanitize.search import (
     NAMES,
-    Found,
+    Gather,
     Texts,
-    gather,
-    gather_document,
+    document_gatherer,
+    gatherer,
     plain,
     write_texts,
 )
@@ -84,11 +84,13 @@ def sanitize_share(share: MaskingShare) -> Sanitized:
 class _Work:
     def __init__(self, share: MaskingShare, masker: Masker, evidence: Evidence) -> None:
         self._share, self._evidence = share, evidence
-        self._columns = [
+        columns = [
             _ColumnWork(share.table, column, _rule(share, column), masker)
             for column in share.table.columns
         ]
-        self._searched = [column for column in self._columns if column.is_searched]
+        self._names = [column.name for column in columns]
+        self._masked = [column for column in columns if column.is_masked]
+        self._searched = [column for column in columns if column.is_searched]
         self.read = Fingerprint()
 
     def rows(self) -> Iterator[list[bytes]]:
@@ -112,9 +114,11 @@ class _Work:
 
     def _row(self, line: bytes) -> bytes:
         before = _ROW.decode(line)
-        if len(before) != len(self._columns):
+        if len(before) != len(self._names):
             raise KeyError(len(before))
-        after: Row = {c.name: msgspec.Raw(c.masked(bytes(before[c.name]))) for c in self._columns}
+        after: Row = {name: before[name] for name in self._names}
+        for column in self._masked:
+            after[column.name] = msgspec.Raw(column.masked(bytes(before[column.name])))
         self._evidence.watch(before, after)
         return msgspec.json.encode(after)
 
@@ -158,14 +162,21 @@ class _ColumnWork:
         self._mask: Mask | None = column_mask(masker, rule, self._where, column)
         self._family = Values.of(column).family
         self._is_document = self._family in (Family.JSON, Family.JSONB)
-        self._tree: Node | None = path_tree(rule) if rule.verb is MaskingVerb.JSON else None
-        self._otherwise = rule.otherwise or NAMES  # without one, nothing gets there
-        self._found: Found = defaultdict(set)
+        self._found: dict[tuple[str, int], tuple[MaskingRule, set[str]]] = {}
+        self._gather: Gather = (
+            document_gatherer(path_tree(rule), rule.otherwise or NAMES, self._place)
+            if rule.verb is MaskingVerb.JSON  # without an otherwise nothing gets there
+            else gatherer(self._place("", rule))
+        )
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether it does not stay as it is."""
+        return self._mask is not None
 
     def masked(self, value: bytes) -> bytes:
         """The masked value; raises BadRules where a document holds what no path reaches."""
-        if self._mask is None:
-            return value
+        assert self._mask is not None  # noqa: S101  # of what is masked alone
         try:
             return self._mask(value)
         except Unclassified as error:
@@ -186,21 +197,20 @@ class _ColumnWork:
         """Keep the texts of a masked value."""
         if value is None:
             return
-        if self._is_document:
-            document = parsed(value) if isinstance(value, str) else value
-            if self._tree is not None:
-                gather_document(document, self._tree, self._otherwise, self._found)
-                return
-            value = document
+        if self._is_document and isinstance(value, str):
+            value = parsed(value)
         elif self._family is Family.BYTES:
             value = _readable(value)
-        gather(value, "", self._rule, self._found)
+        self._gather(value)
+
+    def _place(self, path: str, rule: MaskingRule) -> set[str]:
+        return self._found.setdefault((path, id(rule)), (rule, set()))[1]
 
     def texts(self) -> Iterator[tuple[str, MaskingRule, set[str]]]:
         """``(place, rule, texts)`` of all that was kept."""
-        rules = {id(r): r for r in (NAMES, self._rule, self._otherwise, *self._rule.every_path())}
-        for (path, rule), found in self._found.items():
-            yield f"{self._where} {path}".rstrip(), rules[rule], found
+        for (path, _), (rule, found) in self._found.items():
+            if found:
+                yield f"{self._where} {path}".rstrip(), rule, found
 
 
 def _readable(value: object) -> object:

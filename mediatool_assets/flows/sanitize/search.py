@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from mediatool_assets.domain.masking.encodings import decoded
 from mediatool_assets.domain.masking.json_paths import ANY, Node
 from mediatool_assets.domain.masking.pseudonyms import MAIL_DOMAIN
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
-from mediatool_assets.domain.masking.search_terms import SHORTEST_NUMBER, visible
+from mediatool_assets.domain.masking.search_terms import SHORTEST_NUMBER, SHORTEST_TERM, visible
 from mediatool_assets.domain.masking.telephones import telephones
 from mediatool_assets.flows.sanitize.originals import Filter
 from mediatool_assets.flows.sanitize.presidio import detector
@@ -107,6 +108,8 @@ def search_share(search: Search) -> Searched:
     for found in every:
         terms: set[str] = set()
         for text in found.texts:
+            if len(text) < SHORTEST_TERM and text.isascii():
+                continue  # no term, address or encoded text is so short
             terms.update(originals.terms(text))
             _count(text, found.place, searched)
             if found.kept and not found.names:
@@ -136,39 +139,54 @@ def strangers(text: str) -> int:
     return sum(not mail.endswith(f"@{MAIL_DOMAIN}") for mail in MAIL.findall(text))
 
 
-Found = dict[tuple[str, int], set[str]]
-"""Different texts by place: a path, and the ``id`` of the rule that masks what is there."""
+Gather = Callable[[object], None]
+"""What keeps every text of a JSON value."""
+
+Places = Callable[[str, MaskingRule], set[str]]
+"""The different texts of a place: a path, and the rule that masks what is there."""
 
 
-def gather(value: object, path: str, rule: MaskingRule, found: Found) -> None:
-    """Every text in a JSON value, names of objects and long whole numbers among them."""
-    kind = type(value)
-    if kind is str:
-        found[path, id(rule)].add(value)  # type: ignore[arg-type]  # its type was looked at
-    elif kind is int:
-        if abs(value) >= _NUMBER:  # type: ignore[arg-type]  # as above
-            found[path, id(rule)].add(str(value))
-    elif isinstance(value, list):
-        for part in value:
-            gather(part, path, rule, found)
-    elif isinstance(value, dict):
-        found[path, id(rule)].update(value)
-        for part in value.values():
-            gather(part, path, rule, found)
+def gatherer(texts: set[str]) -> Gather:
+    """Keep every text in a JSON value, names of objects and long whole numbers among them."""
+    add = texts.add
+
+    def gather(value: object) -> None:
+        kind = type(value)
+        if kind is str:
+            add(value)  # type: ignore[arg-type]  # its type was looked at
+        elif kind is int:
+            if not -_NUMBER < value < _NUMBER:
+                add(str(value))
+        elif isinstance(value, list):
+            for part in value:
+                gather(part)
+        elif isinstance(value, dict):
+            texts.update(value)
+            for part in value.values():
+                gather(part)
+
+    return gather
 
 
-def gather_document(value: object, tree: Node | None, otherwise: MaskingRule, found: Found) -> None:
-    """Every text in a document, by the rule of its place."""
-    if tree is None:
-        gather(value, "otherwise", otherwise, found)
-    elif tree.rule is not None:
-        gather(value, tree.path, tree.rule, found)
-    elif tree.names and isinstance(value, dict):
-        found[tree.path, id(NAMES)].update(value)
-        for name, part in value.items():
-            gather_document(part, tree.names.get(name) or tree.names.get(ANY), otherwise, found)
-    elif tree.items is not None and isinstance(value, list):
-        for part in value:
-            gather_document(part, tree.items, otherwise, found)
-    else:
-        gather(value, "otherwise", otherwise, found)
+def document_gatherer(tree: Node, otherwise: MaskingRule, places: Places) -> Gather:
+    """The same of documents: each text by the rule of its place."""
+    if tree.rule is not None:
+        return gatherer(places(tree.path, tree.rule))
+    rest = gatherer(places("otherwise", otherwise))
+    own = places(tree.path, NAMES)
+    names = {name: document_gatherer(node, otherwise, places) for name, node in tree.names.items()}
+    every_name = names.get(ANY, rest)
+    items = None if tree.items is None else document_gatherer(tree.items, otherwise, places)
+
+    def gather(value: object) -> None:
+        if names and isinstance(value, dict):
+            own.update(value)
+            for name, part in value.items():
+                names.get(name, every_name)(part)
+        elif items is not None and isinstance(value, list):
+            for part in value:
+                items(part)
+        else:
+            rest(value)
+
+    return gather

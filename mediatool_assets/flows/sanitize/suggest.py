@@ -3,14 +3,16 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
-from mediatool_assets.domain.errors import BadArchive
+from mediatool_assets.domain.ddl.tree import BadStatement
+from mediatool_assets.domain.errors import BadArchive, BadRules
 from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.masking import checks
+from mediatool_assets.domain.masking.ddl import sanitized_ddl
 from mediatool_assets.domain.masking.detection import (
     REVIEWED,
     Detector,
@@ -20,6 +22,8 @@ from mediatool_assets.domain.masking.detection import (
     proposals,
     seen_in,
 )
+from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.masker import Masker
 from mediatool_assets.domain.masking.pseudonyms import PseudonymKind
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.schema import Column, Schema, Table
@@ -74,7 +78,8 @@ def suggest(source: Bytes, detect: Detector = nothing) -> Suggested:
             chosen[table.name, column.name] = _choose(rules, table, column, traits)
     _join(rules, schema, chosen)
     review = sum(not proposal.certain for proposal in chosen.values())
-    text = "\n".join(_written(archive, schema, chosen, seen))
+    left_out = _left_out(archive, schema, rules, chosen)
+    text = "\n".join(_written(archive, schema, chosen, seen, left_out))
     return Suggested(text + "\n", len(chosen), review)
 
 
@@ -135,6 +140,7 @@ def _written(
     schema: Schema,
     chosen: Chosen,
     seen: Mapping[str, Mapping[str, Traits]],
+    left_out: tuple[str, ...],
 ) -> Iterator[str]:
     review = sum(not proposal.certain for proposal in chosen.values())
     yield f"# Proposed for version {archive.manifest.version} by `mediatool sanitize --suggest`."
@@ -144,6 +150,12 @@ def _written(
     yield "kinds:" if used else "kinds: {}"
     yield from (f"  {name}: {form}" for name, form in _KINDS.items() if name in used)
     yield ""
+    yield "ddl:"
+    yield "  keep: [] # what of the schema stays as it is: comments, or an object as named below"
+    if left_out:
+        yield "  # REVIEW: these rules leave out what follows; list under keep what may stay."
+    yield from (f"  # {_comment(line)}" for line in left_out)
+    yield ""
     yield "tables:" if schema.tables else "tables: {}"
     for table in schema.tables:
         yield f"  {_quoted(table.name)}:"
@@ -152,6 +164,23 @@ def _written(
             mark = "" if proposal.certain else "REVIEW: "
             why = f"{mark}{proposal.why}; {column.type}; {seen[table.name][column.name]}"
             yield f"    {_quoted(column.name)}: {proposal.rule} # {_comment(why)}"
+
+
+def _left_out(
+    archive: ArchiveReader, schema: Schema, rules: Rules, chosen: Chosen
+) -> tuple[str, ...]:
+    """What these rules leave out of the schema, or why they cannot be used with it."""
+    tables: dict[str, dict[str, MaskingRule]] = {table.name: {} for table in schema.tables}
+    for (table, column), proposal in chosen.items():
+        tables[table][column] = _rule(proposal)
+    masker = Masker(MaskingKey(bytes(range(32))), rules.kinds.values())  # what it makes is dropped
+    try:
+        sql = archive.read_file("schema.sql").decode()
+        return sanitized_ddl(sql, schema, replace(rules, tables=tables), masker).left_out
+    except (BadStatement, UnicodeDecodeError) as error:
+        raise BadArchive(archive.source.name, f"schema.sql cannot be read: {error}") from error
+    except BadRules as error:
+        return tuple(str(error).splitlines())
 
 
 def _quoted(name: str) -> str:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,3 +213,15 @@ def test_paths_are_names_and_items(parts: list[str]) -> None:
         step for part in parts for step in part.replace("[]", "").split(".") if step
     ]
     assert found.count("") == parts.count("[]")
+
+
+def test_blanks_at_the_end_of_character_count_nothing() -> None:
+    """A key of char(5) and one of char(9) that refers to it have one pseudonym; so has varchar."""
+    values = {"character(5)": "ab12 ", "character(9)": "ab12     ", "character varying(9)": "ab12"}
+    made = {}
+    for type_, value in values.items():
+        of = msgspec.structs.replace(column("c", type_.partition("(")[0]), type=type_)
+        made[type_] = mask(of, NUMBER, f'"{value}"').strip('"')
+    one = made["character varying(9)"]
+    assert made["character(5)"] == one.ljust(5)
+    assert made["character(9)"] == one.ljust(9)

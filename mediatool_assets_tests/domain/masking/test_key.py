@@ -1,6 +1,7 @@
 """A masking key is random, and nobody sees it."""
 
 import base64
+import hmac
 from dataclasses import replace
 from random import Random
 
@@ -9,10 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.key import KeyedDigest, MaskingKey
 from mediatool_assets.domain.settings import Settings
 
 SECRET = bytes(i * 37 % 256 for i in range(32))
+
+
+@given(st.binary(max_size=64), st.binary())
+def test_a_keyed_digest_is_hmac_sha256(key: bytes, message: bytes) -> None:
+    """As the standard library's, message after message."""
+    digest = KeyedDigest(key)
+    assert digest(message) == digest(message) == hmac.digest(key, message, "sha256")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatool_assets.domain.masking.key import MaskingKey
+from mediatool_assets.domain.masking.key import KeyedDigest, MaskingKey
 from mediatool_assets.domain.masking.permutation import permute
 from mediatool_assets.domain.masking.pseudonyms import FORMATS, LENGTHS, PseudonymKind, Pseudonyms
 from mediatool_assets.domain.masking.words import SYLLABLES, text, words
@@ -24,14 +24,16 @@ def pseudonyms(style: str, prefix: str = "", key: MaskingKey = KEY) -> Pseudonym
 @pytest.mark.parametrize("size", [1, 2, 3, 9, 10, 90, 100, 257])
 def test_a_permutation_reaches_everything_once(size: int) -> None:
     """Every number below the size has a place of its own below the size."""
-    assert sorted(permute(b"k" * 32, b"", n, size) for n in range(size)) == list(range(size))
+    assert sorted(permute(KeyedDigest(b"k" * 32), b"", n, size) for n in range(size)) == list(
+        range(size)
+    )
 
 
 @given(st.integers(1, 10**60), st.data())
 def test_large_sizes_are_permuted_too(size: int, data: st.DataObject) -> None:
     """Places are within the size, and different numbers have different ones."""
     one, other = (data.draw(st.integers(0, size - 1)) for _ in range(2))
-    places = [permute(b"k" * 32, b"tweak", n, size) for n in (one, other)]
+    places = [permute(KeyedDigest(b"k" * 32), b"tweak", n, size) for n in (one, other)]
     assert all(0 <= place < size for place in places)
     assert (places[0] == places[1]) == (one == other)
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mediatool_assets.domain.masking.key import KeyedDigest
 from mediatool_assets.domain.masking.redaction import (
     MONEY_LIMIT,
     generalized_date,
@@ -15,7 +16,7 @@ from mediatool_assets.domain.masking.redaction import (
 )
 from mediatool_assets.seed.awkward import MONEY, NUMERICS
 
-KEY = b"k" * 32
+KEY = KeyedDigest(b"k" * 32)
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=4).map(
     lambda d: f"{d:f}"
 ) | st.sampled_from([n for n in NUMERICS if n[-1].isdigit()])

@@ -63,6 +63,17 @@ ANY: Mapping[str, Disguise] = {
     "a bidi control": lambda text: f"\u202e{text}\u202c",
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
     "look-alike letters": _look_alike,
+    "small capitals": lambda text: text.lower().translate(
+        str.maketrans("abdefghjklmnpqrtu", "ᴀʙᴅᴇꜰɢʜᴊᴋʟᴍɴᴘꞯʀᴛᴜ")
+    ),
+    "letters in squares": lambda text: "".join(
+        chr(0x1F170 + ord(c) - 65) if "A" <= c <= "Z" else c for c in text.upper()
+    ),
+    "digits of another script": lambda text: text.translate(
+        str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+    ),
+    "tags within": lambda text: f"<i>{text[:2]}<b>{text[2:5]}</b>{text[5:]}</i>",
+    "tags between": lambda text: f"<td>of</td><td>{text.replace(' ', '</td><td>')}</td><td>x</td>",
     "other spaces": lambda text: text.replace(" ", " \t "),
     "base64": _base64,
     "base64 in a sentence": lambda text: f"key {_base64(f'for {text}, as agreed')} of it",

@@ -15,7 +15,8 @@ from contextlib import suppress
 from urllib.parse import unquote_plus
 
 _LOOK = str.maketrans("аеорсхуіѕԁΑΒΕΖΗΙΚΜΝΟΡΤΥΧАВЕКМНОРСТХ", "aeopcxyisdABEZHIKMNOPTYXABEKMHOPCTX")
-
+_LOOK |= str.maketrans("ᴀʙᴅᴇꜰɢʜᴊᴋʟᴍɴᴘꞯʀᴛᴜ", "abdefghjklmnpqrtu")
+_LOOK |= {0x1F170 + n: ord("a") + n for n in range(26)}
 _URLS = str.maketrans("-_", "+/")
 
 
@@ -30,7 +31,7 @@ def readings(text: str, depth: int = 3) -> Iterator[str]:
     yield text
     if depth == 0:
         return
-    inner = {html.unescape(text), unquote_plus(text)}
+    inner = {html.unescape(text), unquote_plus(text), re.sub("<[^<>]+>", "", text)}
     try:
         inner.add(json.loads(f'"{text}"'))
     except ValueError:

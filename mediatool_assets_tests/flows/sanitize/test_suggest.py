@@ -228,6 +228,8 @@ def test_the_demo_source(postgres_database: Url, pool: Workspace, tmp_path: Path
     found, path = suggest(archive), tmp_path / "ours.yaml"
     path.write_text(found.text, "utf-8")
     rules, schema = load_rules(path), schema_of(ArchiveReader(archive))
+    assert "ddl:\n  keep: []" in found.text
+    assert "\n  # comments: " in found.text
     assert checks.unclassified(rules, schema) == []
     assert checks.mistakes(rules, schema) == []
     for name in ("users", "users_history", "reps"):

@@ -1,5 +1,7 @@
 """No literal that nobody has let through is in a statement that is printed."""
 
+from dataclasses import replace
+
 import pytest
 
 from mediatool_assets.domain.masking.ddl import SanitizedDdl, sanitized_ddl
@@ -120,3 +122,27 @@ def test_a_literal_of_a_pseudonym_is_the_rows_own() -> None:
     masker = Masker(KEY, RULES.kinds.values())
     sql = "CREATE VIEW s.v AS SELECT id FROM s.t WHERE name = 'Ottoline Marchbanks'"
     assert masker.pseudonym("person", "Ottoline Marchbanks") in sanitized("VIEW", sql).sql
+
+
+STEPS = [
+    ("CHECK (id >= 0 AND id <= (10)::numeric)", True),
+    ("CHECK (id >= 0 AND (id)::numeric <= (10)::numeric)", False),  # of another type, by a cast
+    ("CHECK (5 <= id AND id < 100 OR kept = 'x')", True),
+    ("CHECK (NOT id >= 5)", True),
+    ("CHECK (NOT id <= 5)", False),  # 6 becomes 5
+    ("CHECK (id > 5)", False),
+    ("CHECK (id >= 7)", False),
+    ("CHECK (id = 5 OR id IS NULL)", True),
+    ("CHECK (id <> 5)", False),
+]
+
+
+@pytest.mark.parametrize(("check", "stays"), STEPS, ids=[check for check, _ in STEPS])
+def test_a_check_of_whole_steps_stays(check: str, stays: bool) -> None:
+    """The multiple of 5 at or below a number is on the same side of every multiple of 5."""
+    columns = {**COLUMNS, "id": MaskingRule(MaskingVerb.GENERALIZE, "5")}
+    sql = f"ALTER TABLE ONLY s.t ADD CONSTRAINT c {check};"
+    text = dumped(header("t", "TABLE") + TABLE, header("t c", "CHECK CONSTRAINT") + f"{sql}\n\n\n")
+    rules = replace(RULES, tables={"t": columns})
+    made = sanitized_ddl(text, SCHEMA, rules, Masker(KEY, RULES.kinds.values()))
+    assert ("CONSTRAINT c CHECK" in made.sql, not made.left_out) == (stays, stays)
