@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from uuid import uuid4
 
 import boto3
@@ -33,6 +34,7 @@ from mediatool_assets.flows.sanitize import (
     Published,
     Sanitizing,
     load_rules,
+    report_keys,
     sanitize,
 )
 from mediatool_assets.flows.sanitize.copies import (
@@ -49,6 +51,7 @@ from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.conftest import superuser
+from mediatool_assets_tests.flows.sanitize import scanner
 
 VERSION = Version(datetime(2004, 2, 3, 4, 5, 6, tzinfo=UTC))
 KEY = MaskingKey(bytes(i * 37 % 256 for i in range(32)))
@@ -57,6 +60,15 @@ OWNERS = """
     SELECT count(*), count(u.id), count(*) FILTER (WHERE u.email LIKE '%%@masked.example.com')
     FROM media_tool.campaigns c LEFT JOIN media_tool.users u ON u.zoho_user_id = c.owner_user_id
 """
+
+
+PEOPLE = {
+    "users": ("name", "email"),
+    "reps": ("name", "email"),
+    "accounts": ("name",),
+    "campaigns": ("campaign_name",),
+}
+"""Columns that are masked, of which each value has to be gone."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,21 @@ class Copied:
     server: str
     source: str
     pool: Workspace
+
+    def originals(self) -> set[str]:
+        """Values of the source that are masked, and say enough to be looked for."""
+        with psycopg.connect(self.source) as connection:
+            values = {
+                str(value)
+                for table, names in PEOPLE.items()
+                for row in connection.execute(
+                    sql.SQL("SELECT {} FROM media_tool.{}").format(
+                        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(table)
+                    )
+                )
+                for value in row
+            }
+        return {value for value in values if len(scanner.plain(value)) >= 10}
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +149,19 @@ def test_postgres_has_every_row_and_every_relation(copied: Copied) -> None:
         campaigns, owned, _ = before.execute(OWNERS).fetchone() or ()
         assert after.execute(OWNERS).fetchone() == (campaigns, owned, owned)
         assert owned
+        tables = after.execute(
+            "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'm', 'v') "
+            "AND relnamespace = 'media_tool'::regnamespace"
+        ).fetchall()
+        rows = {
+            text
+            for (name,) in tables
+            for (row,) in after.execute(f"SELECT to_jsonb(t) FROM {name} AS t")  # noqa: S608
+            for text in scanner.strings(row)
+        }
+    originals = copied.originals()
+    assert len(originals) > 50
+    assert scanner.found(originals, iter(rows)) == set()
     marker = copied.target.marker(made.database)
     assert marker is not None
     assert marker.sanitized
@@ -146,7 +186,14 @@ def test_mongodb_is_transformed_and_loaded(copied: Copied) -> None:
     with MongoClient[dict[str, object]](copied.documents.url.reveal()) as client:
         campaigns = client[made.database]["campaigns"]
         count = client[loaded.database]["campaigns"].count_documents(owned)
+        written = {
+            text
+            for name in client[made.database].list_collection_names()
+            for document in client[made.database][name].find()
+            for text in scanner.strings(document)
+        }
         assert campaigns.count_documents(owned) == campaigns.count_documents(masked) == count > 0
+    assert scanner.found(copied.originals(), iter(written)) == set()
     marker = copied.documents.marker(made.database)
     assert marker is not None
     assert marker["sanitized"] is True
@@ -154,6 +201,16 @@ def test_mongodb_is_transformed_and_loaded(copied: Copied) -> None:
     found = {d.name: d for d in MongoDatabases(copied.documents).databases()}
     assert found[made.database].sanitized
     assert not found[loaded.database].sanitized
+
+
+def test_a_scanner_of_its_own_finds_nobody(copied: Copied) -> None:
+    """In the archive, its schema and its reports; in the raw archive it finds everybody."""
+    originals, key = copied.originals(), archive_key("sanitized", VERSION)
+    raw, _ = copied.objects.get(archive_key("raw", VERSION))
+    assert scanner.found(originals, scanner.of_archive(raw)) == originals
+    made, _ = copied.objects.get(key)
+    reports = [copied.objects.get(name)[0].decode() for name in report_keys(key)]
+    assert scanner.found(originals, chain(scanner.of_archive(made), reports)) == set()
 
 
 @pytest.mark.parametrize("name", [postgres_database(VERSION), f"media_tool_{'2' * 8}-{'0' * 6}"])

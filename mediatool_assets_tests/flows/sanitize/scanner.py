@@ -7,8 +7,10 @@ alphabets, and everything that could be encoded in it is decoded and looked at a
 import base64
 import binascii
 import html
+import io
 import json
 import re
+import tarfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +19,7 @@ from urllib.parse import unquote_plus
 _LOOK = str.maketrans("аеорсхуіѕԁΑΒΕΖΗΙΚΜΝΟΡΤΥΧАВЕКМНОРСТХ", "aeopcxyisdABEZHIKMNOPTYXABEKMHOPCTX")
 _LOOK |= str.maketrans("ᴀʙᴅᴇꜰɢʜᴊᴋʟᴍɴᴘꞯʀᴛᴜ", "abdefghjklmnpqrtu")
 _LOOK |= {0x1F170 + n: ord("a") + n for n in range(26)}
+_START = 6
 _URLS = str.maketrans("-_", "+/")
 
 
@@ -53,11 +56,43 @@ def _decoded(run: str) -> Iterator[str]:
 
 
 def found(values: set[str], texts: Iterator[str]) -> set[str]:
-    """The values that are in one of the texts."""
-    wanted = {plain(value): value for value in values}
+    """The values that are in one of the texts; each of them has six letters and more."""
+    by_start: dict[str, list[tuple[str, str]]] = {}
+    for value in values:
+        form = plain(value)
+        assert len(form) >= _START, f"too short: {len(form)}"
+        by_start.setdefault(form[:_START], []).append((form, value))
     left: set[str] = set()
-    for text in texts:
-        for reading in readings(text):
-            letters = plain(reading)
-            left |= {value for form, value in wanted.items() if form in letters}
+    for reading in {reading for text in texts for reading in readings(text)}:
+        letters = plain(reading)
+        for start in range(len(letters) - _START + 1):
+            for form, value in by_start.get(letters[start : start + _START], ()):
+                if letters.startswith(form, start):
+                    left.add(value)
     return left
+
+
+def strings(value: object) -> Iterator[str]:
+    """Every text in what JSON holds, names among them; numbers as texts."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield str(name)
+            yield from strings(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from strings(part)
+    elif value is not None:
+        yield str(value)
+
+
+def of_archive(data: bytes) -> Iterator[str]:
+    """Every different text of an archive: of its rows, and of its other files by lines."""
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
+        for member in tar:
+            file = tar.extractfile(member)
+            assert file is not None
+            lines = file.read().decode().removesuffix("\n").split("\n")
+            if member.name.endswith(".ndjson"):
+                yield from {text for line in lines for text in strings(json.loads(line or "null"))}
+            else:
+                yield from lines
