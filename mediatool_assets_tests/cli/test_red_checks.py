@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -10,11 +11,17 @@ from mediatool_assets.cli.backfill import DayMade
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
-from mediatool_assets_tests.defs.conftest import small_source
+from mediatool_assets_tests.defs.conftest import a_small_source
 
-__all__ = ["small_source"]  # a fixture: pytest finds it here by its name
+
+@pytest.fixture
+def small_source(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Three tables, a model and a bucket."""
+    with a_small_source(stack, tmp_path_factory):
+        yield
 
 
 @pytest.mark.usefixtures("small_source")

@@ -75,27 +75,23 @@ def _start_export() -> "subprocess.Popen[str]":
     )
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
-def test_stopped_export_leaves_nothing_and_the_next_succeeds(
-    mediatool: Run,
-    source: dict[str, int],
-    objects: S3Objects,
-    tmp_path: Path,
-    stop: signal.Signals,
+def test_a_stopped_export_leaves_nothing_and_the_next_succeeds(
+    mediatool: Run, source: dict[str, int], objects: S3Objects, tmp_path: Path
 ) -> None:
     """Stopped half way: no object, no process; then one version, with every row of the source."""
     add_ballast(os.environ["MEDIATOOL_POSTGRES_URL"])
-    with _start_export() as command:
-        wait_for_upload(objects, lambda: command.poll() is None)
-        started = psutil.Process(command.pid).children(recursive=True)
-        command.send_signal(stop)
-        _, error = command.communicate()
-    assert command.returncode == (130 if stop is signal.SIGINT else -stop)
-    assert error.count("\n") == (1 if stop is signal.SIGINT else 0)
-    _, alive = psutil.wait_procs(started, timeout=60)
-    assert alive == []
-    assert [info.key for info in objects.list("postgres-exports/")] == []
-    assert uploads(objects) == []
+    for stop in (signal.SIGKILL, signal.SIGINT):
+        with _start_export() as command:
+            wait_for_upload(objects, lambda: command.poll() is None)
+            started = psutil.Process(command.pid).children(recursive=True)
+            command.send_signal(stop)
+            _, error = command.communicate()
+        assert command.returncode == (130 if stop is signal.SIGINT else -stop)
+        assert error.count("\n") == (1 if stop is signal.SIGINT else 0)
+        _, alive = psutil.wait_procs(started, timeout=60)
+        assert alive == []
+        assert [info.key for info in objects.list("postgres-exports/")] == []
+        assert uploads(objects) == []
     drop_ballast(os.environ["MEDIATOOL_POSTGRES_URL"])
 
     result = mediatool("export", "--notes", "the next one", "--json")
@@ -169,10 +165,10 @@ def test_a_version_without_a_raw_archive_cannot_be_finished(mediatool: Run, serv
 
 
 def test_seed_refuses_a_schema_that_is_not_its_own(
-    mediatool: Run, source: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    mediatool: Run, servers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A schema with somebody's tables is never replaced."""
-    with psycopg.connect(os.environ["MEDIATOOL_POSTGRES_URL"]) as connection:
+    with psycopg.connect(servers) as connection:
         connection.execute("CREATE SCHEMA theirs")
         connection.execute("CREATE TABLE theirs.ledger (id int)")
     monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "theirs")
@@ -181,8 +177,9 @@ def test_seed_refuses_a_schema_that_is_not_its_own(
     assert "theirs" in result.err
 
 
+@pytest.mark.usefixtures("servers")
 def test_an_empty_database_cannot_be_exported(
-    mediatool: Run, source: dict[str, int], objects: S3Objects, monkeypatch: pytest.MonkeyPatch
+    mediatool: Run, objects: S3Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source without the schema fails the version with the schema's name, and leaves nothing."""
     monkeypatch.setenv("MEDIATOOL_POSTGRES_SCHEMA", "absent")

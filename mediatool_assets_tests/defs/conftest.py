@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,10 +120,20 @@ def source_of(stack: Stack, home: Path, ddl: str, model: str) -> Iterator[None]:
         yield
 
 
+def a_small_source(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> AbstractContextManager[None]:
+    """The environment of a source of three tables, of which the model knows two, and a bucket."""
+    return source_of(stack, tmp_path_factory.mktemp("home"), DDL, MODEL)
+
+
 @pytest.fixture(scope="package")
 def small_source(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The environment of a source of three tables, of which the model knows two, and a bucket."""
-    with source_of(stack, tmp_path_factory.mktemp("home"), DDL, MODEL):
+    """One for the tests of the package.
+
+    To be used in it only: in a module that imports it, pytest would keep it until the session ends.
+    """
+    with a_small_source(stack, tmp_path_factory):
         yield
 
 

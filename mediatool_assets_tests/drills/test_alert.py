@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from mediatool_assets.cli.main import main
-from mediatool_assets_tests.defs.conftest import environment, small_source, today
+from mediatool_assets_tests.defs.conftest import environment, today
 from mediatool_assets_tests.drills.test_dagster_ui import (
     LAUNCH,
     _ask,
@@ -19,8 +19,6 @@ from mediatool_assets_tests.drills.test_dagster_ui import (
     _wait_for,
 )
 from mediatool_assets_tests.receiver import Receiver, receiver
-
-__all__ = ["small_source"]  # a fixture: pytest finds it here by its name
 
 TICKS = """
 query Ticks($selector: SensorSelector!) {

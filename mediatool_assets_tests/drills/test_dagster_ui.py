@@ -22,9 +22,7 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.defs.conftest import small_source, today
-
-__all__ = ["small_source"]  # a fixture: pytest finds it here by its name
+from mediatool_assets_tests.defs.conftest import today
 
 pytestmark = pytest.mark.timeout(900)  # a minute alone, more beside other work
 

@@ -16,15 +16,13 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.defs.conftest import small_source, today
+from mediatool_assets_tests.defs.conftest import today
 from mediatool_assets_tests.drills.test_dagster_ui import _ask, _dagster_dev, _loaded, _wait_for
-from mediatool_assets_tests.drills.test_ui_backfill import BACKFILL, _ended
-
-__all__ = ["small_source"]  # a fixture: pytest finds it here by its name
+from mediatool_assets_tests.drills.test_ui_backfill import BACKFILL, ended, launched
 
 pytestmark = pytest.mark.timeout(900)  # three minutes alone, more beside other work
 
-EXPORTED = tuple(Version(datetime(2025, 8, day, 3, tzinfo=UTC)) for day in (1, 2, 3))
+EXPORTED = tuple(Version(datetime(2025, 8, day, 3, tzinfo=UTC)) for day in (1, 2, 3, 4))
 NOTHING = "2025-08-09"  # a day of which there is neither archive nor export
 
 LAYERS = ("raw", "transformed", "mongodb", "version", "reports", "postgres")
@@ -102,12 +100,13 @@ def _statuses(url: str, day: str) -> tuple[dict[str, set[str]], set[str | None]]
 def test_the_asset_graph_backfills_every_layer_some_of_them_and_one_asset(tmp_path: Path) -> None:
     """All layers of a range; two layers, of a day that is there and one that is not; one asset.
 
-    A day that has nothing to be made from is refused by its first step, and nothing becomes red.
+    Beside them the job, of a past day and today, each made from what there is of it. A day that has
+    nothing to be made from is refused by its first step, and nothing becomes red.
     """
     objects = S3Objects.of(Settings.parse(os.environ))
     for version in EXPORTED:
         export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects, version)
-    first, second, third = (version.partition for version in EXPORTED)
+    first, second, third, fourth = (version.partition for version in EXPORTED)
     with _dagster_dev(log := tmp_path / "dagster-dev.log") as url:
         _wait_for("the code location", lambda: _loaded(url))
         one = [{"path": ["transformed", "campaigns"]}, {"path": ["raw", "campaigns"]}]
@@ -115,24 +114,26 @@ def test_the_asset_graph_backfills_every_layer_some_of_them_and_one_asset(tmp_pa
             "all layers": _materialized(url, _keys(*LAYERS), [first, second]),
             "two layers": _materialized(url, _keys("raw", "transformed"), [second, third]),
             "one asset": _materialized(url, one, [today()]),
+            "the job": launched(url, [fourth, today()]),
         }
         for what, backfill in asked.items():
-            ended = _wait_for(what, partial(_ended, url, backfill))
-            assert ended["status"] == "COMPLETED_SUCCESS", (what, log.read_text()[-4000:])
+            status = _wait_for(what, partial(ended, url, backfill))["status"]
+            assert status == "COMPLETED_SUCCESS", (what, log.read_text()[-4000:])
         for day in (first, second):
             by_status, _ = _statuses(url, day)
             assert set(by_status) == {"MATERIALIZED"}
         refused = _materialized(url, _keys(*LAYERS), [NOTHING])
-        assert (
-            _wait_for("the refusal", lambda: _ended(url, refused))["status"] == "COMPLETED_FAILED"
-        )
+        status = _wait_for("the refusal", lambda: ended(url, refused))["status"]
+        assert status == "COMPLETED_FAILED"
         by_status, checks = _statuses(url, NOTHING)
         assert "FAILED" not in by_status
         assert not checks & {"FAILED", "EXECUTION_FAILED", "IN_PROGRESS"}
         [run] = _ask(url, RUNS, backfill=refused)["runsOrError"]["results"]
         failed = [step["stepKey"] for step in run["stepStats"] if step["status"] == "FAILURE"]
         assert (run["status"], failed) == ("CANCELED", ["export"])
-    for version in EXPORTED[:2]:
+    for version in (EXPORTED[0], EXPORTED[1], EXPORTED[3]):
         assert catalog.latest(objects, version.partition).version == version
+    assert catalog.read(objects, EXPORTED[3]).source.type == "rds"
+    assert catalog.latest(objects, today()).source.type == "postgres"
     by_kind = {k: list(objects.list(f"postgres-exports/{k}/{third}/")) for k in ("raw", "metadata")}
     assert (len(by_kind["raw"]), by_kind["metadata"]) == (1, [])

@@ -1,4 +1,4 @@
-"""Partitions backfilled from Dagster's UI: past days from RDS snapshot exports, and today."""
+"""A backfill from Dagster's UI, of past days from RDS snapshot exports, that a crash interrupts."""
 
 import os
 from datetime import UTC, datetime
@@ -14,14 +14,10 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets.seed.rds_export import export_as_rds
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.defs.conftest import small_source, today
 from mediatool_assets_tests.drills.test_dagster_ui import _ask, _dagster_dev, _loaded, _wait_for
-
-__all__ = ["small_source"]  # a fixture: pytest finds it here by its name
 
 pytestmark = pytest.mark.timeout(900)  # two minutes alone, more beside other work
 
-PAST = Version(datetime(2025, 6, 20, 3, tzinfo=UTC))
 THREE = tuple(Version(datetime(2025, 7, day, 3, tzinfo=UTC)) for day in (1, 2, 3))
 
 BACKFILL = """
@@ -39,12 +35,13 @@ query Status($id: String!) {
 }"""
 
 
-def _ended(url: str, backfill: str) -> dict[str, Any] | None:
+def ended(url: str, backfill: str) -> dict[str, Any] | None:
+    """The backfill, once it has come to its end."""
     found: dict[str, Any] = _ask(url, STATUS, id=backfill)["partitionBackfillOrError"]
     return None if found["status"] in ("REQUESTED", "CANCELING", "FAILING") else found
 
 
-def _launched(url: str, partitions: list[str]) -> str:
+def launched(url: str, partitions: list[str]) -> str:
     """The id of a backfill of these partitions, launched as the UI launches it."""
     repository = _wait_for("the code location", lambda: _loaded(url))
     params = {
@@ -100,7 +97,7 @@ def test_a_backfill_goes_on_after_everything_was_killed(tmp_path: Path) -> None:
     with dg.DagsterInstance.get() as instance:
         before = {run.run_id for run in _runs(instance)}
         with _dagster_dev(tmp_path / "first.log", killed=True) as url:
-            _launched(url, [version.partition for version in reversed(THREE)])
+            launched(url, [version.partition for version in reversed(THREE)])
             working = _wait_for("the first run", lambda: _at_work(instance))
         assert working["partition"] == THREE[0].partition
         assert _all_made(objects) is None
@@ -108,15 +105,15 @@ def test_a_backfill_goes_on_after_everything_was_killed(tmp_path: Path) -> None:
             _wait_for("the three days", lambda: _all_made(objects))
             _wait_for("the last run", lambda: _quiet(instance))
         runs = [run for run in _runs(instance) if run.run_id not in before]
-        ended = sorted(
+        made = sorted(
             (record.end_time or 0.0, record.dagster_run.tags["dagster/partition"])
             for run in runs
             if (record := instance.get_run_record_by_id(run.run_id)) is not None
             and run.status is dg.DagsterRunStatus.SUCCESS
         )
         days = [version.partition for version in THREE]
-        assert sorted(partition for _, partition in ended) == days, log.read_text()[-4000:]
-        assert [partition for _, partition in ended if partition != days[0]] == days[1:]
+        assert sorted(partition for _, partition in made) == days, log.read_text()[-4000:]
+        assert [partition for _, partition in made if partition != days[0]] == days[1:]
         failed = [run for run in runs if run.status is dg.DagsterRunStatus.FAILURE]
         assert {run.tags["dagster/partition"] for run in failed} == {days[0]}
         assert len(runs) == len(days) + len(failed)
@@ -126,17 +123,3 @@ def test_a_backfill_goes_on_after_everything_was_killed(tmp_path: Path) -> None:
             prefix = f"postgres-exports/{kind}/{version.partition}/"
             assert len(list(objects.list(prefix))) == 1
         assert len(list(objects.list(f"mongodb-dumps/{version.partition}/"))) == 1
-
-
-@pytest.mark.usefixtures("small_source")
-def test_a_backfill_from_the_ui_makes_each_day_from_what_there_is_of_it(tmp_path: Path) -> None:
-    """One run a partition, by the daemon; the past day has its snapshot's version."""
-    objects = S3Objects.of(Settings.parse(os.environ))
-    export_as_rds(Url(os.environ["MEDIATOOL_POSTGRES_URL"]), objects, PAST)
-    with _dagster_dev(log := tmp_path / "dagster-dev.log") as url:
-        backfill = _launched(url, [PAST.partition, today()])
-        ended = _wait_for("the backfill", lambda: _ended(url, backfill))
-        assert ended["status"] == "COMPLETED_SUCCESS", log.read_text()[-4000:]
-    assert catalog.latest(objects, PAST.partition).version == PAST
-    assert catalog.read(objects, PAST).source.type == "rds"
-    assert catalog.latest(objects, today()).source.type == "postgres"
