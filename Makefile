@@ -42,7 +42,7 @@ dev: $(INSTALLED)
 
 test: $(INSTALLED)
 	scripts/test-servers.sh
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 30
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n 6 --dist loadfile --no-loadscope-reorder --durations 30
 
 test-fast: $(INSTALLED)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 -m 'not servers' --ignore mediatool_assets_tests/drills --ignore mediatool_assets_tests/stores --ignore mediatool_assets_tests/defs --ignore mediatool_assets_tests/cli
