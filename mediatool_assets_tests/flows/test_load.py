@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 import bson
@@ -185,7 +185,10 @@ class _Parricide(MongoDocuments):
     def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
         MongoDocuments.insert(self, database, collection, documents)
         if any(bson.decode(document)["_id"] == 250 for document in documents):
-            os.kill(os.getppid(), signal.SIGKILL)
+            coordinator = parent_process()
+            assert coordinator is not None
+            assert coordinator.pid is not None
+            os.kill(coordinator.pid, signal.SIGKILL)
             signal.pause()  # the pool ends its workers when their coordinator is gone
 
 
