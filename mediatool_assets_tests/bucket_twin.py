@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen, wanted
-from mediatool_assets.domain.bucket.cloudtrail import Trails
+from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, LiveAspect, wanted
+from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.lifecycle import Document
 
-RECORDED = Trails(
+RECORDED = LoggingTrails(
     (
         {
             "EventSelectors": [
@@ -22,26 +22,32 @@ RECORDED = Trails(
 )
 
 
-def as_declared(declared: Declaration) -> dict[Aspect, Seen]:
+def as_declared(declared: Declaration) -> dict[Aspect, LiveAspect]:
     """Every aspect just as it is declared, and access logs somewhere."""
-    live: dict[Aspect, Seen] = {aspect: Seen() for aspect in ASPECTS}
-    live["logging"] = Seen({"LoggingEnabled": {"TargetBucket": "somewhere", "TargetPrefix": ""}})
-    return live | {aspect: Seen(document) for aspect, document in wanted(declared, live).items()}
+    live: dict[Aspect, LiveAspect] = {aspect: LiveAspect() for aspect in ASPECTS}
+    live["logging"] = LiveAspect(
+        {"LoggingEnabled": {"TargetBucket": "somewhere", "TargetPrefix": ""}}
+    )
+    return live | {
+        aspect: LiveAspect(document) for aspect, document in wanted(declared, live).items()
+    }
 
 
 @dataclass
 class BucketTwin:
     """BucketSettings in memory; ``refuses`` holds the aspects that it does not set, and why."""
 
-    live: dict[Aspect, Seen] = field(default_factory=lambda: {a: Seen() for a in ASPECTS})
+    live: dict[Aspect, LiveAspect] = field(
+        default_factory=lambda: {a: LiveAspect() for a in ASPECTS}
+    )
     secure: bool = True
     amazon: bool = True
     mfa: bool | None = False
-    recorded: Trails = RECORDED
+    recorded: LoggingTrails = RECORDED
     refuses: dict[Aspect, str] = field(default_factory=dict)
     written: list[Aspect] = field(default_factory=list)
 
-    def read(self, aspect: Aspect) -> Seen:
+    def read(self, aspect: Aspect) -> LiveAspect:
         """What is there."""
         return self.live[aspect]
 
@@ -49,7 +55,7 @@ class BucketTwin:
         """As it was set up."""
         return self.mfa
 
-    def trails(self) -> Trails:
+    def trails(self) -> LoggingTrails:
         """As they were set up."""
         return self.recorded
 
@@ -58,10 +64,10 @@ class BucketTwin:
         self.written.append(aspect)
         if aspect in self.refuses:
             return self.refuses[aspect]
-        self.live[aspect] = Seen(document)
+        self.live[aspect] = LiveAspect(document)
         return None
 
 
 def unknown(aspect: Aspect) -> dict[Aspect, Any]:
     """The aspect as one that may not be read."""
-    return {aspect: Seen(unknown="access denied")}
+    return {aspect: LiveAspect(unknown="access denied")}

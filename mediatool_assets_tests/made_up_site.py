@@ -5,19 +5,19 @@ from pathlib import Path
 
 import msgspec
 
-from mediatool_assets.domain.bucket.drift import Recorded
+from mediatool_assets.domain.bucket.drift import PostureRecord
 from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.costs.report import costs
 from mediatool_assets.domain.integrity import Defect, Integrity, Line
 from mediatool_assets.domain.keys import SANITIZED_PREFIX, Report, report_key
-from mediatool_assets.domain.metrics import Point
+from mediatool_assets.domain.metrics import ChartPoint
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Figure
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets.flows.bucket.posture import POSTURE_PREFIX
 from mediatool_assets.flows.costs.report import COSTS_PREFIX, render
-from mediatool_assets.flows.metrics import Tools, daily_metrics
+from mediatool_assets.flows.metrics import ReportTools, daily_metrics
 from mediatool_assets.flows.metrics.report import compared, written
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.reports import storage
@@ -46,7 +46,7 @@ def fill(objects: ObjectStore, scratch: Path) -> None:
         complete(objects, str(version), {USERS: users(*names), LONG: rows})
     with ThreadPoolExecutor(1) as executor:
         model = Model("m", {}, {}, metrics=("users", "campaigns"))
-        tools = Tools(objects, Workspace(executor, scratch), model)
+        tools = ReportTools(objects, Workspace(executor, scratch), model)
         for version in versions:
             daily = daily_metrics(tools, version)
             _keep(objects, "daily-metrics-comparison", version, written(daily.metrics).content)
@@ -73,7 +73,9 @@ def integrity(version: Version) -> Integrity:
         {"surplus": 0, "missing": 1, "differs": 0}, 0.1, (defect,),
     )  # fmt: skip
     passed = Line("counts", "users", "rows", "counted", "passed")
-    points = tuple(Point(str(version_of(d)), n, n, 900 + n, 90 + n) for n, d in enumerate(DAYS))
+    points = tuple(
+        ChartPoint(str(version_of(d)), n, n, 900 + n, 90 + n) for n, d in enumerate(DAYS)
+    )
     counts = {"passed": 1, "failed": 1}
     figures: dict[str, Figure] = {"rows": 12}
     return Integrity(
@@ -82,7 +84,7 @@ def integrity(version: Version) -> Integrity:
     )  # fmt: skip
 
 
-def posture() -> Recorded:
+def posture() -> PostureRecord:
     """A bucket of which one control passed."""
     ids, command = ("s3_bucket_default_encryption",), "aws s3api put-bucket-versioning " + "x" * 90
     controls = (
@@ -90,7 +92,7 @@ def posture() -> Recorded:
         Control("versioning", "failed", "never enabled", commands=(command,)),
         Control("public-access", "unknown", "the server answered NotImplemented"),
     )
-    return Recorded("media-tool-backups", "2025-06-22T03:30:00Z", controls)
+    return PostureRecord("media-tool-backups", "2025-06-22T03:30:00Z", controls)
 
 
 def sanitized(version: Version) -> sanitizing.Report:

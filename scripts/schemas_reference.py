@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import _json_schema
 
-from mediatool_assets.domain.bucket.drift import Recorded
+from mediatool_assets.domain.bucket.drift import PostureRecord
 from mediatool_assets.domain.comparison import Comparison
 from mediatool_assets.domain.costs.report import Costs
 from mediatool_assets.domain.integrity import Integrity
@@ -24,7 +24,7 @@ from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.restore_record import RestoreRecord
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.verdict import Verdict
-from mediatool_assets.flows.metrics.report import First
+from mediatool_assets.flows.metrics.report import NoComparison
 from mediatool_assets.flows.sanitize.report import Report
 from mediatool_assets.flows.site.pages import SiteIndex
 
@@ -116,7 +116,7 @@ DOCUMENTS = (
         "`comparison-reports/{date}/{version1}-{version2}.json`, `mediatool compare --format json`",
         "Two versions compared, row by row.",
         Comparison,
-        First,
+        NoComparison,
     ),
     Document(
         "report-site",
@@ -152,7 +152,7 @@ DOCUMENTS = (
         "posture",
         "`postgres-exports/bucket/posture/{date}.json`",
         "The result of the daily check of the bucket.",
-        Recorded,
+        PostureRecord,
     ),
 )
 

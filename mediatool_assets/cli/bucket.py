@@ -98,7 +98,7 @@ def check(
         mediatool bucket check --json
     """
     from mediatool_assets.domain.bucket.declaration import Declaration
-    from mediatool_assets.domain.bucket.drift import Recorded
+    from mediatool_assets.domain.bucket.drift import PostureRecord
     from mediatool_assets.domain.metadata import instant
     from mediatool_assets.flows import bucket
     from mediatool_assets.flows.bucket.posture import COMMANDS, page
@@ -106,7 +106,7 @@ def check(
 
     config = settings()
     found = bucket.check(Declaration.of(config), S3Bucket.of(config))
-    made = page(Recorded(config.s3_bucket, instant(datetime.now(UTC)), found))
+    made = page(PostureRecord(config.s3_bucket, instant(datetime.now(UTC)), found))
     if html is not None:
         from mediatool_assets.flows.reports.html import html as rendered
 

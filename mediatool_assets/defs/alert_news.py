@@ -25,7 +25,7 @@ from mediatool_assets.dagster_internals import (
 )
 from mediatool_assets.defs.alert_runs import EndedRun, checked
 from mediatool_assets.defs.freshness import ON_TIME
-from mediatool_assets.domain.alerts import News, Problem, Well
+from mediatool_assets.domain.alerts import Observations, Problem, Success
 
 _RUNS = 50  # per tick; a backfill of a year is reported within a few minutes
 _FOUND = 100  # by the check of one day: each of the day's runs looks too
@@ -42,7 +42,7 @@ _ENDED = [
 FRESHNESS = "freshness"
 
 
-class Position(msgspec.Struct):
+class EventPosition(msgspec.Struct):
     """How far the instance was read.
 
     ``seen`` are the times of runs by id, ``judged`` is the last judgement of the day, ``missed``
@@ -58,20 +58,20 @@ class Position(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class WatchedInstance:
     """Dagster's instance, and the definitions that are watched in it, read at ``now``."""
 
     instance: dg.DagsterInstance
     repository: dg.RepositoryDefinition
     now: datetime
 
-    def news(self, position: Position) -> Iterator[News]:
+    def news(self, position: EventPosition) -> Iterator[Observations]:
         """What there is since; moves the position on."""
         yield from self._runs(position)
         yield from self._freshness(position)
         yield from self._schedules(position)
 
-    def _runs(self, position: Position) -> Iterator[News]:
+    def _runs(self, position: EventPosition) -> Iterator[Observations]:
         filters = dg.RunsFilter(statuses=_ENDED, updated_after=position.until - _BACK)
         records = self.instance.get_run_records(
             filters, order_by="update_timestamp", ascending=True
@@ -98,7 +98,7 @@ class Instance:
         for name in [n for n, at in position.seen.items() if at < position.until - 2 * _BACK]:
             del position.seen[name]
 
-    def _freshness(self, position: Position) -> Iterator[News]:
+    def _freshness(self, position: EventPosition) -> Iterator[Observations]:
         """Assets that Dagster's policies find late, and the day that has no version by 03:00."""
         keys = [
             key
@@ -115,7 +115,7 @@ class Instance:
         failed = FreshnessState.FAIL
         late = [k for k in keys if k in states and states[k].freshness_state is failed]
         problems = [] if position.late else _late(keys, late, self.now)
-        well = [] if late else [Well("freshness", FRESHNESS, None, self.now)]
+        well = [] if late else [Success("freshness", FRESHNESS, None, self.now)]
         position.late = bool(late)
         if check is not None and check.id != position.judged:
             position.judged = check.id
@@ -124,9 +124,9 @@ class Instance:
             if made >= began and check.evaluation is not None:
                 found = checked(check.evaluation, check.partition, made, made)
                 problems += [found] if isinstance(found, Problem) else []
-                well += [found] if isinstance(found, Well) else []
+                well += [found] if isinstance(found, Success) else []
         day = self.now.date().isoformat()
-        yield News(self.now, tuple(problems), tuple(well), partition=day)
+        yield Observations(self.now, tuple(problems), tuple(well), partition=day)
 
     def _on_time(self) -> AssetCheckExecutionRecord | None:
         """What was last found of the day without a run; of runs it is read with all else."""
@@ -135,7 +135,7 @@ class Instance:
         )
         return next((record for record in found if record.run_id == RUNLESS_RUN_ID), None)
 
-    def _schedules(self, position: Position) -> Iterator[News]:
+    def _schedules(self, position: EventPosition) -> Iterator[Observations]:
         """Schedules that are on and have not asked for their run a while after it was due."""
         known = {
             state.name: state
@@ -150,12 +150,12 @@ class Instance:
             problem = self._missed(schedule.name, state, due)
             if problem is None:
                 if position.missed.pop(schedule.name, None) is not None:
-                    well.append(Well("schedule", schedule.name, None, self.now))
+                    well.append(Success("schedule", schedule.name, None, self.now))
             elif position.missed.get(schedule.name) != due:
                 position.missed[schedule.name] = due
                 problems.append(problem)
         if problems or well:
-            yield News(self.now, tuple(problems), tuple(well))
+            yield Observations(self.now, tuple(problems), tuple(well))
 
     def _missed(self, name: str, state: InstigatorState | None, due: datetime) -> Problem | None:
         after = due.timestamp() - 1

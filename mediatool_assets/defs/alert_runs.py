@@ -19,7 +19,7 @@ from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.runs import VERSION_TAG
-from mediatool_assets.domain.alerts import Kind, News, Problem, Well, plain, wording
+from mediatool_assets.domain.alerts import Kind, Observations, Problem, Success, plain, wording
 from mediatool_assets.domain.keys import REPORTS
 
 _PAGE = 1000  # events
@@ -32,14 +32,14 @@ _OF_ROWS = {"BadValue", "CheckFailed"}
 
 def checked(
     found: dg.AssetCheckEvaluation, partition: str | None, made: datetime, began: datetime
-) -> Problem | Well:
+) -> Problem | Success:
     """What a check found: ``made`` when it did, ``began`` when its run did."""
     asset = found.asset_key.to_user_string()
     thing = f"{shown(found.asset_key)}: {found.check_name}"
     kind: Kind = "freshness" if found.asset_check_key == ON_TIME else "check"
     partition = found.partition or partition
     if found.passed:
-        return Well(kind, thing, partition, began)
+        return Success(kind, thing, partition, began)
     return Problem(
         kind,
         thing,
@@ -71,7 +71,7 @@ class EndedRun:
     instance: dg.DagsterInstance
     record: dg.RunRecord
 
-    def news(self) -> News:
+    def news(self) -> Observations:
         """What failed in it, what its checks found, and what its version warns of.
 
         A canceled run is not reported, since its user knows. What its checks had found is, and
@@ -86,7 +86,7 @@ class EndedRun:
             if evaluation.passed or evaluation.asset_check_key != ON_TIME  # it is of the day
         ]
         problems = [one for one in found if isinstance(one, Problem)]
-        well = [one for one in found if isinstance(one, Well)]
+        well = [one for one in found if isinstance(one, Success)]
         well += self._done(partition)
         if run.status is dg.DagsterRunStatus.SUCCESS:
             problems += self._warnings()
@@ -94,7 +94,9 @@ class EndedRun:
             problems += self._failures(partition, ended)
         version = run.tags.get(VERSION_TAG)
         links = dict(self._reports())
-        return News(ended, tuple(problems), tuple(well), version, partition, run.run_id, links)
+        return Observations(
+            ended, tuple(problems), tuple(well), version, partition, run.run_id, links
+        )
 
     @property
     def may_be_retried(self) -> bool:
@@ -154,14 +156,14 @@ class EndedRun:
     def _steps(self, kind: dg.DagsterEventType) -> list[str]:
         return [f"step {event.step_key}" for event in self._events(kind)]
 
-    def _done(self, partition: str | None) -> Iterator[Well]:
+    def _done(self, partition: str | None) -> Iterator[Success]:
         """Each step that succeeded, whatever the run's job: it made the partition of its assets."""
         things = self._steps(dg.DagsterEventType.STEP_SUCCESS)
         run = self.record.dagster_run
         if run.status is dg.DagsterRunStatus.SUCCESS and not run.job_name.startswith("__"):
             things.append(run.job_name)  # else a choice of assets, which says nothing of others
         for thing in things:
-            yield Well("run", thing, partition, self.record.create_timestamp)
+            yield Success("run", thing, partition, self.record.create_timestamp)
 
     def _failures(self, partition: str | None, ended: datetime) -> Iterator[Problem]:
         """Each step that failed, and by what; else those that were at work, else the run."""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import msgspec
 
-from mediatool_assets.defs.alert_news import Instance, Position
+from mediatool_assets.defs.alert_news import EventPosition, WatchedInstance
 from mediatool_assets.defs.layers import shown
-from mediatool_assets.domain.alerts import Channel, News, Open
+from mediatool_assets.domain.alerts import Channel, Observations, OpenProblems
 from mediatool_assets.domain.errors import Misuse, Unreachable
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.settings import Settings
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 _SECONDS = 10.0  # for a channel to post in; a tick has 60 in all, and the rest waits for the next
 
 
-class Memory(msgspec.Struct):
+class AlertCursor(msgspec.Struct):
     """The sensor's cursor."""
 
-    position: Position
-    open: Open
+    position: EventPosition
+    open: OpenProblems
     channels: dict[str, Channel] = {}
 
 
@@ -50,20 +50,25 @@ def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     if repository is None:
         raise Misuse("the sensor was given no definitions; evaluate it with repository_def")
     memory = _remembered(context.cursor, now)
-    told = tick(memory, Instance(context.instance, repository, now), settings, channels(settings))
+    told = tick(
+        memory, WatchedInstance(context.instance, repository, now), settings, channels(settings)
+    )
     cursor = msgspec.json.encode(memory).decode()
     return dg.SensorResult(skip_reason=dg.SkipReason(told), cursor=cursor)
 
 
-def _remembered(cursor: str | None, now: datetime) -> Memory:
+def _remembered(cursor: str | None, now: datetime) -> AlertCursor:
     """The state of the last tick. The first tick begins now: earlier events are not reported."""
     if cursor is None:
-        return Memory(Position(now, now), Open())
-    return msgspec.json.decode(cursor, type=Memory)
+        return AlertCursor(EventPosition(now, now), OpenProblems())
+    return msgspec.json.decode(cursor, type=AlertCursor)
 
 
 def tick(
-    memory: Memory, instance: Instance, settings: Settings, posted_to: "Iterable[AlertChannel]"
+    memory: AlertCursor,
+    instance: WatchedInstance,
+    settings: Settings,
+    posted_to: "Iterable[AlertChannel]",
 ) -> str:
     """Do one tick's work on ``memory``, and say what became of it."""
     alerts = [
@@ -105,12 +110,12 @@ def _post(channel: "AlertChannel", kept: Channel, now: datetime, window: timedel
     return f"{told}: {problems[0]}" if problems else told
 
 
-def _linked(news: News, settings: Settings) -> News:
+def _linked(news: Observations, settings: Settings) -> Observations:
     """The news with links to Dagster's UI too, where its URL is known."""
     return msgspec.structs.replace(news, links=ui_links(settings, news) | news.links)
 
 
-def ui_links(settings: Settings, news: News) -> dict[str, str]:
+def ui_links(settings: Settings, news: Observations) -> dict[str, str]:
     """The run, and the first asset that is not well, in Dagster's UI."""
     if settings.dagster_url is None:
         return {}

@@ -12,7 +12,7 @@ import dagster as dg
 
 from mediatool_assets.defs.check_results import result
 from mediatool_assets.defs.dead_runs import note_process
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import operation
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.bucket.declaration import Declaration
@@ -20,7 +20,7 @@ from mediatool_assets.domain.bucket.drift import as_declared, undrifted
 from mediatool_assets.domain.costs.report import Costs
 from mediatool_assets.domain.costs.report import costs as reckoned
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
-from mediatool_assets.flows.bucket.posture import Looked, record
+from mediatool_assets.flows.bucket.posture import PostureChange, record
 from mediatool_assets.flows.costs.inventory import take
 from mediatool_assets.flows.costs.inventory_files import keep
 from mediatool_assets.flows.costs.report import headline, publish
@@ -58,7 +58,7 @@ def posture(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Look at the bucket's settings, and record what was found."""
     note_process(context.instance, context.run)
-    with explained():
+    with errors_as_failures():
         bucket, objects = platform.bucket(), platform.objects()
         declared = Declaration.of(platform.settings())
         looked = record(declared, bucket, objects, datetime.now(UTC))
@@ -73,7 +73,7 @@ def posture(
     )
 
 
-def _controls(looked: Looked) -> dg.TableMetadataValue:
+def _controls(looked: PostureChange) -> dg.TableMetadataValue:
     records = [
         dg.TableRecord({"control": each.name, "outcome": each.verdict, "says": each.says})
         for each in looked.now.controls
@@ -91,7 +91,7 @@ def bucket_costs(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take the inventory, store it, and calculate its cost."""
     note_process(context.instance, context.run)
-    with explained():
+    with errors_as_failures():
         objects, declared = platform.objects(), Declaration.of(platform.settings())
         now = datetime.now(UTC)
         inventory = take(declared, objects, platform.inventory(), platform.bucket(), now)
@@ -132,7 +132,7 @@ def bucket_site(
 ) -> dg.MaterializeResult[None]:
     """Write the pages of today, of the day before, and the index."""
     note_process(context.instance, context.run)
-    with explained():
+    with errors_as_failures():
         index = publish_site(platform.objects(), f"{datetime.now(UTC):%Y-%m-%d}")
     return dg.MaterializeResult(metadata={"dagster/uri": index})
 

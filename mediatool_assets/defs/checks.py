@@ -14,7 +14,7 @@ import dagster as dg
 
 from mediatool_assets.defs.check_results import result, spec
 from mediatool_assets.defs.dump import DUMP
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.layers import Layer, key, name_of
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
@@ -113,7 +113,7 @@ def _layer_checks(
     def check_layer(
         context: dg.AssetCheckExecutionContext, platform: Platform
     ) -> Iterator[dg.AssetCheckResult]:
-        with explained():
+        with errors_as_failures():
             objects, version = platform.objects(), _version(context, platform)
             found = {
                 check.name: check.ask(
@@ -183,7 +183,7 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
         context: dg.AssetCheckExecutionContext, platform: Platform
     ) -> Iterator[dg.AssetCheckResult]:
         """Read the published version again."""
-        with explained():
+        with errors_as_failures():
             objects, version = platform.objects(), _version(context, platform)
             for asked in sorted(context.selected_asset_check_keys):
                 check = by_name[asked.name]

@@ -40,7 +40,7 @@ _MARGIN_SECONDS = 6 * 3600  # what is left of a run after its wait: max_runtime_
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def errors_as_failures() -> Iterator[None]:
     """Turn a MediatoolError into a Failure that says it all; what cannot change is not retried.
 
     A copy out of cold storage that is on its way is waited for: the step ends, its pool is free,
@@ -66,13 +66,13 @@ def explained() -> Iterator[None]:
 
 @contextmanager
 def retried() -> Iterator[None]:
-    """What ``explained`` does, in a step that is run again some seconds later where that helps.
+    """``errors_as_failures``, in a step that is run again some seconds later where that helps.
 
     Not by a RetryPolicy: Dagster takes an interrupt for a failure that the policy retries, so that
     a run that was stopped, by Ctrl-C or in the UI, would go on.
     """
     try:
-        with explained():
+        with errors_as_failures():
             yield
     except dg.Failure as failure:
         context = current_execution_context.get()

@@ -13,7 +13,7 @@ import dagster as dg
 
 from mediatool_assets.defs.check_results import figures, result, severity, spec
 from mediatool_assets.defs.dead_runs import note_process
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.namespace import PLAIN, Namespace
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
@@ -46,7 +46,7 @@ def check_on_time(
 ) -> dg.AssetCheckResult:
     """Look for the day's newest version."""
     note_process(context.instance, context.run)
-    with explained():
+    with errors_as_failures():
         day = date.fromisoformat(context.partition_key)
         due = platform.settings().timetable.due(day)
         return result(ON_TIME, day_on_time(platform.objects(), day, datetime.now(UTC), due))

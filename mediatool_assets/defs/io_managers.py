@@ -16,7 +16,7 @@ import dagster as dg
 import orjson
 
 from mediatool_assets.defs.dump import DUMP
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.frames import as_annotated, each_of
 from mediatool_assets.defs.layers import (
     ARCHIVES_IO,
@@ -60,7 +60,7 @@ class VersionIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Refuse a value: the platform's own steps have stored what they made, and give none."""
-        with explained():
+        with errors_as_failures():
             raise Misuse(
                 f"{context.asset_key.to_user_string()}: this IO manager keeps what the platform's "
                 f"own steps made, not a {type(obj).__name__}; give the asset an IO manager of its "
@@ -70,7 +70,7 @@ class VersionIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """The asset of the input's partition, a dict of several, or None of no partition."""
         keys = context.asset_partition_keys
-        with explained():
+        with errors_as_failures():
             if not keys:
                 return None
             if len(keys) == 1:
@@ -147,7 +147,7 @@ class JsonDocuments(VersionIOManager):
         if place is None:
             super().handle_output(context, obj)
             return
-        with explained():
+        with errors_as_failures():
             objects = self.platform.objects()
             key = str(place).format(partition=context.asset_partition_key)
             data = orjson.dumps(obj, option=orjson.OPT_INDENT_2)

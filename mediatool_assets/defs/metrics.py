@@ -19,7 +19,7 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.keys import Report
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare.masking import Masking
-from mediatool_assets.flows.metrics import Tools, compare_versions, daily_metrics, judged
+from mediatool_assets.flows.metrics import ReportTools, compare_versions, daily_metrics, judged
 from mediatool_assets.flows.metrics.report import compared, written
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.site import publish
@@ -102,8 +102,8 @@ def compare_job() -> None:
 @contextmanager
 def _tools(
     context: dg.AssetExecutionContext | dg.OpExecutionContext, platform: Platform
-) -> Iterator[Tools]:
+) -> Iterator[ReportTools]:
     settings = platform.settings()
     with platform.workspace(LoggedProgress(context)) as workspace:
         model, masking = load_model(settings.model), Masking.of(settings)
-        yield Tools(platform.objects(), workspace, model, masking)
+        yield ReportTools(platform.objects(), workspace, model, masking)

@@ -19,7 +19,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from mediatool_assets.dagster_internals import InstigatorType, SensorInstigatorData
-from mediatool_assets.defs.alerts import Memory
+from mediatool_assets.defs.alerts import AlertCursor
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.errors import MediatoolError, NotFound
 from mediatool_assets.domain.metadata import Metadata
@@ -109,7 +109,7 @@ class PlatformMetrics(Collector):
 
 def alerts_waiting(cursor: str | None, now: datetime, window: timedelta) -> Metric:
     """What the alert sensor's cursor keeps of each channel."""
-    memory = msgspec.json.decode(cursor or "null", type=Memory | None)
+    memory = msgspec.json.decode(cursor or "null", type=AlertCursor | None)
     channels = memory.channels if memory else {}
     return gauges(
         "alerts_waiting",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from upath import UPath
 
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.frames import as_arrow, each_of, from_arrow
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.flows.reports.storage import keep
@@ -36,7 +36,7 @@ class ParquetFiles(dg.UPathIOManager):
         """Store a table, and record where it is, its rows, bytes and columns."""
         from pyarrow import parquet  # noqa: PLC0415  # slow
 
-        with explained():
+        with errors_as_failures():
             table, file = as_arrow(_name(context), obj), io.BytesIO()
             parquet.write_table(table, file, compression="zstd")
             data = file.getvalue()
@@ -59,7 +59,7 @@ class ParquetFiles(dg.UPathIOManager):
         from pyarrow import parquet  # noqa: PLC0415  # slow
 
         kind = context.dagster_type.typing_type if context.has_input_name else None
-        with explained():
+        with errors_as_failures():
             objects = self.platform.objects()
             if objects.head(str(path)) is None:
                 raise FileNotFoundError(

@@ -12,7 +12,7 @@ import msgspec
 
 from mediatool_assets.defs.check_results import result, spec
 from mediatool_assets.defs.dead_runs import note_process
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.io_managers import DOCUMENT_KEY
 from mediatool_assets.defs.layers import JSON_IO, layer_spec
 from mediatool_assets.defs.publication import METADATA
@@ -77,7 +77,7 @@ def report_check(
         """Judge what the report says; one that cannot be read has not passed."""
         note_process(context.instance, context.run)
         key = dg.AssetCheckKey(asset, name)
-        with explained():
+        with errors_as_failures():
             try:
                 finding = judge(platform.objects(), context.partition_key)
             except NotFound as error:

@@ -4,7 +4,7 @@ import dagster as dg
 from pydantic import Field
 
 from mediatool_assets.defs.dead_runs import note_process
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import GROUP, operation, scheduled
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
@@ -37,7 +37,7 @@ def restore_drill(
 ) -> dg.MaterializeResult[None]:
     """Restore to every server that the settings name; one that fails, fails the run."""
     note_process(context.instance, context.run)
-    with explained():
+    with errors_as_failures():
         drills = _drills(context, platform, config.version)
     return dg.MaterializeResult(
         metadata={

@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from mediatool_assets.defs.dead_runs import note_process
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import GROUP, operation, scheduled, shown
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
@@ -45,7 +45,7 @@ def retention(
     note_process(context.instance, context.run)
     settings = platform.settings()
     dry_run = not settings.prune_daily if config.dry_run is None else config.dry_run
-    with explained():
+    with errors_as_failures():
         stores = platform.pruning()
         decisions = plan(stores, Policy.of(settings), datetime.now(UTC))
         done = _pruned(context, stores, decisions, settings, dry_run=dry_run)

@@ -11,7 +11,7 @@ from functools import partial
 import dagster as dg
 
 from mediatool_assets.defs.dead_runs import note_process
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.operations import GROUP, operation
 from mediatool_assets.defs.progress import LoggedProgress
@@ -40,7 +40,7 @@ def staging(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materia
     from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
     note_process(context.instance, context.run)
-    with explained(), platform.workspace(LoggedProgress(context)) as workspace:
+    with errors_as_failures(), platform.workspace(LoggedProgress(context)) as workspace:
         settings, objects = platform.settings(), platform.objects()
         name, version = settings.staging_database, catalog.latest(objects).version
         documents = MongoDocuments.of(settings, name)

@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import Field
 
 from mediatool_assets.defs.dead_runs import note_process
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import GROUP, SHOWN, operation, scheduled, shown
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
@@ -67,7 +67,7 @@ def verification(
     settings = platform.settings()
     sample = settings.verify_sample if config.sample is None else config.sample
     days = settings.verify_days if config.days is None else config.days
-    with explained():
+    with errors_as_failures():
         first = datetime.now(UTC).date() - timedelta(days=days)
         verdicts, unreadable = _verdicts(context, platform, first, sample)
         chain = _chain(context.instance, platform.objects())

@@ -79,8 +79,8 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
         return "error" if grave else "warning"
 
 
-class Well(msgspec.Struct, frozen=True):
-    """Good news of a thing: of which partition, and when what was looked at began."""
+class Success(msgspec.Struct, frozen=True):
+    """A check that passed or a step that succeeded: its partition, and when it began."""
 
     kind: Kind
     thing: str
@@ -88,15 +88,15 @@ class Well(msgspec.Struct, frozen=True):
     began: datetime
 
 
-class News(msgspec.Struct, frozen=True):
-    """What was seen of one version (else one partition, or one job): what is wrong, and what not.
+class Observations(msgspec.Struct, frozen=True):
+    """The problems and successes of one version (else of one partition, or of one job).
 
     ``at`` is when it was seen.
     """
 
     at: datetime
     problems: tuple[Problem, ...] = ()
-    well: tuple[Well, ...] = ()
+    well: tuple[Success, ...] = ()
     version: str | None = None
     partition: str | None = None
     run_id: str | None = None
@@ -140,8 +140,8 @@ def wording(text: str) -> str:
     return _DIGITS.sub("#", plain(text))
 
 
-class Waiting(msgspec.Struct):
-    """A fingerprint on one channel: what waits to be posted, and since when its window is open.
+class PendingAlert(msgspec.Struct):
+    """A fingerprint on one channel: the alert to be posted, and since when its window is open.
 
     ``more`` counts alerts that ``alert`` stands for beside itself.
     """
@@ -154,11 +154,11 @@ class Waiting(msgspec.Struct):
 class Channel(msgspec.Struct):
     """What one channel has posted and has yet to post, by fingerprint, the oldest first."""
 
-    waiting: dict[str, Waiting] = {}
+    waiting: dict[str, PendingAlert] = {}
 
     def take(self, alert: Alert) -> None:
         """Let an alert wait; one of its fingerprint that waits already is counted, not kept."""
-        entry = self.waiting.setdefault(alert.fingerprint, Waiting())
+        entry = self.waiting.setdefault(alert.fingerprint, PendingAlert())
         entry.more += entry.alert is not None
         entry.alert = alert
 
@@ -181,13 +181,13 @@ class Channel(msgspec.Struct):
     def posted(self, alert: Alert, now: datetime) -> None:
         """Note that a post succeeded: its window opens; that of what it ends closes."""
         for name in alert.ends:
-            ended = self.waiting.pop(name, Waiting()).alert
+            ended = self.waiting.pop(name, PendingAlert()).alert
             if ended is not None and ended.at > alert.at:  # it came back while this was waiting
-                self.waiting[name] = Waiting(ended)
+                self.waiting[name] = PendingAlert(ended)
         if alert.kind == "recovery":
             del self.waiting[alert.fingerprint]
         else:
-            self.waiting[alert.fingerprint] = Waiting(opened=now)
+            self.waiting[alert.fingerprint] = PendingAlert(opened=now)
 
     def forget(self, now: datetime, window: timedelta) -> None:
         """Drop fingerprints whose window is over and of which nothing waits."""
@@ -196,15 +196,15 @@ class Channel(msgspec.Struct):
                 del self.waiting[name]
 
 
-class Open(msgspec.Struct):
-    """Alerts that were made and of which something is not well yet, by fingerprint and partition.
+class OpenProblems(msgspec.Struct):
+    """Problems that were reported and have not recovered yet, by fingerprint and partition.
 
     The newest are kept: a day that nobody makes again is never well again.
     """
 
     alerts: dict[str, Alert] = {}
 
-    def learn(self, news: News) -> Iterator[Alert]:
+    def learn(self, news: Observations) -> Iterator[Alert]:
         """The alerts that follow: of its problems, and of what it says is well again."""
         ended = [alert for well in news.well for alert in self._better(well)]
         if ended:
@@ -220,7 +220,7 @@ class Open(msgspec.Struct):
                     del self.alerts[oldest]
             yield alert
 
-    def _better(self, well: Well) -> Iterator[Alert]:
+    def _better(self, well: Success) -> Iterator[Alert]:
         """Take what is well off the problems; alerts of which none is left have ended."""
         for name, alert in list(self.alerts.items()):
             left = tuple(p for p in alert.problems if not _ends(well, p))
@@ -231,7 +231,7 @@ class Open(msgspec.Struct):
                 self.alerts[name] = msgspec.structs.replace(alert, problems=left)
 
 
-def _ends(well: Well, problem: Problem) -> bool:
+def _ends(well: Success, problem: Problem) -> bool:
     """Whether good news is of this problem: of the same thing and partition, and not older."""
     if (well.kind, well.thing) != (problem.kind, problem.thing):
         return False
@@ -240,7 +240,7 @@ def _ends(well: Well, problem: Problem) -> bool:
     return well.partition == problem.partition
 
 
-def _recovery(news: News, ended: list[Alert]) -> Alert:
+def _recovery(news: Observations, ended: list[Alert]) -> Alert:
     names = tuple(sorted({alert.fingerprint for alert in ended}))
     problems = tuple(problem for alert in ended for problem in alert.problems)
     return Alert(

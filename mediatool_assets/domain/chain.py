@@ -19,7 +19,7 @@ from mediatool_assets.domain.signing import Signed
 
 
 class ChainStatement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an entry says.
+    """The signed content of an entry of the chain.
 
     ``number`` counts from 1, ``previous`` is the digest of the entry before it. ``archives`` has
     the digests of the three archives, ``metadata`` the digest of the metadata's content.

@@ -26,7 +26,7 @@ def _names(entry: NamedEntry) -> Iterator[str]:
         yield f"{part} on {entry.namespace}.{relation}"
 
 
-class Gap(msgspec.Struct, frozen=True, omit_defaults=True):
+class OutsideDependency(msgspec.Struct, frozen=True, omit_defaults=True):
     """An object of the exported schemas that needs one outside of them.
 
     Kinds and names are PostgreSQL's own (``pg_identify_object``). ``schema`` is that of what is

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from mediatool_assets.domain.json_documents import decoded, pretty
-from mediatool_assets.domain.metrics import Point
+from mediatool_assets.domain.metrics import ChartPoint
 from mediatool_assets.domain.outcome import Figure, Finding, Outcome
 
 OUTCOMES: tuple[Outcome, ...] = ("passed", "unknown", "failed")
@@ -99,7 +99,7 @@ class Integrity(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     figures: dict[str, Figure]
     lines: tuple[Line, ...]
-    history: tuple[Point, ...] = ()
+    history: tuple[ChartPoint, ...] = ()
 
 
 def ordered(lines: Iterable[Line]) -> tuple[Line, ...]:

@@ -60,7 +60,7 @@ class TableChange(msgspec.Struct, frozen=True):
     changed: int | None = None
 
 
-class Against(msgspec.Struct, frozen=True):
+class MetricsComparison(msgspec.Struct, frozen=True):
     """The version against an earlier one, ``v1`` in all figures; ``errors`` are not compared."""
 
     version: str
@@ -80,7 +80,7 @@ class Threshold(msgspec.Struct, frozen=True):
     figures: dict[str, FindingFigure]
 
 
-class Point(msgspec.Struct, frozen=True):
+class ChartPoint(msgspec.Struct, frozen=True):
     """One version in the charts."""
 
     version: str
@@ -90,7 +90,7 @@ class Point(msgspec.Struct, frozen=True):
     archive_size_bytes: int
 
     @classmethod
-    def of(cls, metadata: Metadata) -> "Point":
+    def of(cls, metadata: Metadata) -> "ChartPoint":
         """The point of a complete version."""
         raw = metadata.exports.raw
         documents = sum(metadata.exports.transformed.documents.values())
@@ -111,10 +111,10 @@ class DailyMetrics(msgspec.Struct, frozen=True):
     verdict: Outcome
     notes: tuple[str, ...]
     current: VersionMetrics
-    previous: Against | None
-    week_before: Against | None
+    previous: MetricsComparison | None
+    week_before: MetricsComparison | None
     thresholds: tuple[Threshold, ...]
-    history: tuple[Point, ...]
+    history: tuple[ChartPoint, ...]
 
 
 def decode(data: bytes) -> DailyMetrics:
@@ -128,11 +128,11 @@ def against(
     changes: tuple[SchemaChange, ...],
     comparison: Comparison | None = None,
     errors: Iterable[NotCompared] = (),
-) -> Against:
+) -> MetricsComparison:
     """Hold a version against an earlier one; a comparison adds what became of the rows."""
     metrics = {name: Figure.of(before.totals.get(name), n) for name, n in after.totals.items()}
     metrics["schema_changes"] = Figure(None, None, len(changes), None)
-    return Against(
+    return MetricsComparison(
         before.version,
         metrics,
         dict(_tables(before.tables, after.tables, comparison)),

@@ -104,8 +104,8 @@ class Retype:
 
 
 @dataclass(frozen=True, slots=True)
-class Addition:
-    """A field that is not a column of its row.
+class FieldAddition:
+    """A field that is added to a document: looked up, embedded, folded or counted.
 
     ``orphans`` names the collection that takes the rows of an embedded or folded table that belong
     to no document, and the surplus of ``embed_one``; ``shape`` is the embedded rows' own.
@@ -129,9 +129,9 @@ class RowShape:
     line: int
     renames: tuple[RenamedField, ...] = ()
     retypes: tuple[Retype, ...] = ()
-    additions: tuple[Addition, ...] = ()
+    additions: tuple[FieldAddition, ...] = ()
 
-    def every_addition(self) -> Iterator[Addition]:
+    def every_addition(self) -> Iterator[FieldAddition]:
         """Its additions and those of embedded shapes, outer ones first."""
         for addition in self.additions:
             yield addition

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from mediatool_assets.domain.model import Addition, AdditionVerb, Collection, Model, RowShape
+from mediatool_assets.domain.model import AdditionVerb, Collection, FieldAddition, Model, RowShape
 
 Mistake = tuple[int, str]
 """Line and text."""
@@ -76,7 +76,7 @@ def _shape(model: Model, shape: RowShape) -> Iterator[Mistake]:
             yield from _shape(model, addition.shape)
 
 
-def _addition(model: Model, addition: Addition) -> Iterator[Mistake]:
+def _addition(model: Model, addition: FieldAddition) -> Iterator[Mistake]:
     verb, line, name = addition.verb, addition.line, addition.field
     if not addition.path:
         yield line, f"{name}: {verb} wants at least one arrow"
@@ -98,7 +98,7 @@ def _addition(model: Model, addition: Addition) -> Iterator[Mistake]:
             yield step.line, f"{name}: {verb} cannot match elements ([]) in {step}"
 
 
-def _last(addition: Addition) -> str:
+def _last(addition: FieldAddition) -> str:
     return addition.path[-1].table if addition.path else "the table"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mediatool_assets.domain.gaps import Gap
+from mediatool_assets.domain.gaps import OutsideDependency
 from mediatool_assets.domain.json_documents import decoded, pretty
 
 
@@ -158,7 +158,7 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     views: tuple[str, ...] = ()
     unpopulated: tuple[str, ...] = ()
     foreign_tables: tuple[str, ...] = ()
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[OutsideDependency, ...] = ()
 
     def table(self, name: str) -> Table:
         """The table of that name; raises KeyError."""

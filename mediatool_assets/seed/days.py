@@ -20,7 +20,7 @@ from mediatool_assets.seed.edits import (
     NOTES_A_DAY,
     WEEKLY_GROWTH,
     Edit,
-    grown,
+    rows_gained,
 )
 from mediatool_assets.seed.history import SHAPES
 from mediatool_assets.seed.loading import copy_rows, set_sequences
@@ -127,7 +127,7 @@ class SeedDay:
         """Choose keys among the rows of yesterday evening, a changeset's worth at a time."""
         rows = self.world[table]
         if table in WEEKLY_GROWTH:
-            rows += grown(self.world, table, self.number - 1)
+            rows += rows_gained(self.world, table, self.number - 1)
         draw = Draw(f"{kind}/{table}", self.number)
         numbers = sorted({draw.below(rows) for _ in range(max(1, round(rows * share)))})
         for start in range(0, len(numbers), SAVED_TOGETHER):
@@ -135,8 +135,8 @@ class SeedDay:
             yield [str(BASE[table](self.world, n)[0]) for n in some]
 
     def _insert(self, table: str) -> None:
-        first = self.world[table] + grown(self.world, table, self.number - 1)
-        last = self.world[table] + grown(self.world, table, self.number)
+        first = self.world[table] + rows_gained(self.world, table, self.number - 1)
+        last = self.world[table] + rows_gained(self.world, table, self.number)
         for start in range(first, last, SAVED_TOGETHER):
             numbers = range(start, min(start + SAVED_TOGETHER, last))
             changeset = self._open_changeset(table)

@@ -20,7 +20,7 @@ WEEKLY_GROWTH: Mapping[str, int] = {
 """Rows that a week adds at scale 1: the published export against the one of a week later."""
 
 
-def grown(world: World, table: str, day: int) -> int:
+def rows_gained(world: World, table: str, day: int) -> int:
     """Rows that a table has gained by the end of ``day``: at least one a day, users excepted."""
     added = round(WEEKLY_GROWTH[table] * world[table] * day / (7 * PUBLISHED[table]))
     return added if table == "users" else max(added, day)

@@ -48,16 +48,16 @@ def channels(settings: Settings) -> tuple[AlertChannel, ...]:
     """Those that the settings name; none by default."""
     found: list[AlertChannel] = []
     if settings.alert_log:
-        found.append(Log())
+        found.append(LogChannel())
     if settings.alert_webhook_url is not None:
         found.append(Webhook(settings.alert_webhook_url))
     if settings.alert_sns_topic_arn is not None:
-        found.append(Topic(settings.alert_sns_topic_arn))
+        found.append(SnsTopic(settings.alert_sns_topic_arn))
     return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class LogChannel:
     """The log of the process, one JSON document a line, for what gathers logs."""
 
     name: str = "log"
@@ -137,7 +137,7 @@ _OPENER = urllib.request.build_opener(_NoRedirection)
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class SnsTopic:
     """A topic of Amazon SNS; what it sends on (mail, SQS, Lambda) is the topic's business.
 
     The identity in use needs ``sns:Publish``.

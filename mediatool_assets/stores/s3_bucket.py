@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mediatool_assets.domain.bucket.aspects import Aspect, Seen
-from mediatool_assets.domain.bucket.cloudtrail import Trails
+from mediatool_assets.domain.bucket.aspects import Aspect, LiveAspect
+from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails
 from mediatool_assets.domain.bucket.lifecycle import SIZE_FLOOR, Document
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.s3_client import AS_USUAL, S3Access, client
@@ -129,7 +129,7 @@ class S3Bucket:
         host = urlsplit(self._client.meta.endpoint_url).hostname or ""
         return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
-    def read(self, aspect: Aspect) -> Seen:
+    def read(self, aspect: Aspect) -> LiveAspect:
         """One aspect as it is; unknown where it may not be read, or the server has none such."""
         calls = _CALLS[aspect]
         get: Callable[..., dict[str, Any]] = getattr(self._client, calls.get)
@@ -138,10 +138,10 @@ class S3Bucket:
                 answer = get(Bucket=self.bucket)
             except ClientError as error:
                 if code_of(error) in _UNSET:
-                    return Seen()
-                return Seen(unknown=_reason(error, calls.rights[0]))
+                    return LiveAspect()
+                return LiveAspect(unknown=_reason(error, calls.rights[0]))
         document = _document(aspect, answer)
-        return Seen(document or None)
+        return LiveAspect(document or None)
 
     def mfa_delete(self) -> bool | None:
         """Whether MFA delete is on; None where that may not be read."""
@@ -150,7 +150,7 @@ class S3Bucket:
             return None
         return (seen.document or {}).get("MFADelete") == "Enabled"
 
-    def trails(self) -> Trails:
+    def trails(self) -> LoggingTrails:
         """What CloudTrail's trails that are logging record."""
         with self._translated():
             try:
@@ -158,12 +158,14 @@ class S3Bucket:
                 trail = client(self.endpoint_url, self.access, "cloudtrail")
                 found = [each["TrailARN"] for each in trail.describe_trails()["trailList"]]
                 logging = [arn for arn in found if trail.get_trail_status(Name=arn)["IsLogging"]]
-                return Trails(tuple(trail.get_event_selectors(TrailName=arn) for arn in logging))
+                return LoggingTrails(
+                    tuple(trail.get_event_selectors(TrailName=arn) for arn in logging)
+                )
             except ClientError as error:
                 rights = "cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors"
-                return Trails(unknown=_reason(error, rights))
+                return LoggingTrails(unknown=_reason(error, rights))
             except BotoCoreError as error:
-                return Trails(unknown=f"CloudTrail does not answer ({error})")
+                return LoggingTrails(unknown=f"CloudTrail does not answer ({error})")
 
     def create(self, *, locked: bool) -> bool:
         """Make the bucket, in the client's region; False where it is there. Raises Unreachable.

@@ -77,15 +77,15 @@ class StagedJoin:
 
     def _send(self) -> None:
         number = len(self._parts.sent) + 1
-        share = Part(
+        share = JoinPart(
             self._objects, self._target.key, self._parts.begin(), number, tuple(self._pieces)
         )
         self._parts.sent.append(self._executor.submit(send, share))
         self._pieces, self._size = [], 0
 
 
-class Part(NamedTuple):
-    """What a worker is given: a part of an upload, and of what it is made."""
+class JoinPart(NamedTuple):
+    """One part of an upload, and the objects that a worker makes it from."""
 
     objects: PartClient
     key: str
@@ -94,7 +94,7 @@ class Part(NamedTuple):
     pieces: Sequence[Piece]
 
 
-def send(part: Part) -> "CompletedPartTypeDef":
+def send(part: JoinPart) -> "CompletedPartTypeDef":
     """In a worker: gather a part and send it. Sent again it is the same part of the same upload.
 
     Raises BadArchive for a block that was changed where it was staged.

@@ -155,7 +155,7 @@ class Upload:
             part.result()
 
 
-class Finishing(Protocol):
+class FinishingUpload(Protocol):
     """An upload that is completed or aborted."""
 
     def complete(self) -> None:
@@ -175,7 +175,7 @@ def uploading(target: UploadDestination) -> Iterator[Upload]:
 
 
 @contextmanager
-def finishing(upload: Finishing, key: str) -> Iterator[None]:
+def finishing(upload: FinishingUpload, key: str) -> Iterator[None]:
     """Where an upload is filled; it ends with the context, completed or, on any error, aborted."""
     try:
         yield

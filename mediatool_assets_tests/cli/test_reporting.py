@@ -10,7 +10,7 @@ import pytest
 from mediatool_assets.domain.keys import Report, report_key
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.metrics import Tools, daily_metrics
+from mediatool_assets.flows.metrics import ReportTools, daily_metrics
 from mediatool_assets.flows.metrics.report import compared, written
 from mediatool_assets.flows.reports import storage
 from mediatool_assets.flows.reports.storage import ReportForms
@@ -37,7 +37,7 @@ def reported(
     made = [complete(objects, v, {USERS: users(*n)}) for v, n in ((ONE, "a"), (OTHER, "b"))]
     made = [made[0], complete(objects, TWO, {USERS: users("b", "c")})]
     with ThreadPoolExecutor(1) as executor:
-        tools = Tools(objects, Workspace(executor, tmp_path), Model("m", {}, {}))
+        tools = ReportTools(objects, Workspace(executor, tmp_path), Model("m", {}, {}))
         for version in made:
             daily = daily_metrics(tools, version)
             _keep(objects, "daily-metrics-comparison", version, written(daily.metrics))

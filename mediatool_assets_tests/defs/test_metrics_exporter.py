@@ -15,11 +15,11 @@ from prometheus_client import start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from mediatool_assets.defs.alert_news import Position
-from mediatool_assets.defs.alerts import Memory
+from mediatool_assets.defs.alert_news import EventPosition
+from mediatool_assets.defs.alerts import AlertCursor
 from mediatool_assets.defs.metrics_exporter import alerts_waiting, exposition, registry
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.domain.alerts import Channel, Open, trial
+from mediatool_assets.domain.alerts import Channel, OpenProblems, trial
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets_tests.defs.conftest import Day, environment
@@ -101,7 +101,7 @@ def test_alerts_wait_until_they_are_posted() -> None:
     now = datetime.now(UTC)
     channel = Channel()
     channel.take(trial(now, {}))
-    memory = Memory(Position(now, now), Open(), {"webhook": channel})
+    memory = AlertCursor(EventPosition(now, now), OpenProblems(), {"webhook": channel})
     cursor = msgspec.json.encode(memory).decode()
     [sample] = alerts_waiting(cursor, now, timedelta(hours=1)).samples
     assert (sample.labels, sample.value) == ({"channel": "webhook"}, 1)

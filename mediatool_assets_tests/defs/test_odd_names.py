@@ -14,7 +14,7 @@ from mediatool_assets.defs.alert_runs import checked
 from mediatool_assets.defs.alerts import ui_links
 from mediatool_assets.defs.launch import failed_checks
 from mediatool_assets.defs.layers import key, name_of, shown, warnings_of
-from mediatool_assets.domain.alerts import News, Problem
+from mediatool_assets.domain.alerts import Observations, Problem
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
@@ -101,7 +101,7 @@ def test_its_red_check_is_told_by_the_tables_own_name(odd_day: OddDay) -> None:
     [line] = failed_checks(result.all_events)
     assert line.startswith(f"mongodb/{ODD}: loaded: ")
     settings = Settings(dagster_url="http://dagster.example")
-    links = ui_links(settings, News(now, (problem,)))
+    links = ui_links(settings, Observations(now, (problem,)))
     assert links == {
         f"mongodb/{ODD}": f"http://dagster.example/assets/mongodb/{ENCODED}?view=checks"
     }

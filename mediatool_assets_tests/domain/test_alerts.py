@@ -12,10 +12,10 @@ from mediatool_assets.domain.alerts import (
     Alert,
     Channel,
     Kind,
-    News,
-    Open,
+    Observations,
+    OpenProblems,
     Problem,
-    Well,
+    Success,
     plain,
     wording,
 )
@@ -31,10 +31,10 @@ def minutes(number: float) -> datetime:
 
 
 def news(
-    *problems: Problem, at: datetime = START, well: tuple[Well, ...] = (), day: int = 24
-) -> News:
+    *problems: Problem, at: datetime = START, well: tuple[Success, ...] = (), day: int = 24
+) -> Observations:
     """News of one version of one day."""
-    return News(at, problems, well, f"202611{day}-020000", f"2026-11-{day}", "run")
+    return Observations(at, problems, well, f"202611{day}-020000", f"2026-11-{day}", "run")
 
 
 def red(thing: str = CHECK, kind: Kind = "check", day: int = 24, at: datetime = START) -> Problem:
@@ -110,13 +110,13 @@ def test_a_post_that_failed_opens_no_window() -> None:
 
 def test_what_is_well_again_is_told_once_and_closes_the_window() -> None:
     """The next failure is news."""
-    open_, channel = Open(), Channel()
+    open_, channel = OpenProblems(), Channel()
     for made in open_.learn(news(red(), red("dump: dumped"))):
         channel.take(made)
     assert [one.kind for one in posts(channel, START)] == ["check"]
-    half = news(well=(Well("check", CHECK, "2026-11-24", minutes(9)),), at=minutes(10))
+    half = news(well=(Success("check", CHECK, "2026-11-24", minutes(9)),), at=minutes(10))
     assert list(open_.learn(half)) == []
-    rest = (Well("check", "dump: dumped", "2026-11-24", minutes(19)),)
+    rest = (Success("check", "dump: dumped", "2026-11-24", minutes(19)),)
     [recovery] = open_.learn(news(well=rest, at=minutes(20)))
     assert (recovery.kind, recovery.severity) == ("recovery", "information")
     assert "well again (was not in 2026-11-24)" in lines(recovery)[-1]
@@ -130,28 +130,28 @@ def test_what_is_well_again_is_told_once_and_closes_the_window() -> None:
 @pytest.mark.parametrize(
     "well",
     [
-        Well("check", "raw/users: as_usual", "2026-11-24", minutes(1)),
-        Well("run", CHECK, "2026-11-24", minutes(1)),
-        Well("check", CHECK, "2026-11-23", minutes(1)),
-        Well("check", CHECK, "2026-11-25", minutes(1)),
-        Well("check", CHECK, None, minutes(1)),
-        Well("check", CHECK, "2026-11-24", minutes(-1)),
+        Success("check", "raw/users: as_usual", "2026-11-24", minutes(1)),
+        Success("run", CHECK, "2026-11-24", minutes(1)),
+        Success("check", CHECK, "2026-11-23", minutes(1)),
+        Success("check", CHECK, "2026-11-25", minutes(1)),
+        Success("check", CHECK, None, minutes(1)),
+        Success("check", CHECK, "2026-11-24", minutes(-1)),
     ],
 )
-def test_other_good_news_end_nothing(well: Well) -> None:
+def test_other_good_news_end_nothing(well: Success) -> None:
     """Another thing, another day, or a run that began before the failure was seen."""
-    open_ = Open()
+    open_ = OpenProblems()
     assert len(list(open_.learn(news(red())))) == 1
     assert list(open_.learn(news(well=(well,), at=minutes(2)))) == []
 
 
 def test_each_day_is_well_again_by_itself() -> None:
     """The same trouble of two days ends twice; a day that is never made again stays, up to 200."""
-    open_ = Open()
+    open_ = OpenProblems()
     for number in range(10, 30):
         assert len(list(open_.learn(news(red(day=number), day=number)))) == 1
     for day in (12, 29):
-        well = (Well("check", CHECK, f"2026-11-{day}", minutes(1)),)
+        well = (Success("check", CHECK, f"2026-11-{day}", minutes(1)),)
         [recovery] = open_.learn(news(well=well, at=minutes(2), day=day))
         assert [problem.partition for problem in recovery.problems] == [f"2026-11-{day}"]
     for number in range(300):
@@ -161,18 +161,18 @@ def test_each_day_is_well_again_by_itself() -> None:
 
 def test_warnings_are_never_well_again() -> None:
     """A version keeps them."""
-    open_ = Open()
+    open_ = OpenProblems()
     assert len(list(open_.learn(news(Problem("warnings", "warning", "x", "warning"))))) == 1
     assert open_.alerts == {}
 
 
 def test_a_recovery_that_waits_does_not_swallow_the_next_failure() -> None:
     """A channel that was down tells both, and the failure last."""
-    open_, channel = Open(), Channel()
+    open_, channel = OpenProblems(), Channel()
     for made in open_.learn(news(red())):
         channel.take(made)
     posts(channel, START)
-    well = (Well("check", CHECK, "2026-11-24", minutes(9)),)
+    well = (Success("check", CHECK, "2026-11-24", minutes(9)),)
     for made in open_.learn(news(well=well, at=minutes(10))):
         channel.take(made)
     for made in open_.learn(news(red(day=26, at=minutes(20)), at=minutes(20), day=26)):
@@ -183,13 +183,13 @@ def test_a_recovery_that_waits_does_not_swallow_the_next_failure() -> None:
 
 def test_a_recovery_says_what_was_not_posted() -> None:
     """What was suppressed since is counted with it, and not posted any more."""
-    open_, channel = Open(), Channel()
+    open_, channel = OpenProblems(), Channel()
     for number in range(3):
         at = minutes(number)
         for made in open_.learn(news(red(at=at), at=at)):
             channel.take(made)
         posts(channel, at)
-    well = (Well("check", CHECK, "2026-11-24", minutes(9)),)
+    well = (Success("check", CHECK, "2026-11-24", minutes(9)),)
     for made in open_.learn(news(well=well, at=minutes(10))):
         channel.take(made)
     [recovery] = posts(channel, minutes(10))

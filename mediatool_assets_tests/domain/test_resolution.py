@@ -7,10 +7,10 @@ import pytest
 
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.model import (
-    Addition,
     AdditionVerb,
     Collection,
     CollectionIndex,
+    FieldAddition,
     LeftOut,
     Model,
     RenamedField,
@@ -42,15 +42,15 @@ def model(*collections: Collection, **sources: SourceTable) -> Model:
     return Model("m.yaml", roots | sources, {c.name: c for c in collections})
 
 
-def collection(name: str, root: str, *additions: Addition, **parts: object) -> Collection:
+def collection(name: str, root: str, *additions: FieldAddition, **parts: object) -> Collection:
     """A collection on line 10 whose shape has these parts."""
     return Collection(name, RowShape(root, 10, additions=additions, **parts), 10)  # type: ignore[arg-type]  # tests pass what Shape takes
 
 
-def look_up(field: str, step: Step, *columns: str) -> Addition:
+def look_up(field: str, step: Step, *columns: str) -> FieldAddition:
     """A look_up on line 20."""
     take = Take(tuple((column, column) for column in columns), bare=False)
-    return Addition(field, AdditionVerb.LOOK_UP, (step,), 20, take)
+    return FieldAddition(field, AdditionVerb.LOOK_UP, (step,), 20, take)
 
 
 def step(column: str, target: str, *keys: str, each: bool = False) -> Step:
@@ -64,7 +64,7 @@ def fields(resolution: Resolution, name: str) -> list[str]:
     return [column.field for column in found.shape.columns]
 
 
-ALONE = Addition(
+ALONE = FieldAddition(
     "days",
     AdditionVerb.EMBED_MANY,
     (step("id", "daily", "buy_id"),),

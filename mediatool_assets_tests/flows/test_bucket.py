@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
+from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, LiveAspect
 from mediatool_assets.domain.bucket.changes import Change
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
-from mediatool_assets.domain.bucket.drift import Recorded
+from mediatool_assets.domain.bucket.drift import PostureRecord
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
 from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.errors import BadSettings, Refused
@@ -145,7 +145,9 @@ WEAKER: dict[str, tuple[Declaration, Aspect, dict[str, Any], str]] = {
 def test_nothing_is_weakened_unasked(example: str) -> None:
     """What weakens the bucket is refused, nothing at all is set, and the way to insist is told."""
     declared, aspect, live, says = WEAKER[example]
-    bucket = BucketTwin(as_declared(declared) | {aspect: Seen(live)} | {"versioning": Seen()})
+    bucket = BucketTwin(
+        as_declared(declared) | {aspect: LiveAspect(live)} | {"versioning": LiveAspect()}
+    )
     with pytest.raises(Refused) as caught:
         apply(declared, bucket, (), ignore)
     assert says in str(caught.value)
@@ -158,8 +160,8 @@ def test_nothing_is_weakened_unasked(example: str) -> None:
 def test_allowing_one_does_not_allow_another() -> None:
     """Each weakening is allowed by its own name."""
     live = as_declared(FULL) | {
-        "encryption": Seen(kms("alias/x")),
-        "object-lock": Seen(lock(Mode="COMPLIANCE", Days=1)),
+        "encryption": LiveAspect(kms("alias/x")),
+        "object-lock": LiveAspect(lock(Mode="COMPLIANCE", Days=1)),
     }
     with pytest.raises(Refused, match="--allow object-lock`"):
         apply(FULL, BucketTwin(live), {"encryption"}, ignore)
@@ -198,7 +200,7 @@ def test_what_aws_would_refuse_is_not_asked() -> None:
 
 def test_what_cannot_be_seen_is_left_alone() -> None:
     """An aspect that cannot be read is not set, since nobody knows what that would undo."""
-    bucket = BucketTwin(as_declared(PLAIN) | unknown("policy") | {"versioning": Seen()})
+    bucket = BucketTwin(as_declared(PLAIN) | unknown("policy") | {"versioning": LiveAspect()})
     done = apply(PLAIN, bucket, (), ignore)
     assert (bucket.written, done.set) == (["versioning"], ("versioning",))
     assert done.failed == {"policy": "access denied"}
@@ -216,7 +218,7 @@ def test_what_the_server_does_not_take() -> None:
 
 def test_settings_of_others_stay() -> None:
     """What is not declared is not touched: a lock, and a target of logs."""
-    live = as_declared(PLAIN) | {"object-lock": Seen(lock(Mode="COMPLIANCE", Days=9))}
+    live = as_declared(PLAIN) | {"object-lock": LiveAspect(lock(Mode="COMPLIANCE", Days=9))}
     bucket = BucketTwin(live)
     assert apply(PLAIN, bucket, (), ignore).set == ()
     assert {control.verdict for control in check(PLAIN, bucket)} == {"passed"}
@@ -286,7 +288,7 @@ def test_a_record_of_before_has_todays_outcomes() -> None:
 def test_what_did_not_pass_comes_first() -> None:
     """With the commands that set it, on the page and in Markdown."""
     controls = (Control("a", "passed", "so"), Control("b", "failed", "off", commands=("aws x",)))
-    page = posture.page(Recorded("bucket", "2026-11-28T03:30:00Z", controls))
+    page = posture.page(PostureRecord("bucket", "2026-11-28T03:30:00Z", controls))
     assert page.verdict == "failed"
     text = markdown(page)
     assert text.index("| failed | b |") < text.index("| passed | a |")

@@ -7,7 +7,7 @@ import pytest
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.flows.workers.cluster import packed
+from mediatool_assets.flows.workers.cluster import pickled_call
 from mediatool_assets.stores.mongodb import MongoDocuments
 
 MONGODB = Url("mongodb://u:of-the-coordinator@h:1/?authSource=admin", "MEDIATOOL_MONGODB_URL")
@@ -17,7 +17,7 @@ KEY = MaskingKey(bytes(range(32)))
 
 def test_no_secret_is_sent() -> None:
     """Neither in a store nor beside it."""
-    sent = packed((MongoDocuments(MONGODB), POSTGRES, KEY))
+    sent = pickled_call((MongoDocuments(MONGODB), POSTGRES, KEY))
     assert b"of-the-coordinator" not in sent
     assert KEY.secret not in sent
 
@@ -27,7 +27,7 @@ def test_workers_use_their_own_credentials(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("MEDIATOOL_MONGODB_URL", "mongodb://v:own@h:1/?authSource=admin")
     monkeypatch.setenv("MEDIATOOL_POSTGRES_URL", "postgresql://v:own@h/other?sslmode=verify-full")
     monkeypatch.setenv("MEDIATOOL_MASKING_KEY", KEY.secret.hex())
-    documents, url, key = pickle.loads(packed((MongoDocuments(MONGODB), POSTGRES, KEY)))  # noqa: S301  # our own bytes
+    documents, url, key = pickle.loads(pickled_call((MongoDocuments(MONGODB), POSTGRES, KEY)))  # noqa: S301  # our own bytes
     assert documents.url.reveal() == "mongodb://v:own@h:1/?authSource=admin"
     assert url.reveal() == "postgresql://v:own@h/a?sslmode=verify-full"
     assert key == KEY
@@ -49,10 +49,10 @@ def test_a_worker_with_other_settings_does_nothing(
     for variable in ("MEDIATOOL_POSTGRES_URL", "MEDIATOOL_MASKING_KEY"):
         monkeypatch.setenv(variable, own)
     with pytest.raises(BadSettings, match=says):
-        pickle.loads(packed(secret))  # noqa: S301  # our own bytes
+        pickle.loads(pickled_call(secret))  # noqa: S301  # our own bytes
 
 
 def test_a_url_that_no_setting_names_is_not_sent() -> None:
     """Workers could not know it."""
     with pytest.raises(BadSettings, match="workers on a cluster have their own settings"):
-        packed(Url("postgresql://u:p@h/d"))
+        pickled_call(Url("postgresql://u:p@h/d"))

@@ -11,8 +11,8 @@ import pytest
 from mediatool_assets.domain.comparison import Comparison
 from mediatool_assets.domain.integrity import Defect, Integrity, Line
 from mediatool_assets.domain.metrics import (
+    ChartPoint,
     DailyMetrics,
-    Point,
     TableMetrics,
     Threshold,
     VersionMetrics,
@@ -80,7 +80,10 @@ def test_html_is_well_formed_and_escaped(nasty: Comparison) -> None:
     assert {"ul", "details", "table"} <= {*reader.tags}
 
 
-HISTORY = (Point("20250621-020000", 1, 1, 900, 90), Point("20250622-020000", 2, 2, 950, 95))
+HISTORY = (
+    ChartPoint("20250621-020000", 1, 1, 900, 90),
+    ChartPoint("20250622-020000", 2, 2, 950, 95),
+)
 
 
 def _comparison(found: Comparison) -> str:

@@ -24,7 +24,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import LoadOptions, load
 from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.cluster import Elsewhere
+from mediatool_assets.flows.workers.cluster import RemoteExecutor
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
@@ -118,7 +118,7 @@ def test_equal_databases_give_equal_dumps(
     contents = []
     index = {"v": 2, "key": {"n": 1}, "name": "n_1"}
     with ThreadPoolExecutor(2) as threads:
-        elsewhere = replace(pool, executor=Elsewhere(threads))
+        elsewhere = replace(pool, executor=RemoteExecutor(threads))
         for name, workspace in {"first": pool, "second": pool, "other": elsewhere}.items():
             twin = DirectoryObjects(tmp_path / name)
             transformed(twin, version, {"a": made_up_people(9), "b": []}, indexes={"a": [index]})

@@ -13,7 +13,7 @@ from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer import Inferred, infer
 from mediatool_assets.flows.infer.keys import KeyDatabase
-from mediatool_assets.flows.infer.table_sources import Lines
+from mediatool_assets.flows.infer.table_sources import RowRange
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.raw_archives import table
 
@@ -51,7 +51,7 @@ class MadeTables:
         """None."""
         return b""
 
-    def lines(self, table: Table) -> list[Lines]:
+    def lines(self, table: Table) -> list[RowRange]:
         """As they would stand in an archive."""
         rows = [orjson.dumps(row) for row in self.rows[table.name]]
         return [MadeLines(rows[at : at + 10]) for at in range(0, len(rows), 10)]

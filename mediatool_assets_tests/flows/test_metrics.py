@@ -19,7 +19,13 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
-from mediatool_assets.flows.metrics import Daily, Tools, compare_versions, daily_metrics, judged
+from mediatool_assets.flows.metrics import (
+    MetricsWithComparison,
+    ReportTools,
+    compare_versions,
+    daily_metrics,
+    judged,
+)
 from mediatool_assets.flows.metrics.report import compared, page, written
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import ObjectStore
@@ -50,15 +56,15 @@ def bucket_twin(tmp_path: Path) -> DirectoryObjects:
 
 def daily(
     objects: ObjectStore, scratch: Path, version: Version, pool: Workspace | None = None
-) -> Daily:
+) -> MetricsWithComparison:
     """The report of a version, made in this process unless told otherwise."""
     scratch.mkdir(exist_ok=True)
     if pool is not None:
-        tools = Tools(objects, replace(pool, clock=lambda: NOW), load_model(Settings().model))
+        tools = ReportTools(objects, replace(pool, clock=lambda: NOW), load_model(Settings().model))
         return daily_metrics(tools, version)
     with ThreadPoolExecutor(1) as own:
         return daily_metrics(
-            Tools(objects, Workspace(own, scratch, clock=lambda: NOW), MODEL), version
+            ReportTools(objects, Workspace(own, scratch, clock=lambda: NOW), MODEL), version
         )
 
 
@@ -228,7 +234,7 @@ def test_two_versions_are_compared_on_request(
     one = complete(bucket_twin, "20250620-020000", {USERS: users("a")})
     two = complete(bucket_twin, "20250621-020000", {USERS: users("b")})
     with ThreadPoolExecutor(1) as executor:
-        tools = Tools(bucket_twin, Workspace(executor, tmp_path, clock=lambda: NOW), MODEL)
+        tools = ReportTools(bucket_twin, Workspace(executor, tmp_path, clock=lambda: NOW), MODEL)
         for _ in range(2):
             made = compare_versions(tools, str(one), str(two))
         with pytest.raises(Misuse, match="name two versions"):

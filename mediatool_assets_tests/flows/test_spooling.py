@@ -14,7 +14,7 @@ from mediatool_assets.domain.errors import BadArchive, Unreachable
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.flows.versions.archives import publish
-from mediatool_assets.flows.workers.cluster import Elsewhere
+from mediatool_assets.flows.workers.cluster import RemoteExecutor
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.archive.strategies import VERSION
@@ -46,7 +46,7 @@ def test_both_make_the_same_archive(pool: Workspace, tmp_path: Path) -> None:
     made = []
     executors: dict[str, Executor] = {
         "here": pool.executor,
-        "there": Elsewhere(pool.executor),
+        "there": RemoteExecutor(pool.executor),
     }
     for name, executor in executors.items():
         objects = DirectoryObjects(tmp_path / name)
@@ -60,7 +60,7 @@ def test_both_make_the_same_archive(pool: Workspace, tmp_path: Path) -> None:
 
 def test_what_is_staged_is_proven_before_it_is_published(pool: Workspace, tmp_path: Path) -> None:
     """By the worker that sends it: a block with another content than its digest is no archive's."""
-    objects, workers = DirectoryObjects(tmp_path), Elsewhere(pool.executor)
+    objects, workers = DirectoryObjects(tmp_path), RemoteExecutor(pool.executor)
     with (
         spooling(objects, Workspace(workers, tmp_path), "test") as spools,
         pytest.raises(BadArchive, match="does not have the SHA-256 that its worker gave it"),
@@ -72,7 +72,7 @@ def test_what_is_staged_is_proven_before_it_is_published(pool: Workspace, tmp_pa
 def test_a_share_that_is_done_again_meets_no_other(pool: Workspace, tmp_path: Path) -> None:
     """Of one name there may be two: a lost worker's is left where it is, and removed at the end."""
     objects = DirectoryObjects(tmp_path)
-    with spooling(objects, Workspace(Elsewhere(pool.executor), tmp_path), "test") as spools:
+    with spooling(objects, Workspace(RemoteExecutor(pool.executor), tmp_path), "test") as spools:
         sources = [spools.keep("0-0", data) for data in (b"lost", b"again")]
         assert [each.read(0, each.size) for each in sources] == [b"lost", b"again"]
     assert list(objects.list("")) == []
@@ -90,7 +90,7 @@ def test_what_cannot_be_removed_is_told_of(
     pool: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The archive is there all the same, and the lifecycle rule ends what is left."""
-    objects, workers = Undeletable(tmp_path), Elsewhere(pool.executor)
+    objects, workers = Undeletable(tmp_path), RemoteExecutor(pool.executor)
     with spooling(objects, Workspace(workers, tmp_path), "test") as spools:
         publish(objects, "raw", VERSION, partial(_write, spools), workers)
     assert objects.head(KEY) is not None

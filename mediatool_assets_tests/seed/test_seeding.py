@@ -10,7 +10,7 @@ import pytest
 from mediatool_assets.domain.errors import Misuse, Refused, Unreachable
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.seed import seed
-from mediatool_assets.seed.edits import grown
+from mediatool_assets.seed.edits import rows_gained
 from mediatool_assets.seed.sizes import World
 from mediatool_assets_tests.seed.contents import contents, differences, fingerprints
 
@@ -98,7 +98,7 @@ def test_a_week_of_growth_is_the_published_one() -> None:
         "media_platform_entities": 143_313,
         "users": 327,
     }
-    assert {table: world[table] + grown(world, table, 7) for table in later} == later
+    assert {table: world[table] + rows_gained(world, table, 7) for table in later} == later
 
 
 def test_going_on_equals_starting_anew(postgres_database: Url) -> None:

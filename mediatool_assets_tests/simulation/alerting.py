@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from mediatool_assets.defs.alert_news import Position
-from mediatool_assets.defs.alerts import Memory, tick
-from mediatool_assets.domain.alerts import Alert, News, Open, Problem, Well
+from mediatool_assets.defs.alert_news import EventPosition
+from mediatool_assets.defs.alerts import AlertCursor, tick
+from mediatool_assets.domain.alerts import Alert, Observations, OpenProblems, Problem, Success
 from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets_tests.simulation.platform import PlatformTwin, SimulatedRun
 from mediatool_assets_tests.simulation.world import (
@@ -58,9 +58,9 @@ class Alerting:
         self.ticking = process
         self.now = now = self._world.now()
         if self.cursor is None:
-            memory = Memory(Position(now, now), Open())
+            memory = AlertCursor(EventPosition(now, now), OpenProblems())
         else:
-            memory = msgspec.json.decode(self.cursor, type=Memory)
+            memory = msgspec.json.decode(self.cursor, type=AlertCursor)
         before = len(self.posted)
         try:
             tick(memory, _News(self.platform, now), self.platform.settings(), [self])  # type: ignore[arg-type]
@@ -135,7 +135,7 @@ class _News:
     platform: PlatformTwin
     now: datetime
 
-    def news(self, position: Position) -> Iterator[News]:
+    def news(self, position: EventPosition) -> Iterator[Observations]:
         """The runs that have ended, and were not read."""
         world, runs = self.platform.world, self.platform.instance.runs
         for run in runs.values():
@@ -147,8 +147,8 @@ class _News:
             run.seen = True
             yield self._of(run)
 
-    def _of(self, run: SimulatedRun) -> News:
-        well = tuple(Well("run", thing, run.partition, run.created) for thing in run.done)
+    def _of(self, run: SimulatedRun) -> Observations:
+        well = tuple(Success("run", thing, run.partition, run.created) for thing in run.done)
         problems = (
             ()
             if run.status == "SUCCESS"
@@ -159,6 +159,6 @@ class _News:
                 ),
             )
         )  # fmt: skip
-        return News(
+        return Observations(
             run.ended or self.now, problems, well, partition=run.partition, run_id=run.run_id
         )

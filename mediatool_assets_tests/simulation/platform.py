@@ -18,7 +18,7 @@ import pytest
 from mediatool_assets.archive import streaming
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs import publication, raw, rds, runs
-from mediatool_assets.domain.bucket.aspects import Aspect, Seen
+from mediatool_assets.domain.bucket.aspects import Aspect, LiveAspect
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows import load
 from mediatool_assets.flows.ports import Progress, silent
@@ -130,10 +130,10 @@ class Declared:
     secure: bool = True
     amazon: bool = True
 
-    def read(self, aspect: Aspect) -> Seen:
+    def read(self, aspect: Aspect) -> LiveAspect:
         """Nothing is set."""
         del aspect
-        return Seen()
+        return LiveAspect()
 
 
 @dataclass(eq=False)

@@ -10,11 +10,11 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from mediatool_assets.domain.alerts import Alert, News, Problem
+from mediatool_assets.domain.alerts import Alert, Observations, Problem
 from mediatool_assets.domain.errors import Misuse, Unreachable
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.alert_channels import Log, Topic, Webhook, channels
+from mediatool_assets.stores.alert_channels import LogChannel, SnsTopic, Webhook, channels
 from mediatool_assets_tests.receiver import SECRET, Receiver, receiver
 
 pytestmark = pytest.mark.filterwarnings(
@@ -33,7 +33,7 @@ def _alert() -> Alert:
     )
     links = {"run": "http://127.0.0.1:3000/runs/r", "report": "s3://bucket/report.html"}
     at = datetime(2026, 11, 24, 2, 5, tzinfo=UTC)
-    news = News(at, (problem,), (), "20261124-020000", "2026-11-24", "r", links)
+    news = Observations(at, (problem,), (), "20261124-020000", "2026-11-24", "r", links)
     alert = news.alert()
     assert alert is not None
     return alert
@@ -111,7 +111,7 @@ def test_a_dead_webhook_is_unreachable() -> None:
 def test_the_log_gets_one_line_of_json(caplog: pytest.LogCaptureFixture) -> None:
     """At the level of its severity."""
     with caplog.at_level(logging.INFO, "mediatool_assets.alerts"):
-        Log().post(_alert())
+        LogChannel().post(_alert())
     [record] = caplog.records
     assert record.levelno == logging.ERROR
     assert json.loads(record.message)["version"] == "20261124-020000"
@@ -143,7 +143,7 @@ def test_a_topic_passes_it_on(aws: None, name: str, attributes: dict[str, str]) 
     queue = queues.create_queue(QueueName=name, Attributes=fifo)["QueueUrl"]
     where = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
     topics.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=where["Attributes"]["QueueArn"])
-    Topic(arn).post(_alert())
+    SnsTopic(arn).post(_alert())
     [message] = queues.receive_message(QueueUrl=queue)["Messages"]
     found = json.loads(message["Body"])
     assert found["Subject"] == "Check not passed: 20261124-020000"
@@ -158,7 +158,7 @@ def test_a_topic_passes_it_on(aws: None, name: str, attributes: dict[str, str]) 
 def test_a_topic_that_is_not_there_says_what_to_check(aws: None) -> None:
     """The right and the setting are named."""
     with pytest.raises(Misuse, match=r"answered NotFound; .*SNS_TOPIC_ARN"):
-        Topic("arn:aws:sns:eu-west-1:123456789012:gone").post(_alert())
+        SnsTopic("arn:aws:sns:eu-west-1:123456789012:gone").post(_alert())
 
 
 def test_sns_that_does_not_answer_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,4 +168,4 @@ def test_sns_that_does_not_answer_is_unreachable(monkeypatch: pytest.MonkeyPatch
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "moto")
     with pytest.raises(Unreachable, match="next tick"):
-        Topic("arn:aws:sns:eu-west-1:123456789012:alerts").post(_alert())
+        SnsTopic("arn:aws:sns:eu-west-1:123456789012:alerts").post(_alert())

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
+from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, LiveAspect
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.policies import TLS_ONLY, bucket_statements, documents
 from mediatool_assets.domain.errors import AlreadyExists, Unreachable
@@ -312,7 +312,7 @@ def test_rights_that_are_missing(server: Enforcing, as_role: Callable[..., None]
         ("encryption", "s3:GetEncryptionConfiguration"),
     ):
         says = f"access denied; the AWS identity in use needs {right}"
-        assert bucket.read(cast(Aspect, aspect)) == Seen(unknown=says)
+        assert bucket.read(cast(Aspect, aspect)) == LiveAspect(unknown=says)
     found = check(Declaration(BUCKET), bucket)
     assert not any(control.verdict == "passed" for control in found)
     why = bucket.write("encryption", {"Rules": []})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from mediatool_assets.domain.gaps import Gap
+from mediatool_assets.domain.gaps import OutsideDependency
 from mediatool_assets.domain.source_warnings import source_warnings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresSource
@@ -99,7 +99,7 @@ def test_what_an_object_needs_elsewhere_is_known(
     connection.execute(statements.encode())
     kind, name, needs_kind, needs, where = NEEDS[statements]
     with schema.snapshot() as snapshot:
-        assert snapshot.schema.gaps == (Gap(kind, name, needs_kind, needs, where),)
+        assert snapshot.schema.gaps == (OutsideDependency(kind, name, needs_kind, needs, where),)
         assert list(source_warnings(snapshot.facts, snapshot.schema))[-1] == str(
             snapshot.schema.gaps[0]
         )

@@ -12,15 +12,15 @@ from mediatool_assets.domain.source_warnings import source_warnings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.postgres.ddl import for_programs
-from mediatool_assets.stores.postgres.pg_dump import Client, best, clients
+from mediatool_assets.stores.postgres.pg_dump import PgDump, best, clients
 from mediatool_assets_tests.postgres_servers import debian_majors, debian_programs
 
 TABLE = "CREATE SCHEMA s; CREATE TABLE s.t (id integer PRIMARY KEY)"
 
 
-def among(*releases: str) -> list[Client]:
+def among(*releases: str) -> list[PgDump]:
     """Clients of these releases."""
-    return [Client(Path(release), Release.parse(release)) for release in releases]
+    return [PgDump(Path(release), Release.parse(release)) for release in releases]
 
 
 @pytest.mark.parametrize(

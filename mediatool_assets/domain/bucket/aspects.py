@@ -30,14 +30,14 @@ UNNAMED_LOG_BUCKET = "YOUR-LOG-BUCKET"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a live bucket holds of one aspect: a document, nothing, or nobody knows (and why)."""
+class LiveAspect:
+    """The live configuration of one aspect: a document, none, or the reason why it is unknown."""
 
     document: Document | None = None
     unknown: str | None = None
 
 
-Live = Mapping[Aspect, Seen]
+Live = Mapping[Aspect, LiveAspect]
 
 
 def wanted(declared: Declaration, live: Live) -> dict[Aspect, dict[str, Any]]:

@@ -8,14 +8,14 @@ from mediatool_assets.domain.bucket.lifecycle import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Trails:
+class LoggingTrails:
     """The event selectors of every trail that is logging, or why they are not known."""
 
     selectors: tuple[Document, ...] = ()
     unknown: str | None = None
 
 
-def recorded(trails: Trails, arn: str) -> frozenset[str]:
+def recorded(trails: LoggingTrails, arn: str) -> frozenset[str]:
     """Which of ``read`` and ``write`` events of the bucket's objects are recorded.
 
     A selector that narrows in a way that is not understood here counts for nothing.

@@ -8,8 +8,8 @@ from mediatool_assets.domain.outcome import Figure, Finding, Outcome, worst
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What was found of each control at a moment: verdicts, and what they say."""
+class PostureRecord:
+    """The posture at a moment: of each control its verdict and its reason."""
 
     bucket: str
     taken: str
@@ -30,7 +30,7 @@ class Drift:
         return f"{self.control}: {self.before}, now {self.after} ({self.says})"
 
 
-def drift(earlier: Recorded | None, now: Recorded) -> tuple[Drift, ...]:
+def drift(earlier: PostureRecord | None, now: PostureRecord) -> tuple[Drift, ...]:
     """Every control that is in both and has another verdict."""
     before = {} if earlier is None else {each.name: each.verdict for each in earlier.controls}
     return tuple(
@@ -63,7 +63,7 @@ def as_declared(controls: Sequence[Control], *, amazon: bool) -> Finding:
     return Finding(outcome, "; ".join(told) + step, figures)
 
 
-def undrifted(earlier: Recorded | None, found: Sequence[Drift]) -> Finding:
+def undrifted(earlier: PostureRecord | None, found: Sequence[Drift]) -> Finding:
     """Whether nothing that passed when it was last recorded does so no more, on any server."""
     if earlier is None:
         return Finding("passed", "the first record: there is nothing to hold it against")

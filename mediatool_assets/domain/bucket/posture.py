@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mediatool_assets.domain.bucket import aspects, policies
-from mediatool_assets.domain.bucket.aspects import Aspect, Live, Seen
-from mediatool_assets.domain.bucket.cloudtrail import Trails, recorded
+from mediatool_assets.domain.bucket.aspects import Aspect, Live, LiveAspect
+from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails, recorded
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.lifecycle import Document, canonical
 from mediatool_assets.domain.outcome import Outcome
@@ -61,7 +61,7 @@ IDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 ``s3_bucket_no_mfa_delete``: the denial in the policy is what answers to it here."""
 
 
-def controls(declared: Declaration, live: Live, trails: Trails) -> tuple[Control, ...]:
+def controls(declared: Declaration, live: Live, trails: LoggingTrails) -> tuple[Control, ...]:
     """Every control of the declaration, in the order of a reading."""
     want = aspects.wanted(declared, live)
 
@@ -117,7 +117,7 @@ def _found(aspect: Aspect, document: Document | None) -> str:
             return f"found {document}"
 
 
-def _of_policy(declared: Declaration, seen: Seen, want: Document) -> Iterator[Control]:
+def _of_policy(declared: Declaration, seen: LiveAspect, want: Document) -> Iterator[Control]:
     names = {policies.TLS_ONLY: "tls-only", policies.DELETE_NEEDS_MFA: "delete-needs-mfa"}
     command = aspects.command(declared.bucket, "policy", want)
     found = policies.statements(seen.document)
@@ -133,7 +133,7 @@ def _of_policy(declared: Declaration, seen: Seen, want: Document) -> Iterator[Co
     yield _no_public_statement(seen)
 
 
-def _no_public_statement(seen: Seen) -> Control:
+def _no_public_statement(seen: LiveAspect) -> Control:
     name = "no-public-statement"
     if seen.unknown is not None:
         return _control(name, "unknown", seen.unknown)
@@ -149,7 +149,7 @@ def _no_public_statement(seen: Seen) -> Control:
     return _control(name, "passed", "no statement allows anything to everybody")
 
 
-def _of_lifecycle(declared: Declaration, seen: Seen, want: Document) -> Iterator[Control]:
+def _of_lifecycle(declared: Declaration, seen: LiveAspect, want: Document) -> Iterator[Control]:
     command = aspects.command(declared.bucket, "lifecycle", want)
     found = aspects.lifecycle_rules(seen.document)
     for rule in declared.lifecycle:
@@ -175,7 +175,7 @@ def _of_lifecycle(declared: Declaration, seen: Seen, want: Document) -> Iterator
         yield _control(name, "passed", "no rule but the declared ones")
 
 
-def _logging(declared: Declaration, seen: Seen) -> Control:
+def _logging(declared: Declaration, seen: LiveAspect) -> Control:
     name, target = "access-logging", declared.log_bucket
     to = (seen.document or {}).get("LoggingEnabled", {}).get("TargetBucket")
     command = aspects.command(declared.bucket, "logging", aspects.wanted_logging(declared))
@@ -188,7 +188,7 @@ def _logging(declared: Declaration, seen: Seen) -> Control:
     return _control(name, "passed", f"goes to {to}")
 
 
-def _data_events(declared: Declaration, trails: Trails) -> Control:
+def _data_events(declared: Declaration, trails: LoggingTrails) -> Control:
     name, commands = "data-events", aspects.trail_commands(declared)
     if trails.unknown is not None:
         return _control(name, "unknown", trails.unknown, *commands)

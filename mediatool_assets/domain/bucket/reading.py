@@ -24,7 +24,7 @@ _UNDERSTOOD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ParsedRules:
     """The enabled rules; ``floor``: whether AWS moves nothing below 128 KB; and what is left out.
 
     ``not_understood`` holds a sentence for each rule, or part of one, no LifecycleRule can say.
@@ -35,7 +35,7 @@ class Read:
     not_understood: tuple[str, ...]
 
 
-def read(document: Document) -> Read:
+def read(document: Document) -> ParsedRules:
     """Every enabled rule of a lifecycle configuration."""
     rules, doubts = [], []
     for number, each in enumerate(document.get("Rules", ())):
@@ -49,7 +49,7 @@ def read(document: Document) -> Read:
         else:
             doubts.append(f"rule {name} is left out: {doubt}")
     floor = document.get("SizeFloor", SIZE_FLOOR) == SIZE_FLOOR
-    return Read(tuple(rules), floor, tuple(doubts))
+    return ParsedRules(tuple(rules), floor, tuple(doubts))
 
 
 def _doubt(plain: Document) -> str | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from mediatool_assets.domain.costs.inventory import ActiveRules, Cohort, hour
-from mediatool_assets.domain.costs.object_lifetime import DAY, Stay, ahead
+from mediatool_assets.domain.costs.object_lifetime import DAY, ClassPeriod, ahead
 from mediatool_assets.domain.prices import Prices
 
 PART = 8 << 20
@@ -100,7 +100,7 @@ class Bill:
             self._add(cohort, cohort.made, Amounts(requests=requests(cohort, self.prices)))
             self._charge(cohort, ahead(cohort, self.active, cohort.made))
 
-    def _charge(self, cohort: Cohort, life: Iterable[Stay]) -> None:
+    def _charge(self, cohort: Cohort, life: Iterable[ClassPeriod]) -> None:
         for stay in life:
             name = stay.storage_class
             storage = self.prices.storage(name, cohort.bytes)
@@ -124,7 +124,7 @@ class Bill:
                 month.add(cohort.area, amounts)
 
 
-def owed(stay: Stay, at: int, prices: Prices) -> Decimal:
+def owed(stay: ClassPeriod, at: int, prices: Prices) -> Decimal:
     """Months of 30 days that a class still bills of what leaves it at that hour."""
     least = stay.entered + prices.minimum_days.get(stay.storage_class, 0) * DAY
     return Decimal(max(least - at, 0)) / (30 * DAY)

@@ -17,8 +17,8 @@ _Of = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """What arrives every day: ``count`` objects of ``bytes`` together, and how these grow.
+class DailyUploads:
+    """The objects written every day: ``count`` of ``bytes`` together, and their growth.
 
     ``like`` is the newest cohort of its kind; ``lasting`` is for how many hours such an object
     stays current, None where nothing replaces it. ``slope`` is bytes a day more each day.
@@ -32,7 +32,7 @@ class Stream:
     slope: Decimal
 
 
-def streams(held: Iterable[Cohort], active: ActiveRules, now: int) -> tuple[Stream, ...]:
+def streams(held: Iterable[Cohort], active: ActiveRules, now: int) -> tuple[DailyUploads, ...]:
     """What has arrived in the last 30 days, today included; or in as many as there are objects."""
     held = [each for each in held if each.state in {"current", "noncurrent"}]
     today = now // DAY
@@ -46,7 +46,7 @@ def streams(held: Iterable[Cohort], active: ActiveRules, now: int) -> tuple[Stre
     return tuple(stream for stream in found if stream.count)
 
 
-def _stream(kind: list[Cohort], active: ActiveRules, first: int, today: int) -> Stream:
+def _stream(kind: list[Cohort], active: ActiveRules, first: int, today: int) -> DailyUploads:
     newest = max(kind, key=lambda each: each.made)
     lasting = None
     if newest.state == "noncurrent":
@@ -64,7 +64,7 @@ def _stream(kind: list[Cohort], active: ActiveRules, first: int, today: int) -> 
             count += each.count
     days = len(daily)
     mean, slope = _trend(list(daily.values()))
-    return Stream(newest, lasting, days, count / days, mean, slope)
+    return DailyUploads(newest, lasting, days, count / days, mean, slope)
 
 
 def _trend(daily: list[Decimal]) -> tuple[Decimal, Decimal]:
@@ -79,7 +79,7 @@ def _trend(daily: list[Decimal]) -> tuple[Decimal, Decimal]:
     return mean + slope * middle, slope
 
 
-def arriving(stream: Stream, now: int, until: int) -> Iterator[Cohort]:
+def arriving(stream: DailyUploads, now: int, until: int) -> Iterator[Cohort]:
     """A cohort for each day from tomorrow up to ``until``, at the newest one's time of the day."""
     like = stream.like
     start = (now // DAY + 1) * DAY + like.made % DAY

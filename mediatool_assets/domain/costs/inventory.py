@@ -8,7 +8,7 @@ from typing import Literal
 
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, TESTING
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
-from mediatool_assets.domain.bucket.reading import Read
+from mediatool_assets.domain.bucket.reading import ParsedRules
 
 Kind = Literal["version", "marker", "upload"]
 State = Literal["current", "noncurrent", "marker", "lone marker", "upload"]
@@ -41,7 +41,7 @@ class StoredItem:
 class ActiveRules:
     """The lifecycle that is reckoned with, and where it was read: the bucket or the declaration."""
 
-    read: Read
+    read: ParsedRules
     source: Literal["bucket", "declaration"]
     reason: str
     versioned: bool = True

@@ -14,8 +14,8 @@ _COLDER = {name: place for place, name in enumerate(("STANDARD", *WATERFALL))}
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
-    """Hours in one class. ``entered``: when the class began; ``end`` None where nothing ends it.
+class ClassPeriod:
+    """The hours of an object in one storage class; ``end`` is None if no rule ends it.
 
     ``moved``: a transition brought it here, at ``begin``.
     """
@@ -32,7 +32,7 @@ def midnight(hours: int, days: int) -> int:
     return -(-(hours + days * DAY) // DAY) * DAY
 
 
-def stays(cohort: Cohort, active: ActiveRules) -> tuple[Stay, ...]:
+def stays(cohort: Cohort, active: ActiveRules) -> tuple[ClassPeriod, ...]:
     """The whole life as the rules have it, from when it was made."""
     end = _end(cohort, active)
     until = cohort.superseded if cohort.superseded is not None else _expiry(cohort)
@@ -47,16 +47,16 @@ def stays(cohort: Cohort, active: ActiveRules) -> tuple[Stay, ...]:
     for place, (at, name) in enumerate(marks):
         following = marks[place + 1][0] if place + 1 < len(marks) else end
         if following is None or following > at:
-            found.append(Stay(name, at, following, at, place > 0))
+            found.append(ClassPeriod(name, at, following, at, place > 0))
     return tuple(found)
 
 
-def ahead(cohort: Cohort, active: ActiveRules, now: int) -> tuple[Stay, ...]:
+def ahead(cohort: Cohort, active: ActiveRules, now: int) -> tuple[ClassPeriod, ...]:
     """What is left of the life from ``now`` on, from the class that it is really in.
 
     What is overdue is done now; what is colder than the rules ask for stays where it is.
     """
-    found: list[Stay] = []
+    found: list[ClassPeriod] = []
     real = _COLDER.get(cohort.storage_class, 0)
     for stay in stays(cohort, active):
         if stay.end is not None and stay.end <= now:
@@ -69,7 +69,7 @@ def ahead(cohort: Cohort, active: ActiveRules, now: int) -> tuple[Stay, ...]:
         if found and found[-1].storage_class == name:
             found[-1] = replace(found[-1], end=stay.end)
         else:
-            found.append(Stay(name, begin, stay.end, entered, moved=not here))
+            found.append(ClassPeriod(name, begin, stay.end, entered, moved=not here))
     return tuple(found)
 
 

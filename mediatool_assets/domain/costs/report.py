@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from mediatool_assets.domain.bucket.rules import WATERFALL
 from mediatool_assets.domain.costs.bill import NONE, Amounts, Bill, Month, months, owed
-from mediatool_assets.domain.costs.growth import Stream, arriving, streams
+from mediatool_assets.domain.costs.growth import DailyUploads, arriving, streams
 from mediatool_assets.domain.costs.inventory import (
     ActiveRules,
     BilledInventory,
@@ -17,7 +17,7 @@ from mediatool_assets.domain.costs.inventory import (
     hour,
 )
 from mediatool_assets.domain.costs.object_lifetime import ahead, due, stays
-from mediatool_assets.domain.costs.restoring import Restoring, restoring
+from mediatool_assets.domain.costs.restoring import RetrievalCost, restoring
 from mediatool_assets.domain.costs.strategies import Strategy, strategies, without_transitions
 from mediatool_assets.domain.prices import Prices
 
@@ -30,8 +30,8 @@ def dollars(amount: Decimal) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """What lies in one class below one prefix, in dollars a month.
+class PrefixCost:
+    """The objects of one class below one prefix, and their cost in dollars a month.
 
     ``small_objects`` is what is billed beside the bytes; ``early_deletion`` what would be billed at
     once if all of it were deleted now.
@@ -71,8 +71,8 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
-class Billed:
-    """A month to come; ``all_standard`` is the same without any transition."""
+class ForecastMonth:
+    """The forecast of one month; ``all_standard`` is the cost without any transition."""
 
     month: str
     storage: Decimal
@@ -101,14 +101,14 @@ class Costs:
     classes_not_priced: tuple[str, ...]
     monthly: Decimal
     monthly_all_standard: Decimal
-    holdings: tuple[Holding, ...]
+    holdings: tuple[PrefixCost, ...]
     overdue: tuple[Overdue, ...]
     growth: tuple[Growth, ...]
-    months: tuple[Billed, ...]
+    months: tuple[ForecastMonth, ...]
     year: Decimal
     year_all_standard: Decimal
     saved: Decimal
-    restoring: tuple[Restoring, ...]
+    restoring: tuple[RetrievalCost, ...]
     strategies: tuple[Strategy, ...]
 
 
@@ -200,7 +200,7 @@ def _as_if(cohort: Cohort, active: ActiveRules, now: int) -> Cohort:
 
 def _holdings(
     held: Iterable[Cohort], active: ActiveRules, prices: Prices, now: int
-) -> Iterable[Holding]:
+) -> Iterable[PrefixCost]:
     found: dict[tuple[str, str, State], list[Decimal]] = {}
     for each in held:
         sums = found.setdefault((each.area, each.storage_class, each.state), [NONE] * 5)
@@ -212,7 +212,7 @@ def _holdings(
             sums[place] += amount
     for (area, name, state), (count, size, storage, small, early) in sorted(found.items()):
         money = (dollars(storage), dollars(small), dollars(early))
-        yield Holding(area, name, state, int(count), int(size), *money)
+        yield PrefixCost(area, name, state, int(count), int(size), *money)
 
 
 def _overdue(
@@ -239,9 +239,9 @@ def _rate(cohort: Cohort, name: str, prices: Prices) -> Decimal:
     return prices.storage(name, cohort.bytes) + prices.overhead(name, cohort.bytes, cohort.count)
 
 
-def _growth(coming: Iterable[Stream]) -> Iterable[Growth]:
+def _growth(coming: Iterable[DailyUploads]) -> Iterable[Growth]:
     """The streams of a prefix together."""
-    found: dict[str, list[Stream]] = {}
+    found: dict[str, list[DailyUploads]] = {}
     for stream in coming:
         found.setdefault(stream.like.area, []).append(stream)
     for area, those in sorted(found.items()):
@@ -254,9 +254,9 @@ def _growth(coming: Iterable[Stream]) -> Iterable[Growth]:
         )
 
 
-def _billed(month: Month, flat: Month) -> Billed:
+def _billed(month: Month, flat: Month) -> ForecastMonth:
     amounts = month.amounts
-    return Billed(
+    return ForecastMonth(
         month.name,
         dollars(amounts.storage),
         dollars(amounts.small_objects),

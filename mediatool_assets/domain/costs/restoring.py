@@ -18,8 +18,8 @@ ARCHIVES = (RAW_PREFIX, TRANSFORMED_PREFIX, DUMPS_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
-class Restoring:
-    """The newest archive of a prefix in one class: how it is had back, how soon, for how much.
+class RetrievalCost:
+    """Retrieving the newest archive of a prefix from one class: how, how soon, and its cost.
 
     ``versions`` is how many archives lie there; ``bytes`` of the newest. Within its region:
     nothing is reckoned for data that leaves AWS.
@@ -34,14 +34,14 @@ class Restoring:
     dollars: Decimal
 
 
-def restoring(held: Iterable[Cohort], prices: Prices) -> tuple[Restoring, ...]:
+def restoring(held: Iterable[Cohort], prices: Prices) -> tuple[RetrievalCost, ...]:
     """For each prefix of archives and each class in which some lie, every way back."""
     found: dict[tuple[str, str], list[Cohort]] = {}
     for each in held:
         if each.area in ARCHIVES and each.state == "current":
             found.setdefault((each.area, each.storage_class), []).append(each)
     return tuple(
-        Restoring(
+        RetrievalCost(
             area,
             name,
             int(sum(each.count for each in those)),

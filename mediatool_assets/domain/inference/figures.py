@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mediatool_assets.domain.inference.references import CandidateReference, Inclusion
+from mediatool_assets.domain.inference.references import CandidateReference, Coverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Figures:
     """Everything measured: tables by name, references with what was found of them."""
 
     tables: Mapping[str, TableFigures] = field(default_factory=dict)
-    inclusions: Mapping[CandidateReference, Inclusion] = field(default_factory=dict)
+    inclusions: Mapping[CandidateReference, Coverage] = field(default_factory=dict)
     fan_outs: Mapping[CandidateReference, FanOut] = field(default_factory=dict)
 
     def of(self, table: str) -> TableFigures:

@@ -11,7 +11,7 @@ from mediatool_assets.domain.inference.naming import (
     identifying_key,
     without,
 )
-from mediatool_assets.domain.inference.placement import CopiedColumn, Entity, Inside
+from mediatool_assets.domain.inference.placement import CopiedColumn, Entity, NestedTable
 from mediatool_assets.domain.inference.references import CandidateReference
 from mediatool_assets.domain.inference.words import plural, stem_of
 from mediatool_assets.domain.model import AdditionVerb, Step
@@ -43,7 +43,7 @@ class _Writing:
             if entity.home is None
         }
         self._as_text = _as_text(entities, figures)
-        self._inside: dict[str, list[tuple[Entity, Inside]]] = {}
+        self._inside: dict[str, list[tuple[Entity, NestedTable]]] = {}
         for entity in entities.values():
             if entity.home is not None:
                 target = entity.home.relation.reference.target
@@ -122,7 +122,7 @@ class _Writing:
         if entity.home is None:
             yield from self._offer(entity, names, indent + 2 if added else indent, bool(added))
 
-    def _within(self, child: Entity, home: Inside, names: Names, indent: int) -> Iterator[str]:
+    def _within(self, child: Entity, home: NestedTable, names: Names, indent: int) -> Iterator[str]:
         """The field that takes another table's rows."""
         space, table = " " * indent, child.table
         orphans = self._collections.give(without(table.name, home.relation.reference.target))
@@ -236,7 +236,7 @@ def _inward(reference: CandidateReference) -> str:
     return str(Step(reference.keys, reference.table, reference.columns, False, 0))
 
 
-def _inside_name(inside: Inside, table: Table) -> str:
+def _inside_name(inside: NestedTable, table: Table) -> str:
     if inside.verb is AdditionVerb.FOLD and len(inside.take) == 1:
         return plural(camel_case(inside.take[0]))
     return camel_case(table.relation)

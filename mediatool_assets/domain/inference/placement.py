@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mediatool_assets.domain.inference.figures import FanOut, Figures
 from mediatool_assets.domain.inference.references import CandidateReference, MeasuredReference
-from mediatool_assets.domain.inference.words import Kinship, is_past_of, past_tables
+from mediatool_assets.domain.inference.words import NameMatch, is_past_of, past_tables
 from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.domain.shapes import is_unique
@@ -27,8 +27,8 @@ _JOIN_EXTRAS = 2  # columns beside the references of a join table
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
-    """Rows of a table that live in the documents of another; ``take`` of what is folded.
+class NestedTable:
+    """A table that is embedded or folded in the documents of another; ``take`` if folded.
 
     ``certain`` where the database declares all that it rests on.
     """
@@ -50,13 +50,13 @@ class CopiedColumn:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A table's rows as they are to be, wherever they live; ``proposals`` are not certain."""
+    """What a table becomes: a collection or a part of one; ``proposals`` are not certain."""
 
     table: Table
-    home: Inside | None
+    home: NestedTable | None
     copies: tuple[CopiedColumn, ...] = ()
     references: tuple[MeasuredReference, ...] = ()
-    proposals: tuple[Inside | CopiedColumn, ...] = ()
+    proposals: tuple[NestedTable | CopiedColumn, ...] = ()
 
 
 def entities(
@@ -75,7 +75,7 @@ class _Shaping:
         self._figures = figures
         self._from: dict[str, list[MeasuredReference]] = defaultdict(list)
         self._to: dict[str, list[MeasuredReference]] = defaultdict(list)
-        self._homes: dict[str, Inside] = {}
+        self._homes: dict[str, NestedTable] = {}
         for relation in relations:
             self._from[relation.reference.table].append(relation)
             self._to[relation.reference.target].append(relation)
@@ -111,9 +111,9 @@ class _Shaping:
                     break
         return found
 
-    def _proposed(self) -> dict[str, list[Inside | CopiedColumn]]:
+    def _proposed(self) -> dict[str, list[NestedTable | CopiedColumn]]:
         """What would live inside of a table, were it certain, or not referred to by others."""
-        proposed: dict[str, list[Inside | CopiedColumn]] = defaultdict(list)
+        proposed: dict[str, list[NestedTable | CopiedColumn]] = defaultdict(list)
         for name, table in self._tables.items():
             best = next(self._insides(table), None)
             if name not in self._homes and best is not None:
@@ -128,7 +128,7 @@ class _Shaping:
             for other in others
         )
 
-    def _fits(self, inside: Inside) -> bool:
+    def _fits(self, inside: NestedTable) -> bool:
         """Whether no circle comes of it, and all that one document gets is bounded together."""
         reference = inside.relation.reference
         if _holds(self._homes, reference.target, reference.table):
@@ -143,7 +143,7 @@ class _Shaping:
         outer = sum(self._figures.fan_outs[r].largest for r in beside)
         return outer + max(fan_out.largest, fan_out.most * inner) <= LARGEST_EMBEDDED
 
-    def _insides(self, table: Table) -> Iterator[Inside]:
+    def _insides(self, table: Table) -> Iterator[NestedTable]:
         """Ways for the table's rows to live in other documents, the best first."""
         folded = list(self._folds(table))
         if any(inside.certain for inside in folded):
@@ -155,7 +155,7 @@ class _Shaping:
         yield from folded
         yield from (inside for inside in embedded if not inside.certain)
 
-    def _folds(self, table: Table) -> Iterator[Inside]:
+    def _folds(self, table: Table) -> Iterator[NestedTable]:
         own = [r for r in self._from[table.name] if r.reliable and not _is_own(r)]
         pairs = [
             (one, other)
@@ -171,21 +171,21 @@ class _Shaping:
                 take = tuple(c.name for c in table.columns if c.name not in columns)
                 told = "" if other.certain else f" ({other.evidence()})"
                 why = f"joins {one.reference.target} with {other.reference.target}{told}; {fan_out}"
-                yield Inside(AdditionVerb.FOLD, one, why, one.certain and other.certain, take)
+                yield NestedTable(AdditionVerb.FOLD, one, why, one.certain and other.certain, take)
 
     def _fan_out(self, reference: CandidateReference) -> FanOut | None:
         """What one document would get; of rows that were not all read it would be guessed."""
         figures = [self._figures.of(name) for name in (reference.table, reference.target)]
         return self._figures.fan_outs.get(reference) if all(f.whole for f in figures) else None
 
-    def _embedding(self, table: Table, relation: MeasuredReference) -> Inside | None:
+    def _embedding(self, table: Table, relation: MeasuredReference) -> NestedTable | None:
         reference = relation.reference
         fan_out = self._fan_out(reference)
         if reference.each or _is_own(relation) or fan_out is None or not fan_out.parents:
             return None
         if table.name in self._past:
             return None  # it grows as long as there is a past
-        if reference.named is Kinship.NONE or not _bounded(fan_out):
+        if reference.named is NameMatch.NONE or not _bounded(fan_out):
             return None
         if not is_unique(self._tables[reference.target], reference.keys):
             return None
@@ -200,7 +200,7 @@ class _Shaping:
         else:
             return None
         verb = AdditionVerb.EMBED_ONE if single else AdditionVerb.EMBED_MANY
-        return Inside(verb, relation, f"{why}; {fan_out}", relation.certain)
+        return NestedTable(verb, relation, f"{why}; {fan_out}", relation.certain)
 
     def _copies(self, table: Table) -> Iterator[CopiedColumn]:
         for relation in self._from[table.name]:
@@ -259,7 +259,7 @@ def _is_link(table: Table, relations: Sequence[MeasuredReference]) -> bool:
     return count > 1 and covered == set(table.primary_key)
 
 
-def _holds(homes: Mapping[str, Inside], target: str, name: str) -> bool:
+def _holds(homes: Mapping[str, NestedTable], target: str, name: str) -> bool:
     """Whether the target lives, at whatever depth, in ``name`` already; folded rows hold none."""
     while True:
         if target == name:

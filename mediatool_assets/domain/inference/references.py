@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from mediatool_assets.domain.inference.words import (
-    Kinship,
+    NameMatch,
     is_key_like,
     is_past_of,
     kinship,
@@ -46,7 +46,7 @@ class CandidateReference:
     each: bool = False
     declared: str | None = None
     cascade: bool = False
-    named: Kinship = Kinship.FULLY
+    named: NameMatch = NameMatch.FULLY
     counted: bool = False
 
     def __str__(self) -> str:
@@ -55,8 +55,8 @@ class CandidateReference:
 
 
 @dataclass(frozen=True, slots=True)
-class Inclusion:
-    """Of the values of a reference (nulls and empty texts left out) how many were found.
+class Coverage:
+    """How many values of a reference (without nulls and empty texts) its target has.
 
     ``distinct`` is how many different ones there are, ``known`` which part of the target's rows
     was read: what is found among these stands for as much more.
@@ -94,7 +94,7 @@ class MeasuredReference:
     """A reference with its evidence."""
 
     reference: CandidateReference
-    inclusion: Inclusion
+    inclusion: Coverage
 
     @property
     def certain(self) -> bool:
@@ -171,7 +171,7 @@ def candidates(
             if (table.name, (column.name,)) not in said:
                 for target, key in places.akin(table, column):
                     found = _candidate(table, column, target, key)
-                    if found is not None and found.named is not Kinship.NONE:
+                    if found is not None and found.named is not NameMatch.NONE:
                         yield found
         for target in schema.tables:
             if places.shares_key(table, target) and (table.name, target.primary_key) not in said:
@@ -208,7 +208,7 @@ def words_of(
 def unnamed(place: Place, key: Place) -> CandidateReference | None:
     """The reference from a place to a key, unless names say more of it, or forbid it."""
     found = _candidate(*place, *key)
-    return found if found is not None and found.named is Kinship.NONE else None
+    return found if found is not None and found.named is NameMatch.NONE else None
 
 
 class _ReferenceTargets:
@@ -279,24 +279,24 @@ def _candidate(
     )
 
 
-def _can_meet(kinds: set[str | None], named: Kinship) -> bool:
+def _can_meet(kinds: set[str | None], named: NameMatch) -> bool:
     """Whether values of these types can be equal, and say something if they are."""
     if len(kinds) > 1:
-        return kinds == {"text", "uuid"} and named is not Kinship.NONE
-    return named is not Kinship.NONE or kinds != {"number"}
+        return kinds == {"text", "uuid"} and named is not NameMatch.NONE
+    return named is not NameMatch.NONE or kinds != {"number"}
 
 
-def _can_refer(table: Table, column: Column, target: Table, key: Column, named: Kinship) -> bool:
+def _can_refer(table: Table, column: Column, target: Table, key: Column, named: NameMatch) -> bool:
     """Whether a column of this place can be a reference to that one."""
     if is_past_of(table.name, target.name):  # else a copy of a column, as all of its columns are
-        return named is not Kinship.NONE and (key.name,) == target.primary_key
+        return named is not NameMatch.NONE and (key.name,) == target.primary_key
     own_key = table.primary_key == (column.name,)
-    if named is Kinship.NONE:
+    if named is NameMatch.NONE:
         return not own_key and table.name != target.name and is_key_like(column.name)
     return not (own_key and column.name == "id")
 
 
-def chosen(found: Mapping[CandidateReference, Inclusion]) -> tuple[MeasuredReference, ...]:
+def chosen(found: Mapping[CandidateReference, Coverage]) -> tuple[MeasuredReference, ...]:
     """Of all candidates the ones to believe: one for each column, and every declared one."""
     best: dict[tuple[str, tuple[str, ...]], MeasuredReference] = {}
     relations = []
@@ -315,10 +315,10 @@ def chosen(found: Mapping[CandidateReference, Inclusion]) -> tuple[MeasuredRefer
 def _believed(relation: MeasuredReference) -> bool:
     reference, inclusion = relation.reference, relation.inclusion
     if not inclusion.values:
-        return reference.named is Kinship.FULLY and len(reference.columns) == 1
-    if reference.named is Kinship.NONE:
+        return reference.named is NameMatch.FULLY and len(reference.columns) == 1
+    if reference.named is NameMatch.NONE:
         return inclusion.reaches(_FOUND) and inclusion.distinct >= _TELLING
-    sure = reference.named is Kinship.FULLY or not reference.counted
+    sure = reference.named is NameMatch.FULLY or not reference.counted
     return inclusion.reaches(_SOME if sure and len(reference.columns) == 1 else _FOUND)
 
 

@@ -20,7 +20,7 @@ _SAME_TABLE = frozenset(
 _PAST = ("history", "hist", "archive", "audit", "log", "versions")
 
 
-class Kinship(IntEnum):
+class NameMatch(IntEnum):
     """How far a column's name says which table it points to."""
 
     NONE = 0
@@ -83,13 +83,13 @@ def past_tables(tables: Collection[str]) -> frozenset[str]:
     )
 
 
-def kinship(column: str, table: str, target: str, key: str) -> Kinship:
+def kinship(column: str, table: str, target: str, key: str) -> NameMatch:
     """How far ``table.column`` names ``target.key``."""
     own, theirs, keys = words(column), words(target), words(key)
     stem = _stem(own)
     if table == target:
         named = bool(_SAME_TABLE.intersection(own)) or _ends(stem, theirs)
-        return Kinship.FULLY if named and own != keys else Kinship.NONE
+        return NameMatch.FULLY if named and own != keys else NameMatch.NONE
     same = own == keys and len(keys) > 1  # campaign_number, in both
     past = is_past_of(table, target)
     fully = (
@@ -99,9 +99,9 @@ def kinship(column: str, table: str, target: str, key: str) -> Kinship:
         or stem == theirs
     )
     if fully:
-        return Kinship.FULLY
+        return NameMatch.FULLY
     partly = same or _ends(stem, theirs, anywhere=True) or _ends(theirs, stem)
-    return Kinship.PARTLY if partly else Kinship.NONE
+    return NameMatch.PARTLY if partly else NameMatch.NONE
 
 
 def stem_of(column: str) -> str:

@@ -54,7 +54,7 @@ class Shaper:
             )
         return table.primary_key
 
-    def _addition(self, addition: m.Addition, owner: Table) -> AddedField | None:
+    def _addition(self, addition: m.FieldAddition, owner: Table) -> AddedField | None:
         path: list[Arrow] = []
         for step in addition.path:
             arrow = self._arrow(step, path[-1].table if path else owner, addition)
@@ -78,7 +78,7 @@ class Shaper:
             addition.orphans,
         )
 
-    def _take(self, addition: m.Addition, target: Table) -> tuple[ColumnField, ...]:
+    def _take(self, addition: m.FieldAddition, target: Table) -> tuple[ColumnField, ...]:
         if addition.take is None:
             return ()
         taken = [
@@ -98,7 +98,7 @@ class Shaper:
                 )
         return tuple(taken)
 
-    def _arrow(self, step: m.Step, owner: Table, addition: m.Addition) -> Arrow | None:
+    def _arrow(self, step: m.Step, owner: Table, addition: m.FieldAddition) -> Arrow | None:
         table = self._tables.get(step.table)
         if table is None:
             return None  # reported by report_drift, or with the exclusions

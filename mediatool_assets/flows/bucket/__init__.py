@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from mediatool_assets.domain.bucket import policies
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Live, Seen, wanted
+from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Live, LiveAspect, wanted
 from mediatool_assets.domain.bucket.changes import Change, changes
 from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import Declaration
@@ -97,7 +97,7 @@ def plan(declared: Declaration, prices: Prices) -> Plan:
         ),
         warnings=_validated(declared, declared.state),
         departures=departures(declared, prices),
-        settings=wanted(declared, {"policy": Seen()}),
+        settings=wanted(declared, {"policy": LiveAspect()}),
         documents=policies.documents(declared),
     )
 
@@ -107,7 +107,7 @@ def check(declared: Declaration, bucket: BucketSettings) -> tuple[Control, ...]:
     return controls(declared, look(bucket), bucket.trails())
 
 
-def look(bucket: BucketSettings) -> dict[Aspect, Seen]:
+def look(bucket: BucketSettings) -> dict[Aspect, LiveAspect]:
     """Every aspect of the bucket as it is."""
     return {aspect: bucket.read(aspect) for aspect in ASPECTS}
 

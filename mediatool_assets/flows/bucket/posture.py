@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mediatool_assets.domain.bucket.declaration import Declaration
-from mediatool_assets.domain.bucket.drift import Drift, Recorded, drift
+from mediatool_assets.domain.bucket.drift import Drift, PostureRecord, drift
 from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.errors import DamagedInput
 from mediatool_assets.domain.json_documents import decoded, pretty
@@ -34,29 +34,29 @@ _EARLIER_WORDS = {"pass": "passed", "fail": "failed"}
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """What is now, what was recorded last, and what has changed between."""
+class PostureChange:
+    """The posture now, the one that was recorded last, and the changes between them."""
 
-    now: Recorded
-    earlier: Recorded | None
+    now: PostureRecord
+    earlier: PostureRecord | None
     drift: tuple[Drift, ...]
     key: str
 
 
 def record(
     declared: Declaration, bucket: BucketSettings, objects: ObjectStore, now: datetime
-) -> Looked:
+) -> PostureChange:
     """Check the bucket, compare it with the last record, and record it in its place of the day."""
-    found = Recorded(declared.bucket, instant(now), check(declared, bucket))
+    found = PostureRecord(declared.bucket, instant(now), check(declared, bucket))
     earlier = last(objects)
     changed = drift(earlier, found)
     day = f"{POSTURE_PREFIX}{now:%Y-%m-%d}"
     keep(objects, f"{day}.json", pretty(found))
     keep(objects, f"{day}.html", html(page(found, changed)).encode())
-    return Looked(found, earlier, changed, f"{day}.json")
+    return PostureChange(found, earlier, changed, f"{day}.json")
 
 
-def last(objects: ObjectStore) -> Recorded | None:
+def last(objects: ObjectStore) -> PostureRecord | None:
     """The newest record; None where there is none. Raises DamagedInput."""
     keys = [info.key for info in objects.list(POSTURE_PREFIX) if info.key.endswith(".json")]
     if not keys:
@@ -76,17 +76,17 @@ class _StoredPosture(msgspec.Struct):
     controls: list[dict[str, Any]]
 
 
-def decode(data: bytes) -> Recorded:
+def decode(data: bytes) -> PostureRecord:
     """Read a record; raises msgspec.MsgspecError on anything else."""
     stored = decoded(data, _StoredPosture)
     for control in stored.controls:
         word = control.get("verdict")
         control["verdict"] = _EARLIER_WORDS.get(str(word), word)
     controls = msgspec.convert(stored.controls, tuple[Control, ...])
-    return Recorded(stored.bucket, stored.taken, controls)
+    return PostureRecord(stored.bucket, stored.taken, controls)
 
 
-def page(found: Recorded, changed: Sequence[Drift] = ()) -> Page:
+def page(found: PostureRecord, changed: Sequence[Drift] = ()) -> Page:
     """The controls for people, those that did not pass first, and the commands that set them."""
     controls = sorted(found.controls, key=lambda each: each.verdict == "passed")
     counts = {

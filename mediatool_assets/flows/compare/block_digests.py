@@ -74,7 +74,7 @@ def shares_of(blocks: Sequence[tuple[int, Block]]) -> list[Numbered]:
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
+class EqualBlocks:
     """Blocks of two members that may be the same bytes, at numbers of the one and the other."""
 
     one: Bytes
@@ -95,7 +95,7 @@ def twins_of(one: Sequence[Block], two: Sequence[Block]) -> list[tuple[int, Bloc
     return found
 
 
-def equal_blocks(twins: Twins) -> list[tuple[int, int]]:
+def equal_blocks(twins: EqualBlocks) -> list[tuple[int, int]]:
     """The numbers of those that are equal byte by byte, as they are compressed."""
     equal = []
     for run in _runs(twins.pairs):

@@ -32,8 +32,8 @@ class PairShare:
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
-    """What a bucket came to; ``wanted`` are the changed rows of each side, by share."""
+class BucketPairs:
+    """The paired rows of a bucket; ``wanted`` are the changed rows of each side, by share."""
 
     changed: int
     added: int
@@ -44,7 +44,7 @@ class Paired:
     wanted: tuple[Spill, Spill] | None
 
 
-def pair_bucket(share: PairShare) -> Paired:
+def pair_bucket(share: PairShare) -> BucketPairs:
     """Pair the rows of one bucket."""
     found = pair(*(read(parts, HASHED) for parts in share.sides))
     changed = len(found.changed[0])
@@ -52,7 +52,7 @@ def pair_bucket(share: PairShare) -> Paired:
     if changed:
         first, second = (_wanted(share, side, found.changed[side]) for side in (0, 1))
         wanted = (first, second)
-    return Paired(
+    return BucketPairs(
         changed,
         len(found.added),
         len(found.removed),
@@ -84,14 +84,14 @@ class CountShare:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class ChangeCounts:
     """Changed values by column, and a few places for each column, of both sides."""
 
     counts: tuple[int, ...]
     places: tuple[tuple[tuple[Place, Place], ...], ...]
 
 
-def count_changes(share: CountShare) -> Counted:
+def count_changes(share: CountShare) -> ChangeCounts:
     """Compare the changed rows of a bucket column by column."""
     one, two = (read(parts, columns_type(share.columns)) for parts in share.sides)
     one, two = one[np.argsort(one["index"])], two[np.argsort(two["index"])]
@@ -100,4 +100,4 @@ def count_changes(share: CountShare) -> Counted:
     for column in range(share.columns):
         some = np.flatnonzero(differs[:, column])[:VALUE_EXAMPLES]
         places.append(tuple(zip(_places(one[some]), _places(two[some]), strict=True)))
-    return Counted(tuple(differs.sum(axis=0).tolist()), tuple(places))
+    return ChangeCounts(tuple(differs.sum(axis=0).tolist()), tuple(places))

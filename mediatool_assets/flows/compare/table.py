@@ -117,7 +117,7 @@ class TableRun:
         if self._matching.whole_lines:
             twins = s.twins_of(one.member.blocks, two.member.blocks)
             work = (
-                s.Twins(one.side.source, two.side.source, tuple(twins[i : i + _TWIN_PAIRS]))
+                s.EqualBlocks(one.side.source, two.side.source, tuple(twins[i : i + _TWIN_PAIRS]))
                 for i in range(0, len(twins), _TWIN_PAIRS)
             )
             with in_order(self._executor, s.equal_blocks, work) as results:
@@ -152,7 +152,7 @@ class TableRun:
             list(results)
         raise BadArchive(one.side.source.name, f"{one.member.name} was replaced while it was read")
 
-    def _pair(self, buckets: int) -> list[b.Paired]:
+    def _pair(self, buckets: int) -> list[b.BucketPairs]:
         one, two = self._halves
         share_of = (one.share_of(), two.share_of())
         work = (
@@ -168,7 +168,7 @@ class TableRun:
         with in_order(self._executor, b.pair_bucket, work) as results:
             return list(results)
 
-    def _count(self, buckets: int, paired: Sequence[b.Paired]) -> list[b.Counted]:
+    def _count(self, buckets: int, paired: Sequence[b.BucketPairs]) -> list[b.ChangeCounts]:
         spills: tuple[list[Spill], list[Spill]] = ([], [])
         work = list(self._column_shares(buckets, paired))
         with in_order(self._executor, s.hash_columns, [share for _, share in work]) as results:
@@ -186,7 +186,7 @@ class TableRun:
             return list(counted)
 
     def _column_shares(
-        self, buckets: int, paired: Sequence[b.Paired]
+        self, buckets: int, paired: Sequence[b.BucketPairs]
     ) -> Iterator[tuple[int, s.ColumnShare]]:
         for which, half in enumerate(self._halves):
             wanted = [found.wanted[which] for found in paired if found.wanted]
@@ -194,7 +194,9 @@ class TableRun:
                 if parts := slices(wanted, number):
                     yield which, s.ColumnShare(half.side, share, parts, buckets, self._path())
 
-    def _result(self, paired: Sequence[b.Paired], counted: Sequence[b.Counted]) -> TableComparison:
+    def _result(
+        self, paired: Sequence[b.BucketPairs], counted: Sequence[b.ChangeCounts]
+    ) -> TableComparison:
         halves = self._halves
         one, two = (half.member for half in halves)
         columns = self._matching.columns
@@ -217,7 +219,9 @@ class TableRun:
             renames=renames(self._executor, (halves[0].side, halves[1].side), (one, two)),
         )
 
-    def _examples(self, paired: Sequence[b.Paired], counted: Sequence[b.Counted]) -> Examples:
+    def _examples(
+        self, paired: Sequence[b.BucketPairs], counted: Sequence[b.ChangeCounts]
+    ) -> Examples:
         columns = self._matching.columns
         changed = tuple(
             (column, *places)
@@ -240,7 +244,7 @@ class TableRun:
         with in_order(self._executor, examples, [share]) as results:
             return next(results)
 
-    def _notes(self, paired: Sequence[b.Paired]) -> Iterator[str]:
+    def _notes(self, paired: Sequence[b.BucketPairs]) -> Iterator[str]:
         matching = self._matching
         if matching.by == "whole row":
             yield "no key: rows are matched whole, so that a changed row is one removed, one added"

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from mediatool_assets.domain.costs.inventory import BilledInventory
-from mediatool_assets.domain.costs.report import Billed, Costs
+from mediatool_assets.domain.costs.report import Costs, ForecastMonth
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import RECORDS_PREFIX
 from mediatool_assets.domain.page import LineChart, Number, Page, Section, grid
@@ -138,7 +138,7 @@ def _sections(found: Costs) -> Iterator[Section]:
     yield Section("Reading one archive back", [grid(headings, restoring)])
 
 
-def _chart(title: str, found: Costs, amount: Callable[[Billed], Decimal]) -> LineChart:
+def _chart(title: str, found: Costs, amount: Callable[[ForecastMonth], Decimal]) -> LineChart:
     return LineChart(
         title, [(each.month, float(amount(each)), money(amount(each))) for each in found.months]
     )

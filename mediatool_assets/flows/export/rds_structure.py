@@ -24,8 +24,8 @@ _NEAREST = 10
 """Days whose newest raw archive is looked at for a schema that agrees."""
 
 
-class Described(ExportFiles, Protocol):
-    """The export that lacks its structure."""
+class DescribedExport(ExportFiles, Protocol):
+    """An RDS export whose tables are known, but not their keys, DDL and sequences."""
 
     @property
     def live(self) -> Source | None:
@@ -33,7 +33,7 @@ class Described(ExportFiles, Protocol):
 
 
 class Structure(NamedTuple):
-    """What the Parquet files lack, and where it was taken from."""
+    """Keys, DDL and sequences, which the Parquet files lack, and where they come from."""
 
     schema: Schema
     ddl: bytes
@@ -48,7 +48,9 @@ def relations(table: Table) -> tuple[str, ...]:
     return (table.name, *table.partitions)
 
 
-def agreeing(export: Described, version: Version, found: dict[str, ExportedTable]) -> Structure:
+def agreeing(
+    export: DescribedExport, version: Version, found: dict[str, ExportedTable]
+) -> Structure:
     """The nearest structure whose tables are those of the export; raises BadSource."""
     first: str | None = None
     for structure in _structures(export, version):
@@ -63,7 +65,7 @@ def agreeing(export: Described, version: Version, found: dict[str, ExportedTable
     )
 
 
-def _structures(export: Described, version: Version) -> Iterator[Structure]:
+def _structures(export: DescribedExport, version: Version) -> Iterator[Structure]:
     near = list(_archives_near(export.objects, version.day))
     yield from _archived_structures(export, (info for info in near if not info.cold))
     if export.live is not None:
@@ -75,7 +77,9 @@ def _structures(export: Described, version: Version) -> Iterator[Structure]:
     yield from _archived_structures(export, (info for info in near if info.cold))
 
 
-def _archived_structures(export: Described, near: Iterable[ObjectInfo]) -> Iterator[Structure]:
+def _archived_structures(
+    export: DescribedExport, near: Iterable[ObjectInfo]
+) -> Iterator[Structure]:
     for info in near:
         structure = None
         with suppress(BadArchive, NotAuthentic):  # the next one will do as well

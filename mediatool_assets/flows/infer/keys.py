@@ -15,7 +15,7 @@ from mediatool_assets.domain.inference.figures import FanOut
 from mediatool_assets.domain.inference.references import (
     ALMOST_UNIQUE,
     CandidateReference,
-    Inclusion,
+    Coverage,
     Place,
     measurable,
 )
@@ -29,21 +29,21 @@ TOGETHER = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
-    """What columns and keys have in common: of ``pairs``, by their numbers, all that have any."""
+class KeyOverlap:
+    """The common values of columns and keys, for those ``pairs`` that have any."""
 
     columns: Mapping[tuple[str, tuple[str, ...]], int]
     targets: Mapping[tuple[str, tuple[str, ...]], int]
-    held: Mapping[int, Inclusion]
-    pairs: Mapping[tuple[int, int], Inclusion]
+    held: Mapping[int, Coverage]
+    pairs: Mapping[tuple[int, int], Coverage]
 
-    def of(self, reference: CandidateReference) -> Inclusion | None:
+    def of(self, reference: CandidateReference) -> Coverage | None:
         """The reference's, where both its ends took part."""
         one = self.columns.get((reference.table, reference.columns))
         other = self.targets.get((reference.target, reference.keys))
         if one is None or other is None:
             return None
-        return self.pairs.get((one, other), self.held.get(one, Inclusion(0, 0, 0)))
+        return self.pairs.get((one, other), self.held.get(one, Coverage(0, 0, 0)))
 
 
 class KeyDatabase:
@@ -85,7 +85,7 @@ class KeyDatabase:
             )
         return frozenset(found)
 
-    def inclusion(self, reference: CandidateReference) -> Inclusion:
+    def inclusion(self, reference: CandidateReference) -> Coverage:
         """How many of the values are among the target's."""
         own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
         caseless = self._caseless(reference)
@@ -97,9 +97,9 @@ class KeyDatabase:
             f"SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (t.k0 IS NOT NULL), 0), count(*) "
             f"FROM v LEFT JOIN t USING ({own})"
         )
-        return Inclusion(int(values), int(found), int(distinct))
+        return Coverage(int(values), int(found), int(distinct))
 
-    def met(self, columns: Sequence[Place], targets: Sequence[Place]) -> Met:
+    def met(self, columns: Sequence[Place], targets: Sequence[Place]) -> KeyOverlap:
         """All columns held against all keys in one join: pairs would be their product."""
         self._run("CREATE TABLE held (number INT, k0 VARCHAR, n BIGINT)")
         self._run("CREATE TABLE known (number INT, k0 VARCHAR)")
@@ -114,8 +114,8 @@ class KeyDatabase:
             "SELECT h.number, k.number, sum(n) FROM held h JOIN known k USING (k0) "
             "GROUP BY h.number, k.number ORDER BY h.number, k.number"
         ).fetchall()
-        totals = {number: Inclusion(*map(int, counts)) for number, *counts in held}
-        return Met(
+        totals = {number: Coverage(*map(int, counts)) for number, *counts in held}
+        return KeyOverlap(
             {(table.name, (c.name,)): number for number, (table, c) in enumerate(columns)},
             {(table.name, (c.name,)): number for number, (table, c) in enumerate(targets)},
             totals,

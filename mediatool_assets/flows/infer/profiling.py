@@ -14,7 +14,7 @@ from bson.errors import InvalidDocument
 from mediatool_assets.domain.inference.naming import fields_of, identifying_key
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.shapes import ColumnField, DocumentShape
-from mediatool_assets.flows.infer.table_sources import Lines
+from mediatool_assets.flows.infer.table_sources import RowRange
 from mediatool_assets.flows.transform.documents import DocumentBuilder
 from mediatool_assets.flows.transform.gathering import canonical, key_of, keys_of
 from mediatool_assets.flows.transform.losses import Losses
@@ -25,18 +25,18 @@ SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True)
-class Sounding:
-    """What to read, and which columns may be parts of references."""
+class ProfileShare:
+    """Rows to read in a worker, and the columns that may be parts of references."""
 
     table: Table
     columns: tuple[Column, ...]
-    lines: Lines
+    lines: RowRange
     path: Path
 
 
 @dataclass(slots=True)
-class Sounded:
-    """What a share came to; ``path`` holds its keys and sizes, a row for each row."""
+class ShareProfile:
+    """The figures of a share; ``path`` holds the key and size of each row."""
 
     path: Path
     rows: int = 0
@@ -57,13 +57,13 @@ def schema_of(columns: Iterable[Column]) -> pa.Schema:
     return pa.schema([(SIZE, pa.int64()), *fields])
 
 
-def sound(share: Sounding) -> Sounded:
+def sound(share: ProfileShare) -> ShareProfile:
     """In a worker: read the share once; raises what reading and parsing raise."""
     losses = Losses()
     table = share.table
     documents = DocumentBuilder(_shape(table), losses, root=False)
     parse = row_parser(table)
-    found = Sounded(share.path)
+    found = ShareProfile(share.path)
     nested = [c.name for c in table.columns if c.base in ("json", "jsonb")]
     schema = schema_of(share.columns)
     with pq.ParquetWriter(share.path, schema, compression="zstd", compression_level=1) as writer:
@@ -94,7 +94,7 @@ def _shape(table: Table) -> DocumentShape:
     return DocumentShape(table, key, tuple(ColumnField(c, fields[c.name]) for c in table.columns))
 
 
-def _size(documents: DocumentBuilder, row: Row, line: bytes, found: Sounded) -> int:
+def _size(documents: DocumentBuilder, row: Row, line: bytes, found: ShareProfile) -> int:
     """The bytes of the row's document; what cannot be one counts as its JSON."""
     try:
         size = len(bson.encode(documents.document(row, line)))

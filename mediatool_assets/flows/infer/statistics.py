@@ -9,7 +9,7 @@ from pathlib import Path
 from mediatool_assets.domain.inference.figures import Figures, TableFigures
 from mediatool_assets.domain.inference.references import (
     CandidateReference,
-    Inclusion,
+    Coverage,
     candidates,
     chosen,
     declared,
@@ -19,8 +19,8 @@ from mediatool_assets.domain.inference.references import (
 )
 from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer.keys import KeyDatabase
-from mediatool_assets.flows.infer.profiling import Sounded, Sounding, sound
-from mediatool_assets.flows.infer.table_sources import Lines, TableSource
+from mediatool_assets.flows.infer.profiling import ProfileShare, ShareProfile, sound
+from mediatool_assets.flows.infer.table_sources import RowRange, TableSource
 from mediatool_assets.flows.workers.tasks import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
@@ -69,7 +69,7 @@ def _figures(
 
 def _inclusions(
     schema: Schema, unique: Mapping[str, frozenset[str]], keys: KeyDatabase
-) -> dict[CandidateReference, Inclusion]:
+) -> dict[CandidateReference, Coverage]:
     """Of every reference that is declared or possible how many of its values are keys."""
     by_name = {table.name: table for table in schema.tables}
     references = [*declared(schema), *candidates(schema, unique)]
@@ -96,7 +96,7 @@ def _is_read(reference: CandidateReference, tables: Mapping[str, Table]) -> bool
 
 @dataclass(slots=True)
 class _Total:
-    """What the shares of one table came to."""
+    """The figures of all shares of one table."""
 
     rows: int
     read: int = 0
@@ -113,7 +113,7 @@ class _Total:
         """Which part of the rows was read."""
         return self.read / self.rows if self.rows else 1.0
 
-    def add(self, share: Sounded) -> None:
+    def add(self, share: ShareProfile) -> None:
         self.read += share.rows
         self.bytes += share.bytes
         if share.largest > self.largest:
@@ -141,16 +141,16 @@ class _Total:
 
 def _shares(
     tables: TableSource, schema: Schema, scratch: Path, sample: int, totals: dict[str, _Total]
-) -> Iterator[Sounding]:
+) -> Iterator[ProfileShare]:
     for number, table in enumerate(schema.tables):
         lines = tables.lines(table)
         totals[table.name] = _Total(sum(share.rows for share in lines))
         for index, share in enumerate(_spread(lines, sample)):
             path = scratch / f"keys-{number:05}-{index:05}.parquet"
-            yield Sounding(table, tuple(measurable(table)), share, path)
+            yield ProfileShare(table, tuple(measurable(table)), share, path)
 
 
-def _spread(lines: Sequence[Lines], sample: int) -> Sequence[Lines]:
+def _spread(lines: Sequence[RowRange], sample: int) -> Sequence[RowRange]:
     """All shares, or of a larger table every so manieth: some ``sample`` rows from all over it."""
     rows = sum(share.rows for share in lines)
     if rows <= sample:

@@ -12,8 +12,8 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.ports import RowReader, SourceSnapshot
 
 
-class Lines(Protocol):
-    """Some consecutive rows of a table, to be read in a worker: it can be pickled."""
+class RowRange(Protocol):
+    """Consecutive rows of a table, for a worker to read; can be pickled."""
 
     @property
     def rows(self) -> int:
@@ -49,7 +49,7 @@ class TableSource(Protocol):
     def ddl(self) -> bytes:
         """``schema.sql``; raises what making it raises."""
 
-    def lines(self, table: Table) -> list[Lines]:
+    def lines(self, table: Table) -> list[RowRange]:
         """All rows of a table in order, in shares of some megabytes."""
 
 
@@ -123,7 +123,7 @@ class ArchivedTables:
         """As the archive has it."""
         return self.archive.read_file("schema.sql")
 
-    def lines(self, table: Table) -> list[Lines]:
+    def lines(self, table: Table) -> list[RowRange]:
         """Block by block."""
         member = self.archive.manifest.tables().get(table.name)
         blocks = member.blocks if member is not None else ()
@@ -167,7 +167,7 @@ class LiveTables:
         """As pg_dump writes it now."""
         return self.snapshot.ddl()
 
-    def lines(self, table: Table) -> list[Lines]:
+    def lines(self, table: Table) -> list[RowRange]:
         """Chunk by chunk."""
         reader = self.snapshot.reader
         return [ChunkLines(reader, table, chunk) for chunk in self.snapshot.chunks(table)]

@@ -6,7 +6,7 @@ from functools import partial
 
 from mediatool_assets.domain.integrity import EXAMPLES, OUTCOMES, Integrity, Line, ordered
 from mediatool_assets.domain.metadata import Metadata, instant, uncompressed_bytes
-from mediatool_assets.domain.metrics import HISTORY, Point
+from mediatool_assets.domain.metrics import HISTORY, ChartPoint
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Figure, Finding, Outcome, worst
 from mediatool_assets.domain.sampling import DailySample
@@ -77,7 +77,7 @@ def integrity(  # noqa: PLR0913  # what is read, by what it is judged, and how m
         {outcome: outcomes[outcome] for outcome in OUTCOMES},
         _figures(metadata, found),
         ordered(found),
-        tuple(map(Point.of, (*earlier, metadata))),
+        tuple(map(ChartPoint.of, (*earlier, metadata))),
     )
 
 

@@ -20,8 +20,8 @@ _HASHED = "every row or document of every store read, hashed (XXH3-128) and summ
 
 
 @dataclass(slots=True)
-class Holdings:
-    """What each store holds of one table or collection.
+class StoreContents:
+    """The rows of one table or collection in each store.
 
     ``problems`` says why a store's figures are unknown; ``damage`` is a failure.
     """
@@ -67,7 +67,7 @@ def agreement_lines(context: ReportContext) -> Iterator[Line]:
             yield context.line("fingerprints", thing, said, _HASHED, judge, seconds=seconds)
 
 
-def _tables(context: ReportContext) -> Iterator[tuple[str, Holdings]]:
+def _tables(context: ReportContext) -> Iterator[tuple[str, StoreContents]]:
     raw, restored, published = context.raw, context.restored, context.run.metadata.exports.raw.rows
     counted, uncounted = dict[str, int](), ""
     try:
@@ -75,7 +75,7 @@ def _tables(context: ReportContext) -> Iterator[tuple[str, Holdings]]:
     except BadArchive as error:
         uncounted = str(error)
     for table in sorted({*raw.members, *published}):
-        holdings = Holdings({"metadata": published.get(table)})
+        holdings = StoreContents({"metadata": published.get(table)})
         if raw.store.reader is None:
             holdings.add("raw archive", None, raw.store.problem)
         else:
@@ -94,11 +94,11 @@ def _tables(context: ReportContext) -> Iterator[tuple[str, Holdings]]:
         yield table, holdings
 
 
-def _collections(context: ReportContext) -> Iterator[tuple[str, Holdings]]:
+def _collections(context: ReportContext) -> Iterator[tuple[str, StoreContents]]:
     archived, live = (context.transformed, context.dump), context.live
     names = {*context.run.metadata.exports.transformed.documents, *live.read}
     for name in sorted(names.union(*(archive.members for archive in archived))):
-        holdings = Holdings()
+        holdings = StoreContents()
         _archived(context.transformed, name, holdings)
         if (marker := live.store.marker) is not None:
             holdings.counts["marker"] = marker.documents.get(name)
@@ -108,7 +108,7 @@ def _collections(context: ReportContext) -> Iterator[tuple[str, Holdings]]:
         yield name, holdings
 
 
-def _archived(archive: ReadArchive, name: str, holdings: Holdings) -> None:
+def _archived(archive: ReadArchive, name: str, holdings: StoreContents) -> None:
     """What an archive of documents says of a collection, and what was read of it."""
     kind = archive.store.part
     if archive.store.reader is None:

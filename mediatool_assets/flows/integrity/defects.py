@@ -36,7 +36,7 @@ from mediatool_assets.flows.integrity.digest_join import Kind, Mismatch
 from mediatool_assets.flows.integrity.readers import (
     Found,
     TableLines,
-    Wanted,
+    WantedRows,
     find_documents,
     find_raw,
 )
@@ -104,9 +104,9 @@ def find_rows(
         return [row for some in results for row in some]
 
 
-def _wanted(found: Iterable[Mismatch]) -> Wanted:
+def _wanted(found: Iterable[Mismatch]) -> WantedRows:
     digests = frozenset(key for each in found for key in each.examples)
-    return Wanted(digests, 4 * EXAMPLES * max(1, len(digests)))
+    return WantedRows(digests, 4 * EXAMPLES * max(1, len(digests)))
 
 
 def _tables(shape: DocumentShape) -> Iterator[str]:

@@ -309,7 +309,7 @@ def read_blocks(share: BlockShare) -> ShareResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedRows:
     """Rows to be read once more, with their values, by the digests of their keys."""
 
     digests: frozenset[Digest]
@@ -320,7 +320,7 @@ Found = tuple[Digest, list[Any], dict[str, Any]]
 """A row that was wanted: its values, and its columns as the raw archive has them, if it does."""
 
 
-def find_raw(share: tuple[TableLines, RowLayout, Wanted]) -> list[Found]:
+def find_raw(share: tuple[TableLines, RowLayout, WantedRows]) -> list[Found]:
     """In a worker: the wanted rows among some lines; raises BadArchive."""
     lines, layout, wanted = share
     rows = RowParser(layout)
@@ -336,7 +336,7 @@ def find_raw(share: tuple[TableLines, RowLayout, Wanted]) -> list[Found]:
 @dataclass(slots=True)
 class _Finder:
     table: str
-    wanted: Wanted
+    wanted: WantedRows
     found: list[Found]
 
     def row(self, layout: RowLayout, key: Digest, values: list[Any]) -> None:
@@ -350,7 +350,7 @@ class _Finder:
         """Copies are not asked for."""
 
 
-def find_documents(work: tuple[DocumentShare, str, Wanted]) -> list[Found]:
+def find_documents(work: tuple[DocumentShare, str, WantedRows]) -> list[Found]:
     """In a worker: the wanted rows of a table within a range of documents."""
     share, table, wanted = work
     finder = _Finder(table, wanted, [])

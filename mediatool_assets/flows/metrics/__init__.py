@@ -14,7 +14,7 @@ from mediatool_assets.domain.expectations import HISTORY as LOOKED_BACK_ON
 from mediatool_assets.domain.expectations import rows_as_usual
 from mediatool_assets.domain.keys import archive_key, comparison_key
 from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.metrics import HISTORY, Against, DailyMetrics, Point
+from mediatool_assets.domain.metrics import HISTORY, ChartPoint, DailyMetrics, MetricsComparison
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.schema_changes import schema_changes
@@ -36,7 +36,7 @@ _WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Daily:
+class MetricsWithComparison:
     """A day's metrics, and the comparison with the version before in full, if there is one."""
 
     metrics: DailyMetrics
@@ -44,8 +44,8 @@ class Daily:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What a report is made with."""
+class ReportTools:
+    """The stores and helpers that a report is made with."""
 
     objects: ObjectStore
     workspace: Workspace
@@ -53,7 +53,7 @@ class Tools:
     masking: Masking | None = None
 
 
-def daily_metrics(tools: Tools, version: Version) -> Daily:
+def daily_metrics(tools: ReportTools, version: Version) -> MetricsWithComparison:
     """Compare a complete version with its predecessor, whichever versions came after it.
 
     An earlier version that cannot be read is among the errors of the part that wants it. Raises
@@ -79,12 +79,12 @@ def daily_metrics(tools: Tools, version: Version) -> Daily:
         _against(previous, current, comparison),
         _against(week_before, current),
         found,
-        tuple(map(Point.of, (*earlier, own))),
+        tuple(map(ChartPoint.of, (*earlier, own))),
     )
-    return Daily(report, comparison)
+    return MetricsWithComparison(report, comparison)
 
 
-def _compared(tools: Tools, before: Version, version: Version) -> Comparison | None:
+def _compared(tools: ReportTools, before: Version, version: Version) -> Comparison | None:
     """Row by row; None where the archive before is gone, which its metrics then say."""
     try:
         one = tools.objects.open(archive_key("raw", before))
@@ -93,7 +93,7 @@ def _compared(tools: Tools, before: Version, version: Version) -> Comparison | N
     return _compare(tools, (one, tools.objects.open(archive_key("raw", version))))
 
 
-def _compare(tools: Tools, sources: tuple[Bytes, Bytes]) -> Comparison:
+def _compare(tools: ReportTools, sources: tuple[Bytes, Bytes]) -> Comparison:
     return compare(sources, tools.workspace, model=tools.model, masking=tools.masking)
 
 
@@ -110,12 +110,12 @@ def _against(
     earlier: VersionFigures | NotCompared | None,
     current: VersionFigures,
     comparison: Comparison | None = None,
-) -> Against | None:
+) -> MetricsComparison | None:
     match earlier:
         case None:
             return None
         case NotCompared() as problem:
-            return Against(problem.version, {}, {}, {}, (), (problem,))
+            return MetricsComparison(problem.version, {}, {}, {}, (), (problem,))
         case VersionFigures(before, schema, errors):
             changes = schema_changes(schema, current.schema)
             own = (*errors, *current.errors)
@@ -135,7 +135,7 @@ def _notes(version: Version, earlier: Sequence[Metadata], week: Metadata | None)
     return notes
 
 
-def _findings(tools: Tools, own: Metadata, earlier: Sequence[Metadata]) -> dict[str, Finding]:
+def _findings(tools: ReportTools, own: Metadata, earlier: Sequence[Metadata]) -> dict[str, Finding]:
     """The verdict of each threshold, by the layer and the thing that it is of."""
     objects, version = tools.objects, own.version
     bounds = {name: table.bounds for name, table in tools.model.sources.items()}
@@ -168,7 +168,7 @@ def judged(objects: ObjectStore, partition: str) -> Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedComparison:
     """A comparison that somebody asked for, and where it lies."""
 
     comparison: Comparison
@@ -177,7 +177,7 @@ class Asked:
     markdown: str
 
 
-def compare_versions(tools: Tools, version1: str, version2: str) -> Asked:
+def compare_versions(tools: ReportTools, version1: str, version2: str) -> RequestedComparison:
     """Compare any two complete versions, and keep the report in the bucket, over an earlier one.
 
     Raises Misuse, NotFound.
@@ -191,4 +191,4 @@ def compare_versions(tools: Tools, version1: str, version2: str) -> Asked:
     storage.keep(objects, keys[0], render(found, "json"))
     storage.keep(objects, keys[1], render(found, "html"))
     markdown = render(found, "markdown").decode()
-    return Asked(found, objects.uri(keys[0]), objects.uri(keys[1]), markdown)
+    return RequestedComparison(found, objects.uri(keys[0]), objects.uri(keys[1]), markdown)

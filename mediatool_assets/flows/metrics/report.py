@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from mediatool_assets.domain.comparison import Comparison, Figure
-from mediatool_assets.domain.metrics import Against, DailyMetrics, TableChange, Threshold
+from mediatool_assets.domain.metrics import DailyMetrics, MetricsComparison, TableChange, Threshold
 from mediatool_assets.domain.page import Cell, Grid, OutcomeCell, Page, Section, grid
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.version import Version
@@ -19,8 +19,8 @@ _ROWS = ("Table", "Before", "Now", "Change", "Change %", "Added", "Removed", "Ch
 _KEYS = ("Table", "Column", "Null", "Change", "Different values", "Change")
 
 
-class First(msgspec.Struct, frozen=True):
-    """What is in the place of a comparison where there is nothing to compare with."""
+class NoComparison(msgspec.Struct, frozen=True):
+    """Takes the place of a comparison if there is no version to compare with."""
 
     version2: str
     note: str
@@ -53,7 +53,7 @@ def written(report: DailyMetrics) -> ReportForms:
 def compared(version: Version, comparison: Comparison | None) -> ReportForms:
     """The comparison with the version before; of the first version, that it is the first."""
     if comparison is None:
-        first = First(str(version), "there is no version before this one that could be read")
+        first = NoComparison(str(version), "there is no version before this one that could be read")
         return ReportForms(first, first.page)
     summary = comparison.summary
     return ReportForms(
@@ -113,7 +113,7 @@ def _headline(report: DailyMetrics) -> str:
     return f"Version {report.version}: {rows:,} rows in {tables} tables; {judged}."
 
 
-def _since(against: Against) -> str:
+def _since(against: MetricsComparison) -> str:
     """How the rows changed since the version before."""
     added, removed, changed = _changed(against)
     problems = quantity(len(against.errors), "thing")
@@ -124,7 +124,7 @@ def _since(against: Against) -> str:
     )
 
 
-def _changed(against: Against) -> tuple[int, int, int]:
+def _changed(against: MetricsComparison) -> tuple[int, int, int]:
     """Rows added, removed and changed, of all tables."""
     each = list(map(_changes, against.tables.values()))
     return sum(n for n, _, _ in each), sum(n for _, n, _ in each), sum(n for _, _, n in each)
@@ -139,7 +139,7 @@ def _thresholds(found: Iterable[Threshold]) -> Grid:
     return grid(("What", "Outcome", "Why"), rows)
 
 
-def _against(against: Against, since: str) -> Iterator[Section]:
+def _against(against: MetricsComparison, since: str) -> Iterator[Section]:
     """What changed since an earlier version; its titles say which."""
     title = f"{since}, {against.version}"
     metrics = ((label, *figures) for label, figures in comparing.labelled(against.metrics))

@@ -69,7 +69,7 @@ class CollectionReader(YamlReader):
                 known = ", ".join(m.FieldType)
                 self.wrong(value, f"{column}: {word!r} is not a type; take one of {known}")
 
-    def _addition(self, field: str, node: Node, line: int) -> m.Addition | None:
+    def _addition(self, field: str, node: Node, line: int) -> m.FieldAddition | None:
         if not isinstance(node, MappingNode):
             self.wrong(node, f"{field}: say how it is made: one of {', '.join(m.AdditionVerb)}")
             return None
@@ -85,7 +85,7 @@ class CollectionReader(YamlReader):
         if verb in (m.AdditionVerb.EMBED_ONE, m.AdditionVerb.EMBED_MANY) and path:
             shape = self._shape(path[0].table, parts, line)
         orphans = self.text(parts["orphans"]) if "orphans" in parts else None
-        return m.Addition(
+        return m.FieldAddition(
             field,
             verb,
             path,

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from mediatool_assets.domain.bucket.aspects import Aspect, Seen
-from mediatool_assets.domain.bucket.cloudtrail import Trails
+from mediatool_assets.domain.bucket.aspects import Aspect, LiveAspect
+from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails
 from mediatool_assets.domain.bucket.lifecycle import Document
 
 
@@ -18,7 +18,7 @@ class BucketSettings(Protocol):
     def amazon(self) -> bool:
         """Whether it is Amazon S3, which has all that is declared; other servers have less."""
 
-    def read(self, aspect: Aspect) -> Seen:
+    def read(self, aspect: Aspect) -> LiveAspect:
         """One aspect as it is; unknown where it may not be read, or the server has no such thing.
 
         Raises BadSettings where there is no such bucket, Unreachable where nothing answers or the
@@ -28,7 +28,7 @@ class BucketSettings(Protocol):
     def mfa_delete(self) -> bool | None:
         """Whether MFA delete is on; None where that may not be read."""
 
-    def trails(self) -> Trails:
+    def trails(self) -> LoggingTrails:
         """What CloudTrail's trails that are logging record."""
 
     def write(self, aspect: Aspect, document: Document) -> str | None:

@@ -37,7 +37,7 @@ def nothing(_: int) -> None:
     """Report no progress."""
 
 
-class Named(Protocol):
+class HasName(Protocol):
     """Something with a URI or path."""
 
     @property
@@ -49,7 +49,7 @@ class BlockReader(Protocol):
     """What rows are read from: an archive, or a collection of a MongoDB server."""
 
     @property
-    def source(self) -> Named:
+    def source(self) -> HasName:
         """Where it is."""
 
     def blocks(self, blocks: Sequence[Block]) -> Iterator[bytes]:

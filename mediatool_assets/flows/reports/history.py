@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from mediatool_assets.domain.metrics import Point
+from mediatool_assets.domain.metrics import ChartPoint
 from mediatool_assets.domain.page import LineChart, Section
 from mediatool_assets.flows.reports.figures import number, sizes
 
 
-def history(points: Sequence[Point]) -> Section:
+def history(points: Sequence[ChartPoint]) -> Section:
     """A section of them; nothing of the first version."""
     data = [point.data_size_bytes for point in points]
     packed = [point.archive_size_bytes for point in points]

@@ -41,7 +41,7 @@ from mediatool_assets.flows.ports import (
 from mediatool_assets.flows.restore.postgres_workers import (
     IndexBuild,
     RestoreShare,
-    Settling,
+    SchemaSettling,
     add_keys,
     copy_share,
     settle,
@@ -195,10 +195,10 @@ class _Restore:
         others = self._skips.others(self.schema, self.script.skipped)
         return tuple(dict.fromkeys([*self.script.left_out, *keys, *others]))
 
-    def settling(self, writer: RowWriter) -> Settling:
+    def settling(self, writer: RowWriter) -> SchemaSettling:
         """What is left to do when all rows, keys and indexes are there."""
         empty = {*self.schema.unpopulated, *self._skips.unfilled(self.schema)}
-        return Settling(writer, self.schema.name, tuple(sorted(empty)))
+        return SchemaSettling(writer, self.schema.name, tuple(sorted(empty)))
 
     @property
     def content(self) -> str:

@@ -29,15 +29,15 @@ def add_keys(share: IndexBuild) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
-    """A schema whose rows, keys and indexes are all there, and views that are not to be filled."""
+class SchemaSettling:
+    """A schema with all rows, keys and indexes, and its views that are not to be filled."""
 
     writer: RowWriter
     schema: str
     empty: tuple[str, ...]
 
 
-def settle(share: Settling) -> None:
+def settle(share: SchemaSettling) -> None:
     """In a worker: what needs all of a schema."""
     share.writer.settle(share.schema, share.empty)
 

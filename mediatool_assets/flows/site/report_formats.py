@@ -47,7 +47,7 @@ def page_of(report: Report, data: bytes) -> Page:
 
 def _comparison(data: bytes) -> Page:
     if "note" in decoded(data, dict[str, msgspec.Raw]):
-        return decoded(data, daily.First).page
+        return decoded(data, daily.NoComparison).page
     return comparing.page(comparisons.decode(data))
 
 

@@ -17,7 +17,7 @@ from mediatool_assets.flows.transform.identities import identity
 from mediatool_assets.flows.transform.join_session import OCCURRENCE, Joins
 from mediatool_assets.flows.transform.losses import Losses
 from mediatool_assets.flows.transform.raw_rows import Row, row_parser
-from mediatool_assets.flows.transform.slots import Attached, Slots
+from mediatool_assets.flows.transform.slots import AddedValues, Slots
 from mediatool_assets.flows.transform.table_cuts import Cut
 from mediatool_assets.flows.workers.spooling import Spooling
 
@@ -64,7 +64,7 @@ class _Making:
         self._table = collection.shape.table
         self._parse = row_parser(self._table)
         self._documents = DocumentBuilder(collection.shape, self.losses, root=True)
-        self._attached: Attached | None = None
+        self._attached: AddedValues | None = None
         self._occurrences: dict[int, int] = {}
         self._only: set[int] | None = None
         joins = share.joins
@@ -74,7 +74,7 @@ class _Making:
             if collection.name in joins.only:
                 self._only = found.only(collection.name)
             if collection.shape.additions:
-                self._attached = Attached(
+                self._attached = AddedValues(
                     collection.name, collection.shape, found, self.losses, self.counts
                 )
             if not collection.shape.key:

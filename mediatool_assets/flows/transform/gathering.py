@@ -48,8 +48,8 @@ def value_of(column: str) -> str:
 
 
 @dataclass
-class Need:
-    """What is asked of one table: columns as keys, arrays as keys, values, whole rows, hashes."""
+class GatherRequest:
+    """What joins need from one table: columns as keys, arrays as keys, values, rows, hashes."""
 
     table: Table
     keys: set[str] = field(default_factory=set)
@@ -74,7 +74,7 @@ class Need:
 class GatherShare:
     """Consecutive blocks of a table for one worker to gather from."""
 
-    need: Need
+    need: GatherRequest
     archive: ArchiveReader
     blocks: tuple[Block, ...]
     first: int
@@ -110,7 +110,7 @@ def _gather(share: GatherShare, path: Path) -> None:
             first += len(lines)
 
 
-def _columns(need: Need, lines: Sequence[bytes], first: int) -> Iterable[list[Any]]:
+def _columns(need: GatherRequest, lines: Sequence[bytes], first: int) -> Iterable[list[Any]]:
     """The values of the schema's columns, in its order."""
     columns = _picked(need, lines)
     yield list(range(first, first + len(lines)))
@@ -128,7 +128,7 @@ def _columns(need: Need, lines: Sequence[bytes], first: int) -> Iterable[list[An
         yield [xxh3_128_hexdigest(line) for line in lines]
 
 
-def _picked(need: Need, lines: Sequence[bytes]) -> dict[str, list[Any]]:
+def _picked(need: GatherRequest, lines: Sequence[bytes]) -> dict[str, list[Any]]:
     """The values of the columns that are asked for; the others are passed over, not read."""
     names = sorted(need.keys | need.arrays | need.values)
     if not names:

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.flows.transform.gathering import GatherShare, Need, gather
+from mediatool_assets.flows.transform.gathering import GatherRequest, GatherShare, gather
 from mediatool_assets.flows.transform.join_session import (
     GatheredColumns,
     Joins,
@@ -49,23 +49,23 @@ def join(
         return JoinSession(bench).joins(collections, tables)
 
 
-def _needs(collections: Sequence[DocumentCollection]) -> dict[str, Need]:
-    wanted: dict[str, Need] = {}
+def _needs(collections: Sequence[DocumentCollection]) -> dict[str, GatherRequest]:
+    wanted: dict[str, GatherRequest] = {}
     for collection in collections:
         for table, kind, columns in needs(collection.shape):
-            need = wanted.setdefault(table.name, Need(table))
+            need = wanted.setdefault(table.name, GatherRequest(table))
             if kind == "whole":
                 need.whole = True
             else:
                 getattr(need, kind).update(columns)
         if not collection.shape.key:
             table = collection.shape.table
-            wanted.setdefault(table.name, Need(table)).hashed = True
+            wanted.setdefault(table.name, GatherRequest(table)).hashed = True
     return wanted
 
 
 def _gatherings(
-    archive: ArchiveReader, wanted: Mapping[str, Need], spools: Spooling
+    archive: ArchiveReader, wanted: Mapping[str, GatherRequest], spools: Spooling
 ) -> Iterator[GatherShare]:
     count = 0
     members = archive.manifest.tables()

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
-from mediatool_assets.flows.transform.gathering import Need
-from mediatool_assets.flows.transform.join_workbench import Workbench
+from mediatool_assets.flows.transform.gathering import GatherRequest
+from mediatool_assets.flows.transform.join_workbench import JoinDatabase
 from mediatool_assets.flows.workers.spooling import Spooling
 
 OCCURRENCE = "_id"
@@ -45,15 +45,15 @@ class Joins:
 class GatheredColumns:
     """What joins are made of; travels to the workers that make some."""
 
-    needs: tuple[Need, ...]
+    needs: tuple[GatherRequest, ...]
     tables: Mapping[str, Slices]
     spools: Spooling
     memory: str
 
     @contextmanager
-    def workbench(self, scratch: Path) -> Iterator[Workbench]:
+    def workbench(self, scratch: Path) -> Iterator[JoinDatabase]:
         """A workbench that has them all."""
-        with Workbench.opened(self.spools, scratch, self.memory) as bench:
+        with JoinDatabase.opened(self.spools, scratch, self.memory) as bench:
             for need in self.needs:
                 slices = self.tables.get(need.table.name, ())
                 bench.bring(need, [piece.file for piece in slices])
@@ -64,7 +64,7 @@ class GatheredColumns:
 class JoinSession:
     """The joins on one workbench: of everything, or of some rows of one collection."""
 
-    bench: Workbench
+    bench: JoinDatabase
     slots: dict[str, str] = field(default_factory=dict)
     placements: dict[str, tuple[AddedField, str]] = field(default_factory=dict)
 

@@ -45,8 +45,8 @@ def spread(
     return Joins(slots, only, gathered.tables)
 
 
-class Leaving(NamedTuple):
-    """An embedded table some rows of which make ``collection``, as they found no owner."""
+class OrphanSelection(NamedTuple):
+    """An embedded table whose rows without an owner become documents of ``collection``."""
 
     gathered: GatheredColumns
     collection: str
@@ -54,7 +54,7 @@ class Leaving(NamedTuple):
     owner: Table
 
 
-def find_orphans(share: Leaving) -> str:
+def find_orphans(share: OrphanSelection) -> str:
     """In a worker: the rows that were left over."""
     with scratch_folder() as folder:
         with share.gathered.workbench(folder) as bench:
@@ -65,7 +65,7 @@ def find_orphans(share: Leaving) -> str:
 
 def _leaving(
     gathered: GatheredColumns, collections: Sequence[DocumentCollection]
-) -> Iterator[Leaving]:
+) -> Iterator[OrphanSelection]:
     slots = {
         slot: (added, owner)
         for each in collections
@@ -74,7 +74,7 @@ def _leaving(
     for collection in collections:
         if collection.orphans_of is not None:
             added, owner = slots[collection.orphans_of]
-            yield Leaving(gathered, collection.name, added, owner)
+            yield OrphanSelection(gathered, collection.name, added, owner)
 
 
 def _embedded(place: str, shape: DocumentShape) -> Iterator[tuple[str, AddedField, Table]]:

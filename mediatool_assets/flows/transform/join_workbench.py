@@ -27,7 +27,7 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, Arrow, DocumentShape, is_unique
 from mediatool_assets.flows.transform.gathering import (
     HASH,
-    Need,
+    GatherRequest,
     key_of,
     keys_of,
 )
@@ -41,8 +41,8 @@ from mediatool_assets.flows.workers.duckdb_session import (
 from mediatool_assets.flows.workers.spooling import Spooling
 
 
-class Workbench:
-    """One DuckDB for one transform, or for a part of its joins; close it by leaving its context."""
+class JoinDatabase:
+    """A DuckDB database for one transform or a part of its joins; a context manager."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
         self._db, self._scratch = connection, scratch
@@ -57,7 +57,7 @@ class Workbench:
             spools.reach(connection)
             yield cls(connection, scratch)
 
-    def bring(self, need: Need, files: Sequence[str]) -> None:
+    def bring(self, need: GatherRequest, files: Sequence[str]) -> None:
         """Make a gathered table known."""
         if not files:
             empty = self._new()

@@ -106,7 +106,7 @@ def _value(added: AddedField) -> str:
     return "'[' || " + " || ',' || ".join(f'"{name}"' for name in names) + " || ']'"
 
 
-class Attached:
+class AddedValues:
     """The added fields of one shape, for the rows of one range."""
 
     def __init__(
@@ -142,7 +142,7 @@ class _Field:
         if added.shape is not None:
             self._parse = row_parser(self._target)
             self._documents = DocumentBuilder(added.shape, losses, root=False)
-            self._attached = Attached(slot, added.shape, slots, losses, counts)
+            self._attached = AddedValues(slot, added.shape, slots, losses, counts)
 
     def value(self, row: Row, owner: int) -> Any:
         """The field's value for one row."""

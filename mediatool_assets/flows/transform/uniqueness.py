@@ -53,7 +53,7 @@ def _documents(spools: Sequence[Spooled]) -> Iterator[bytes]:
                 yield from split_documents(content)
 
 
-class Turn(NamedTuple):
+class HashPass(NamedTuple):
     """One pass over the hashes: those that are ``number`` modulo ``turns``, a power of two."""
 
     identities: tuple[Bytes, ...]
@@ -64,14 +64,14 @@ class Turn(NamedTuple):
 def _repeated(identities: Sequence[Bytes], rows: int, executor: Executor | None) -> set[int]:
     """The hashes that occur more than once, found in passes over a share of them each."""
     turns = 1 << (rows // _PASS_ROWS).bit_length()
-    passes = [Turn(tuple(identities), number, turns) for number in range(turns)]
+    passes = [HashPass(tuple(identities), number, turns) for number in range(turns)]
     if executor is None:
         return set().union(*map(repeated_in, passes))
     with in_order(executor, repeated_in, passes) as found:
         return set().union(*found)
 
 
-def repeated_in(turn: Turn) -> set[int]:
+def repeated_in(turn: HashPass) -> set[int]:
     """The hashes of one pass that occur more than once."""
     mine = [
         hashes.filter(pc.equal(pc.bit_wise_and(hashes, _one(turn.turns - 1)), _one(turn.number)))

@@ -23,7 +23,7 @@ _TRIES = 2
 _PATIENCE = 10  # seconds for the scheduler to answer
 
 
-class Elsewhere(Executor):
+class RemoteExecutor(Executor):
     """An executor whose workers share no disk with the coordinator, nor with each other."""
 
     def __init__(self, workers: Executor) -> None:
@@ -36,10 +36,10 @@ class Elsewhere(Executor):
 
         What the scheduler and the network see is a pickle that names the workers' own settings.
         """
-        return self._workers.submit(_call, packed((work, arguments, named)))
+        return self._workers.submit(_call, pickled_call((work, arguments, named)))
 
 
-def packed(call: object) -> bytes:
+def pickled_call(call: object) -> bytes:
     """Pickle a call; a secret in it becomes the name of the setting that each worker has."""
     out = io.BytesIO()
     _Pickler(out).dump(call)
@@ -131,7 +131,7 @@ def dask_cluster(cluster: DaskCluster) -> Iterator[Executor]:
             workers = client.get_executor(  # type: ignore[no-untyped-call]  # as above
                 pure=False, retries=_TRIES
             )
-            yield Elsewhere(workers)
+            yield RemoteExecutor(workers)
         except KilledWorker as error:
             raise CheckFailed(
                 f"a share of the work ended every Dask worker that it was given to ({error}); "

@@ -15,7 +15,7 @@ from mediatool_assets.archive.spool import Spooled, spool_rows
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.flows.ports import ArchiveStore, Staging
-from mediatool_assets.flows.workers.cluster import Elsewhere
+from mediatool_assets.flows.workers.cluster import RemoteExecutor
 from mediatool_assets.flows.workers.scratch import scratch_folder
 from mediatool_assets.flows.workers.workspace import Workspace
 
@@ -54,7 +54,7 @@ class Spooling(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalSpooling:
     """A folder that coordinator and workers have in common."""
 
     folder: Path
@@ -90,7 +90,7 @@ class Local:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class StagedSpooling:
     """Staging under a prefix of the bucket, for workers that do not share a disk.
 
     Objects have names that nobody had before: of a worker that was lost there may be one left, and
@@ -152,7 +152,7 @@ class Staged:
 
 def staging(objects: ArchiveStore, executor: Executor) -> Staging | None:
     """The store, where workers cannot reach the coordinator's disk and it can take its place."""
-    if isinstance(executor, Elsewhere) and isinstance(objects, Staging):
+    if isinstance(executor, RemoteExecutor) and isinstance(objects, Staging):
         return objects
     return None
 
@@ -166,9 +166,9 @@ def spooling(objects: ArchiveStore, workspace: Workspace, what: str) -> Iterator
     bucket = staging(objects, workspace.executor)
     if bucket is None:
         with tempfile.TemporaryDirectory(prefix=f"{what}-", dir=workspace.scratch) as folder:
-            yield Local(Path(folder))
+            yield LocalSpooling(Path(folder))
         return
-    staged = Staged(bucket, f"{STAGING_PREFIX}{what}-{uuid.uuid4().hex}/")
+    staged = StagedSpooling(bucket, f"{STAGING_PREFIX}{what}-{uuid.uuid4().hex}/")
     try:
         yield staged
     finally:

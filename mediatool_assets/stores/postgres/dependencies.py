@@ -10,7 +10,7 @@ from typing import LiteralString, NamedTuple
 
 from psycopg import sql
 
-from mediatool_assets.domain.gaps import Gap
+from mediatool_assets.domain.gaps import OutsideDependency
 from mediatool_assets.stores.postgres.connection import Connection
 
 # ``ours``: what has its place in one of the schemas, and what goes with it (defaults, indexes,
@@ -144,10 +144,10 @@ def extensions(connection: Connection, schemas: Sequence[str]) -> list[RequiredE
     return [RequiredExtension(*row) for row in connection.execute(_closed(_EXTENSIONS), given)]
 
 
-def gaps(connection: Connection, schemas: Sequence[str]) -> list[Gap]:
+def gaps(connection: Connection, schemas: Sequence[str]) -> list[OutsideDependency]:
     """What the schemas' objects need outside of them and of extensions, by their names."""
     found = connection.execute(_closed(_GAPS), {"schemas": list(schemas)})
-    return [Gap(*row) for row in found]
+    return [OutsideDependency(*row) for row in found]
 
 
 def _closed(query: LiteralString) -> sql.Composed:

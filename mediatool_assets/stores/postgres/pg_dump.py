@@ -22,20 +22,20 @@ _FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/
 """Where Debian, Red Hat and Homebrew install each major version."""
 
 
-class Client(NamedTuple):
+class PgDump(NamedTuple):
     """One pg_dump."""
 
     path: Path
     release: Release
 
 
-def clients() -> list[Client]:
+def clients() -> list[PgDump]:
     """Every pg_dump of this machine: that on the PATH first."""
     found = ((path, _release(path)) for path in dict.fromkeys(_programs()))
-    return [Client(path, release) for path, release in found if release is not None]
+    return [PgDump(path, release) for path, release in found if release is not None]
 
 
-def best(server: Release, among: Iterable[Client]) -> Client:
+def best(server: Release, among: Iterable[PgDump]) -> PgDump:
     """The client that knows all that the server stores, else the nearest that can read it.
 
     Raises Misuse where none can.

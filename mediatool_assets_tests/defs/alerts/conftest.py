@@ -15,9 +15,9 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from mediatool_assets.defs.alert_news import Instance
-from mediatool_assets.defs.alerts import Memory, alert_sensor, tick
-from mediatool_assets.defs.failures import explained
+from mediatool_assets.defs.alert_news import WatchedInstance
+from mediatool_assets.defs.alerts import AlertCursor, alert_sensor, tick
+from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.namespace import PLAIN
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.publication import METADATA
@@ -66,7 +66,7 @@ class Night(dg.Config):
 )
 def made(context: dg.AssetExecutionContext, config: Night) -> Iterator[Any]:
     """A version of one table, as good as it is told to be."""
-    with explained():
+    with errors_as_failures():
         if config.goes == "unreachable":
             raise Unreachable("postgresql://me:secret@db does not answer; start it")
         if config.goes == "past":
@@ -123,8 +123,8 @@ class Platform(Watch):
     def later(self, now: datetime) -> str:
         """A tick at another time."""
         settings = Settings.parse(os.environ)
-        memory = msgspec.json.decode(self.cursor or "", type=Memory)
-        watched = Instance(self.instance, DEFINITIONS.get_repository_def(), now)
+        memory = msgspec.json.decode(self.cursor or "", type=AlertCursor)
+        watched = WatchedInstance(self.instance, DEFINITIONS.get_repository_def(), now)
         said = tick(memory, watched, settings, channels(settings))
         self.cursor = msgspec.json.encode(memory).decode()
         return said

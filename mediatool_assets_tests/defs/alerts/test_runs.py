@@ -8,7 +8,7 @@ import pytest
 from dagster._core.remote_origin import RemoteJobOrigin
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
-from mediatool_assets.defs.alerts import Memory
+from mediatool_assets.defs.alerts import AlertCursor
 from mediatool_assets_tests.defs.alerts.conftest import HERE, RUN, Platform
 from mediatool_assets_tests.receiver import Receiver
 
@@ -49,7 +49,7 @@ def test_a_run_is_told_once_whatever_happens_to_it_later(
     platform.night("well")
     platform.tick()
     assert hook.kinds == ["check", "recovery"]
-    memory = msgspec.json.decode(platform.cursor or "", type=Memory)
+    memory = msgspec.json.decode(platform.cursor or "", type=AlertCursor)
     memory.position.until += timedelta(minutes=20)
     memory.position.seen.clear()
     platform.cursor = msgspec.json.encode(memory).decode()

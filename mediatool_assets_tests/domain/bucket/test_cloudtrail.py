@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.bucket.cloudtrail import Trails, recorded
+from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails, recorded
 
 ARN = "arn:aws:s3:::b"
 
@@ -51,10 +51,10 @@ BOTH = {"read", "write"}
 )
 def test_recorded(selector: dict[str, Any], kinds: set[str]) -> None:
     """A selector counts for what it surely records of every object, and for nothing else."""
-    assert recorded(Trails((selector,)), ARN) == kinds
+    assert recorded(LoggingTrails((selector,)), ARN) == kinds
 
 
 def test_two_trails() -> None:
     """Reads in one trail and writes in another are both."""
-    trails = Trails((basic("ReadOnly", f"{ARN}/"), basic("WriteOnly", f"{ARN}/")))
+    trails = LoggingTrails((basic("ReadOnly", f"{ARN}/"), basic("WriteOnly", f"{ARN}/")))
     assert recorded(trails, ARN) == BOTH

@@ -2,15 +2,15 @@
 
 import pytest
 
-from mediatool_assets.domain.bucket.drift import Recorded, as_declared, drift, undrifted
+from mediatool_assets.domain.bucket.drift import PostureRecord, as_declared, drift, undrifted
 from mediatool_assets.domain.bucket.posture import Control
 from mediatool_assets.domain.outcome import Outcome
 
 
-def recorded(**verdicts: Outcome) -> Recorded:
+def recorded(**verdicts: Outcome) -> PostureRecord:
     """A record of controls with these verdicts."""
     controls = tuple(Control(name, verdict, "so it is") for name, verdict in verdicts.items())
-    return Recorded("b", "2026-06-30T03:30:00Z", controls)
+    return PostureRecord("b", "2026-06-30T03:30:00Z", controls)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Seen
-from mediatool_assets.domain.bucket.cloudtrail import Trails
+from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, LiveAspect
+from mediatool_assets.domain.bucket.cloudtrail import LoggingTrails
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, Declaration
 from mediatool_assets.domain.bucket.posture import Control, controls
 from mediatool_assets_tests.bucket_twin import RECORDED, as_declared, unknown
@@ -52,7 +52,7 @@ def test_unknown_is_never_safe(aspect: Aspect) -> None:
 @pytest.mark.parametrize("aspect", ASPECTS)
 def test_what_is_not_set_fails(aspect: Aspect) -> None:
     """Every aspect that is not set fails its controls, and the command that sets it is told."""
-    found = controls(FULL, as_declared(FULL) | {aspect: Seen()}, RECORDED)
+    found = controls(FULL, as_declared(FULL) | {aspect: LiveAspect()}, RECORDED)
     passing = {"no-public-statement", "lifecycle:undeclared"}  # nothing is there that could fail
     assert verdicts(found, "failed") == ABOUT[aspect] - passing
     for control in found:
@@ -105,18 +105,18 @@ DIFFERENT: dict[str, tuple[Aspect, Any, str]] = {
 def test_what_differs_fails(example: str) -> None:
     """What is there and is not as declared fails its control, and no other."""
     aspect, document, name = DIFFERENT[example]
-    found = controls(FULL, as_declared(FULL) | {aspect: Seen(document)}, RECORDED)
+    found = controls(FULL, as_declared(FULL) | {aspect: LiveAspect(document)}, RECORDED)
     assert verdicts(found, "failed") == {name}
 
 
-def edited(change: Any) -> dict[Aspect, Seen]:
+def edited(change: Any) -> dict[Aspect, LiveAspect]:
     """The declared lifecycle, changed by hand."""
     live = as_declared(PLAIN)
     document = live["lifecycle"].document
     assert document is not None
     rules = [dict(rule) for rule in document["Rules"]]
     more = change({rule["ID"]: rule for rule in rules}) or []
-    return live | {"lifecycle": Seen({**document, "Rules": [*rules, *more]})}
+    return live | {"lifecycle": LiveAspect({**document, "Rules": [*rules, *more]})}
 
 
 def test_a_rule_that_is_switched_off() -> None:
@@ -145,7 +145,7 @@ def test_small_objects_that_move() -> None:
     """A bucket that moves small objects too is not as declared."""
     live = as_declared(PLAIN)
     document = {**(live["lifecycle"].document or {}), "SizeFloor": "varies_by_storage_class"}
-    found = controls(PLAIN, live | {"lifecycle": Seen(document)}, RECORDED)
+    found = controls(PLAIN, live | {"lifecycle": LiveAspect(document)}, RECORDED)
     assert verdicts(found, "failed") == {"lifecycle:undeclared"}
 
 
@@ -171,7 +171,7 @@ def test_a_statement_that_opens_the_bucket() -> None:
     opened = {**policy, "Statement": [*policy["Statement"], opening]}
     (control,) = (
         c
-        for c in controls(PLAIN, live | {"policy": Seen(opened)}, RECORDED)
+        for c in controls(PLAIN, live | {"policy": LiveAspect(opened)}, RECORDED)
         if c.verdict == "failed"
     )
     assert control.name == "no-public-statement"
@@ -185,7 +185,7 @@ def test_a_condition_that_nobody_knows() -> None:
     tls = {"Bool": {"aws:SecureTransport": "true"}}
     odd = {"Sid": "Odd", "Effect": "Allow", "Principal": "*", "Condition": tls}
     odd_policy = {**policy, "Statement": [*policy["Statement"], odd]}
-    found = controls(PLAIN, live | {"policy": Seen(odd_policy)}, RECORDED)
+    found = controls(PLAIN, live | {"policy": LiveAspect(odd_policy)}, RECORDED)
     (control,) = (c for c in found if c.name == "no-public-statement")
     assert control.verdict == "unknown"
     assert "Odd" in control.says
@@ -193,9 +193,13 @@ def test_a_condition_that_nobody_knows() -> None:
 
 @pytest.mark.parametrize(
     ("trails", "verdict"),
-    [(Trails(), "failed"), (Trails(unknown="access denied"), "unknown"), (RECORDED, "passed")],
+    [
+        (LoggingTrails(), "failed"),
+        (LoggingTrails(unknown="access denied"), "unknown"),
+        (RECORDED, "passed"),
+    ],
 )
-def test_data_events(trails: Trails, verdict: str) -> None:
+def test_data_events(trails: LoggingTrails, verdict: str) -> None:
     """CloudTrail is looked at; the commands that record data events are told unless they are."""
     *_, control = controls(FULL, as_declared(FULL), trails)
     assert (control.name, control.verdict) == ("data-events", verdict)
@@ -212,7 +216,7 @@ def test_a_key_by_its_resource_name() -> None:
     ):
         default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": name}
         live = as_declared(PLAIN) | {
-            "encryption": Seen({"Rules": [{"ApplyServerSideEncryptionByDefault": default}]})
+            "encryption": LiveAspect({"Rules": [{"ApplyServerSideEncryptionByDefault": default}]})
         }
         found = controls(Declaration("b", key), live, RECORDED)
         assert "encryption-kms" in verdicts(found, "passed")

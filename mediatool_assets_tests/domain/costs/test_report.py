@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from mediatool_assets.domain.costs.inventory import StoredItem
-from mediatool_assets.domain.costs.report import Billed, Costs, costs
+from mediatool_assets.domain.costs.report import Costs, ForecastMonth, costs
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets_tests.made_up_year import DECLARED, GIB, TAKEN, items, year
 
@@ -102,7 +102,7 @@ def test_every_month_to_come(found: Costs) -> None:
         *(f"2027-{n:02}" for n in range(1, 7)),
     ]
 
-    def told(month: Billed) -> tuple[Decimal, Decimal]:
+    def told(month: ForecastMonth) -> tuple[Decimal, Decimal]:
         return cents(month.total), cents(month.all_standard)
 
     expected = [tuple(cents(each) for each in by_hand(m.month)) for m in found.months]
@@ -156,7 +156,7 @@ def test_having_it_back(found: Costs) -> None:
     )
 
 
-def average(month: Billed) -> tuple[int, Decimal]:
+def average(month: ForecastMonth) -> tuple[int, Decimal]:
     """The days of a month, and days since July 2026 on the average of it."""
     first = date.fromisoformat(f"{month.month}-01")
     days = monthrange(first.year, first.month)[1]

@@ -8,12 +8,12 @@ from mediatool_assets.domain.inference.placement import (
     MOST_EMBEDDED,
     CopiedColumn,
     Entity,
-    Inside,
+    NestedTable,
     entities,
 )
 from mediatool_assets.domain.inference.references import (
     CandidateReference,
-    Inclusion,
+    Coverage,
     MeasuredReference,
 )
 from mediatool_assets.domain.model import AdditionVerb
@@ -45,7 +45,7 @@ def shaped(
     **read: int,
 ) -> dict[str, Entity]:
     """What becomes of these tables, of a hundred rows each, of which so many were read."""
-    relations = [MeasuredReference(reference, Inclusion(100, 100, 10)) for reference in fan_outs]
+    relations = [MeasuredReference(reference, Coverage(100, 100, 10)) for reference in fan_outs]
     figures = Figures(
         {t.name: TableFigures(100, read.get(t.name, 100), 9900, 200) for t in tables}, {}, fan_outs
     )
@@ -93,7 +93,7 @@ def test_what_nobody_declared_is_proposed_only() -> None:
     found = shaped((LINES, ORDERS), {undeclared: FEW})
     assert found["lines"].home is None
     [proposal] = found["orders"].proposals
-    assert isinstance(proposal, Inside)
+    assert isinstance(proposal, NestedTable)
     assert "p99 4, at most 5" in proposal.why
 
 
@@ -114,7 +114,7 @@ def test_join_tables_that_nobody_declared_are_proposed_as_arrays() -> None:
     found = shaped((CHANNELS, ORDERS, TAGS), {undeclared: FEW, TAG_ORDER: FEW})
     assert found["tags"].home is None
     [proposal] = found["orders"].proposals
-    assert isinstance(proposal, Inside)
+    assert isinstance(proposal, NestedTable)
     assert (proposal.verb, proposal.take) == (AdditionVerb.FOLD, ("channel_id",))
     assert "with channels (declared nowhere; 100 % of 100 values found)" in proposal.why
 

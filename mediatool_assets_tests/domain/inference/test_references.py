@@ -5,13 +5,13 @@ import pytest
 
 from mediatool_assets.domain.inference.references import (
     CandidateReference,
-    Inclusion,
+    Coverage,
     candidates,
     chosen,
     unnamed,
     words_of,
 )
-from mediatool_assets.domain.inference.words import Kinship
+from mediatool_assets.domain.inference.words import NameMatch
 from mediatool_assets.domain.schema import ForeignKey, Schema
 from mediatool_assets_tests.raw_archives import table
 
@@ -68,7 +68,7 @@ def test_what_is_declared_is_not_looked_for() -> None:
     assert [str(r) for r in candidates(schema, {})] == []
 
 
-def reference(target: str, named: Kinship, *, counted: bool = False) -> CandidateReference:
+def reference(target: str, named: NameMatch, *, counted: bool = False) -> CandidateReference:
     """A reference of one column, to the id of a table."""
     return CandidateReference("t", ("x_id",), target, ("id",), named=named, counted=counted)
 
@@ -76,22 +76,22 @@ def reference(target: str, named: Kinship, *, counted: bool = False) -> Candidat
 @pytest.mark.parametrize(
     ("named", "counted", "inclusion", "believed"),
     [
-        (Kinship.FULLY, False, Inclusion(0, 0, 0), True),
-        (Kinship.PARTLY, False, Inclusion(0, 0, 0), False),
-        (Kinship.FULLY, True, Inclusion(100, 20, 9), True),
-        (Kinship.PARTLY, False, Inclusion(100, 4, 9), True),
-        (Kinship.PARTLY, True, Inclusion(100, 40, 9), False),
-        (Kinship.NONE, False, Inclusion(100, 100, 50), True),
-        (Kinship.NONE, False, Inclusion(100, 100, 3), False),
-        (Kinship.NONE, False, Inclusion(100, 80, 50), False),
-        (Kinship.FULLY, False, Inclusion(1000, 1, 50), False),
-        (Kinship.NONE, False, Inclusion(1000, 93, 50, 0.1), True),
-        (Kinship.NONE, False, Inclusion(1000, 60, 50, 0.1), False),
-        (Kinship.NONE, False, Inclusion(1000, 0, 50, 0.001), False),
+        (NameMatch.FULLY, False, Coverage(0, 0, 0), True),
+        (NameMatch.PARTLY, False, Coverage(0, 0, 0), False),
+        (NameMatch.FULLY, True, Coverage(100, 20, 9), True),
+        (NameMatch.PARTLY, False, Coverage(100, 4, 9), True),
+        (NameMatch.PARTLY, True, Coverage(100, 40, 9), False),
+        (NameMatch.NONE, False, Coverage(100, 100, 50), True),
+        (NameMatch.NONE, False, Coverage(100, 100, 3), False),
+        (NameMatch.NONE, False, Coverage(100, 80, 50), False),
+        (NameMatch.FULLY, False, Coverage(1000, 1, 50), False),
+        (NameMatch.NONE, False, Coverage(1000, 93, 50, 0.1), True),
+        (NameMatch.NONE, False, Coverage(1000, 60, 50, 0.1), False),
+        (NameMatch.NONE, False, Coverage(1000, 0, 50, 0.001), False),
     ],
 )
 def test_what_is_believed(
-    named: Kinship, counted: bool, inclusion: Inclusion, believed: bool
+    named: NameMatch, counted: bool, inclusion: Coverage, believed: bool
 ) -> None:
     """The less a name says the more the values have to, and small numbers say little."""
     relations = chosen({reference("other", named, counted=counted): inclusion})
@@ -100,11 +100,11 @@ def test_what_is_believed(
 
 def test_one_column_refers_to_one_table() -> None:
     """To the one whose values fit, and of those the one that the name means."""
-    full, part = Inclusion(10, 10, 9), Inclusion(10, 3, 3)
+    full, part = Coverage(10, 10, 9), Coverage(10, 3, 3)
     inclusions = {
-        reference("meant", Kinship.FULLY): part,
-        reference("fits", Kinship.PARTLY): full,
-        reference("fits_better", Kinship.FULLY): full,
+        reference("meant", NameMatch.FULLY): part,
+        reference("fits", NameMatch.PARTLY): full,
+        reference("fits_better", NameMatch.FULLY): full,
     }
     [relation] = chosen(inclusions)
     assert relation.reference.target == "fits_better"
@@ -113,7 +113,7 @@ def test_one_column_refers_to_one_table() -> None:
 
 def test_what_is_found_in_a_part_of_the_target_stands_for_the_rest() -> None:
     """The evidence says how much was read."""
-    found = Inclusion(200_000, 390, 180_000, 0.002)
+    found = Coverage(200_000, 390, 180_000, 0.002)
     assert found.share == 0.975
     assert str(found) == (
         "about 97.5 % of 200,000 values, by the 390 found in the 0.2 % of the target that were read"

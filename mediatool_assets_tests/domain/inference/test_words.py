@@ -3,7 +3,7 @@
 import pytest
 
 from mediatool_assets.domain.inference.words import (
-    Kinship,
+    NameMatch,
     is_key_like,
     kinship,
     past_tables,
@@ -33,31 +33,31 @@ def test_names_are_words_in_the_singular(name: str, found: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     ("column", "target", "key", "how"),
     [
-        ("account_id", "accounts", "id", Kinship.FULLY),
-        ("accountId", "Account", "id", Kinship.FULLY),
-        ("channel", "channels", "id", Kinship.FULLY),
-        ("campaign_numbers", "campaigns", "campaign_number", Kinship.FULLY),
-        ("owner_user_id", "users", "crm_id", Kinship.PARTLY),
-        ("sales_rep_user_id", "reps", "crm_id", Kinship.PARTLY),
-        ("platform_id", "media_platforms", "id", Kinship.PARTLY),
-        ("buy_id", "media_buys", "id", Kinship.PARTLY),
-        ("parent_id", "orders", "id", Kinship.FULLY),
-        ("order_id", "orders", "id", Kinship.FULLY),
-        ("id", "accounts", "id", Kinship.NONE),
-        ("name", "accounts", "id", Kinship.NONE),
-        ("user_id", "accounts", "id", Kinship.NONE),
+        ("account_id", "accounts", "id", NameMatch.FULLY),
+        ("accountId", "Account", "id", NameMatch.FULLY),
+        ("channel", "channels", "id", NameMatch.FULLY),
+        ("campaign_numbers", "campaigns", "campaign_number", NameMatch.FULLY),
+        ("owner_user_id", "users", "crm_id", NameMatch.PARTLY),
+        ("sales_rep_user_id", "reps", "crm_id", NameMatch.PARTLY),
+        ("platform_id", "media_platforms", "id", NameMatch.PARTLY),
+        ("buy_id", "media_buys", "id", NameMatch.PARTLY),
+        ("parent_id", "orders", "id", NameMatch.FULLY),
+        ("order_id", "orders", "id", NameMatch.FULLY),
+        ("id", "accounts", "id", NameMatch.NONE),
+        ("name", "accounts", "id", NameMatch.NONE),
+        ("user_id", "accounts", "id", NameMatch.NONE),
     ],
 )
-def test_a_column_names_a_table(column: str, target: str, key: str, how: Kinship) -> None:
+def test_a_column_names_a_table(column: str, target: str, key: str, how: NameMatch) -> None:
     """Wholly, in part, or not at all; words for one's own kind mean one's own table."""
     assert kinship(column, "orders", target, key) is how
 
 
 def test_history_names_the_table_whose_past_it_is() -> None:
     """By its key, and by what that table says of itself."""
-    assert kinship("id", "teams_history", "teams", "id") is Kinship.FULLY
-    assert kinship("parent_id", "teams_history", "teams", "id") is Kinship.FULLY
-    assert kinship("id", "teams_history", "reps", "id") is Kinship.NONE
+    assert kinship("id", "teams_history", "teams", "id") is NameMatch.FULLY
+    assert kinship("parent_id", "teams_history", "teams", "id") is NameMatch.FULLY
+    assert kinship("id", "teams_history", "reps", "id") is NameMatch.NONE
 
 
 def test_a_past_is_that_of_another_table() -> None:

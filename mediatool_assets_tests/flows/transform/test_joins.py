@@ -18,7 +18,7 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import join_shares, transform
 from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.workers.cluster import Elsewhere
+from mediatool_assets.flows.workers.cluster import RemoteExecutor
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.raw_archives import VERSION, documents, raw_archive, table
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -184,7 +184,7 @@ def test_spread_over_workers_the_joins_find_the_same(
     (tmp_path / "model.yaml").write_text(SPREAD_MODEL, "utf-8")
     model, made = load_model(tmp_path / "model.yaml"), []
     with ThreadPoolExecutor(2) as threads:
-        for name, workers in {"here": threads, "there": Elsewhere(threads)}.items():
+        for name, workers in {"here": threads, "there": RemoteExecutor(threads)}.items():
             objects = DirectoryObjects(tmp_path / name)
             raw_archive(objects, rows)
             transform(objects, Workspace(workers, tmp_path), VERSION, model)
