@@ -39,7 +39,7 @@ class AlertCursor(msgspec.Struct):
 @dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Posts what went wrong to the channels that are configured; it launches nothing.",
+    description="Posts problems to the configured alert channels. Starts no run.",
 )
 def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Read what is new, post what is due, and say in the tick what could not be posted."""

@@ -49,7 +49,7 @@ NO_DRIFT = dg.AssetCheckKey(POSTURE, "no_drift")
         dg.AssetCheckSpec(
             NO_DRIFT.name,
             asset=POSTURE,
-            description="No control that passed in the last record has ceased to.",
+            description="Every control that passed in the last record still passes.",
         ),
     ],
 )
@@ -83,7 +83,7 @@ def _controls(looked: PostureChange) -> dg.TableMetadataValue:
 
 @operation(
     COSTS,
-    "Everything that the bucket is billed for, under its rules: now, and in a year.",
+    "What the bucket costs now, and the forecast for a year under its lifecycle rules.",
     {"s3", "parquet"},
 )
 def bucket_costs(
@@ -123,7 +123,7 @@ def _figures(found: Costs) -> dict[str, float | int]:
 
 @operation(
     SITE,
-    "The day's pages of the site of reports, with what was found of the bucket.",
+    "The day's pages of the report site, with the posture and costs of the bucket.",
     {"s3", "html"},
     after=[POSTURE, COSTS],
 )
@@ -149,7 +149,7 @@ SCHEDULE = dg.ScheduleDefinition(
     job=JOB,
     cron_schedule="30 3 * * *",
     execution_timezone="UTC",
-    description="Each day at 03:30 UTC the bucket's posture is recorded, and its cost.",
+    description="Records the bucket's posture and cost each day at 03:30 UTC.",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 

@@ -1,9 +1,9 @@
 """Asset checks: what is checked of each layer, in one step a layer.
 
-Only ``raw/TABLE: counted`` is blocking: no document is made of an archive that does not hold what
-the source had. The other checks report, and stop nothing: a version is a database of its own, and
-what is odd in it does not spoil others. The checks read the partition's version as the steps do,
-and ``flows.checks`` and ``domain.expectations`` decide.
+Only ``raw/TABLE: counted`` is blocking: an archive that lacks rows of the source is not
+transformed. The other checks only report, since an unusual version does not affect other versions.
+The checks read the version of the partition like the steps do; ``flows.checks`` and
+``domain.expectations`` decide.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -34,14 +34,14 @@ from mediatool_assets.flows.checks.version import archives_whole, restored, unna
 class _LayerCheck(NamedTuple):
     """One check: of every table or collection of a layer, or of the version as a whole.
 
-    ``ask`` takes the bucket, the version, the tables or collections if it is of a layer, and
-    ``more`` of the platform by name.
+    ``evaluate`` takes the bucket, the version, for a layer its tables or collections, and the
+    keyword arguments that ``arguments`` makes from the platform.
     """
 
     name: str
     description: str
-    ask: Callable[..., Any]
-    more: Callable[[Platform], dict[str, object]] = lambda _: {}
+    evaluate: Callable[..., Any]
+    arguments: Callable[[Platform], dict[str, object]] = lambda _: {}
     blocking: bool = False
 
 
@@ -56,8 +56,8 @@ def _documents(platform: Platform) -> dict[str, object]:
 def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
     """Of every table: the archive holds what the source had, and that is much what it was."""
     bounds = {name: table.bounds for name, table in model.sources.items()}
-    counted = "As many rows as PostgreSQL counted in the snapshot, every byte read again."
-    usual = "Rows within their bounds, and columns as they were, against the last versions"
+    counted = "The archive, read again, has as many rows as PostgreSQL counted in the snapshot."
+    usual = "The row count is within its bounds, and the columns are those of the last versions."
     return _layer_checks(
         "raw",
         tables,
@@ -73,7 +73,7 @@ def transformed_checks(
     """Of every collection that refers to others: as much is found as usual; none if none does."""
     referring = [name for name in collections if _refers(model, name)]
     if referring:
-        says = "No more references that find nothing than in the last versions."
+        says = "No more unresolved references than in the last versions."
         usual = _LayerCheck("as_usual", says, references_as_usual)
         says = "Compare the references with earlier versions."
         yield _layer_checks("transformed", referring, says, usual)
@@ -89,9 +89,9 @@ def _refers(model: Model, collection: str) -> bool:
 
 def mongodb_checks(collections: Iterable[str]) -> dg.AssetChecksDefinition:
     """Of every collection: what was transformed, was loaded, and is there."""
-    says = "The documents of the transformed archive, all of them, and still there."
+    says = "The database has all documents of the transformed archive."
     loaded = _LayerCheck("loaded", says, database_as_loaded, _documents)
-    says = "Compare archive and marker, and let mongod count."
+    says = "Compare the marker with the archive, and count the documents in MongoDB."
     return _layer_checks("mongodb", collections, says, loaded)
 
 
@@ -116,8 +116,8 @@ def _layer_checks(
         with errors_as_failures():
             objects, version = platform.objects(), _version(context, platform)
             found = {
-                check.name: check.ask(
-                    objects, version, _asked(context, check.name), **check.more(platform)
+                check.name: check.evaluate(
+                    objects, version, _asked(context, check.name), **check.arguments(platform)
                 )
                 for check in checks
             }
@@ -134,23 +134,23 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
     checks = (
         _LayerCheck(
             "dumped",
-            "Every collection of the dump is what was loaded.",
+            "Every collection of the dump equals what was loaded.",
             dump_as_loaded,
             _documents,
         ),
         _LayerCheck(
             "accounted",
-            "Every row of the raw archive has its place, and one only.",
+            "Every row of the raw archive is accounted for exactly once.",
             rows_accounted,
         ),
         _LayerCheck(
             "losses_as_usual",
-            "BSON lost no more values than in the last versions.",
+            "Conversion to BSON lost no more values than in the last versions.",
             losses_as_usual,
         ),
         _LayerCheck(
             "archives_whole",
-            "Transformed archive and dump have their SHA-256s.",
+            "The archives have the size and SHA-256 of the metadata.",
             archives_whole,
             _workers,
         ),
@@ -161,13 +161,13 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
         ),
         _LayerCheck(
             "unnamed",
-            "Tables and collections beside the model's: counted, as usual.",
+            "Tables and collections that the model does not name pass the same checks.",
             partial(unnamed, tables=tables, collections=collections),
             lambda platform: _documents(platform) | _workers(platform),
         ),
         _LayerCheck(
             "schema_as_before",
-            "Tables beside the model's, enums and views as they were.",
+            "Enums, views and tables that the model does not name are as before.",
             partial(schema_beside, named=tables),
         ),
     )
@@ -187,7 +187,7 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
             objects, version = platform.objects(), _version(context, platform)
             for asked in sorted(context.selected_asset_check_keys):
                 check = by_name[asked.name]
-                yield result(asked, check.ask(objects, version, **check.more(platform)))
+                yield result(asked, check.evaluate(objects, version, **check.arguments(platform)))
 
     return check_version
 

@@ -68,7 +68,7 @@ def _is_dead(process: str) -> bool:
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Fails runs whose process was killed, so that their partition is free again.",
+    description="Marks runs whose process was killed as failed, so that their partition is free.",
 )
 def dead_run_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Release dead runs; there is nothing to launch, since Dagster retries failed runs itself."""

@@ -37,9 +37,7 @@ def with_freshness(
 
 
 @dg.multi_asset_check(
-    specs=[
-        spec(ON_TIME.asset_key, ON_TIME.name, "The newest version of the day is there, complete.")
-    ]
+    specs=[spec(ON_TIME.asset_key, ON_TIME.name, "The newest version of the day is complete.")]
 )
 def check_on_time(
     context: dg.AssetCheckExecutionContext, platform: Platform
@@ -60,8 +58,7 @@ def on_time_sensor(names: Namespace) -> dg.SensorDefinition:
         required_resource_keys={names.name("platform")},
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Looks once, when today's version is due, whether it is there; launches "
-        "nothing.",
+        description="Checks, when today's version is due, whether it is complete. Starts no run.",
     )
     def sense(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         """Look at today once, from the deadline on; the cursor is the day that was looked at."""

@@ -47,5 +47,5 @@ def report_integrity(
 
 
 check_integrity = report_check(
-    REPORT, "intact", "Every store holds what every other holds, down to single values.", judged
+    REPORT, "intact", "All stores of the version agree, down to single values.", judged
 )

@@ -20,13 +20,13 @@ def version_jobs(*, restoring: bool, sanitizing: bool) -> list[UnresolvedAssetJo
     daily = dg.define_asset_job(
         DAILY,
         layers | dg.AssetSelection.assets(SANITIZED) if sanitizing else layers,
-        description="The day's version. The daily schedule runs it.",
+        description="Makes the version of a day. The daily schedule runs it.",
         executor_def=dg.in_process_executor,
     )
     on_demand = dg.define_asset_job(
         ON_DEMAND,
         layers,
-        description="A version at any time; the launchpad asks for its purpose and notes.",
+        description="Makes a version at any time; the launchpad takes its purpose and notes.",
         config={"ops": {"export": {"config": {"purpose": "auto", "notes": ""}}}},
         executor_def=dg.in_process_executor,
     )

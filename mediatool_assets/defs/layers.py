@@ -25,8 +25,8 @@ VERSION = "version"
 """The group of what a version is made of besides its tables and collections."""
 
 TOGETHER = (
-    " It cannot be materialized alone: one step makes its whole layer, since a version is all of "
-    "one snapshot or nothing. Select the group."
+    " It cannot be materialized alone: one step makes the whole layer, from one snapshot. "
+    "Select its group."
 )
 """What each table's and collection's description says."""
 

@@ -11,7 +11,7 @@ import dagster as dg
 
 from mediatool_assets.domain.errors import BadSettings
 
-_SAYS = "Sends runs, assets, their columns and checks to OPENLINEAGE_URL; it launches nothing."
+_SAYS = "Sends runs, assets, their columns and checks to OPENLINEAGE_URL. Starts no run."
 
 
 def lineage_sensors() -> list[dg.SensorDefinition]:

@@ -33,12 +33,12 @@ COMPARISON: Report = "version-comparison"
     specs=[
         report_spec(
             METRICS,
-            "The version against the one before and the one of a week before: totals, "
+            "The version compared with the one before and the one a week before: totals, "
             "each table and collection, key columns, and the verdict of each threshold.",
         ),
         report_spec(
             COMPARISON,
-            "The version against the one before, row by row and column by column, with examples.",
+            "The version compared with the one before, by row and by column, with examples.",
         ),
     ],
     partitions_def=DAYS,
@@ -60,7 +60,7 @@ def report_metrics(
 
 
 check_metrics = report_check(
-    METRICS, "thresholds", "Rows, schema, references and losses within their bounds.", judged
+    METRICS, "thresholds", "Rows, schema, references and losses are within their bounds.", judged
 )
 
 
@@ -91,7 +91,7 @@ def compare_op(context: dg.OpExecutionContext, config: TwoVersions, platform: Pl
 
 @dg.job(
     name="compare_versions",
-    description="Compares any two versions, which the launchpad names; makes no version.",
+    description="Compares two versions, given in the launchpad. Makes no version.",
     executor_def=dg.in_process_executor,
 )
 def compare_job() -> None:

@@ -56,15 +56,15 @@ class ExportRequest(dg.Config):
 
     purpose: Literal["auto", "daily_backup", "testing"] = Field(
         default="auto",
-        description="daily_backup is kept by the retention of backups, testing for some days; auto "
-        "is testing where on_demand_export makes a version of now, else daily_backup",
+        description="decides the retention: daily_backup or testing (a few days). auto: testing if "
+        "on_demand_export makes a version of now, else daily_backup",
     )
-    notes: str = Field(default="", description="why it was made; for the registry of versions")
+    notes: str = Field(default="", description="free text, for instance why it is made")
     source: Asked = Field(
         default="auto",
-        description="where from: postgres is the live database, rds a snapshot export, archive the "
-        "day's own raw archive; auto takes postgres for today, else archive, else rds. Of a day "
-        "without an export AWS exports a snapshot: today's is taken, a past day's is automated",
+        description="postgres: the live database; archive: the raw archive of the day; rds: an RDS "
+        "snapshot export, which AWS makes first if there is none. auto: postgres for today, else "
+        "archive, else rds",
     )
 
 

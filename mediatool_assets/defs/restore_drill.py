@@ -24,12 +24,14 @@ DRILL = dg.AssetKey([GROUP, "restore_drill"])
 class DrillConfig(dg.Config):
     """What is restored."""
 
-    version: str | None = Field(default=None, description="a version; else the newest complete one")
+    version: str | None = Field(
+        default=None, description="a version; default: the newest complete one"
+    )
 
 
 @operation(
     DRILL,
-    "The newest version restored to scratch databases, verified, timed and dropped.",
+    "Restores the newest version to scratch databases, verifies and times it, drops them.",
     {"mongodb", "postgres"},
 )
 def restore_drill(

@@ -26,7 +26,7 @@ class RetentionConfig(dg.Config):
 
     dry_run: bool | None = Field(
         default=None,
-        description="false drops what the plan drops; else so does MEDIATOOL_PRUNE_DAILY=yes",
+        description="false: delete what the plan drops. Default: as MEDIATOOL_PRUNE_DAILY says",
     )
 
 
@@ -97,6 +97,6 @@ def _pruned(
 DAILY_RETENTION = scheduled(
     "daily_retention",
     RETENTION,
-    "Each day at 06:00 UTC: the plan of `prune`, carried out where MEDIATOOL_PRUNE_DAILY=yes.",
+    "Each day at 06:00 UTC: the plan of `prune`, carried out with MEDIATOOL_PRUNE_DAILY=yes.",
     "0 6 * * *",
 )

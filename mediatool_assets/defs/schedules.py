@@ -19,7 +19,7 @@ def daily_export_schedule(names: Namespace, timetable: Timetable) -> dg.Schedule
         job_name=names.name(DAILY),
         cron_schedule=timetable.cron,
         execution_timezone=timetable.zone,
-        description=f"At {timetable}, asks for today's partition, under the name of that time.",
+        description=f"Makes today's version at {timetable}.",
         execution_fn=partial(_request, names),
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )

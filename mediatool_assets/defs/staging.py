@@ -65,7 +65,7 @@ def staging(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materia
 RELOAD = dg.define_asset_job(
     "reload_staging",
     dg.AssetSelection.assets(STAGING),
-    description="The newest version into the staging database; new_version_sensor can start it.",
+    description="Loads the newest version into the staging database, for instance by new_version_sensor.",
     executor_def=dg.in_process_executor,
 )
 

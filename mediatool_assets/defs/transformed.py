@@ -83,7 +83,7 @@ def transformed_layer(
 
 
 def _spec(name: str, tables: tuple[str, ...], collection: Collection | None) -> dg.AssetSpec:
-    what = f"made of {', '.join(tables)}" if collection else f"what of {tables[0]} found no place"
+    what = f"made of {', '.join(tables)}" if collection else f"rows of {tables[0]} without an owner"
     spec = layer_spec(
         "transformed",
         key("transformed", name),

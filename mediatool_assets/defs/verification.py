@@ -34,16 +34,16 @@ class VerificationConfig(dg.Config):
     """What is read again."""
 
     sample: float | None = Field(
-        default=None, description="percent of each version; else MEDIATOOL_VERIFY_SAMPLE"
+        default=None, description="percent of each version; default: MEDIATOOL_VERIFY_SAMPLE"
     )
     days: int | None = Field(
-        default=None, description="versions of the last so many days; else MEDIATOOL_VERIFY_DAYS"
+        default=None, description="how many days back; default: MEDIATOOL_VERIFY_DAYS"
     )
 
 
 @operation(
     VERIFICATION,
-    "Versions read again, another share of each every day, and what was found.",
+    "Samples of all versions read again, different ones each day, and the findings.",
     {"s3", "mongodb", "postgres"},
     checks=[
         dg.AssetCheckSpec(
@@ -188,6 +188,6 @@ def _verified(
 DAILY_VERIFICATION = scheduled(
     "daily_verification",
     VERIFICATION,
-    "Each day at 04:00 UTC a share of every version of the last months is read again.",
+    "Reads a sample of each version of the last months again, each day at 04:00 UTC.",
     "0 4 * * *",
 )

@@ -21,7 +21,7 @@ _WHY = {
     "revoked": "it names a role of the source's server; a restored object has the defaults",
     "schema": "MEDIATOOL_POSTGRES_SCHEMA does not name it",
     "security label": "it belongs to a provider on the source's server",
-    "setting": "it belongs to the database or a role; its value is not told",
+    "setting": "it belongs to the database or a role; its value is not shown",
     "stored rows": "they are in no archive; a restore computes them from the restored tables",
     "subscription": "it belongs to no schema",
     "tablespace": "it belongs to the source's server",

@@ -143,8 +143,8 @@ class Settings:
         Encryption | None,
         Setting(
             parsers.choice("none", "AES256", "aws:kms"),
-            "Server-side encryption that every write asks for: `AES256`, `aws:kms`, or `none` for "
-            "a server that has none. Nothing but the server's disks then protects what is stored.",
+            "Server-side encryption that every write requests: `AES256`, `aws:kms`, or `none` for "
+            "a server that does not support it. With `none`, encrypt the server's disks.",
             otherwise="`AES256`; `aws:kms` if `MEDIATOOL_S3_KMS_KEY_ID` is set",
         ),
     ] = None
@@ -220,10 +220,10 @@ class Settings:
         Setting(
             parsers.names,
             "Tables to leave out, separated by commas. Every archive records them with the "
-            "reason and their row counts. A table that the model looks up or embeds elsewhere "
-            "cannot be excluded, nor a table alone that others are embedded in: the export "
-            "fails with exit code 3 and names the lines of the model. A table that was dropped "
-            "from the source may be named too: then the model need not change at once.",
+            "reason and their row counts. The export fails with exit code 3, and names the "
+            "lines of the model, if the model looks up or embeds such a table elsewhere, or "
+            "embeds other tables in it. A table that was dropped from the source can be listed "
+            "too, so that the model need not change at once.",
         ),
     ] = frozenset()
     masking_key: Annotated[
@@ -232,7 +232,7 @@ class Settings:
             MaskingKey.parse,
             "Key of the pseudonyms: 32 random bytes or more, in hexadecimal or base64 "
             "([sanitizing.md](sanitizing.md)). With it, the daily job makes sanitized copies. "
-            "Without it, `mediatool sanitize` uses a key that MEDIATOOL_HOME keeps.",
+            "Without it, `mediatool sanitize` uses the key file in MEDIATOOL_HOME.",
         ),
     ] = None
     masking_rules: Annotated[
@@ -270,8 +270,8 @@ class Settings:
         int,
         Setting(
             parsers.whole("days"),
-            "The daily verification reads versions of the last so many days. Older raw "
-            "archives are in GLACIER.",
+            "How many days back the daily verification reads versions. Older raw archives are "
+            "in GLACIER.",
         ),
     ] = 89
     integrity_sample: Annotated[
