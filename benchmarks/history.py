@@ -81,7 +81,7 @@ def run(stack: Stack, days: int, a_day: int) -> dict[str, float]:
         "registry read (versions)": _seconds(lambda: catalog.registry(objects)),
         "newest (latest)": _seconds(lambda: catalog.latest(objects)),
         f"the {CHECKED} before (checks, reports)": _seconds(
-            lambda: catalog.before(objects, newest, CHECKED)
+            lambda: catalog.versions_before(objects, newest, CHECKED)
         ),
         "metadata listed": _seconds(lambda: list(catalog.versions(objects))),
         "one more version registered": _seconds(lambda: _one_more(objects, metadata, added)),

@@ -1,4 +1,4 @@
-"""``dg`` components: the graph of one source in ten lines of YAML, and what watches all of them."""
+"""Components for ``dg``: the graph of one source in ten lines of YAML, and the shared sensors."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the platform uses of Dagster that Dagster does not make public: all of it is here.
+"""All uses of Dagster's private API.
 
 Tried with Dagster 1.13.20 to 1.13.27. A later release may move or change any of it; the tests of
 this module then say what. Each name is used where no public way exists:

@@ -1,4 +1,4 @@
-"""What Dagster loads: the source of the environment's settings, and what watches the instance."""
+"""The definitions that Dagster loads: the source of the environment's settings, and the sensors."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""Where Dagster keeps its runs and logs: PostgreSQL and S3 when the environment names them.
+"""Dagster's storage of runs and logs: PostgreSQL and S3 if the environment sets them.
 
 ``dagster.yaml`` knows no alternatives, so it names these classes, which choose when the instance
 is loaded. With ``DAGSTER_PG_HOST`` set, it is the PostgreSQL of the ``DAGSTER_PG_*`` variables;

@@ -79,8 +79,8 @@ FROM_RDS = (
     "the RDS snapshot export has no DDL and no sequences; they are taken from the live database"
 )
 UNPROVEN = (
-    "the RDS export has no file for attachments: empty, or the file is lost; no version of a nearby "
-    "day tells which"
+    "the RDS export has no file for attachments: empty, or the file is lost; no version of a "
+    "nearby day tells which"
 )
 REFERENCES = "mediaBuys.campaignIds: 12 references match several rows; the first by key was taken"
 

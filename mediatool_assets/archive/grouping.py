@@ -1,4 +1,4 @@
-"""Blocks grouped by their size, into what one worker does or one request reads."""
+"""Groups blocks by size into the work of one worker or the range of one request."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar

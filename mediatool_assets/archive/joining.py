@@ -1,4 +1,4 @@
-"""Writes an archive whose rows the coordinator never sees: workers read and send them."""
+"""Writes an archive from rows that workers read and send; the coordinator only sees counts."""
 
 from collections.abc import Sequence
 from typing import Protocol

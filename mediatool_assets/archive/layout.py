@@ -1,4 +1,4 @@
-"""Where everything of an archive has to lie: an archive from outside is held against it before use.
+"""The layout of an archive, which is checked before an archive is used.
 
 ``check_index`` needs the manifest alone, ``check_gaps`` reads what lies between the rows: the
 headers that tar goes by, which have to say of each file what the manifest says, and nothing else.

@@ -1,4 +1,4 @@
-"""Rows on their way into an archive: compressed blocks in a file, made by one worker.
+"""Spools: the compressed rows of one worker, in a file, before they become part of an archive.
 
 A tar header holds its file's size, so that a file's content must be known to its end before its
 first byte can be written. What waits for that, on disk or staged in the bucket, is compressed.

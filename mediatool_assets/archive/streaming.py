@@ -1,4 +1,4 @@
-"""All bytes of an archive in order, read ahead, and their SHA-256."""
+"""Reads all bytes of an archive in order, ahead of their use, and computes their SHA-256."""
 
 import hashlib
 from collections import deque

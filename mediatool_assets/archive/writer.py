@@ -1,4 +1,4 @@
-"""Writes an archive front to back into a sink, checking on the way what the workers counted."""
+"""Writes an archive to a sink, and compares the content with what the workers counted."""
 
 import hashlib
 import tarfile

@@ -1,4 +1,4 @@
-"""``alert``: where alerts go, and whether they arrive."""
+"""``alert``: shows and tests the channels of alerts."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime

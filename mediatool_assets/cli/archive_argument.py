@@ -1,4 +1,4 @@
-"""What names an archive on a command line: a local file, an ``s3://`` URI, or a version."""
+"""An archive as an argument of a command: a local file, an ``s3://`` URI, or a version."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

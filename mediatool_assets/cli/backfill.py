@@ -1,4 +1,4 @@
-"""Days made one after the other, each by a run of its own: what fails does not stop the rest."""
+"""Makes the days of a range one after the other, each in a separate run."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta

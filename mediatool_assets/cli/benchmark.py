@@ -1,4 +1,4 @@
-"""``mediatool bench``: the benchmark of a checkout, with its own servers."""
+"""``bench``: the benchmark of a checkout, with separate servers."""
 
 import subprocess
 import sys

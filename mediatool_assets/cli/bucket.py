@@ -1,4 +1,4 @@
-"""``bucket plan``, ``check``, ``apply``, ``migrate``: what it must be, if it is, making it so."""
+"""``bucket plan``, ``check``, ``apply`` and ``migrate``: the configuration of the bucket."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime

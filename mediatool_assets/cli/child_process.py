@@ -1,4 +1,4 @@
-"""Becomes another command, which then ends when the process that started it ends.
+"""Starts a command that ends when the process that started it ends.
 
 ``python -m mediatool_assets.cli.child_process PID SIGNAL COMMAND...``: a killed ``mediatool
 export`` must not leave a run behind that goes on and publishes its version after all. Linux only;

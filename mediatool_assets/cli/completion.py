@@ -1,4 +1,4 @@
-"""What the shell offers for a version, a table or a collection: names that are in the bucket.
+"""Shell completion of versions, tables and collections, by their names in the bucket.
 
 Whatever goes wrong, nothing is offered and nothing is printed: a shell is no place for an error.
 """

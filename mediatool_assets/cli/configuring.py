@@ -1,4 +1,4 @@
-"""``settings``: what is set, and where."""
+"""``settings``: every setting, its value, and where it is set."""
 
 from mediatool_assets.cli.output import (
     Json,

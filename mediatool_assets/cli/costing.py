@@ -1,4 +1,4 @@
-"""``costs``: what the bucket costs now, what is overdue, and the year to come."""
+"""``costs``: what the bucket costs now, what is overdue, and a forecast."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The demo: days of a source on this machine's servers, past ones from RDS snapshot exports."""
+"""``demo``: several days of a source on local servers, past ones from RDS snapshot exports."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta

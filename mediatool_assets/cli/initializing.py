@@ -1,4 +1,4 @@
-"""``init``: writes down servers of one's own, and what a first version needs beside."""
+"""``init``: writes the settings for your own servers, and the other files of a first version."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Runs a Dagster job in a process of its own, since the command line does not import Dagster."""
+"""Runs a Dagster job in a separate process, since the command line does not import Dagster."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The ``mediatool`` command: puts the commands together and turns every error into an exit code.
+"""The ``mediatool`` command: assembles the commands, and turns every error into an exit code.
 
 Exit codes: 0 done; 1 done and something differs or fails its check; 2 wrong usage or settings;
 3 bad or damaged input; 4 a server cannot be reached; 5 refused for safety; 70 a defect of this

@@ -1,4 +1,4 @@
-"""``annotate``, ``keep``, ``unkeep``, ``promote``, ``rollback``: what is said of versions later."""
+"""``annotate``, ``keep``, ``unkeep``, ``promote``, ``rollback``: marks of versions."""
 
 from datetime import UTC, datetime
 from pathlib import Path

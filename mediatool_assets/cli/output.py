@@ -1,4 +1,4 @@
-"""What a command prints: JSON or a table on stdout, notes on stderr."""
+"""The output of a command: JSON or a table on stdout, notes on stderr."""
 
 import sys
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""``prune``: retention, told before it is done."""
+"""``prune``: retention, printed before it is carried out."""
 
 from dataclasses import asdict, replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""``sql`` and ``history``: questions to one version or to many, answered from their archives."""
+"""``sql`` and ``history``: queries of one or many versions, from their archives."""
 
 import sys
 import tempfile

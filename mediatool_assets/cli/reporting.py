@@ -1,4 +1,4 @@
-"""``report``: what was written of a day, as the bucket has it."""
+"""``report``: a stored report of a day."""
 
 import re
 from datetime import date

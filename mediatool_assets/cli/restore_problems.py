@@ -1,4 +1,4 @@
-"""Why a restore of a source would fail, as far as that is known before anything is exported."""
+"""Finds reasons why a restore of a source would fail, before anything is exported."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""``restore``: a version back into a database of its own, on PostgreSQL or MongoDB."""
+"""``restore``: a version into a new database, on PostgreSQL or MongoDB."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""``export``, ``demo`` and ``dev``: whatever needs Dagster, which runs in processes of its own."""
+"""``export``, ``demo`` and ``dev``: the commands that run Dagster, in separate processes."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""What a command line asks of every command: how much to print, and in what form."""
+"""The global options of a command line: how much to print, and in which form."""
 
 import inspect
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""``keys``: the pair that signs and verifies, and the chain of versions that it makes."""
+"""``keys``: pairs of keys for signatures, and the chain of signed versions."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The prompt of ``mediatool sql``: history, completion of tables and columns, one result each."""
+"""The prompt of ``mediatool sql``: history, completion of tables and columns."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What a run made, as the command line tells it."""
+"""The result of a run, as the command line prints it."""
 
 import shutil
 import sys

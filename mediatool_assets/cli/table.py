@@ -1,4 +1,4 @@
-"""Tables on a terminal of any width, and in a pipe, where no text is lost."""
+"""Tables for a terminal of any width, and for a pipe, where no text is cut."""
 
 import os
 import sys

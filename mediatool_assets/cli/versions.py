@@ -1,4 +1,4 @@
-"""``versions``, ``latest``, ``show`` and ``fetch``: what there is, read from the bucket alone."""
+"""``versions``, ``latest``, ``show`` and ``fetch``: the versions in the bucket."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime

@@ -1,1 +1,1 @@
-"""What Dagster sees: partitions, assets, IO managers, jobs and schedules around the flows."""
+"""Dagster's concepts: partitions, assets, IO managers, jobs and schedules around the flows."""

@@ -1,4 +1,4 @@
-"""What Dagster's instance tells since it was last asked: ended runs, checks, freshness, schedules.
+"""New events of Dagster's instance for alerts: ended runs, checks, freshness, schedules.
 
 Runs are read by their time of change, a few minutes back again each time, since a clock of another
 host may be late; what was read is remembered by its id.

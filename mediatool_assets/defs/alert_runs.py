@@ -1,7 +1,7 @@
-"""What one run that has ended tells: what failed in it, what its checks found, what it warns of.
+"""The problems and successes of one ended run: its steps, checks and warnings.
 
-Nothing is taken from its log but what ``domain.alerts.plain`` lets through, and no message of an
-error that may quote a row.
+Texts of its log pass through ``domain.alerts.without_private_data``; messages of errors that may
+quote a row are not used.
 """
 
 from collections import Counter
@@ -19,7 +19,14 @@ from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.runs import VERSION_TAG
-from mediatool_assets.domain.alerts import Kind, Observations, Problem, Success, plain, wording
+from mediatool_assets.domain.alerts import (
+    Kind,
+    Observations,
+    Problem,
+    Success,
+    without_private_data,
+    wording,
+)
 from mediatool_assets.domain.keys import REPORTS
 
 _PAGE = 1000  # events
@@ -43,7 +50,7 @@ def checked(
     return Problem(
         kind,
         thing,
-        plain(found.description or "it did not say why"),
+        without_private_data(found.description or "it did not say why"),
         severity="warning" if found.severity is dg.AssetCheckSeverity.WARN else "error",
         asset=asset,
         check=found.check_name,
@@ -144,7 +151,7 @@ class EndedRun:
             if made.asset_key == METADATA and (told := made.metadata.get("warnings")):
                 warnings = told.value if isinstance(told.value, list) else []
                 for warning in map(str, warnings):
-                    text = plain(warning)
+                    text = without_private_data(warning)
                     yield Problem("warnings", "warning", text, "warning", cause=wording(warning))
 
     @property
@@ -205,7 +212,7 @@ def _reason(failure: dg.DagsterEvent) -> tuple[str, str]:
     if said is not None and "error" in said.metadata:
         name = str(said.metadata["error"].value)
         if name not in _OF_ROWS:
-            return name, f"{name}: {plain(said.description or '')}"
+            return name, f"{name}: {without_private_data(said.description or '')}"
         return name, f"{name}; the run's log has its message"
     error = data.error
     while error is not None and error.cause is not None:

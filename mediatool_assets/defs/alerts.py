@@ -1,4 +1,4 @@
-"""The alert sensor: twice a minute, what went wrong since the last tick, posted to the channels.
+"""The alert sensor: posts new problems to the channels twice a minute.
 
 All that it remembers (how far it has read, what it has posted and when, what waits, what is not
 well yet) is its cursor, and no object in the bucket: Dagster writes it with the tick, keeps it over

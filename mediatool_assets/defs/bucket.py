@@ -1,4 +1,4 @@
-"""The bucket itself, day by day: whether it is what it must be, and what it costs.
+"""The daily check of the bucket's configuration, and its costs.
 
 Both are assets without partitions, since only today's bucket can be looked at; their records are
 kept in the bucket by day, and are pages of the site of reports. They have a job of their own at
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from mediatool_assets.defs.check_results import result
-from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import operation
 from mediatool_assets.defs.resources import Platform
@@ -57,7 +57,7 @@ def posture(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Look at the bucket's settings, and record what was found."""
-    note_process(context.instance, context.run)
+    record_process(context.instance, context.run)
     with errors_as_failures():
         bucket, objects = platform.bucket(), platform.objects()
         declared = Declaration.of(platform.settings())
@@ -90,7 +90,7 @@ def bucket_costs(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take the inventory, store it, and calculate its cost."""
-    note_process(context.instance, context.run)
+    record_process(context.instance, context.run)
     with errors_as_failures():
         objects, declared = platform.objects(), Declaration.of(platform.settings())
         now = datetime.now(UTC)
@@ -131,7 +131,7 @@ def bucket_site(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> dg.MaterializeResult[None]:
     """Write the pages of today, of the day before, and the index."""
-    note_process(context.instance, context.run)
+    record_process(context.instance, context.run)
     with errors_as_failures():
         index = publish_site(platform.objects(), f"{datetime.now(UTC):%Y-%m-%d}")
     return dg.MaterializeResult(metadata={"dagster/uri": index})

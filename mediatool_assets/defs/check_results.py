@@ -1,4 +1,4 @@
-"""Findings as Dagster keeps them: the specs of checks, by partition, and their results."""
+"""Specs and results of asset checks, made from findings."""
 
 import warnings
 from collections.abc import Mapping

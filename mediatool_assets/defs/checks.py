@@ -1,4 +1,4 @@
-"""Asset checks: what is checked of each layer, in one step a layer.
+"""Asset checks: one step for each layer.
 
 Only ``raw/TABLE: counted`` is blocking: an archive that lacks rows of the source is not
 transformed. The other checks only report, since an unusual version does not affect other versions.
@@ -22,7 +22,7 @@ from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.model import AdditionVerb, Model
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
-from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside
+from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside_model
 from mediatool_assets.flows.checks.transformed import (
     losses_as_usual,
     references_as_usual,
@@ -168,7 +168,7 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
         _LayerCheck(
             "schema_as_before",
             "Enums, views and tables that the model does not name are as before.",
-            partial(schema_beside, named=tables),
+            partial(schema_beside_model, named=tables),
         ),
     )
     assets = {check.name: DUMP if check.name == "dumped" else METADATA for check in checks}

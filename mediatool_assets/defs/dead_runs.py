@@ -1,4 +1,4 @@
-"""Runs whose process was killed: Dagster's own launcher leaves them as started for ever.
+"""Finds runs whose process was killed; Dagster's launcher leaves them as started for ever.
 
 Such a run would keep its partition and its pools from every other run. Steps note the process that
 they run in as a tag; where it is gone, the run is reported as failed, and Dagster retries it.
@@ -22,7 +22,7 @@ def this_process() -> str:
     return f"{socket.gethostname()} {pid} {int(psutil.Process(pid).create_time())}"
 
 
-def note_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+def record_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """Tag the run with the process that it is at work in, unless it is already."""
     if run.tags.get(PROCESS_TAG) != (process := this_process()):
         instance.add_run_tags(run.run_id, {PROCESS_TAG: process})

@@ -1,4 +1,4 @@
-"""How this package's errors end a Dagster step: with their reason, and retried where that helps."""
+"""Turns this package's errors into failures of a Dagster step, with retries if they can help."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

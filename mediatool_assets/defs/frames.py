@@ -1,4 +1,4 @@
-"""What an asset's parameter may be annotated as, and how a table or collection becomes it."""
+"""The types that an asset's parameter can be annotated with, and their conversion."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, get_args, get_origin

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from mediatool_assets.defs.check_results import figures, result, severity, spec
-from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.namespace import PLAIN, Namespace
 from mediatool_assets.defs.publication import METADATA
@@ -43,7 +43,7 @@ def check_on_time(
     context: dg.AssetCheckExecutionContext, platform: Platform
 ) -> dg.AssetCheckResult:
     """Look for the day's newest version."""
-    note_process(context.instance, context.run)
+    record_process(context.instance, context.run)
     with errors_as_failures():
         day = date.fromisoformat(context.partition_key)
         due = platform.settings().timetable.due(day)

@@ -1,4 +1,4 @@
-"""The data-integrity report of a day: every store of its newest version against every other."""
+"""The data-integrity report of a day: all stores of its newest version compared."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Jobs: one version of one day, all its layers, in one process that spreads the work itself."""
+"""The jobs that make one version of one day, in one process that distributes the work."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""The layers of a version, and what all their assets share: keys, owners, and facts of a run."""
+"""The layers of a version, and what their assets share: keys, owners, facts of a run."""
 
 import re
 from collections.abc import Container, Iterable

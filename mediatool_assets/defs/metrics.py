@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from mediatool_assets.defs import pools
-from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
@@ -74,7 +74,7 @@ class TwoVersions(dg.Config):
 @dg.op(name="compare", pool=pools.REPORT)
 def compare_op(context: dg.OpExecutionContext, config: TwoVersions, platform: Platform) -> None:
     """Compare, keep JSON and HTML on the day of ``version2``, and link them from its pages."""
-    note_process(context.instance, context.run)
+    record_process(context.instance, context.run)
     with retried(), _tools(context, platform) as tools:
         made = compare_versions(tools, config.version1, config.version2)
         site = publish(tools.objects, Version.parse(config.version2).partition)

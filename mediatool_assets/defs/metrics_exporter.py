@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: the newest version, restore drills, alerts that wait, Dagster's daemon.
+"""Metrics for Prometheus: the newest version, restore drills, waiting alerts, the daemon.
 
 ``python -m mediatool_assets.defs.metrics_exporter HOST PORT`` serves them; ``-`` as the host prints
 them once. Every scrape reads the bucket and Dagster's instance, and nothing else: what is asked of

@@ -1,4 +1,4 @@
-"""Several sources in one code location: all that Dagster knows of each begins with its prefix.
+"""Several sources in one code location: all names of a source begin with its prefix.
 
 A source's assets, steps, jobs, schedules, sensors, groups, resources and run tags are declared
 once, under plain names. A ``Namespace`` with a prefix makes them anew under names of their own; the

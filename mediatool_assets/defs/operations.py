@@ -1,4 +1,4 @@
-"""What operations share: their group, tables of what they found, and a job on a schedule for each.
+"""What the assets of operations share: their group, tables of findings, scheduled jobs.
 
 Each that is scheduled is an asset without partitions: the UI plots its figures from run to run.
 """

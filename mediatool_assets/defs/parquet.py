@@ -1,4 +1,4 @@
-"""An IO manager for users' assets: whole tables as Parquet in the bucket, a file a partition.
+"""An IO manager for users' assets: tables as Parquet in the bucket, one file for each partition.
 
 An asset that returns a pandas or polars frame, an Arrow table or a DuckDB relation is stored at
 ``user-assets/{asset key}/{partition}.parquet``, over the one that was there; an input of it is read

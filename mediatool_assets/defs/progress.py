@@ -1,4 +1,4 @@
-"""How far a step has come: for the run's log, and for the process that started the run."""
+"""Progress of a step, for the run's log and for the process that started the run."""
 
 import time
 from contextvars import ContextVar

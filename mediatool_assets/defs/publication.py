@@ -1,4 +1,4 @@
-"""Metadata and registry: the version is compared as a whole, and only then does it exist."""
+"""Metadata and registry: the version is compared as a whole before they are written."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

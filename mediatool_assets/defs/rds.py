@@ -1,4 +1,4 @@
-"""A day's RDS snapshot, exported by AWS: by itself, or where a version is asked of it."""
+"""The RDS snapshot of a day, which AWS exports: as an asset, or when a version needs it."""
 
 import time
 from datetime import UTC, date, datetime

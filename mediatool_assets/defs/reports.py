@@ -1,4 +1,4 @@
-"""What the reports of a day have in common: their place, their HTML twin, and how they are judged.
+"""What the report assets share: their place in the bucket, their HTML, and their check.
 
 A report is of the newest complete version of its partition, which need not be the run's. Its JSON
 is the asset, written by the JSON IO manager; the twin for people lies beside it.
@@ -11,7 +11,7 @@ import dagster as dg
 import msgspec
 
 from mediatool_assets.defs.check_results import result, spec
-from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.io_managers import DOCUMENT_KEY
 from mediatool_assets.defs.layers import JSON_IO, layer_spec
@@ -75,7 +75,7 @@ def report_check(
         context: dg.AssetCheckExecutionContext, platform: Platform
     ) -> dg.AssetCheckResult:
         """Judge what the report says; one that cannot be read has not passed."""
-        note_process(context.instance, context.run)
+        record_process(context.instance, context.run)
         key = dg.AssetCheckKey(asset, name)
         with errors_as_failures():
             try:

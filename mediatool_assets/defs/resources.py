@@ -1,4 +1,4 @@
-"""The servers of the assets, found when a step runs: loading definitions contacts no server."""
+"""The servers of the assets, connected when a step runs: loading definitions contacts none."""
 
 import os
 from collections.abc import Iterator, Mapping

@@ -1,9 +1,9 @@
-"""The restore drill: the newest version restored to scratch databases, week by week."""
+"""The weekly restore drill: the newest version restored to scratch databases."""
 
 import dagster as dg
 from pydantic import Field
 
-from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import GROUP, operation, scheduled
 from mediatool_assets.defs.progress import LoggedProgress
@@ -38,7 +38,7 @@ def restore_drill(
     context: dg.AssetExecutionContext, config: DrillConfig, platform: Platform
 ) -> dg.MaterializeResult[None]:
     """Restore to every server that the settings name; one that fails, fails the run."""
-    note_process(context.instance, context.run)
+    record_process(context.instance, context.run)
     with errors_as_failures():
         drills = _drills(context, platform, config.version)
     return dg.MaterializeResult(

@@ -1,4 +1,4 @@
-"""Retention: what is kept and what is dropped, told day by day, and done where that is asked for.
+"""The daily retention: reports what to keep and drop, and drops it if that is switched on.
 
 What should be gone and is not is a check that fails, and no error of the run: alerts speak of both.
 """
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import GROUP, operation, scheduled, shown
 from mediatool_assets.defs.progress import LoggedProgress
@@ -42,7 +42,7 @@ def retention(
     context: dg.AssetExecutionContext, config: RetentionConfig, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Make the plan; carry it out only where configuration or settings say so."""
-    note_process(context.instance, context.run)
+    record_process(context.instance, context.run)
     settings = platform.settings()
     dry_run = not settings.prune_daily if config.dry_run is None else config.dry_run
     with errors_as_failures():

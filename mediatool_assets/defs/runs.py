@@ -1,4 +1,4 @@
-"""What a run's tags say of its version: one run, and all its retries, have one.
+"""The version of a run, in the run's tags: a run and all its retries have the same.
 
 ``mediatool/version`` names the version. It is set by who launches the run, or is pinned to the run
 by the first step that needs it, so that steps in other processes, retries and people find it.
@@ -12,7 +12,7 @@ from typing import cast, get_args
 import dagster as dg
 
 from mediatool_assets.dagster_internals import StepEventStatus
-from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.namespace import PLAIN, Namespace, namespace_of
 from mediatool_assets.domain.errors import Misuse, NotFound, NothingOfDay
 from mediatool_assets.domain.keys import archive_key
@@ -46,7 +46,7 @@ class RunVersion:
     @classmethod
     def of(cls, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> "RunVersion":
         """For the run of a step, which is noted to be at work in this process."""
-        note_process(context.instance, context.run)
+        record_process(context.instance, context.run)
         return cls(context.instance, context.run, context.partition_key, namespace_of(context))
 
     def named(self) -> Version | None:

@@ -1,4 +1,4 @@
-"""The daily schedule: the version of the very day, at the hour that the settings name."""
+"""The daily schedule: today's version, at the hour of the settings."""
 
 from datetime import UTC, datetime
 from functools import partial

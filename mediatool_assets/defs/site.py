@@ -1,4 +1,4 @@
-"""The site of reports: its index, and the pages of the day and of the days beside it."""
+"""The report site: its index, and the pages of the day and of the days next to it."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""The whole graph of one source: its tables and collections as assets, and all that runs them."""
+"""The whole graph of one source: assets of its tables and collections, jobs, schedules."""
 
 import dagster as dg
 

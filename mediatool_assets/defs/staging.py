@@ -1,4 +1,4 @@
-"""What follows on a new version: a job, started by a sensor; shipped is a staging database.
+"""Starts a job for each new version; the shipped job loads a staging database.
 
 ``MEDIATOOL_NEW_VERSION_JOB`` names the job. Its runs have the tag ``mediatool/version``, one for
 each version that became complete, however many did at once: Dagster's own asset sensor would tell
@@ -10,7 +10,7 @@ from functools import partial
 
 import dagster as dg
 
-from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.operations import GROUP, operation
@@ -39,7 +39,7 @@ def staging(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materia
     """Restore the newest complete version there, unless it is there already."""
     from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
-    note_process(context.instance, context.run)
+    record_process(context.instance, context.run)
     with errors_as_failures(), platform.workspace(LoggedProgress(context)) as workspace:
         settings, objects = platform.settings(), platform.objects()
         name, version = settings.staging_database, catalog.latest(objects).version
@@ -65,7 +65,7 @@ def staging(context: dg.AssetExecutionContext, platform: Platform) -> dg.Materia
 RELOAD = dg.define_asset_job(
     "reload_staging",
     dg.AssetSelection.assets(STAGING),
-    description="Loads the newest version into the staging database, for instance by new_version_sensor.",
+    description="Loads the newest version into the staging database (see new_version_sensor).",
     executor_def=dg.in_process_executor,
 )
 

@@ -1,4 +1,4 @@
-"""Verification: versions are read again, day by day, and the verdicts kept beside them.
+"""The daily verification: reads versions again, and stores the verdicts.
 
 Damage is a check that fails, and no error of the run: alerts speak of both.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import dagster as dg
 from pydantic import Field
 
-from mediatool_assets.defs.dead_runs import note_process
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import errors_as_failures
 from mediatool_assets.defs.operations import GROUP, SHOWN, operation, scheduled, shown
 from mediatool_assets.defs.progress import LoggedProgress
@@ -63,7 +63,7 @@ def verification(
     context: dg.AssetExecutionContext, config: VerificationConfig, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Verify the complete versions of the last days, and keep the verdicts."""
-    note_process(context.instance, context.run)
+    record_process(context.instance, context.run)
     settings = platform.settings()
     sample = settings.verify_sample if config.sample is None else config.sample
     days = settings.verify_days if config.days is None else config.days

@@ -1,1 +1,1 @@
-"""Nouns: pure values and rules, with no driver and no clock of their own."""
+"""Values and rules: pure, with no driver and no clock."""

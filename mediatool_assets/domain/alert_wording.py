@@ -1,4 +1,4 @@
-"""An alert in words: lines for people, and the JSON that Slack's incoming webhooks take."""
+"""The text of an alert, and the JSON that Slack's incoming webhooks accept."""
 
 import msgspec
 

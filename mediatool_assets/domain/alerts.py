@@ -1,12 +1,12 @@
-"""Alerts: what went wrong, in one message for each version that it befell, and not again at once.
+"""Alerts: one message for each version with problems, not repeated within a window.
 
 An ``Alert`` groups what one version (else one partition, one job) caused at a time. Its fingerprint
 is of what went wrong, not of when: the same trouble of another night is the same alert. ``Channel``
 decides what is posted: an alert waits until its fingerprint's window is over, the newest of those
 that wait stands for all of them, and a window opens only when a post has succeeded.
 
-No text in an alert is taken as it comes: ``plain`` leaves no password and nothing quoted, since
-what an error quotes may be a value of a row.
+Every text passes through ``without_private_data``, which removes passwords and everything in
+quotes, since an error may quote a value of a row.
 """
 
 import hashlib
@@ -125,7 +125,7 @@ def fingerprint(problems: Iterable[Problem]) -> str:
     return hashlib.sha256("\n".join(things).encode()).hexdigest()[:16]
 
 
-def plain(text: str) -> str:
+def without_private_data(text: str) -> str:
     """A text that may leave: no password, nothing quoted, no address, and no more than a few lines.
 
     What PostgreSQL, MongoDB and this package say of a row's value, they quote.
@@ -137,7 +137,7 @@ def plain(text: str) -> str:
 
 def wording(text: str) -> str:
     """A warning without its figures, so that it is the same one each night."""
-    return _DIGITS.sub("#", plain(text))
+    return _DIGITS.sub("#", without_private_data(text))
 
 
 class PendingAlert(msgspec.Struct):

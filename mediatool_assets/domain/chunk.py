@@ -1,4 +1,4 @@
-"""A share of a table: what one worker reads in one go."""
+"""A chunk of a table: the rows that one worker reads at once."""
 
 from dataclasses import dataclass
 

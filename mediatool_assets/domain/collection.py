@@ -1,4 +1,4 @@
-"""What is known of a MongoDB collection without reading its documents."""
+"""A MongoDB collection without its documents: name, options, indexes."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the comparison of two versions found: the shape of the JSON report, and its verdict."""
+"""The result of comparing two versions: the shape of its JSON, and its verdict."""
 
 from collections.abc import Mapping
 from typing import Literal

@@ -1,4 +1,4 @@
-"""From a row of the raw archive back to PostgreSQL: a line of COPY's text format."""
+"""Converts a row of the raw archive into a line of COPY's text format."""
 
 from collections.abc import Callable, Sequence
 

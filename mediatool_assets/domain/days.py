@@ -1,4 +1,4 @@
-"""The days that a version can be of: from the first that anybody keeps to today, in UTC."""
+"""The possible days of versions: from the first day of the settings to today, in UTC."""
 
 from datetime import date
 

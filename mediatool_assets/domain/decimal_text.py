@@ -1,4 +1,4 @@
-"""One text for all decimal numbers that are equal, whatever their scale and number of digits."""
+"""A canonical text of decimal numbers: equal numbers have equal texts."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree; each branch is one exit code of the command line.
+"""All errors as one tree; each branch has one exit code.
 
     MediatoolError
     ├── CheckFailed     1   it ran, and a check of it failed or something differs

@@ -1,4 +1,4 @@
-"""What is expected of a version, and what was found: pure judgements on figures.
+"""What is expected of a version: pure decisions on figures.
 
 A table's rows are compared with the last versions by bounds that are learnt from them. The floors
 keep a calm history from making the bounds tight, and small tables from failing over a few rows; the

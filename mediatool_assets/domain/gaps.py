@@ -1,4 +1,4 @@
-"""Gaps: what the objects of the exported schemas need, and no version of these schemas has."""
+"""Objects of the exported schemas that depend on objects outside of them."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""From a row of the raw archive to an INSERT statement, which any PostgreSQL client runs."""
+"""Converts a row of the raw archive into an INSERT statement for any PostgreSQL client."""
 
 from collections.abc import Callable
 

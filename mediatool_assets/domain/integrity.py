@@ -1,4 +1,4 @@
-"""The integrity of one version, every store against every other: its report, and judgements.
+"""The integrity report of one version: its lines, defects and verdict.
 
 A line says one thing of one table or collection. What could not be read leaves a line unknown,
 which is not passed; what was read and is not as it should be has failed.

@@ -1,4 +1,4 @@
-"""Which numbers of a JSON text a reader of doubles reads right."""
+"""Finds numbers of a JSON text that a reader of doubles would change."""
 
 import re
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Where everything of a version is: bucket keys and database names."""
+"""The names of everything that belongs to a version: bucket keys and databases."""
 
 from collections.abc import Mapping
 from typing import Literal, get_args

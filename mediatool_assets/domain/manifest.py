@@ -1,4 +1,4 @@
-"""The manifest: what an archive holds, member by member; written last, and the index by range.
+"""The manifest of an archive: its members and their blocks.
 
 It is the root of a hash tree: a block has the SHA-256 of its content, a member the digest of its
 blocks, and the digest of the archive is that of its manifest.

@@ -1,4 +1,4 @@
-"""Marks: what people say of versions after they were made: notes, pins, and which one is promoted.
+"""The marks of versions, made after their export: notes, pins and promotions.
 
 A version's metadata is written once and never edited; this small document is what changes instead.
 """

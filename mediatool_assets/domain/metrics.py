@@ -1,4 +1,4 @@
-"""The metrics of a version, and what became of them since an earlier one: the daily report."""
+"""The metrics of a version and their changes since earlier ones: the daily report."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.metadata import Metadata, uncompressed_bytes
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.outcome import Figure as FindingFigure
-from mediatool_assets.domain.outcome import Finding, Outcome, together
+from mediatool_assets.domain.outcome import Finding, Outcome, combined
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.schema_changes import SchemaChange
 
@@ -191,7 +191,7 @@ def thresholds(findings: Mapping[str, Finding]) -> tuple[Threshold, ...]:
 
 def judged(found: Sequence[Threshold]) -> Finding:
     """All thresholds as one finding: the worst outcome, and the reasons for it."""
-    all_of_them = together(Finding(one.outcome, one.reason) for one in found)
+    all_of_them = combined(Finding(one.outcome, one.reason) for one in found)
     figures: dict[str, FindingFigure] = {"thresholds": len(found)}
     for one in found:
         if one.outcome != "passed":

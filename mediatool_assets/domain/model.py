@@ -1,4 +1,4 @@
-"""The model: which source tables become which MongoDB collections, as the model file says it.
+"""The model: which source tables become which MongoDB collections.
 
 These values are what stands in the file, each with its line. ``domain.resolution`` holds them
 against a source's schema and adds all that goes without saying.

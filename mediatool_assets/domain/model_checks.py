@@ -1,4 +1,4 @@
-"""What is wrong with a model whatever the source looks like."""
+"""Mistakes of a model that do not depend on the source."""
 
 from collections import defaultdict
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A digest of what a model says: the same however its file is written, and in later releases."""
+"""A digest of a model's content, independent of the form of its file."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a source has beside its tables, views and functions that no version carries."""
+"""Objects of a source that no version contains, with the reasons."""
 
 from collections.abc import Iterable
 

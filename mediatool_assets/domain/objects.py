@@ -1,4 +1,4 @@
-"""What is known of an object in the bucket without reading it."""
+"""An object of the bucket without its content."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What came of a check: one set of outcomes for verdicts, asset checks and integrity reports."""
+"""The outcomes of checks, for verdicts, asset checks and integrity reports."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
     return max(judged, key=GRAVITY.index, default="unknown")
 
 
-def together(findings: Iterable[Finding]) -> Finding:
+def combined(findings: Iterable[Finding]) -> Finding:
     """Several findings on one thing as one: the worst outcome, its reasons, and all figures."""
     findings = list(findings)
     outcome = worst(finding.outcome for finding in findings)

@@ -1,4 +1,4 @@
-"""Releases of PostgreSQL: what a server or a client is, and which of them is the older one."""
+"""Releases of PostgreSQL servers and clients, and their order."""
 
 import re
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Prices of a region on a day, and what a class bills beside the bytes that it holds."""
+"""Prices of a region on a day, and the billing rules of storage classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

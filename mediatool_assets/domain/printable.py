@@ -1,4 +1,4 @@
-"""Text of others, made safe to show: what would steer a terminal is written as an escape."""
+"""Escapes control characters in foreign text, so that it is safe to print."""
 
 _CONTROLS = (
     *range(0x20),  # C0, among them ESC and BEL

@@ -1,4 +1,4 @@
-"""How far a run has come, as its process tells the one that started it: lines of JSON."""
+"""Progress of a run as lines of JSON, for the process that started it."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Whether a day has its version by the time at which readers count on it."""
+"""Whether a day has its version by the time at which it is due."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta

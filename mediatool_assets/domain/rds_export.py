@@ -1,4 +1,4 @@
-"""What an RDS snapshot export says of itself: its two kinds of JSON files, as AWS writes them.
+"""The two kinds of JSON files in an RDS snapshot export, as AWS writes them.
 
 {s3Prefix}/{export-id}/export_info_{export-id}.json
 {s3Prefix}/{export-id}/export_tables_info_{export-id}_from_1_to_{n}.json

@@ -1,4 +1,4 @@
-"""Snapshots of an RDS instance and the tasks that export them, as AWS tells of them."""
+"""Snapshots of an RDS instance, and the tasks that export them, as AWS describes them."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a restore leaves behind: the marker on its PostgreSQL database, and its record."""
+"""The marker of a restored PostgreSQL database, and the stored record of a restore."""
 
 import hashlib
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Retention: which databases, test exports and sanitized copies go, and why each one stays or goes.
+"""Retention: which databases, test exports and sanitized copies are dropped, and why.
 
 A pure decision over what exists. Archives of complete daily versions are not in it: their ageing is
 the bucket's own, by its lifecycle rules. Those of a version that failed go if its day has another.

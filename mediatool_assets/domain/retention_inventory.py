@@ -1,4 +1,4 @@
-"""What there is to let go of: databases, test exports and sanitized copies, as stores tell it."""
+"""The databases, test exports and sanitized copies that retention decides on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

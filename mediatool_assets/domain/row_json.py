@@ -1,4 +1,4 @@
-"""Rows of the raw archive from PostgreSQL's text of each value: the rules of the live export again.
+"""Writes rows as the live export does, from PostgreSQL's text of each value.
 
 A live export has the server write its rows (``row_to_json``); what Parquet files hold comes through
 here and gives the same bytes. docs/reference/archive-format.md says what each type becomes.

@@ -1,4 +1,4 @@
-"""How the rows of a table in one version are found again in another."""
+"""How rows of a table are matched between two versions."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Samples: one part of many things a day, so that all of them are read in so many days."""
+"""Daily samples: a different part each day, so that everything is read after some days."""
 
 import math
 from collections.abc import Iterable

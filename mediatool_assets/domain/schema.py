@@ -1,4 +1,4 @@
-"""The source's schema as introspected in the snapshot: what ``schema.json`` holds."""
+"""The schema of the source as read in the snapshot: the content of ``schema.json``."""
 
 import hashlib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What changed between two schemas, and how much it matters to those who read the tables.
+"""Changes between two schemas, with their severity for readers of the tables.
 
 - ``breaking``: what a query or a model relied on is gone or means something else.
 - ``warning``: there is something new, or something weaker, that readers should know of.

@@ -1,4 +1,4 @@
-"""What a schema needs of the server that it is restored to, beside what every PostgreSQL has."""
+"""Features that a schema needs of the server that it is restored to."""
 
 import re
 from collections.abc import Iterator

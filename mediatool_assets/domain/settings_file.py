@@ -1,4 +1,4 @@
-"""``mediatool.toml``: settings as a file has them; of a secret it says where that is."""
+"""``mediatool.toml``: settings, and references to secrets."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What documents are made of: a model's shapes with their tables, columns and lineage found."""
+"""Documents with their tables, columns and lineage: a model's shapes resolved in a schema."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which database a version came from: what tells whether two versions can be held together."""
+"""The identity of the source of a version; versions are compared only if it is the same."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether two schemas have one structure: what a restore has to have made."""
+"""Compares the structure of two schemas, for instance of a restored database."""
 
 from collections.abc import Collection, Iterable, Iterator
 from operator import attrgetter

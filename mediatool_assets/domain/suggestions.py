@@ -1,4 +1,4 @@
-"""What a mistyped name may have been meant to be."""
+"""Suggestions for a mistyped name."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -1,4 +1,4 @@
-"""URLs that hold secrets: checked when they are read, and shown without them."""
+"""URLs with secrets: checked when parsed, and printed without secrets."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The verdict on a version: what was read again, and whether it is still what it was."""
+"""The verdict on a version: the result of one verification."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -1,1 +1,1 @@
-"""Verbs: what the platform does, in terms of the small interfaces in ``ports``."""
+"""The platform's operations: a package for each verb; they use stores through ``ports``."""

@@ -1,4 +1,4 @@
-"""Values that have broken exporters before; they stand in ordinary rows of ordinary tables."""
+"""Values that have broken exporters before, for ordinary rows of ordinary tables."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""Deterministic draws: every value follows from the name of what is drawn and its number alone."""
+"""Deterministic random choices: every value is computed from a name and a number."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

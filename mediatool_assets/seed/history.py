@@ -1,4 +1,4 @@
-"""Earlier versions of a row, worked backwards from the row as it stands."""
+"""Earlier versions of a row, computed backwards from the row."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where alerts go: a webhook, a topic of Amazon SNS, the log; each off until it is configured."""
+"""The channels of alerts: a webhook, an Amazon SNS topic, the log; each off by default."""
 
 import base64
 import logging

@@ -1,4 +1,4 @@
-"""Whether the disk of the local servers is full: then they die or say nothing that tells it."""
+"""Detects a full disk of the local servers, which then fail without saying so."""
 
 import shutil
 from urllib.parse import urlsplit

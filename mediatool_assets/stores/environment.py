@@ -1,4 +1,4 @@
-"""Where the servers are: as the environment or mediatool.toml says, or else local ones that are up.
+"""The settings from the environment or mediatool.toml, or of local servers that are running.
 
 What the file says becomes this process's environment, so that libraries and child processes see the
 same; a variable that is set stays as it is.

@@ -1,4 +1,4 @@
-"""The claim of a load on its MongoDB database: one load at a time, and what stood stays meanwhile.
+"""The claim of a load on its MongoDB database: one load at a time.
 
 The claim is a document beside the marker. Its load shows that it is alive by counting it up, so
 that no clocks are compared: a claim that does not change for a while belongs to a dead load,

@@ -1,4 +1,4 @@
-"""What MongoDB refused and why, in words that hold no value of a document but its ``_id``."""
+"""Translates MongoDB's errors into messages without values of documents, except ``_id``."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What `mediatool check` asks of MongoDB; it changes nothing."""
+"""The part of `mediatool check` for MongoDB; it changes nothing."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""MongoDB's databases of versions, as retention sees them: which there are, and removing one."""
+"""Lists and drops databases of versions on MongoDB, for retention."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

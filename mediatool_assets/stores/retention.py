@@ -1,4 +1,4 @@
-"""The servers whose databases retention looks at: those of the two that the settings name."""
+"""The servers for retention: those of the two that are set."""
 
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.mongodb import MongoDocuments

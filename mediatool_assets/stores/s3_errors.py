@@ -1,4 +1,4 @@
-"""S3's refusals and failures in this package's own errors: the one place that translates them."""
+"""Translates errors of S3 into this package's errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

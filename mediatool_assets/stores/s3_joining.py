@@ -1,4 +1,4 @@
-"""One upload whose parts workers send: each reads the bytes where they are staged."""
+"""A multipart upload whose parts workers send, from objects that are staged in the bucket."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor

@@ -1,4 +1,4 @@
-"""What `mediatool check` tries of the bucket, with an object that it removes again."""
+"""The part of `mediatool check` for the bucket: tried with an object that is removed again."""
 
 import uuid
 from collections.abc import Callable, Iterator

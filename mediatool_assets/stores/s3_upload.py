@@ -1,4 +1,4 @@
-"""One streamed upload: parts travel while the next one is filled, and it appears whole or not."""
+"""A streamed multipart upload: the object appears as a whole, or not at all."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The keys that settings name: in the setting itself, or in files of this machine."""
+"""Loads the keys of the settings, from the setting itself or from files."""
 
 import os
 from pathlib import Path

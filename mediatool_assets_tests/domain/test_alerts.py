@@ -16,7 +16,7 @@ from mediatool_assets.domain.alerts import (
     OpenProblems,
     Problem,
     Success,
-    plain,
+    without_private_data,
     wording,
 )
 
@@ -250,13 +250,13 @@ def test_nothing_is_lost_and_nothing_is_repeated_within_a_window(
 )
 def test_nothing_private_is_told(text: str, told: str) -> None:
     """No password, nothing that an error quotes, no address."""
-    assert plain(text) == told
+    assert without_private_data(text) == told
 
 
 def test_a_warning_is_the_same_each_night() -> None:
     """Whatever its figures are."""
     assert wording("users: 12 orphans") == wording("users: 7 orphans")
-    assert len(plain("x" * 5000)) == 400
+    assert len(without_private_data("x" * 5000)) == 400
 
 
 def test_slack_gets_no_more_than_it_takes() -> None:

@@ -13,7 +13,7 @@ from mediatool_assets.domain.expectations import (
     rows_as_usual,
     schema_kept,
 )
-from mediatool_assets.domain.outcome import Finding, Outcome, together
+from mediatool_assets.domain.outcome import Finding, Outcome, combined
 from mediatool_assets.domain.schema_changes import SchemaChange, Severity
 
 CALM = [1000, 1001, 1003, 1003, 1010]
@@ -230,8 +230,8 @@ def test_of_several_findings_the_worst_counts() -> None:
     passed = Finding("passed", "fine", {"rows": 1})
     warned = Finding("warned", "odd", {"changes": 2})
     failed = Finding("failed", "gone")
-    assert together([passed, warned]) == Finding("warned", "odd", {"rows": 1, "changes": 2})
-    assert together([failed, warned, passed]).outcome == "failed"
-    assert together([failed, Finding("unknown", "no answer")]).outcome == "failed"
-    assert together([warned, Finding("unknown", "no answer")]).outcome == "unknown"
-    assert together([passed, passed]).reason == "fine; fine"
+    assert combined([passed, warned]) == Finding("warned", "odd", {"rows": 1, "changes": 2})
+    assert combined([failed, warned, passed]).outcome == "failed"
+    assert combined([failed, Finding("unknown", "no answer")]).outcome == "failed"
+    assert combined([warned, Finding("unknown", "no answer")]).outcome == "unknown"
+    assert combined([passed, passed]).reason == "fine; fine"

@@ -93,7 +93,10 @@ def test_damaged_metadata(
     entries = tuple(map(RegistryEntry.of, whole))
     for ask, answer in (
         (lambda: catalog.latest(objects), whole[-1]),
-        (lambda: catalog.before(objects, Version.parse("20990101-000000"), 2), tuple(whole[-2:])),
+        (
+            lambda: catalog.versions_before(objects, Version.parse("20990101-000000"), 2),
+            tuple(whole[-2:]),
+        ),
         (lambda: list(catalog.complete_versions(objects)), whole),
         (lambda: catalog.registry(objects), entries),
         (lambda: catalog.whole_registry(objects, (), anew=True), entries),
@@ -140,7 +143,7 @@ def test_the_versions_before_one(
     objects: Watched, version: str, count: int, expected: list[str]
 ) -> None:
     """The last few before it, those of its own day too, oldest first; never itself."""
-    found = catalog.before(objects, Version.parse(version), count)
+    found = catalog.versions_before(objects, Version.parse(version), count)
     assert [metadata.timestamp for metadata in found] == expected
 
 

@@ -20,7 +20,7 @@ from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
-from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside
+from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside_model
 from mediatool_assets.flows.checks.transformed import (
     losses_as_usual,
     references_as_usual,
@@ -220,7 +220,7 @@ def test_a_table_that_the_model_does_not_name_changes(
     """Its lost column is told by the schema's own check, and by the table's where it is named."""
     earlier(bucket_twin, columns=RENAMED)
     raw_archive(bucket_twin, {ACCOUNTS: rows(100)})
-    found = schema_beside(bucket_twin, VERSION, named)
+    found = schema_beside_model(bucket_twin, VERSION, named)
     assert found.outcome == outcome
     assert ("column title removed" in found.reason) == (outcome == "failed")
 

@@ -111,8 +111,8 @@ def test_without_archive_the_live_database_gives_the_structure(
     rows = {name: member.rows for name, member in archived.manifest.tables().items()}
     assert rows == {"accounts": 30, "daily": 2, "empty": 0}
     assert archived.manifest.source["structure_from"] == "the live database"
-    [unproven] = [w for w in archived.manifest.warnings if "has no file of" in w]
-    assert unproven.startswith("the RDS export has no file of empty: ")
+    [unproven] = [w for w in archived.manifest.warnings if "has no file for" in w]
+    assert unproven.startswith("the RDS export has no file for empty: ")
 
 
 def test_a_busy_day_does_not_hide_the_days_around_it(

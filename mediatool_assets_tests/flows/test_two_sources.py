@@ -15,7 +15,7 @@ from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.metadata import RecordedSource
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.raw import raw_as_usual, schema_beside
+from mediatool_assets.flows.checks.raw import raw_as_usual, schema_beside_model
 from mediatool_assets.flows.export import export
 from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -79,10 +79,10 @@ def test_each_is_held_against_its_own_last_version(
         tables = archived.manifest.tables().keys()
         found = raw_as_usual(objects, day(number), tables, {})
         assert {finding.outcome for finding in found.values()} == {"passed"}
-        assert schema_beside(objects, day(number), {"orders"}).outcome == "passed"
+        assert schema_beside_model(objects, day(number), {"orders"}).outcome == "passed"
         published(objects, day(number))
-    assert [m.version for m in catalog.before(objects, day(4), 14)] == [day(2)]
-    assert [m.version for m in catalog.before(objects, day(3), 14)] == [day(1)]
+    assert [m.version for m in catalog.versions_before(objects, day(4), 14)] == [day(2)]
+    assert [m.version for m in catalog.versions_before(objects, day(3), 14)] == [day(1)]
     own = catalog.source_of(objects, day(4))
     assert own is not None
     assert catalog.newest_of_day(objects, date(2025, 5, 3), own) is None

@@ -232,7 +232,7 @@ def inside(world: World) -> Iterator[None]:
         for module in (raw, rds, runs, publication):
             if hasattr(module, "datetime"):
                 patch.setattr(module, "datetime", Clock)
-        patch.setattr(runs, "note_process", lambda *_: None)
+        patch.setattr(runs, "record_process", lambda *_: None)
         for index in vars(ArchiveReader).values():
             if isinstance(index, cached_property):  # until 3.12 it has a lock of all processes
                 patch.setattr(index, "lock", nullcontext(), raising=False)

@@ -1,1 +1,1 @@
-"""What the bucket must be: one declaration, AWS's rules about it, and how a live bucket differs."""
+"""The configuration of the bucket: its declaration, AWS's rules, and the live bucket."""

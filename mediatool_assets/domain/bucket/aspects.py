@@ -1,4 +1,4 @@
-"""The bucket's settings one by one: the document that each must be, and what a live one holds."""
+"""The aspects of the bucket's configuration: the declared document of each, and the live one."""
 
 import json
 import shlex

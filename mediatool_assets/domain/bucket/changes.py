@@ -1,4 +1,4 @@
-"""What ``apply`` would set, and what of it would weaken the bucket or shut its own setter out."""
+"""The changes that ``apply`` makes, and which of them weaken the bucket or lock out the caller."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

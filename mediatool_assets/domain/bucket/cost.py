@@ -1,4 +1,4 @@
-"""What a lifecycle costs: storage for one GB that is kept every day, once the bucket is full."""
+"""The cost of lifecycle rules: storage for one GB that is written every day."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""What the bucket must be: the one declaration, to be reviewed like code because it is."""
+"""The declared configuration of the bucket."""
 
 from dataclasses import dataclass
 

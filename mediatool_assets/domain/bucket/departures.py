@@ -1,4 +1,4 @@
-"""Where the declaration is not what the storage description asks for, why, and what both cost."""
+"""Differences between the declaration and the storage description, with reasons and costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The posture of a bucket as it is recorded from day to day, and what has changed since."""
+"""The recorded posture of a bucket, and the changes since the last record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

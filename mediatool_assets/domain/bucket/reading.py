@@ -1,4 +1,4 @@
-"""A live bucket's lifecycle rules read back as values; what is not understood is told."""
+"""Parses the lifecycle rules of a live bucket; unsupported rules are reported."""
 
 from dataclasses import dataclass
 from typing import Any, get_args

@@ -1,1 +1,1 @@
-"""What the bucket costs: prices, what lies in it, what its rules make of that, and the bill."""
+"""The costs of the bucket: prices, inventory, lifecycle, and the bill."""

@@ -1,4 +1,4 @@
-"""The bill: what stays of objects in classes cost in each month, to the hour."""
+"""The bill: what objects in storage classes cost in each month, by the hour."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The growth that was seen, and what comes if it goes on: objects a day, area by area."""
+"""The measured growth, and the objects to expect from it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

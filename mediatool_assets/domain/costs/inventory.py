@@ -1,4 +1,4 @@
-"""What lies in the bucket: every version of every object, delete markers, unfinished uploads."""
+"""The inventory of the bucket: all object versions, delete markers, unfinished uploads."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What lifecycle rules make of an object: which class it is in from when to when, and its end."""
+"""The storage classes of an object over time, by the lifecycle rules."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

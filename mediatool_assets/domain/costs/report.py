@@ -1,4 +1,4 @@
-"""What the bucket costs now, what is overdue, and the months to come: one inventory, reckoned."""
+"""The cost report: costs now, overdue objects, and the forecast, from one inventory."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What it costs to have a version back from the class that it is in."""
+"""The cost of retrieving a version from its storage class."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""What model a schema and its figures suggest: decisions without any reading of rows."""
+"""Infers a model from a schema and figures; reads no rows."""

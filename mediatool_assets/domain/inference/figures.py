@@ -1,4 +1,4 @@
-"""What was measured of a source's rows: the figures that decisions and reports are made of."""
+"""The measured figures of a source's rows, for decisions and reports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The inferred model as a file: what is certain as it stands, the rest as comments."""
+"""Writes an inferred model: certain parts as YAML, all others as comments."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Keys, and the names of fields and collections, none of them twice."""
+"""Keys, and unique names of fields and collections."""
 
 from mediatool_assets.domain.field_names import Names, camel_case, collection_name
 from mediatool_assets.domain.inference.words import words

@@ -1,4 +1,4 @@
-"""Where the rows of each table go: collections of their own, or inside of others."""
+"""Decides where the rows of each table go: own collections, or embedded in others."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""References from table to table: which ones to look for, and what was found of them."""
+"""References between tables: the candidates, and what was measured of them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping

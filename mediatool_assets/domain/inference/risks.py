@@ -1,4 +1,4 @@
-"""What will not be in MongoDB as PostgreSQL has it, or could go wrong: the risk report."""
+"""The risk report: differences between PostgreSQL and MongoDB, and possible problems."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal

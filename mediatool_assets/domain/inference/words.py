@@ -1,4 +1,4 @@
-"""Names as people read them: their words, singular, and what they say of other tables."""
+"""Splits names into words, in the singular, and finds tables that they refer to."""
 
 import re
 from collections.abc import Collection, Sequence

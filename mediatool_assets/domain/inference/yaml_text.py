@@ -1,4 +1,4 @@
-"""YAML as a person would write it: plain words where they are plain, quotes where they are not."""
+"""Writes YAML as a person would: quotes only where they are needed."""
 
 import re
 from collections.abc import Iterable, Mapping

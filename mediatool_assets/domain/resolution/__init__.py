@@ -1,4 +1,4 @@
-"""A model held against a source's schema: every document's fields, and what has drifted."""
+"""Compares a model with a schema: the fields of every document, mistakes and drift."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How far a source has gone on from the tables, columns and types that its model knows."""
+"""Drift: tables, columns and types of a source that its model does not know."""
 
 from collections.abc import Collection, Mapping
 

@@ -1,4 +1,4 @@
-"""The fields that columns become, and which of a document's fields cannot stand together."""
+"""The fields that columns become, and conflicts between fields of a document."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""What there is to say of a model and a schema: mistakes, which stop, and remarks, which do not."""
+"""Mistakes of a model for a schema, which stop a version, and remarks, which do not."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A model's shapes with the tables, columns and keys that they name found in a schema."""
+"""Finds the tables, columns and keys of a model's shapes in a schema."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The bucket: what it must be, whether it is, and making it so."""
+"""Plans, checks and sets the configuration of the bucket."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

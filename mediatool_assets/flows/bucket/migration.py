@@ -1,4 +1,4 @@
-"""Migration: a bucket with registry and marks among the metadata gets them at its top."""
+"""Migration: moves registry and marks of an older bucket out of the metadata's folder."""
 
 from mediatool_assets.domain import marks as marks_file
 from mediatool_assets.domain.keys import MARKS_KEY, OLD_MARKS_KEY, OLD_REGISTRY_KEY

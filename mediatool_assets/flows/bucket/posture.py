@@ -1,4 +1,4 @@
-"""Recording the posture: the outcome of each control every day, kept in the bucket, and its drift.
+"""Records the posture of the bucket every day, and its drift.
 
 ``postgres-exports/bucket/posture/{date}.json`` and ``.html``, the last of the day.
 """

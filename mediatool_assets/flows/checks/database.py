@@ -1,17 +1,17 @@
-"""The database and its dump: whether both hold what was loaded."""
+"""Checks that the database and its dump have what was loaded."""
 
 from mediatool_assets.domain import expectations
 from mediatool_assets.domain.errors import NotFound
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.unreadable import Findings, answers_for, answers_for_each
+from mediatool_assets.flows.checks.unreadable import Findings, errors_as_finding, errors_as_findings
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.versions import archives
 
 
-@answers_for_each
+@errors_as_findings
 def database_as_loaded(
     objects: ObjectStore, version: Version, collections: list[str], documents: DocumentStore
 ) -> Findings:
@@ -27,7 +27,7 @@ def database_as_loaded(
     }
 
 
-@answers_for("dump")
+@errors_as_finding("dump")
 def dump_as_loaded(objects: ObjectStore, version: Version, documents: DocumentStore) -> Finding:
     """Every collection of the dump against what was loaded."""
     dumped = archives.reader(objects, "dump", version).manifest.collection_fingerprints()

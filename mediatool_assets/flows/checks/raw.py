@@ -1,4 +1,4 @@
-"""The raw archive against its source's counts, and against the last versions before it."""
+"""Checks the raw archive against its source's counts and the last versions."""
 
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +7,10 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import expectations
 from mediatool_assets.domain.expectations import HISTORY, LEARNT, Bounds
 from mediatool_assets.domain.metadata import Metadata
-from mediatool_assets.domain.outcome import Finding, together
+from mediatool_assets.domain.outcome import Finding, combined
 from mediatool_assets.domain.schema_changes import SchemaChange, schema_changes
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.unreadable import Findings, answers_for, answers_for_each
+from mediatool_assets.flows.checks.unreadable import Findings, errors_as_finding, errors_as_findings
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.verify.blocks import damages, whole
 from mediatool_assets.flows.versions import archives, catalog
@@ -18,7 +18,7 @@ from mediatool_assets.flows.versions.source_counts import source_counts
 from mediatool_assets.flows.workers.tasks import in_order
 
 
-@answers_for_each
+@errors_as_findings
 def raw_counted(
     objects: ObjectStore, version: Version, tables: list[str], workers: int
 ) -> Findings:
@@ -42,20 +42,20 @@ def raw_counted(
     }
 
 
-@answers_for_each
+@errors_as_findings
 def raw_as_usual(
     objects: ObjectStore, version: Version, tables: list[str], bounds: Mapping[str, Bounds]
 ) -> Findings:
     """Compare the rows and the columns of every table with the versions before this one."""
     archive = archives.reader(objects, "raw", version)
     members = archive.manifest.tables()
-    history = catalog.before(objects, version, HISTORY)
+    history = catalog.versions_before(objects, version, HISTORY)
     changes = _schema_changes(objects, archive, history)
     found = {}
     for table in tables:
         rows = members[table].rows if table in members else 0
         earlier = [m.exports.raw.rows[table] for m in history if table in m.exports.raw.rows]
-        found[table] = together(
+        found[table] = combined(
             [
                 expectations.rows_as_usual(table, rows, earlier, bounds.get(table, LEARNT)),
                 expectations.schema_kept(table, [c for c in changes if c.table == table]),
@@ -64,11 +64,11 @@ def raw_as_usual(
     return found
 
 
-@answers_for("schema")
-def schema_beside(objects: ObjectStore, version: Version, named: Collection[str]) -> Finding:
+@errors_as_finding("schema")
+def schema_beside_model(objects: ObjectStore, version: Version, named: Collection[str]) -> Finding:
     """What changed in the schema beside the tables that the model names: others, enums, views."""
     archive = archives.reader(objects, "raw", version)
-    changes = _schema_changes(objects, archive, catalog.before(objects, version, HISTORY))
+    changes = _schema_changes(objects, archive, catalog.versions_before(objects, version, HISTORY))
     beside = [change for change in changes if change.table not in {*named}]
     return expectations.schema_kept("beside the model's tables", beside)
 

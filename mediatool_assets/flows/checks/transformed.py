@@ -1,4 +1,4 @@
-"""What the transform made of the rows: homes, references and losses, as it accounts for them."""
+"""Checks what became of the rows: homes, unresolved references and losses."""
 
 from collections.abc import Mapping
 
@@ -6,17 +6,19 @@ from mediatool_assets.domain import expectations
 from mediatool_assets.domain.expectations import HISTORY
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.checks.unreadable import Findings, answers_for, answers_for_each
+from mediatool_assets.flows.checks.unreadable import Findings, errors_as_finding, errors_as_findings
 from mediatool_assets.flows.complete import accounting
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import archives, catalog
 
 
-@answers_for_each
+@errors_as_findings
 def references_as_usual(objects: ObjectStore, version: Version, collections: list[str]) -> Findings:
     """Compare each collection's references that found nothing with the last versions."""
     counts = accounting.unresolved(archives.reader(objects, "transformed", version))
-    history = [m.exports.transformed.unresolved for m in catalog.before(objects, version, HISTORY)]
+    history = [
+        m.exports.transformed.unresolved for m in catalog.versions_before(objects, version, HISTORY)
+    ]
     found = {}
     for name in collections:
         own = {field: n for field, n in counts.items() if field.partition(".")[0] == name}
@@ -24,7 +26,7 @@ def references_as_usual(objects: ObjectStore, version: Version, collections: lis
     return found
 
 
-@answers_for("rows")
+@errors_as_finding("rows")
 def rows_accounted(objects: ObjectStore, version: Version) -> Finding:
     """Every row of the raw archive against the homes that the transform gave them."""
     raw = archives.reader(objects, "raw", version).manifest
@@ -32,12 +34,13 @@ def rows_accounted(objects: ObjectStore, version: Version) -> Finding:
     return expectations.accounted({t: member.rows for t, member in raw.tables().items()}, homes)
 
 
-@answers_for("losses")
+@errors_as_finding("losses")
 def losses_as_usual(objects: ObjectStore, version: Version) -> Finding:
     """Values that BSON could not hold, by column and kind, against the last versions."""
     counts = accounting.losses(archives.reader(objects, "transformed", version))
     history = [
-        _by_kind(m.exports.transformed.losses) for m in catalog.before(objects, version, HISTORY)
+        _by_kind(m.exports.transformed.losses)
+        for m in catalog.versions_before(objects, version, HISTORY)
     ]
     return expectations.counts_as_usual("lost values", _by_kind(counts), history, "warned")
 

@@ -15,7 +15,7 @@ Findings = dict[str, Finding]
 Arguments = ParamSpec("Arguments")
 
 
-def answers_for_each(
+def errors_as_findings(
     ask: Callable[Concatenate[ObjectStore, Version, list[str], Arguments], Findings],
 ) -> Callable[Concatenate[ObjectStore, Version, Iterable[str], Arguments], Findings]:
     """A check of several things: an error is the finding on each of them."""
@@ -38,7 +38,7 @@ def answers_for_each(
     return check
 
 
-def answers_for(
+def errors_as_finding(
     thing: str,
 ) -> Callable[[Callable[Arguments, Finding]], Callable[Arguments, Finding]]:
     """A check of one thing: an error is the finding."""

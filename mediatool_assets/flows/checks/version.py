@@ -1,4 +1,4 @@
-"""A version as a whole: that it came in time, its archives, and what its model does not name."""
+"""Checks a version as a whole: its archives, and what its model does not name."""
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -7,13 +7,13 @@ from datetime import date, datetime
 
 from mediatool_assets.domain.expectations import HISTORY
 from mediatool_assets.domain.keys import archive_prefix
-from mediatool_assets.domain.outcome import Finding, together
+from mediatool_assets.domain.outcome import Finding, combined
 from mediatool_assets.domain.punctuality import Completion, on_time
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.database import database_as_loaded
 from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted
-from mediatool_assets.flows.checks.unreadable import answers_for
+from mediatool_assets.flows.checks.unreadable import errors_as_finding
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.verify.blocks import read_blocks
 from mediatool_assets.flows.verify.stores import ARCHIVES, Verification, open_archive
@@ -23,7 +23,7 @@ from mediatool_assets.flows.versions import archives, catalog
 def day_on_time(objects: ObjectStore, day: date, now: datetime, due: datetime) -> Finding:
     """Whether the newest version of a day is there, complete, by the time at which it is due."""
 
-    @answers_for(day.isoformat())
+    @errors_as_finding(day.isoformat())
     def ask() -> Finding:
         newest = max(catalog.versions(objects, day, day), default=None)
         complete = (
@@ -36,7 +36,7 @@ def day_on_time(objects: ObjectStore, day: date, now: datetime, due: datetime) -
     return ask()
 
 
-@answers_for("archives")
+@errors_as_finding("archives")
 def archives_whole(objects: ObjectStore, version: Version, workers: int) -> Finding:
     """The archives against the metadata's sizes and SHA-256s; two of them against their manifests.
 
@@ -48,7 +48,7 @@ def archives_whole(objects: ObjectStore, version: Version, workers: int) -> Find
         readings = [open_archive(run, kind) for kind in ARCHIVES]
         for reading in readings[1:]:
             read_blocks(run, reading)
-    return together(
+    return combined(
         Finding(
             reading.status,
             "; ".join(f"{reading.part}: {problem}" for problem in reading.problems)
@@ -61,7 +61,7 @@ def archives_whole(objects: ObjectStore, version: Version, workers: int) -> Find
     )
 
 
-@answers_for("restored")
+@errors_as_finding("restored")
 def restored(objects: ObjectStore, version: Version) -> Finding:
     """Whether the version has its PostgreSQL database, where one is made of each."""
     databases = catalog.read(objects, version).databases_created
@@ -73,7 +73,7 @@ def restored(objects: ObjectStore, version: Version) -> Finding:
     return Finding("passed", f"{databases.postgres} was restored and read back", left_out)
 
 
-@answers_for("unnamed")
+@errors_as_finding("unnamed")
 def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model names of it
     objects: ObjectStore,
     version: Version,
@@ -100,7 +100,7 @@ def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model nam
     ]
     none = Finding("passed", "the model names every table and collection")
     return replace(
-        together(findings or [none]),
+        combined(findings or [none]),
         figures={
             "tables": len(others),
             "collections": len(others_made),
@@ -111,5 +111,5 @@ def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model nam
 
 def _tables_before(objects: ObjectStore, version: Version) -> set[str]:
     """The tables of the version before."""
-    history = catalog.before(objects, version, HISTORY)
+    history = catalog.versions_before(objects, version, HISTORY)
     return {*history[-1].exports.raw.rows} if history else set()

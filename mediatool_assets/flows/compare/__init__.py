@@ -1,4 +1,4 @@
-"""Comparison of two versions: every table, every row, out of core."""
+"""Compares two versions: every row of every table, with bounded memory."""
 
 from mediatool_assets.flows.compare.versions import both, compare
 

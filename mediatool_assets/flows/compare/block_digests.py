@@ -1,4 +1,4 @@
-"""What workers do to a table's blocks: pass over equal ones, digest rows, digest columns."""
+"""The work on a table's blocks: skip equal ones, digest rows, digest columns."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A few differences with their values, as far as they may be shown.
+"""Examples of differences, with values that may be shown.
 
 Numbers, booleans, dates, times, enum labels and uuids are shown, and arrays of them; texts only
 where the column is an id (of the key, named ``id`` or ``…_id``, or a foreign key) and the text

@@ -1,4 +1,4 @@
-"""What workers do to a bucket of keys: pair its rows, then count what changed in which column."""
+"""The work on a bucket of keys: pair its rows, and count changes by column."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which rows of two sides are equal, changed, added or removed: one bucket of keys at a time."""
+"""Pairs rows of one bucket of keys: equal, changed, added or removed."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Columns that seem to have another name now: one gone and one new, of a type, with equal values.
+"""Suggests renamed columns: one removed and one added, with equal values.
 
 Held against each other are the rows that both sides have among some ten thousand of each, which
 are chosen by their keys and so are the same ones on both.

@@ -1,4 +1,4 @@
-"""The comparison of two versions as a page, in words and figures for people."""
+"""The comparison of two versions as a page."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import starmap

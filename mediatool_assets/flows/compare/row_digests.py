@@ -1,4 +1,4 @@
-"""Rows as digests: what finds a row again, what tells whether it changed, and in which column."""
+"""Digests of rows: of the key, of the content, and of each column."""
 
 import json
 import re

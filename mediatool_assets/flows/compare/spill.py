@@ -1,4 +1,4 @@
-"""Fixed-width records on local disk, sorted by where they go: one file a worker's share."""
+"""Fixed-width records on local disk, grouped by their destination."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One table of two versions: digests of both sides' rows, paired by key, changed ones looked into.
+"""Compares one table of two versions: digests, pairing by key, columns of changed rows.
 
 Rows stay where they are. What is spilled to local disk is 32 bytes a row, in buckets by key, and of
 a changed row 8 bytes a column; only examples are ever decoded into values.

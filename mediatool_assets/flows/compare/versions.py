@@ -1,4 +1,4 @@
-"""Two raw archives, table by table, into one Comparison."""
+"""Compares two raw archives, table by table."""
 
 import tempfile
 from collections import defaultdict

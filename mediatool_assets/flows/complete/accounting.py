@@ -1,4 +1,4 @@
-"""Accounting: every row of the raw archive is followed to the database and the dump."""
+"""Accounting: compares the rows of the raw archive with the documents of all stores."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

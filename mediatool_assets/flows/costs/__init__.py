@@ -1,1 +1,1 @@
-"""What the bucket costs: an inventory is taken, stored by day, and priced; reports for people."""
+"""The costs of the bucket: the inventory is taken, stored by day, and priced."""

@@ -1,4 +1,4 @@
-"""Taking the inventory: everything that is billed, and the rules that it is under."""
+"""Takes the inventory of the bucket: everything that is billed, and the lifecycle rules."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Inventories kept by day, as Parquet: a row for each thing that is billed, the rules beside them.
+"""The inventory of each day as a Parquet file in the bucket.
 
 ``postgres-exports/bucket/inventory/{date}.parquet``. The file's metadata holds, under
 ``mediatool``, the bucket, the moment, the rules and the newest version's archives as JSON, so that

@@ -1,4 +1,4 @@
-"""The cost report as a page, and where the day's one is kept: ``{COSTS_PREFIX}{date}``."""
+"""The cost report as a page, and where it is stored: ``{COSTS_PREFIX}{date}``."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal

@@ -55,7 +55,7 @@ def export(
     ):
         run = _ExportRun(snapshot, workspace, spools, _reasons(exclude))
         own = SourceIdentity.of_facts(snapshot.facts)
-        earlier = catalog.before(objects, version, 1, own)
+        earlier = catalog.versions_before(objects, version, 1, own)
         previous = earlier[-1].exports.raw.rows if earlier else {}
         write = partial(run.write, previous=previous)
         return publish(objects, "raw", version, write, workspace.executor)

@@ -1,4 +1,4 @@
-"""Where a day's rows come from: an archive that is there, an RDS snapshot export, or the database.
+"""Chooses the source of a day: its raw archive, an RDS snapshot export, or the database.
 
 Rows of one day are never filed under another: the live database has today's rows and no others.
 """

@@ -1,4 +1,4 @@
-"""The files of an RDS snapshot export, table by table; what departs from AWS's layout is named."""
+"""Finds the files of an RDS snapshot export by table; deviations from the layout are errors."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

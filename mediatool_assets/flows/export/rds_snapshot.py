@@ -1,4 +1,4 @@
-"""A snapshot of the RDS instance, exported to the bucket by AWS: begun once, followed to its end.
+"""Takes a snapshot of the RDS instance, and has AWS export it to the bucket.
 
 A run that is killed and starts again with the same version finds its own snapshot and task
 by their names, and follows them on.

@@ -1,4 +1,4 @@
-"""What an RDS snapshot export lacks (DDL, keys, sequences), from the nearest thing that agrees.
+"""Takes DDL, keys and sequences for an RDS export from the nearest schema that agrees.
 
 That is a raw archive whose tables are those of the export, else the live database.
 """

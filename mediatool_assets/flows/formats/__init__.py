@@ -1,1 +1,1 @@
-"""Text formats that several flows read: deeply nested JSON, and YAML that people write."""
+"""Text formats for several flows: deeply nested JSON, and YAML written by people."""

@@ -1,4 +1,4 @@
-"""JSON that nests as deeply as PostgreSQL lets it."""
+"""Parses JSON that is nested as deeply as PostgreSQL allows."""
 
 import sys
 from collections.abc import Iterator

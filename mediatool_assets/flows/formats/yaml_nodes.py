@@ -1,4 +1,4 @@
-"""YAML that people write, read as nodes with their lines: nothing in it is ever carried out."""
+"""Reads YAML as nodes with their lines; it never executes anything."""
 
 from collections.abc import Iterator
 from pathlib import Path

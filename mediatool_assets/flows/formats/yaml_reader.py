@@ -1,4 +1,4 @@
-"""Values read from YAML nodes: what is no such value is kept as a problem, with its line."""
+"""Reads values from YAML nodes, and collects the mistakes with their lines."""
 
 from collections.abc import Iterator
 from typing import Any

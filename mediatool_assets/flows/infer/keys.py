@@ -1,4 +1,4 @@
-"""The keys that were gathered, held against each other in DuckDB."""
+"""Finds the common values of gathered keys, in DuckDB."""
 
 # ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
 

@@ -1,4 +1,4 @@
-"""A share of a table sounded in a worker: its keys into a Parquet file, its risks into counts."""
+"""Profiles a share of a table in a worker: its keys as Parquet, its risks as counts."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

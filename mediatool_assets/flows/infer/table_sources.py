@@ -1,4 +1,4 @@
-"""Where figures come from: the tables of a raw archive or of a live source, read the same way."""
+"""The tables to profile: of a raw archive or of a live source, with one interface."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The data-integrity report: every store of a version against every other, to single values."""
+"""The data-integrity report: compares all stores of a version, down to single values."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -64,7 +64,9 @@ def integrity(  # noqa: PLR0913  # what is read, by what it is judged, and how m
     percent = _percent(sample, metadata)
     today = DailySample(percent, began.date())
     run = Verification(objects, workspace.executor, metadata, today, workspace.progress)
-    earlier = catalog.before(objects, version, HISTORY - 1, SourceIdentity.of(metadata.source))
+    earlier = catalog.versions_before(
+        objects, version, HISTORY - 1, SourceIdentity.of(metadata.source)
+    )
     context = read_stores(Workers(run, workspace.scratch), stores, model, masking)
     found = list(_lines(context, stores))
     outcomes = Counter(line.outcome for line in found)

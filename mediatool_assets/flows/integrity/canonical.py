@@ -1,4 +1,4 @@
-"""One JSON form for values of both sides, in which a type is as much a part of a value as digits.
+"""A canonical JSON form of values of both sides, which includes their type.
 
 What JSON has itself is left as it is: null, booleans, texts, doubles, 32-bit integers (and 64-bit
 ones that fit into nothing less), lists and documents. Every other BSON type is a list of its name

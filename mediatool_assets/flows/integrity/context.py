@@ -1,4 +1,4 @@
-"""What every line of a report needs: the stores as they were read, and how a line is made."""
+"""The context of all lines of a report: the stores as they were read."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

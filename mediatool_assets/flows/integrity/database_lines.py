@@ -1,4 +1,4 @@
-"""Live databases beyond their rows: indexes, structure, and what a restored one has wrong."""
+"""Lines about live databases: indexes, structure, the restored database."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""Defects: rows that differ are found again by their digests, and named by key and column.
+"""Names defects: finds rows that differ by their digests, and gives key and column.
 
 What may be shown is decided as in comparisons: numbers, dates, labels and ids that no masking rule
 changes; texts and documents only by their length.

@@ -1,4 +1,4 @@
-"""Rows of all stores compared by their digests: DuckDB over the files of the workers."""
+"""Compares rows of all stores by their digests, in DuckDB."""
 
 # ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
 

@@ -1,4 +1,4 @@
-"""Documents taken apart into the rows that they are made of: the transform, read backwards.
+"""Splits documents into the rows that they were made from: the transform, backwards.
 
 Each document gives one row of its root table, one of every element embedded or folded in it, and a
 claim for every field that is copied from elsewhere. Nothing of the transform's code takes part.

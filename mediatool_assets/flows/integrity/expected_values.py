@@ -1,4 +1,4 @@
-"""The value that a value of the raw archive must have in MongoDB: one plain rule per type.
+"""The expected MongoDB value of a value in the raw archive: one rule for each type.
 
 Implements docs/reference/archive-format.md and docs/reference/models.md independently of the
 transform's code, so that a mistake in either is found.

@@ -1,4 +1,4 @@
-"""What a report has to check of one schema and model: rows, references, copies, and their needs."""
+"""What a report checks for one schema and model: rows, references, copies."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field

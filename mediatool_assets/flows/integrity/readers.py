@@ -1,4 +1,4 @@
-"""What workers read of the raw archive, of a database, and of archives of documents."""
+"""The work of reading the raw archive, a database, or archives of documents."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The integrity report as a page, and what its asset check reads of it."""
+"""The integrity report as a page, and the result of its asset check."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal

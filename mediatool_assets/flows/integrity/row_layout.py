@@ -1,4 +1,4 @@
-"""Which columns of each table the documents carry, and rows read in that layout."""
+"""The columns of each table that documents contain, and rows in that order."""
 
 import json
 import re

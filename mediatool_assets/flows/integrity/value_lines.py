@@ -1,4 +1,4 @@
-"""Values: every live document compared with the raw rows, copied fields with what they copy."""
+"""Lines about values: every live document compared with the raw rows."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""Collections in ranges of ``_id``, so that all workers read a large one together."""
+"""Splits a large collection into ranges of ``_id``, for several workers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

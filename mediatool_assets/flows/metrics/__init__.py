@@ -1,4 +1,4 @@
-"""The daily metrics of a version against the one before, and against the weekday's last one."""
+"""The daily metrics of a version, compared with the one before and the one a week before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def daily_metrics(tools: ReportTools, version: Version) -> MetricsWithComparison
     objects = tools.objects
     own = catalog.read(objects, version)
     source = SourceIdentity.of(own.source)
-    earlier = catalog.before(objects, version, HISTORY - 1, source)
+    earlier = catalog.versions_before(objects, version, HISTORY - 1, source)
     week = catalog.newest_of_day(objects, version.day - _WEEK, source)
     gathering = MetricsCollector(objects, tools.workspace.executor, tools.model)
     comparison = _compared(tools, earlier[-1].version, version) if earlier else None

@@ -1,4 +1,4 @@
-"""The daily metrics as a page that a manager understands, and the reports of a day together."""
+"""The daily metrics as a page, and the reports of a day together."""
 
 from collections.abc import Iterable, Iterator
 

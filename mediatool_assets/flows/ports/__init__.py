@@ -1,4 +1,4 @@
-"""The interfaces that flows work through; their docstrings say what a store guarantees.
+"""The interfaces of stores; their docstrings are the contract.
 
 Whatever is handed to a worker (a RowReader, an ObjectStore, a DocumentStore, Bytes) can be pickled:
 it holds settings, and connects when it is first used in its process.

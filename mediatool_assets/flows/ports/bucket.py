@@ -1,4 +1,4 @@
-"""The bucket's settings as flows see them; the docstrings say what a store guarantees."""
+"""The interface of the bucket's configuration; its docstrings are the contract."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""What an RDS snapshot export asks of AWS; the docstrings say what it guarantees."""
+"""The interface of RDS snapshot exports; its docstrings are the contract."""
 
 from datetime import date
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""What retention asks of the stores; the docstrings say what a store guarantees."""
+"""The interfaces that retention needs; their docstrings are the contract."""
 
 from collections.abc import Iterator
 from typing import Literal, Protocol

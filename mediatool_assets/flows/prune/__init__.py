@@ -1,4 +1,4 @@
-"""Prune: decide what is let go of, then let go of it, and look that it is gone."""
+"""Prune: decides what to delete, deletes it, and checks that it is gone."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

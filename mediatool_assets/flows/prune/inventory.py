@@ -1,4 +1,4 @@
-"""Inventory: what there is that retention decides on, asked of the stores themselves."""
+"""Lists everything that retention decides on, from the stores."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How BSON documents become Python values for users."""
+"""Converts BSON documents into Python values for users."""
 
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion

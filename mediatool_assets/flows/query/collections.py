@@ -1,4 +1,4 @@
-"""Collections of a transformed archive as tables to query: a column a field, by the validator."""
+"""Collections of a transformed archive as tables: a column for each field of the validator."""
 
 import math
 from collections.abc import Mapping

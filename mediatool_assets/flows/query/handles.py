@@ -1,4 +1,4 @@
-"""Tables and collections of a version to read from: lazily in batches, or whole as data frames."""
+"""Tables and collections of a version, to be read in batches or as data frames."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The history of one row: in which versions it is, and what each of them changed."""
+"""The history of one row: the versions that have it, and its changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

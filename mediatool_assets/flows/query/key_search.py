@@ -1,4 +1,4 @@
-"""The row of one key in version after version; blocks of the same content are read once."""
+"""Searches the row of one key in many versions; equal blocks are read once."""
 
 import re
 from collections import deque

@@ -1,4 +1,4 @@
-"""Text as HTML shows it: no markup, and nothing that steers a terminal or turns a line around."""
+"""Escapes text for HTML: no markup, no control characters."""
 
 import html
 

@@ -1,4 +1,4 @@
-"""Charts of the last versions: rows, and what they take."""
+"""Charts of the last versions: rows and sizes."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""The reports of a day in the bucket: written over the ones that were, and read again."""
+"""The reports of a day in the bucket: written, replaced and read."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

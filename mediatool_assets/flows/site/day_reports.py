@@ -1,4 +1,4 @@
-"""Every report of a day that is in the bucket, as pages: whatever their kind, read from JSON."""
+"""Every stored report of a day, of any kind, as a page."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A day's report in the form that somebody wants it in, from what lies in the bucket."""
+"""A stored report of a day in a given format."""
 
 from collections.abc import Callable
 

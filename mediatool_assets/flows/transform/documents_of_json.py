@@ -1,4 +1,4 @@
-"""The text of a JSON document into what BSON holds, exactly; or the reason why it cannot."""
+"""Converts JSON text into BSON exactly, or gives the reason why it cannot."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What joins need of a table, gathered from its rows into Parquet files: keys and picked values.
+"""Gathers the keys and values that joins need from a table into Parquet files.
 
 Tables that take part in no join are not gathered, and columns that no join asks for stay behind:
 wide payloads pass the joins by, unless a model embeds them.

@@ -1,4 +1,4 @@
-"""The ``_id`` of an encoded document, as bytes that are equal where MongoDB takes two for equal."""
+"""The ``_id`` of an encoded document, as bytes that are equal if MongoDB treats two as equal."""
 
 from typing import Any
 

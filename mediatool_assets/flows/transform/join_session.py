@@ -1,4 +1,4 @@
-"""The joins of documents on one workbench, and the files that workers find them in."""
+"""The joins of documents in one DuckDB database, and their result files for workers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The joins of a transform spread over workers: by range of the root's rows, and by hash bucket.
+"""Distributes the joins of a transform to workers, by range of the root's rows or hash bucket.
 
 Each share is a query of its own, on whichever machine: it reads what was gathered where that is
 staged, needs nothing of what the others find, and stages what it found. So none is larger than

@@ -1,4 +1,4 @@
-"""The joins of a transform: DuckDB over Parquet files in scratch, within a fixed memory.
+"""The DuckDB database of a transform's joins, within a fixed amount of memory.
 
 Every added field of a model becomes one file of ``(root, owner, position, child, unresolved,
 ambiguous)``, in the order of the root's rows, that workers read by range:

@@ -1,4 +1,4 @@
-"""What BSON cannot hold as PostgreSQL held it: declared kinds, counted by table and column.
+"""Values that BSON cannot represent exactly, counted by table, column and kind.
 
 - ``digits``: a number of more than 34 digits, or outside of Decimal128's exponents, is a string.
 - ``microseconds``: a time was cut to BSON's milliseconds.

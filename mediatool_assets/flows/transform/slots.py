@@ -1,4 +1,4 @@
-"""What the joins found for the rows of one share, put beside the rows' own columns."""
+"""The results of joins for the rows of one share."""
 
 from bisect import bisect_right
 from collections.abc import Iterator

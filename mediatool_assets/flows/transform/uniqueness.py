@@ -1,4 +1,4 @@
-"""Whether every ``_id`` of a collection stands once; found here, not by mongod half way."""
+"""Checks that every ``_id`` of a collection is unique, before mongod would fail half way."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor

@@ -1,4 +1,4 @@
-"""Values of the raw archive's JSON into BSON values, one converter for each column."""
+"""Converts values of the raw archive's JSON into BSON, with one converter for each column."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Who made a version, as a part of its verdict; and the chain of versions that it is in."""
+"""The signature of a version as part of its verdict, and the chain of versions."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What versions there are: those with a metadata file, whatever else lies in the bucket."""
+"""The complete versions of a bucket: those with a metadata file."""
 
 import logging
 import os.path
@@ -133,7 +133,7 @@ def latest(objects: ObjectStore, partition: str | None = None) -> Metadata:
     )
 
 
-def before(
+def versions_before(
     objects: ObjectStore, version: Version, count: int, source: SourceIdentity | None = None
 ) -> tuple[Metadata, ...]:
     """The metadata of the last ``count`` complete versions before ``version``, oldest first.

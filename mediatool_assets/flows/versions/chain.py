@@ -1,4 +1,4 @@
-"""The chain of versions in the bucket: appended to by many writers, and read as a whole."""
+"""The chain of versions in the bucket: appended to by many writers, and verified."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping

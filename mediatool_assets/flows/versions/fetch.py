@@ -1,4 +1,4 @@
-"""Fetch: a version's archive, or a file of it, which appears here only when all of it is right."""
+"""Fetch: downloads an archive or a file of it, which appears only after it was verified."""
 
 import hashlib
 import tempfile

@@ -1,4 +1,4 @@
-"""Versions as a list tells of them: the registry's entries, and what is worth knowing besides."""
+"""A list of versions: the registry's entries with rows, sizes and verdicts."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Marking a version: notes, a pin, or the promotion that applications follow; the registry too."""
+"""Commands on marks: notes, pins and promotions, which also update the registry."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Marks of versions in the bucket: read, changed by many writers, and followed by the tags."""
+"""The marks of versions in the bucket: read, changed by many writers, and applied as tags."""
 
 import logging
 from collections.abc import Callable

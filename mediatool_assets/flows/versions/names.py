@@ -85,7 +85,7 @@ def _latest(objects: ObjectStore, back: int) -> Version:
     newest = Version.parse(catalog.latest(objects).timestamp)
     if not back:
         return newest
-    found = catalog.before(objects, newest, back)
+    found = catalog.versions_before(objects, newest, back)
     if len(found) < back:
         raise NotFound(
             f"latest~{back} is not there: the oldest complete version is latest~{len(found)}"

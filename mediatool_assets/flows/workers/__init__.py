@@ -1,1 +1,1 @@
-"""Work on many processes: the pool or cluster, its tasks, and where they leave what they make."""
+"""Work in many processes: the pool or cluster, its tasks, and their results."""

@@ -1,4 +1,4 @@
-"""A Dask cluster in the place of local worker processes: the same shares, on more machines."""
+"""A Dask cluster instead of local worker processes: the same shares, on more machines."""
 
 import copyreg
 import io

@@ -1,4 +1,4 @@
-"""DuckDB within a fixed memory, and how names and texts stand in its SQL."""
+"""DuckDB within a fixed amount of memory, and the quoting of names and texts in its SQL."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The C library's heaps: as many as the threads that are at work, not as all that ever were."""
+"""Limits the heaps of the C library to the number of threads that are at work."""
 
 import ctypes
 

@@ -1,4 +1,4 @@
-"""A folder for temporary files that is gone afterwards, however the process ends."""
+"""A temporary folder that is removed however the process ends."""
 
 import subprocess
 import tempfile

@@ -1,4 +1,4 @@
-"""Where workers leave what they make until its place in an archive is known."""
+"""Where workers store their results until they become part of an archive."""
 
 import logging
 import tempfile

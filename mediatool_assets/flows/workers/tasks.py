@@ -1,4 +1,4 @@
-"""Work handed to an executor: every share of it in order, or the first failure in peace."""
+"""Submits shares to an executor and returns their results in order, or the first failure."""
 
 import errno
 import tempfile

@@ -1,4 +1,4 @@
-"""What every flow works with, beside its stores: processes, a folder, progress, and the time."""
+"""The context of a flow besides its stores: workers, a temporary folder, progress, clock."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor

@@ -1,4 +1,4 @@
-"""What the objects of some schemas need that is not in them: extensions, and objects elsewhere.
+"""Dependencies of some schemas on extensions and on objects of other schemas.
 
 PostgreSQL records dependencies in pg_depend. The text of a function's body is not looked into
 there, so the names that it calls are compared with those of the extensions' members.

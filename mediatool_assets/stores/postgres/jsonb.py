@@ -1,4 +1,4 @@
-"""The few jsonb documents that a reader of doubles would misread, written as strings instead.
+"""Writes jsonb documents as strings if a reader of doubles would misread their numbers.
 
 A document is written as it is, nested in its row, unless it is a string or null by itself, or holds
 a number that no double equals: then its text is written, as a JSON string. So a JSON string in the

@@ -1,4 +1,4 @@
-"""What the source's catalogs know of that stays behind, as the snapshot sees it.
+"""Lists the objects of the source that no archive contains.
 
 No value of a setting or an option is read: they hold passwords and keys.
 """

@@ -1,4 +1,4 @@
-"""The role that owns what one restore makes, and that its statements run as.
+"""The role that owns a restored database and executes the statements of its archive.
 
 It may log in and has rights on nothing but its database: no files and programs of the server, no
 other database, no shared catalog. So an archive's functions, defaults, checks, indexes and views

@@ -1,4 +1,4 @@
-"""What `mediatool check` asks of the source and of the server to restore to; it changes nothing."""
+"""The part of `mediatool check` for the source and the restore server; it changes nothing."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""One instant of a PostgreSQL schema, held by a coordinator and shared with workers."""
+"""A snapshot of PostgreSQL schemas, held by the coordinator and shared with workers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""PostgreSQL as the target: a version in a database of its own, which has its name only when whole.
+"""A restore to PostgreSQL: a new database, which gets its final name when it is complete.
 
 A restore works in ``{database}.restoring``. The last step, one transaction, puts the marker on it
 and gives it its name; the one that had it is ``{database}.replaced`` from then on, and dropped. So

@@ -1,4 +1,4 @@
-"""PostgreSQL's databases of versions, as retention sees them: which there are, and removing one."""
+"""Lists and drops databases of versions on PostgreSQL, for retention."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
