@@ -6,37 +6,12 @@ Ends with 1 and a story where a seed fails; then add the seed to ``seeds``.
 import argparse
 import multiprocessing
 import os
-import time
-from dataclasses import dataclass
 from random import SystemRandom
 
 from mediatool_assets_tests.simulation.days import play
+from mediatool_assets_tests.simulation.playing import SHRINKING_SECONDS, play_for
 from mediatool_assets_tests.simulation.shrinking import shrink, story
 from mediatool_assets_tests.simulation.world import History
-
-_SHRINKING_SECONDS = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What one process has played."""
-
-    seeds: int
-    days: int
-    stories: tuple[str, ...]
-
-
-def play_for(first: int, seconds: float) -> Played:
-    """Seeds from ``first`` on, until the time is over or one has failed."""
-    end, seed, days = time.monotonic() + seconds, first, 0
-    while time.monotonic() < end:
-        played, error = play(History(seed))
-        days += played.days
-        seed += 1
-        if error is not None:
-            short = shrink(played.history, error, _SHRINKING_SECONDS)
-            return Played(seed - first, days, (story(*short),))
-    return Played(seed - first, days, ())
 
 
 def main() -> int:
@@ -48,7 +23,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.seed is not None:
         played, error = play(History(given.seed))
-        told = story(*shrink(played.history, error, _SHRINKING_SECONDS)) if error else "holds"
+        told = story(*shrink(played.history, error, SHRINKING_SECONDS)) if error else "holds"
         print(told)
         return int(error is not None)
     first = SystemRandom().randrange(1 << 30)

@@ -93,6 +93,9 @@ class Days:
             self._at(midnight + timedelta(hours=1), "lifecycle rules", self.expire)
             for hour in (0, 3, 4, 9, 15):
                 self._at(midnight + timedelta(hours=hour), "alert sensor", self.alerting.tick)
+            if random.random() < 0.15:
+                late = midnight + timedelta(days=1, seconds=-random.choice((1, 20, 100)))
+                self._at(late, "on-demand run", self.on_demand)
             for _ in range(random.randrange(8)):
                 self._at(self._some_time(midnight), "a writer", self.write)
             for _ in range(random.randrange(7)):
@@ -109,6 +112,7 @@ class Days:
 
     def _others(self) -> list[tuple[str, Callable[[Process], object]]]:
         return [
+            ("on-demand run", self.on_demand),
             ("on-demand run", self.on_demand),
             ("test run", self.test_run),
             ("backfill", self.backfill),
@@ -188,6 +192,8 @@ class Days:
         run_id = f"run-{process.number}"
         run = SimulatedRun(run_id, partition, self.world.now(), tags, process=process)
         self.platform.instance.runs[run_id] = run
+        if not self.world.stops_faults:  # it waits in Dagster's queue
+            self.world.sleep(self._dice(process).choice((0, 0, 0, 0, 60, 600, 7200)))
         return run
 
     def _run(self, process: Process, run: SimulatedRun) -> None:

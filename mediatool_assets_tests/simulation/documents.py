@@ -321,12 +321,18 @@ class Documents:
     def _call(
         self, what: str, act: Callable[[], Result], faults: tuple[Fault, ...] = COMMAND_FAULTS
     ) -> Result:
+        def crash(world: World, process: Process) -> None:
+            self.crash()
+            if faults is WRITE_FAULTS:  # a read is tried again by the driver, or finds a new socket
+                raise _away()
+
         def journalled() -> Result:
             if self.world.time - self.flushed > _JOURNAL:
                 self.flush()
             return act()
 
-        return self.world.call(what, journalled, faults)
+        crashes = Fault("mongod crashes, and is up again", before=crash)
+        return self.world.call(what, journalled, (*faults, crashes))
 
     def _database(self, name: str) -> Database:
         return self.databases_.get(name, Database())
@@ -340,9 +346,11 @@ class Documents:
 
     def _label(self, name: str) -> dict[str, object] | None:
         db = self._database(name)
+        if db.markers:  # beside which a load that was killed right then leaves its claim
+            return dict(db.markers[0])
         if db.claim is not None:
             return {"_id": "load", "began": db.claim.began, "complete": False}
-        return dict(db.markers[0]) if db.markers else {} if not db.is_empty else None
+        return None if db.is_empty else {}
 
     def _drop(self, database: str) -> None:
         self.databases_.pop(database, None)

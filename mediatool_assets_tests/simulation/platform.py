@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
+import duckdb
 import pytest
 
 from mediatool_assets.archive import streaming
@@ -27,6 +28,7 @@ from mediatool_assets.flows.versions import registry as registration
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.simulation.bucket import Bucket
 from mediatool_assets_tests.simulation.documents import Documents
+from mediatool_assets_tests.simulation.one_duckdb import Session
 from mediatool_assets_tests.simulation.source import MODEL, SourceTwin
 from mediatool_assets_tests.simulation.world import PROCESS_FAULTS, Fault, Process, World, raising
 
@@ -237,6 +239,7 @@ def inside(world: World) -> Iterator[None]:
             if isinstance(index, cached_property):  # until 3.12 it has a lock of all processes
                 patch.setattr(index, "lock", nullcontext(), raising=False)
         patch.setattr(streaming, "ThreadPoolExecutor", Threads)
+        patch.setattr(duckdb, "connect", lambda **_: Session())
         for waiting in (registration.register, registration.keep_newest_last, marks.change):
             patch.setattr(waiting.retry, "sleep", world.sleep)
         numbers = iter(range(10**9))

@@ -43,13 +43,28 @@ class History:
     straight: frozenset[Point] = frozenset()
 
 
+_FOCUSED = 0.1
+_FOCI = (
+    "copy", "take", "count", "hand", "Dagster", "put", "complete", "open", "read postgres",
+    "read mediatool_", "read mediatool_", "insert", "mediatool_", "post", "get", "list", "none",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """How bad a seed's days are: chances of a fault and a switch at a point, seconds of a call."""
+    """How bad a seed's days are: chances of a fault and a switch at a point, seconds of a call.
+
+    Calls whose name has ``focus`` meet a fault more often: what needs a rare one is found sooner.
+    """
 
     faults: float
     switches: float
     seconds: float
+    focus: str
+
+    def chance(self, what: str) -> float:
+        """That this call meets a fault."""
+        return max(self.faults, _FOCUSED) if self.focus in what else self.faults
 
     @classmethod
     def of(cls, random: Random) -> "Weather":
@@ -57,7 +72,8 @@ class Weather:
         return cls(
             random.choice((0.0, 0.005, 0.02, 0.06)),
             random.choice((0.02, 0.1, 0.3)),
-            random.choice((0.01, 0.3, 5.0, 60.0)),
+            random.choice((0.005, 0.05, 0.3, 5.0, 60.0)),
+            random.choice(_FOCI),
         )
 
 
@@ -252,7 +268,7 @@ class World:
         if turn < self.weather.switches and not is_straight and len(self._processes) > 1:
             self.switches.append(here)
             self._hand_back(process)
-        if self.stops_faults or chance >= self.weather.faults or not faults:
+        if self.stops_faults or chance >= self.weather.chance(what) or not faults:
             return None
         if here in self.history.quiet:
             return None
