@@ -1,6 +1,7 @@
 """Our side of the world: settings, workers, and Dagster's instance as runs and their tags."""
 
 import errno
+import gzip
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -16,7 +17,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from mediatool_assets.archive import streaming
+from mediatool_assets.archive import spool, streaming, writer
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs import publication, raw, rds, runs
 from mediatool_assets.domain.bucket.aspects import Aspect, LiveAspect
@@ -239,6 +240,8 @@ def inside(world: World) -> Iterator[None]:
             if isinstance(index, cached_property):  # until 3.12 it has a lock of all processes
                 patch.setattr(index, "lock", nullcontext(), raising=False)
         patch.setattr(streaming, "ThreadPoolExecutor", Threads)
+        for packing in (spool, writer):  # of equal data ISA-L may make other bytes the next time
+            patch.setattr(packing, "compress", lambda data: gzip.compress(data, 1, mtime=0))
         patch.setattr(duckdb, "connect", lambda **_: Session())
         for waiting in (registration.register, registration.keep_newest_last, marks.change):
             patch.setattr(waiting.retry, "sleep", world.sleep)
