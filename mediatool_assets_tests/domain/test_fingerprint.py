@@ -50,3 +50,12 @@ def test_other_texts_are_refused(text: str) -> None:
     """What is not a fingerprint is a ValueError."""
     with pytest.raises(ValueError, match=r"fingerprint|invalid literal"):
         Fingerprint.parse(text)
+
+
+def test_the_text_is_fixed() -> None:
+    """Manifests and markers of years ago have it: count, and 128 bits of the sum in hexadecimal."""
+    assert str(Fingerprint()) == "0:" + "0" * 32
+    assert str(Fingerprint.of([b""])) == "1:99aa06d3014798d86001c324468d497f"
+    largest = Fingerprint(1, (1 << 128) - 1)
+    assert largest + Fingerprint(1, 2) == Fingerprint(2, 1)
+    assert largest + Fingerprint(1, 1) == Fingerprint(2, 0)

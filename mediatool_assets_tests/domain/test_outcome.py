@@ -12,7 +12,7 @@ from mediatool_assets.domain.errors import (
     Refused,
     Unreachable,
 )
-from mediatool_assets.domain.outcome import Outcome, outcome_of, worst
+from mediatool_assets.domain.outcome import Finding, Outcome, outcome_of, together, worst
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,14 @@ def test_a_wrong_setting_is_no_outcome() -> None:
 def test_the_worst_counts(outcomes: tuple[Outcome, ...], together: Outcome) -> None:
     """A failure outweighs what is unknown; what was not looked at says nothing."""
     assert worst(outcomes) == together
+
+
+def test_findings_as_one() -> None:
+    """The worst outcome with the reasons of what did not pass, and all figures."""
+    passed = Finding("passed", "fine", {"rows": 1})
+    warned, failed = Finding("warned", "odd", {"bytes": 2}), Finding("failed", "lost", {"rows": 3})
+    assert together([passed, passed]) == Finding("passed", "fine; fine", {"rows": 1})
+    assert together([passed, warned, failed]) == Finding(
+        "failed", "odd; lost", {"rows": 3, "bytes": 2}
+    )
+    assert together([]) == Finding("unknown")

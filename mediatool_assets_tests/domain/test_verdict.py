@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.outcome import Outcome
 from mediatool_assets.domain.sampling import DailySample
-from mediatool_assets.domain.verdict import Check, Verdict, judged, standing
+from mediatool_assets.domain.verdict import (
+    Check,
+    Verdict,
+    decode,
+    encode,
+    judged,
+    standing,
+    verdict_key,
+)
+from mediatool_assets.domain.version import Version
 
 DAY = date(2026, 11, 23)
 OUTCOMES: dict[str, Outcome] = {
@@ -103,3 +112,28 @@ def test_a_percentage_without_meaning_is_misuse(percent: float) -> None:
     """The answer names it."""
     with pytest.raises(Misuse, match="sample"):
         DailySample(percent, DAY)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "end"),
+    [("passed", ".json"), ("failed", "-failed.json"), ("not checked", "-not-checked.json")],
+)
+def test_a_verdicts_object(outcome: Outcome, end: str) -> None:
+    """Its key has the outcome, its bytes are one line; what an older version wrote is read."""
+    verdict = Verdict(
+        "20261123-020000",
+        "2026-11-23T04:00:00.000001Z",
+        1.5,
+        outcome,
+        (Check("raw", "x", outcome),),
+    )
+    key = verdict_key(Version.parse(verdict.version), verdict)
+    assert key.endswith(f"2026-11-23/20261123-020000-20261123T040000.000001{end}")
+    data = encode(verdict)
+    assert decode(data) == verdict
+    assert data == (
+        b'{"version":"20261123-020000","at":"2026-11-23T04:00:00.000001Z","seconds":1.5,'
+        b'"verdict":"%b","checks":[{"part":"raw","thing":"x","outcome":"%b"}]}\n'
+        % (outcome.encode(), outcome.encode())
+    )
+    assert decode(data.replace(b"01Z", b"01+00:00")) == verdict
