@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from mediatool_assets.domain.errors import Misuse
 from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.keys import VERDICTS_PREFIX
 from mediatool_assets.domain.metadata import in_utc
@@ -99,4 +100,16 @@ def encode(verdict: Verdict) -> bytes:
 def decode(data: bytes) -> Verdict:
     """Read a verdict; raises msgspec.DecodeError on anything else."""
     found = decoded(data, Verdict)
+    try:
+        DailySample(found.sample, datetime.fromisoformat(found.at).date())
+    except (ValueError, OverflowError, Misuse) as error:
+        raise msgspec.ValidationError(str(error)) from error
     return msgspec.structs.replace(found, at=in_utc(found.at))
+
+
+def unreadable(key: str) -> Verdict:
+    """What the key of a damaged verdict still says: its version, its time, and if it failed."""
+    name = key.rpartition("/")[2]
+    day, _, time = name[16:].partition("T")
+    at = f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:13]}Z"
+    return Verdict(name[:15], at, 0.0, "failed" if name.endswith(FAILED) else "unknown", ())

@@ -5,9 +5,10 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
 from tenacity import (
     retry,
     retry_if_exception_type,
@@ -65,9 +66,10 @@ def keep_newest_last(objects: ObjectStore) -> bool:
         return True
     data, etag = objects.get(newest.key)
     objects.put(newest.key, data, replacing=etag)
-    metadata, known = metadata_file.decode(data), marks.known(objects)
-    if known is not None:
-        marks.settle_tags(objects, metadata, known)
+    with suppress(msgspec.MsgspecError):  # whoever reads it reports that it is damaged
+        metadata, known = metadata_file.decode(data), marks.known(objects)
+        if known is not None:
+            marks.settle_tags(objects, metadata, known)
     return False
 
 

@@ -1,14 +1,19 @@
 """Verdicts of verifications in the bucket: how they are written, and which one counts."""
 
+import logging
 import os.path
 from collections import defaultdict
 from collections.abc import Sequence
+
+import msgspec
 
 from mediatool_assets.domain import verdict as verdicts
 from mediatool_assets.domain.keys import VERDICTS_PREFIX
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
+
+_LOG = logging.getLogger(__name__)
 
 
 def store_verdict(objects: ObjectStore, verdict: Verdict) -> str:
@@ -42,4 +47,13 @@ def standing_of(objects: ObjectStore, keys: Sequence[str]) -> Verdict | None:
     failed = [n for n, key in enumerate(keys) if key.endswith(verdicts.FAILED)]
     read = [n for n, key in enumerate(keys) if not key.endswith(verdicts.NOT_CHECKED)]
     first = (failed or read or [0])[-1]
-    return verdicts.standing([verdicts.decode(objects.get(key)[0]) for key in keys[first:]])
+    return verdicts.standing([_read(objects, key) for key in keys[first:]])
+
+
+def _read(objects: ObjectStore, key: str) -> Verdict:
+    """One verdict; a damaged one is logged, and counts as failed or unknown, as its key says."""
+    try:
+        return verdicts.decode(objects.get(key)[0])
+    except msgspec.MsgspecError as error:
+        _LOG.warning("%s cannot be read (%s); verify the version again", objects.uri(key), error)
+        return verdicts.unreadable(key)
