@@ -5,6 +5,7 @@
 # make check   what a change must pass: format, lint, types, import contracts, tests
 # make test-schemas   200 databases drawn at random, all the way; for every night
 # make simulate SECONDS=600  days with faults, from new seeds, on all cores
+# make mutation SECONDS=1800  mistakes planted in what decides completeness, verdicts, retention, masking
 # make bench   the benchmark: every stage, then queries over ten versions
 # make reference  the generated pages of docs/reference, from the code
 # make lint-deploy  the Dockerfile, compose, workflows and systemd units of deploy/, by linters of each
@@ -20,7 +21,7 @@ DOCS := $(VENV)/docs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-schemas simulate test-fast lint check bench reference docs docs-links lint-deploy install
+.PHONY: help demo dev test test-schemas simulate mutation test-fast lint check bench reference docs docs-links lint-deploy install
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -55,6 +56,16 @@ SECONDS ?= 600
 
 simulate: $(INSTALLED)
 	$(BIN)/python -m mediatool_assets_tests.simulation --seconds $(SECONDS)
+
+# An environment of its own: what cosmic-ray brings is needed for its operators alone.
+MUTATION := $(VENV)/mutation
+$(MUTATION)/installed: scripts/mutation-requirements.txt
+	test -x $(MUTATION)/bin/python || $(PYTHON) -m venv $(MUTATION)
+	$(MUTATION)/bin/python -m pip install --quiet --disable-pip-version-check -r scripts/mutation-requirements.txt
+	touch $@
+
+mutation: $(INSTALLED) $(MUTATION)/installed
+	$(BIN)/python scripts/mutation.py --seconds $(SECONDS) --cosmic-ray $(MUTATION)/bin/python
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check

@@ -59,7 +59,7 @@ def stored() -> dict[str, bytes]:
     said = said.annotated(NEW, "good")
     entries = [RegistryEntry.of(example(str(v))).marked(said) for v in (OLD, NEW)]
     return {
-        **{metadata_key(v): metadata_file.encode(example(str(v))) for v in (OLD, NEW)},
+        **{metadata_key(v): metadata_file.encode(example(str(v))) for v in (NEW, OLD)},
         **{archive_key("raw", v): b"archive" for v in (OLD, NEW)},
         MARKS_KEY: marks_file.encode(said),
         REGISTRY_KEY: registry_file.encode(entries),
