@@ -12,7 +12,7 @@ from mediatool_assets.domain.errors import (
     Refused,
     Unreachable,
 )
-from mediatool_assets.domain.outcome import Finding, Outcome, outcome_of, together, worst
+from mediatool_assets.domain.outcome import Finding, Outcome, combined, outcome_of, worst
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_findings_as_one() -> None:
     """The worst outcome with the reasons of what did not pass, and all figures."""
     passed = Finding("passed", "fine", {"rows": 1})
     warned, failed = Finding("warned", "odd", {"bytes": 2}), Finding("failed", "lost", {"rows": 3})
-    assert together([passed, passed]) == Finding("passed", "fine; fine", {"rows": 1})
-    assert together([passed, warned, failed]) == Finding(
+    assert combined([passed, passed]) == Finding("passed", "fine; fine", {"rows": 1})
+    assert combined([passed, warned, failed]) == Finding(
         "failed", "odd; lost", {"rows": 3, "bytes": 2}
     )
-    assert together([]) == Finding("unknown")
+    assert combined([]) == Finding("unknown")
