@@ -102,20 +102,16 @@ def _dagster_dev(log: Path, *, killed: bool = False) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
-            if killed:
-                _kill(process.pid)
-            else:
-                process.send_signal(signal.SIGINT)
+            family = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(signal.SIGKILL if killed else signal.SIGINT)
+            if not killed:
+                process.wait(300)
+                _, family = psutil.wait_procs(family, 60)  # a code server may miss its end
+            for member in family:
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
             process.wait(300)
-
-
-def _kill(pid: int) -> None:
-    """SIGKILL to a process and to all that came of it, until none is left."""
-    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    for member in family:
-        with suppress(psutil.NoSuchProcess):
-            member.kill()
-    psutil.wait_procs(family[1:], 30)
+            psutil.wait_procs(family, 30)
 
 
 def _loaded(url: str) -> dict[str, Any] | None:
