@@ -91,7 +91,7 @@ def _default(name: str, value: object) -> str:
         return "`yes`" if value else "`no`"
     if value is None:
         return "not set"
-    if isinstance(value, frozenset):
+    if isinstance(value, frozenset | tuple):
         return ", ".join(f"`{name}`" for name in sorted(value)) or "none"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 

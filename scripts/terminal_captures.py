@@ -22,14 +22,14 @@ SECONDS = 1800  # an export on a slow machine
 _HEAD = """\
 # On a terminal
 
-What commands show on terminals of 60, 80 and 120 columns, captured in tmux by
+The output of commands on terminals of 60, 80 and 120 columns, captured in tmux by
 `scripts/terminal_captures.py`. Columns that do not fit are left out, the least important first; a
-version is never shortened. In a pipe every column is there.
+version is never shortened. In a pipe, all columns are printed.
 
 Progress is one line on stderr: time passed, step, percentage, amount, rate and time left. It is
 redrawn on a terminal. Elsewhere a line is printed every 30 seconds. `-q` turns it off, and `-v`
-adds a line for each step that has ended. Both, and `--debug`, are written before or behind any
-command.
+adds a line for each step that has ended. These options and `--debug` can be given before or after
+any command.
 """
 
 

@@ -1,7 +1,7 @@
 """The interfaces of stores; their docstrings are the contract.
 
-Whatever is handed to a worker (a RowReader, an ObjectStore, a DocumentStore, Bytes) can be pickled:
-it holds settings, and connects when it is first used in its process.
+Objects for workers (RowReader, ObjectStore, DocumentStore, Bytes) can be pickled: they hold
+settings, and connect when they are first used in a process.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -32,12 +32,12 @@ class RowReader(Protocol):
     def read(self, table: Table, chunk: Chunk) -> Iterator[list[bytes]]:
         """Batches of NDJSON rows without newlines, in the table's order.
 
-        Raises Unreachable or BadSource; a chunk is read whole or not at all.
+        Raises Unreachable or BadSource. A chunk is either read completely, or an error is raised.
         """
 
 
 class SourceSnapshot(Protocol):
-    """One instant of the source; everything read through it is of that instant."""
+    """The source at one instant: everything that is read through it is of that instant."""
 
     @property
     def schema(self) -> Schema:
@@ -49,13 +49,13 @@ class SourceSnapshot(Protocol):
 
     @property
     def reader(self) -> RowReader:
-        """What workers read with."""
+        """The reader for workers."""
 
     def ddl(self) -> bytes:
-        """The schema as pg_dump writes it, and where its sequences stand."""
+        """The DDL as pg_dump writes it, and the positions of the sequences."""
 
     def not_carried(self) -> tuple[NotCarried, ...]:
-        """What the source has beside, and no version carries; nothing where that is not known."""
+        """Objects of the source that no version contains; empty if they cannot be listed."""
 
     def chunks(self, table: Table) -> list[Chunk]:
         """The table in chunks, in order, with their exact row counts; none for an empty one."""
@@ -69,45 +69,45 @@ class Source(Protocol):
 
 
 class ArchiveStore(Protocol):
-    """Where archives lie: what is needed of a bucket to read one, and to write another."""
+    """A bucket, as far as it is needed to read one archive and to write another."""
 
     @property
     def trust(self) -> Trust:
-        """Whose versions are read of it."""
+        """The keys whose versions may be read."""
 
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""
 
     def head(self, key: str) -> object | None:
-        """None where there is no such object."""
+        """None if there is no such object."""
 
     def open(self, key: str) -> Bytes:
-        """The object as something to read by range; raises NotFound."""
+        """Open the object for reading by range; raises NotFound."""
 
     def create(self, key: str) -> AbstractContextManager[Sink]:
         """Stream a large object. It appears, whole, when the context is left without an error.
 
-        Parts are checked by the server against their SHA-256. Raises AlreadyExists when the key is
-        taken by then; on any error the upload is aborted and no object is left.
+        The server compares each part with its SHA-256. Raises AlreadyExists if the key is taken by
+        then. On any error the upload is aborted, and no object is left.
         """
 
 
 @runtime_checkable
 class Staging(ArchiveStore, Protocol):
-    """A bucket through which workers on other machines hand each other what they make."""
+    """A bucket through which workers on several machines exchange their results."""
 
     def assemble(self, key: str, executor: Executor) -> AbstractContextManager[JoiningSink]:
-        """As ``create``, of objects of this bucket: workers of ``executor`` read and send them."""
+        """Like ``create``, from objects of this bucket, which workers of ``executor`` copy."""
 
     def unstage(self, prefix: str) -> None:
         """Delete every object under a prefix of STAGING_PREFIX; raises Refused for any other."""
 
 
 class ObjectStore(ArchiveStore, Protocol):
-    """The bucket. Names are written once, so that a reader never meets half an object."""
+    """The bucket. A key is written once, and an object appears as a whole."""
 
     def head(self, key: str) -> ObjectInfo | None:
-        """What is known of the object; None where there is none."""
+        """The object's size, entity tag and time; None if there is no such object."""
 
     def get(self, key: str) -> tuple[bytes, str]:
         """A small object, whole, and its entity tag; raises NotFound."""
@@ -122,35 +122,35 @@ class ObjectStore(ArchiveStore, Protocol):
         """Write a small object and return its entity tag.
 
         Without ``replacing`` the key must be free; with it, the object must still have that entity
-        tag. Raises AlreadyExists, and then nothing was written.
+        tag. Otherwise raises AlreadyExists, and nothing is written.
         """
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
-        """Give an object these tags in place of those that it has; raises NotFound.
+        """Replace the tags of an object; raises NotFound.
 
-        The object stays the same: its bytes, entity tag and time of writing.
+        Its bytes, entity tag and time of writing do not change.
         """
 
 
 class DocumentStore(Protocol):
-    """A MongoDB server, seen one versioned database at a time; no other database is touched."""
+    """A MongoDB server. Each call concerns one database, and touches no other."""
 
     def marker(self, database: str) -> dict[str, object] | None:
-        """The document that says that the database is complete; None where there is none."""
+        """The document that marks the database as complete; None if there is none."""
 
     def exists(self, database: str) -> bool:
-        """Whether the database holds any collection."""
+        """Whether the database has any collection."""
 
     def drop(self, database: str) -> None:
-        """Remove the database; nothing happens where there is none."""
+        """Drop the database, if it exists."""
 
     def loading(self, database: str, load: str) -> AbstractContextManager[str]:
-        """Claim the database for one load, by its own name; gives the prefix of its collections.
+        """Claim the database for the load of that name; returns the prefix of its collections.
 
-        A complete database stays as it is beside the prefixed collections, until ``mark`` puts
-        these in its place; without one the prefix is empty, and what a dead load left is gone. On
-        an error nothing of the load is left. Raises Refused while another load is alive, or where
-        something is there that no load made.
+        A complete database is kept next to the prefixed collections, until ``mark`` replaces it.
+        Without one, the prefix is empty, and what a dead load left is dropped. On an error nothing
+        of the load is left. Raises Refused while another load is alive, or if the database has
+        content that no load made.
         """
 
     def create(self, database: str, collection: str, options: dict[str, object]) -> None:
@@ -172,28 +172,27 @@ class DocumentStore(Protocol):
         *,
         complete: bool = True,
     ) -> None:
-        """Give the load's collections their names and put the marker in its claim's place.
+        """Give the load's collections their final names, and replace its claim by the marker.
 
-        One that is not ``complete`` says what a part holds, and is not what ``marker`` gives.
-
-        Raises CheckFailed where another load has taken it over, and then nothing is written.
+        With ``complete`` false the database holds only a part, and ``marker`` returns None for it.
+        Raises CheckFailed if another load has taken it over; then nothing is written.
         """
 
     def collections(self, database: str, prefix: str = "") -> list[CollectionInfo]:
         """The collections of the database, in order of name; or those of a load, without prefix."""
 
     def count(self, database: str, collection: str) -> int:
-        """How many documents there are now: counted, not estimated; 0 where there is none."""
+        """The number of documents: counted, not estimated; 0 if there is no such collection."""
 
     def bounds(self, database: str, collection: str, step: int) -> list[bytes]:
-        """Every ``step``-th ``_id`` in order but the first, each as BSON; none of a small one."""
+        """Every ``step``-th ``_id`` in order except the first, as BSON; empty if it is small."""
 
     def documents(
         self, database: str, collection: str, first: bytes | None = None, end: bytes | None = None
     ) -> Iterator[Sequence[bytes]]:
         """Every document as BSON bytes, in batches, in order of ``_id``.
 
-        With ``first`` or ``end``, as ``bounds`` gives them, those from the one up to the other.
+        ``first`` (included) and ``end`` (excluded) are values that ``bounds`` returned.
         """
 
     def facts(self) -> dict[str, str | int | None]:
@@ -201,55 +200,55 @@ class DocumentStore(Protocol):
 
 
 class RowWriter(Protocol):
-    """Writes rows in a worker, into the database of a restoration."""
+    """Writes rows to the database of a restoration, in a worker."""
 
     def copy(self, schema: str, table: Table, lines: Iterable[bytes], *, whole: bool) -> int:
-        """Lines of COPY's text format, each with its newline: all of them or none; counts them.
+        """Write lines of COPY's text format, with newlines: all or none; returns their number.
 
-        ``whole`` says that they are all of the table's, which is emptied first.
+        ``whole``: these are all lines of the table, which is emptied first.
         """
 
     def run(self, statements: "Iterable[Statement]") -> None:
-        """Execute single statements, in order; raises CheckFailed naming what they make.
+        """Execute single statements, in order; raises CheckFailed with the object's name.
 
-        A text of several statements is never executed, whatever it looks like.
+        A text with several statements is never executed.
         """
 
     def settle(self, schema: str, empty: Collection[str]) -> None:
-        """Gather statistics, and refresh the materialized views but those that stay ``empty``."""
+        """Collect statistics, and refresh all materialized views except those in ``empty``."""
 
 
 class Restoration(Protocol):
-    """A database that is being filled. It has its name, and counts, only once it is marked."""
+    """A database that is being filled. It gets its final name when it is marked."""
 
     @property
     def writer(self) -> RowWriter:
-        """What workers write with."""
+        """The writer for workers."""
 
     def add_extensions(self, wanted: "Iterable[ScriptExtension]") -> None:
-        """Make extensions while the database is empty; raises Refused for one not allowed."""
+        """Create extensions in the empty database; raises Refused for one that is not allowed."""
 
     def add_operator_classes(self, statements: "Iterable[Statement]") -> None:
-        """Make operator classes and families, as ``run`` does; raises Refused too."""
+        """Create operator classes and families like ``run``; also raises Refused."""
 
     def run(self, statements: "Iterable[Statement]") -> None:
-        """Execute statements, in order; raises CheckFailed naming what they make.
+        """Execute statements, in order; raises CheckFailed with the object's name.
 
-        They, and whatever they call now or later, have rights on this database alone.
+        They, and all code that they call now or later, have rights on this database only.
         """
 
     def set_sequences(self, schema: Schema) -> None:
-        """Put its sequences where they stood."""
+        """Set the positions of its sequences."""
 
     def source(self, schema: str) -> Source:
-        """What has been restored, to be read as a source is."""
+        """The restored rows, to be read like a source."""
 
     def mark(self, marker: Marker) -> None:
-        """Put the marker on the database and give it its name, both or neither: the last step."""
+        """The last step: set the marker of the database and its final name, both or neither."""
 
 
 class RestoreTarget(Protocol):
-    """A PostgreSQL server that versions are restored to, each into a database of its own."""
+    """A PostgreSQL server that versions are restored to, each into a separate database."""
 
     @property
     def server(self) -> str:
@@ -259,22 +258,22 @@ class RestoreTarget(Protocol):
         """The server's version."""
 
     def marker(self, database: str) -> Marker | None:
-        """What a restored database says of itself; None where there is none or it is not ours."""
+        """The marker of a restored database; None if it does not exist or no restore made it."""
 
     def exists(self, database: str) -> bool:
-        """Whether there is a database of that name, whoever made it."""
+        """Whether there is a database of that name, restored or not."""
 
     def database(self, database: str, schema: str) -> Source:
-        """A schema of a restored database, to be read as a source is."""
+        """A schema of a restored database, to be read like a source."""
 
     def drop(self, database: str) -> None:
-        """Remove a restored database, if it is there; raises Refused for any other."""
+        """Drop a restored database, if it exists; raises Refused for any other."""
 
     def restoration(self, database: str, *, replace: bool) -> AbstractContextManager[Restoration]:
         """A database to fill; on an error nothing of it is left.
 
-        Raises AlreadyExists for one that was restored before unless ``replace`` (it is replaced at
-        the end, not before), and Refused for any other database of the name.
+        Raises AlreadyExists if a restored database of that name exists, unless ``replace``: then it
+        is replaced at the end. Raises Refused for any other database of that name.
         """
 
 
@@ -288,15 +287,14 @@ class Stores:
 
 
 class Progress(Protocol):
-    """Told how far a flow has come; the command line draws it, Dagster logs it."""
+    """Receives the progress of a flow; the command line draws it, Dagster logs it."""
 
     def __call__(self, step: str, done: int, total: int, unit: str = "rows") -> None:
-        """``done`` of ``total`` of ``step`` are through; a ``total`` of 0 is unknown.
+        """``done`` of ``total`` units of ``step`` are done; a ``total`` of 0 is unknown.
 
-        ``unit`` is what is counted, in the plural; ``bytes`` are shown in MB, and with ``percent``
-        the total is 100.
+        ``unit`` is a plural; ``bytes`` are printed in MB, and for ``percent`` the total is 100.
         """
 
 
 def silent(step: str, done: int, total: int, unit: str = "rows") -> None:
-    """A Progress that says nothing."""
+    """A Progress that ignores everything."""
