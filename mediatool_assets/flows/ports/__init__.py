@@ -225,9 +225,6 @@ class Restoration(Protocol):
     def writer(self) -> RowWriter:
         """The writer for workers."""
 
-    def add_extensions(self, wanted: "Iterable[ScriptExtension]") -> None:
-        """Create extensions in the empty database; raises Refused for one that is not allowed."""
-
     def add_operator_classes(self, statements: "Iterable[Statement]") -> None:
         """Create operator classes and families like ``run``; also raises Refused."""
 
@@ -269,8 +266,13 @@ class RestoreTarget(Protocol):
     def drop(self, database: str) -> None:
         """Drop a restored database, if it exists; raises Refused for any other."""
 
-    def restoration(self, database: str, *, replace: bool) -> AbstractContextManager[Restoration]:
-        """A database to fill; on an error nothing of it is left.
+    def restoration(
+        self, database: str, *, replace: bool, extensions: "Iterable[ScriptExtension]" = ()
+    ) -> AbstractContextManager[Restoration]:
+        """A database with these extensions to fill; on an error nothing of it is left.
+
+        Raises CheckFailed for an extension that the server lacks, Refused for one that is not
+        allowed, before anything is made.
 
         Raises AlreadyExists if a restored database of that name exists, unless ``replace``: then it
         is replaced at the end. Raises Refused for any other database of that name.

@@ -99,8 +99,9 @@ def restore_postgres(
     sanitized = archive.manifest.is_sanitized
     own = sanitized_postgres_database(version) if sanitized else postgres_database(version)
     name = own_name(options.database, own)
-    with target.restoration(name, replace=options.replace) as work:
-        work.add_extensions(run.script.extensions)
+    with target.restoration(
+        name, replace=options.replace, extensions=run.script.extensions
+    ) as work:
         run.make(work)
         run.copy(work.writer)
         run.add_keys(work)

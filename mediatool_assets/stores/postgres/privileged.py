@@ -15,6 +15,13 @@ from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.stores.postgres.connection import Connection
 from mediatool_assets.stores.postgres.target_session import VARIABLE, translated
 
+_PACKAGES = {
+    "": "postgresql-{}",  # contrib's
+    **dict.fromkeys(("postgis", "postgis_raster", "postgis_topology"), "postgresql-{}-postgis-3"),
+    "vector": "postgresql-{}-pgvector",
+}
+"""Debian's packages of extensions."""
+
 _AVAILABLE = """
 SELECT v.name, bool_or(v.trusted AND v.version = e.default_version)
 FROM pg_available_extension_versions v JOIN pg_available_extensions e USING (name) GROUP BY 1
@@ -42,28 +49,34 @@ WHERE o.xmin = pg_current_xact_id()::xid
 """
 
 
-def add_extensions(
-    connection: Connection,
-    wanted: Iterable[ScriptExtension],
-    allowed: frozenset[str],
-    role: str | None,
+def check_extensions(
+    connection: Connection, wanted: Iterable[ScriptExtension], allowed: frozenset[str]
 ) -> None:
-    """Make extensions in their schemas; raises Refused and CheckFailed before the first."""
-    wanted = tuple(wanted)
-    if not wanted:
+    """Raise CheckFailed where the server lacks extensions, Refused where one is not allowed."""
+    names = sorted({extension.name for extension in wanted})
+    if not names:
         return
     trusted: dict[str, bool] = dict(connection.execute(_AVAILABLE).fetchall())
-    for extension in wanted:
-        if extension.name not in trusted:
-            raise CheckFailed(
-                f"EXTENSION {extension.name}: the server does not have it; install it there, or "
-                f"name another server in {VARIABLE}; {leave_out(f'EXTENSION {extension.name}')}"
-            )
-        if not trusted[extension.name] and extension.name not in allowed:
-            raise Refused(
-                f"the archive asks for the extension {extension.name}, which PostgreSQL does not "
-                "trust; add it to MEDIATOOL_RESTORE_EXTENSIONS if the archive is yours"
-            )
+    if missing := [name for name in names if name not in trusted]:
+        major = connection.info.server_version // 10_000
+        packages = sorted({_PACKAGES.get(name, _PACKAGES[""]).format(major) for name in missing})
+        objects = "; ".join(f"EXTENSION {name}" for name in missing)
+        raise CheckFailed(
+            f"{connection.info.host}:{connection.info.port} does not have {objects}; nothing was "
+            f"restored: install it there (on Debian: {', '.join(packages)}), or name another "
+            f"server in {VARIABLE}; {leave_out(objects)}"
+        )
+    if strange := [name for name in names if not trusted[name] and name not in allowed]:
+        raise Refused(
+            f"the archive asks for the extension {', '.join(strange)}, which PostgreSQL does not "
+            "trust; add it to MEDIATOOL_RESTORE_EXTENSIONS if the archive is yours"
+        )
+
+
+def add_extensions(
+    connection: Connection, wanted: Iterable[ScriptExtension], role: str | None
+) -> None:
+    """Make extensions in their schemas."""
     for extension in wanted:
         space = sql.Identifier(extension.schema)
         if extension.schema not in ("pg_catalog", "public"):

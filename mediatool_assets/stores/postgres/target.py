@@ -25,6 +25,7 @@ from mediatool_assets.stores.postgres.connection import Connection, parameters
 from mediatool_assets.stores.postgres.privileged import (
     add_extensions,
     add_operator_class,
+    check_extensions,
 )
 from mediatool_assets.stores.postgres.source import PostgresSource
 from mediatool_assets.stores.postgres.target_session import (
@@ -124,17 +125,22 @@ class PostgresTarget:
                 databases.drop(connection, database)
 
     @contextmanager
-    def restoration(self, database: str, *, replace: bool) -> Iterator["PostgresRestoration"]:
-        """An empty database to fill, which becomes ``database`` when it is marked, or goes away.
+    def restoration(
+        self, database: str, *, replace: bool, extensions: Iterable[ScriptExtension] = ()
+    ) -> Iterator["PostgresRestoration"]:
+        """A database with these extensions, to be filled. Marked, it is ``database``, or goes away.
 
         Raises AlreadyExists for a restored one unless ``replace``, Refused for any other that has
-        the name, and where another restore of it is under way.
+        the name, and where another restore of it is under way; before anything is made, CheckFailed
+        and Refused for an extension that the server lacks or that is not allowed.
         """
+        extensions = tuple(extensions)
         self._check_name(database)
         with session(self.url, doing="restore") as connection:
             databases.claim(connection, database)
             self.check_free(connection, database, replace)
             self.check_free(connection, database + REPLACED, replace=True)
+            check_extensions(connection, extensions, self.extensions)
             working = database + WORKING
             for left in (database + REPLACED, working):
                 databases.drop(connection, left)
@@ -144,7 +150,10 @@ class PostgresTarget:
                 )
             )
             try:
-                yield self._restoration(connection, database, working, replace)
+                made = self._restoration(connection, database, working, replace)
+                with session(self.url, working, "CREATE EXTENSION") as inside:
+                    add_extensions(inside, extensions, made.role)
+                yield made
             except BaseException as error:
                 try:
                     databases.drop(connection, working)
@@ -212,11 +221,6 @@ class PostgresRestoration:
     def source(self, schema: str) -> PostgresSource:
         """What has been restored, to be read as a source is."""
         return PostgresSource(self.url.to(self.working), schema)
-
-    def add_extensions(self, wanted: Iterable[ScriptExtension]) -> None:
-        """Make extensions, and the schemas they are in, before all else and as the URL's role."""
-        with session(self.target.url, self.working, "CREATE EXTENSION") as connection:
-            add_extensions(connection, wanted, self.target.extensions, self.role)
 
     def add_operator_classes(self, statements: Iterable[Statement]) -> None:
         """Make operator classes and families, which only superusers may, as the URL's role."""

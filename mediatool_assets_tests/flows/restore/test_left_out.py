@@ -151,7 +151,9 @@ def test_an_extension_that_the_server_lacks_is_named(
         "CREATE FUNCTION plain(text) RETURNS text LANGUAGE sql AS 'SELECT public.unaccent($1)'"
     )
     version, _ = debian_place.export()
-    with pytest.raises(CheckFailed, match=r"install it there, or name another.*EXTENSION unaccent"):
+    with pytest.raises(
+        CheckFailed, match=r"install it there .*or name another.*EXTENSION unaccent"
+    ):
         restore_postgres(
             debian_place.objects, place.target, place.pool, version, RestoreOptions(database=name)
         )
