@@ -3,6 +3,7 @@
 # make test    the tests, on real servers of their own
 # make test-fast  the tests that need no server
 # make check   what a change must pass: format, lint, types, import contracts, tests
+# make test-postgres-all   export, restore and strangers on every PostgreSQL from 14 to 18
 # make test-schemas   200 databases drawn at random, all the way; for every night
 # make simulate SECONDS=600  days with faults, from new seeds, on all cores
 # make mutation SECONDS=1800  mistakes planted in what decides completeness, verdicts, retention, masking
@@ -21,7 +22,7 @@ DOCS := $(VENV)/docs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-schemas simulate mutation test-fast lint check bench reference docs docs-links lint-deploy install
+.PHONY: help demo dev test test-schemas simulate mutation test-fast lint check bench reference docs docs-links lint-deploy install test-postgres-all
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -51,6 +52,10 @@ test-fast: $(INSTALLED)
 test-schemas: $(INSTALLED)
 	TEST_SCHEMAS=200 PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest -n auto --maxprocesses 4 \
 		mediatool_assets_tests/flows/test_generated_schemas.py
+
+test-postgres-all: $(INSTALLED)
+	scripts/test-servers.sh all $(BIN)/python
+	$(BIN)/python -m mediatool_assets_tests.postgres_matrix
 
 SECONDS ?= 600
 

@@ -53,7 +53,7 @@ def _has_its_server(item: pytest.Item) -> bool:
     needed = item.get_closest_marker("postgres")
     if needed is not None and needed.args[0] > LOCAL_MAJOR:
         return False
-    if CHOSEN is not None and item.get_closest_marker("beside_debian") is not None:
+    if CHOSEN is not None and item.get_closest_marker("local_postgres") is not None:
         return False
     return bool(debian_majors()) or "debian_database" not in getattr(item, "fixturenames", ())
 

@@ -2,14 +2,16 @@
 
 import os
 import pwd
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 
@@ -34,6 +36,15 @@ _OPTIONS = {
     "shared_buffers": "32MB",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+}
+
+_REPLICATED = {
+    "wal_level": "replica",
+    "max_wal_senders": "4",
+    "synchronous_commit": "local",  # what is committed is sent
+    "autovacuum": "off",  # tests say when rows are removed
+    "max_standby_streaming_delay": "0",  # a query in the way is canceled at once
+    "wal_retrieve_retry_interval": "100ms",
 }
 
 
@@ -82,10 +93,29 @@ def packaged_programs(install: str) -> Path:
 
 
 @contextmanager
-def server(place: Path, programs: Path, limit: Sequence[str] = ()) -> Iterator[Url]:
+def replicated(place: Path, programs: Path) -> Iterator[tuple[Url, Url]]:
+    """A primary and its hot standby, which ``pg_basebackup`` made."""
+    folders = (place / "primary", place / "standby")
+    for folder in folders:
+        folder.mkdir()
+    with (
+        server(folders[0], programs, options=_REPLICATED) as primary,
+        server(folders[1], programs, options=_REPLICATED, primary=primary) as standby,
+    ):
+        yield primary, standby
+
+
+@contextmanager
+def server(
+    place: Path,
+    programs: Path,
+    limit: Sequence[str] = (),
+    options: Mapping[str, str] = MappingProxyType({}),
+    primary: Url | None = None,
+) -> Iterator[Url]:
     """A PostgreSQL of its own, its data in ``place/data``; ``limit`` is what runs it.
 
-    Its URL is that of its superuser, who needs no password.
+    Its URL is that of its superuser, who needs no password. It is a standby of ``primary``.
     """
     user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
     data, wal = place / "data", place / "wal"
@@ -93,10 +123,14 @@ def server(place: Path, programs: Path, limit: Sequence[str] = ()) -> Iterator[U
         for folder in (place, data):
             folder.mkdir(exist_ok=True)
             os.chown(folder, user, user)
-    initdb = [str(programs / "initdb"), "-D", str(data), "--waldir", str(wal), "-U", "postgres"]
+        data.chmod(0o700)
+    if primary is None:
+        program, words = "initdb", ["-U", "postgres", "-A", "trust", "-E", "UTF8"]
+    else:
+        program, words = "pg_basebackup", ["-d", primary.reveal(), "-R", "-c", "fast"]
     environment = {"PATH": os.defpath, "LC_ALL": "C"}
     subprocess.run(
-        [*initdb, "-A", "trust", "-E", "UTF8", "--no-sync"],
+        [programs / program, *words, "-D", data, "--waldir", wal, "--no-sync"],
         check=True,
         capture_output=True,
         user=user,
@@ -107,8 +141,8 @@ def server(place: Path, programs: Path, limit: Sequence[str] = ()) -> Iterator[U
     )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    options = _OPTIONS | {"port": str(port)}
-    words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    every = {**_OPTIONS, "port": str(port), **options}
+    words = [word for name, value in every.items() for word in ("-c", f"{name}={value}")]
     process = subprocess.Popen(
         [*limit, programs / "postgres", "-D", data, *words],
         stderr=subprocess.DEVNULL,
@@ -123,7 +157,7 @@ def server(place: Path, programs: Path, limit: Sequence[str] = ()) -> Iterator[U
         _wait_for(url, process)
         yield url
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # "fast": workers may keep sessions
         process.wait()
 
 

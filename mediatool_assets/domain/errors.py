@@ -141,6 +141,18 @@ class Unreachable(MediatoolError):
     exit_code = 4
 
 
+class RecoveryConflict(Unreachable):
+    """A hot standby ended a query or session, since it was in the way of changes to be replayed."""
+
+    def __init__(self, where: str, said: str) -> None:
+        self.where, self.said = where, said
+        super().__init__(
+            f"{where}: {said}; on the standby set hot_standby_feedback = on or raise "
+            "max_standby_streaming_delay, or name its primary in MEDIATOOL_POSTGRES_PRIMARY_URL "
+            "(docs/how-to/standby.md)"
+        )
+
+
 class Full(Unreachable):
     """A server has no room left; nothing is wrong with what it was given."""
 

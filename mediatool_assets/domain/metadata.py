@@ -20,6 +20,8 @@ class RecordedSource(msgspec.Struct, frozen=True, omit_defaults=True):
     Of RDS ``instance`` and ``snapshot_id`` are those of AWS; of a live database ``host:port/name``
     and the snapshot's name in PostgreSQL.
     ``system_identifier`` is PostgreSQL's own, of the cluster that ``database`` is in.
+    Of a hot standby ``standby`` says whether it was ``connected`` or ``disconnected`` when the
+    snapshot was taken, and ``lag_seconds`` how far it was behind at most; null if that is unknown.
     """
 
     type: Literal["postgres", "rds", "archive"]
@@ -29,6 +31,8 @@ class RecordedSource(msgspec.Struct, frozen=True, omit_defaults=True):
     schema: str | None = None
     database: str | None = None
     system_identifier: str | None = None
+    standby: str | None = None
+    lag_seconds: int | None = None
 
 
 class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -23,6 +23,9 @@ SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "media_tool.yaml"
 DAGSTER_YAML = Path(__file__).parents[1] / "dagster.yaml"
 """Settings of a Dagster instance: its home needs a copy."""
 
+MAX_LAG_SECONDS = 300
+"""Of a hot standby. Less than its usual lag would be an alert each night."""
+
 HARMLESS_EXTENSIONS = frozenset({"bloom", "earthdistance", "postgis", "vector"})
 """Types, functions and indexes that reach no file, program or server, and are yet not trusted."""
 
@@ -71,6 +74,24 @@ class Settings:
     postgres_schema: Annotated[
         str, Setting(parsers.words, "The schema to export, or several separated by commas.")
     ] = "media_tool"
+    postgres_primary_url: Annotated[
+        Url | None,
+        Setting(
+            parsers.secret_url("postgresql", "postgres"),
+            "Where `MEDIATOOL_POSTGRES_URL` is a hot standby: URL of its primary. It is read where "
+            "the standby has canceled an export three times "
+            "([standby.md](../how-to/standby.md)).",
+            otherwise="the export fails then",
+        ),
+    ] = None
+    postgres_max_lag_seconds: Annotated[
+        int,
+        Setting(
+            parsers.whole("seconds", least=0),
+            "How far a hot standby may be behind its primary without a warning in the version's "
+            "metadata, which is an alert.",
+        ),
+    ] = MAX_LAG_SECONDS
     restore_postgres_url: Annotated[
         Url | None,
         Setting(

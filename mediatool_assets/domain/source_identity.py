@@ -33,6 +33,10 @@ class SourceIdentity:
         )
         return cls(schema, database, system, instance)
 
+    def is_cluster_of(self, other: "SourceIdentity") -> bool:
+        """Whether both can be one database of one cluster: of a primary and its standby."""
+        return not (_differ(self.database, other.database) or _differ(self.system, other.system))
+
     def may_be(self, other: "SourceIdentity") -> bool:
         """Whether both can be one source: nothing that both know says otherwise.
 

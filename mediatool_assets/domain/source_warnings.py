@@ -20,11 +20,25 @@ def source_warnings(facts: Mapping[str, str | int | None], schema: Schema) -> It
             f"the database has {large} large objects, which belong to no table: they are not "
             "exported, only their oids in columns"
         )
+    yield from _behind(facts)
     for name in schema.foreign_tables:
         yield f"{name} is a foreign table: its rows are on another server and not exported"
     if "pg_dump" in facts:
         yield from _misfit(facts["pg_dump"], Release.parse(facts.get("server_version")))
     yield from map(str, schema.gaps)
+
+
+def _behind(facts: Mapping[str, str | int | None]) -> Iterator[str]:
+    if "standby" not in facts:
+        return
+    lag, most = facts["lag_seconds"], facts.get("max_lag_seconds")
+    if lag is None:
+        yield "the hot standby does not say how far it is behind its primary"
+    elif int(lag) > int(most or 0):
+        yield (
+            f"the hot standby ({facts['standby']}) was {lag} s behind its primary, and "
+            f"MEDIATOOL_POSTGRES_MAX_LAG_SECONDS allows {most}: newer changes are not exported"
+        )
 
 
 def _misfit(client: str | int | None, server: Release) -> Iterator[str]:

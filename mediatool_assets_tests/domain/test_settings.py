@@ -35,6 +35,8 @@ def test_every_variable(tmp_path: Path) -> None:
     environ = {
         "POSTGRES_URL": POSTGRES,
         "POSTGRES_SCHEMA": "s",
+        "POSTGRES_PRIMARY_URL": POSTGRES,
+        "POSTGRES_MAX_LAG_SECONDS": "0",
         "RESTORE_POSTGRES_URL": POSTGRES,
         "RESTORE_SKIP": "view a; function f(integer, text) ;",
         "MONGODB_URL": f" {MONGODB} ",

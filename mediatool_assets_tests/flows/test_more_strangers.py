@@ -135,7 +135,7 @@ def texts(url: Url, typed: dict[str, ExtensionType]) -> dict[str, list[str]]:
         }
 
 
-@pytest.mark.beside_debian
+@pytest.mark.local_postgres
 def test_a_server_without_the_extensions_is_refused_before_anything_is_written(
     debian_database: Url, settings: Settings, pool: Workspace, tmp_path: Path
 ) -> None:

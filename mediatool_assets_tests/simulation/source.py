@@ -121,6 +121,10 @@ class SourceTwin:
             row["mood"] = random.choice((None, "fair"))
         self.tables[name][self._next] = row
 
+    @property
+    def primary(self) -> None:
+        """There is none."""
+
     @contextmanager
     def snapshot(self) -> Iterator["SnapshotTwin"]:
         """One instant."""

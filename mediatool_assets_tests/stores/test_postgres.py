@@ -273,6 +273,7 @@ def test_ddl_has_neither_clock_nor_chance(postgres_database: Url) -> None:
         assert one_snapshot.ddl() == two_snapshot.ddl()
 
 
+@pytest.mark.local_postgres  # it has vector
 def test_extensions_that_the_schema_needs_are_in_its_ddl(postgres_database: Url) -> None:
     """Their types are exported as they print themselves, and can be restored."""
     run(
@@ -285,6 +286,7 @@ def test_extensions_that_the_schema_needs_are_in_its_ddl(postgres_database: Url)
         assert read(snapshot, "t") == [rb'{"v":"[1,2.5]","vs":"{\"[1,2]\"}"}']
 
 
+@pytest.mark.local_postgres
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -131,7 +131,10 @@ def test_what_only_looks_like_that_stays(
     drop(admin, f"{name}.replaced")
 
 
-@pytest.mark.parametrize("setting", ["idle_session_timeout", "transaction_timeout"])
+@pytest.mark.parametrize(
+    "setting",
+    ["idle_session_timeout", pytest.param("transaction_timeout", marks=pytest.mark.postgres(17))],
+)
 def test_no_timeout_of_the_role_ends_a_restore_or_an_export(
     settings: Settings, setting: str
 ) -> None:

@@ -143,6 +143,8 @@ def _source(raw: ArchiveReader, facts: RunFacts) -> RecordedSource:
         schema=raw.schema().name,
         database=_text(source.get("database")),
         system_identifier=_text(source.get("system_identifier")),
+        standby=_text(source.get("standby")),
+        lag_seconds=None if (lag := source.get("lag_seconds")) is None else int(lag),
     )
 
 

@@ -1,6 +1,6 @@
 """Export: every table of the source, at one instant, into the version's raw archive."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -8,7 +8,14 @@ from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import AlreadyExists, BadSource, CountMismatch, Unreachable
+from mediatool_assets.domain.errors import (
+    AlreadyExists,
+    BadSettings,
+    BadSource,
+    CountMismatch,
+    RecoveryConflict,
+    Unreachable,
+)
 from mediatool_assets.domain.json_documents import json_values
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Exclusion, Manifest
@@ -30,6 +37,10 @@ from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets.flows.workers.tasks import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
+TRIES = 3
+"""Snapshots of a hot standby before its primary is read: conflicts are rare, or, where its settings
+leave no time for an export, come each time."""
+
 BY_SETTING = "MEDIATOOL_EXCLUDE_TABLES names it"
 
 
@@ -44,21 +55,36 @@ def export(
     """Write the raw archive of ``version``; it is in the bucket when every row is, or not at all.
 
     ``exclude`` holds tables to leave out, by reason. What has gone since the last version of the
-    same source is a warning. Raises BadSource, CountMismatch, AlreadyExists, Unreachable.
+    same source is a warning. A hot standby that ends the reading is read again, up to TRIES times,
+    then its primary, where the source has one; that is a warning too. Raises BadSource,
+    CountMismatch, AlreadyExists, Unreachable, BadSettings where the primary is another's.
     """
     key = archive_key("raw", version)
     if objects.head(key) is not None:
         raise AlreadyExists(objects.uri(key))
-    with (
-        source.snapshot() as snapshot,
-        spooling(objects, workspace, "export") as spools,
-    ):
-        run = _ExportRun(snapshot, workspace, spools, _reasons(exclude))
-        own = SourceIdentity.of_facts(snapshot.facts)
-        earlier = catalog.versions_before(objects, version, 1, own)
-        previous = earlier[-1].exports.raw.rows if earlier else {}
-        write = partial(run.write, previous=previous)
-        return publish(objects, "raw", version, write, workspace.executor)
+    conflicts: list[RecoveryConflict] = []
+    cluster: SourceIdentity | None = None
+    for read in filter(None, [*[source] * TRIES, source.primary]):
+        try:
+            with read.snapshot() as snapshot:
+                own = SourceIdentity.of_facts(snapshot.facts)
+                if cluster is not None and not cluster.is_cluster_of(own):
+                    raise BadSettings(
+                        [
+                            f"MEDIATOOL_POSTGRES_PRIMARY_URL is {own.instance}, which is not the "
+                            f"primary of {cluster.instance}: name that one"
+                        ]
+                    )
+                cluster = own
+                with spooling(objects, workspace, "export") as spools:
+                    run = _ExportRun(snapshot, workspace, spools, _reasons(exclude), conflicts)
+                    earlier = catalog.versions_before(objects, version, 1, own)
+                    previous = earlier[-1].exports.raw.rows if earlier else {}
+                    write = partial(run.write, previous=previous)
+                    return publish(objects, "raw", version, write, workspace.executor)
+        except RecoveryConflict as conflict:
+            conflicts.append(conflict)
+    raise conflicts[-1]
 
 
 def _reasons(exclude: Mapping[str, str] | frozenset[str]) -> dict[str, str]:
@@ -96,9 +122,10 @@ class _ExportRun:
         workspace: Workspace,
         spools: Spooling,
         reasons: dict[str, str],
+        conflicts: Sequence[RecoveryConflict],
     ) -> None:
         self._snapshot, self._workspace, self._spools = snapshot, workspace, spools
-        self._reasons = reasons
+        self._reasons, self._conflicts = reasons, conflicts
         self._chunks: dict[str, list[Chunk]] = {}
         self._tables = [t for t in snapshot.schema.tables if t.name not in reasons]
         if not self._tables:
@@ -178,6 +205,12 @@ class _ExportRun:
         schema = self._snapshot.schema
         known = {table.name for table in schema.tables}
         yield from source_warnings(self._snapshot.facts, schema)
+        if self._conflicts:
+            yield (
+                f"the hot standby ended the export {quantity(len(self._conflicts), 'time')} "
+                f"({self._conflicts[-1].said}); the rows are of a later snapshot, of "
+                f"{self._snapshot.facts.get('instance')} (docs/how-to/standby.md)"
+            )
         for name in sorted(self._reasons.keys() - known):
             yield f"{name} is excluded, and the source has no such table"
         for name, before in sorted(previous.items()):

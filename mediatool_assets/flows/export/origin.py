@@ -49,6 +49,12 @@ class OnDay:
                 )
             yield snapshot
 
+    @property
+    def primary(self) -> "OnDay | None":
+        """The source's primary, on the same day."""
+        primary = self.source.primary
+        return None if primary is None else OnDay(primary, self.day, self.today)
+
 
 class Origin(NamedTuple):
     """Where to take a day from. Without ``source`` it is the raw archive of ``version``.

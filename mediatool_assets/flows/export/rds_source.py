@@ -84,6 +84,10 @@ class RdsExport:
     may_be_empty: frozenset[str] = frozenset()
 
     @property
+    def primary(self) -> None:
+        """There is none: its files do not change."""
+
+    @property
     def uri(self) -> str:
         """Where it lies."""
         return self.objects.uri(self.prefix)

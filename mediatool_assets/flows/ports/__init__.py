@@ -65,7 +65,14 @@ class Source(Protocol):
     """A database that can be exported."""
 
     def snapshot(self) -> AbstractContextManager[SourceSnapshot]:
-        """Hold one snapshot open. Raises BadSource (no such schema, no table), Unreachable."""
+        """Hold one snapshot open. Raises BadSource (no such schema, no table), Unreachable.
+
+        RecoveryConflict, also later, where a hot standby has ended it.
+        """
+
+    @property
+    def primary(self) -> "Source | None":
+        """What to read in its place where it is a hot standby that cannot be read to the end."""
 
 
 class ArchiveStore(Protocol):

@@ -11,7 +11,12 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from mediatool_assets.domain.errors import BadSettings, BadSource, Unreachable
+from mediatool_assets.domain.errors import (
+    BadSettings,
+    BadSource,
+    RecoveryConflict,
+    Unreachable,
+)
 from mediatool_assets.domain.urls import Url, is_this_machine
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -42,7 +47,16 @@ _SESSION = {
 
 _DEFAULTS = {"connect_timeout": "10", "application_name": "mediatool", "keepalives_idle": "60"}
 
-_FATAL_YET_PASSING = ("starting up", "shutting down", "in recovery mode", "too many clients")
+CONFLICT = "conflict with recovery"
+"""What a hot standby says when it ends a query; in English, unless lc_messages is another."""
+
+_FATAL_YET_PASSING = (
+    "starting up",
+    "not yet accepting",
+    "shutting down",
+    "in recovery mode",
+    "too many clients",
+)
 
 
 def parameters(url: Url, variable: str = "MEDIATOOL_POSTGRES_URL") -> dict[str, str]:
@@ -156,6 +170,9 @@ def translated(where: str) -> Iterator[None]:
             f"{where}: {said(error)}; raise max_locks_per_transaction on the server"
         ) from error
     except psycopg.OperationalError as error:
+        # A transaction that only reads fails to serialize on a standby alone.
+        if isinstance(error, errors.SerializationFailure) or CONFLICT in str(error):
+            raise RecoveryConflict(where, said(error)) from error
         raise Unreachable(
             f"{where}: {said(error)}; see that the server runs and MEDIATOOL_POSTGRES_URL is right"
         ) from error

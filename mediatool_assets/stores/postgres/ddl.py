@@ -10,11 +10,16 @@ from pathlib import Path
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from mediatool_assets.domain.errors import BadSettings, BadSource
+from mediatool_assets.domain.errors import BadSettings, BadSource, RecoveryConflict
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.schema import Schema, namespaces
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres.connection import Connection, instance, parameters
+from mediatool_assets.stores.postgres.connection import (
+    CONFLICT,
+    Connection,
+    instance,
+    parameters,
+)
 from mediatool_assets.stores.postgres.dependencies import extensions
 from mediatool_assets.stores.postgres.pg_dump import best, clients
 from mediatool_assets.stores.private_files import write_private
@@ -53,6 +58,8 @@ def dump_ddl(
         )
     if done.returncode != 0:
         said = " ".join(done.stderr.decode(errors="replace").split())
+        if CONFLICT in said:
+            raise RecoveryConflict(instance(url), said)
         raise BadSource(f"{instance(url)}: {said}; see that pg_dump can read the schema by hand")
     homes = sorted({e.schema for e in needed} - {*spaces, "public", "pg_catalog"})
     return _with_schemas(done.stdout, homes) + _positions(connection, schema)

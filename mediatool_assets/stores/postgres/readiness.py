@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from mediatool_assets.domain.errors import MediatoolError, Misuse
 from mediatool_assets.domain.postgres_release import Release
-from mediatool_assets.domain.readiness import Reading, clock, ok, wrong
+from mediatool_assets.domain.readiness import Reading, clock, ok, warning, wrong
 from mediatool_assets.domain.schema import Schema, namespaces
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
@@ -24,6 +24,7 @@ from mediatool_assets.stores.postgres.connection import (
     said,
 )
 from mediatool_assets.stores.postgres.pg_dump import best, clients
+from mediatool_assets.stores.postgres.standby import read_standby
 
 SOURCE, TARGET = "source", "restores"
 _PATIENCE = "5"  # seconds to connect: it is asked once, by somebody who waits
@@ -115,6 +116,7 @@ def _look_at_source(connection: Connection, settings: Settings, found: SourceFou
     spaces = list(namespaces(settings.postgres_schema))
     role = connection.info.user
     found.readings += _of_server(SOURCE, connection)
+    found.readings += _of_standby(connection, settings)
     found.readings.append(_pg_dump(connection))
     usable: dict[str, bool] = dict(connection.execute(_SCHEMAS, (spaces,)).fetchall())
     if missing := [space for space in spaces if space not in usable]:
@@ -144,6 +146,25 @@ def _of_server(area: str, connection: Connection) -> Iterator[Reading]:
     before = datetime.now(UTC)
     [(there,)] = connection.execute("SELECT clock_timestamp()")
     yield clock(area, there, before + (datetime.now(UTC) - before) / 2)
+
+
+def _of_standby(connection: Connection, settings: Settings) -> Iterator[Reading]:
+    """Whether a hot standby keeps the rows that an export reads, and how far it is behind."""
+    standby = read_standby(connection)
+    if standby is None:
+        return
+    names = ("max_standby_streaming_delay", "hot_standby_feedback")
+    delay, feedback = (connection.execute(f"SHOW {n}".encode()).fetchall()[0][0] for n in names)
+    lag = "unknown" if standby.lag_seconds is None else f"{standby.lag_seconds} s"
+    state = "connected" if standby.is_connected else "disconnected"
+    says = f"{state}, lag {lag}; {names[0]} = {delay}, {names[1]} = {feedback}"
+    if feedback == "off" and delay != "-1" and settings.postgres_primary_url is None:
+        fix = "ALTER SYSTEM SET hot_standby_feedback = on; SELECT pg_reload_conf(); -- there"
+        yield warning(SOURCE, "standby", f"{says}: it may cancel an export", fix)
+    elif standby.lag_seconds is None or standby.lag_seconds > settings.postgres_max_lag_seconds:
+        yield warning(SOURCE, "standby", says)
+    else:
+        yield ok(SOURCE, "standby", says)
 
 
 def _pg_dump(connection: Connection) -> Reading:

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+import psycopg
 from psycopg import errors, sql
 
 from mediatool_assets.domain.chunk import Chunk
-from mediatool_assets.domain.errors import BadSource, Misuse
+from mediatool_assets.domain.errors import BadSource, Misuse, RecoveryConflict, Unreachable
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.schema import Schema, Table, namespaces
-from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.settings import MAX_LAG_SECONDS, Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.catalog import Catalog, Relation, read_catalog, tables_of
 from mediatool_assets.stores.postgres.connection import (
@@ -21,6 +22,7 @@ from mediatool_assets.stores.postgres.connection import (
     begin,
     connected,
     instance,
+    said,
     translated,
 )
 from mediatool_assets.stores.postgres.ddl import dump_ddl
@@ -28,6 +30,7 @@ from mediatool_assets.stores.postgres.dependencies import extensions
 from mediatool_assets.stores.postgres.not_carried import read_not_carried
 from mediatool_assets.stores.postgres.pg_dump import best, clients
 from mediatool_assets.stores.postgres.rows import PostgresRows
+from mediatool_assets.stores.postgres.standby import Standby, read_standby
 
 CHUNK_ROWS = 16_384
 """Rows of a chunk: at 4 KB a row a worker's share is some 70 MB and half a second, so that workers
@@ -41,7 +44,8 @@ class PostgresSource:
     """A schema of a server, or a list of them with commas, to be exported.
 
     ``lock_timeout`` is PostgreSQL's, with its unit. ``exclude`` names tables whose rows will not be
-    asked for: that some of them are out of reach is no reason to refuse the others.
+    asked for: that some of them are out of reach is no reason to refuse the others. A hot standby
+    that is more than ``max_lag`` seconds behind gets a warning.
     """
 
     url: Url = field(repr=False)
@@ -50,6 +54,8 @@ class PostgresSource:
     lock_timeout: str = LOCK_TIMEOUT
     chunk_rows: int = CHUNK_ROWS
     exclude: frozenset[str] = frozenset()
+    max_lag: int = MAX_LAG_SECONDS
+    primary_url: Url | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, settings: Settings) -> "PostgresSource":
@@ -59,22 +65,39 @@ class PostgresSource:
             settings.postgres_schema,
             settings.rds_instance,
             exclude=settings.exclude_tables,
+            max_lag=settings.postgres_max_lag_seconds,
+            primary_url=settings.postgres_primary_url,
         )
+
+    @property
+    def primary(self) -> "PostgresSource | None":
+        """The same schema of the primary, where this is its hot standby and it is named."""
+        url = self.primary_url
+        return None if url is None else replace(self, url=url, primary_url=None)
 
     @contextmanager
     def snapshot(self) -> Iterator["PostgresSnapshot"]:
-        """Hold one snapshot open, every table of the schema locked against change of its shape."""
+        """Hold one snapshot open, every table of the schema locked against change of its shape.
+
+        Raises RecoveryConflict where a hot standby has ended it.
+        """
         with connected(self.url, self.lock_timeout) as connection:
             if connection.info.server_version < OLDEST * 10_000:
                 raise BadSource(
                     f"{instance(self.url)} is PostgreSQL {connection.info.server_version // 10_000}"
                     f"; export needs {OLDEST} or newer"
                 )
-            catalog = self._lock(connection)
+            catalog, standby = self._lock(connection)
             [(name,)] = connection.execute("SELECT pg_export_snapshot()")
-            yield PostgresSnapshot(self, connection, catalog, name)
+            try:
+                yield PostgresSnapshot(self, connection, catalog, name, standby)
+            except (BadSource, Unreachable, psycopg.OperationalError) as error:
+                # A worker or pg_dump may see no more of a conflict than that the snapshot is gone.
+                if standby is not None and (words := _ended(connection)) is not None:
+                    raise RecoveryConflict(instance(self.url), words) from error
+                raise
 
-    def _lock(self, connection: Connection) -> Catalog:
+    def _lock(self, connection: Connection) -> tuple[Catalog, Standby | None]:
         """Begin a transaction whose tables were locked before its snapshot was taken.
 
         A rewrite (TRUNCATE, ALTER TABLE) between snapshot and lock would show an empty table.
@@ -89,8 +112,9 @@ class PostgresSource:
             except errors.UndefinedTable:  # dropped meanwhile: look again
                 connection.execute("ROLLBACK")
                 continue
+            standby = read_standby(connection)
             if tables_of(connection, self.schema) == wanted:
-                return read_catalog(connection, self.schema, self.exclude)
+                return read_catalog(connection, self.schema, self.exclude), standby
             connection.execute("ROLLBACK")
         raise BadSource(
             f"schema {self.schema}: its tables change faster than they can be locked; "
@@ -106,6 +130,7 @@ class PostgresSnapshot:
     connection: Connection = field(repr=False)
     catalog: Catalog = field(repr=False)
     name: str
+    standby: Standby | None = None
 
     @property
     def schema(self) -> Schema:
@@ -126,6 +151,8 @@ class PostgresSnapshot:
             "database": self.connection.info.dbname,
             "system_identifier": _system_identifier(self.connection),
             **({"large_objects": large} if large else {}),
+            **(self.standby.facts if self.standby is not None else {}),
+            **({"max_lag_seconds": self.source.max_lag} if self.standby is not None else {}),
         }
 
     def _pg_dump(self) -> str | None:
@@ -174,6 +201,17 @@ class PostgresSnapshot:
         starts = [*(starts or ()), "(4294967295,0)"]
         for index, (first, end) in enumerate(pairwise(starts)):
             yield min(self.source.chunk_rows, total - index * self.source.chunk_rows), (first, end)
+
+
+def _ended(connection: Connection) -> str | None:
+    """What a session was ended with; None while it lives."""
+    try:
+        connection.execute("SELECT 1")
+    except errors.InFailedSqlTransaction:
+        return None
+    except psycopg.OperationalError as error:
+        return said(error)
+    return None
 
 
 def _system_identifier(connection: Connection) -> str | None:

@@ -57,6 +57,7 @@ def test_the_archive_holds_every_table_once(
     assert not list(scratch.iterdir())
 
 
+@pytest.mark.local_postgres
 def test_the_manifest_names_its_source_and_no_secret(
     source: PostgresSource, objects: S3Objects, pool: Workspace
 ) -> None:

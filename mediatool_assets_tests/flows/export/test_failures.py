@@ -63,6 +63,7 @@ class Lying:
     """A source whose snapshot counts one row too many in every chunk."""
 
     source: Source
+    primary: Source | None = None
 
     @contextmanager
     def snapshot(self) -> Iterator["LyingSnapshot"]:
@@ -116,6 +117,7 @@ class Fatal:
     """A source whose rows kill the worker that reads them."""
 
     source: Source
+    primary: Source | None = None
 
     @contextmanager
     def snapshot(self) -> Iterator[LyingSnapshot]:

@@ -207,6 +207,7 @@ def test_two_statements_are_never_one_to_the_server(place: Place, name: str) -> 
         work.run([Statement("two", "CREATE TABLE public.a (); CREATE TABLE public.b ()")])
 
 
+@pytest.mark.local_postgres  # it has vector
 def test_an_extension_has_to_be_allowed(place: Place, name: str) -> None:
     """By PostgreSQL, which trusts some, or by who restores."""
     place.run("CREATE SCHEMA media_tool; CREATE EXTENSION vector SCHEMA media_tool;")

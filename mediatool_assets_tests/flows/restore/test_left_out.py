@@ -142,6 +142,7 @@ def test_a_statement_that_is_never_executed_can_be_left_out(place: Place, name: 
     assert made.part is False
 
 
+@pytest.mark.local_postgres
 def test_an_extension_that_the_server_lacks_is_named(
     debian_place: Place, place: Place, name: str
 ) -> None:

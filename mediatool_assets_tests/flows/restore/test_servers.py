@@ -86,6 +86,7 @@ def small_disk(place: Path) -> Iterator[Sequence[str]]:
         subprocess.run(["umount", str(place / "data")], check=True)
 
 
+@pytest.mark.local_postgres
 def test_a_full_disk_leaves_nothing_and_the_server_alive(
     place: Path, postgres_database: Url, pool: Workspace, tmp_path: Path
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_full_disk_leaves_nothing_and_the_server_alive(
         assert restore_postgres(again, target, pool, VERSION).rows == {"things": 100}
 
 
+@pytest.mark.local_postgres
 def test_an_older_server_is_refused_and_a_newer_one_is_not(
     place: Path, postgres_database: Url, settings: Settings, pool: Workspace, tmp_path: Path
 ) -> None:
