@@ -84,6 +84,7 @@ PATIENT = {"check"}
 
 FORMS = {
     "POSTGRES_URL": "postgresql://me:{}@{}/db",
+    "POSTGRES_PRIMARY_URL": "postgresql://me:{}@{}/db",
     "RESTORE_POSTGRES_URL": "postgresql://me:{}@{}/postgres?connect_timeout=2",
     "MONGODB_URL": "mongodb://me:{}@{}/?authSource=admin",
     "S3_ENDPOINT_URL": "http://me:{}@{}",
