@@ -191,7 +191,10 @@ def bucket(stack: Stack) -> Iterator[str]:
 def empty_bucket(stack: Stack) -> Iterator[str]:
     """The name of an empty bucket, which is deleted behind."""
     name = f"test-{uuid4().hex[:12]}"
-    client = boto3.client("s3", endpoint_url=stack.environment["MEDIATOOL_S3_ENDPOINT_URL"])
+    # not the default session, which keeps the process's first credentials
+    client = boto3.session.Session().client(
+        "s3", endpoint_url=stack.environment["MEDIATOOL_S3_ENDPOINT_URL"]
+    )
     client.create_bucket(Bucket=name)
     yield name
     for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
