@@ -124,7 +124,9 @@ def test_every_kind_of_object_comes_back(place: Place, name: str) -> None:
 @pytest.mark.postgres(15)  # 14 reads no interval of 2147483648 microseconds
 @given(data=strategies.data())
 @hypothesis_settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_row_of_any_type_comes_back(place: Place, data: strategies.DataObject) -> None:
     """``row::text`` is equal before and after, over every type."""
