@@ -12,6 +12,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -62,7 +63,8 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 """The modules, and the tests that have to notice."""
 
-_LIMIT = 90  # seconds of one mutant: more is a loop without end
+_LIMIT = 90  # processor seconds of one mutant: more is a loop without end
+_PATIENCE = 1800  # seconds until one that waits for ever is ended
 _SHARE = 0.05
 
 
@@ -114,7 +116,8 @@ class Planting(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def run_tests(tests: Sequence[str], mutant: Mutant | None) -> int:
     """In a process of its own, which it ends: pytest's exit code."""
-    signal.alarm(_LIMIT)
+    resource.setrlimit(resource.RLIMIT_CPU, (_LIMIT, _LIMIT))  # a busy machine ends no mutant
+    signal.alarm(_PATIENCE)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)

@@ -146,6 +146,14 @@ def test_a_day_is_given_to_every_run(found: RetentionInventory, policy: Policy) 
 
 
 @given(inventories(), POLICIES)
+def test_a_copy_is_kept_for_its_days(found: RetentionInventory, policy: Policy) -> None:
+    """Counted from when it was made; a lock holds it longer."""
+    kept = {d.name for d in decide(found, policy, NOW) if d.kind == "sanitized" and d.keep}
+    days = timedelta(days=policy.sanitized_days)
+    assert kept == {c.key for c in found.copies if c.lock or NOW - c.modified < days}
+
+
+@given(inventories(), POLICIES)
 def test_a_second_time_drops_nothing(found: RetentionInventory, policy: Policy) -> None:
     """What a plan leaves, the same policy keeps: with its metadata gone too."""
     left = after(found, decide(found, policy, NOW))

@@ -77,7 +77,7 @@ class PostgresSource:
 
     @contextmanager
     def snapshot(self) -> Iterator["PostgresSnapshot"]:
-        """Hold one snapshot open, every table of the schema locked against change of its shape.
+        """Open a snapshot. Its tables are locked first, so that none can be altered or emptied.
 
         Raises RecoveryConflict where a hot standby has ended it.
         """
