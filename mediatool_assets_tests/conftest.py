@@ -13,6 +13,7 @@ from uuid import uuid4
 import boto3
 import psycopg
 import pytest
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
 from mediatool_assets.domain.settings import Settings
@@ -34,6 +35,10 @@ SETTINGS = ("MEDIATOOL_", "AWS_", "DAGSTER_")
 LONG = ("drills", "cli", "defs")
 _GIVEN: dict[str, str] = {}
 """What the stack adds to the environment, from the test that first asks for it until the end."""
+
+# No promise is about time: an example may wait for a busy machine.
+hypothesis_settings.register_profile("any machine", deadline=None)
+hypothesis_settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

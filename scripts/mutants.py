@@ -2,6 +2,10 @@
 
 Each line has ``path``, ``line``, ``operator`` and ``source``, the text of the mutated module.
 Of operators that nearly always make the same mistake there is one: what survives is to be read.
+
+Left out is what decides nothing: type annotations, whether a class is ``frozen`` or has ``slots``,
+and what stands in an f-string of a ``raise``. That an error is raised, of which class and with
+which arguments, is not left out.
 """
 
 import ast
@@ -28,27 +32,55 @@ OPERATORS = [
     "ZeroIterationForLoop",
 ]  # fmt: skip
 
-DECLARATIONS = ("@dataclass", "class ")
-"""How lines begin that say whether a class is frozen or has slots: they decide nothing."""
+Place = tuple[int, int]
+"""A line, counted from 1, and a byte in it."""
+
+
+def undecisive(tree: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a module that are left out."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.arg(annotation=ast.AST() as part) | ast.AnnAssign(annotation=part):
+                yield part
+            case ast.FunctionDef(returns=ast.AST() as part):
+                yield part
+            case ast.keyword(arg="frozen" | "slots"):
+                yield node
+            case ast.Raise():
+                yield from (part for part in ast.walk(node) if isinstance(part, ast.JoinedStr))
+
+
+def first_difference(before: str, after: str) -> Place:
+    """Where two texts begin to differ."""
+    pairs = zip(before.encode().split(b"\n"), after.encode().split(b"\n"), strict=False)
+    line, a, b = next((n, a, b) for n, (a, b) in enumerate(pairs, 1) if a != b)
+    shared = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
+    return line, shared
 
 
 def mutants(path: Path) -> Iterator[dict[str, object]]:
     """Every mutant of a module that differs from it in more than text."""
     source = path.read_text("utf-8")
-    seen = {ast.dump(ast.parse(source))}
+    tree = ast.parse(source)
+    spans = [
+        ((part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset))
+        for part in undecisive(tree)
+    ]
+    seen = {ast.dump(tree)}
     for name in OPERATORS:
         operator, number = get_operator(f"core/{name}")(), 0
         while (mutated := mutate_code(source, operator, number)) is not None:
             number += 1
             try:
-                tree = ast.dump(ast.parse(mutated))
+                dumped = ast.dump(ast.parse(mutated))
             except SyntaxError:
                 continue
-            pairs = zip(source.splitlines(), mutated.splitlines(), strict=False)
-            line, text = next(((n, b) for n, (a, b) in enumerate(pairs, 1) if a != b), (0, ""))
-            if tree not in seen and not text.startswith(DECLARATIONS):
-                seen.add(tree)
-                yield {"path": str(path), "line": line, "operator": name, "source": mutated}
+            if dumped in seen:
+                continue
+            seen.add(dumped)
+            place = first_difference(source, mutated)
+            if not any(start <= place < end for start, end in spans):
+                yield {"path": str(path), "line": place[0], "operator": name, "source": mutated}
 
 
 if __name__ == "__main__":

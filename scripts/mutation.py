@@ -1,45 +1,66 @@
 """Mutation testing of what decides completeness, verdicts, retention and masking.
 
-``make mutation SECONDS=1800`` plants one mistake at a time in a module and runs those of its tests
-that need no server, each time in a process that is forked from this one, which has imported third
-parties already. Prints every mutant that no test notices and the share of them; ends with 1 above
-5 %. ``mutation-survivors`` explains those that nobody could notice; they are not counted.
+``make mutation SECONDS=1800`` plants one mistake at a time and runs the tests that call the
+function with the mistake and need no server, the quickest first, until one fails. Prints every
+mutant that no test notices and the share of them; ends with 1 above 5 %.
+
+1. A process imports everything and collects the tests once. A fork of it runs all of them and
+   records which functions of the modules each test calls, and its processor time.
+2. For each mutant a fork gives the living function the code with the mistake, and runs its tests.
+3. A mistake in what runs when a module is imported is imported with it, in a fork of a process that
+   has imported third parties alone, and all tests of its module are run.
+
+``mutants.py`` says which mistakes there are; ``mutation-survivors`` explains those that nobody
+could notice, and they are not counted.
 """
 
 import argparse
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
 import os
+import pickle
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
-from types import ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-import hypothesis  # noqa: F401  # before the fork
+import boto3  # noqa: F401  # before the fork
+import duckdb  # noqa: F401
 import msgspec  # noqa: F401
 import numpy  # noqa: F401  # ICN001
 import phonenumbers  # noqa: F401
+import psycopg  # noqa: F401
+import pymongo  # noqa: F401
 import pytest
+from hypothesis import Phase
+from hypothesis import settings as hypothesis_settings
 
 HERE = Path(__file__).parent
+PACKAGE = "mediatool_assets/"
 TESTS = "mediatool_assets_tests/"
+ARCHIVE = ("archive/test_archive.py", "archive/test_format_1.py")
 MODULES: dict[str, tuple[str, ...]] = {
     "domain/version.py": ("domain/test_version.py",),
     "domain/fingerprint.py": ("domain/test_fingerprint.py",),
     "domain/outcome.py": ("domain/test_outcome.py", "domain/test_verdict.py"),
     "domain/verdict.py": ("domain/test_verdict.py", "domain/test_outcome.py"),
     "domain/marks.py": ("domain/test_marks.py", "domain/test_retention.py"),
-    "domain/registry.py": ("domain/test_marks.py",),
+    "domain/registry.py": ("domain/test_marks.py", "domain/test_metadata.py"),
     "domain/retention.py": ("domain/test_retention.py",),
     "domain/comparison.py": ("domain/test_comparison.py",),
     "domain/manifest.py": ("domain/test_manifest.py",),
@@ -47,12 +68,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "domain/integrity.py": ("domain/test_integrity.py",),
     "flows/complete/accounting.py": ("flows/test_accounting.py",),
     "flows/versions/source_counts.py": ("flows/test_accounting.py",),
-    "archive/layout.py": ("archive/test_archive.py",),
-    "archive/reader.py": ("archive/test_archive.py",),
-    "archive/writer.py": ("archive/test_archive.py",),
-    "archive/spool.py": ("archive/test_spool.py", "archive/test_archive.py"),
+    "archive/layout.py": ARCHIVE,
+    "archive/reader.py": ARCHIVE,
+    "archive/writer.py": ARCHIVE,
+    "archive/spool.py": ("archive/test_spool.py", *ARCHIVE),
     "archive/grouping.py": ("archive/test_grouping.py",),
-    "archive/gzip_members.py": ("archive/test_gzip_members.py",),
+    "archive/gzip_members.py": ("archive/test_gzip_members.py", *ARCHIVE),
     "domain/masking/key.py": ("domain/masking",),
     "domain/masking/permutation.py": ("domain/masking",),
     "domain/masking/pseudonyms.py": ("domain/masking",),
@@ -63,9 +84,13 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 """The modules, and the tests that have to notice."""
 
-_LIMIT = 90  # processor seconds of one mutant: more is a loop without end
-_PATIENCE = 1800  # seconds until one that waits for ever is ended
+SERVERS = {"stack", "debian_server"}
+"""Fixtures of tests that start servers: those do not run here."""
+
+_PATIENCE = 1800  # seconds until a fork that waits for ever is ended
 _SHARE = 0.05
+_OPTIONS = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts="]
+_OPTIONS += ["--assert=plain", "-c", "pyproject.toml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +111,60 @@ class Mutant:
         return f"{self.path}:{self.line}: {self.operator}: {self.text}"
 
     @property
+    def name(self) -> str:
+        """What ``mutation-survivors`` calls it."""
+        return f"{self.path}: {self.operator}: {self.text}"
+
+    @property
     def tests(self) -> tuple[str, ...]:
         """The tests that have to notice it."""
-        return MODULES[self.path.removeprefix("mediatool_assets/")]
+        return MODULES[self.path.removeprefix(PACKAGE)]
+
+    @property
+    def code(self) -> CodeType:
+        """The module's."""
+        return compiled(self.path, self.source)
+
+
+def compiled(path: str, source: str) -> CodeType:
+    """The code of a module, as the interpreter would have it."""
+    return compile(source, str(Path(path).resolve()), "exec")
+
+
+Function = tuple[str, int]
+"""A file and the first line of a function in it that is in no other function."""
+
+
+def functions(code: CodeType) -> Iterator[tuple[Function, CodeType]]:
+    """The functions of a module or class, each with the code of all that it holds."""
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            if const.co_flags & 0x2:  # CO_NEWLOCALS, which a class lacks
+                yield (const.co_filename, const.co_firstlineno), const
+            else:
+                yield from functions(const)
+
+
+def without_functions(code: CodeType) -> tuple[object, ...]:
+    """What of a module or class runs when it is imported."""
+    consts = (
+        None
+        if isinstance(c, CodeType) and c.co_flags & 0x2
+        else without_functions(c)
+        if isinstance(c, CodeType)
+        else (type(c), c)
+        for c in code.co_consts
+    )
+    return (code.co_code, code.co_names, *consts)
+
+
+def mutated_function(mutant: Mutant) -> tuple[Function, CodeType] | None:
+    """Which function has the mistake, and its code; None if the mistake is in none."""
+    before, after = compiled(mutant.path, Path(mutant.path).read_text("utf-8")), mutant.code
+    if without_functions(before) != without_functions(after):
+        return None
+    pairs = zip(functions(before), functions(after), strict=True)
+    return next(((place, new) for (place, old), (_, new) in pairs if old != new), None)
 
 
 class Planting(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -96,8 +172,7 @@ class Planting(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def __init__(self, mutant: Mutant) -> None:
         self._mutant = mutant
-        name = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        self._name = name
+        self._name = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -106,36 +181,245 @@ class Planting(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         del path, target
         if fullname != self._name:
             return None
-        return importlib.util.spec_from_file_location(fullname, self._mutant.path, loader=self)
+        package = [str(Path(self._mutant.path).parent)]
+        return importlib.util.spec_from_file_location(
+            fullname,
+            self._mutant.path,
+            loader=self,
+            submodule_search_locations=package if "__init__" in self._mutant.path else None,
+        )
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the mutated text."""
-        code = compile(self._mutant.source, self._mutant.path, "exec")
-        exec(code, module.__dict__)  # noqa: S102  # it is our own, with one mistake
+        exec(self._mutant.code, module.__dict__)  # noqa: S102  # it is our own, with one mistake
 
 
-def run_tests(tests: Sequence[str], mutant: Mutant | None) -> int:
-    """In a process of its own, which it ends: pytest's exit code."""
-    resource.setrlimit(resource.RLIMIT_CPU, (_LIMIT, _LIMIT))  # a busy machine ends no mutant
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the tests do without a mistake: their seconds, the functions that each one calls."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    callers: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def limit(self, tests: Sequence[str]) -> int:
+        """Processor seconds of a fork that runs them: more is a loop without end."""
+        return int(10 + 5 * sum(self.seconds[test] for test in tests))
+
+
+def fork(run: Callable[[], int], seconds: int, folder: str) -> int:
+    """A process of its own that runs and exits, with this folder for its temporary files."""
+    if pid := os.fork():
+        return pid
+    os.setpgid(0, 0)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))  # a busy machine ends no mutant
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
     signal.alarm(_PATIENCE)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)
-    if mutant is not None:
+    os.environ["TMPDIR"] = os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
+    tempfile.tempdir = None
+    try:
+        os._exit(run())
+    finally:
+        os._exit(99)
+
+
+def reaped(pid: int) -> None:
+    """End what a fork left running."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+class Collected:
+    """A plugin of pytest: collects the tests without servers, then does ``work`` in their place."""
+
+    def __init__(self, work: Callable[[Sequence[pytest.Item]], None]) -> None:
+        self._work = work
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out the tests that need a server."""
+        items[:] = [i for i in items if SERVERS.isdisjoint(getattr(i, "fixturenames", ()))]
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Work."""
+        self._work(session.items)
+        return True
+
+
+class Ordered(Collected):
+    """A plugin of pytest: runs the tests without servers, the quickest first."""
+
+    def __init__(self, known: Known) -> None:
+        self._seconds = known.seconds
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out the tests that need a server."""
+        super().pytest_collection_modifyitems(items)
+        items.sort(key=lambda item: self._seconds[item.nodeid])
+
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """As pytest does."""
+
+
+def with_tests(tests: Sequence[str], plugin: Collected, *options: str) -> int:
+    """Run pytest with a plugin."""
+    hypothesis_settings.register_profile(
+        "mutation",
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],  # no failure is made smaller: nobody reads it
+    )
+    options = (*_OPTIONS, "--hypothesis-profile=mutation", *options)
+    return int(pytest.main([*options, *(TESTS + test for test in tests)], plugins=[plugin]))
+
+
+def passes(item: pytest.Item, following: pytest.Item | None) -> bool:
+    """Run one test."""
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+    return not item.session.testsfailed
+
+
+class Calls:
+    """Records the functions of some files that are called."""
+
+    def __init__(self, files: set[str]) -> None:
+        self._files = files
+        self.found: set[Function] = set()
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> None:
+        """Of one call, for ``sys.settrace``."""
+        if event == "call" and frame.f_code.co_filename in self._files:
+            self.found.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
+
+    def start(self) -> None:
+        """Record those that follow."""
+        self.found = set()
+        threading.settrace(self)
+        sys.settrace(self)
+
+    @staticmethod
+    def stop() -> None:
+        """Record no more."""
+        sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]  # its stub forgets None
+
+
+def learn(items: Sequence[pytest.Item], calls: Calls, into: Path) -> int:
+    """Run all tests without a mistake, and write down what is Known."""
+    known = Known()
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        begun = time.process_time()
+        calls.start()
+        good = passes(item, following)
+        calls.stop()
+        if not good:
+            into.write_bytes(pickle.dumps(item.nodeid))
+            return 1
+        known.seconds[item.nodeid] = time.process_time() - begun
+        for place in calls.found:
+            known.callers[place].add(item.nodeid)
+    into.write_bytes(pickle.dumps(Known(known.seconds, dict(known.callers))))
+    return 0
+
+
+def run_with(place: Function, code: CodeType, items: Sequence[pytest.Item]) -> int:
+    """Run the tests with another code for each living function that has it: 1 if one fails."""
+    found = [
+        each
+        for each in gc.get_objects()
+        if isinstance(each, FunctionType)
+        and (each.__code__.co_filename, each.__code__.co_firstlineno) == place
+        and each.__code__.co_name == code.co_name
+    ]
+    for function in found:
+        function.__code__ = code
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        if not passes(item, following):
+            return 1
+    return 0
+
+
+@dataclass
+class Trial:
+    """All mutants; ``imported`` are those that step 2 leaves to step 3."""
+
+    mutants: list[Mutant]
+    end: float
+    workers: int
+    known: Known = field(default_factory=Known)
+    imported: list[int] = field(default_factory=list)
+    survivors: list[int] = field(default_factory=list)
+    tried: int = 0
+
+    def _forked(
+        self, runs: Mapping[int, tuple[Callable[[], int], int]]
+    ) -> Iterator[tuple[int, int]]:
+        """Fork for each mutant, some at once: its number and how it ended."""
+        running: dict[int, tuple[int, str]] = {}
+        waiting = list(reversed(runs))
+        while running or (waiting and time.monotonic() < self.end):
+            while waiting and len(running) < self.workers and time.monotonic() < self.end:
+                number, folder = waiting.pop(), tempfile.mkdtemp(prefix="mutant-")
+                running[fork(*runs[number], folder)] = (number, folder)
+            pid, status = os.wait()
+            reaped(pid)
+            number, folder = running.pop(pid)
+            shutil.rmtree(folder, ignore_errors=True)
+            yield number, status
+
+    def quick(self, calls: Calls, items: Sequence[pytest.Item]) -> None:
+        """Steps 1 and 2, in the process that has collected the tests."""
+        calls.stop()
+        with_imports = calls.found
+        with tempfile.TemporaryDirectory() as folder:
+            notes = Path(folder, "known")
+            status = os.waitpid(fork(partial(learn, items, calls, notes), 3600, folder), 0)[1]
+            found = pickle.loads(notes.read_bytes()) if notes.exists() else status  # noqa: S301  # our own
+        if status:
+            print(f"fails without a mistake: {found}", flush=True)
+            os._exit(2)
+        self.known = found
+        by_name = {item.nodeid: item for item in items}
+        runs: dict[int, tuple[Callable[[], int], int]] = {}
+        for number, mutant in enumerate(self.mutants):
+            mutated = mutated_function(mutant)
+            if mutated is None or mutated[0] in with_imports:
+                self.imported.append(number)
+                continue
+            names = self.known.callers.get(mutated[0], set())
+            names = sorted(names, key=lambda name: self.known.seconds[name])
+            tests = [by_name[name] for name in names]
+            runs[number] = partial(run_with, *mutated, tests), self.known.limit(names)
+        self._try(runs)
+
+    def thorough(self) -> None:
+        """Step 3, in the process that has imported none of our modules."""
+        limit = self.known.limit(list(self.known.seconds)) + 60
+        self._try({n: (partial(self._planted, self.mutants[n]), limit) for n in self.imported})
+
+    def _planted(self, mutant: Mutant) -> int:
         sys.meta_path.insert(0, Planting(mutant))
-    options = ["-q", "-x", "--noconftest", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis was there before
-    os._exit(int(pytest.main([*options, *(TESTS + test for test in tests)])))
+        return with_tests(mutant.tests, Ordered(self.known), "-x")
 
-
-def fork(tests: Sequence[str], mutant: Mutant | None) -> int:
-    """The process that runs the tests."""
-    return os.fork() or run_tests(tests, mutant)
+    def _try(self, runs: Mapping[int, tuple[Callable[[], int], int]]) -> None:
+        for number, status in self._forked(runs):
+            self.tried += 1
+            if status == 0:
+                self.survivors.append(number)
+                print(self.mutants[number], flush=True)
+            elif status == 99 << 8:
+                raise SystemExit(f"cannot be tried: {self.mutants[number]}")
 
 
 def all_mutants(python: Path, modules: Sequence[str]) -> list[Mutant]:
     """Those of the modules, in an order of their own."""
-    paths = [f"mediatool_assets/{module}" for module in modules]
+    paths = [f"{PACKAGE}{module}" for module in modules]
     command = [str(python), str(HERE / "mutants.py"), *paths]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     found = [Mutant(**json.loads(line)) for line in lines]
@@ -149,21 +433,32 @@ def explained() -> set[str]:
     return {line for line in lines if line and not line.startswith(("#", " "))}
 
 
-def survivors(mutants: Sequence[Mutant], seconds: float, workers: int) -> tuple[int, list[Mutant]]:
-    """How many were tried within the time, and those that no test noticed."""
-    end, waiting, tried = time.monotonic() + seconds, list(mutants), 0
-    running: dict[int, Mutant] = {}
-    found: list[Mutant] = []
-    while running or (waiting and time.monotonic() < end):
-        while waiting and len(running) < workers and time.monotonic() < end:
-            mutant = waiting.pop()
-            running[fork(mutant.tests, mutant)] = mutant
-        pid, status = os.wait()
-        mutant, tried = running.pop(pid), tried + 1
-        if status == 0:
-            found.append(mutant)
-            print(mutant, flush=True)
-    return tried, found
+def in_a_fork(trial: Trial, tests: Sequence[str]) -> Trial:
+    """The trial after steps 1 and 2, which import everything."""
+    calls = Calls({str(Path(m.path).resolve()) for m in trial.mutants})
+    with tempfile.NamedTemporaryFile() as file:
+        if not (pid := os.fork()):
+            calls.start()
+            with_tests(tests, Collected(partial(trial.quick, calls)))
+            Path(file.name).write_bytes(pickle.dumps(trial))
+            os._exit(0)
+        if os.waitpid(pid, 0)[1]:
+            raise SystemExit(2)
+        after: Trial = pickle.loads(Path(file.name).read_bytes())  # noqa: S301  # our own
+    return after
+
+
+def report(trial: Trial, explained: int) -> int:
+    """Print the shares; the exit code."""
+    left = [trial.mutants[number] for number in trial.survivors]
+    print(
+        f"{trial.tried} of {len(trial.mutants)} mutants tried, {len(left)} survive "
+        f"({len(left) / max(trial.tried, 1):.1%}); {explained} are explained"
+    )
+    tried: Mapping[str, int] = Counter(m.path for m in trial.mutants)
+    for path, number in sorted(Counter(m.path for m in left).items()):
+        print(f"  {path}: {number} of {tried[path]}")
+    return int(len(left) > _SHARE * trial.tried)
 
 
 def main() -> int:
@@ -174,21 +469,14 @@ def main() -> int:
     parser.add_argument("--cosmic-ray", type=Path, default=Path(".venv/mutation/bin/python"))
     parser.add_argument("modules", nargs="*", default=list(MODULES))
     given: Any = parser.parse_args()
-    for tests in sorted({MODULES[module] for module in given.modules}):
-        if status := os.waitpid(fork(tests, None), 0)[1]:
-            print(f"{' '.join(tests)} fail without a mistake ({status})")
-            return 2
     mutants = all_mutants(given.cosmic_ray, given.modules)
     known = explained()
-    counted = [m for m in mutants if f"{m.path}: {m.operator}: {m.text}" not in known]
-    tried, left = survivors(counted, given.seconds, given.workers)
-    print(
-        f"{tried} of {len(counted)} mutants tried, {len(left)} survive "
-        f"({len(left) / max(tried, 1):.1%}); {len(mutants) - len(counted)} are explained"
-    )
-    for path, number in sorted(Counter(m.path for m in left).items()):
-        print(f"  {path}: {number}")
-    return int(len(left) > _SHARE * tried)
+    counted = [m for m in mutants if m.name not in known]
+    tests = dict.fromkeys(test for module in given.modules for test in MODULES[module])
+    trial = Trial(counted, time.monotonic() + given.seconds, given.workers)
+    trial = in_a_fork(trial, list(tests))
+    trial.thorough()
+    return report(trial, len(mutants) - len(counted))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def standing(verdicts: Sequence[Verdict]) -> Verdict | None:
     samples of one percentage. Otherwise the newest one that read anything.
     """
     failed = max((n for n, each in enumerate(verdicts) if each.verdict == "failed"), default=None)
-    if failed is not None and not _all_read(verdicts[failed + 1 :]):
+    if failed is not None and not _all_read(verdicts[failed:]):
         return verdicts[failed]
     read = [each for each in verdicts if each.verdict != "not checked"] or verdicts
     return read[-1] if read else None

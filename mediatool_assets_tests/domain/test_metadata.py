@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mediatool_assets.domain import metadata, registry
-from mediatool_assets.domain.metadata import instant
+from mediatool_assets.domain.metadata import Databases, Exports, instant
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets_tests.metadata_examples import example
 
@@ -65,9 +66,61 @@ def test_metadata_of_an_earlier_tool_is_read() -> None:
 
 
 def test_an_instant_is_of_utc() -> None:
-    """Moments are written in UTC, to the second, whatever zone they came in."""
+    """Moments are written in UTC, to the second or the µs, whatever zone they came in."""
     moment = datetime(2025, 6, 21, 16, 45, 0, 5, tzinfo=timezone(timedelta(hours=2)))
     assert instant(moment) == instant(moment.astimezone(UTC)) == "2025-06-21T14:45:00Z"
+    assert instant(moment, exact=True) == "2025-06-21T14:45:00.000005Z"
+
+
+@pytest.mark.parametrize("text", ["2025-06-21T14:45:00Z", "2025-06-21T14:45:00+00:00"])
+def test_an_older_instant_is_read(text: str) -> None:
+    """It was written with an offset."""
+    assert metadata.in_utc(text) == "2025-06-21T14:45:00Z"
+
+
+def test_sizes_are_in_millions_of_bytes() -> None:
+    """To the thousand; what nobody measured is nothing."""
+    assert metadata.megabytes(1_234_567_501) == 1234.568
+    export = example().exports.dump
+    assert metadata.uncompressed_bytes(replace(export, uncompressed_mb=2_000.123)) == 2_000_123_000
+    assert metadata.uncompressed_bytes(replace(export, uncompressed_mb=None)) == 0
+
+
+def test_what_a_restore_left_out_is_a_warning() -> None:
+    """Each object by itself; one warning where there is no database at all."""
+    assert Databases("pg", "mongo").warnings == ()
+    assert Databases("pg", "mongo", None, ("view a: why", "view b: why")).warnings == (
+        "pg is restored without view a: why",
+        "pg is restored without view b: why",
+    )
+    assert Databases(None, "mongo", "no room", ("view a: why",)).warnings == (
+        "there is no restored PostgreSQL database: no room",
+    )
+
+
+def test_fields_that_say_nothing_are_left_out() -> None:
+    """Beside the description's fields the file has only what there is to say."""
+    plain = example()
+    exports = Exports(
+        *(
+            replace(export, uncompressed_mb=None)
+            for export in (plain.exports.raw, plain.exports.transformed, plain.exports.dump)
+        )
+    )
+    raw = replace(exports.raw, tables_with_rows=None)
+    found = json.loads(metadata.encode(replace(plain, exports=replace(exports, raw=raw))))
+    parts = {**found["exports"], "source": found["source"], "made": found["databases_created"]}
+    assert {name: set(part) for name, part in {**parts, "all": found}.items()} == {
+        "raw": {"path", "size_mb", "record_count", "tables_exported", "sha256", "size_bytes"}
+        | {"rows", "schema_fingerprint"},
+        "transformed": {"path", "size_mb", "collections", "sha256", "size_bytes", "documents"},
+        "dump": {"path", "size_mb", "sha256", "size_bytes", "documents"},
+        "source": {"type", "instance", "snapshot_id"},
+        "made": {"postgres", "mongodb"},
+        "all": {"timestamp", "export_date", "source", "exports", "databases_created"}
+        | {"export_duration_minutes", "export_complete", "purpose", "notes", "tool_version"}
+        | {"seconds", "warnings"},
+    }
 
 
 def test_the_registry_s_entry() -> None:

@@ -1,7 +1,9 @@
 """The verdict on a version: what counts as passed, and which share is read on a day."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from mediatool_assets.domain.verdict import (
     encode,
     judged,
     standing,
+    unreadable,
     verdict_key,
 )
 from mediatool_assets.domain.version import Version
@@ -60,6 +63,7 @@ def test_only_what_is_known_passes(outcomes: list[Outcome], verdict: str) -> Non
         ("failed half half", 2),
         ("failed half third half", 0),
         ("failed half unknown half", 0),
+        ("half failed unknown half", 1),
         ("failed half unknown half half", 4),
         ("failed half failed half", 2),
         ("failed whole half", 2),
@@ -137,3 +141,37 @@ def test_a_verdicts_object(outcome: Outcome, end: str) -> None:
         % (outcome.encode(), outcome.encode())
     )
     assert decode(data.replace(b"01Z", b"01+00:00")) == verdict
+
+
+def test_fields_that_say_nothing_are_left_out() -> None:
+    """A check of which nothing was read has zeros, which are read from a document without them."""
+    check = Check("mongodb", "x", "unknown")
+    assert (check.checked, check.total, check.bytes, check.findings) == (0, 0, 0, ())
+    whole = Verdict("20261123-020000", "2026-11-23T04:00:00Z", 0, "passed", (), None, "signed")
+    sample = msgspec.structs.replace(whole, sample=25.0, authenticity="")
+    assert b"sample" not in encode(whole)
+    assert b"authenticity" not in encode(sample)
+    assert (decode(encode(whole)), decode(encode(sample))) == (whole, sample)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "known"),
+    [("failed", "failed"), ("passed", "unknown"), ("not checked", "unknown")],
+)
+def test_a_damaged_verdict_is_known_by_its_key(outcome: Outcome, known: Outcome) -> None:
+    """Version and time are in the key, and whether it failed; what else it said is unknown."""
+    version = Version.parse("20261123-020000")
+    at = "2026-12-04T05:06:07.080910Z"
+    lost = Verdict(str(version), at, 2.5, outcome, (Check("raw", "x", outcome),))
+    assert unreadable(verdict_key(version, lost)) == Verdict(str(version), at, 0.0, known, ())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"at": "yesterday"}, {"sample": 0.0}, {"sample": -1.0}, {"sample": 100.5}]
+)
+def test_a_verdict_without_meaning_is_refused(wrong: dict[str, Any]) -> None:
+    """One whose time or sample cannot be is no verdict."""
+    good = Verdict("20261123-020000", "2026-11-23T04:00:00Z", 1.0, "passed", (), 50.0)
+    assert decode(encode(good)) == good
+    with pytest.raises(msgspec.ValidationError):
+        decode(encode(msgspec.structs.replace(good, **wrong)))

@@ -88,6 +88,8 @@ def test_other_moments_are_refused(moment: datetime) -> None:
         ("mediatool_20250621-143000", None),
         ("mediatool_backup.tar.gz", None),
         ("mediatool_.tar.gz", None),
+        ("mediatool_20250621-143000-sample", None),
+        ("of-others_20250621-143000.tar.gz", None),
     ],
 )
 def test_the_version_in_a_name(name: str, found: str | None) -> None:
