@@ -414,7 +414,7 @@ CONTENT: dict[str, tuple[Draft, str]] = {
     ),
     "a schema with a table twice": (
         raw(schema=schemas.encode(Schema("media_tool", (TEAMS, USERS, USERS)))),
-        "users stands there twice",
+        "users is listed twice",
     ),
     "a schema with a column twice": (
         raw(
@@ -425,7 +425,7 @@ CONTENT: dict[str, tuple[Draft, str]] = {
                 )
             )
         ),
-        "column of users id stands there twice",
+        "column of users id is listed twice",
     ),
 }
 

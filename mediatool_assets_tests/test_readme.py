@@ -79,10 +79,12 @@ FROM_RDS = (
     "the RDS snapshot export has no DDL and no sequences; they are taken from the live database"
 )
 UNPROVEN = (
-    "the RDS export has no file for attachments: empty, or the file is lost; no version of a "
-    "nearby day tells which"
+    "the RDS export has no file for attachments: the table is empty or its file is missing, and no "
+    "version of a nearby day shows which"
 )
-REFERENCES = "mediaBuys.campaignIds: 12 references match several rows; the first by key was taken"
+REFERENCES = (
+    "mediaBuys.campaignIds: 12 references match several rows; the row with the lowest key was used"
+)
 
 
 def _made(version: str, *warnings: str) -> VersionMade:
@@ -195,6 +197,36 @@ def test_the_example_assets_run(stack: Stack) -> None:
     (stored,) = result.asset_materializations_for_node("live")
     assert str(stored.metadata["dagster/uri"].value).endswith("user-assets/live/2026-01-02.parquet")
     assert stored.metadata["dagster/row_count"].value == 2
+
+
+def test_the_example_check_reads_the_rows_of_its_partition(stack: Stack) -> None:
+    """The check of docs/how-to/own-checks.md counts the rows that break its rule."""
+    names: dict[str, Any] = {}
+    (block,) = blocks("python", ROOT / "docs/how-to/own-checks.md")
+    exec(block.text, names)  # noqa: S102  # the document's own code is what is tested
+    rows = {
+        "id": [1, 2],
+        "flight_date": ["2026-01-01"] * 2,
+        "end_date": ["2026-01-02", "2025-12-31"],
+    }
+
+    @dg.asset(key=["raw", "campaigns"], partitions_def=names["DAYS"], io_manager_key="parquet")
+    def campaigns() -> pa.Table:
+        return pa.table(rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in stack.environment.items():
+            patch.setenv(variable, value)
+        platform = Platform()
+        job = dg.Definitions(
+            assets=[campaigns],
+            asset_checks=[names["no_campaign_ends_before_it_starts"]],
+            resources={"platform": platform, "parquet": Parquet(platform=platform)},
+        ).resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(partition_key="2026-01-02")
+    (found,) = result.get_asset_check_evaluations()
+    assert not found.passed
+    assert (found.metadata["campaigns"].value, found.metadata["examples"].value) == (1, "[(2,)]")
 
 
 def test_the_images_are_there() -> None:

@@ -13,7 +13,7 @@ from mediatool_assets.cli.output import (
     print_json,
     print_page,
 )
-from mediatool_assets.cli.table import print_table
+from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.stores.environment import read_settings, settings
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from mediatool_assets.cli.output import (
     echo,
     print_json,
 )
-from mediatool_assets.cli.table import print_table
+from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.domain.errors import BadModel, BadRules, MediatoolError, Misuse, NotFound
 from mediatool_assets.domain.readiness import Reading, exit_code, ok, warning, wrong
 

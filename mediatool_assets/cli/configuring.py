@@ -5,7 +5,7 @@ from mediatool_assets.cli.output import (
     echo,
     print_json,
 )
-from mediatool_assets.cli.table import print_table
+from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.domain.setting_fields import variable
 
 

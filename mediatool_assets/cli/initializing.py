@@ -65,10 +65,10 @@ def init(  # each an option of the command
     """
     ask = _Questions()
     values = {
-        "postgres_url": ask.needed("--source", source, "PostgreSQL URL of the source"),
+        "postgres_url": ask.required("--source", source, "PostgreSQL URL of the source"),
         "postgres_schema": ask.optional(schema, "its schema", "public"),
-        "mongodb_url": ask.needed("--mongodb", mongodb, "MongoDB URL"),
-        "s3_bucket": ask.needed("--bucket", bucket, "S3 bucket"),
+        "mongodb_url": ask.required("--mongodb", mongodb, "MongoDB URL"),
+        "s3_bucket": ask.required("--bucket", bucket, "S3 bucket"),
         "s3_endpoint_url": ask.optional(endpoint, "S3 endpoint (empty: Amazon)", ""),
         "s3_sse": sse or "",
         "restore_postgres_url": ask.optional(
@@ -99,12 +99,12 @@ def init(  # each an option of the command
 
 
 class _Questions:
-    """What no option says: asked for on a terminal, else reported all together."""
+    """Asks for the options that were not given; without a terminal, reports them together."""
 
     def __init__(self) -> None:
         self.missing: list[str] = []
 
-    def needed(self, option: str, given: str | None, question: str) -> str:
+    def required(self, option: str, given: str | None, question: str) -> str:
         """The value; without a terminal it is missing."""
         if given:
             return given
@@ -162,7 +162,7 @@ class _SetupFiles:
             path.unlink()
 
     def write(self) -> None:
-        """Write all of it; again, when a value has come on top."""
+        """Write all files; call it again after adding a value."""
         from mediatool_assets.stores.private_files import private_directory
 
         lines = [f"{name} = {self._toml(name, value)}" for name, value in self.values.items()]

@@ -130,7 +130,8 @@ def _run_of(outcome: RunOutcome | None, returncode: int, log: Path) -> LaunchedR
             f"the Dagster process ended with {returncode} and no answer; its log is {log}", 1
         )
     if outcome.status != "SUCCESS":
-        reason = f"{outcome.error or 'the run failed'} (log: {log})"
+        of = f"version {outcome.version}, " if outcome.version else ""
+        reason = f"{outcome.error or 'the run failed'} ({of}log: {log})"
         raise RunFailed(reason, outcome.exit_code or 1)
     version = Version.parse(outcome.version or "")
     return LaunchedRun(outcome.run_id or "", version, outcome.failed_checks)

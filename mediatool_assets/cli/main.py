@@ -21,11 +21,11 @@ from mediatool_assets.cli import (
     benchmark,
     bucket,
     checking,
+    checking_integrity,
     comparing,
     configuring,
     costing,
     initializing,
-    integrating,
     marking,
     modelling,
     monitoring,
@@ -73,7 +73,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     "Reports and comparisons": (reporting.report, comparing.compare),
     "Queries": (querying.sql, querying.history),
-    "Restore and verify": (restoring.restore, verifying.verify, integrating.integrity),
+    "Restore and verify": (restoring.restore, verifying.verify, checking_integrity.integrity),
     "Masked copies": (sanitizing.sanitize,),
     "Monitoring": (alerting.alert, monitoring.metrics),
     "Costs": (costing.costs,),
@@ -93,7 +93,7 @@ for each in (app, modelling.app, bucket.app, signing.app):
 
 
 class _Warnings(logging.Handler):
-    """What a command goes on in spite of, on stderr: a line each, and each once."""
+    """Prints each warning once, as a line on stderr."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

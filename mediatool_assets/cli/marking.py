@@ -90,7 +90,7 @@ def promote(version: VersionArgument, json: Json = False) -> None:
     marks = marking.promote(
         objects, MongoDocuments.of(own), wanted, local, at=datetime.now(UTC), who=account()
     )
-    _tell(wanted, marks, json, f"applications are told to use mediatool_{wanted}")
+    _tell(wanted, marks, json, f"promoted: mediatool_{wanted} is the version for applications now")
 
 
 def rollback(json: Json = False) -> None:
@@ -110,7 +110,12 @@ def rollback(json: Json = False) -> None:
     objects, local = _bucket()
     marks = marking.rollback(objects, MongoDocuments.of(own), local, at=datetime.now(UTC))
     promoted = Version.parse(marks.promoted or "")
-    _tell(promoted, marks, json, f"applications are told to use mediatool_{promoted} again")
+    _tell(
+        promoted,
+        marks,
+        json,
+        f"promoted again: mediatool_{promoted} is the version for applications now",
+    )
 
 
 def _bucket() -> "tuple[S3Objects, Path]":

@@ -38,8 +38,8 @@ def print_json(value: object) -> None:
 
 
 def print_page(page: "Page", leaving_out: Collection[str] = ()) -> None:
-    """Print the parts of a report that are for a terminal, but the sections of these titles."""
-    from mediatool_assets.cli.table import print_table
+    """Print the terminal's parts of a report, without the sections of these titles."""
+    from mediatool_assets.cli.print_table import print_table
     from mediatool_assets.domain.page import Grid, Items
 
     echo(f"{page.title}: {page.verdict}")
@@ -74,6 +74,6 @@ def megabytes(size: int) -> str:
 
 
 def note(text: str) -> None:
-    """Say on stderr what was done, to a person; nothing unless on a terminal, or with --quiet."""
+    """Print a note on stderr: only on a terminal, and without --quiet."""
     if sys.stderr.isatty() and not SESSION.quiet:
         echo(text, err=True)

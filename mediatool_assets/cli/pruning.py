@@ -12,8 +12,8 @@ from mediatool_assets.cli.output import (
     note,
     print_json,
 )
+from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.cli.progress import working
-from mediatool_assets.cli.table import print_table
 from mediatool_assets.stores.environment import settings
 
 if TYPE_CHECKING:

@@ -82,7 +82,7 @@ def report(
         _write_site(objects, site, which, wanted, output, json)
         return
     if json and wanted not in (None, "json"):
-        raise Misuse(f"--json and --format {wanted} are two wishes; keep one")
+        raise Misuse(f"--json cannot be used with --format {wanted}; leave one out")
     form = "json" if json else wanted or (format_of(output) if output else "markdown")
     partition, version = _which(objects, which)
     data = report_of(objects, _NAMES[name], partition, version, form)

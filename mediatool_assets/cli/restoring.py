@@ -160,9 +160,11 @@ def restore(
         raise Misuse("--references, --output and --text belong to --rows; leave them out")
     _check_options(to, source, tables, collections, is_postgres_only=bool(skip or untrusted))
     if sanitized and source is not None:
-        raise Misuse("--sanitized is an archive of its own; leave --from out")
+        raise Misuse("--from cannot be used with --sanitized; leave it out")
     if database == "":
         raise Misuse("--database is empty; name one, or leave it out")
+    if replace and database is None and (tables is not None or collections is not None):
+        raise Misuse("a part does not replace the version's own database: add --database NAME")
     if to == "postgres":
         from mediatool_assets.flows.restore.postgres import RestoreOptions
 

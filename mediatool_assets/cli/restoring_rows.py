@@ -9,8 +9,8 @@ from mediatool_assets.cli.output import (
     note,
     print_json,
 )
+from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.cli.querying import opened, reading
-from mediatool_assets.cli.table import print_table
 from mediatool_assets.domain.version import Version
 
 if TYPE_CHECKING:

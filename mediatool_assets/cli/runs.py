@@ -140,7 +140,7 @@ def _refuse_without_source(
     live = PostgresSource.of(config) if config.postgres_url else None
     places, partition = SourceCandidates.of(config, objects, live, today), day.isoformat()
     if places.lacks_export(partition, asked):
-        if config.exports_snapshots:
+        if config.can_export_rds_snapshots:
             return  # AWS is asked for the day's snapshot
         if asked == "rds" and not places.has_exports(partition):
             RdsInstance.of(config)  # says which settings are missing for that

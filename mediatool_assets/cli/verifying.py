@@ -11,9 +11,9 @@ from mediatool_assets.cli.output import (
     note,
     print_json,
 )
+from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.cli.progress import working
 from mediatool_assets.cli.stores import stores
-from mediatool_assets.cli.table import print_table
 from mediatool_assets.cli.versions import VersionArgument, named
 from mediatool_assets.stores.environment import settings
 

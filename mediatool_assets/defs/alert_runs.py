@@ -81,8 +81,8 @@ class EndedRun:
     def news(self) -> Observations:
         """What failed in it, what its checks found, and what its version warns of.
 
-        A canceled run is not reported, since its user knows. What its checks had found is, and
-        where it canceled itself, since its day has nothing to work from.
+        A canceled run raises no problem of its own, since its user knows; its red checks do. So
+        does a run that canceled itself, because its day has no source.
         """
         run = self.record.dagster_run
         partition = run.tags.get("dagster/partition")

@@ -54,7 +54,7 @@ def _documents(platform: Platform) -> dict[str, object]:
 
 
 def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
-    """Of every table: the archive holds what the source had, and that is much what it was."""
+    """Two checks of each table: complete, and similar to earlier versions."""
     bounds = {name: table.bounds for name, table in model.sources.items()}
     counted = "The archive, read again, has as many rows as PostgreSQL counted in the snapshot."
     usual = "The row count is within its bounds, and the columns are those of the last versions."
@@ -70,7 +70,7 @@ def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
 def transformed_checks(
     model: Model, collections: Iterable[str]
 ) -> Iterator[dg.AssetChecksDefinition]:
-    """Of every collection that refers to others: as much is found as usual; none if none does."""
+    """The check of the references of each collection that has some; none if none has."""
     referring = [name for name in collections if _refers(model, name)]
     if referring:
         says = "No more unresolved references than in the last versions."

@@ -88,8 +88,7 @@ def launch(
 ) -> RunOutcome:
     """Run the job in this process; raises Misuse where there is no such job or partition.
 
-    Who names no day asks for now: where the day ends before the snapshot is taken, the run of that
-    day has come to nothing, and there is one of the next.
+    Without a day, today is run. If midnight passes before the snapshot, the next day is run.
     """
     day = request.partition or _day_of(request.version) or today().isoformat()
     outcome = _run(instance, request, day)
@@ -110,7 +109,9 @@ def _is_refused(instance: dg.DagsterInstance, outcome: RunOutcome) -> bool:
 
 def _run(instance: dg.DagsterInstance, request: LaunchRequest, day: str) -> RunOutcome:
     if not DAYS.has_partition_key(day):
-        raise Misuse(f"{day} is no partition; give a day from {DAYS.start:%Y-%m-%d} to today")
+        raise Misuse(
+            f"{day} is not a day that can be exported; choose {DAYS.start:%Y-%m-%d} to today"
+        )
     repository = ReconstructableRepository.for_module(DEFINITIONS, "defs", str(Path.cwd()))
     jobs = repository.get_definition().job_names
     if request.job not in jobs:

@@ -42,7 +42,7 @@ _ODD = re.compile(r"[^A-Za-z0-9_.]")
 def key(layer: Layer, name: str) -> dg.AssetKey:
     """The key of a table's or collection's asset in a layer.
 
-    Dagster makes names of steps of it: what they may not hold stands as ``-`` and its bytes in hex.
+    Dagster allows few characters: each byte of another is written as ``-`` and two hex digits.
     """
     plain = _ODD.sub(lambda odd: "".join(f"-{byte:02X}" for byte in odd[0].encode()), name)
     return dg.AssetKey([layer, plain])

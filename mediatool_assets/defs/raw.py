@@ -130,7 +130,7 @@ def asked_for(run: RunVersion, config: ExportRequest) -> VersionRequest:
 def _make(
     context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
 ) -> tuple[Version, StoredArchive]:
-    """Take the day from where it is to be had; raises PastDay, NothingOfDay where it is not."""
+    """Make the day's raw archive from its source; raises PastDay, NothingOfDay without one."""
     objects, run = platform.objects(), RunVersion.of(context)
     places = places_of(platform)
     request = asked_for(run, config)
@@ -188,9 +188,9 @@ def _check_tables(archive: ArchiveReader, tables: Sequence[str], model: Path) ->
         excluded = {exclusion.table for exclusion in archive.manifest.exclusions}
         resolve(load_model(model), archive.schema(), excluded)  # tells the lines to change
         raise BadSource(
-            f"{archive.source.name} has no {', '.join(missing)}, which the model names; take the "
-            "table out of the model, or, where the export left it out, name it in "
-            "MEDIATOOL_EXCLUDE_TABLES where Dagster is started too"
+            f"{archive.source.name} has no {', '.join(missing)}, which the model names; remove the "
+            "table from the model; if the export excluded it, set MEDIATOOL_EXCLUDE_TABLES in "
+            "Dagster's environment too"
         )
 
 

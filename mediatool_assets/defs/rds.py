@@ -40,7 +40,9 @@ def snapshot_first(
     if not places.lacks_export(run.partition, asked, run.named()):
         return None
     settings = platform.settings()
-    if not settings.exports_snapshots and (asked != "rds" or places.has_exports(run.partition)):
+    if not settings.can_export_rds_snapshots and (
+        asked != "rds" or places.has_exports(run.partition)
+    ):
         return None
     wait = partial(time.sleep, settings.rds_poll_seconds)  # an interrupt ends it
     work = SnapshotExporter(platform.snapshots(), wait, LoggedProgress(context))

@@ -52,7 +52,7 @@ def source_definitions(
     )
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
         *source_tables(tables),
-        *([rds_snapshot_export] if settings.exports_snapshots else []),
+        *([rds_snapshot_export] if settings.can_export_rds_snapshots else []),
         *with_freshness(  # what the daily job makes
             settings.timetable,
             raw_layer(tables),

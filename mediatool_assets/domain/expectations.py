@@ -55,9 +55,8 @@ def rows_as_usual(
 ) -> Finding:
     """The rows of a table against its earlier versions, oldest first.
 
-    Against the version before, the bound is twice the largest change that the history saw; against
-    the usual (the history's median), which is nights away, twice that. Bounds that are given hold
-    to the row, however small the table is.
+    Against the version before, the bound is twice the largest change in the history; against the
+    median of the history, twice that. Bounds of the model are exact.
     """
     if not history:
         return Finding("passed", f"{table}: no earlier version has it", {"rows": rows})

@@ -41,7 +41,7 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
     Both in 10**6 bytes. ``tables_exported`` counts the tables in it, ``tables_with_rows`` those
     that are not empty. ``excluded`` has the reason of each table that was left out,
     ``excluded_rows`` its rows, null where they could not be counted. ``sha256`` is of the object,
-    ``digest`` that of the archive (docs/archive-format.md).
+    ``digest`` that of the archive (docs/reference/archive-format.md).
     """
 
     path: str

@@ -24,7 +24,7 @@ Figure = int | float | str | None
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of a check. ``reason`` names the thing, and what is wrong where something is."""
+    """The result of a check. ``reason`` names the thing, and the problem if there is one."""
 
     outcome: Outcome
     reason: str = ""

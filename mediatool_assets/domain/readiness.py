@@ -41,7 +41,7 @@ def wrong(area: str, name: str, says: str, *fixes: str, code: int = 1) -> Readin
     return Reading(area, name, "wrong", says, fixes, code)
 
 
-def clock(area: str, there: datetime, here: datetime) -> Reading:
+def compare_clocks(area: str, there: datetime, here: datetime) -> Reading:
     """A server's clock against this machine's."""
     seconds = (there - here).total_seconds()
     says = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} this machine's"

@@ -105,7 +105,7 @@ def _float(text_of: Callable[[float], str]) -> Writer:
 def _money(value: Value) -> bytes:
     match = _MONEY.fullmatch(str(value))
     if match is None:
-        raise ValueError(f"{value!r} is no amount as a server of the C or en_US locale prints it")
+        raise ValueError(f"{value!r} is not a money value in the format of the C or en_US locale")
     sign, second, whole, cents = match.groups(default="")
     return _text(sign + second + whole.replace(",", "") + cents)
 
@@ -121,7 +121,7 @@ def _moment(zone: str) -> Writer:
             return _text(text)
         match = _MOMENT.fullmatch(text)
         if match is None or (match[4] not in _UTC if zone else match[4]):
-            raise ValueError(f"{text!r} is no moment{' in UTC' if zone else ''}")
+            raise ValueError(f"{text!r} is not a timestamp{' in UTC' if zone else ''}")
         fraction = (match[3] or "").rstrip("0").rstrip(".")
         return _text(f"{match[1]}T{match[2]}{fraction}{zone}{match[5] or ''}")
 

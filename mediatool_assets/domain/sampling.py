@@ -15,7 +15,7 @@ class DailySample:
 
     def __init__(self, percent: float | None, today: date) -> None:
         if percent is not None and not 0 < percent <= 100:
-            raise Misuse(f"a sample of {percent:g} % has no meaning; take one above 0, up to 100")
+            raise Misuse(f"--sample must be above 0 and at most 100, not {percent:g}")
         self.percent = percent
         self.days = 1 if percent is None else math.ceil(100 / percent)
         self.offset = today.toordinal() % self.days

@@ -118,7 +118,7 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Sequence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A sequence and where it stood; one that was never ``called`` gives ``last_value`` next.
+    """A sequence and its position; unless ``called``, the next value is ``last_value``.
 
     ``namespace`` and ``name`` are as a table's.
     """
@@ -205,5 +205,5 @@ def _require_different(what: str, names: Iterable[str]) -> None:
         if len(name) > _LONGEST_NAME:
             raise msgspec.ValidationError(f"the {what} {name[:40]}... has {len(name)} characters")
         if name in seen:
-            raise msgspec.ValidationError(f"the {what} {name} stands there twice")
+            raise msgspec.ValidationError(f"the {what} {name} is listed twice")
         seen.add(name)

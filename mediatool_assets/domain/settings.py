@@ -540,7 +540,7 @@ class Settings:
         return DaskCluster(self.dask_scheduler, self.dask_ca, self.dask_cert, self.dask_key)
 
     @property
-    def exports_snapshots(self) -> bool:
+    def can_export_rds_snapshots(self) -> bool:
         """Whether all is named that AWS needs to export a snapshot of the RDS instance."""
         return None not in (self.rds_instance, self.rds_export_role_arn, self.rds_kms_key_id)
 

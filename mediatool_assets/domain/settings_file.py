@@ -133,7 +133,7 @@ def _text(value: object, separator: str) -> str:
         case list():
             return separator.join(_text(item, separator) for item in value)
         case dict():
-            raise ValueError("is a table, and a text or number is wanted")
+            raise ValueError("must be a text or a number, not a table")
         case _:
             return str(value)
 

@@ -107,7 +107,9 @@ class TrustedKey:
         key, _, days = text.strip().partition("@")
         first, dots, last = days.partition("..")
         if days and not dots:
-            raise ValueError(f"has no days such as 2026-01-01..2026-12-31 behind @: {days!r}")
+            raise ValueError(
+                f"needs FIRST..LAST after @, such as 2026-01-01..2026-12-31, not {days!r}"
+            )
         return cls(PublicKey.parse(key), _day(first), _day(last))
 
     def covers(self, day: date) -> bool:
@@ -127,7 +129,7 @@ def trusted_keys(text: str) -> tuple[TrustedKey, ...]:
         TrustedKey.parse(part) for line in lines for part in line.split(",") if part.strip()
     )
     if not found:
-        raise ValueError("names no key")
+        raise ValueError("contains no key")
     return found
 
 

@@ -12,8 +12,8 @@ def source_warnings(facts: Mapping[str, str | int | None], schema: Schema) -> It
         yield f"the RDS snapshot export has no DDL and no sequences; they are taken from {origin}"
     if unproven := facts.get("unproven_empty"):
         yield (
-            f"the RDS export has no file for {unproven}: empty, or the file is lost; no version of "
-            "a nearby day tells which"
+            f"the RDS export has no file for {unproven}: the table is empty or its file is "
+            "missing, and no version of a nearby day shows which"
         )
     if large := facts.get("large_objects"):
         yield (

@@ -20,8 +20,8 @@ from mediatool_assets.flows.load.id_ranges import Range, ranges
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
-from mediatool_assets.flows.workers.tasks import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 
@@ -48,7 +48,7 @@ def dump(
     if (names := {info.name for info in found}) != expected.documents.keys():
         odd = ", ".join(sorted(names ^ expected.documents.keys()))
         raise CheckFailed(
-            f"{expected.database}: {odd}: appeared or vanished after the load; load it again"
+            f"{expected.database}: {odd}: created or dropped after the load; load it again"
         )
     with spooling(objects, workspace, "dump") as spools:
         work = _Dump(documents, workspace, expected, found, spools)

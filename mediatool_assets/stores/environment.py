@@ -43,9 +43,9 @@ def adopt_file() -> None:
 
 
 def origins() -> dict[str, str]:
-    """Whence each variable that is set has its value: the environment, the file, local servers.
+    """Where the value of each set variable comes from: the environment, the file, local servers.
 
-    To be asked before anything else is, since adopting the file makes it the environment.
+    Call it first: adopting the file puts its values into the environment.
     """
     before = {name for name in os.environ if _is_there(name)}
     found = find_settings_file(os.environ)

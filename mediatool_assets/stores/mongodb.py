@@ -39,9 +39,9 @@ from mediatool_assets.stores.mongodb_claim import (
     CLAIM,
     MARKER,
     abandon,
-    beating,
     claim,
     drop_staged,
+    heartbeat,
     is_own,
     plain_name,
     prefix_of,
@@ -167,7 +167,7 @@ class MongoDocuments:
         Raises Refused while another load is alive, or where something is there that none made.
         """
         prefix = self.begin(database, load)
-        with self._open(database) as db, beating(db[MARKER], load):
+        with self._open(database) as db, heartbeat(db[MARKER], load):
             try:
                 yield prefix
             except BaseException:
@@ -258,7 +258,7 @@ class MongoDocuments:
         if database in _SYSTEM or (names and MARKER not in names):
             raise Refused(
                 f"the database {database} is there and no load made it; it is never replaced: "
-                "name another one, or drop it by hand"
+                "name another one, or drop that one yourself"
             )
 
     @contextmanager
@@ -266,8 +266,8 @@ class MongoDocuments:
         """One of our databases, its driver's errors translated; Refused for any other."""
         if database != self.other and not _OURS.fullmatch(database):
             raise Refused(
-                f"{database!r} is not a database of a version; only mediatool_YYYYMMDD-HHMMSS "
-                "is ever touched"
+                f"{database!r} is neither a version's database nor the one named by --database; "
+                "no other is read or changed"
             )
         if collection == MARKER:
             raise Refused(f"{MARKER} is the marker's; give the collection another name")
@@ -290,8 +290,8 @@ class MongoDocuments:
             if (full := full_disk(host)) is not None:
                 raise full from error
             raise Unreachable(
-                f"MongoDB at {host} does not answer; start it with `mediatool up`, or correct "
-                "MEDIATOOL_MONGODB_URL"
+                f"MongoDB at {host} does not answer; start the server (a local one: "
+                "`mediatool up`), or correct MEDIATOOL_MONGODB_URL"
             ) from error
         except OperationFailure as error:
             if is_full(error.code, error):

@@ -60,7 +60,7 @@ def claim(db: Database[Any], load: str, patience: float) -> None:
         if there != seen:
             if seen:
                 raise Refused(
-                    f"another load of {db.name} is under way since "
+                    f"another load of {db.name} has been running since "
                     f"{there.get('began', 'now')} UTC; wait for it to end"
                 )
             seen, since = there, time.monotonic()
@@ -68,7 +68,7 @@ def claim(db: Database[Any], load: str, patience: float) -> None:
             done = markers.replace_one(there, _claim(load))
             if done.matched_count:
                 return
-            raise Refused(f"another load of {db.name} begins right now; wait for it to end")
+            raise Refused(f"another load of {db.name} has just started; wait for it to end")
         time.sleep(_BEAT / 4)
 
 
@@ -78,7 +78,7 @@ def _claim(load: str) -> dict[str, object]:
 
 
 @contextmanager
-def beating(markers: Collection[Any], load: str) -> Iterator[None]:
+def heartbeat(markers: Collection[Any], load: str) -> Iterator[None]:
     """Show that the load is alive, as long as the context lasts and the claim is its own."""
     end = Event()
 

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
-from mediatool_assets.domain.readiness import Reading, clock, ok, warning, wrong
+from mediatool_assets.domain.readiness import Reading, compare_clocks, ok, warning, wrong
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import host_of, is_this_machine, without_passwords
 from mediatool_assets.stores.mongodb_errors import server_words
@@ -66,7 +66,7 @@ def _of(client: MongoClient[Any], hosts: str) -> Iterator[Reading]:
     else:
         yield ok(AREA, "version", f"MongoDB {version}")
     yield _rights(client, hosts, users, status)
-    yield clock(AREA, hello["localTime"].replace(tzinfo=UTC), here)
+    yield compare_clocks(AREA, hello["localTime"].replace(tzinfo=UTC), here)
     room = client.admin.command("dbStats") if users or _is_open(client) else {}
     if "fsTotalSize" in room:
         free = int(room["fsTotalSize"] - room["fsUsedSize"])

@@ -59,11 +59,11 @@ class RdsInstance:
 
         Of several schemas too: an export of one is what is read of the bucket.
         """
-        if not settings.exports_snapshots:
+        if not settings.can_export_rds_snapshots:
             needed = ("rds_instance", "rds_export_role_arn", "rds_kms_key_id")
             unset = [name for name in needed if getattr(settings, name) is None]
             problems = [f"MEDIATOOL_{name.upper()} is not set" for name in unset]
-            raise BadSettings([*problems, "an RDS snapshot is exported with all three"])
+            raise BadSettings([*problems, "set all three to export RDS snapshots"])
         if len(namespaces(settings.postgres_schema)) > 1:
             named = f"MEDIATOOL_POSTGRES_SCHEMA names several: {settings.postgres_schema}"
             raise BadSettings([named, "an RDS snapshot is exported and read with one schema"])
@@ -151,8 +151,8 @@ class RdsInstance:
                 if _place(there) != place:
                     raise Refused(
                         f"RDS export task {name} exports {there.get('SourceArn')} to "
-                        f"{there.get('S3Bucket')}/{there.get('S3Prefix')}: it is another's; "
-                        "export under another version"
+                        f"{there.get('S3Bucket')}/{there.get('S3Prefix')}: the name of the task "
+                        "is in use for another export; export under another version"
                     ) from error
                 return _as_task(there)
         return _as_task(answer)

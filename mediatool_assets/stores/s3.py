@@ -186,7 +186,7 @@ class S3Objects:
         return self._create(key, uploading)
 
     def assemble(self, key: str, executor: Executor) -> AbstractContextManager[StagedJoin]:
-        """As ``create``, of objects that are there: workers of ``executor`` read and send them."""
+        """Like ``create``, from staged objects, which workers of ``executor`` read and upload."""
         return self._create(key, lambda target: joining(self, target, executor))
 
     @contextmanager
@@ -259,7 +259,7 @@ class S3Objects:
                 raise
 
     def translated(self, key: str) -> AbstractContextManager[None]:
-        """Where calls about a key run, so that their failures leave as this package's errors."""
+        """A context that translates S3's errors about a key into this package's."""
         return translated(self.uri(key), self.endpoint_url or "Amazon S3", self.encryption)
 
 

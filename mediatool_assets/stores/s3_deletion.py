@@ -45,7 +45,9 @@ class S3Deletion:
                         Bucket=self.objects.bucket, Key=key, VersionId=item["VersionId"]
                     )
         if self.left(key):
-            raise CheckFailed(f"{self.objects.uri(key)}: versions of it are left; prune again")
+            raise CheckFailed(
+                f"{self.objects.uri(key)}: some of its versions were not deleted; prune again"
+            )
 
     def hide(self, key: str) -> None:
         """Delete the object as it is; a bucket with versioning keeps it behind a marker."""

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 
 from mediatool_assets.domain.keys import STAGING_PREFIX
-from mediatool_assets.domain.readiness import Reading, clock, ok, warning, wrong
+from mediatool_assets.domain.readiness import Reading, compare_clocks, ok, warning, wrong
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_client import client
@@ -91,7 +91,7 @@ class _Trial:
         yield ok(AREA, "bucket", self.objects.uri(""))
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         if "date" in headers:
-            yield clock(AREA, parsedate_to_datetime(headers["date"]), here)
+            yield compare_clocks(AREA, parsedate_to_datetime(headers["date"]), here)
         try:
             yield self._write()
             yield from self._promises()

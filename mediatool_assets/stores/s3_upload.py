@@ -23,7 +23,7 @@ _IN_FLIGHT = 2  # parts that travel while one is filled: enough that filling and
 
 
 def part_size(number: int) -> int:
-    """Bytes of the part of that number, from 1: 10,000 of them hold 5 TiB, the first ones little.
+    """Size in bytes of part ``number``, from 1: early parts are small, and 10,000 hold 5 TiB.
 
     An archive of 3 GB never leaves the first size, and 32 MiB of memory.
     """

@@ -90,7 +90,7 @@ def looked_up(objects: S3Objects) -> str:
 def test_applications_look_the_promoted_version_up(mediatool: Run, three: S3Objects) -> None:
     """The lines of docs/how-to/promote.md find the promoted database, also after a rollback."""
     for version in (OLD, NEW):
-        done = f"applications are told to use mediatool_{version}\n"
+        done = f"promoted: mediatool_{version} is the version for applications now\n"
         assert mediatool("promote", version).out == done
         assert looked_up(three) == f"mediatool_{version}"
     assert json.loads(mediatool("latest", "--json").out)["promoted"] is True

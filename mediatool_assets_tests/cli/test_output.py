@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from mediatool_assets.cli import versions
-from mediatool_assets.cli.table import print_table
+from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.flows.versions.listing import Listed
 
 HEADINGS = ("VERSION", "DATABASE", "ROWS", "NOTES")

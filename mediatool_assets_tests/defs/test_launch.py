@@ -115,7 +115,7 @@ def test_two_runs_of_one_partition_at_once_make_two_versions(
             2,
             "there is no job weekly; there are .*daily_export",
         ),
-        ({"job": "daily_export", "partition": "1999-01-01"}, 2, "1999-01-01 is no partition"),
+        ({"job": "daily_export", "partition": "1999-01-01"}, 2, "1999-01-01 is not a day"),
         (
             {"job": "daily_export", "partition": today(), "tags": {"mediatool/purpose": "fun"}},
             2,

@@ -37,7 +37,7 @@ def test_workers_use_their_own_credentials(monkeypatch: pytest.MonkeyPatch) -> N
     ("secret", "own", "says"),
     [
         (POSTGRES, "", "MEDIATOOL_POSTGRES_URL is not set in the environment of a Dask worker"),
-        (POSTGRES, "postgresql://v:own@elsewhere/a", "names elsewhere, and the coordinator's h"),
+        (POSTGRES, "postgresql://v:own@elsewhere/a", "is elsewhere on the Dask worker and h"),
         (KEY, "", "MEDIATOOL_MASKING_KEY is not set in the environment of a Dask worker"),
         (KEY, bytes(range(1, 33)).hex(), "is not the coordinator's"),
     ],

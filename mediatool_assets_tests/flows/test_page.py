@@ -22,7 +22,7 @@ from mediatool_assets.domain.page import (
 )
 from mediatool_assets.flows.reports.charts import bars, line
 from mediatool_assets.flows.reports.escaping import escape
-from mediatool_assets.flows.reports.figures import size as as_text
+from mediatool_assets.flows.reports.figures import bytes_text as as_text
 from mediatool_assets.flows.reports.figures import sizes
 from mediatool_assets.flows.reports.formats import format_of
 from mediatool_assets.flows.reports.html import html

@@ -346,7 +346,7 @@ def test_a_database_in_use_is_not_torn_away(world: World) -> None:
             world.stores.servers[1].remove(name)
         assert reader.execute("SELECT 1").fetchone() == (1,)
     foreign = world.postgres(of(41), comment="made by hand")
-    with pytest.raises(Refused, match="no restore made"):
+    with pytest.raises(Refused, match="was not made by a restore"):
         world.stores.servers[1].remove(foreign)
 
 

@@ -1,1 +1,1 @@
-"""A simulation of days with faults, from a seed: docs/simulation.md says what it plays."""
+"""A simulation of days with faults, from a seed (docs/explanation/simulation.md)."""

@@ -196,7 +196,7 @@ def test_the_marker_takes_the_claims_place_once(documents: MongoDocuments, datab
 def test_a_live_load_keeps_its_database(documents: MongoDocuments, database: str) -> None:
     """Whoever comes second is refused while the first one lasts, and can come after it."""
     with documents.loading(database, "one"):
-        with pytest.raises(Refused, match=f"another load of {database} is under way since"):
+        with pytest.raises(Refused, match=f"another load of {database} has been running since"):
             documents.begin(database, "two")
         documents.mark(database, "one", {"_id": "v"})
     assert documents.begin(database, "three").startswith("_mediatool_")

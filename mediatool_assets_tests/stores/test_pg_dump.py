@@ -93,7 +93,7 @@ def test_no_secret_is_an_argument_of_a_program() -> None:
 def test_a_service_of_ones_own_holds_its_secrets() -> None:
     """There can be one service only."""
     with (
-        pytest.raises(BadSettings, match="write sslpassword in the service file"),
+        pytest.raises(BadSettings, match="move sslpassword to pg_service"),
         for_programs({"service": "mine", "sslpassword": "of-the-key"}),
     ):
         pass

@@ -101,7 +101,7 @@ def test_a_database_made_meanwhile_is_not_replaced(
 ) -> None:
     """The name was free when the restore began, and somebody took it."""
     with (
-        pytest.raises(Refused, match="no restore made it"),
+        pytest.raises(Refused, match="was not made by a restore"),
         target.restoration(name, replace=True) as work,
     ):
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -125,7 +125,7 @@ def test_what_only_looks_like_that_stays(
 ) -> None:
     """No restore made it."""
     admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(f"{name}.replaced")))
-    with pytest.raises(Refused, match="no restore made it"):
+    with pytest.raises(Refused, match="was not made by a restore"):
         restore(target, name, ONE)
     assert there(admin, name) == {f"{name}.replaced"}
     drop(admin, f"{name}.replaced")

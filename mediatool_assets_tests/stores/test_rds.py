@@ -114,7 +114,7 @@ def test_a_task_of_another_is_refused(rds: RdsInstance, other: str) -> None:
     """The same name for another snapshot, or another place, is not ours."""
     snapshot = rds.take("s")
     rds.start(NAME, snapshot, PREFIX)
-    with pytest.raises(Refused, match=rf"{NAME} exports .*: it is another's"):
+    with pytest.raises(Refused, match=rf"{NAME} exports .*: the name of the task is in use"):
         if other == "snapshot":
             rds.start(NAME, rds.take("t"), PREFIX)
         else:
@@ -136,7 +136,7 @@ def test_missing_settings_are_named_together() -> None:
         RdsInstance.of(Settings.parse({"MEDIATOOL_RDS_INSTANCE": "i"}))
     assert str(raised.value) == (
         "MEDIATOOL_RDS_EXPORT_ROLE_ARN is not set; MEDIATOOL_RDS_KMS_KEY_ID is not set; "
-        "an RDS snapshot is exported with all three"
+        "set all three to export RDS snapshots"
     )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE, UNDO_DAYS, Declaration
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition
+from mediatool_assets.domain.bucket.lifecycle_cost import monthly_cost
 from mediatool_assets.domain.bucket.rules import problems
 from mediatool_assets.domain.keys import (
     RAW_PREFIX,
@@ -63,8 +63,8 @@ def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
             reason="; ".join(
                 problem.says for problem in problems([transformed]) if problem.refused
             ),
-            wish_cost=monthly(transformed, prices),
-            shipped_cost=monthly(replace(rules["transformed"], noncurrent_days=None), prices),
+            wish_cost=monthly_cost(transformed, prices),
+            shipped_cost=monthly_cost(replace(rules["transformed"], noncurrent_days=None), prices),
         ),
         Departure(
             about="deletion in a versioned bucket (raw exports)",
@@ -76,7 +76,7 @@ def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
                 f"{UNDO_DAYS} days, lone markers too, unfinished uploads after 7"
             ),
             wish_cost="grows",
-            shipped_cost=monthly(rules["raw"], prices),
+            shipped_cost=monthly_cost(rules["raw"], prices),
         ),
         Departure(
             about="MFA required for deletion",

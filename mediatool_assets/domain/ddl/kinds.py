@@ -77,7 +77,7 @@ def object_name(text: str) -> str:
     found = [kind for kind in kinds if [w.upper() for w in words[: len(kind)]] == kind]
     kind = max(found, key=len, default=[])
     if not kind or len(words) == len(kind):
-        raise ValueError(f"is not a kind and a name, as in VIEW totals: {text!r}")
+        raise ValueError(f"must be a kind and a name, such as VIEW totals, not {text!r}")
     return " ".join([*kind, text.split(None, len(kind))[-1].strip()])
 
 

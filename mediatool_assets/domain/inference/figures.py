@@ -56,7 +56,7 @@ class FanOut:
     def __str__(self) -> str:
         return (
             f"rows a parent: p50 {self.median:,}, p99 {self.p99:,}, at most {self.most:,}; "
-            f"largest document about {size(self.largest)}"
+            f"largest document about {bytes_text(self.largest)}"
         )
 
 
@@ -73,7 +73,7 @@ class Figures:
         return self.tables.get(table, NO_ROWS)
 
 
-def size(number: int) -> str:
+def bytes_text(number: int) -> str:
     """Bytes for people: ``512 bytes``, ``3.4 kB``, ``16.8 MB``."""
     if number < 1000:
         return f"{number} bytes"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mediatool_assets.domain.field_names import Names, camel_case, collection_name
 from mediatool_assets.domain.inference import yaml_text as yaml
-from mediatool_assets.domain.inference.figures import Figures, TableFigures, size
+from mediatool_assets.domain.inference.figures import Figures, TableFigures, bytes_text
 from mediatool_assets.domain.inference.naming import (
     fields_of,
     identifying_key,
@@ -167,7 +167,8 @@ def _summary(table: Table, figures: TableFigures) -> str:
     key, kind = identifying_key(table)
     named = f"key {', '.join(key)} ({kind})" if key else f"no key ({kind})"
     read = "" if figures.whole else f", of which {figures.read:,} were read"
-    return f"{figures.rows:,} rows{read}; {named}; largest document about {size(figures.largest)}"
+    largest = bytes_text(figures.largest)
+    return f"{figures.rows:,} rows{read}; {named}; largest document about {largest}"
 
 
 def _as_text(entities: Mapping[str, Entity], figures: Figures) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from mediatool_assets.domain.field_names import camel_case
-from mediatool_assets.domain.inference.figures import Figures, TableFigures, size
+from mediatool_assets.domain.inference.figures import Figures, TableFigures, bytes_text
 from mediatool_assets.domain.inference.naming import identifying_key
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.schema import Schema, Table
@@ -122,7 +122,7 @@ def _of_table(table: Table, figures: TableFigures) -> Iterator[Risk]:
 def _large(figures: Figures) -> Iterator[Risk]:
     for name, table in figures.tables.items():
         if table.largest >= NEAR_LIMIT:
-            what = f"{size(table.largest)}: the row {table.largest_key}"
+            what = f"{bytes_text(table.largest)}: the row {table.largest_key}"
             yield Risk("large_document", name, None, 1, what)
 
 

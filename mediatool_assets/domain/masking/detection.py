@@ -132,7 +132,7 @@ class Traits:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class RuleSuggestion:
     """A rule as it is written, and why; one that is not ``certain`` wants somebody to look."""
 
     rule: str
@@ -142,91 +142,91 @@ class Proposal:
 
 _OF_THE_SCHEMA = {"regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regcollation"}
 
-REVIEWED = Proposal("redact", "nothing says what this is", certain=False)
+REVIEWED = RuleSuggestion("redact", "nothing says what this is", certain=False)
 
 
-def proposals(table: Table, column: Column, seen: Traits) -> Iterator[Proposal]:
+def suggested_rules(table: Table, column: Column, seen: Traits) -> Iterator[RuleSuggestion]:
     """What could become of a column, the best first; the last always fits a column of no key."""
     family = Values.of(column).family
     name = column.name.lower()
     if column.generated:
-        yield Proposal("drop", "PostgreSQL computes it anew in a restore")
-        yield Proposal("keep", "PostgreSQL computes it, and it is no null")
+        yield RuleSuggestion("drop", "PostgreSQL computes it anew in a restore")
+        yield RuleSuggestion("keep", "PostgreSQL computes it, and it is no null")
     if column.base in _OF_THE_SCHEMA:
-        yield Proposal("keep", "names what the schema has, which comes along")
+        yield RuleSuggestion("keep", "names what the schema has, which comes along")
     if family is Family.TEXT:
         yield from _of_text(table, name, seen)
     elif family is Family.UUID:
-        yield Proposal("pseudonym uuid", "a UUID")
+        yield RuleSuggestion("pseudonym uuid", "a UUID")
     elif family in (Family.INTEGER, Family.DECIMAL, Family.FLOAT):
         yield from _of_numbers(table, column, name)
     elif family is Family.TIME:
         yield from _of_times(name)
     elif family is Family.BOOLEAN and _SWITCH.search(name):
-        yield Proposal("keep", "a switch of the program's own")
+        yield RuleSuggestion("keep", "a switch of the program's own")
     yield REVIEWED
     yield from _of_keys(family)
 
 
-def _of_text(table: Table, name: str, seen: Traits) -> Iterator[Proposal]:
+def _of_text(table: Table, name: str, seen: Traits) -> Iterator[RuleSuggestion]:
     if seen.share("e-mail addresses") >= 0.5 or _MAILED.search(name):
-        yield Proposal("pseudonym email", "e-mail addresses")
+        yield RuleSuggestion("pseudonym email", "e-mail addresses")
     if seen.share("dates") >= 0.5:
-        yield Proposal("redact", "dates", certain=False)
+        yield RuleSuggestion("redact", "dates", certain=False)
     if seen.share(_PHONES) >= 0.5 or _PHONED.search(name):
-        yield Proposal("redact", _PHONES)
+        yield RuleSuggestion("redact", _PHONES)
     yield from _of_held(seen)
     if seen.share("addresses of pages") >= 0.5:
-        yield Proposal("pseudonym url", "addresses of pages")
+        yield RuleSuggestion("pseudonym url", "addresses of pages")
     if seen.share("UUIDs") >= 0.9:
-        yield Proposal("pseudonym uuid_text", "UUIDs as text")
+        yield RuleSuggestion("pseudonym uuid_text", "UUIDs as text")
     if seen.share("long numbers") >= 0.9 or (
         seen.share("codes") + seen.share("long numbers") >= 0.9 and seen.different * 2 > seen.values
     ):
-        yield Proposal("pseudonym number", "numbers that tell things apart")
+        yield RuleSuggestion("pseudonym number", "numbers that tell things apart")
     if seen.texts and seen.long * 5 >= seen.texts:
-        yield Proposal("redact", "free text")
+        yield RuleSuggestion("redact", "free text")
     if _NAMED.search(name) and _OF_PEOPLE.search(table.name.lower()):
-        yield Proposal("pseudonym person", "names of people")
+        yield RuleSuggestion("pseudonym person", "names of people")
     if _NAMED.search(name) and not _TITLED.fullmatch(name) and seen.share("names") >= 0.5:
-        yield Proposal("pseudonym person", "names of people")
+        yield RuleSuggestion("pseudonym person", "names of people")
     if _TITLED.search(name):
-        yield Proposal("pseudonym title", "what somebody called a thing")
+        yield RuleSuggestion("pseudonym title", "what somebody called a thing")
 
 
-def _of_held(seen: Traits) -> Iterator[Proposal]:
+def _of_held(seen: Traits) -> Iterator[RuleSuggestion]:
     if seen.held.get(PERSON, 0) * 2 >= max(seen.texts, 1) and seen.share("names") >= 0.5:
-        yield Proposal("pseudonym person", "names of people")
+        yield RuleSuggestion("pseudonym person", "names of people")
     if others := sorted(seen.held.keys() - {PERSON}):
-        yield Proposal("redact", f"texts that hold {', '.join(others)}")
+        yield RuleSuggestion("redact", f"texts that hold {', '.join(others)}")
 
 
-def _of_numbers(table: Table, column: Column, name: str) -> Iterator[Proposal]:
+def _of_numbers(table: Table, column: Column, name: str) -> Iterator[RuleSuggestion]:
     refers = {own for key in table.foreign_keys for own in key.columns}
     whole = Values.of(column).family is Family.INTEGER
     if whole and (column.name in refers or _SURROGATE.search(name)):
-        yield Proposal("keep", "a number that the database gave")
+        yield RuleSuggestion("keep", "a number that the database gave")
     if whole and _BOOKKEEPING.search(name):
-        yield Proposal("keep", "the program's own count")
+        yield RuleSuggestion("keep", "the program's own count")
     if _MONEY.search(name):
-        yield Proposal("noise 20", "an amount, by its name")
+        yield RuleSuggestion("noise 20", "an amount, by its name")
 
 
-def _of_times(name: str) -> Iterator[Proposal]:
+def _of_times(name: str) -> Iterator[RuleSuggestion]:
     if _BORN.search(name):
-        yield Proposal("generalize year", "a date of birth, by its name")
+        yield RuleSuggestion("generalize year", "a date of birth, by its name")
     if _CLOCK.search(name):
-        yield Proposal("keep", "when a row was written, by its name")
+        yield RuleSuggestion("keep", "when a row was written, by its name")
 
 
-def _of_keys(family: Family) -> Iterator[Proposal]:
+def _of_keys(family: Family) -> Iterator[RuleSuggestion]:
     """For a column of a key, which has to stay unique."""
     why = "part of a key, which has to stay unique"
     if family is Family.TEXT:
-        yield Proposal("pseudonym token", why, certain=False)
+        yield RuleSuggestion("pseudonym token", why, certain=False)
     if family in (Family.TEXT, Family.INTEGER):
-        yield Proposal("pseudonym number", why, certain=False)
-    yield Proposal("keep", why, certain=False)
+        yield RuleSuggestion("pseudonym number", why, certain=False)
+    yield RuleSuggestion("keep", why, certain=False)
 
 
 def seen_in(

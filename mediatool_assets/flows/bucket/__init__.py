@@ -10,9 +10,9 @@ import msgspec
 from mediatool_assets.domain.bucket import policies
 from mediatool_assets.domain.bucket.aspects import ASPECTS, Aspect, Live, LiveAspect, wanted
 from mediatool_assets.domain.bucket.changes import Change, changes
-from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.departures import Departure, chosen, departures
+from mediatool_assets.domain.bucket.lifecycle_cost import monthly_cost
 from mediatool_assets.domain.bucket.posture import Control, controls
 from mediatool_assets.domain.bucket.rules import WATERFALL, State, problems
 from mediatool_assets.domain.errors import BadSettings, Refused
@@ -90,7 +90,7 @@ def plan(declared: Declaration, prices: Prices) -> Plan:
                 rule.id,
                 "=".join(rule.tag) if rule.tag else rule.prefix or "(everything)",
                 str(rule),
-                monthly(rule, prices),
+                monthly_cost(rule, prices),
                 reasons.get(rule.id),
             )
             for rule in declared.lifecycle

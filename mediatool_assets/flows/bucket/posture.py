@@ -65,8 +65,8 @@ def last(objects: ObjectStore) -> PostureRecord | None:
         return decode(objects.get(keys[-1])[0])
     except msgspec.MsgspecError as error:
         raise DamagedInput(
-            f"{objects.uri(keys[-1])} cannot be read ({error}); delete it, and the record before "
-            "is used"
+            f"{objects.uri(keys[-1])} cannot be read ({error}); delete it, then the record "
+            "before it is used"
         ) from error
 
 

@@ -15,7 +15,7 @@ from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.verify.blocks import damages, whole
 from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.flows.versions.source_counts import source_counts
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 
 @errors_as_findings

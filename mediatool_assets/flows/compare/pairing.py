@@ -9,7 +9,7 @@ from mediatool_assets.flows.compare.spill import Records
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
+class RowDifferences:
     """What is not equal: ``changed`` rows of both sides, in matching order, and the rest.
 
     ``repeated`` counts the rows of each side whose key an earlier row of that side has.
@@ -21,7 +21,7 @@ class Pairing:
     repeated: tuple[int, int]
 
 
-def pair(one: Records, two: Records) -> Pairing:
+def pair(one: Records, two: Records) -> RowDifferences:
     """Pair the rows of two sides by key; equal rows cancel each other first, one by one.
 
     So a row that stands twice on one side and once on the other is one row removed or added. Where
@@ -41,7 +41,7 @@ def pair(one: Records, two: Records) -> Pairing:
     order = np.lexsort((side, by_key))
     records, side, by_key = records[order], side[order], by_key[order]
     paired = _cancelled(by_key, side)
-    return Pairing(
+    return RowDifferences(
         (records[paired & (side == 0)], records[paired & (side == 1)]),
         records[~paired & (side == 0)],
         records[~paired & (side == 1)],

@@ -17,7 +17,7 @@ from mediatool_assets.domain.manifest import Member
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.compare import block_digests as s
 from mediatool_assets.flows.compare.row_digests import row_decoder
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 _SAMPLE = 10_000  # rows of the larger side
 _AGREEING = 0.98  # of the rows: a few were edited in between

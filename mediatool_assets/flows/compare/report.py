@@ -26,7 +26,7 @@ from mediatool_assets.domain.page import (
 )
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.schema_changes import SchemaChange
-from mediatool_assets.flows.reports.figures import number, octets, share, size, whole
+from mediatool_assets.flows.reports.figures import bytes_text, number, octets, share, whole
 from mediatool_assets.flows.reports.formats import Format, rendered
 
 _TABLES = (
@@ -125,7 +125,7 @@ def labelled(metrics: Mapping[str, Figure]) -> Iterator[tuple[str, tuple[str, st
 
 def _metric(name: str, figure: Figure) -> tuple[str, str, str]:
     """``(before, after, change)`` of a metric."""
-    show = size if name.endswith("_bytes") else number
+    show = bytes_text if name.endswith("_bytes") else number
     percent = "" if figure.change_percent is None else f" ({figure.change_percent:+.2f} %)"
     change = "" if figure.change is None else f"{show(figure.change, sign=figure.v1 is not None)}"
     return show(figure.v1), show(figure.v2), change + percent

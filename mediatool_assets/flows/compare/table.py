@@ -27,7 +27,7 @@ from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.compare.renames import renames
 from mediatool_assets.flows.compare.row_digests import RowHasher
 from mediatool_assets.flows.compare.spill import Spill, slices
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 _BUCKET_BYTES = 1 << 23
 """Of a bucket's records, or of the columns' digests of its changed rows, both sides together: a

@@ -45,7 +45,7 @@ from mediatool_assets.flows.restore.records import why_not_restored
 from mediatool_assets.flows.versions import catalog, chain, marks
 from mediatool_assets.flows.versions.marks import settle_tags
 from mediatool_assets.flows.versions.registry import keep_newest_last, register
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 SourceType = Literal["postgres", "rds", "archive"]
@@ -89,8 +89,8 @@ def complete(
     if objects.head(metadata_key(version)) is None:
         if signing_key is None and objects.trust.keys:
             raise Refused(
-                "MEDIATOOL_TRUSTED_KEYS is set and MEDIATOOL_SIGNING_KEY is not: no reader would "
-                f"take {version}; set the key that signs where versions are made"
+                f"readers would reject {version} as unsigned, since MEDIATOOL_TRUSTED_KEYS is set; "
+                "set MEDIATOOL_SIGNING_KEY where versions are made"
             )
         made = VersionArchives.of(objects, version)
         compare(made, stores.documents, version)

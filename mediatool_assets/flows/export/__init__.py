@@ -33,8 +33,8 @@ from mediatool_assets.flows.ports import (
 )
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets.flows.versions.archives import StoredArchive, publish
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
-from mediatool_assets.flows.workers.tasks import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 TRIES = 3
@@ -131,7 +131,7 @@ class _ExportRun:
         if not self._tables:
             raise BadSource(
                 f"schema {snapshot.schema.name}: every table is excluded; "
-                "leave one at least out of MEDIATOOL_EXCLUDE_TABLES"
+                "remove at least one from MEDIATOOL_EXCLUDE_TABLES"
             )
 
     def write(self, writer: ArchiveWriter, *, previous: Mapping[str, int]) -> Manifest:

@@ -21,7 +21,7 @@ from mediatool_assets.flows.export.rds_source import RdsExport, find
 from mediatool_assets.flows.ports import ObjectStore, Source, SourceSnapshot
 from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.flows.versions.archives import StoredArchive
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 Asked = Literal["auto", "postgres", "rds", "archive"]
 
@@ -134,8 +134,8 @@ class SourceCandidates:
         return export and replace(export, may_be_empty=self.may_be_empty)
 
     def _to_make(self, export: RdsExport) -> Version:
-        """The version to make of an export: its own, or where that has a raw archive already, as a
-        damaged one, the next second of a past day that has none.
+        """The version to make of an export: its own. If that has a raw archive already, which may
+        be damaged, and the day is past, the next second that has none.
         """
         version = export.version
         while version.day < self.today and self._archived(version):
@@ -147,7 +147,7 @@ class SourceCandidates:
     def lacks_export(self, partition: str, asked: Asked, wanted: Version | None = None) -> bool:
         """Whether a snapshot has to be exported by AWS before ``origin`` can have the day from RDS.
 
-        Of today every version has a snapshot of its own: an export counts that none was made from.
+        For today, only an export that no version was made from counts.
         """
         is_today = partition == self.today.isoformat()
         if asked != "rds" and (asked != "auto" or is_today):

@@ -58,8 +58,8 @@ class SnapshotExporter:
         if not found:
             of = f"version {wanted}" if wanted else f"{day} (UTC)"
             raise NotFound(
-                f"RDS has no automated snapshot of {of} and no {OWN_SNAPSHOTS}… one, or none any "
-                "more; put an export of that day into the bucket, or take another day"
+                f"RDS has no automated snapshot of {of} and no {OWN_SNAPSHOTS}… one; "
+                "put an export of that day into the bucket, or take another day"
             )
         return max(found.items())
 

@@ -94,7 +94,9 @@ def _signed(objects: ObjectStore, key: str) -> ArchiveReader:
     version = Version.parse(archive.manifest.version)
     archives.authenticate(objects, key, "raw", version, archive)
     if objects.trust.keys and objects.head(metadata_key(version)) is None:
-        raise NotAuthentic(f"{archive.source.name} is of a version that is not complete")
+        raise NotAuthentic(
+            f"{archive.source.name} is of a version that is not complete; use a complete one"
+        )
     return archive
 
 

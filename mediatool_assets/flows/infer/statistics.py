@@ -21,7 +21,7 @@ from mediatool_assets.domain.schema import Schema, Table
 from mediatool_assets.flows.infer.keys import KeyDatabase
 from mediatool_assets.flows.infer.profiling import ProfileShare, ShareProfile, sound
 from mediatool_assets.flows.infer.table_sources import RowRange, TableSource
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 AHEAD = 8

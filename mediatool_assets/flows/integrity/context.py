@@ -23,7 +23,7 @@ from mediatool_assets.flows.verify.stores import (
     PostgresReading,
     Verification,
 )
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 Work = TypeVar("Work")
 

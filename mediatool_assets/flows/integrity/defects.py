@@ -41,7 +41,7 @@ from mediatool_assets.flows.integrity.readers import (
     find_raw,
 )
 from mediatool_assets.flows.integrity.row_layout import Digest, RowLayout
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 OWNER = "(the document that it lies in)"
 """Stands for a field where an embedded row is not in its owner's document."""
@@ -67,7 +67,7 @@ def keys_of(
 def document_defects(
     context: ReportContext, layout: RowLayout, found: dict[Kind, Mismatch]
 ) -> tuple[Defect, ...]:
-    """The examples of rows that live documents do not have, have too often, or otherwise."""
+    """Examples of rows that MongoDB lacks, has twice, or has with other values."""
     wanted = _wanted(found.values())
     if not wanted.digests:
         return ()

@@ -28,7 +28,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load.id_ranges import Range, ranges
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore, Progress
 from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 DocumentKind = Literal["transformed", "dump"]

@@ -16,7 +16,7 @@ from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.metrics import KeyColumn
 from mediatool_assets.flows.compare.row_digests import row_decoder
 from mediatool_assets.flows.formats.deep_json import deep_recursion
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 _AHEAD = 8
 

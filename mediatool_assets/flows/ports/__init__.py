@@ -67,7 +67,7 @@ class Source(Protocol):
     def snapshot(self) -> AbstractContextManager[SourceSnapshot]:
         """Hold one snapshot open. Raises BadSource (no such schema, no table), Unreachable.
 
-        RecoveryConflict, also later, where a hot standby has ended it.
+        Raises RecoveryConflict, also during reading, if a hot standby ends the snapshot.
         """
 
     @property

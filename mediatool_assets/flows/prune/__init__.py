@@ -106,7 +106,10 @@ def _hide(stores: Pruning, drop: Decision) -> None:
         return
     metadata = catalog.read(stores.objects, drop.version)
     if metadata.purpose != "testing":
-        raise Refused(f"{drop.version} was not made for testing; `mediatool versions --rebuild`")
+        raise Refused(
+            f"{drop.version} is a daily version and stays; the registry is out of date: "
+            "run `mediatool versions --rebuild`, then prune again"
+        )
     if metadata.proof is not None:
         if stores.signing_key is None:
             raise Refused(

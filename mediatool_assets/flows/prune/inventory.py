@@ -30,7 +30,7 @@ _ARCHIVES = (
 def gather(
     objects: ObjectStore, deletion: Deletion, servers: Iterable[DatabaseServer], now: datetime
 ) -> RetentionInventory:
-    """Everything but what Object Lock holds: that costs a request an object, and is ``locks``'s.
+    """Everything except Object Lock, which costs a request for each object: ``with_locks``.
 
     Raises DamagedInput, Unreachable; nothing is changed.
     """

@@ -137,7 +137,7 @@ class Documents(ArchivedRows):
 
     def stored(self, text: Collection[str] = ()) -> "StoredRows":
         """The fields of the collection's validator."""
-        from mediatool_assets.flows.query.collections import collection_rows  # noqa: PLC0415  # slow
+        from mediatool_assets.flows.query.collection_rows import collection_rows  # noqa: PLC0415  # slow
 
         return collection_rows(self.archive, self.member, frozenset(text))
 
@@ -166,7 +166,7 @@ class LiveDocuments(Frames):
 
     def stored(self, text: Collection[str] = ()) -> "StoredRows":
         """The fields of the validator that the server has."""
-        from mediatool_assets.flows.query.collections import document_rows  # noqa: PLC0415  # slow
+        from mediatool_assets.flows.query.collection_rows import document_rows  # noqa: PLC0415  # slow
 
         options = {each.name: each.options for each in self.store.collections(self.database)}
         validator = options[self.collection].get("validator", {})

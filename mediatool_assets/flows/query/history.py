@@ -61,11 +61,16 @@ def row_history(session: QuerySession, table: str, key: str) -> RowHistory:
     for (version, rows), reporter in zip(described, reporters, strict=True):
         matching = search.rows(rows, reporter)
         if len(matching) > 1:
-            raise Misuse(f"{table} has several rows with {key} in {version}")
+            raise Misuse(
+                f"{table} has several rows with {key} in {version}; see them with `mediatool sql`"
+            )
         if matching:
             found[version] = matching[0]
     if not found:
-        raise NotFound(f"{table} has no row {key} in these {len(session.versions)} versions")
+        raise NotFound(
+            f"{table} has no row {key} in these {len(session.versions)} versions; name others with "
+            "--versions"
+        )
     return RowHistory(
         table,
         wanted,

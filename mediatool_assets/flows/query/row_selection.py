@@ -28,7 +28,7 @@ Key = tuple[str | None, ...]
 class RowCondition:
     """Which rows of a table are asked for: ``campaigns where id = 'x'``, or ``campaigns`` for all.
 
-    ``condition`` is SQL as in a query (DuckDB's), with the column types of docs/query.md.
+    ``condition`` is SQL as in a query (DuckDB's), with the column types of docs/how-to/query.md.
     """
 
     table: str

@@ -238,7 +238,7 @@ def tables_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> QueryableV
 
 def collections_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> QueryableVersion:
     """The collections of a transformed archive; raises BadArchive."""
-    from mediatool_assets.flows.query.collections import collection_rows  # noqa: PLC0415  # slow
+    from mediatool_assets.flows.query.collection_rows import collection_rows  # noqa: PLC0415  # slow
 
     sources = {}
     for name, member in archive.manifest.collections().items():

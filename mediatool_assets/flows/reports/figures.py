@@ -15,7 +15,7 @@ def number(value: int | None, *, sign: bool = False) -> str:
     return f"{value:+,}" if sign and value else f"{value:,}"
 
 
-def size(value: int | None, *, sign: bool = False, digits: int = 1) -> str:
+def bytes_text(value: int | None, *, sign: bool = False, digits: int = 1) -> str:
     """Bytes in units of a thousand: ``1.3 MB``."""
     if value is None:
         return "–"
@@ -31,7 +31,7 @@ def sizes(values: Sequence[int]) -> Callable[[int], str]:
     spread = max(values, default=0) - min(values, default=0)
     power = min(4, (len(str(max(values, default=0))) - 1) // 3)
     digits = max(1, 1 - floor(log10(spread / 1000**power))) if spread else 1
-    return lambda value: size(value, digits=digits)
+    return lambda value: bytes_text(value, digits=digits)
 
 
 def percent(value: float | None) -> str:
@@ -51,4 +51,4 @@ def share(value: float | None) -> Number:
 
 def octets(value: int | None, *, sign: bool = False) -> Number:
     """A cell with a number of bytes."""
-    return Number(value, size(value, sign=sign))
+    return Number(value, bytes_text(value, sign=sign))

@@ -53,7 +53,7 @@ def drill_mongodb(
 
 @contextmanager
 def _dropped(drop: Callable[[], None]) -> Iterator[None]:
-    """Drop the database at the end, however it comes; where both fail, the first error is told."""
+    """Drop the database at the end, also after an error; if both fail, raise the first error."""
     try:
         yield
     except BaseException as error:

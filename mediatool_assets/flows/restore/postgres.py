@@ -49,7 +49,7 @@ from mediatool_assets.flows.restore.postgres_workers import (
 from mediatool_assets.flows.restore.rereading import reread
 from mediatool_assets.flows.restore.result import Restored, own_name
 from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 _OPERATOR_CLASSES = ("OPERATOR CLASS", "OPERATOR FAMILY")
@@ -274,8 +274,8 @@ class _Restore:
         odd = differing(self.schema, found, left_out=self.left_out, texts=self._same_server)
         if odd:
             raise CheckFailed(
-                f"{', '.join(odd)}: not made as schema.json says; nothing was restored: see "
-                "schema.sql of the archive"
+                f"the new database differs from schema.json in {', '.join(odd)}; it was dropped: "
+                "compare with schema.sql of the archive"
             )
 
     def compare_rows(self, found: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.ports import Progress, RowReader, SourceSnapshot
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 _AHEAD = 16  # chunks: keeps the workers of one machine busy
 

@@ -55,7 +55,7 @@ from mediatool_assets.flows.sanitize.value_digests import (
     Tracked,
     write_nothing,
 )
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 __all__ = [

@@ -16,11 +16,11 @@ from mediatool_assets.domain.masking.ddl import sanitized_ddl
 from mediatool_assets.domain.masking.detection import (
     REVIEWED,
     Detector,
-    Proposal,
+    RuleSuggestion,
     Traits,
     nothing,
-    proposals,
     seen_in,
+    suggested_rules,
 )
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.masking.masker import Masker
@@ -45,7 +45,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _ROW = msgspec.json.Decoder(dict[str, object])
 
-Chosen = dict[tuple[str, str], Proposal]
+Chosen = dict[tuple[str, str], RuleSuggestion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def suggest(source: Bytes, detect: Detector = nothing) -> Suggested:
             traits = seen[table.name][column.name]
             chosen[table.name, column.name] = _choose(rules, table, column, traits)
     _join(rules, schema, chosen)
-    review = sum(not proposal.certain for proposal in chosen.values())
+    review = sum(not suggestion.certain for suggestion in chosen.values())
     left_out = _left_out(archive, schema, rules, chosen)
     text = "\n".join(_written(archive, schema, chosen, seen, left_out))
     return Suggested(text + "\n", len(chosen), review)
@@ -100,16 +100,16 @@ def _rows(
                     ) from None
 
 
-def _choose(rules: Rules, table: Table, column: Column, traits: Traits) -> Proposal:
-    """The first proposal that this column can have."""
-    for proposal in proposals(table, column, traits):
-        if not any(checks.problems(rules, table, column, _rule(proposal))):
-            return proposal
+def _choose(rules: Rules, table: Table, column: Column, traits: Traits) -> RuleSuggestion:
+    """The first suggestion that this column can have."""
+    for suggestion in suggested_rules(table, column, traits):
+        if not any(checks.problems(rules, table, column, _rule(suggestion))):
+            return suggestion
     return REVIEWED  # a type without a mask: the run says what to do
 
 
-def _rule(proposal: Proposal) -> MaskingRule:
-    verb, _, argument = proposal.rule.partition(" ")
+def _rule(suggestion: RuleSuggestion) -> MaskingRule:
+    verb, _, argument = suggestion.rule.partition(" ")
     return MaskingRule(MaskingVerb(verb), argument)
 
 
@@ -125,13 +125,16 @@ def _join(rules: Rules, schema: Schema, chosen: Chosen) -> None:
                         continue
                     why = f"refers to {key.table}.{other}"
                     chosen[table.name, own] = _fitting(
-                        rules, tables[table.name], own, Proposal(target.rule, why, target.certain)
+                        rules,
+                        tables[table.name],
+                        own,
+                        RuleSuggestion(target.rule, why, target.certain),
                     )
 
 
-def _fitting(rules: Rules, table: Table, name: str, wanted: Proposal) -> Proposal:
+def _fitting(rules: Rules, table: Table, name: str, wanted: RuleSuggestion) -> RuleSuggestion:
     if any(checks.problems(rules, table, table.column(name), _rule(wanted))):
-        return Proposal("keep", f"{wanted.why}, whose rule it cannot have", certain=False)
+        return RuleSuggestion("keep", f"{wanted.why}, whose rule it cannot have", certain=False)
     return wanted
 
 
@@ -142,7 +145,7 @@ def _written(
     seen: Mapping[str, Mapping[str, Traits]],
     left_out: tuple[str, ...],
 ) -> Iterator[str]:
-    review = sum(not proposal.certain for proposal in chosen.values())
+    review = sum(not suggestion.certain for suggestion in chosen.values())
     yield f"# Proposed for version {archive.manifest.version} by `mediatool sanitize --suggest`."
     yield f"# {review} of {len(chosen)} columns are marked REVIEW: nobody knows yet what they hold,"
     yield "# and they are redacted until you do. Look at the others too, then use it as --rules."

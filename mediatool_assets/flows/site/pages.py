@@ -26,7 +26,7 @@ from mediatool_assets.domain.page import (
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.reports.figures import number, octets, size, whole
+from mediatool_assets.flows.reports.figures import bytes_text, number, octets, whole
 from mediatool_assets.flows.site.day_reports import DayReport
 
 _SPANS = (30, 90, 365)
@@ -169,7 +169,7 @@ def _cards(version: SiteVersion) -> list[Card]:
     return [
         Card("Newest version", version.version),
         Card("Rows", number(version.rows)),
-        Card("Archives", size(version.bytes)),
+        Card("Archives", bytes_text(version.bytes)),
         Card("Duration", f"{version.minutes:.1f} min"),
     ]
 
@@ -181,7 +181,7 @@ def _trends(latest: Sequence[tuple[str, SiteVersion]]) -> Iterator[Folded]:
         shown = [each for each in latest if date.fromisoformat(each[0]) >= begin]
         charts = [
             LineChart("Rows", [(day, v.rows, number(v.rows)) for day, v in shown]),
-            LineChart("Archives", [(day, v.bytes, size(v.bytes)) for day, v in shown]),
+            LineChart("Archives", [(day, v.bytes, bytes_text(v.bytes)) for day, v in shown]),
             LineChart("Minutes", [(day, v.minutes, f"{v.minutes:.1f} min") for day, v in shown]),
         ]
         if len(shown) > 1:

@@ -36,8 +36,8 @@ from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.versions.source_counts import require_source_counts
 from mediatool_assets.flows.workers.duckdb_session import MEMORY
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.spooling import Spooling, spooling
-from mediatool_assets.flows.workers.tasks import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 __all__ = ["transform"]
@@ -153,4 +153,6 @@ def _warnings(counts: Counts) -> Iterator[str]:
         if home == "orphans" and rows:
             yield f"{table}: {rows} rows belong to no document, and went to a collection of orphans"
     for field, found in sorted(counts.ambiguous.items()):
-        yield f"{field}: {found} references match several rows; the first by key was taken"
+        yield (
+            f"{field}: {found} references match several rows; the row with the lowest key was used"
+        )

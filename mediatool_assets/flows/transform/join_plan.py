@@ -6,6 +6,7 @@ from itertools import groupby
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows.transform.gathering import GatherRequest, GatherShare, gather
+from mediatool_assets.flows.transform.join_database import needs
 from mediatool_assets.flows.transform.join_session import (
     GatheredColumns,
     Joins,
@@ -13,11 +14,10 @@ from mediatool_assets.flows.transform.join_session import (
     OrdinalSlice,
 )
 from mediatool_assets.flows.transform.join_shares import spread
-from mediatool_assets.flows.transform.join_workbench import needs
 from mediatool_assets.flows.transform.table_cuts import cuts
 from mediatool_assets.flows.workers.duckdb_session import MEMORY
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.spooling import Spooling
-from mediatool_assets.flows.workers.tasks import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 
@@ -45,7 +45,7 @@ def join(
     gathered = GatheredColumns(tuple(wanted.values()), tables, spools, memory)
     if spools.elsewhere:
         return spread(gathered, collections, workspace.executor)
-    with gathered.workbench(workspace.scratch) as bench:
+    with gathered.database(workspace.scratch) as bench:
         return JoinSession(bench).joins(collections, tables)
 
 

@@ -10,7 +10,7 @@ from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import AddedField, DocumentCollection, DocumentShape
 from mediatool_assets.flows.transform.gathering import GatherRequest
-from mediatool_assets.flows.transform.join_workbench import JoinDatabase
+from mediatool_assets.flows.transform.join_database import JoinDatabase
 from mediatool_assets.flows.workers.spooling import Spooling
 
 OCCURRENCE = "_id"
@@ -51,8 +51,8 @@ class GatheredColumns:
     memory: str
 
     @contextmanager
-    def workbench(self, scratch: Path) -> Iterator[JoinDatabase]:
-        """A workbench that has them all."""
+    def database(self, scratch: Path) -> Iterator[JoinDatabase]:
+        """A database that has them all."""
         with JoinDatabase.opened(self.spools, scratch, self.memory) as bench:
             for need in self.needs:
                 slices = self.tables.get(need.table.name, ())
@@ -62,7 +62,7 @@ class GatheredColumns:
 
 @dataclass
 class JoinSession:
-    """The joins on one workbench: of everything, or of some rows of one collection."""
+    """The joins in one database: of everything, or of some rows of one collection."""
 
     bench: JoinDatabase
     slots: dict[str, str] = field(default_factory=dict)

@@ -21,8 +21,8 @@ from mediatool_assets.flows.transform.join_session import (
     OrdinalSlice,
     Slices,
 )
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.scratch import scratch_folder
-from mediatool_assets.flows.workers.tasks import in_order
 
 ROWS = 1 << 22
 """Of the root table in one share: DuckDB holds the keys of some millions of rows within its memory,
@@ -57,7 +57,7 @@ class OrphanSelection(NamedTuple):
 def find_orphans(share: OrphanSelection) -> str:
     """In a worker: the rows that were left over."""
     with scratch_folder() as folder:
-        with share.gathered.workbench(folder) as bench:
+        with share.gathered.database(folder) as bench:
             placed = bench.place(share.added, share.owner)
             orphans = bench.orphans(share.added, placed)
         return _stage(share.gathered, orphans)
@@ -101,7 +101,7 @@ class JoinShare(NamedTuple):
 def find_slots(share: JoinShare) -> dict[str, str]:
     """In a worker: the slots, by name."""
     with scratch_folder() as folder:
-        with share.gathered.workbench(folder) as bench:
+        with share.gathered.database(folder) as bench:
             if share.bucket is not None:
                 table = share.collection.shape.table
                 slot = f"{share.collection.name}.{OCCURRENCE}"

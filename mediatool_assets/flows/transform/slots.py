@@ -20,7 +20,7 @@ from mediatool_assets.flows.transform.values import converter
 from mediatool_assets.flows.workers.spooling import Spooling
 
 
-class SlotRow(NamedTuple):
+class JoinMatch(NamedTuple):
     """One row of a slot, for one owner: the row that was found, or a count."""
 
     owner: int
@@ -39,15 +39,15 @@ class Slots:
         self._db.execute("SET enable_progress_bar = false")
         spools.reach(self._db)
 
-    def by_owner(self, slot: str) -> dict[int, list[SlotRow]]:
+    def by_owner(self, slot: str) -> dict[int, list[JoinMatch]]:
         """What was found, in order, by the owner's ordinal."""
         query = (
             "SELECT owner, child, unresolved, ambiguous FROM read_parquet(?) "
             "WHERE root >= ? AND root < ? ORDER BY root, owner, position, child"
         )
-        found: dict[int, list[SlotRow]] = {}
+        found: dict[int, list[JoinMatch]] = {}
         for row in self._rows(query, self._files(slot), *self._range):
-            found.setdefault(row[0], []).append(SlotRow._make(row))
+            found.setdefault(row[0], []).append(JoinMatch._make(row))
         return found
 
     def values(self, slot: str, added: AddedField) -> dict[int, str]:
@@ -167,7 +167,7 @@ class _Field:
             case AdditionVerb.EMBED_ONE:
                 return self._embed(found[0].child) if found else None
 
-    def _looked_up(self, row: Row, found: list[SlotRow]) -> Any:
+    def _looked_up(self, row: Row, found: list[JoinMatch]) -> Any:
         first = self._added.path[0]
         if not first.each:
             return self._take(found[0].child) if found else None
@@ -177,7 +177,7 @@ class _Field:
             return None
         return [self._take(item.child) for item in found]
 
-    def _united(self, found: list[SlotRow]) -> list[Any]:
+    def _united(self, found: list[JoinMatch]) -> list[Any]:
         """Each different value once: rows that differ elsewhere may be equal in what is taken."""
         once = {self._values[item.child]: item.child for item in found if item.child is not None}
         return [self._take(child) for child in once.values()]

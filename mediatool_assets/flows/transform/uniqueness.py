@@ -14,7 +14,7 @@ from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows.transform.identities import identity
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 _PASS_ROWS = 4_000_000  # 32 MB of hashes are sorted at once; more rows take more passes
 

@@ -9,7 +9,7 @@ from mediatool_assets.domain.errors import BadArchive, MediatoolError
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.flows.verify.stores import ArchiveReading, Verification
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 
 @dataclass(frozen=True, slots=True)

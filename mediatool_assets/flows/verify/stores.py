@@ -24,7 +24,7 @@ from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.fetch import Fetchable
-from mediatool_assets.flows.workers.tasks import in_order
+from mediatool_assets.flows.workers.ordered_results import in_order
 
 ARCHIVES: tuple[Fetchable, ...] = ("raw", "transformed", "dump")
 MarkerType = TypeVar("MarkerType", Loaded, Marker)

@@ -62,9 +62,10 @@ def complete_versions(
 
 
 def read(objects: ObjectStore, version: Version) -> Metadata:
-    """The metadata of a version; raises NotFound unless it is complete, DamagedInput, NotAuthentic.
+    """The metadata of a version.
 
-    The last where keys are trusted, and none of them has signed it.
+    Raises NotFound if it is not complete, DamagedInput if it cannot be read, NotAuthentic if keys
+    are trusted and none of them signed it.
     """
     metadata, data = unproven(objects, version)
     if objects.trust.keys:
@@ -230,10 +231,9 @@ def whole_registry(
 ) -> tuple[RegistryEntry, ...]:
     """One entry for each complete version; metadata is read only of those that are not known.
 
-    With ``anew`` all of it is read. The marks are read anew. So an entry that a killed writer did
-    not come to add is added by the next one, and an entry whose version is gone goes with it. Where
-    a metadata file or the marks cannot be read, that is logged and what is known is kept. It lists
-    what there is, whoever has signed it.
+    With ``anew`` all of it is read. The marks are always read. Entries that a killed writer missed
+    are added, and entries of deleted versions are removed. A metadata file or marks that cannot be
+    read are logged, and what is known is kept. Signatures are not compared.
     """
     entries = {entry.version: entry for entry in known}
     there = list(versions(objects))

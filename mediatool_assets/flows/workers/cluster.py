@@ -70,7 +70,10 @@ def _own_url(variable: str, hosts: str, database: str) -> Url:
     found = Url(_own(variable), variable)
     if found.hosts != hosts:
         raise BadSettings(
-            [f"{variable} of a Dask worker names {found.hosts}, and the coordinator's {hosts}"]
+            [
+                f"{variable} is {found.hosts} on the Dask worker and {hosts} on the coordinator; "
+                "set both to the same server"
+            ]
         )
     return found if found.database == database else found.to(database)
 

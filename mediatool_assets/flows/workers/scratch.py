@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _GUARD = 'trap "" HUP INT TERM; read -r _; rm -rf -- "$1"'
-"""A shell that waits until nobody holds the other end of its input: killed processes hold none."""
+"""A shell that removes the folder when the last process that holds its pipe has ended."""
 
 
 @contextmanager
 def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     """A new folder in ``parent``, by default in ``TMPDIR``.
 
-    A process that is killed cannot remove it: a guard, which outlives it, does.
+    A guard process removes it, also after SIGKILL.
     """
     with tempfile.TemporaryDirectory(prefix="mediatool-", dir=parent) as name:
         folder = Path(name).absolute()

@@ -66,7 +66,7 @@ class LocalSpooling:
 
     @property
     def ahead(self) -> int | None:
-        """A disk has an end."""
+        """Limited, since the disk is."""
         return _AHEAD
 
     def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:

@@ -102,7 +102,7 @@ def complete(credentials: Credentials, port: int) -> None:
 def _create_restore_role(
     connection: "psycopg.Connection[tuple[object, ...]]", credentials: Credentials
 ) -> None:
-    """The role of docs/access.md, by the statement that users are given."""
+    """The role of docs/how-to/access.md, by the statement that users are given."""
     from psycopg import sql  # noqa: PLC0415  # slow
 
     role = sql.Identifier(RESTORE_USER)

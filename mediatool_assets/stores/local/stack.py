@@ -172,7 +172,7 @@ def _credentials(home: Path) -> Credentials:
     path = home / CREDENTIALS_FILE
     if not path.exists() and any((home / kind.folder / "data").exists() for kind in KINDS):
         raise BadSettings(
-            [f"{path} is gone, which opens the data beside it: put it back, or remove {home}"]
+            [f"{path} is missing, and opens the data beside it: restore it, or delete {home}"]
         )
     return Credentials.of(path)
 

@@ -30,7 +30,7 @@ class Relation(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Catalog:
+class SourceTables:
     """The schema, and for each of its tables where its rows lie, in order."""
 
     schema: Schema
@@ -153,13 +153,13 @@ def tables_of(connection: Connection, name: str) -> list[Relation]:
 
 def read_catalog(
     connection: Connection, name: str, exclude: Collection[str] = frozenset[str]()
-) -> Catalog:
+) -> SourceTables:
     """Introspect the schema ``name``, or the list of them; raises BadSource without any table.
 
     Tables of ``exclude`` may have partitions on other servers, which no snapshot covers.
     """
     found, relations = read_tables(connection, name, exclude)
-    return Catalog(_schema(connection, name, found, _Naming(namespaces(name))), relations)
+    return SourceTables(_schema(connection, name, found, _Naming(namespaces(name))), relations)
 
 
 def read_tables(

@@ -76,7 +76,8 @@ def for_programs(given: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]
     environment = {"PGPASSWORD": secret.pop("password")} if "password" in secret else {}
     shown = make_conninfo("", **{n: value for n, value in given.items() if n not in _SECRETS})
     if secret and "service" in given:
-        raise BadSettings([f"write {', '.join(secret)} in the service file, and not in the URL"])
+        moved = ", ".join(secret)
+        raise BadSettings([f"the URL names a libpq service: move {moved} to pg_service.conf"])
     with tempfile.TemporaryDirectory(prefix="mediatool-") as folder:
         if secret:
             file = Path(folder, "pg_service.conf")

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from mediatool_assets.domain.errors import MediatoolError, Misuse
 from mediatool_assets.domain.postgres_release import Release
-from mediatool_assets.domain.readiness import Reading, clock, ok, warning, wrong
+from mediatool_assets.domain.readiness import Reading, compare_clocks, ok, warning, wrong
 from mediatool_assets.domain.schema import Schema, namespaces
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
@@ -145,7 +145,7 @@ def _of_server(area: str, connection: Connection) -> Iterator[Reading]:
         yield ok(area, "version", f"PostgreSQL {release}")
     before = datetime.now(UTC)
     [(there,)] = connection.execute("SELECT clock_timestamp()")
-    yield clock(area, there, before + (datetime.now(UTC) - before) / 2)
+    yield compare_clocks(area, there, before + (datetime.now(UTC) - before) / 2)
 
 
 def _of_standby(connection: Connection, settings: Settings) -> Iterator[Reading]:

@@ -15,7 +15,7 @@ from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.schema import Schema, Table, namespaces
 from mediatool_assets.domain.settings import MAX_LAG_SECONDS, Settings
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.stores.postgres.catalog import Catalog, Relation, read_catalog, tables_of
+from mediatool_assets.stores.postgres.catalog import Relation, SourceTables, read_catalog, tables_of
 from mediatool_assets.stores.postgres.connection import (
     OLDEST,
     Connection,
@@ -97,7 +97,7 @@ class PostgresSource:
                     raise RecoveryConflict(instance(self.url), words) from error
                 raise
 
-    def _lock(self, connection: Connection) -> tuple[Catalog, Standby | None]:
+    def _lock(self, connection: Connection) -> tuple[SourceTables, Standby | None]:
         """Begin a transaction whose tables were locked before its snapshot was taken.
 
         A rewrite (TRUNCATE, ALTER TABLE) between snapshot and lock would show an empty table.
@@ -128,7 +128,7 @@ class PostgresSnapshot:
 
     source: PostgresSource
     connection: Connection = field(repr=False)
-    catalog: Catalog = field(repr=False)
+    catalog: SourceTables = field(repr=False)
     name: str
     standby: Standby | None = None
 

@@ -22,7 +22,7 @@ from mediatool_assets.domain.settings import HARMLESS_EXTENSIONS, Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres import databases, owner_role
 from mediatool_assets.stores.postgres.connection import Connection, parameters
-from mediatool_assets.stores.postgres.privileged import (
+from mediatool_assets.stores.postgres.extensions import (
     add_extensions,
     add_operator_class,
     check_extensions,
@@ -121,7 +121,9 @@ class PostgresTarget:
         with session(self.url, doing="drop") as connection, databases.claimed(connection, database):
             if databases.exists(connection, database):
                 if Marker.read(databases.comment_of(connection, database)) is None:
-                    raise Refused(f"no restore made {self.server}/{database}; drop it by hand")
+                    raise Refused(
+                        f"{self.server}/{database} was not made by a restore; name another"
+                    )
                 databases.drop(connection, database)
 
     @contextmanager
@@ -191,8 +193,8 @@ class PostgresTarget:
         marker = Marker.read(databases.comment_of(connection, database))
         if there and marker is None:
             raise Refused(
-                f"{self.server}/{database} is there and no restore made it; it is never replaced: "
-                "restore under another name with --database, or drop it by hand"
+                f"{self.server}/{database} was not made by a restore, so it is never replaced; "
+                "name another database with --database"
             )
         if marker is not None and not replace:
             raise AlreadyExists(

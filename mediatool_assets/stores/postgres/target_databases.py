@@ -71,7 +71,9 @@ class PostgresDatabases:
         if found is None:
             return
         if found.state == "foreign":
-            raise Refused(f"no restore made {self.server}/{database}; drop it by hand")
+            raise Refused(
+                f"{self.server}/{database} was not made by a restore, so it is not dropped"
+            )
         with (
             session(self.url, doing="prune") as connection,
             claimed(connection, _final(database)),

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
 from mediatool_assets.domain.bucket.departures import SPEC
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
+from mediatool_assets.domain.bucket.lifecycle_cost import monthly_cost
 from mediatool_assets.domain.prices import Prices
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 from mediatool_assets_tests.documents import ROOT
@@ -42,7 +42,7 @@ def test_the_table_of_the_page(
     rule: LifecycleRule, prices: Prices, size: float, dollars: str, row: str
 ) -> None:
     """Every figure of docs/how-to/costs.md is the one that the rules and prices come to."""
-    cost = monthly(rule, prices)
+    cost = monthly_cost(rule, prices)
     assert cost is not None
     assert f"{cost * size:.2f}" == dollars
     (line,) = (line for line in PAGE.splitlines() if line.startswith(f"| {row} |"))

@@ -171,5 +171,5 @@ def test_an_extension_that_the_server_lacks_is_named(
 @pytest.mark.parametrize("text", ["v", "VIEW", "WINDOW v", "", "materialized view"])
 def test_a_name_without_its_kind_is_refused(text: str) -> None:
     """Since two objects may have one name."""
-    with pytest.raises(ValueError, match="is not a kind and a name, as in VIEW totals"):
+    with pytest.raises(ValueError, match="must be a kind and a name, such as VIEW totals"):
         object_name(text)

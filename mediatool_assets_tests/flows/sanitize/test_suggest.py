@@ -10,7 +10,7 @@ from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking import checks
-from mediatool_assets.domain.masking.detection import proposals, seen_in
+from mediatool_assets.domain.masking.detection import seen_in, suggested_rules
 from mediatool_assets.domain.schema import ForeignKey
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
@@ -68,7 +68,7 @@ def test_dates_are_no_telephone_numbers(values: list[str], why: str) -> None:
     """Both are digits with points or hyphens; what a column holds is told by its dates."""
     notes = table("notes", id="integer", about="text")
     seen = seen_in([{"id": n, "about": value} for n, value in enumerate(values)], notes)
-    first = next(proposals(notes, notes.columns[1], seen["about"]))
+    first = next(suggested_rules(notes, notes.columns[1], seen["about"]))
     assert (first.rule, first.why, first.certain) == ("redact", why, why != "dates")
 
 

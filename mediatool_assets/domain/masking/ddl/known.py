@@ -24,6 +24,13 @@ class Denied(Exception):
     """Something that no rule lets through; the message says why, and holds no value."""
 
 
+class NeedsLeftOut(Denied):
+    """An object that needs one that is left out."""
+
+    def __init__(self) -> None:
+        super().__init__("it needs what is left out")
+
+
 @dataclass(slots=True)
 class Known:
     """The schema with its rules. ``left_out`` names what is not there any more."""

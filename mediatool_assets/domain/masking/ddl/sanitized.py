@@ -15,7 +15,7 @@ from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.ddl import tree
 from mediatool_assets.domain.ddl.script import DumpEntry, entries
 from mediatool_assets.domain.errors import BadRules
-from mediatool_assets.domain.masking.ddl.known import Denied, Known, Name
+from mediatool_assets.domain.masking.ddl.known import Denied, Known, Name, NeedsLeftOut
 from mediatool_assets.domain.masking.ddl.literals import Literals
 from mediatool_assets.domain.masking.ddl.statements import Statements
 from mediatool_assets.domain.masking.masker import Masker
@@ -148,7 +148,7 @@ class _ScriptSanitizer:
     def _leave_out(self, entry: DumpEntry, nodes: list[Node], about: str, error: Denied) -> None:
         made = [*map(self._made, map(tree.inner, nodes))]
         follows = all(name is None or self._known.left_out & {name} for name in made)
-        if entry.kind in _NEEDED and not (follows or str(error) == "it needs what is left out"):
+        if entry.kind in _NEEDED and not (follows or isinstance(error, NeedsLeftOut)):
             raise BadRules(
                 [
                     f"{self._rules.source}: {about} of schema.sql: {error}; take it out of the "
@@ -157,7 +157,7 @@ class _ScriptSanitizer:
             )
         self._known.left_out |= {name for name in made if name is not None}
         self._known.left_out |= set(self._constraints(nodes))
-        if str(error) == "it needs what is left out":
+        if isinstance(error, NeedsLeftOut):
             self._gone["objects that need what is left out"] += 1
         else:
             self._lines.append(f"{about} is left out: {error}")

@@ -10,7 +10,7 @@ from postgast import pg_query_pb2 as pg
 from mediatool_assets.domain.ddl import tree
 from mediatool_assets.domain.masking.ddl.check_constraints import may_break
 from mediatool_assets.domain.masking.ddl.functions import sanitize_function
-from mediatool_assets.domain.masking.ddl.known import Denied, Known, Name, Scope
+from mediatool_assets.domain.masking.ddl.known import Denied, Known, Name, NeedsLeftOut, Scope
 from mediatool_assets.domain.masking.ddl.literals import (
     Literals,
     harmless_word,
@@ -98,7 +98,7 @@ class Statements:
             case "ObjectWithArgs":
                 named = [self.known.named(_texts(node.objname))]
         if any(name in self.known.left_out for name in named):
-            raise Denied("it needs what is left out")
+            raise NeedsLeftOut
 
     def _table(self, node: Message, about: str, literals: Literals) -> None:
         name = self.known.relation(node.relation)
@@ -240,7 +240,7 @@ class Statements:
 
     def _alter(self, node: Message, about: str, literals: Literals) -> bool:
         if self.known.relation(node.relation) in self.known.left_out:
-            raise Denied("it needs what is left out")
+            raise NeedsLeftOut
         table = self.known.relation(node.relation)
         scope = Scope(self.known, (table,))
         for place in reversed(range(len(node.cmds))):
@@ -264,7 +264,7 @@ class Statements:
 
     def _attach(self, node: Message, parent: Name, literals: Literals) -> None:
         if parent in self.known.flat:
-            raise Denied("it needs what is left out")
+            raise NeedsLeftOut
         if node.HasField("bound") and node.bound.strategy:
             self._bound(node.bound, parent, literals)
 

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mediatool_assets.domain.errors import BadValue, CheckFailed
+from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.pool import worker_pool
-from mediatool_assets.flows.workers.tasks import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 

@@ -52,7 +52,7 @@ class JoinDatabase:
     @classmethod
     @contextmanager
     def opened(cls, spools: Spooling, scratch: Path, memory: str = MEMORY) -> Iterator[Self]:
-        """A workbench that reads what is spooled, and writes and spills into ``scratch``."""
+        """A database that reads what is spooled, and writes and spills into ``scratch``."""
         with duckdb_session(scratch, memory) as connection:
             spools.reach(connection)
             yield cls(connection, scratch)
@@ -309,7 +309,7 @@ def _ordered(wanted: Sequence[Order], table: Table, alias: str) -> str:
 
 
 def needs(shape: DocumentShape) -> Iterator[tuple[Table, str, tuple[str, ...]]]:
-    """What a shape's additions ask of tables: ``(table, kind, columns)``, kinds as in Need."""
+    """What a shape's additions ask of tables: ``(table, kind, columns)``, as in GatherRequest."""
     for added in shape.additions:
         owner = shape.table
         for arrow in added.path:

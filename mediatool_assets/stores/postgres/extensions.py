@@ -98,8 +98,8 @@ def add_operator_class(connection: Connection, statement: str, role: str | None)
         connection.execute(statement.encode(), binary=True)
         for (function,) in connection.execute(_STRANGE_MEMBERS).fetchall():
             raise Refused(
-                f"an operator class of the archive calls {function}, which is no extension's; "
-                "leave it and its indexes out"
+                f"an operator class of the archive calls {function}, which belongs to no "
+                "extension; leave the class out with --skip 'OPERATOR CLASS NAME'"
             )
         made = connection.execute(_MADE).fetchall() if role is not None else []
         for kind, name, space, method in made:

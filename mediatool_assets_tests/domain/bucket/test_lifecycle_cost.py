@@ -2,10 +2,10 @@
 
 import pytest
 
-from mediatool_assets.domain.bucket.cost import monthly
 from mediatool_assets.domain.bucket.declaration import Declaration
 from mediatool_assets.domain.bucket.departures import departures
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, StorageClass, Transition
+from mediatool_assets.domain.bucket.lifecycle_cost import monthly_cost
 from mediatool_assets.flows.bucket import SHIPPED_PRICES, read_prices
 
 PRICES = read_prices(SHIPPED_PRICES)
@@ -32,21 +32,21 @@ def test_a_gigabyte_a_day_for_a_year(steps: list[tuple[int, StorageClass]], doll
     rule = LifecycleRule(
         "a", transitions=tuple(Transition(*step) for step in steps), expire_days=365
     )
-    assert monthly(rule, PRICES) == pytest.approx(dollars)
+    assert monthly_cost(rule, PRICES) == pytest.approx(dollars)
 
 
 def test_versions_that_were_deleted_are_paid_for() -> None:
     """Until they are cleaned up they lie where they lay."""
     rule = LifecycleRule("a", transitions=(Transition(7, "GLACIER_IR"),), expire_days=365)
     more = LifecycleRule("a", "", None, None, None, rule.transitions, 365, noncurrent_days=30)
-    cost, whole = monthly(rule, PRICES), monthly(more, PRICES)
+    cost, whole = monthly_cost(rule, PRICES), monthly_cost(more, PRICES)
     assert cost is not None
     assert whole == pytest.approx(cost + 30 * 0.004)
 
 
 def test_what_never_goes_has_no_end() -> None:
     """The cost of what is kept for ever is no number."""
-    assert monthly(LifecycleRule("a", noncurrent_days=30), PRICES) is None
+    assert monthly_cost(LifecycleRule("a", noncurrent_days=30), PRICES) is None
 
 
 def test_departures_tell_both_costs() -> None:

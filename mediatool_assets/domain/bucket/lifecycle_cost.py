@@ -6,12 +6,12 @@ from mediatool_assets.domain.bucket.lifecycle import LifecycleRule
 from mediatool_assets.domain.prices import Prices
 
 
-def monthly(rule: LifecycleRule, prices: Prices) -> float | None:
+def monthly_cost(rule: LifecycleRule, prices: Prices) -> float | None:
     """Dollars a month for each GB written a day, in steady state; None where nothing expires.
 
-    So many days old, so many GB: a class holds as many GB as objects spend days in it, or as it
-    bills at least. Storage alone: no requests, no retrievals. Deleted versions count as kept until
-    they are cleaned up.
+    At 1 GB a day, a class holds as many GB as the days that an object spends in it, or as its
+    minimum of billed days. Storage alone: no requests, no retrievals. Deleted versions count as
+    kept until they are cleaned up.
     """
     if rule.expire_days is None:
         return None
