@@ -7,6 +7,7 @@ its watch waits for a line on stdin; after it, it prints what the stage took, as
 """
 
 import argparse
+import ctypes
 import json
 import os
 import shutil
@@ -29,6 +30,9 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.local import down, up
 
+_PR_SET_CHILD_SUBREAPER = 36
+"""Of Linux: descendants whose parent has ended become this process's, and so do their seconds."""
+
 
 class TurnWatch:
     """In the place of the benchmark's ``Stopwatch``: measures a stage when its turn comes."""
@@ -50,9 +54,12 @@ class TurnWatch:
             sys.exit("the process that compares the checkouts has ended")
         ours, servers = _processor_seconds([os.getpid()], self._servers), self._server_seconds()
         coordinator, start = process_time(), perf_counter()
+        there = psutil.Process().children()
         with peak_memory(self._left_out) as peak:
             work()
             seconds = perf_counter() - start
+        orphans = [child for child in psutil.Process().children() if child not in there]
+        psutil.wait_procs(orphans if stage == "mediatool export" else [], timeout=60)
         self.answer(
             {
                 "stage": stage,
@@ -111,6 +118,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, required=True)
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and the servers are stopped
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else prints
     home = Path(tempfile.mkdtemp(prefix="mediatool-bench-"))

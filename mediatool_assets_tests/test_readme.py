@@ -199,6 +199,7 @@ def test_the_example_assets_run(stack: Stack) -> None:
     assert stored.metadata["dagster/row_count"].value == 2
 
 
+@pytest.mark.filterwarnings("ignore:Specifying a partitions_def on an AssetCheckSpec")
 def test_the_example_check_reads_the_rows_of_its_partition(stack: Stack) -> None:
     """The check of docs/how-to/own-checks.md counts the rows that break its rule."""
     names: dict[str, Any] = {}

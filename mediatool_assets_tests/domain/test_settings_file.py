@@ -104,7 +104,7 @@ def test_a_secret_in_plain_text_is_refused(line: str) -> None:
         ('mongodb_url = { env = "A", file = "B" }', "mongodb_url is no reference to a secret"),
         ('mongodb_url = { env = "A", key = "B" }', "mongodb_url is no reference to a secret"),
         ("mongodb_url = {}", "mongodb_url is no reference to a secret"),
-        ("exclude_tables = [{}]", "exclude_tables is a table"),
+        ("exclude_tables = [{}]", "exclude_tables must be a text or a number"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file(text: str, says: str) -> None:
