@@ -147,7 +147,11 @@ def test_parts_go_under_a_name_of_their_own(mediatool: Run, made: Made) -> None:
     [
         (["--to", "mongodb", "--sanitized"], 3, "mediatool sanitize --input"),
         (["--to", "postgres", "--sanitized"], 3, "mediatool sanitize --input"),
-        (["--to", "mongodb", "--sanitized", "--from", "dump"], 2, "leave --from out"),
+        (
+            ["--to", "mongodb", "--sanitized", "--from", "dump"],
+            2,
+            "cannot be used with --sanitized",
+        ),
         (["--to", "postgres", "--tables", "nobody"], 3, "nobody"),
         (["--to", "mongodb", "--collections", "nobody"], 3, "nobody"),
         (
@@ -183,8 +187,14 @@ def test_what_cannot_be_restored_is_said_in_a_line(
         (["restore", "20250621-143000", "--to", "postgres", "--database", ""], "--database"),
         (["restore", "20250621-143000", "--to", "postgres", "--from", "dump"], "--from dump"),
         (["restore", "20250621-143000", "--to", "mongodb", "--from", "raw"], "--from raw"),
-        (["restore", "latest", "--to", "postgres", "--tables", "a", "--replace"], "--database"),
-        (["restore", "latest", "--to", "mongodb", "--collections", "a", "--replace"], "--database"),
+        (
+            ["restore", "20250621-143000", "--to", "postgres", "--tables", "a", "--replace"],
+            "--database",
+        ),
+        (
+            ["restore", "20250621-143000", "--to", "mongodb", "--collections", "a", "--replace"],
+            "--database",
+        ),
         (["restore", "20250621-143000", "--to", "postgres"], "mediatool up"),
         (["verify", "yesterday"], "yesterday"),
         (["verify", "20250621-143000", "--sample", "many"], "--sample"),
@@ -213,7 +223,7 @@ def test_a_sample_of_nothing_is_misuse(mediatool: Run, unchanged: Made) -> None:
     """It says what a share can be."""
     result = mediatool("verify", str(unchanged.version), "--sample", "0")
     assert result.code == 2
-    assert "above 0, up to 100" in result.err
+    assert "above 0 and at most 100" in result.err
 
 
 @pytest.mark.parametrize(

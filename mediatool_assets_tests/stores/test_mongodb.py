@@ -62,7 +62,7 @@ def test_other_databases_are_refused(
 ) -> None:
     """Every method refuses, before it connects, what is not a version's database."""
     nowhere = MongoDocuments(Url("mongodb://127.0.0.1:1"), answer_ms=1)
-    with pytest.raises(Refused, match="not a database of a version"):
+    with pytest.raises(Refused, match="is neither a version"):
         call(nowhere, name)
 
 

@@ -135,7 +135,7 @@ def test_what_no_load_made_is_never_replaced(case: Case) -> None:
         admin.restore("admin", replace=True)
     with pytest.raises(Refused, match="another version's"):
         case.restore("mediatool_20200101-000000", replace=True)
-    with pytest.raises(Refused, match="not a database of a version"):
+    with pytest.raises(Refused, match="is neither a version"):
         case.restore("unnamed")
 
 
