@@ -387,7 +387,7 @@ class Documents:
         claim = self._database(database).claim
         owner = claim.owner if claim is not None else None
         if owner is not None and not owner.is_dead and not owner.is_stalled:
-            raise Refused(f"another load of {database} is under way; wait for it to end")
+            raise Refused(f"another load of {database} has been running; wait for it to end")
         self._make(database).claim = None
 
     def _abandon(self, database: str, load: str, prefix: str) -> None:

@@ -182,7 +182,7 @@ def test_of_two_restores_at_once_one_wins(case: Case, tmp_path: Path, stood: boo
     while not (tmp_path / "reached").exists():
         assert process.exitcode is None
         time.sleep(0.05)
-    with pytest.raises(Refused, match=f"another load of {case.name} is under way"):
+    with pytest.raises(Refused, match=f"another load of {case.name} has been running"):
         case.restore(case.name, replace=stood)
     assert case.documents.marker(case.name) == before
     if stood:
