@@ -102,10 +102,9 @@ def test_fields_that_say_nothing_are_left_out() -> None:
     """Beside the description's fields the file has only what there is to say."""
     plain = example()
     exports = Exports(
-        *(
-            replace(export, uncompressed_mb=None)
-            for export in (plain.exports.raw, plain.exports.transformed, plain.exports.dump)
-        )
+        replace(plain.exports.raw, uncompressed_mb=None),
+        replace(plain.exports.transformed, uncompressed_mb=None),
+        replace(plain.exports.dump, uncompressed_mb=None),
     )
     raw = replace(exports.raw, tables_with_rows=None)
     found = json.loads(metadata.encode(replace(plain, exports=replace(exports, raw=raw))))
