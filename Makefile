@@ -7,6 +7,8 @@
 # make test-schemas   200 databases drawn at random, all the way; for every night
 # make simulate SECONDS=600  days with faults, from new seeds, on all cores
 # make mutation SECONDS=1800  mistakes planted in what decides completeness, verdicts, retention, masking
+# make fuzz SECONDS=3600  damaged rows through the compiled codec, under sanitizers, from new seeds
+# make wheels  the wheels of Linux on x86-64 and aarch64, for glibc from 2.17 on
 # make bench   the benchmark: every stage, then queries over ten versions
 # make reference  the generated pages of docs/reference, from the code
 # make lint-deploy  the Dockerfile, compose, workflows and systemd units of deploy/, by linters of each
@@ -22,18 +24,24 @@ DOCS := $(VENV)/docs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-schemas simulate mutation test-fast lint check bench reference docs docs-links lint-deploy install test-postgres-all
+.PHONY: help demo dev test test-schemas simulate mutation fuzz wheels test-fast lint check bench reference docs docs-links lint-deploy install test-postgres-all
 
 help:
 	@sed -n 's/^# //p' Makefile
 
 install: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml setup.py constraints.txt
+NATIVE := mediatool_assets/native
+COMPILER := command -v cc || command -v gcc || command -v clang
+
+# Where there is no C compiler, one comes as a package; without either, Python converts the rows.
+$(INSTALLED): pyproject.toml setup.py constraints.txt $(NATIVE)/rows.c $(NATIVE)/build.py
 	scripts/system-libraries.sh
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	$(COMPILER) >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ziglang || true
+	$(BIN)/python -m mediatool_assets.native.build
 	touch $@
 
 demo: $(INSTALLED)
@@ -71,6 +79,13 @@ $(MUTATION)/installed: scripts/mutation-requirements.txt
 
 mutation: $(INSTALLED) $(MUTATION)/installed
 	$(BIN)/python scripts/mutation.py --seconds $(SECONDS) --cosmic-ray $(MUTATION)/bin/python
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m mediatool_assets_tests.native.fuzz --seconds $(SECONDS)
+
+wheels: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ziglang
+	$(BIN)/python scripts/wheels.py dist
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check

@@ -21,12 +21,12 @@ from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import Source, Stores
 from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.restore.result import Restored
-from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets_tests.both_codecs import transform_by_both
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -87,7 +87,7 @@ def travel(source: Source, servers: Servers, version: Version, folder: Path) -> 
     path.write_text(infer(ArchivedTables(archive), pool).model, "utf-8")
     model = load_model(path)
     warnings = resolve(model, schemas.decode(archive.read_file("schema.json"))).warnings
-    homes = transform(objects, pool, version, model).manifest.facts["rows"]
+    homes = transform_by_both(objects, pool, version, model).manifest.facts["rows"]
     assert isinstance(homes, dict)
     load_and_dump(objects, documents, pool, version)
     metadata = finish(objects, documents, pool, version, folder / "registry.json")

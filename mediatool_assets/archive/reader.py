@@ -220,6 +220,11 @@ def split_lines(content: bytes) -> list[bytes]:
     return content[:-1].split(b"\n") if content else []
 
 
+def row_count(content: bytes) -> int:
+    """How many rows ``split_lines`` finds."""
+    return content.count(b"\n", 0, -1) + 1 if content else 0
+
+
 def split_documents(content: bytes) -> Iterator[bytes]:
     """The documents of a block of BSON; raises ValueError where a length does not fit."""
     start, end = 0, len(content)

@@ -12,6 +12,7 @@ from mediatool_assets.cli.output import (
 from mediatool_assets.cli.print_table import print_table
 from mediatool_assets.cli.progress import working
 from mediatool_assets.domain.urls import Url
+from mediatool_assets.native.library import codec, why_not_native
 from mediatool_assets.stores.environment import home
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def down(json: Json = False) -> None:
 def status(json: Json = False) -> None:
     """Show which local servers run, where, and where their logs are.
 
+    Also shows whether rows are converted by the compiled codec or by Python, and why.
+
     Passwords are not printed.
 
     Examples:
@@ -76,6 +79,9 @@ def status(json: Json = False) -> None:
     from mediatool_assets.stores import local
 
     _print_servers(home(), local.status(home()), local.local_environment(home()) or {}, json)
+    if not json:
+        why = why_not_native()
+        echo(f"rows are converted by {f'Python: {why}' if why else 'the compiled codec'}")
 
 
 def _print_servers(
@@ -96,6 +102,7 @@ def _print_servers(
                 "urls": urls,
                 "bucket": environment.get("MEDIATOOL_S3_BUCKET"),
                 "secrets": str(secrets) if environment else None,
+                "row_codec": codec(),
                 "servers": [
                     {
                         "name": server.name,

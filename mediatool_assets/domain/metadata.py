@@ -93,6 +93,9 @@ class DumpExport(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: str | None = None
 
 
+RowCodec = Literal["native", "python"]
+"""The compiled codec, or the Python that it takes the place of."""
+
 Export = RawExport | TransformedExport | DumpExport
 
 
@@ -127,8 +130,9 @@ class Databases(msgspec.Struct, frozen=True, omit_defaults=True):
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version's metadata file; its presence in the bucket makes the version complete.
 
-    ``not_carried`` is what the source has beside its rows and schemas. ``proof`` is the signed
-    entry of the version in the chain; null where no key was set.
+    ``not_carried`` is what the source has beside its rows and schemas. ``row_codec`` says which
+    code converts rows where the version was completed; their bytes are equal. ``proof`` is the
+    signed entry of the version in the chain; null where no key was set.
     """
 
     timestamp: str
@@ -144,6 +148,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: dict[str, float]
     warnings: tuple[str, ...]
     not_carried: tuple[NotCarried, ...] = ()
+    row_codec: RowCodec | None = None
     proof: Signed | None = None
 
     @property

@@ -312,6 +312,15 @@ class Settings:
             otherwise="the number of CPU cores",
         ),
     ] = os.cpu_count() or 1
+    native: Annotated[
+        bool,
+        Setting(
+            parsers.switch,
+            "`no`: rows are converted by Python, where the compiled codec would do it "
+            "([performance](../explanation/performance.md#the-codec-of-rows)).",
+            otherwise="`yes`, if the codec is compiled",
+        ),
+    ] = True
     dask_scheduler: Annotated[
         str | None,
         Setting(

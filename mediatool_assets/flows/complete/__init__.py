@@ -47,6 +47,7 @@ from mediatool_assets.flows.versions.marks import settle_tags
 from mediatool_assets.flows.versions.registry import keep_newest_last, register
 from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.native.library import codec
 
 SourceType = Literal["postgres", "rds", "archive"]
 
@@ -109,6 +110,7 @@ def complete(
             seconds={step: round(value, 3) for step, value in facts.seconds.items()},
             warnings=(*_warnings(made), *databases.warnings),
             not_carried=_not_carried(made.raw),
+            row_codec=codec(),
         )
         if signing_key is not None:
             metadata = msgspec.structs.replace(

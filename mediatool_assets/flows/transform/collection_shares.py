@@ -5,21 +5,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
+from xxhash import xxh3_64_intdigest
 
-from mediatool_assets.archive.reader import ArchiveReader, Bytes, split_lines
+from mediatool_assets.archive.reader import ArchiveReader, Bytes, row_count
 from mediatool_assets.archive.spool import Spooled
-from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.shapes import DocumentCollection
+from mediatool_assets.flows.transform.compiled_documents import CompiledDocuments
 from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key
 from mediatool_assets.flows.transform.identities import identity
-from mediatool_assets.flows.transform.join_session import OCCURRENCE, Joins
-from mediatool_assets.flows.transform.losses import Losses
-from mediatool_assets.flows.transform.raw_rows import Row, row_parser
-from mediatool_assets.flows.transform.slots import AddedValues, Slots
+from mediatool_assets.flows.transform.join_session import Joins
+from mediatool_assets.flows.transform.row_documents import RowDocuments
 from mediatool_assets.flows.transform.table_cuts import Cut
 from mediatool_assets.flows.workers.spooling import Spooling
+from mediatool_assets.native.library import library
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,70 +43,36 @@ class CollectionShareResult:
 
 def make(share: CollectionShare) -> CollectionShareResult:
     """In a worker: make and spool the documents; raises BadValue or BadArchive."""
-    making = _Making(share)
-    spooled = share.spools.rows(f"{share.name}.bson.gz", making.batches(), end=b"")
-    identities = share.spools.keep(f"{share.name}.ids", making.identities.tobytes())
-    counts = making.counts
+    rows = RowDocuments(
+        share.collection, share.cut, share.joins, share.spools, where=share.archive.source.name
+    )
+    compiled = library()
+    blocks = rows if compiled is None else CompiledDocuments(compiled, rows)
+    identities = array("Q")
+    batches = _batches(share, rows, blocks, identities)
+    spooled = share.spools.rows(f"{share.name}.bson.gz", batches, end=b"")
+    kept = share.spools.keep(f"{share.name}.ids", identities.tobytes())
+    if isinstance(blocks, CompiledDocuments):
+        blocks.count_losses()
+    counts = rows.counts
     home = "documents" if share.collection.orphans_of is None else "orphans"
     counts.homes[home, share.collection.shape.table.name] += spooled.rows
-    counts.losses = {name: Counter(kinds) for name, kinds in making.losses.counted().items()}
-    return CollectionShareResult(spooled, identities, counts)
+    counts.losses = {name: Counter(kinds) for name, kinds in rows.losses.counted().items()}
+    return CollectionShareResult(spooled, kept, counts)
 
 
-class _Making:
-    def __init__(self, share: CollectionShare) -> None:
-        self._share = share
-        self.counts, self.losses = Counts(), Losses()
-        self.identities = array("Q")
-        collection = share.collection
-        self._table = collection.shape.table
-        self._parse = row_parser(self._table)
-        self._documents = DocumentBuilder(collection.shape, self.losses, root=True)
-        self._attached: AddedValues | None = None
-        self._occurrences: dict[int, int] = {}
-        self._only: set[int] | None = None
-        joins = share.joins
-        slots = [name for name in joins.slots if name.startswith(f"{collection.name}.")]
-        if slots or collection.name in joins.only:
-            found = Slots(joins, share.spools, share.cut.first, share.cut.rows)
-            if collection.name in joins.only:
-                self._only = found.only(collection.name)
-            if collection.shape.additions:
-                self._attached = AddedValues(
-                    collection.name, collection.shape, found, self.losses, self.counts
-                )
-            if not collection.shape.key:
-                self._occurrences = found.positions(f"{collection.name}.{OCCURRENCE}")
-
-    def batches(self) -> Iterator[list[bytes]]:
-        """The documents of each block, as BSON."""
-        if self._only is not None and not self._only:
-            return
-        ordinal = self._share.cut.first
-        for content in self._share.archive.blocks(self._share.cut.blocks):
-            lines = split_lines(content)
-            yield list(self._block(lines, ordinal))
-            ordinal += len(lines)
-
-    def _block(self, lines: list[bytes], ordinal: int) -> Iterator[bytes]:
-        only, attached, documents = self._only, self._attached, self._documents
-        keyed = bool(self._share.collection.shape.key)
-        for at, line in enumerate(lines, ordinal):
-            if only is not None and at not in only:
-                continue
-            row = self._row(line, at)
-            if attached is not None:
-                attached.complete(row, at)
-            if not keyed:
-                number = self._occurrences.get(at, 1)
-                row[added_key("_id")] = f"{xxh3_128_hexdigest(line)}-{number}"
-            document = documents.encode(documents.document(row, line), row)
-            self.identities.append(xxh3_64_intdigest(identity(document)))
-            yield document
-
-    def _row(self, line: bytes, ordinal: int) -> Row:
-        try:
-            return self._parse(line)
-        except ValueError as error:
-            where = self._share.archive.source.name
-            raise BadArchive(where, f"{self._table.name}: row {ordinal + 1}: {error}") from error
+def _batches(
+    share: CollectionShare,
+    rows: RowDocuments,
+    blocks: RowDocuments | CompiledDocuments,
+    identities: "array[int]",
+) -> Iterator[list[bytes]]:
+    """The documents of each block, as BSON; the hashes of their ``_id`` go to ``identities``."""
+    if rows.only is not None and not rows.only:
+        return
+    ordinal = share.cut.first
+    for content in share.archive.blocks(share.cut.blocks):
+        documents = blocks.block(content, ordinal)
+        identities.extend(xxh3_64_intdigest(identity(document)) for document in documents)
+        yield documents
+        ordinal += row_count(content)

@@ -20,15 +20,21 @@ DOCUMENT_BYTES = 16 * 1024 * 1024
 _Leaf = tuple[str, str, Convert | None]
 """Dotted field, column and converter. Values that are no columns wait under ``added_key``."""
 
-_Part = tuple[str, str, Convert | None, "_Plan | None"]
+Part = tuple[str, str, Convert | None, "Plan | None"]
 """Field, column and converter of a value, or a field and the plan of the group that it is."""
 
-_Plan = tuple[_Part, ...]
+Plan = tuple[Part, ...]
 
 
 def added_key(field: str) -> str:
     """Where in a row the value of an added field waits; no column has such a name."""
     return f"\0{field}"
+
+
+def encoded_value(value: object) -> bytes:
+    """A value as it is in a document: its BSON type and payload, without the field's name."""
+    document = bson.encode({"": value})
+    return document[4:5] + document[6:-1]
 
 
 class DocumentBuilder:
@@ -42,14 +48,14 @@ class DocumentBuilder:
             tally = losses.tally(self._table, part.column.name)
             self._converters[part.column.name] = converter(part.column, part.type, tally)
             quick[part.column.name] = shallow(part.column, part.type, tally)
-        self._plan = _grouped(_leaves(shape, self._converters, root=root))
+        self.plan = _grouped(_leaves(shape, self._converters, root=root))
         self._shallow_plan = _grouped(_leaves(shape, quick, root=root))
 
     def document(self, row: Row, line: bytes) -> dict[str, Any]:
         """The document of a row and the line it was; raises BadValue naming what is wrong."""
         deep = line.count(b"{") + line.count(b"[") > DEPTH
         try:
-            return _fill(self._plan if deep else self._shallow_plan, row)
+            return _fill(self.plan if deep else self._shallow_plan, row)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise self._culprit(row, error) from error
 
@@ -118,7 +124,7 @@ def _in_id(field: str) -> bool:
     return field == "_id" or field.startswith("_id.")
 
 
-def _grouped(leaves: Iterable[_Leaf]) -> _Plan:
+def _grouped(leaves: Iterable[_Leaf]) -> Plan:
     """Leaves with dotted fields as a tree; a group stands where its first leaf stood."""
     groups: dict[str, list[_Leaf]] = {}
     for field, column, convert in leaves:
@@ -132,7 +138,7 @@ def _grouped(leaves: Iterable[_Leaf]) -> _Plan:
     )
 
 
-def _fill(plan: _Plan, row: Row) -> dict[str, Any]:
+def _fill(plan: Plan, row: Row) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for field, column, convert, group in plan:
         if group is not None:

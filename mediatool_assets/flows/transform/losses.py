@@ -26,6 +26,11 @@ class Losses:
         counts = self._counts.setdefault(f"{table}.{column}", Counter())
         return partial(_count, counts)
 
+    def add(self, table: str, column: str, kind: str, count: int) -> None:
+        """Count several losses of a column at once."""
+        if count:
+            self._counts.setdefault(f"{table}.{column}", Counter())[kind] += count
+
     def counted(self) -> dict[str, dict[str, int]]:
         """The columns that lost something."""
         return {name: dict(counts) for name, counts in self._counts.items() if counts}

@@ -11,7 +11,7 @@ from mediatool_assets.domain.errors import BadValue
 from mediatool_assets.domain.model import AdditionVerb
 from mediatool_assets.domain.shapes import AddedField, DocumentShape
 from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key
+from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key, encoded_value
 from mediatool_assets.flows.transform.gathering import WHOLE, value_of
 from mediatool_assets.flows.transform.join_session import Joins, Slices
 from mediatool_assets.flows.transform.losses import Losses, uncounted
@@ -122,6 +122,13 @@ class AddedValues:
         for field in self._fields:
             row[field.key] = field.value(row, ordinal)
 
+    def cells(self, row: Row, ordinal: int) -> dict[str, bytes]:
+        """BSON type and payload of all added fields; raises what ``bson.encode`` raises.
+
+        ``row`` needs the arrays only that are looked up.
+        """
+        return {field.key: field.cell(row, ordinal) for field in self._fields}
+
 
 class _Field:
     """One added field: its rows from the joins, and what becomes of them."""
@@ -134,6 +141,8 @@ class _Field:
         self._found = slots.by_owner(slot)
         self._values = slots.values(slot, added)
         self._taken: dict[int, Any] = {}
+        self._cells: dict[int, bytes] = {}
+        self._is_single = added.verb is AdditionVerb.LOOK_UP and not added.path[0].each
         self._parts = [
             (part.field, part.column.name, converter(part.column, part.type, uncounted))
             for part in added.take
@@ -166,6 +175,17 @@ class _Field:
                 return [self._embed(item.child) for item in found]
             case AdditionVerb.EMBED_ONE:
                 return self._embed(found[0].child) if found else None
+
+    def cell(self, row: Row, owner: int) -> bytes:
+        """The field's value for one row as BSON; a row that many look up is encoded once."""
+        value = self.value(row, owner)
+        found = self._found.get(owner)
+        child = found[0].child if self._is_single and found else None
+        if child is None:
+            return encoded_value(value)
+        if child not in self._cells:
+            self._cells[child] = encoded_value(value)
+        return self._cells[child]
 
     def _looked_up(self, row: Row, found: list[JoinMatch]) -> Any:
         first = self._added.path[0]

@@ -11,10 +11,10 @@ from bson.binary import Binary
 
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.model.file import load_model
-from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets_tests.both_codecs import transform_by_both
 from mediatool_assets_tests.raw_archives import VERSION, raw_archive, table
 from mediatool_assets_tests.raw_archives import documents as documents_of
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -66,14 +66,15 @@ class Run:
         return self.again(model, **options)
 
     def again(self, model: str, pool: Workspace | None = None, **options: Any) -> StoredArchive:
-        """Transform what was published."""
+        """Transform what was published, by both codecs."""
         path = self.directory / "model.yaml"
         path.write_text(model, "utf-8")
         scratch = self.directory / "scratch"
         scratch.mkdir(exist_ok=True)
         with ThreadPoolExecutor(2) as threads:
             workspace = pool or Workspace(threads, scratch)
-            return transform(self.objects, workspace, VERSION, load_model(path), **options)
+            model = load_model(path)
+            return transform_by_both(self.objects, workspace, VERSION, model, **options)
 
     def documents(self, collection: str) -> list[dict[str, Any]]:
         """The documents of a collection."""

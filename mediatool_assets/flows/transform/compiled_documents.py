@@ -1,0 +1,176 @@
+"""The documents of whole blocks by the compiled codec; rows that it hands back go to Python.
+
+The bytes are those of ``row_documents``, and so are the counts.
+"""
+
+import ctypes
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from bson.errors import InvalidDocument
+
+from mediatool_assets.archive.reader import split_lines
+from mediatool_assets.domain.model import FieldType
+from mediatool_assets.domain.schema import Column
+from mediatool_assets.domain.shapes import DocumentShape
+from mediatool_assets.flows.transform.documents import (
+    DOCUMENT_BYTES,
+    Plan,
+    added_key,
+    encoded_value,
+)
+from mediatool_assets.flows.transform.row_documents import RowDocuments
+from mediatool_assets.flows.transform.values import default_type
+from mediatool_assets.native.rows import (
+    DONE,
+    ODD,
+    UNWANTED,
+    Kind,
+    PlannedColumn,
+    RowPlan,
+    Step,
+    StepKind,
+)
+
+_ARRAY: Final = 0x04
+"""The BSON type of an array."""
+
+_DEFAULTS: Final = {
+    FieldType.LONG: Kind.LONG,
+    FieldType.DOUBLE: Kind.DOUBLE,
+    FieldType.DECIMAL: Kind.DECIMAL,
+    FieldType.DATE: Kind.DATE,
+    FieldType.UUID: Kind.UUID,
+    FieldType.DOCUMENT: Kind.DOCUMENT,
+}
+"""The others are JSON's own values."""
+
+_OVERRIDES: Final = _DEFAULTS | {
+    FieldType.STRING: Kind.STRING,
+    FieldType.INT: Kind.INT32,
+    FieldType.BOOL: Kind.BOOLEAN,
+}
+
+
+def kind_of(column: Column, override: FieldType | None) -> Kind:
+    """What the codec makes of a column's values, or of an array's elements; see ``converter``."""
+    if override is not None:
+        return _OVERRIDES[override]
+    default = default_type(column.element or column.base)
+    return Kind.BINARY if default is None else _DEFAULTS.get(default, Kind.JSON)
+
+
+class CompiledDocuments:
+    """Makes the documents of one share, as ``rows`` does."""
+
+    def __init__(self, library: ctypes.CDLL, rows: RowDocuments) -> None:
+        self._rows = rows
+        shape = rows.collection.shape
+        steps = list(_steps(rows.builder.plan, shape))
+        self._plan = RowPlan(library, list(_columns(shape)), [step for step, _ in steps])
+        self._added = [key for step, key in steps if step.kind is StepKind.ADDED]
+        names = [column.name for column in shape.table.columns]
+        self._names = names
+        self._arrays = {
+            names.index(added.path[0].columns[0]): added.path[0].columns[0]
+            for added in shape.additions
+            if added.path[0].each
+        }
+
+    def block(self, content: bytes, first: int) -> list[bytes]:
+        """The documents of a block whose first row has the ordinal ``first``."""
+        if not content.endswith(b"\n"):
+            return self._rows.block(content, first)
+        status = bytearray(content.count(b"\n"))
+        if self._rows.only is not None:
+            for at in range(len(status)):
+                status[at] = DONE if self._rows.is_wanted(first + at) else UNWANTED
+        self._plan.read(content, status)
+        if not self._added and ODD not in status:
+            return [document for document in self._whole(content, first, []) if document]
+        lines = split_lines(content)
+        by_python: dict[int, bytes] = {}
+        added: list[bytes] = []
+        for at, stub in enumerate(self._stubs(status)):
+            if status[at] == ODD:
+                by_python[at] = self._rows.document(lines[at], first + at)
+            elif status[at] == DONE and self._added:
+                added += self._cells(lines[at], stub, first + at)
+        documents = self._whole(content, first, added)
+        for at, document in by_python.items():
+            documents[at] = document
+        return [document for document in documents if document]
+
+    def count_losses(self) -> None:
+        """Once, at the end: add the losses of all blocks to those that Python has counted."""
+        table = self._rows.collection.shape.table.name
+        for name, count in zip(self._names, self._plan.lost(), strict=True):
+            self._rows.losses.add(table, name, "microseconds", count)
+
+    def _whole(self, content: bytes, first: int, added: list[bytes]) -> list[bytes]:
+        """A document for each row, empty for those that are not DONE."""
+        documents = self._plan.documents(added)
+        if max(map(len, documents)) > DOCUMENT_BYTES:
+            lines = split_lines(content)
+            for at, document in enumerate(documents):
+                if len(document) > DOCUMENT_BYTES:
+                    documents[at] = self._rows.document(lines[at], first + at)  # raises BadValue
+        return documents
+
+    def _stubs(self, status: bytearray) -> Iterator[dict[str, object]]:
+        """For each row what the added fields ask of it: whether it has an array."""
+        if not self._arrays:
+            empty: dict[str, object] = {}
+            yield from (empty for _ in status)
+            return
+        types = {name: self._plan.types(column) for column, name in self._arrays.items()}
+        for at in range(len(status)):
+            yield {name: [] if kinds[at] == _ARRAY else None for name, kinds in types.items()}
+
+    def _cells(self, line: bytes, stub: dict[str, object], ordinal: int) -> Iterator[bytes]:
+        """The values that are added to one row, in the order of the steps."""
+        cells: dict[str, bytes] = {}
+        try:
+            if self._rows.attached is not None:
+                cells = self._rows.attached.cells(stub, ordinal)
+        except (InvalidDocument, OverflowError, UnicodeEncodeError):
+            self._rows.document(line, ordinal)  # raises BadValue, which names the column
+            raise
+        if not self._rows.collection.shape.key:
+            cells[added_key("_id")] = encoded_value(self._rows.content_id(line, ordinal))
+        if sum(map(len, cells.values())) > DOCUMENT_BYTES:
+            self._rows.document(line, ordinal)  # raises BadValue
+        return map(cells.__getitem__, self._added)
+
+
+def _columns(shape: DocumentShape) -> Iterator[PlannedColumn]:
+    """All columns of the table, in the order of its rows."""
+    used = {part.column.name: part for part in shape.columns}
+    for column in shape.table.columns:
+        part = used.get(column.name)
+        kind = kind_of(column, part.type) if part is not None else Kind.JSON
+        key = msgspec.json.encode(column.name) + b":"
+        is_array = column.element is not None and part is not None
+        yield PlannedColumn(key, kind, is_array, part is not None)
+
+
+def _steps(plan: Plan, shape: DocumentShape) -> Iterator[tuple[Step, str]]:
+    """The steps of a document, and the key of the value that one adds."""
+    columns = {column.name: at for at, column in enumerate(shape.table.columns)}
+    count = 0
+
+    def walk(parts: Plan) -> Iterator[tuple[Step, str]]:
+        nonlocal count
+        for field, column, _, group in parts:
+            if group is not None:
+                yield Step(StepKind.BEGIN, field), ""
+                yield from walk(group)
+                yield Step(StepKind.END), ""
+            elif column in columns:
+                yield Step(StepKind.COLUMN, field, columns[column]), column
+            else:
+                yield Step(StepKind.ADDED, field, count), column
+                count += 1
+
+    return walk(plan)

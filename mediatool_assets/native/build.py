@@ -1,0 +1,76 @@
+"""Compiles the codec with whatever C compiler there is, or ``ziglang`` from PyPI.
+
+    python -m mediatool_assets.native.build            beside its source, for this machine
+    python -m mediatool_assets.native.build --require  the same; no compiler is an error
+
+``setup.py`` runs this file by its path, before anything is installed: the standard library alone.
+"""
+
+import argparse
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("rows.c")
+PROGRAM = "librows.so"
+FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
+
+
+def fingerprint() -> str:
+    """SHA-256 of the source; a program that was made of another one is not loaded."""
+    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+
+
+def compilers() -> Iterator[list[str]]:
+    """The commands that may compile C, in the order in which they are tried."""
+    if chosen := shlex.split(os.environ.get("CC", "")):
+        yield chosen
+    yield from ([name] for name in ("cc", "gcc", "clang") if shutil.which(name))
+    if find_spec("ziglang") is not None:
+        yield [sys.executable, "-m", "ziglang", "cc"]
+
+
+def compile_into(folder: Path, compiler: Sequence[str], flags: Sequence[str] = ()) -> Path:
+    """Compile the source into the folder; what was there stays until the new program is whole.
+
+    Raises OSError or subprocess.CalledProcessError, whose ``stderr`` says what is wrong.
+    """
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as scratch:
+        made = Path(scratch, PROGRAM)
+        source = f'-DMT_SOURCE="{fingerprint()}"'
+        command = [*compiler, *FLAGS, *flags, source, "-o", str(made), str(SOURCE)]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        return made.replace(folder / PROGRAM)
+
+
+def build(folder: Path, flags: Sequence[str] = ()) -> Path | None:
+    """Compile with the first compiler that can; None, and why on stderr, where there is none."""
+    problems = []
+    for compiler in compilers():
+        try:
+            return compile_into(folder, compiler, flags)
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = getattr(error, "stderr", None) or str(error)
+            problems.append(f"{shlex.join(compiler)}: {said.strip()}")
+    why = "\n".join(problems) or "there is no C compiler, and no ziglang package"
+    sys.stderr.write(f"the codec of rows is not compiled, Python does its work: {why}\n")
+    return None
+
+
+def main() -> int:
+    """Compile beside the source; without a compiler 0 or, if it is required, 1."""
+    parser = argparse.ArgumentParser(description="compiles the codec of rows")
+    parser.add_argument("--require", action="store_true", help="fail where it cannot be compiled")
+    made = build(SOURCE.parent)
+    return int(parser.parse_args().require and made is None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

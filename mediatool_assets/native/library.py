@@ -1,0 +1,88 @@
+"""Finds and loads the compiled codec, once a process."""
+
+import ctypes
+import os
+from ctypes import POINTER, c_char_p, c_int, c_size_t, c_ubyte, c_uint32, c_uint64, c_void_p
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from mediatool_assets.native.build import PROGRAM, SOURCE, fingerprint
+
+_FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
+    "mt_source": (c_char_p, []),
+    "mt_plan": (c_void_p, [c_char_p, c_size_t]),
+    "mt_free": (None, [c_void_p]),
+    "mt_read": (c_int, [c_void_p, c_char_p, c_size_t, POINTER(c_ubyte), c_size_t]),
+    "mt_types": (c_int, [c_void_p, c_uint32, POINTER(c_ubyte), c_size_t]),
+    "mt_lost": (None, [c_void_p, POINTER(c_uint64)]),
+    "mt_assemble": (
+        c_int,
+        [
+            c_void_p,
+            c_char_p,
+            c_size_t,
+            POINTER(c_uint64),
+            c_size_t,
+            POINTER(c_uint64),
+            c_size_t,
+        ],
+    ),
+    "mt_documents": (c_void_p, [c_void_p]),
+}
+
+
+def library() -> ctypes.CDLL | None:
+    """The codec; None where it is switched off or was not compiled here."""
+    if os.environ.get("MEDIATOOL_NATIVE", "").strip().lower() == "no":
+        return None
+    return _chosen[-1] if _chosen else _loaded()[0]
+
+
+def codec() -> Literal["native", "python"]:
+    """``native`` or ``python``: which of the two converts rows in this process."""
+    return "python" if library() is None else "native"
+
+
+def why_not_native() -> str | None:
+    """Why Python converts rows here; None where the compiled codec does."""
+    if library() is not None:
+        return None
+    return _loaded()[1] or "MEDIATOOL_NATIVE is no"
+
+
+def load(path: Path) -> ctypes.CDLL:
+    """The program at ``path``; raises OSError where it cannot be loaded, or is of another source.
+
+    To load it releases nothing and runs nothing: it has no global state.
+    """
+    loaded = ctypes.CDLL(str(path))
+    try:
+        for name, (result, arguments) in _FUNCTIONS.items():
+            function = getattr(loaded, name)
+            function.restype, function.argtypes = result, arguments
+    except AttributeError as error:
+        raise OSError(f"{path} is not the codec of this version: {error}") from error
+    if loaded.mt_source() != fingerprint().encode():
+        raise OSError(f"{path} was compiled from another {SOURCE.name}; run `make install`")
+    return loaded
+
+
+def use(chosen: ctypes.CDLL) -> None:
+    """Convert with another build from now on in this process, as one with sanitizers."""
+    _chosen.append(chosen)
+
+
+_chosen: list[ctypes.CDLL] = []
+
+
+@cache
+def _loaded() -> tuple[ctypes.CDLL | None, str | None]:
+    """The codec beside its source, or why there is none."""
+    path = SOURCE.with_name(PROGRAM)
+    if not path.exists():
+        return None, "it is not compiled: `python -m mediatool_assets.native.build` does that"
+    try:
+        return load(path), None
+    except OSError as error:
+        return None, str(error)

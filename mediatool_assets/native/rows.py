@@ -1,0 +1,146 @@
+"""Blocks of rows into BSON documents by the compiled codec, after a plan that is made once."""
+
+import ctypes
+import struct
+import weakref
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from itertools import pairwise
+from typing import NamedTuple
+
+DONE, ODD, UNWANTED = 0, 1, 2
+"""What became of a row: converted, left to Python, or never looked at."""
+
+_NO_MEMORY = 2
+
+
+class Kind(IntEnum):
+    """What a column's values become; the numbers are those of ``rows.c``."""
+
+    JSON = 0
+    LONG = 1
+    DOUBLE = 2
+    DECIMAL = 3
+    DATE = 4
+    UUID = 5
+    BINARY = 6
+    DOCUMENT = 7
+    INT32 = 8
+    BOOLEAN = 9
+    STRING = 10
+
+
+class PlannedColumn(NamedTuple):
+    """A column of the row: ``key`` is what stands before its value, as ``"name":``."""
+
+    key: bytes
+    kind: Kind
+    is_array: bool
+    is_used: bool
+
+
+class StepKind(IntEnum):
+    """A step of a document: a column's value, one that Python adds, or a sub-document's ends."""
+
+    COLUMN = 0
+    ADDED = 1
+    BEGIN = 2
+    END = 3
+
+
+class Step(NamedTuple):
+    """``index`` is the column's, or counts the added values from 0 on."""
+
+    kind: StepKind
+    name: str = ""
+    index: int = 0
+
+
+class RowPlan:
+    """Converts the blocks of one table; for one thread at a time.
+
+    Its memory grows with the largest block: some times what that holds.
+    """
+
+    def __init__(
+        self, library: ctypes.CDLL, columns: Sequence[PlannedColumn], steps: Sequence[Step]
+    ) -> None:
+        self._library, self._columns = library, len(columns)
+        self._added = sum(step.kind is StepKind.ADDED for step in steps)
+        description = _described(columns, steps, self._added)
+        self._plan = library.mt_plan(description, len(description))
+        if not self._plan:
+            raise ValueError("these columns and steps are no plan")
+        self._rows = 0
+        weakref.finalize(self, library.mt_free, self._plan)
+
+    def read(self, block: bytes, status: bytearray) -> None:
+        """Convert the rows of a block of NDJSON that ends with a newline, if it is not empty.
+
+        ``status`` has a byte for each row: rows that are UNWANTED are passed over, the others
+        become DONE or ODD. Raises ValueError where the block has not so many rows.
+        """
+        self._rows = len(status)
+        bytes_of = (ctypes.c_ubyte * self._rows).from_buffer(status)
+        self._check(
+            self._library.mt_read(self._plan, block, len(block), bytes_of, self._rows),
+            "the block has other rows",
+        )
+
+    def types(self, column: int) -> bytes:
+        """The BSON type of a column's value in each row of the block; 0 where it is not DONE."""
+        types = (ctypes.c_ubyte * self._rows)()
+        self._check(
+            self._library.mt_types(self._plan, column, types, self._rows),
+            "there is no such column",
+        )
+        return bytes(types)
+
+    def documents(self, added: Sequence[bytes]) -> list[bytes]:
+        """A document for each row of the block, empty where the row is not DONE.
+
+        ``added`` are the values that Python adds to the rows that are DONE, row by row, field by
+        field: the BSON type and the payload. Raises ValueError where they are too few or too many.
+        """
+        ends = (ctypes.c_uint64 * self._rows)()
+        lengths = (ctypes.c_uint64 * len(added))(*map(len, added))
+        data = b"".join(added)
+        self._check(
+            self._library.mt_assemble(
+                self._plan, data, len(data), lengths, len(added), ends, self._rows
+            ),
+            "these are not the added values of the block",
+        )
+        size = ends[-1] if self._rows else 0
+        content = ctypes.string_at(self._library.mt_documents(self._plan), size) if size else b""
+        return [content[start:end] for start, end in pairwise([0, *ends])]
+
+    def lost(self) -> list[int]:
+        """How many times were cut to milliseconds, for each column, in the rows that are DONE."""
+        counts = (ctypes.c_uint64 * self._columns)()
+        self._library.mt_lost(self._plan, counts)
+        return list(counts)
+
+    def _check(self, answer: int, problem: str) -> None:
+        if answer == _NO_MEMORY:
+            raise MemoryError("the codec of rows has no memory left")
+        if answer:
+            raise ValueError(problem)
+
+
+def _described(columns: Iterable[PlannedColumn], steps: Iterable[Step], added: int) -> bytes:
+    """The description that ``rows.c`` reads."""
+    columns, steps = list(columns), list(steps)
+    parts = [_number(len(columns))]
+    for column in columns:
+        parts += [_number(column.kind), _number(column.is_array), _number(column.is_used)]
+        parts += [_number(len(column.key)), column.key]
+    parts += [_number(added), _number(len(steps))]
+    for step in steps:
+        name = step.name.encode() + b"\0"
+        parts += [_number(step.kind), _number(step.index), _number(len(name)), name]
+    return b"".join(parts)
+
+
+def _number(number: int) -> bytes:
+    return struct.pack("<I", number)

@@ -1,0 +1,63 @@
+"""A transform by the compiled codec and by Python, whose archives have to have the same bytes."""
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.model import Model
+from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.transform import transform
+from mediatool_assets.flows.versions.archives import StoredArchive
+from mediatool_assets.flows.workers.workspace import Workspace
+from mediatool_assets.native.library import codec
+from mediatool_assets_tests.twins import DirectoryObjects
+
+
+def transform_by_both(
+    objects: DirectoryObjects, workspace: Workspace, version: Version, model: Model, **options: Any
+) -> StoredArchive:
+    """The transform, after one by Python of the same raw archive has given the same bytes.
+
+    What is refused is refused by both with the same words. An archive that is there already is
+    made by neither.
+    """
+    if objects.head(archive_key("transformed", version)) is not None:
+        return transform(objects, workspace, version, model, **options)
+    assert codec() == "native", "run `python -m mediatool_assets.native.build`"
+    expected = _by_python(objects, version, model, **options)
+    try:
+        made = transform(objects, workspace, version, model, **options)
+    except MediatoolError as error:
+        assert (type(error), str(error)) == expected
+        raise
+    assert _content(objects, version) == expected
+    return made
+
+
+def _by_python(
+    objects: DirectoryObjects, version: Version, model: Model, **options: Any
+) -> bytes | tuple[type[MediatoolError], str]:
+    """The archive that Python makes, or its refusal."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDIATOOL_NATIVE", "no")
+        own = DirectoryObjects(Path(folder, "bucket"))
+        key = archive_key("raw", version)
+        with own.create(key) as sink:
+            sink.write(objects.get(key)[0])
+        Path(folder, "scratch").mkdir()
+        with ThreadPoolExecutor(2) as threads:
+            workspace = Workspace(threads, Path(folder, "scratch"))
+            try:
+                transform(own, workspace, version, model, **options)
+            except MediatoolError as error:
+                return type(error), str(error).replace(folder, str(objects.root.parent))
+        return _content(own, version)
+
+
+def _content(objects: DirectoryObjects, version: Version) -> bytes:
+    return objects.get(archive_key("transformed", version))[0]

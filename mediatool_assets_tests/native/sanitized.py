@@ -1,0 +1,50 @@
+"""Runs tests of the codec with one that is compiled with sanitizers of addresses and behaviour.
+
+A plugin of pytest, for a child process: Python itself has no sanitizer, so that their library has
+to be loaded before it. ``child`` makes the command and the environment for that.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from mediatool_assets.native import library
+from mediatool_assets.native.build import compile_into
+
+COMPILER = "cc"
+FLAGS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+TESTS = str(Path(__file__).with_name("test_codec.py"))
+
+
+def compiled(folder: Path) -> Path:
+    """The codec with sanitizers, in the folder."""
+    return compile_into(folder, [COMPILER], FLAGS)
+
+
+def child(program: Path, examples: int, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The command that runs pytest with that codec, and its environment."""
+    asked = [COMPILER, "-print-file-name=libasan.so"]
+    runtime = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    plugins = ["-p", __name__, "-p", "no:cacheprovider", "-p", "no:xdist"]
+    own = {
+        "CODEC_PROGRAM": str(program),
+        "CODEC_EXAMPLES": str(examples),
+        "LD_PRELOAD": runtime,
+        "PYTHONMALLOC": "malloc",  # each object by itself, so that its ends are known
+        # Python keeps memory until it ends, and so does not every library that is loaded with it.
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, *arguments]
+    return command, os.environ | own
+
+
+def pytest_configure() -> None:
+    """In the child: have the tests use that codec."""
+    from hypothesis import settings  # noqa: PLC0415  # pytest wants to be first
+
+    library.use(library.load(Path(os.environ["CODEC_PROGRAM"])))
+    examples = int(os.environ["CODEC_EXAMPLES"])
+    settings.register_profile("sanitized", max_examples=examples, database=None)
+    settings.load_profile("sanitized")
