@@ -5,9 +5,9 @@ What it is built with is in ``mediatool_assets/native/build.py``. MEDIATOOL_NATI
 
 import os
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from runpy import run_path
+from types import SimpleNamespace
 
 from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -16,17 +16,8 @@ from setuptools.command.build_py import build_py
 _FOLDER = Path("mediatool_assets", "native")
 
 
-def _build_module() -> ModuleType:
-    """The module by its path: what the package needs is not installed when it is built."""
-    spec = spec_from_file_location("native_build", Path(__file__).parent / _FOLDER / "build.py")
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{_FOLDER} has no build.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_BUILD = _build_module()
+# By its path: what the package needs is not installed when it is built.
+_BUILD = SimpleNamespace(**run_path(str(Path(__file__).parent / _FOLDER / "build.py")))
 _WANTED = (
     sys.platform == "linux"
     and os.environ.get("MEDIATOOL_NATIVE", "").lower() != "no"

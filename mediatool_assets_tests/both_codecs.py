@@ -55,7 +55,7 @@ def _by_python(
             try:
                 transform(own, workspace, version, model, **options)
             except MediatoolError as error:
-                return type(error), str(error).replace(folder, str(objects.root.parent))
+                return type(error), str(error)
         return _content(own, version)
 
 

@@ -1,5 +1,6 @@
-"""What is in the wheel: every file of the package, and nothing else."""
+"""What is in the wheel: every file of the package, its compiled codec, and nothing else."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,24 +10,32 @@ import zipfile
 from itertools import chain
 from pathlib import Path
 
+from mediatool_assets.native.build import PROGRAM
 from mediatool_assets_tests.documents import ROOT
 
 _SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 
-def test_what_is_in_the_wheel(tmp_path: Path) -> None:
-    """Modules and data files of the package and its metadata; no tests, no documents."""
-    source = tmp_path / "source"
+def _wheel(folder: Path, variables: dict[str, str]) -> Path:
+    """The wheel of a copy of the package, ``source`` in the folder, with these variables."""
+    source = folder / "source"
     shutil.copytree(
         ROOT / "mediatool_assets",
         source / "mediatool_assets",
-        ignore=shutil.ignore_patterns("__pycache__"),
+        ignore=shutil.ignore_patterns("__pycache__", PROGRAM),
     )
     for name in _SOURCES:
         shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "--wheel-dir", tmp_path, source], check=True, capture_output=True)
-    [wheel] = tmp_path.glob("*.whl")
+    command += ["--wheel-dir", str(folder), str(source)]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | variables)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+def test_what_is_in_the_wheel(tmp_path: Path) -> None:
+    """Modules, data files and codec of the package, and its metadata; no tests, no documents."""
+    wheel, source = _wheel(tmp_path, {}), tmp_path / "source"
     names = set(zipfile.ZipFile(wheel).namelist())
     about = {name for name in names if name.split("/")[0].endswith(".dist-info")}
     assert {Path(name).name for name in about} == {
@@ -34,7 +43,17 @@ def test_what_is_in_the_wheel(tmp_path: Path) -> None:
     }  # fmt: skip
     package = source / "mediatool_assets"
     files = (path for path in package.rglob("*") if path.is_file())
-    assert names - about == {path.relative_to(source).as_posix() for path in files}
+    packed = {path.relative_to(source).as_posix() for path in files}
+    assert names - about == packed | {f"mediatool_assets/native/{PROGRAM}"}
+    assert "-py3-none-linux_" in wheel.name
+
+
+def test_without_a_compiler_the_wheel_has_no_codec(tmp_path: Path) -> None:
+    """The install goes on, for any platform: Python converts rows there."""
+    wheel = _wheel(tmp_path, {"MEDIATOOL_NATIVE": "no"})
+    names = zipfile.ZipFile(wheel).namelist()
+    assert [name for name in names if name.endswith(".so")] == []
+    assert wheel.name.endswith("-py3-none-any.whl")
 
 
 def test_every_dependency_has_both_bounds() -> None:

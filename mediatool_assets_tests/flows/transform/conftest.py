@@ -73,8 +73,8 @@ class Run:
         scratch.mkdir(exist_ok=True)
         with ThreadPoolExecutor(2) as threads:
             workspace = pool or Workspace(threads, scratch)
-            model = load_model(path)
-            return transform_by_both(self.objects, workspace, VERSION, model, **options)
+            loaded = load_model(path)
+            return transform_by_both(self.objects, workspace, VERSION, loaded, **options)
 
     def documents(self, collection: str) -> list[dict[str, Any]]:
         """The documents of a collection."""
