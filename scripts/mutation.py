@@ -53,7 +53,7 @@ from hypothesis import settings as hypothesis_settings
 HERE = Path(__file__).parent
 PACKAGE = "mediatool_assets/"
 TESTS = "mediatool_assets_tests/"
-ARCHIVE = ("archive/test_archive.py", "archive/test_format_1.py")
+ARCHIVE = ("archive/test_archive.py", "archive/test_format_1.py", "archive/test_layout.py")
 MODULES: dict[str, tuple[str, ...]] = {
     "domain/version.py": ("domain/test_version.py",),
     "domain/fingerprint.py": ("domain/test_fingerprint.py",),

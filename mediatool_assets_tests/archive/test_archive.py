@@ -26,7 +26,8 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import manifest as manifests
 from mediatool_assets.domain.errors import BadArchive, NotFound
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.manifest import Exclusion, Manifest, digest_of
+from mediatool_assets.domain.manifest import Block, Exclusion, Manifest, digest_of
+from mediatool_assets_tests import hostile
 from mediatool_assets_tests.archive.strategies import TABLES, VERSION, MemoryBytes, archive
 
 FILES = st.dictionaries(
@@ -46,6 +47,7 @@ def test_round_trip(tables: dict[str, list[bytes]], files: dict[str, bytes]) -> 
     data, manifest = archive(tables, files)
     reader = ArchiveReader(MemoryBytes(data))
     assert reader.manifest == manifest
+    reader.check_tar()
     assert {table: read_rows(reader, table) for table in manifest.tables()} == tables
     assert {name: reader.read_file(name) for name in files} == files
     for member in manifest.members:
@@ -107,8 +109,7 @@ def test_only_the_table_s_bytes_are_read() -> None:
     reader = ArchiveReader(source)
     member = reader.manifest.tables()["b"]
     assert len(member.blocks) > 2
-    (tail,) = source.reads
-    assert tail[1] <= 1 << 18
+    assert source.reads == [(len(data) - (1 << 18), 1 << 18)]
     source.reads.clear()
     assert read_rows(reader, "b") == big["b"]
     assert source.reads == [(member.blocks[0].offset, sum(block.length for block in member.blocks))]
@@ -157,11 +158,125 @@ def test_an_archive_with_something_behind_it(tail: bytes) -> None:
         _ = ArchiveReader(MemoryBytes(DATA + tail)).manifest
 
 
-@pytest.mark.parametrize("place", [(0, 0), (0, len(DATA)), (len(DATA), 10), (2**64 - 1, 2**64 - 1)])
-def test_a_footer_that_points_outside(place: tuple[int, int]) -> None:
-    """A footer can lead nowhere but into its archive."""
-    with pytest.raises(BadArchive):
-        _ = ArchiveReader(MemoryBytes(DATA[:-FOOTER_BYTES] + footer(*place))).manifest
+BEFORE = len(DATA) - FOOTER_BYTES
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ((0, 0), "points outside"),
+        ((0, 1), "gzip block"),
+        ((0, BEFORE), "follow a gzip block"),
+        ((0, BEFORE + 1), "points outside"),
+        ((10, BEFORE - 10), "gzip block"),
+        ((10, BEFORE - 9), "points outside"),
+        ((BEFORE, 0), "points outside"),
+        ((BEFORE, 1), "points outside"),
+        ((len(DATA), 10), "points outside"),
+        ((2**64 - 1, 2**64 - 1), "points outside"),
+    ],
+)
+def test_a_footer_leads_into_its_archive(place: tuple[int, int], says: str) -> None:
+    """Up to the last byte before it; there is no manifest of no bytes."""
+    with pytest.raises(BadArchive, match=says):
+        _ = ArchiveReader(MemoryBytes(DATA[:BEFORE] + footer(*place))).manifest
+
+
+def test_a_small_archive_is_read_at_once() -> None:
+    """The first request brings all of it; one for its end brings the manifest, if it is there."""
+    source = MemoryBytes(DATA)
+    assert ArchiveReader(source).member("t.ndjson").rows == 300
+    assert source.reads == [(0, len(DATA))]
+    start = 1000
+    packed = compress(manifests.encode(Manifest(manifests.FORMAT, "raw", str(VERSION), ())))
+    for more, reads in ((0, 1), (1, 2)):
+        room = (1 << 18) - len(packed) - FOOTER_BYTES + more
+        end = packed + bytes(room) + footer(start, len(packed))
+        source = MemoryBytes(bytes(start) + end)
+        assert ArchiveReader(source).manifest.members == ()
+        assert source.reads[1:] == [(start, len(packed))][: reads - 1]
+
+
+class HugeBytes:
+    """An archive of a terabyte whose footer says how long its manifest is."""
+
+    name, size = "huge", 1 << 40
+
+    def __init__(self, length: int) -> None:
+        self._end = footer(0, length)
+
+    def read(self, start: int, length: int) -> bytes:
+        """Its end alone: who asks for more would get it, too."""
+        if start + length != self.size:
+            raise BadArchive(self.name, f"asks for {length} bytes at {start}")
+        return bytes(length - len(self._end)) + self._end
+
+
+@pytest.mark.parametrize(
+    ("length", "says"),
+    [(1 << 27, f"asks for {1 << 27} bytes at 0"), ((1 << 27) + 1, "its manifest cannot have")],
+)
+def test_the_largest_manifest(length: int, says: str) -> None:
+    """128 MiB; what says more is not even fetched."""
+    with pytest.raises(BadArchive, match=says):
+        _ = ArchiveReader(HugeBytes(length)).manifest
+
+
+def test_adjoining_blocks_are_fetched_together() -> None:
+    """8 MiB at once, a larger block by itself, and nothing that lies between."""
+    contents = [bytes([n]) * size for n, size in enumerate((9, 8, 7, 6))]
+    packed = [compress(content) for content in contents]
+    gap = b"not asked for"
+    data, blocks = b"", []
+    for content, member in zip(contents, packed, strict=True):
+        data += gap if content == contents[2] else b""
+        blocks.append(Block(len(data), len(member), 0, len(content)))
+        data += member
+    source = MemoryBytes(data)
+    read = ArchiveReader(source).blocks
+    assert list(read(blocks)) == contents
+    assert source.reads == [
+        (0, blocks[1].offset + blocks[1].length),
+        (blocks[2].offset, blocks[2].length + blocks[3].length),
+    ]
+    assert list(read(blocks[::-1])) == contents[::-1]
+    assert list(read([])) == []
+
+
+class OfZeros:
+    """A file without end."""
+
+    name, size = "zeros", 1 << 60
+
+    def __init__(self) -> None:
+        self.reads: list[tuple[int, int]] = []
+
+    def read(self, start: int, length: int) -> bytes:
+        """Nothing that is a block."""
+        self.reads.append((start, length))
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("lengths", "fetched"),
+    [
+        ([4, 4, 1], 8),
+        ([4, 3, 1, 1], 8),
+        ([4, 5], 4),
+        ([9, 1], 9),
+        ([8, 1], 8),
+    ],
+)
+def test_8_mib_are_fetched_at_once(lengths: list[int], fetched: int) -> None:
+    """With a block more it is another request; a larger one is by itself."""
+    mib, start, blocks = 1 << 20, 10, []
+    for length in lengths:
+        blocks.append(Block(start, length * mib, 0, 1))
+        start += length * mib
+    source = OfZeros()
+    with pytest.raises(BadArchive, match="not a whole gzip block"):
+        list(ArchiveReader(source).blocks(blocks))
+    assert source.reads[:1] == [(10, fetched * mib)]
 
 
 @pytest.mark.parametrize(
@@ -201,8 +316,14 @@ def test_a_block_with_another_digest() -> None:
     """A sound gzip block that does not hold what the manifest says is refused, by its place."""
     reader = ArchiveReader(MemoryBytes(DATA))
     (block,) = reader.member("t.ndjson").blocks
-    with pytest.raises(BadArchive, match=r"memory: t\.ndjson, block 1 of 1 .*it was changed"):
+    place = f"bytes {block.offset}-{block.offset + block.length - 1}"
+    where = rf"memory: t\.ndjson, block 1 of 1 \({place}\)"
+    with pytest.raises(BadArchive, match=f"{where}: it does not have its SHA-256"):
         list(reader.blocks([block._replace(digest="0" * 64)]))
+    for said in (block.bytes + 1, block.bytes - 1):
+        problem = f"{where}: (it|a gzip block) holds .* {said}( bytes that it may)?;"
+        with pytest.raises(BadArchive, match=problem):
+            list(reader.blocks([block._replace(bytes=said)]))
 
 
 def test_digests_are_a_tree() -> None:
@@ -221,6 +342,19 @@ def test_digests_are_a_tree() -> None:
         (found,) = [tar.extractfile(each) for each in tar if each.name.endswith("/manifest.json")]
         assert found is not None
         assert reader.digest == hashlib.sha256(found.read()).hexdigest()
+
+
+def test_the_schema_knows_every_table() -> None:
+    """Rows of a table that schema.json does not have are damage; so is another schema.json."""
+    good = hostile.raw()
+    assert ArchiveReader(MemoryBytes(hostile.build(good))).schema() == hostile.SCHEMA
+    for name, says in (
+        ("a schema that lacks a table", "has rows of users, of which schema.json says nothing"),
+        ("a schema that is no JSON", r"schema\.json cannot be read"),
+    ):
+        draft, _ = hostile.CONTENT[name]
+        with pytest.raises(BadArchive, match=says):
+            ArchiveReader(MemoryBytes(hostile.build(draft))).schema()
 
 
 def test_a_local_file(tmp_path: Path) -> None:
@@ -291,7 +425,24 @@ def test_documents_are_split(documents: Sequence[dict[str, int]]) -> None:
     assert list(split_documents(b"".join(encoded))) == encoded
 
 
-@pytest.mark.parametrize("content", [b"\x05", b"\x00\x00\x00\x00\x00", b"\xff\xff\xff\xff\x00"])
+def test_a_large_document() -> None:
+    """Its length has four bytes."""
+    large = (1 << 24 | 5).to_bytes(4, "little") + bytes(1 << 24 | 1)
+    assert list(split_documents(large + b"\x05\0\0\0\0")) == [large, b"\x05\0\0\0\0"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x05",
+        b"\x04\x00\x00\x00",
+        b"\x04\x00\x00\x00\x00",
+        b"\x06\x00\x00\x00\x00",
+        b"\x00\x00\x00\x00\x00",
+        b"\xff\xff\xff\xff\x00",
+        b"\x05\x00\x00\x00\x00\x00",
+    ],
+)
 def test_impossible_documents(tmp_path: Path, content: bytes) -> None:
     """BSON whose lengths do not fit is an error, and damage where an archive holds it."""
     with pytest.raises(ValueError, match="impossible length"):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile, split_lines
@@ -16,6 +17,7 @@ from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
+from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare.versions import compare
@@ -66,6 +68,23 @@ def test_a_changed_row_is_found_where_the_file_is_read_whole(tmp_path: Path) -> 
     path.write_bytes(data)
     with pytest.raises(BadArchive, match=r"orders\.ndjson, block 2 of 3"):
         ArchiveReader(LocalFile(path)).verify(member)
+
+
+def test_a_file_with_another_sha_256_is_refused() -> None:
+    """Read whole, or as a stream; it is named."""
+    archive = ArchiveReader(LocalFile(BUCKET / archive_key("raw", VERSION)))
+    assert archive.read_file("schema.sql").startswith(b"--")
+    (old,) = (member for member in archive.manifest.members if member.name == "schema.sql")
+    other = msgspec.structs.replace(old, sha256="0" * 64)
+    archive._index = replace(archive._index, manifest=_with(archive.manifest, other))
+    for read in (lambda: archive.read_file("schema.sql"), lambda: archive.verify(other)):
+        with pytest.raises(BadArchive, match=r"schema\.sql does not have its SHA-256"):
+            read()
+
+
+def _with(manifest: Manifest, member: Member) -> Manifest:
+    members = (member if each.name == member.name else each for each in manifest.members)
+    return msgspec.structs.replace(manifest, members=tuple(members))
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Gzip members: each is read alone, damage is named, and the footer leads to the manifest."""
 
 import gzip
+import zlib
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from mediatool_assets.archive.gzip_members import (
     FOOTER_BYTES,
     compress,
     decompress,
+    decompress_all,
     footer,
     parse_footer,
 )
@@ -63,3 +66,51 @@ def test_a_cut_member(content: bytes, data: st.DataObject) -> None:
     member = compress(content)
     with pytest.raises(BadArchive):
         decompress(member[: data.draw(st.integers(0, len(member) - 1))], "x", 1000)
+
+
+def test_the_footer_is_as_documented() -> None:
+    """42 bytes, as docs/reference/archive-format.md has them, and nothing less."""
+    data = bytes.fromhex(
+        "1f8b08040000000000ff 1400 4d54 1000 0201000000000000 0403000000000000 0300"
+    )
+    data += bytes(8)
+    assert (footer(0x0102, 0x0304), len(data), FOOTER_BYTES) == (data, 42, 42)
+    for damaged in (data[1:], data[:9] + b"x" + data[10:], data[:-9] + b"x" + data[-8:]):
+        with pytest.raises(BadArchive, match="no footer"):
+            parse_footer(b"y" * 42 + damaged, "x")
+
+
+def test_nothing_is_unpacked_beyond_its_limit() -> None:
+    """Exactly so many bytes are content; with one more it is given up, and the message says so."""
+    said = "x: a gzip block holds more than the 300 bytes that it may"
+    assert decompress(compress(bytes(300)), "x", 300) == bytes(300)
+    with pytest.raises(BadArchive, match=said):
+        decompress(compress(bytes(301)), "x", 300)
+    with pytest.raises(BadArchive, match="the 0 bytes that it may"):
+        decompress(compress(b"x"), "x", 0)
+    assert decompress(compress(b""), "x", 0) == b""
+
+
+def test_the_limit_is_of_all_members_together() -> None:
+    """Each unpacks to less, and all of them to more."""
+    members = compress(bytes(100)) + compress(b"") + compress(bytes(200))
+    assert decompress_all(members, "x", 300) == bytes(300)
+    assert decompress_all(b"", "x", 0) == b""
+    with pytest.raises(BadArchive, match="the 199 bytes that it may"):
+        decompress_all(members, "x", 299)
+
+
+def test_a_block_is_one_whole_member() -> None:
+    """What follows it, and what is missing, is damage; so is zlib's format."""
+    with pytest.raises(BadArchive, match="x: 2 bytes follow a gzip block"):
+        decompress(compress(b"data") + b"ab", "x", 300)
+    with pytest.raises(BadArchive, match=r"not a whole gzip block \(cut short\)"):
+        decompress(compress(b"data")[:-1], "x", 300)
+    with pytest.raises(BadArchive, match="not a whole gzip block"):
+        decompress(zlib.compress(b"data"), "x", 300)
+
+
+def test_repetition_far_apart_is_read() -> None:
+    """As far as deflate's window of 32 KiB reaches."""
+    part = Random(1).randbytes(32_000)
+    assert decompress(gzip.compress(part * 2), "x", 64_000) == part * 2

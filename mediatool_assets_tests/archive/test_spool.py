@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 
 from mediatool_assets.archive import spool as spools
 from mediatool_assets.archive.reader import Bytes
-from mediatool_assets.archive.spool import BLOCK_BYTES, Spooled, spool_rows
+from mediatool_assets.archive.spool import (
+    BLOCK_BYTES,
+    Spooled,
+    SpooledBlock,
+    discard,
+    spool_rows,
+)
+from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets_tests.archive.strategies import MemoryBytes
 
 
 def contents(spool: Spooled) -> list[bytes]:
@@ -59,3 +67,50 @@ def test_a_large_row(tmp_path: Path) -> None:
     spool = spool_rows(tmp_path / "spool", [[b"a", row, b"b"]], b"")
     assert [block.rows for block in spool.blocks] == [2, 1]
     assert contents(spool) == [b"a" + row, b"b"]
+
+
+def test_a_block_ends_where_it_is_large_enough(tmp_path: Path) -> None:
+    """At 2 MiB of rows with their newlines, neither a byte before nor a row later."""
+    half = b"x" * ((1 << 20) - 1)
+    rows = [half, half, half, half[1:], b"", b"", half + half + b"y", b"z"]
+    spool = spool_rows(tmp_path / "spool", [rows], b"\n")
+    assert [block.rows for block in spool.blocks] == [2, 3, 2, 1]
+    assert [block.bytes for block in spool.blocks] == [1 << 21, 1 << 21, (1 << 21) + 1, 2]
+
+
+def test_blocks_are_read_8_mib_at_once() -> None:
+    """Neighbours together up to that, and a larger block by itself."""
+    mib = 1 << 20
+    lengths = [4 * mib, 4 * mib, 1, 8 * mib, 9 * mib, 3 * mib, 5 * mib + 1]
+    blocks = tuple(SpooledBlock(length, 1, 1, "", 0) for length in lengths)
+    spool = Spooled(MemoryBytes(b""), blocks, Fingerprint())
+    assert [(run.start, run.length) for run in spool.runs()] == [
+        (0, 8 * mib),
+        (8 * mib, 1),
+        (8 * mib + 1, 8 * mib),
+        (16 * mib + 1, 9 * mib),
+        (25 * mib + 1, 3 * mib),
+        (28 * mib + 1, 5 * mib + 1),
+    ]
+    assert list(Spooled(MemoryBytes(b""), (), Fingerprint()).runs()) == []
+
+
+def test_what_others_could_write_to_is_proven(tmp_path: Path) -> None:
+    """Each block's content has the digest of its worker; whole bytes of other content have not."""
+    spool = spool_rows(tmp_path / "spool", [[b"a" * BLOCK_BYTES, b"b" * BLOCK_BYTES, b"c"]], b"")
+    (run,) = spool.runs()
+    assert run.proven() == whole(spool.source)
+    for number in range(3):
+        blocks = list(run.blocks)
+        blocks[number] = blocks[number]._replace(digest="0" * 64)
+        with pytest.raises(BadArchive, match="a block does not have the SHA-256 that its worker"):
+            run._replace(blocks=tuple(blocks)).proven()
+
+
+def test_a_spool_is_discarded_on_disk_alone(tmp_path: Path) -> None:
+    """What is staged elsewhere goes all together, later."""
+    spool = spool_rows(tmp_path / "spool", [[b"row"]], b"\n")
+    discard(MemoryBytes(b""))
+    assert (tmp_path / "spool").exists()
+    discard(spool.source)
+    assert not (tmp_path / "spool").exists()

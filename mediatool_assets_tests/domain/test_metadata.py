@@ -102,12 +102,11 @@ def test_fields_that_say_nothing_are_left_out() -> None:
     """Beside the description's fields the file has only what there is to say."""
     plain = example()
     exports = Exports(
-        replace(plain.exports.raw, uncompressed_mb=None),
+        replace(plain.exports.raw, uncompressed_mb=None, tables_with_rows=None),
         replace(plain.exports.transformed, uncompressed_mb=None),
         replace(plain.exports.dump, uncompressed_mb=None),
     )
-    raw = replace(exports.raw, tables_with_rows=None)
-    found = json.loads(metadata.encode(replace(plain, exports=replace(exports, raw=raw))))
+    found = json.loads(metadata.encode(replace(plain, exports=exports)))
     parts = {**found["exports"], "source": found["source"], "made": found["databases_created"]}
     assert {name: set(part) for name, part in {**parts, "all": found}.items()} == {
         "raw": {"path", "size_mb", "record_count", "tables_exported", "sha256", "size_bytes"}
