@@ -1,10 +1,12 @@
 """The chain of versions: what is replaced, removed, inserted or cut off is found by its place."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -289,3 +291,46 @@ def test_a_thousand_versions_cost_two_requests_each(tmp_path: Path) -> None:
     assert (found.findings, found.versions, found.newest) == ([], 1000, last)
     assert set(objects.listed) == {"postgres-exports/chain/", "postgres-exports/metadata/"}
     assert len(objects.reads) <= 2000
+
+
+@dataclass
+class Counted:
+    """A bucket that remembers the entries of the chain that were read."""
+
+    whole: DirectoryObjects
+    read: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the bucket's."""
+        return getattr(self.whole, name)
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        """Read, and remember it."""
+        self.read.append(key)
+        return self.whole.get(key)
+
+
+def test_an_entry_costs_the_same_after_years(chain: DirectoryObjects) -> None:
+    """What was written before a version's moment says nothing about it, and is not read."""
+    last = newest(chain).number
+    moment = (FIRST.moment + timedelta(days=30)).timestamp()
+    for number in range(1, last + 1):
+        os.utime(chain.root / "objects" / entry_key(number), (moment, moment))
+    later = Version(FIRST.moment + timedelta(days=40))
+    append_version(seen := Counted(chain), KEY, example(str(later)))
+    assert seen.read == [entry_key(last)]
+    append_deletion(seen, KEY, later, "a test export")
+    assert seen.read[1:] == [entry_key(last + 1)] * 2
+    append_deletion(seen := Counted(chain), KEY, later, "again")
+    assert entry_key(last) not in seen.read
+    assert newest(chain).number == last + 2
+
+
+def test_an_old_entry_that_is_written_again_is_read(chain: DirectoryObjects) -> None:
+    """Its object is newer then: nobody can make an entry older than it is."""
+    last = newest(chain).number
+    moment = (FIRST.moment - timedelta(days=30)).timestamp()
+    for number in range(1, last):
+        os.utime(chain.root / "objects" / entry_key(number), (moment, moment))
+    append_version(seen := Counted(chain), KEY, example(str(named(20))))
+    assert set(seen.read) == {entry_key(last)}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -32,6 +33,7 @@ from mediatool_assets.flows.versions import catalog
 from mediatool_assets.flows.versions.conflicts import retried_on_conflict
 
 _THREADS = 16  # requests on their way at once: 2,000 of 50 ms take 6 s
+_SKEW = timedelta(days=1)  # S3 refuses requests of a clock that is 15 minutes off
 
 
 def append_version(objects: ObjectStore, key: SigningKey, metadata: Metadata) -> Signed:
@@ -40,7 +42,7 @@ def append_version(objects: ObjectStore, key: SigningKey, metadata: Metadata) ->
     Raises NotAuthentic where the version was signed before, with another raw archive: somebody
     took its metadata away, and put that archive there.
     """
-    own, before = metadata.exports.raw.digest, _signed_raw(objects, metadata.timestamp)
+    own, before = metadata.exports.raw.digest, _signed_raw(objects, metadata.version)
     if before not in (None, own):
         raise NotAuthentic(
             f"{metadata.timestamp} was signed before, with the raw archive of digest {before}, "
@@ -53,13 +55,13 @@ def append_version(objects: ObjectStore, key: SigningKey, metadata: Metadata) ->
     )
 
 
-def _signed_raw(objects: ObjectStore, version: str) -> str | None:
+def _signed_raw(objects: ObjectStore, version: Version) -> str | None:
     """The digest of the raw archive that the chain has for a version, if that is not deleted."""
     found: str | None = None
-    for _, data in _entries(objects):
+    for _, data in _entries(objects, version):
         with suppress(msgspec.MsgspecError):  # ``check`` reports what cannot be read
             statement = decode_statement(entries_file.decode(data))
-            if statement.version == version:
+            if statement.version == str(version):
                 found = statement.archives.get("raw")  # None of a deletion
     return found
 
@@ -70,7 +72,7 @@ def append_deletion(objects: ObjectStore, key: SigningKey, version: Version, rea
     def deletion(number: int, before: str) -> ChainStatement:
         return ChainStatement("deletion", number, before, str(version), reason=reason)
 
-    last = [e for e in _statements(objects) if e.version == str(version)]
+    last = [e for e in _statements(objects, version) if e.version == str(version)]
     if not last or last[-1].entry != "deletion":
         _append(objects, key, deletion)
 
@@ -234,9 +236,9 @@ def _misfit(
     return None
 
 
-def _statements(objects: ObjectStore) -> Iterator[ChainStatement]:
-    """What the entries say, in order; raises DamagedInput."""
-    for number, data in _entries(objects):
+def _statements(objects: ObjectStore, since: Version) -> Iterator[ChainStatement]:
+    """What the entries that can be about a version say, in order; raises DamagedInput."""
+    for number, data in _entries(objects, since):
         try:
             yield decode_statement(entries_file.decode(data))
         except msgspec.MsgspecError as error:
@@ -246,14 +248,19 @@ def _statements(objects: ObjectStore) -> Iterator[ChainStatement]:
             ) from error
 
 
-def _entries(objects: ObjectStore) -> Iterator[tuple[int, bytes]]:
-    """The entries in order, with their numbers."""
-    numbers = _numbers(objects)
+def _entries(objects: ObjectStore, since: Version | None = None) -> Iterator[tuple[int, bytes]]:
+    """The entries in order, with their numbers; with ``since`` those that can be about it.
+
+    An entry is written after its version's moment. S3 itself says when an object was written: who
+    writes it again makes it newer, so that no more can be done than have more entries read.
+    """
+    numbers = _numbers(objects, since.moment - _SKEW if since is not None else None)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="chain") as threads:
         found = threads.map(lambda number: objects.get(entry_key(number))[0], numbers)
         yield from zip(numbers, found, strict=True)
 
 
-def _numbers(objects: ObjectStore) -> list[int]:
-    found = (number_of(info.key) for info in objects.list(CHAIN_PREFIX))
+def _numbers(objects: ObjectStore, since: datetime | None = None) -> list[int]:
+    listed = objects.list(CHAIN_PREFIX)
+    found = (number_of(o.key) for o in listed if since is None or o.modified >= since)
     return [number for number in found if number is not None]
