@@ -36,6 +36,7 @@ from mediatool_assets.flows.integrity.digest_join import Kind, Mismatch
 from mediatool_assets.flows.integrity.readers import (
     Found,
     TableLines,
+    Texts,
     WantedRows,
     find_documents,
     find_raw,
@@ -136,7 +137,7 @@ class RowNames:
             *self._differing(store, found, ours, theirs),
         )
 
-    def key(self, row: Sequence[Any], raw: dict[str, Any]) -> dict[str, msgspec.Raw]:
+    def key(self, row: Sequence[Any], raw: Texts) -> dict[str, msgspec.Raw]:
         """What finds a row: its table's key, or all that identifies it."""
         layout = self._layout
         key = _key(layout)
@@ -144,7 +145,7 @@ class RowNames:
         return {
             name: self._shown(
                 name,
-                orjson.dumps(raw[name]) if name in raw else _json(values[name]),
+                raw[name] if name in raw else _json(values[name]),
                 is_id=not layout.folded or name in self._ids,
             )
             for name in key or layout.names
@@ -199,11 +200,11 @@ def _key(layout: RowLayout) -> tuple[str, ...]:
     return tuple(name for name in layout.key or layout.table.primary_key if name in layout.names)
 
 
-def _exactly(raw: dict[str, Any], there: dict[str, Any], name: str) -> tuple[bytes, bytes] | None:
-    """Both values as lines of JSON have them, where both are lines and they differ."""
+def _exactly(raw: Texts, there: Texts, name: str) -> tuple[bytes, bytes] | None:
+    """The text of both values, where both are of lines of JSON and they differ: 1.0 and 1.00."""
     if name not in raw or name not in there or raw[name] == there[name]:
         return None
-    return orjson.dumps(raw[name]), orjson.dumps(there[name])
+    return raw[name], there[name]
 
 
 def _json(value: Canonical) -> bytes:  # noqa: PLR0911  # one for each type

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import bson
+import msgspec
 import pyarrow as pa
 from bson.errors import InvalidBSON
 from xxhash import xxh3_64_intdigest
@@ -316,8 +317,17 @@ class WantedRows:
     most: int
 
 
-Found = tuple[Digest, list[Any], dict[str, Any]]
-"""A row that was wanted: its values, and its columns as the raw archive has them, if it does."""
+Texts = dict[str, bytes]
+"""The JSON text of each column of a line: 1.0 and 1.00 are two texts of one number."""
+
+Found = tuple[Digest, list[Any], Texts]
+"""A row that was wanted: its values, and their texts if it is a line."""
+
+_COLUMNS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _texts(line: bytes) -> Texts:
+    return {name: bytes(value) for name, value in _COLUMNS.decode(line).items()}
 
 
 def find_raw(share: tuple[TableLines, RowLayout, WantedRows]) -> list[Found]:
@@ -327,9 +337,9 @@ def find_raw(share: tuple[TableLines, RowLayout, WantedRows]) -> list[Found]:
     found: list[Found] = []
     for batch in lines.batches():
         for line in batch:
-            key, row, raw = rows.read(line)
+            key, row, _ = rows.read(line)
             if key in wanted.digests and len(found) < wanted.most:
-                found.append((key, [*row, *IN_PLACE], raw))
+                found.append((key, [*row, *IN_PLACE], _texts(line)))
     return found
 
 
