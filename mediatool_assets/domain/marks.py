@@ -3,6 +3,7 @@
 A version's metadata is written once and never edited; this small document is what changes instead.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -12,7 +13,14 @@ from mediatool_assets.domain.json_documents import decoded
 from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.version import Version
 
+Protection = Callable[[], str | None]
+"""Why something must not be removed, as the marks are when it is asked; None where it may be."""
+
 _MOVED = "moved to the top of the bucket"
+
+
+def unprotected() -> None:
+    """No mark protects it."""
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -91,6 +99,16 @@ class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
             return self
         promotion = Promotion(str(version), instant(at), who)
         return msgspec.structs.replace(self, promotions=(*self.promotions, promotion))
+
+    def withdrawing(self, version: Version, made: datetime, at: datetime) -> "Marks":
+        """With the version's promotion of the time ``made`` withdrawn, if it stands."""
+        promotions = tuple(
+            msgspec.structs.replace(p, withdrawn=instant(at))
+            if (p.version, p.at, p.withdrawn) == (str(version), instant(made), None)
+            else p
+            for p in self.promotions
+        )
+        return msgspec.structs.replace(self, promotions=promotions)
 
     def rolled_back(self, at: datetime) -> "Marks":
         """With the last standing promotion withdrawn; raises Refused where none was before it."""

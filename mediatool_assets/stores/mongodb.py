@@ -32,13 +32,16 @@ from mediatool_assets.domain.errors import (
     Refused,
     Unreachable,
 )
+from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.disk_space import full_disk
 from mediatool_assets.stores.mongodb_claim import (
     CLAIM,
     MARKER,
+    STAYS,
     abandon,
+    announce_removal,
     claim,
     drop_staged,
     heartbeat,
@@ -47,6 +50,7 @@ from mediatool_assets.stores.mongodb_claim import (
     prefix_of,
     publish,
     stands,
+    withdraw_removal,
 )
 from mediatool_assets.stores.mongodb_errors import (
     PLAIN,
@@ -94,7 +98,7 @@ class MongoDocuments:
     def marker(self, database: str) -> dict[str, object] | None:
         """The marker of a complete database; None if it is not complete."""
         with self._open(database) as db:
-            return db.get_collection(MARKER, PLAIN).find_one({"complete": True})
+            return db.get_collection(MARKER, PLAIN).find_one({"complete": True, **STAYS})
 
     def names(self) -> list[str]:
         """The databases named after a version, in order; no others."""
@@ -116,10 +120,22 @@ class MongoDocuments:
         with self._open(database) as db:
             return bool(db.list_collection_names())
 
-    def drop(self, database: str) -> None:
-        """Remove the database; its marker first says so: what is half gone does not look whole."""
+    def drop(self, database: str, protection: Protection = unprotected) -> None:
+        """Remove the database; its marker first says so: what is half gone does not look whole.
+
+        Raises Refused where it is protected by then, and leaves it as it was.
+        """
         with self._open(database) as db:
-            db[MARKER].update_many({}, {"$set": {"complete": False, "dropping": True}})
+            removal = announce_removal(db)
+            try:
+                reason = protection()
+            except BaseException:
+                withdraw_removal(db, removal)
+                raise
+            if reason is not None:
+                withdraw_removal(db, removal)
+                raise Refused(f"{database} stays: meanwhile {reason}")
+            db[MARKER].update_many({}, {"$set": {"complete": False}})
             db.client.drop_database(database)
 
     def create(self, database: str, collection: str, options: dict[str, object]) -> None:

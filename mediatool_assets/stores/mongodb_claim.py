@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any
+from uuid import uuid4
 
 from pymongo import WriteConcern
 from pymongo.collection import Collection
@@ -25,6 +26,9 @@ MARKER = "_mediatool_version"
 
 CLAIM = "load"
 """The ``_id`` of the claim; that of a marker is a version."""
+
+STAYS: dict[str, object] = {"dropping": {"$exists": False}}
+"""Of a marker or claim: nobody removes its database."""
 
 _STAGED = "_mediatool_load_"
 _BEAT = 1.0  # seconds
@@ -101,7 +105,24 @@ def heartbeat(markers: Collection[Any], load: str) -> Iterator[None]:
 def stands(db: Database[Any]) -> bool:
     """Whether a version is there, or a part of one, that a load has read back to its end."""
     of_old = {"$or": [{"complete": True}, {"archive": {"$exists": True}}]}
-    return db[MARKER].find_one(of_old | {"dropping": {"$exists": False}}) is not None
+    return db[MARKER].find_one(of_old | STAYS) is not None
+
+
+def announce_removal(db: Database[Any]) -> str:
+    """Have every reader see that the database is being removed; returns this removal's name.
+
+    Journalled: a reader that was shown a protection after this sees the removal, or the removal
+    sees the protection.
+    """
+    removal = str(uuid4())
+    markers = db.get_collection(MARKER, write_concern=_DURABLE)
+    markers.update_many(STAYS, {"$set": {"dropping": removal}})
+    return removal
+
+
+def withdraw_removal(db: Database[Any], removal: str) -> None:
+    """Take back what this removal has announced; another one's stays."""
+    db[MARKER].update_many({"dropping": removal}, {"$unset": {"dropping": ""}})
 
 
 def drop_staged(db: Database[Any]) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from mediatool_assets.domain.keys import SANITIZED_MONGODB
+from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.mongodb import MongoDocuments
@@ -44,14 +45,16 @@ class MongoDatabases:
                     sanitized=sanitized,
                 )
 
-    def remove(self, database: str) -> None:
+    def remove(self, database: str, protection: Protection = unprotected) -> None:
         """Remove a database of a version."""
-        self.documents.drop(database)
+        self.documents.drop(database, protection)
 
 
 def _state(label: dict[str, object] | None) -> DatabaseState:
     if label is None:
         return "foreign"
+    if "dropping" in label:
+        return "unfinished"
     if label.get("complete") is True:
         return "complete"
-    return "part" if "archive" in label and "dropping" not in label else "unfinished"
+    return "part" if "archive" in label else "unfinished"

@@ -1,11 +1,12 @@
 """Marks: writers that lose nothing of one another's, kills in between, and what follows."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -168,6 +169,41 @@ def test_only_what_can_be_used_is_promoted(
     databases.drop(mongodb_database(VERSIONS[0]))
     with pytest.raises(NotFound, match="not there, or not complete"):
         marking.rollback(twin, databases, local, at=AT)
+    assert promoted(twin) == [str(VERSIONS[1])]
+
+
+@dataclass(frozen=True)
+class PrunedMeanwhile:
+    """A bucket in which a prune that saw the marks as they were acts right after they change."""
+
+    whole: DirectoryObjects
+    prune: Callable[[], object]
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the bucket's."""
+        return getattr(self.whole, name)
+
+    def put(self, key: str, data: bytes, *, replacing: str | None = None) -> str:
+        """Write, and let the prune go on."""
+        etag = self.whole.put(key, data, replacing=replacing)
+        if key == MARKS_KEY:
+            self.prune()
+        return etag
+
+
+def test_a_mark_that_came_too_late_is_none(
+    twin: DirectoryObjects, databases: MongoDocuments, local: Path
+) -> None:
+    """What a prune took meanwhile is neither kept nor promoted: that is said, and no mark stays."""
+    metadata = twin.root / "objects" / metadata_key(VERSIONS[0])
+    pruned = PrunedMeanwhile(twin, lambda: metadata.unlink(missing_ok=True))
+    with pytest.raises(NotFound, match="not a complete version"):
+        marking.keep(pruned, VERSIONS[0], local, at=AT, who="me")
+    assert marks.read(twin).pinned == {}
+    marking.promote(twin, databases, VERSIONS[1], local, at=AT, who="me")
+    dropped = PrunedMeanwhile(twin, lambda: databases.drop(mongodb_database(VERSIONS[2])))
+    with pytest.raises(NotFound, match=f"restore {VERSIONS[2]} --to mongodb"):
+        marking.promote(dropped, databases, VERSIONS[2], local, at=AT, who="me")
     assert promoted(twin) == [str(VERSIONS[1])]
 
 

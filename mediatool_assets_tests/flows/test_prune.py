@@ -1,7 +1,7 @@
 """Prune on real servers: exactly what the plan drops goes, for good, and nothing else."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,12 +20,14 @@ from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, configuratio
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.keys import (
     MARKS_KEY,
+    METADATA_PREFIX,
     REGISTRY_KEY,
     archive_key,
     metadata_key,
     mongodb_database,
     postgres_database,
 )
+from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.retention import Policy
@@ -73,10 +75,10 @@ class Only:
         """Those of the versions."""
         return (each for each in self.whole.databases() if each.version in self.versions)
 
-    def remove(self, database: str) -> None:
+    def remove(self, database: str, protection: Protection = unprotected) -> None:
         """Remove one of them."""
         assert database in {each.name for each in self.databases()}
-        self.whole.remove(database)
+        self.whole.remove(database, protection)
 
 
 class World:
@@ -324,6 +326,44 @@ def test_a_pin_after_the_plan_holds(world: World, tmp_path: Any) -> None:
     assert done.failed.keys() == {name, str(test)}
     assert world.stored() == stored | {REGISTRY_KEY}
     assert world.documents.marker(name) is not None
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """Deletes as S3 does; somebody acts right behind that of the metadata."""
+
+    whole: S3Deletion
+    act: Callable[[], object]
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the bucket's."""
+        return getattr(self.whole, name)
+
+    def remove(self, key: str) -> None:
+        """Delete, and let them act."""
+        self.whole.remove(key)
+        if key.startswith(METADATA_PREFIX):
+            self.act()
+
+
+def test_a_pin_while_the_metadata_goes_holds(world: World, tmp_path: Any) -> None:
+    """The metadata comes back as it was, and the archives and the database never went."""
+    world.export(0.1)
+    test = world.export(9, "testing")
+    world.mongodb(of(0.1))
+    name = world.mongodb(test)
+    data, _ = world.objects.get(metadata_key(test))
+    stored = world.stored()
+    decisions = plan(world.stores, Policy(), NOW)
+    pin = lambda: marks.change(world.objects, lambda m: m.keeping(test, NOW, "me"))  # noqa: E731
+    stores = replace(world.stores, deletion=Meanwhile(S3Deletion(world.objects), pin))
+    done = carry_out(stores, decisions, tmp_path / "mongodb-versions.json")
+    assert done.dropped == []
+    assert done.failed.keys() == {name, str(test)}
+    assert world.objects.get(metadata_key(test))[0] == data
+    assert world.stored() == stored | {REGISTRY_KEY, MARKS_KEY}
+    assert world.documents.marker(name) is not None
+    assert str(test) in {entry.version for entry in catalog.registry(world.objects)}
 
 
 def test_an_empty_bucket_drops_no_database(world: World) -> None:

@@ -12,6 +12,7 @@ from bson.raw_bson import RawBSONDocument
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import CheckFailed, Full, MediatoolError, Refused, Unreachable
 from mediatool_assets.domain.keys import SANITIZED_MONGODB
+from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.version import Version
 from mediatool_assets_tests.simulation.world import (
@@ -120,7 +121,8 @@ class Documents:
 
         def act() -> dict[str, object] | None:
             found = self._database(database).markers
-            return next((dict(m) for m in found if m.get("complete") is True), None)
+            stays = (m for m in found if "dropping" not in m)
+            return next((dict(m) for m in stays if m.get("complete") is True), None)
 
         return self._call(f"marker of {database}", act)
 
@@ -128,16 +130,34 @@ class Documents:
         """Whether it holds anything."""
         return self._call(f"look for {database}", lambda: not self._database(database).is_empty)
 
-    def drop(self, database: str) -> None:
-        """The marker first says so."""
+    def drop(self, database: str, protection: Protection = unprotected) -> None:
+        """The marker first says so, journalled; then what protects it is asked for."""
+
+        def announce() -> list[dict[str, object]]:
+            found = [m for m in self._database(database).markers if "dropping" not in m]
+            for marker in found:
+                marker["dropping"] = "a removal"
+            self.flush()
+            return found
+
+        def withdraw() -> None:
+            for marker in announced:
+                marker.pop("dropping", None)
 
         def mark() -> None:
             if any(m.get("complete") is True for m in self._database(database).markers):
                 for listener in self.on_drop:
                     listener(database)
             for marker in self._database(database).markers:
-                marker.update(complete=False, dropping=True)
+                marker.update(complete=False)
 
+        announced = self._call(f"announce that {database} is dropped", announce)
+        try:
+            if (reason := protection()) is not None:
+                raise Refused(f"{database} stays: meanwhile {reason}")
+        except MediatoolError:
+            self._call(f"let {database} stay", withdraw)
+            raise
         self._call(f"mark {database} as being dropped", mark)
         self._call(f"drop {database}", lambda: self._drop(database))
 
@@ -312,9 +332,9 @@ class Documents:
                 sanitized=sanitized,
             )
 
-    def remove(self, database: str) -> None:
+    def remove(self, database: str, protection: Protection = unprotected) -> None:
         """Drop it."""
-        self.drop(database)
+        self.drop(database, protection)
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -416,6 +436,8 @@ def _key(document: bytes) -> tuple[str, object]:
 def _state(label: dict[str, object]) -> DatabaseState:
     if not label:
         return "foreign"
+    if "dropping" in label:
+        return "unfinished"
     if label.get("complete") is True:
         return "complete"
-    return "part" if "archive" in label and "dropping" not in label else "unfinished"
+    return "part" if "archive" in label else "unfinished"

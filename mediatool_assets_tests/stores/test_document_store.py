@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.retention_inventory import FoundDatabase
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_retention import MongoDatabases
@@ -19,9 +20,9 @@ class Server(MongoDocuments):
         """As retention sees them."""
         return MongoDatabases(self).databases()
 
-    def remove(self, database: str) -> None:
+    def remove(self, database: str, protection: Protection = unprotected) -> None:
         """As retention does."""
-        MongoDatabases(self).remove(database)
+        MongoDatabases(self).remove(database, protection)
 
 
 class TestMongoDocuments(DocumentStoreContract):

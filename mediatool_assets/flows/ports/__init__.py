@@ -16,6 +16,7 @@ from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.authenticity import Trust
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
+from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.restore_record import Marker
@@ -148,8 +149,12 @@ class DocumentStore(Protocol):
     def exists(self, database: str) -> bool:
         """Whether the database has any collection."""
 
-    def drop(self, database: str) -> None:
-        """Drop the database, if it exists."""
+    def drop(self, database: str, protection: Protection = unprotected) -> None:
+        """Drop the database, if it exists.
+
+        ``protection`` is asked when the database is complete for no reader any more: its reason
+        raises Refused, and the database is as it was.
+        """
 
     def loading(self, database: str, load: str) -> AbstractContextManager[str]:
         """Claim the database for the load of that name; returns the prefix of its collections.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, Protocol
 
+from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.retention_inventory import FoundDatabase
 
 
@@ -20,8 +21,12 @@ class DatabaseServer(Protocol):
     def databases(self) -> Iterator[FoundDatabase]:
         """The databases with the name of a version, in order of name."""
 
-    def remove(self, database: str) -> None:
-        """Remove a database; nothing happens where there is none. Raises CheckFailed, Refused."""
+    def remove(self, database: str, protection: Protection = unprotected) -> None:
+        """Remove a database; nothing happens where there is none. Raises CheckFailed, Refused.
+
+        ``protection`` is asked right before that, on MongoDB when the database is complete for no
+        reader any more: its reason raises Refused, and the database is as it was.
+        """
 
 
 class Deletion(Protocol):

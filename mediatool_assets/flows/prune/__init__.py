@@ -1,15 +1,21 @@
 """Prune: decides what to delete, deletes it, and checks that it is gone."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
+from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.bucket.aspects import lifecycle_rules
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
 from mediatool_assets.domain.bucket.lifecycle import configuration
-from mediatool_assets.domain.errors import MediatoolError, Refused
+from mediatool_assets.domain.errors import AlreadyExists, MediatoolError, Refused
 from mediatool_assets.domain.keys import metadata_key
+from mediatool_assets.domain.marks import Protection, unprotected
+from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.retention import Decision, Policy, contradictions, decide
 from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
@@ -98,13 +104,14 @@ def _tried(
 
 def _hide(stores: Pruning, drop: Decision) -> None:
     """Remove a test version's metadata, after a last look at what it was made for."""
-    _refuse_protected(stores, drop)
+    protection = _protection(stores, drop)
+    _refuse_protected(drop, protection)
     key = metadata_key(drop.version)
     if key not in drop.keys:
         if stores.objects.head(key) is not None:
             raise Refused(f"{drop.version} stays: it was completed meanwhile")
         return
-    metadata = catalog.read(stores.objects, drop.version)
+    metadata, (data, _) = catalog.read(stores.objects, drop.version), stores.objects.get(key)
     if metadata.purpose != "testing":
         raise Refused(
             f"{drop.version} is a daily version and stays; the registry is out of date: "
@@ -118,24 +125,41 @@ def _hide(stores: Pruning, drop: Decision) -> None:
             )
         chain.append_deletion(stores.objects, stores.signing_key, drop.version, drop.reason)
     stores.deletion.remove(key)
+    if protection() is not None:
+        _put_back(stores, metadata, data)
+        _refuse_protected(drop, protection)
 
 
 def _drop(stores: Pruning, drop: Decision) -> None:
     """Remove one thing that the plan drops."""
-    if drop.kind != "sanitized":
-        _refuse_protected(stores, drop)
+    protection = unprotected if drop.kind == "sanitized" else _protection(stores, drop)
+    _refuse_protected(drop, protection)
     for key in drop.keys:
         stores.deletion.remove(key)
     for server in stores.servers:
         if server.kind == drop.kind:
-            server.remove(drop.name)
+            server.remove(drop.name, protection)
 
 
-def _refuse_protected(stores: Pruning, drop: Decision) -> None:
-    """Raise Refused where somebody has marked the version since the plan was made."""
-    reason = marks.read(stores.objects).protection(drop.version)
-    if reason is not None:
+def _protection(stores: Pruning, drop: Decision) -> Protection:
+    """Whether somebody has marked the version since the plan was made."""
+    return lambda: marks.read(stores.objects).protection(drop.version)
+
+
+def _refuse_protected(drop: Decision, protection: Protection) -> None:
+    if (reason := protection()) is not None:
         raise Refused(f"{drop.name} stays: meanwhile {reason}")
+
+
+def _put_back(stores: Pruning, metadata: Metadata, data: bytes) -> None:
+    """Publish a version again, which was marked while its metadata went: as it was, signed anew."""
+    if metadata.proof is not None and stores.signing_key is not None:
+        unsigned = msgspec.structs.replace(metadata, proof=None)
+        proof = chain.append_version(stores.objects, stores.signing_key, unsigned)
+        data = metadata_file.encode(msgspec.structs.replace(unsigned, proof=proof))
+    with suppress(AlreadyExists):  # the other of two prunes has done it
+        stores.objects.put(metadata_key(metadata.version), data)
+    register(stores.objects)
 
 
 def _left(stores: Pruning, dropped: Iterable[Decision]) -> Iterator[str]:

@@ -25,9 +25,19 @@ def annotate(objects: ObjectStore, version: Version, notes: str, local: Path) ->
 
 
 def keep(objects: ObjectStore, version: Version, local: Path, *, at: datetime, who: str) -> Marks:
-    """Pin a complete version, so that neither ``prune`` nor the rule for tests takes it."""
+    """Pin a complete version, so that neither ``prune`` nor the rule for tests takes it.
+
+    Raises NotFound where there is none, also where a ``prune`` that did not see the pin yet has
+    taken it.
+    """
     catalog.read(objects, version)
-    return _change(objects, lambda found: found.keeping(version, at, who), local, version)
+    pinned = _change(objects, lambda found: found.keeping(version, at, who), local, version)
+    try:
+        catalog.read(objects, version)
+    except NotFound:
+        _change(objects, lambda found: found.letting_go(version), local)
+        raise
+    return pinned
 
 
 def unkeep(objects: ObjectStore, version: Version, local: Path) -> Marks:
@@ -46,12 +56,21 @@ def promote(  # noqa: PLR0913  # two stores, the local copy, and the evidence
     at: datetime,
     who: str,
 ) -> Marks:
-    """Name the version that applications should use; its database has to be there, complete."""
-    catalog.read(objects, version)
-    _require_database(documents, version)
+    """Name the version that applications should use; its database has to be there, complete.
+
+    Raises NotFound where it is not, also where a ``prune`` that did not see the promotion yet has
+    taken it.
+    """
+    _require(objects, documents, version)
     before = marks.read(objects)
     after = _change(objects, lambda found: found.promoting(version, at, who), local, version)
-    _settle_others(objects, before, after)
+    try:
+        _require(objects, documents, version)
+    except NotFound:
+        after = _change(objects, lambda found: found.withdrawing(version, at, at), local)
+        raise
+    finally:
+        _settle_others(objects, before, after)
     return after
 
 
@@ -99,6 +118,12 @@ def _settle_others(objects: ObjectStore, before: Marks, after: Marks) -> None:
 def _settle(objects: ObjectStore, version: Version, found: Marks) -> None:
     if version in set(catalog.versions(objects, version.day, version.day)):
         marks.settle_tags(objects, catalog.read(objects, version), found)
+
+
+def _require(objects: ObjectStore, documents: DocumentStore, version: Version) -> None:
+    """A complete version, and its database."""
+    catalog.read(objects, version)
+    _require_database(documents, version)
 
 
 def _require_database(documents: DocumentStore, version: Version) -> None:

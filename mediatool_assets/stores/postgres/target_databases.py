@@ -8,6 +8,7 @@ from psycopg import errors, sql
 
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.keys import SANITIZED_POSTGRES
+from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
@@ -65,7 +66,7 @@ class PostgresDatabases:
                         sanitized=sanitized,
                     )
 
-    def remove(self, database: str) -> None:
+    def remove(self, database: str, protection: Protection = unprotected) -> None:
         """Remove a database of a version; raises CheckFailed where somebody is in it."""
         found = {each.name: each for each in self.databases()}.get(database)
         if found is None:
@@ -78,6 +79,8 @@ class PostgresDatabases:
             session(self.url, doing="prune") as connection,
             claimed(connection, _final(database)),
         ):
+            if (reason := protection()) is not None:
+                raise Refused(f"{self.server}/{database} stays: meanwhile {reason}")
             try:
                 connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
                 owner_role.sweep(connection)
