@@ -46,6 +46,10 @@ def read(store: DocumentStore, database: str) -> list[int]:
     return [bson.decode(each)["_id"] for batch in batches for each in batch]
 
 
+def _unreadable() -> str | None:
+    raise CheckFailed("the marks cannot be read")
+
+
 class DocumentStoreContract:
     """Inherit, and give a fixture ``store`` with a server."""
 
@@ -157,6 +161,26 @@ class DocumentStoreContract:
         """The batch fails, whatever of it was inserted."""
         with pytest.raises(CheckFailed), store.loading(database, "one-load") as prefix:
             fill(store, database, prefix, 1, 1)
+
+    def test_what_is_protected_stays(
+        self, store: Store, database: str, state: Callable[[], DatabaseState | None]
+    ) -> None:
+        """It is asked when no reader takes it for complete any more; then it is as it was."""
+        load(store, database, "one-load", 1)
+        seen: list[object] = []
+
+        def protection() -> str:
+            seen.append((store.marker(database), state()))
+            return "promoted"
+
+        with pytest.raises(Refused, match="stays: meanwhile promoted"):
+            store.remove(database, protection)
+        assert seen == [(None, "unfinished")]
+        assert store.marker(database) is not None
+        assert (read(store, database), state()) == ([1], "complete")
+        with pytest.raises(CheckFailed, match="cannot be read"):
+            store.remove(database, _unreadable)
+        assert state() == "complete"
 
     def test_what_is_dropped_is_gone(
         self, store: Store, database: str, state: Callable[[], DatabaseState | None]
