@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from mediatool_assets.domain.masking.json_paths import path_tree
 from mediatool_assets.domain.masking.pseudonyms import LENGTHS
-from mediatool_assets.domain.masking.redaction import STEPS
+from mediatool_assets.domain.masking.redaction import STEPS, is_amount
 from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb, Rules
 from mediatool_assets.domain.masking.types import Family, Values
 from mediatool_assets.domain.schema import Column, Schema, Table
@@ -125,10 +125,9 @@ def _has_step(argument: str, values: Values) -> bool:
         case Family.TEXT:
             return values.base != "character" and argument.startswith("first ")
         case Family.INTEGER | Family.DECIMAL:
-            try:
-                step = Decimal(argument)
-            except InvalidOperation:
+            if not is_amount(argument):
                 return False
+            step = Decimal(argument)
             whole = values.family is Family.DECIMAL or step == step.to_integral_value()
             return step.is_finite() and step > 0 and whole
         case _:

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 
-from mediatool_assets.domain.json_numbers import DOUBLE_DIGITS, is_double, only_doubles
+from mediatool_assets.domain.json_numbers import is_double, only_doubles
 from mediatool_assets.domain.masking.json_paths import Mask, document_mask, path_tree
 from mediatool_assets.domain.masking.masker import Masker
 from mediatool_assets.domain.masking.pseudonyms import LONGEST
@@ -194,9 +194,11 @@ def _document(masker: Masker, rule: MaskingRule, place: str, is_jsonb: bool) -> 
 class _Leaves:
     """Masks the places of a document; ``wide`` when it made a number that no double holds."""
 
+    wide: bool
+    """Set to begin a document."""
+
     def __init__(self, masker: Masker, place: str) -> None:
-        self._masker, self._place, self.wide = masker, place, False
-        self._counts = masker.counts
+        self._masker, self._place, self._counts = masker, place, masker.counts
 
     def mask(self, rule: MaskingRule) -> Mask | None:
         """The function of a rule; None where values are kept."""
@@ -217,15 +219,10 @@ class _Leaves:
 
     def item(self, mask: Mask) -> Mask:
         """The same function for the items of an array, which are often the same ones."""
-        made_of: dict[bytes, tuple[bytes, bool, Counter[tuple[str, str]]]] = {}
+        tallied = lru_cache(_REMEMBERED)(partial(self._tallied, mask))
 
         def masked(value: bytes) -> bytes:
-            found = made_of.get(value)
-            if found is None:
-                if len(made_of) >= _REMEMBERED:
-                    made_of.clear()
-                found = made_of[value] = self._tallied(mask, value)
-            made, is_wide, counts = found
+            made, is_wide, counts = tallied(value)
             self.wide |= is_wide
             self._counts.update(counts)
             return made
@@ -250,7 +247,7 @@ class _Leaves:
             if first == b'"':
                 return self._text(_TEXT.decode(value), rule), False
             made = self._changed(value.decode(), rule).encode()
-            return made, len(made) > DOUBLE_DIGITS and not is_double(made.lstrip(b"-"))
+            return made, not is_double(made.lstrip(b"-"))
 
         return make
 
@@ -264,10 +261,9 @@ class _Leaves:
         return bytes(_encode(self._masker.redacted(value)))
 
     def _changed(self, value: str, rule: MaskingRule) -> str:
-        plain = value.lstrip("-")
         if rule.verb is MaskingVerb.PSEUDONYM:
             is_number = self._masker.kind(rule.argument).format == "number"
-            if is_number and plain.isdecimal() and len(plain) <= LONGEST:
+            if is_number and value.lstrip("-").isdecimal() and len(value) <= LONGEST:
                 return str(self._masker.integer(rule.argument, int(value)))
         words = rule.argument in STEPS or rule.argument.startswith("first ")
         if (

@@ -35,7 +35,8 @@ def _round(digest: KeyedDigest, tweak: bytes, turn: int, half: int, side: int) -
     """A pseudo-random number below ``side``, near enough to evenly spread: 64 bits to spare."""
     width = (side.bit_length() + 7) // 8
     message = bytes([turn]) + half.to_bytes(width, "big") + tweak
-    made = digest(message)
-    for part in range(1, (width + 8 + 31) // 32):
+    made, part = digest(message), 1
+    while len(made) < width + 8:
         made += digest(bytes([part]) + made)
+        part += 1
     return int.from_bytes(made[: width + 8], "big") % side

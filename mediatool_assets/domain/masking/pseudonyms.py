@@ -8,7 +8,9 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
+from uuid import UUID
 
 from mediatool_assets.domain.masking.key import KeyedDigest, MaskingKey
 from mediatool_assets.domain.masking.permutation import permute
@@ -52,19 +54,14 @@ class Pseudonyms:
         self.kind = kind
         self._digest = KeyedDigest(key.derive(f"kind {kind.name}"))
         self._make = FORMATS[kind.format]
-        self._known: dict[str, str] = {}
+        self._remembered = lru_cache(_CACHED)(self._fresh)
 
     def text(self, value: str) -> str:
         """The pseudonym of a text; an empty text, or one of nothing but marks and spaces, stays."""
-        found = self._known.get(value)
-        if found is None:
-            if len(self._known) >= _CACHED:
-                self._known.clear()
-            found = self._known[value] = self._fresh(value)
-        return found
+        return self._remembered(value)
 
     def integer(self, value: int) -> int:
-        """The pseudonym of a number of up to LONGEST digits: of as many, and the same sign.
+        """The pseudonym of a number of up to LONGEST characters: as many digits, the same sign.
 
         It is that of the number's text; zero stays.
         """
@@ -88,8 +85,8 @@ def _number(digest: KeyedDigest, value: str, prefix: str) -> str:
     if value == "0":
         return value
     limit = _limit(value)
-    digits = len(value) if value.isdigit() and not prefix else 0
-    if digits > 1 and limit == _limit("1" * digits) == _limit("9" * digits):
+    digits = len(value)
+    if digits > 1 and value.isdigit() and limit == _limit("1" * digits) == _limit("9" * digits):
         return _permuted(digest, "", value)  # whatever it can become has that limit
     return _permuted(
         digest,
@@ -143,10 +140,7 @@ def _email(digest: KeyedDigest, value: str, _: str) -> str:
 
 def _uuid(digest: KeyedDigest, value: str, _: str) -> str:
     """A random-looking UUID: version 4, its variant that of RFC 9562; 122 bits are the value's."""
-    text = _of(digest, value).hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) % 4]}" + (
-        f"{text[17:20]}-{text[20:32]}"
-    )
+    return str(UUID(bytes=_of(digest, value)[:16], version=4))
 
 
 def _token(digest: KeyedDigest, value: str, _: str) -> str:

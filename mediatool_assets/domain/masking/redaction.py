@@ -7,7 +7,7 @@ from mediatool_assets.domain.masking.key import KeyedDigest
 from mediatool_assets.domain.masking.words import text
 
 _WHOLE, _FRACTION = 131_072, 16_383  # digits of PostgreSQL's numeric before and after its point
-_EXACT = Context(prec=_WHOLE + _FRACTION + 20)  # and those of the percent that it changes by
+_EXACT = Context(prec=_WHOLE + _FRACTION)
 _MOST = Decimal(f"1e{_WHOLE - 1}")  # with noise on what is beyond, it could get too long
 MONEY_LIMIT = Decimal("92233720368547758.07")
 

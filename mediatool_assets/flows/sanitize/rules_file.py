@@ -19,6 +19,8 @@ _TOP = ("kinds", "tables", "quasi_identifiers", "ddl")
 _SIMPLE = re.compile(
     r"(keep|redact|drop)|(pseudonym) (\S+)|(generalize) (\S+|first [1-9]\d*)|(noise) ([1-9]\d?)"
 )
+_INTEGER = re.compile(r"-|-?[0-9]+")
+"""Prefixes that whole numbers begin with: what follows one could leave the range of its type."""
 _FORMS = (
     "keep, redact, drop, pseudonym KIND, generalize STEP, noise PERCENT or json: with its paths"
 )
@@ -66,6 +68,10 @@ class _RulesReader:
                 self._wrong(line, f"kind {name}: its format is one of {', '.join(FORMATS)}")
             elif kind.prefix and not kind.is_permutation:
                 self._wrong(line, f"kind {name}: only the format number has a prefix")
+            elif _INTEGER.fullmatch(kind.prefix):
+                self._wrong(
+                    line, f"kind {name}: its prefix begins integers; write one with a letter"
+                )
             else:
                 self._kinds[name] = kind
         return self._kinds

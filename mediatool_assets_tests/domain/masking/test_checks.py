@@ -1,7 +1,9 @@
 """Rules are held against the schema before a row is read."""
 
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from mediatool_assets.domain.masking import checks
@@ -70,6 +72,19 @@ def test_an_unclassified_column_comes_with_the_line_to_add() -> None:
         (column("stage", kind="e"), MaskingVerb.REDACT, ""),
         (column("bytea", nullable=False), MaskingVerb.REDACT, ""),
         (column("jsonb"), MaskingVerb.JSON, ""),
+        (column("text", nullable=False), MaskingVerb.REDACT, ""),
+        (column("inet[]", nullable=False), MaskingVerb.REDACT, ""),
+        (column("inet", nullable=False), MaskingVerb.KEEP, ""),
+        (column("stage", kind="e"), MaskingVerb.PSEUDONYM, "person"),
+        (
+            column("character varying(33)", base="character varying"),
+            MaskingVerb.PSEUDONYM,
+            "person",
+        ),
+        (column("integer"), MaskingVerb.GENERALIZE, "1"),
+        (column("integer"), MaskingVerb.GENERALIZE, "10.0"),
+        (column("numeric"), MaskingVerb.GENERALIZE, "1e-16383"),
+        (column("integer"), MaskingVerb.NOISE, "20"),
     ],
 )
 def test_rules_that_hold(of: Column, verb: MaskingVerb, argument: str) -> None:
@@ -92,6 +107,22 @@ def test_rules_that_hold(of: Column, verb: MaskingVerb, argument: str) -> None:
             "person",
             "up to 33 characters",
         ),
+        (
+            column("character varying(32)", base="character varying"),
+            MaskingVerb.PSEUDONYM,
+            "person",
+            "up to 33 characters",
+        ),
+        (column("inet", nullable=False), MaskingVerb.REDACT, "", "NOT NULL"),
+        (column("jsonb[]"), MaskingVerb.JSON, "", "paths are for json"),
+        (column("character(9)", base="character"), MaskingVerb.GENERALIZE, "first 3", "generalize"),
+        (column("integer"), MaskingVerb.GENERALIZE, "0", "generalize with one of"),
+        (column("integer"), MaskingVerb.GENERALIZE, "-5", "generalize with one of"),
+        (column("numeric"), MaskingVerb.GENERALIZE, "-0.5", "generalize with one of"),
+        (column("numeric"), MaskingVerb.GENERALIZE, "Infinity", "generalize with one of"),
+        (column("numeric"), MaskingVerb.GENERALIZE, "NaN", "generalize with one of"),
+        (column("numeric"), MaskingVerb.GENERALIZE, "1e-16384", "generalize with one of"),
+        (column("boolean"), MaskingVerb.GENERALIZE, "year", "generalize with one of"),
         (column("text"), MaskingVerb.NOISE, "20", "noise is for"),
         (column("double precision"), MaskingVerb.NOISE, "20", "noise is for"),
         (column("date"), MaskingVerb.GENERALIZE, "0.05", "generalize with one of"),
@@ -147,3 +178,74 @@ def test_what_a_unique_index_is_made_of_stays_unique(expression: str) -> None:
     assert problems(column("text"), MaskingVerb.REDACT, keys={"indexes": indexes})
     others = (Index("i", True, ("lower(cc)", "c_", "a.ccc"), "CREATE UNIQUE INDEX"),)
     assert problems(column("text"), MaskingVerb.REDACT, keys={"indexes": others}) == []
+
+
+def test_labels_in_arrays_have_no_pseudonym() -> None:
+    """The type of an array's elements stays, and with it its labels."""
+    many = msgspec.structs.replace(column("stage[]"), element_kind="e")
+    (problem,) = problems(many, MaskingVerb.PSEUDONYM, "person")
+    assert "no pseudonym has this type" in problem
+
+
+def test_paths_that_cannot_be_are_named() -> None:
+    """With the column that has them."""
+    paths = (("a", MaskingRule(MaskingVerb.KEEP)), ("a.b", MaskingRule(MaskingVerb.KEEP)))
+    rule = MaskingRule(MaskingVerb.JSON, "", 7, paths)
+    (problem,) = checks.mistakes(rules_of(c=rule), Schema("s", (Table("t", (column("jsonb"),)),)))
+    assert "a.b is within a path that has a rule of its own" in problem
+
+
+@pytest.mark.parametrize(("verb", "is_fit"), [(MaskingVerb.NOISE, False), (MaskingVerb.DROP, True)])
+def test_a_rule_fits_a_type(verb: MaskingVerb, is_fit: bool) -> None:
+    """Whether it can be carried out on its values at all; keys and null are another question."""
+    of = column("text", nullable=False)
+    assert checks.fits(rules_of(), of, MaskingRule(verb, "20")) is is_fit
+
+
+def test_columns_without_a_rule_are_no_mistake() -> None:
+    """They are unclassified, of which another list tells; no mistake is told twice."""
+    table = Table("t", (Column("new", "text", "text"), column("text")))
+    assert checks.mistakes(rules_of(c=MaskingRule(MaskingVerb.KEEP)), Schema("s", (table,))) == []
+
+
+def test_quasi_identifiers_are_columns() -> None:
+    """One that the table does not have is named."""
+    schema = Schema("s", (Table("t", (column("text"),)), Table("other", (column("text"),))))
+    rules = replace(
+        rules_of(c=MaskingRule(MaskingVerb.KEEP)),
+        quasi_identifiers={"t": ("c", "ghost"), "other": ("c",)},
+    )
+    assert checks.mistakes(rules, schema) == [
+        "rules.yaml:1: quasi_identifiers: t has no column ghost"
+    ]
+
+
+def test_an_end_without_a_rule_is_not_torn() -> None:
+    """It is unclassified; with equal rules, too, there is nothing to say."""
+    keys = (ForeignKey("fk", ("c", "d"), "parent", ("id", "other")),)
+    child = Table("t", (column("text"), Column("d", "text", "text")), foreign_keys=keys)
+    parent = Table("parent", (Column("id", "text", "text"), Column("other", "text", "text")))
+    keep, drop = MaskingRule(MaskingVerb.KEEP, line=3), MaskingRule(MaskingVerb.DROP, line=4)
+    schema = Schema("s", (child, parent))
+
+    def found(own: dict[str, MaskingRule], other: dict[str, MaskingRule]) -> list[str]:
+        return checks.mistakes(Rules("r", "", KINDS, {"t": own, "parent": other}), schema)
+
+    assert found({"c": keep}, {"other": drop}) == []
+    assert found({"d": keep}, {"id": drop}) == []
+    assert found({"c": keep, "d": drop}, {"id": keep, "other": drop}) == []
+    (torn,) = found({"c": keep, "d": drop}, {"id": keep, "other": keep})
+    assert torn.startswith("r:4: t.d: drop: it refers to parent.other, which has the rule keep")
+
+
+@pytest.mark.parametrize("unique", [True, False])
+def test_only_what_is_unique_is_a_key(unique: bool) -> None:
+    """Columns of unique indexes, and those that their expressions name as a whole word."""
+    names = ("a", "b", "cc", "d.e")
+    columns = tuple(Column(name, "text", "text") for name in names)
+    table = Table(
+        "t", columns, primary_key=("a",),
+        indexes=(Index("i", unique, ("lower(cc)", "dxe || a_b"), ""),),
+    )  # fmt: skip
+    assert checks.key_columns(table) == ({"a", "cc"} if unique else {"a"})
+    assert checks.key_columns(Table("t", columns)) == set()

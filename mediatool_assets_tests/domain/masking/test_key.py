@@ -60,6 +60,46 @@ def test_a_weak_key_is_refused_unseen(text: str) -> None:
     assert not text or text not in str(caught.value)
 
 
+def different(count: int, length: int) -> bytes:
+    """So many different bytes, and the last of them until the length is reached."""
+    return bytes(min(n, count - 1) * 7 % 256 for n in range(length))
+
+
+@pytest.mark.parametrize("secret", [different(20, 32), different(32, 32), different(20, 64)])
+def test_the_least_that_is_taken(secret: bytes) -> None:
+    """32 bytes, of which 20 are different."""
+    assert MaskingKey.parse(secret.hex()).secret == secret
+
+
+@pytest.mark.parametrize(
+    ("secret", "says"),
+    [
+        (different(31, 31), "holds 31 bytes and needs 32"),
+        (different(19, 32), "not random enough"),
+        (different(19, 64), "not random enough"),
+        (different(20, 20) * 2, "not random enough"),
+        (different(30, 30) + different(30, 29), "not random enough"),
+        (different(30, 30) * 2, "not random enough"),
+    ],
+)
+def test_less_is_refused(secret: bytes, says: str) -> None:
+    """And what says the same twice, even if its last byte is missing."""
+    with pytest.raises(ValueError, match=says):
+        MaskingKey.parse(secret.hex())
+
+
+@pytest.mark.parametrize("length", [32, 33, 34, 35])
+def test_base64_of_any_length(length: int) -> None:
+    """With its padding, without, and for URLs; another character is refused."""
+    secret = Random(5).randbytes(length)
+    text = base64.b64encode(secret).decode()
+    for written in (text, text.rstrip("="), base64.urlsafe_b64encode(secret).decode()):
+        assert MaskingKey.parse(written) == MaskingKey(secret)
+    for written in (f"{text[:20]}!{text[20:]}", f"{text[:20]} {text[20:]}"):
+        with pytest.raises(ValueError, match="neither hexadecimal nor base64"):
+            MaskingKey.parse(written)
+
+
 @given(st.integers(0, 2**64))
 def test_a_random_key_is_taken(seed: int) -> None:
     """What a generator of random bytes gives is never called weak."""
@@ -88,3 +128,10 @@ def test_kinds_have_keys_of_their_own() -> None:
     assert len({one.derive("a"), one.derive("b"), other.derive("a"), other.derive("b")}) == 4
     assert one.id != other.id
     assert len(one.id) == 16
+
+
+def test_a_key_stays_what_it_was() -> None:
+    """What it derives makes the pseudonyms of years, and its id stands in their reports."""
+    key = MaskingKey(SECRET)
+    assert key.id == "c54bb8c6a1f21557"
+    assert key.derive("a") == hmac.digest(SECRET, b"mediatool masking 1\0a", "sha256")

@@ -1,7 +1,10 @@
 """Pseudonyms look like what they stand for, stay the same, and never meet."""
 
+import hmac
 import re
 import string
+from typing import cast
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
@@ -164,3 +167,167 @@ def test_syllables_part_in_one_way() -> None:
 def test_text_is_as_long_as_asked(start: int, length: int) -> None:
     """Filler has the length of what it fills."""
     assert len(text(start, length)) == length
+
+
+LAST_YEAR = [
+    ("number", "", "5", "9"),
+    ("number", "", "46", "88"),
+    ("number", "", "4612", "3013"),
+    ("number", "", "32767", "29226"),
+    ("number", "", "-32768", "-22161"),
+    ("number", "", "32768", "37705"),
+    ("number", "", "65535", "88163"),
+    ("number", "", "2147483647", "1434475819"),
+    ("number", "", "2147483648", "3615889503"),
+    ("number", "", "9223372036854775807", "8460605112379358553"),
+    ("number", "", "9223372036854775808", "9784848529182084670"),
+    ("number", "", "0012", "0104"),
+    ("number", "", "AB-12 x", "QT-89 z"),
+    ("number", "CN-", "CN-4612", "CN-3821"),
+    ("number", "CN-", "CN-0", "CN-2"),
+    ("number", "CN-", "BN-4612", "ZS-8549"),
+    ("number", "", "é12", "xmieeqlirjneto7ozienbe47w"),
+    ("person", "", "Ada Ashgrove", "Zedabrorta Belhikesi"),
+    ("title", "", "Ada Ashgrove", "Bubomor Zelhika Malorhu"),
+    ("email", "", "Ada Ashgrove", "momilanri.rubobuge@masked.example.com"),
+    ("uuid", "", "Ada Ashgrove", "0b72512b-cbbe-4ce7-acc5-1d3285b99964"),
+    ("token", "", "Ada Ashgrove", "xyylan24humegg2dl65ifp7q7"),
+    ("url", "", "Ada Ashgrove", "https://masked.example.com/xs4x4khkuuhwfqk5so3yj5hxm"),
+    ("person", "", "\ud800", "\ud800"),
+    ("email", "", "山田太郎", "vifefegi.zokangodan@masked.example.com"),
+    (
+        "number",
+        "",
+        "7" * 118,
+        "38556677708363214586883636341736989428264200599264557234680563946109495549872948"
+        "49578196667357404421625852142437385620",
+    ),
+    (
+        "number",
+        "",
+        "8" * 200,
+        "49210442353049443322708041894761408700245234300479489994805985267785041579168040"
+        "64984306216119419943008913401363504649634719537588676550856020719489741189641594"
+        "8296592602139399056396591130802458297935",
+    ),
+    ("number", "", "8" * 201, "xm34le2cxsxlbqzeljqno5y43"),
+    (
+        "number",
+        "",
+        "q" * 200,
+        "vtplntudaoafzhxlhsglmofdndcocbrpljbytjufkpizjtebzvxzbytzugtwaznzhtlnfaajoclxobtd"
+        "oqjfokwucsjumcdkuvruxyrcebohcarayvbwnvaqpcwrbxntmqiuvbmoxhnthrhtygldgcdgjhqxykjt"
+        "acrtrhxabjaiolpzdjrhfwkgercevovhkuhucghx",
+    ),
+]
+"""What a copy of the first release has, under KEY."""
+
+
+@pytest.mark.parametrize(("style", "prefix", "value", "made"), LAST_YEAR)
+def test_copies_of_two_years_are_joined(style: str, prefix: str, value: str, made: str) -> None:
+    """As long as the key and the name of the kind stay, so does the pseudonym: for ever."""
+    assert pseudonyms(style, prefix).text(value) == made
+
+
+PLACES = {
+    16: 21523,
+    17: 15317,
+    48: 70684056400190,
+    100: 221372962745103307153485647304,
+    129: 616604131334574068273428323896566893201,
+    384: int(
+        "36422132135055989044116881119620322018049331139383141249958465092399130977271790"
+        "436435886349465124566888986589238904"
+    ),
+    385: int(
+        "20244744931653884553153984251300347557290113282739065356361313319064398089441620"
+        "686812873789562604194140853299127183"
+    ),
+    392: int(
+        "24691371525215022294301670516092289975731370399050779925784222309628749735664300"
+        "87584913872609728624086547606818351995"
+    ),
+    400: int(
+        "18112362966048164978096498380378182662084931701442395849687968203985663144795674"
+        "79453233555976894799579105325004589504449"
+    ),
+    664: int(
+        "94991324232553905125617432793636256216006413738822156765749238392493716957366597"
+        "65286357091673162951264901988303070252863034694791099395513960114431937054999909"
+        "745513254411721293038117286331654270677"
+    ),
+    940: int(
+        "51452710518256418215126242555369355883214060596011333943740684596130968614234014"
+        "41888131956956889886105438942066058848952852538863443823989020369220270076528145"
+        "56896987744733312549588422249065630140985941732338388208514066615638772389326262"
+        "222150124597271061724274643474391673516553"
+    ),
+}
+"""Where a third of so many bits went in the first release."""
+
+
+@pytest.mark.parametrize("bits", PLACES)
+def test_a_permutation_stays_what_it_was(bits: int) -> None:
+    """At every size, also where a half takes one byte more, or more than one digest."""
+    digest = KeyedDigest(b"k" * 32)
+    assert permute(digest, b"tweak", 2**bits // 3, 2**bits) == PLACES[bits]
+
+
+def test_small_permutations_stay_what_they_were() -> None:
+    """Squares and other sizes."""
+    digest = KeyedDigest(b"k" * 32)
+    assert [permute(digest, b"tweak", n, 10) for n in range(10)] == [9, 7, 6, 4, 1, 8, 5, 0, 3, 2]
+    assert [permute(digest, b"tweak", n, 9) for n in range(9)] == [3, 4, 7, 2, 0, 8, 6, 1, 5]
+
+
+def test_a_uuid_is_the_digest_s() -> None:
+    """122 bits of it, version 4: as the standard library makes one of 16 bytes."""
+    digest = KeyedDigest(KEY.derive("kind uuid"))
+    made = UUID(pseudonyms("uuid").text("Ada"))
+    assert (made.version, made.variant) == (4, RFC_4122)
+    assert made == UUID(
+        bytes=hmac.digest(KEY.derive("kind uuid"), b"Ada", "sha256")[:16], version=4
+    )
+    assert digest(b"Ada")[:6] == made.bytes[:6]
+
+
+@pytest.mark.parametrize("style", sorted(LENGTHS))
+def test_a_format_is_as_long_as_said(style: str) -> None:
+    """LENGTHS is the longest pseudonym that there can be: of the longest syllables."""
+    longest = SYLLABLES.index("bran")
+    number = sum(longest << 7 * n for n in range(36))
+
+    def digest(_: bytes) -> bytes:
+        return number.to_bytes(32)
+
+    made = FORMATS[style](cast(KeyedDigest, digest), "Ada", "")
+    assert len(made) == (LENGTHS[style] or len("Ada"))
+
+
+@pytest.mark.parametrize(
+    "value", [n + step for n in (2**15, 2**31, 2**63) for step in (-2, -1, 0, 1)]
+)
+def test_integers_at_the_bounds_of_their_types(value: int) -> None:
+    """Under twenty keys each stays within the types that hold it, and beyond those that do not."""
+    for seed in range(20):
+        kind = pseudonyms("number", "", MaskingKey(bytes([seed + 1, *range(31)])))
+        for number in (value, -value):
+            made = kind.integer(number)
+            for limit in (2**15, 2**31, 2**63):
+                assert (-limit <= made < limit) == (-limit <= number < limit)
+
+
+def test_a_permutation_is_told_from_a_digest() -> None:
+    """Only of numbers may a pseudonym be another value's original."""
+    kinds = {style: PseudonymKind(style, style).is_permutation for style in FORMATS}
+    assert [style for style, is_permutation in kinds.items() if is_permutation] == ["number"]
+    assert PseudonymKind("a", "uuid").line == 0
+
+
+def test_letters_and_a_prefix_never_meet() -> None:
+    """What has no prefix never becomes what has one, however small the range is."""
+    kind = pseudonyms("number", "C")
+    values = [*string.ascii_uppercase, *(f"C{letter}" for letter in string.ascii_uppercase)]
+    made = {value: kind.text(value) for value in values}
+    assert sorted(made.values()) == sorted(values)
+    assert all(made[value].startswith("C") == value.startswith("C") for value in values)

@@ -56,6 +56,8 @@ MISTAKES = {
     "tables: {t: {c: keep}, 's, t': {c: drop}}": "table t stands here twice",
     "kinds: {k: nonsense}": "its format is one of number, person",
     "kinds: {k: {format: person, prefix: X}}": "only the format number has a prefix",
+    "kinds: {k: {format: number, prefix: '49'}}": "kind k: its prefix begins integers",
+    "kinds: {k: {format: number, prefix: '-'}}": "kind k: its prefix begins integers",
     "kinds: {k: {format: number, suffix: X}}": "there is no 'suffix' here",
     "colums: {}": "there is no 'colums' here",
     "quasi_identifiers: {t: c}": "t: list its columns",
