@@ -254,7 +254,7 @@ def _generations(versions: Iterable[Version], policy: Policy) -> dict[Version, s
     """The newest version of each of the last days, weeks, months and years that have one."""
     rules: tuple[tuple[str, int, Callable[[Version], str]], ...] = (
         ("day", policy.daily, lambda v: v.partition),
-        ("week", policy.weekly, lambda v: "{}-W{:02}".format(*v.day.isocalendar()[:2])),
+        ("week", policy.weekly, lambda v: f"{v.day:%G-W%V}"),
         ("month", policy.monthly, lambda v: v.partition[:7]),
         ("year", policy.yearly, lambda v: v.partition[:4]),
     )

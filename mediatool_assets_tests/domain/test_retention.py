@@ -206,6 +206,10 @@ def database(days: float, state: DatabaseState = "complete", **more: Any) -> Fou
         (database(0.5, "unfinished"), True, "a run may be in progress"),
         (database(90, "unfinished", made=NOW - timedelta(hours=3)), True, "a run may be"),
         (database(90, "unfinished", made=NOW - timedelta(hours=30)), False, "never finished"),
+        (database(90, "unfinished", made=NOW - timedelta(hours=24)), False, "begun 1 day ago"),
+        (database(1, "unfinished", made=NOW - timedelta(hours=30)), False, "begun 1 day ago"),
+        (database(0.9, "unfinished", made=NOW - timedelta(hours=30)), True, "a run may be in"),
+        (database(1), False, "no metadata in the bucket and is 1 day old"),
         (database(2, "unfinished"), False, "never finished: begun 2 days ago"),
         (database(0.9), True, "no metadata yet"),
         (database(3, ours=False), True, "not in this bucket"),
@@ -247,6 +251,8 @@ def test_a_database_of_a_copy(found: FoundDatabase, keep: bool, reason: str) -> 
     ("age", "others", "keep", "reason"),
     [
         (0.5, {0.2: "daily_backup"}, True, "a run may be in progress"),
+        (1, {0.9: "daily_backup"}, True, "never completed, 1 day old, kept for 7"),
+        (7, {6.9: "daily_backup"}, False, "never completed, 7 days old, kept for 7"),
         (
             30.3,
             {},
@@ -271,6 +277,94 @@ def test_what_a_failed_version_left(
     )
     (decision,) = decide(inventory, Policy(), NOW)
     assert (decision.keep, reason in decision.reason) == (keep, True), decision.reason
+
+
+@pytest.mark.parametrize(("age", "keep"), [(29.99, True), (30, False)])
+def test_a_copy_goes_at_its_age(age: float, keep: bool) -> None:
+    """Of the moment when it was made, and with its object; a lock holds it, and says so."""
+    version, made = Version.at(NOW - timedelta(days=90)), NOW - timedelta(days=age)
+    copies = (FoundCopy(version, "a", made), FoundCopy(version, "b", made, "locked until May"))
+    decisions = decide(RetentionInventory({}, {}, {}, copies=copies), Policy(), NOW)
+    days = 29 if keep else 30
+    assert decisions == (
+        Decision(
+            "sanitized",
+            "a",
+            version,
+            keep,
+            f"a sanitized copy, {days} days old; kept for 30",
+            ("a",),
+        ),
+        Decision("sanitized", "b", version, True, "locked until May", ("b",)),
+    )
+
+
+NONE = Policy(daily=0, weekly=0, monthly=0)
+
+
+@pytest.mark.parametrize(
+    ("found", "keep", "reason"),
+    [
+        (database(7, "part"), False, "a part of its version, 7 days old; kept for 7"),
+        (database(6.9, "part"), True, "a part of its version, 6 days old; kept for 7"),
+        (database(7, made=NOW - timedelta(days=6)), False, "older than 0 daily, 0 weekly, 0 mon"),
+        (database(7.01, made=NOW - timedelta(days=6)), True, "restored 6 days ago, kept for 7"),
+        (database(90, made=NOW - timedelta(days=7)), False, "older than"),
+        (database(6.9), False, "older than"),
+    ],
+)
+def test_a_database_of_a_daily_version(found: FoundDatabase, keep: bool, reason: str) -> None:
+    """Beyond the generations parts have days from their version, restores from their making."""
+    newest = database(0)
+    complete: dict[Version, Purpose] = dict.fromkeys(
+        (found.version, newest.version), "daily_backup"
+    )
+    inventory = RetentionInventory(complete, {}, {}, (found, newest))
+    (decision, other) = decide(inventory, NONE, NOW)
+    assert (decision.keep, other.keep) == (keep, True)
+    assert decision.reason.startswith(reason)
+
+
+def test_every_generation_says_its_place() -> None:
+    """The newest of each of the last days, ISO weeks, months and years that have one."""
+    nightly = nights(900)
+    policy = Policy(daily=1, weekly=2, monthly=3, yearly=4)
+    reasons = [(str(d.version)[:8], d.reason) for d in decide(nightly, policy, NOW)[1:] if d.keep]
+    assert reasons == [
+        ("20261122", "the newest of week 2026-W47, 2 of 2"),
+        ("20261031", "the newest of month 2026-10, 2 of 3"),
+        ("20260930", "the newest of month 2026-09, 3 of 3"),
+        ("20251231", "the newest of year 2025, 2 of 4"),
+        ("20241231", "the newest of year 2024, 3 of 4"),
+    ]
+    two = RetentionInventory(nightly.complete, {}, {}, nightly.databases[1:3])
+    reasons = [("", d.reason) for d in decide(two, Policy(), NOW)]
+    assert reasons == [
+        ("", "the newest complete database of its server"),
+        ("", "the newest of day 2026-11-21, 2 of 7"),
+    ]
+
+
+def test_only_whole_databases_of_daily_versions_are_generations() -> None:
+    """A part, one of a test and one of a copy take no place of an older one."""
+    newest, old = database(0), database(6)
+    others = (database(1, "part"), database(2), database(3, sanitized=True))
+    complete: dict[Version, Purpose] = {
+        newest.version: "daily_backup",
+        old.version: "daily_backup",
+        others[0].version: "daily_backup",
+        others[1].version: "testing",
+        others[2].version: "daily_backup",
+    }
+    found = RetentionInventory(complete, {}, {}, (newest, *others, old))
+    decision = decide(found, Policy(daily=2, weekly=0, monthly=0), NOW)[-1]
+    assert (decision.keep, decision.reason) == (True, "the newest of day 2026-11-17, 2 of 2")
+
+
+def test_the_policy_that_is_shipped() -> None:
+    """As docs/how-to/retention.md has it."""
+    assert str(Policy()) == "7 daily, 4 weekly, 3 monthly, 0 yearly"
+    assert (Policy().testing_days, Policy().sanitized_days) == (7, 30)
 
 
 def test_the_two_last_versions_have_a_reason_each() -> None:
@@ -336,8 +430,10 @@ def test_a_plan_and_the_buckets_rules(
     found = list(contradictions(policy, [canonical(rule.document()) for rule in rules]))
     assert len(found) == len(words)
     assert all(word in says for word, says in zip(words, found, strict=True))
-    disabled = [{**canonical(rule.document()), "Status": "Disabled"} for rule in rules]
+    enabled = [canonical(rule.document()) for rule in rules]
+    disabled = [{**rule, "Status": "Disabled"} for rule in enabled]
     assert list(contradictions(policy, disabled)) == []
+    assert list(contradictions(policy, [*disabled, *enabled])) == found
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,18 @@ def test_a_row_without_a_home(rows: dict[str, dict[str, int]], problem: str) -> 
         account(made(rows))
 
 
+def test_what_is_not_counted_is_none() -> None:
+    """A home that the archive does not name has no rows."""
+    account(made({"users": {"in": 4, "documents": 4}}))
+    with pytest.raises(CountMismatch) as caught:
+        account(made({"users": {"in": 4, "documents": 2}}))
+    assert (caught.value.expected, caught.value.found) == (4, 2)
+    rows = {"a": {"in": 4, "documents": 4}, "b": {"in": 3, "embedded": 2, "orphans": 1}}
+    assert homes_in_all(archive("transformed", rows=rows)) == {
+        "documents": 4, "embedded": 2, "orphans": 1, "folded": 0, "left_out": 0,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("rows", [{}, {"users": {"in": 4, **HOMES}, "more": {"in": 0}}])
 def test_a_table_in_one_of_two(rows: dict[str, dict[str, int]]) -> None:
     """Each table of the raw archive is accounted for, and no other."""
