@@ -6,9 +6,10 @@ mutant that no test notices and the share of them; ends with 1 above 5 %.
 
 1. A process imports everything and collects the tests once. A fork of it runs all of them and
    records which functions of the modules each test calls, and its processor time.
-2. For each mutant a fork gives the living function the code with the mistake, and runs its tests.
-3. A mistake in what runs when a module is imported is imported with it, in a fork of a process that
-   has imported third parties alone, and all tests of its module are run.
+2. For each mutant a fork gives the living function the code with the mistake, or the modules the
+   constants that it makes, and runs its tests.
+3. What no test noticed, of mistakes in what runs when a module is imported, is imported with the
+   mistake in a fork of a process that has imported third parties alone, with all tests of it.
 
 ``mutants.py`` says which mistakes there are; ``mutation-survivors`` explains those that nobody
 could notice, and they are not counted.
@@ -16,12 +17,14 @@ could notice, and they are not counted.
 
 import argparse
 import gc
+import hashlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
 import os
 import pickle
+import re
 import resource
 import shutil
 import signal
@@ -33,7 +36,9 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from datetime import timedelta
+from decimal import Context, Decimal
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from types import CodeType, FrameType, FunctionType, ModuleType
@@ -87,6 +92,21 @@ MODULES: dict[str, tuple[str, ...]] = {
 SERVERS = {"stack", "debian_server"}
 """Fixtures of tests that start servers: those do not run here."""
 
+CONSTANTS = (
+    int,
+    float,
+    str,
+    bytes,
+    tuple,
+    frozenset,
+    dict,
+    timedelta,
+    Decimal,
+    re.Pattern,
+    Context,
+)
+"""Types of what a module computes once, as it is imported."""
+
 _PATIENCE = 1800  # seconds until a fork that waits for ever is ended
 _SHARE = 0.05
 _OPTIONS = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts="]
@@ -121,6 +141,11 @@ class Mutant:
         return MODULES[self.path.removeprefix(PACKAGE)]
 
     @property
+    def file(self) -> str:
+        """Where the module is."""
+        return str(Path(self.path).resolve())
+
+    @property
     def code(self) -> CodeType:
         """The module's."""
         return compiled(self.path, self.source)
@@ -129,6 +154,12 @@ class Mutant:
 def compiled(path: str, source: str) -> CodeType:
     """The code of a module, as the interpreter would have it."""
     return compile(source, str(Path(path).resolve()), "exec")
+
+
+@cache
+def original(path: str) -> CodeType:
+    """The code of a module without a mistake."""
+    return compiled(path, Path(path).read_text("utf-8"))
 
 
 Function = tuple[str, int]
@@ -160,7 +191,7 @@ def without_functions(code: CodeType) -> tuple[object, ...]:
 
 def mutated_function(mutant: Mutant) -> tuple[Function, CodeType] | None:
     """Which function has the mistake, and its code; None if the mistake is in none."""
-    before, after = compiled(mutant.path, Path(mutant.path).read_text("utf-8")), mutant.code
+    before, after = original(mutant.path), mutant.code
     if without_functions(before) != without_functions(after):
         return None
     pairs = zip(functions(before), functions(after), strict=True)
@@ -200,6 +231,12 @@ class Known:
 
     seconds: dict[str, float] = field(default_factory=dict)
     callers: dict[Function, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def order(self, file: str, line: int | None = None) -> list[str]:
+        """The tests that call a function, or any one of a file; the quickest first."""
+        places = [place for place in self.callers if place[0] == file and line in (None, place[1])]
+        names: set[str] = set().union(*(self.callers[place] for place in places))
+        return sorted(names, key=lambda name: self.seconds[name])
 
     def limit(self, tests: Sequence[str]) -> int:
         """Processor seconds of a fork that runs them: more is a loop without end."""
@@ -329,6 +366,24 @@ def learn(items: Sequence[pytest.Item], calls: Calls, into: Path) -> int:
     return 0
 
 
+def run_with_constants(mutant: Mutant, items: Sequence[pytest.Item]) -> int:
+    """Run the tests with the constants of a mutated module, wherever they were imported."""
+    name = mutant.path.removesuffix(".py").replace("/", ".")
+    made = {"__name__": name, "__file__": mutant.path}
+    try:
+        exec(mutant.code, made)  # noqa: S102  # as above
+    except Exception:  # noqa: BLE001  # it cannot be imported: everybody notices
+        return 1
+    modules = [vars(module) for key, module in sys.modules.items() if key.startswith("mediatool")]
+    for constant, old in list(vars(sys.modules[name]).items()):
+        new = made.get(constant)
+        if isinstance(new, CONSTANTS) and type(new) is type(old) and new != old:
+            for names in modules:
+                if names.get(constant) is old:
+                    names[constant] = new
+    return run_all(items)
+
+
 def run_with(place: Function, code: CodeType, items: Sequence[pytest.Item]) -> int:
     """Run the tests with another code for each living function that has it: 1 if one fails."""
     found = [
@@ -340,6 +395,11 @@ def run_with(place: Function, code: CodeType, items: Sequence[pytest.Item]) -> i
     ]
     for function in found:
         function.__code__ = code
+    return run_all(items)
+
+
+def run_all(items: Sequence[pytest.Item]) -> int:
+    """Run tests until one fails: 1 if one does."""
     for item, following in zip(items, [*items[1:], None], strict=True):
         if not passes(item, following):
             return 1
@@ -348,13 +408,13 @@ def run_with(place: Function, code: CodeType, items: Sequence[pytest.Item]) -> i
 
 @dataclass
 class Trial:
-    """All mutants; ``imported`` are those that step 2 leaves to step 3."""
+    """All mutants; ``imported`` are those of which step 3 has the last word."""
 
     mutants: list[Mutant]
     end: float
     workers: int
     known: Known = field(default_factory=Known)
-    imported: list[int] = field(default_factory=list)
+    imported: set[int] = field(default_factory=set)
     survivors: list[int] = field(default_factory=list)
     tried: int = 0
 
@@ -391,18 +451,21 @@ class Trial:
         for number, mutant in enumerate(self.mutants):
             mutated = mutated_function(mutant)
             if mutated is None or mutated[0] in with_imports:
-                self.imported.append(number)
-                continue
-            names = self.known.callers.get(mutated[0], set())
-            names = sorted(names, key=lambda name: self.known.seconds[name])
-            tests = [by_name[name] for name in names]
-            runs[number] = partial(run_with, *mutated, tests), self.known.limit(names)
+                self.imported.add(number)
+                order, run = self.known.order(mutant.file), partial(run_with_constants, mutant)
+            else:
+                order, run = self.known.order(*mutated[0]), partial(run_with, *mutated)
+            tests = [by_name[name] for name in order]
+            runs[number] = partial(run, tests), self.known.limit(order)
         self._try(runs)
 
     def thorough(self) -> None:
         """Step 3, in the process that has imported none of our modules."""
         limit = self.known.limit(list(self.known.seconds)) + 60
-        self._try({n: (partial(self._planted, self.mutants[n]), limit) for n in self.imported})
+        doubted = [number for number in self.survivors if number in self.imported]
+        self.survivors = [number for number in self.survivors if number not in self.imported]
+        self.tried -= len(doubted)
+        self._try({n: (partial(self._planted, self.mutants[n]), limit) for n in doubted})
 
     def _planted(self, mutant: Mutant) -> int:
         sys.meta_path.insert(0, Planting(mutant))
@@ -413,17 +476,22 @@ class Trial:
             self.tried += 1
             if status == 0:
                 self.survivors.append(number)
-                print(self.mutants[number], flush=True)
+                print("?" * (number in self.imported), self.mutants[number], flush=True)
             elif status == 99 << 8:
                 raise SystemExit(f"cannot be tried: {self.mutants[number]}")
 
 
 def all_mutants(python: Path, modules: Sequence[str]) -> list[Mutant]:
-    """Those of the modules, in an order of their own."""
-    paths = [f"{PACKAGE}{module}" for module in modules]
-    command = [str(python), str(HERE / "mutants.py"), *paths]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    found = [Mutant(**json.loads(line)) for line in lines]
+    """Those of the modules, in an order of their own; cosmic-ray's are kept beside it."""
+    found: list[Mutant] = []
+    for module in modules:
+        source = (HERE / "mutants.py").read_bytes() + Path(PACKAGE, module).read_bytes()
+        kept = python.parent.parent / f"mutants-{hashlib.sha256(source).hexdigest()[:32]}"
+        if not kept.exists():
+            command = [str(python), str(HERE / "mutants.py"), f"{PACKAGE}{module}"]
+            made = subprocess.run(command, check=True, capture_output=True).stdout
+            kept.write_bytes(made)
+        found += [Mutant(**json.loads(line)) for line in kept.read_bytes().splitlines()]
     Random(0).shuffle(found)  # noqa: S311  # the same each time
     return found
 
