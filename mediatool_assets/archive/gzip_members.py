@@ -6,7 +6,7 @@ find it with one range request for the end of the archive. (The idea is eStargz'
 
 import struct
 
-from isal import igzip, igzip_lib, isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from mediatool_assets.domain.errors import BadArchive
 
@@ -18,8 +18,13 @@ FOOTER_BYTES = len(_FOOTER_HEADER) + 16 + len(_FOOTER_END)
 
 
 def compress(data: bytes) -> bytes:
-    """One gzip member with no name and no time: equal data gives equal bytes."""
-    return bytes(igzip.compress(data, LEVEL, mtime=0))
+    """One gzip member with no name and no time: equal data gives equal bytes.
+
+    isal's one-shot functions leave parts of their state as the thread's stack had them, and so give
+    some threads other bytes; the state of a compressing object is zeroed.
+    """
+    packing = isal_zlib.compressobj(LEVEL, wbits=31)
+    return bytes(packing.compress(data) + packing.flush())
 
 
 def decompress(member: bytes, where: str, limit: int) -> bytes:
