@@ -1,4 +1,4 @@
-"""Dump: a loaded MongoDB database into an archive that mongorestore restores."""
+"""Dump: writes a loaded MongoDB database to an archive that mongorestore restores."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ def dump(
 ) -> StoredArchive:
     """Dump ``mediatool_{version}`` in mongodump's layout, documents in order of ``_id``.
 
-    Every document is read from mongod and compared with what the load verified. A dump that the
-    version has already is adopted when it holds just that. Raises NotFound (not loaded),
+    Every document is read from mongod and compared with what the load verified. If the version
+    already has a dump with the same content, it is adopted. Raises NotFound (not loaded),
     CheckFailed (changed since), AlreadyExists (another dump), Unreachable.
     """
     expected = loaded(documents, version)
@@ -57,7 +57,7 @@ def dump(
 
 @dataclass(frozen=True, slots=True)
 class _Dump:
-    """One dump under way: what is written, and what it must be equal to."""
+    """One dump in progress: its shares, and the content that it must equal."""
 
     documents: DocumentStore
     workspace: Workspace
@@ -66,7 +66,7 @@ class _Dump:
     spools: Spooling
 
     def write(self, writer: ArchiveWriter) -> Manifest:
-        """Write every collection, in order of name, as its last range arrives."""
+        """Write every collection, in order of name, once its last range is spooled."""
         done, total = 0, sum(self.expected.documents.values())
         shares = list(self._shares())
         with in_order(self.workspace.executor, _spool, shares, ahead=self.spools.ahead) as spools:
@@ -80,7 +80,7 @@ class _Dump:
         return writer.finish(own)
 
     def _shares(self) -> Iterator["_DumpShare"]:
-        """Every collection in ranges, in order."""
+        """Every collection split into ranges, in order."""
         database, count = self.expected.database, 0
         for info in self.found:
             rows, size = self.expected.documents[info.name], self.expected.bytes[info.name]
@@ -91,7 +91,7 @@ class _Dump:
     def _collection(
         self, writer: ArchiveWriter, info: CollectionInfo, spools: list[Spooled]
     ) -> int:
-        """Write one collection and its metadata; raises CountMismatch where it has changed."""
+        """Write one collection and its metadata; raises CountMismatch if it has changed."""
         database, wanted = self.expected.database, self.expected.fingerprints[info.name]
         fingerprint = sum((spool.fingerprint for spool in spools), Fingerprint())
         if str(fingerprint) != wanted:
@@ -105,7 +105,7 @@ class _Dump:
 
 @dataclass(frozen=True, slots=True)
 class _DumpShare:
-    """A range, and where a worker spools it."""
+    """A range, and the file that a worker spools it to."""
 
     range: Range
     spools: Spooling
@@ -113,14 +113,14 @@ class _DumpShare:
 
 
 def _spool(share: _DumpShare) -> Spooled:
-    """In a worker: spool the documents of a range as mongod gives them."""
+    """In a worker: spool the documents of a range as mongod returns them."""
     return share.spools.rows(share.name, share.range.read(), end=b"")
 
 
 def metadata_json(info: CollectionInfo) -> bytes:
     """A collection's ``.metadata.json``: canonical Extended JSON, as mongorestore reads it.
 
-    mongodump's ``uuid`` is left out: it is the server's, not the data's; a restore needs none.
+    mongodump's ``uuid`` is left out: it identifies the server's collection; no restore needs it.
     """
     content = {
         "options": info.options,

@@ -79,7 +79,7 @@ def test_a_file_that_is_no_inventory(mediatool: Run, nowhere: Path) -> None:
     wrong.write_bytes(b"PAR1 nothing")
     result = mediatool("costs", "--inventory", wrong)
     assert result.code == 3
-    assert "wrong.parquet is no inventory" in result.err
+    assert "wrong.parquet is not an inventory" in result.err
 
 
 def test_a_format_without_a_file(mediatool: Run, kept: Path) -> None:

@@ -172,7 +172,7 @@ MODELS: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "empty"),
     "a Python object inside": (
         MODEL.replace("[id]", PYTHON).encode(),
-        "is no plain value",
+        "is not a plain value",
     ),
     "a table twice": (
         b"tables: {users: [id], users: [id]}\ncollections: {users: users}\n",
@@ -203,7 +203,7 @@ RULE_FILES: dict[str, tuple[str, str]] = {
     "an unknown kind": (RULES.replace("pseudonym person", "pseudonym nobody"), "has no nobody"),
     "a format that is none": (RULES.replace("person: person", "person: face"), "its format"),
     "a column twice": (RULES.replace("{id: keep,", "{id: keep, id: keep,"), "twice"),
-    "a table twice": (RULES + "  users: {id: keep, name: keep}\n", "users stands here twice"),
+    "a table twice": (RULES + "  users: {id: keep, name: keep}\n", "users is listed twice"),
     "a step that is none": (RULES.replace("redact", "generalize century"), "write generalize with"),
     "a percentage that is none": (RULES.replace("redact", "noise 0"), "'noise 0' is no rule"),
     "paths in a text": (RULES.replace("redact", "{json: {a: keep}}"), "paths are for json"),
@@ -212,13 +212,13 @@ RULE_FILES: dict[str, tuple[str, str]] = {
     "a key that is dropped": (RULES.replace("{id: keep,", "{id: drop,", 1), "users.id|teams.id"),
     "a prefix that is a list": (
         RULES.replace("person: person", "person: {format: number, prefix: [a]}"),
-        "wants one word",
+        "write one word",
     ),
     "a rule that is a list": (RULES.replace("redact", "[keep]"), "teams.name|name: write"),
     "an unclassified column": (RULES.replace(", name: redact", ""), "teams.name (text) is not"),
     "an unclassified table": (RULES[: RULES.index("  teams")], "teams.id (integer) is not"),
     "groups of no column": (RULES + "quasi_identifiers: {users: [shoe]}\n", "no column shoe"),
-    "a Python object inside": (RULES.replace("redact", PYTHON), "is no plain value"),
+    "a Python object inside": (RULES.replace("redact", PYTHON), "is not a plain value"),
 }
 
 

@@ -78,8 +78,8 @@ def test_a_renamed_table_is_suggested(tmp_path: Path) -> None:
     assert told == {
         "bare": "there is no such table",
         "people": "there is no such table; users has the same columns and rows: "
-        "it may be its other name",
+        "the table may have been renamed",
         "users": "there is no such table; people has the same columns and rows: "
-        "it may be its other name",
+        "the table may have been renamed",
         "void": "there is no such table",
     }

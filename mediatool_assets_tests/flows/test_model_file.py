@@ -198,7 +198,7 @@ ONE = "tables: {a: }\ncollections:\n  a:\n    root: a\n"
             "model.yaml:4: collection b: unknown table",
         ),
         ("tables: {a: }\ncollections:\n  a: {}", "model.yaml:3: collection a has no root"),
-        ("tables:\n  a:\n  a:\none_to_one: [a]", "model.yaml:3: tables: a stands here twice"),
+        ("tables:\n  a:\n  a:\none_to_one: [a]", "model.yaml:3: tables: a is listed twice"),
         (
             "tables: {a: {key: x, columns: [y]}}\none_to_one: [a]",
             "model.yaml:1: table a: the key's x is not in columns",

@@ -92,7 +92,7 @@ def test_an_export_whose_version_is_taken_makes_the_next_free_one(
         (ARCHIVED, "postgres", PastDay, "not for 2026-01-02"),
         (BARE, "archive", NotFound, "no raw archive of 2026-01-04"),
         (BARE, "rds", NotFound, "rds-exports/2026-01-04/; export a snapshot"),
-        ("2026-01-09", "auto", PastDay, "or not yet"),
+        ("2026-01-09", "auto", PastDay, "does not hold that day"),
     ],
 )
 def test_a_day_that_is_nowhere_fails_with_one_line(

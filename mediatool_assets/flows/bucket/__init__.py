@@ -25,9 +25,10 @@ SHIPPED_PRICES = Path(__file__).parents[2] / "prices" / "s3-us-east-1.json"
 
 @dataclass(frozen=True, slots=True)
 class PlannedRule:
-    """One lifecycle rule: what it does and costs, in dollars a month for each GB written a day.
+    """One lifecycle rule: what it does, and its cost in dollars a month per GB written each day.
 
-    A cost of None grows without end: nothing expires. ``reason`` is set for our own rules.
+    A cost of None means that it grows without limit, since nothing expires. ``reason`` is set for
+    the rules that this package defines.
     """
 
     id: str
@@ -39,7 +40,7 @@ class PlannedRule:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The declaration as it would be set, with all that there is to say about it."""
+    """The declaration as it would be set, with AWS's rules applied, costs and remarks."""
 
     bucket: str
     prices: Prices
@@ -52,7 +53,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was set, what was already as declared, and what could not be set: why, and how to."""
+    """What was set, what already matched, and what could not be set: the reason and the command."""
 
     set: tuple[Aspect, ...]
     unchanged: tuple[Aspect, ...]
@@ -61,7 +62,7 @@ class Applied:
 
 
 def read_prices(path: Path) -> Prices:
-    """The price table in a file; raises BadSettings where it is not one, or lacks a class."""
+    """Read a price table from a file; raises BadSettings if it is invalid or lacks a class."""
     step = f"compare it with {SHIPPED_PRICES}"
     try:
         prices = decoded(path.read_bytes(), Prices)
@@ -80,7 +81,7 @@ def read_prices(path: Path) -> Prices:
 
 
 def plan(declared: Declaration, prices: Prices) -> Plan:
-    """The declaration with AWS's rules applied; asks no server. Raises BadSettings."""
+    """Return the declaration with AWS's rules applied; contacts no server. Raises BadSettings."""
     reasons = chosen(declared.lifecycle)
     return Plan(
         bucket=declared.bucket,
@@ -108,7 +109,7 @@ def check(declared: Declaration, bucket: BucketSettings) -> tuple[Control, ...]:
 
 
 def look(bucket: BucketSettings) -> dict[Aspect, LiveAspect]:
-    """Every aspect of the bucket as it is."""
+    """Read every aspect of the live bucket."""
     return {aspect: bucket.read(aspect) for aspect in ASPECTS}
 
 
@@ -118,10 +119,10 @@ def apply(
     allowed: Collection[str],
     announce: Callable[[Change], None],
 ) -> Applied:
-    """Set what differs, each change announced before the first is made; again, it sets nothing.
+    """Set every aspect that differs, and announce all changes before the first is made.
 
-    Raises BadSettings where AWS would refuse the rules, and Refused where a change weakens the
-    bucket and its aspect is not in ``allowed``; then nothing was set.
+    A second call sets nothing. Raises BadSettings if AWS would reject the rules, and Refused if a
+    change weakens the bucket and its aspect is not in ``allowed``. In both cases nothing was set.
     """
     _validated(declared, declared.state._replace(mfa_delete=bool(bucket.mfa_delete())))
     live = look(bucket)
@@ -151,11 +152,11 @@ def _unchanged(
 
 
 def _validated(declared: Declaration, state: State) -> tuple[str, ...]:
-    """What AWS takes and does not do as it seems; raises BadSettings with what it would refuse."""
+    """Return warnings about rules that AWS accepts; raises BadSettings for those it rejects."""
     found = problems(declared.lifecycle, state)
     refused = [str(problem) for problem in found if problem.refused]
     if refused:
-        raise BadSettings([*refused, "nothing was asked of the bucket; correct the declaration"])
+        raise BadSettings([*refused, "the bucket was not contacted; correct the declaration"])
     return tuple(str(problem) for problem in found)
 
 

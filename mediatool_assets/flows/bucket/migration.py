@@ -1,4 +1,4 @@
-"""Migration: moves registry and marks of an older bucket out of the metadata's folder."""
+"""Migration: moves the registry and marks of an older bucket out of the metadata prefix."""
 
 from mediatool_assets.domain import marks as marks_file
 from mediatool_assets.domain.keys import MARKS_KEY, OLD_MARKS_KEY, OLD_REGISTRY_KEY
@@ -13,12 +13,12 @@ from mediatool_assets.flows.versions.registry import register
 def migrate(objects: ObjectStore, deletion: Deletion) -> tuple[str, ...]:
     """Move both documents to the top of the bucket; returns the keys that were moved.
 
-    Each mark is in one of the two places at every moment, whoever writes besides, also if this is
-    killed; the next call goes on. First the old document is sealed on the condition that it did not
-    change: from then on an older tool cannot read it, and refuses. An older tool that marks a
-    version after the move begins a new document in the old place; the next call merges that.
-    Raises DamagedInput where the marks cannot be read, Unreachable where deleting is denied: then
-    the documents are in their new place, and the old ones are left over.
+    Each mark is in one of the two places at every moment, even with concurrent writers or if this
+    process is killed; the next call continues. First the old document is sealed with a conditional
+    write. From then on an older tool cannot read it, and stops with an error. If an older tool
+    marks a version after the move, it creates a new document in the old place; the next call merges
+    it. Raises DamagedInput if the marks cannot be read. Raises Unreachable if deleting is denied:
+    the documents are then in their new place, and the old ones remain.
     """
     old = [key for key in (OLD_MARKS_KEY, OLD_REGISTRY_KEY) if objects.head(key) is not None]
     if OLD_MARKS_KEY in old:
@@ -33,7 +33,7 @@ def migrate(objects: ObjectStore, deletion: Deletion) -> tuple[str, ...]:
 
 @retried_on_conflict
 def _seal(objects: ObjectStore, *, empty: bool = False) -> Marks:
-    """Close the old document to older tools; ``empty`` once its marks are in the new one."""
+    """Seal the old document against older tools; ``empty`` once its marks are in the new one."""
     found = marks.stored_at(objects, OLD_MARKS_KEY)
     sealed = marks_file.encode_moved(Marks() if empty else found.marks)
     objects.put(OLD_MARKS_KEY, sealed, replacing=found.etag)

@@ -1,6 +1,6 @@
-"""Records the posture of the bucket every day, and its drift.
+"""Records the posture of the bucket every day, and how it changed.
 
-``postgres-exports/bucket/posture/{date}.json`` and ``.html``, the last of the day.
+``postgres-exports/bucket/posture/{date}.json`` and ``.html`` hold the last record of the day.
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,15 @@ from mediatool_assets.flows.reports.storage import keep
 
 POSTURE_PREFIX = RECORDS_PREFIX + "posture/"
 COMMANDS = "Commands"
-"""The title of the section that has what to paste."""
+"""The title of the section with the commands to paste."""
 
 _EARLIER_WORDS = {"pass": "passed", "fail": "failed"}
-"""Outcomes as records of before 2026-11-28 have them."""
+"""Outcome names in records from before 2026-11-28."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostureChange:
-    """The posture now, the one that was recorded last, and the changes between them."""
+    """The posture now, the last recorded posture, and the changes between them."""
 
     now: PostureRecord
     earlier: PostureRecord | None
@@ -46,7 +46,7 @@ class PostureChange:
 def record(
     declared: Declaration, bucket: BucketSettings, objects: ObjectStore, now: datetime
 ) -> PostureChange:
-    """Check the bucket, compare it with the last record, and record it in its place of the day."""
+    """Check the bucket, compare it with the last record, and store the result as today's record."""
     found = PostureRecord(declared.bucket, instant(now), check(declared, bucket))
     earlier = last(objects)
     changed = drift(earlier, found)
@@ -65,8 +65,8 @@ def last(objects: ObjectStore) -> PostureRecord | None:
         return decode(objects.get(keys[-1])[0])
     except msgspec.MsgspecError as error:
         raise DamagedInput(
-            f"{objects.uri(keys[-1])} cannot be read ({error}); delete it, then the record "
-            "before it is used"
+            f"{objects.uri(keys[-1])} cannot be read ({error}); delete it to use the "
+            "previous record"
         ) from error
 
 
@@ -87,7 +87,7 @@ def decode(data: bytes) -> PostureRecord:
 
 
 def page(found: PostureRecord, changed: Sequence[Drift] = ()) -> Page:
-    """The controls for people, those that did not pass first, and the commands that set them."""
+    """The page of controls, those that did not pass first, with the commands that set them."""
     controls = sorted(found.controls, key=lambda each: each.verdict == "passed")
     counts = {
         word: sum(each.verdict == word for each in controls)
@@ -107,7 +107,7 @@ def page(found: PostureRecord, changed: Sequence[Drift] = ()) -> Page:
         f"Bucket {found.bucket}",
         worst(each.verdict for each in controls),
         f"{counts['passed']} of {len(controls)} controls passed.",
-        [f"Read at {found.taken}. Unknown is not safe: the setting could not be read."],
+        [f"Read at {found.taken}. Unknown: the setting could not be read, so it may be unsafe."],
         [Card(word.capitalize(), str(count)) for word, count in counts.items()],
         [
             Section("Changed since the last record", [Items(tuple(map(str, changed)))]),
@@ -119,7 +119,7 @@ def page(found: PostureRecord, changed: Sequence[Drift] = ()) -> Page:
             Section(
                 COMMANDS,
                 [Items(commands, code=True)],
-                "`mediatool bucket apply` sets what it may; these set it by hand.",
+                "`mediatool bucket apply` runs the allowed ones; run the others by hand.",
                 detail="summary",
             ),
         ],

@@ -1,5 +1,6 @@
-"""The asset checks of a version: they read its stores, and ``domain.expectations`` decides.
+"""The asset checks of a version. They read its stores; ``domain.expectations`` decides.
 
-Each check returns a finding on everything that it was asked about. If a store cannot be read, the
-finding is unknown or, if what should be there is damaged or missing, failed: never passed.
+Each check returns a finding for every table or collection that it was asked about. If a store
+cannot be read, the finding is unknown. If required data is damaged or missing, it is failed. A
+check that cannot read its data never passes.
 """

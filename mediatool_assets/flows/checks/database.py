@@ -1,4 +1,4 @@
-"""Checks that the database and its dump have what was loaded."""
+"""Checks that the database and its dump contain what was loaded."""
 
 from mediatool_assets.domain import expectations
 from mediatool_assets.domain.errors import NotFound
@@ -15,7 +15,7 @@ from mediatool_assets.flows.versions import archives
 def database_as_loaded(
     objects: ObjectStore, version: Version, collections: list[str], documents: DocumentStore
 ) -> Findings:
-    """Compare the transformed archive with the database's marker and with what mongod counts."""
+    """Compare the transformed archive with the database's marker and with mongod's counts."""
     wanted = archives.reader(objects, "transformed", version).manifest.collection_fingerprints()
     database = mongodb_database(version)
     marked = _marked(documents, version)
@@ -29,7 +29,7 @@ def database_as_loaded(
 
 @errors_as_finding("dump")
 def dump_as_loaded(objects: ObjectStore, version: Version, documents: DocumentStore) -> Finding:
-    """Every collection of the dump against what was loaded."""
+    """Compare every collection of the dump with what was loaded."""
     dumped = archives.reader(objects, "dump", version).manifest.collection_fingerprints()
     marked = _marked(documents, version)
     compared = [

@@ -1,4 +1,4 @@
-"""Checks the raw archive against its source's counts and the last versions."""
+"""Checks the raw archive against the source's counts and the previous versions."""
 
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +22,11 @@ from mediatool_assets.flows.workers.ordered_results import in_order
 def raw_counted(
     objects: ObjectStore, version: Version, tables: list[str], workers: int
 ) -> Findings:
-    """Compare the rows that PostgreSQL counted with the raw archive, which is read to its end."""
+    """Compare PostgreSQL's row counts with the raw archive, which is read to its end."""
     archive = archives.reader(objects, "raw", version)
     members = archive.manifest.tables()
     there = [members[table] for table in tables if table in members]
-    with (  # threads: the work is in zlib and OpenSSL, which leave Python's lock alone
+    with (  # threads: the work is in zlib and OpenSSL, which release the GIL
         ThreadPoolExecutor(workers, thread_name_prefix="reread") as executor,
         in_order(executor, damages, whole(ArchiveReader(archive.source), there)) as found,
     ):
@@ -46,7 +46,7 @@ def raw_counted(
 def raw_as_usual(
     objects: ObjectStore, version: Version, tables: list[str], bounds: Mapping[str, Bounds]
 ) -> Findings:
-    """Compare the rows and the columns of every table with the versions before this one."""
+    """Compare each table's row count and columns with the previous versions."""
     archive = archives.reader(objects, "raw", version)
     members = archive.manifest.tables()
     history = catalog.versions_before(objects, version, HISTORY)
@@ -66,7 +66,7 @@ def raw_as_usual(
 
 @errors_as_finding("schema")
 def schema_beside_model(objects: ObjectStore, version: Version, named: Collection[str]) -> Finding:
-    """What changed in the schema beside the tables that the model names: others, enums, views."""
+    """Report schema changes outside the tables that the model names: other tables, enums, views."""
     archive = archives.reader(objects, "raw", version)
     changes = _schema_changes(objects, archive, catalog.versions_before(objects, version, HISTORY))
     beside = [change for change in changes if change.table not in {*named}]
@@ -76,7 +76,7 @@ def schema_beside_model(objects: ObjectStore, version: Version, named: Collectio
 def _schema_changes(
     objects: ObjectStore, archive: ArchiveReader, history: tuple[Metadata, ...]
 ) -> tuple[SchemaChange, ...]:
-    """What changed since the version before; its archive is read only where something did."""
+    """List the schema changes since the previous version; its archive is read only if needed."""
     if not history:
         return ()
     schema = archive.schema()

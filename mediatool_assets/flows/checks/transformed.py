@@ -1,4 +1,4 @@
-"""Checks what became of the rows: homes, unresolved references and losses."""
+"""Checks the result of the transform: row destinations, unresolved references, value losses."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from mediatool_assets.flows.versions import archives, catalog
 
 @errors_as_findings
 def references_as_usual(objects: ObjectStore, version: Version, collections: list[str]) -> Findings:
-    """Compare each collection's references that found nothing with the last versions."""
+    """Compare each collection's number of unresolved references with the previous versions."""
     counts = accounting.unresolved(archives.reader(objects, "transformed", version))
     history = [
         m.exports.transformed.unresolved for m in catalog.versions_before(objects, version, HISTORY)
@@ -28,7 +28,7 @@ def references_as_usual(objects: ObjectStore, version: Version, collections: lis
 
 @errors_as_finding("rows")
 def rows_accounted(objects: ObjectStore, version: Version) -> Finding:
-    """Every row of the raw archive against the homes that the transform gave them."""
+    """Compare every row of the raw archive with the destinations that the transform recorded."""
     raw = archives.reader(objects, "raw", version).manifest
     homes = accounting.homes(archives.reader(objects, "transformed", version))
     return expectations.accounted({t: member.rows for t, member in raw.tables().items()}, homes)
@@ -36,7 +36,7 @@ def rows_accounted(objects: ObjectStore, version: Version) -> Finding:
 
 @errors_as_finding("losses")
 def losses_as_usual(objects: ObjectStore, version: Version) -> Finding:
-    """Values that BSON could not hold, by column and kind, against the last versions."""
+    """Compare the values that BSON could not hold, by column and kind, with previous versions."""
     counts = accounting.losses(archives.reader(objects, "transformed", version))
     history = [
         _by_kind(m.exports.transformed.losses)

@@ -18,7 +18,7 @@ Arguments = ParamSpec("Arguments")
 def errors_as_findings(
     ask: Callable[Concatenate[ObjectStore, Version, list[str], Arguments], Findings],
 ) -> Callable[Concatenate[ObjectStore, Version, Iterable[str], Arguments], Findings]:
-    """A check of several things: an error is the finding on each of them."""
+    """In a check of several things, turn an error into the finding for each of them."""
 
     @wraps(ask)
     def check(
@@ -41,7 +41,7 @@ def errors_as_findings(
 def errors_as_finding(
     thing: str,
 ) -> Callable[[Callable[Arguments, Finding]], Callable[Arguments, Finding]]:
-    """A check of one thing: an error is the finding."""
+    """In a check of one thing, turn an error into its finding."""
 
     def decorated(ask: Callable[Arguments, Finding]) -> Callable[Arguments, Finding]:
         @wraps(ask)

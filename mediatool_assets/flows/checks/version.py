@@ -1,4 +1,4 @@
-"""Checks a version as a whole: its archives, and what its model does not name."""
+"""Checks a version as a whole: its archives, and the tables that its model does not name."""
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ from mediatool_assets.flows.versions import archives, catalog
 
 
 def day_on_time(objects: ObjectStore, day: date, now: datetime, due: datetime) -> Finding:
-    """Whether the newest version of a day is there, complete, by the time at which it is due."""
+    """Check that the newest version of the day is complete at the time at which it is due."""
 
     @errors_as_finding(day.isoformat())
     def ask() -> Finding:
@@ -38,9 +38,9 @@ def day_on_time(objects: ObjectStore, day: date, now: datetime, due: datetime) -
 
 @errors_as_finding("archives")
 def archives_whole(objects: ObjectStore, version: Version, workers: int) -> Finding:
-    """The archives against the metadata's sizes and SHA-256s; two of them against their manifests.
+    """Compare the archives with the metadata's sizes and SHA-256s, and two with their manifests.
 
-    What the raw archive holds is read again by ``raw_counted``.
+    The content of the raw archive is checked by ``raw_counted``.
     """
     metadata = catalog.read(objects, version)
     with ThreadPoolExecutor(workers, thread_name_prefix="reread") as executor:
@@ -63,7 +63,7 @@ def archives_whole(objects: ObjectStore, version: Version, workers: int) -> Find
 
 @errors_as_finding("restored")
 def restored(objects: ObjectStore, version: Version) -> Finding:
-    """Whether the version has its PostgreSQL database, where one is made of each."""
+    """Check that the version's PostgreSQL database was restored, if versions are restored."""
     databases = catalog.read(objects, version).databases_created
     if databases.postgres_problem is not None:
         return Finding("failed", databases.postgres_problem)
@@ -83,10 +83,11 @@ def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model nam
     collections: Collection[str],
     workers: int,
 ) -> Finding:
-    """What is beside the ``tables`` and ``collections`` of the model, each with its own check.
+    """Check the tables and collections that the model does not name, which have no own check.
 
-    The others are counted, read again and compared with the last versions as those are, and their
-    documents against the transformed archive and what mongod counts.
+    ``tables`` and ``collections`` are those that the model names. The others are counted, read
+    again and compared with the previous versions in the same way. Their documents are compared with
+    the transformed archive and with mongod's counts.
     """
     found = archives.reader(objects, "transformed", version).manifest.collections()
     here = archives.reader(objects, "raw", version).manifest.tables().keys()
@@ -110,6 +111,6 @@ def unnamed(  # noqa: PLR0913  # the stores, the version, and what the model nam
 
 
 def _tables_before(objects: ObjectStore, version: Version) -> set[str]:
-    """The tables of the version before."""
+    """Return the tables of the previous version."""
     history = catalog.versions_before(objects, version, HISTORY)
     return {*history[-1].exports.raw.rows} if history else set()

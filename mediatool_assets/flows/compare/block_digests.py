@@ -18,27 +18,27 @@ from mediatool_assets.flows.compare.spill import Spill, SpillSlice, read
 from mediatool_assets.flows.formats.deep_json import deep_recursion
 
 SHARE_BYTES = 1 << 25
-"""Content of a worker's share: 0.2 s of work against a millisecond of handing it out."""
+"""Bytes of content for each worker's share: 0.2 s of work, and a millisecond to hand out."""
 
-_ROW_BYTES = 128  # what a row counts for at least: its record is held several times over
-_RANGE_BYTES = 1 << 22  # of twins: read from both sides at once, by each worker
+_ROW_BYTES = 128  # minimum that a row counts for, since its record is held several times
+_RANGE_BYTES = 1 << 22  # of possibly equal blocks: each worker reads both sides at once
 
 Numbered = tuple[tuple[int, Block], ...]
 """Blocks of a member with their numbers in it."""
 
 WANTED = np.dtype([("block", "<u4"), ("line", "<u4"), ("bucket", "<u4"), ("index", "<u4")])
-"""A changed row: where it lies, and which pair of which bucket it belongs to."""
+"""A changed row: its place, and the number of its pair in its bucket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One version's table: where its rows lie, and how they are read."""
+    """One version's table: where its rows are, and how they are read."""
 
     source: Bytes
     hasher: RowHasher
 
     def contents(self, blocks: Numbered) -> Iterator[tuple[int, list[bytes]]]:
-        """The lines of each block with its number; raises BadArchive where one lacks rows."""
+        """Yield the lines of each block with its number; raises BadArchive if one lacks rows."""
         reader = ArchiveReader(self.source)
         contents = reader.blocks([block for _, block in blocks])
         for (number, block), content in zip(blocks, contents, strict=True):
@@ -53,7 +53,7 @@ class Side:
 
     @contextmanager
     def decoding(self) -> Iterator[None]:
-        """Blame the archive for rows that are not the table's; go as deep as PostgreSQL does."""
+        """Report rows that do not fit the table as BadArchive; allow PostgreSQL's nesting depth."""
         try:
             with deep_recursion():
                 yield
@@ -65,7 +65,7 @@ class Side:
 
 
 def shares_of(blocks: Sequence[tuple[int, Block]]) -> list[Numbered]:
-    """Blocks in shares of about SHARE_BYTES of content, in order."""
+    """Split blocks into shares of about SHARE_BYTES of content, in order."""
 
     def size(numbered: tuple[int, Block]) -> int:
         return max(numbered[1].bytes, _ROW_BYTES * numbered[1].rows)
@@ -75,7 +75,7 @@ def shares_of(blocks: Sequence[tuple[int, Block]]) -> list[Numbered]:
 
 @dataclass(frozen=True, slots=True)
 class EqualBlocks:
-    """Blocks of two members that may be the same bytes, at numbers of the one and the other."""
+    """Pairs of blocks that may have the same bytes, with their numbers in both members."""
 
     one: Bytes
     two: Bytes
@@ -83,7 +83,7 @@ class EqualBlocks:
 
 
 def twins_of(one: Sequence[Block], two: Sequence[Block]) -> list[tuple[int, Block, int, Block]]:
-    """Blocks of equal length, rows and digest, each used once, in order: what was only added to."""
+    """Pair blocks of equal length, rows and digest, each once, in order (finds appended tables)."""
     waiting: dict[tuple[int | str, ...], list[int]] = {}
     for number in reversed(range(len(two))):
         waiting.setdefault(two[number][1:], []).append(number)
@@ -96,7 +96,7 @@ def twins_of(one: Sequence[Block], two: Sequence[Block]) -> list[tuple[int, Bloc
 
 
 def equal_blocks(twins: EqualBlocks) -> list[tuple[int, int]]:
-    """The numbers of those that are equal byte by byte, as they are compressed."""
+    """Return the numbers of the pairs whose compressed bytes are equal."""
     equal = []
     for run in _runs(twins.pairs):
         first, second = run[0][1].offset, run[0][3].offset
@@ -112,7 +112,7 @@ def equal_blocks(twins: EqualBlocks) -> list[tuple[int, int]]:
 def _runs(
     pairs: Sequence[tuple[int, Block, int, Block]],
 ) -> Iterator[list[tuple[int, Block, int, Block]]]:
-    """Group pairs that adjoin on both sides, up to _RANGE_BYTES: one request a side."""
+    """Group pairs that are adjacent on both sides, up to _RANGE_BYTES: one request per side."""
     run: list[tuple[int, Block, int, Block]] = []
     for pair in pairs:
         if run:
@@ -131,7 +131,7 @@ def _runs(
 
 @dataclass(frozen=True, slots=True)
 class HashShare:
-    """Rows to digest, and how many buckets of keys they go to."""
+    """Rows to digest, and the number of key buckets to distribute them to."""
 
     side: Side
     blocks: Numbered
@@ -140,7 +140,7 @@ class HashShare:
 
 
 def hash_rows(share: HashShare) -> tuple[Spill, Fingerprint]:
-    """A record of each row into a file, and the rows' fingerprint; raises BadArchive."""
+    """Write a record for each row to a file; returns it and the fingerprint; raises BadArchive."""
     found, fingerprint = [np.empty(0, HASHED)], Fingerprint()
     with share.side.decoding():
         for number, lines in share.side.contents(share.blocks):
@@ -154,7 +154,7 @@ def hash_rows(share: HashShare) -> tuple[Spill, Fingerprint]:
 
 @dataclass(frozen=True, slots=True)
 class ColumnShare:
-    """Changed rows whose columns are to be digested, and how many buckets they belong to."""
+    """Changed rows whose columns are digested, and the number of buckets they belong to."""
 
     side: Side
     blocks: Numbered
@@ -164,14 +164,14 @@ class ColumnShare:
 
 
 def columns_type(columns: int) -> np.dtype[np.void]:
-    """A changed row: its pair in its bucket, where it lies, and a digest of each column."""
+    """The record of a changed row: its pair in its bucket, its place, a digest of each column."""
     return np.dtype(
         [("index", "<u4"), ("block", "<u4"), ("line", "<u4"), ("values", "<u8", (columns,))]
     )
 
 
 def hash_columns(share: ColumnShare) -> Spill:
-    """A record of each wanted row into a file; raises BadArchive."""
+    """Write a record for each wanted row to a file; raises BadArchive."""
     wanted = read(share.wanted, WANTED)
     wanted = wanted[np.lexsort((wanted["line"], wanted["block"]))]
     found = np.empty(len(wanted), columns_type(len(share.side.hasher.matching.columns)))
@@ -188,7 +188,7 @@ def hash_columns(share: ColumnShare) -> Spill:
 
 
 def verify(member: tuple[Side, Member]) -> None:
-    """Read a table whole; raises BadArchive where it is not what its manifest says."""
+    """Read a whole table; raises BadArchive if it does not match its manifest."""
     side, stated = member
     ArchiveReader(side.source).verify(stated)
 
@@ -196,7 +196,7 @@ def verify(member: tuple[Side, Member]) -> None:
 def pick(
     side: Side, blocks: Numbered, places: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], bytes]:
-    """The lines at these places, as (number of the block, line in it)."""
+    """Return the lines at these places, as (number of the block, line in it)."""
     needed = {block for block, _ in places}
     found: dict[tuple[int, int], bytes] = {}
     for number, lines in side.contents(tuple(pair for pair in blocks if pair[0] in needed)):

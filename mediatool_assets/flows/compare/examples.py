@@ -1,11 +1,11 @@
 """Examples of differences, with values that may be shown.
 
-Numbers, booleans, dates, times, enum labels and uuids are shown, and arrays of them; texts only
-where the column is an id (of the key, named ``id`` or ``…_id``, or a foreign key) and the text
-looks like one. Everything else, json and free text first of all, is hidden: ``{"hidden": true,
-"length": n}`` tells how many characters there are. So is whatever the masking rules change, but for
-ids by which rows are found. With a masking key, a column that the rules know is shown as they have
-it: kept, or as its pseudonym.
+Numbers, booleans, dates, times, enum labels, uuids and arrays of them are shown. A text is shown
+only if its column is an id (part of the key, named ``id`` or ``…_id``, or a foreign key) and the
+text looks like an id. Everything else, such as json and free text, is hidden: ``{"hidden": true,
+"length": n}`` gives the number of characters. Columns that the masking rules change are hidden too,
+except ids that identify the row. With a masking key, a column with a rule is shown as the rule
+says: kept, or as its pseudonym.
 """
 
 import re
@@ -32,7 +32,7 @@ _LONGEST = 200  # characters of a value that is shown; only arrays and numerics 
 
 @dataclass(frozen=True, slots=True)
 class ExampleShare:
-    """Where the examples of a table lie; ``changed`` are (column, place in one, place in two)."""
+    """The places of a table's examples; ``changed`` is (column, place in one, place in two)."""
 
     sides: tuple[Side, Side]
     blocks: tuple[Numbered, Numbered]
@@ -43,7 +43,7 @@ class ExampleShare:
 
 
 def examples(share: ExampleShare) -> Examples:
-    """Read the rows and show what may be shown of them; raises BadArchive."""
+    """Read the rows and show the values that may be shown; raises BadArchive."""
     one = _Rows(share, 0, [place for _, place, _ in share.changed] + [*share.removed])
     two = _Rows(share, 1, [place for _, _, place in share.changed] + [*share.added])
     return Examples(
@@ -64,7 +64,7 @@ def examples(share: ExampleShare) -> Examples:
 
 
 class _Rows:
-    """The rows of one side that examples are made of."""
+    """The rows of one side that examples are taken from."""
 
     def __init__(self, share: ExampleShare, which: int, places: Sequence[Place]) -> None:
         side, blocks = share.sides[which], share.blocks[which]
@@ -88,15 +88,15 @@ class _Rows:
             }
 
     def number(self, place: Place) -> int:
-        """The row's line in the file of its table, from 1."""
+        """The row's line number in its table's file, from 1."""
         return self._firsts[place[0]] + place[1]
 
     def key(self, place: Place) -> dict[str, msgspec.Raw]:
-        """What the row is found by."""
+        """The values that identify the row."""
         return {name: self.value(place, name) for name in self._key}
 
     def value(self, place: Place, name: str) -> msgspec.Raw:
-        """One value as JSON, or how long it is."""
+        """One value as JSON, or its length if it is hidden."""
         value = self._rows[place][name]
         if name in self._masks:
             return masked(self._masks[name], value)
@@ -104,7 +104,7 @@ class _Rows:
 
 
 def masked(show: Show | None, value: bytes) -> msgspec.Raw:
-    """The value as the masking rules have it, unless they take it away or it is long."""
+    """The masked value, or its length if the rules remove it or it is long."""
     if value == b"null":
         return msgspec.Raw(value)
     made = show(value) if show is not None else b""
@@ -112,14 +112,14 @@ def masked(show: Show | None, value: bytes) -> msgspec.Raw:
 
 
 def shown(column: Column, value: bytes, *, is_id: bool) -> msgspec.Raw:
-    """The value itself if it may be shown, else its length."""
+    """The value if it may be shown, else its length."""
     if value == b"null" or (len(value) <= _LONGEST and _is_plain(column, value, is_id)):
         return msgspec.Raw(value)
     return hidden(value)
 
 
 def hidden(value: bytes) -> msgspec.Raw:
-    """How long a value is that may not be shown."""
+    """The length of a value that may not be shown."""
     text = msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
     return msgspec.Raw(msgspec.json.encode({"hidden": True, "length": len(text)}))
 
@@ -133,7 +133,7 @@ def _is_plain(column: Column, value: bytes, is_id: bool) -> bool:
 
 
 def ids(table: Table) -> set[str]:
-    """Columns that name a row of this or another table."""
+    """Columns that identify a row of this or another table."""
     declared = {name for key in table.foreign_keys for name in key.columns}
     return declared | {
         column.name

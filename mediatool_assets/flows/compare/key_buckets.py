@@ -12,17 +12,17 @@ from mediatool_assets.flows.compare.row_digests import HASHED
 from mediatool_assets.flows.compare.spill import Records, Spill, SpillSlice, read
 
 ROW_EXAMPLES = 5
-"""Of rows added and of rows removed, a table."""
+"""Examples per table of added rows, and of removed rows."""
 VALUE_EXAMPLES = 3
-"""Of changed values, a column."""
+"""Examples per column of changed values."""
 
 Place = tuple[int, int]
-"""Number of a block in its member, and of a line in the block."""
+"""The number of a block in its member, and of a line in the block."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairShare:
-    """One bucket of both sides; ``share_of`` gives the share that each block belongs to."""
+    """One bucket of both sides; ``share_of`` maps each block to its share."""
 
     bucket: int
     sides: tuple[tuple[SpillSlice, ...], tuple[SpillSlice, ...]]
@@ -33,7 +33,7 @@ class PairShare:
 
 @dataclass(frozen=True, slots=True)
 class BucketPairs:
-    """The paired rows of a bucket; ``wanted`` are the changed rows of each side, by share."""
+    """The paired rows of a bucket; ``wanted`` has the changed rows of each side, by share."""
 
     changed: int
     added: int
@@ -85,7 +85,7 @@ class CountShare:
 
 @dataclass(frozen=True, slots=True)
 class ChangeCounts:
-    """Changed values by column, and a few places for each column, of both sides."""
+    """Changed values by column, and the places of a few examples for each, on both sides."""
 
     counts: tuple[int, ...]
     places: tuple[tuple[tuple[Place, Place], ...], ...]

@@ -1,4 +1,4 @@
-"""Sensitive values in examples: pseudonyms with the masking key, hidden without one."""
+"""Sensitive values in examples: pseudonyms if there is a masking key, else hidden."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from mediatool_assets.flows.sanitize.rules_file import SHIPPED_RULES, load_rules
 Show = Callable[[bytes], bytes]
 
 _TOLD = (MaskingVerb.PSEUDONYM, MaskingVerb.GENERALIZE, MaskingVerb.NOISE)
-"""What leaves something to see; the rest of the rules take a value away."""
+"""Rules that leave a value to show; the other rules remove it."""
 
 _IDS = ("number", "uuid", "token")
-"""Formats of pseudonyms of what is only an id; the others stand for names, addresses and titles."""
+"""Pseudonym formats for ids; the other formats are for names, addresses and titles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """Masking rules and the key, if any: values that rules keep are shown, others are not.
+    """Masking rules and the key, if any. Values that rules keep are shown.
 
-    With the key it is shown changed, without one it is hidden.
+    Other values are shown as pseudonyms with the key, and hidden without it.
     """
 
     key: MaskingKey | None
@@ -33,14 +33,14 @@ class Masking:
 
     @classmethod
     def of(cls, settings: Settings) -> "Masking":
-        """The rules that the settings name, else the shipped ones; raises BadRules."""
+        """The rules that the settings name, else the default rules; raises BadRules."""
         return cls(settings.masking_key, load_rules(settings.masking_rules or SHIPPED_RULES))
 
     def columns(self, table: Table, key: Collection[str] = ()) -> dict[str, Show | None]:
-        """How each column is shown of which the rules decide; None where its values are hidden.
+        """How to show each column that the rules cover; None if its values are hidden.
 
-        ``key`` are the columns that rows are found by. Without a masking key, those of them that
-        hold ids are not decided of, and neither is what the rules keep.
+        ``key`` has the columns that identify rows. Without a masking key, ids among them and
+        columns that the rules keep are left out of the result.
         """
         ruled = [(c, r) for c in table.columns if (r := self.rules.rule(table.name, c.name))]
         if self.key is None:

@@ -10,7 +10,7 @@ from mediatool_assets.flows.compare.spill import Records
 
 @dataclass(frozen=True, slots=True)
 class RowDifferences:
-    """What is not equal: ``changed`` rows of both sides, in matching order, and the rest.
+    """The rows that differ; ``changed`` has the changed rows of both sides, in matching order.
 
     ``repeated`` counts the rows of each side whose key an earlier row of that side has.
     """
@@ -22,10 +22,10 @@ class RowDifferences:
 
 
 def pair(one: Records, two: Records) -> RowDifferences:
-    """Pair the rows of two sides by key; equal rows cancel each other first, one by one.
+    """Pair the rows of two sides by key; equal rows are matched first, one to one.
 
-    So a row that stands twice on one side and once on the other is one row removed or added. Where
-    a key stands several times, rows that are left pair off in the order of their digests.
+    So a row that occurs twice on one side and once on the other is one row removed or added. If a
+    key occurs several times, the remaining rows are paired in the order of their digests.
     """
     records = np.concatenate([one, two])
     side = np.repeat(np.array([0, 1], np.int8), [len(one), len(two)])
@@ -50,9 +50,9 @@ def pair(one: Records, two: Records) -> RowDifferences:
 
 
 def _but_plain_pairs(records: Records, side: NDArray[np.int8]) -> NDArray[np.intp]:
-    """All rows but those that are equal, one of each side, and alone with their key.
+    """Return all rows except equal pairs whose key occurs once on each side.
 
-    Most rows are such, and one sort of one field finds them.
+    Most rows are such pairs, and one sort by one field finds them.
     """
     order = np.argsort(records["k0"])
     key = records["k0"][order]
@@ -68,7 +68,7 @@ def _but_plain_pairs(records: Records, side: NDArray[np.int8]) -> NDArray[np.int
 
 
 def _groups(records: Records, fields: tuple[str, ...]) -> NDArray[np.int64]:
-    """Numbers that are equal where the fields are; the records are sorted by them."""
+    """Return group numbers, equal where the fields are equal; the records are sorted by them."""
     begins = np.zeros(len(records), np.bool_)
     for field in fields:
         begins[1:] |= records[field][1:] != records[field][:-1]
@@ -76,12 +76,12 @@ def _groups(records: Records, fields: tuple[str, ...]) -> NDArray[np.int64]:
 
 
 def _repeated(keys: NDArray[np.int64]) -> int:
-    """The rows that have the key of the row before; keys are sorted."""
+    """Count the rows with the same key as the previous row; keys are sorted."""
     return int(np.count_nonzero(keys[1:] == keys[:-1]))
 
 
 def _cancelled(groups: NDArray[np.int64], side: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """The rows that have a partner: as many of each side of a group as the smaller side has.
+    """Mark the rows that have a partner: in each group, as many per side as the smaller side has.
 
     Rows are sorted by group and then by side.
     """

@@ -1,7 +1,7 @@
 """Suggests renamed columns: one removed and one added, with equal values.
 
-Held against each other are the rows that both sides have among some ten thousand of each, which
-are chosen by their keys and so are the same ones on both.
+The rows compared are a sample of about ten thousand per side. The sample is chosen by key, so both
+sides have the same rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,9 +19,9 @@ from mediatool_assets.flows.compare import block_digests as s
 from mediatool_assets.flows.compare.row_digests import row_decoder
 from mediatool_assets.flows.workers.ordered_results import in_order
 
-_SAMPLE = 10_000  # rows of the larger side
-_AGREEING = 0.98  # of the rows: a few were edited in between
-_FEWEST = 3  # different values: what is the same in all rows tells nothing
+_SAMPLE = 10_000  # rows in the sample of the larger side
+_AGREEING = 0.98  # share of the rows: a few may have been edited between the versions
+_FEWEST = 3  # distinct values: a column with one value in all rows proves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _RenameSample:
 
 
 def candidates(one: Table, two: Table) -> list[tuple[Column, Column]]:
-    """Every column that is gone with every new one of its type."""
+    """Pair every removed column with every added one of the same type."""
     before, after = ({c.name for c in table.columns} for table in (one, two))
     gone = [column for column in one.columns if column.name not in after]
     new = [column for column in two.columns if column.name not in before]
@@ -43,7 +43,7 @@ def candidates(one: Table, two: Table) -> list[tuple[Column, Column]]:
 def renames(
     executor: Executor, sides: tuple[s.Side, s.Side], members: tuple[Member, Member]
 ) -> tuple[LikelyRename, ...]:
-    """The likely renames of a table, the likeliest first, each column once; raises BadArchive."""
+    """Return likely renames of a table, likeliest first, each column once; raises BadArchive."""
     pairs = candidates(sides[0].hasher.table, sides[1].hasher.table)
     if not pairs:
         return ()
@@ -76,7 +76,7 @@ def _each_once(found: Sequence[LikelyRename]) -> Iterator[LikelyRename]:
 def _sampled(
     executor: Executor, side: s.Side, member: Member, columns: tuple[str, ...], one_in: int
 ) -> NDArray[np.uint64]:
-    """A row for each row of the sample: 64 bits of its key, then of each column's value."""
+    """Sample rows as arrays: 64 bits of the row's key, then of each column's value."""
     work = [
         _RenameSample(side, share, columns, one_in)
         for share in s.shares_of([*enumerate(member.blocks)])

@@ -85,7 +85,7 @@ def page(comparison: Comparison) -> Page:
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict in a sentence."""
+    """The result in one sentence."""
     summary = comparison.summary
     unknown = ""
     if summary.tables_not_compared:
@@ -94,7 +94,7 @@ def headline(comparison: Comparison) -> str:
         case "same":
             return f"All {summary.total_collections} tables have the same rows and the same schema."
         case "unknown":
-            return f"No difference was found, and nothing is proved{unknown}."
+            return f"No difference was found, but the comparison is incomplete{unknown}."
         case "different":
             return (
                 f"{summary.collections_with_changes} of {summary.total_collections} tables have "
@@ -105,15 +105,15 @@ def headline(comparison: Comparison) -> str:
 
 
 def cards(metrics: Mapping[str, Figure]) -> Iterator[Card]:
-    """The metrics that either version has, with their changes."""
+    """A card for each metric that either version has, with its change."""
     for label, (_, now, change) in labelled(metrics):
         yield Card(label, now, change) if now != "–" else Card(label, change)
 
 
 def labelled(metrics: Mapping[str, Figure]) -> Iterator[tuple[str, tuple[str, str, str]]]:
-    """The names for people and ``(before, after, change)`` of the metrics that a version has.
+    """The display names and ``(before, after, change)`` of the metrics that a version has.
 
-    The rows of the tables that the model names come after those of all tables.
+    The rows of the tables that the model names follow those of all tables.
     """
     tables = {name: name.replace("_", " ").capitalize() for name in metrics if name not in METRICS}
     total, *others = METRICS.items()
@@ -132,7 +132,7 @@ def _metric(name: str, figure: Figure) -> tuple[str, str, str]:
 
 
 def schema_changes(changes: Iterable[SchemaChange]) -> Grid:
-    """The changes of the schema, with how serious each one is."""
+    """The changes of the schema, with the severity of each."""
     rows = ((OutcomeCell(c.severity), c.table or "", str(c)) for c in changes)
     return grid(("Severity", "Table", "Change"), rows)
 
@@ -149,7 +149,7 @@ def problem(found: NotCompared) -> str:
 
 
 def value(raw: msgspec.Raw) -> str:
-    """One value of an example; of a hidden one its length."""
+    """One value of an example; for a hidden one its length."""
     found = msgspec.json.decode(raw)
     if isinstance(found, dict):
         return f"hidden, {found['length']} characters"
@@ -157,7 +157,7 @@ def value(raw: msgspec.Raw) -> str:
 
 
 def keyed(key: Mapping[str, msgspec.Raw]) -> str:
-    """How a row is found: ``id = 5``."""
+    """The key that identifies a row: ``id = 5``."""
     return ", ".join(f"{name} = {value(raw)}" for name, raw in key.items())
 
 

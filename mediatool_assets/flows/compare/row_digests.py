@@ -16,7 +16,7 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.compare.spill import Records
 
 HASHED = np.dtype([("k0", "<u8"), ("k1", "<u8"), ("row", "<u8"), ("block", "<u4"), ("line", "<u4")])
-"""One row: the XXH3-128 of its key, 64 bits of its content's, and where it lies."""
+"""The record of a row: the XXH3-128 of its key, 64 bits of its content's digest, its place."""
 
 _SCALAR = rb'(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^",{\[}\]]+)'
 _MODULUS = 1 << 128
@@ -24,15 +24,16 @@ _MODULUS = 1 << 128
 
 @dataclass(frozen=True, slots=True)
 class RowHasher:
-    """Turns lines of one side's table into digests that can be held against the other side's."""
+    """Turns lines of one side's table into digests that are comparable with the other side's."""
 
     table: Table
     matching: Matching
 
     def hashed(self, lines: Sequence[bytes], block: int) -> tuple[Records, Fingerprint]:
-        """One record a line, and the fingerprint of the lines, whatever of them is compared.
+        """Return one record per line, and the fingerprint of the whole lines.
 
-        Raises ValueError or msgspec.DecodeError where a line is not a row of the table.
+        The fingerprint covers all columns, also those that are not compared. Raises ValueError or
+        msgspec.DecodeError if a line is not a row of the table.
         """
         records = np.empty(len(lines), HASHED)
         whole = _pairs(map(xxh3_128_digest, lines))
@@ -44,7 +45,7 @@ class RowHasher:
         return records, _fingerprint(whole)
 
     def column_digests(self, lines: Iterable[bytes]) -> NDArray[np.uint64]:
-        """XXH3-64 of each compared column's value: a row a line, a column each."""
+        """XXH3-64 of each compared value: one row per line, one column per column."""
         columns = self.matching.columns
         values = _values(columns, self.matching.retyped)
         digests = b"".join([xxh3_64_digest(v) for line in lines for v in values(line)])
@@ -55,7 +56,7 @@ class RowHasher:
         return _pairs(xxh3_128_digest(b"\n".join(values(line))) for line in lines)
 
     def _keys(self, lines: Sequence[bytes]) -> Iterable[bytes]:
-        """What identifies each row, as bytes that are equal on both sides."""
+        """The key of each row, as bytes that are equal on both sides."""
         if self._begins_with_plain_key():
             return (line.partition(b",")[0] for line in lines)
         prefix = self._key_prefix()
@@ -69,7 +70,7 @@ class RowHasher:
         return [match.group() for match in found if match is not None]
 
     def _begins_with_plain_key(self) -> bool:
-        """Whether the key is the first column alone, of a type whose JSON has no comma."""
+        """True if the key is the first column alone, of a type whose JSON has no comma."""
         first = self.table.columns[0]
         return (
             self.matching.whole_lines
@@ -79,9 +80,9 @@ class RowHasher:
         )
 
     def _key_prefix(self) -> re.Pattern[bytes] | None:
-        """Finds the key at the start of a line, where it stands there and is plain on both sides.
+        """A pattern for a key at the start of the line; None if it is elsewhere or not plain.
 
-        Ten times as fast as parsing a line of some kilobytes to its end.
+        It is ten times as fast as parsing a line of several kilobytes to its end.
         """
         first = self.table.columns[: len(self.matching.key)]
         if (
@@ -95,7 +96,7 @@ class RowHasher:
 
 
 def _values(columns: Sequence[str], retyped: frozenset[str]) -> Callable[[bytes], Sequence[bytes]]:
-    """A function from a line to the JSON of these columns; of those retyped, the text it holds."""
+    """A function from a line to the JSON of these columns; retyped ones as the text they hold."""
     decode = row_decoder(columns)
     texts = [number for number, column in enumerate(columns) if column in retyped]
 
@@ -112,7 +113,7 @@ def _values(columns: Sequence[str], retyped: frozenset[str]) -> Callable[[bytes]
 def row_decoder(columns: Sequence[str]) -> Callable[[bytes], list[bytes]]:
     """A function from a line to the JSON of these columns, in this order.
 
-    It raises msgspec.DecodeError where the line is no JSON object that has them all.
+    It raises msgspec.DecodeError if the line is not a JSON object with all of them.
     """
     if any(not name.isprintable() or '"' in name or "\\" in name for name in columns):
         return _decoder_of_any_name(columns)
@@ -128,7 +129,7 @@ def row_decoder(columns: Sequence[str]) -> Callable[[bytes], list[bytes]]:
 
 
 def _decoder_of_any_name(columns: Sequence[str]) -> Callable[[bytes], list[bytes]]:
-    """The same, slower, for names that msgspec does not take as a struct's fields."""
+    """The same, but slower, for names that msgspec does not allow as fields of a struct."""
     decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
     def values(line: bytes) -> list[bytes]:
@@ -142,7 +143,7 @@ def _decoder_of_any_name(columns: Sequence[str]) -> Callable[[bytes], list[bytes
 
 
 def _pairs(digests: Iterable[bytes]) -> NDArray[np.uint64]:
-    """Digests of 128 bits as two columns of 64, the high half first."""
+    """128-bit digests as two columns of 64 bits, the high half first."""
     return np.frombuffer(b"".join(digests), ">u8").reshape(-1, 2)
 
 

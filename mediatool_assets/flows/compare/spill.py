@@ -21,7 +21,7 @@ class SpillSlice:
 
 @dataclass(frozen=True, slots=True)
 class Spill:
-    """One file of records; those for destination ``i`` lie between bounds ``i`` and ``i + 1``."""
+    """One file of records; those for destination ``i`` are between bounds ``i`` and ``i + 1``."""
 
     path: Path
     bounds: tuple[int, ...]
@@ -37,13 +37,13 @@ class Spill:
         return cls(path, tuple(bounds.tolist()))
 
     def slice(self, destination: int) -> SpillSlice:
-        """What goes to one destination."""
+        """The records for one destination."""
         first, end = self.bounds[destination], self.bounds[destination + 1]
         return SpillSlice(self.path, first, end - first)
 
 
 def slices(spills: Iterable[Spill], destination: int) -> tuple[SpillSlice, ...]:
-    """What goes to one destination, of several spills in order; files that have none are left."""
+    """The records for one destination, from several spills in order; empty slices are left out."""
     found = (spill.slice(destination) for spill in spills)
     return tuple(part for part in found if part.count)
 

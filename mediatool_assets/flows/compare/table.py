@@ -1,7 +1,7 @@
 """Compares one table of two versions: digests, pairing by key, columns of changed rows.
 
-Rows stay where they are. What is spilled to local disk is 32 bytes a row, in buckets by key, and of
-a changed row 8 bytes a column; only examples are ever decoded into values.
+Rows are not copied. 32 bytes per row are spilled to local disk, in buckets by key, and 8 bytes per
+column of a changed row. Only examples are decoded into values.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,10 +30,10 @@ from mediatool_assets.flows.compare.spill import Spill, slices
 from mediatool_assets.flows.workers.ordered_results import in_order
 
 _BUCKET_BYTES = 1 << 23
-"""Of a bucket's records, or of the columns' digests of its changed rows, both sides together: a
-worker sorts them in memory that is ten times as much. Rows that are equal fall into one bucket, so
-that one of a keyless table with millions of equal rows is larger."""
-_TWIN_PAIRS = 64  # blocks of a share of twins: 128 MB of content, or some megabytes compressed
+"""Limit for the records of a bucket, or for the column digests of its changed rows, of both sides
+together. A worker sorts them in ten times as much memory. Equal rows fall into one bucket, so that
+a bucket of a keyless table with millions of equal rows is larger."""
+_TWIN_PAIRS = 64  # pairs of blocks per share: 128 MB of content, some megabytes compressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class TableSide:
 
 @dataclass(slots=True)
 class _Half:
-    """One side of the comparison as it proceeds."""
+    """One side of the comparison, with its state."""
 
     side: s.Side
     member: Member
@@ -57,7 +57,7 @@ class _Half:
     spills: list[Spill] = field(default_factory=list)
 
     def take(self, equal: set[int]) -> None:
-        """Leave out the blocks that the other side has too, and cut the others into shares."""
+        """Drop the blocks that are equal on the other side, and split the others into shares."""
         numbered = enumerate(self.member.blocks)
         self.blocks = tuple((n, block) for n, block in numbered if n not in equal)
         self.shares = s.shares_of(self.blocks)
@@ -90,7 +90,7 @@ class TableRun:
         ]
 
     def compare(self) -> TableComparison:
-        """Everything of the table; raises BadArchive where a side is not what its manifest says."""
+        """Compare the table; raises BadArchive if a side does not match its manifest."""
         one, two = (half.member for half in self._halves)
         equal = one.fingerprint is not None and one.fingerprint == two.fingerprint
         if equal and self._matching.whole_lines:
@@ -111,7 +111,7 @@ class TableRun:
         return max(1, -(-rows * of_row // _BUCKET_BYTES))
 
     def _pass_over_equal_blocks(self) -> None:
-        """Where both archives hold the same bytes, the rows are equal: nothing is unpacked."""
+        """Skip blocks with the same bytes in both archives; they are not unpacked."""
         one, two = self._halves
         equal: list[tuple[int, int]] = []
         if self._matching.whole_lines:
@@ -138,10 +138,10 @@ class TableRun:
         self._check()
 
     def _check(self) -> None:
-        """What was read has to differ by as much as the manifests say that the tables differ.
+        """Check that the rows read differ by the difference of the two manifests' fingerprints.
 
-        Blocks that were passed over count equally on both sides. Only where it does not, each side
-        is read whole, to find the one to blame.
+        Skipped blocks count equally on both sides. Each side is read whole only if the check fails,
+        to find the damaged one.
         """
         one, two = self._halves
         stated = _difference(_stated(one), _stated(two))
@@ -247,7 +247,7 @@ class TableRun:
     def _notes(self, paired: Sequence[b.BucketPairs]) -> Iterator[str]:
         matching = self._matching
         if matching.by == "whole row":
-            yield "no key: rows are matched whole, so that a changed row is one removed, one added"
+            yield "no key: whole rows are matched; a changed row counts as one removed, one added"
         else:
             for version in (0, 1):
                 if repeated := sum(p.repeated[version] for p in paired):
@@ -256,7 +256,7 @@ class TableRun:
             yield "the columns differ: rows are compared by those that both versions have"
         if matching.retyped:
             retyped = ", ".join(sorted(matching.retyped))
-            yield f"of another type now, and compared by the text of their values: {retyped}"
+            yield f"the type changed, so values are compared as text: {retyped}"
 
 
 def _stated(half: _Half) -> Fingerprint:

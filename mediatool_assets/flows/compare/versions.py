@@ -30,9 +30,9 @@ from mediatool_assets.flows.workers.workspace import Workspace
 
 
 def both(*opening: Callable[[], Bytes]) -> tuple[Bytes, Bytes]:
-    """Both sides, opened. If both are in cold storage, copies of both are requested first.
+    """Open both sides. If both are in cold storage, copies of both are requested first.
 
-    Raises what opening does; of two InColdStorage, the one whose copy is ready last.
+    Raises the errors of opening; of two InColdStorage, the one whose copy is ready last.
     """
     cold: list[InColdStorage] = []
     sides: list[Bytes] = []
@@ -55,10 +55,10 @@ def compare(
 ) -> Comparison:
     """Compare two raw archives.
 
-    Tables with equal fingerprints are not opened. Spilled to disk are 32
-    bytes a row of one table at a time, and 8 more for each column of a changed row. An archive or a
-    table that cannot be read, or is on one side only, is among the ``errors``. With ``masking``,
-    examples show what its rules know. Raises Misuse where a source is an archive of another kind,
+    Tables with equal fingerprints are not opened. For one table at a time, 32 bytes per row are
+    spilled to disk, and 8 more per column of a changed row. An archive or a table that cannot be
+    read, or is on one side only, is listed in ``errors``. With ``masking``, examples show the
+    values that its rules allow. Raises Misuse if a source is an archive of another kind,
     Unreachable.
     """
     sides = (_Archive(ArchiveReader(sources[0])), _Archive(ArchiveReader(sources[1])))
@@ -70,13 +70,13 @@ def compare(
 
 @dataclass
 class _Archive:
-    """One raw archive with its manifest and schema, or the problem that it has."""
+    """One raw archive with its manifest and schema, or the problem that prevents a comparison."""
 
     reader: ArchiveReader
 
     @cached_property
     def problem(self) -> NotCompared | None:
-        """Why it cannot be compared, if it cannot; raises Misuse for another kind of archive."""
+        """Why it cannot be compared, or None; raises Misuse for another kind of archive."""
         try:
             kind = self.manifest.kind
             if kind not in ("raw", "sanitized"):
@@ -92,7 +92,7 @@ class _Archive:
 
     @property
     def name(self) -> str:
-        """Its version, or the name of the file or object where that cannot be told."""
+        """Its version, or the name of the file or object if the version is unknown."""
         try:
             return self.manifest.version
         except BadArchive:
@@ -100,25 +100,25 @@ class _Archive:
 
     @property
     def manifest(self) -> Manifest:
-        """What it holds."""
+        """Its manifest."""
         return self.reader.manifest
 
     @cached_property
     def schema(self) -> Schema:
-        """Its tables; raises BadArchive."""
+        """Its schema; raises BadArchive."""
         return self.reader.schema()
 
     @property
     def excluded(self) -> dict[str, str]:
-        """The tables that were left out on purpose, with the reason."""
+        """The tables that were excluded, with the reason."""
         return {e.table: e.reason for e in self.manifest.exclusions}
 
     def table(self, name: str) -> TableSide:
-        """One table that it has."""
+        """One of its tables."""
         return TableSide(self.reader.source, self.schema.table(name), self.manifest.tables()[name])
 
     def alone(self, other: "_Archive") -> dict[tuple[object, ...], list[str]]:
-        """Its tables with rows that the other has not, by their columns and rows."""
+        """The non-empty tables that the other archive lacks, by their columns and row count."""
         found: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
         theirs, mine = other.manifest.tables(), self.manifest.tables()
         for table in self.schema.tables:
@@ -128,7 +128,7 @@ class _Archive:
         return found
 
     def missing(self, table: str) -> str | None:
-        """Why the table is not in it; None where it is."""
+        """Why the table is missing; None if it is present."""
         known = {t.name for t in self.schema.tables}
         if table in self.manifest.tables():
             return None
@@ -206,10 +206,10 @@ class _ComparisonRun:
 
 
 def _renamed(one: _Archive, two: _Archive) -> dict[str, str]:
-    """What to say of a table that only one side has, where just one of the other is like it."""
+    """A remark on a table of one side that matches exactly one table of the other side alone."""
     gone, new = one.alone(two), two.alone(one)
     pairs = [(*gone[like], *new[like]) for like in gone.keys() & new.keys()]
-    says = "; {} has the same columns and rows: it may be its other name".format
+    says = "; {} has the same columns and rows: the table may have been renamed".format
     return {
         name: says(other) for pair in pairs if len(pair) == 2 for name, other in (pair, pair[::-1])
     }
@@ -218,7 +218,7 @@ def _renamed(one: _Archive, two: _Archive) -> dict[str, str]:
 def _metrics(
     sides: tuple[_Archive, _Archive], changes: tuple[SchemaChange, ...], tables: Iterable[str]
 ) -> dict[str, Figure]:
-    """The totals of both versions, and the rows of ``tables``, null without such a table."""
+    """The totals of both versions, and the rows of ``tables`` (None for an absent table)."""
     one, two = [side.manifest.tables() for side in sides]
 
     def rows(table: str) -> Figure:
@@ -240,7 +240,7 @@ def _metrics(
 def _unknown(
     sides: tuple[_Archive, _Archive], errors: tuple[NotCompared, ...], now: datetime
 ) -> Comparison:
-    """What is left to say where an archive cannot be read: nothing is known, least of all same."""
+    """The result if an archive cannot be read: everything is unknown."""
     rows = [0 if side.problem else side.manifest.rows for side in sides]
     return Comparison(
         timestamp=instant(now),

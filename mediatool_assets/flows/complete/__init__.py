@@ -1,4 +1,4 @@
-"""Complete: the last step of a version, which compares all that was made and then publishes it."""
+"""Complete: the last step of a version. It compares everything that was made, then publishes."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -54,9 +54,9 @@ SourceType = Literal["postgres", "rds", "archive"]
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What the metadata says of the run that made a version.
+    """Facts about the run that made a version, for its metadata.
 
-    ``instance`` is the RDS instance where the raw archive names none; ``seconds`` is by step.
+    ``instance`` is the RDS instance if the raw archive names none; ``seconds`` is by step.
     """
 
     source_type: SourceType
@@ -75,16 +75,19 @@ def complete(
 ) -> Metadata:
     """Publish a version: its metadata file, then its entry in the registry.
 
-    Before that every row is accounted for: raw archive, transformed archive, database marker and
-    dump have to agree, each archive is read again from the bucket for its SHA-256, and every block
-    of the dump for its digest: other steps have read those of the two before it. The PostgreSQL
-    database is named where the stores have a ``target`` with it, restored and verified, with the
-    rows of the raw archive; where a restore of it failed, the version is complete without it, and
-    the metadata has the reason. With a ``signing_key`` the version is an entry of the chain, and
-    its metadata has the signature. Doing it again changes nothing, and finishes what an interrupted
-    call left open. Raises NotFound where something was not made, CheckFailed (CountMismatch) where
-    two things disagree, BadArchive, Refused (it would be unsigned where keys are trusted),
-    NotAuthentic (another archive was signed), Unreachable.
+    First every row is accounted for: raw archive, transformed archive, database marker and dump
+    have to agree. Each archive is read again from the bucket for its SHA-256, and every block of
+    the dump for its digest; earlier steps have already read the blocks of the other two archives.
+
+    If the stores have a ``target`` with a restored and verified PostgreSQL database that has the
+    rows of the raw archive, the metadata names it. If the restore failed, the version is complete
+    without it, and the metadata has the reason. With a ``signing_key`` the version becomes an entry
+    of the chain, and its metadata has the signature.
+
+    A second call changes nothing, and finishes what an interrupted call left undone. Raises
+    NotFound if something was not made, CheckFailed (CountMismatch) if two things disagree,
+    BadArchive, Refused (it would be unsigned though keys are trusted), NotAuthentic (another
+    archive was signed), Unreachable.
     """
     objects = stores.objects
     if objects.head(metadata_key(version)) is None:
@@ -126,7 +129,7 @@ def complete(
 
 
 def _databases(stores: Stores, raw: ArchiveReader, version: Version) -> Databases:
-    """MongoDB's, and PostgreSQL's where versions are restored, or why that could not be."""
+    """MongoDB's database, and PostgreSQL's if versions are restored, or why there is none."""
     if stores.target is None:
         return Databases(None, mongodb_database(version))
     if (found := restored(stores.target, raw.manifest)) is not None:
@@ -155,7 +158,7 @@ def _text(fact: str | int | None) -> str | None:
 
 
 def _exports(made: VersionArchives, executor: Executor) -> Exports:
-    """The three archives as the metadata tells of them, each read to its end for its SHA-256."""
+    """The metadata's entries for the three archives, each read to its end for its SHA-256."""
     with in_order(executor, sha256_of, [archive.source for archive in made]) as digests:
         raw_sha256, transformed_sha256, dump_sha256 = digests
     raw, transformed, dump = (archive.manifest for archive in made)
@@ -213,7 +216,7 @@ class UnprovenBlocks(NamedTuple):
 
 
 def prove(share: UnprovenBlocks) -> None:
-    """In a worker: read blocks; raises BadArchive where one does not hold what its digest says."""
+    """In a worker: read blocks; raises BadArchive if one does not match its digest."""
     for _ in ArchiveReader(share.source).blocks(share.blocks):
         pass
 
@@ -227,7 +230,7 @@ def _uncompressed(members: Mapping[str, Member]) -> float:
 
 
 def _warnings(made: VersionArchives) -> tuple[str, ...]:
-    """Every warning of the three manifests, each once, in the order in which they came up."""
+    """Every warning of the three manifests, each once, in the order of the steps."""
     return tuple(dict.fromkeys(w for archive in made for w in archive.manifest.warnings))
 
 
@@ -239,6 +242,6 @@ def _not_carried(raw: ArchiveReader) -> tuple[NotCarried, ...]:
 
 
 def _publish(objects: ObjectStore, version: Version, metadata: Metadata) -> None:
-    """Write the metadata, unless another run of the version was first: its archives are ours."""
+    """Write the metadata. If another run published the version first, its archives are the same."""
     with suppress(AlreadyExists):
         objects.put(metadata_key(version), metadata_file.encode(metadata))

@@ -26,12 +26,12 @@ class VersionArchives:
     dump: ArchiveReader
 
     def __iter__(self) -> Iterator[ArchiveReader]:
-        """In the order in which they were made."""
+        """The archives in the order in which they were made."""
         return iter((self.raw, self.transformed, self.dump))
 
     @classmethod
     def of(cls, objects: ObjectStore, version: Version) -> "VersionArchives":
-        """Open what was made; raises NotFound naming what was not."""
+        """Open the three archives; raises NotFound naming the one that is missing."""
         return cls(
             archives.reader(objects, "raw", version),
             archives.reader(objects, "transformed", version),
@@ -54,18 +54,18 @@ def compare(made: VersionArchives, documents: DocumentStore | None, version: Ver
 
 
 def homes(transformed: ArchiveReader) -> dict[str, dict[str, int]]:
-    """For each table the rows that came in, and how many went where; raises BadArchive."""
+    """For each table, the rows read and the rows by destination; raises BadArchive."""
     return _fact(transformed, "rows", dict[str, dict[str, int]])
 
 
 def homes_in_all(transformed: ArchiveReader) -> dict[str, int]:
-    """How many rows of all tables together went to each home; raises BadArchive."""
+    """The rows of all tables together by destination; raises BadArchive."""
     tables = homes(transformed).values()
     return {home: sum(counts.get(home, 0) for counts in tables) for home in HOMES}
 
 
 def unresolved(transformed: ArchiveReader) -> dict[str, int]:
-    """References that found nothing, by ``collection.field``; raises BadArchive."""
+    """Unresolved references by ``collection.field``; raises BadArchive."""
     return _fact(transformed, "unresolved", dict[str, int], {})
 
 
@@ -87,7 +87,7 @@ def _fact(
 
 
 def _compare_rows(raw: Manifest, transformed: ArchiveReader) -> None:
-    """Compare each table's rows with the sum of the homes that the transform gave them."""
+    """Compare each table's rows with the sum of its destinations in the transform's record."""
     facts = homes(transformed)
     tables = raw.tables()
     if facts.keys() != tables.keys():

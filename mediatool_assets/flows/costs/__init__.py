@@ -1,1 +1,1 @@
-"""The costs of the bucket: the inventory is taken, stored by day, and priced."""
+"""The costs of the bucket: takes its inventory, stores it by day, and prices it."""

@@ -1,4 +1,4 @@
-"""Takes the inventory of the bucket: everything that is billed, and the lifecycle rules."""
+"""Takes the inventory of the bucket: all billed objects, and the lifecycle rules."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +23,7 @@ from mediatool_assets.flows.versions import catalog, marks
 
 
 class InventorySource(Protocol):
-    """What lists everything that a bucket is billed for."""
+    """Lists everything that a bucket is billed for."""
 
     def items(self) -> Iterator[StoredItem]:
         """Every version, marker and unfinished upload; raises Unreachable."""
@@ -36,14 +36,14 @@ def take(
     bucket: BucketSettings,
     now: datetime,
 ) -> BilledInventory:
-    """Everything at this moment; nothing is changed. Raises DamagedInput, Unreachable."""
+    """Take the inventory as of now, read-only. Raises DamagedInput, Unreachable."""
     tagged = {key for version in _testing(objects) for key in marks.keys_of(version)}
     items = tuple(replace(item, testing=item.key in tagged) for item in source.items())
     return BilledInventory(declared.bucket, now, items, active(declared, bucket), _newest(objects))
 
 
 def active(declared: Declaration, bucket: BucketSettings) -> ActiveRules:
-    """The bucket's own rules, or the declared ones where it has none or does not tell them."""
+    """The bucket's own rules, or the declared ones if it has none or they cannot be read."""
     live, versioning = bucket.read("lifecycle"), bucket.read("versioning")
     status = (versioning.document or {}).get("Status")
     versioned = status == "Enabled" if versioning.unknown is None else True
@@ -56,14 +56,14 @@ def active(declared: Declaration, bucket: BucketSettings) -> ActiveRules:
 
 
 def _testing(objects: ObjectStore) -> Iterator[Version]:
-    """The versions that were made for testing, whose objects are tagged."""
+    """The testing versions, whose objects are tagged."""
     for entry in catalog.registry(objects):
         if entry.purpose == "testing":
             yield Version.parse(entry.version)
 
 
 def _newest(objects: ObjectStore) -> ArchiveSizes | None:
-    """How much smaller the archives of the newest complete version are than their files."""
+    """Compressed and uncompressed sizes of the newest complete version's archives."""
     try:
         found = catalog.latest(objects)
     except NotFound:

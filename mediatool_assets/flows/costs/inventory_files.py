@@ -1,8 +1,8 @@
 """The inventory of each day as a Parquet file in the bucket.
 
-``postgres-exports/bucket/inventory/{date}.parquet``. The file's metadata holds, under
-``mediatool``, the bucket, the moment, the rules and the newest version's archives as JSON, so that
-the file alone can be reckoned again.
+The key is ``postgres-exports/bucket/inventory/{date}.parquet``. The file's metadata holds, under
+``mediatool``, the bucket, the time, the rules and the newest version's archives as JSON, so that
+costs can be calculated again from the file alone.
 """
 
 import io
@@ -44,7 +44,7 @@ _SCHEMA = pa.schema(
 
 
 class _About(msgspec.Struct, frozen=True):
-    """What the rows do not say."""
+    """The facts that are not in the rows."""
 
     bucket: str
     taken: datetime
@@ -53,12 +53,12 @@ class _About(msgspec.Struct, frozen=True):
 
 
 def inventory_key(inventory: BilledInventory) -> str:
-    """Where the inventory of its day lies."""
+    """The key of the inventory of its day."""
     return f"{INVENTORY_PREFIX}{inventory.taken:%Y-%m-%d}.parquet"
 
 
 def keep(objects: ObjectStore, inventory: BilledInventory) -> str:
-    """Keep it in its day's place, where a later one of the day replaces it; returns the key."""
+    """Store it as its day's inventory, replacing an earlier one; returns the key."""
     storage.keep(objects, key := inventory_key(inventory), encode(inventory))
     return key
 
@@ -84,7 +84,7 @@ def decode(data: bytes, name: str) -> BilledInventory:
         )
     except (pa.ArrowException, msgspec.MsgspecError, KeyError, TypeError) as error:
         raise DamagedInput(
-            f"{name} is no inventory that `bucket/costs` kept ({type(error).__name__}: {error}); "
+            f"{name} is not an inventory of `bucket/costs` ({type(error).__name__}: {error}); "
             "name another day's"
         ) from error
     return BilledInventory(about.bucket, about.taken, items, about.rules, about.newest)

@@ -21,7 +21,7 @@ _DUE = {"gone": "gone", "noncurrent": "expired"}
 
 
 def publish(objects: ObjectStore, inventory: BilledInventory, found: Costs) -> str:
-    """Keep both forms, a later one of the day in the place of an earlier; the page's URI."""
+    """Store both formats, replacing earlier ones of the day; returns the page's URI."""
     day = f"{COSTS_PREFIX}{inventory.taken:%Y-%m-%d}"
     keep(objects, f"{day}.json", render(found, "json"))
     return keep(objects, f"{day}.html", render(found, "html"))
@@ -39,7 +39,7 @@ def decode(data: bytes) -> Costs:
 
 
 def money(amount: Decimal | None) -> str:
-    """Dollars to the cent; what is less than half a cent with the digits that it has."""
+    """Dollars to the cent; an amount below half a cent with its significant digits."""
     if amount is None:
         return "–"
     if amount and abs(amount) < Decimal("0.005"):
@@ -68,7 +68,7 @@ def page(found: Costs) -> Page:
 
 
 def _small(found: Costs) -> str:
-    """When it was taken, and at whose prices."""
+    """When the inventory was taken, and the prices used."""
     said = f"Inventory of {found.taken}; prices of {found.prices['dated']}, "
     all_doubts = (*found.rules_not_understood, *found.classes_not_priced)
     doubts = "".join(f" {doubt[0].upper()}{doubt[1:]}." for doubt in all_doubts)

@@ -1,4 +1,4 @@
-"""Export: every table of the source, at one instant, into the version's raw archive."""
+"""Export: writes every table of the source, from one snapshot, to the version's raw archive."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -38,8 +38,8 @@ from mediatool_assets.flows.workers.spooling import Spooling, spooling
 from mediatool_assets.flows.workers.workspace import Workspace
 
 TRIES = 3
-"""Snapshots of a hot standby before its primary is read: conflicts are rare, or, where its settings
-leave no time for an export, come each time."""
+"""Snapshots of a hot standby that are tried before its primary is read. Recovery conflicts are
+rare, or occur every time if its settings leave too little time for an export."""
 
 BY_SETTING = "MEDIATOOL_EXCLUDE_TABLES names it"
 
@@ -52,12 +52,13 @@ def export(
     *,
     exclude: Mapping[str, str] | frozenset[str] = frozenset(),
 ) -> StoredArchive:
-    """Write the raw archive of ``version``; it is in the bucket when every row is, or not at all.
+    """Write the raw archive of ``version``. It is in the bucket only once every row is in it.
 
-    ``exclude`` holds tables to leave out, by reason. What has gone since the last version of the
-    same source is a warning. A hot standby that ends the reading is read again, up to TRIES times,
-    then its primary, where the source has one; that is a warning too. Raises BadSource,
-    CountMismatch, AlreadyExists, Unreachable, BadSettings where the primary is another's.
+    ``exclude`` maps tables to leave out to the reason. A table that disappeared or became empty
+    since the last version of the same source is a warning. If a hot standby cancels the export, it
+    is read again, up to TRIES times, and then its primary is read if there is one; that is a
+    warning too. Raises BadSource, CountMismatch, AlreadyExists, Unreachable, and BadSettings if the
+    primary is that of another cluster.
     """
     key = archive_key("raw", version)
     if objects.head(key) is not None:
@@ -94,7 +95,7 @@ def _reasons(exclude: Mapping[str, str] | frozenset[str]) -> dict[str, str]:
 
 
 class _ExportShare(NamedTuple):
-    """What a worker is given."""
+    """The work of one worker."""
 
     reader: RowReader
     table: Table
@@ -114,7 +115,7 @@ def spool_chunk(share: _ExportShare) -> Spooled:
 
 
 class _ExportRun:
-    """One run: tables in the archive's order, workers a little ahead of it."""
+    """One export: tables in the archive's order, with workers slightly ahead of the writer."""
 
     def __init__(
         self,
@@ -135,9 +136,9 @@ class _ExportRun:
             )
 
     def write(self, writer: ArchiveWriter, *, previous: Mapping[str, int]) -> Manifest:
-        """Every table, the schema twice, and the manifest."""
+        """Write every table, the schema in both forms, and the manifest."""
         schema = self._snapshot.schema
-        ddl = self._snapshot.ddl()  # first: what keeps it from being written is said at once
+        ddl = self._snapshot.ddl()  # first: a problem with the DDL is reported early
         shares, ahead = self._shares(), self._spools.ahead
         with in_order(self._workspace.executor, spool_chunk, shares, ahead=ahead) as spools:
             rows = {table.name: self._write_table(writer, table, spools) for table in self._tables}
@@ -177,7 +178,7 @@ class _ExportRun:
                 yield _ExportShare(reader, table, chunk, self._spools, f"{number}-{chunk.index}")
 
     def _chunks_of(self, table: Table) -> list[Chunk]:
-        """The table's chunks, counted once: a table's scan waits until workers come near it."""
+        """Return the table's chunks, counted once; its scan waits until workers are close to it."""
         if table.name not in self._chunks:
             self._chunks[table.name] = self._snapshot.chunks(table)
         return self._chunks[table.name]
@@ -195,10 +196,10 @@ class _ExportRun:
             yield Exclusion(name, f"{self._reasons[name]}; the source has no such table", 0)
 
     def _rows_of(self, table: Table) -> int | None:
-        """The rows of an excluded table; what keeps them from being read may be why it is."""
+        """Count the rows of an excluded table; None if they cannot be read."""
         try:
             return sum(chunk.rows for chunk in self._snapshot.chunks(table))
-        except (BadSource, Unreachable):  # a foreign server's refusal is the latter
+        except (BadSource, Unreachable):  # Unreachable if a foreign server refuses
             return None
 
     def _warnings(self, rows: Mapping[str, int], previous: Mapping[str, int]) -> Iterator[str]:
@@ -209,7 +210,7 @@ class _ExportRun:
             yield (
                 f"the hot standby ended the export {quantity(len(self._conflicts), 'time')} "
                 f"({self._conflicts[-1].said}); the rows are of a later snapshot, of "
-                f"{self._snapshot.facts.get('instance')} (docs/how-to/standby.md)"
+                f"{self._snapshot.facts.get('instance')} (see docs/how-to/standby.md)"
             )
         for name in sorted(self._reasons.keys() - known):
             yield f"{name} is excluded, and the source has no such table"

@@ -1,6 +1,6 @@
 """Chooses the source of a day: its raw archive, an RDS snapshot export, or the database.
 
-Rows of one day are never filed under another: the live database has today's rows and no others.
+Rows are only stored under the day that they belong to: the live database has today's rows only.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,12 +27,12 @@ Asked = Literal["auto", "postgres", "rds", "archive"]
 
 
 class PastDay(Refused):
-    """A live source shows today's rows only: it cannot be exported as of another day."""
+    """The live source has today's rows only and cannot be exported for another day."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnDay:
-    """A live source whose snapshot must be taken on one day, however long it waits before."""
+    """A live source whose snapshot must be taken on one day, even if the run has to wait first."""
 
     source: Source
     day: date
@@ -40,7 +40,7 @@ class OnDay:
 
     @contextmanager
     def snapshot(self) -> Iterator[SourceSnapshot]:
-        """The source's snapshot; raises PastDay where the day was over when it had been taken."""
+        """Take the source's snapshot; raises PastDay if the day had ended when it was taken."""
         with self.source.snapshot() as snapshot:
             if (today := self.today()) != self.day:
                 raise PastDay(
@@ -57,9 +57,9 @@ class OnDay:
 
 
 class Origin(NamedTuple):
-    """Where to take a day from. Without ``source`` it is the raw archive of ``version``.
+    """The source of a day. Without ``source`` it is the raw archive of ``version``.
 
-    Without ``version`` it is the live database, and the version is the run's own.
+    Without ``version`` it is the live database, and the run chooses the version.
     """
 
     version: Version | None
@@ -68,29 +68,29 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SourceCandidates:
-    """Where to look: the bucket, the live database if there is one, and its schema."""
+    """The possible sources of a day: the bucket, and the live database if there is one."""
 
     objects: ObjectStore
     live: Source | None
     schema: str
     today: date
     may_be_empty: frozenset[str] = frozenset()
-    """Tables of which an RDS export may have no row though a version near it has some."""
+    """Tables that may have no row in an RDS export though a version near it has some."""
 
     @classmethod
     def of(
         cls, settings: Settings, objects: ObjectStore, live: Source | None, today: date
     ) -> "SourceCandidates":
-        """Those that the settings name."""
+        """Build them from the settings."""
         may_be_empty = settings.rds_empty_tables | settings.exclude_tables
         return cls(objects, live, settings.postgres_schema, today, may_be_empty)
 
     def origin(self, partition: str, asked: Asked, wanted: Version | None = None) -> Origin:
-        """The first of archive, RDS export and live database that has the day.
+        """Return the first of archive, RDS export and live database that has the day.
 
-        For today ``auto`` is the live database at once: a request for today means its rows of
-        now. ``wanted`` is the version that it has to be, where a run has one already. Raises
-        PastDay, NothingOfDay or Misuse naming what is missing, BadSource on a damaged export.
+        For today, ``auto`` selects the live database: a request for today means its current rows.
+        ``wanted`` is the required version if the run already has one. Raises PastDay, NothingOfDay
+        or Misuse naming what is missing, and BadSource for a damaged export.
         """
         is_today = partition == self.today.isoformat()
         past = asked == "auto" and not is_today
@@ -110,14 +110,14 @@ class SourceCandidates:
         raise self._missing(partition, asked, wanted)
 
     def export(self, partition: str, wanted: Version | None = None) -> RdsExport:
-        """The RDS export of the day in the bucket; raises NothingOfDay, BadSource."""
+        """Return the day's RDS export in the bucket; raises NothingOfDay, BadSource."""
         export = self._found(partition, wanted)
         if export is None:
             raise self._missing(partition, "rds", wanted)
         return export
 
     def has_exports(self, partition: str) -> bool:
-        """Whether there is any RDS export of the day, be it of use or not."""
+        """True if the day has any RDS export, usable or not."""
         return any(True for _ in self.objects.folders(day_prefix(partition)))
 
     def has_complete(self, partition: str) -> bool:
@@ -134,8 +134,10 @@ class SourceCandidates:
         return export and replace(export, may_be_empty=self.may_be_empty)
 
     def _to_make(self, export: RdsExport) -> Version:
-        """The version to make of an export: its own. If that has a raw archive already, which may
-        be damaged, and the day is past, the next second that has none.
+        """Choose the version to make from an export: normally the export's own.
+
+        If that version already has a raw archive, which may be damaged, and the day is past, return
+        the next second without one.
         """
         version = export.version
         while version.day < self.today and self._archived(version):
@@ -145,7 +147,7 @@ class SourceCandidates:
         return version
 
     def lacks_export(self, partition: str, asked: Asked, wanted: Version | None = None) -> bool:
-        """Whether a snapshot has to be exported by AWS before ``origin`` can have the day from RDS.
+        """True if AWS has to export a snapshot before ``origin`` can return an RDS export.
 
         For today, only an export that no version was made from counts.
         """
@@ -191,13 +193,13 @@ class SourceCandidates:
                 absent = "" if asked == "postgres" else f"there is {archive} and {rds}, and "
                 return PastDay(
                     f"{absent}the live database can be exported only for today, {self.today} "
-                    f"(UTC), not for {partition}: it no longer holds that day's rows, or not yet; "
+                    f"(UTC), not for {partition}: it does not hold that day's rows; "
                     "export an RDS snapshot of that day, or take another day"
                 )
 
 
 def adopt(objects: ObjectStore, executor: Executor, version: Version) -> StoredArchive:
-    """The raw archive of a version, every byte read again; raises BadArchive on a damaged one."""
+    """Read every byte of a version's raw archive again; raises BadArchive if it is damaged."""
     reader = archives.reader(objects, "raw", version)
     archived = StoredArchive(reader.source.name, reader.source.size, reader.manifest)
     reader.check_tar()
@@ -210,6 +212,6 @@ def adopt(objects: ObjectStore, executor: Executor, version: Version) -> StoredA
 
 
 def verify_member(share: tuple[ArchiveReader, Member]) -> None:
-    """In a worker: read one file of an archive again."""
+    """In a worker: read one file of an archive again and verify it."""
     reader, member = share
     reader.verify(member)

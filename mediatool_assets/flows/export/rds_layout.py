@@ -1,4 +1,4 @@
-"""Finds the files of an RDS snapshot export by table; deviations from the layout are errors."""
+"""Groups the files of an RDS snapshot export by table; deviations from the layout are errors."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,38 +15,38 @@ _AGAIN = "export the snapshot again"
 
 
 class ExportFiles(Protocol):
-    """The export whose files they are."""
+    """The export that the files belong to."""
 
     @property
     def objects(self) -> ObjectStore:
-        """The bucket."""
+        """The bucket that holds the export."""
 
     @property
     def prefix(self) -> str:
-        """Its key, with the closing slash."""
+        """The export's key prefix, with the closing slash."""
 
     @property
     def schema_name(self) -> str:
-        """The schema that is wanted of it."""
+        """The schema to read from the export."""
 
     def bad(self, problem: str, next_step: str) -> BadSource:
-        """An error that names the export."""
+        """Build an error that names the export."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedTable:
-    """One table of the export: what AWS says of it, and the keys of its parts in order."""
+    """One table of the export: its status from AWS, and the keys of its parts in order."""
 
     status: TableStatus
     parts: tuple[str, ...]
 
 
 def folders(export: ExportFiles, statuses: Iterable[TableStatus]) -> dict[str, ExportedTable]:
-    """The wanted schema's tables by name; raises BadSource on the first thing that is not right.
+    """Return the tables of the wanted schema by name; raises BadSource on the first deviation.
 
-    A table that is not COMPLETE or that AWS left out with a warning, one that is listed twice, a
-    batch without ``_SUCCESS``, a part too few or too many, a file of no table. What belongs to
-    other schemas is left alone.
+    Deviations are: a table that is not COMPLETE, that AWS left out with a warning, or that is
+    listed twice; a batch without ``_SUCCESS``; a missing or additional part; a file that belongs to
+    no table. Files of other schemas are ignored.
     """
     tables = _tables(export, statuses)
     files: dict[str, list[str]] = {status.target: [] for status in tables.values()}
@@ -91,7 +91,7 @@ def _tables(export: ExportFiles, statuses: Iterable[TableStatus]) -> dict[str, T
 
 
 def _target(name: str) -> str | None:
-    """``database.schema.table`` of a file; the export's own files are the empty one's."""
+    """``database.schema.table`` of a file; the empty string for the export's own files."""
     words = name.split("/")
     if len(words) == 1 and name.startswith(("export_info_", "export_tables_info_")):
         return ""
@@ -103,7 +103,7 @@ def _schema_of(target: str) -> str:
 
 
 def _parts(export: ExportFiles, status: TableStatus, names: Sequence[str]) -> Iterator[str]:
-    """The keys of a table's parts, batch by batch; an older export has no folder per batch."""
+    """Return the keys of a table's parts by batch; an older export has no folder per batch."""
     batches: dict[str, list[str]] = {}
     for name in names:
         folder, _, file = name.rpartition("/")
@@ -137,13 +137,13 @@ def _check_batches(export: ExportFiles, status: TableStatus, found: list[str]) -
 
 
 def _batch_number(folder: str) -> int:
-    """The batch that a folder is; 0 where the table's own folder holds the parts."""
+    """The batch number of a folder; 0 if the table's own folder holds the parts."""
     last = folder.split("/", 2)[2:]
     return int(last[0]) if last and last[0].isdigit() else 0
 
 
 def _check_count(export: ExportFiles, status: TableStatus, parts: int) -> None:
-    """Hold the parts against the partitions that AWS read; an empty table has one and no part."""
+    """Compare the parts with the partitions that AWS read. An empty table has one and no part."""
     info = status.table_statistics.partitioning_info
     if info is None:
         return
@@ -152,6 +152,6 @@ def _check_count(export: ExportFiles, status: TableStatus, parts: int) -> None:
         raise export.bad(f"{status.target}: {done} of {wanted} partitions were exported", _AGAIN)
     if parts > wanted:
         problem = f"{status.target} has {parts} parts, {parts - wanted} more than AWS wrote"
-        raise export.bad(problem, "take away what does not belong to it")
+        raise export.bad(problem, "remove the files that AWS did not write")
     if parts < wanted and (parts, wanted) != (0, 1):
         raise export.bad(f"{status.target} has {parts} of its {wanted} parts", _AGAIN)

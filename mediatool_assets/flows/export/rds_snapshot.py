@@ -1,7 +1,7 @@
 """Takes a snapshot of the RDS instance, and has AWS export it to the bucket.
 
-A run that is killed and starts again with the same version finds its own snapshot and task
-by their names, and follows them on.
+A run that is killed and started again with the same version finds its own snapshot and task by
+their names, and continues to wait for them.
 """
 
 from collections.abc import Callable
@@ -23,29 +23,29 @@ from mediatool_assets.flows.ports import Progress, silent
 from mediatool_assets.flows.ports.rds import SnapshotExports
 
 _COMING = {"creating", "copying"}
-"""The states of a snapshot that will be there."""
+"""The states of a snapshot that is available or will be."""
 
 
 @dataclass(frozen=True)
 class SnapshotExporter:
-    """Exports snapshots of one instance. ``wait`` passes the time between two looks at AWS."""
+    """Exports snapshots of one instance. ``wait`` sleeps between two requests to AWS."""
 
     rds: SnapshotExports
     wait: Callable[[], None]
     progress: Progress = silent
 
     def of_now(self, version: Version) -> Task:
-        """Take the version's snapshot, wait until it is there, and export it.
+        """Take the version's snapshot, wait until it is available, and export it.
 
-        Raises BadSource with AWS's own reason where either does not come to a good end.
+        Raises BadSource with AWS's own reason if the snapshot or the export fails.
         """
         return self.export(version, self.rds.take(snapshot_name(version)))
 
     def chosen(self, day: date, wanted: Version | None = None) -> tuple[Version, DbSnapshot]:
-        """The day's last snapshot and its version, or the one of the ``wanted`` version.
+        """Return the day's last snapshot and its version, or that of the ``wanted`` version.
 
-        Its own first: a run that took it on that day may go on after midnight. Raises NotFound
-        where the day has none.
+        A snapshot taken for ``wanted`` comes first: a run that took it may continue after midnight.
+        Raises NotFound if the day has none.
         """
         own = self.rds.snapshot(snapshot_name(wanted)) if wanted else None
         if wanted is not None and own is not None:
@@ -64,9 +64,9 @@ class SnapshotExporter:
         return max(found.items())
 
     def export(self, version: Version, snapshot: DbSnapshot) -> Task:
-        """Export a snapshot to the version's key once it is there, and follow the task to its end.
+        """Export a snapshot to the version's key once it is available; wait for the task's end.
 
-        Raises BadSource where either does not come to a good end.
+        Raises BadSource if the snapshot or the export task fails.
         """
         while snapshot.status in _COMING:
             self.progress("snapshot", snapshot.percent, 100, "percent")
@@ -90,7 +90,7 @@ class SnapshotExporter:
         return task
 
     def _begun(self, version: Version, snapshot: DbSnapshot) -> Task:
-        """The first task of the version that has not failed before."""
+        """Start the version's export task, or return the first one that has not failed."""
         attempt = 1
         while (task := self.rds.task(task_name(version, attempt))) is not None and not (
             task.under_way or task.status == "COMPLETE"

@@ -1,7 +1,8 @@
 """An RDS snapshot export as a source: found in the bucket, checked, and read like a database.
 
-Every row comes from AWS's Parquet files. What those lack (DDL, keys, sequences) is taken from the
-nearest raw archive whose tables agree, else from the live database, and the version says so.
+Every row comes from AWS's Parquet files. They lack DDL, keys and sequences: these are taken from
+the nearest raw archive with the same tables, else from the live database. The version records
+which.
 """
 
 import io
@@ -45,12 +46,12 @@ def find(
     live: Source | None = None,
     wanted: Version | None = None,
 ) -> "RdsExport | None":
-    """The newest complete export of a snapshot of that day; None where the day has no export.
+    """Return the newest complete export of a snapshot of that day; None if the day has no export.
 
-    ``schema`` is what is wanted of it, ``live`` is asked for its structure where no archive has it.
-    With ``wanted``, it is the export of that version and no other.
+    ``schema`` is the schema to read. ``live`` provides its structure if no archive does. With
+    ``wanted``, only the export of that version is returned.
 
-    Raises BadSource where it has exports of which none is complete.
+    Raises BadSource if the day has exports and none is complete.
     """
     prefixes = list(objects.folders(day_prefix(partition)))
     problem: BadSource | None = None
@@ -75,7 +76,7 @@ def find(
 
 @dataclass(frozen=True)
 class RdsExport:
-    """One export, by its prefix: a Source."""
+    """One export, by its prefix, as a Source."""
 
     objects: ObjectStore
     prefix: str
@@ -85,16 +86,16 @@ class RdsExport:
 
     @property
     def primary(self) -> None:
-        """There is none: its files do not change."""
+        """An export has no primary: its files do not change."""
 
     @property
     def uri(self) -> str:
-        """Where it lies."""
+        """The export's URI in the bucket."""
         return self.objects.uri(self.prefix)
 
     @cached_property
     def info(self) -> ExportInfo:
-        """What the task says of itself; raises BadSource unless it is there and complete."""
+        """The export task's own description; raises BadSource unless it exists and is COMPLETE."""
         files = [i.key for i in self.objects.list(f"{self.prefix}export_info_")]
         if len(files) != 1:
             raise self.bad(
@@ -108,9 +109,9 @@ class RdsExport:
 
     @property
     def version(self) -> Version:
-        """The version in the export's name, or else that of the snapshot's time; raises BadSource.
+        """The version in the export's name, else that of the snapshot's time; raises BadSource.
 
-        The name counts where it can be true: of the snapshot's day, and not after the snapshot.
+        The name is used only if it can be true: on the snapshot's day, and not after the snapshot.
         """
         try:
             taken = self.info.version()
@@ -123,7 +124,7 @@ class RdsExport:
 
     @contextmanager
     def snapshot(self) -> Iterator["RdsSnapshot"]:
-        """The export, every file of it listed and checked; raises BadSource naming what is not."""
+        """Return the export, every file listed and checked; raises BadSource naming a bad one."""
         version = self.version
         names = [i.key for i in self.objects.list(f"{self.prefix}export_tables_info_")]
         statuses = [s for name in names for s in self._decoded(name, TablesInfo).per_table_status]
@@ -133,7 +134,7 @@ class RdsExport:
         yield RdsSnapshot(self, structure, found)
 
     def _check_emptied(self, structure: Structure, found: dict[str, ExportedTable]) -> None:
-        """A table without a part is empty, or its only part is gone: AWS's files do not tell."""
+        """Raise BadSource for a table without a part that had rows: its part may be lost."""
         for table in structure.schema.tables:
             parts = any(found[name].parts for name in relations(table) if name in found)
             rows = structure.rows.get(table.name, 0)
@@ -145,7 +146,7 @@ class RdsExport:
                 )
 
     def bad(self, problem: str, next_step: str) -> BadSource:
-        """An error of this export."""
+        """Build an error that names this export."""
         return BadSource(f"{self.uri}: {problem}; {next_step}")
 
     def _decoded(self, key: str, kind: type[File]) -> File:
@@ -167,12 +168,12 @@ class RdsSnapshot:
 
     @property
     def schema(self) -> Schema:
-        """The schema that agrees with the export."""
+        """The schema that matches the export."""
         return self.structure.schema
 
     @property
     def facts(self) -> dict[str, str | int | None]:
-        """The source, in the words of the metadata file."""
+        """The source's facts, with the keys of the metadata file."""
         info = self.export.info
         facts: dict[str, str | int | None] = {
             "type": "rds",
@@ -187,7 +188,7 @@ class RdsSnapshot:
         return facts
 
     def _unproven(self) -> Iterator[str]:
-        """Tables without a part of which no version says how many rows they had."""
+        """Name the tables without a part whose earlier row count is unknown."""
         known = self.structure.rows.keys() | self.export.may_be_empty
         for table in self.schema.tables:
             if table.name not in known and not any(map(self._parts, relations(table))):
@@ -195,19 +196,19 @@ class RdsSnapshot:
 
     @property
     def reader(self) -> "ParquetRows":
-        """What workers read with."""
+        """The reader that workers use."""
         return ParquetRows(self.export.objects)
 
     def ddl(self) -> bytes:
-        """The DDL that agrees with the export."""
+        """The DDL that matches the export."""
         return self.structure.ddl
 
     def not_carried(self) -> tuple[NotCarried, ...]:
-        """What stood beside the schema that agrees with the export."""
+        """The objects that the archive of the matching schema did not carry."""
         return self.structure.not_carried
 
     def chunks(self, table: Table) -> list[Chunk]:
-        """One chunk a row group, parts in order; raises BadSource on a damaged or other file."""
+        """One chunk per row group, parts in order; raises BadSource for a damaged or other file."""
         chunks: list[Chunk] = []
         first = 0
         for part in (p for name in relations(table) for p in self._parts(name)):
@@ -228,7 +229,7 @@ class RdsSnapshot:
 
 @dataclass(frozen=True)
 class ParquetRows:
-    """A RowReader of row groups of Parquet files."""
+    """A RowReader for row groups of Parquet files."""
 
     objects: ObjectStore
 
@@ -250,7 +251,7 @@ class ParquetRows:
 
 
 class _Readable(io.RawIOBase):
-    """Bytes as a file, for pyarrow."""
+    """A file object over byte ranges, for pyarrow."""
 
     def __init__(self, source: Bytes) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Takes DDL, keys and sequences for an RDS export from the nearest schema that agrees.
+"""Takes DDL, keys and sequences for an RDS export from the nearest schema with the same tables.
 
-That is a raw archive whose tables are those of the export, else the live database.
+The source is a raw archive near the export's day, else the live database.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ from mediatool_assets.flows.ports import ObjectStore, Source
 from mediatool_assets.flows.versions import archives
 
 _NEAREST = 10
-"""Days whose newest raw archive is looked at for a schema that agrees."""
+"""Number of days whose newest raw archive is searched for a matching schema."""
 
 
 class DescribedExport(ExportFiles, Protocol):
@@ -29,7 +29,7 @@ class DescribedExport(ExportFiles, Protocol):
 
     @property
     def live(self) -> Source | None:
-        """The live database, where there is one."""
+        """The live database, if there is one."""
 
 
 class Structure(NamedTuple):
@@ -39,19 +39,19 @@ class Structure(NamedTuple):
     ddl: bytes
     origin: str
     rows: Mapping[str, int] = {}
-    """Of an archive: how many rows it holds of each table."""
+    """Rows of each table, if the structure is from an archive."""
     not_carried: tuple[NotCarried, ...] = ()
 
 
 def relations(table: Table) -> tuple[str, ...]:
-    """A partitioned table is exported by itself or leaf by leaf; ``folders`` saw to which."""
+    """Its relations in an export. ``folders`` checked whether its leaves were exported instead."""
     return (table.name, *table.partitions)
 
 
 def agreeing(
     export: DescribedExport, version: Version, found: dict[str, ExportedTable]
 ) -> Structure:
-    """The nearest structure whose tables are those of the export; raises BadSource."""
+    """Return the nearest structure with the export's tables; raises BadSource if there is none."""
     first: str | None = None
     for structure in _structures(export, version):
         problem = next(_differences(structure.schema, found), None)
@@ -73,7 +73,7 @@ def _structures(export: DescribedExport, version: Version) -> Iterator[Structure
             beside = snapshot.not_carried()
             origin = "the live database"
             yield Structure(snapshot.schema, snapshot.ddl(), origin, not_carried=beside)
-    # last, since a copy of it may have to be waited for
+    # last, since an archive in cold storage has to be copied first
     yield from _archived_structures(export, (info for info in near if info.cold))
 
 
@@ -82,14 +82,14 @@ def _archived_structures(
 ) -> Iterator[Structure]:
     for info in near:
         structure = None
-        with suppress(BadArchive, NotAuthentic):  # the next one will do as well
+        with suppress(BadArchive, NotAuthentic):  # the next archive may match too
             structure = _archived(_signed(export.objects, info.key))
         if structure is not None and structure.schema.name == export.schema_name:
             yield structure
 
 
 def _signed(objects: ObjectStore, key: str) -> ArchiveReader:
-    """A raw archive; where keys are trusted, one that is signed: no unfinished one either."""
+    """Open a raw archive; if keys are trusted, only one of a complete, signed version."""
     archive = ArchiveReader(objects.open(key))
     version = Version.parse(archive.manifest.version)
     archives.authenticate(objects, key, "raw", version, archive)
@@ -109,7 +109,7 @@ def _archived(reader: ArchiveReader) -> Structure:
 
 
 def _archives_near(objects: ObjectStore, day: date) -> Iterator[ObjectInfo]:
-    """The newest raw archive of each of the nearest days, those first."""
+    """The newest raw archive of each of the nearest days, nearest first."""
 
     def distance(prefix: str) -> int:
         return abs((date.fromisoformat(prefix.rstrip("/").rpartition("/")[2]) - day).days)
@@ -120,15 +120,15 @@ def _archives_near(objects: ObjectStore, day: date) -> Iterator[ObjectInfo]:
 
 
 def _differences(schema: Schema, found: dict[str, ExportedTable]) -> Iterator[str]:
-    """What the export and a schema do not have in common."""
+    """Describe how the export's tables and a schema differ."""
     known = {name: t for t in schema.tables for name in relations(t)}
     for name in sorted(found.keys() - known.keys() - set(schema.views)):
-        yield f"the export has a table {name}, which it lacks"
+        yield f"the export has a table {name}, which the schema lacks"
     for table in schema.tables:
         own, leaves = table.name in found, [n for n in table.partitions if n in found]
         if not own and (not table.partitions or len(leaves) < len(table.partitions)):
             missing = next((n for n in table.partitions if n not in found), table.name)
-            yield f"the export lacks its table {missing}"
+            yield f"the export lacks the schema's table {missing}"
         elif own and leaves and found[table.name].parts:
             yield f"the export has {table.name} twice: by itself and as {', '.join(leaves)}"
     for name in sorted(found.keys() & known.keys()):
@@ -145,5 +145,5 @@ def _column_differences(table: Table, status: TableStatus) -> Iterator[str]:
         if name in columns and not same_type(columns[name], mapping.original_type):
             yield (
                 f"{table.name}.{name} was {mapping.original_type} in the snapshot, "
-                f"and is {columns[name].type} in it"
+                f"and is {columns[name].type} in the schema"
             )

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_DEEPEST = 60_000  # levels; PostgreSQL's default stack lets jsonb have less than 20,000
+_DEEPEST = 60_000  # levels; PostgreSQL's default stack limits jsonb to less than 20,000
 
 
 @contextmanager
 def deep_recursion() -> Iterator[None]:
-    """Let parsers go that deep: msgspec and the standard library heed the interpreter's limit."""
+    """Raise the recursion limit, which msgspec and the standard library's parsers obey."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, _DEEPEST))
     try:

@@ -14,14 +14,14 @@ _PLAIN = frozenset(
 
 
 class NotYaml(Exception):
-    """A file that cannot be read, or is no plain YAML; the message names file and line."""
+    """A file that cannot be read or is not plain YAML; the message names file and line."""
 
 
 def nodes(path: Path) -> tuple[bytes, Node | None]:
-    """The bytes of a file, and its one document; raises NotYaml.
+    """Return the bytes of a file, and its single document; raises NotYaml.
 
-    Documents are composed and never constructed, so that no tag makes an object and no alias is
-    spelt out; one with a tag of its own, as ``!!python/object``, is refused all the same.
+    Documents are composed and never constructed: no tag creates an object, and no alias is
+    expanded. A document with a custom tag, such as ``!!python/object``, is rejected as well.
     """
     try:
         data = path.read_bytes()
@@ -38,12 +38,12 @@ def nodes(path: Path) -> tuple[bytes, Node | None]:
     for node in _every(root):
         if node.tag not in _PLAIN:
             line = node.start_mark.line + 1
-            raise NotYaml(f"{path.name}:{line}: {node.tag[:60]!r} is no plain value; take it out")
+            raise NotYaml(f"{path.name}:{line}: {node.tag[:60]!r} is not a plain value; remove it")
     return data, root
 
 
 def _every(root: Node | None) -> Iterator[Node]:
-    """Every node once, however many aliases it has."""
+    """Every node once, regardless of aliases."""
     waiting, seen = [root] if root is not None else [], set[int]()
     while waiting:
         node = waiting.pop()

@@ -8,17 +8,17 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 
 class YamlReader:
-    """Keeps ``(line, problem)`` for each node that is not what it should be, and goes on."""
+    """Collects ``(line, problem)`` for each invalid node, and continues."""
 
     def __init__(self) -> None:
         self.problems: set[tuple[int, str]] = set()
 
     def items(self, node: Node | None, what: str) -> Iterator[tuple[str, ScalarNode, Node]]:
-        """The entries of a mapping in order; a name that stands twice is a mistake."""
+        """Yield the entries of a mapping in order; a duplicate name is reported as a mistake."""
         if node is None or is_null(node):
             return
         if not isinstance(node, MappingNode):
-            self.wrong(node, f"{what}: wants `name: value` lines")
+            self.wrong(node, f"{what}: write `name: value` lines")
             return
         seen: set[str] = set()
         for key, value in node.value:
@@ -26,13 +26,13 @@ class YamlReader:
                 self.wrong(key, f"{what}: a name has to be plain text")
                 continue
             if key.value in seen:
-                self.wrong(key, f"{what}: {key.value} stands here twice")
+                self.wrong(key, f"{what}: {key.value} is listed twice")
                 continue
             seen.add(key.value)
             yield key.value, key, value
 
     def parts(self, node: Node, known: tuple[str, ...], what: str) -> dict[str, Node]:
-        """The entries of a mapping by name, of those that it may have."""
+        """Return the entries of a mapping by name; names not in ``known`` are mistakes."""
         parts: dict[str, Node] = {}
         for name, key, value in self.items(node, what):
             if name in known:
@@ -42,22 +42,22 @@ class YamlReader:
         return parts
 
     def listed(self, node: Node | None) -> list[Node]:
-        """The items of a list; one value stands for a list of one."""
+        """The items of a list; a single value counts as a list of one."""
         if node is None:
             return []
         return list(node.value) if isinstance(node, SequenceNode) else [node]
 
     def words(self, node: Node) -> tuple[str, ...]:
-        """The texts of a list, or of one value; none of null."""
+        """The texts of a list, or of a single value; empty for null."""
         if is_null(node):
             return ()
         return tuple(self.text(item) for item in self.listed(node))
 
     def text(self, node: Node) -> str:
-        """One word or text; empty where there is none."""
+        """One word or text; empty if there is none."""
         if isinstance(node, ScalarNode) and node.value:
             return str(node.value)
-        self.wrong(node, "wants one word or text here")
+        self.wrong(node, "write one word or text here")
         return ""
 
     def plain(self, node: MappingNode) -> dict[str, Any]:
@@ -72,15 +72,15 @@ class YamlReader:
         return {str(key): part for key, part in value.items()}
 
     def wrong(self, node: Node, problem: str) -> None:
-        """Keep a problem."""
+        """Record a problem."""
         self.problems.add((line_of(node), problem))
 
 
 def is_null(node: Node) -> bool:
-    """Whether nothing stands there."""
+    """True if the node is absent or null."""
     return isinstance(node, ScalarNode) and node.value in ("", "~", "null")
 
 
 def line_of(node: Node) -> int:
-    """Where the node begins; the first line is 1."""
+    """The line on which the node begins, from 1."""
     return int(node.start_mark.line) + 1

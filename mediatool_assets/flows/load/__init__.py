@@ -1,4 +1,4 @@
-"""Load: a transformed archive into its MongoDB database, re-read and compared, marked last."""
+"""Load: writes a transformed archive to its MongoDB database, reads it back, marks it complete."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -32,7 +32,7 @@ from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 DocumentKind = Literal["transformed", "dump"]
-"""The archives that hold documents."""
+"""The archive kinds that hold documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Loaded:
     bytes: dict[str, int]
 
     def agrees_with(self, manifest: Manifest) -> bool:
-        """Whether it holds exactly what an archive of documents holds."""
+        """True if the database holds exactly the documents of the archive."""
         return self.fingerprints == {
             name: member.fingerprint for name, member in manifest.collections().items()
         }
@@ -55,10 +55,10 @@ class Loaded:
 class LoadOptions:
     """How documents are loaded.
 
-    The dump (``kind``) has the same documents as the transformed archive. ``database`` is
-    ``mediatool_{version}`` by default. With ``collections`` these alone are loaded, and the
-    database does not count as complete. A complete database is refused unless ``replace``.
-    ``read_first`` reads the archive to its end before anything is written.
+    ``kind`` is the archive to load; the dump has the same documents as the transformed archive.
+    ``database`` is ``mediatool_{version}`` by default. With ``collections`` only these are loaded,
+    and the database does not count as complete. A complete database is refused unless ``replace``
+    is set. ``read_first`` reads the archive to its end before anything is written.
     """
 
     kind: DocumentKind = "transformed"
@@ -69,7 +69,7 @@ class LoadOptions:
 
 
 DEFAULTS = LoadOptions()
-"""The transformed archive as a whole, to the version's own new database."""
+"""The default: the whole transformed archive, into the version's own new database."""
 
 
 def load(
@@ -81,11 +81,11 @@ def load(
 ) -> Loaded:
     """Load documents of a version, read them back, and mark the database last.
 
-    Data first, then indexes, then every document is read back from mongod and compared with the
-    manifest, and only then the marker is written. What a dead load left is replaced. A database
-    that is replaced stays as it is until the new one is whole, and the archive is read to its end
-    before. Of two loads at once one is refused. Raises AlreadyExists (the database is complete),
-    CheckFailed, NotFound, BadArchive, Unreachable.
+    The order is: data, indexes, reading every document back from mongod and comparing it with the
+    manifest, marker. Remains of an interrupted load are replaced. A database that is replaced stays
+    unchanged until the new one is complete, and the archive is read to its end first. Of two
+    concurrent loads one is refused. Raises AlreadyExists (the database is complete), CheckFailed,
+    NotFound, BadArchive, Unreachable.
     """
     archive = archives.reader(objects, options.kind, version)
     executor, replace = workspace.executor, options.replace
@@ -131,7 +131,7 @@ def load(
 
 
 def _content(loaded: Loaded) -> dict[str, object]:
-    """What the marker says of the collections."""
+    """The marker's record of the collections."""
     return {
         "documents": loaded.documents,
         "fingerprints": loaded.fingerprints,
@@ -152,7 +152,7 @@ def _chosen(archive: ArchiveReader, names: Iterable[str] | None) -> dict[str, Me
 
 
 def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
-    """What the version's complete database holds; None where it is absent or half-loaded."""
+    """Return the content of the version's complete database; None if absent or half-loaded."""
     database = mongodb_database(version)
     marker = documents.marker(database)
     if marker is None:
@@ -171,7 +171,7 @@ def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
 
 
 def metadata_of(archive: ArchiveReader, collection: str, member: Member) -> CollectionInfo:
-    """What the collection's ``.metadata.json`` asks for."""
+    """Read the options and indexes in the collection's ``.metadata.json``."""
     name = metadata_member(member.name)
     try:
         content = json_util.loads(archive.read_file(name))
@@ -198,7 +198,7 @@ class _Insertion:
 def _insertions(
     documents: DocumentStore, database: str, archive: ArchiveReader, members: Mapping[str, Member]
 ) -> list[_Insertion]:
-    """What there is to insert, in shares of consecutive blocks."""
+    """The blocks to insert, in shares of consecutive blocks."""
     source = ArchiveReader(archive.source)  # workers need no manifest
     return [
         _Insertion(documents, database, name, source, tuple(blocks))
@@ -208,7 +208,7 @@ def _insertions(
 
 
 def _insert(executor: Executor, shares: Sequence[_Insertion], progress: Progress) -> None:
-    """Insert every share, all workers at work."""
+    """Insert all shares in parallel."""
     done, total = 0, sum(share.rows for share in shares)
     with in_order(executor, _insert_share, shares) as inserted:
         for rows in inserted:
@@ -217,7 +217,7 @@ def _insert(executor: Executor, shares: Sequence[_Insertion], progress: Progress
 
 
 def _insert_share(share: _Insertion) -> int:
-    """In a worker: insert the blocks of a share, one block in memory; returns the documents."""
+    """In a worker: insert a share, one block at a time in memory; returns the document count."""
     for content in share.archive.blocks(share.blocks):
         try:
             batch = list(split_documents(content))
@@ -229,7 +229,7 @@ def _insert_share(share: _Insertion) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Indexing:
-    """The indexes of one collection, for one worker to have built."""
+    """The indexes of one collection, to be built by one worker."""
 
     documents: DocumentStore
     database: str
@@ -244,7 +244,7 @@ def _index(share: _Indexing) -> None:
 
 
 def _verify(database: str, members: Mapping[str, Member], found: Mapping[str, Fingerprint]) -> None:
-    """Raise CountMismatch unless mongod gave back every document as the manifest has it."""
+    """Raise CountMismatch unless mongod returned every document as the manifest records it."""
     for name, member in members.items():
         if str(found[name]) != member.fingerprint:
             raise CountMismatch(
@@ -259,7 +259,7 @@ def reread(
     members: Mapping[str, Member],
     progress: Progress,
 ) -> dict[str, Fingerprint]:
-    """The fingerprints of these collections as mongod gives their documents, to their end."""
+    """Read these collections to their end from mongod; returns their fingerprints."""
     shares = [
         share
         for name, member in members.items()
@@ -276,12 +276,12 @@ def reread(
 
 
 def _fingerprint(share: Range) -> Fingerprint:
-    """In a worker: the fingerprint of a range, as mongod gives it."""
+    """In a worker: return the fingerprint of a range as mongod returns it."""
     return sum(map(Fingerprint.of, share.read()), Fingerprint())
 
 
 def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) -> None:
-    """Compare collections, options and indexes with what was asked; raises CheckFailed."""
+    """Compare collections, options and indexes with those requested; raises CheckFailed."""
     live = {info.name: info for info in found}
     if odd := live.keys() ^ {info.name for info in wanted}:
         raise CheckFailed(
@@ -304,7 +304,7 @@ def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) 
 
 
 def same_index(built: dict[str, object] | None, asked: dict[str, object]) -> bool:
-    """Whether an index is as asked, its fields in order; mongod lists a text index by weights."""
+    """True if an index is as requested, fields in order; mongod lists a text index by weights."""
     key, weights = asked["key"], asked.get("weights", {})
     if built is None or not isinstance(key, dict) or not isinstance(weights, dict):
         return False
@@ -316,7 +316,7 @@ def same_index(built: dict[str, object] | None, asked: dict[str, object]) -> boo
 
 
 def holds(live: object, wanted: object) -> bool:
-    """Whether mongod kept what was wanted; it may add defaults of its own to a document."""
+    """True if mongod kept the requested value; it may add its own defaults to a document."""
     if isinstance(live, dict) and isinstance(wanted, dict):
         return all(key in live and holds(live[key], value) for key, value in wanted.items())
     return live == wanted

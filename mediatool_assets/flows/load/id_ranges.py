@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mediatool_assets.flows.ports import DocumentStore
 
-_RANGE_BYTES = 1 << 24  # of BSON: long against a request's 2 ms, short against a collection
+_RANGE_BYTES = 1 << 24  # of BSON: far longer than a request (2 ms), far shorter than a collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,10 @@ class Range:
 def ranges(
     documents: DocumentStore, database: str, collection: str, rows: int, size: int
 ) -> list[Range]:
-    """The whole collection in ranges, in order; ``rows`` and ``size`` bytes are expected of it.
+    """Split a collection into ranges, in order; ``rows`` and ``size`` (bytes) are expected values.
 
-    The cuts depend on the expected numbers and the ``_id`` values alone: equal content, equal cuts.
+    The boundaries depend only on these and on the ``_id`` values, so equal content has equal
+    ranges.
     """
     step = max(1, rows * _RANGE_BYTES // max(size, 1))
     bounds = documents.bounds(database, collection, step) if rows > step else []

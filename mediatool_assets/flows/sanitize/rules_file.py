@@ -94,7 +94,7 @@ class _RulesReader:
             }
             for name in [names] if names in quoted else map(str.strip, names.split(",")):
                 if name in found:
-                    self._wrong(line, f"table {name} stands here twice")
+                    self._wrong(line, f"table {name} is listed twice")
                 found[name] = rules
         return found
 
@@ -161,14 +161,14 @@ class _RulesReader:
         if node is None or is_null(node):
             return
         if not isinstance(node, MappingNode):
-            self._wrong(line_of(node), "wants `name: value` lines")
+            self._wrong(line_of(node), "write `name: value` lines")
             return
         seen: set[str] = set()
         for key, value in node.value:
             name = str(key.value) if isinstance(key, ScalarNode) else ""
             if not name or name in seen:
                 self._wrong(
-                    line_of(key), f"{name or 'this'} stands here twice, or is not plain text"
+                    line_of(key), f"{name or 'this'} is listed twice, or is not plain text"
                 )
             elif known is not None and name not in known:
                 self._wrong(line_of(key), f"there is no {name!r} here; it knows {', '.join(known)}")
@@ -179,7 +179,7 @@ class _RulesReader:
     def _text(self, node: Node) -> str:
         if isinstance(node, ScalarNode) and node.value:
             return str(node.value)
-        self._wrong(line_of(node), "wants one word or text here")
+        self._wrong(line_of(node), "write one word or text here")
         return ""
 
     def _wrong(self, line: int, problem: str) -> bool:

@@ -52,8 +52,8 @@ MISTAKES = {
     "tables: {t: {c: noise 100}}": "is no rule",
     "tables: {t: {c: [keep]}}": "c: write keep, redact",
     "tables: {t: {c: {json: {x: {json: {y: keep}}}}}}": "x: write keep, redact",
-    "tables: {t: {c: keep, c: drop}}": "c stands here twice",
-    "tables: {t: {c: keep}, 's, t': {c: drop}}": "table t stands here twice",
+    "tables: {t: {c: keep, c: drop}}": "c is listed twice",
+    "tables: {t: {c: keep}, 's, t': {c: drop}}": "table t is listed twice",
     "kinds: {k: nonsense}": "its format is one of number, person",
     "kinds: {k: {format: person, prefix: X}}": "only the format number has a prefix",
     "kinds: {k: {format: number, prefix: '49'}}": "kind k: its prefix begins integers",
@@ -63,9 +63,9 @@ MISTAKES = {
     "quasi_identifiers: {t: c}": "t: list its columns",
     "quasi_identifiers: {t: {columns: [c], k: few}}": "k is how many rows are alike at least",
     "quasi_identifiers: {t: {k: 3}}": "t: list its columns",
-    "- keep": "wants `name: value` lines",
+    "- keep": "write `name: value` lines",
     "tables: {": "not YAML",
-    "tables: !!python/object/apply:os.system ['true']": "is no plain value",
+    "tables: !!python/object/apply:os.system ['true']": "is not a plain value",
 }
 
 
