@@ -1,7 +1,7 @@
-"""New events of Dagster's instance for alerts: ended runs, checks, freshness, schedules.
+"""Reads new events of Dagster's instance for alerts: ended runs, checks, freshness, schedules.
 
-Runs are read by their time of change, a few minutes back again each time, since a clock of another
-host may be late; what was read is remembered by its id.
+Runs are read by their update time. Each tick also reads the last few minutes again, since another
+host's clock may be slow. Runs that were already read are recognized by their id.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ from mediatool_assets.defs.freshness import ON_TIME
 from mediatool_assets.domain.alerts import Observations, Problem, Success
 
 _RUNS = 50  # per tick; a backfill of a year is reported within a few minutes
-_FOUND = 100  # by the check of one day: each of the day's runs looks too
+_FOUND = 100  # results of one day's check; each run of the day adds one
 _BACK = timedelta(minutes=5)
 _RETRY = timedelta(minutes=5)  # Dagster begins a retry within seconds, or never
 _SETTLED = timedelta(minutes=2)  # Dagster judges all assets within a minute: one alert, not many
@@ -45,8 +45,8 @@ FRESHNESS = "freshness"
 class EventPosition(msgspec.Struct):
     """How far the instance was read.
 
-    ``seen`` are the times of runs by id, ``judged`` is the last judgement of the day, ``missed``
-    when schedules were due that did not tick.
+    ``seen`` maps run ids to times, ``judged`` is the last evaluation of the day's check, ``missed``
+    maps schedules to the time of a tick that did not happen.
     """
 
     began: datetime
@@ -59,14 +59,14 @@ class EventPosition(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class WatchedInstance:
-    """Dagster's instance, and the definitions that are watched in it, read at ``now``."""
+    """Dagster's instance and the watched definitions, read at ``now``."""
 
     instance: dg.DagsterInstance
     repository: dg.RepositoryDefinition
     now: datetime
 
     def news(self, position: EventPosition) -> Iterator[Observations]:
-        """What there is since; moves the position on."""
+        """Yield what is new since the position, and advance the position."""
         yield from self._runs(position)
         yield from self._freshness(position)
         yield from self._schedules(position)
@@ -99,7 +99,7 @@ class WatchedInstance:
             del position.seen[name]
 
     def _freshness(self, position: EventPosition) -> Iterator[Observations]:
-        """Assets that Dagster's policies find late, and the day that has no version by 03:00."""
+        """Report assets that are late by Dagster's policies, and a day with no version by 03:00."""
         keys = [
             key
             for key, made in self.repository.assets_defs_by_key.items()
@@ -129,14 +129,14 @@ class WatchedInstance:
         yield Observations(self.now, tuple(problems), tuple(well), partition=day)
 
     def _on_time(self) -> AssetCheckExecutionRecord | None:
-        """What was last found of the day without a run; of runs it is read with all else."""
+        """The sensor's last result of the day's check; results from runs are read with the runs."""
         found = self.instance.event_log_storage.get_asset_check_execution_history(
             ON_TIME, _FOUND, partition_filter=PartitionKeyFilter(key=self.now.date().isoformat())
         )
         return next((record for record in found if record.run_id == RUNLESS_RUN_ID), None)
 
     def _schedules(self, position: EventPosition) -> Iterator[Observations]:
-        """Schedules that are on and have not asked for their run a while after it was due."""
+        """Report running schedules that did not request their run within the grace period."""
         known = {
             state.name: state
             for state in self.instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
@@ -168,12 +168,12 @@ class WatchedInstance:
             return None
         failed = any(tick.status is TickStatus.FAILURE for tick in ticks)
         why = "its tick failed" if failed else "it did not tick"
-        told = f"{why}, and was due at {due:%Y-%m-%d %H:%M} UTC; see Automation in Dagster's UI"
+        told = f"{why}; it was due at {due:%Y-%m-%d %H:%M} UTC; see Automation in Dagster's UI"
         return Problem("schedule", name, told, cause=why, began=self.now)
 
 
 def _due(schedule: dg.ScheduleDefinition, before: datetime) -> datetime:
-    """When it should have ticked last."""
+    """The time of the schedule's last due tick."""
     crons = schedule.cron_schedule
     zone = schedule.execution_timezone
     return max(
@@ -183,14 +183,14 @@ def _due(schedule: dg.ScheduleDefinition, before: datetime) -> datetime:
 
 
 def _is_on(schedule: dg.ScheduleDefinition, state: InstigatorState | None) -> bool:
-    """Whether it is switched on, in the UI or else by its definition."""
+    """True if the schedule is on, in the UI or else by its definition."""
     if state is None or state.status is InstigatorStatus.DECLARED_IN_CODE:
         return schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     return state.status is InstigatorStatus.RUNNING
 
 
 def _late(keys: Sequence[dg.AssetKey], late: Sequence[dg.AssetKey], now: datetime) -> list[Problem]:
-    """One problem of all that is late, counted by the first part of its key."""
+    """Combine all late assets into one problem, counted by the first part of their keys."""
     if not late:
         return []
     everything = Counter(key.path[0] for key in keys)

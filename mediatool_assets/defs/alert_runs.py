@@ -1,7 +1,7 @@
 """The problems and successes of one ended run: its steps, checks and warnings.
 
-Texts of its log pass through ``domain.alerts.without_private_data``; messages of errors that may
-quote a row are not used.
+Texts from the log are filtered by ``domain.alerts.without_private_data``. Messages of errors that
+may quote a row are not used.
 """
 
 from collections import Counter
@@ -31,16 +31,16 @@ from mediatool_assets.domain.keys import REPORTS
 
 _PAGE = 1000  # events
 _FIGURES = 8
-_KILLED = "the run ended while it was at work: its process was killed, or its host was"
+_KILLED = "the run ended during this step: its process was killed, or its host stopped"
 
 _OF_ROWS = {"BadValue", "CheckFailed"}
-"""Errors of this package whose messages may tell a row's values, also beside what they quote."""
+"""Errors of this package whose messages may contain a row's values, outside their quotes too."""
 
 
 def checked(
     found: dg.AssetCheckEvaluation, partition: str | None, made: datetime, began: datetime
 ) -> Problem | Success:
-    """What a check found: ``made`` when it did, ``began`` when its run did."""
+    """The result of a check; ``made`` is its time, ``began`` that of its run."""
     asset = found.asset_key.to_user_string()
     thing = f"{shown(found.asset_key)}: {found.check_name}"
     kind: Kind = "freshness" if found.asset_check_key == ON_TIME else "check"
@@ -61,7 +61,7 @@ def checked(
 
 
 def _figures(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, int | float]:
-    """The numbers of a check's metadata: a text of it might be anything."""
+    """The numbers in a check's metadata; texts are left out, since they may contain anything."""
     values = {name: entry.value for name, entry in metadata.items()}
     numbers = {
         n: v
@@ -73,16 +73,16 @@ def _figures(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, int | f
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """One run that has ended."""
+    """One ended run."""
 
     instance: dg.DagsterInstance
     record: dg.RunRecord
 
     def news(self) -> Observations:
-        """What failed in it, what its checks found, and what its version warns of.
+        """Return the failures of the run, the results of its checks, and its version's warnings.
 
-        A canceled run raises no problem of its own, since its user knows; its red checks do. So
-        does a run that canceled itself, because its day has no source.
+        A canceled run is not reported, since its user knows; its failed checks are. A run that
+        canceled itself because its day has no source is reported.
         """
         run = self.record.dagster_run
         partition = run.tags.get("dagster/partition")
@@ -90,7 +90,7 @@ class EndedRun:
         found = [
             checked(evaluation, partition, ended, self.record.create_timestamp)
             for evaluation in self._evaluations()
-            if evaluation.passed or evaluation.asset_check_key != ON_TIME  # it is of the day
+            if evaluation.passed or evaluation.asset_check_key != ON_TIME  # about the day
         ]
         problems = [one for one in found if isinstance(one, Problem)]
         well = [one for one in found if isinstance(one, Success)]
@@ -107,7 +107,7 @@ class EndedRun:
 
     @property
     def may_be_retried(self) -> bool:
-        """Whether Dagster means to retry it, and has not begun; it retries none of a terminal's."""
+        """True if Dagster will retry the run and has not begun; terminal runs are never retried."""
         run = self.record.dagster_run
         return (
             run.tags.get(WILL_RETRY_TAG) == "true"
@@ -116,7 +116,7 @@ class EndedRun:
         )
 
     def _events(self, kind: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:
-        """The run's events of a kind, page by page."""
+        """Yield the run's events of one type, page by page."""
         cursor = None
         while True:
             page = self.instance.get_records_for_run(
@@ -130,7 +130,7 @@ class EndedRun:
             cursor = page.cursor
 
     def _evaluations(self) -> Iterator[dg.AssetCheckEvaluation]:
-        """The last evaluation of each check: a step that is retried asks again."""
+        """The last evaluation of each check; a retried step evaluates its checks again."""
         events = self._events(dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         found = [event.asset_check_evaluation_data for event in events]
         yield from {one.asset_check_key: one for one in found}.values()
@@ -140,7 +140,7 @@ class EndedRun:
             yield event.step_materialization_data.materialization
 
     def _reports(self) -> Iterator[tuple[str, str]]:
-        """The reports that it wrote, each with its place: those of another run are not its own."""
+        """The reports that this run wrote, with their URIs; those of other runs are left out."""
         names = {report_asset(report): report for report in REPORTS}
         for made in self._made():
             if made.asset_key in names and "html" in made.metadata:
@@ -156,7 +156,7 @@ class EndedRun:
 
     @property
     def _is_failed(self) -> bool:
-        """Whether it failed, or canceled itself."""
+        """True if the run failed, or canceled itself."""
         run = self.record.dagster_run
         return run.status is dg.DagsterRunStatus.FAILURE or REFUSED_TAG in run.tags
 
@@ -164,7 +164,7 @@ class EndedRun:
         return [f"step {event.step_key}" for event in self._events(kind)]
 
     def _done(self, partition: str | None) -> Iterator[Success]:
-        """Each step that succeeded, whatever the run's job: it made the partition of its assets."""
+        """Each successful step, and the job: it made the partition of its assets."""
         things = self._steps(dg.DagsterEventType.STEP_SUCCESS)
         run = self.record.dagster_run
         if run.status is dg.DagsterRunStatus.SUCCESS and not run.job_name.startswith("__"):
@@ -173,7 +173,7 @@ class EndedRun:
             yield Success("run", thing, partition, self.record.create_timestamp)
 
     def _failures(self, partition: str | None, ended: datetime) -> Iterator[Problem]:
-        """Each step that failed, and by what; else those that were at work, else the run."""
+        """Each failed step with its error; else the steps in progress; else the run itself."""
         failures = list(self._events(dg.DagsterEventType.STEP_FAILURE))
         unjudged = self._unjudged()
         for failure in failures:
@@ -196,7 +196,7 @@ class EndedRun:
                 yield Problem("run", thing, _KILLED, partition=partition, began=ended)
 
     def _unjudged(self) -> Counter[str | None]:
-        """How many checks of each step were planned and never judged."""
+        """The number of planned checks of each step that were not evaluated."""
         judged = {one.asset_check_key for one in self._evaluations()}
         planned = {
             (event.step_key, event.asset_check_planned_data.asset_check_key)

@@ -1,9 +1,9 @@
 """The alert sensor: posts new problems to the channels twice a minute.
 
-All that it remembers (how far it has read, what it has posted and when, what waits, what is not
-well yet) is its cursor, and no object in the bucket: Dagster writes it with the tick, keeps it over
-restarts, and it is there when the bucket is what is down. It is written after the posts, so that
-a process that is killed between the two posts again rather than not at all.
+The sensor's state is its cursor: how far it has read, what it has posted and when, which alerts are
+waiting, and which problems are not resolved. It is not an object in the bucket, so that it is
+available when the bucket is not. Dagster writes it with the tick, after the posts, and keeps it
+over restarts. A process that is killed in between posts twice rather than not at all.
 """
 
 import time
@@ -25,7 +25,7 @@ from mediatool_assets.stores.environment import read_settings
 if TYPE_CHECKING:
     from mediatool_assets.stores.alert_channels import AlertChannel
 
-_SECONDS = 10.0  # for a channel to post in; a tick has 60 in all, and the rest waits for the next
+_SECONDS = 10.0  # limit for one channel's posts; a tick has 60 in all; the rest waits
 
 
 class AlertCursor(msgspec.Struct):
@@ -42,7 +42,7 @@ class AlertCursor(msgspec.Struct):
     description="Posts problems to the configured alert channels. Starts no run.",
 )
 def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Read what is new, post what is due, and say in the tick what could not be posted."""
+    """Read new events, post alerts that are due, and report in the tick what was not posted."""
     from mediatool_assets.stores.alert_channels import channels  # noqa: PLC0415  # slow
 
     settings, now = read_settings(), datetime.now(UTC)
@@ -70,7 +70,7 @@ def tick(
     settings: Settings,
     posted_to: "Iterable[AlertChannel]",
 ) -> str:
-    """Do one tick's work on ``memory``, and say what became of it."""
+    """Do the work of one tick on ``memory``; returns a summary."""
     alerts = [
         alert
         for news in instance.news(memory.position)
@@ -86,11 +86,11 @@ def tick(
         kept.forget(instance.now, window)
     if told and settings.dagster_url is None:
         told.append("MEDIATOOL_DAGSTER_URL is not set: alerts have no links to the UI")
-    return "; ".join(told) or f"{quantity(len(alerts), 'alert')}, and no channel is configured"
+    return "; ".join(told) or f"{quantity(len(alerts), 'alert')}; no channel is configured"
 
 
 def _post(channel: "AlertChannel", kept: Channel, now: datetime, window: timedelta) -> str:
-    """Post what is due; what is not taken is kept, and tried again at the next tick."""
+    """Post the alerts that are due; one that fails is kept and retried at the next tick."""
     posted, problems, end = 0, [], time.monotonic() + _SECONDS
     for alert in list(kept.due(now, window)):
         if time.monotonic() > end:
@@ -101,7 +101,7 @@ def _post(channel: "AlertChannel", kept: Channel, now: datetime, window: timedel
             problems.append(str(error))
         except Unreachable as error:
             problems.append(str(error))
-            break  # the others would wait as long
+            break  # the other alerts would time out too
         else:
             kept.posted(alert, now)
             posted += 1
@@ -111,12 +111,12 @@ def _post(channel: "AlertChannel", kept: Channel, now: datetime, window: timedel
 
 
 def _linked(news: Observations, settings: Settings) -> Observations:
-    """The news with links to Dagster's UI too, where its URL is known."""
+    """Add links to Dagster's UI, if its URL is known."""
     return msgspec.structs.replace(news, links=ui_links(settings, news) | news.links)
 
 
 def ui_links(settings: Settings, news: Observations) -> dict[str, str]:
-    """The run, and the first asset that is not well, in Dagster's UI."""
+    """URLs in Dagster's UI of the run, and of the first asset with a problem."""
     if settings.dagster_url is None:
         return {}
     base = settings.dagster_url.rstrip("/")

@@ -1,8 +1,8 @@
 """The daily check of the bucket's configuration, and its costs.
 
-Both are assets without partitions, since only today's bucket can be looked at; their records are
-kept in the bucket by day, and are pages of the site of reports. They have a job of their own at
-03:30 UTC, so that neither can hold up or redden the day's version.
+Both are assets without partitions, since only the current bucket can be read. Their records are
+stored in the bucket by day, and are pages of the report site. They have their own job at 03:30 UTC,
+so that they can neither delay nor fail the day's version.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ NO_DRIFT = dg.AssetCheckKey(POSTURE, "no_drift")
         dg.AssetCheckSpec(
             AS_DECLARED.name,
             asset=POSTURE,
-            description="All controls pass; what is unknown does not. A warning where the server "
+            description="All controls pass; an unknown result fails. A warning if the server "
             "is not Amazon S3.",
         ),
         dg.AssetCheckSpec(
@@ -56,7 +56,7 @@ NO_DRIFT = dg.AssetCheckKey(POSTURE, "no_drift")
 def posture(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Look at the bucket's settings, and record what was found."""
+    """Check the bucket's settings, and record the result."""
     record_process(context.instance, context.run)
     with errors_as_failures():
         bucket, objects = platform.bucket(), platform.objects()
@@ -109,7 +109,7 @@ def bucket_costs(
 
 
 def _figures(found: Costs) -> dict[str, float | int]:
-    """What the UI plots from day to day; dollars."""
+    """The figures that the UI plots by day, in dollars."""
     return {
         "objects": sum(each.objects for each in found.holdings),
         "bytes": sum(each.bytes for each in found.holdings),

@@ -10,8 +10,8 @@ from mediatool_assets.domain.outcome import Finding
 
 
 def spec(asset: dg.AssetKey, name: str, says: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
-    """A check of an asset, kept by partition."""
-    with warnings.catch_warnings():  # partitions_def works, and is no promise of Dagster's yet
+    """A check of an asset, with a result for each partition."""
+    with warnings.catch_warnings():  # partitions_def works, but Dagster does not guarantee it yet
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.AssetCheckSpec(
             name, asset=asset, description=says, blocking=blocking, partitions_def=DAYS
@@ -19,7 +19,7 @@ def spec(asset: dg.AssetKey, name: str, says: str, *, blocking: bool = False) ->
 
 
 def result(check: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
-    """A finding as Dagster keeps it: what is not known has not passed."""
+    """A finding as a Dagster check result; an unknown finding has not passed."""
     return dg.AssetCheckResult(
         passed=finding.outcome == "passed",
         asset_key=check.asset_key,
@@ -31,7 +31,7 @@ def result(check: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
 
 
 def severity(finding: Finding) -> dg.AssetCheckSeverity:
-    """How grave it is where it has not passed."""
+    """The severity of a finding that has not passed."""
     warned = finding.outcome == "warned"
     return dg.AssetCheckSeverity.WARN if warned else dg.AssetCheckSeverity.ERROR
 

@@ -2,7 +2,7 @@
 
 Only ``raw/TABLE: counted`` is blocking: an archive that lacks rows of the source is not
 transformed. The other checks only report, since an unusual version does not affect other versions.
-The checks read the version of the partition like the steps do; ``flows.checks`` and
+Checks and steps find the version of the partition in the same way. ``flows.checks`` and
 ``domain.expectations`` decide.
 """
 
@@ -35,7 +35,7 @@ class _LayerCheck(NamedTuple):
     """One check: of every table or collection of a layer, or of the version as a whole.
 
     ``evaluate`` takes the bucket, the version, for a layer its tables or collections, and the
-    keyword arguments that ``arguments`` makes from the platform.
+    keyword arguments that ``arguments`` builds from the platform.
     """
 
     name: str
@@ -70,7 +70,7 @@ def raw_checks(tables: Iterable[str], model: Model) -> dg.AssetChecksDefinition:
 def transformed_checks(
     model: Model, collections: Iterable[str]
 ) -> Iterator[dg.AssetChecksDefinition]:
-    """The check of the references of each collection that has some; none if none has."""
+    """The reference check of each collection that has references; None if there is none."""
     referring = [name for name in collections if _refers(model, name)]
     if referring:
         says = "No more unresolved references than in the last versions."
@@ -88,7 +88,7 @@ def _refers(model: Model, collection: str) -> bool:
 
 
 def mongodb_checks(collections: Iterable[str]) -> dg.AssetChecksDefinition:
-    """Of every collection: what was transformed, was loaded, and is there."""
+    """The check of every collection that its documents were loaded and still exist."""
     says = "The database has all documents of the transformed archive."
     loaded = _LayerCheck("loaded", says, database_as_loaded, _documents)
     says = "Compare the marker with the archive, and count the documents in MongoDB."
@@ -129,7 +129,7 @@ def _layer_checks(
 
 
 def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.AssetChecksDefinition:
-    """Of the version as a whole, once it is published; ``tables`` and ``collections`` are named."""
+    """Checks of the whole published version; the model names ``tables`` and ``collections``."""
     tables, collections = list(tables), list(collections)
     checks = (
         _LayerCheck(
@@ -193,11 +193,11 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
 
 
 def _version(context: dg.AssetCheckExecutionContext, platform: Platform) -> Version:
-    """The run's version, or the partition's newest where checks are run again alone."""
+    """The run's version, or the partition's newest if only checks are run."""
     return RunVersion.of(context).to_read(platform.objects())
 
 
 def _asked(context: dg.AssetCheckExecutionContext, name: str) -> list[str]:
-    """The tables or collections of which this check is asked for."""
+    """The tables or collections that this check is requested for."""
     keys = context.selected_asset_check_keys
     return sorted(name_of(check.asset_key) for check in keys if check.name == name)

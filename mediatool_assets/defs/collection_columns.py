@@ -16,13 +16,13 @@ from mediatool_assets.domain.shapes import DocumentCollection
 
 
 def resolved(model: Model, raw: ArchiveReader) -> dict[str, DocumentCollection]:
-    """The collections that the model makes of the schema in a raw archive; raises BadModel."""
+    """The collections that the model defines for a raw archive's schema; raises BadModel."""
     excluded = {exclusion.table for exclusion in raw.manifest.exclusions}
     return {c.name: c for c in resolve(model, raw.schema(), excluded).collections}
 
 
 def lineage(collection: DocumentCollection) -> dg.TableColumnLineage:
-    """For each field, the columns of the raw tables that it is made of."""
+    """For each field, the columns of the raw tables that it is derived from."""
     return dg.TableColumnLineage(
         {
             field: [dg.TableColumnDep(key("raw", table), column) for table, column in sources]
@@ -32,7 +32,7 @@ def lineage(collection: DocumentCollection) -> dg.TableColumnLineage:
 
 
 def unchanged(columns: dg.TableSchema, layer: Layer, collection: str) -> dg.TableColumnLineage:
-    """The lineage of a copy: each field comes from the field of its name in ``layer``."""
+    """The lineage of a copy: each field comes from the field of the same name in ``layer``."""
     upstream = key(layer, collection)
     return dg.TableColumnLineage(
         {c.name: [dg.TableColumnDep(upstream, c.name)] for c in columns.columns}

@@ -1,7 +1,7 @@
-"""Finds runs whose process was killed; Dagster's launcher leaves them as started for ever.
+"""Finds runs whose process was killed; Dagster's launcher leaves them as started forever.
 
-Such a run would keep its partition and its pools from every other run. Steps note the process that
-they run in as a tag; where it is gone, the run is reported as failed, and Dagster retries it.
+Such a run would block its partition and its pools for every other run. Steps record their process
+in a run tag. If that process is gone, the run is reported as failed, and Dagster retries it.
 """
 
 import os
@@ -12,7 +12,7 @@ import psutil
 
 PROCESS_TAG = "mediatool/process"
 
-_SECONDS_APART = 5  # psutil adds a process's age to the host's start, which moves with its clock
+_SECONDS_APART = 5  # psutil adds a process's age to the boot time, which shifts with the clock
 _AT_WORK = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -23,7 +23,7 @@ def this_process() -> str:
 
 
 def record_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Tag the run with the process that it is at work in, unless it is already."""
+    """Tag the run with its current process, unless it is tagged already."""
     if run.tags.get(PROCESS_TAG) != (process := this_process()):
         instance.add_run_tags(run.run_id, {PROCESS_TAG: process})
 
@@ -37,14 +37,14 @@ def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     ]
     for run in dead:
         instance.report_run_failed(
-            run, "The run's process is gone: it was killed, or the host was."
+            run, "The run's process is gone: it was killed, or the host stopped."
         )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in dead]
 
 
 def _inherited(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether the process is that of the run that this one retries, whose tags Dagster copied.
+    """True if the process is that of the run that this one retries: Dagster copies its tags.
 
     Before its first step a run has no known process; ``run_monitoring`` ends it later.
     """
@@ -71,6 +71,6 @@ def _is_dead(process: str) -> bool:
     description="Marks runs whose process was killed as failed, so that their partition is free.",
 )
 def dead_run_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Release dead runs; there is nothing to launch, since Dagster retries failed runs itself."""
+    """Release dead runs. It launches nothing, since Dagster retries failed runs itself."""
     released = release_dead_runs(context.instance)
     return dg.SkipReason(f"released {', '.join(released)}" if released else "no dead run")

@@ -30,7 +30,7 @@ def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
     @dg.asset(
         name="dump",
         deps=[key("mongodb", name) for name in collections],
-        description="The version's database as mongodump lays it out; mongorestore restores it.",
+        description="The version's database in mongodump's layout; mongorestore can restore it.",
         group_name=VERSION,
         kinds={"s3", "mongodb", "bson"},
         owners=OWNERS,
@@ -43,7 +43,7 @@ def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
     def dump_asset(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> dg.MaterializeResult[Any]:
-        """Dump the version's database; a dump that holds just the same is adopted."""
+        """Dump the version's database; an existing dump with the same content is adopted."""
         with retried():
             objects = platform.objects()
             version = RunVersion.of(context).to_read(objects)

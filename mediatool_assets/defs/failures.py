@@ -1,4 +1,4 @@
-"""Turns this package's errors into failures of a Dagster step, with retries if they can help."""
+"""Turns this package's errors into failures of a Dagster step, with retries if they may help."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,34 +20,34 @@ from mediatool_assets.domain.errors import (
 from mediatool_assets.flows.export.origin import PastDay
 
 PAUSES = (2.0, 6.0)
-"""Seconds before a step is run again: for a server that does not answer for a moment, whose client
-has tried for a while by then."""
+"""Seconds before a step is retried, for a short outage of a server; by then the client has retried
+for a while itself."""
 
 EXIT_CODE = "exit_code"
 """The failure's metadata entry that holds the command line's exit code."""
 
 
 REFUSED_TAG = "mediatool/refused"
-"""The error by whose name a run was canceled that could not begin."""
+"""The tag with the name of the error that canceled a run before it could begin."""
 
 ATTENDED: ContextVar[bool] = ContextVar("attended", default=False)
-"""True if a user waits for the run at a terminal: an error is shown instead of hours of waiting."""
+"""True if a user waits for the run at a terminal: an error is then shown instead of a long wait."""
 
 COLD_RETRIES = 3
-"""How often a step waits for a copy out of cold storage, which may lie in several objects."""
+"""How often a step waits for copies out of cold storage; it may need several objects."""
 
-_MARGIN_SECONDS = 6 * 3600  # what is left of a run after its wait: max_runtime_seconds of old
+_MARGIN_SECONDS = 6 * 3600  # time for the run after its wait, as in max_runtime_seconds
 
 
 @contextmanager
 def errors_as_failures() -> Iterator[None]:
-    """Turn a MediatoolError into a Failure that says it all; what cannot change is not retried.
+    """Turn a MediatoolError into a Failure with the full message; permanent errors are not retried.
 
-    A copy out of cold storage that is on its way is waited for: the step ends, its pool is free,
-    and it is run again when the copy is there, unless somebody waits for the run.
+    If a copy out of cold storage was requested, the step ends, so that its pool is free, and is run
+    again when the copy is ready, unless a user waits for the run.
 
-    Where its day has nothing to work from, the step fails and its run is canceled: of a failed run,
-    Dagster would show every asset and check as failed that it had planned.
+    If the day has no data to work from, the step fails and its run is canceled. Dagster would show
+    every planned asset and check of a failed run as failed.
     """
     try:
         yield
@@ -66,10 +66,10 @@ def errors_as_failures() -> Iterator[None]:
 
 @contextmanager
 def retried() -> Iterator[None]:
-    """``errors_as_failures``, in a step that is run again some seconds later where that helps.
+    """``errors_as_failures``, and retry the step some seconds later if that may help.
 
-    Not by a RetryPolicy: Dagster takes an interrupt for a failure that the policy retries, so that
-    a run that was stopped, by Ctrl-C or in the UI, would go on.
+    This does not use a RetryPolicy: Dagster treats an interrupt as a failure that the policy
+    retries, so that a run that was stopped, by Ctrl-C or in the UI, would continue.
     """
     try:
         with errors_as_failures():
@@ -83,7 +83,7 @@ def retried() -> Iterator[None]:
 
 
 def _cancel(reason: MediatoolError) -> None:
-    """Have the run that is at work end as canceled, once its step has failed."""
+    """Have the current run end as canceled, once its step has failed."""
     context = current_execution_context.get()
     if context is not None:
         instance, run = context.instance, context.run
@@ -92,7 +92,7 @@ def _cancel(reason: MediatoolError) -> None:
 
 
 def _at(ready: datetime) -> dg.RetryRequested:
-    """The step again at that time, in a run that is given so long."""
+    """Request the step again at that time, and extend the run's time limit."""
     seconds = max(1.0, (ready - datetime.now(UTC)).total_seconds())
     if (context := current_execution_context.get()) is not None:
         longest = {MAX_RUNTIME_SECONDS_TAG: str(int(seconds) + _MARGIN_SECONDS)}

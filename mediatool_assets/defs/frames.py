@@ -1,4 +1,4 @@
-"""The types that an asset's parameter can be annotated with, and their conversion."""
+"""The types with which an asset's parameter can be annotated, and their conversion."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -15,20 +15,20 @@ FRAMES: Mapping[tuple[str, str], str] = {
     ("polars", "DataFrame"): "to_polars",
     ("duckdb", "DuckDBPyRelation"): "to_duckdb",
 }
-"""The classes that hold a whole table in memory, by package and name, and a handle's method."""
+"""Classes that hold a whole table in memory, by package and name, with the handle's method."""
 
 _HANDLES = (Frames, ArchiveHandle)
 
 
 def frame_of(kind: object) -> tuple[str, str] | None:
-    """Which of FRAMES a class is; its package need not have been imported."""
+    """The key of a class in FRAMES, or None; its package need not be imported."""
     package = getattr(kind, "__module__", "").partition(".")[0].lstrip("_")
     name = package, getattr(kind, "__name__", "")
     return name if name in FRAMES else None
 
 
 def each_of(kind: object) -> object:
-    """What the values of an annotated mapping are; any other annotation is that of the value."""
+    """The value type of an annotated mapping; any other annotation is returned unchanged."""
     origin, arguments = get_origin(kind), get_args(kind)
     if isinstance(origin, type) and issubclass(origin, Mapping) and len(arguments) == 2:
         return arguments[1]
@@ -36,7 +36,7 @@ def each_of(kind: object) -> object:
 
 
 def as_annotated(asset: str, handle: Any, kind: object) -> Any:
-    """The handle's table as its parameter wants it; raises Misuse, which lists what it may be."""
+    """The handle's table in the annotated type; raises Misuse, which lists the allowed types."""
     if not isinstance(handle, _HANDLES):
         return handle  # a JSON document
     frame = frame_of(kind)
@@ -44,7 +44,7 @@ def as_annotated(asset: str, handle: Any, kind: object) -> Any:
     if method is not None:
         return method()
     is_any = kind is None or kind is Any or not isinstance(kind, type)
-    if is_any or isinstance(handle, kind):  # type: ignore[arg-type]  # a class, as was asked
+    if is_any or isinstance(handle, kind):  # type: ignore[arg-type]  # a class: see is_any
         return handle
     raise Misuse(
         f"{asset} cannot be given as {_shown(kind)}; annotate the parameter as "
@@ -53,9 +53,9 @@ def as_annotated(asset: str, handle: Any, kind: object) -> Any:
 
 
 def as_arrow(asset: str, made: Any) -> "pyarrow.Table":
-    """What an asset returned, to be stored as Parquet; raises Misuse, which lists what it may be.
+    """Convert what an asset returned to Arrow; raises Misuse, which lists the allowed types.
 
-    The columns have the types that they have there: none is guessed from values.
+    Column types are taken from the frame; none is guessed from values.
     """
     match frame_of(type(made)):
         case "pandas", _:
@@ -76,7 +76,7 @@ def as_arrow(asset: str, made: Any) -> "pyarrow.Table":
 
 
 def from_arrow(asset: str, table: "pyarrow.Table", kind: object) -> Any:
-    """A stored table as its parameter wants it: an Arrow table where that has no annotation."""
+    """A stored table in the annotated type; without an annotation it is an Arrow table."""
     match frame_of(kind):
         case "pandas", _:
             from mediatool_assets.flows.query.frames import pandas_frame  # noqa: PLC0415  # slow

@@ -1,9 +1,9 @@
 """Freshness: every layer has its day's version an hour after the daily export begins.
 
-Dagster's own policy looks at an asset's last materialization, whatever its partition: the badge in
-the UI, by which a backfill of an old day looks fresh. The check knows the day. It is judged in each
-run of a version and, when that is due, by a sensor that needs no run: one of the day may be just
-what hangs.
+Dagster's own policy uses an asset's last materialization in any partition. The UI shows it as a
+badge, and after a backfill of an old day it looks fresh. Our check uses the day's partition. It is
+evaluated in each run of a version. A sensor evaluates it too when the version is due, since the
+day's run may hang.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ ON_TIME = dg.AssetCheckKey(METADATA, "on_time")
 def with_freshness(
     timetable: Timetable, *layers: dg.AssetsDefinition
 ) -> Iterator[dg.AssetsDefinition]:
-    """The layers, each of whose assets has the policy of the timetable."""
+    """Apply the timetable's freshness policy to each asset of the layers."""
     due = Timetable((timetable.hour + 1) % 24, timetable.zone)
     policy = dg.FreshnessPolicy.cron(due.cron, lower_bound_delta=ALLOWED, timezone=due.zone)
     for layer in layers:
@@ -42,7 +42,7 @@ def with_freshness(
 def check_on_time(
     context: dg.AssetCheckExecutionContext, platform: Platform
 ) -> dg.AssetCheckResult:
-    """Look for the day's newest version."""
+    """Check that the day has a complete version."""
     record_process(context.instance, context.run)
     with errors_as_failures():
         day = date.fromisoformat(context.partition_key)
@@ -51,7 +51,7 @@ def check_on_time(
 
 
 def on_time_sensor(names: Namespace) -> dg.SensorDefinition:
-    """The sensor that looks at a day without a run of it."""
+    """The sensor that checks a day without a run."""
 
     @dg.sensor(
         name=names.name("on_time_sensor"),
@@ -61,15 +61,15 @@ def on_time_sensor(names: Namespace) -> dg.SensorDefinition:
         description="Checks, when today's version is due, whether it is complete. Starts no run.",
     )
     def sense(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        """Look at today once, from the deadline on; the cursor is the day that was looked at."""
+        """Check today once, from the deadline on; the cursor is the day that was checked."""
         platform: Platform = getattr(context.resources, names.name("platform"))
         now = datetime.now(UTC)
-        day = (now - ALLOWED).date()  # what begins in the last hour of a day is due on the next
+        day = (now - ALLOWED).date()  # begun in the last hour of a day: due the next day
         due = platform.settings().timetable.due(day)
         if now < due:
             return dg.SkipReason(f"{day}: not due before {due:%H:%M} UTC")
         if context.cursor == day.isoformat():
-            return dg.SkipReason(f"{day} has been looked at")
+            return dg.SkipReason(f"{day} has been checked")
         finding = day_on_time(platform.objects(), day, now, due)
         report(context.instance, day, finding, names)
         context.update_cursor(day.isoformat())

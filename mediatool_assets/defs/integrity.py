@@ -31,7 +31,7 @@ from mediatool_assets.flows.model.file import load_model
 def report_integrity(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> dg.MaterializeResult[Any]:
-    """Read every store of the partition's newest version, and report on it."""
+    """Compare all stores of the partition's newest version, and store the report."""
     with retried(), platform.workspace(LoggedProgress(context)) as workspace:
         objects, settings = platform.objects(), platform.settings()
         version = newest(context, objects)

@@ -11,9 +11,9 @@ DAILY = "daily_export"
 
 
 def version_jobs(*, restoring: bool, sanitizing: bool) -> list[UnresolvedAssetJobDefinition]:
-    """The jobs that make a version; with ``restoring`` its PostgreSQL database is part of it.
+    """The jobs that make a version; with ``restoring`` they also make its PostgreSQL database.
 
-    With ``sanitizing`` the daily job makes its sanitized copy too, once it is complete.
+    With ``sanitizing`` the daily job also makes the sanitized copy, once the version is complete.
     """
     groups = ["raw", "transformed", "mongodb", VERSION, "reports"]
     layers = dg.AssetSelection.groups(*groups, *(["postgres"] if restoring else []))

@@ -1,12 +1,12 @@
 """Runs one job for one partition to its end: ``python -m mediatool_assets.defs.launch``.
 
-The command line starts it, since it does not import Dagster itself. One JSON document comes in on
-stdin: ``{"job", "partition", "version", "tags", "config"}``. Without ``partition`` it is the day on
-which the snapshot is taken, ``version`` is one to go on with, and ``config`` is the export step's
-(purpose, notes and source). Lines of JSON go out on stdout (domain/progress.py): how far the run
-has come, and last how it ended; the process ends with that exit code. The run is recorded in the
-instance of ``DAGSTER_HOME``, as one of the code location that workspace.yaml names, so that the
-UI shows it like any other.
+The command line starts it, since it does not import Dagster itself. stdin receives one JSON
+document: ``{"job", "partition", "version", "tags", "config"}``. Without ``partition`` the day is
+that of the snapshot. ``version`` is a version to continue. ``config`` is the configuration of the
+export step (purpose, notes and source). stdout gets lines of JSON (domain/progress.py): progress,
+and finally the outcome; the process ends with its exit code. The run is recorded in the instance of
+``DAGSTER_HOME`` under the code location of workspace.yaml, so that the UI shows it like any other
+run.
 """
 
 import os
@@ -46,7 +46,7 @@ LOCATION = "mediatool_assets"  # likewise
 
 
 class LaunchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be run."""
+    """The job to run, and its arguments."""
 
     job: str
     partition: str | None = None
@@ -56,7 +56,7 @@ class LaunchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def main() -> int:
-    """Answer the request on stdin; everything that others print goes to stderr."""
+    """Answer the request on stdin; other output goes to stderr."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     ATTENDED.set(True)
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def _interrupt_once(_number: int, _frame: object) -> None:
-    """The command line has ended: one interrupt, since another would end the cleaning up."""
+    """The command line has ended: interrupt once, since a second one would stop the cleanup."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.raise_signal(signal.SIGTERM)
 
@@ -86,7 +86,7 @@ def _today() -> date:
 def launch(
     instance: dg.DagsterInstance, request: LaunchRequest, today: Callable[[], date] = _today
 ) -> RunOutcome:
-    """Run the job in this process; raises Misuse where there is no such job or partition.
+    """Run the job in this process; raises Misuse if the job or partition does not exist.
 
     Without a day, today is run. If midnight passes before the snapshot, the next day is run.
     """
@@ -116,7 +116,7 @@ def _run(instance: dg.DagsterInstance, request: LaunchRequest, day: str) -> RunO
     jobs = repository.get_definition().job_names
     if request.job not in jobs:
         known = ", ".join(name for name in jobs if not name.startswith("__"))
-        raise Misuse(f"there is no job {request.job}; there are {known}")
+        raise Misuse(f"there is no job {request.job}; choose one of {known}")
     release_dead_runs(instance)
     job = repository.get_reconstructable_job(request.job)
     definition = job.get_definition()
@@ -143,7 +143,7 @@ def _run(instance: dg.DagsterInstance, request: LaunchRequest, day: str) -> RunO
 
 
 def _origin(repository: str, job: str) -> RemoteJobOrigin:
-    """Where the UI finds the job; ``dg.execute_job`` leaves that out, and the timeline its runs."""
+    """The origin by which the UI finds the job; ``dg.execute_job`` does not set it."""
     target = LoadableTargetOrigin(executable_path=sys.executable, module_name=DEFINITIONS)
     location = ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION)
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, repository), job)
@@ -162,7 +162,7 @@ def _outcome(instance: dg.DagsterInstance, result: dg.JobExecutionResult) -> Run
 
 
 def reason(run_id: str, events: Sequence[dg.DagsterEvent]) -> tuple[str, int]:
-    """Why the first step that failed did so, else why the run did; and the exit code."""
+    """The error of the first step that failed, else that of the run; and the exit code."""
     for event in events:
         if event.is_step_failure:
             said = event.step_failure_data.user_failure_data
@@ -173,13 +173,13 @@ def reason(run_id: str, events: Sequence[dg.DagsterEvent]) -> tuple[str, int]:
     for event in events:
         if event.event_type is dg.DagsterEventType.RUN_FAILURE:
             return _cause(event.job_failure_data.error), 1
-    return f"run {run_id} ended without saying why; its log is in Dagster's UI", 1
+    return f"run {run_id} ended without an error message; see its log in Dagster's UI", 1
 
 
 def failed_checks(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
-    """The checks of a version that have not passed, as they ended; a warning is none.
+    """The version's checks that have not passed at the end of the run; warnings are left out.
 
-    Nor is ``on_time``, which is of the day: another version of it may just have been begun.
+    ``on_time`` is left out too. It is about the day: another version of it may be in progress.
     """
     found = {
         event.asset_check_evaluation_data.asset_check_key: event.asset_check_evaluation_data
@@ -193,7 +193,7 @@ def failed_checks(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
 
 
 def _red_checks(events: Sequence[dg.DagsterEvent], step: str | None) -> Iterator[str]:
-    """What the checks of a step found: where one of them blocks, the step's error is only that."""
+    """The findings of a step's failed checks; a blocking check's own error does not name them."""
     for event in events:
         if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             found = event.asset_check_evaluation_data
@@ -202,10 +202,10 @@ def _red_checks(events: Sequence[dg.DagsterEvent], step: str | None) -> Iterator
 
 
 def _cause(error: SerializableErrorInfo | None) -> str:
-    """The message of the error below all that Dagster wrapped around it."""
+    """The message of the innermost error, without Dagster's wrappers."""
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error is not None else "for no reason that Dagster knows"
+    return error.message.strip() if error is not None else "Dagster recorded no error"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Lineage for other tools: OpenLineage events of runs, assets, schemas and columns.
 
-The package dagster-openlineage sends them from Dagster's own events, where ``OPENLINEAGE_URL``
-names a receiver.
+The package dagster-openlineage sends them from Dagster's own events, if ``OPENLINEAGE_URL`` names a
+receiver.
 """
 
 import os
@@ -15,9 +15,9 @@ _SAYS = "Sends runs, assets, their columns and checks to OPENLINEAGE_URL. Starts
 
 
 def lineage_sensors() -> list[dg.SensorDefinition]:
-    """The sensor that sends them, if a receiver is named; raises BadSettings without the package.
+    """The sensor that sends events if a receiver is set; raises BadSettings without the package.
 
-    Assets' events are sent as they are read from Dagster's storage, which SQLite cannot do.
+    Events of assets are sent as they are read from Dagster's storage; SQLite does not support that.
     """
     if not os.environ.get("OPENLINEAGE_URL", "").strip():
         return []

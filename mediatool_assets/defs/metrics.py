@@ -1,6 +1,6 @@
-"""The daily metrics and the comparison with the version before: one step, two reports.
+"""The daily metrics and the comparison with the previous version: one step, two reports.
 
-``compare_versions`` is a job of its own, for any two versions that somebody asks for.
+``compare_versions`` is a separate job that compares any two versions on request.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ COMPARISON: Report = "version-comparison"
 def report_metrics(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    """Compare the partition's newest version with its predecessor, and report on both."""
+    """Compare the partition's newest version with its predecessor, and write both reports."""
     with retried(), _tools(context, platform) as tools:
         objects = tools.objects
         version = newest(context, objects)

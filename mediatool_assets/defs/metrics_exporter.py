@@ -1,9 +1,9 @@
 """Metrics for Prometheus: the newest version, restore drills, waiting alerts, the daemon.
 
-``python -m mediatool_assets.defs.metrics_exporter HOST PORT`` serves them; ``-`` as the host prints
-them once. Every scrape reads the bucket and Dagster's instance, and nothing else: what is asked of
-them is a few small objects. Where the bucket does not answer, ``mediatool_bucket_up`` is 0 and the
-metrics of versions are absent.
+``python -m mediatool_assets.defs.metrics_exporter HOST PORT`` serves them; with ``-`` as the host
+they are printed once. Every scrape reads the bucket and Dagster's instance, and nothing else: a few
+small objects. If the bucket does not answer, ``mediatool_bucket_up`` is 0 and the metrics of
+versions are absent.
 """
 
 import sys
@@ -39,7 +39,7 @@ def gauge(name: str, says: str, value: float, **labels: str) -> GaugeMetricFamil
 def gauges(
     name: str, says: str, samples: Iterable[tuple[dict[str, str], float]]
 ) -> GaugeMetricFamily:
-    """A metric with a sample for each set of labels."""
+    """A metric with one sample for each set of labels."""
     found = list(samples)
     labels = list(found[0][0]) if found else []
     family = GaugeMetricFamily(f"mediatool_{name}", says, labels=labels)
@@ -50,7 +50,7 @@ def gauges(
 
 @dataclass(frozen=True, slots=True)
 class PlatformMetrics(Collector):
-    """What a scrape reads of the bucket, as Dagster's assets know it, and of the instance."""
+    """Collects the metrics of the bucket, as the assets see it, and of Dagster's instance."""
 
     platform: Platform
     instance: dg.DagsterInstance
@@ -60,7 +60,7 @@ class PlatformMetrics(Collector):
         now = datetime.now(UTC)
         try:
             found = list(self._bucket(self.platform.objects(), now))
-        except MediatoolError:  # the metric says so; its text is in the log of the next run
+        except MediatoolError:  # bucket_up reports it; the next run's log has the message
             found = [gauge("bucket_up", "1 if the bucket could be read", 0)]
         yield from found
         yield from self._alerts(now)
@@ -75,7 +75,7 @@ class PlatformMetrics(Collector):
             yield from _version(newest, now)
             yield from _verdict(objects, newest)
         drills = newest_records(objects, SCRATCH)
-        says = "When the last restore drill ended that was verified, or failed"
+        says = "End of the last restore drill that was verified, and of the last that failed"
         yield gauges(
             "restore_drill_timestamp_seconds",
             says,
@@ -90,7 +90,7 @@ class PlatformMetrics(Collector):
         yield gauge("bucket_up", "1 if the bucket could be read", 1)
 
     def _alerts(self, now: datetime) -> Iterator[Metric]:
-        """The alerts of each channel that could not be posted yet, from the sensor's cursor."""
+        """The alerts of each channel that wait to be posted, from the sensor's cursor."""
         window = timedelta(hours=self.platform.settings().alert_window_hours)
         states = self.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
         for state in states:
@@ -102,18 +102,18 @@ class PlatformMetrics(Collector):
         beats = self.instance.get_daemon_heartbeats()
         yield gauges(
             "daemon_heartbeat_timestamp_seconds",
-            "When each of Dagster's daemons was last seen at work",
+            "Last heartbeat of each Dagster daemon",
             (({"daemon": name}, beat.timestamp) for name, beat in beats.items()),
         )
 
 
 def alerts_waiting(cursor: str | None, now: datetime, window: timedelta) -> Metric:
-    """What the alert sensor's cursor keeps of each channel."""
+    """The due alerts of each channel in the alert sensor's cursor."""
     memory = msgspec.json.decode(cursor or "null", type=AlertCursor | None)
     channels = memory.channels if memory else {}
     return gauges(
         "alerts_waiting",
-        "Alerts that are due and were not posted",
+        "Alerts that are due and not posted yet",
         (
             ({"channel": name}, sum(1 for _ in channel.due(now, window)))
             for name, channel in channels.items()
@@ -122,7 +122,7 @@ def alerts_waiting(cursor: str | None, now: datetime, window: timedelta) -> Metr
 
 
 def _version(newest: Metadata, now: datetime) -> Iterator[Metric]:
-    """The newest complete version."""
+    """The metrics of the newest complete version."""
     exports, moment = newest.exports, newest.version.moment
     yield gauge(
         "newest_version_timestamp_seconds",
@@ -130,7 +130,7 @@ def _version(newest: Metadata, now: datetime) -> Iterator[Metric]:
         moment.timestamp(),
         version=str(newest.version),
     )
-    yield gauge("newest_version_age_seconds", "How old it is", (now - moment).total_seconds())
+    yield gauge("newest_version_age_seconds", "Age of the version", (now - moment).total_seconds())
     yield gauge("newest_version_rows", "Rows of its raw archive", exports.raw.record_count)
     yield gauge(
         "newest_version_documents",
@@ -151,17 +151,17 @@ def _version(newest: Metadata, now: datetime) -> Iterator[Metric]:
     )
     yield gauge(
         "newest_version_duration_seconds",
-        "How long it took to make",
+        "Time that the newest complete version took to make",
         newest.export_duration_minutes * 60,
     )
 
 
 def _verdict(objects: ObjectStore, newest: Metadata) -> Iterator[Metric]:
-    """What the verification last found of the newest version; all 0 before the first."""
+    """The last verdict on the newest version; all 0 before the first verification."""
     verdict = standing_verdict(objects, newest.version)
     yield gauges(
         "newest_version_verdict",
-        "1 at the verdict of its verification",
+        "1 for the verdict of its last verification",
         (
             ({"verdict": outcome}, float(verdict is not None and verdict.verdict == outcome))
             for outcome in get_args(Outcome)
@@ -170,19 +170,19 @@ def _verdict(objects: ObjectStore, newest: Metadata) -> Iterator[Metric]:
 
 
 def exposition(platform: Platform, instance: dg.DagsterInstance) -> str:
-    """All metrics as Prometheus reads them."""
+    """All metrics in Prometheus's text format."""
     return generate_latest(registry(platform, instance)).decode()
 
 
 def registry(platform: Platform, instance: dg.DagsterInstance) -> CollectorRegistry:
-    """What a server of prometheus_client collects."""
+    """The registry that prometheus_client's server reads."""
     registry = CollectorRegistry()
     registry.register(PlatformMetrics(platform, instance))
     return registry
 
 
 def main() -> None:
-    """Serve the metrics until the process is ended, or print them."""
+    """Serve the metrics until the process ends, or print them once."""
     host, port = sys.argv[1:]
     with dg.DagsterInstance.get() as instance:
         if host == "-":

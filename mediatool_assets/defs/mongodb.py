@@ -1,4 +1,4 @@
-"""The MongoDB layer: the version's own database, loaded, compared, and marked complete."""
+"""The MongoDB layer: the version's own database, loaded, compared and marked complete."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ from mediatool_assets.flows.versions import archives
 
 
 def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
-    """The step that makes the version's database: all of its collections, or none."""
+    """The step that makes the version's database: all of its collections or none."""
 
     @dg.multi_asset(
         name="load",
@@ -59,7 +59,7 @@ def _spec(name: str) -> dg.AssetSpec:
 
 
 def _load(context: dg.AssetExecutionContext, platform: Platform, version: Version) -> Loaded:
-    """Load the version, or adopt its complete database where that holds just the archive's."""
+    """Load the version, or adopt its complete database if that equals the archive."""
     objects, documents = platform.objects(), platform.documents()
     present = loaded(documents, version)
     if present is None:
@@ -101,5 +101,5 @@ def _results(
 
 
 def database_uri(url: Url, database: str) -> str:
-    """``mongodb://hosts/database``, with neither user nor password nor options."""
+    """``mongodb://hosts/database``, without user, password and options."""
     return f"{url.scheme}://{url.hosts}/{database}"

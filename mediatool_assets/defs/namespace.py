@@ -1,8 +1,8 @@
 """Several sources in one code location: all names of a source begin with its prefix.
 
 A source's assets, steps, jobs, schedules, sensors, groups, resources and run tags are declared
-once, under plain names. A ``Namespace`` with a prefix makes them anew under names of their own; the
-step's function stays the same, and what it yields is given the keys that Dagster expects.
+once, under plain names. A ``Namespace`` with a prefix recreates them under prefixed names. The
+step's function stays the same, and its results get the keys that Dagster expects.
 """
 
 import re
@@ -18,21 +18,21 @@ from mediatool_assets.domain.errors import Misuse
 
 IO_MANAGER = "dagster/io_manager_key"
 NAMESPACE_TAG = "mediatool/namespace"
-"""The tag of a step that says whose it is."""
+"""The tag of a step that names its source."""
 
 Results = Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]
 
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """Names that begin with ``prefix``; plain ones where it is empty."""
+    """Names that begin with ``prefix``; plain names if it is empty."""
 
     prefix: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*|", self.prefix):
             raise Misuse(
-                f"the key prefix {self.prefix!r} is no name; write lower-case letters, digits and _"
+                f"the key prefix {self.prefix!r} is invalid; write lower-case letters, digits and _"
             )
 
     def name(self, plain: str) -> str:
@@ -44,25 +44,25 @@ class Namespace:
         return f"{plain}.{self.prefix}" if self.prefix else plain
 
     def key(self, asset: dg.AssetKey) -> dg.AssetKey:
-        """The key of an asset; one that has the prefix keeps it."""
+        """The key of an asset; a key that already has the prefix is unchanged."""
         is_whole = not self.prefix or asset.path[0] == self.prefix
         return asset if is_whole else dg.AssetKey([self.prefix, *asset.path])
 
     def assets(
         self, made: Iterable[dg.AssetsDefinition | dg.AssetSpec]
     ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-        """The assets under their own names; raises Misuse where a plain key has the prefix."""
+        """The assets under prefixed names; raises Misuse if a plain key begins with the prefix."""
         return [
             self.spec(each) if isinstance(each, dg.AssetSpec) else self._step(each)
             for each in self._apart(made)
         ]
 
     def checks(self, made: Iterable[dg.AssetChecksDefinition]) -> list[dg.AssetChecksDefinition]:
-        """The checks under their own names."""
+        """The checks under prefixed names."""
         return [self._checks(each) if self.prefix else each for each in made]
 
     def job(self, job: Any, plain: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> Any:
-        """A job of assets, which it selects from those that are declared."""
+        """A job of assets, selected from the declared ones."""
         if not self.prefix:
             return job
         config = job.config
@@ -82,7 +82,7 @@ class Namespace:
         schedule: dg.ScheduleDefinition,
         plain: Iterable[dg.AssetsDefinition | dg.AssetSpec],
     ) -> dg.ScheduleDefinition:
-        """A schedule that brings its job."""
+        """A schedule with its job."""
         if not self.prefix:
             return schedule
         return dg.ScheduleDefinition(
@@ -95,7 +95,7 @@ class Namespace:
         )
 
     def spec(self, plain: dg.AssetSpec) -> dg.AssetSpec:
-        """An asset's spec, its dependencies among the namespace's own."""
+        """An asset's spec, with dependencies in the same namespace."""
         metadata = dict(plain.metadata)
         if IO_MANAGER in metadata:
             metadata[IO_MANAGER] = self.name(metadata[IO_MANAGER])
@@ -112,12 +112,12 @@ class Namespace:
     def _apart(
         self, made: Iterable[dg.AssetsDefinition | dg.AssetSpec]
     ) -> Iterator[dg.AssetsDefinition | dg.AssetSpec]:
-        """The assets, none of whose plain keys begins with the prefix."""
+        """Return the assets; raises Misuse if a plain key begins with the prefix."""
         for each in made:
             keys = [each.key] if isinstance(each, dg.AssetSpec) else each.keys
             if any(key.path[0] == self.prefix for key in keys):
                 raise Misuse(
-                    f"the key prefix {self.prefix!r} is the name of a layer; write another"
+                    f"the key prefix {self.prefix!r} is the name of a layer; choose another prefix"
                 )
             yield each
 
@@ -160,7 +160,7 @@ class Namespace:
         return dg.AssetCheckSpec(plain.name, asset=asset, description=says, blocking=plain.blocking)
 
     def _function(self, made: dg.AssetsDefinition) -> Callable[..., Any]:
-        """The step's function as Dagster is to call it: with its context, configuration, inputs."""
+        """The step's function with the parameters that Dagster passes: context, config, inputs."""
         called, platform = _called(made), self.name("platform")
         configuration = _parameters(made).get("config")
         is_check = isinstance(made, dg.AssetChecksDefinition)
@@ -183,7 +183,7 @@ class Namespace:
         return configured
 
     def _named(self, made: Any) -> Results:
-        """What a step returned or yields, each with the key that Dagster knows."""
+        """The results that a step returned or yields, with the keys that Dagster expects."""
         for each in made if isgenerator(made) else [made]:
             yield self._result(each)
 
@@ -215,11 +215,11 @@ class Namespace:
 
 
 PLAIN = Namespace()
-"""The names of the only source of a code location."""
+"""The names for a code location with a single source."""
 
 
 def namespace_of(context: Any) -> Namespace:
-    """The namespace of the step that a context is of."""
+    """The namespace of the step that a context belongs to."""
     return Namespace(context.op_execution_context.op_def.tags.get(NAMESPACE_TAG, ""))
 
 
@@ -230,5 +230,5 @@ def _called(made: dg.AssetsDefinition) -> Callable[..., Any]:
 
 
 def _parameters(made: dg.AssetsDefinition) -> dict[str, Any]:
-    """Its parameters by name, with what they are annotated as."""
+    """Its parameters by name, with their annotations."""
     return {name: kind for name, kind in _called(made).__annotations__.items() if name != "return"}

@@ -1,6 +1,6 @@
-"""What the assets of operations share: their group, tables of findings, scheduled jobs.
+"""Shared by the assets of operations: their group, tables of findings, scheduled jobs.
 
-Each that is scheduled is an asset without partitions: the UI plots its figures from run to run.
+A scheduled one is an asset without partitions: the UI plots its figures from run to run.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -37,11 +37,11 @@ def operation(
 
 
 SHOWN = 200
-"""Rows of a table in the UI; the bucket has them all."""
+"""Maximum rows of a table in the UI; the bucket has all of them."""
 
 
 def shown(rows: Iterable[dict[str, str | int | float | bool]]) -> dg.TableMetadataValue:
-    """The first rows as a table, which may be empty."""
+    """The first rows as a table, possibly empty."""
     records = [dg.TableRecord(row) for row in rows][:SHOWN]
     if records:
         return dg.MetadataValue.table(records)
@@ -49,7 +49,7 @@ def shown(rows: Iterable[dict[str, str | int | float | bool]]) -> dg.TableMetada
 
 
 def scheduled(name: str, asset: dg.AssetKey, description: str, cron: str) -> dg.ScheduleDefinition:
-    """A job that materializes the asset, on a schedule that runs wherever the daemon does."""
+    """A job that materializes the asset, and its schedule, which is on by default."""
     return dg.ScheduleDefinition(
         name=f"{name}_schedule",
         job=dg.define_asset_job(

@@ -1,8 +1,8 @@
 """An IO manager for users' assets: tables as Parquet in the bucket, one file for each partition.
 
-An asset that returns a pandas or polars frame, an Arrow table or a DuckDB relation is stored at
-``user-assets/{asset key}/{partition}.parquet``, over the one that was there; an input of it is read
-as the parameter is annotated. Built on Dagster's UPathIOManager, which knows partitions.
+A returned pandas or polars frame, Arrow table or DuckDB relation is stored at ``user-assets/{asset
+key}/{partition}.parquet``, replacing the previous file. An input is read in the annotated type of
+the parameter. Built on Dagster's UPathIOManager, which handles partitions.
 """
 
 import io
@@ -24,7 +24,7 @@ FOLDER = "user-assets"
 
 
 class ParquetFiles(dg.UPathIOManager):
-    """Writes and reads the files by the bucket's own client."""
+    """Writes and reads the files with the bucket's own client."""
 
     extension = ".parquet"
 
@@ -33,7 +33,7 @@ class ParquetFiles(dg.UPathIOManager):
         self.platform = platform
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
-        """Store a table, and record where it is, its rows, bytes and columns."""
+        """Store a table, and record its URI, rows, bytes and columns."""
         from pyarrow import parquet  # noqa: PLC0415  # slow
 
         with errors_as_failures():
@@ -52,9 +52,10 @@ class ParquetFiles(dg.UPathIOManager):
         )
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
-        """Read a table as the input is annotated; raises FileNotFoundError if it was never made.
+        """Read a table in the input's annotated type; raises FileNotFoundError if it does not
+        exist.
 
-        Dagster skips such a partition where the input has the metadata allow_missing_partitions.
+        Dagster skips such a partition if the input has the metadata allow_missing_partitions.
         """
         from pyarrow import parquet  # noqa: PLC0415  # slow
 
@@ -71,23 +72,23 @@ class ParquetFiles(dg.UPathIOManager):
             return from_arrow(_name(context), table, each_of(kind))
 
     def path_exists(self, path: UPath) -> bool:
-        """Whether it was ever made."""
+        """True if the file exists."""
         return self.platform.objects().head(str(path)) is not None
 
     def unlink(self, path: UPath) -> None:
-        """Nothing: the new file takes the old one's place."""
+        """Do nothing: the new file replaces the old one."""
 
     def make_directory(self, path: UPath) -> None:
-        """Nothing: a bucket has none."""
+        """Do nothing: a bucket has no directories."""
 
 
 class Parquet(dg.ConfigurableIOManagerFactory):  # type: ignore[type-arg]  # of Dagster's own base
-    """The resource by which Dagster makes the IO manager."""
+    """The resource with which Dagster creates the IO manager."""
 
     platform: dg.ResourceDependency[Platform]
 
     def create_io_manager(self, context: dg.InitResourceContext) -> ParquetFiles:  # noqa: ARG002
-        """For one process."""
+        """Create the IO manager for one process."""
         return ParquetFiles(self.platform)
 
 

@@ -1,7 +1,7 @@
 """Daily partitions: the key is the UTC date on which an export was taken, so today exists today.
 
-Dagster's decorators want them where the modules of assets are read, so that their first day is the
-one setting that is read there.
+Dagster's decorators need them when the asset modules are imported. The first day is therefore the
+only setting that is read at import.
 """
 
 import dagster as dg

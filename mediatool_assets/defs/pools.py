@@ -1,6 +1,6 @@
-"""Pools: how many steps of a kind work at once, over all runs; ``dagster.yaml`` gives each one.
+"""Pools: how many steps of a kind run at once, over all runs; ``dagster.yaml`` sets the limits.
 
-A step spreads over MEDIATOOL_WORKERS processes by itself: two of a kind would only halve each.
+One step already uses MEDIATOOL_WORKERS processes: two of a kind would halve each other's speed.
 """
 
 EXPORT = "mediatool_export"

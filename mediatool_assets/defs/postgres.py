@@ -36,7 +36,7 @@ DATABASE = dg.AssetKey("postgres_database")
 
 
 def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
-    """The step that restores the version's database: all of its tables, or none."""
+    """The step that restores the version's database: all of its tables or none."""
 
     @dg.multi_asset(
         name="restore",
@@ -47,10 +47,10 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
     def restore_layer(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        """Restore the version's raw archive into a database of its own, and read it back.
+        """Restore the version's raw archive to its own database, and read it back.
 
-        Where that fails by what the database is (an object that cannot be made, rows that are
-        refused), the version goes on without it: its metadata has the reason, and a check is red.
+        If the database cannot be made (an object fails, or rows are rejected), the version
+        continues without it: its metadata has the reason, and a check fails.
         """
         with retried():
             version = RunVersion.of(context).to_read(platform.objects())
@@ -74,7 +74,7 @@ def _database_spec(tables: Sequence[str]) -> dg.AssetSpec:
         DATABASE,
         [RAW_ARCHIVE, *(key("raw", table) for table in tables)],
         "The version's own database `media_tool_VERSION`, or why there is none: the version is "
-        "complete without it, and the check `restored` of its metadata is red.",
+        "complete without it, and the check `restored` of its metadata fails.",
         {"postgres"},
     )
 
@@ -98,7 +98,7 @@ def _restore(
     version: Version,
     raw: ArchiveReader,
 ) -> str | None:
-    """Restore and verify, and keep evidence of it; why the version has no database, if so."""
+    """Restore, verify and record it; returns why the version has no database, or None."""
     objects, database = platform.objects(), postgres_database(version)
     skip = by_setting(platform.settings().restore_skip)
 
@@ -110,7 +110,7 @@ def _restore(
             )
             record = recorded(objects, request, restore, workspace.clock)
     except (CheckFailed, BadArchive) as error:
-        context.log.error(f"the version goes on without a restored database: {error}")
+        context.log.error(f"the version continues without a restored database: {error}")
         return str(error)
     context.log.info(f"{database}: {sum(record.rows.values()):,} rows verified")
     is_whole = restored(target, raw.manifest) is not None

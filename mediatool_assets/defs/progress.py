@@ -1,4 +1,4 @@
-"""Progress of a step, for the run's log and for the process that started the run."""
+"""Reports the progress of a step to the run's log and to the process that started the run."""
 
 import time
 from contextvars import ContextVar
@@ -19,14 +19,14 @@ WATCHER: ContextVar[Progress] = ContextVar("watcher", default=silent)
 
 @dataclass(slots=True)
 class LoggedProgress:
-    """A Progress that writes to the run's log, at most every ten seconds, and tells the watcher."""
+    """A Progress that writes to the run's log every ten seconds, and to the watcher always."""
 
     context: dg.AssetExecutionContext | dg.OpExecutionContext
     _watcher: Progress = field(default_factory=WATCHER.get)
     _last: float = field(default_factory=time.monotonic)
 
     def __call__(self, step: str, done: int, total: int, unit: str = "rows") -> None:
-        """``done`` of ``total`` of ``step`` are through."""
+        """Report that ``done`` of ``total`` units of ``step`` are done."""
         self._watcher(step, done, total, unit)
         now = time.monotonic()
         if now - self._last >= _LOG_SECONDS:
@@ -36,9 +36,9 @@ class LoggedProgress:
 
 @dataclass(slots=True)
 class RunReporter:
-    """A Progress that writes a line of JSON for each report, for the process at the other end.
+    """A Progress that writes one line of JSON per report, for the process that reads the pipe.
 
-    ``step_began`` prefixes what follows with the name of Dagster's step. Nobody need listen.
+    ``step_began`` sets the prefix, the name of Dagster's step. It works without a reader too.
     """
 
     out: BinaryIO
@@ -46,7 +46,7 @@ class RunReporter:
     _last: float = 0.0
 
     def __call__(self, step: str, done: int, total: int, unit: str = "rows") -> None:
-        """Write it, unless another one was written just before."""
+        """Write the report, unless another was written within the last tenth of a second."""
         now = time.monotonic()
         if now - self._last >= _REPORT_SECONDS or done == total:
             self._last = now
@@ -54,7 +54,7 @@ class RunReporter:
             self._write(ProgressReport(name, done, total, unit))
 
     def step_began(self, entry: dg.EventLogEntry) -> None:
-        """Tell of a step of the run; a listener of Dagster's instance."""
+        """Report that a step of the run began; called by Dagster's instance for each event."""
         event = entry.dagster_event
         if event is not None and event.event_type is dg.DagsterEventType.STEP_START:
             self._step = event.step_key or ""
@@ -64,12 +64,12 @@ class RunReporter:
         try:
             self.out.write(encode(report))
             self.out.flush()
-        except BrokenPipeError:  # the run is interrupted in another way, and cleans up
+        except BrokenPipeError:  # the run is interrupted by a signal, and cleans up
             return
 
 
 def report_steps(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Have the watcher told of each step of the run that begins in this process."""
+    """Report each step of the run that begins in this process to the watcher."""
     watcher = WATCHER.get()
     if isinstance(watcher, RunReporter):
         instance.add_event_listener(run_id, watcher.step_began)

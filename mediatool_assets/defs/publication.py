@@ -31,7 +31,7 @@ REGISTRY = dg.AssetKey("registry")
 def publication(*, restoring: bool) -> dg.AssetsDefinition:
     """The step that publishes a version: its metadata file, then the registry of versions.
 
-    With ``restoring`` a version's PostgreSQL database is part of it, or the reason why it has none.
+    With ``restoring`` the version includes its PostgreSQL database, or the reason why it has none.
     """
     made = [DUMP, *([DATABASE] if restoring else [])]
 
@@ -47,7 +47,7 @@ def publication(*, restoring: bool) -> dg.AssetsDefinition:
     def publish(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        """Compare all that was made, and publish it."""
+        """Compare everything that was made, and publish the version."""
         with retried():
             objects, run = platform.objects(), RunVersion.of(context)
             version = run.to_read(objects)
@@ -83,7 +83,7 @@ def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata
 
 
 def _source_type(objects: ObjectStore, version: Version) -> SourceType:
-    """Where the raw archive says that its rows come from."""
+    """The source type that the raw archive records."""
     source = archives.reader(objects, "raw", version).manifest.source
     return "rds" if source.get("type") == "rds" else "postgres"
 

@@ -40,19 +40,19 @@ from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
 
 RAW_ARCHIVE = dg.AssetKey("raw_archive")
-"""The archive as a whole. Every collection is made of it and of its tables.
+"""The archive as a whole. Every collection depends on it and on its tables.
 
-Dagster 1.13 refuses a backfill of a step whose assets have some one parent and some several (see
-docs/how-to/backfills.md): with this one, every collection has several.
+Dagster 1.13 rejects a backfill of a step in which some assets have one parent and others have
+several (see docs/how-to/backfills.md). With this asset, every collection has several.
 """
 
 
 ON_DEMAND = "on_demand_export"
-"""The job by which people make a version, in the launchpad or from the command line."""
+"""The job with which people make a version, in the launchpad or from the command line."""
 
 
 class ExportRequest(dg.Config):
-    """What the version is for."""
+    """The purpose, notes and source of a version."""
 
     purpose: Literal["auto", "daily_backup", "testing"] = Field(
         default="auto",
@@ -69,7 +69,7 @@ class ExportRequest(dg.Config):
 
 
 def raw_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
-    """The step that makes the raw archive: all of its tables, or none."""
+    """The step that makes the raw archive: all of its tables or none."""
 
     @dg.multi_asset(
         name="export",
@@ -119,7 +119,7 @@ def _spec(table: str) -> dg.AssetSpec:
 
 
 def asked_for(run: RunVersion, config: ExportRequest) -> VersionRequest:
-    """What the run is asked for by its tags, else by its configuration."""
+    """The request in the run's tags, else in its configuration."""
     is_now = run.partition == datetime.now(UTC).date().isoformat()
     by_hand = run.run.job_name == run.names.name(ON_DEMAND)
     otherwise: Purpose = "testing" if is_now and by_hand else "daily_backup"
@@ -130,7 +130,7 @@ def asked_for(run: RunVersion, config: ExportRequest) -> VersionRequest:
 def _make(
     context: dg.AssetExecutionContext, config: ExportRequest, platform: Platform
 ) -> tuple[Version, StoredArchive]:
-    """Make the day's raw archive from its source; raises PastDay, NothingOfDay without one."""
+    """Make the day's raw archive from its source; raises PastDay or NothingOfDay if it has none."""
     objects, run = platform.objects(), RunVersion.of(context)
     places = places_of(platform)
     request = asked_for(run, config)
@@ -146,7 +146,7 @@ def _make(
         else:
             run.pin(there)
             run.keep(request)
-            context.log.info(f"{archived.uri} was read again and is whole: adopted")
+            context.log.info(f"{archived.uri} was read again and is complete: adopted")
             return there, archived
     version = run.pin(origin.version) if origin.version else run.to_make(objects)
     run.keep(request)
@@ -172,21 +172,21 @@ def _instead(
     places: SourceCandidates,
     damage: BadArchive,
 ) -> Origin:
-    """RDS in the place of the day's damaged archive; where it has nothing, the damage is raised."""
+    """Use RDS instead of the day's damaged archive; raises the damage if RDS lacks the day."""
     try:
         origin = _origin(context, platform, places, "rds")
     except (NotFound, BadSettings) as missing:
         raise damage from missing
-    context.log.warning(f"{damage.where}: {damage.problem}; the day is taken from RDS instead")
+    context.log.warning(f"{damage.where}: {damage.problem}; using RDS for the day instead")
     return origin
 
 
 def _check_tables(archive: ArchiveReader, tables: Sequence[str], model: Path) -> None:
-    """Raise BadModel, or BadSource, where the archive lacks a table that the model names."""
+    """Raise BadModel or BadSource if the archive lacks a table that the model names."""
     members = archive.manifest.tables()
     if missing := [table for table in tables if table not in members]:
         excluded = {exclusion.table for exclusion in archive.manifest.exclusions}
-        resolve(load_model(model), archive.schema(), excluded)  # tells the lines to change
+        resolve(load_model(model), archive.schema(), excluded)  # BadModel names the lines to change
         raise BadSource(
             f"{archive.source.name} has no {', '.join(missing)}, which the model names; remove the "
             "table from the model; if the export excluded it, set MEDIATOOL_EXCLUDE_TABLES in "

@@ -1,4 +1,4 @@
-"""The RDS snapshot of a day, which AWS exports: as an asset, or when a version needs it."""
+"""A day's RDS snapshot that AWS exports: as an asset, or when a version needs it."""
 
 import time
 from datetime import UTC, date, datetime
@@ -19,7 +19,7 @@ from mediatool_assets.flows.export.rds_snapshot import SnapshotExporter
 
 
 def places_of(platform: Platform) -> SourceCandidates:
-    """Where a day may be taken from, as of now."""
+    """The possible sources of a day, as of now."""
     settings = platform.settings()
     live = platform.source() if settings.postgres_url else None
     return SourceCandidates.of(settings, platform.objects(), live, datetime.now(UTC).date())
@@ -28,13 +28,13 @@ def places_of(platform: Platform) -> SourceCandidates:
 def snapshot_first(
     context: dg.AssetExecutionContext, platform: Platform, places: SourceCandidates, asked: Asked
 ) -> Task | None:
-    """Have AWS export a snapshot where the day has to come from RDS and was not exported yet.
+    """Have AWS export a snapshot if the day has to come from RDS and has no export yet.
 
-    Of today a snapshot is taken, under the run's version; of a past day it is the last automated
-    one, whose time is the version, or one that was taken for a version. The run is pinned to the
-    version before AWS is asked for anything, so that a retry finds its snapshot and
-    task. Raises BadSettings where ``rds`` is asked for, nothing is there, and the settings do not
-    name the instance.
+    For today, a snapshot is taken under the run's version. For a past day, the snapshot is the last
+    automated one, whose time names the version, or one that was taken for a version. The run is
+    pinned to the version before the first request to AWS, so that a retry finds its snapshot and
+    task. Raises BadSettings if ``rds`` is requested, no export exists, and the settings do not name
+    the instance.
     """
     run = RunVersion.of(context)
     if not places.lacks_export(run.partition, asked, run.named()):

@@ -1,7 +1,7 @@
-"""What the report assets share: their place in the bucket, their HTML, and their check.
+"""Shared by the report assets: their place in the bucket, their HTML, and their check.
 
-A report is of the newest complete version of its partition, which need not be the run's. Its JSON
-is the asset, written by the JSON IO manager; the twin for people lies beside it.
+A report is about the newest complete version of its partition, which may be another one than the
+run's. The asset is its JSON, written by the JSON IO manager; the HTML is stored beside it.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ GROUP = "reports"
 
 
 def report_asset(report: Report) -> dg.AssetKey:
-    """The asset that a report is: its name in Dagster's spelling."""
+    """The asset key of a report, from its name."""
     return dg.AssetKey(report.replace("-", "_"))
 
 
@@ -43,15 +43,15 @@ def report_spec(report: Report, description: str) -> dg.AssetSpec:
 
 
 def newest(context: dg.AssetExecutionContext, objects: ObjectStore) -> Version:
-    """The version that the partition's reports are of: its newest complete one."""
-    RunVersion.of(context).to_read(objects)  # notes the run's version, whichever is reported on
+    """The version that the partition's reports are about: the newest complete one."""
+    RunVersion.of(context).to_read(objects)  # pins the run's version, which may be another one
     return catalog.latest(objects, context.partition_key).version
 
 
 def reported(
     objects: ObjectStore, report: Report, version: Version, written: ReportForms
 ) -> dg.MaterializeResult[Any]:
-    """Write the HTML twin, and hand the report to its IO manager; the UI shows the Markdown."""
+    """Write the HTML report, and return the JSON to its IO manager; the UI shows Markdown."""
     return dg.MaterializeResult(
         asset_key=report_asset(report),
         value=msgspec.json.decode(msgspec.json.encode(written.content)),
@@ -67,14 +67,14 @@ def reported(
 def report_check(
     report: Report, name: str, says: str, judge: Callable[[ObjectStore, str], Finding]
 ) -> dg.AssetChecksDefinition:
-    """A check of a report, which ``judge`` reads again from the bucket by its partition."""
+    """A check of a report, which ``judge`` reads from the bucket by its partition."""
     asset = report_asset(report)
 
     @dg.multi_asset_check(name=f"check_{asset.path[-1]}", specs=[spec(asset, name, says)])
     def check_report(
         context: dg.AssetCheckExecutionContext, platform: Platform
     ) -> dg.AssetCheckResult:
-        """Judge what the report says; one that cannot be read has not passed."""
+        """Judge the report; one that cannot be read has not passed."""
         record_process(context.instance, context.run)
         key = dg.AssetCheckKey(asset, name)
         with errors_as_failures():

@@ -1,4 +1,4 @@
-"""The servers of the assets, connected when a step runs: loading definitions contacts none."""
+"""The servers of the assets, connected when a step runs; loading definitions contacts none."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -31,11 +31,11 @@ from mediatool_assets.flows.workers.scratch import scratch_folder
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores import environment
 
-_GROWN = 256 << 20  # bytes of a worker: with all of its modules and a small version it has 180 MiB
+_GROWN = 256 << 20  # bytes of a worker; with all modules and a small version it has 180 MiB
 
 
 def _one_has_grown() -> bool:
-    """Whether a worker has become large, or has ended."""
+    """True if a worker's memory has grown above the limit, or a worker has ended."""
     try:
         sizes = [psutil.Process(worker.pid).memory_info().rss for worker in active_children()]
     except psutil.NoSuchProcess:
@@ -44,23 +44,23 @@ def _one_has_grown() -> bool:
 
 
 class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its own value
-    """PostgreSQL, the bucket and MongoDB as the environment names them, or the local servers."""
+    """PostgreSQL, the bucket and MongoDB from the environment, or the local servers."""
 
     _pool: ExitStack = PrivateAttr(default_factory=ExitStack)
     _executor: Executor | None = PrivateAttr(default=None)
 
     def settings(self) -> Settings:
-        """The settings of this process; raises BadSettings with every problem together."""
+        """The settings of this process; raises BadSettings that lists every problem."""
         return environment.settings()
 
     def source(self) -> Source:
-        """The database that is exported; raises BadSettings where none is named."""
+        """The database to export; raises BadSettings if none is set."""
         from mediatool_assets.stores.postgres import PostgresSource  # noqa: PLC0415  # slow
 
         return PostgresSource.of(self.settings())
 
     def target(self) -> RestoreTarget:
-        """The server that versions are restored to; raises BadSettings where none is named."""
+        """The server that versions are restored to; raises BadSettings if none is set."""
         from mediatool_assets.stores.postgres import PostgresTarget  # noqa: PLC0415  # slow
 
         return PostgresTarget.of(self.settings())
@@ -85,13 +85,13 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         return S3Inventory(S3Objects.of(self.settings(), allow_unsigned=True))
 
     def documents(self) -> DocumentStore:
-        """The MongoDB server; raises BadSettings where none is named."""
+        """The MongoDB server; raises BadSettings if none is set."""
         from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
         return MongoDocuments.of(self.settings())
 
     def pruning(self) -> Pruning:
-        """The bucket as retention sees it, and those of the two servers that are named."""
+        """Retention's view of the bucket, and of the two servers if they are set."""
         from mediatool_assets.stores.retention import servers  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3 import S3Objects  # noqa: PLC0415  # slow
         from mediatool_assets.stores.s3_bucket import S3Bucket  # noqa: PLC0415  # slow
@@ -104,7 +104,7 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         return Pruning(objects, deletion, servers(settings), bucket, signing_key(settings))
 
     def snapshots(self) -> SnapshotExports:
-        """The RDS instance; raises BadSettings where the settings do not name all of it."""
+        """The RDS instance; raises BadSettings if its settings are incomplete."""
         from mediatool_assets.stores.rds import RdsInstance  # noqa: PLC0415  # slow
 
         return RdsInstance.of(self.settings())
@@ -114,14 +114,14 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         self,
         context: dg.InitResourceContext,  # noqa: ARG002  # Dagster's signature
     ) -> Iterator[Self]:
-        """For the steps that one process makes of a run; its workers end with the last of them."""
+        """Provide the resource to the steps of one process; workers end after the last step."""
         try:
             yield self
         finally:
             self._dismiss(None, None, None)
 
     def stores(self) -> Stores:
-        """The bucket, and the servers that the settings name."""
+        """The bucket, and the servers that are set."""
         settings = self.settings()
         return Stores(
             self.objects(),
@@ -131,11 +131,11 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
 
     @contextmanager
     def workspace(self, progress: Progress = silent) -> Iterator[Workspace]:
-        """Worker processes, and a directory for what they spool, which ends with the context.
+        """Worker processes, and a directory for their spools, which is removed at the end.
 
-        The workers serve the following steps too: starting them takes a second. There are new ones
-        after an error, which may have been theirs, and once one has grown: memory that a process
-        had for a large version does not come back.
+        The workers are reused by the following steps, since starting them takes a second. They are
+        replaced after an error, which they may have caused, and once one has grown: a process does
+        not release the memory that it used for a large version.
         """
         settings = self.settings()
         if self._executor is None:
@@ -156,22 +156,22 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let the workers go; a pool may have its own word for what ended them."""
+        """Stop the workers; a pool may replace the error that stopped them with its own."""
         self._executor = None
         self._pool.__exit__(kind, error, traceback)
 
 
 def platform_of(variables: Mapping[str, str]) -> Platform:
-    """The servers that these variables name, and the environment where they name none.
+    """The servers that these variables set, and those of the environment for the rest.
 
-    They may hold secrets, and are no configuration of the resource, which the UI would show.
+    The variables may hold secrets. They are not resource configuration, which the UI would show.
     """
 
     class ConfiguredPlatform(Platform):
-        """The servers of one source of several."""
+        """The servers of one source among several."""
 
         def settings(self) -> Settings:
-            """The settings with this source's own; raises BadSettings."""
+            """The settings with this source's variables; raises BadSettings."""
             environment.adopt_file()
             return Settings.parse(os.environ | variables)
 

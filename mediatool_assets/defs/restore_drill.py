@@ -22,7 +22,7 @@ DRILL = dg.AssetKey([GROUP, "restore_drill"])
 
 
 class DrillConfig(dg.Config):
-    """What is restored."""
+    """The version to restore."""
 
     version: str | None = Field(
         default=None, description="a version; default: the newest complete one"
@@ -37,7 +37,7 @@ class DrillConfig(dg.Config):
 def restore_drill(
     context: dg.AssetExecutionContext, config: DrillConfig, platform: Platform
 ) -> dg.MaterializeResult[None]:
-    """Restore to every server that the settings name; one that fails, fails the run."""
+    """Restore to every server that is set; if one restore fails, the run fails."""
     record_process(context.instance, context.run)
     with errors_as_failures():
         drills = _drills(context, platform, config.version)
@@ -55,7 +55,7 @@ def restore_drill(
 def _drills(
     context: dg.AssetExecutionContext, platform: Platform, asked: str | None
 ) -> list[RestoreRecord]:
-    """MongoDB always, PostgreSQL where a server to restore to is named; raises the first error."""
+    """Restore to MongoDB, and to PostgreSQL if a server is set; raises the first error."""
     from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
     settings, objects = platform.settings(), platform.objects()
@@ -83,7 +83,7 @@ def _drills(
         for drill in wanted:
             try:
                 drills.append(drill(workspace))
-            except MediatoolError as error:  # the other server is tried all the same
+            except MediatoolError as error:  # the other server is still tried
                 context.log.error(str(error))
                 errors.append(error)
     if errors:

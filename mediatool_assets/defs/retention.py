@@ -1,6 +1,6 @@
-"""The daily retention: reports what to keep and drop, and drops it if that is switched on.
+"""The daily retention: reports what to keep and to delete, and deletes it if enabled.
 
-What should be gone and is not is a check that fails, and no error of the run: alerts speak of both.
+An object that should be gone and is not fails a check, not the run; alerts report both.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ RETENTION = dg.AssetKey([GROUP, "retention"])
 
 
 class RetentionConfig(dg.Config):
-    """Whether anything is dropped."""
+    """Whether anything is deleted."""
 
     dry_run: bool | None = Field(
         default=None,
@@ -32,16 +32,16 @@ class RetentionConfig(dg.Config):
 
 @operation(
     RETENTION,
-    "What retention keeps and drops, each with its reason; it drops nothing by default.",
+    "What retention keeps and deletes, each with its reason. By default it deletes nothing.",
     {"s3", "mongodb", "postgres"},
     checks=[
-        dg.AssetCheckSpec("all_gone", asset=RETENTION, description="What was dropped is gone.")
+        dg.AssetCheckSpec("all_gone", asset=RETENTION, description="What was deleted is gone.")
     ],
 )
 def retention(
     context: dg.AssetExecutionContext, config: RetentionConfig, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Make the plan; carry it out only where configuration or settings say so."""
+    """Make the plan; execute it only if configuration or settings say so."""
     record_process(context.instance, context.run)
     settings = platform.settings()
     dry_run = not settings.prune_daily if config.dry_run is None else config.dry_run
@@ -51,7 +51,7 @@ def retention(
         done = _pruned(context, stores, decisions, settings, dry_run=dry_run)
     drops = [each for each in decisions if not each.keep]
     problems = [f"{name}: {reason}" for name, reason in done.failed.items()]
-    problems += [f"still there: {thing}" for thing in done.left]
+    problems += [f"not deleted: {thing}" for thing in done.left]
     yield dg.MaterializeResult(
         metadata={
             "dry_run": dry_run,
@@ -74,7 +74,7 @@ def retention(
                 asset_key=RETENTION,
                 check_name="all_gone",
                 description="; ".join(problems[:5])
-                or ("nothing was asked to go" if dry_run else f"{len(done.dropped)} dropped"),
+                or ("dry run: nothing was deleted" if dry_run else f"{len(done.dropped)} deleted"),
             )
         ],
     )
@@ -97,6 +97,6 @@ def _pruned(
 DAILY_RETENTION = scheduled(
     "daily_retention",
     RETENTION,
-    "Each day at 06:00 UTC: the plan of `prune`, carried out with MEDIATOOL_PRUNE_DAILY=yes.",
+    "Each day at 06:00 UTC: the plan of `prune`, executed with MEDIATOOL_PRUNE_DAILY=yes.",
     "0 6 * * *",
 )

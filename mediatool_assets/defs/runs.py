@@ -1,7 +1,7 @@
-"""The version of a run, in the run's tags: a run and all its retries have the same.
+"""The version of a run, in the run's tags: a run and all its retries have the same version.
 
-``mediatool/version`` names the version. It is set by who launches the run, or is pinned to the run
-by the first step that needs it, so that steps in other processes, retries and people find it.
+``mediatool/version`` names the version. The tag is set by the launcher of the run, or by the first
+step that needs it, so that steps in other processes, retries and people find it.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ NOTES_TAG = "mediatool/notes"
 
 @dataclass(frozen=True, slots=True)
 class VersionRequest:
-    """What a version was made for."""
+    """What a version is made for: its purpose and notes."""
 
     purpose: Purpose
     notes: str
@@ -36,7 +36,7 @@ class VersionRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunVersion:
-    """Finds and pins the version of one run of one partition."""
+    """Finds the version of one run of one partition, and pins it to the run."""
 
     instance: dg.DagsterInstance
     run: dg.DagsterRun
@@ -45,12 +45,12 @@ class RunVersion:
 
     @classmethod
     def of(cls, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> "RunVersion":
-        """For the run of a step, which is noted to be at work in this process."""
+        """Build it for the run of a step, and record the process that runs the step."""
         record_process(context.instance, context.run)
         return cls(context.instance, context.run, context.partition_key, namespace_of(context))
 
     def named(self) -> Version | None:
-        """The version that the run or its root is tagged with; raises Misuse on another day's."""
+        """The version in the tags of the run or its root; raises Misuse if it is of another day."""
         text = self._tag(self.names.tag(VERSION_TAG))
         if text is None:
             return None
@@ -64,9 +64,9 @@ class RunVersion:
         return version
 
     def to_make(self, objects: ObjectStore) -> Version:
-        """The version for an export: the named one, else that of the root run's creation.
+        """The version for an export: the named one, else that of the root run's creation time.
 
-        Where another run took that second, it is the next free one.
+        If another run already uses that second, it is the next free one.
         """
         if (version := self.named()) is not None:
             return version
@@ -76,9 +76,10 @@ class RunVersion:
         return self.pin(version)
 
     def to_read(self, objects: ObjectStore) -> Version:
-        """The version for a step downstream: the named one, else the partition's newest complete.
+        """The version for a downstream step: the named one, else the partition's newest complete
+        one.
 
-        Raises NothingOfDay where the partition has none.
+        Raises NothingOfDay if the partition has none.
         """
         if (version := self.named()) is not None:
             return version
@@ -92,7 +93,7 @@ class RunVersion:
             ) from error
 
     def keep(self, request: VersionRequest) -> None:
-        """Keep with the run what its version is for, unless a run that made the version did."""
+        """Store the request in the run's tags, unless an earlier run of the version did."""
         version = self.named()
         if version is not None and self._asked(version) is None:
             tags = {PURPOSE_TAG: request.purpose, NOTES_TAG: request.notes}
@@ -100,18 +101,18 @@ class RunVersion:
             self.instance.add_run_tags(self.run.run_id, own)
 
     def request(self, version: Version) -> VersionRequest:
-        """What the version was asked for, by the first run of it that says so.
+        """The request of a version, from the first of its runs that has one.
 
-        A version of which no run is left counts as a daily backup: those are kept longest.
+        A version without any remaining run counts as a daily backup, which is kept longest.
         """
         return self._asked(version) or VersionRequest("daily_backup", "")
 
     def asked(self) -> VersionRequest | None:
-        """What this run's own tags ask for; raises Misuse on an unknown purpose."""
+        """The request in this run's own tags; raises Misuse on an unknown purpose."""
         return self._request(self.run.tags)
 
     def seconds(self, version: Version) -> dict[str, float]:
-        """Seconds that each step took when it first succeeded, over all runs of the version."""
+        """Seconds of each step's first success, over all runs of the version."""
         seconds: dict[str, float] = {}
         for run in reversed(self._runs_of(version)):
             for step in self.instance.get_run_step_stats(run.run_id):
@@ -129,7 +130,7 @@ class RunVersion:
         return list(self.instance.get_runs(dg.RunsFilter(tags=tags)))
 
     def _tag(self, name: str) -> str | None:
-        """The tag as it stands now on the run, else on its root."""
+        """The current value of the tag on the run, else on its root."""
         for run_id in (self.run.run_id, self.run.root_run_id):
             run = self.instance.get_run_by_id(run_id) if run_id else None
             if run is not None and (value := run.tags.get(name)):
@@ -144,7 +145,7 @@ class RunVersion:
         return datetime.now(UTC)
 
     def pin(self, version: Version) -> Version:
-        """Make it the version of the run and its root, for all that come after."""
+        """Make it the version of the run and its root, for later steps and retries."""
         for run_id in (self.run.run_id, self.run.root_run_id):
             if run_id and self.instance.has_run(run_id):
                 tags = {self.names.tag(VERSION_TAG): str(version)}
@@ -152,7 +153,7 @@ class RunVersion:
         return version
 
     def _request(self, tags: Mapping[str, str]) -> VersionRequest | None:
-        """What the tags of a run ask for, if anything."""
+        """The request in the tags of a run, or None."""
         tag = self.names.tag(PURPOSE_TAG)
         purpose = tags.get(tag)
         if purpose is None:

@@ -1,4 +1,4 @@
-"""The sanitized copy of a version, and its proof: made with the version where a key is set."""
+"""The sanitized copy of a version, and its proof; made with the version if a key is set."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,22 +33,22 @@ PROVED = "proved"
 
 
 class SanitizeRequest(dg.Config):
-    """By which rules."""
+    """The rules to sanitize by."""
 
     rules: str | None = Field(
-        default=None, description="a rules file; else MEDIATOOL_MASKING_RULES, or the shipped ones"
+        default=None, description="a rules file; default: MEDIATOOL_MASKING_RULES, else our rules"
     )
     redact_unclassified: bool = Field(
-        default=False, description="redact what no rule covers, instead of ending there"
+        default=False, description="redact columns that no rule covers, instead of failing"
     )
 
 
 @dg.asset(
     key=SANITIZED,
     deps=[METADATA],
-    description="The version without anything personal or confidential, and the proof of it. "
+    description="The version without personal or confidential data, and the proof of it. "
     "Needs MEDIATOOL_MASKING_KEY; `mediatool restore V --sanitized` restores it.",
-    group_name=GROUP,  # not the version's: whoever materializes that need not have a key
+    group_name=GROUP,  # not the version's group: that can be materialized without a key
     kinds={"s3", "json"},
     owners=OWNERS,
     tags={"mediatool/layer": "sanitized"},
@@ -59,14 +59,14 @@ class SanitizeRequest(dg.Config):
         dg.AssetCheckSpec(
             PROVED,
             asset=SANITIZED,
-            description="The report that lies beside the copy is of this copy and has no finding.",
+            description="The report beside the copy is about this copy and has no finding.",
         )
     ],
 )
 def sanitize_version(
     context: dg.AssetExecutionContext, config: SanitizeRequest, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Make and prove the sanitized copy; one that was made of just the same is adopted."""
+    """Make and prove the sanitized copy; an existing one from the same inputs is adopted."""
     with retried():
         settings = platform.settings()
         how = Sanitizing(
@@ -112,7 +112,7 @@ def _proved(copy: StoredCopy) -> dg.AssetCheckResult:
         asset_key=SANITIZED,
         check_name=PROVED,
         description="; ".join(problems[:5])
-        or f"{copy.report.proof.searched:,} originals were looked for, and none was found",
+        or f"{copy.report.proof.searched:,} original values were searched for; none was found",
         metadata={"problems": list(problems), "report": dg.MetadataValue.path(copy.reports[1])},
     )
 

@@ -1,4 +1,4 @@
-"""The daily schedule: today's version, at the hour of the settings."""
+"""The daily schedule: makes today's version at the configured hour."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +13,7 @@ from mediatool_assets.domain.version import Version
 
 
 def daily_export_schedule(names: Namespace, timetable: Timetable) -> dg.ScheduleDefinition:
-    """The schedule; its version is named by the hour, whenever a tick really comes."""
+    """The schedule; the version is named by the scheduled time, even if the tick is late."""
     return dg.ScheduleDefinition(
         name=names.name("daily_export_schedule"),
         job_name=names.name(DAILY),
@@ -28,7 +28,7 @@ def daily_export_schedule(names: Namespace, timetable: Timetable) -> dg.Schedule
 def _request(
     names: Namespace, context: dg.ScheduleEvaluationContext
 ) -> dg.RunRequest | dg.SkipReason:
-    """Request the day of the tick; a tick that is made up for on a later day is skipped."""
+    """Request the day of the tick; a tick that Dagster makes up for on a later day is skipped."""
     version = Version.at(context.scheduled_execution_time)
     today = datetime.now(UTC).date()
     if version.day != today:

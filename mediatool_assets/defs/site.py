@@ -16,7 +16,7 @@ from mediatool_assets.flows.site import publish
 @dg.asset(
     key="report_site",
     deps=[METADATA, *map(report_asset, REPORTS)],
-    description="The pages to browse: an index over all versions, and a page for each day with its "
+    description="The report site: an index of all versions, and a page for each day with its "
     "reports. Open comparison-reports/index.html.",
     group_name=GROUP,
     kinds={"s3", "html"},
@@ -29,7 +29,7 @@ from mediatool_assets.flows.site import publish
 def report_site(
     context: dg.AssetExecutionContext, platform: Platform
 ) -> dg.MaterializeResult[None]:
-    """Write the pages of the partition's day, of the days beside it, and the index."""
+    """Write the pages of the partition's day and of its neighbors, and the index."""
     with retried():
         objects = platform.objects()
         version = newest(context, objects)

@@ -40,7 +40,7 @@ def source_definitions(
 ) -> dg.Definitions:
     """The definitions of one source for the model that the settings name; raises BadModel.
 
-    Reads the model's file and asks no server.
+    Reads the model's file and contacts no server.
     """
     model = load_model(settings.model)
     tables = [table for table in model.tables if table not in settings.exclude_tables]
@@ -53,7 +53,7 @@ def source_definitions(
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
         *source_tables(tables),
         *([rds_snapshot_export] if settings.can_export_rds_snapshots else []),
-        *with_freshness(  # what the daily job makes
+        *with_freshness(  # assets of the daily job
             settings.timetable,
             raw_layer(tables),
             transformed_layer(model, collections),
@@ -65,7 +65,7 @@ def source_definitions(
             report_site,
             *(made for made, is_daily in at_times if is_daily),
         ),
-        *(made for made, is_daily in at_times if not is_daily),  # never due
+        *(made for made, is_daily in at_times if not is_daily),  # not in the daily job
         staging,
         verification,
         restore_drill,

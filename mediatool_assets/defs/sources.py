@@ -1,4 +1,4 @@
-"""The source's tables: external assets, where every lineage begins."""
+"""The source's tables: external assets, where all lineage begins."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ def source_tables(tables: Iterable[str]) -> list[dg.AssetSpec]:
     return [
         dg.AssetSpec(
             key("source", table),
-            description=f"The table `{table}` of the live database. Nothing here writes to it.",
+            description=f"The table `{table}` of the live database. It is only read.",
             group_name="source",
             kinds={"postgres"},
             owners=OWNERS,

@@ -1,8 +1,8 @@
 """Starts a job for each new version; the shipped job loads a staging database.
 
-``MEDIATOOL_NEW_VERSION_JOB`` names the job. Its runs have the tag ``mediatool/version``, one for
-each version that became complete, however many did at once: Dagster's own asset sensor would tell
-of the last alone.
+``MEDIATOOL_NEW_VERSION_JOB`` names the job. Its runs have the tag ``mediatool/version``. There is
+one run for each new complete version, even if several complete at once; Dagster's own asset sensor
+would report only the last.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ from mediatool_assets.stores.environment import account
 
 STAGING = dg.AssetKey([GROUP, "staging"])
 
-_VERSIONS = 100  # new ones that one tick asks runs for
+_VERSIONS = 100  # maximum of runs that one tick requests
 
 
 @operation(
@@ -36,7 +36,7 @@ _VERSIONS = 100  # new ones that one tick asks runs for
     {"mongodb"},
 )
 def staging(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
-    """Restore the newest complete version there, unless it is there already."""
+    """Restore the newest complete version there, unless the database has it already."""
     from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
     record_process(context.instance, context.run)
@@ -71,7 +71,7 @@ RELOAD = dg.define_asset_job(
 
 
 def new_version_sensor(names: Namespace, job: str) -> dg.SensorDefinition:
-    """The sensor that starts ``job`` for each version that becomes complete; off by default."""
+    """The sensor that starts ``job`` for each new complete version; off by default."""
 
     @dg.sensor(
         name=names.name("new_version_sensor"),
@@ -81,7 +81,7 @@ def new_version_sensor(names: Namespace, job: str) -> dg.SensorDefinition:
         description=f"Starts {job} for each new complete version (MEDIATOOL_NEW_VERSION_JOB).",
     )
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        """Read the versions that were published since; the cursor is the last one's place."""
+        """Read the versions published since the last tick; the cursor is the last position."""
         instance, metadata = context.instance, names.key(METADATA)
         if context.cursor is None:
             newest = instance.fetch_materializations(metadata, limit=1).records

@@ -1,4 +1,4 @@
-"""The transformed layer: the raw archive as MongoDB's documents, by the model, in one archive."""
+"""The transformed layer: the raw archive as MongoDB documents, by the model, in one archive."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -37,9 +37,9 @@ from mediatool_assets.flows.versions.archives import StoredArchive
 
 
 def collections_of(model: Model, excluded: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    """Every collection that a version has, and the source tables that it is made of.
+    """Every collection of a version, and the source tables that it is made from.
 
-    Raises BadModel where the model cannot do without what is excluded.
+    Raises BadModel if the model requires an excluded table.
     """
     if problems := sorted(set(exclusion_mistakes(model, excluded))):
         raise BadModel(
@@ -56,7 +56,7 @@ def collections_of(model: Model, excluded: frozenset[str]) -> dict[str, tuple[st
 def transformed_layer(
     model: Model, collections: Mapping[str, tuple[str, ...]]
 ) -> dg.AssetsDefinition:
-    """The step that makes the transformed archive: all of its collections, or none."""
+    """The step that makes the transformed archive: all of its collections or none."""
 
     @dg.multi_asset(
         name="transform",
@@ -69,7 +69,7 @@ def transformed_layer(
     def transform_layer(
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        """Turn the raw archive into documents; an archive made of just the same is adopted."""
+        """Transform the raw archive into documents; an archive from the same inputs is adopted."""
         with retried():
             objects = platform.objects()
             version = RunVersion.of(context).to_read(objects)

@@ -1,6 +1,6 @@
 """The daily verification: reads versions again, and stores the verdicts.
 
-Damage is a check that fails, and no error of the run: alerts speak of both.
+Damage fails a check, not the run; alerts report both.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ CHAIN = "chain"
 
 
 class VerificationConfig(dg.Config):
-    """What is read again."""
+    """Which versions are read again, and how much of each."""
 
     sample: float | None = Field(
         default=None, description="percent of each version; default: MEDIATOOL_VERIFY_SAMPLE"
@@ -62,7 +62,7 @@ class VerificationConfig(dg.Config):
 def verification(
     context: dg.AssetExecutionContext, config: VerificationConfig, platform: Platform
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Verify the complete versions of the last days, and keep the verdicts."""
+    """Verify the complete versions of the last days, and store the verdicts."""
     record_process(context.instance, context.run)
     settings = platform.settings()
     sample = settings.verify_sample if config.sample is None else config.sample
@@ -75,7 +75,7 @@ def verification(
 
 
 class _Verdicts(NamedTuple):
-    """Of one version: what was found now, and the verdict that counts."""
+    """The verdict of one version: the one of this run, and the one that stands."""
 
     now: Verdict
     stands: Verdict
@@ -84,7 +84,7 @@ class _Verdicts(NamedTuple):
 def _verdicts(
     context: dg.AssetExecutionContext, platform: Platform, first: date, sample: float
 ) -> tuple[list[_Verdicts], list[str]]:
-    """The verdicts, and why versions have none: their metadata cannot be read."""
+    """The verdicts, and the errors of versions whose metadata cannot be read."""
     stores, verdicts, unreadable = platform.stores(), list[_Verdicts](), list[str]()
     objects = stores.objects
     with platform.workspace(LoggedProgress(context)) as workspace:
@@ -102,16 +102,16 @@ def _verdicts(
 
 
 class _Chain(NamedTuple):
-    """What a reading of the chain of versions found, and the checkpoint to compare it with next."""
+    """The result of checking the chain of versions, and the next checkpoint to compare it with."""
 
     report: ChainReport
     checkpoint: Checkpoint
 
 
 def _chain(instance: dg.DagsterInstance, objects: ObjectStore) -> _Chain:
-    """Compare the chain with the checkpoint of the last run, which is in no bucket.
+    """Compare the chain with the last run's checkpoint, which is not stored in the bucket.
 
-    A chain that does not agree with it makes no new one: the check stays red.
+    If they disagree, the old checkpoint is kept, so that the check keeps failing.
     """
     since = _recorded_checkpoint(instance)
     report = check(objects, since)
@@ -119,7 +119,7 @@ def _chain(instance: dg.DagsterInstance, objects: ObjectStore) -> _Chain:
 
 
 def _recorded_checkpoint(instance: dg.DagsterInstance) -> Checkpoint | None:
-    """That of the newest materialization; None before the first entry of the chain."""
+    """The checkpoint of the newest materialization; None before the first entry of the chain."""
     event = instance.get_latest_materialization_event(VERIFICATION)
     made = event.asset_materialization if event is not None else None
     said = made.metadata.get("checkpoint") if made is not None else None
@@ -131,7 +131,7 @@ def _recorded_checkpoint(instance: dg.DagsterInstance) -> Checkpoint | None:
 def _chain_result(report: ChainReport) -> dg.AssetCheckResult:
     sound = (
         f"up to entry {report.newest.number}: {quantity(report.versions, 'version')}, "
-        f"and {report.unsigned} unsigned from before"
+        f"and {report.unsigned} older, unsigned"
     )
     return dg.AssetCheckResult(
         passed=not report.findings,

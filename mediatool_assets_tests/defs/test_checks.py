@@ -199,7 +199,7 @@ def test_a_day_is_looked_at_once(
     assert said == [
         "2025-07-01: not due before 03:00 UTC",
         "failed: 2025-07-01 has no version; it was due at 03:00 UTC",
-        "2025-07-01 has been looked at",
+        "2025-07-01 has been checked",
         "failed: 2025-07-02 has no version; it was due at 03:00 UTC",
     ]
     found = instance.event_log_storage.get_asset_check_execution_history(ON_TIME, limit=5)

@@ -113,7 +113,7 @@ def test_two_runs_of_one_partition_at_once_make_two_versions(
         (
             {"job": "weekly", "partition": today()},
             2,
-            "there is no job weekly; there are .*daily_export",
+            "there is no job weekly; choose one of .*daily_export",
         ),
         ({"job": "daily_export", "partition": "1999-01-01"}, 2, "1999-01-01 is not a day"),
         (

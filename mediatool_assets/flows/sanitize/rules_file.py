@@ -167,9 +167,7 @@ class _RulesReader:
         for key, value in node.value:
             name = str(key.value) if isinstance(key, ScalarNode) else ""
             if not name or name in seen:
-                self._wrong(
-                    line_of(key), f"{name or 'this'} is listed twice, or is not plain text"
-                )
+                self._wrong(line_of(key), f"{name or 'this'} is listed twice, or is not plain text")
             elif known is not None and name not in known:
                 self._wrong(line_of(key), f"there is no {name!r} here; it knows {', '.join(known)}")
             else:

@@ -83,7 +83,7 @@ def test_a_schedule_that_did_not_tick_is_told(platform: Platform, hook: Receiver
     [found] = hook.arrived
     assert found["kind"] == "schedule"
     assert found["problems"][0]["thing"] == "daily_export_schedule"
-    assert f"it did not tick, and was due at {due:%Y-%m-%d} 02:00" in str(found["problems"])
+    assert f"it did not tick; it was due at {due:%Y-%m-%d} 02:00" in str(found["problems"])
     _ticked(platform.instance, due)
     platform.later(due + timedelta(minutes=30))
     assert hook.kinds == ["schedule", "recovery"]
