@@ -117,9 +117,9 @@ def test_a_model_names_the_tables_whose_rows_are_metrics(tmp_path: Path) -> None
     assert (plain.metrics, digest(plain)) == ((), digest(model))
     wrong = problems(tmp_path, text.replace("[b, a]", "[nothing, a, a, documents]"))
     assert wrong == (
-        "model.yaml:3: metrics: a is there twice",
+        "model.yaml:3: metrics: a is listed twice",
         "model.yaml:3: metrics: documents is the name of another metric; leave it out",
-        "model.yaml:3: metrics: no table in tables: is called nothing",
+        "model.yaml:3: metrics: there is no table nothing in tables:",
     )
 
 
@@ -208,7 +208,7 @@ ONE = "tables: {a: }\ncollections:\n  a:\n    root: a\n"
         (ONE + "    rename: {x: a..b}", "model.yaml:5: 'a..b' is not a field"),
         (ONE + "    rename: {x: z, y: z}", "model.yaml:5: two fields of a are called z"),
         (ONE + "    add:\n      x: y", "model.yaml:6: x: say how it is made"),
-        (ONE + "    add:\n      x: {take: y}", "model.yaml:6: x: wants exactly one of"),
+        (ONE + "    add:\n      x: {take: y}", "model.yaml:6: x: write exactly one of"),
         (ONE + "    add:\n      x: {look_up: y, take: z}", "model.yaml:6: 'y' is not an arrow"),
         (
             ONE + '    add:\n      x: {look_up: "y, z -> a.b", take: z}',

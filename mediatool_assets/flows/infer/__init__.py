@@ -1,4 +1,4 @@
-"""Infer: a model, and a report of risks, from a source's schema and its rows."""
+"""Infer: proposes a model and a report of risks from a source's schema and rows."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ from mediatool_assets.flows.workers.workspace import Workspace
 __all__ = ["SAMPLE_ROWS", "ArchivedTables", "Inferred", "LiveTables", "TableSource", "infer"]
 
 SAMPLE_ROWS = 200_000
-"""Rows of one table that are read, about: all of most tables, some minutes of the largest."""
+"""Approximate number of rows read per table: all of most tables, some minutes for the largest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """A model's text, which loads and runs as it stands, and what it was made of."""
+    """A model's text, which loads and runs unchanged, and the figures it was made from."""
 
     model: str
     risks: RiskReport
@@ -30,9 +30,9 @@ class Inferred:
 
 
 def infer(tables: TableSource, workspace: Workspace, *, sample: int = SAMPLE_ROWS) -> Inferred:
-    """Read the tables, and propose a model; what is not certain stands there as comments.
+    """Read the tables, and propose a model; uncertain parts are written as comments.
 
-    Raises what reading the source raises.
+    Raises the errors of the source.
     """
     schema = tables.schema
     figures = measure(tables, workspace, sample)

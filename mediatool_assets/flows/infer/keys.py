@@ -25,7 +25,7 @@ from mediatool_assets.flows.transform.gathering import key_of, keys_of
 from mediatool_assets.flows.workers.duckdb_session import cased, duckdb_session, identifier, literal
 
 TOGETHER = 25
-"""Columns that one query counts: of some hundred DuckDB plans longer than it reads."""
+"""Columns per query: DuckDB plans some hundred of them for longer than it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class KeyOverlap:
     pairs: Mapping[tuple[int, int], Coverage]
 
     def of(self, reference: CandidateReference) -> Coverage | None:
-        """The reference's, where both its ends took part."""
+        """The coverage of a reference, or None if a column of it was not compared."""
         one = self.columns.get((reference.table, reference.columns))
         other = self.targets.get((reference.target, reference.keys))
         if one is None or other is None:
@@ -56,12 +56,12 @@ class KeyDatabase:
     @classmethod
     @contextmanager
     def opened(cls, scratch: Path) -> Iterator[Self]:
-        """Open until the context is left."""
+        """Open the database until the context ends."""
         with duckdb_session(scratch) as connection:
             yield cls(connection, scratch)
 
     def bring(self, table: Table, files: Iterable[Path]) -> None:
-        """Make a table's keys known."""
+        """Load a table's keys."""
         self._tables[table.name] = table
         paths = list(files)
         if not paths:
@@ -71,7 +71,7 @@ class KeyDatabase:
         self._run(f"CREATE TABLE {_table(table.name)} AS FROM read_parquet([{listed}])")
 
     def almost_unique(self, table: Table) -> frozenset[str]:
-        """The single columns of which nearly every value stands once."""
+        """The single columns in which nearly every value occurs once."""
         single = [c for c in measurable(table) if c.element is None]
         found: set[str] = set()
         for first in range(0, len(single), TOGETHER):
@@ -86,7 +86,7 @@ class KeyDatabase:
         return frozenset(found)
 
     def inclusion(self, reference: CandidateReference) -> Coverage:
-        """How many of the values are among the target's."""
+        """Count how many of the values exist in the target."""
         own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
         caseless = self._caseless(reference)
         theirs = _listed(reference.keys, caseless)
@@ -100,7 +100,7 @@ class KeyDatabase:
         return Coverage(int(values), int(found), int(distinct))
 
     def met(self, columns: Sequence[Place], targets: Sequence[Place]) -> KeyOverlap:
-        """All columns held against all keys in one join: pairs would be their product."""
+        """Compare all columns with all keys in one join, instead of one query per pair."""
         self._run("CREATE TABLE held (number INT, k0 VARCHAR, n BIGINT)")
         self._run("CREATE TABLE known (number INT, k0 VARCHAR)")
         for number, (table, column) in enumerate(columns):
@@ -123,7 +123,7 @@ class KeyDatabase:
         )
 
     def fan_out(self, reference: CandidateReference) -> FanOut:
-        """How many rows name each row of the target, and what they weigh with it."""
+        """Count the rows that reference each row of the target, and the size of both together."""
         own = ", ".join(f"k{i}" for i in range(len(reference.columns)))
         caseless = self._caseless(reference)
         theirs = _listed(reference.keys, caseless)
@@ -157,7 +157,7 @@ def _referring(reference: CandidateReference, caseless: Sequence[bool]) -> str:
 
 
 def _listed(columns: Sequence[str], caseless: Sequence[bool]) -> str:
-    """The columns as k0, k1, ..., in lower case where theirs counts nothing."""
+    """The columns as k0, k1, ..., in lower case if they are compared case-insensitively."""
     names = [
         f"lower({identifier(key_of(c))})" if caseless[i] else identifier(key_of(c))
         for i, c in enumerate(columns)
@@ -168,7 +168,7 @@ def _listed(columns: Sequence[str], caseless: Sequence[bool]) -> str:
 def _values(
     name: str, columns: Sequence[str], each: bool, caseless: Sequence[bool] = (False,)
 ) -> str:
-    """The columns' values, or elements, that are no null, as k0, k1, ..., with their row's size."""
+    """The columns' non-null values, or array elements, as k0, k1, ..., with their row's size."""
     table = _table(name)
     if each:
         array = identifier(keys_of(columns[0]))

@@ -1,4 +1,4 @@
-"""Profiles a share of a table in a worker: its keys as Parquet, its risks as counts."""
+"""Profiles part of a table in a worker: its keys as Parquet, its risks as counts."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ from mediatool_assets.flows.transform.losses import Losses
 from mediatool_assets.flows.transform.raw_rows import Row, row_parser
 
 SIZE = "size"
-"""The column of the rows' sizes in bytes, as documents of their own."""
+"""The name of the column with the size of each row, in bytes as a document of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ProfileShare:
 
 @dataclass(slots=True)
 class ShareProfile:
-    """The figures of a share; ``path`` holds the key and size of each row."""
+    """The figures of a share; the file at ``path`` holds the key and size of each row."""
 
     path: Path
     rows: int = 0
@@ -49,7 +49,7 @@ class ShareProfile:
 
 
 def schema_of(columns: Iterable[Column]) -> pa.Schema:
-    """The Parquet file's columns: canonical texts, as joins of a transform compare them."""
+    """The Parquet file's columns: canonical texts, as the transform's joins compare them."""
     fields = [
         (keys_of(c.name), pa.list_(pa.string())) if c.element else (key_of(c.name), pa.string())
         for c in columns
@@ -58,7 +58,7 @@ def schema_of(columns: Iterable[Column]) -> pa.Schema:
 
 
 def sound(share: ProfileShare) -> ShareProfile:
-    """In a worker: read the share once; raises what reading and parsing raise."""
+    """In a worker: read the share once; raises errors of reading and parsing."""
     losses = Losses()
     table = share.table
     documents = DocumentBuilder(_shape(table), losses, root=False)
@@ -88,14 +88,14 @@ def sound(share: ProfileShare) -> ShareProfile:
 
 
 def _shape(table: Table) -> DocumentShape:
-    """The table's rows as documents by the defaults."""
+    """The shape of the table's rows as documents, by the defaults."""
     key, _ = identifying_key(table)
     fields, _ = fields_of(table, key)
     return DocumentShape(table, key, tuple(ColumnField(c, fields[c.name]) for c in table.columns))
 
 
 def _size(documents: DocumentBuilder, row: Row, line: bytes, found: ShareProfile) -> int:
-    """The bytes of the row's document; what cannot be one counts as its JSON."""
+    """The bytes of the row's document, or of its JSON if it cannot become a document."""
     try:
         size = len(bson.encode(documents.document(row, line)))
     except (InvalidDocument, OverflowError, UnicodeEncodeError):
@@ -122,12 +122,12 @@ def _elements(value: Any, column: Column) -> list[str | None] | None:
 
 
 def _told(value: Any, column: Column) -> str | None:
-    """The value as joins compare it; an empty text names nothing."""
+    """The value as joins compare it; None for an empty text, which references nothing."""
     return canonical(value, column) or None
 
 
 def odd_keys(value: Any) -> set[str]:
-    """Of ``$`` (at the start), ``.`` and NUL those that a JSON document has in its keys."""
+    """Return which of ``$`` (at the start), ``.`` and NUL occur in a JSON document's keys."""
     found: set[str] = set()
     level = [value]
     while level:

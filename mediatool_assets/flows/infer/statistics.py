@@ -25,13 +25,13 @@ from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 AHEAD = 8
-"""Shares that workers may be ahead: enough to keep them busy, few enough to wait for in the end."""
+"""Shares handed out in advance: enough to keep workers busy, few enough to wait for at the end."""
 
 
 def measure(tables: TableSource, workspace: Workspace, sample: int) -> Figures:
-    """Read about ``sample`` rows of each table at most, and test all references with them.
+    """Read at most about ``sample`` rows of each table, and test all references with them.
 
-    Raises what reading raises.
+    Raises the errors of reading.
     """
     schema, scratch = tables.schema, workspace.scratch
     totals: dict[str, _Total] = {}
@@ -70,7 +70,7 @@ def _figures(
 def _inclusions(
     schema: Schema, unique: Mapping[str, frozenset[str]], keys: KeyDatabase
 ) -> dict[CandidateReference, Coverage]:
-    """Of every reference that is declared or possible how many of its values are keys."""
+    """For every declared or possible reference, count how many of its values are keys."""
     by_name = {table.name: table for table in schema.tables}
     references = [*declared(schema), *candidates(schema, unique)]
     columns, targets = words_of(schema, unique)
@@ -88,7 +88,7 @@ def _inclusions(
 
 
 def _is_read(reference: CandidateReference, tables: Mapping[str, Table]) -> bool:
-    """Whether the columns of both sides are among those that were gathered."""
+    """True if the columns of both sides were gathered."""
     own = {column.name for column in measurable(tables[reference.table])}
     theirs = {column.name for column in measurable(tables[reference.target])}
     return own.issuperset(reference.columns) and theirs.issuperset(reference.keys)
@@ -96,7 +96,7 @@ def _is_read(reference: CandidateReference, tables: Mapping[str, Table]) -> bool
 
 @dataclass(slots=True)
 class _Total:
-    """The figures of all shares of one table."""
+    """The sum of the figures of all shares of one table."""
 
     rows: int
     read: int = 0
@@ -110,7 +110,7 @@ class _Total:
 
     @property
     def known(self) -> float:
-        """Which part of the rows was read."""
+        """The proportion of the rows that was read."""
         return self.read / self.rows if self.rows else 1.0
 
     def add(self, share: ShareProfile) -> None:
@@ -151,7 +151,7 @@ def _shares(
 
 
 def _spread(lines: Sequence[RowRange], sample: int) -> Sequence[RowRange]:
-    """All shares, or of a larger table every so manieth: some ``sample`` rows from all over it."""
+    """All shares, or of a larger table every n-th: about ``sample`` rows from all over it."""
     rows = sum(share.rows for share in lines)
     if rows <= sample:
         return lines

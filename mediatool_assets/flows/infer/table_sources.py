@@ -1,4 +1,4 @@
-"""The tables to profile: of a raw archive or of a live source, with one interface."""
+"""The tables to profile, from a raw archive or a live source, with one interface."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from mediatool_assets.flows.ports import RowReader, SourceSnapshot
 
 
 class RowRange(Protocol):
-    """Consecutive rows of a table, for a worker to read; can be pickled."""
+    """Consecutive rows of a table, to be read by a worker; can be pickled."""
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
 
     def batches(self) -> Iterator[list[bytes]]:
         """The rows as NDJSON lines without newlines."""
@@ -28,26 +28,26 @@ class TableSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What they were read from, for people."""
+        """The name of the source, for display."""
 
     @property
     def schema(self) -> Schema:
-        """Every table, with rows or without."""
+        """The schema with every table, including those without rows."""
 
     @property
     def excluded(self) -> frozenset[str]:
-        """Tables whose rows were left out on purpose."""
+        """Tables whose rows were excluded."""
 
     @property
     def not_carried(self) -> tuple[NotCarried, ...]:
-        """What the source has beside, as far as it is known."""
+        """Known objects of the source that no archive contains."""
 
     @property
     def facts(self) -> Mapping[str, str | int | None]:
-        """The source, in the words of the metadata file."""
+        """The source's facts, with the keys of the metadata file."""
 
     def ddl(self) -> bytes:
-        """``schema.sql``; raises what making it raises."""
+        """The content of ``schema.sql``; raises the errors of creating it."""
 
     def lines(self, table: Table) -> list[RowRange]:
         """All rows of a table in order, in shares of some megabytes."""
@@ -62,7 +62,7 @@ class BlockLines:
 
     @property
     def rows(self) -> int:
-        """Rows, as the manifest says."""
+        """The number of rows in the manifest."""
         return self.block.rows
 
     def batches(self) -> Iterator[list[bytes]]:
@@ -80,7 +80,7 @@ class ChunkLines:
 
     @property
     def rows(self) -> int:
-        """Rows, as the snapshot counted them."""
+        """The number of rows that the snapshot counted."""
         return self.chunk.rows
 
     def batches(self) -> Iterator[list[bytes]]:
@@ -90,41 +90,41 @@ class ChunkLines:
 
 @dataclass(frozen=True, slots=True)
 class ArchivedTables:
-    """The tables of a raw archive; those that its export left out have no rows to go by."""
+    """The tables of a raw archive; tables excluded from the export have no rows."""
 
     archive: ArchiveReader
 
     @property
     def name(self) -> str:
-        """The archive's name, without the place where it lies."""
+        """The archive's name, without its location."""
         return self.archive.source.name.rpartition("/")[2]
 
     @property
     def schema(self) -> Schema:
-        """As ``schema.json`` has it."""
+        """The schema in ``schema.json``."""
         return self.archive.schema()
 
     @property
     def excluded(self) -> frozenset[str]:
-        """As the manifest has it."""
+        """The excluded tables in the manifest."""
         return frozenset(exclusion.table for exclusion in self.archive.manifest.exclusions)
 
     @property
     def not_carried(self) -> tuple[NotCarried, ...]:
-        """As the manifest has it."""
+        """The objects that the manifest lists."""
         return self.archive.manifest.not_carried
 
     @property
     def facts(self) -> Mapping[str, str | int | None]:
-        """As the manifest has them."""
+        """The facts in the manifest."""
         return self.archive.manifest.source
 
     def ddl(self) -> bytes:
-        """As the archive has it."""
+        """The DDL in the archive."""
         return self.archive.read_file("schema.sql")
 
     def lines(self, table: Table) -> list[RowRange]:
-        """Block by block."""
+        """One share per block."""
         member = self.archive.manifest.tables().get(table.name)
         blocks = member.blocks if member is not None else ()
         reader = ArchiveReader(self.archive.source)
@@ -133,7 +133,7 @@ class ArchivedTables:
 
 @dataclass(frozen=True, slots=True)
 class LiveTables:
-    """The tables of a snapshot that the caller holds open."""
+    """The tables of a snapshot that the caller keeps open."""
 
     snapshot: SourceSnapshot
 
@@ -145,29 +145,29 @@ class LiveTables:
 
     @property
     def schema(self) -> Schema:
-        """As pg_catalog has it."""
+        """The schema in pg_catalog."""
         return self.snapshot.schema
 
     @property
     def excluded(self) -> frozenset[str]:
-        """None: an export leaves out, a source does not."""
+        """Empty: tables are excluded by an export, not by a source."""
         return frozenset()
 
     @property
     def not_carried(self) -> tuple[NotCarried, ...]:
-        """As the catalogs have it."""
+        """The objects that the catalogs list."""
         return self.snapshot.not_carried()
 
     @property
     def facts(self) -> Mapping[str, str | int | None]:
-        """As the snapshot has them."""
+        """The snapshot's facts."""
         return self.snapshot.facts
 
     def ddl(self) -> bytes:
-        """As pg_dump writes it now."""
+        """The DDL as pg_dump writes it now."""
         return self.snapshot.ddl()
 
     def lines(self, table: Table) -> list[RowRange]:
-        """Chunk by chunk."""
+        """One share per chunk."""
         reader = self.snapshot.reader
         return [ChunkLines(reader, table, chunk) for chunk in self.snapshot.chunks(table)]

@@ -35,8 +35,8 @@ from mediatool_assets.flows.workers.workspace import Workspace
 __all__ = ["EXAMPLES", "WHOLE_BYTES", "integrity"]
 
 WHOLE_BYTES = 8_000_000_000
-"""Of raw JSON: up to here every value is compared if nothing else is asked for. A version of
-scale 1 has 0.9 GB, which takes a minute of work on two cores."""
+"""Bytes of raw JSON up to which all values are compared by default. A version of scale 1 has 0.9
+GB, which takes two cores about a minute."""
 
 
 def integrity(  # noqa: PLR0913  # what is read, by what it is judged, and how much of it
@@ -50,13 +50,13 @@ def integrity(  # noqa: PLR0913  # what is read, by what it is judged, and how m
 ) -> Integrity:
     """Compare every store of a complete version with every other.
 
-    Every row and document is read, counted, hashed and looked up by its key on the other side. Of
-    ``sample`` percent the values are compared too: another sample each day, chosen by
-    the keys' digests. Without it all values are compared, or as many as ``WHOLE_BYTES`` have.
-    Files of digests in the scratch folder, which the caller removes, take some 30 bytes a row and
-    side.
-    What cannot be read is a line of the report. Values that may not be shown are hidden or, with
-    ``masking``, shown as its rules have them. Raises NotFound if the version is not complete,
+    Every row and document is read, counted, hashed and looked up by its key on the other side. For
+    ``sample`` percent the values are compared too; the sample is chosen by the keys' digests and
+    differs each day. Without ``sample`` all values are compared, up to ``WHOLE_BYTES``. The digest
+    files in the scratch folder, which the caller removes, take some 30 bytes per row and side.
+
+    What cannot be read is a line of the report. Values that may not be shown are hidden; with
+    ``masking`` its rules decide how they are shown. Raises NotFound if the version is not complete,
     Misuse for a wrong percentage or setting, Unreachable if the bucket does not answer.
     """
     began, objects = workspace.clock(), stores.objects
@@ -91,7 +91,7 @@ def _percent(sample: float | None, metadata: Metadata) -> float | None:
 
 
 def _figures(metadata: Metadata, found: list[Line]) -> dict[str, Figure]:
-    """The few numbers that a manager asks for."""
+    """The summary figures of the report."""
     return {
         "tables": len(metadata.exports.raw.rows),
         "collections": len(metadata.exports.transformed.collections),
@@ -118,7 +118,7 @@ def _lines(context: ReportContext, stores: Stores) -> Iterator[Line]:
 
 
 def _store_lines(context: ReportContext) -> Iterator[Line]:
-    """Whether each store could be read at all, and is the one that the metadata describes."""
+    """Check that each store can be read, and is the one that the metadata describes."""
     how = "opened; size and, unless sampled, SHA-256 compared with the metadata"
     for archive in (context.raw, context.transformed, context.dump):
         yield _store_line(context, archive.store, f"the {archive.store.part} archive", how)

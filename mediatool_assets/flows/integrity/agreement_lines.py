@@ -13,9 +13,7 @@ from mediatool_assets.flows.integrity.context import ReadArchive, ReportContext
 from mediatool_assets.flows.integrity.readers import ShareResult
 from mediatool_assets.flows.versions.source_counts import source_counts
 
-_COUNTED = (
-    "every row or document of every store counted, and compared with what each says that it has"
-)
+_COUNTED = "every row or document of every store counted, and compared with its own record"
 _HASHED = "every row or document of every store read, hashed (XXH3-128) and summed"
 
 
@@ -33,12 +31,12 @@ class StoreContents:
     seconds: float = 0
 
     def declare(self, store: str, member: Member | None) -> None:
-        """What a manifest says; nothing of a thing that it does not have."""
+        """Add the figures of a manifest; nothing if it lacks the table or collection."""
         self.counts[store] = member.rows if member is not None else 0
         self.fingerprints[store] = member.fingerprint if member is not None else str(Fingerprint())
 
     def add(self, store: str, read: ShareResult | None, problem: str = "") -> None:
-        """What was read; or the problem, if it was not."""
+        """Add the figures that were read, or the problem that prevented it."""
         known = read is not None and not read.problem and not problem
         self.counts[store] = read.fingerprint.count if read is not None and known else None
         self.fingerprints[store] = str(read.fingerprint) if read is not None and known else None
@@ -50,7 +48,7 @@ class StoreContents:
                 self.damage = f"{store}: {read.problem}"
 
     def judge(self, held: dict[str, Figure]) -> Finding:
-        """Whether all stores hold the same."""
+        """Check that all stores hold the same rows."""
         finding = Finding("failed", self.damage) if self.damage else equal(held, self.problems)
         return Finding(finding.outcome, finding.reason, held)
 
@@ -109,7 +107,7 @@ def _collections(context: ReportContext) -> Iterator[tuple[str, StoreContents]]:
 
 
 def _archived(archive: ReadArchive, name: str, holdings: StoreContents) -> None:
-    """What an archive of documents says of a collection, and what was read of it."""
+    """Add a collection's figures in an archive: those of its manifest, and those read."""
     kind = archive.store.part
     if archive.store.reader is None:
         holdings.add(f"{kind} archive", None, archive.store.problem)

@@ -1,7 +1,7 @@
-"""A canonical JSON form of values of both sides, which includes their type.
+"""A canonical JSON form for the values of both sides, which includes their type.
 
-What JSON has itself is left as it is: null, booleans, texts, doubles, 32-bit integers (and 64-bit
-ones that fit into nothing less), lists and documents. Every other BSON type is a list of its name
+Values that JSON has are unchanged: null, booleans, texts, doubles, 32-bit integers (and 64-bit
+integers that do not fit into 32), lists and documents. Every other BSON type is a list of its name
 and its text.
 """
 
@@ -22,7 +22,7 @@ Canonical = Any
 """A value of this form; ``orjson`` can write it."""
 
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
-    datetime_conversion=DatetimeConversion.DATETIME_MS  # no calendar, no zone: what BSON holds
+    datetime_conversion=DatetimeConversion.DATETIME_MS  # as in BSON: no calendar, no zone
 )
 LONG, DOUBLE, DECIMAL, DATE, BINARY, ABSENT = (
     f"\0{name}" for name in ("int64", "double", "decimal", "date", "binary", "absent")
@@ -39,12 +39,12 @@ MISSING = Absent()
 
 
 def long(number: int) -> Canonical:
-    """A 64-bit integer: told from a 32-bit one only where that could hold it too."""
+    """A 64-bit integer; marked as such only if it would fit into 32 bits."""
     return [LONG, number] if number in INT32 else number
 
 
 def double(number: float) -> Canonical:
-    """A double; JSON has no infinity and no NaN."""
+    """A double; infinity and NaN, which JSON lacks, are marked."""
     return number if number - number == 0 else [DOUBLE, repr(number)]
 
 
@@ -54,12 +54,12 @@ def decimal(number: Decimal) -> Canonical:
 
 
 def date(milliseconds: int) -> Canonical:
-    """A moment in milliseconds since 1970."""
+    """A date in milliseconds since 1970."""
     return [DATE, milliseconds]
 
 
 def binary(subtype: int, digits: str) -> Canonical:
-    """Bytes in hex, and their subtype."""
+    """Binary data in hex, and its subtype."""
     return [f"{BINARY}{subtype}", digits]
 
 
@@ -74,23 +74,23 @@ _FORMS: Final[dict[type, Callable[[Any], Canonical]]] = {
 
 
 def of_bson(value: Any) -> Canonical:
-    """A BSON value that JSON does not have, as ``CODEC`` reads it."""
+    """A BSON value of a type that JSON lacks, as ``CODEC`` decodes it."""
     form = _FORMS.get(type(value))
     return form(value) if form is not None else [f"\0{type(value).__name__}", str(value)]
 
 
 def dumps(value: Any) -> bytes:
-    """The bytes of a value, or of a list of values, of either side."""
+    """The JSON bytes of a value, or of a list of values, of either side."""
     return orjson.dumps(value, of_bson, orjson.OPT_PASSTHROUGH_SUBCLASS)
 
 
 def plain(value: Any) -> Canonical:
-    """A value of either side in this form, down to its last element."""
+    """Convert a value of either side to this form, recursively."""
     return orjson.loads(dumps(value))
 
 
 def key_text(value: Canonical) -> str | None:  # noqa: PLR0911  # one for each type
-    """One text for all values that PostgreSQL takes for equal, numbers across their types."""
+    """One text for all values that PostgreSQL treats as equal; numbers across their types."""
     match value:
         case None | str():
             return value

@@ -28,10 +28,10 @@ from mediatool_assets.flows.workers.ordered_results import in_order
 Work = TypeVar("Work")
 
 _OF_THE_MODEL = ("values", "losses", "copies", "references", "soft deletes", "indexes")
-"""Areas in which documents are compared with what the model says of them."""
+"""Areas in which documents are compared with the model."""
 
 RESTORED = " in PostgreSQL"
-"""What the name of a line ends with that is of a restored table."""
+"""The suffix of the names of lines about restored tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Workers:
     numbers: Iterator[int] = field(default_factory=count)
 
     def path(self) -> Path:
-        """A new name for a file."""
+        """A new file name in the scratch folder."""
         return self.scratch / f"{next(self.numbers):06}"
 
     def read(
@@ -52,7 +52,7 @@ class Workers:
         work: Callable[[Work], ShareResult],
         shares: Sequence[tuple[str, int, Work]],
     ) -> dict[str, ShareResult]:
-        """What all shares of each thing held; ``(thing, rows, share)`` each."""
+        """Read all shares, and sum them up by thing; the arguments are ``(thing, rows, share)``."""
         found: dict[str, ShareResult] = {}
         done, total = 0, sum(rows for _, rows, _ in shares)
         with in_order(self.run.executor, work, [share for _, _, share in shares]) as results:
@@ -65,7 +65,7 @@ class Workers:
 
 @dataclass(slots=True)
 class ReadArchive:
-    """An archive, and what was read of its tables or collections; ``schema`` if it has one."""
+    """An archive, with the results of reading its tables or collections, and any ``schema``."""
 
     store: ArchiveReading
     read: dict[str, ShareResult] = field(default_factory=dict)
@@ -78,15 +78,15 @@ class ReadArchive:
         return manifest.tables() | manifest.collections() if manifest is not None else {}
 
     def tables(self) -> Iterable[Table]:
-        """The tables that the archive has rows of, by name."""
+        """The tables with rows in the archive, by name."""
         return [table for table in self.schema.tables if table.name in self.members]
 
     def of(self, name: str) -> ShareResult:
-        """What was read of a table or collection."""
+        """The result of reading a table or collection."""
         return self.read.get(name, ShareResult())
 
     def problem(self, *names: str) -> str:
-        """Why the content of one of these is unknown; empty if it is known of all."""
+        """Why the content of one of these is unknown; empty if all are known."""
         if self.store.reader is None:
             return self.store.problem
         return next((p for name in names if (p := self.of(name).problem)), "")
@@ -94,7 +94,7 @@ class ReadArchive:
 
 @dataclass(slots=True)
 class LiveCollections:
-    """The MongoDB database: every document was read; ``all`` is what they held together."""
+    """The MongoDB database, with every document read; ``all`` is the sum of its collections."""
 
     store: MongoReading
     read: dict[str, ShareResult] = field(default_factory=dict)
@@ -113,10 +113,10 @@ class RestoredRows:
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
-    """The stores of a version, and the plan of what there is to be checked.
+    """The stores of a version, and the plan of what to check.
 
-    ``model_problem`` says why the model does not explain the documents, if it does not.
-    ``is_other_model`` is true if another model than the given one made them.
+    ``model_problem`` says why the model does not explain the documents, if so. ``is_other_model``
+    is true if the documents were made with a model other than the given one.
     """
 
     workers: Workers
@@ -133,7 +133,7 @@ class ReportContext:
 
     @property
     def run(self) -> Verification:
-        """What is read, and by whom."""
+        """What is read, and by which workers."""
         return self.workers.run
 
     def problem(self, *tables: str) -> str:
@@ -153,9 +153,9 @@ class ReportContext:
     ) -> Line:
         """A line of the report.
 
-        It is unknown for the reason ``unknown``, if there is one, or if ``judge`` cannot read a
-        store; also if another model made the documents and they are not as this one says.
-        ``seconds`` were spent on it before.
+        It is unknown if there is a reason ``unknown``, or if ``judge`` cannot read a store. It is
+        also unknown if another model made the documents and they do not match this model.
+        ``seconds`` is the time already spent on it.
         """
         began = monotonic()
         try:
@@ -180,7 +180,7 @@ class ReportContext:
 
 
 def _is_of_the_model(area: Area, thing: str) -> bool:
-    """Whether documents are compared with the model; restored rows know of none."""
+    """True if documents are compared with the model in this line; restored rows are not."""
     if area == "structure":
         return thing == "mongodb"
     return area in _OF_THE_MODEL and not thing.endswith(RESTORED)

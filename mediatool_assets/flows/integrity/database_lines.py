@@ -32,9 +32,9 @@ _MATCHED = "both read as lines of JSON, matched by key, compared byte by byte"
 
 
 def mongodb_lines(context: ReportContext, documents: DocumentStore | None) -> Iterator[Line]:
-    """The live collections: all of them, no other, each with its indexes and its validator."""
+    """The live collections: all of them and no others, each with its indexes and validator."""
     if documents is None or context.live.store.problems:
-        return  # the line of the store says so
+        return  # the store's own line reports it
     try:
         live = {c.name: c for c in documents.collections(context.live.store.thing)}
         problem = context.raw.problem() or context.model_problem
@@ -65,7 +65,7 @@ def _agrees(wrong: object, reason: str, **figures: Figure) -> Finding:
 
 
 def _indexes(collection: DocumentCollection, live: CollectionInfo) -> Finding:
-    """The indexes that the model declares, and that of ``_id``."""
+    """Check the indexes that the model declares, and the one of ``_id``."""
     declared: dict[str, dict[str, object]] = {
         ", ".join(f"{field}: {kind}" for field, kind in index.keys): {
             "key": dict(index.keys),
@@ -85,7 +85,7 @@ def _indexes(collection: DocumentCollection, live: CollectionInfo) -> Finding:
 
 
 def _options(context: ReportContext, live: CollectionInfo) -> Finding:
-    """The collection's validator and other options, as the transformed archive asks for them."""
+    """Check the collection's validator and options against the transformed archive."""
     reader = context.transformed.store.required()
     member = reader.manifest.collections()[live.name]
     kept = holds(live.options, metadata_of(reader, live.name, member).options)
@@ -95,7 +95,7 @@ def _options(context: ReportContext, live: CollectionInfo) -> Finding:
 def postgres_lines(
     context: ReportContext, target: RestoreTarget | None, join: DigestJoin
 ) -> Iterator[Line]:
-    """The restored database: structure, indexes, and by name the rows that are others."""
+    """The restored database: structure, indexes, and the keys of rows that differ."""
     restored = context.restored
     if target is None or restored is None or restored.schema is None or restored.read is None:
         return
@@ -125,7 +125,7 @@ def postgres_lines(
 
 
 def _odd(context: ReportContext, target: RestoreTarget, found: Schema, marker: Marker) -> set[str]:
-    """What is not as ``schema.json`` says; raises if the server cannot be asked."""
+    """Return what differs from ``schema.json``; raises if the server cannot be queried."""
     server = str(target.facts().get("server_version")).split(".")[0]
     source = context.raw.store.required().manifest.source
     texts = str(source.get("server_version")).split(".")[0] == server
@@ -135,7 +135,7 @@ def _odd(context: ReportContext, target: RestoreTarget, found: Schema, marker: M
 def _table(
     context: ReportContext, wanted: Table, found: Table | None, *, is_odd: bool
 ) -> Iterator[Line]:
-    """A restored table's indexes, and its columns and keys."""
+    """Check a restored table's columns, keys and indexes."""
     indexes = {index.name for index in wanted.indexes}
     there = {index.name for index in found.indexes} if found is not None else set()
     missing = ", ".join(sorted(indexes - there))
@@ -167,7 +167,7 @@ def _table(
 def _compared(
     context: ReportContext, target: RestoreTarget, name: str, join: DigestJoin
 ) -> Finding:
-    """A table whose fingerprint differs, row by row."""
+    """Compare a table whose fingerprint differs, row by row."""
     layout, database = context.plan.layout(name), postgres_database(context.run.version)
     with target.database(database, context.raw.schema.name).snapshot() as snapshot:
         tables = {table.name: table for table in in_its_order(snapshot.schema, context.raw.schema)}
@@ -194,7 +194,7 @@ def _compared(
 def _write_digests(
     context: ReportContext, join: DigestJoin, name: str, layout: RowLayout, lines: list[TableLines]
 ) -> None:
-    """Every row's key and whole line, as one side of a join."""
+    """Write the key and the whole line of every row, as one side of a join."""
     workers = context.workers
     shares = [
         (name, 0, RawShare(some, layout, TableNeeds(), context.run.sample, workers.path()))

@@ -1,7 +1,7 @@
-"""Names defects: finds rows that differ by their digests, and gives key and column.
+"""Names defects: finds rows that differ by their digests, and gives their key and column.
 
-What may be shown is decided as in comparisons: numbers, dates, labels and ids that no masking rule
-changes; texts and documents only by their length.
+The rules for showing values are those of comparisons. Numbers, dates, labels and ids are shown
+unless a masking rule changes them; of texts and documents only the length is shown.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -45,17 +45,17 @@ from mediatool_assets.flows.integrity.row_layout import Digest, RowLayout
 from mediatool_assets.flows.workers.ordered_results import in_order
 
 OWNER = "(the document that it lies in)"
-"""Stands for a field where an embedded row is not in its owner's document."""
+"""The name of the field in a defect of an embedded row that is not in its owner's document."""
 
 Places = dict[Digest, Found]
 _ABSENT = b'"(absent)"'
-_UUID = 4  # the subtype of binary data that is one
+_UUID = 4  # the binary subtype of UUIDs
 
 
 def keys_of(
     context: ReportContext, table: str, mismatch: Mismatch
 ) -> Collection[dict[str, msgspec.Raw]]:
-    """The keys of the examples, as the raw archive has them."""
+    """The keys of the examples, from the raw archive."""
     if not mismatch.examples:
         return ()
     layout = context.plan.layout(table)
@@ -86,7 +86,7 @@ def document_defects(
 
 
 def raw_lines(archive: ArchiveReader, table: Table) -> list[TableLines]:
-    """A table of the raw archive in shares."""
+    """A table of the raw archive, in shares."""
     source, member = ArchiveReader(archive.source), archive.manifest.tables().get(table.name)
     blocks = block_shares(member.blocks) if member is not None else ()
     return [TableLines(table, source, tuple(some)) for some in blocks]
@@ -98,7 +98,7 @@ def find_rows(
     layout: RowLayout,
     found: Iterable[Mismatch],
 ) -> list[Found]:
-    """The examples among a table's rows; nothing is read if there is none."""
+    """Find the examples among a table's rows; reads nothing if there are none."""
     wanted = _wanted(found)
     shares = [(share, layout, wanted) for share in lines] if wanted.digests else []
     with in_order(context.run.executor, find_raw, shares) as results:
@@ -130,7 +130,7 @@ class RowNames:
     def defects(
         self, store: str, found: dict[Kind, Mismatch], raw: Sequence[Found], there: Sequence[Found]
     ) -> tuple[Defect, ...]:
-        """Every example with its key; of a row that differs, each column that does."""
+        """Every example with its key; for a row that differs, each column that differs."""
         ours, theirs = {row[0]: row for row in raw}, {row[0]: row for row in there}
         return (
             *self._alone(store, found, ours, theirs),
@@ -138,7 +138,7 @@ class RowNames:
         )
 
     def key(self, row: Sequence[Any], raw: Texts) -> dict[str, msgspec.Raw]:
-        """What finds a row: its table's key, or all that identifies it."""
+        """The values that identify a row: its table's key, or all columns."""
         layout = self._layout
         key = _key(layout)
         values = dict(zip(layout.names, plain(list(row)), strict=False))
@@ -176,7 +176,7 @@ class RowNames:
                 yield Defect("differs", store, table, key, field=field)
 
     def _columns(self, raw: Found, there: Found) -> Iterator[tuple[str, msgspec.Raw, msgspec.Raw]]:
-        """The columns in which two rows differ, and what may be shown of both values."""
+        """The columns in which two rows differ, with both values as far as they may be shown."""
         ours, theirs = plain(raw[1]), plain(there[1])
         for at, name in enumerate(self._layout.names):
             exact = _exactly(raw[2], there[2], name)
@@ -196,19 +196,19 @@ class RowNames:
 
 
 def _key(layout: RowLayout) -> tuple[str, ...]:
-    """The columns of the table's key, as far as its documents have them."""
+    """The columns of the table's key that its documents contain."""
     return tuple(name for name in layout.key or layout.table.primary_key if name in layout.names)
 
 
 def _exactly(raw: Texts, there: Texts, name: str) -> tuple[bytes, bytes] | None:
-    """The text of both values, where both are of lines of JSON and they differ: 1.0 and 1.00."""
+    """The texts of both values, if both are from JSON and differ, such as 1.0 and 1.00."""
     if name not in raw or name not in there or raw[name] == there[name]:
         return None
     return raw[name], there[name]
 
 
 def _json(value: Canonical) -> bytes:  # noqa: PLR0911  # one for each type
-    """A value as the raw archive would have it, near enough for people."""
+    """A value in about the form of the raw archive, for display."""
     match value:
         case [str(kind)] if kind == ABSENT:
             return _ABSENT

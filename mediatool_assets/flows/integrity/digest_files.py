@@ -7,16 +7,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_ROWS = 1 << 16  # of a file in memory: some 10 MB as Python's numbers
+_ROWS = 1 << 16  # rows of a file held in memory: some 10 MB of Python objects
 KEY = (("k0", pa.uint64()), ("k1", pa.uint64()))
 ROWS = pa.schema([*KEY, ("h", pa.uint64())])
-"""A row found in a document: its key's digest, its content's."""
+"""A row found in a document: the digests of its key and of its content."""
 COPIES = pa.schema([*KEY, ("v", pa.string())])
-"""A field that is copied from other rows: whose it is, and a text of what it holds."""
+"""A field that is copied from other rows: the row's key, and a text of the field's value."""
 
 
 class DigestFile:
-    """One file, written a group of rows at a time; close it with ``contextlib.closing``."""
+    """One file, written in groups of rows; close it with ``contextlib.closing``."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path, self._schema = path, schema
@@ -24,14 +24,14 @@ class DigestFile:
         self._writer = pq.ParquetWriter(path, schema, compression="lz4")
 
     def add(self, row: Sequence[Any]) -> None:
-        """One row, in the order of the schema."""
+        """Add a row, in the order of the schema."""
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
         if len(self._columns[0]) >= _ROWS:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         self._flush()
         self._writer.close()
 
@@ -43,14 +43,14 @@ class DigestFile:
 
 
 class DigestFiles:
-    """Files by name, each made with its first row; ``path`` is the beginning of their paths."""
+    """Files by name, each created with its first row; ``path`` is the prefix of their paths."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._schema = path, schema
         self._files: dict[str, DigestFile] = {}
 
     def add(self, name: str, row: Sequence[Any]) -> None:
-        """One row of the file of this name."""
+        """Add a row to the file of this name."""
         file = self._files.get(name)
         if file is None:
             path = self._path.with_name(f"{self._path.name}-{len(self._files)}.parquet")

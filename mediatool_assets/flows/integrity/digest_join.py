@@ -36,19 +36,19 @@ KINDS: tuple[Kind, ...] = ("missing", "surplus", "differs")
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Rows, or references, that are not as they should be: how many, and the digests of some."""
+    """Rows or references that are wrong: their number, and the digests of some."""
 
     count: int
     examples: tuple[Digest, ...]
 
 
 def counts_of(found: Mapping[Kind, Mismatch]) -> tuple[int, int, int]:
-    """How many rows are missing, surplus and different."""
+    """The numbers of missing, surplus and different rows."""
     return found["missing"].count, found["surplus"].count, found["differs"].count
 
 
 class DigestJoin:
-    """One DuckDB for one report; close it by leaving its context."""
+    """One DuckDB database for one report; close it by leaving its context."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, plan: ReportPlan, scratch: Path
@@ -58,12 +58,12 @@ class DigestJoin:
     @classmethod
     @contextmanager
     def opened(cls, scratch: Path, plan: ReportPlan) -> Iterator[Self]:
-        """A DuckDB that spills into ``scratch``."""
+        """Open a DuckDB database that spills into ``scratch``."""
         with duckdb_session(scratch, MEMORY) as connection:
             yield cls(connection, plan, scratch)
 
     def add_all(self, raw: Mapping[str, ShareResult], live: ShareResult) -> None:
-        """Add the raw rows of every table, and what the live documents are made of."""
+        """Add the raw rows of every table, and the rows from the live documents."""
         for table, need in self._plan.needs.items():
             rows = [path for _, path in raw[table].files] if table in raw else []
             self.add(f"raw:{table}", rows, need.schema())
@@ -73,13 +73,13 @@ class DigestJoin:
             self.add(f"copies:{copy.slot}", files, COPIES)
 
     def add(self, name: str, files: Sequence[Path], schema: pa.Schema = ROWS) -> None:
-        """Make files known by a name; ``schema`` is theirs."""
+        """Add files under a name, with their ``schema``."""
         listed = ", ".join(literal(str(file)) for file in files)
         source = f"read_parquet([{listed}])" if files else f"(SELECT {_columns(schema)} LIMIT 0)"
         self._rows(f"CREATE OR REPLACE VIEW {_view(name)} AS FROM {source}")
 
     def mismatches(self, one: str, two: str, share: DailySample) -> dict[Kind, Mismatch]:
-        """Rows of two stores, by key: in the one only, in the other only, and not equal today."""
+        """Compare two stores' rows by key: missing, surplus, and different in today's sample."""
         self._rows(
             "CREATE OR REPLACE TEMP TABLE mismatches AS SELECT k0, k1, "
             "CASE WHEN n > 0 THEN 'missing' WHEN n < 0 THEN 'surplus' ELSE 'differs' END AS kind "
@@ -97,12 +97,12 @@ class DigestJoin:
         }
 
     def repeated(self, table: str) -> Mismatch:
-        """Rows that have the key of another row."""
+        """Rows with the same key as another row."""
         query = f"SELECT k0, k1 FROM {_raw(table)} GROUP BY k0, k1 HAVING count(*) > 1"
         return self._mismatch(query)
 
     def duplicates(self, table: str, columns: Sequence[str]) -> Mismatch:
-        """Rows whose values of these columns, none of them null, another row has too."""
+        """Rows whose values in these columns, none of them null, occur in another row."""
         names = ", ".join(_key(column) for column in columns)
         present = " AND ".join(f"{_key(column)} IS NOT NULL" for column in columns)
         return self._mismatch(
@@ -113,7 +113,7 @@ class DigestJoin:
     def orphans(
         self, owner: Table, columns: Sequence[str], target: Table, keys: Sequence[str], each: bool
     ) -> tuple[int, Mismatch]:
-        """References of a table: how many there are, and those that find no row."""
+        """The number of references of a table, and those that find no row."""
         equal = " AND ".join(
             _equal(f"s.x{i}", f"t.x{i}", owner.column(one).caseless_with(target.column(other)))
             for i, (one, other) in enumerate(zip(columns, keys, strict=True))
@@ -130,7 +130,7 @@ class DigestJoin:
         return int(total), self._mismatch("SELECT k0, k1 FROM reference WHERE orphan")
 
     def copies(self, slot: str, added: AddedField, owner: Table) -> tuple[int, Mismatch]:
-        """Copied fields of documents: how many there are, and those that say something else."""
+        """The number of copied fields in documents, and those that differ from their origin."""
         self._rows(
             f"CREATE OR REPLACE TEMP TABLE copy AS SELECT c.k0, c.k1, c.v IS DISTINCT FROM "
             f"{self._otherwise(added)} AS differs FROM {_view(slot)} c LEFT JOIN "
@@ -149,7 +149,7 @@ class DigestJoin:
                 return f"coalesce(e.v, {literal(NOTHING)})"
 
     def _says(self, added: AddedField, owner: Table) -> str:
-        """``(k0, k1, v)``: what each row's field has to say."""
+        """``(k0, k1, v)``: the expected value of each row's field."""
         match added.verb:
             case AdditionVerb.LOOK_UP:
                 return self._looked_up(added, owner)
@@ -161,7 +161,7 @@ class DigestJoin:
                 return f"SELECT k0, k1, count(DISTINCT r)::VARCHAR AS v FROM ({found}) GROUP BY ALL"
 
     def _looked_up(self, added: AddedField, owner: Table) -> str:
-        """One row for each reference: what the first row by key at the end of its path has."""
+        """One row per reference: the value of the first row by key at the end of its path."""
         first = added.path[0]
         carried = "k0, k1, p"
         current = self._start(owner, first.columns, first.each, ", p" if first.each else ", 0 AS p")
@@ -183,7 +183,7 @@ class DigestJoin:
         return f"{each} UNION ALL {empty}"
 
     def _gives(self, arrow: Arrow, following: Arrow | None, added: AddedField) -> str:
-        """The rows that an arrow finds, the first by key of each: their keys, and what is next."""
+        """The first row by key for each value that an arrow matches, with its next columns."""
         keys = ", ".join(f"{_key(key)} AS y{i}" for i, key in enumerate(arrow.keys))
         order = ", ".join(
             f"TRY_CAST({_key(c)} AS DOUBLE), {_key(c)}" for c in arrow.table.primary_key
@@ -202,7 +202,7 @@ class DigestJoin:
         return f'"t:{takes.index(take_of(added))}" AS v'
 
     def _walked(self, added: AddedField, owner: Table) -> str:
-        """Every row that the path reaches: ``v``, what it gives, and ``r``, which row it is."""
+        """Every row that the path reaches: ``v`` is its value, ``r`` identifies the row."""
         first = added.path[0]
         current = self._start(owner, first.columns, first.each, "")
         for number, arrow in enumerate(added.path):
@@ -248,13 +248,13 @@ class DigestJoin:
             return self._db.execute(statement).fetchall()
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             raise CheckFailed(
-                f"comparing the rows of all stores ended with: "
-                f"{str(error).splitlines()[0]}; make room in {self._scratch}, and run it again"
+                f"comparing the rows of all stores failed: "
+                f"{str(error).splitlines()[0]}; free space in {self._scratch}, and run it again"
             ) from error
 
 
 def _columns(schema: pa.Schema) -> str:
-    """The columns of a file without rows."""
+    """The columns of a file, without rows."""
     kinds = {"string": "VARCHAR", "uint64": "UBIGINT"}
     return ", ".join(
         f"NULL::{kinds.get(str(part.type), 'VARCHAR[]')} AS {identifier(part.name)}"

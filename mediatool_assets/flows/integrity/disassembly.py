@@ -1,7 +1,7 @@
-"""Splits documents into the rows that they were made from: the transform, backwards.
+"""Splits documents into the rows that they were made from: the reverse of the transform.
 
-Each document gives one row of its root table, one of every element embedded or folded in it, and a
-claim for every field that is copied from elsewhere. Nothing of the transform's code takes part.
+Each document yields one row of its root table, one for every element embedded or folded in it, and
+a claim for every field that is copied from elsewhere. It uses none of the transform's code.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,26 +15,26 @@ from mediatool_assets.flows.integrity.row_layout import Digest, RowLayout, diges
 
 Get = Callable[[Any], Any]
 Tree = dict[str, "Tree"]
-"""Names of fields; those below a name where dots make sub-documents."""
+"""Names of fields; a nested tree below a name with dots."""
 
 NOTHING = "null"
-"""The text of a copy that was not found, or that is null."""
+"""The text of a copy that was not found or is null."""
 IN_PLACE: list[Any] = [True, []]
-"""What follows the values of a row that is with its owner and has no unexpected field."""
+"""The end of a row's values if it is with its owner and has no unexpected field."""
 
 
 class RowSink(Protocol):
-    """Takes what documents are made of."""
+    """Receives the rows and claims from documents."""
 
     def row(self, layout: RowLayout, key: Digest, values: list[Any]) -> None:
-        """A row: its values, whether it is with its owner, and the names of unexpected fields."""
+        """Receive a row: its values, whether it is with its owner, and unexpected field names."""
 
     def claim(self, slot: str, owner: Digest, says: str) -> None:
-        """What a copied field says, as a text that is equal where the values are."""
+        """Receive a copied field's value, as a text that is equal if the values are equal."""
 
 
 class DocumentDisassembler:
-    """Takes documents, or sub-documents, of one shape apart."""
+    """Disassembles documents, or sub-documents, of one shape."""
 
     def __init__(
         self, place: str, shape: DocumentShape, layouts: Mapping[str, RowLayout], out: RowSink
@@ -51,7 +51,7 @@ class DocumentDisassembler:
         ]
 
     def take(self, document: Any, *, linked: bool = True) -> None:
-        """Give out all that a document is made of; ``linked``: it lies with its owner."""
+        """Emit everything in a document; ``linked`` is true if it is in its owner's document."""
         values = [get(document) for get in self._columns]
         values += [key_text(plain(get(document))) for get in self._links]
         key = digest(self._layout.finds(values))
@@ -61,7 +61,7 @@ class DocumentDisassembler:
 
 
 class _AdditionReader:
-    """One field of a shape that is no column of its row."""
+    """Reads one field of a shape that is not a column of its row."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class _AdditionReader:
             self._keys = [_getter(inner[k], inner[k].field) for k in added.path[0].keys]
 
     def take(self, document: Any, owner: Digest) -> None:
-        """Give out what the field of one document says, or the rows that it holds."""
+        """Emit the field's value in one document, or the rows that it holds."""
         value = self._get(document)
         match self._added.verb:
             case AdditionVerb.EMBED_ONE:
@@ -106,7 +106,7 @@ class _AdditionReader:
                 self._inner.take(item, linked=self._told(item, self._keys) == wanted)
 
     def _told(self, document: Any, gets: Iterable[Get]) -> list[str | None]:
-        """The values of a key as PostgreSQL compares them."""
+        """The values of a key, in the form in which PostgreSQL compares them."""
         texts = [key_text(plain(get(document))) for get in gets]
         pairs = zip(texts, self._caseless, strict=True)
         return [text.lower() if text and caseless else text for text, caseless in pairs]
@@ -124,7 +124,7 @@ class _AdditionReader:
             self._out.row(layout, digest(values), [*values, True, odd])
 
     def _says(self, value: Any) -> str:
-        """The text of a copy; ``?`` where it has not even the form of one."""
+        """The text of a copy; ``?`` if it does not have the form of one."""
         if self._added.verb is AdditionVerb.COUNT:
             return str(int(value)) if isinstance(value, int) else "?"
         if self._added.verb is AdditionVerb.UNION:
@@ -147,7 +147,7 @@ def listed(texts: Sequence[str]) -> str:
 
 
 def odd_fields(document: Any, tree: Tree) -> list[str]:
-    """The names of fields that no rule of the model explains, those of sub-documents dotted."""
+    """The names of fields that the model does not explain; those of sub-documents with dots."""
     if type(document) is not dict:
         return []
     odd = sorted(document.keys() - tree.keys())
@@ -163,7 +163,7 @@ def _plant(tree: Tree, names: Sequence[str]) -> None:
 
 
 def _getter(part: ColumnField, field: str) -> Get:
-    """What gives a column's value of a document; doubles in the form of both sides."""
+    """A function that returns a column's value from a document; doubles in the canonical form."""
     get = _path(field)
     return (lambda document: _doubles(get(document))) if is_double(part.column, part.type) else get
 

@@ -1,7 +1,7 @@
-"""The expected MongoDB value of a value in the raw archive: one rule for each type.
+"""The expected MongoDB value for a value of the raw archive: one rule for each type.
 
 Implements docs/reference/archive-format.md and docs/reference/models.md independently of the
-transform's code, so that a mistake in either is found.
+transform's code, so that a mistake in either one is detected.
 """
 
 import json
@@ -22,7 +22,7 @@ from mediatool_assets.flows.integrity import canonical as c
 from mediatool_assets.flows.integrity.canonical import Canonical
 
 Rule = Callable[[Any], Canonical]
-"""From a JSON value that is not null; raises ValueError or the like where it is no such value."""
+"""Converts a JSON value that is not null; raises ValueError or similar for an invalid one."""
 
 _TYPES: Final = {
     "boolean": FieldType.BOOL,
@@ -54,14 +54,15 @@ Lost = Counter[str]
 
 
 def is_double(column: Column, wanted: FieldType | None) -> bool:
-    """Whether the column's values, or elements, are doubles."""
+    """True if the column's values, or elements, become doubles."""
     return _type(column, wanted) is FieldType.DOUBLE
 
 
 def rule(column: Column, wanted: FieldType | None, lost: Lost, *, deep: bool = True) -> Rule | None:
-    """What a column's values become, declared losses counted; None where they are it already.
+    """The conversion of a column's values, which counts declared losses; None if they are
+    unchanged.
 
-    ``deep`` False is for rows that have not as many brackets as a document may have levels.
+    ``deep`` is False for rows with fewer brackets than the levels that a document may have.
     """
     kind = _type(column, wanted)
     if kind is None:
@@ -76,7 +77,7 @@ def rule(column: Column, wanted: FieldType | None, lost: Lost, *, deep: bool = T
 
 
 def _type(column: Column, wanted: FieldType | None) -> FieldType | None:
-    """The type that the model asks for, else PostgreSQL's; None is bytea, all others are text."""
+    """The type that the model requests, else PostgreSQL's; None is bytea, all others are text."""
     base = column.element or column.base
     if wanted is None and base == "bytea":
         return None
@@ -128,7 +129,7 @@ def _decimal(lost: Lost, value: Any) -> Canonical:
     try:
         number = Decimal(text)
     except InvalidOperation as error:
-        raise ValueError(f"{text[:40]!r} is no number") from error
+        raise ValueError(f"{text[:40]!r} is not a number") from error
     if not _fits(number):
         lost["digits"] += 1
         return text
@@ -136,7 +137,7 @@ def _decimal(lost: Lost, value: Any) -> Canonical:
 
 
 def _fits(number: Decimal) -> bool:
-    """Whether Decimal128 holds it, scale and all."""
+    """True if Decimal128 can represent it, including the scale."""
     if not number.is_finite():
         return True
     parts = number.as_tuple()
@@ -164,7 +165,7 @@ def _shallow_document(lost: Lost, value: Any) -> Canonical:
 
 
 def _document(lost: Lost, value: Any) -> Canonical:
-    """A JSON document: a string holds its text, anything else is it."""
+    """A JSON document; a document that was stored as a string is parsed."""
     if type(value) is not str:
         if _levels(value) > DEPTH:
             lost["depth"] += 1
@@ -193,13 +194,13 @@ def _document(lost: Lost, value: Any) -> Canonical:
 def _json(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:  # it goes 254 levels deep
+    except orjson.JSONEncodeError:  # it encodes up to 254 levels
         with deep_recursion():
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _levels(value: Any) -> int:
-    """How many levels of lists and objects a value has; no deeper than one too many."""
+    """The number of nested levels of a value, counted up to one above the limit."""
     level, depth = [value], 0
     while (level := [v for v in level if type(v) is dict or type(v) is list]) and depth <= DEPTH:
         depth += 1
@@ -219,7 +220,7 @@ def _object(problems: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]
 def _whole(lost: Lost, text: str) -> Canonical:
     if text == "-0":
         return c.double(-0.0)
-    number = int(text) if len(text) < 40 else None  # more than 64 bits by far
+    number = int(text) if len(text) < 40 else None  # longer texts exceed 64 bits
     if number is not None and -(1 << 63) <= number < 1 << 63:
         return number
     return _decimal(lost, text)

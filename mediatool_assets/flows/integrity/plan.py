@@ -12,12 +12,12 @@ from mediatool_assets.flows.integrity.readers import TableNeeds, Take
 from mediatool_assets.flows.integrity.row_layout import RowLayout, layouts
 
 Counted = tuple[Literal["unresolved", "orphans"], str]
-"""A fact of the transformed archive, and a name in it."""
+"""A fact that the transformed archive records, and a name in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CopiedField:
-    """A field of documents that is made of other rows; ``slot`` is ``collection.field``."""
+    """A field of documents that is derived from other rows; ``slot`` is ``collection.field``."""
 
     slot: str
     owner: Table
@@ -26,11 +26,11 @@ class CopiedField:
 
 @dataclass(frozen=True, slots=True)
 class CheckedReference:
-    """Columns of ``owner`` that name rows of ``target``.
+    """Columns of ``owner`` that reference rows of ``target``.
 
-    ``declared`` where the database allows no orphans; ``says`` which key or field of the model that
-    is. ``counted`` names what the transform counted just these orphans as, if it did: a fact and a
-    name in it.
+    ``declared`` is true if the database allows no orphans. ``says`` describes the foreign key or
+    the field of the model. ``counted`` is the fact, and the name in it, where the transform counted
+    these orphans, if it did.
     """
 
     owner: Table
@@ -49,7 +49,7 @@ class CheckedReference:
 
 @dataclass(slots=True)
 class ReportPlan:
-    """All of it, by table where it is of one."""
+    """Everything to check, by table where possible."""
 
     layouts: dict[str, RowLayout]
     left_out: dict[str, RowLayout]
@@ -59,16 +59,16 @@ class ReportPlan:
     needs: dict[str, TableNeeds] = field(default_factory=dict)
 
     def layout(self, table: str) -> RowLayout:
-        """The columns of a table that are compared; all of them where it has no document."""
+        """The columns of a table that are compared; all columns if no document contains it."""
         return self.layouts.get(table) or self.left_out[table]
 
 
 def plan(
     schema: Schema, resolution: Resolution, excluded: Collection[str] = frozenset[str]()
 ) -> ReportPlan:
-    """Everything that there is to be checked of these collections.
+    """Return everything to check for these collections.
 
-    ``excluded`` are tables of the schema whose rows the export left out.
+    ``excluded`` are tables of the schema whose rows were excluded from the export.
     """
     found = layouts(resolution.collections)
     left_out = {
@@ -98,10 +98,10 @@ def _declared(schema: Schema) -> Iterator[CheckedReference]:
 
 
 def _foreign_key(table: Table, key: ForeignKey, target: Table) -> CheckedReference:
-    """What a foreign key says of single rows.
+    """The check of a foreign key, row by row.
 
-    The span of a temporal one may be covered by several rows together: the columns before it have
-    to be found, and no more.
+    Several rows together may cover the range of a temporal key. Only the columns before the range
+    have to be found.
     """
     held = key.validated and key.exact
     if not key.period:
@@ -138,7 +138,7 @@ def _follow(made: ReportPlan, place: str, shape: DocumentShape, *, top: bool) ->
 
 
 def _refer(made: ReportPlan, slot: str, owner: Table, added: AddedField, *, top: bool) -> None:
-    """The steps of a path that name rows; those of a union or count lead from owners to many."""
+    """Add a path's steps that reference rows; steps of a union or count go from one to many."""
     alone = top and added.verb is AdditionVerb.LOOK_UP and len(added.path) == 1
     for step in added.path:
         if added.verb is AdditionVerb.LOOK_UP or (step.each and step is added.path[-1]):
@@ -153,7 +153,7 @@ def _refer(made: ReportPlan, slot: str, owner: Table, added: AddedField, *, top:
 
 
 def _needs(schema: Schema, made: ReportPlan) -> dict[str, TableNeeds]:
-    """What each table's files have to hold for all of the joins."""
+    """The columns that each table's files need for all joins."""
     keys: dict[str, set[str]] = {table.name: set() for table in schema.tables}
     arrays: dict[str, set[str]] = {table.name: set() for table in schema.tables}
     takes: dict[str, dict[Take, None]] = {table.name: {} for table in schema.tables}
@@ -182,5 +182,5 @@ def _needs(schema: Schema, made: ReportPlan) -> dict[str, TableNeeds]:
 
 
 def take_of(added: AddedField) -> Take:
-    """What a copy takes of the row that its path finds."""
+    """The part that a copy takes from the row that its path finds."""
     return tuple(part.column.name for part in added.take), added.bare

@@ -1,4 +1,4 @@
-"""The work of reading the raw archive, a database, or archives of documents."""
+"""Reads the raw archive, a database, or archives of documents, in workers."""
 
 import time
 from collections import Counter
@@ -43,32 +43,32 @@ from mediatool_assets.flows.load.id_ranges import Range
 from mediatool_assets.flows.ports import RowReader
 from mediatool_assets.flows.workers.duckdb_session import cased
 
-_TOGETHER = 64  # documents decoded in one call: faster than one by one, and few in memory
+_TOGETHER = 64  # documents decoded in one call: faster than one by one, with little memory
 
 Take = tuple[tuple[str, ...], bool]
 """Columns that are copied together, and whether as one bare value."""
 
 
 def column_of(name: str) -> str:
-    """Where a file holds a column's text, as a key."""
+    """The name of the file's column with a column's text, as a key."""
     return f"c:{cased(name)}"
 
 
 def array_of(name: str) -> str:
-    """Where a file holds the texts of an array's elements, as keys."""
+    """The name of the file's column with the texts of an array's elements, as keys."""
     return f"a:{cased(name)}"
 
 
 @dataclass(frozen=True, slots=True)
 class TableNeeds:
-    """What is asked of a table beside its rows: columns and arrays as keys, and what is copied."""
+    """The columns needed from a table: columns and arrays as keys, and copied values."""
 
     keys: tuple[str, ...] = ()
     arrays: tuple[str, ...] = ()
     takes: tuple[Take, ...] = ()
 
     def schema(self) -> pa.Schema:
-        """The columns of its files."""
+        """The columns of the table's files."""
         return pa.schema(
             [*ROWS]
             + [(column_of(name), pa.string()) for name in self.keys]
@@ -79,9 +79,9 @@ class TableNeeds:
 
 @dataclass(slots=True)
 class ShareResult:
-    """What a share of a store held; ``problem``: why it could not be read to its end.
+    """The figures of a share of a store; ``problem`` says why it could not be read to its end.
 
-    ``rows``, ``deleted`` (flagged ones) and ``files`` are by table, ``lost`` by column and kind.
+    ``rows``, ``deleted`` (flagged rows) and ``files`` are by table, ``lost`` by column and kind.
     """
 
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
@@ -94,7 +94,7 @@ class ShareResult:
     problem: str | None = None
 
     def add(self, other: "ShareResult") -> None:
-        """Add what another share of the same thing held."""
+        """Add the result of another share of the same table or collection."""
         self.fingerprint += other.fingerprint
         self.rows += other.rows
         self.deleted += other.deleted
@@ -126,7 +126,7 @@ class TableLines:
 
 @dataclass(frozen=True, slots=True)
 class RawShare:
-    """Lines to be read as rows of a layout; today's ``sample`` of them by value."""
+    """Lines to read as rows of a layout, with values for today's ``sample`` of them."""
 
     lines: TableLines
     layout: RowLayout
@@ -136,7 +136,7 @@ class RawShare:
 
 
 def read_raw(share: RawShare) -> ShareResult:
-    """In a worker: every row's key, today's rows by value, and what joins ask of the table."""
+    """In a worker: read every row's key, the values of today's rows, and columns for joins."""
     began, read, table = time.monotonic(), ShareResult(), share.layout.table.name
     rows = RowParser(share.layout)
     try:
@@ -157,7 +157,7 @@ def read_raw(share: RawShare) -> ShareResult:
 
 
 def read_exactly(share: RawShare) -> ShareResult:
-    """In a worker: every row's key, and its whole line, in which no microsecond is lost."""
+    """In a worker: read every row's key and its whole line, with microseconds."""
     read, rows = ShareResult(), RowParser(share.layout)
     with closing(DigestFile(share.path, ROWS)) as out:
         for lines in share.lines.batches():
@@ -169,7 +169,7 @@ def read_exactly(share: RawShare) -> ShareResult:
 
 
 def _digested(share: RawShare, rows: RowParser, lines: list[bytes], out: DigestFile) -> int:
-    """Write a batch; returns how many rows are flagged as deleted."""
+    """Write a batch; returns the number of rows flagged as deleted."""
     table, need, today, deleted = share.layout.table, share.need, share.sample, 0
     keys = [(name, texts(table.column(name))) for name in need.keys]
     arrays = [(name, texts(table.column(name))) for name in need.arrays]
@@ -188,7 +188,7 @@ def _digested(share: RawShare, rows: RowParser, lines: list[bytes], out: DigestF
 
 
 def _each_text(text: Callable[[Any], str | None], array: list[Any]) -> list[str | None]:
-    """The elements of an array; one that is a list itself matches nothing."""
+    """The texts of an array's elements; None for nested lists, which match nothing."""
     return [None if type(item) is list else text(item) for item in array]
 
 
@@ -197,16 +197,16 @@ def _takers(table: Table, columns: tuple[str, ...]) -> RowParser:
 
 
 def _taken(taker: RowParser, bare: bool, raw: dict[str, Any]) -> str:
-    """The text of a copy of the row, as documents are to say it."""
+    """The text of a copy of the row, as documents should contain it."""
     values = taker.values(raw, deep=True)
     return NOTHING if bare and values[0] is None else taken_text(values)
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentShare:
-    """A range of a live collection, to be taken apart if the model explains the ``collection``.
+    """A range of a live collection, disassembled if the model explains the ``collection``.
 
-    ``path``: how its files' paths begin.
+    ``path`` is the prefix of its files' paths.
     """
 
     range: Range
@@ -217,7 +217,7 @@ class DocumentShare:
 
 
 def read_documents(share: DocumentShare) -> ShareResult:
-    """In a worker: the fingerprint of a range, and all that its documents are made of."""
+    """In a worker: return the fingerprint of a range, and the rows in its documents."""
     began, read = time.monotonic(), ShareResult()
     rows = DigestFiles(share.path.with_name(f"{share.path.name}-rows"), ROWS)
     copies = DigestFiles(share.path.with_name(f"{share.path.name}-copies"), COPIES)
@@ -233,7 +233,7 @@ def read_documents(share: DocumentShare) -> ShareResult:
 
 
 def _disassembler(share: DocumentShare, out: RowSink) -> Callable[[Sequence[bytes]], None]:
-    """Takes batches of documents apart; ignores those that no model explains."""
+    """A function that disassembles batches of documents; it ignores those without a model."""
     if share.collection is None:
         return lambda _: None
     made = DocumentDisassembler(share.collection.name, share.collection.shape, share.layouts, out)
@@ -247,7 +247,7 @@ def _disassembler(share: DocumentShare, out: RowSink) -> Callable[[Sequence[byte
 
 @dataclass(frozen=True, slots=True)
 class _DigestWriter:
-    """Writes what documents are made of as digests."""
+    """Writes the rows and claims from documents as digests."""
 
     read: ShareResult
     rows: DigestFiles
@@ -255,7 +255,7 @@ class _DigestWriter:
     sample: DailySample
 
     def row(self, layout: RowLayout, key: Digest, values: list[Any]) -> None:
-        """A row of its table."""
+        """Write a row of its table."""
         table = layout.table.name
         self.read.rows[table] += 1
         if layout.deleted is not None:
@@ -263,13 +263,13 @@ class _DigestWriter:
         self.rows.add(table, (*key, content(values) if self.sample.includes(key[0]) else 0))
 
     def claim(self, slot: str, owner: Digest, says: str) -> None:
-        """A copied field."""
+        """Write a copied field."""
         if self.sample.includes(owner[0]):
             self.copies.add(slot, (*owner, says))
 
 
 def decoded(batch: Sequence[bytes]) -> Iterator[dict[str, Any]]:
-    """The documents; one that cannot be read counts as a document without fields."""
+    """Decode the documents; an unreadable one counts as a document without fields."""
     for at in range(0, len(batch), _TOGETHER):
         some = batch[at : at + _TOGETHER]
         try:
@@ -296,7 +296,7 @@ class BlockShare:
 
 
 def read_blocks(share: BlockShare) -> ShareResult:
-    """In a worker: the fingerprint of the documents in some blocks."""
+    """In a worker: return the fingerprint of the documents in some blocks."""
     began, read = time.monotonic(), ShareResult()
     try:
         for data in share.archive.blocks(share.blocks):
@@ -311,17 +311,17 @@ def read_blocks(share: BlockShare) -> ShareResult:
 
 @dataclass(frozen=True, slots=True)
 class WantedRows:
-    """Rows to be read once more, with their values, by the digests of their keys."""
+    """Rows to read again with their values, given by the digests of their keys."""
 
     digests: frozenset[Digest]
     most: int
 
 
 Texts = dict[str, bytes]
-"""The JSON text of each column of a line: 1.0 and 1.00 are two texts of one number."""
+"""The JSON text of each column of a line; 1.0 and 1.00 are two texts of one number."""
 
 Found = tuple[Digest, list[Any], Texts]
-"""A row that was wanted: its values, and their texts if it is a line."""
+"""A wanted row: its values, and their texts if it is from a line."""
 
 _COLUMNS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -331,7 +331,7 @@ def _texts(line: bytes) -> Texts:
 
 
 def find_raw(share: tuple[TableLines, RowLayout, WantedRows]) -> list[Found]:
-    """In a worker: the wanted rows among some lines; raises BadArchive."""
+    """In a worker: return the wanted rows among some lines; raises BadArchive."""
     lines, layout, wanted = share
     rows = RowParser(layout)
     found: list[Found] = []
@@ -350,18 +350,18 @@ class _Finder:
     found: list[Found]
 
     def row(self, layout: RowLayout, key: Digest, values: list[Any]) -> None:
-        """Keep a row if it is wanted."""
+        """Store a row if it is wanted."""
         if layout.table.name != self.table or key not in self.wanted.digests:
             return
         if len(self.found) < self.wanted.most:
             self.found.append((key, values, {}))
 
     def claim(self, slot: str, owner: Digest, says: str) -> None:
-        """Copies are not asked for."""
+        """Ignore copies."""
 
 
 def find_documents(work: tuple[DocumentShare, str, WantedRows]) -> list[Found]:
-    """In a worker: the wanted rows of a table within a range of documents."""
+    """In a worker: return the wanted rows of a table in a range of documents."""
     share, table, wanted = work
     finder = _Finder(table, wanted, [])
     disassemble = _disassembler(share, finder)

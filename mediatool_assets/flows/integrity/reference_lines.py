@@ -15,7 +15,7 @@ from mediatool_assets.flows.integrity.value_lines import JOINED
 
 
 def reference_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
-    """Every foreign key, declared or the model's, with the number of those that find no row."""
+    """Every foreign key, declared or in the model, with the number of references without a row."""
     for reference in context.plan.references:
         yield context.line(
             "references",
@@ -49,7 +49,7 @@ def _referenced(context: ReportContext, join: DigestJoin, reference: CheckedRefe
 
 
 def _expected(context: ReportContext, reference: CheckedReference) -> int | None:
-    """How many orphans the transform counted; None if it did not count them."""
+    """The number of orphans that the transform counted; None if it did not count them."""
     if reference.counted is None:
         return None
     fact, name = reference.counted
@@ -60,7 +60,7 @@ def _expected(context: ReportContext, reference: CheckedReference) -> int | None
 
 
 def duplicate_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
-    """Natural keys: one row each if the database or the model says so; else how many share one."""
+    """Keys with more than one row: wrong if the database or model declares them unique."""
     plan = context.plan
     for layout in plan.layouts.values():
         if layout.key:
@@ -85,7 +85,7 @@ def _duplicates(
     find: Callable[[], Mismatch],
     promise: str,
 ) -> Line:
-    """Rows that share a key; a failure only if the database or the model has a ``promise``."""
+    """Rows that share a key; a failure only if the database or model has a ``promise``."""
 
     def judge() -> Finding:
         found = find()

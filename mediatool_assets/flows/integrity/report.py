@@ -54,7 +54,7 @@ def render(report: Integrity, wanted: Format) -> bytes:
 
 
 def written(report: Integrity) -> ReportForms:
-    """The report, and the figures that Dagster plots over days."""
+    """The report in all formats, and the figures that Dagster plots."""
     known = {name: figure for name, figure in report.figures.items() if figure is not None}
     figures: dict[str, str | int | float] = {
         "verdict": report.verdict,
@@ -67,7 +67,7 @@ def written(report: Integrity) -> ReportForms:
 
 
 def judged(objects: ObjectStore, partition: str) -> Finding:
-    """What a day's report says, for the check of its asset; raises NotFound, DamagedInput."""
+    """The finding of a day's report, for its asset check; raises NotFound, DamagedInput."""
     try:
         report = report_file.decode(storage.read(objects, REPORT, partition))
     except msgspec.DecodeError as error:
@@ -120,7 +120,7 @@ def _areas(report: Integrity) -> Iterator[Folded]:
 
 
 def _rows_chart(report: Integrity) -> BarChart:
-    """Rows that one store has and another has not, or has otherwise, by table."""
+    """Rows that are missing, surplus or different in one store, by table."""
     return BarChart(
         [
             (line.thing, {kind: int(line.figures.get(kind) or 0) for kind in _KINDS})

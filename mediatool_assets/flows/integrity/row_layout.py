@@ -22,18 +22,18 @@ from mediatool_assets.flows.integrity.expected_values import Lost, Rule
 _LOW = (1 << 64) - 1
 _NEGATIVE_ZERO = re.compile(rb"[:,\[]-0[,\]}]")
 DELETED = "is_deleted"
-"""The column that flags rows which are kept though they are deleted."""
+"""The column that flags rows as deleted (soft delete)."""
 
 Digest = tuple[int, int]
-"""XXH3-128 of a row's key: what finds it again on the other side."""
+"""XXH3-128 of a row's key, by which it is found on the other side."""
 
 
-@dataclass(frozen=True)  # without slots: what is asked for at every row is worked out once
+@dataclass(frozen=True)  # no slots: cached_property needs a __dict__
 class RowLayout:
-    """The columns of a table that its documents carry, with the types that the model gives them.
+    """The columns of a table that its documents contain, with the types that the model gives them.
 
-    ``links`` are columns that a folded row has from its owner, compared as the text of the key. An
-    empty ``key``: rows are found by all that they carry.
+    ``links`` are columns that a folded row takes from its owner, compared as the text of the key.
+    With an empty ``key``, rows are identified by all columns.
     """
 
     table: Table
@@ -48,12 +48,12 @@ class RowLayout:
         return (*(name for name, _ in self.columns), *self.links)
 
     def finds(self, row: list[Any]) -> list[Any]:
-        """The values that find a row: its key's, or all of them."""
+        """The values that identify a row: its key's, or all of them."""
         return [row[at] for at in self._key] or row
 
     @cached_property
     def deleted(self) -> int | None:
-        """Where in a row it says whether it is deleted, if it does."""
+        """The index of the soft-delete flag in a row; None if there is none."""
         return self.names.index(DELETED) if DELETED in self.names else None
 
     @cached_property
@@ -62,7 +62,7 @@ class RowLayout:
 
 
 def digest(values: list[Any]) -> Digest:
-    """Of values of either side."""
+    """XXH3-128 of values of either side."""
     number = xxh3_128_intdigest(dumps(values))
     return number >> 64, number & _LOW
 
@@ -73,12 +73,12 @@ def content(values: list[Any]) -> int:
 
 
 def taken_text(values: list[Any]) -> str:
-    """XXH3-64 of what is copied from one row, as text."""
+    """XXH3-64 of the values copied from one row, as text."""
     return xxh3_64_hexdigest(dumps(values))
 
 
 def layouts(collections: Iterable[DocumentCollection]) -> dict[str, RowLayout]:
-    """The layout of every table that documents hold; folded ones have only what the model takes."""
+    """The layout of every table in documents; folded ones have only the columns of the model."""
     found: dict[str, RowLayout] = {}
     for collection in sorted(collections, key=lambda c: c.orphans_of is not None):
         for layout in _layouts(collection.shape):
@@ -125,7 +125,7 @@ class RowParser:
         ]
 
     def parse(self, line: bytes) -> dict[str, Any]:
-        """A line of a raw archive, -0 of its floats with the sign; raises ValueError, KeyError."""
+        """Parse a line of a raw archive, keeping the sign of -0.0; raises ValueError, KeyError."""
         raw = _parsed(line)
         zero = any(raw[name] == 0 or type(raw[name]) is list for name in self._floats)
         if zero and _NEGATIVE_ZERO.search(line):
@@ -135,15 +135,15 @@ class RowParser:
         return raw
 
     def read(self, line: bytes) -> tuple[Digest, list[Canonical], dict[str, Any]]:
-        """The digest of a row's key, its values, and its columns as the line has them."""
+        """The digest of a row's key, its values, and its columns as they are in the line."""
         raw = self.parse(line)
         row = self.values(raw, deep=line.count(b"{") + line.count(b"[") > expected_values.DEPTH)
         return digest(self._layout.finds(row)), row, raw
 
     def values(self, raw: dict[str, Any], *, deep: bool) -> list[Canonical]:
-        """The row's values as they have to be found; raises ValueError, KeyError, TypeError.
+        """The row's expected values; raises ValueError, KeyError, TypeError.
 
-        ``deep`` False is faster, for a line that has not more levels than a document can have.
+        ``deep`` False is faster, for a line with no more levels than a document can have.
         """
         row: list[Canonical] = []
         for name, rule in self._deep if deep else self._shallow:
@@ -163,18 +163,18 @@ def _parsed(line: bytes) -> dict[str, Any]:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
         with deep_recursion():
-            found = json.loads(line)  # orjson goes 1024 levels deep
+            found = json.loads(line)  # orjson parses up to 1024 levels
     if type(found) is not dict:
-        raise ValueError("a row is no object")
+        raise ValueError("a row is not a JSON object")
     return found
 
 
 def texts(column: Column) -> Callable[[Any], str | None]:
-    """A function from a raw value of the column, or an element of it, to its text as a key."""
+    """A function from a raw value of the column, or an array element, to its text as a key."""
     single = Column(column.name, column.type, column.element or column.base)
     match single.base:
         case "character":
-            made: Rule | None = str.rstrip  # its blanks count nothing
+            made: Rule | None = str.rstrip  # trailing blanks are insignificant
         case "date" | "timestamp without time zone" | "timestamp with time zone":
             made = None  # to the microsecond, which BSON does not keep
         case _:

@@ -1,4 +1,4 @@
-"""The stores of a version, each read to its end once."""
+"""Reads every store of a version to its end, once."""
 
 from collections.abc import Iterable
 
@@ -42,7 +42,7 @@ from mediatool_assets.flows.verify.stores import (
 def read_stores(
     workers: Workers, stores: Stores, model: Model, masking: Masking | None
 ) -> ReportContext:
-    """Read every store, as far as it can be read; raises Misuse for a wrong setting."""
+    """Read every store as far as possible; raises Misuse for a wrong setting."""
     run, documents, target = workers.run, stores.documents, stores.target
     live = LiveCollections(open_mongodb(run, documents))
     postgres = open_postgres(run, target)
@@ -75,7 +75,7 @@ def read_stores(
 
 
 def _planned(raw: ReadArchive, model: Model) -> tuple[Resolution, ReportPlan, str]:
-    """What there is to be checked; of the tables alone if the model does not fit, and why."""
+    """The plan; if the model does not fit, a plan of the tables alone and the reason."""
     resolution, problem = Resolution((), {}, ()), ""
     excluded: set[str] = set()
     if raw.store.reader is not None:
@@ -96,7 +96,7 @@ def _model_of(transformed: ArchiveReading) -> str | int | None:
 
 
 def _read_tables(workers: Workers, raw: ReadArchive, asked: ReportPlan) -> None:
-    """Every table of the raw archive, for fingerprints and as digests."""
+    """Read every table of the raw archive, for fingerprints and digests."""
     if raw.store.reader is None:
         return
     source = ArchiveReader(raw.store.reader.source)  # workers need no manifest
@@ -120,7 +120,7 @@ def _read_tables(workers: Workers, raw: ReadArchive, asked: ReportPlan) -> None:
 
 
 def _read_collections(workers: Workers, archive: ReadArchive) -> None:
-    """The fingerprints of today's sample of an archive's collections."""
+    """Read today's sample of an archive's collections, for fingerprints."""
     if archive.store.reader is None:
         return
     source = ArchiveReader(archive.store.reader.source)
@@ -139,9 +139,9 @@ def _read_live(
     collections: Iterable[DocumentCollection],
     asked: ReportPlan,
 ) -> None:
-    """Every document of the live database, for fingerprints and taken apart.
+    """Read every document of the live database, for fingerprints and its rows.
 
-    Of collections that the model does not explain only the fingerprints.
+    Collections that the model does not explain are only fingerprinted.
     """
     run = workers.run
     marker, database = live.store.marker, live.store.thing
@@ -171,7 +171,7 @@ def _read_live(
 def _read_restored(
     workers: Workers, restored: RestoredRows, target: RestoreTarget, raw: ReadArchive
 ) -> None:
-    """The fingerprints of the restored database's tables."""
+    """Read the restored database's tables, for fingerprints."""
     marker, database = restored.store.marker, restored.store.thing
     if marker is None:
         return

@@ -21,7 +21,7 @@ JOINED = "joined over all rows of the raw archive"
 
 
 def value_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
-    """Every table's rows against those that the live documents are made of."""
+    """Compare every table's rows with the rows from the live documents."""
     for table, layout in context.plan.layouts.items():
         yield context.line(
             "values",
@@ -48,7 +48,7 @@ def _compared(context: ReportContext, join: DigestJoin, layout: RowLayout) -> Fi
 
 
 def loss_lines(context: ReportContext) -> Iterator[Line]:
-    """Values that BSON cannot hold as they were: those that the transform declared, no other."""
+    """Check that exactly the values that BSON cannot hold were declared by the transform."""
     how = "counted by the rules of docs/reference/models.md, independently of the transform"
     if not context.run.sample.is_whole:
         return  # a sample does not count them all
@@ -84,7 +84,7 @@ def _lost(found: dict[str, int], declared: dict[str, int]) -> Finding:
 
 
 def copy_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
-    """Every field of live documents that is copied, united or counted from other rows."""
+    """Check every field of live documents that is copied, united or counted from other rows."""
     for copy in context.plan.copies:
         path = copy.added.path
         steps = (f"{', '.join(s.columns)}{'[]' * s.each} -> {s.table.name}" for s in path)
@@ -104,7 +104,7 @@ def _copied(context: ReportContext, join: DigestJoin, copy: CopiedField) -> Find
     owner, count = copy.owner.name, different.count
     return RowFinding(
         "failed" if count else "passed",
-        f"{count:,} documents do not say what their path finds" if count else "",
+        f"{count:,} documents differ from the rows of their path" if count else "",
         {"fields": total, "different": count},
         tuple(
             Defect("differs", "mongodb", owner, key, field=copy.added.field)
@@ -114,7 +114,7 @@ def _copied(context: ReportContext, join: DigestJoin, copy: CopiedField) -> Find
 
 
 def soft_delete_lines(context: ReportContext) -> Iterator[Line]:
-    """The rows that are flagged as deleted: the same in raw rows and in documents."""
+    """Compare the number of rows flagged as deleted in raw rows and documents."""
     how = "flagged rows counted on both sides"
     for table, layout in context.plan.layouts.items():
         if DELETED in layout.names:

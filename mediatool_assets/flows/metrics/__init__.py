@@ -1,4 +1,4 @@
-"""The daily metrics of a version, compared with the one before and the one a week before."""
+"""The daily metrics of a version, compared with the previous version and that of a week before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _WEEK = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class MetricsWithComparison:
-    """A day's metrics, and the comparison with the version before in full, if there is one."""
+    """A day's metrics, and the full comparison with the previous version, if there is one."""
 
     metrics: DailyMetrics
     comparison: Comparison | None
@@ -45,7 +45,7 @@ class MetricsWithComparison:
 
 @dataclass(frozen=True, slots=True)
 class ReportTools:
-    """The stores and helpers that a report is made with."""
+    """The stores and helpers for making a report."""
 
     objects: ObjectStore
     workspace: Workspace
@@ -54,10 +54,10 @@ class ReportTools:
 
 
 def daily_metrics(tools: ReportTools, version: Version) -> MetricsWithComparison:
-    """Compare a complete version with its predecessor, whichever versions came after it.
+    """Compare a complete version with its predecessor, even if newer versions exist.
 
-    An earlier version that cannot be read is among the errors of the part that wants it. Raises
-    NotFound, BadArchive where the version itself cannot be read, Unreachable.
+    An earlier version that cannot be read is an error in the part that needs it. Raises NotFound or
+    BadArchive if the version itself cannot be read, Unreachable.
     """
     objects = tools.objects
     own = catalog.read(objects, version)
@@ -85,7 +85,7 @@ def daily_metrics(tools: ReportTools, version: Version) -> MetricsWithComparison
 
 
 def _compared(tools: ReportTools, before: Version, version: Version) -> Comparison | None:
-    """Row by row; None where the archive before is gone, which its metrics then say."""
+    """Compare row by row; None if the previous archive is gone, which the metrics report."""
     try:
         one = tools.objects.open(archive_key("raw", before))
     except NotFound:
@@ -98,7 +98,7 @@ def _compare(tools: ReportTools, sources: tuple[Bytes, Bytes]) -> Comparison:
 
 
 def _gathered(gathering: MetricsCollector, metadata: Metadata) -> VersionFigures | NotCompared:
-    """The metrics of an earlier version, or why there are none."""
+    """The metrics of an earlier version, or why they are missing."""
     try:
         return gathering.of(metadata)
     except (BadArchive, NotFound) as error:
@@ -136,7 +136,7 @@ def _notes(version: Version, earlier: Sequence[Metadata], week: Metadata | None)
 
 
 def _findings(tools: ReportTools, own: Metadata, earlier: Sequence[Metadata]) -> dict[str, Finding]:
-    """The verdict of each threshold, by the layer and the thing that it is of."""
+    """The finding of each threshold, by layer and thing."""
     objects, version = tools.objects, own.version
     bounds = {name: table.bounds for name, table in tools.model.sources.items()}
     before = earlier[-1].exports.raw.rows if earlier else {}
@@ -156,7 +156,7 @@ def _of(layer: str, findings: Findings) -> dict[str, Finding]:
 
 
 def judged(objects: ObjectStore, partition: str) -> Finding:
-    """The verdict of a day's report, read again from the bucket; raises NotFound, DamagedInput."""
+    """The finding of a day's report in the bucket; raises NotFound, DamagedInput."""
     data = storage.read(objects, "daily-metrics-comparison", partition)
     try:
         report = metrics.decode(data)
@@ -169,7 +169,7 @@ def judged(objects: ObjectStore, partition: str) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class RequestedComparison:
-    """A comparison that somebody asked for, and where it lies."""
+    """A requested comparison, and its location."""
 
     comparison: Comparison
     json: str
@@ -178,7 +178,7 @@ class RequestedComparison:
 
 
 def compare_versions(tools: ReportTools, version1: str, version2: str) -> RequestedComparison:
-    """Compare any two complete versions, and keep the report in the bucket, over an earlier one.
+    """Compare any two complete versions, and store the report, replacing an earlier one.
 
     Raises Misuse, NotFound.
     """

@@ -32,16 +32,16 @@ class VersionFigures:
 
 
 class MetricsCollector:
-    """Gathers versions one after the other, and reads no table twice that two of them share."""
+    """Gathers versions one after the other; a table that two of them share is read once."""
 
     def __init__(self, objects: ObjectStore, executor: Executor, model: Model) -> None:
         self._objects, self._executor, self._model = objects, executor, model
         self._known: dict[str, Mapping[str, KeyColumn]] = {}
 
     def of(self, metadata: Metadata) -> VersionFigures:
-        """The metrics of a complete version; raises BadArchive, NotFound of its raw archive.
+        """The metrics of a complete version; raises BadArchive or NotFound for its raw archive.
 
-        A table that cannot be read is among the errors, and its key columns are not known.
+        A table that cannot be read is listed in the errors, and its key columns are unknown.
         """
         archive = archives.reader(self._objects, "raw", metadata.version)
         schema = archive.schema()
@@ -77,12 +77,12 @@ class MetricsCollector:
         return counted
 
     def _remember(self, version: Version, members: Mapping[str, Member]) -> None:
-        """Take over what the version's own report has counted, if it is still that one's."""
+        """Reuse the counts of the version's own report, if that describes the same archive."""
         try:
             data = storage.read(self._objects, "daily-metrics-comparison", version.partition)
             report = metrics.decode(data)
         except (NotFound, msgspec.MsgspecError):
-            return  # then it is counted
+            return  # the tables are counted instead
         if report.version == str(version):
             for name, found in report.current.tables.items():
                 fingerprint = members[name].fingerprint if name in members else None
@@ -91,7 +91,7 @@ class MetricsCollector:
 
 
 def _totals(metadata: Metadata, archive: ArchiveReader, model: Model) -> dict[str, int | None]:
-    """The totals of one version, with the names that a comparison gives them."""
+    """The totals of one version, by the names used in comparisons."""
     tables = archive.manifest.tables()
     rows = {name: member.rows for name, member in tables.items()}
     documents = metadata.exports.transformed.documents

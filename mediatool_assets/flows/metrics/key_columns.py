@@ -1,4 +1,4 @@
-"""Nulls and different values of key columns, counted by workers over a table's rows."""
+"""Counts nulls and distinct values of key columns, with workers."""
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -30,7 +30,7 @@ class _KeyColumnShare:
 
 @dataclass(frozen=True, slots=True)
 class _KeyColumnDigests:
-    """Of each column: its nulls, and XXH3-64 of its different values in order."""
+    """For each column: its nulls, and XXH3-64 of its distinct values in order."""
 
     nulls: tuple[int, ...]
     values: tuple[NDArray[np.uint64], ...]
@@ -41,7 +41,7 @@ def count_key_columns(
 ) -> dict[str, KeyColumn]:
     """Count these columns of one table; raises BadArchive.
 
-    Holds eight bytes for each different value of the table's key columns.
+    Needs eight bytes of memory for each distinct value of the table's key columns.
     """
     if not columns:
         return {}

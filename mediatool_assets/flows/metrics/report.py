@@ -29,13 +29,13 @@ class NoComparison(msgspec.Struct, frozen=True):
 
     @property
     def page(self) -> Page:
-        """That this is so."""
+        """A page with that message."""
         title = f"Version {self.version2}"
         return Page(title, self.verdict, f"{title}: {self.note}.")
 
 
 def written(report: DailyMetrics) -> ReportForms:
-    """The report, and the figures that Dagster plots."""
+    """The report in all formats, and the figures that Dagster plots."""
     totals = {name: figure for name, figure in report.current.totals.items() if figure is not None}
     changes = _changed(report.previous) if report.previous else (0, 0, 0)
     return ReportForms(
@@ -51,7 +51,7 @@ def written(report: DailyMetrics) -> ReportForms:
 
 
 def compared(version: Version, comparison: Comparison | None) -> ReportForms:
-    """The comparison with the version before; of the first version, that it is the first."""
+    """The comparison with the previous version, or a note that there is none."""
     if comparison is None:
         first = NoComparison(str(version), "there is no version before this one that could be read")
         return ReportForms(first, first.page)
@@ -104,7 +104,7 @@ def page(report: DailyMetrics) -> Page:
 
 
 def _headline(report: DailyMetrics) -> str:
-    """The version, how many rows it has, and whether that was to be expected."""
+    """The version, its number of rows, and the results of the thresholds."""
     rows = report.current.totals.get("total_records") or 0
     wrong = sum(one.outcome != "passed" for one in report.thresholds)
     held = f"all {len(report.thresholds)} thresholds held" if not wrong else ""
@@ -114,7 +114,7 @@ def _headline(report: DailyMetrics) -> str:
 
 
 def _since(against: MetricsComparison) -> str:
-    """How the rows changed since the version before."""
+    """How the rows changed since the previous version."""
     added, removed, changed = _changed(against)
     problems = quantity(len(against.errors), "thing")
     unknown = f"; {problems} could not be compared" if against.errors else ""
@@ -140,7 +140,7 @@ def _thresholds(found: Iterable[Threshold]) -> Grid:
 
 
 def _against(against: MetricsComparison, since: str) -> Iterator[Section]:
-    """What changed since an earlier version; its titles say which."""
+    """The changes since an earlier version; the titles name it."""
     title = f"{since}, {against.version}"
     metrics = ((label, *figures) for label, figures in comparing.labelled(against.metrics))
     rows = {name: _row(name, table) for name, table in against.tables.items()}

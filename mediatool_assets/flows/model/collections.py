@@ -29,7 +29,7 @@ class CollectionReader(YamlReader):
     """Turns YAML nodes into collections."""
 
     def collection(self, name: str, node: Node, line: int) -> m.Collection:
-        """A collection, whose name stands on that line."""
+        """Read a collection, whose name is on that line."""
         if isinstance(node, ScalarNode) and node.value:
             return m.Collection(name, m.RowShape(node.value, line_of(node)), line)
         parts = self.parts(node, _COLLECTION, f"collection {name}")
@@ -76,7 +76,7 @@ class CollectionReader(YamlReader):
         words = [key.value for key, _ in node.value if isinstance(key, ScalarNode)]
         verbs = [verb for verb in m.AdditionVerb if verb in words]
         if len(verbs) != 1:
-            self.wrong(node, f"{field}: wants exactly one of {', '.join(m.AdditionVerb)}")
+            self.wrong(node, f"{field}: write exactly one of {', '.join(m.AdditionVerb)}")
             return None
         verb = verbs[0]
         parts = self.parts(node, (verb, *_ADDITION[verb]), f"{field} ({verb})")
@@ -125,7 +125,7 @@ class CollectionReader(YamlReader):
     def _order(self, node: Node) -> m.Order:
         match = _ORDER.fullmatch(text := self.text(node).strip())
         if match is None:
-            self.wrong(node, f"order: {text!r} is no column, nor a column and descending")
+            self.wrong(node, f"order: {text!r} is not a column, or a column followed by descending")
             return m.Order(text, False)
         [column], direction = _split(match[1]), match[2]
         if direction.strip() not in ("", "ascending", "descending"):
@@ -141,7 +141,7 @@ class CollectionReader(YamlReader):
             if isinstance(keys, list):
                 keys = dict.fromkeys(map(str, keys), 1)
             if not isinstance(keys, dict) or not keys:
-                self.wrong(node, "an index wants keys: a field, a list, or field: 1 or -1")
+                self.wrong(node, "an index needs keys: a field, a list, or field: 1 or -1")
                 keys = {}
             return m.CollectionIndex(tuple(keys.items()), options, line_of(node))
         keys = [self._field(item) for item in self.listed(node)]
@@ -158,7 +158,7 @@ class CollectionReader(YamlReader):
         return None
 
     def _field(self, node: Node) -> str:
-        """The name of a field; dots part sub-documents."""
+        """Read the name of a field; dots separate sub-documents."""
         text = self.text(node)
         if any(not part or part.startswith("$") for part in text.split(".")):
             self.wrong(node, f"{text!r} is not a field: its parts are not empty, nor start with $")
@@ -166,7 +166,7 @@ class CollectionReader(YamlReader):
 
 
 def _split(names: str) -> tuple[str, ...]:
-    """Names with their quotes taken off, as ``domain.model.in_arrow`` puts them on."""
+    """Split names and remove their quotes, which ``domain.model.in_arrow`` adds."""
     return tuple(
         name[1:-1].replace('""', '"') if name.startswith('"') else name
         for name in re.findall(_NAME, names)

@@ -1,4 +1,4 @@
-"""Reads a model file, and reports all of its mistakes together, each with file and line."""
+"""Reads a model file, and reports all mistakes together, each with file and line."""
 
 import fnmatch
 import re
@@ -75,11 +75,11 @@ class _ModelReader(CollectionReader):
         for item in self.listed(node):
             name = self.text(item)
             if name not in known:
-                self.wrong(item, f"metrics: no table in tables: is called {name}")
+                self.wrong(item, f"metrics: there is no table {name} in tables:")
             elif name in METRICS:
                 self.wrong(item, f"metrics: {name} is the name of another metric; leave it out")
             elif name in names:
-                self.wrong(item, f"metrics: {name} is there twice")
+                self.wrong(item, f"metrics: {name} is listed twice")
             names.append(name)
         return tuple(names)
 
@@ -116,7 +116,7 @@ class _ModelReader(CollectionReader):
         return m.TypeChanges(word)
 
     def _share(self, node: Node | None) -> float | None:
-        """A percentage as a share: 0.6 of ``60%``."""
+        """A percentage as a number from 0 to 1: 0.6 for ``60%``."""
         if node is None:
             return None
         match = re.fullmatch(r"(\d+)%", text := self.text(node))
@@ -131,12 +131,12 @@ class _ModelReader(CollectionReader):
             pattern, line = self.text(item), line_of(item)
             names = fnmatch.filter(sources, pattern)
             if not names:
-                self.wrong(item, f"one_to_one: no table in tables: is called {pattern}")
+                self.wrong(item, f"one_to_one: there is no table {pattern} in tables:")
             for name in names:
                 yield m.Collection(collection_name(name), m.RowShape(name, line), line)
 
 
 def _line_of_entry(root: Node, name: str) -> int:
-    """Where the entry of that name begins; 1 without it."""
+    """The line on which the entry of that name begins; 1 if there is none."""
     keys = [key for key, _ in root.value] if isinstance(root, MappingNode) else []
     return next((line_of(key) for key in keys if key.value == name), 1)

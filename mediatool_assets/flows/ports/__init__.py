@@ -38,7 +38,7 @@ class RowReader(Protocol):
 
 
 class SourceSnapshot(Protocol):
-    """The source at one instant: everything that is read through it is of that instant."""
+    """The source at one instant: all reads through it see the same state."""
 
     @property
     def schema(self) -> Schema:
@@ -73,15 +73,15 @@ class Source(Protocol):
 
     @property
     def primary(self) -> "Source | None":
-        """What to read in its place where it is a hot standby that cannot be read to the end."""
+        """The primary to read instead, if this is a hot standby that cannot be read to the end."""
 
 
 class ArchiveStore(Protocol):
-    """A bucket, as far as it is needed to read one archive and to write another."""
+    """The part of a bucket's interface needed to read one archive and write another."""
 
     @property
     def trust(self) -> Trust:
-        """The keys whose versions may be read."""
+        """The public keys that are trusted to sign versions."""
 
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""
@@ -147,13 +147,13 @@ class DocumentStore(Protocol):
         """The document that marks the database as complete; None if there is none."""
 
     def exists(self, database: str) -> bool:
-        """Whether the database has any collection."""
+        """True if the database has any collection."""
 
     def drop(self, database: str, protection: Protection = unprotected) -> None:
         """Drop the database, if it exists.
 
-        ``protection`` is asked when the database is complete for no reader any more: its reason
-        raises Refused, and the database is as it was.
+        ``protection`` is called after the marker is removed. If it returns a reason, the marker is
+        restored and Refused is raised.
         """
 
     def loading(self, database: str, load: str) -> AbstractContextManager[str]:
@@ -270,7 +270,7 @@ class RestoreTarget(Protocol):
         """The marker of a restored database; None if it does not exist or no restore made it."""
 
     def exists(self, database: str) -> bool:
-        """Whether there is a database of that name, restored or not."""
+        """True if a database of that name exists, restored or not."""
 
     def database(self, database: str, schema: str) -> Source:
         """A schema of a restored database, to be read like a source."""

@@ -8,31 +8,31 @@ from mediatool_assets.domain.bucket.lifecycle import Document
 
 
 class BucketSettings(Protocol):
-    """What can be asked of a bucket, and set."""
+    """Reads and sets the configuration of a bucket."""
 
     @property
     def secure(self) -> bool:
-        """Whether this client speaks TLS."""
+        """True if this client uses TLS."""
 
     @property
     def amazon(self) -> bool:
-        """Whether it is Amazon S3, which has all that is declared; other servers have less."""
+        """True for Amazon S3, which supports all declared aspects; other servers support fewer."""
 
     def read(self, aspect: Aspect) -> LiveAspect:
-        """One aspect as it is; unknown where it may not be read, or the server has no such thing.
+        """Read one aspect; unknown if access is denied or the server does not support it.
 
-        Raises BadSettings where there is no such bucket, Unreachable where nothing answers or the
-        credentials are refused.
+        Raises BadSettings if the bucket does not exist, Unreachable if nothing answers or the
+        credentials are rejected.
         """
 
     def mfa_delete(self) -> bool | None:
-        """Whether MFA delete is on; None where that may not be read."""
+        """True if MFA delete is on; None if that cannot be read."""
 
     def trails(self) -> LoggingTrails:
-        """What CloudTrail's trails that are logging record."""
+        """The events that active CloudTrail trails record."""
 
     def write(self, aspect: Aspect, document: Document) -> str | None:
-        """Set one aspect whole; setting it again changes nothing. Why it was not set, or None.
+        """Replace one aspect; idempotent. Returns why it could not be set, or None.
 
-        Raises BadSettings and Unreachable as ``read`` does.
+        Raises BadSettings and Unreachable like ``read``.
         """

@@ -9,27 +9,27 @@ from mediatool_assets.domain.rds_task import DbSnapshot, Task
 class SnapshotExports(Protocol):
     """One RDS instance, its snapshots, and the tasks that export them to the bucket.
 
-    Every call may be made again: what is there already under the name is taken, if it is ours.
-    All raise BadSettings (no such instance, role or key; what AWS says of them) and Unreachable.
+    Every call may be repeated: an existing snapshot or task of that name is used, if it is ours.
+    All calls raise BadSettings (no such instance, role or key, with AWS's message) and Unreachable.
     """
 
     def take(self, name: str) -> DbSnapshot:
-        """Begin a manual snapshot, or find the one that has the name; Refused if another's."""
+        """Start a manual snapshot, or return the one with that name; Refused if another's."""
 
     def snapshot(self, name: str) -> DbSnapshot | None:
-        """A snapshot as it is now; None where there is none. Refused if another instance's."""
+        """The snapshot's current state, or None. Refused if it is another instance's."""
 
     def of_day(self, day: date) -> list[DbSnapshot]:
-        """The snapshots that were taken on that day (UTC) and are there, by time.
+        """The available snapshots taken on that day (UTC), by time.
 
-        Automated ones, and manual ones that are named as ``take`` is asked to name a version's.
+        Automated ones, and manual ones with the name that ``take`` gives to a version.
         """
 
     def start(self, name: str, snapshot: DbSnapshot, prefix: str) -> Task:
-        """Begin to export a snapshot to ``{prefix}/{name}/``, or find the task of that name.
+        """Start to export a snapshot to ``{prefix}/{name}/``, or return the task of that name.
 
-        Raises Refused where the task of that name exports something else, or to somewhere else.
+        Raises Refused if the task of that name has another snapshot or destination.
         """
 
     def task(self, name: str) -> Task | None:
-        """An export task as it is now; None where there is none."""
+        """The export task's current state; None if it does not exist."""

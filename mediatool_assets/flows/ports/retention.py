@@ -8,11 +8,11 @@ from mediatool_assets.domain.retention_inventory import FoundDatabase
 
 
 class DatabaseServer(Protocol):
-    """A server with databases of versions; no other one is ever told of, or touched."""
+    """A server with databases of versions; other databases are neither listed nor changed."""
 
     @property
     def kind(self) -> Literal["mongodb", "postgres"]:
-        """Which of the two it is."""
+        """The kind of server."""
 
     @property
     def server(self) -> str:
@@ -22,31 +22,31 @@ class DatabaseServer(Protocol):
         """The databases with the name of a version, in order of name."""
 
     def remove(self, database: str, protection: Protection = unprotected) -> None:
-        """Remove a database; nothing happens where there is none. Raises CheckFailed, Refused.
+        """Remove a database, if it exists. Raises CheckFailed, Refused.
 
-        ``protection`` is asked right before that, on MongoDB when the database is complete for no
-        reader any more: its reason raises Refused, and the database is as it was.
+        ``protection`` is called right before that; on MongoDB after the marker is removed. If it
+        returns a reason, the database is left as it was and Refused is raised.
         """
 
 
 class Deletion(Protocol):
-    """What deletes objects of the bucket."""
+    """Deletes objects of the bucket."""
 
     def locked(self, key: str) -> str | None:
-        """Why Object Lock holds a version of the object; None where it holds none."""
+        """Why Object Lock protects a version of the object; None if it does not."""
 
     def tags(self, key: str) -> dict[str, str]:
         """The object's tags; raises NotFound."""
 
     def remove(self, key: str) -> None:
-        """Delete every version of the object and every delete marker, and look that none is left.
+        """Delete every version and delete marker of the object, and check that none is left.
 
-        Nothing happens where there is none. Raises Refused, before anything is deleted, where
-        Object Lock holds a version; CheckFailed where something is left.
+        Does nothing if there is none. Raises Refused, before anything is deleted, if Object Lock
+        protects a version; CheckFailed if something is left.
         """
 
     def hide(self, key: str) -> None:
-        """Delete the object; a bucket with versioning keeps what it was for its usual days."""
+        """Delete the object; a bucket with versioning keeps it for the configured days."""
 
     def left(self, key: str) -> int:
-        """How many versions and delete markers the object still has."""
+        """The number of versions and delete markers that the object still has."""
