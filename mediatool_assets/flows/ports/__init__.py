@@ -152,8 +152,8 @@ class DocumentStore(Protocol):
     def drop(self, database: str, protection: Protection = unprotected) -> None:
         """Drop the database, if it exists.
 
-        ``protection`` is called after the marker is removed. If it returns a reason, the marker is
-        restored and Refused is raised.
+        ``protection`` is called once the removal is announced in the database. If it returns a
+        reason, the announcement is withdrawn and Refused is raised.
         """
 
     def loading(self, database: str, load: str) -> AbstractContextManager[str]:

@@ -24,7 +24,7 @@ class DatabaseServer(Protocol):
     def remove(self, database: str, protection: Protection = unprotected) -> None:
         """Remove a database, if it exists. Raises CheckFailed, Refused.
 
-        ``protection`` is called right before that; on MongoDB after the marker is removed. If it
+        ``protection`` is called right before that, on MongoDB once the removal is announced. If it
         returns a reason, the database is left as it was and Refused is raised.
         """
 
