@@ -1,1 +1,1 @@
-"""The ``mediatool`` command line: one module a command, none of which imports Dagster."""
+"""The ``mediatool`` command line: one module per command; none of them imports Dagster."""

@@ -1,4 +1,4 @@
-"""``alert``: shows and tests the channels of alerts."""
+"""``alert``: shows and tests the alert channels."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -48,9 +48,9 @@ def alert(
 def posted(
     settings: Settings, make: "Callable[[datetime, Mapping[str, str]], Alert] | None"
 ) -> tuple[dict[str, str], MediatoolError | None]:
-    """What became of an alert on each channel, and the last error; without one, what there is.
+    """The result of posting an alert to each channel, and the last error; without one, a list.
 
-    Every channel is tried. Raises BadSettings where there is none.
+    Every channel is tried. Raises BadSettings if none is configured.
     """
     from mediatool_assets.stores.alert_channels import channels
 

@@ -14,33 +14,33 @@ if TYPE_CHECKING:
 
 
 def is_uri(given: str) -> bool:
-    """Whether it names an object in a bucket."""
+    """True if it names an object in a bucket."""
     return given.startswith("s3://")
 
 
 def is_file(given: str) -> bool:
-    """Whether it names a local file, which need not exist."""
+    """True if it names a local file, which need not exist."""
     if is_uri(given):
         return False
     return given.endswith((".tar.gz", ".tgz")) or "/" in given or Path(given).exists()
 
 
 def settings_for(*given: str) -> Settings:
-    """The settings. Local files need no server."""
+    """The settings; if all arguments are local files, no server has to be set."""
     return read_settings() if all(map(is_file, given)) else settings()
 
 
 def opened(given: str, own: Settings, *, allow_unsigned: bool = False) -> "Bytes":
-    """The archive; of a version its raw archive.
+    """Open the archive; for a version, its raw archive.
 
-    A local file is the user's own; what lies in a bucket is compared with what a trusted key has
-    signed. Raises NotFound, Misuse, InColdStorage, NotAuthentic.
+    A local file is trusted as it is. An archive in a bucket has to match the signature of a trusted
+    key. Raises NotFound, Misuse, InColdStorage, NotAuthentic.
     """
     from mediatool_assets.archive.reader import LocalFile
 
     if is_file(given):
         if not Path(given).is_file():
-            raise NotFound(f"{given} is not there; name an archive that `mediatool fetch` brought")
+            raise NotFound(f"{given} does not exist; get it with `mediatool fetch`")
         return LocalFile(Path(given))
     if is_uri(given):
         name, key = uri_parts(given)
@@ -55,7 +55,7 @@ def opened(given: str, own: Settings, *, allow_unsigned: bool = False) -> "Bytes
 
 
 def _proven(objects: "S3Objects", key: str) -> "Bytes":
-    """An archive that may lie anywhere, in the bucket of its version; a copy has its signature."""
+    """An archive at any key, checked by its version's metadata, or a copy by its own signature."""
     from mediatool_assets.archive.reader import ArchiveReader
     from mediatool_assets.domain.version import Version
     from mediatool_assets.flows.versions import archives
@@ -69,7 +69,7 @@ def _proven(objects: "S3Objects", key: str) -> "Bytes":
 
 
 def uri_parts(text: str) -> tuple[str, str]:
-    """Bucket and key of an ``s3://`` URI; an empty key where there is none."""
+    """Bucket and key of an ``s3://`` URI; the key is empty if there is none."""
     parts = urlsplit(text)
     return parts.netloc, parts.path.strip("/")
 

@@ -1,4 +1,4 @@
-"""Makes the days of a range one after the other, each in a separate run."""
+"""Makes the days of a range one after the other, each in its own run."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class DayMade(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one day; ``exit_code`` is that of the error where it failed.
+    """The result of one day; ``exit_code`` is that of the error if it failed.
 
-    Of a day that was made, ``failed_checks`` are what is not as it should be.
+    ``failed_checks`` are the findings of failed checks of a day that was made.
     """
 
     date: str
@@ -36,7 +36,7 @@ class DayMade(msgspec.Struct, frozen=True, omit_defaults=True):
                 lines = [f"{self.date}: {self.version} is made"]
                 return "\n".join([*lines, *(f"  failed: {c}" for c in self.failed_checks)])
             case "there":
-                return f"{self.date}: {self.version} was there already"
+                return f"{self.date}: {self.version} existed already"
             case _:
                 return f"{self.date}: failed: {self.error}"
 
@@ -57,7 +57,7 @@ def backfill(
 ) -> tuple[DayMade, ...]:
     """Make each day that has no complete version, or with ``again`` every day, in order.
 
-    ``refuse`` raises where a day has nothing to be made from, so that no run of it is begun.
+    ``refuse`` raises if a day has no source, so that no run is started for it.
     """
     made, every = [], list(wanted)
     for number, day in enumerate(every, 1):

@@ -38,7 +38,7 @@ def bench(
         mediatool bench --against ../before --scale 1
     """
     if not _SCRIPT.exists():
-        raise Misuse(f"{_SCRIPT} is not there: the benchmark is run from a checkout of the sources")
+        raise Misuse(f"{_SCRIPT} does not exist; run the benchmark from a checkout of the sources")
     options = ["--scale", str(scale), "--rounds", str(rounds)]
     options += ["--alone"] * alone + ["--json"] * json
     if against is not None:

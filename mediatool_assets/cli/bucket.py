@@ -151,7 +151,7 @@ def apply(
 
     wrong = [name for name in allow or () if name not in ASPECTS]
     if wrong:
-        raise Misuse(f"--allow {' '.join(wrong)}: there is no such aspect; {', '.join(ASPECTS)}")
+        raise Misuse(f"--allow {' '.join(wrong)}: no such aspect; choose from {', '.join(ASPECTS)}")
     config = settings()
     shown: list[Change] = []
     announce = shown.append if json else _print_change
@@ -204,7 +204,7 @@ def _print_plan(made: "Plan") -> None:
         [(r.id, r.applies_to, r.does, _dollars(r.monthly)) for r in made.lifecycle],
     )
     echo(f"\n$ a month for each GB written a day; prices of {made.prices.dated}, ", nl=False)
-    echo(f"{made.prices.region}; - grows while nothing expires, or is not about objects")
+    echo(f"{made.prices.region}; - means that it grows without limit or has no cost per object")
     for warning in made.warnings:
         echo(f"warning: {warning}")
     for departure in made.departures:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mediatool_assets.stores.postgres.readiness import SourceFound
 
 _ROOM = 256 << 20  # bytes: less is a disk that is full
-_SHARE = 0.3  # of the tables' size that an export spools: blocks are compressed on the way
+_SHARE = 0.3  # part of the tables' size that an export spools, since blocks are compressed
 _SHOWN = 12  # lines of one kind; --json has them all
 
 
@@ -56,7 +56,7 @@ def check(json: Json = False) -> None:
 
 
 def all_readings() -> list[Reading]:
-    """Everything, looked at side by side: one server that is away keeps none of the others up."""
+    """All readings, taken in parallel: a server that does not answer does not delay the others."""
     from mediatool_assets.stores.environment import settings_and_problems
 
     config, problems = settings_and_problems()
@@ -77,7 +77,7 @@ def all_readings() -> list[Reading]:
 
 
 def _print_fixes(readings: list[Reading], *, err: bool = False) -> None:
-    """What to paste, below what it is for."""
+    """Print the commands to paste, each below the problem that it solves."""
     for reading in readings:
         if reading.fixes:
             echo(f"\n{reading.area}: {reading.name}", err=err)
@@ -112,7 +112,7 @@ def _bucket(config: "Settings") -> list[Reading]:
 
 
 def _posture(config: "Settings") -> Iterator[Reading]:
-    """The bucket's settings, in one line: `bucket check` has one for each."""
+    """A one-line summary of the bucket's settings; `bucket check` has a line for each."""
     from mediatool_assets.domain.bucket.declaration import Declaration
     from mediatool_assets.flows import bucket
     from mediatool_assets.stores.s3_bucket import S3Bucket
@@ -120,7 +120,7 @@ def _posture(config: "Settings") -> Iterator[Reading]:
     controls = bucket.check(Declaration.of(config), S3Bucket.of(config))
     differing = [control.name for control in controls if control.verdict != "passed"]
     if differing:
-        says = f"{len(differing)} of {len(controls)} are not as declared, or not known"
+        says = f"{len(differing)} of {len(controls)} differ from the declaration or are unknown"
         yield warning("s3", "bucket settings", says, "mediatool bucket check --fix")
     else:
         yield ok("s3", "bucket settings", "as declared")
@@ -144,7 +144,7 @@ def _disks(config: "Settings", tables: int | None) -> Iterator[Reading]:
             continue
         free = shutil.disk_usage(there).free
         says = f"{free / 1e9:,.1f} GB free at {there}"
-        fix = f"make room, or set MEDIATOOL_{name.upper()} to a larger disk"
+        fix = f"free disk space, or set MEDIATOOL_{name.upper()} to a larger disk"
         if free < _ROOM:
             yield wrong("disk", name, says, fix, code=2)
         elif name == "scratch" and tables is not None and free < tables * _SHARE:
@@ -155,7 +155,7 @@ def _disks(config: "Settings", tables: int | None) -> Iterator[Reading]:
 
 
 def _of_model(config: "Settings", source: "SourceFound") -> Iterator[Reading]:
-    """The model against the source; what a restore would meet, where all can be read."""
+    """The model compared with the source, and restore problems if both can be read."""
     from mediatool_assets.domain.resolution import resolve
     from mediatool_assets.flows.model.file import load_model
 
@@ -201,7 +201,7 @@ def _restorable(config: "Settings") -> Iterator[Reading]:
 
 
 def _of_rules(config: "Settings", source: "SourceFound") -> Iterator[Reading]:
-    """The masking rules, where sanitized copies are made."""
+    """The masking rules, if sanitized copies are made."""
     from mediatool_assets.domain.masking.checks import mistakes, unclassified
     from mediatool_assets.flows.sanitize import SHIPPED_RULES, load_rules
 
@@ -215,7 +215,7 @@ def _of_rules(config: "Settings", source: "SourceFound") -> Iterator[Reading]:
         yield from (wrong("masking", "rules", p, code=3) for p in error.problems[:_SHOWN])
         return
     if source.schema is None:
-        yield ok("masking", "rules", "the rules can be read; no source to hold them against")
+        yield ok("masking", "rules", "the rules can be read; no source to compare with")
         return
     problems = [*mistakes(rules, source.schema), *unclassified(rules, source.schema)]
     for problem in problems[:_SHOWN]:
@@ -291,7 +291,7 @@ def _dagster_storage() -> Iterator[Reading]:
 
 @contextmanager
 def explained_at_first(registry: Path) -> Iterator[None]:
-    """Where no version was made here yet and this fails, say on stderr all that is wrong."""
+    """If the command fails before any version was made, print all problems on stderr."""
     try:
         yield
     except MediatoolError as error:

@@ -1,8 +1,8 @@
 """Starts a command that ends when the process that started it ends.
 
-``python -m mediatool_assets.cli.child_process PID SIGNAL COMMAND...``: a killed ``mediatool
-export`` must not leave a run behind that goes on and publishes its version after all. Linux only;
-elsewhere the command is simply run.
+``python -m mediatool_assets.cli.child_process PID SIGNAL COMMAND...``. If ``mediatool export`` is
+killed, its run must not continue and publish the version. Linux only; elsewhere the command simply
+runs.
 """
 
 import ctypes
@@ -14,10 +14,10 @@ _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>; survives exec
 
 
 def tethered(command: list[str], stop: signal.Signals = signal.SIGTERM) -> list[str]:
-    """The command that runs ``command`` tied to the life of this process.
+    """The command that runs ``command`` and ends it when this process ends.
 
-    When this process ends, the other gets ``stop``, and may get it several times: Linux sends it
-    for every thread that ends here.
+    The command then receives ``stop``, possibly several times: Linux sends it for every thread of
+    this process that ends.
     """
     module = "mediatool_assets.cli.child_process"
     return [sys.executable, "-m", module, str(os.getpid()), str(stop.value), *command]

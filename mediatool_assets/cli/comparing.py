@@ -81,7 +81,7 @@ def compare(
 
 
 def _compared(given: tuple[str, str], *, allow_unsigned: bool) -> "Comparison":
-    """Compare what the two names mean; only versions need a bucket."""
+    """Compare the two archives; only versions need a bucket."""
     from mediatool_assets.flows.compare import both
     from mediatool_assets.flows.compare import compare as compare_archives
     from mediatool_assets.flows.compare.masking import Masking

@@ -1,6 +1,6 @@
 """Shell completion of versions, tables and collections, by their names in the bucket.
 
-Whatever goes wrong, nothing is offered and nothing is printed: a shell is no place for an error.
+If anything goes wrong, nothing is offered or printed: completion must not print errors.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mediatool_assets.domain.metadata import Exports
     from mediatool_assets.stores.s3 import S3Objects
 
-_NEWEST = 50  # versions that are offered
+_NEWEST = 50  # number of versions offered
 
 P = ParamSpec("P")
 Offer = Callable[P, list[str]]
@@ -36,7 +36,7 @@ def _silent(offer: Offer[P]) -> Offer[P]:
 
 @_silent
 def versions() -> list[str]:
-    """``latest`` and the newest versions, the newest first."""
+    """``latest`` and the newest versions, newest first."""
     from mediatool_assets.flows.versions import catalog
 
     entries, _ = catalog.stored_registry(_objects())
@@ -46,24 +46,24 @@ def versions() -> list[str]:
 
 @_silent
 def tables(ctx: typer.Context) -> list[str]:
-    """The tables of the version that the line names, or of the newest one."""
+    """The tables of the version in the command line, or of the newest one."""
     return sorted(_exports(ctx).raw.rows)
 
 
 @_silent
 def collections(ctx: typer.Context) -> list[str]:
-    """The collections of the version that the line names, or of the newest one."""
+    """The collections of the version in the command line, or of the newest one."""
     return sorted(_exports(ctx).transformed.documents)
 
 
 def members(ctx: typer.Context) -> list[str]:
-    """The tables, or the collections where another archive than the raw one is named."""
+    """The tables, or the collections if an archive other than raw is selected."""
     is_raw = ctx.params.get("kind") in (None, "raw")
     return tables(ctx) if is_raw else collections(ctx)
 
 
 def several(offer: Offer[[typer.Context]]) -> Offer[[typer.Context, str]]:
-    """The same for names with commas between them: the last one is completed."""
+    """The same for comma-separated names: the last one is completed."""
 
     def offered(ctx: typer.Context, incomplete: str) -> list[str]:
         before, comma, _ = incomplete.rpartition(",")

@@ -34,7 +34,7 @@ def settings(json: Json = False) -> None:
         }
         for name in DECLARED
     ]
-    # variables of other programs; which of them are secrets, those programs know
+    # variables of other programs; we do not know which of them are secrets
     rows += [
         {"setting": name.lower(), "variable": name, "value": "***", "origin": origin}
         for name, origin in sorted(found.items())
@@ -51,7 +51,7 @@ def settings(json: Json = False) -> None:
 
 
 def _shown(value: object) -> str | None:
-    """A value for people; the classes of secrets show none by themselves."""
+    """A value for display; the classes of secrets hide theirs."""
     from mediatool_assets.domain.masking.key import MaskingKey
     from mediatool_assets.domain.signing import SigningKey
 

@@ -1,4 +1,4 @@
-"""``demo``: several days of a source on local servers, past ones from RDS snapshot exports."""
+"""``demo``: several days of a source on local servers; past days come from RDS exports."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 class Demonstration(msgspec.Struct, frozen=True):
-    """What the demo made; ``objects`` is bytes by bucket key, ``rows`` is by version.
+    """The result of the demo; ``objects`` is bytes by bucket key, ``rows`` is by version.
 
-    So is ``verdicts``: what came of reading each version again.
+    ``verdicts`` is by version too: the verdict of reading it again.
     """
 
     versions: tuple[str, ...]
@@ -48,8 +48,8 @@ class Demonstration(msgspec.Struct, frozen=True):
 def run(home: Path, scale: float, days: int) -> Demonstration:
     """Run the demo. Errors of its steps are raised, and earlier versions are kept.
 
-    ``days`` counts today: of the days before it the source leaves RDS snapshot exports, from which
-    those that have no version yet are made.
+    ``days`` includes today. For each day before it, an RDS snapshot export of the source is
+    written, and the day's version is made from it unless it exists already.
     """
     from mediatool_assets.stores.local import up
     from mediatool_assets.stores.s3 import S3Objects
@@ -101,7 +101,7 @@ _LOOK = {
 
 
 def describe(made: Demonstration) -> str:
-    """The last lines of the demo: versions, rows in and out, and where to look."""
+    """The last lines of the demo: versions, rows in and out, and next commands."""
     lines = [str(version) for version in made.made]
     lines += [
         f"{len(made.objects)} objects in the bucket, {megabytes(sum(made.objects.values()))}; "
@@ -131,7 +131,7 @@ def _seed(settings: Settings, scale: float, day: int) -> None:
 
 
 def _leave_rds_export(settings: Settings, objects: "S3Objects", day: date) -> None:
-    """Export the source of now as AWS would have exported a snapshot of that day's 03:00."""
+    """Export the current source as AWS would have exported a snapshot at 03:00 of that day."""
     from mediatool_assets.seed.rds_export import export_as_rds
 
     version = Version(datetime.combine(day, time(3), UTC))
@@ -143,7 +143,7 @@ def _leave_rds_export(settings: Settings, objects: "S3Objects", day: date) -> No
 
 
 def _version(home: Path, job: str, day: date | None, asked: Mapping[str, str]) -> LaunchedRun:
-    """A version of a past day, or of now."""
+    """Make a version of a past day, or of now."""
     run = launch(job, day.isoformat() if day else None, asked, home)
     note(f"{run.version} is made")
     return run
@@ -152,7 +152,7 @@ def _version(home: Path, job: str, day: date | None, asked: Mapping[str, str]) -
 def _verdicts(
     settings: Settings, objects: "S3Objects", versions: Iterable[str]
 ) -> Iterator[tuple[str, str]]:
-    """Read all of each version again, archives and databases, and keep the verdict."""
+    """Read all archives and databases of each version again, and store the verdict."""
     from mediatool_assets.flows.verify import verify
     from mediatool_assets.flows.versions.verdicts import store_verdict
     from mediatool_assets.flows.workers.workspace import workspace

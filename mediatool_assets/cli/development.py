@@ -29,7 +29,7 @@ _START_SECONDS = 180.0  # the first start on 2 slow cores took 38 s
 def run(port: int | None) -> str:
     """Start what is needed, print the UI's address, wait for Ctrl-C, and return the address.
 
-    Raises Refused where the port is taken, RunFailed where Dagster ends by itself.
+    Raises Refused if the port is taken, RunFailed if Dagster ends by itself.
     """
     own: dict[str, str] = {}
     if has_own_servers():
@@ -60,13 +60,13 @@ def run(port: int | None) -> str:
 
 
 def linked(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """The setting by which alerts link to the UI at ``url``, unless it says where the UI is."""
+    """The variable with the UI's URL for links in alerts: the one that is set, else ``url``."""
     own = environ.get("MEDIATOOL_DAGSTER_URL", "").strip()
     return {"MEDIATOOL_DAGSTER_URL": own or url}
 
 
 def keyed(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """The masking key of the local servers' home, unless one is set: every asset can be made."""
+    """The variable with the home's masking key, unless one is set, so that all assets work."""
     from mediatool_assets.stores.masking_key import kept_key
 
     name = "MEDIATOOL_MASKING_KEY"
@@ -76,8 +76,9 @@ def keyed(environ: Mapping[str, str], home: Path) -> dict[str, str]:
 
 
 def workspace(home: Path) -> Path:
-    """What Dagster loads, by the name under which the command line's runs are: the checkout's file,
-    or one like it in ``home`` where the package is installed alone.
+    """The workspace file that Dagster loads, with the location name of the command line's runs.
+
+    It is the checkout's file, or a generated one in ``home`` if only the package is installed.
     """
     checkout = Path(__file__).parents[2] / "workspace.yaml"
     if checkout.is_file():
@@ -105,7 +106,7 @@ def _ended(process: subprocess.Popen[bytes]) -> RunFailed:
 
 
 def _free_port(wanted: int | None) -> int:
-    """The port that was asked for, or Dagster's usual one, or else any that is free."""
+    """The requested port, or Dagster's default one, or any free one."""
     for port in (wanted,) if wanted else (_USUAL_PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

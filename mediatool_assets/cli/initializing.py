@@ -83,7 +83,7 @@ def init(  # each an option of the command
     plan.write()
     os.environ.pop("MEDIATOOL_MODEL", None)
     for name in plan.values:
-        os.environ.pop(f"MEDIATOOL_{name.upper()}", None)  # the file's own are to be tried
+        os.environ.pop(f"MEDIATOOL_{name.upper()}", None)  # so that the file's values are tested
     os.environ["MEDIATOOL_CONFIG"] = str(plan.file)
     config, problems = settings_and_problems()
     for problem in problems:
@@ -99,13 +99,13 @@ def init(  # each an option of the command
 
 
 class _Questions:
-    """Asks for the options that were not given; without a terminal, reports them together."""
+    """Asks for the options that were not given; without a terminal, reports all missing ones."""
 
     def __init__(self) -> None:
         self.missing: list[str] = []
 
     def required(self, option: str, given: str | None, question: str) -> str:
-        """The value; without a terminal it is missing."""
+        """The value; without a terminal it is recorded as missing."""
         if given:
             return given
         if not sys.stdin.isatty():
@@ -114,16 +114,16 @@ class _Questions:
         return str(typer.prompt(question))
 
     def optional(self, given: str | None, question: str, otherwise: str) -> str:
-        """The value, or what stands for none."""
+        """The value, or the default."""
         if given is not None or not sys.stdin.isatty():
             return given if given is not None else otherwise
         return str(typer.prompt(question, default=otherwise))
 
     def refuse(self) -> None:
-        """Raise Misuse where something is missing."""
+        """Raise Misuse if something is missing."""
         if self.missing:
             raise Misuse(
-                f"{', '.join(self.missing)}: not given, and there is no terminal to ask at"
+                f"{', '.join(self.missing)}: missing, and there is no terminal to ask on; add them"
             )
 
 
@@ -144,11 +144,11 @@ class _SetupFiles:
         return self.folder / ".mediatool" / "dagster" / "dagster.yaml"
 
     def refuse_what_is_there(self, *, force: bool) -> None:
-        """Raise Refused where a file would be overwritten, Misuse where a value is no such."""
+        """Raise Refused if a file would be overwritten, Misuse if a value is invalid."""
         there = [path for path in (self.file, self.folder / MODEL) if path.exists()]
         if there and not force:
             names = ", ".join(path.name for path in there)
-            raise Refused(f"{names}: there already, perhaps edited by hand; --force overwrites")
+            raise Refused(f"{names} exists, perhaps edited by hand; --force overwrites it")
         problems = []
         for name, value in self.values.items():
             try:
@@ -179,8 +179,8 @@ class _SetupFiles:
             self.written[self.folder / MODEL] = None
 
     def _toml(self, name: str, value: str) -> str:
-        """A value as the file has it: text, date, or the place of a secret."""
-        from json import dumps  # of a text, TOML is JSON
+        """A value as TOML: text, date, or the location of a secret."""
+        from json import dumps  # a text is the same in TOML and JSON
 
         if value.startswith("env:"):
             return f"{{ env = {dumps(value.removeprefix('env:'))} }}"
@@ -198,7 +198,7 @@ class _SetupFiles:
 
 
 def _infer_model(config: "Settings", folder: Path) -> bool:
-    """Write a model where the shipped one is of another database; say why where none can be."""
+    """Write a model if the default one is for another database; print why if that fails."""
     from mediatool_assets.flows.model.file import load_model
     from mediatool_assets.stores.postgres.readiness import source_found
 
@@ -220,7 +220,7 @@ def _infer_model(config: "Settings", folder: Path) -> bool:
 
 
 def _offer_bucket(config: "Settings", *, create: bool) -> None:
-    """Make the bucket where it is absent and that is wanted; an error is said, and no more."""
+    """Create the bucket if it is absent and the user agrees; an error is only printed."""
     from mediatool_assets.domain.errors import BadSettings
     from mediatool_assets.domain.keys import METADATA_PREFIX
     from mediatool_assets.stores.s3 import S3Objects
@@ -234,7 +234,7 @@ def _offer_bucket(config: "Settings", *, create: bool) -> None:
     except MediatoolError as error:
         echo(f"{error}", err=True)
         return
-    question = f"there is no bucket {config.s3_bucket}; make it?"
+    question = f"there is no bucket {config.s3_bucket}; create it?"
     if not create and not (sys.stdin.isatty() and typer.confirm(question)):
         echo(f"there is no bucket {config.s3_bucket}: `mediatool bucket apply --create`", err=True)
         return

@@ -24,7 +24,7 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Progress
 from mediatool_assets.stores.private_files import private_directory
 
-_GRACE_SECONDS = 30.0  # to abort an upload and record the run as canceled, when interrupted
+_GRACE_SECONDS = 30.0  # time after an interrupt to abort an upload and record the run as canceled
 
 
 class RunFailed(MediatoolError):
@@ -37,7 +37,7 @@ class RunFailed(MediatoolError):
 
 @dataclass(frozen=True, slots=True)
 class LaunchedRun:
-    """A run that succeeded, the version that it made, and what checks of it failed."""
+    """A successful run, the version that it made, and its failed checks."""
 
     run_id: str
     version: Version
@@ -52,13 +52,13 @@ def launch(
     version: Version | None = None,
     task: str = "",
 ) -> LaunchedRun:
-    """Run ``job`` for ``partition`` to its end and return what it made.
+    """Run ``job`` for ``partition`` to its end and return the result.
 
-    Without ``partition`` it is of now; ``version`` is one that was begun, and is gone on with.
-    ``config`` is the export's: its purpose and notes. ``task`` is what the progress is called.
-    Dagster's log goes to a file under ``home``; so does its history, where the environment names no
-    ``DAGSTER_HOME``. An interrupt is passed on once, and waited for. Raises RunFailed with the
-    reason that the run gave.
+    Without ``partition`` it makes a version of now; ``version`` is an unfinished version to
+    continue. ``config`` is the export's configuration: purpose and notes. ``task`` is the title of
+    the progress. Dagster's log goes to a file under ``home``; so does its history, unless the
+    environment sets ``DAGSTER_HOME``. An interrupt is passed on once, and waited for. Raises
+    RunFailed with the run's reason.
     """
     for folder in (home, home / "logs", home / "dagster"):
         private_directory(folder)
@@ -86,7 +86,7 @@ def launch(
 
 
 def _converse(process: subprocess.Popen[bytes], request: bytes, task: str) -> RunOutcome | None:
-    """Send the request, show the progress, and return what the process answered at its end."""
+    """Send the request, show the progress, and return the process's final answer."""
     requests, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
     with answers:
         try:
@@ -101,11 +101,11 @@ def _converse(process: subprocess.Popen[bytes], request: bytes, task: str) -> Ru
 
 
 def _last(answers: Iterable[bytes], progress: Progress) -> RunOutcome | None:
-    """The outcome, which comes last; None where the process ended without one."""
+    """The outcome, which is the last answer; None if the process ended without one."""
     for line in answers:
         try:
             message = decode(line)
-        except msgspec.MsgspecError:  # killed while it wrote
+        except msgspec.MsgspecError:  # the process was killed while writing
             return None
         if isinstance(message, RunOutcome):
             return message
@@ -114,7 +114,7 @@ def _last(answers: Iterable[bytes], progress: Progress) -> RunOutcome | None:
 
 
 def stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
-    """Interrupt a process and wait for it to clean up; kill it when that takes too long."""
+    """Interrupt a process and wait for it to clean up; kill it if that takes too long."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         try:

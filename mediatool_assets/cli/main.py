@@ -48,7 +48,7 @@ from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.urls import without_passwords
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h, which differs from the codes of errors
-_INTERRUPTED = 130  # what typer makes of Ctrl-C, as shells do
+_INTERRUPTED = 130  # exit code of typer for Ctrl-C, as in shells
 
 app = typer.Typer(
     name="mediatool",
@@ -151,7 +151,7 @@ def _root(
     """
     SESSION.ask(quiet=quiet, verbose=verbose, debug=debug)
     if config is not None:
-        os.environ["MEDIATOOL_CONFIG"] = config  # for the processes that are started too
+        os.environ["MEDIATOOL_CONFIG"] = config  # also for child processes
     if version:
         from importlib.metadata import version as installed  # 20 ms that only this option needs
 
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(error, message, error.exit_code)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        message = f"{where}{error.strerror or error}; make room, or name another place"
+        message = f"{where}{error.strerror or error}; free disk space, or name another place"
         return _report(error, message, 2)
     except Exception as error:  # noqa: BLE001  # the one place; a defect must not show a traceback
         message = (
@@ -183,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return _report(error, message, DEFECT)
     if code == _INTERRUPTED:
-        return _fail("Interrupted", "interrupted; nothing that was half done counts", code)
+        return _fail("Interrupted", "interrupted; unfinished work is discarded", code)
     return code if isinstance(code, int) else 0
 
 
@@ -200,7 +200,7 @@ def _report(error: Exception, message: str, code: int) -> int:
 
 
 def _fail(kind: str, message: str, code: int) -> int:
-    """Say on stderr what failed; with ``--json`` as one line of JSON."""
+    """Print on stderr what failed; with ``--json`` as one line of JSON."""
     text = without_passwords(message)
     if SESSION.json:
         error = {"error": kind, "message": text, "exit_code": code}

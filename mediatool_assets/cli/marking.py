@@ -34,7 +34,7 @@ def annotate(
 
     objects, local = _bucket()
     marks = marking.annotate(objects, wanted, notes, local)
-    _tell(wanted, marks, json, f"{wanted} has its notes")
+    _tell(wanted, marks, json, f"the notes of {wanted} are replaced")
 
 
 def keep(version: VersionArgument, json: Json = False) -> None:
@@ -119,7 +119,7 @@ def rollback(json: Json = False) -> None:
 
 
 def _bucket() -> "tuple[S3Objects, Path]":
-    """The bucket, and where the local copy of its registry is."""
+    """The bucket, and the path of the local copy of its registry."""
     from mediatool_assets.stores.s3 import S3Objects
 
     own = settings()

@@ -76,8 +76,8 @@ def infer(
     """
     for path in (output, risks):
         if path is not None and path.exists():
-            raise Misuse(f"{path} is there, perhaps edited by hand; name another file")
-    os.environ["MEDIATOOL_MODEL"] = str(SHIPPED_MODEL)  # not the very file that is to be written
+            raise Misuse(f"{path} exists, perhaps edited by hand; name another file")
+    os.environ["MEDIATOOL_MODEL"] = str(SHIPPED_MODEL)  # the file to write may be invalid
     with _tables(source) as tables:
         found = _inferred(tables, sample)
         restore = [*restore_problems(tables, _config(source)), *restore_notes(tables)]
@@ -139,19 +139,19 @@ def check(source: Source = None, json: Json = False) -> None:
     else:
         for line in (*problems, *restore, *notes):
             echo(line)
-        fits = "has drifted" if drift else "fits, but no restore would" if restore else "fits"
+        fits = "has drifted" if drift else "fits, but a restore would fail" if restore else "fits"
         echo(f"{path.name} {fits}: {against}")
     raise typer.Exit(1 if problems or restore else 0)
 
 
 def _config(source: str | None) -> Settings:
-    """The settings; a file of one's own needs no server."""
+    """The settings; a local file needs no server."""
     return settings("postgres_url") if source is None else settings_for(source)
 
 
 @contextmanager
 def _tables(source: str | None) -> Iterator["TableSource"]:
-    """What is given: a file, a version, or nothing, which is the live source."""
+    """The tables of a file, a version, or by default the live source."""
     from mediatool_assets.archive.reader import ArchiveReader
     from mediatool_assets.flows.infer import ArchivedTables, LiveTables
 
@@ -190,7 +190,7 @@ def _write_risks(found: "Inferred", path: Path) -> None:
 def _left_behind(found: "Inferred") -> str:
     from mediatool_assets.domain.not_carried import in_few_words
 
-    left = in_few_words(found.risks.not_carried) or "nothing else that the database has"
+    left = in_few_words(found.risks.not_carried) or "nothing"
     return f"not carried by any version: {left}; --risks FILE lists each with its reason"
 
 

@@ -22,9 +22,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
-    """Print lines; what would steer a terminal, such as ESC in somebody's notes, as an escape.
+    """Print lines; control characters, such as ESC in a user's notes, are escaped.
 
-    Every command prints by this or by the functions below, and by nothing else.
+    Commands print only with this function and those below.
     """
     typer.echo(visible_lines(str(text)), err=err, nl=nl)  # noqa: TID251  # the one place
 
@@ -38,7 +38,7 @@ def print_json(value: object) -> None:
 
 
 def print_page(page: "Page", leaving_out: Collection[str] = ()) -> None:
-    """Print the terminal's parts of a report, without the sections of these titles."""
+    """Print the parts of a report for terminals, without the sections with these titles."""
     from mediatool_assets.cli.print_table import print_table
     from mediatool_assets.domain.page import Grid, Items
 
@@ -61,7 +61,7 @@ def print_page(page: "Page", leaving_out: Collection[str] = ()) -> None:
 
 
 def print_facts(facts: dict[str, str | int]) -> None:
-    """Print names and values, one a line."""
+    """Print names and values, one per line."""
     width = max(map(len, facts))
     for name, value in facts.items():
         shown = f"{value:,}" if isinstance(value, int) else visible(value)
@@ -69,11 +69,11 @@ def print_facts(facts: dict[str, str | int]) -> None:
 
 
 def megabytes(size: int) -> str:
-    """A number of bytes for people, in units of 10**6: ``1.3 MB``."""
+    """A number of bytes for display, in units of 10**6: ``1.3 MB``."""
     return f"{size / 1e6:,.1f} MB"
 
 
 def note(text: str) -> None:
-    """Print a note on stderr: only on a terminal, and without --quiet."""
+    """Print a note on stderr, only on a terminal and without --quiet."""
     if sys.stderr.isatty() and not SESSION.quiet:
         echo(text, err=True)

@@ -1,4 +1,4 @@
-"""Tables for a terminal of any width, and for a pipe, where no text is cut."""
+"""Tables for a terminal of any width, and for a pipe, where no text is truncated."""
 
 import os
 import sys
@@ -15,9 +15,9 @@ from mediatool_assets.domain.printable import visible
 if TYPE_CHECKING:
     from mediatool_assets.domain.page import Cell
 
-_ANY_WIDTH = 1_000_000  # columns where no terminal sets a limit
+_ANY_WIDTH = 1_000_000  # columns if there is no terminal
 _ELASTIC = 12
-"""Characters of a text that may be cut off, without which its column is not worth showing."""
+"""Minimum characters of a truncated text; with fewer its column is dropped."""
 
 
 def print_table(
@@ -27,11 +27,11 @@ def print_table(
     wrapped: bool = False,
     droppable: Sequence[str] = (),
 ) -> None:
-    """Print rows in columns, numbers to the right, whole ones with their thousands marked.
+    """Print rows in columns; numbers are right-aligned, whole ones with thousands separators.
 
-    What is too wide for the terminal is cut off, or ``wrapped`` over several lines. Where there are
-    ``droppable`` columns these go first, in this order, and only the last one that stays is cut.
-    The first column is never cut.
+    What is too wide for the terminal is truncated, or ``wrapped`` over several lines. ``droppable``
+    columns are dropped first, in this order, and only the last remaining one is truncated. The
+    first column is never truncated.
     """
     from mediatool_assets.domain.page import Number
 
@@ -52,10 +52,10 @@ def print_table(
 def _fitting(
     headings: Sequence[str], widths: Sequence[int], droppable: Sequence[str], limit: int
 ) -> list[int]:
-    """The columns that are shown: those that may go do so, one by one, until the others fit."""
+    """The columns to show: droppable ones are dropped one by one until the others fit."""
     needed = list(widths)
     if droppable:
-        needed[-1] = min(needed[-1], _ELASTIC)  # the last is cut off where it is too long
+        needed[-1] = min(needed[-1], _ELASTIC)  # the last one is truncated if it is too long
     kept = list(range(len(headings)))
     for name in droppable:
         if _total(needed, kept) <= limit:
@@ -65,7 +65,7 @@ def _fitting(
 
 
 def _narrow(widths: list[int], elastic: Sequence[int], kept: Sequence[int], limit: int) -> None:
-    """Take from the widest of the elastic columns until all fit, or nothing can be taken."""
+    """Narrow the widest of the elastic columns until all fit, or none can be narrowed."""
     while _total(widths, kept) > limit:
         widest = max(elastic, key=lambda n: widths[n], default=None)
         if widest is None or widths[widest] <= _ELASTIC:
@@ -89,7 +89,7 @@ def _print_row(
     wrapped: bool,
     bold: bool = False,
 ) -> None:
-    """Print a row; over several lines where a text is wrapped."""
+    """Print a row; on several lines if a text is wrapped."""
     cells = {
         n: (wrap(texts[n], widths[n]) or [""]) if wrapped else [_cut(texts[n], widths[n])]
         for n in kept
@@ -102,7 +102,7 @@ def _print_row(
             parts.append(blanks + text if n in right else text + blanks)
         shown = (" " * _GAP).join(parts).rstrip()
         is_bold = bold and os.environ.get("TERM") != "dumb"
-        typer.secho(shown, bold=is_bold)  # bold on a terminal alone
+        typer.secho(shown, bold=is_bold)  # bold only on a terminal
 
 
 def _cut(text: str, width: int) -> str:

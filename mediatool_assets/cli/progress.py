@@ -1,6 +1,6 @@
 """Progress of a long command on stderr: a line that is redrawn, or plain lines at intervals.
 
-The one place that words it: percentage, amount, rate and time left, of the step that is going on.
+The only place that formats progress: percentage, amount, rate and time left of the current step.
 """
 
 import os
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from mediatool_assets.flows.ports import Progress
 
 REDRAW_SECONDS = 0.2
-LINE_SECONDS = 30.0  # between two lines where nobody watches: 120 of a night of an hour
-_SETTLED_SECONDS = 1.0  # a rate of less than that says nothing
+LINE_SECONDS = 30.0  # between two lines without a terminal: 120 lines for a run of an hour
+_SETTLED_SECONDS = 1.0  # rates over a shorter time are not shown
 _MANY_COLUMNS = 1000
 _ERASE = "\r\x1b[K"
 
 
 @dataclass(slots=True)
 class Meter:
-    """A Progress that knows how to say how far a task is.
+    """A Progress that formats how far a task is.
 
-    A report with another total, or with less done, begins a new phase: rate and time left are its.
+    A report with another total, or with less done, begins a new phase with its own rate and time
+    left.
     """
 
     task: str
@@ -46,11 +47,11 @@ class Meter:
     _last: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """The task begins now."""
+        """Start the task's clock."""
         self._began = self._since = self._last = self.clock()
 
     def __call__(self, step: str, done: int, total: int, unit: str = "rows") -> None:
-        """``done`` of ``total`` of ``step`` are through."""
+        """Report that ``done`` of ``total`` units of ``step`` are done."""
         now = self.clock()
         if (total, unit) != (self._total, self._unit) or done < self._done or not total:
             if self._step and step != self._step:
@@ -62,7 +63,7 @@ class Meter:
     def line(self, width: int = _MANY_COLUMNS) -> str:
         """``[0:12] restoring: campaigns  42 %  1,234 of 2,938 rows  103 rows/s  0:16 left``.
 
-        Where that is too wide, the task goes first, then the amount, then the rate.
+        If that is too wide, the task is left out first, then the amount, then the rate.
         """
         now = self.clock()
         began = f"[{_clock(now - self._began)}]"
@@ -80,7 +81,7 @@ class Meter:
         return next((line for line in lines if len(line) < width), shortest)
 
     def _figures(self, now: float) -> tuple[str, str, str, str]:
-        """Percentage, amount, rate and time left; empty where they are not known."""
+        """Percentage, amount, rate and time left; empty if unknown."""
         if not self._total:
             return "", "", "", ""
         done, total, passed = self._done, self._total, now - self._since
@@ -99,7 +100,7 @@ class Meter:
         return percent, amount, rate if is_settled else "", left
 
     def _finished(self) -> str:
-        """The step that has ended, for those who asked for more."""
+        """The line for a step that has ended, shown with ``--verbose``."""
         amount = f"{self._done:,} {self._unit} " if self._total and self._unit != "percent" else ""
         return f"{self.task}: {self._step}: {amount}in {_clock(self._last - self._since)}"
 
@@ -131,7 +132,7 @@ class _Display:
         self.erase()
 
     def erase(self) -> None:
-        """Make room for other lines; the next drawing comes by itself."""
+        """Erase the line to make room for other output; the next drawing restores it."""
         if self.is_drawn:
             with self._lock:
                 sys.stderr.write(_ERASE)
@@ -162,9 +163,9 @@ _open: list[_Display] = []
 
 @contextmanager
 def working(task: str) -> "Iterator[Progress]":
-    """Show on stderr what goes on and how far it is; nothing with ``--quiet``.
+    """Show on stderr what is running and its progress; nothing with ``--quiet``.
 
-    On a terminal it is one line, gone at the end; elsewhere a line each half minute.
+    On a terminal it is one line, erased at the end; elsewhere a line every half minute.
     """
     if SESSION.quiet:
         from mediatool_assets.flows.ports import silent
@@ -182,6 +183,6 @@ def working(task: str) -> "Iterator[Progress]":
 
 
 def make_room() -> None:
-    """Before something else is printed on stderr: take away what is drawn there."""
+    """Erase the progress line before something else is printed on stderr."""
     for display in _open:
         display.erase()

@@ -1,4 +1,4 @@
-"""``prune``: retention, printed before it is carried out."""
+"""``prune``: applies retention; the plan is printed before it is executed."""
 
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -64,7 +64,7 @@ def prune(
         sanitized_days=keep_sanitized_days,
     )
     stores = _stores(own)
-    with working("looking at what there is"):
+    with working("listing databases, exports and copies"):
         decisions = plan(stores, policy, datetime.now(UTC))
     if not json:
         _print_plan(stores, decisions)
@@ -88,7 +88,7 @@ def prune(
 
 
 def _policy(own: "Settings", **given: int | None) -> "Policy":
-    """The settings, with what the command line says in their place."""
+    """The retention policy of the settings, overridden by the command line."""
     from mediatool_assets.domain.retention import Policy
 
     said = {name: value for name, value in given.items() if value is not None}
@@ -96,7 +96,7 @@ def _policy(own: "Settings", **given: int | None) -> "Policy":
 
 
 def _stores(own: "Settings") -> "Pruning":
-    """The bucket, and those of the two servers that are set."""
+    """The bucket, and the database servers that are set."""
     from mediatool_assets.flows.prune import Pruning
     from mediatool_assets.stores.retention import servers
     from mediatool_assets.stores.s3 import S3Objects
@@ -127,16 +127,16 @@ def _print_plan(stores: "Pruning", decisions: "tuple[Decision, ...]") -> None:
         ("postgres", "MEDIATOOL_RESTORE_POSTGRES_URL"),
     ):
         if kind not in looked_at:
-            echo(f"{kind} was not looked at: {variable} is not set", err=True)
+            echo(f"{kind} was not checked: {variable} is not set", err=True)
 
 
 def _print_done(done: "Pruned") -> None:
     for name, reason in done.failed.items():
         echo(f"not dropped: {name}: {reason}", err=True)
     for thing in done.left:
-        echo(f"still there: {thing}", err=True)
+        echo(f"not deleted: {thing}", err=True)
     if not (done.dropped or done.failed):
         echo("nothing to drop")
         return
-    looked = "some of it is still there" if done.left else "none of that is there any more"
-    echo(f"{len(done.dropped)} dropped, {len(done.failed)} could not be; looked: {looked}")
+    looked = "some of it still exists" if done.left else "none of it exists any more"
+    echo(f"{len(done.dropped)} dropped, {len(done.failed)} could not be; checked: {looked}")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mediatool_assets.flows.query.session import QuerySession
 
 _SHOWN = 1000  # rows of a table on a terminal; every other format has all of them
-_OPENED_AT_ONCE = 8  # versions: each is three requests of 50 ms or so
+_OPENED_AT_ONCE = 8  # versions opened in parallel: each takes three requests of about 50 ms
 _EVERYTHING = "0001-01-01..9999-12-31"
 
 VERSIONS_HELP = (
@@ -54,7 +54,7 @@ NoCache = Annotated[
 ]
 
 
-def sql(  # one branch an output
+def sql(  # one branch per output
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="[VERSION] [QUERY]", help=f"{VERSIONS_HELP} Default: latest."),
@@ -97,10 +97,10 @@ def sql(  # one branch an output
     named, query = _named(words or [])
     if file is not None:
         if query is not None:
-            raise Misuse(f"a query and --file {file} are both given; leave one out")
+            raise Misuse(f"a query and --file {file} are both given; remove one")
         query = file.read_text(encoding="utf-8")
     if output is None and wanted in ("parquet", "arrow") and sys.stdout.isatty():
-        raise Misuse(f"{wanted} is not for a terminal; name a file with --output")
+        raise Misuse(f"{wanted} cannot be printed on a terminal; name a file with --output")
     kind: Literal["transformed", "raw"] = "transformed" if collections else "raw"
     if collections and sanitized:
         raise Misuse("sanitized copies have no collections; leave out --collections or --sanitized")
@@ -182,7 +182,7 @@ def history(
 
 
 def _named(words: list[str]) -> tuple[str, str | None]:
-    """The versions and the query of ``[VERSION] [QUERY]``: only a query has a space in it."""
+    """Split ``[VERSION] [QUERY]`` into both; only a query contains a space."""
     match words:
         case []:
             return "latest", None
@@ -191,7 +191,7 @@ def _named(words: list[str]) -> tuple[str, str | None]:
         case [versions, query]:
             return versions, query
         case _:
-            raise Misuse("more than a version and a query; put the query in quotes")
+            raise Misuse("too many arguments; put the query in quotes")
 
 
 @contextmanager
@@ -204,7 +204,7 @@ def opened(
     no_cache: bool,
     allow_unsigned: bool,
 ) -> "Iterator[QuerySession]":
-    """A session over the versions that are named, while progress is shown."""
+    """Open a session over the named versions, while progress is shown."""
     from mediatool_assets.flows.query.parquet_cache import ParquetCache
     from mediatool_assets.flows.query.session import collections_of, query_session, tables_of
     from mediatool_assets.flows.versions import archives
@@ -232,7 +232,7 @@ def opened(
 
 @contextmanager
 def reading(session: "QuerySession") -> "Iterator[None]":
-    """Show how far the session has read, in bytes of rows."""
+    """Show the session's progress, in bytes of rows read."""
     before = session.progress
     try:
         with working("reading") as session.progress:
@@ -289,7 +289,7 @@ def _print(relation: "duckdb.DuckDBPyRelation") -> None:
 
 
 def _fits(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a terminal has room for the table; whatever is no terminal has."""
+    """True if the terminal is wide enough for the table, or if there is no terminal."""
     widths = (max(map(len, cells)) for cells in zip(headings, *rows, strict=True))
     return not sys.stdout.isatty() or sum(widths) + 2 * len(headings) <= get_terminal_size().columns
 

@@ -104,7 +104,7 @@ def _write_site(objects: "S3Objects", folder: Path, which: str | None, *others: 
 
 
 def _which(objects: "S3Objects", which: str | None) -> tuple[str, Version | None]:
-    """The partition, and the version where one was named; raises Misuse, NotFound."""
+    """The partition, and the version if one was named; raises Misuse, NotFound."""
     if which is None:
         from mediatool_assets.flows.versions import catalog
 
@@ -113,7 +113,7 @@ def _which(objects: "S3Objects", which: str | None) -> tuple[str, Version | None
         try:
             return date.fromisoformat(which).isoformat(), None
         except ValueError as error:
-            raise Misuse(f"{which} is no date; write YYYY-MM-DD") from error
+            raise Misuse(f"{which} is not a date; write YYYY-MM-DD") from error
     from mediatool_assets.flows.versions.names import named_version
 
     version = named_version(objects, which)

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 def restore_problems(tables: "TableSource", config: Settings) -> list[str]:
-    """A line for each: objects that need what is not exported, or that a restore refuses to make.
+    """A line for each problem: objects with missing dependencies, or that a restore refuses to
+    make.
 
-    And one of what the server to restore to lacks, where ``MEDIATOOL_RESTORE_POSTGRES_URL`` names
-    one. What ``MEDIATOOL_RESTORE_SKIP`` leaves out is no problem.
+    If ``MEDIATOOL_RESTORE_POSTGRES_URL`` is set, a line for what that server lacks too. Objects in
+    ``MEDIATOOL_RESTORE_SKIP`` are no problem.
     """
     gaps = [gap for gap in tables.schema.gaps if gap.stops_restore]
     if config.restore_postgres_url is None and not config.restore_skip:
@@ -38,7 +39,7 @@ def restore_problems(tables: "TableSource", config: Settings) -> list[str]:
 
 
 def restore_notes(tables: "TableSource") -> list[str]:
-    """What a version will not have as the source has it, though it is restored."""
+    """The differences between the source and a restored version."""
     from mediatool_assets.domain.source_warnings import source_warnings
 
     problems = {str(gap) for gap in tables.schema.gaps if gap.stops_restore}
@@ -50,14 +51,14 @@ def _of_the_server(tables: "TableSource", config: Settings, script: "Script") ->
     from mediatool_assets.domain.server_needs import needs
     from mediatool_assets.stores.postgres import PostgresTarget
 
-    version = tables.facts.get("server_version") or 0  # an RDS export does not say it
+    version = tables.facts.get("server_version") or 0  # unknown for an RDS export
     major = Release.parse(version).major
     needed = needs(major, tables.schema, script)
     target = PostgresTarget.of(config)
     try:
         missing = list(needed.lacking(target.features()))
     except Unreachable as error:
-        yield f"whether a restore would succeed is not known: {error}"
+        yield f"it is unknown whether a restore would succeed: {error}"
         return
     if missing:
         yield (

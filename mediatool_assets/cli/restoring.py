@@ -144,7 +144,9 @@ def restore(
     wanted = named(version)
     if rows:
         if to != "postgres" or any((database, tables, skip, untrusted, collections, source)):
-            raise Misuse("--rows goes with --to postgres, --references, --output and --text alone")
+            raise Misuse(
+                "--rows needs --to postgres, and allows only --references, --output, --text"
+            )
         restore_rows(
             wanted,
             rows,
@@ -157,7 +159,7 @@ def restore(
         )
         return
     if references or output is not None or as_text:
-        raise Misuse("--references, --output and --text belong to --rows; leave them out")
+        raise Misuse("--references, --output and --text need --rows; add it, or remove them")
     _check_options(to, source, tables, collections, is_postgres_only=bool(skip or untrusted))
     if sanitized and source is not None:
         raise Misuse("--from cannot be used with --sanitized; leave it out")
@@ -198,13 +200,13 @@ def _check_options(
 ) -> None:
     """Raise Misuse for an option of the other kind of database."""
     if to == "postgres" and collections is not None:
-        raise Misuse("--collections belongs to --to mongodb; name --tables, or leave it out")
+        raise Misuse("--collections needs --to mongodb; use --tables, or remove it")
     if to == "mongodb" and is_postgres_only:
-        raise Misuse("--skip and --untrusted belong to --to postgres; leave them out")
+        raise Misuse("--skip and --untrusted need --to postgres; remove them")
     if to == "mongodb" and tables is not None:
-        raise Misuse("--tables belongs to --to postgres; name --collections, or leave it out")
+        raise Misuse("--tables needs --to postgres; use --collections, or remove it")
     if source is not None and (source == "raw") != (to == "postgres"):
-        raise Misuse(f"--from {source} does not go --to {to}; leave --from out")
+        raise Misuse(f"--from {source} cannot be used with --to {to}; remove --from")
 
 
 def _names(option: str, text: str | None) -> list[str] | None:
@@ -212,7 +214,7 @@ def _names(option: str, text: str | None) -> list[str] | None:
         return None
     names = [name for part in text.split(",") if (name := part.strip())]
     if not names:
-        raise Misuse(f"{option} names nothing; write names with commas between them")
+        raise Misuse(f"{option} is empty; write names separated by commas")
     return names
 
 
@@ -284,15 +286,15 @@ def _carry_out(
     sanitized: bool = False,
     allow_unsigned: bool = False,
 ) -> "RestoreRecord":
-    """Restore a version that is complete, or a copy that is there, and keep the evidence."""
+    """Restore a complete version, or an existing copy, and record the result."""
     from mediatool_assets.flows.restore.records import recorded
     from mediatool_assets.flows.versions import catalog
     from mediatool_assets.flows.workers.workspace import workspace
     from mediatool_assets.stores.s3 import S3Objects
 
     objects = S3Objects.of(own, allow_unsigned=allow_unsigned)
-    if not sanitized:  # a copy may lie in a bucket of its own, where no version is
-        catalog.read(objects, request.version)  # raises NotFound for one that is not complete
+    if not sanitized:  # a copy may be in a separate bucket without versions
+        catalog.read(objects, request.version)  # raises NotFound if it is not complete
     task = f"restoring {request.version} to {request.database}"
     with working(task) as progress, workspace(own, progress) as place:
         return recorded(objects, request, partial(work, objects, place), place.clock)

@@ -28,7 +28,7 @@ def restore_rows(
     allow_unsigned: bool,
     json: bool,
 ) -> None:
-    """Write the rows that the conditions ``wanted`` select, and print what was written."""
+    """Write the rows that the conditions ``wanted`` select, and print a summary."""
     from mediatool_assets.flows.query.insert_script import write_inserts
     from mediatool_assets.flows.query.row_selection import RowCondition, select_rows
 
@@ -68,6 +68,4 @@ def _print(path: Path, written: "tuple[WrittenRows, ...]") -> None:
                 f"warning: {rows.missing:,} referenced rows of {rows.table} are not in the version",
                 err=True,
             )
-    note(
-        "load it with `psql --file`; a row that is there already is an error, a referenced one kept"
-    )
+    note("load it with `psql --file`; an existing row is an error, but is kept if only referenced")

@@ -84,9 +84,9 @@ def export(
     first, last = _days(day, today, first_day()) if day else (today, today)
     is_range = day is not None and ".." in day
     if again and not is_range:
-        raise Misuse("--again is for a range of days; write --date FROM..TO")
+        raise Misuse("--again needs a range of days; write --date FROM..TO")
     if finish and (day or source or purpose or notes):
-        raise Misuse("--finish goes on with a version as it was begun: leave the other options out")
+        raise Misuse("--finish continues a version with its own options; remove the other options")
     live = not finish and (source == "postgres" or (source is None and first == last == today))
     config = settings(*(["postgres_url"] if live else []), "mongodb_url")
     from mediatool_assets.cli.checking import explained_at_first
@@ -112,13 +112,13 @@ def export(
 
 
 def _begun(objects: "S3Objects", text: str) -> Version:
-    """The version that is named; raises NotFound where it has no raw archive to go on with."""
+    """The unfinished version of that name; raises NotFound if it has no raw archive."""
     from mediatool_assets.flows.versions.names import named_version
 
     version = named_version(objects, text)
     if objects.head(archive_key("raw", version)) is None:
         raise NotFound(
-            f"version {version} has no raw archive, so that nothing of it can be finished; "
+            f"version {version} has no raw archive, so it cannot be finished; "
             "`mediatool export` makes a new version"
         )
     return version
@@ -127,9 +127,9 @@ def _begun(objects: "S3Objects", text: str) -> Version:
 def _refuse_without_source(
     config: "Settings", objects: "S3Objects", asked: "Asked", today: date, day: date
 ) -> None:
-    """Raise PastDay, NotFound or BadSettings where the day has nothing to be made from.
+    """Raise PastDay, NotFound or BadSettings if the day has no source.
 
-    A run that found that out would be one that failed, with all that it was to make.
+    Without this check, the run would fail, and Dagster would show all of its assets as failed.
     """
     from mediatool_assets.flows.export.origin import SourceCandidates
     from mediatool_assets.stores.postgres import PostgresSource
@@ -141,14 +141,14 @@ def _refuse_without_source(
     places, partition = SourceCandidates.of(config, objects, live, today), day.isoformat()
     if places.lacks_export(partition, asked):
         if config.can_export_rds_snapshots:
-            return  # AWS is asked for the day's snapshot
+            return  # AWS can export the day's snapshot
         if asked == "rds" and not places.has_exports(partition):
-            RdsInstance.of(config)  # says which settings are missing for that
+            RdsInstance.of(config)  # raises BadSettings naming the missing settings
     places.origin(partition, asked)
 
 
 def _report(run: "LaunchedRun", objects: "S3Objects", json: bool) -> None:
-    """Say what the run made; ends with 1 where a check of it failed."""
+    """Print what the run made; exits with 1 if a check failed."""
     from mediatool_assets.cli.summary import version_made
 
     made = version_made(run, objects)
@@ -160,10 +160,10 @@ def _report(run: "LaunchedRun", objects: "S3Objects", json: bool) -> None:
 
 
 def _end(failed_checks: Iterable[str]) -> None:
-    """Name the checks that failed on stderr, and end with 1; nothing where there are none."""
+    """Print the failed checks on stderr and exit with 1; does nothing if there are none."""
     if failed := tuple(failed_checks):
         names = ", ".join(":".join(check.split(":")[:2]) for check in failed)
-        echo(f"mediatool: the version is made, and not all is well: {names}", err=True)
+        echo(f"mediatool: the version is complete, but checks failed: {names}", err=True)
         raise typer.Exit(1)
 
 
@@ -241,17 +241,17 @@ def dev(
     from mediatool_assets.cli import development
 
     url = development.run(port)
-    note(f"{url} is down; the servers are still up, `mediatool down` stops them")
+    note(f"{url} is stopped; the servers still run, `mediatool down` stops them")
 
 
 def _days(text: str, today: date, earliest: date) -> tuple[date, date]:
-    """The first and the last day of ``D`` or ``FROM..TO``, to today; raises Misuse."""
+    """The first and last day of ``D`` or ``FROM..TO``, at most today; raises Misuse."""
     first, dots, last = text.partition("..")
     days = _day(first), _day(last if dots else first)
     if days[0] > days[1]:
         raise Misuse(f"--date {text!r} ends before it begins; write FROM..TO")
     if days[0] < earliest or days[1] > today:
-        raise Misuse(f"--date {text!r} is not of the days from {earliest} to today, {today} (UTC)")
+        raise Misuse(f"--date {text!r} is not between {earliest} and today, {today} (UTC)")
     return days
 
 

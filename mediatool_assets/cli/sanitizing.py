@@ -1,4 +1,4 @@
-"""``sanitize``: a version's raw archive with pseudonyms, and the proof of it beside."""
+"""``sanitize``: a copy of a version's raw archive with pseudonyms, and the proof beside it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -88,7 +88,7 @@ def sanitize(
         )
         return
     if output is None:
-        raise Misuse("--output is missing; name a file, an s3:// URI, or ask for --suggest")
+        raise Misuse("--output is missing; name a file or an s3:// URI, or use --suggest")
     own = settings() if is_uri(output) else settings_for(source)
     masking_key = own.masking_key or _kept_key(own)
     from mediatool_assets.archive.reader import ArchiveReader
@@ -101,7 +101,7 @@ def sanitize(
     from mediatool_assets.flows.workers.workspace import workspace
     from mediatool_assets.stores.signing_keys import signing_key
 
-    detector(detect)  # known and there, before anything is read
+    detector(detect)  # raises before anything is read if it is unknown or absent
     loaded = load_rules(rules or own.masking_rules or SHIPPED_RULES)
     how = Sanitizing(
         loaded,
@@ -141,7 +141,7 @@ def sanitize(
 
 
 def _kept_key(own: Settings) -> "MaskingKey":
-    """The key that the home keeps; says once that it does."""
+    """The key that is stored in the home; prints a note when it is created."""
     from mediatool_assets.stores.masking_key import kept_key
 
     kept = kept_key(own.home)
@@ -155,7 +155,7 @@ def _kept_key(own: Settings) -> "MaskingKey":
 
 
 def _suggest(source: "Bytes", output: str | None, detect: str) -> None:
-    """Rules for what is there, on stdout or in a new file; needs no key."""
+    """Write rules for the archive's columns to stdout or a new file; needs no key."""
     from mediatool_assets.domain.errors import AlreadyExists
     from mediatool_assets.flows.sanitize.presidio import detector
     from mediatool_assets.flows.sanitize.suggest import suggest
@@ -169,11 +169,11 @@ def _suggest(source: "Bytes", output: str | None, detect: str) -> None:
                 file.write(found.text)
         except FileExistsError as error:
             raise AlreadyExists(output, "move it, or name another output") from error
-    note(f"{found.review} of {found.columns} columns are marked REVIEW and redacted until then")
+    note(f"{found.review} of {found.columns} columns are marked REVIEW and redacted")
 
 
 def _place(given: str, own: Settings) -> tuple["CopyStore", str]:
-    """Where to, and under which name; an empty name means the usual one."""
+    """The store and name of the output; an empty name means the default one."""
     from mediatool_assets.flows.sanitize import LocalFolder
 
     if is_uri(given):

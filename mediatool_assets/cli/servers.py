@@ -87,7 +87,7 @@ def status(json: Json = False) -> None:
 def _print_servers(
     place: Path, servers: tuple["ServerStatus", ...], environment: dict[str, str], json: bool
 ) -> None:
-    """Print what is known of the servers; the URLs without their passwords."""
+    """Print the servers' state; URLs without passwords."""
     urls = {
         name: str(Url(environment[variable]))
         for name, variable in _URLS.items()

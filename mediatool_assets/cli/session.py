@@ -19,12 +19,12 @@ class Session:
     json: bool = False
 
     def reset(self, *, json: bool) -> None:
-        """Begin with a new command line."""
+        """Reset the options for a new command line."""
         self.debug = self.quiet = self.verbose = False
         self.json = json
 
     def ask(self, *, quiet: bool, verbose: bool, debug: bool) -> None:
-        """Take the options that were given, before a command or behind it."""
+        """Set the options that were given, before or after the command."""
         self.quiet |= quiet
         self.verbose |= verbose
         self.debug |= debug
@@ -40,7 +40,7 @@ _OPTIONS = {
 
 
 def everywhere(app: typer.Typer) -> None:
-    """Let every command of ``app`` take the options that all of them have; ``--help`` is short."""
+    """Let every command of ``app`` accept the global options; ``--help`` does not list them."""
     for command in app.registered_commands:
         if command.callback is not None:
             command.callback = _with_options(command.callback)

@@ -23,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True, help="Make keys that sign versions; verify the chain of signed versions."
 )
 
-_BEFORE_FIRST = "there is no entry yet; versions are signed where MEDIATOOL_SIGNING_KEY is set"
+_BEFORE_FIRST = "there is no entry yet; set MEDIATOOL_SIGNING_KEY to sign versions"
 
 
 @app.command()
@@ -137,7 +137,7 @@ def chain(
             echo(finding)
         echo(
             f"{found.newest.number} entries: {found.versions} versions, {found.deleted} deleted; "
-            f"{found.unsigned} unsigned versions from before them"
+            f"{found.unsigned} older, unsigned versions"
         )
     if not objects.trust.keys:
         note("MEDIATOOL_TRUSTED_KEYS is not set: no signature was compared")

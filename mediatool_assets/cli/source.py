@@ -1,4 +1,4 @@
-"""``seed``: fills the source database with a made-up media-tool database."""
+"""``seed``: fills the source database with generated media-tool data."""
 
 from typing import Annotated
 
@@ -40,7 +40,7 @@ def seed(
     """
     config = settings("postgres_url")
     if "," in config.postgres_schema:
-        raise Misuse(f"MEDIATOOL_POSTGRES_SCHEMA names {config.postgres_schema}; seed fills one")
+        raise Misuse(f"MEDIATOOL_POSTGRES_SCHEMA names {config.postgres_schema}; name one")
     from mediatool_assets.seed import seed as fill
 
     with working(f"filling {config.postgres_schema}, scale {scale:g}, day {day}"):

@@ -19,9 +19,9 @@ _END = frozenset({"exit", "quit", "\\q"})
 
 
 def prompt(answer: Callable[[str], None], session: "QuerySession") -> None:
-    """Ask for queries until the end of input; an error is printed and asks again.
+    """Read queries until the end of input; after an error, it is printed and the next one is read.
 
-    Ctrl-C leaves the line that is written, or the query that runs.
+    Ctrl-C discards the current line, or cancels the running query.
     """
     names = {name for each in session.versions for name in each.sources}
     columns = {

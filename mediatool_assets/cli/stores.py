@@ -1,4 +1,4 @@
-"""The stores of a version, as the settings name them."""
+"""The stores of a version, from the settings."""
 
 from typing import TYPE_CHECKING
 

@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 
 class VersionMade(msgspec.Struct, frozen=True):
-    """One version and the run that made it; ``str`` tells people, each warning on its line.
+    """One version and the run that made it; ``str`` gives the text for display.
 
-    ``failed_checks`` are what is not as it should be: ``asset: check: what it found``.
-
-    ``homes`` says how many rows became documents, were embedded, ...: together they are ``rows``.
+    ``failed_checks`` lists failed checks as ``asset: check: finding``. ``homes`` counts the rows
+    that became documents, were embedded, and so on; their sum is ``rows``.
     """
 
     version: str
@@ -56,7 +55,7 @@ class VersionMade(msgspec.Struct, frozen=True):
 
 
 def version_made(run: LaunchedRun, objects: "S3Objects") -> VersionMade:
-    """What the run's version holds, from its metadata in the bucket; raises NotFound."""
+    """The content of the run's version, from its metadata in the bucket; raises NotFound."""
     metadata = catalog.read(objects, run.version)
     exports = metadata.exports
     return VersionMade(
@@ -79,7 +78,7 @@ def version_made(run: LaunchedRun, objects: "S3Objects") -> VersionMade:
 
 
 def program() -> str:
-    """How this program is called from here: by name, or by its path where it is not on the PATH."""
+    """The command to call this program: its name, or its path if it is not on the PATH."""
     return (
         "mediatool"
         if shutil.which("mediatool")
@@ -88,11 +87,11 @@ def program() -> str:
 
 
 def near(path: Path) -> str:
-    """The path as a person in this directory would write it."""
+    """The path relative to the current directory, if it is below it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def listing_command(settings: Settings) -> str:
-    """What lists the bucket with AWS's own command."""
+    """The AWS command that lists the bucket."""
     endpoint = f" --endpoint-url {settings.s3_endpoint_url}" if settings.s3_endpoint_url else ""
     return f"aws{endpoint} s3 ls s3://{settings.s3_bucket}/ --recursive"

@@ -1,4 +1,4 @@
-"""``verify``: a version read again, and compared with its manifests."""
+"""``verify``: reads a version again, and compares it with its manifests."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,7 +79,7 @@ def verify(
     store_verdict(objects, verdict)
     counts = standing_verdict(objects, wanted)
     if counts is not None and counts.at != verdict.at and counts.verdict == "failed":
-        note(f"it failed at {counts.at[:19]}Z, and that counts until everything passes again")
+        note(f"it failed at {counts.at[:19]}Z; that verdict stays until the whole version passes")
     raise typer.Exit(_EXIT_CODES[verdict.verdict])
 
 
@@ -95,6 +95,6 @@ def _print(verdict: "Verdict") -> None:
         for finding in check.findings:
             echo(f"{check.part}: {finding}")
     if verdict.verdict == "not checked":
-        echo("today's sample has no part of this version; take a larger --sample")
+        echo("today's sample contains no part of this version; use a larger --sample")
     echo(f"authenticity: {verdict.authenticity}")
     echo(f"{verdict.version} {verdict.verdict}")

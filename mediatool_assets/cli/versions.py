@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from mediatool_assets.flows.versions.listing import Listed
     from mediatool_assets.stores.s3 import S3Objects
 
-_OBJECTS = 3  # that a line names; --json has them all
-_NEWEST = 30  # versions that a list shows: each costs three requests
+_OBJECTS = 3  # objects named in a line; --json lists all
+_NEWEST = 30  # versions shown by default: each takes three requests
 
 VersionArgument = Annotated[
     str,
@@ -52,7 +52,7 @@ VersionArgument = Annotated[
 
 
 def named(version: str) -> Version:
-    """The version that an argument names; only ``latest`` and days ask the bucket."""
+    """The version that an argument names; only ``latest`` and days need the bucket."""
     from mediatool_assets.flows.versions.names import named_version, written_version
 
     return written_version(version) or named_version(_objects(), version)
@@ -112,7 +112,7 @@ def versions(
     from mediatool_assets.flows.versions.listing import listed
 
     shown = found if json and limit is None else found[-(limit or _NEWEST) :]
-    with working("reading what there is of each"):
+    with working("reading the metadata and verdict of each version"):
         known = listed(objects, shown)
     if json:
         print_json(known)
@@ -269,7 +269,7 @@ def _print_versions(known: "list[Listed]") -> None:
 
 
 def _judged(each: "Listed") -> str:
-    """``passed 2026-11-24``, or ``passed 5 % 2026-11-24`` where that was read of it."""
+    """``passed 2026-11-24``, or ``passed 5 % 2026-11-24`` if only a sample was read."""
     if each.verified is None:
         return "never verified"
     read = "" if each.sample is None else f"{each.sample:g} % "
@@ -283,7 +283,7 @@ def _objects(*, allow_unsigned: bool = True) -> "S3Objects":
 
 
 def _days(first: str | None, last: str | None) -> tuple[date | None, date | None]:
-    """Both days; raises Misuse with everything that is wrong with them."""
+    """Both days; raises Misuse that lists everything wrong with them."""
     problems: list[str] = []
     days: list[date | None] = []
     for option, text in (("--from", first), ("--to", last)):
@@ -294,7 +294,7 @@ def _days(first: str | None, last: str | None) -> tuple[date | None, date | None
             problems.append(f"{option} {text!r} is not a date; write YYYY-MM-DD")
     begin, end = days
     if begin and end and begin > end:
-        problems.append(f"--from {begin} is after --to {end}; turn them round")
+        problems.append(f"--from {begin} is after --to {end}; swap them")
     if problems:
         raise Misuse("; ".join(problems))
     return begin, end
@@ -305,7 +305,7 @@ def _place(export: "RawExport | TransformedExport | DumpExport") -> str:
 
 
 def _verified(verdict: "Verdict | None") -> str:
-    """The verdict that counts, in a line."""
+    """The standing verdict, in one line."""
     if verdict is None:
         return "never"
     read = "every byte" if verdict.sample is None else f"{verdict.sample:g} % of it"
@@ -313,7 +313,7 @@ def _verified(verdict: "Verdict | None") -> str:
 
 
 def _restored(evidence: "RestoreRecord | None") -> str:
-    """The last restore in a line."""
+    """The last restore, in one line."""
     if evidence is None:
         return "never"
     part = "a part, " if evidence.part else ""
@@ -322,13 +322,13 @@ def _restored(evidence: "RestoreRecord | None") -> str:
 
 
 def _marks(entry: "RegistryEntry") -> str:
-    """``promoted``, ``pinned``, both or none."""
+    """``promoted``, ``pinned``, both, or empty."""
     said = {"promoted": entry.promoted, "pinned": entry.pinned}
     return ", ".join(word for word, is_so in said.items() if is_so)
 
 
 def _few(objects: "Sequence[str]") -> str:
-    """The first objects of a list, and how many there are beside."""
+    """The first objects of a list, and the number of the others."""
     more = f" and {len(objects) - _OBJECTS:,} more" if len(objects) > _OBJECTS else ""
     return ", ".join(objects[:_OBJECTS]) + more
 

@@ -69,7 +69,7 @@ def test_five_days_of_every_kind_and_the_same_again(mediatool: Run, objects: S3O
     again = mediatool("export", "--date", span)
     assert again.code == 1
     shown = [line.split(": ", 1)[1].split(": ")[0] for line in again.out.splitlines()]
-    assert shown[0] == f"{rds} was there already"
+    assert shown[0] == f"{rds} existed already"
     assert [line == "failed" for line in shown] == [False, True, False, True, False]
     assert {info.key: info.etag for info in objects.list("postgres-exports/")} == before
 
@@ -107,7 +107,7 @@ def client_delete(objects: S3Objects, key: str) -> None:
         (["--date", "2024-01-01..2206-12-31"], "days from 2025-06-01 to today"),
         (["--date", "2025-06-01..2206-12-31"], "days from 2025-06-01 to today"),
         (["--date", "1999-12-31"], "days from 2025-06-01 to today"),
-        (["--again"], "--again is for a range"),
+        (["--again"], "--again needs a range"),
     ],
 )
 def test_wrong_days_are_wrong_usage(

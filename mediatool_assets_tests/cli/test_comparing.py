@@ -112,7 +112,7 @@ def test_same_version_twice_is_wrong_usage(mediatool: Run, nowhere: Path) -> Non
 
 @pytest.mark.parametrize(
     ("version", "code", "says"),
-    [("yesterday", 2, "is not a version"), ("gone-raw.tar.gz", 3, "is not there")],
+    [("yesterday", 2, "is not a version"), ("gone-raw.tar.gz", 3, "does not exist")],
 )
 def test_name_of_nothing_is_told(
     mediatool: Run, words: Words, version: str, code: int, says: str,

@@ -121,7 +121,7 @@ def test_days_in_the_wrong_order_are_told(mediatool: Run, nowhere: Path) -> None
     """A range that ends before it begins is wrong usage, not an empty list."""
     result = mediatool("versions", "--from", "2025-06-02", "--to", "2025-06-01")
     assert result.code == 2
-    assert "turn them round" in result.err
+    assert "swap them" in result.err
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,10 @@ def three(
 def test_notes_and_pins_are_told(mediatool: Run, three: S3Objects, tmp_path: Path) -> None:
     """versions, show and latest tell what was said later; the metadata file stays as it was."""
     before = three.get(metadata_key(Version.parse(NEW)))
-    assert mediatool("annotate", NEW, "--notes", "the good one").out == f"{NEW} has its notes\n"
+    assert (
+        mediatool("annotate", NEW, "--notes", "the good one").out
+        == f"the notes of {NEW} are replaced\n"
+    )
     said = json.loads(mediatool("keep", NEW, "--json").out)
     assert (said["notes"], said["pinned"], said["promoted"]) == ("the good one", True, None)
     line = next(line for line in mediatool("versions").out.splitlines() if NEW in line)
@@ -136,7 +139,7 @@ def test_prune_shows_its_plan_then_does_it(mediatool: Run, three: S3Objects) -> 
     assert [line.split()[:3] for line in result.out.splitlines() if TEST in line] == [
         ["drop", "export", TEST]
     ]
-    assert "looked: none of that is there any more" in result.out
+    assert "checked: none of it exists any more" in result.out
     assert "MEDIATOOL_RESTORE_POSTGRES_URL is not set" in result.err
     assert three.head(metadata_key(Version.parse(TEST))) is None
     assert mediatool("prune").out.splitlines()[-1] == "nothing to drop"

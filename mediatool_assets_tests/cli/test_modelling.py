@@ -135,7 +135,7 @@ def test_what_the_server_to_restore_to_lacks_is_said_before_an_export(
     checked = mediatool("model", "check")
     assert checked.code == 1
     assert lacks in checked.out
-    assert "model.yaml fits, but no restore would: schema shop" in checked.out
+    assert "model.yaml fits, but a restore would fail: schema shop" in checked.out
 
     monkeypatch.setenv("MEDIATOOL_RESTORE_POSTGRES_URL", debian_database.reveal())
     checked = mediatool("model", "check", "--json")

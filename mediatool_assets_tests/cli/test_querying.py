@@ -188,9 +188,9 @@ def test_restore_writes_single_rows(versions: None, mediatool: Run, tmp_path: Pa
         (("--rows", "users where nam = 'Ada'"), 2, "name"),
         (("--rows", "users id = 1"), 2, "write TABLE where CONDITION"),
         (("--rows", "users where id = 7"), 3, "no row of users where id = 7"),
-        (("--rows", "users", "--tables", "users"), 2, "--rows goes with"),
-        (("--references",), 2, "belong to --rows"),
-        (("--output", "x.sql"), 2, "belong to --rows"),
+        (("--rows", "users", "--tables", "users"), 2, "--rows needs"),
+        (("--references",), 2, "need --rows"),
+        (("--output", "x.sql"), 2, "need --rows"),
     ],
 )
 def test_rows_that_cannot_be_had_leave_no_file(

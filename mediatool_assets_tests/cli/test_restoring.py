@@ -183,7 +183,7 @@ def test_what_cannot_be_restored_is_said_in_a_line(
         (["restore", "20250621-143000", "--to", "oracle"], "oracle"),
         (["restore", "20250621-143000", "--to", "mongodb", "--tables", "a"], "--collections"),
         (["restore", "20250621-143000", "--to", "postgres", "--collections", "a"], "--tables"),
-        (["restore", "20250621-143000", "--to", "postgres", "--tables", " , "], "names nothing"),
+        (["restore", "20250621-143000", "--to", "postgres", "--tables", " , "], "is empty"),
         (["restore", "20250621-143000", "--to", "postgres", "--database", ""], "--database"),
         (["restore", "20250621-143000", "--to", "postgres", "--from", "dump"], "--from dump"),
         (["restore", "20250621-143000", "--to", "mongodb", "--from", "raw"], "--from raw"),
