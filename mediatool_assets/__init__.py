@@ -12,21 +12,42 @@ if TYPE_CHECKING:
     from mediatool_assets.api import OpenVersion, open_version
     from mediatool_assets.component import PostgresToMongo, Watch
     from mediatool_assets.defs.partitions import DAYS
+    from mediatool_assets.flows.query.handles import (
+        ArchiveHandle,
+        Documents,
+        LiveDatabase,
+        LiveDocuments,
+        TableRows,
+    )
+    from mediatool_assets.flows.restore.database import RestoredDatabase
 
 __all__ = [
     "DAYS",
+    "ArchiveHandle",
+    "Documents",
+    "LiveDatabase",
+    "LiveDocuments",
     "MediatoolError",
     "OpenVersion",
     "PostgresToMongo",
+    "RestoredDatabase",
+    "TableRows",
     "Version",
     "Watch",
     "open_version",
 ]
 
+_HANDLES = "mediatool_assets.flows.query.handles"
 _LAZY = {
     "DAYS": "mediatool_assets.defs.partitions",
+    "ArchiveHandle": _HANDLES,
+    "Documents": _HANDLES,
+    "LiveDatabase": _HANDLES,
+    "LiveDocuments": _HANDLES,
     "OpenVersion": "mediatool_assets.api",
     "PostgresToMongo": "mediatool_assets.component",
+    "RestoredDatabase": "mediatool_assets.flows.restore.database",
+    "TableRows": _HANDLES,
     "Watch": "mediatool_assets.component",
     "open_version": "mediatool_assets.api",
 }

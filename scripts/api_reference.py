@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 import mediatool_assets
+from mediatool_assets.flows.query import handles
 
 PAGE = Path(__file__).parents[1] / "docs/reference/python-api.md"
 
@@ -34,9 +35,18 @@ def _parts(name: str) -> Iterator[str]:
     value = getattr(mediatool_assets, name)
     called = _arguments(value)
     yield f"\n## `{name}{called}`\n\n{_text(value)}\n"
-    for member, found in vars(value).items() if inspect.isclass(value) else ():
+    for member, found in _members(value).items() if inspect.isclass(value) else ():
         if not member.startswith("_") and (text := _text(found)):
             yield f"\n### `{name}.{member}{_arguments(found)}`\n\n{text}\n"
+
+
+def _members(value: type) -> dict[str, Any]:
+    """Those of the class, and those that it has from this package's abstract classes of values."""
+    members: dict[str, Any] = {}
+    for base in value.__mro__:
+        if base is value or base.__module__ == handles.__name__:
+            members = {**vars(base), **members}
+    return members
 
 
 def _text(value: Any) -> str:

@@ -3,6 +3,7 @@
 python scripts/ui_screenshots.py URL FROM..TO [--output docs/images]: after `mediatool demo`, with
 the URL that `mediatool dev` prints. It launches *Materialize all* from the asset graph for those
 days as a person would, waits until the backfill has succeeded, and ends with 1 where it has not.
+Then it takes the pictures of the graph, of an asset of each layer, and of a column's lineage.
 """
 
 import argparse
@@ -22,6 +23,18 @@ SECONDS = 60  # for a page to show what is looked for
 BACKFILL_SECONDS = 1800  # two days of the demo take two minutes on an idle machine
 LAUNCH = "launchPartitionBackfill"
 
+ASSETS = {
+    "raw/campaigns": "asset-raw.png",
+    "postgres/campaigns": "asset-postgres.png",
+    "transformed/campaigns": "asset-transformed.png",
+    "mongodb/campaigns": "asset.png",
+    "metadata": "asset-metadata.png",
+    "data_integrity_report": "asset-report.png",
+}
+"""An asset of each layer, and its picture."""
+LINEAGE = ("transformed/campaigns", "accountName")
+"""The field whose lineage is shown: it was looked up in another table."""
+
 
 def main() -> int:
     """Take every picture, and print its path."""
@@ -40,6 +53,10 @@ def main() -> int:
         backfill = materialized(page, wanted.url, wanted.days, wanted.output)
         succeeded = ended(page, wanted.url, backfill, wanted.output)
         timeline(page, wanted.url, wanted.output)
+        graph(page, wanted.url, wanted.output)
+        for asset, picture in ASSETS.items():
+            asset_page(page, f"{wanted.url}/assets/{asset}", wanted.output / picture)
+        column_lineage(page, wanted.url, wanted.output)
         browser.close()
     return 0 if succeeded else 1
 
@@ -79,6 +96,30 @@ def timeline(page: Page, url: str, output: Path) -> None:
     page.get_by_role("link", name="on_demand_export").wait_for()
     page.wait_for_timeout(3000)  # for the bars
     kept(page, output / "timeline.png")
+
+
+def graph(page: Page, url: str, output: Path) -> None:
+    """The picture of the asset graph as it opens: one box for each group."""
+    page.goto(f"{url}/asset-groups")
+    page.get_by_text("transformed", exact=True).first.wait_for()
+    page.wait_for_timeout(5000)  # for the layout, and for each box's state
+    kept(page, output / "asset-graph.png")
+
+
+def asset_page(page: Page, url: str, picture: Path) -> None:
+    """The picture of an asset's page, with what was recorded of its newest materialization."""
+    page.goto(url)
+    page.get_by_text("Latest materialization", exact=True).first.wait_for()
+    page.wait_for_timeout(3000)  # for its metadata
+    kept(page, picture)
+
+
+def column_lineage(page: Page, url: str, output: Path) -> None:
+    """The picture of where the values of one field of a collection come from."""
+    page.goto(f"{url}/assets/{LINEAGE[0]}?view=lineage&column={LINEAGE[1]}")
+    page.get_by_text(LINEAGE[1], exact=True).first.wait_for()
+    page.wait_for_timeout(5000)  # for the layout
+    kept(page, output / "column-lineage.png")
 
 
 def kept(page: Page, file: Path) -> None:

@@ -6,20 +6,17 @@ from typing import Any
 import dagster as dg
 
 from mediatool_assets.defs import pools
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import (
-    ARCHIVES_IO,
-    CODE_VERSION,
-    OWNERS,
-    VERSION,
-    archive_facts,
-    key,
-)
+from mediatool_assets.defs.layers import ARCHIVES_IO, VERSION, key, layer_spec
+from mediatool_assets.defs.mongodb import DATABASE
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.defs.stored import stored_archive
 from mediatool_assets.flows.dump import dump
+from mediatool_assets.flows.query.handles import LiveDatabase
+from mediatool_assets.flows.versions import archives
 
 DUMP = dg.AssetKey("dump")
 
@@ -27,38 +24,38 @@ DUMP = dg.AssetKey("dump")
 def dump_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
     """The step that dumps the version's database."""
 
-    @dg.asset(
+    @dg.multi_asset(
         name="dump",
-        deps=[key("mongodb", name) for name in collections],
-        description="The version's database in mongodump's layout; mongorestore can restore it.",
-        group_name=VERSION,
-        kinds={"s3", "mongodb", "bson"},
-        owners=OWNERS,
-        tags={"mediatool/layer": "dump"},
-        code_version=CODE_VERSION,
-        io_manager_key=ARCHIVES_IO,
+        specs=[_spec(collections)],
+        ins={"mongodb_database": dg.AssetIn(DATABASE)},
         partitions_def=DAYS,
         pool=pools.DUMP,
     )
     def dump_asset(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, platform: Platform, mongodb_database: LiveDatabase
     ) -> dg.MaterializeResult[Any]:
         """Dump the version's database; an existing dump with the same content is adopted."""
+        record_process(context.instance, context.run)
         with retried():
-            objects = platform.objects()
-            version = RunVersion.of(context).to_read(objects)
+            objects, version = platform.objects(), mongodb_database.version
             with platform.workspace(LoggedProgress(context)) as workspace:
                 archived = dump(objects, platform.documents(), workspace, version)
+            digest = archives.reader(objects, "dump", version).digest
         manifest = archived.manifest
         return dg.MaterializeResult(
-            metadata={
-                **archive_facts(archived, version),
-                "dagster/row_count": manifest.rows,
-                "dagster/partition_row_count": manifest.rows,
-                "dagster/uri": archived.uri,
-                "bytes": manifest.bytes,
-                "documents": {name: m.rows for name, m in manifest.collections().items()},
-            },
+            value=stored_archive(version, archived, digest),
+            metadata={"documents": {name: m.rows for name, m in manifest.collections().items()}},
         )
 
     return dump_asset
+
+
+def _spec(collections: Sequence[str]) -> dg.AssetSpec:
+    spec = layer_spec(
+        "dump",
+        DUMP,
+        [DATABASE, *(key("mongodb", name) for name in collections)],
+        "The version's database in mongodump's layout; mongorestore can restore it.",
+        {"s3", "mongodb", "bson"},
+    )
+    return spec.replace_attributes(group_name=VERSION).with_io_manager_key(ARCHIVES_IO)

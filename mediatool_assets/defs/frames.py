@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.flows.query.handles import ArchiveHandle, Frames
+from mediatool_assets.flows.query.handles import ArchiveHandle, Frames, LiveDatabase
+from mediatool_assets.flows.restore.database import RestoredDatabase
 
 if TYPE_CHECKING:
     import pyarrow
@@ -17,7 +18,7 @@ FRAMES: Mapping[tuple[str, str], str] = {
 }
 """Classes that hold a whole table in memory, by package and name, with the handle's method."""
 
-_HANDLES = (Frames, ArchiveHandle)
+_HANDLES = (Frames, ArchiveHandle, LiveDatabase, RestoredDatabase)
 
 
 def frame_of(kind: object) -> tuple[str, str] | None:
@@ -99,7 +100,7 @@ def from_arrow(asset: str, table: "pyarrow.Table", kind: object) -> Any:
 
 def _right_ones(handle: Any) -> str:
     frames = {name: method for name, method in FRAMES.items() if hasattr(handle, method)}
-    own = f"mediatool_assets' {type(handle).__name__}, a handle that streams"
+    own = f"mediatool_assets.{type(handle).__name__}, a handle that reads when it is asked to"
     return f"{_listed(frames)}, or as {own}" if frames else own
 
 

@@ -1,138 +1,41 @@
-"""IO managers: a downstream asset gets a table, collection, archive or document of its partition.
+"""The IO managers by their resource keys, and that of JSON documents."""
 
-An input annotated ``pandas.DataFrame``, ``pyarrow.Table``, ``polars.DataFrame`` or
-``duckdb.DuckDBPyRelation`` gets the whole table or collection; any other gets a handle that reads
-lazily. The run's own partition is read from the run's version, every
-other one from its newest complete version. An input of several partitions is a dict by partition,
-of those that have a version.
-"""
-
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 import dagster as dg
 import orjson
 
-from mediatool_assets.defs.dump import DUMP
-from mediatool_assets.defs.failures import errors_as_failures
-from mediatool_assets.defs.frames import as_annotated, each_of
+from mediatool_assets.defs.archive_io import Archives, Collections, RawTables
+from mediatool_assets.defs.database_io import MongoDatabase, RestoredDatabases, RestoredTables
+from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     ARCHIVES_IO,
     COLLECTIONS_IO,
     DATABASE_IO,
     JSON_IO,
+    RESTORED_DATABASE_IO,
+    RESTORED_TABLES_IO,
     TABLES_IO,
-    name_of,
-    shown,
 )
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.parquet import PARQUET_IO, Parquet
 from mediatool_assets.defs.publication import METADATA, REGISTRY
-from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.runs import RunVersion
-from mediatool_assets.domain.errors import Misuse
-from mediatool_assets.domain.keys import REGISTRY_KEY, Kind, metadata_key
+from mediatool_assets.defs.stored import Stored, stored_document
+from mediatool_assets.defs.version_io import VersionIOManager
+from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.query.handles import (
-    ArchiveHandle,
-    Documents,
-    LiveDocuments,
-    TableRows,
-    archive_of,
-    live_documents,
-)
 from mediatool_assets.flows.reports.storage import keep
-from mediatool_assets.flows.versions import catalog
 
 DOCUMENT_KEY = "mediatool/key"
 """Definition metadata of a JSON document: its key in the bucket, with ``{partition}`` in it."""
 
 
-class VersionIOManager(dg.ConfigurableIOManager):
-    """Reads what a version's flows have stored; they write, so that this one never does."""
-
-    platform: dg.ResourceDependency[Platform]
-    prefix: str = ""
-
-    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Refuse a value: the platform's own steps have stored what they made, and give none."""
-        with errors_as_failures():
-            raise Misuse(
-                f"{context.asset_key.to_user_string()}: this IO manager keeps what the platform's "
-                f"own steps made, not a {type(obj).__name__}; give the asset an IO manager of its "
-                f"own, such as `{PARQUET_IO}` for tables"
-            )
-
-    def load_input(self, context: dg.InputContext) -> Any:
-        """The asset of the input's partition, a dict of several, or None of no partition."""
-        keys = context.asset_partition_keys
-        with errors_as_failures():
-            if not keys:
-                return None
-            if len(keys) == 1:
-                return self._read(context, self._version(context, keys[0]))
-            versions = _newest(self.platform.objects(), keys)
-            return {key: self._read(context, version) for key, version in versions.items()}
-
-    def _read(self, context: dg.InputContext, version: Version) -> Any:
-        kind = context.dagster_type.typing_type if context.has_input_name else None
-        handle = self.open(context.asset_key, version)
-        return as_annotated(shown(context.asset_key), handle, each_of(kind))
-
-    def _version(self, context: dg.InputContext, key: str) -> Version:
-        """The run's version for its own partition, the newest complete one for any other."""
-        objects = self.platform.objects()
-        if context.has_input_name and context.has_partition_key and context.partition_key == key:
-            run = context.step_context.dagster_run
-            names = Namespace(self.prefix)
-            return RunVersion(context.instance, run, key, names).to_read(objects)
-        return catalog.latest(objects, key).version
-
-    @abstractmethod
-    def open(self, asset: dg.AssetKey, version: Version) -> Any:
-        """The asset of a version, of which nothing has been read yet."""
-
-
-class RawTables(VersionIOManager):
-    """Tables of the raw archive."""
-
-    def open(self, asset: dg.AssetKey, version: Version) -> TableRows:
-        """The table that the asset is called after."""
-        return archive_of(self.platform.objects(), "raw", version).table(name_of(asset))
-
-
-class Collections(VersionIOManager):
-    """Collections of the transformed archive."""
-
-    def open(self, asset: dg.AssetKey, version: Version) -> Documents:
-        """The collection that the asset is called after."""
-        archive = archive_of(self.platform.objects(), "transformed", version)
-        return archive.collection(name_of(asset))
-
-
-class Database(VersionIOManager):
-    """Collections of the version's MongoDB database, read from the server."""
-
-    def open(self, asset: dg.AssetKey, version: Version) -> LiveDocuments:
-        """The collection that the asset is called after."""
-        return live_documents(self.platform.documents(), version, name_of(asset))
-
-
-class Archives(VersionIOManager):
-    """Archives as a whole: the raw archive and the dump."""
-
-    def open(self, asset: dg.AssetKey, version: Version) -> ArchiveHandle:
-        """The archive, whose tables or collections are then taken by name."""
-        names = Namespace(self.prefix)
-        kinds: dict[dg.AssetKey, Kind] = {
-            names.key(RAW_ARCHIVE): "raw",
-            names.key(DUMP): "dump",
-        }
-        return archive_of(self.platform.objects(), kinds[asset], version)
+class _Document(NamedTuple):
+    version: Version
+    uri: str
+    data: bytes
 
 
 class JsonDocuments(VersionIOManager):
@@ -147,12 +50,14 @@ class JsonDocuments(VersionIOManager):
         if place is None:
             super().handle_output(context, obj)
             return
-        with errors_as_failures():
+        with retried():
             objects = self.platform.objects()
             key = str(place).format(partition=context.asset_partition_key)
             data = orjson.dumps(obj, option=orjson.OPT_INDENT_2)
-            keep(objects, key, data)
-        context.add_output_metadata({"dagster/uri": objects.uri(key), "bytes": len(data)})
+            uri = keep(objects, key, data)
+        context.add_output_metadata(
+            {"dagster/uri": uri, "bytes": len(data), "digest": sha256(data).hexdigest()}
+        )
 
     def _read(self, context: dg.InputContext, version: Version) -> Any:
         upstream = context.upstream_output
@@ -162,15 +67,24 @@ class JsonDocuments(VersionIOManager):
         data, _ = self.platform.objects().get(str(place).format(partition=version.partition))
         return orjson.loads(data)
 
-    def open(self, asset: dg.AssetKey, version: Version) -> Any:
+    def place(self, asset: dg.AssetKey) -> str:
+        """The document that the asset is."""
+        return asset.path[-1]
+
+    def open_place(self, place: str, version: Version) -> _Document:
+        """The document as the bucket has it."""
+        keys = {METADATA.path[-1]: metadata_key(version), REGISTRY.path[-1]: REGISTRY_KEY}
+        objects, key = self.platform.objects(), keys[place]
+        data, _ = objects.get(key)
+        return _Document(version, objects.uri(key), data)
+
+    def open(self, asset: dg.AssetKey, opened: _Document) -> Any:  # noqa: ARG002  # the place is the asset
         """The parsed document."""
-        names = Namespace(self.prefix)
-        keys = {
-            names.key(METADATA): metadata_key(version),
-            names.key(REGISTRY): REGISTRY_KEY,
-        }
-        data, _ = self.platform.objects().get(keys[asset])
-        return orjson.loads(data)
+        return orjson.loads(opened.data)
+
+    def find(self, asset: dg.AssetKey, opened: _Document) -> Stored:  # noqa: ARG002  # likewise
+        """Its bytes, as one digest."""
+        return stored_document(opened.version, opened.uri, opened.data)
 
 
 def io_managers(
@@ -181,18 +95,11 @@ def io_managers(
     managers: dict[str, dg.ConfigurableIOManager | Parquet] = {
         TABLES_IO: RawTables(**own),
         COLLECTIONS_IO: Collections(**own),
-        DATABASE_IO: Database(**own),
+        DATABASE_IO: MongoDatabase(**own),
+        RESTORED_TABLES_IO: RestoredTables(**own),
+        RESTORED_DATABASE_IO: RestoredDatabases(**own),
         ARCHIVES_IO: Archives(**own),
         JSON_IO: JsonDocuments(**own),
         PARQUET_IO: Parquet(platform=platform),
     }
     return {names.name(key): manager for key, manager in managers.items()}
-
-
-def _newest(objects: ObjectStore, keys: Sequence[str]) -> Mapping[str, Version]:
-    """The newest complete version of each of the partitions that has one."""
-    first, last = min(keys), max(keys)
-    versions = catalog.versions(objects, date.fromisoformat(first), date.fromisoformat(last))
-    newest = {version.partition: version for version in versions}  # oldest first: the last one wins
-    wanted = set(keys)
-    return {key: version for key, version in newest.items() if key in wanted}

@@ -10,9 +10,6 @@ import dagster as dg
 
 from mediatool_assets.dagster_internals import RawMetadataValue
 from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.domain.manifest import Member
-from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.versions.archives import StoredArchive
 
 Facts = dict[str, RawMetadataValue]
 """Metadata of a materialization."""
@@ -33,6 +30,8 @@ TOGETHER = (
 TABLES_IO = "tables"
 COLLECTIONS_IO = "collections"
 DATABASE_IO = "database"
+RESTORED_TABLES_IO = "restored_tables"
+RESTORED_DATABASE_IO = "restored_database"
 ARCHIVES_IO = "archives"
 JSON_IO = "json_documents"
 
@@ -85,28 +84,6 @@ def require_named(where: str, names: Iterable[str], there: Container[str]) -> No
             f"{where} has no {', '.join(missing)}, which the model names; the model has changed "
             "since the version was made: make a new version"
         )
-
-
-def archive_facts(archived: StoredArchive, version: Version) -> Facts:
-    """What each asset of an archive's layer says of the archive."""
-    return {
-        "version": str(version),
-        "archive": dg.MetadataValue.path(archived.uri),
-        "archive_bytes": archived.size,
-    }
-
-
-def member_facts(member: Member) -> Facts:
-    """What an asset says of its file in the archive; the UI plots the row counts."""
-    return {
-        "dagster/row_count": member.rows,
-        "dagster/partition_row_count": member.rows,
-        "member": member.name,
-        "bytes": member.bytes,
-        "compressed_bytes": sum(block.length for block in member.blocks),
-        "digest": member.content,
-        "fingerprint": member.fingerprint or "",
-    }
 
 
 def warnings_of(name: str, warnings: Iterable[str], names: Iterable[str]) -> Facts:

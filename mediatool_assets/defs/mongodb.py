@@ -7,6 +7,7 @@ import dagster as dg
 
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.collection_columns import columns, unchanged
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
     DATABASE_IO,
@@ -18,12 +19,14 @@ from mediatool_assets.defs.layers import (
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.defs.stored import stored_collection, stored_database
+from mediatool_assets.defs.transformed import TRANSFORMED_ARCHIVE
 from mediatool_assets.domain.errors import AlreadyExists
-from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.load import Loaded, load, loaded
-from mediatool_assets.flows.versions import archives
+from mediatool_assets.flows.query.handles import ArchiveHandle
+
+DATABASE = dg.AssetKey("mongodb_database")
 
 
 def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
@@ -31,21 +34,33 @@ def mongodb_layer(collections: Sequence[str]) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="load",
-        specs=[_spec(name) for name in collections],
+        specs=[_database_spec(), *map(_spec, collections)],
+        ins={"transformed_archive": dg.AssetIn(TRANSFORMED_ARCHIVE)},
         partitions_def=DAYS,
         pool=pools.LOAD,
     )
     def load_layer(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, platform: Platform, transformed_archive: ArchiveHandle
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Load the version's transformed archive into a database of its own."""
+        record_process(context.instance, context.run)
         with retried():
-            version = RunVersion.of(context).to_read(platform.objects())
-            database = _load(context, platform, version)
-            results = list(_results(platform, version, database, collections))
+            database = _load(context, platform, transformed_archive)
+            server = server_uri(platform.settings())
+            results = list(_results(transformed_archive, server, database, collections))
         yield from results
 
     return load_layer
+
+
+def _database_spec() -> dg.AssetSpec:
+    return layer_spec(
+        "mongodb",
+        DATABASE,
+        [TRANSFORMED_ARCHIVE],  # one parent, as each collection has (docs/how-to/backfills.md)
+        "The version's own database `mediatool_VERSION` as a whole, complete and read back.",
+        {"mongodb"},
+    ).with_io_manager_key(DATABASE_IO)
 
 
 def _spec(name: str) -> dg.AssetSpec:
@@ -58,14 +73,14 @@ def _spec(name: str) -> dg.AssetSpec:
     ).with_io_manager_key(DATABASE_IO)
 
 
-def _load(context: dg.AssetExecutionContext, platform: Platform, version: Version) -> Loaded:
+def _load(context: dg.AssetExecutionContext, platform: Platform, archive: ArchiveHandle) -> Loaded:
     """Load the version, or adopt its complete database if that equals the archive."""
-    objects, documents = platform.objects(), platform.documents()
+    objects, documents, version = platform.objects(), platform.documents(), archive.version
     present = loaded(documents, version)
     if present is None:
         with platform.workspace(LoggedProgress(context)) as workspace:
             return load(objects, documents, workspace, version)
-    if not present.agrees_with(archives.reader(objects, "transformed", version).manifest):
+    if not present.agrees_with(archive.manifest):
         raise AlreadyExists(
             f"the complete database {present.database}",
             "and differs from the transformed archive; materialize a new version",
@@ -75,31 +90,29 @@ def _load(context: dg.AssetExecutionContext, platform: Platform, version: Versio
 
 
 def _results(
-    platform: Platform, version: Version, database: Loaded, collections: Sequence[str]
+    transformed: ArchiveHandle, server: str, database: Loaded, collections: Sequence[str]
 ) -> Iterator[dg.MaterializeResult[Any]]:
     require_named(database.database, collections, database.documents)
-    archive = archives.reader(platform.objects(), "transformed", version)
-    members = archive.manifest.collections()
-    where = database_uri(platform.settings().required_url("mongodb_url"), database.database)
+    version, members = transformed.version, transformed.manifest.collections()
+    yield dg.MaterializeResult(
+        asset_key=DATABASE,
+        value=stored_database(version, server, database),
+        metadata={"documents": {name: database.documents[name] for name in collections}},
+    )
     for name in collections:
-        fields = columns(archive, members[name], None)
+        fields = columns(transformed.archive, members[name], None)
         yield dg.MaterializeResult(
             asset_key=key("mongodb", name),
+            value=stored_collection(version, server, database, name),
             data_version=dg.DataVersion(database.fingerprints[name]),
             metadata={
-                "version": str(version),
-                "dagster/row_count": database.documents[name],
-                "dagster/partition_row_count": database.documents[name],
-                "dagster/uri": where,
-                "dagster/table_name": f"{database.database}.{name}",
                 "dagster/column_schema": fields,
                 "dagster/column_lineage": unchanged(fields, "transformed", name),
-                "bytes": database.bytes[name],
-                "fingerprint": database.fingerprints[name],
             },
         )
 
 
-def database_uri(url: Url, database: str) -> str:
-    """``mongodb://hosts/database``, without user, password and options."""
-    return f"{url.scheme}://{url.hosts}/{database}"
+def server_uri(settings: Settings) -> str:
+    """``mongodb://hosts``, without user, password and options; raises BadSettings."""
+    url = settings.required_url("mongodb_url")
+    return f"{url.scheme}://{url.hosts}"

@@ -6,11 +6,12 @@ from typing import Any
 
 import dagster as dg
 
-from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs import pools
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
-    TABLES_IO,
+    RESTORED_DATABASE_IO,
+    RESTORED_TABLES_IO,
     TOGETHER,
     key,
     layer_spec,
@@ -20,16 +21,17 @@ from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.defs.stored import stored_restored, stored_table
 from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import BadArchive, CheckFailed
 from mediatool_assets.domain.keys import postgres_database
-from mediatool_assets.domain.schema import namespaces
+from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import RestoreTarget
+from mediatool_assets.flows.query.handles import ArchiveHandle
+from mediatool_assets.flows.restore.database import RestoredDatabase, restored_database
 from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres, restored
 from mediatool_assets.flows.restore.records import RestoreRequest, recorded, why_not_restored
-from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.environment import account
 
 DATABASE = dg.AssetKey("postgres_database")
@@ -41,28 +43,30 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="restore",
         specs=[_database_spec(tables), *map(_spec, tables)],
+        ins={"raw_archive": dg.AssetIn(RAW_ARCHIVE)},
         partitions_def=DAYS,
         pool=pools.RESTORE,
     )
     def restore_layer(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, platform: Platform, raw_archive: ArchiveHandle
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Restore the version's raw archive to its own database, and read it back.
 
         If the database cannot be made (an object fails, or rows are rejected), the version
         continues without it: its metadata has the reason, and a check fails.
         """
+        record_process(context.instance, context.run)
         with retried():
-            version = RunVersion.of(context).to_read(platform.objects())
-            target, raw = platform.target(), archives.reader(platform.objects(), "raw", version)
-            problem = None
-            if restored(target, raw.manifest) is not None:
+            target, version, problem = platform.target(), raw_archive.version, None
+            if restored(target, raw_archive.manifest) is not None:
                 context.log.info(f"{postgres_database(version)} is complete: adopted")
             else:
-                problem = _restore(context, platform, target, version, raw)
-            results = [_database(target, version, problem)]
+                problem = _restore(context, platform, target, raw_archive)
             if problem is None:
-                results += _results(target, version, raw, tables)
+                database = restored_database(platform.objects(), target, raw_archive.manifest)
+                results = list(_results(database, raw_archive.manifest, tables))
+            else:
+                results = [_missing(target, version, problem)]
         yield from results
 
     return restore_layer
@@ -76,7 +80,7 @@ def _database_spec(tables: Sequence[str]) -> dg.AssetSpec:
         "The version's own database `media_tool_VERSION`, or why there is none: the version is "
         "complete without it, and the check `restored` of its metadata fails.",
         {"postgres"},
-    )
+    ).with_io_manager_key(RESTORED_DATABASE_IO)
 
 
 def _spec(table: str) -> dg.AssetSpec:
@@ -87,7 +91,7 @@ def _spec(table: str) -> dg.AssetSpec:
         f"The table `{table}` of the version's own database `media_tool_VERSION`. As an input it "
         f"is read from the raw archive, which holds the same rows.{TOGETHER}",
         {"postgres"},
-    ).with_io_manager_key(TABLES_IO)
+    ).with_io_manager_key(RESTORED_TABLES_IO)
     return spec.replace_attributes(skippable=True)
 
 
@@ -95,11 +99,11 @@ def _restore(
     context: dg.AssetExecutionContext,
     platform: Platform,
     target: RestoreTarget,
-    version: Version,
-    raw: ArchiveReader,
+    raw: ArchiveHandle,
 ) -> str | None:
     """Restore, verify and record it; returns why the version has no database, or None."""
-    objects, database = platform.objects(), postgres_database(version)
+    objects, version = platform.objects(), raw.version
+    database = postgres_database(version)
     skip = by_setting(platform.settings().restore_skip)
 
     request = RestoreRequest(version, "postgres", database, target.server, account())
@@ -117,40 +121,29 @@ def _restore(
     return None if is_whole else why_not_restored(objects, version, database)
 
 
-def _database(
-    target: RestoreTarget, version: Version, problem: str | None
-) -> dg.MaterializeResult[Any]:
-    database = postgres_database(version)
+def _missing(target: RestoreTarget, version: Version, problem: str) -> dg.MaterializeResult[Any]:
+    """There is no database, and the IO manager is handed none: the asset says why."""
     return dg.MaterializeResult(
         asset_key=DATABASE,
         metadata={
             "version": str(version),
-            "restored": problem is None,
-            **({"problem": problem} if problem else {}),
-            "dagster/uri": f"postgresql://{target.server}/{database}",
+            "restored": False,
+            "problem": problem,
+            "dagster/uri": f"postgresql://{target.server}/{postgres_database(version)}",
         },
     )
 
 
 def _results(
-    target: RestoreTarget, version: Version, raw: ArchiveReader, tables: Sequence[str]
+    database: RestoredDatabase, manifest: Manifest, tables: Sequence[str]
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    database, members = postgres_database(version), raw.manifest.tables()
-    require_named(database, tables, members)
-    where = f"postgresql://{target.server}/{database}"
-    schema = str(raw.manifest.source.get("schema"))
-    prefix = f"{schema}." if len(namespaces(schema)) == 1 else ""  # else it is part of the name
+    members = manifest.tables()
+    require_named(database.database, tables, database.rows)
+    yield dg.MaterializeResult(asset_key=DATABASE, value=stored_restored(database))
     for table in tables:
         member = members[table]
         yield dg.MaterializeResult(
             asset_key=key("postgres", table),
+            value=stored_table(database, manifest, member),
             data_version=dg.DataVersion(member.fingerprint or member.content),
-            metadata={
-                "version": str(version),
-                "dagster/row_count": member.rows,
-                "dagster/partition_row_count": member.rows,
-                "dagster/uri": where,
-                "dagster/table_name": f"{database}.{prefix}{table}",
-                "fingerprint": member.fingerprint or "",
-            },
         )

@@ -14,11 +14,13 @@ from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.postgres import DATABASE
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.defs.stored import stored_document
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.complete import RunFacts, SourceType, complete
 from mediatool_assets.flows.ports import ObjectStore, Stores
+from mediatool_assets.flows.query.handles import ArchiveHandle
 from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.flows.versions.chain import checkpoint_of
 from mediatool_assets.flows.versions.registry import write_local_registry
@@ -41,17 +43,17 @@ def publication(*, restoring: bool) -> dg.AssetsDefinition:
             _spec(METADATA, made, "The metadata file: with it, the version is complete."),
             _spec(REGISTRY, [METADATA], "The registry of all complete versions, oldest first."),
         ],
+        ins={"dump": dg.AssetIn(DUMP)},
         partitions_def=DAYS,
         pool=pools.PUBLISH,
     )
     def publish(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, platform: Platform, dump: ArchiveHandle
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Compare everything that was made, and publish the version."""
         with retried():
             objects, run = platform.objects(), RunVersion.of(context)
-            version = run.to_read(objects)
-            metadata = _complete(platform, run, version)
+            metadata = _complete(platform, run, dump.version)
             results = [_metadata(objects, metadata), _registry(objects)]
         for warning in metadata.warnings:
             context.log.warning(warning)
@@ -89,13 +91,13 @@ def _source_type(objects: ObjectStore, version: Version) -> SourceType:
 
 
 def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[Any]:
-    uri = objects.uri(metadata_key(metadata.version))
+    key = metadata_key(metadata.version)
+    data, _ = objects.get(key)
     exports = metadata.exports
     return dg.MaterializeResult(
         asset_key=METADATA,
+        value=stored_document(metadata.version, objects.uri(key), data),
         metadata={
-            "version": metadata.timestamp,
-            "dagster/uri": uri,
             "purpose": metadata.purpose,
             "notes": metadata.notes,
             "rows": exports.raw.record_count,
@@ -113,6 +115,7 @@ def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[
 
 
 def _registry(objects: ObjectStore) -> dg.MaterializeResult[Any]:
+    """It has many writers, so that nothing is handed to be compared with the bucket."""
     uri, entries = objects.uri(REGISTRY_KEY), catalog.registry(objects)
     return dg.MaterializeResult(
         asset_key=REGISTRY,

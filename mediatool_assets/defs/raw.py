@@ -15,11 +15,9 @@ from mediatool_assets.defs.layers import (
     ARCHIVES_IO,
     TABLES_IO,
     TOGETHER,
-    archive_facts,
     key,
     layer_spec,
     log_warnings,
-    member_facts,
     warnings_of,
 )
 from mediatool_assets.defs.partitions import DAYS
@@ -27,6 +25,7 @@ from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.rds import places_of, snapshot_first
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion, VersionRequest
+from mediatool_assets.defs.stored import stored_archive, stored_member
 from mediatool_assets.domain.errors import BadArchive, BadSettings, BadSource, NotFound
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.notes import checked_notes
@@ -208,25 +207,17 @@ def _results(
     log_warnings(context, warnings)
     yield dg.MaterializeResult(
         asset_key=RAW_ARCHIVE,
-        metadata={
-            **archive_facts(archived, version),
-            "dagster/row_count": archived.manifest.rows,
-            "dagster/partition_row_count": archived.manifest.rows,
-            "dagster/uri": archived.uri,
-            "bytes": archived.manifest.bytes,
-            "rows": {table: members[table].rows for table in tables},
-        },
+        value=stored_archive(version, archived, archive.digest),
+        metadata={"rows": {table: members[table].rows for table in tables}},
     )
     for table in tables:
         member = members[table]
         yield dg.MaterializeResult(
             asset_key=key("raw", table),
+            value=stored_member(version, archived, member),
             data_version=dg.DataVersion(member.fingerprint or member.content),
             metadata={
-                **archive_facts(archived, version),
-                **member_facts(member),
                 **warnings_of(table, warnings, tables),
-                "dagster/uri": archived.uri,
                 "dagster/column_schema": _columns(schema[table]),
             },
         )

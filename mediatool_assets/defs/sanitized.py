@@ -2,30 +2,26 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import (
-    CODE_VERSION,
-    OWNERS,
-    Facts,
-    archive_facts,
-    log_warnings,
-)
+from mediatool_assets.defs.layers import ARCHIVES_IO, Facts, layer_spec, log_warnings
 from mediatool_assets.defs.operations import GROUP
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.defs.stored import stored_archive
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.sanitize import SHIPPED_RULES, Sanitizing, load_rules
 from mediatool_assets.flows.sanitize.copies import StoredCopy, sanitized_copy
+from mediatool_assets.flows.versions import archives
 from mediatool_assets.stores.signing_keys import signing_key
 
 SANITIZED = dg.AssetKey("sanitized")
@@ -43,16 +39,20 @@ class SanitizeRequest(dg.Config):
     )
 
 
-@dg.asset(
-    key=SANITIZED,
-    deps=[METADATA],
-    description="The version without personal or confidential data, and the proof of it. "
-    "Needs MEDIATOOL_MASKING_KEY; `mediatool restore V --sanitized` restores it.",
-    group_name=GROUP,  # not the version's group: that can be materialized without a key
-    kinds={"s3", "json"},
-    owners=OWNERS,
-    tags={"mediatool/layer": "sanitized"},
-    code_version=CODE_VERSION,
+@dg.multi_asset(
+    name="sanitized",
+    specs=[
+        layer_spec(
+            "sanitized",
+            SANITIZED,
+            [METADATA],
+            "The version without personal or confidential data, and the proof of it. "
+            "Needs MEDIATOOL_MASKING_KEY; `mediatool restore V --sanitized` restores it.",
+            {"s3", "json"},
+        )
+        .replace_attributes(group_name=GROUP)  # not the version's: that needs no key
+        .with_io_manager_key(ARCHIVES_IO)
+    ],
     partitions_def=DAYS,
     pool=pools.SANITIZE,
     check_specs=[
@@ -65,7 +65,7 @@ class SanitizeRequest(dg.Config):
 )
 def sanitize_version(
     context: dg.AssetExecutionContext, config: SanitizeRequest, platform: Platform
-) -> Iterator[dg.MaterializeResult[None]]:
+) -> Iterator[dg.MaterializeResult[Any]]:
     """Make and prove the sanitized copy; an existing one from the same inputs is adopted."""
     with retried():
         settings = platform.settings()
@@ -80,21 +80,22 @@ def sanitize_version(
         version = RunVersion.of(context).to_read(objects)
         with platform.workspace(LoggedProgress(context)) as workspace:
             copy = sanitized_copy(objects, workspace, version, how)
+        digest = archives.reader(objects, "sanitized", version).digest
     log_warnings(context, copy.report.warnings)
-    yield dg.MaterializeResult(metadata=_facts(copy, version), check_results=[_proved(copy)])
+    yield dg.MaterializeResult(
+        value=stored_archive(version, copy.archived, digest),
+        metadata=_facts(copy),
+        check_results=[_proved(copy)],
+    )
 
 
 def _rules(config: SanitizeRequest, settings: Settings) -> Path:
     return Path(config.rules) if config.rules else settings.masking_rules or SHIPPED_RULES
 
 
-def _facts(copy: StoredCopy, version: Version) -> Facts:
+def _facts(copy: StoredCopy) -> Facts:
     report = copy.report
     return {
-        **archive_facts(copy.archived, version),
-        "dagster/uri": copy.archived.uri,
-        "dagster/row_count": copy.archived.manifest.rows,
-        "dagster/partition_row_count": copy.archived.manifest.rows,
         "report": dg.MetadataValue.path(copy.reports[1]),
         "values_masked": sum(report.counts.values()),
         "originals_searched": report.proof.searched,

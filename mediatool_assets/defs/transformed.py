@@ -1,22 +1,23 @@
 """The transformed layer: the raw archive as MongoDB documents, by the model, in one archive."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 
+from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.collection_columns import columns, lineage, resolved
+from mediatool_assets.defs.dead_runs import record_process
 from mediatool_assets.defs.failures import retried
 from mediatool_assets.defs.layers import (
+    ARCHIVES_IO,
     CODE_VERSION,
     COLLECTIONS_IO,
     TOGETHER,
-    archive_facts,
     key,
     layer_spec,
     log_warnings,
-    member_facts,
     require_named,
     warnings_of,
 )
@@ -24,16 +25,19 @@ from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.raw import RAW_ARCHIVE
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.defs.runs import RunVersion
+from mediatool_assets.defs.stored import stored_archive, stored_member
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.model import Collection, Model
 from mediatool_assets.domain.model_checks import exclusion_mistakes
 from mediatool_assets.domain.model_digest import digest
+from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.query.handles import ArchiveHandle
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
+
+TRANSFORMED_ARCHIVE = dg.AssetKey("transformed_archive")
 
 
 def collections_of(model: Model, excluded: frozenset[str]) -> dict[str, tuple[str, ...]]:
@@ -61,25 +65,40 @@ def transformed_layer(
     @dg.multi_asset(
         name="transform",
         specs=[
-            _spec(name, tables, model.collections.get(name)) for name, tables in collections.items()
+            _archive_spec(collections),
+            *(_spec(name, made, model.collections.get(name)) for name, made in collections.items()),
         ],
+        ins={"raw_archive": dg.AssetIn(RAW_ARCHIVE)},
         partitions_def=DAYS,
         pool=pools.TRANSFORM,
     )
     def transform_layer(
-        context: dg.AssetExecutionContext, platform: Platform
+        context: dg.AssetExecutionContext, platform: Platform, raw_archive: ArchiveHandle
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Transform the raw archive into documents; an archive from the same inputs is adopted."""
+        record_process(context.instance, context.run)
         with retried():
-            objects = platform.objects()
-            version = RunVersion.of(context).to_read(objects)
+            objects, version = platform.objects(), raw_archive.version
             with platform.workspace(LoggedProgress(context)) as workspace:
                 archived = transform(objects, workspace, version, model)
             log_warnings(context, archived.manifest.warnings)
-            results = list(_results(objects, version, archived, model, collections))
+            archive = archives.reader(objects, "transformed", version)
+            documents = resolved(model, raw_archive.archive)
+            results = list(_results(archive, archived, documents, collections))
         yield from results
 
     return transform_layer
+
+
+def _archive_spec(collections: Mapping[str, tuple[str, ...]]) -> dg.AssetSpec:
+    tables = sorted({table for made_of in collections.values() for table in made_of})
+    return layer_spec(
+        "transformed",
+        TRANSFORMED_ARCHIVE,
+        [RAW_ARCHIVE, *(key("raw", table) for table in tables)],
+        "The day's transformed archive as a whole: every collection as BSON, and the manifest.",
+        {"s3", "bson"},
+    ).with_io_manager_key(ARCHIVES_IO)
 
 
 def _spec(name: str, tables: tuple[str, ...], collection: Collection | None) -> dg.AssetSpec:
@@ -95,26 +114,26 @@ def _spec(name: str, tables: tuple[str, ...], collection: Collection | None) -> 
 
 
 def _results(
-    objects: ObjectStore,
-    version: Version,
+    archive: ArchiveReader,
     archived: StoredArchive,
-    model: Model,
-    collections: Mapping[str, tuple[str, ...]],
+    documents: Mapping[str, DocumentCollection],
+    collections: Iterable[str],
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    members = archived.manifest.collections()
+    members, version = archived.manifest.collections(), Version.parse(archived.manifest.version)
     require_named(archived.uri, collections, members)
-    archive = archives.reader(objects, "transformed", version)
-    documents = resolved(model, archives.reader(objects, "raw", version))
+    yield dg.MaterializeResult(
+        asset_key=TRANSFORMED_ARCHIVE,
+        value=stored_archive(version, archived, archive.digest),
+        metadata={"documents": {name: members[name].rows for name in collections}},
+    )
     for name in collections:
         member = members[name]
         yield dg.MaterializeResult(
             asset_key=key("transformed", name),
+            value=stored_member(version, archived, member),
             data_version=dg.DataVersion(member.fingerprint or member.content),
             metadata={
-                **archive_facts(archived, version),
-                **member_facts(member),
                 **warnings_of(name, archived.manifest.warnings, collections),
-                "dagster/uri": archived.uri,
                 "dagster/column_schema": columns(archive, member, documents.get(name)),
                 "dagster/column_lineage": lineage(documents[name]),
             },

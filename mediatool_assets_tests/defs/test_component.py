@@ -17,7 +17,7 @@ from psycopg import sql
 from mediatool_assets import DAYS, PostgresToMongo
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.domain.errors import BadSettings, Misuse
-from mediatool_assets.flows.query.handles import TableRows
+from mediatool_assets.flows.query.handles import ArchiveHandle, TableRows
 from mediatool_assets.stores.local import Stack
 from mediatool_assets_tests.defs.conftest import DDL, MODEL, environment, today
 
@@ -90,11 +90,14 @@ def test_each_makes_versions_of_its_own_source(project: dg.Definitions) -> None:
 
     @dg.asset(
         partitions_def=DAYS,
-        ins={prefix: dg.AssetIn([prefix, "raw", "campaigns"]) for prefix in ("billing", "ads")},
+        ins={
+            **{prefix: dg.AssetIn([prefix, "raw", "campaigns"]) for prefix in ("billing", "ads")},
+            "dump": dg.AssetIn(["billing", "dump"]),
+        },
     )
-    def both(billing: TableRows, ads: TableRows) -> list[int]:
-        """The tables of the same name of both sources."""
-        return [billing.rows, ads.rows]
+    def both(billing: TableRows, ads: TableRows, dump: ArchiveHandle) -> list[int]:
+        """The tables of the same name of both sources, and all documents of one."""
+        return [billing.rows, ads.rows, dump.collection("campaigns").rows]
 
     with dg.DagsterInstance.ephemeral() as instance:
         for prefix, campaigns in (("billing", 2), ("ads", 0)):
@@ -127,7 +130,7 @@ def test_each_makes_versions_of_its_own_source(project: dg.Definitions) -> None:
         read = whole.resolve_implicit_global_asset_job_def().execute_in_process(
             partition_key=today(), instance=instance, asset_selection=[both.key]
         )
-        assert read.output_for_node("both") == [2, 0]
+        assert read.output_for_node("both") == [2, 0, 2]
 
 
 def test_a_setting_that_does_not_exist_is_named() -> None:

@@ -69,7 +69,8 @@ def test_names_may_be_any(tmp_path: Path) -> None:
     for spec in odd.resolve_all_asset_specs():
         names.setdefault(spec.group_name, set()).add(name_of(spec.key))
     assert names["raw"] == {"Größe, in cm", "a-b", "a_b", "sales.orders", "50%", "raw_archive"}
-    assert names["mongodb"] == {"Größe, in cm", "a-b", "a_b2", "sales orders", "50%"}
+    collections = {"Größe, in cm", "a-b", "a_b2", "sales orders", "50%"}
+    assert names["mongodb"] == {*collections, "mongodb_database"}
 
 
 def test_dagster_can_load_them() -> None:
@@ -78,7 +79,7 @@ def test_dagster_can_load_them() -> None:
 
 
 def test_every_table_and_collection_has_its_assets() -> None:
-    """An external asset and two assets a table, two assets a collection, and four more."""
+    """An external asset and two a table, two a collection, and each layer as a whole."""
     by_group: dict[str | None, set[str]] = {}
     for key, spec in _specs().items():
         by_group.setdefault(spec.group_name, set()).add(key.path[-1])
@@ -86,7 +87,8 @@ def test_every_table_and_collection_has_its_assets() -> None:
     assert by_group["postgres"] == {*SHIPPED.tables, "postgres_database"}
     assert by_group["raw"] == {*SHIPPED.tables, "raw_archive"}
     collections = set(SHIPPED.collections) | set(SHIPPED.orphan_collections)
-    assert by_group["transformed"] == by_group["mongodb"] == collections
+    assert by_group["transformed"] == {*collections, "transformed_archive"}
+    assert by_group["mongodb"] == {*collections, "mongodb_database"}
     assert by_group["version"] == {"dump", "metadata", "registry"}  # none needs a key
     assert min(map(len, by_group.values())) > 1
 
@@ -138,6 +140,24 @@ def test_a_collection_s_code_version_is_of_what_the_model_says_of_it(tmp_path: P
     }
     differ = {key.path[-1] for key in before if before[key].code_version != after[key].code_version}
     assert differ == {"campaigns"}
+
+
+@pytest.mark.parametrize(
+    ("step", "takes"),
+    [
+        ("transform", "raw_archive"),
+        ("restore", "raw_archive"),
+        ("load", "transformed_archive"),
+        ("dump", "mongodb_database"),
+        ("publish", "dump"),
+    ],
+)
+def test_a_step_takes_what_the_one_before_made(step: str, takes: str) -> None:
+    """One input by an IO manager: the whole of the layer before; its tables are dependencies."""
+    steps = [each for each in defs.resolve_asset_graph().assets_defs if each.is_executable]
+    (made,) = [each for each in steps if each.op.name == step]
+    inputs = {i.name for i in made.op.input_defs if not i.dagster_type.is_nothing}
+    assert {made.keys_by_input_name[name] for name in inputs} == {dg.AssetKey(takes)}
 
 
 def test_a_part_of_a_layer_is_refused() -> None:

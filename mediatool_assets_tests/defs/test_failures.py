@@ -7,8 +7,13 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from mediatool_assets.definitions import defs
 from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, retried
+from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets.defs.resources import Platform
 from mediatool_assets.domain.errors import Unreachable
+from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets.flows.query.handles import TableRows
 from mediatool_assets.stores import s3_cold
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket
@@ -96,6 +101,35 @@ def test_a_step_whose_server_does_not_answer_is_run_again(
     said = failed.step_failure_data.user_failure_data
     assert said is not None
     assert (said.description, said.metadata[EXIT_CODE].value) == ("no answer", 4)
+
+
+def test_an_input_whose_server_does_not_answer_is_loaded_again(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a step is: a platform's step, or a user's, gets its input some seconds later."""
+
+    def objects(_: Platform) -> ObjectStore:
+        raise Unreachable("no answer")
+
+    @dg.asset(partitions_def=DAYS, ins={"users": dg.AssetIn(["raw", "users"])})
+    def count(users: TableRows) -> int:
+        return users.rows
+
+    monkeypatch.setattr("mediatool_assets.defs.failures.PAUSES", (0.0, 0.1))
+    monkeypatch.setattr(Platform, "objects", objects)
+    resources = {"io_manager": dg.mem_io_manager}
+    whole = dg.Definitions.merge(defs, dg.Definitions(assets=[count], resources=resources))
+    result = whole.resolve_implicit_global_asset_job_def().execute_in_process(
+        partition_key="2025-06-01",
+        instance=instance,
+        asset_selection=[count.key],
+        raise_on_error=False,
+    )
+    again = [event for event in result.all_events if event.is_step_up_for_retry]
+    assert [event.step_retry_data.seconds_to_wait for event in again] == [0.0, 0.1]
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    assert failed.step_failure_data.user_failure_data is not None
+    assert failed.step_failure_data.user_failure_data.description == "no answer"
 
 
 def test_a_step_that_is_stopped_is_not_run_again(instance: dg.DagsterInstance) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,9 +15,18 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from mediatool_assets.defs.partitions import DAYS
+from mediatool_assets import (
+    DAYS,
+    ArchiveHandle,
+    Documents,
+    LiveDatabase,
+    LiveDocuments,
+    RestoredDatabase,
+    TableRows,
+    Version,
+)
+from mediatool_assets.defs.stored import Stored
 from mediatool_assets.flows.ports import ObjectStore
-from mediatool_assets.flows.query.handles import ArchiveHandle, Documents, LiveDocuments, TableRows
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import Day
 
@@ -174,6 +184,61 @@ def test_a_value_of_the_user_s_is_refused(day: Day) -> None:
     assert "give the asset an IO manager of its own" in str(failure)
 
 
+WRONG = Stored(Version.parse("20250101-000000"), "s3://b/k", 3, 4, "digest")
+
+
+@pytest.mark.parametrize(
+    ("manager", "key"),
+    [
+        ("tables", ["raw", "accounts"]),
+        ("collections", ["transformed", "accounts"]),
+        ("archives", ["raw_archive"]),
+        ("archives", ["transformed_archive"]),
+        ("archives", ["dump"]),
+        ("database", ["mongodb", "accounts"]),
+        ("database", ["mongodb_database"]),
+        ("restored_tables", ["postgres", "accounts"]),
+        ("restored_database", ["postgres_database"]),
+        ("json_documents", ["metadata"]),
+    ],
+)
+def test_what_the_store_does_not_have_is_not_recorded(
+    day: Day, manager: str, key: list[str]
+) -> None:
+    """A step that says that it stored something else fails with both."""
+    assert day.defs.resources is not None
+    context = dg.build_output_context(asset_key=key, definition_metadata={})
+    says = r"the step stored 3 rows, 4 bytes, .*, and the store has "
+    with pytest.raises(dg.Failure, match=says):
+        day.defs.resources[manager].handle_output(context, replace(WRONG, version=day.version))
+
+
+def test_the_databases_and_archives_are_inputs_as_a_whole(day: Day) -> None:
+    """Their handles say where they are and what is in them."""
+
+    @dg.asset(partitions_def=DAYS)
+    def wholes(
+        transformed_archive: ArchiveHandle,
+        mongodb_database: LiveDatabase,
+        postgres_database: RestoredDatabase,
+    ) -> list[object]:
+        return [
+            transformed_archive.version,
+            len(transformed_archive.collection("accounts").to_pandas()),
+            mongodb_database.rows,
+            [document["name"] for document in mongodb_database.collection("accounts")],
+            dict(postgres_database.rows),
+            postgres_database.uri,
+        ]
+
+    value = _asked(day, wholes).output_for_node("wholes")
+    database = f"media_tool_{day.version}"
+    rows = {"accounts": 2, "campaigns": 2, "drafts": 1}
+    assert value[:-1] == [day.version, 2, 5, ["Åre", ""], rows]
+    assert value[-1].endswith(f"/{database}")
+    assert "@" not in value[-1]
+
+
 def test_a_json_document_is_written_and_read_at_its_key(
     day: Day, bucket_objects: S3Objects
 ) -> None:
@@ -221,6 +286,7 @@ def wrongly_made() -> list[int]:
     [
         (wrongly_annotated, "raw/campaigns cannot be given as set; annotate the parameter as "),
         (wrongly_annotated, "pandas.DataFrame, pyarrow.Table, polars.DataFrame, duckdb.DuckDBPyR"),
+        (wrongly_annotated, "or as mediatool_assets.TableRows, a handle"),
         (wrongly_framed, "dump cannot be given as pandas.*; annotate the parameter as mediatool_"),
         (wrongly_made, "wrongly_made returned list; the IO manager `parquet` stores pandas.DataF"),
     ],

@@ -1,6 +1,7 @@
 """One day through all layers, on real servers: what is made, and what Dagster is told of it."""
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from mediatool_assets.flows.restore.records import restore_records
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets_tests.defs.conftest import Day
 
+HANDLED_OUTPUT = dg.DagsterEventType.HANDLED_OUTPUT
+LOADED_INPUT = dg.DagsterEventType.LOADED_INPUT
+
 ASSETS = [
     ("raw", "accounts"),
     ("raw", "campaigns"),
@@ -28,6 +32,8 @@ ASSETS = [
     ("mongodb", "accounts"),
     ("mongodb", "campaigns"),
     ("raw_archive",),
+    ("transformed_archive",),
+    ("mongodb_database",),
     ("postgres_database",),
     ("dump",),
     ("metadata",),
@@ -51,6 +57,29 @@ def test_the_daily_job_makes_every_asset_once(day: Day) -> None:
 def test_every_asset_names_the_run_s_version(day: Day, key: tuple[str, ...]) -> None:
     """One run has one version for all its assets."""
     assert day.metadata(*key)["version"] == str(day.version)
+
+
+@pytest.mark.parametrize("key", ASSETS[:-2], ids="/".join)
+def test_what_is_stored_goes_through_an_io_manager(day: Day, key: tuple[str, ...]) -> None:
+    """Each layer's IO manager has recorded where the asset is and the digest of its content."""
+    handled = [e for e in day.result.all_events if e.event_type is HANDLED_OUTPUT]
+    outputs = {e.event_specific_data.output_name for e in handled}  # type: ignore[union-attr]  # they have one
+    assert dg.AssetKey(key).to_python_identifier() in outputs
+    metadata = day.metadata(*key)
+    assert "://" in str(metadata["dagster/uri"])
+    assert re.fullmatch("[0-9a-f:]{32,}", str(metadata["digest"]))
+
+
+def test_each_step_takes_its_input_from_an_io_manager(day: Day) -> None:
+    """The whole of the layer before, once for a step; a table costs no input."""
+    loaded = [e for e in day.result.all_events if e.event_type is LOADED_INPUT]
+    assert sorted((e.step_key, e.event_specific_data.input_name) for e in loaded) == [  # type: ignore[union-attr]  # likewise
+        ("dump", "mongodb_database"),
+        ("load", "transformed_archive"),
+        ("publish", "dump"),
+        ("restore", "raw_archive"),
+        ("transform", "raw_archive"),
+    ]
 
 
 @pytest.mark.parametrize("key", ASSETS[:8], ids="/".join)

@@ -139,9 +139,13 @@ def test_a_partition_without_a_version_is_refused_downstream(
     defs: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
     """There is nothing to work from, and the failure says what would make it."""
-    failure = _failure(_materialize(defs, instance, "version", partition="2025-06-01"))
+    result = _materialize(defs, instance, "version", partition="2025-06-01")
+    failure = _failure(result)
     assert "2025-06-01 has no complete version" in str(failure.description)
     assert failure.metadata["exit_code"].value == 3
+    run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.CANCELED
 
 
 def test_what_a_failed_run_made_is_adopted_by_the_next(

@@ -1,5 +1,6 @@
 """Load: writes a transformed archive to its MongoDB database, reads it back, marks it complete."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -43,6 +44,12 @@ class Loaded:
     documents: dict[str, int]
     fingerprints: dict[str, str]
     bytes: dict[str, int]
+
+    @property
+    def content(self) -> str:
+        """The SHA-256 of every collection's name and fingerprint: equal where all documents are."""
+        lines = (f"{name} {found}\n" for name, found in sorted(self.fingerprints.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def agrees_with(self, manifest: Manifest) -> bool:
         """True if the database holds exactly the documents of the archive."""

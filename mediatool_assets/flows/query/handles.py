@@ -13,7 +13,7 @@ from mediatool_assets.domain.keys import Kind, mongodb_database
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
-from mediatool_assets.flows.load import loaded
+from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
 from mediatool_assets.flows.query.bson_values import CODEC
 from mediatool_assets.flows.transform.raw_rows import row_parser
@@ -147,9 +147,18 @@ class LiveDocuments(Frames):
     """One collection of the version's MongoDB database, read from the server when asked for."""
 
     store: DocumentStore
-    database: str
+    loaded: Loaded
     collection: str
-    rows: int
+
+    @property
+    def database(self) -> str:
+        """The name of the database."""
+        return self.loaded.database
+
+    @property
+    def rows(self) -> int:
+        """How many documents were loaded."""
+        return self.loaded.documents[self.collection]
 
     @property
     def uri(self) -> str:
@@ -204,6 +213,11 @@ class ArchiveHandle:
     archive: ArchiveReader
 
     @property
+    def version(self) -> Version:
+        """The version that it is of."""
+        return Version.parse(self.manifest.version)
+
+    @property
     def uri(self) -> str:
         """Where it lies."""
         return self.archive.source.name
@@ -246,13 +260,39 @@ def archive_of(objects: ObjectStore, kind: Kind, version: Version) -> ArchiveHan
     return ArchiveHandle(archives.reader(objects, kind, version))
 
 
-def live_documents(documents: DocumentStore, version: Version, collection: str) -> LiveDocuments:
-    """A collection of the version's database; raises NotFound unless that is complete."""
+@dataclass(frozen=True, slots=True)
+class LiveDatabase:
+    """The MongoDB database of a version as a whole: its collections by name."""
 
-    database = mongodb_database(version)
+    store: DocumentStore
+    version: Version
+    loaded: Loaded
+
+    @property
+    def database(self) -> str:
+        """Its name."""
+        return self.loaded.database
+
+    @property
+    def rows(self) -> int:
+        """Documents of all collections."""
+        return sum(self.loaded.documents.values())
+
+    def collection(self, name: str) -> LiveDocuments:
+        """One collection; raises NotFound."""
+        if name not in self.loaded.documents:
+            raise NotFound(
+                f"{self.database} has no collection {name}; it has "
+                f"{', '.join(sorted(self.loaded.documents))}"
+            )
+        return LiveDocuments(self.store, self.loaded, name)
+
+
+def live_database(documents: DocumentStore, version: Version) -> LiveDatabase:
+    """The version's MongoDB database; raises NotFound unless it is complete."""
     present = loaded(documents, version)
-    if present is None or collection not in present.documents:
+    if present is None:
         raise NotFound(
-            f"{database} is not complete or has no collection {collection}; load the version first"
+            f"{mongodb_database(version)} is absent or half-loaded; load the version first"
         )
-    return LiveDocuments(documents, database, collection, present.documents[collection])
+    return LiveDatabase(documents, version, present)
