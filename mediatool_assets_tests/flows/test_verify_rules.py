@@ -1,0 +1,380 @@
+"""The rules of a verification, tried without servers: what is damage, and what a sample reads."""
+
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date, timedelta
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from mediatool_assets.archive.reader import ArchiveReader
+from mediatool_assets.archive.spool import spool_rows
+from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain.errors import CheckFailed, DamagedInput, Misuse, Unreachable
+from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.manifest import FORMAT, Manifest, Member
+from mediatool_assets.domain.outcome import Outcome
+from mediatool_assets.domain.sampling import DailySample
+from mediatool_assets.domain.verdict import Check
+from mediatool_assets.flows.load import Loaded
+from mediatool_assets.flows.ports import DocumentStore
+from mediatool_assets.flows.verify import databases
+from mediatool_assets.flows.verify.blocks import MemberBlocks, damages, read_blocks
+from mediatool_assets.flows.verify.databases import read_mongodb
+from mediatool_assets.flows.verify.stores import (
+    ArchiveReading,
+    MongoReading,
+    StoreReading,
+    Verification,
+    open_archive,
+    open_mongodb,
+    open_postgres,
+)
+from mediatool_assets_tests.archive.strategies import VERSION, MemoryBytes
+from mediatool_assets_tests.metadata_examples import example
+
+DAY = date(2026, 11, 23)
+ROWS = [b'{"id":%d}' % n for n in range(6)]
+
+
+def built(tmp_path: Path) -> tuple[bytes, Manifest]:
+    """An archive of a table of three blocks, a collection of one, an empty table and a file."""
+    sink = io.BytesIO()
+    writer = ArchiveWriter(sink, "raw", VERSION)
+    spools = [spool_rows(tmp_path / f"{n}", [ROWS[n : n + 2]], b"\n") for n in (0, 2, 4)]
+    writer.add_rows("t.ndjson", spools, table="t")
+    documents = [b"\x05\0\0\0\0", b"\x08\0\0\0\x0aa\0\0"]
+    writer.add_rows("c.bson", [spool_rows(tmp_path / "c", [documents], b"")], collection="c")
+    writer.add_rows("none.ndjson", [], table="none")
+    writer.add_file("schema.sql", b"-- x")
+    manifest = writer.finish()
+    return sink.getvalue(), manifest
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> ArchiveReader:
+    """The archive, sound."""
+    return ArchiveReader(MemoryBytes(built(tmp_path)[0]))
+
+
+def damaged(archive: ArchiveReader, *offsets: int) -> ArchiveReader:
+    """The archive with other bytes in these places."""
+    source = archive.source
+    data = bytearray(source.read(0, source.size))
+    for offset in offsets:
+        data[offset] ^= 1
+    return ArchiveReader(MemoryBytes(bytes(data)))
+
+
+def place(member: Member, number: int) -> str:
+    """A block, as messages name it."""
+    block = member.blocks[number - 1]
+    end = block.offset + block.length - 1
+    return f"{member.name}, block {number} of {len(member.blocks)} (bytes {block.offset}-{end})"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_sound_blocks(archive: ArchiveReader, whole: bool) -> None:
+    """Nothing is wrong with any file, whether it has rows or not."""
+    for member in archive.manifest.members:
+        assert damages(MemberBlocks(archive, member, member.blocks, whole)) == []
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_damaged_blocks_are_all_named(archive: ArchiveReader, whole: bool) -> None:
+    """By their place; sound ones between them are not."""
+    member = archive.member("t.ndjson")
+    # the end of a block is the length of its content, as gzip has it
+    ends = [block.offset + block.length - 1 for block in member.blocks]
+    bad = damaged(archive, ends[0], ends[2])
+    found = damages(MemberBlocks(bad, member, member.blocks, whole))
+    assert [text.partition(": ")[0] for text in found] == [place(member, 1), place(member, 3)]
+
+
+def test_sound_blocks_of_other_rows(archive: ArchiveReader) -> None:
+    """A whole file has its fingerprint, and as many rows as its manifest says."""
+    member = archive.member("t.ndjson")
+    first, last = member.blocks[0], member.blocks[-1]
+    other = msgspec.structs.replace(member, fingerprint="6:" + "0" * 32)
+    assert damages(MemberBlocks(archive, other, member.blocks, whole=True)) == [
+        f"t.ndjson: bytes {first.offset}-{last.offset + last.length - 1}: "
+        "t.ndjson does not have its fingerprint"
+    ]
+    more = msgspec.structs.replace(member, rows=7)
+    said = ["t.ndjson: 6 rows, its manifest says 7"]
+    assert damages(MemberBlocks(archive, more, member.blocks, whole=True)) == said
+    none = msgspec.structs.replace(archive.member("none.ndjson"), fingerprint="1:" + "0" * 32)
+    assert damages(MemberBlocks(archive, none, (), whole=True)) == [
+        "none.ndjson: none.ndjson does not have its fingerprint"
+    ]
+
+
+@pytest.mark.parametrize(("name", "rows"), [("t.ndjson", 2), ("c.bson", 2), ("schema.sql", 0)])
+def test_a_sampled_block_has_its_rows(archive: ArchiveReader, name: str, rows: int) -> None:
+    """Lines, documents, or none in a file without rows."""
+    member = archive.member(name)
+    block = member.blocks[0]._replace(rows=rows + 1)
+    assert damages(MemberBlocks(archive, member, (block,), whole=False)) == [
+        f"{place(member, 1)}: {rows} rows, its manifest says {rows + 1}"
+    ]
+
+
+def test_a_sampled_block_that_cannot_be_split(archive: ArchiveReader) -> None:
+    """Rows that cannot be told apart are damage."""
+    lines = archive.member("t.ndjson")
+    member = msgspec.structs.replace(lines, table=None, collection="t")
+    (found,) = damages(MemberBlocks(archive, member, lines.blocks[:1], whole=False))
+    assert found.startswith(f"{place(lines, 1)}: a BSON document at byte 0 has an impossible")
+
+
+def verification(sample: float | None = None, day: date = DAY, **more: Any) -> Verification:
+    """A verification on that day, in this process."""
+    executor = ThreadPoolExecutor(1)
+    return Verification(
+        more.pop("objects", None), executor, example(), DailySample(sample, day), **more
+    )
+
+
+def reading(archive: ArchiveReader | None) -> ArchiveReading:
+    """An archive that was opened, or not."""
+    return ArchiveReading("raw", "x", reader=archive)
+
+
+def test_without_a_sample_everything_is_read(archive: ArchiveReader) -> None:
+    """Every block and byte is counted, and told as it is read."""
+    told: list[tuple[object, ...]] = []
+    found = reading(archive)
+    read_blocks(verification(progress=lambda *words: told.append(words)), found)
+    assert found.check() == Check("raw", "x", "passed", 5, 5, archive.manifest.bytes)
+    size = archive.manifest.bytes
+    assert told[-1] == ("raw", size, size, "bytes")
+    assert len(told) == 4
+
+
+def test_a_sample_reads_every_block_on_one_of_its_days(archive: ArchiveReader) -> None:
+    """And each day's damage is that day's: 3 days for 5 blocks."""
+    offsets = [b.offset + b.length - 1 for m in archive.manifest.members for b in m.blocks]
+    bad = damaged(archive, *offsets)
+    days: list[list[str]] = []
+    for n in range(3):
+        found = reading(bad)
+        read_blocks(verification(34, DAY + timedelta(n)), found)
+        assert (found.status, found.total, found.checked) == ("failed", 5, len(found.problems))
+        days.append([problem.partition(" (")[0] for problem in found.problems])
+    assert sorted(map(len, days)) == [1, 2, 2]
+    assert sorted(text for day in days for text in day) == [
+        "c.bson, block 1 of 1", "schema.sql, block 1 of 1",
+        *(f"t.ndjson, block {n} of 3" for n in (1, 2, 3)),
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_opened_is_not_read(archive: ArchiveReader) -> None:
+    """Its problem stays; what tar would find wrong is told before a block is read."""
+    closed = reading(None)
+    closed.add(DamagedInput("cut short"))
+    read_blocks(verification(), closed)
+    assert (closed.problems, closed.total) == (["cut short"], 0)
+    with pytest.raises(DamagedInput, match="cut short"):
+        closed.required()
+    assert closed.manifest is None
+    header_end = archive.member("t.ndjson").blocks[0].offset - 1
+    opened = reading(damaged(archive, header_end))
+    read_blocks(verification(), opened)
+    assert (opened.status, opened.total, opened.checked) == ("failed", 0, 0)
+    assert opened.required() is opened.reader
+
+
+@pytest.mark.parametrize(
+    ("status", "checked", "total", "outcome"),
+    [
+        ("passed", 3, 3, "passed"),
+        ("passed", 0, 0, "passed"),
+        ("passed", 0, 3, "not checked"),
+        ("failed", 0, 3, "failed"),
+        ("unknown", 0, 3, "unknown"),
+        ("absent", 0, 3, "absent"),
+    ],
+)
+def test_a_part_of_which_nothing_was_read_has_not_passed(
+    status: Outcome, checked: int, total: int, outcome: Outcome
+) -> None:
+    """Though nothing is wrong with it; what is absent names no problem."""
+    found = StoreReading("mongodb", "x", status, ["why"], checked, total, 9)
+    findings = () if status == "absent" else ("why",)
+    assert found.check() == Check("mongodb", "x", outcome, checked, total, 9, findings)
+
+
+def test_the_worst_problem_decides() -> None:
+    """And all of them are told; a wrong setting is raised again."""
+    found = StoreReading("raw", "x")
+    assert (found.check().outcome, found.problem) == ("passed", "")
+    for problem, status in (
+        (Unreachable("no answer"), "unknown"),
+        (CheckFailed("differs"), "failed"),
+        (Unreachable("again"), "failed"),
+    ):
+        found.add(problem)
+        assert found.status == status
+    assert found.problem == "no answer; differs; again"
+    with pytest.raises(Misuse):
+        found.add(Misuse("a wrong URL"))
+
+
+@pytest.mark.parametrize("sample", [None, 50.0])
+@pytest.mark.parametrize("wrong", [set(), {"size"}, {"digest"}, {"version"}])
+def test_an_archive_is_what_the_metadata_says(
+    tmp_path: Path, sample: float | None, wrong: set[str]
+) -> None:
+    """Its size and version, and its SHA-256 unless it is sampled."""
+    data, _ = built(tmp_path)
+    objects = SimpleNamespace(uri=lambda key: key, open=lambda _: MemoryBytes(data))
+    version = "20250622-143000" if "version" in wrong else str(VERSION)
+    plain = example(version)
+    raw = msgspec.structs.replace(
+        plain.exports.raw,
+        size_bytes=len(data) + ("size" in wrong),
+        sha256="0" * 64 if "digest" in wrong else sha256(data).hexdigest(),
+    )
+    metadata = msgspec.structs.replace(
+        plain, exports=msgspec.structs.replace(plain.exports, raw=raw)
+    )
+    run = replace(verification(sample, objects=objects), metadata=metadata)
+    found = open_archive(run, "raw")
+    said = {"size": "its metadata says", "digest": "SHA-256", "version": "20250622-143000"}
+    seen = wrong - ({"digest"} if sample else set())
+    assert [next(k for k, words in said.items() if words in p) for p in found.problems] == [*seen]
+    assert found.status == ("failed" if seen else "passed")
+
+
+class Documents:
+    """A document store of one database; a marker and collections as they are given."""
+
+    def __init__(
+        self, names: Sequence[str], *, marker: bool = True, exists: bool = True, down: bool = False
+    ) -> None:
+        self._names, self._marker, self._exists, self._down = names, marker, exists, down
+
+    def collections(self, _: str) -> list[SimpleNamespace]:
+        """All of them."""
+        if self._down:
+            raise Unreachable("no answer")
+        return [SimpleNamespace(name=name) for name in self._names]
+
+    def exists(self, _: str) -> bool:
+        """Whether the database is there."""
+        return self._exists
+
+    def marker(self, _: str) -> dict[str, object] | None:
+        """What the load wrote last."""
+        if self._down:
+            raise Unreachable("no answer")
+        one = {"a": 1, "b": 1}
+        prints = {name: f"1:{name * 32}" for name in one}
+        return {"documents": one, "fingerprints": prints, "bytes": one} if self._marker else None
+
+
+@pytest.mark.parametrize(
+    ("documents", "outcome", "says"),
+    [
+        (Documents("ab"), "passed", ""),
+        (Documents("ab", marker=False), "failed", "has no marker"),
+        (Documents("ab", marker=False, exists=False), "absent", "does not exist"),
+        (Documents("ab", down=True), "unknown", "no answer"),
+        (None, "unknown", "MEDIATOOL_MONGODB_URL is not set"),
+    ],
+)
+def test_a_database_as_it_is_found(
+    documents: Documents | None, outcome: Outcome, says: str
+) -> None:
+    """Complete, without its marker, not there, or not to be asked."""
+    found = open_mongodb(verification(), cast(DocumentStore, documents))
+    assert found.status == outcome
+    assert says in found.problem
+    assert (found.marker is not None) == (outcome == "passed")
+
+
+@pytest.mark.parametrize("named", [None, "media_tool_20250621-143000"])
+def test_a_restored_database_without_a_server(named: str | None) -> None:
+    """Unknown where the metadata names one; where it names none there is nothing to verify."""
+    run = verification()
+    made = msgspec.structs.replace(run.metadata.databases_created, postgres=named)
+    run = replace(run, metadata=msgspec.structs.replace(run.metadata, databases_created=made))
+    found = open_postgres(run, None)
+    assert (found and (found.status, found.problem)) == (
+        named and ("unknown", "MEDIATOOL_RESTORE_POSTGRES_URL is not set")
+    )
+
+
+def manifest_of(*names: str) -> Manifest:
+    """The transformed archive of collections of one document each."""
+    members = (
+        Member(f"{n}.bson", 1, 5, (), fingerprint=str(_print(n)), collection=n) for n in names
+    )
+    return Manifest(FORMAT, "transformed", str(VERSION), tuple(members))
+
+
+def _print(name: str) -> Fingerprint:
+    return Fingerprint.parse(f"1:{name * 32}")
+
+
+@pytest.mark.parametrize(
+    ("there", "content", "sample", "problems", "checked"),
+    [
+        ("ab", "ab", None, [], 2),
+        ("abx", "ab", None, ["x: not in the archive"], 2),
+        ("b", "b", None, ["a: gone"], 2),
+        ("ab", "ac", None, ["b: 1 rows, fingerprint 1:c"], 2),
+        ("ab", "ab", 50, [], 1),
+    ],
+)
+def test_a_database_has_the_collections_of_the_archive(
+    monkeypatch: pytest.MonkeyPatch,
+    there: str,
+    content: str,
+    sample: float | None,
+    problems: list[str],
+    checked: int,
+) -> None:
+    """No other, none missing, and each with the fingerprint of its documents."""
+
+    def reread(
+        _: object, __: object, ___: str, members: Any, ____: object
+    ) -> dict[str, Fingerprint]:
+        return {n: _print(c) for n, c in zip(there, content, strict=False) if n in members}
+
+    monkeypatch.setattr(databases, "reread_collections", reread)
+    found = MongoReading("mongodb", "x", marker=_loaded("ab"))
+    documents = cast(DocumentStore, Documents(there))
+    read_mongodb(verification(sample), found, documents, manifest_of("a", "b"))
+    assert [p[:26] for p in found.problems] == problems
+    assert (found.checked, found.total, found.bytes) == (checked, 2, 5 * checked)
+    assert found.status == ("failed" if problems else "passed")
+
+
+def _loaded(names: str) -> Loaded:
+    one, five = dict.fromkeys(names, 1), dict.fromkeys(names, 5)
+    return Loaded("x", one, {n: str(_print(n)) for n in names}, five)
+
+
+def test_a_database_that_cannot_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a marker or a manifest nothing is read; another archive's marker is told."""
+    monkeypatch.setattr(databases, "reread_collections", lambda *_: {"a": _print("a")})
+    bare = MongoReading("mongodb", "x")
+    read_mongodb(verification(), bare, cast(DocumentStore, Documents("a")), manifest_of("a"))
+    assert (bare.status, bare.problems, bare.total) == ("passed", [], 0)
+    lost = MongoReading("mongodb", "x", marker=_loaded("a"))
+    read_mongodb(verification(), lost, cast(DocumentStore, Documents("a")), None)
+    assert (lost.status, lost.total) == ("unknown", 0)
+    down = MongoReading("mongodb", "x", marker=_loaded("a"))
+    documents = cast(DocumentStore, Documents("a", down=True))
+    read_mongodb(verification(), down, documents, manifest_of("a"))
+    assert (down.status, down.problem, down.total) == ("unknown", "no answer", 0)
+    other = MongoReading("mongodb", "x", marker=_loaded("b"))
+    read_mongodb(verification(), other, cast(DocumentStore, Documents("a")), manifest_of("a"))
+    assert other.problems == ["its marker is not the transformed archive's"]
