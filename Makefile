@@ -32,7 +32,7 @@ help:
 install: $(INSTALLED)
 
 NATIVE := mediatool_assets/native
-COMPILER := command -v cc || command -v gcc || command -v clang
+COMPILER := { command -v cc || command -v gcc || command -v clang; } >/dev/null
 
 # Where there is no C compiler, one comes as a package; without either, Python converts the rows.
 $(INSTALLED): pyproject.toml setup.py constraints.txt $(NATIVE)/rows.c $(NATIVE)/build.py
@@ -40,7 +40,7 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt $(NATIVE)/rows.c $(NATIVE)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
-	$(COMPILER) >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ziglang || true
+	$(COMPILER) || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ziglang || true
 	$(BIN)/python -m mediatool_assets.native.build
 	touch $@
 
