@@ -99,7 +99,7 @@ def test_the_site_is_written_into_a_folder(
     ("words", "code", "says"),
     [
         ((OTHER,), 3, "are of its newest version, 20250621-020000"),
-        (("2025-06-22",), 3, "is not there; materialize"),
+        (("2025-06-22",), 3, "does not exist; materialize"),
         (("2025-02-30",), 2, "is not a date"),
         (("tomorrow",), 2, "is not a version"),
         ((TWO, "--json", "--format", "html"), 2, "keep one"),

@@ -28,7 +28,7 @@ from mediatool_assets.flows.versions.registry import register, write_local_regis
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """The stores that one pruning looks at, and changes."""
+    """The stores that pruning reads and changes."""
 
     objects: ObjectStore
     deletion: Deletion
@@ -39,7 +39,7 @@ class Pruning:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What became of a plan: what is gone, what could not go and why, what a last look found."""
+    """The result of executing a plan: what is gone, what failed and why, and what is left."""
 
     dropped: list[Decision] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -47,10 +47,10 @@ class Pruned:
 
 
 def plan(stores: Pruning, policy: Policy, now: datetime) -> tuple[Decision, ...]:
-    """Decide on everything that is there; changes nothing.
+    """Decide on everything in the stores; changes nothing.
 
-    Raises Refused where the bucket's rules, those that are live or else the declared ones, delete
-    sooner what the plan keeps; DamagedInput, Unreachable.
+    Raises Refused if the bucket's rules (the live ones, else the declared ones) delete something
+    earlier than the plan allows; DamagedInput, Unreachable.
     """
     _refuse_contradictions(policy, stores.bucket)
     found = gather(stores.objects, stores.deletion, stores.servers, now)
@@ -69,9 +69,11 @@ def carry_out(
     local_registry: Path,
     progress: Progress = silent,
 ) -> Pruned:
-    """Drop what the plan drops, unless a mark protects it by now; one that fails stops no other.
+    """Delete what the plan drops, unless a mark protects it by now; a failure does not stop the
+    rest.
 
-    Metadata goes first, and the registry after it, so that no reader is offered what is half gone.
+    Metadata is deleted first and then the registry is updated, so that readers are never offered a
+    partly deleted version.
     """
     drops = [each for each in decisions if not each.keep]
     result = Pruned()
@@ -93,7 +95,7 @@ def carry_out(
 def _tried(
     act: Callable[[Pruning, Decision], None], stores: Pruning, drop: Decision, result: Pruned
 ) -> bool:
-    """Whether it was done; why not is kept, and the others go on."""
+    """True if it was done; a failure's reason is recorded, and the rest continues."""
     try:
         act(stores, drop)
     except MediatoolError as error:
@@ -103,18 +105,18 @@ def _tried(
 
 
 def _hide(stores: Pruning, drop: Decision) -> None:
-    """Remove a test version's metadata, after a last look at what it was made for."""
+    """Remove a test version's metadata, after checking its purpose once more."""
     protection = _protection(stores, drop)
     _refuse_protected(drop, protection)
     key = metadata_key(drop.version)
     if key not in drop.keys:
         if stores.objects.head(key) is not None:
-            raise Refused(f"{drop.version} stays: it was completed meanwhile")
+            raise Refused(f"{drop.version} is kept: it was completed meanwhile")
         return
     metadata, (data, _) = catalog.read(stores.objects, drop.version), stores.objects.get(key)
     if metadata.purpose != "testing":
         raise Refused(
-            f"{drop.version} is a daily version and stays; the registry is out of date: "
+            f"{drop.version} is a daily version and is kept; the registry is out of date: "
             "run `mediatool versions --rebuild`, then prune again"
         )
     if metadata.proof is not None:
@@ -131,7 +133,7 @@ def _hide(stores: Pruning, drop: Decision) -> None:
 
 
 def _drop(stores: Pruning, drop: Decision) -> None:
-    """Remove one thing that the plan drops."""
+    """Delete one thing that the plan drops."""
     protection = unprotected if drop.kind == "sanitized" else _protection(stores, drop)
     _refuse_protected(drop, protection)
     for key in drop.keys:
@@ -142,7 +144,7 @@ def _drop(stores: Pruning, drop: Decision) -> None:
 
 
 def _protection(stores: Pruning, drop: Decision) -> Protection:
-    """Whether somebody has marked the version since the plan was made."""
+    """Checks whether somebody has marked the version since the plan was made."""
     return lambda: marks.read(stores.objects).protection(drop.version)
 
 
@@ -152,18 +154,18 @@ def _refuse_protected(drop: Decision, protection: Protection) -> None:
 
 
 def _put_back(stores: Pruning, metadata: Metadata, data: bytes) -> None:
-    """Publish a version again, which was marked while its metadata went: as it was, signed anew."""
+    """Publish a version again that was marked while its metadata was deleted; it is signed anew."""
     if metadata.proof is not None and stores.signing_key is not None:
         unsigned = msgspec.structs.replace(metadata, proof=None)
         proof = chain.append_version(stores.objects, stores.signing_key, unsigned)
         data = metadata_file.encode(msgspec.structs.replace(unsigned, proof=proof))
-    with suppress(AlreadyExists):  # the other of two prunes has done it
+    with suppress(AlreadyExists):  # a concurrent prune has done it
         stores.objects.put(metadata_key(metadata.version), data)
     register(stores.objects)
 
 
 def _left(stores: Pruning, dropped: Iterable[Decision]) -> Iterator[str]:
-    """What is still there of what was dropped, as the stores list it now."""
+    """List what remains of the deleted things, as the stores report it now."""
     there = {(server.kind, each.name) for server in stores.servers for each in server.databases()}
     for drop in dropped:
         if (drop.kind, drop.name) in there:
@@ -184,6 +186,6 @@ def _refuse_contradictions(policy: Policy, bucket: BucketSettings) -> None:
 
 
 def _can_lock(bucket: BucketSettings) -> bool:
-    """Whether Object Lock may hold objects: a bucket that is known not to have it needs no look."""
+    """True unless the bucket is known to lack Object Lock, which needs no requests then."""
     seen = bucket.read("object-lock")
     return seen.document is not None or seen.unknown is not None

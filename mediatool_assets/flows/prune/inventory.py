@@ -30,9 +30,9 @@ _ARCHIVES = (
 def gather(
     objects: ObjectStore, deletion: Deletion, servers: Iterable[DatabaseServer], now: datetime
 ) -> RetentionInventory:
-    """Everything except Object Lock, which costs a request for each object: ``with_locks``.
+    """List everything except Object Lock, which takes a request per object: see ``with_locks``.
 
-    Raises DamagedInput, Unreachable; nothing is changed.
+    Raises DamagedInput, Unreachable; changes nothing.
     """
     complete = _purposes(objects)
     found = marks.read(objects)
@@ -57,7 +57,7 @@ def gather(
 def with_locks(
     found: RetentionInventory, deletion: Deletion, versions: Iterable[Version], keys: Iterable[str]
 ) -> RetentionInventory:
-    """The inventory with what Object Lock holds of these versions and of these copies' keys."""
+    """The inventory with the Object Lock state of these versions and of these copies' keys."""
     locked: dict[Version, str] = {}
     for version in sorted(set(versions)):
         reasons = (deletion.locked(key) for key in marks.keys_of(version))
@@ -69,7 +69,7 @@ def with_locks(
 
 
 def _purposes(objects: ObjectStore) -> dict[Version, Purpose]:
-    """The purpose of every version that has metadata now; the registry spares reading it again."""
+    """The purpose of every version with metadata, from the registry where possible."""
     stored, _ = catalog.stored_registry(objects)
     return {
         Version.parse(entry.version): "testing" if entry.purpose == "testing" else "daily_backup"
@@ -78,7 +78,7 @@ def _purposes(objects: ObjectStore) -> dict[Version, Purpose]:
 
 
 def _known(objects: ObjectStore, server: DatabaseServer, found: FoundDatabase) -> FoundDatabase:
-    """A database with what the bucket knows of it: the restores that made it, and its archive."""
+    """A database with what the bucket records of it: its restores, and its archive."""
     restores = [
         datetime.fromisoformat(each.began)
         for each in restore_records(objects, found.version)
@@ -94,7 +94,7 @@ def _known(objects: ObjectStore, server: DatabaseServer, found: FoundDatabase) -
 def _exports(
     objects: ObjectStore, deletion: Deletion, complete: dict[Version, Purpose], now: datetime
 ) -> Iterator[FoundExport]:
-    """The test exports, and what there is of versions that are not complete."""
+    """The test exports, and the objects of incomplete versions."""
     stored: dict[Version, set[str]] = {}
     for prefix, suffix in _ARCHIVES:
         for info in objects.list(prefix):
@@ -117,12 +117,12 @@ def _is_tagged(deletion: Deletion, key: str) -> bool:
     name, value = TESTING
     try:
         return deletion.tags(key).get(name) == value
-    except NotFound:  # it went meanwhile, as it should
+    except NotFound:  # it was deleted meanwhile
         return True
 
 
 def _copies(objects: ObjectStore) -> Iterator[FoundCopy]:
-    """The sanitized copies, and what lies beside them under their version's name."""
+    """The sanitized copies, and the objects beside them of the same version."""
     for info in objects.list(SANITIZED_PREFIX):
         version = Version.of_name(info.key.rsplit("/", 1)[-1][:15], "")
         if version is not None:

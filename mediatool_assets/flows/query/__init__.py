@@ -1,1 +1,1 @@
-"""Query versions with SQL: DuckDB over the tables or collections of one version, or of several."""
+"""Query: SQL with DuckDB over the tables or collections of one or several versions."""

@@ -10,12 +10,12 @@ _NEWLINE = 10
 
 
 def reader(contents: Iterable[bytes]) -> pa.RecordBatchReader:
-    """A batch for each content, which is NDJSON; each line keeps its newline."""
+    """One batch per content, which is NDJSON; each line keeps its newline."""
     return pa.RecordBatchReader.from_batches(_SCHEMA, map(_batch, contents))
 
 
 def table(lines: list[bytes]) -> pa.Table:
-    """Lines without newlines."""
+    """A table of lines without newlines."""
     return pa.table([pa.array(map(bytes.decode, lines), pa.string())], schema=_SCHEMA)
 
 

@@ -8,4 +8,4 @@ CODEC: CodecOptions[dict[str, object]] = CodecOptions(
     uuid_representation=UuidRepresentation.STANDARD,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
 )
-"""How documents become Python values: aware datetimes in UTC, ``uuid.UUID`` for subtype 4."""
+"""Options of the conversion: aware datetimes in UTC, ``uuid.UUID`` for binary subtype 4."""

@@ -1,4 +1,4 @@
-"""Collections of a transformed archive as tables: a column for each field of the validator."""
+"""Collections of a transformed archive as tables: one column for each field of the validator."""
 
 import math
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ _POSTGRES = {
     frozenset({"binData"}): "text",
     frozenset({"objectId"}): "text",
 }
-"""The PostgreSQL type that a field is read as, by its BSON types; any other is JSON."""
+"""The PostgreSQL type to read a field as, by its BSON types; all others are read as JSON."""
 
 
 class _Options(msgspec.Struct):
@@ -49,7 +49,7 @@ def collection_rows(
 ) -> StoredRows:
     """A collection with the fields of its validator as columns.
 
-    Sub-documents and arrays are JSON, decimals and binary values text. Raises BadArchive where the
+    Sub-documents and arrays are JSON; decimals and binary values are text. Raises BadArchive if the
     collection's metadata cannot be read.
     """
     name = metadata_member(member.name)
@@ -63,15 +63,15 @@ def collection_rows(
 def document_rows(
     archive: BlockReader, member: Member, validator: Mapping[str, Any], as_text: frozenset[str]
 ) -> StoredRows:
-    """The documents of a collection with that validator, wherever they are.
+    """The documents of a collection with that validator, from an archive or a server.
 
-    Where the validator does not say of every field whether it is there, documents are read for the
-    names of their fields; those that it does not describe are JSON.
+    If the validator does not require all its fields, documents are read to find the names of
+    further fields; fields that it does not describe are JSON.
     """
     assert member.collection is not None  # noqa: S101  # it is a member with documents
     schema = validator.get("$jsonSchema", {})
     fields = {name: _type(kind) for name, kind in schema.get("properties", {}).items()}
-    if not fields or set(schema.get("required", ())) != fields.keys():  # the model's own, or none
+    if not fields or set(schema.get("required", ())) != fields.keys():  # a custom one, or none
         for content in archive.blocks(member.blocks):
             for document in split_documents(content):
                 fields |= {name: "jsonb" for name in decode(document, CODEC) if name not in fields}
@@ -107,7 +107,7 @@ def _line(document: bytes, fields: Mapping[str, str]) -> bytes:
 
 
 def _json(value: Any) -> Any:
-    """A BSON value as JSON has it: what JSON has no type for is text."""
+    """A BSON value as JSON; values of types that JSON lacks are text."""
     if isinstance(value, dict):
         return {key: _json(each) for key, each in value.items()}
     if isinstance(value, list):

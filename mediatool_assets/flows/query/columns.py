@@ -1,8 +1,8 @@
 """The DuckDB type of a PostgreSQL column, and the SQL that reads it from a row of the raw archive.
 
-The type follows from ``schema.json`` alone, never from the values. A type that DuckDB cannot hold
-exactly (``numeric`` without a precision, ``money``, ``interval``, composite types and all others
-that are not listed here) is text: PostgreSQL's own.
+The type follows from ``schema.json`` alone, never from the values. A type that DuckDB cannot
+represent exactly is read as PostgreSQL's text: ``numeric`` without a precision, ``money``,
+``interval``, composite types, and all others that are not listed here.
 """
 
 import re
@@ -29,14 +29,14 @@ _TYPES = {
     "jsonb": "JSON",
 }
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)(?:\[\])*")
-_DECIMAL_DIGITS = 38  # of DuckDB's DECIMAL
+_DECIMAL_DIGITS = 38  # maximum digits of DuckDB's DECIMAL
 _TEXT = "VARCHAR"
 _DAYS = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 _NESTED = "[["  # how an array of several dimensions begins
 
 
 def duckdb_type(column: Column) -> str:
-    """``BIGINT``, ``DECIMAL(12,2)``, ``UUID[]``, …; ``VARCHAR`` for all that is read as text."""
+    """``BIGINT``, ``DECIMAL(12,2)``, ``UUID[]``, …; ``VARCHAR`` for everything read as text."""
     element = _element_type(column)
     return _scalar_type(column) if element is None else f"{element}[]"
 
@@ -58,12 +58,12 @@ def duckdb_value(column: Column, text: str, *, finite: bool = False) -> str:
 
 
 def is_text(column: Column) -> bool:
-    """Whether the column is text in DuckDB although it is a number or an array in PostgreSQL."""
+    """True if the column is text in DuckDB although it is a number or an array in PostgreSQL."""
     return duckdb_type(column) == _TEXT and (column.category in "NA" or column.base == "money")
 
 
 def _element_type(column: Column) -> str | None:
-    """The type of an array's elements; None for a column that is not read as a list."""
+    """The type of an array's elements; None if the column is not read as a list."""
     if column.element is None:
         return None
     if column.element == "numeric":
@@ -104,5 +104,5 @@ def _scalar(type_: str, text: str, *, finite: bool) -> str:
 
 
 def _refused(reason: str, text: str) -> str:
-    """SQL that fails; DuckDB's ``error`` would be volatile, which ``TRY`` does not take."""
+    """SQL that fails; DuckDB's own ``error`` is volatile, which ``TRY`` does not accept."""
     return f"CASE WHEN CAST({literal(f'{reason}: ')} || {text} AS TINYINT) = 0 THEN NULL END"

@@ -31,7 +31,7 @@ def arrow_table(rows: StoredRows) -> pa.Table:
 def temporary_table(
     rows: StoredRows, connection: duckdb.DuckDBPyConnection | None
 ) -> duckdb.DuckDBPyRelation:
-    """All rows in a temporary table of the connection, or of a new one."""
+    """Store all rows in a temporary table of the connection, or of a new one."""
     connection = connection or _connection()
     name = _name(rows.table.name)
     try:
@@ -45,7 +45,7 @@ def temporary_table(
 def table_of_arrow(
     table: pa.Table, connection: duckdb.DuckDBPyConnection | None
 ) -> duckdb.DuckDBPyRelation:
-    """An Arrow table in a temporary table of the connection, or of a new one."""
+    """Store an Arrow table in a temporary table of the connection, or of a new one."""
     connection = connection or _connection()
     name = _name("documents")
     _store(connection, name, connection.from_arrow(table))
@@ -59,7 +59,7 @@ def pandas_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def polars_frame(table: pa.Table) -> "polars.DataFrame":
-    """The same values; raises Misuse where polars is not installed."""
+    """The same values as a polars frame; raises Misuse if polars is not installed."""
     try:
         import polars  # noqa: PLC0415  # an optional extra
     except ModuleNotFoundError as error:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Frames(ABC):
-    """Rows or documents that can be read whole. The types of the columns never follow from values.
+    """Rows or documents that can be read as a whole. Column types never follow from values.
 
     ``text`` names columns that are read as text, whatever their type.
     """
@@ -38,15 +38,14 @@ class Frames(ABC):
 
     @abstractmethod
     def stored(self, text: Collection[str] = ()) -> "StoredRows":
-        """What is read, with its columns and their types."""
+        """The stored rows, with their columns and types."""
 
     def to_duckdb(
         self, connection: "duckdb.DuckDBPyConnection | None" = None, *, text: Collection[str] = ()
     ) -> "duckdb.DuckDBPyRelation":
-        """All rows as a temporary table of ``connection``, by default one of its own.
+        """All rows as a temporary table of ``connection``, by default a new one.
 
-        The types are those of docs/how-to/query.md. Raises Misuse where a value does not fit its
-        type.
+        docs/how-to/query.md lists the types. Raises Misuse if a value does not fit its type.
         """
         from mediatool_assets.flows.query.frames import temporary_table  # noqa: PLC0415  # slow
 
@@ -55,7 +54,7 @@ class Frames(ABC):
     def to_arrow(self, *, text: Collection[str] = ()) -> "pyarrow.Table":
         """All rows in memory, with the types of ``to_duckdb``.
 
-        Raises Misuse on an infinite date too, which no Arrow type has.
+        Raises Misuse also for an infinite date, which Arrow cannot represent.
         """
         from mediatool_assets.flows.query.frames import arrow_table  # noqa: PLC0415  # slow
 
@@ -68,7 +67,7 @@ class Frames(ABC):
         return pandas_frame(self.to_arrow(text=text))
 
     def to_polars(self, *, text: Collection[str] = ()) -> "polars.DataFrame":
-        """All rows in memory; raises Misuse where polars is not installed."""
+        """All rows in memory; raises Misuse if polars is not installed."""
         from mediatool_assets.flows.query.frames import polars_frame  # noqa: PLC0415  # slow
 
         return polars_frame(self.to_arrow(text=text))
@@ -76,7 +75,7 @@ class Frames(ABC):
 
 @dataclass(frozen=True, slots=True)
 class ArchivedRows(Frames):
-    """One file of rows of an archive. Nothing is read before it is asked for, then by block."""
+    """One file of rows of an archive. It is read on demand, block by block."""
 
     archive: ArchiveReader
     member: Member
@@ -88,12 +87,12 @@ class ArchivedRows(Frames):
 
     @property
     def rows(self) -> int:
-        """How many rows or documents there are."""
+        """The number of rows or documents."""
         return self.member.rows
 
     @abstractmethod
     def batches(self) -> Iterator[Sequence[bytes]]:
-        """The rows as the archive has them, a block of some megabytes at a time."""
+        """The rows in the archive's format, one block of some megabytes at a time."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[dict[str, object]]:
@@ -107,7 +106,7 @@ class TableRows(ArchivedRows):
     table: Table
 
     def batches(self) -> Iterator[list[bytes]]:
-        """The lines of a block of some megabytes at a time."""
+        """The lines of one block of some megabytes at a time."""
         return (split_lines(content) for content in self.archive.blocks(self.member.blocks))
 
     def __iter__(self) -> Iterator[dict[str, object]]:
@@ -127,7 +126,7 @@ class Documents(ArchivedRows):
     """One collection of an archive; batches are BSON documents."""
 
     def batches(self) -> Iterator[Sequence[bytes]]:
-        """The documents of a block of some megabytes at a time."""
+        """The documents of one block of some megabytes at a time."""
         blocks = self.archive.blocks(self.member.blocks)
         return (list(split_documents(content)) for content in blocks)
 
@@ -144,7 +143,7 @@ class Documents(ArchivedRows):
 
 @dataclass(frozen=True, slots=True)
 class LiveDocuments(Frames):
-    """One collection of the version's MongoDB database, read from the server when asked for."""
+    """One collection of the version's MongoDB database, read from the server on demand."""
 
     store: DocumentStore
     loaded: Loaded
@@ -174,7 +173,7 @@ class LiveDocuments(Frames):
         return _documents(self.batches())
 
     def stored(self, text: Collection[str] = ()) -> "StoredRows":
-        """The fields of the validator that the server has."""
+        """The fields of the server's validator."""
         from mediatool_assets.flows.query.collection_rows import document_rows  # noqa: PLC0415  # slow
 
         options = {each.name: each.options for each in self.store.collections(self.database)}
@@ -186,7 +185,7 @@ class LiveDocuments(Frames):
 
 @dataclass(frozen=True, slots=True)
 class _LiveBlocks:
-    """A live collection as one that is read block by block."""
+    """A live collection with the interface of an archive's blocks."""
 
     live: LiveDocuments
 
@@ -219,7 +218,7 @@ class ArchiveHandle:
 
     @property
     def uri(self) -> str:
-        """Where it lies."""
+        """The archive's URI."""
         return self.archive.source.name
 
     @property
@@ -229,11 +228,11 @@ class ArchiveHandle:
 
     @property
     def manifest(self) -> Manifest:
-        """What it holds."""
+        """The archive's manifest."""
         return self.archive.manifest
 
     def tables(self) -> dict[str, TableRows]:
-        """The tables of a raw archive by name; raises BadArchive where its schema does not fit."""
+        """The tables of a raw archive by name; raises BadArchive if its schema does not match."""
         schema = self.archive.schema()
         return {
             name: TableRows(self.archive, member, schema.table(name))

@@ -1,4 +1,4 @@
-"""The history of one row: the versions that have it, and its changes."""
+"""The history of one row: the versions that contain it, and its changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from mediatool_assets.flows.query.session import QuerySession
 
 @dataclass(frozen=True, slots=True)
 class RowEvent:
-    """What a version did to a row: ``change`` is ``appeared``, ``changed`` or ``removed``.
+    """A change of a row in a version: ``change`` is ``appeared``, ``changed`` or ``removed``.
 
-    ``columns`` has each column whose value differs, with its value before and after: all columns
-    of a row that appeared or was removed. A column that a version lacks is left out.
+    ``columns`` has the value before and after of each column that differs; for a row that appeared
+    or was removed, of all columns. A column that a version lacks is left out.
     """
 
     version: str
@@ -27,10 +27,10 @@ class RowEvent:
 
 @dataclass(frozen=True, slots=True)
 class RowHistory:
-    """The events of one row over ``versions``, oldest first; ``present`` are those that have it.
+    """The events of one row over ``versions``, oldest first; ``present`` lists those with the row.
 
-    ``blocks`` of the archives were searched for it and ``blocks_read`` of these read: the others
-    are equal to one of a version before. Both are 0 where the rows came from the cache.
+    ``blocks`` is the number of blocks searched, and ``blocks_read`` the number read: the others are
+    equal to a block of an earlier version. Both are 0 if the rows came from the cache.
     """
 
     table: str
@@ -43,10 +43,10 @@ class RowHistory:
 
 
 def row_history(session: QuerySession, table: str, key: str) -> RowHistory:
-    """The history of the row with that key: ``VALUE``, or ``COLUMN=VALUE,…`` for several columns.
+    """Return the history of the row with that key: ``VALUE``, or ``COLUMN=VALUE,…`` for several.
 
-    Raises NotFound where no version has the table or the row; Misuse where ``key`` does not name
-    the columns of its primary key.
+    Raises NotFound if no version has the table or the row; Misuse if ``key`` does not name the
+    columns of its primary key.
     """
     described = [
         (each.version, each.sources[table]) for each in session.versions if table in each.sources
@@ -90,7 +90,7 @@ def _key(table: Table, text: str) -> dict[str, str]:
     if len(columns) == 1 and not text.startswith(f"{columns[0]}="):
         given = {columns[0]: text}
     if given.keys() != set(columns):
-        raise Misuse(f"{text!r} is no key of {table.name}; write {'=…,'.join(columns)}=…")
+        raise Misuse(f"{text!r} is not a key of {table.name}; write {'=…,'.join(columns)}=…")
     return {name: _as_printed(table.column(name), given[name]) for name in columns}
 
 

@@ -1,4 +1,4 @@
-"""Selected rows as a file of INSERT statements, referenced rows before those that need them."""
+"""Writes selected rows as INSERT statements, referenced rows before those that need them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _Row = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class WrittenRows:
-    """What a script has of one table: rows ``asked`` for, those only ``referenced``, and all.
+    """The rows written of one table: ``asked`` for, only ``referenced``, and in total.
 
     ``missing`` counts references to rows of this table that the version does not have.
     """
@@ -42,10 +42,11 @@ def write_inserts(
     conditions: Sequence[RowCondition],
     selected: Mapping[str, SelectedRows],
 ) -> tuple[WrittenRows, ...]:
-    """Write the rows as one transaction to ``path``, and return what was written by table.
+    """Write the rows as one transaction to ``path``; returns the counts by table.
 
-    A row that was only referenced is inserted unless one with its key is there. Rows that reference
-    one another in a circle are in no possible order: they load where their keys are deferrable.
+    A row that was only referenced is inserted only if its key does not exist. Rows that reference
+    one another in a circle have no valid order: they load only if their foreign keys are
+    deferrable.
     """
     (version,) = session.versions
     writers = {name: insert_writer(rows.table, version.schema) for name, rows in selected.items()}
@@ -87,7 +88,7 @@ def _in_order(
     sources: Mapping[str, StoredRows],
     selected: Mapping[str, SelectedRows],
 ) -> list[_Row]:
-    """All rows, each after those that it references: by depth, then table by table."""
+    """Return all rows, each after those that it references: by depth, then by table."""
     needs = _references(connection, sources, selected)
     depths: dict[_Row, int] = {}
     for start in needs:
@@ -112,7 +113,7 @@ def _references(
     sources: Mapping[str, StoredRows],
     selected: Mapping[str, SelectedRows],
 ) -> dict[_Row, list[_Row]]:
-    """By row the selected rows that it references."""
+    """For each row, the selected rows that it references."""
     lines = {name: rows.lines for name, rows in selected.items()}
     needs: dict[_Row, list[_Row]] = {
         (name, number): [] for name, own in lines.items() for number in range(len(own))

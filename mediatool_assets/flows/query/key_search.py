@@ -1,4 +1,4 @@
-"""Searches the row of one key in many versions; equal blocks are read once."""
+"""Searches many versions for the row of one key; equal blocks are read once."""
 
 import re
 from collections import deque
@@ -20,40 +20,40 @@ from mediatool_assets.flows.query.session import refused_by_duckdb
 from mediatool_assets.flows.workers.duckdb_session import identifier, literal
 
 Values = Mapping[str, str | None]
-"""A row: each column's value as text, null as None."""
+"""A row: each column's value as text; null is None."""
 
 _AS_WRITTEN = frozenset(
     {"text", "character varying", "character", "uuid", "date", "smallint", "integer", "bigint"}
 )
 """Types whose values an archive writes as DuckDB prints them."""
-_PLAIN = re.compile(r"[A-Za-z0-9_.:@+\- ]+")  # what JSON never escapes
+_PLAIN = re.compile(r"[A-Za-z0-9_.:@+\- ]+")  # characters that JSON never escapes
 _ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_THREADS = 2  # fetching, unpacking and hashing need no lock of Python's
-_SHARE_BYTES = 1 << 24  # of rows, for one thread: six ranges are in memory at most
-_SAME_KEY = 2  # rows that are looked for: the second one is an error
+_THREADS = 2  # fetching, unpacking and hashing release the GIL
+_SHARE_BYTES = 1 << 24  # bytes of rows per thread: at most six ranges are in memory
+_SAME_KEY = 2  # stop after two rows: a second one is an error
 
 
 @dataclass(slots=True)
 class KeySearch:
-    """Finds the rows with ``key``, column by column as text, in one version of a table at a time.
+    """Finds the rows with ``key`` in one version of a table at a time; values are text.
 
-    A table that the cache has is read from there. Otherwise each block is read, compared with its
-    digest and searched, except where a version before had one of the same digest. Blocks
-    of format 1 have none: such a table is put into the cache.
+    A cached table is read from the cache. Otherwise each block is read, compared with its digest
+    and searched, unless an earlier version had a block with the same digest. Blocks of format 1
+    have no digest: such a table is put into the cache.
     """
 
     connection: duckdb.DuckDBPyConnection
     cache: ParquetCache
     key: Mapping[str, str]
     blocks: int = 0
-    """Blocks of all versions that were searched, the same ones counted again."""
+    """Blocks searched in all versions, equal ones counted each time."""
     read: int = 0
-    """How many of these were read from an archive."""
+    """Blocks that were read from an archive."""
     _seen: dict[str, list[bytes]] = field(default_factory=dict)
-    """By the digest of a block its rows that have the key."""
+    """The rows with the key, by the digest of their block."""
 
     def rows(self, rows: StoredRows, progress: BytesRead = nothing) -> list[Values]:
-        """The rows of this version; raises BadArchive where it does not hold what it should."""
+        """The rows of this version; raises BadArchive if it does not match its manifest."""
         if not self.key.keys() <= {column.name for column in rows.table.columns}:
             return []
         proven = all(block.digest for block in rows.member.blocks)
@@ -65,7 +65,7 @@ class KeySearch:
         return [dict(zip(names, row, strict=True)) for row in values]
 
     def _is_plain(self, table: Table) -> bool:
-        """Whether the key is in an archive's rows as it is written here."""
+        """True if the key is written in the archive's rows exactly as given here."""
         return all(
             value is not None and _PLAIN.fullmatch(value) and table.column(name).base in _AS_WRITTEN
             for name, value in self.key.items()
@@ -98,7 +98,7 @@ class KeySearch:
     def _searched(
         self, rows: StoredRows, shares: Iterator[list[Block]]
     ) -> Iterator[tuple[list[Block], list[list[bytes]]]]:
-        """Groups of blocks with the rows that each block has of the key, in order."""
+        """Groups of blocks with the matching rows of each block, in order."""
 
         def searched(share: list[Block]) -> list[list[bytes]]:
             return [self._matching(content) for content in rows.archive.blocks(share)]
@@ -119,7 +119,7 @@ class KeySearch:
                     future.cancel()
 
     def _matching(self, content: bytes) -> list[bytes]:
-        """The rows of a block that have the key. Only those that could are parsed."""
+        """The rows of a block with the key; only lines that contain its text are parsed."""
         wanted = {name: value.encode() for name, value in self.key.items()}
         rare = max(wanted, key=lambda name: len(wanted[name]))
         sample = content.partition(b"\n")[0]
@@ -139,7 +139,7 @@ class KeySearch:
 
 
 def _lines_with(content: bytes, texts: list[bytes]) -> Iterator[bytes]:
-    """The lines that have one of these texts, each once."""
+    """The lines that contain one of these texts, each once."""
     ends = set()
     for text in texts:
         at = content.find(text)

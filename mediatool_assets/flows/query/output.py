@@ -1,4 +1,4 @@
-"""The result of a query: as CSV, JSON, NDJSON, Parquet or an Arrow stream, row by row."""
+"""Writes the result of a query as CSV, JSON, NDJSON, Parquet or an Arrow stream, row by row."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,14 +10,14 @@ from mediatool_assets.flows.workers.duckdb_session import identifier, literal
 
 Format = Literal["csv", "json", "ndjson", "parquet", "arrow"]
 
-_ROWS = 10_000  # of one batch
+_ROWS = 10_000  # rows per batch
 _EXACT = 1 << 53  # a double holds every integer up to this one
 
 
 def write_result(relation: duckdb.DuckDBPyRelation, format_: Format, path: Path) -> None:
-    """Write all rows to ``path``; a file that is there is replaced.
+    """Write all rows to ``path``, replacing an existing file.
 
-    Times are in UTC. In JSON a number that a double cannot hold exactly is a string.
+    Times are in UTC. In JSON, a number that a double cannot represent exactly is a string.
     """
     _WRITERS[format_](relation, path)
 
@@ -34,13 +34,13 @@ def json_rows(relation: duckdb.DuckDBPyRelation) -> Iterator[str | None]:
 
 
 def text_rows(relation: duckdb.DuckDBPyRelation, most: int) -> list[tuple[str | None, ...]]:
-    """The first rows, ``most`` at most, as DuckDB prints their values."""
+    """At most the first ``most`` rows, as DuckDB prints their values."""
     texts = ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in relation.columns)
     return relation.limit(most).project(texts).fetchall()
 
 
 def _json(value: str, kind: Any) -> str:
-    """SQL for a value as JSON holds it without losing a digit."""
+    """SQL for a value as JSON without losing a digit."""
     match kind.id:
         case "decimal":
             return f"CAST({value} AS VARCHAR)"

@@ -14,20 +14,20 @@ from xxhash import xxh3_128
 
 from mediatool_assets.flows.query.reading import BytesRead, StoredRows, nothing
 
-_LAYOUT = "2"  # raised when the files of the same rows change
-_ROW_GROUP = 20_000  # rows: of 4 KB each, 80 MB are in memory before a group is written
+_LAYOUT = "2"  # increment when the files of the same rows change
+_ROW_GROUP = 20_000  # rows; with 4 KB each, 80 MB are in memory before a group is written
 _READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetCache:
-    """Files in ``folder``, each named by what it is made of and by its own content.
+    """Files in ``folder``, each named by its input and by its own content.
 
-    The first part of a name is ``key(rows)``: tables that did not change from one version to the
-    next share a file. The second is a hash of the file, which is compared whenever a command begins
-    to use it: a damaged file is deleted and made again. All files have at most ``limit`` bytes when
-    the last command that uses them ends; those that were used last stay. The folder holds original
-    values: it is readable by its owner alone.
+    The first part of a name is ``key(rows)``: a table that did not change between versions is
+    stored once. The second part is a hash of the file, which is checked when a command first uses
+    it: a damaged file is deleted and made again. When the last command that uses the cache ends,
+    the least recently used files are deleted until the rest has at most ``limit`` bytes. The folder
+    holds original values and is readable only by its owner.
     """
 
     folder: Path
@@ -35,7 +35,7 @@ class ParquetCache:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """While it lasts no command deletes a file; then all but the newest within the limit go."""
+        """Prevent the deletion of files by any command; afterwards apply the size limit."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(self.folder, fcntl.LOCK_SH):
             yield
@@ -48,7 +48,7 @@ class ParquetCache:
         rows: StoredRows,
         progress: BytesRead = nothing,
     ) -> Path:
-        """The Parquet file of these rows, written first where there is none."""
+        """The Parquet file of these rows, written first if there is none."""
         return self.find(rows) or self._written(connection, rows, progress)
 
     def find(self, rows: StoredRows) -> Path | None:
@@ -63,7 +63,7 @@ class ParquetCache:
         return None
 
     def key(self, rows: StoredRows) -> str:
-        """The same for equal rows with equal types."""
+        """A key that is equal for equal rows with equal types."""
         described = repr((_LAYOUT, rows.member.content, rows.member.rows, rows.columns))
         return hashlib.sha256(described.encode()).hexdigest()
 
@@ -86,7 +86,7 @@ class ParquetCache:
             unfinished.unlink(missing_ok=True)
 
     def _trim(self) -> None:
-        """Delete what a killed command left, and the files that were not used for longest."""
+        """Delete remains of killed commands, and the least recently used files above the limit."""
         for path in self.folder.glob("*.unfinished"):
             path.unlink(missing_ok=True)
         files = [(path.stat(), path) for path in self.folder.glob("*.parquet")]
@@ -100,7 +100,7 @@ class ParquetCache:
 
 @contextmanager
 def _locked(folder: Path, how: int) -> Iterator[None]:
-    """Hold a lock on the folder; without waiting it raises BlockingIOError."""
+    """Hold a lock on the folder; a non-blocking request raises BlockingIOError."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(opened, how)

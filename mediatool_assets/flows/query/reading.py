@@ -1,4 +1,4 @@
-"""Rows of an archive in DuckDB: read block by block, typed by the schema, counted and checked."""
+"""Reads rows of an archive in DuckDB: block by block, typed by the schema, counted and checked."""
 
 import errno
 import os
@@ -23,14 +23,14 @@ from mediatool_assets.flows.query.columns import duckdb_type, duckdb_value
 from mediatool_assets.flows.workers.duckdb_session import DUCKDB_ERRORS, identifier, literal
 
 _LINE = "the row as a line of JSON, under a name that is longer than any of PostgreSQL's"
-_ROWS = 10_000  # of one batch
+_ROWS = 10_000  # rows per batch
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BytesRead = Callable[[int], None]
-"""Is called with the uncompressed bytes of each block that was read."""
+"""Called with the uncompressed size of each block that was read."""
 
 
 def nothing(_: int) -> None:
@@ -46,11 +46,11 @@ class HasName(Protocol):
 
 
 class BlockReader(Protocol):
-    """What rows are read from: an archive, or a collection of a MongoDB server."""
+    """The source of rows: an archive, or a collection of a MongoDB server."""
 
     @property
     def source(self) -> HasName:
-        """Where it is."""
+        """The location of the rows."""
 
     def blocks(self, blocks: Sequence[Block]) -> Iterator[bytes]:
         """The content of the blocks, one by one; raises BadArchive or a store's own error."""
@@ -58,10 +58,10 @@ class BlockReader(Protocol):
 
 @dataclass(slots=True)
 class StoredRows:
-    """The rows of one table of a raw archive, and its columns as they are queried.
+    """The rows of one table of a raw archive, with its columns for queries.
 
-    ``table`` gives names and types; the columns in ``as_text`` are read as text, whatever their
-    type. ``lines`` makes NDJSON of a block, and ``split`` what its fingerprint is over.
+    ``table`` gives names and types; the columns in ``as_text`` are read as text. ``lines`` converts
+    a block to NDJSON, and ``split`` splits it into the items of its fingerprint.
     """
 
     archive: BlockReader
@@ -73,7 +73,7 @@ class StoredRows:
 
     @property
     def columns(self) -> list[tuple[str, str]]:
-        """Names and DuckDB types, in the table's order; names are unique without their case."""
+        """Names and DuckDB types, in the table's order; names are unique case-insensitively."""
         return [
             (name, "VARCHAR" if column.name in self.as_text else duckdb_type(column))
             for name, column in zip(self._names(), self.table.columns, strict=True)
@@ -88,13 +88,13 @@ class StoredRows:
         progress: BytesRead = nothing,
         with_line: bool = False,
     ) -> None:
-        """Have ``use`` consume a relation over all rows, which streams and is read once.
+        """Call ``use`` with a relation over all rows, which streams and can be read once.
 
-        With ``with_line`` it has a last column with the row as NDJSON.
+        With ``with_line`` its last column has the row as NDJSON.
 
-        Raises BadArchive where the rows are not those that the manifest counts; Misuse where a
-        value does not fit the type of its column; OutOfResources where memory or a disk is full.
-        Then what ``use`` made must not be used.
+        Raises BadArchive if the rows differ from the manifest; Misuse if a value does not fit the
+        type of its column; OutOfResources if memory or a disk is full. After an error, the result
+        of ``use`` must not be used.
         """
         rows = _CheckedBlocks(self, progress)
         try:
@@ -112,9 +112,9 @@ class StoredRows:
         most: int,
         progress: BytesRead = nothing,
     ) -> list[bytes]:
-        """The rows for which the SQL condition is true, as NDJSON without newlines, sorted.
+        """The rows that match the SQL condition, as NDJSON without newlines, sorted.
 
-        Raises Misuse where they have more than ``most`` bytes, and what ``read`` raises.
+        Raises Misuse if they have more than ``most`` bytes, and the errors of ``read``.
         """
         found: list[bytes] = []
 
@@ -126,7 +126,7 @@ class StoredRows:
                 room -= sum(map(len, lines))
                 if room < 0:
                     raise Misuse(
-                        f"{self.table.name}: the rows asked for have more than {most >> 20} MiB; "
+                        f"{self.table.name}: the selected rows have more than {most >> 20} MiB; "
                         "narrow the condition, or restore the whole table with --tables"
                     )
                 found.extend(lines)
@@ -139,7 +139,7 @@ class StoredRows:
     ) -> list[tuple[str | None, ...]]:
         """The values of rows of the table as DuckDB prints them, row by row.
 
-        A value that its type cannot hold is as the archive has it.
+        A value that its type cannot represent is returned as in the archive.
         """
         typed = [self._value(n, c, finite=False) for n, c in enumerate(self.table.columns)]
         values = ", ".join(
@@ -191,7 +191,7 @@ class StoredRows:
     def _misfit(
         self, connection: duckdb.DuckDBPyConnection, error: Exception, *, finite: bool
     ) -> str:
-        """The columns with a value that does not fit, and what to do."""
+        """The message about the columns with a value that does not fit, with the next step."""
         tries = ", ".join(
             f"count(texts[{n + 1}]) - count(TRY({self._value(n, column, finite=finite)}))"
             for n, column in enumerate(self.table.columns)
@@ -212,9 +212,9 @@ class StoredRows:
 
 
 class _CheckedBlocks:
-    """The blocks of a member as Arrow batches; ``finish`` raises unless they were all right.
+    """The blocks of a member as Arrow batches; ``finish`` raises unless all were valid.
 
-    An Arrow reader hands an error on as text only, so the error is kept and raised by ``finish``.
+    Arrow passes an error on as text only, so the error is stored and raised by ``finish``.
     """
 
     def __init__(self, rows: StoredRows, progress: BytesRead) -> None:
@@ -224,7 +224,7 @@ class _CheckedBlocks:
         self._error: MediatoolError | None = None
 
     def reader(self) -> "pa.RecordBatchReader":
-        """Batches of one text column, ``line``; one block in memory."""
+        """Batches of one text column, ``line``; one block in memory at a time."""
         from mediatool_assets.flows.query.arrow_lines import reader  # noqa: PLC0415  # slow
 
         return reader(self._contents())
@@ -245,7 +245,7 @@ class _CheckedBlocks:
             raise
 
     def _check_columns(self, lines: bytes) -> None:
-        """Raise BadArchive where a block's first row has other columns than the schema."""
+        """Raise BadArchive if a block's first row does not have the schema's columns."""
         wanted = {column.name for column in self._rows.table.columns}
         try:
             found = _KEYS.decode(lines.split(b"\n", 1)[0]).keys()
@@ -259,9 +259,9 @@ class _CheckedBlocks:
         return f"{self._rows.archive.source.name}: {self._rows.member.name}"
 
     def finish(self, *, complete: bool) -> None:
-        """Raise what ended the reading; where it is ``complete``, BadArchive if rows differ.
+        """Raise the error that ended the reading; if ``complete``, raise BadArchive if rows differ.
 
-        DuckDB reads nothing at all for a condition that is false whatever the rows are.
+        Nothing is compared if DuckDB read nothing, as for a condition that is always false.
         """
         if self._error is not None:
             raise self._error
@@ -271,7 +271,7 @@ class _CheckedBlocks:
 
 
 def unique_names(names: Iterator[str]) -> list[str]:
-    """The names; those that differ from an earlier one by case alone get a number (``Id_2``)."""
+    """The names; a name that differs from an earlier one only by case gets a number (``Id_2``)."""
     seen: set[str] = set()
     unique = []
     for name in names:
@@ -285,16 +285,16 @@ def unique_names(names: Iterator[str]) -> list[str]:
 
 
 def check_room(error: Exception) -> None:
-    """Raise OutOfResources where DuckDB ended since memory or a disk is full."""
+    """Raise OutOfResources if DuckDB failed because memory or a disk is full."""
     if isinstance(error, duckdb.OutOfMemoryException) or os.strerror(errno.ENOSPC) in str(error):
         raise OutOfResources(
-            f"{duckdb_message(error)}; make room on that disk, or set MEDIATOOL_HOME and "
+            f"{duckdb_message(error)}; free space on that disk, or set MEDIATOOL_HOME and "
             "MEDIATOOL_SCRATCH to folders on a larger one"
         ) from error
 
 
 def duckdb_message(error: Exception) -> str:
-    """What DuckDB says, in one line, without the query that it repeats below."""
+    """DuckDB's message in one line, without the query that it repeats."""
     if isinstance(error, UnicodeDecodeError):
         error = Exception(error.object.decode(errors="replace"))
     return " ".join(str(error).partition("\n\n")[0].split())
@@ -303,7 +303,7 @@ def duckdb_message(error: Exception) -> str:
 def _in_duckdb(
     connection: duckdb.DuckDBPyConnection, lines: list[bytes]
 ) -> duckdb.DuckDBPyRelation:
-    """A relation with a row for each of the lines."""
+    """A relation with one row per line."""
     from mediatool_assets.flows.query.arrow_lines import table  # noqa: PLC0415  # slow
 
     return connection.from_arrow(table(lines))
@@ -315,5 +315,5 @@ def _pointer(name: str) -> str:
 
 
 def text_columns(table: Table, names: Collection[str]) -> frozenset[str]:
-    """The columns of ``TABLE.COLUMN`` names that are of this table."""
+    """The columns in ``TABLE.COLUMN`` names that belong to this table."""
     return frozenset(c.name for c in table.columns if f"{table.name}.{c.name}" in names)

@@ -1,4 +1,4 @@
-"""Single rows of a version: those that conditions select, and the rows that they reference."""
+"""Selects single rows of a version by conditions, and the rows that they reference."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from mediatool_assets.flows.query.session import QuerySession
 from mediatool_assets.flows.workers.duckdb_session import identifier
 
 MOST_BYTES = 256 << 20
-"""Of the rows of one table: they are in memory together."""
+"""Limit for the rows of one table, in bytes: they are in memory together."""
 
 _CONDITION = re.compile(r'("(?:[^"]|"")+"|[^\s"]+)(?:\s+where\s+(.+))?', re.IGNORECASE | re.DOTALL)
 _KEYS = "keys of rows that are referenced"
@@ -26,9 +26,9 @@ Key = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class RowCondition:
-    """Which rows of a table are asked for: ``campaigns where id = 'x'``, or ``campaigns`` for all.
+    """A condition for the rows of a table: ``campaigns where id = 'x'``, or ``campaigns`` for all.
 
-    ``condition`` is SQL as in a query (DuckDB's), with the column types of docs/how-to/query.md.
+    ``condition`` is DuckDB's SQL, with the column types of docs/how-to/query.md.
     """
 
     table: str
@@ -36,7 +36,7 @@ class RowCondition:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what was written; raises Misuse."""
+        """Parse the text of a condition; raises Misuse."""
         match = _CONDITION.fullmatch(text.strip().removesuffix(";").rstrip())
         if match is None:
             raise Misuse(f"{text!r} does not say which rows; write TABLE where CONDITION")
@@ -46,13 +46,13 @@ class RowCondition:
         return cls(table, match[2] or "true")
 
     def __str__(self) -> str:
-        """As it is written, in one line."""
+        """The text of the condition, in one line."""
         return f"{self.table} where {' '.join(self.condition.split())}"
 
 
 @dataclass(slots=True)
 class SelectedRows:
-    """The rows of one table that are written: NDJSON lines, ``asked`` for or only ``referenced``.
+    """The selected rows of one table as NDJSON lines: ``asked`` for, or only ``referenced``.
 
     ``missing`` counts the references of the selected rows to rows that the version does not have.
     """
@@ -64,18 +64,17 @@ class SelectedRows:
 
     @property
     def lines(self) -> list[bytes]:
-        """All of them."""
+        """All lines."""
         return [*self.asked, *self.referenced]
 
 
 def select_rows(
     session: QuerySession, conditions: Sequence[RowCondition], *, references: bool
 ) -> dict[str, SelectedRows]:
-    """The rows of one version that are asked for, by table; with ``references`` also those that
-    they reference by declared foreign keys, these rows' own references, and so on.
+    """Select rows of one version by table; with ``references`` also those that they reference.
 
-    Raises UnknownName or Misuse where a condition cannot be asked, NotFound where one selects no
-    row, and what reading raises.
+    References are declared foreign keys, and are followed transitively. Raises UnknownName or
+    Misuse if a condition is invalid, NotFound if one selects no row, and the errors of reading.
     """
     (version,) = session.versions
     selection = _Selection(session, version.sources)
@@ -96,7 +95,7 @@ class _Selection:
     _looked_up: dict[tuple[str, tuple[str, ...]], set[Key]] = field(default_factory=dict)
 
     def known(self, name: str) -> str:
-        """The table of that name, whatever its case; raises UnknownName."""
+        """The table of that name, case-insensitively; raises UnknownName."""
         by_name = {known.casefold(): known for known in self.sources} | {n: n for n in self.sources}
         if found := by_name.get(name) or by_name.get(name.casefold()):
             return found
@@ -108,7 +107,7 @@ class _Selection:
     def ask(self, condition: RowCondition) -> None:
         selected = self._selected(condition.table)
         if selected.asked:
-            raise Misuse(f"{condition.table} is asked for twice; write one condition with OR")
+            raise Misuse(f"{condition.table} has two conditions; write one condition with OR")
         found = self._read(condition.table, f"({condition.condition}\n)")
         if not found:
             version = self.session.versions[0].version
@@ -119,7 +118,7 @@ class _Selection:
         selected.asked = found
 
     def follow(self) -> None:
-        """Find the rows that the selected ones reference, until there is none left to find."""
+        """Add the rows that the selected ones reference, until there are no more."""
         found = {name: selected.asked for name, selected in self.rows.items()}
         while found:
             wanted: dict[str, dict[tuple[str, ...], set[Key]]] = {}
@@ -138,7 +137,7 @@ class _Selection:
             found = {name: lines for name, lines in found.items() if lines}
 
     def _referenced(self, name: str, columns: tuple[str, ...], values: set[Key]) -> list[bytes]:
-        """The rows with these keys that were not selected yet."""
+        """The rows with these keys that are not selected yet."""
         selected = self._selected(name)
         here = {key for key in self._keys(name, selected.lines, columns) if key in values}
         wanted = values - here
@@ -165,7 +164,7 @@ class _Selection:
         return found
 
     def _keys(self, name: str, lines: list[bytes], columns: Sequence[str]) -> Iterator[Key]:
-        """The values of these columns, without rows in which one of them is null."""
+        """The values of these columns; rows with a null in one of them are left out."""
         keys = keys_of(self.session.connection, self.sources[name], lines, columns)
         return (key for key in keys if key is not None)
 
@@ -188,7 +187,7 @@ def keys_of(
     lines: list[bytes],
     columns: Sequence[str],
 ) -> Iterator[Key | None]:
-    """The key of each row as text, the same for equal keys; None where it has a null."""
+    """The key of each row as text, equal for equal keys; None if it contains a null."""
     if not lines:
         return
     caseless = [_is_caseless(rows, column) for column in columns]
@@ -202,5 +201,5 @@ def _is_caseless(rows: StoredRows, column: str) -> bool:
 
 
 def followed_keys(table: Table, tables: Collection[str]) -> Iterable[ForeignKey]:
-    """The foreign keys of a table whose rows can be found by them: not those over a period."""
+    """The foreign keys of a table that can be looked up: those without PERIOD."""
     return (key for key in table.foreign_keys if key.table in tables and not key.period)

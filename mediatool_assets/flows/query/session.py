@@ -1,4 +1,4 @@
-"""A DuckDB session over versions: every table is declared, those that a query names are read."""
+"""A DuckDB session over versions: every table is declared, and read when a query names it."""
 
 # ruff: noqa: S608  # every name in a query is quoted by identifier or literal, or our own
 
@@ -36,7 +36,7 @@ from mediatool_assets.flows.workers.duckdb_session import (
 )
 
 MEMORY = "512MB"
-"""Of DuckDB; what does not fit is spilled into scratch."""
+"""DuckDB's memory limit; data beyond it is spilled into scratch."""
 
 _WORD = re.compile(r"[^\W\d][\w$]*")
 
@@ -46,7 +46,7 @@ Sources = Mapping[str, StoredRows]
 
 @dataclass(frozen=True, slots=True)
 class QueryableVersion:
-    """A version, and what it has to query."""
+    """A version, with its tables or collections."""
 
     version: Version
     sources: Sources
@@ -56,11 +56,11 @@ class QueryableVersion:
 
 @dataclass(slots=True)
 class QuerySession:
-    """DuckDB, in which every table or collection of the versions is a view.
+    """A DuckDB database in which every table or collection of the versions is a view.
 
-    A table is read when the first query names it. Of several versions, each view has the rows of
-    all of them and a column that names the version: ``version``, or ``export_version`` in a table
-    that has a column ``version`` of its own. A column that one version lacks is null there.
+    A table is read when the first query names it. With several versions, each view has the rows of
+    all of them and a column with the version: ``version``, or ``export_version`` in a table with an
+    own column ``version``. A column that one version lacks is null there.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -68,19 +68,19 @@ class QuerySession:
     cache: ParquetCache
     progress: Progress = silent
     views: dict[str, str] = field(default_factory=dict)
-    """By table its view, as SQL has it."""
+    """The view of each table, as SQL."""
     _spoken: dict[str, str] = field(default_factory=dict)
-    """Tables by what a query calls them, without its schema and without case."""
+    """Tables by their name in queries: without schema, case-insensitive."""
     _unread: set[str] = field(default_factory=set)
-    """Tables that were only declared."""
+    """Tables that are only declared, not read yet."""
     _done: int = 0
     _total: int = 0
 
     def declare(self) -> None:
-        """Make an empty view of each table, so that a query can be bound before rows are read."""
+        """Create an empty view of each table, so that a query can be bound before rows are read."""
         names = sorted({name for each in self.versions for name in each.sources})
         dotted = [name.partition(".") for name in names]
-        several = all(separator for _, separator, _ in dotted)  # of several PostgreSQL schemas
+        several = all(separator for _, separator, _ in dotted)  # several PostgreSQL schemas
         spaces = unique_names(iter(sorted({space for space, _, _ in dotted}))) if several else []
         for space in spaces:
             self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(space)}")
@@ -97,9 +97,9 @@ class QuerySession:
             self._create_view(name, [("", select) for select in empty])
 
     def run(self, statement: str) -> duckdb.DuckDBPyRelation | None:
-        """Run one statement over the tables that it names; None where it has no result.
+        """Run one statement over the tables that it names; None if it has no result.
 
-        Raises Misuse where DuckDB refuses the statement.
+        Raises Misuse if DuckDB rejects the statement.
         """
         with refused_by_duckdb():
             self.read(self._named(statement))
@@ -117,16 +117,16 @@ class QuerySession:
         return result
 
     def check_condition(self, table: str, condition: str) -> None:
-        """Raise Misuse unless SQL takes ``condition`` for rows of ``table``.
+        """Raise Misuse unless ``condition`` is valid SQL for rows of ``table``.
 
-        The tables that it names in subqueries are read.
+        Tables that it names in subqueries are read.
         """
         with refused_by_duckdb():
             self.connection.sql(f"SELECT 1 FROM {self.views[table]} WHERE {condition}")
             self.read(self._named(f"SELECT 1 WHERE {condition}"))
 
     def read(self, tables: Iterable[str]) -> None:
-        """Have the rows of these tables in DuckDB."""
+        """Load the rows of these tables into DuckDB."""
         unread = sorted(self._unread.intersection(tables))
         having = {table: list(self._having(table)) for table in unread}
         known = {
@@ -155,8 +155,8 @@ class QuerySession:
     def _named(self, statement: str) -> set[str]:
         """The tables that a statement may read.
 
-        Those that DuckDB's parser finds in a SELECT. It does not tell of other statements: then
-        every table whose name is a word of the text.
+        DuckDB's parser finds them in a SELECT. For other statements, every table whose name is a
+        word of the text is returned.
         """
         ((text,),) = self.connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()
         tree = msgspec.json.decode(text)
@@ -167,7 +167,7 @@ class QuerySession:
         return {table for spoken, table in self._spoken.items() if spoken in words}
 
     def _create_view(self, table: str, selects: Sequence[tuple[str, str]]) -> None:
-        """Make the view of a table over versions, each with its SELECT."""
+        """Create the view of a table over versions, each with its SELECT."""
         bodies = [select for _, select in selects]
         if len(self.versions) > 1:
             columns = {
@@ -187,11 +187,11 @@ class QuerySession:
         )
 
     def reporter(self, version: Version, member: Member) -> BytesRead:
-        """What to call with the bytes that were read of a member that will be read.
+        """A callback for the bytes read of a member; the member is added to the total.
 
-        Progress is of the bytes of all members that this was called for.
+        Progress refers to the bytes of all members for which this was called.
         """
-        if self._done >= self._total:  # what came before is through
+        if self._done >= self._total:  # the previous members are finished
             self._done = self._total = 0
         self._total += member.bytes
 
@@ -210,10 +210,10 @@ def query_session(
     scratch: Path,
     progress: Progress = silent,
 ) -> Iterator[QuerySession]:
-    """A session over these versions; memory: MEMORY and two blocks."""
+    """A session over these versions; it needs MEMORY and two blocks."""
     with cache.in_use(), duckdb_session(scratch, MEMORY) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        # a name in a query is a table, and never a variable of this program
+        # a name in a query is always a table, never a Python variable
         connection.execute("SET python_enable_replacements = false")
         session = QuerySession(connection, versions, cache, progress)
         session.declare()
@@ -250,7 +250,7 @@ def collections_of(archive: ArchiveReader, as_text: Sequence[str] = ()) -> Query
 
 @contextmanager
 def refused_by_duckdb() -> Iterator[None]:
-    """Raise Misuse in place of DuckDB's own errors, with its message; stop at Ctrl-C."""
+    """Translate DuckDB's errors to Misuse, with their message; stop at Ctrl-C."""
     try:
         with interruptible():
             yield
@@ -261,20 +261,20 @@ def refused_by_duckdb() -> Iterator[None]:
 
 
 def _hint(message: str) -> str:
-    """What else to say of a query that DuckDB refused."""
+    """A hint for a query that DuckDB rejected, or an empty text."""
     if message.startswith("Parser Error"):
         return " (a name that is a keyword needs double quotes)"
     return " (SHOW TABLES lists the tables)" if message.startswith("Catalog Error: Table") else ""
 
 
 def _empty(rows: StoredRows) -> str:
-    """SQL for a table of these columns without a row."""
+    """SQL for an empty table with these columns."""
     columns = [f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in rows.columns]
     return f"SELECT {', '.join(columns) or '1'} WHERE false"
 
 
 def _base_tables(tree: Any) -> Iterator[str]:
-    """The names of the tables in a syntax tree as DuckDB prints it."""
+    """The names of the tables in DuckDB's JSON syntax tree."""
     match tree:
         case {"type": "BASE_TABLE", "table_name": str(name)}:
             yield name

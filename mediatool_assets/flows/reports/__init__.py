@@ -1,1 +1,1 @@
-"""Reports for people: one HTML file without network, Markdown, and those of a day in the bucket."""
+"""Reports: as one self-contained HTML file, as Markdown, and stored by day in the bucket."""

@@ -1,21 +1,21 @@
-"""Charts as HTML and SVG in the page's own text and colours, at any width."""
+"""Charts as HTML and SVG with the page's text and colours, at any width."""
 
 from mediatool_assets.domain.page import BarChart, LineChart
 from mediatool_assets.flows.reports.escaping import escape
 
-_CHARTED = 15  # bars of a chart; tables have the others
-_DOTTED = 60  # points of a line that are told apart
-_WIDTH = 82  # percent of a bar's row; its number needs the rest
+_CHARTED = 15  # maximum bars of a chart; the tables list all
+_DOTTED = 60  # maximum points of a line that get a dot
+_WIDTH = 82  # percent of the row for the bar; the rest is for its number
 
 _COLOURS = {
     "added": "added", "removed": "removed", "changed": "changed",
     "surplus": "added", "missing": "removed", "differs": "changed",
 }  # fmt: skip
-"""The kinds of changes and of defects that bars are made of, and the page's colours."""
+"""The kinds of changes and defects in bars, with the page's colours."""
 
 
 def bars(chart: BarChart) -> str:
-    """Horizontal bars, the longest first, each of parts by kind, and what the colours mean."""
+    """Horizontal bars, longest first, each split by kind, with a legend."""
     totals = [(name, counts, sum(counts.values())) for name, counts in chart.bars]
     found = sorted((row for row in totals if row[2]), key=lambda row: (-row[2], row[0]))
     longest, more = found[0][2], len(found) - _CHARTED
@@ -38,7 +38,7 @@ def bars(chart: BarChart) -> str:
 
 
 def line(chart: LineChart) -> str:
-    """A line that fills the width, between its lowest and its highest value."""
+    """A line over the full width, scaled between its lowest and highest value."""
     names, values, texts = zip(*chart.points, strict=True)
     low, high = min(values), max(values)
     room = (high - low) or 1

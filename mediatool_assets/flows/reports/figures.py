@@ -1,4 +1,4 @@
-"""Figures as people read them: numbers, sizes and shares."""
+"""Figures for display: numbers, sizes and shares."""
 
 from collections.abc import Callable, Sequence
 from math import floor, log10
@@ -9,7 +9,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def number(value: int | None, *, sign: bool = False) -> str:
-    """A number with its thousands marked; a dash for none."""
+    """A number with thousands separators; a dash for None."""
     if value is None:
         return "–"
     return f"{value:+,}" if sign and value else f"{value:,}"
@@ -27,7 +27,7 @@ def bytes_text(value: int | None, *, sign: bool = False, digits: int = 1) -> str
 
 
 def sizes(values: Sequence[int]) -> Callable[[int], str]:
-    """How to write sizes that are to be told apart: with as many decimals as that takes."""
+    """A formatter for sizes, with enough decimals to distinguish them."""
     spread = max(values, default=0) - min(values, default=0)
     power = min(4, (len(str(max(values, default=0))) - 1) // 3)
     digits = max(1, 1 - floor(log10(spread / 1000**power))) if spread else 1
@@ -35,7 +35,7 @@ def sizes(values: Sequence[int]) -> Callable[[int], str]:
 
 
 def percent(value: float | None) -> str:
-    """A share that changed; a dash where there was nothing to divide."""
+    """A relative change in percent; a dash if it is undefined."""
     return "–" if value is None else f"{value:+.2f} %"
 
 

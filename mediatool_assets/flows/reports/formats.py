@@ -15,12 +15,12 @@ _SUFFIXES: dict[str, Format] = {
 
 
 def format_of(path: Path) -> Format:
-    """The format that a file's name asks for; JSON where it says nothing else."""
+    """The format for a file's extension; JSON by default."""
     return _SUFFIXES.get(path.suffix.lower(), "json")
 
 
 def rendered(wanted: Format, json: bytes, page: Page) -> bytes:
-    """A report in the wanted format, of its JSON and its page."""
+    """A report in the wanted format, from its JSON and its page."""
     match wanted:
         case "json":
             return json

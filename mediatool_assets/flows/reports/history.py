@@ -8,7 +8,7 @@ from mediatool_assets.flows.reports.figures import number, sizes
 
 
 def history(points: Sequence[ChartPoint]) -> Section:
-    """A section of them; nothing of the first version."""
+    """A section with the charts; empty for the first version."""
     data = [point.data_size_bytes for point in points]
     packed = [point.archive_size_bytes for point in points]
     rows = [point.total_records for point in points]

@@ -1,6 +1,6 @@
-"""A page as one HTML file with its style and its few lines of script; light and dark, no network.
+"""Renders a page as one HTML file with embedded style and script; light and dark, no network.
 
-``page.css`` and ``page.js`` are part of every file.
+``page.css`` and ``page.js`` are embedded in every file.
 """
 
 from calendar import monthcalendar
@@ -39,14 +39,14 @@ _COLOURS = {
     "same": "good", "passed": "good", "failed": "bad", "breaking": "bad", "different": "plain",
     "warned": "unsure", "warning": "unsure", "unknown": "unsure", "absent": "unsure",
 }  # fmt: skip
-"""How an outcome, a verdict or a severity looks: green, red, blue or amber."""
+"""The colour of an outcome, a verdict or a severity: green, red, blue or amber."""
 _WEEKDAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
-_LONG = 5  # sections of a page that gets a table of contents
-_UNKNOWN = -1e308  # what is unknown sorts below everything
+_LONG = 5  # a page with at least this many sections gets a table of contents
+_UNKNOWN = -1e308  # unknown values sort below everything
 
 
 def html(page: Page) -> str:
-    """The whole file."""
+    """The whole HTML file."""
     return "".join(_file(page))
 
 
@@ -72,7 +72,7 @@ def _file(page: Page) -> Iterator[str]:
 
 
 def _part(part: Part, title: str) -> str:  # noqa: PLR0911  # one for each kind
-    """A part under a title, which names it for screen readers."""
+    """A part under a title, which is its label for screen readers."""
     match part:
         case str():
             return _paragraph(part)
@@ -139,7 +139,7 @@ def _cell_text(cell: Cell) -> str:
 
 
 def _calendar(calendar: Calendar) -> str:
-    """A table for each month, of weeks from Monday to Sunday."""
+    """A table for each month, with weeks from Monday to Sunday."""
     days = {day.date: day for day in calendar.days}
     months = sorted({date[:7] for date in days}, reverse=True)
     return f"<div class='months'>{''.join(_month(month, days) for month in months)}</div>"

@@ -1,4 +1,4 @@
-"""A page as Markdown, in which no value becomes markup: for Dagster's UI, a terminal or a chat."""
+"""Renders a page as Markdown, with values escaped: for Dagster's UI, a terminal or a chat."""
 
 import re
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from mediatool_assets.domain.page import Folded, Grid, Items, Page, Part
 from mediatool_assets.domain.printable import visible
 
 _SPECIAL = re.compile(r"([\\`*\[\]<>|#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
-_ROWS = 100  # of a table; the JSON and the HTML report have them all
+_ROWS = 100  # maximum rows of a table; the JSON and the HTML report have all
 
 
 def markdown(page: Page) -> str:
-    """What of the page is not only for HTML, without its charts."""
+    """The page without its charts and the parts that are only for HTML."""
     lines = [f"# {escaped(page.title)}: {escaped(page.verdict)}", "", escaped(page.headline)]
     lines += map(escaped, page.small)
     if page.cards:
@@ -25,7 +25,7 @@ def markdown(page: Page) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text on one line, with nothing in it that Markdown takes for its own."""
+    """The text on one line, with Markdown's special characters escaped."""
     return visible(_SPECIAL.sub(r"\\\1", " ".join(text.split())))
 
 

@@ -1,4 +1,4 @@
-"""The reports of a day in the bucket: written, replaced and read."""
+"""Writes, replaces and reads the reports of a day in the bucket."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ReportForms:
-    """A report for programs and for people; Dagster's UI plots its ``figures`` over days."""
+    """A report as JSON and as a page; Dagster's UI plots its ``figures`` by day."""
 
     content: msgspec.Struct
     page: Page
@@ -27,9 +27,9 @@ class ReportForms:
 
 
 def keep(objects: ObjectStore, key: str, data: bytes) -> str:
-    """Write a small object over the one that was there, and return its URI.
+    """Write a small object, replacing an existing one, and return its URI.
 
-    Raises AlreadyExists if somebody else did the same at that moment.
+    Raises AlreadyExists if another process replaced it at the same moment.
     """
     present = objects.head(key)
     objects.put(key, data, replacing=present.etag if present else None)
@@ -48,13 +48,13 @@ def read(objects: ObjectStore, report: Report, partition: str) -> bytes:
         return objects.get(key)[0]
     except NotFound as error:
         raise NotFound(
-            f"{objects.uri(key)} is not there; materialize the group reports of {partition} in "
+            f"{objects.uri(key)} does not exist; materialize the group reports of {partition} in "
             "Dagster's UI, or make a version with `mediatool export`"
         ) from error
 
 
 class _Head(msgspec.Struct):
-    """What tells which version any of the reports is of."""
+    """The fields that name the version of any report."""
 
     verdict: str
     version: str = ""
@@ -62,7 +62,7 @@ class _Head(msgspec.Struct):
 
 
 def reports_of(objects: ObjectStore, version: Version) -> Iterator[tuple[Report, str]]:
-    """The reports that are of a version, with the URIs of their pages."""
+    """The reports of a version, with the URIs of their pages."""
     for report in REPORTS:
         try:
             data = read(objects, report, version.partition)
@@ -73,13 +73,13 @@ def reports_of(objects: ObjectStore, version: Version) -> Iterator[tuple[Report,
 
 
 def version_of(report: Report, data: bytes) -> str:
-    """The version that a report is of; raises DamagedInput."""
+    """The version that a report describes; raises DamagedInput."""
     head = decoded_report(report, data, lambda text: decoded(text, _Head))
     return head.version or head.version2
 
 
 def decoded_report(report: Report, data: bytes, decode: Callable[[bytes], T]) -> T:
-    """A report's JSON as ``decode`` reads it; raises DamagedInput."""
+    """Decode a report's JSON with ``decode``; raises DamagedInput."""
     try:
         return decode(data)
     except msgspec.MsgspecError as error:

@@ -1,1 +1,1 @@
-"""Restore: a version into a new PostgreSQL or MongoDB database, which is read back."""
+"""Restore: writes a version to a new PostgreSQL or MongoDB database, and reads it back."""

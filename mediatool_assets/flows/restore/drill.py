@@ -1,4 +1,4 @@
-"""The restore drill: a version restored to scratch databases, verified, timed, and dropped."""
+"""The restore drill: restores a version to scratch databases, verifies, times and drops them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from mediatool_assets.flows.restore.records import RestoreRequest, recorded
 from mediatool_assets.flows.workers.workspace import Workspace
 
 SCRATCH = "mediatool_restore_drill"
-"""The name of the database on either server; what a killed drill left of it is replaced."""
+"""The name of the database on either server; remains of a killed drill are replaced."""
 
 
 def drill_postgres(
@@ -25,9 +25,9 @@ def drill_postgres(
     request: RestoreRequest,
     skip: Mapping[str, str],
 ) -> RestoreRecord:
-    """Restore the raw archive, read it back, drop it again; the record says how long it took.
+    """Restore the raw archive, read it back and drop it; the record has the duration.
 
-    Raises what a restore raises; its record is stored then too, and nothing else is left.
+    Raises the errors of a restore; its record is stored then too, and the database is dropped.
     """
     options = RestoreOptions(SCRATCH, skip=skip, replace=True)
     restore = partial(restore_postgres, objects, target, workspace, request.version, options)
@@ -38,10 +38,10 @@ def drill_postgres(
 def drill_mongodb(
     objects: ObjectStore, documents: DocumentStore, workspace: Workspace, request: RestoreRequest
 ) -> RestoreRecord:
-    """Restore the dump, the archive that is nearest to the database; else as for PostgreSQL."""
+    """Restore the dump, which is nearest to the database; otherwise like ``drill_postgres``."""
 
     def drop() -> None:
-        # claimed first: that is refused where somebody else's database has the name
+        # claim first: this fails if the name belongs to a database of somebody else
         with documents.loading(SCRATCH, str(uuid4())):
             documents.drop(SCRATCH)
 

@@ -1,4 +1,4 @@
-"""Restore: a version into a MongoDB database, which is a load that is read back and marked last."""
+"""Restore to MongoDB: a load that is read back and marked last."""
 
 from dataclasses import replace
 
@@ -18,9 +18,10 @@ def restore_mongodb(
     version: Version,
     options: LoadOptions = DEFAULTS,
 ) -> Restored:
-    """Restore the version's documents: a load, before which the archive is read to its end.
+    """Load the version's documents; the archive is read to its end before.
 
-    Raises as ``load`` does, and Refused for a ``database`` that is named as another version's.
+    Raises the errors of ``load``, and Refused for a ``database`` with the name of another
+    version's.
     """
     archive = archives.reader(objects, options.kind, version)
     archive.check_tar()

@@ -1,4 +1,4 @@
-"""Restore: a version into a new PostgreSQL database, read back before it has its name."""
+"""Restore to PostgreSQL: a new database, which gets its name after it was read back."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,16 +53,16 @@ from mediatool_assets.flows.workers.ordered_results import in_order
 from mediatool_assets.flows.workers.workspace import Workspace
 
 _OPERATOR_CLASSES = ("OPERATOR CLASS", "OPERATOR FAMILY")
-_WHOLE_BYTES = 4 << 30  # of rows: a larger table is copied by several workers
+_WHOLE_BYTES = 4 << 30  # bytes of rows; a larger table is copied by several workers
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """Where to, and how much of it, a raw archive is restored.
+    """The destination of a restore, and the part of the archive to restore.
 
-    ``database`` is ``media_tool_{version}`` by default. With ``tables``, all tables are made and
-    these are filled. Objects of ``skip`` (``VIEW totals``, or ``VIEW`` for all of them) are left
-    out, for the reason that it gives. A database that exists is refused unless ``replace``.
+    ``database`` is ``media_tool_{version}`` by default. With ``tables``, all tables are created and
+    only these are filled. ``skip`` maps objects to leave out (``VIEW totals``, or ``VIEW`` for all
+    views) to the reason. An existing database is refused unless ``replace`` is set.
     """
 
     database: str | None = None
@@ -72,7 +72,7 @@ class RestoreOptions:
 
 
 DEFAULTS = RestoreOptions()
-"""The whole archive, to the version's own new database."""
+"""The default: the whole archive, to the version's own new database."""
 
 
 def restore_postgres(
@@ -84,13 +84,14 @@ def restore_postgres(
 ) -> Restored:
     """Restore the version's raw archive into a database, and read it back.
 
-    A sanitized copy in its place goes to ``media_tool_sanitized_{version}``, and never to the name
-    of a version, as no version goes to the name of a copy.
+    A sanitized copy is restored to ``media_tool_sanitized_{version}``. A copy never gets the name
+    of a version's database, nor a version that of a copy's.
 
-    Tables first, then rows, then keys, indexes and all else that pg_dump puts after the data; then
-    every row is read back as an export reads it and compared with the manifest, and the structure
-    with ``schema.json``; only then the database gets its marker and its name. Raises AlreadyExists,
-    Refused, NotFound, Misuse, BadArchive, CheckFailed, Unreachable; then nothing was left.
+    The order is: tables, rows, then keys, indexes and everything else in pg_dump's post-data
+    section. Then every row is read back with the export's reader and compared with the manifest,
+    and the structure with ``schema.json``. Only then does the database get its marker and its name.
+    Raises AlreadyExists, Refused, NotFound, Misuse, BadArchive, CheckFailed, Unreachable; nothing
+    is left after an error.
     """
     archive = archives.reader(objects, "raw", version)
     run = _Restore(archive, workspace, Skips(options.skip))
@@ -132,7 +133,7 @@ def restore_postgres(
 
 
 def restored(target: RestoreTarget, manifest: Manifest) -> Restored | None:
-    """The version's own database, where a restore made it of all that this raw archive holds."""
+    """The version's own database, if it was restored from all of this raw archive; else None."""
     database = postgres_database(Version.parse(manifest.version))
     marker = target.marker(database)
     if marker is None or marker.content != content_of(manifest):
@@ -142,7 +143,7 @@ def restored(target: RestoreTarget, manifest: Manifest) -> Restored | None:
 
 
 class _Restore:
-    """What one restore reads, and what it has to come to."""
+    """The state of one restore: its input, and the expected result."""
 
     def __init__(self, archive: ArchiveReader, workspace: Workspace, skips: Skips) -> None:
         self._archive, self._workspace = archive, workspace
@@ -163,7 +164,7 @@ class _Restore:
         self._same_server = False
 
     def choose(self, names: Iterable[str] | None) -> None:
-        """Restore these tables alone; raises UnknownName."""
+        """Restore only these tables; raises UnknownName."""
         if names is not None:
             names = set(names)
             if odd := sorted(names - self.members.keys()):
@@ -183,12 +184,12 @@ class _Restore:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """The foreign keys to tables that are not restored."""
+        """The foreign keys that reference tables which are not restored."""
         return tuple(self._keys_left_out)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is not as in the source, and why."""
+        """The differences from the source, and their reasons."""
         keys = [
             f"FK CONSTRAINT {key}: it refers to {table}, which is not restored"
             for key, table in self._keys_left_out.items()
@@ -197,18 +198,18 @@ class _Restore:
         return tuple(dict.fromkeys([*self.script.left_out, *keys, *others]))
 
     def settling(self, writer: RowWriter) -> SchemaSettling:
-        """What is left to do when all rows, keys and indexes are there."""
+        """The work that remains when all rows, keys and indexes exist."""
         empty = {*self.schema.unpopulated, *self._skips.unfilled(self.schema)}
         return SchemaSettling(writer, self.schema.name, tuple(sorted(empty)))
 
     @property
     def content(self) -> str:
-        """What the marker says of the rows; nothing where the archive holds more."""
+        """The content for the marker; empty if only part of the archive is restored."""
         whole = len(self.tables) == len(self._archive.manifest.tables())
         return content_of(self._archive.manifest) if whole else ""
 
     def check_server(self, target: RestoreTarget) -> None:
-        """Raise CheckFailed where the server is older than the one that the rows came from."""
+        """Raise CheckFailed if the server is older than the source's server."""
         source = Release.parse(self._archive.manifest.source.get("server_version")).major
         found = Release.parse(target.facts().get("server_version")).major
         if found < source:
@@ -219,13 +220,13 @@ class _Restore:
         self._same_server = found == source
 
     def make(self, work: Restoration) -> None:
-        """All that comes before the data, in order."""
+        """Create everything in pg_dump's pre-data section, in order."""
         for classes, making in groupby(self.script.before, lambda e: e.kind in _OPERATOR_CLASSES):
             run = work.add_operator_classes if classes else work.run
             run(_statements(making))
 
     def copy(self, writer: RowWriter) -> None:
-        """Every table's rows, all workers at work; raises CountMismatch."""
+        """Copy the rows of all tables, in parallel; raises CountMismatch."""
         shares = sorted(self._shares(writer), key=lambda share: share.bytes, reverse=True)
         copied = dict.fromkeys((table.name for table in self.tables), 0)
         total, done = sum(self.members[table].rows for table in copied), 0
@@ -239,7 +240,7 @@ class _Restore:
                 raise CountMismatch(table, "rows copied", self.members[table].rows, rows)
 
     def _shares(self, writer: RowWriter) -> Iterator[RestoreShare]:
-        """A table is one share, unless it is so large that it would be the last for long."""
+        """One share per table; a large table is split, so that several workers copy it."""
         archive = ArchiveReader(self._archive.source)
         for table in self.tables:
             member = self.members[table.name]
@@ -250,7 +251,7 @@ class _Restore:
                 yield RestoreShare(writer, archive, self.schema.name, table, tuple(blocks), whole)
 
     def add_keys(self, work: Restoration) -> None:
-        """All that comes after the data, in order; what different tables' keys allow, together."""
+        """Create the post-data section, in order; keys of different tables in parallel."""
         tables = {key: table.name for table in self.schema.tables for key in _keys(table)}
         keys = {f"FK CONSTRAINT {key}" for key in self.left_out}
         entries = [e for e in self.script.after if _label(e, self._several) not in keys]
@@ -266,10 +267,10 @@ class _Restore:
                 list(added)
 
     def compare_structure(self, found: Schema) -> None:
-        """Raise CheckFailed where a table, key, index or sequence is not as ``schema.json`` says.
+        """Raise CheckFailed if a table, key, index or sequence differs from ``schema.json``.
 
-        A newer server may print defaults and definitions in other words; those are compared only
-        where both are of one major version.
+        A newer server may print defaults and definitions differently; these are compared only if
+        both servers have the same major version.
         """
         odd = differing(self.schema, found, left_out=self.left_out, texts=self._same_server)
         if odd:
@@ -279,7 +280,7 @@ class _Restore:
             )
 
     def compare_rows(self, found: dict[str, str]) -> None:
-        """Raise CountMismatch where a table's rows are not those of the archive."""
+        """Raise CountMismatch if a table's rows differ from the archive's."""
         for table, fingerprint in found.items():
             wanted = self.members[table].fingerprint
             if fingerprint != wanted:
@@ -305,12 +306,12 @@ def _read(
 
 
 def _label(entry: DumpEntry, several: bool) -> str:
-    """An entry by its kind, and its name as the schema's things have theirs."""
+    """An entry's kind and name, in the notation of the schema's objects."""
     return f"{entry.kind} {entry.namespace}.{entry.name}" if several else str(entry)
 
 
 def _computing(table: Table, anew: Collection[str]) -> Table:
-    """The table as it is read back from a copy without these values."""
+    """The table as it is read back from a copy that recomputes these columns."""
     columns = (msgspec.structs.replace(c, computed_anew=c.name in anew) for c in table.columns)
     return msgspec.structs.replace(table, columns=tuple(columns))
 
@@ -320,11 +321,11 @@ def _statements(entries: Iterable[DumpEntry]) -> list[Statement]:
 
 
 def _key(entry: DumpEntry) -> tuple[str, str]:
-    """A key or index by what tells its table: an index its own name, a constraint the table's."""
+    """An entry's kind, with the index's own name or the name of the constraint's table."""
     return entry.kind, entry.name if entry.kind == "INDEX" else entry.name.partition(" ")[0]
 
 
 def _keys(table: Table) -> Iterator[tuple[str, str]]:
-    """What ``_key`` gives for keys and indexes of a table and its partitions."""
+    """The values of ``_key`` for the keys and indexes of a table and its partitions."""
     yield from (("CONSTRAINT", name) for name in (table.relation, *table.partitions))
     yield from (("INDEX", index.name) for index in table.indexes)

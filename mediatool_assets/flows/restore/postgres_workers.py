@@ -1,4 +1,4 @@
-"""Workers of a restore to PostgreSQL: they copy rows, build keys and indexes, settle a schema."""
+"""Worker functions of a restore to PostgreSQL: copy rows, build keys and indexes, settle."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ class IndexBuild:
 
 
 def add_keys(share: IndexBuild) -> None:
-    """In a worker: build them, in order."""
+    """In a worker: build the keys and indexes, in order."""
     share.writer.run(share.statements)
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaSettling:
-    """A schema with all rows, keys and indexes, and its views that are not to be filled."""
+    """A schema with all rows, keys and indexes, and the views that are not to be refreshed."""
 
     writer: RowWriter
     schema: str
@@ -38,7 +38,7 @@ class SchemaSettling:
 
 
 def settle(share: SchemaSettling) -> None:
-    """In a worker: what needs all of a schema."""
+    """In a worker: collect statistics and refresh the schema's materialized views."""
     share.writer.settle(share.schema, share.empty)
 
 
@@ -55,12 +55,12 @@ class RestoreShare:
 
     @property
     def bytes(self) -> int:
-        """Of rows, uncompressed."""
+        """Bytes of rows, uncompressed."""
         return sum(block.bytes for block in self.blocks)
 
 
 def copy_share(share: RestoreShare) -> int:
-    """In a worker: copy the rows of a share, one block in memory; returns how many."""
+    """In a worker: copy the rows of a share, one block in memory; returns their number."""
     return share.writer.copy(share.schema, share.table, _lines(share), whole=share.whole)
 
 

@@ -1,4 +1,4 @@
-"""Restore records: every restore that was carried out leaves a small object with its result."""
+"""Restore records: every restore stores a small object with its result."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,12 +22,12 @@ from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.restore.result import Restored
 
-_LOOKED_AT = 100  # a drill leaves two a week, other restores a few a day
+_LOOKED_AT = 100  # drills write two a week, other restores a few a day
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreRequest:
-    """A restore to carry out; ``who`` is the account that asks for it."""
+    """A restore to execute; ``who`` is the account that requests it."""
 
     version: Version
     to: RestoreTo
@@ -42,10 +42,9 @@ def recorded(
     restore: Callable[[], Restored],
     clock: Callable[[], datetime],
 ) -> RestoreRecord:
-    """Carry out a restore and store its record, also if it fails; then its error is raised.
+    """Execute a restore and store its record; if it fails, its error is raised after that.
 
-    A wrong setting, a table that the archive does not have, or a refusal leaves no record: the
-    restore has not begun.
+    A wrong setting, an unknown table, or a refusal leaves no record: the restore has not begun.
     """
     began = clock()
     key = restore_record.restore_key(request.version, began, request.to)
@@ -71,15 +70,15 @@ def restore_records(objects: ObjectStore, version: Version) -> Iterator[RestoreR
 
 
 def newest_restore_record(objects: ObjectStore, version: Version) -> RestoreRecord | None:
-    """The version's last restore, None if it was never restored; raises as ``restore_records``."""
+    """The version's last restore, or None; raises like ``restore_records``."""
     keys = [info.key for info in objects.list(restore_record.restores_prefix(version))]
     return _read(objects, keys[-1]) if keys else None
 
 
 def newest_records(objects: ObjectStore, database: str) -> list[RestoreRecord]:
-    """The newest restore to a database of this name on each kind of server, where there is one.
+    """The newest restore to a database of this name on each kind of server, if any.
 
-    Looks at the newest hundred records of all versions; raises as ``restore_records``.
+    Reads the newest hundred records of all versions; raises like ``restore_records``.
     """
     found: dict[str, RestoreRecord] = {}
     keys = [info.key for info in objects.list(RESTORES_PREFIX)]
@@ -92,9 +91,9 @@ def newest_records(objects: ObjectStore, database: str) -> list[RestoreRecord]:
 
 
 def why_not_restored(objects: ObjectStore, version: Version, database: str) -> str:
-    """What the last restore to a PostgreSQL database of the version says of its failure."""
+    """The reason that the last restore to the version's PostgreSQL database recorded."""
     for info in reversed(list(objects.list(restore_record.restores_prefix(version)))):
-        with suppress(DamagedInput):  # an earlier one may say it
+        with suppress(DamagedInput):  # an earlier record may have the reason
             found = _read(objects, info.key)
             if (found.to, found.database) == ("postgres", database):
                 return found.reason or f"{database} is a part of the version: {_all(found.notes)}"
@@ -102,7 +101,7 @@ def why_not_restored(objects: ObjectStore, version: Version, database: str) -> s
 
 
 def _all(notes: tuple[str, ...]) -> str:
-    return "; ".join(notes) or "not all of its tables were asked for"
+    return "; ".join(notes) or "not all of its tables were requested"
 
 
 def _read(objects: ObjectStore, key: str) -> RestoreRecord:
@@ -118,7 +117,7 @@ def _read(objects: ObjectStore, key: str) -> RestoreRecord:
 def _record(
     request: RestoreRequest, began: datetime, ended: datetime, found: Restored | MediatoolError
 ) -> RestoreRecord:
-    """Of what was restored, or of the error that it ended with."""
+    """Build the record from the result, or from the error that ended the restore."""
     made = None if isinstance(found, MediatoolError) else found
     return RestoreRecord(
         str(request.version),

@@ -1,4 +1,4 @@
-"""Tables of a database read again to their end, for their fingerprints."""
+"""Reads tables of a database again to their end, for their fingerprints."""
 
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -21,14 +21,14 @@ class _TableChunk:
 
 
 def fingerprint_share(share: _TableChunk) -> Fingerprint:
-    """In a worker: the fingerprint of a chunk's rows; a batch in memory."""
+    """In a worker: return the fingerprint of a chunk's rows; one batch in memory."""
     return sum(map(Fingerprint.of, share.reader.read(share.table, share.chunk)), Fingerprint())
 
 
 def reread(
     snapshot: SourceSnapshot, executor: Executor, tables: Iterable[Table], progress: Progress
 ) -> dict[str, Fingerprint]:
-    """The fingerprint of every table's rows, by the reader that exports use; raises as it does."""
+    """The fingerprint of every table, with the reader of exports; raises its errors."""
     chunks = {table.name: (table, snapshot.chunks(table)) for table in tables}
     found = dict.fromkeys(chunks, Fingerprint())
     shares = [_TableChunk(snapshot.reader, t, each) for t, own in chunks.values() for each in own]
