@@ -98,7 +98,7 @@ def test_the_site_is_written_into_a_folder(
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        ((OTHER,), 3, "are of its newest version, 20250621-020000"),
+        ((OTHER,), 3, "are about its newest version, 20250621-020000"),
         (("2025-06-22",), 3, "does not exist; materialize"),
         (("2025-02-30",), 2, "is not a date"),
         (("tomorrow",), 2, "is not a version"),

@@ -73,7 +73,7 @@ def test_it_says_where_the_report_is(archive: Path, mediatool: Run) -> None:
     assert facts["archive"] == "copy.tar.gz"
     assert facts["found"] == "0"
     assert "copy-report.html" in result.out
-    assert "warning: accounts has a rule, and is not there" in result.out
+    assert "warning: accounts has a rule, but does not exist" in result.out
 
 
 def given(path: Path, tables: Mapping[Table, Sequence[Mapping[str, Any]]]) -> Path:

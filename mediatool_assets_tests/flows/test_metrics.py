@@ -177,7 +177,7 @@ def test_a_lost_table_fails_its_threshold(bucket_twin: DirectoryObjects, tmp_pat
     finding = judged(bucket_twin, version.partition)
     assert finding.outcome == "failed"
     assert "is empty, and had 50 rows" in finding.reason
-    with pytest.raises(NotFound, match="not there"):
+    with pytest.raises(NotFound, match="does not exist"):
         judged(bucket_twin, "2025-06-20")
 
 

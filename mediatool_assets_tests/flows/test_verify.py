@@ -323,7 +323,7 @@ def test_a_restored_database_is_verified_too(
         )
         other = re.sub('"content":"..', '"content":"xx', comment)
         connection.execute(f"""COMMENT ON DATABASE "{name}" IS '{other}'""".encode())
-        assert "its marker is not the raw archive's" in check(verdict(), "postgres").findings
+        assert "its marker does not match the raw archive" in check(verdict(), "postgres").findings
         connection.execute(f'COMMENT ON DATABASE "{name}" IS NULL'.encode())
     [finding] = check(verdict(), "postgres").findings
     assert finding == f"{name} has no marker, so it is incomplete; restore it again"

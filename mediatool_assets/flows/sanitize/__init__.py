@@ -1,4 +1,4 @@
-"""Sanitize: a raw archive into one of the same shape, with pseudonyms, and the proof of it."""
+"""Sanitize: writes a copy of a raw archive with pseudonyms, and the proof that it is clean."""
 
 import tempfile
 from collections import Counter
@@ -69,13 +69,13 @@ __all__ = [
     "sanitize",
 ]
 
-_AHEAD = 16  # shares: keeps the workers of one machine busy, and little on the local disk
-_SHOWN = 20  # findings in one message; there is one rule to be corrected behind most of them
+_AHEAD = 16  # shares: keeps the workers of one machine busy with little on the local disk
+_SHOWN = 20  # findings in one message; most of them come from a single wrong rule
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A sanitized archive and its reports, where they lie now."""
+    """A published sanitized archive and its reports, with their locations."""
 
     uri: str
     reports: tuple[str, ...]
@@ -84,12 +84,12 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Sanitizing:
-    """How an archive is sanitized: by which rules, with which key.
+    """How an archive is sanitized: its rules, its key, and options.
 
     ``model`` names references that the database does not declare. A column that no rule covers
-    stops the run, or is redacted with ``redact_unclassified``. ``detect`` names a detector that
-    looks at what is kept (``presidio.detector``), and stops nothing. With a ``signing_key`` the
-    copy's signature is written beside it.
+    stops the run, or is redacted with ``redact_unclassified``. ``detect`` names a detector
+    (``presidio.detector``) that examines the kept values; its results do not stop the run. With a
+    ``signing_key`` the copy's signature is written beside it.
     """
 
     rules: Rules
@@ -103,12 +103,12 @@ class Sanitizing:
 def sanitize(
     source: Bytes, place: CopyStore, key: str, workspace: Workspace, how: Sanitizing
 ) -> Published:
-    """Mask a raw archive by the rules, into ``key`` of ``place``, and prove it before it is there.
+    """Mask a raw archive by the rules, prove the result, and publish it as ``key`` in ``place``.
 
-    Raises BadRules, BadArchive,
-    CheckFailed (an original value is still there, two values became one, a relation is lost),
-    AlreadyExists; then nothing was published. Where the archive itself fails to appear its reports
-    stay, and the next run replaces them. Memory: some shares of 16 MiB, and the proof's.
+    Raises BadRules, BadArchive, AlreadyExists, and CheckFailed if an original value remains, two
+    values became one, or a relation is lost. Nothing is published then. If publishing the archive
+    itself fails, its reports remain, and the next run replaces them. Memory: some shares of 16 MiB,
+    and the proof.
     """
     archive = ArchiveReader(source)
     names = free_names(place, key, archive.manifest.version)
@@ -132,7 +132,7 @@ def sanitize(
                 digest = archive_digest(manifests.encode(manifest))
                 signed = sign_copy(how.signing_key, version, digest)
                 documents.append(msgspec.json.encode(signed))
-            # before the archive appears: none is without its proof
+            # before the archive, so that there is no archive without its proof
             written = dict(zip(names, documents, strict=False))
             for name, data in written.items():
                 place.put(name, data, replacing=names[name])
@@ -140,7 +140,7 @@ def sanitize(
 
 
 def origin(raw: ArchiveReader, rules: Rules, key: MaskingKey) -> dict[str, object]:
-    """What a copy is made of, as its manifest's facts say."""
+    """The facts in a copy's manifest that identify its input, rules and key."""
     return {
         "raw_manifest_sha256": raw.digest,
         "rules_sha256": rules.digest,
@@ -150,7 +150,7 @@ def origin(raw: ArchiveReader, rules: Rules, key: MaskingKey) -> dict[str, objec
 
 @dataclass(slots=True)
 class _SanitizingRun:
-    """One run: tables in the archive's order, workers a little ahead of it."""
+    """One run: tables in the archive's order, with workers slightly ahead of the writer."""
 
     archive: ArchiveReader
     schema: Schema
@@ -166,7 +166,7 @@ class _SanitizingRun:
     ddl: SanitizedDdl | None = None
 
     def write(self, writer: ArchiveWriter) -> Manifest:
-        """Every table, the sanitized schema, the proof, and the manifest; raises CheckFailed."""
+        """Write tables, sanitized schema, proof and manifest; raises CheckFailed."""
         members = self.archive.manifest.tables()
         write_nothing(self.folder)
         self.ddl = self._sanitized_ddl()
@@ -211,7 +211,7 @@ class _SanitizingRun:
             raise CountMismatch(table, "rows", member.rows, written.rows)
 
     def _sanitized_ddl(self) -> SanitizedDdl:
-        """The schema with what the rules let through; its literals are originals too."""
+        """The schema with what the rules allow; its literals count as originals too."""
         masker = Masker(self.key, tuple(self.rules.kinds.values()))
         try:
             text = self.archive.read_file("schema.sql").decode()
@@ -224,7 +224,7 @@ class _SanitizingRun:
         return made
 
     def _search(self, ddl: SanitizedDdl) -> Searched:
-        """Search the rows, and what comes along: the schema, and what the manifest takes over."""
+        """Search the rows, the schema, and the facts that the manifest takes over."""
         digest = Digester(self.key.derive("proof"))
         filter_ = write_filter(self.folder)
         raw = self.archive.manifest
@@ -268,7 +268,7 @@ class _SanitizingRun:
         }
 
     def _computed_anew(self) -> dict[str, list[str]]:
-        """The columns that PostgreSQL computes and that are dropped, by table."""
+        """The dropped columns that PostgreSQL recomputes, by table."""
         found: dict[str, list[str]] = {}
         schema = self.schema if self.ddl is None else self.ddl.schema
         for table in schema.tables:
@@ -288,11 +288,11 @@ class _SanitizingRun:
         return (
             *self.archive.manifest.warnings,
             *(f"{name} was redacted: no rule covers it" for name in self.uncovered),
-            *(f"{name} has a rule, and is not there" for name in self._unused()),
+            *(f"{name} has a rule, but does not exist" for name in self._unused()),
         )
 
     def _unused(self) -> list[str]:
-        """Tables of rules that the schema lacks; a column may be another table's of a group."""
+        """Tables of rules that the schema lacks; their columns may belong to another table."""
         return [name for name in self.rules.unused(self.schema) if "." not in name]
 
     def report(self, source: str, archive: str, manifest: Manifest) -> Report:

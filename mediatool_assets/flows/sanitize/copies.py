@@ -1,4 +1,4 @@
-"""A version's sanitized copy in the place of its raw archive, for whatever reads that."""
+"""Provides a version's sanitized copy in place of its raw archive."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -28,7 +28,7 @@ from mediatool_assets.flows.workers.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class StoredCopy:
-    """A sanitized copy that is in the bucket, where its reports lie, and what the JSON one says."""
+    """A sanitized copy in the bucket, its reports' locations, and the content of the JSON one."""
 
     archived: StoredArchive
     reports: tuple[str, ...]
@@ -36,7 +36,7 @@ class StoredCopy:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why the report does not prove the copy, one line each."""
+        """Why the report does not prove the copy, one line per problem."""
         manifest, report = self.archived.manifest, self.report
         rows = {name: member.rows for name, member in manifest.tables().items()}
         facts = {"rules_sha256": report.rules_sha256, "key_id": report.key_id}
@@ -55,10 +55,10 @@ class StoredCopy:
 def sanitized_copy(
     objects: ObjectStore, workspace: Workspace, version: Version, how: Sanitizing
 ) -> StoredCopy:
-    """Make the version's sanitized copy at its key; one made from the same input is used.
+    """Make the version's sanitized copy at its key; one made from the same input is reused.
 
-    The report is read back from the bucket. Raises as ``sanitize`` does, AlreadyExists for a copy
-    that was made by other rules or with another key.
+    The report is read back from the bucket. Raises the errors of ``sanitize``, and AlreadyExists
+    for a copy that was made with other rules or another key.
     """
     key = archive_key("sanitized", version)
     source = archives.reader(objects, "raw", version)
@@ -68,7 +68,7 @@ def sanitized_copy(
     wanted = origin(source, how.rules, how.key)
     if any(archive.manifest.facts.get(name) != value for name, value in wanted.items()):
         raise AlreadyExists(
-            objects.uri(key), "and was made by other rules or with another key; remove it first"
+            objects.uri(key), "and was made with other rules or another key; remove it first"
         )
     names = report_keys(key)
     archived = StoredArchive(objects.uri(key), archive.source.size, archive.manifest)
@@ -81,13 +81,13 @@ def _report(objects: ObjectStore, name: str) -> Report:
         return decoded(data, Report)
     except msgspec.MsgspecError as error:
         raise DamagedInput(
-            f"{objects.uri(name)} cannot be read ({error}); sanitize anew"
+            f"{objects.uri(name)} cannot be read ({error}); sanitize the version again"
         ) from error
 
 
 @dataclass(frozen=True)
 class _CachedFile(LocalFile):
-    """A file that was made of an object, and is known by its name."""
+    """A local file that was made from an object, and has its name."""
 
     of: str = ""
 
@@ -99,9 +99,9 @@ class _CachedFile(LocalFile):
 
 @dataclass(frozen=True, slots=True)
 class SanitizedCopy:
-    """An ArchiveStore of one version: its raw archive is the copy, and the rest lies in ``folder``.
+    """An ArchiveStore of one version whose raw archive is the copy; the rest is in ``folder``.
 
-    So the flows that read a raw archive read the copy, and what they make of it reaches no bucket.
+    With it, flows that read a raw archive read the copy, and write their results to no bucket.
     """
 
     source: Bytes
@@ -110,19 +110,19 @@ class SanitizedCopy:
 
     @property
     def trust(self) -> Trust:
-        """The copy was proven before it was opened here; nothing else comes from a bucket."""
+        """No key: the copy was authenticated before, and nothing else is read from a bucket."""
         return EVERYBODY
 
-    def uri(self, key: str) -> str:  # noqa: ARG002  # one archive stands for all of the version's
-        """Where the copy lies, whatever was made of it."""
+    def uri(self, key: str) -> str:  # noqa: ARG002  # the copy is the only archive
+        """The location of the copy, for any key."""
         return self.source.name
 
     def head(self, key: str) -> object | None:
-        """None where it is not there."""
+        """None if it does not exist."""
         return self.source if self._is_raw(key) else LocalFolder(self.folder).head(Path(key).name)
 
     def open(self, key: str) -> Bytes:
-        """The copy, or what was made of it."""
+        """Open the copy, or an archive that was made from it."""
         if self._is_raw(key):
             return self.source
         return _CachedFile(self.folder / Path(key).name, self.uri(key))
@@ -137,15 +137,15 @@ class SanitizedCopy:
 
 @contextmanager
 def sanitized_store(objects: ArchiveStore, version: Version) -> Iterator[SanitizedCopy]:
-    """The sanitized copy in the place of the raw archive, to be restored to PostgreSQL.
+    """Open the sanitized copy in place of the raw archive, to restore it to PostgreSQL.
 
-    Raises UnknownName where there is none, NotAuthentic where it is not to be trusted.
+    Raises UnknownName if there is none, NotAuthentic if it is not signed by a trusted key.
     """
     try:
         source = archives.reader(objects, "sanitized", version).source
     except NotFound as error:
         raise UnknownName(
-            f"{objects.uri(archive_key('sanitized', version))} is not there; make it with "
+            f"{objects.uri(archive_key('sanitized', version))} does not exist; make it with "
             f"`mediatool sanitize --input {version} --output s3://BUCKET`"
         ) from error
     with scratch_folder() as folder:
@@ -156,7 +156,7 @@ def sanitized_store(objects: ArchiveStore, version: Version) -> Iterator[Sanitiz
 def sanitized_documents(
     objects: ArchiveStore, workspace: Workspace, version: Version, model: Model
 ) -> Iterator[SanitizedCopy]:
-    """The sanitized copy, transformed by the model on local disk, to be restored to MongoDB."""
+    """Transform the sanitized copy by the model on local disk, to restore it to MongoDB."""
     with sanitized_store(objects, version) as copy:
         transform(copy, workspace, version, model)
         yield copy

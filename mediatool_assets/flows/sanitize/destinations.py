@@ -1,4 +1,4 @@
-"""Where a sanitized archive and its reports go: a bucket, or a folder that is written like one."""
+"""The destinations of a sanitized archive and its reports: a bucket, or a local folder."""
 
 import hashlib
 import os
@@ -19,30 +19,30 @@ from mediatool_assets.flows.sanitize.report import Report
 
 
 class CopyStore(Protocol):
-    """What is needed of an ObjectStore: names are written once, and appear whole or not at all."""
+    """The part of ObjectStore's interface needed: names are written once, and appear as a whole."""
 
     def uri(self, key: str) -> str:
-        """Where the key lies, for people."""
+        """The location of the key, for display."""
 
     def head(self, key: str) -> object | None:
-        """None where the key is free."""
+        """None if the key is free."""
 
     def get(self, key: str) -> tuple[bytes, str]:
         """A small object, whole, and its entity tag."""
 
     def put(self, key: str, data: bytes, *, replacing: str | None = None) -> object:
-        """Write a small object: a free name's, or over what has that entity tag.
+        """Write a small object under a free name, or replace the object with that entity tag.
 
-        Raises AlreadyExists, and then nothing was written.
+        Otherwise raises AlreadyExists, and nothing is written.
         """
 
     def create(self, key: str) -> AbstractContextManager[Sink]:
-        """Stream a large one; raises AlreadyExists. On any error nothing is left."""
+        """Stream a large object; raises AlreadyExists. After an error nothing is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFolder:
-    """A local directory, made when something is written into it."""
+    """A local directory, created when something is written to it."""
 
     path: Path
 
@@ -51,7 +51,7 @@ class LocalFolder:
         return str(self.path / key)
 
     def head(self, key: str) -> object | None:
-        """None where there is no such file."""
+        """None if there is no such file."""
         return key if (self.path / key).exists() else None
 
     def get(self, key: str) -> tuple[bytes, str]:
@@ -60,7 +60,7 @@ class LocalFolder:
         return data, hashlib.sha256(data).hexdigest()
 
     def put(self, key: str, data: bytes, *, replacing: str | None = None) -> object:
-        """Write a small file, or over the one that has that SHA-256; raises AlreadyExists."""
+        """Write a small file, or replace the one with that SHA-256; raises AlreadyExists."""
         if replacing is None:
             with self.create(key) as file:
                 return file.write(data)
@@ -72,7 +72,7 @@ class LocalFolder:
 
     @contextmanager
     def create(self, key: str) -> Iterator[BinaryIO]:
-        """Write a file that has its name only when it is whole; raises AlreadyExists."""
+        """Write a file that gets its name only when it is complete; raises AlreadyExists."""
         with self._unfinished() as path:
             with path.open("wb") as file:
                 yield file
@@ -85,7 +85,7 @@ class LocalFolder:
 
     @contextmanager
     def _unfinished(self) -> Iterator[Path]:
-        """A path on the folder's own disk, gone when the context is left."""
+        """A path on the folder's own disk, removed at the end of the context."""
         self.path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.path, prefix=".mediatool-") as scratch:
             yield Path(scratch) / "file"
@@ -100,10 +100,11 @@ def report_keys(key: str) -> tuple[str, str]:
 
 
 def free_names(place: CopyStore, key: str, version: str) -> dict[str, str | None]:
-    """The names of an archive's reports and signature, and what is replaced under each.
+    """The names of an archive's reports and signature, with the entity tag to replace, if any.
 
-    None where the name is free; the entity tag of what a run of that version left there, which
-    ended before its archive appeared. Raises AlreadyExists: the archive is there, or other reports.
+    The tag is None if the name is free. Otherwise it is the tag of a file that an interrupted run
+    of that version left. Raises AlreadyExists if the archive, or a report of another version,
+    exists.
     """
     names = (*report_keys(key), signature_key(key))
     there = [name for name in (key, *names) if place.head(name) is not None]
@@ -113,13 +114,13 @@ def free_names(place: CopyStore, key: str, version: str) -> dict[str, str | None
 
 
 def _is_left(place: CopyStore, key: str, version: str) -> bool:
-    """Whether the report that is there is the version's, of an archive that would be this one."""
+    """True if the existing report is about this version and this archive."""
     name, _ = report_keys(key)
     if place.head(name) is None:
         return False
     try:
         report = decoded(place.get(name)[0], Report)
     except msgspec.MsgspecError:
-        return False  # somebody's own
+        return False  # a file of somebody else
     same_name = report.archive.rpartition("/")[2] == key.rpartition("/")[2]
     return same_name and report.version == version

@@ -1,4 +1,4 @@
-"""In a worker: consecutive rows of a table masked, spooled, read again and searched."""
+"""In a worker: masks consecutive rows of a table, spools them, reads and searches them again."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ class MaskingShare:
 
 @dataclass(slots=True)
 class Sanitized:
-    """What became of a share. ``read`` is the fingerprint of the rows that went in.
+    """The result of a share. ``read`` is the fingerprint of the input rows.
 
     ``counts`` holds masked values by column and rule.
     """
@@ -64,13 +64,13 @@ class Sanitized:
     counts: Counter[tuple[str, str]]
 
 
-@lru_cache(maxsize=1)  # a worker keeps the pseudonyms that it has made, from share to share
+@lru_cache(maxsize=1)  # a worker reuses its pseudonyms for the next shares
 def _masker(key: MaskingKey, kinds: tuple[PseudonymKind, ...]) -> Masker:
     return Masker(key, kinds)
 
 
 def sanitize_share(share: MaskingShare) -> Sanitized:
-    """Mask the rows of a share; raises BadRules, BadArchive. Memory: a block and what differs."""
+    """Mask a share's rows; raises BadRules, BadArchive. Memory: a block and its distinct values."""
     masker = _masker(share.key, tuple(share.rules.kinds.values()))
     masker.begin()
     evidence = Evidence(Digester(share.key.derive("proof")), share.watches)
@@ -94,7 +94,7 @@ class _Work:
         self.read = Fingerprint()
 
     def rows(self) -> Iterator[list[bytes]]:
-        """The masked rows, a block at a time."""
+        """The masked rows, one block at a time."""
         for content in self._share.archive.blocks(self._share.blocks):
             lines = split_lines(content)
             self.read += Fingerprint.of(lines)
@@ -108,7 +108,7 @@ class _Work:
                 raise BadArchive(
                     self._share.archive.source.name,
                     f"a row of {self._share.table.name} is not as schema.json says "
-                    f"({type(error).__name__})",  # its text could hold what is to be masked
+                    f"({type(error).__name__})",  # the error's text may contain unmasked values
                 ) from None
             yield masked
 
@@ -123,13 +123,13 @@ class _Work:
         return msgspec.json.encode(after)
 
     def _gather(self, line: bytes) -> None:
-        """Read a masked row again, as anybody would, and keep what it says."""
+        """Parse a masked row again, and collect its texts."""
         values = _VALUES.decode(line)
         for column in self._searched:
             column.gather(values[column.name])
 
     def texts(self) -> Iterator[Texts]:
-        """Every different text of the masked rows, by place."""
+        """Every distinct text of the masked rows, by place."""
         for column in self._searched:
             for place, rule, found in column.texts():
                 exempt, kept = _exempt(rule, self._share.rules), rule.verb is MaskingVerb.KEEP
@@ -138,13 +138,13 @@ class _Work:
 
 def _rule(share: MaskingShare, column: Column) -> MaskingRule:
     rule = share.rules.rule(share.table.name, column.name)
-    if rule is None:  # the coordinator has seen to it that there is one
+    if rule is None:  # the coordinator checked that there is one
         raise BadRules([f"{share.table.name}.{column.name} is not classified"])
     return rule
 
 
 def _exempt(rule: MaskingRule, rules: Rules) -> str:
-    """The kind whose originals may stand at a place: a permutation's own, or plain words."""
+    """The kind whose originals may occur here: in a permutation its own, else plain words."""
     if rule.verb is MaskingVerb.REDACT:
         return REDACTED
     if rule.verb is MaskingVerb.PSEUDONYM and rules.kinds[rule.argument].is_permutation:
@@ -153,7 +153,7 @@ def _exempt(rule: MaskingRule, rules: Rules) -> str:
 
 
 class _ColumnWork:
-    """One column: how it is masked, and how its masked values are searched."""
+    """One column: its masking, and the search of its masked values."""
 
     def __init__(self, table: Table, column: Column, rule: MaskingRule, masker: Masker) -> None:
         self.name = column.name
@@ -165,22 +165,22 @@ class _ColumnWork:
         self._found: dict[tuple[str, int], tuple[MaskingRule, set[str]]] = {}
         self._gather: Gather = (
             document_gatherer(path_tree(rule), rule.otherwise or NAMES, self._place)
-            if rule.verb is MaskingVerb.JSON  # without an otherwise nothing gets there
+            if rule.verb is MaskingVerb.JSON  # only used with ``otherwise``
             else gatherer(self._place("", rule))
         )
 
     @property
     def is_masked(self) -> bool:
-        """Whether it does not stay as it is."""
+        """True if the rule changes the column's values."""
         return self._mask is not None
 
     def masked(self, value: bytes) -> bytes:
-        """The masked value; raises BadRules where a document holds what no path reaches."""
+        """The masked value; raises BadRules if a document has a value that no path covers."""
         assert self._mask is not None  # noqa: S101  # of what is masked alone
         try:
             return self._mask(value)
         except Unclassified as error:
-            path = error.path or "a document that is no object"
+            path = error.path or "a document that is not an object"
             raise BadRules(
                 [
                     f"{self._where}: {path} is not classified; under its `json:` write "
@@ -190,11 +190,11 @@ class _ColumnWork:
 
     @property
     def is_searched(self) -> bool:
-        """Whether its values could tell an original."""
+        """True if its values may contain an original."""
         return self._family in _SEARCHED
 
     def gather(self, value: object) -> None:
-        """Keep the texts of a masked value."""
+        """Collect the texts of a masked value."""
         if value is None:
             return
         if self._is_document and isinstance(value, str):
@@ -207,14 +207,14 @@ class _ColumnWork:
         return self._found.setdefault((path, id(rule)), (rule, set()))[1]
 
     def texts(self) -> Iterator[tuple[str, MaskingRule, set[str]]]:
-        """``(place, rule, texts)`` of all that was kept."""
+        """``(place, rule, texts)`` of everything collected."""
         for (path, _), (rule, found) in self._found.items():
             if found:
                 yield f"{self._where} {path}".rstrip(), rule, found
 
 
 def _readable(value: object) -> object:
-    """The text in bytes; their digits are equal by chance, as of empty files."""
+    """The text in bytes; equal digits are chance, as for empty files."""
     if isinstance(value, list):
         return [_readable(part) for part in value]
     if isinstance(value, str) and value.startswith("\\x"):

@@ -1,7 +1,8 @@
 """The originals that are searched for: a filter of their terms, which all workers share.
 
-Of 100 terms of the output one passes the filter by chance; only what passes is written down, as
-keyed digests, and compared with the originals' by the proof. No term is ever on disk.
+One of 100 other terms of the output passes the filter by chance. Only terms that pass are written
+down, as keyed digests, and the proof compares them with the digests of the originals. No term is
+ever written to disk.
 """
 
 import mmap
@@ -20,15 +21,15 @@ from mediatool_assets.domain.masking.search_terms import (
 from mediatool_assets.domain.masking.telephones import telephone_terms
 
 _BITS = 1 << 28
-"""Of the filter: 32 MiB that all workers share. A million originals set one bit in a hundred."""
+"""Size of the filter, 32 MiB, shared by all workers. A million originals set 1 % of its bits."""
 
-_LONGER = 6  # bytes of a term of letters; of one that begins with a digit: SHORTEST_NUMBER
+_LONGER = 6  # minimum bytes of a term; SHORTEST_NUMBER if it begins with a digit
 _FILTER = "originals.filter"
 _DIGITS = b"0123456789"
 
 
 def marks(terms: Iterable[str], seed: int) -> set[int]:
-    """The hashes that a filter holds of terms: each whole, and how it begins."""
+    """The hashes of terms for a filter: of each whole term, and of its beginning."""
     found: set[int] = set()
     for text in terms:
         term = text.encode("utf-8", "surrogatepass")
@@ -48,7 +49,7 @@ def write_marks(folder: Path, share: int | str, found: set[int]) -> None:
 
 
 def write_filter(folder: Path) -> Path:
-    """Make the filter of all shares' hashes, and remove these."""
+    """Combine the hashes of all shares to a filter file, and delete their files."""
     bits = numpy.zeros(_BITS // 8, dtype=numpy.uint8)
     for path in folder.glob("marks-*.npy"):
         places = numpy.load(path) & numpy.uint64(_BITS - 1)
@@ -62,14 +63,14 @@ def write_filter(folder: Path) -> Path:
 
 
 class Filter:
-    """What may be a term of an original: always where it is one, else once in a hundred."""
+    """Tests whether a term may be an original's: always true for one, else in 1 % of the cases."""
 
     def __init__(self, path: Path, seed: int) -> None:
         with path.open("rb") as file:
             self._bits = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
         self._seed = seed
         self.words = 0
-        """Words that were looked at."""
+        """Number of words examined."""
 
     def terms(self, text: str) -> Iterator[str]:
         """The terms of a text that may be an original's."""
@@ -85,7 +86,7 @@ class Filter:
         return bool(self._bits[place >> 3] >> (place & 7) & 1)
 
     def _terms(self, words: list[str]) -> Iterator[str]:
-        """Every consecutive words together; few begin as an original does."""
+        """Every sequence of consecutive words; few begin like an original."""
         text, starts, ends = _written(words)
         seed, has = self._seed, self._has
         for number, start in enumerate(starts):
@@ -104,7 +105,7 @@ class Filter:
 
 
 def _written(words: list[str]) -> tuple[bytes, list[int], list[int]]:
-    """The words together, as ``joined`` writes them, with where each starts and ends."""
+    """The words joined as by ``joined``, with the start and end of each."""
     parts: list[str] = []
     starts: list[int] = []
     ends: list[int] = []

@@ -1,7 +1,7 @@
-"""Microsoft Presidio's recognizers as a detector, where the extra ``presidio`` is installed.
+"""Microsoft Presidio's recognizers as a detector, if the extra ``presidio`` is installed.
 
-Numbers that have a form or check digits (cards, accounts, identity papers) need no model of a
-language and no network; the names of people need a model of spaCy, which only who names one has.
+Numbers with a form or check digits (cards, accounts, identity papers) need no language model and no
+network. Names of people need a spaCy model, which the user has to select.
 """
 
 from collections.abc import Iterator
@@ -21,17 +21,17 @@ _RECOGNIZERS = (
     "FiPersonalIdentityCodeRecognizer", "SePersonnummerRecognizer", "InAadhaarRecognizer",
     "KrRrnRecognizer", "ZaIdNumberRecognizer", "MacAddressRecognizer", "IpRecognizer",
 )  # fmt: skip
-"""Those of Presidio's that test a form, nearly all of them check digits too."""
+"""Presidio's recognizers that test a form, nearly all with check digits."""
 
-_CERTAIN = 0.5  # of Presidio's score: what the form alone says of few digits is below
+_CERTAIN = 0.5  # minimum of Presidio's score; a form of few digits alone scores less
 
 
 @lru_cache(maxsize=4)
 def detector(name: str) -> Detector:
-    """The detector of that name: "", ``presidio``, or ``presidio:MODEL`` with a model of spaCy.
+    """Return the detector of that name: "", ``presidio``, or ``presidio:MODEL`` with a spaCy model.
 
-    A model is a package's name or a folder. Raises Misuse for another name, and where the extra or
-    the model is not installed.
+    A model is a package's name or a folder. Raises Misuse for another name, and if the extra or the
+    model is not installed.
     """
     if not name:
         return nothing
@@ -40,7 +40,7 @@ def detector(name: str) -> Detector:
         raise Misuse(f"--detect {name!r} is not known; write presidio, or presidio:MODEL")
     if find_spec("presidio_analyzer") is None:
         raise Misuse(
-            "--detect presidio needs Presidio; `pip install 'mediatool_assets[presidio]'` brings it"
+            "--detect presidio needs Presidio; run `pip install 'mediatool_assets[presidio]'`"
         )
     return _Presidio(model)
 
@@ -52,7 +52,7 @@ class _Presidio:
         self._model = _model(model) if model else None
 
     def __call__(self, text: str) -> Iterator[str]:
-        """What Presidio finds in a text, by its names for it."""
+        """Yield the types of entities that Presidio finds in a text."""
         if any(map(str.isdigit, text)):
             for recognizer in self._recognizers:
                 for found in recognizer.analyze(text, recognizer.supported_entities, None):
@@ -68,6 +68,4 @@ def _model(name: str) -> Any:
     try:
         return import_module("spacy").load(name)
     except OSError as error:
-        raise Misuse(
-            f"spaCy has no model {name}; `python -m spacy download {name}` brings those of its own"
-        ) from error
+        raise Misuse(f"spaCy has no model {name}; try `python -m spacy download {name}`") from error

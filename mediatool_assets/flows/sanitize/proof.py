@@ -1,4 +1,4 @@
-"""The proof: what the evidence of all shares says together, counted out of core."""
+"""The proof: evaluates the evidence of all shares together, out of core."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +11,15 @@ from mediatool_assets.flows.sanitize.value_digests import SCHEMAS
 from mediatool_assets.flows.workers.duckdb_session import duckdb_session, literal
 
 _INHERITED = ("schema.sql", "manifest.json")
-"""Places beside the rows."""
+"""Places other than the rows."""
 
 
 class KindCounts(msgspec.Struct, frozen=True):
-    """Different originals of a kind, and their different pseudonyms: they have to be as many.
+    """Distinct originals of a kind and distinct pseudonyms; the numbers have to be equal.
 
-    ``unchanged`` of those that are long enough to be searched for are their own pseudonyms: in a
-    permutation that is chance, and one in a hundred of ``searched`` would not be, nor any of the
-    ``unchanged_long``, of ten digits and more.
+    ``unchanged`` counts originals, of those long enough to be searched for, that are their own
+    pseudonyms. In a permutation that happens by chance, but not for one in a hundred of
+    ``searched``, nor for any with ten digits or more (``unchanged_long``).
     """
 
     kind: str
@@ -32,12 +32,12 @@ class KindCounts(msgspec.Struct, frozen=True):
 
     @property
     def holds(self) -> bool:
-        """Whether each has one of its own."""
+        """True if each original has its own pseudonym."""
         return self.before == self.after == self.pairs
 
 
 class Unique(msgspec.Struct, frozen=True):
-    """Different values of a key before and after."""
+    """Distinct values of a key before and after."""
 
     key: str
     rows: int
@@ -46,7 +46,7 @@ class Unique(msgspec.Struct, frozen=True):
 
 
 class ReferenceCounts(msgspec.Struct, frozen=True):
-    """Values that refer to nothing, before and after."""
+    """Values that reference nothing, before and after."""
 
     reference: str
     values: int
@@ -55,10 +55,10 @@ class ReferenceCounts(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Rows that their quasi-identifiers do not tell apart, in groups: k-anonymity.
+    """Groups of rows with equal quasi-identifiers: k-anonymity.
 
-    ``smallest`` is how many rows the smallest group has, the copy's k; ``declared`` the k that the
-    rules ask for, None where they ask for none.
+    ``smallest`` is the size of the smallest group, the copy's k. ``declared`` is the k that the
+    rules require, or None.
     """
 
     columns: str
@@ -69,7 +69,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Leak(msgspec.Struct, frozen=True):
-    """Originals of a kind that stand at a place of the output."""
+    """Originals of a kind that occur at a place in the output."""
 
     place: str
     kind: str
@@ -77,12 +77,12 @@ class Leak(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """All that was found; ``searched`` originals were looked for among ``tokens`` words.
+    """All results of the proof; ``searched`` originals were searched for in ``tokens`` words.
 
-    ``places`` holds how many different texts each place has, ``decoded`` the texts within them by
-    form. ``phones``, ``names`` and ``detected`` are no findings: what looks like a telephone
-    number, parts of the names of people, as a last name alone, and what a detector found, in what
-    came out as it was, by place; people judge.
+    ``places`` is the number of distinct texts by place, ``decoded`` that of texts within texts by
+    encoding. ``phones``, ``names`` and ``detected`` are counts by place in unmasked values, and not
+    findings: possible telephone numbers, parts of people's names such as a last name alone, and
+    results of the detector. A person has to judge them.
     """
 
     kinds: tuple[KindCounts, ...]
@@ -95,13 +95,13 @@ class Proof(msgspec.Struct, frozen=True):
     mails: dict[str, int]
     phones: dict[str, int]
     names: dict[str, int]
-    places: dict[str, int] = {}  # msgspec copies it
+    places: dict[str, int] = {}  # msgspec copies the default
     decoded: dict[str, int] = {}
     detected: dict[str, int] = {}
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What keeps the copy from being published, one line each; no value among it."""
+        """The reasons not to publish the copy, one line each, without any value."""
         return (
             *(
                 f"{leak.place} still holds {leak.values} original values of {leak.kind}; "
@@ -114,25 +114,25 @@ class Proof(msgspec.Struct, frozen=True):
                 for place, count in sorted(self.mails.items())
             ),
             *(
-                f"{kind.kind}: {kind.before} different values became {kind.after}; take another "
+                f"{kind.kind}: {kind.before} distinct values became {kind.after}; use another "
                 "MEDIATOOL_MASKING_KEY or another format"
                 for kind in self.kinds
                 if not kind.holds
             ),
             *(
-                f"{kind.kind}: {kind.unchanged} values of {kind.searched} stay as they are; "
-                "take another format"
+                f"{kind.kind}: {kind.unchanged} of {kind.searched} values are unchanged; "
+                "use another format"
                 for kind in self.kinds
                 if kind.unchanged_long or kind.unchanged * 100 > kind.searched
             ),
             *(
-                f"{key.key}: {key.before} different values became {key.after}; "
+                f"{key.key}: {key.before} distinct values became {key.after}; "
                 "give its columns another rule"
                 for key in self.keys
                 if key.before != key.after
             ),
             *(
-                f"{found.reference}: {found.orphans_before} values referred to nothing, now "
+                f"{found.reference}: {found.orphans_before} values referenced nothing, now "
                 f"{found.orphans_after}; give both ends the same rule"
                 for found in self.references
                 if found.orphans_before != found.orphans_after
@@ -148,7 +148,7 @@ class Proof(msgspec.Struct, frozen=True):
 
 def _advice(place: str) -> str:
     if place in _INHERITED:
-        return "take them out of the source, and export it anew"
+        return "remove them from the source, and export it again"
     return "give it another rule"
 
 
@@ -197,9 +197,9 @@ _SEARCHED = "SELECT count(DISTINCT before) FROM {values} WHERE is_searched"
 
 
 def prove(folder: Path, searched: Searched, smallest: Mapping[str, int]) -> Proof:
-    """Count what the shares have written into ``folder``; within the memory of a session.
+    """Count what the shares have written to ``folder``; uses the memory of one DuckDB session.
 
-    ``smallest`` is the declared k by a group's name.
+    ``smallest`` is the declared k by the group's name.
     """
     files = {name: f"read_parquet({literal(f'{folder}/{name}-*.parquet')})" for name in SCHEMAS}
     with duckdb_session(folder, threads=1) as connection:

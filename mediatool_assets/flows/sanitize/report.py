@@ -14,7 +14,7 @@ from mediatool_assets.flows.sanitize.proof import Proof
 
 
 class ColumnReport(msgspec.Struct, frozen=True):
-    """A column, its rule, and how many values each rule of it masked."""
+    """A column, its rule, and the number of values that each part of the rule masked."""
 
     table: str
     column: str
@@ -23,7 +23,7 @@ class ColumnReport(msgspec.Struct, frozen=True):
 
 
 class SchemaReport(msgspec.Struct, frozen=True):
-    """What became of the DDL: literals kept and why, literals replaced, and what is left out."""
+    """The sanitized DDL: literals kept and why, literals replaced, and objects left out."""
 
     kept: tuple[KeptLiterals, ...] = ()
     replaced: int = 0
@@ -31,7 +31,7 @@ class SchemaReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The result of sanitizing a version; it has no original values."""
+    """The result of sanitizing a version; it contains no original values."""
 
     version: str
     source: str
@@ -48,16 +48,16 @@ class Report(msgspec.Struct, frozen=True):
     ddl: SchemaReport = SchemaReport()
 
     def json(self) -> bytes:
-        """One indented JSON document."""
+        """The report as one indented JSON document."""
         return pretty(self, 1)
 
     def html(self) -> bytes:
-        """One page that needs nothing else."""
+        """The report as one self-contained HTML page."""
         return html(page(self)).encode()
 
 
 def page(report: Report) -> Page:
-    """The proof, for people."""
+    """The proof as a page."""
     proof = report.proof
     findings = proof.findings
     return Page(
@@ -65,7 +65,7 @@ def page(report: Report) -> Page:
         "failed" if findings else "passed",
         f"{quantity(len(findings), 'finding')}: this copy must not be used."
         if findings
-        else "No finding: no original value was found, nothing became equal, no relation was lost.",
+        else "No finding: no original remains, no values became equal, no relation was lost.",
         [
             f"Made from {report.source} by the rules {report.rules}, "
             f"SHA-256 {report.rules_sha256}.",
@@ -107,7 +107,7 @@ def _proof_sections(proof: Proof) -> Iterator[Section]:
     )
     yield _section(
         "References",
-        ("Reference", "Values", "To nothing before", "After"),
+        ("Reference", "Values", "Unresolved before", "After"),
         ((r.reference, r.values, r.orphans_before, r.orphans_after) for r in proof.references),
     )
     yield _section(

@@ -1,4 +1,4 @@
-"""Reads a rules file, and reports all of its mistakes together, each with file and line."""
+"""Reads a rules file, and reports all mistakes together, each with file and line."""
 
 import hashlib
 import re
@@ -49,7 +49,7 @@ def load_rules(path: Path) -> Rules:
 
 
 class _RulesReader:
-    """Turns YAML nodes into rules; keeps ``(line, problem)`` and goes on."""
+    """Turns YAML nodes into rules; collects ``(line, problem)`` and continues."""
 
     def __init__(self) -> None:
         self.problems: set[tuple[int, str]] = set()
@@ -79,7 +79,7 @@ class _RulesReader:
     def tables(self, node: Node | None) -> dict[str, dict[str, MaskingRule]]:
         """Columns by table; ``users, users_history`` gives two tables the same rules.
 
-        A name in double quotes is one table's, whatever is in it.
+        A name in double quotes is a single table, even if it contains a comma.
         """
         found: dict[str, dict[str, MaskingRule]] = {}
         keys = [key for key, _ in node.value] if isinstance(node, MappingNode) else []
@@ -109,7 +109,7 @@ class _RulesReader:
                 if "k" in parts and (k := self._text(parts["k"])).isdecimal():
                     self.smallest_groups[name] = int(k)
                 elif "k" in parts:
-                    self._wrong(line, f"{name}: k is how many rows are alike at least")
+                    self._wrong(line, f"{name}: k is the minimum size of a group; write a number")
             if isinstance(listed, SequenceNode):
                 found[name] = tuple(self._text(item) for item in listed.value)
             else:
@@ -117,7 +117,7 @@ class _RulesReader:
         return found
 
     def ddl(self, node: Node | None) -> frozenset[str]:
-        """``keep: [comments, view totals]``: what of the schema stays as it is."""
+        """``keep: [comments, view totals]``: the parts of the schema that are kept unchanged."""
         found: set[str] = set()
         for _, line, value in self.items(node, ("keep",)):
             if isinstance(value, SequenceNode):
@@ -137,11 +137,11 @@ class _RulesReader:
             return None
         match = _SIMPLE.fullmatch(str(node.value).strip())
         if match is None:
-            self._wrong(line, f"{name}: {node.value!r} is no rule; write {_FORMS}")
+            self._wrong(line, f"{name}: {node.value!r} is not a rule; write {_FORMS}")
             return None
         verb, *argument = (group for group in match.groups() if group is not None)
         if verb == MaskingVerb.PSEUDONYM and argument[0] not in self._kinds:
-            self._wrong(line, f"{name}: kinds: has no {argument[0]}")
+            self._wrong(line, f"{name}: there is no kind {argument[0]} in kinds:")
             return None
         return MaskingRule(MaskingVerb(verb), "".join(argument), line)
 
@@ -157,7 +157,7 @@ class _RulesReader:
     def items(
         self, node: Node | None, known: tuple[str, ...] | None = None
     ) -> Iterator[tuple[str, int, Node]]:
-        """The entries of a mapping in order; a name that stands twice is a mistake."""
+        """The entries of a mapping in order; a duplicate name is reported as a mistake."""
         if node is None or is_null(node):
             return
         if not isinstance(node, MappingNode):
@@ -169,7 +169,7 @@ class _RulesReader:
             if not name or name in seen:
                 self._wrong(line_of(key), f"{name or 'this'} is listed twice, or is not plain text")
             elif known is not None and name not in known:
-                self._wrong(line_of(key), f"there is no {name!r} here; it knows {', '.join(known)}")
+                self._wrong(line_of(key), f"unknown name {name!r}; choose from {', '.join(known)}")
             else:
                 seen.add(name)
                 yield name, line_of(key), value

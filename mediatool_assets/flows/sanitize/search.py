@@ -1,4 +1,4 @@
-"""The search for originals in what came out: every text of it, and what is encoded in texts."""
+"""Searches for originals in the output: in every text, and in texts encoded within texts."""
 
 import re
 import zlib
@@ -22,16 +22,16 @@ from mediatool_assets.flows.sanitize.value_digests import Digester, write_rows
 
 MAIL = re.compile(r"[.%+'-]*\w[\w.%+'-]*@[\w-]+(?:\.[\w-]+)+")
 NAMES = MaskingRule(MaskingVerb.KEEP)
-"""The rule of the names of objects, which stay as they are."""
+"""The rule for names of objects, which are kept."""
 
 _NUMBER = 10 ** (SHORTEST_NUMBER - 1)
 
 
 class Texts(msgspec.Struct, frozen=True, array_like=True):
-    """Different texts of one place of the output.
+    """Distinct texts of one place in the output.
 
-    Of the kind ``exempt`` originals may be there, as a permutation's are; ``kept`` ones came out as
-    they were; those that are ``names`` are the schema's, which has words of its own.
+    Originals of the kind ``exempt`` may occur there, as in a permutation. ``kept`` texts are
+    unmasked. ``names`` are from the schema, which has its own words.
     """
 
     place: str
@@ -42,12 +42,12 @@ class Texts(msgspec.Struct, frozen=True, array_like=True):
 
 
 def write_texts(path: Path, found: list[Texts]) -> None:
-    """Put the texts aside until all originals are known."""
+    """Store the texts until all originals are known."""
     path.write_bytes(zlib.compress(msgspec.msgpack.encode(found), level=1))
 
 
 def plain(text: str) -> str:
-    """A text that UTF-8 can hold: half a character, as json may have, is a question mark."""
+    """A text that UTF-8 can encode: a lone surrogate, allowed in json, becomes a question mark."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
@@ -64,11 +64,11 @@ class Search:
 
 @dataclass(slots=True)
 class Searched:
-    """What was searched, and found without knowing the originals.
+    """What was searched, and what was found without knowing the originals.
 
-    By place: different ``texts``, the ``mails`` that masking did not make, and what looks like a
-    telephone number (``phones``), or like what a detector names (``detected``, of what was kept).
-    ``decoded`` holds texts within texts by their form.
+    By place: distinct ``texts``, ``mails`` that masking did not make, possible telephone numbers
+    (``phones``), and results of the detector in kept values (``detected``). ``decoded`` counts
+    texts within texts by encoding.
     """
 
     texts: Counter[str] = field(default_factory=Counter)
@@ -79,7 +79,7 @@ class Searched:
     words: int = 0
 
     def __iadd__(self, other: "Searched") -> "Searched":
-        """Add what another share had."""
+        """Add the result of another share."""
         self.texts += other.texts
         self.mails += other.mails
         self.phones += other.phones
@@ -89,7 +89,7 @@ class Searched:
         return self
 
 
-@lru_cache(maxsize=1)  # a worker opens it once
+@lru_cache(maxsize=1)  # each worker opens the filter once
 def _filter(path: Path, seed: int) -> Filter:
     return Filter(path, seed)
 
@@ -97,7 +97,7 @@ def _filter(path: Path, seed: int) -> Filter:
 def search_share(search: Search) -> Searched:
     """Search a share's texts, and write down the terms that may be an original's.
 
-    Memory: the texts of a share.
+    Memory: the texts of one share.
     """
     path = search.folder / f"texts-{search.share}"
     every = msgspec.msgpack.decode(zlib.decompress(path.read_bytes()), type=list[Texts])
@@ -109,7 +109,7 @@ def search_share(search: Search) -> Searched:
         terms: set[str] = set()
         for text in found.texts:
             if len(text) < SHORTEST_TERM and text.isascii():
-                continue  # no term, address or encoded text is so short
+                continue  # terms, addresses and encoded texts are longer
             terms.update(originals.terms(text))
             _count(text, found.place, searched)
             if found.kept and not found.names:
@@ -135,25 +135,25 @@ def _count(text: str, place: str, searched: Searched) -> None:
 
 
 def strangers(text: str) -> int:
-    """How many e-mail addresses there are that masking did not make."""
+    """The number of e-mail addresses that masking did not make."""
     return sum(not mail.endswith(f"@{MAIL_DOMAIN}") for mail in MAIL.findall(text))
 
 
 Gather = Callable[[object], None]
-"""What keeps every text of a JSON value."""
+"""A function that collects every text of a JSON value."""
 
 Places = Callable[[str, MaskingRule], set[str]]
-"""The different texts of a place: a path, and the rule that masks what is there."""
+"""The distinct texts of each place: a path, and the rule that masks it."""
 
 
 def gatherer(texts: set[str]) -> Gather:
-    """Keep every text in a JSON value, names of objects and long whole numbers among them."""
+    """Collect every text in a JSON value, including names of objects and long whole numbers."""
     add = texts.add
 
     def gather(value: object) -> None:
         kind = type(value)
         if kind is str:
-            add(value)  # type: ignore[arg-type]  # its type was looked at
+            add(value)  # type: ignore[arg-type]  # its type was tested
         elif kind is int:
             if not -_NUMBER < value < _NUMBER:
                 add(str(value))
@@ -169,7 +169,7 @@ def gatherer(texts: set[str]) -> Gather:
 
 
 def document_gatherer(tree: Node, otherwise: MaskingRule, places: Places) -> Gather:
-    """The same of documents: each text by the rule of its place."""
+    """The same for documents: each text is collected under the rule of its place."""
     if tree.rule is not None:
         return gatherer(places(tree.path, tree.rule))
     rest = gatherer(places("otherwise", otherwise))

@@ -1,4 +1,4 @@
-"""Compares a raw archive that is to be sanitized with its own manifest."""
+"""Checks the raw archive to sanitize against its own manifest."""
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive
@@ -6,7 +6,7 @@ from mediatool_assets.domain.schema import Schema
 
 
 def schema_of(archive: ArchiveReader) -> Schema:
-    """The schema of a raw archive whose members it describes; raises BadArchive."""
+    """The schema of a raw archive, if it describes its members; raises BadArchive."""
     name, manifest = archive.source.name, archive.manifest
     archive.check_tar()
     if manifest.kind != "raw":

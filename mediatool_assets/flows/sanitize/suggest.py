@@ -1,4 +1,4 @@
-"""Suggest: a first rules file for any raw archive, with the evidence for every column beside it."""
+"""Suggest: proposes a rules file for any raw archive, with the evidence for every column."""
 
 import json
 import re
@@ -30,7 +30,7 @@ from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.flows.sanitize.source_check import schema_of
 
 SAMPLE = 1000
-"""Rows that are looked at in each of the first, the middle and the last block of a table."""
+"""Number of rows read in each of the first, the middle and the last block of a table."""
 
 _KINDS = {
     "email": "email",
@@ -50,7 +50,7 @@ Chosen = dict[tuple[str, str], RuleSuggestion]
 
 @dataclass(frozen=True, slots=True)
 class Suggested:
-    """Rules as YAML, and how many columns somebody has to look at."""
+    """Rules as YAML, and the number of columns that need a review."""
 
     text: str
     columns: int
@@ -58,12 +58,11 @@ class Suggested:
 
 
 def suggest(source: Bytes, detect: Detector = nothing) -> Suggested:
-    """Look at some rows of every table, and propose a rule for every column; raises BadArchive.
+    """Read some rows of every table, and propose a rule for every column; raises BadArchive.
 
-    ``detect`` looks at every text too.
-
-    What is not certain is redacted, or, in a key, made a pseudonym or kept, and marked REVIEW. The
-    comments hold shares and counts, and no value. Memory: a block.
+    ``detect`` examines every text too. Uncertain columns are redacted, or, in a key, made a
+    pseudonym or kept, and marked REVIEW. The comments contain shares and counts, and no value.
+    Memory: one block.
     """
     archive = ArchiveReader(source)
     schema = schema_of(archive)
@@ -86,7 +85,7 @@ def suggest(source: Bytes, detect: Detector = nothing) -> Suggested:
 def _rows(
     archive: ArchiveReader, table: Table, member: Member | None
 ) -> Iterator[dict[str, object]]:
-    """Some rows from the beginning, the middle and the end."""
+    """Some rows from the beginning, the middle and the end of a table."""
     blocks = member.blocks if member is not None else ()
     for number in sorted({0, len(blocks) // 2, len(blocks) - 1}) if blocks else ():
         for content in archive.blocks([blocks[number]]):
@@ -101,11 +100,11 @@ def _rows(
 
 
 def _choose(rules: Rules, table: Table, column: Column, traits: Traits) -> RuleSuggestion:
-    """The first suggestion that this column can have."""
+    """The first suggestion that is possible for this column."""
     for suggestion in suggested_rules(table, column, traits):
         if not any(checks.problems(rules, table, column, _rule(suggestion))):
             return suggestion
-    return REVIEWED  # a type without a mask: the run says what to do
+    return REVIEWED  # a type without a mask: the run reports the next step
 
 
 def _rule(suggestion: RuleSuggestion) -> MaskingRule:
@@ -114,9 +113,9 @@ def _rule(suggestion: RuleSuggestion) -> MaskingRule:
 
 
 def _join(rules: Rules, schema: Schema, chosen: Chosen) -> None:
-    """Give both ends of every declared reference one rule: that of what is referred to."""
+    """Give both ends of every declared reference one rule: that of the target."""
     tables = {table.name: table for table in schema.tables}
-    for _ in schema.tables:  # as long as the longest chain of references
+    for _ in schema.tables:  # at most the length of the longest chain of references
         for table in schema.tables:
             for key in table.foreign_keys:
                 for own, other in zip(key.columns, key.target_columns, strict=True):
@@ -147,16 +146,16 @@ def _written(
 ) -> Iterator[str]:
     review = sum(not suggestion.certain for suggestion in chosen.values())
     yield f"# Proposed for version {archive.manifest.version} by `mediatool sanitize --suggest`."
-    yield f"# {review} of {len(chosen)} columns are marked REVIEW: nobody knows yet what they hold,"
-    yield "# and they are redacted until you do. Look at the others too, then use it as --rules."
+    yield f"# {review} of {len(chosen)} columns are marked REVIEW: their content is unknown,"
+    yield "# and they are redacted until you decide. Check the others too, then use it as --rules."
     used = {p.rule.partition(" ")[2] for p in chosen.values() if p.rule.startswith("pseudonym")}
     yield "kinds:" if used else "kinds: {}"
     yield from (f"  {name}: {form}" for name, form in _KINDS.items() if name in used)
     yield ""
     yield "ddl:"
-    yield "  keep: [] # what of the schema stays as it is: comments, or an object as named below"
+    yield "  keep: [] # parts of the schema to keep: comments, or an object as named below"
     if left_out:
-        yield "  # REVIEW: these rules leave out what follows; list under keep what may stay."
+        yield "  # REVIEW: these rules leave out the following; list under keep what may be kept."
     yield from (f"  # {_comment(line)}" for line in left_out)
     yield ""
     yield "tables:" if schema.tables else "tables: {}"
@@ -172,11 +171,11 @@ def _written(
 def _left_out(
     archive: ArchiveReader, schema: Schema, rules: Rules, chosen: Chosen
 ) -> tuple[str, ...]:
-    """What these rules leave out of the schema, or why they cannot be used with it."""
+    """The parts of the schema that these rules leave out, or why they cannot be used with it."""
     tables: dict[str, dict[str, MaskingRule]] = {table.name: {} for table in schema.tables}
     for (table, column), proposal in chosen.items():
         tables[table][column] = _rule(proposal)
-    masker = Masker(MaskingKey(bytes(range(32))), rules.kinds.values())  # what it makes is dropped
+    masker = Masker(MaskingKey(bytes(range(32))), rules.kinds.values())  # its result is discarded
     try:
         sql = archive.read_file("schema.sql").decode()
         return sanitized_ddl(sql, schema, replace(rules, tables=tables), masker).left_out
@@ -193,5 +192,5 @@ def _quoted(name: str) -> str:
 
 
 def _comment(text: str) -> str:
-    """On one line, whatever a type or table is called."""
+    """The text on one line, whatever the names in it contain."""
     return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,4 +1,4 @@
-"""Which keys and references are followed from before to after."""
+"""Selects the keys and references whose values are compared before and after masking."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from mediatool_assets.flows.sanitize.value_digests import Tracked
 def watches(schema: Schema, rules: Rules, model: Model | None) -> dict[str, tuple[Tracked, ...]]:
     """By table: keys and references with a masked column, and the declared groups.
 
-    Where both ends of a reference, or all of a key, are kept, there is nothing to count.
+    Keys and references with only kept columns are not tracked.
     """
     found: dict[str, dict[Tracked, None]] = {table.name: {} for table in schema.tables}
     for table in schema.tables:
@@ -32,7 +32,7 @@ def watches(schema: Schema, rules: Rules, model: Model | None) -> dict[str, tupl
 
 
 def group_name(table: str, columns: Sequence[str]) -> str:
-    """What quasi-identifiers are called in the proof."""
+    """The name of a group of quasi-identifiers in the proof."""
     return f"{table} ({', '.join(columns)})"
 
 
@@ -49,7 +49,7 @@ def _has(schema: Schema, ends: list[tuple[str, str]]) -> bool:
 def _references(
     schema: Schema, model: Model | None
 ) -> Iterator[tuple[str, tuple[str, ...], str, tuple[str, ...], bool]]:
-    """Those that the database declares, and those that the model knows."""
+    """The references that the database declares, and those in the model."""
     keys = {table.name: table.primary_key for table in schema.tables}
     for table in schema.tables:
         for key in table.foreign_keys:

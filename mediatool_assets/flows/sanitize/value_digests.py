@@ -1,4 +1,4 @@
-"""What the proof is made of: keyed digests of values, in files on local disk, never the values."""
+"""The evidence for the proof: keyed digests of values in local files, never the values."""
 
 import hashlib
 import re
@@ -21,7 +21,7 @@ Row = dict[str, msgspec.Raw]
 _WORD = re.compile(r"\W*[^\W\d]\w*\W*")
 
 LONG = 10
-"""Digits of which a permutation leaves a number as it was once in 9,000,000,000."""
+"""Digits at which a permutation leaves a number unchanged once in 9,000,000,000."""
 
 _BINARY = pyarrow.binary()
 _TEXT = pyarrow.string()
@@ -52,17 +52,17 @@ SCHEMAS = {
         [("name", _TEXT), ("side", _TEXT), ("before", _BINARY), ("after", _BINARY)]
     ),
 }
-"""The files of a share: originals and pseudonyms, the terms that originals are searched for by,
-parts of names of people, terms of the output that passed the filter (``kept``: of what came out as
-it was, ``is_name``: of what the schema names so), keys and references. An original that ``is_word``
-is no leak where the schema names something so."""
+"""The files of a share: originals and pseudonyms, the terms that originals are searched by, parts
+of people's names, output terms that passed the filter, keys and references. ``kept`` marks terms of
+unmasked values, ``is_name`` terms that are names in the schema. An original that ``is_word`` is not
+a leak if the schema uses the same name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """Columns whose values are followed: a key, one end of a reference, or a group.
+    """Tracked columns: a key, one end of a reference, or a group.
 
-    ``each`` where the one column is an array, whose elements refer.
+    ``each`` is true if the single column is an array whose elements are the references.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Digester:
-    """16 bytes that tell whether two values are equal, and nothing else to who lacks the key."""
+    """Keyed digests of 16 bytes: they show equality of values, and nothing without the key."""
 
     key: bytes = field(repr=False)
 
@@ -87,27 +87,27 @@ class Digester:
 
     @property
     def seed(self) -> int:
-        """Of the filter's hashes."""
+        """The seed of the filter's hashes."""
         return int.from_bytes(self(b"filter")[:8])
 
 
 @dataclass(slots=True)
 class Evidence:
-    """What one share adds. Memory: the digests of a share's different values, and its keys."""
+    """The evidence of one share. Memory: digests of a share's distinct values, and its keys."""
 
     digest: Digester
     watches: Sequence[Tracked]
     _keys: list[tuple[str, str, bytes, bytes]] = field(default_factory=list)
 
     def watch(self, before: Row, after: Row) -> None:
-        """Follow the keys and references of a row."""
+        """Track the keys and references of a row."""
         for watch in self.watches:
             pairs = _elements(before, after, watch) if watch.each else _tuples(before, after, watch)
             for old, new in pairs:
                 self._keys.append((watch.name, watch.side, self.digest(old), self.digest(new)))
 
     def write(self, folder: Path, share: int | str, masker: Masker) -> None:
-        """Write what a share's originals were and became, and how they are searched for."""
+        """Write a share's originals, their pseudonyms, and the terms to search for."""
         of = self.digest.text
         values, terms, hashes = [], [], set[int]()
         for kind, pairs in masker.pairs.items():
@@ -133,7 +133,7 @@ class Evidence:
 
 
 def _terms(masker: Masker, kind: str, original: str) -> set[str]:
-    """How an original is searched for: dates are not, which are equal by chance."""
+    """The terms to search an original by; none for dates, which are equal by chance."""
     if kind == REDACTED:
         return set() if is_date(original) else terms_of(original) | terms_of_telephone(original)
     made = masker.kind(kind)
@@ -142,13 +142,13 @@ def _terms(masker: Masker, kind: str, original: str) -> set[str]:
 
 
 def write_nothing(folder: Path) -> None:
-    """Write files without a row, so that there are some where an archive has no rows."""
+    """Write files without rows, so that the files exist for an archive without rows."""
     for name in SCHEMAS:
         write_rows(folder / f"{name}-none.parquet", name, [])
 
 
 def write_rows(path: Path, name: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Write one file of those in ``SCHEMAS``."""
+    """Write one of the files in ``SCHEMAS``."""
     schema = SCHEMAS[name]
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     arrays = [pyarrow.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
@@ -156,7 +156,7 @@ def write_rows(path: Path, name: str, rows: Sequence[tuple[object, ...]]) -> Non
 
 
 def _tuples(before: Row, after: Row, watch: Tracked) -> list[tuple[bytes, bytes]]:
-    """The values of the columns together; none where one of them is null, but in groups."""
+    """The combined values of the columns; none if one is null, except in groups."""
     old, new = ([bytes(row[name]) for name in watch.columns] for row in (before, after))
     if b"null" in old and watch.side != "group":
         return []

@@ -1,9 +1,9 @@
-"""The site of reports: an index over all versions, a page for each day, and the day's reports.
+"""The report site: an index of all versions, a page for each day, and the day's reports.
 
-``comparison-reports/index.html``; below it ``{date}/index.html`` and the reports. Every page is a
-file of its own with relative links: the site works from S3, from a folder, and without a network.
-``comparison-reports/index.json`` keeps what is known of versions, so that the daily run reads the
-metadata and the reports of few days.
+The index is ``comparison-reports/index.html``; ``{date}/index.html`` and the reports are below it.
+Every page is a single file with relative links, so the site works from S3, from a folder, and
+without a network. ``comparison-reports/index.json`` caches the facts about versions, so that the
+daily run reads the metadata and reports of few days only.
 """
 
 import logging
@@ -45,10 +45,10 @@ _LOG = logging.getLogger(__name__)
 
 @retried_on_conflict
 def publish(objects: ObjectStore, day: str) -> str:
-    """Write the pages of a day and of the days beside it, and the index; returns the index's URI.
+    """Write the pages of a day and its neighbors, and the index; returns the index's URI.
 
-    It is done again where another run writes at the same moment. Raises AlreadyExists when others
-    won 30 times, Unreachable.
+    If another run writes at the same moment, it is repeated. Raises AlreadyExists after 30 tries,
+    Unreachable.
     """
     known, etag = _known(objects)
     index, entries = _index(objects, known, {day})
@@ -65,7 +65,7 @@ def publish(objects: ObjectStore, day: str) -> str:
 
 
 def write(objects: ObjectStore, folder: Path) -> Path:
-    """Write the whole site into a folder, over an earlier one; returns the path of its index."""
+    """Write the whole site to a folder, replacing an earlier one; returns the path of its index."""
     index, entries = _index(objects, _known(objects)[0], None)
     pages = (page for day in index.days for page in _day(objects, index, entries, day))
     for name, page in pages:
@@ -79,14 +79,14 @@ def write(objects: ObjectStore, folder: Path) -> Path:
 
 
 class _ReportVerdict(msgspec.Struct):
-    """What a report says of its version."""
+    """The part of a report that has its version's verdict."""
 
     version: str
     verdict: Outcome
 
 
 def _known(objects: ObjectStore) -> tuple[SiteIndex, str | None]:
-    """What was known when the site was last written, and the entity tag of that."""
+    """The cached facts from the last write of the site, and their entity tag."""
     try:
         data, etag = objects.get(_KNOWN_KEY)
     except NotFound:
@@ -100,9 +100,9 @@ def _known(objects: ObjectStore) -> tuple[SiteIndex, str | None]:
 def _index(
     objects: ObjectStore, known: SiteIndex, days: Collection[str] | None
 ) -> tuple[SiteIndex, Entries]:
-    """The index as it is now. What is known of versions of other ``days`` is not read again.
+    """The current index. Facts about versions of days other than ``days`` are taken from the cache.
 
-    A verdict that is known stays where the day's reports are of a later version by now.
+    A known verdict is kept if the day's reports are about a later version now.
     """
     verdicts = {v.version: v.verdict for v in known.versions}
     spared = {v.version: v for v in known.versions if days is not None and v.day not in days}
@@ -116,7 +116,7 @@ def _index(
 
 
 def _read(objects: ObjectStore, version: Version, before: Outcome | None) -> SiteVersion | None:
-    """A version as its metadata and reports have it; None where the metadata cannot be read."""
+    """A version's facts from its metadata and reports; None if the metadata cannot be read."""
     try:
         metadata = catalog.read(objects, version)
     except (DamagedInput, NotFound) as error:
@@ -127,7 +127,7 @@ def _read(objects: ObjectStore, version: Version, before: Outcome | None) -> Sit
 
 
 def _verdict(objects: ObjectStore, report: Report, version: Version) -> Outcome | None:
-    """A report's verdict; None where it is not there or of another version."""
+    """A report's verdict; None if the report is missing or about another version."""
     try:
         found = decoded(storage.read(objects, report, version.partition), _ReportVerdict)
     except NotFound:
@@ -138,7 +138,7 @@ def _verdict(objects: ObjectStore, report: Report, version: Version) -> Outcome 
 
 
 def _days(objects: ObjectStore, versions: Collection[SiteVersion]) -> tuple[str, ...]:
-    """The days of versions, of reports, and of what was recorded about the bucket."""
+    """The days with versions, reports, or records of the bucket."""
     folders = (prefix.rstrip("/").rsplit("/", 1)[1] for prefix in objects.folders(REPORTS_PREFIX))
     records = (
         info.key.rsplit("/", 1)[1][:10]

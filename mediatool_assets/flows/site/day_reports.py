@@ -29,12 +29,12 @@ DAILY: dict[Report, str] = {
 
 
 _COMPARED = re.compile(r"\d{8}-\d{6}-\d{8}-\d{6}")
-"""Two versions that somebody has compared."""
+"""Two versions that were compared on request."""
 
 
 @dataclass(frozen=True, slots=True)
 class DayReport:
-    """A report of a day: the name of its file without ``.html``, what links call it, its page."""
+    """A report of a day: its file name without ``.html``, its label in links, and its page."""
 
     name: str
     label: str
@@ -43,7 +43,7 @@ class DayReport:
 
 @dataclass(frozen=True, slots=True)
 class _StoredReport:
-    """A report in the bucket: where its JSON is, and what makes a page of that."""
+    """A report in the bucket: its JSON's key, and the function that makes a page of it."""
 
     name: str
     label: str
@@ -52,7 +52,7 @@ class _StoredReport:
 
 
 def reports_of_day(objects: ObjectStore, day: str) -> tuple[DayReport, ...]:
-    """The reports of a day; one that cannot be read is a page that says so."""
+    """The reports of a day; one that cannot be read becomes a page with that message."""
     return tuple(
         DayReport(each.name, each.label, _page(objects, each)) for each in _stored(objects, day)
     )

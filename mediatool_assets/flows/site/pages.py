@@ -1,4 +1,4 @@
-"""The pages of the site beside the reports: its index, and one for each day."""
+"""The pages of the site other than the reports: its index, and one for each day."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -34,9 +34,9 @@ _HEADINGS = ("Version", "Verdict", "Rows", "Size", "Minutes", "Purpose", "Marks"
 
 
 class SiteVersion(msgspec.Struct, frozen=True):
-    """What the index says of a version; ``bytes`` are of its three archives.
+    """The facts about a version in the index; ``bytes`` is the size of its three archives.
 
-    ``verdict`` is the worst of its metrics and its integrity, null where it has no report.
+    ``verdict`` is the worst of its metrics and its integrity, null if it has no report.
     """
 
     version: str
@@ -48,7 +48,7 @@ class SiteVersion(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, metadata: Metadata, verdict: Outcome | None) -> "SiteVersion":
-        """Of a complete version."""
+        """Build it for a complete version."""
         exports = metadata.exports
         archives = (exports.raw, exports.transformed, exports.dump)
         return cls(
@@ -72,14 +72,14 @@ class SiteVersion(msgspec.Struct, frozen=True):
 
 
 class SiteIndex(msgspec.Struct, frozen=True):
-    """What the index is made of: the versions, oldest first, and the days that have a page."""
+    """The content of the index: the versions, oldest first, and the days that have a page."""
 
     versions: tuple[SiteVersion, ...] = ()
     days: tuple[str, ...] = ()
 
 
 Entries = Mapping[str, RegistryEntry]
-"""What the registry says of versions, by their names."""
+"""The registry's entries by the versions' names."""
 
 
 def index_page(index: SiteIndex, marks: Entries) -> Page:
@@ -114,7 +114,7 @@ def index_page(index: SiteIndex, marks: Entries) -> Page:
 def day_page(
     day: str, versions: Sequence[SiteVersion], marks: Entries, reports: Sequence[DayReport]
 ) -> Page:
-    """A day's versions, and its reports with what they say."""
+    """A day's versions, and its reports with their results."""
     rows = (
         (
             Link(report.label, f"{report.name}.html"),
@@ -138,7 +138,7 @@ def day_page(
 def linked(
     page: Page, current: str, day: str, days: Sequence[str], reports: Sequence[DayReport]
 ) -> Page:
-    """A page of a day with its links: to the index, the days beside it, and the day's reports."""
+    """A page of a day with links to the index, the adjacent days, and the day's reports."""
     place = days.index(day)
     before, after = days[max(0, place - 1) : place], days[place + 1 : place + 2]
     own = [Link("Overview", "index.html", current == "index")]
@@ -152,7 +152,7 @@ def linked(
 
 
 def _outcome(of_day: Sequence[SiteVersion]) -> str:
-    """The verdict of a day: that of its newest version that was checked."""
+    """The verdict of a day: that of its newest checked version."""
     if not of_day:
         return "no version"
     return next((v.verdict for v in reversed(of_day) if v.verdict), of_day[-1].outcome)
@@ -175,7 +175,7 @@ def _cards(version: SiteVersion) -> list[Card]:
 
 
 def _trends(latest: Sequence[tuple[str, SiteVersion]]) -> Iterator[Folded]:
-    """The newest version of each day, over some numbers of days up to the last one."""
+    """The newest version of each day, over several periods up to the last day."""
     for span in _SPANS:
         begin = date.fromisoformat(latest[-1][0]) - timedelta(days=span - 1)
         shown = [each for each in latest if date.fromisoformat(each[0]) >= begin]

@@ -23,12 +23,12 @@ from mediatool_assets.flows.reports.markdown import markdown
 def report_of(
     objects: ObjectStore, report: Report, partition: str, version: Version | None, wanted: Format
 ) -> bytes:
-    """The report of a day; raises NotFound where it is of another version than ``version``."""
+    """The report of a day; raises NotFound if it is about a version other than ``version``."""
     data = storage.read(objects, report, partition)
     found = storage.version_of(report, data)
     if version is not None and found != str(version):
         raise NotFound(
-            f"the reports of {partition} are of its newest version, {found}, not of {version}; "
+            f"the reports of {partition} are about its newest version, {found}, not of {version}; "
             f"compare {version} with `mediatool compare`"
         )
     match wanted:

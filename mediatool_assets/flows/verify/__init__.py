@@ -1,4 +1,4 @@
-"""Verify: a version's archives and databases read again, and judged."""
+"""Verify: reads a version's archives and databases again, and judges them."""
 
 from mediatool_assets.domain.chain import Checkpoint
 from mediatool_assets.domain.metadata import instant
@@ -32,13 +32,14 @@ def verify(
 ) -> Verdict:
     """Read a complete version's archives and databases again, and compare them with the manifests.
 
-    Without ``sample`` every byte. With it that percentage of blocks, collections and tables:
-    another sample each day, so that all was read after ``100 / sample`` days. A server
-    that does not answer, or that is not set while the metadata names a database on it, leaves that
-    database unknown, which is not passed. Where keys are trusted, the version has to be signed by
-    one of them; with ``since`` the chain of versions is read too. Raises NotFound if the version
-    is not complete, Unreachable if the bucket does not answer, Misuse for a wrong percentage or
-    setting.
+    Without ``sample`` every byte is read. With it, that percentage of blocks, collections and
+    tables is read: another sample each day, so that everything was read after ``100 / sample``
+    days.
+
+    If a server does not answer, or is not set although the metadata names a database on it, that
+    database is unknown, which is not passed. If keys are trusted, one of them must have signed the
+    version. With ``since`` the chain of versions is read too. Raises NotFound if the version is not
+    complete, Unreachable if the bucket does not answer, Misuse for a wrong percentage or setting.
     """
     began = workspace.clock()
     run = Verification(

@@ -1,4 +1,4 @@
-"""Blocks of an archive read again: all of them, or today's sample."""
+"""Reads the blocks of an archive again: all of them, or today's sample."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class MemberBlocks:
 def read_blocks(run: Verification, reading: ArchiveReading) -> None:
     """Compare today's sample of an archive's blocks with its manifest.
 
-    Read whole, every file must have its length, SHA-256 and fingerprint. Of a damaged file the
-    damaged bytes of the archive are named; all other files are read nevertheless.
+    If everything is read, every file must have its length, SHA-256 and fingerprint. For a damaged
+    file, the damaged byte range of the archive is reported; all other files are still read.
     """
     reader = reading.reader
     if reader is None:
@@ -50,7 +50,7 @@ def read_blocks(run: Verification, reading: ArchiveReading) -> None:
 
 
 def whole(archive: ArchiveReader, members: Iterable[Member]) -> Iterator[MemberBlocks]:
-    """Every block of these files, one file for a worker at a time."""
+    """Every block of these files, one share per file."""
     return (MemberBlocks(archive, member, member.blocks, whole=True) for member in members)
 
 
@@ -69,7 +69,7 @@ def _sampled(
 
 
 def damages(work: MemberBlocks) -> list[str]:
-    """In a worker: what is wrong with these blocks; empty if nothing is."""
+    """In a worker: return the problems of these blocks."""
     member = work.member
     if work.whole:
         try:
@@ -84,7 +84,7 @@ def damages(work: MemberBlocks) -> list[str]:
 
 
 def _damaged(work: MemberBlocks) -> Iterator[str]:
-    """Each block that does not hold what the manifest says, by its place in the archive."""
+    """Each block that does not match the manifest, with its place in the archive."""
     for block in work.blocks:
         try:
             [content] = work.archive.blocks([block])
@@ -100,14 +100,14 @@ def _damaged(work: MemberBlocks) -> Iterator[str]:
 
 
 def _rows(member: Member, content: bytes) -> int:
-    """How many rows a block holds; raises ValueError if they cannot be told apart."""
+    """The number of rows in a block; raises ValueError if it cannot be split."""
     if member.collection is not None:
         return sum(1 for _ in split_documents(content))
     return len(split_lines(content)) if member.table is not None else 0
 
 
 def _range(member: Member, blocks: tuple[Block, ...]) -> str:
-    """A file of the archive, and its bytes in the archive: for ``aws s3api --range``."""
+    """A file's byte range in the archive, as for ``aws s3api --range``."""
     if not blocks:
         return member.name
     return f"{member.name}: bytes {blocks[0].offset}-{blocks[-1].offset + blocks[-1].length - 1}"

@@ -1,4 +1,4 @@
-"""A version's databases read again, and compared with what its archives hold."""
+"""Reads a version's databases again, and compares them with its archives."""
 
 from collections.abc import Iterable, Mapping
 
@@ -42,7 +42,7 @@ def read_mongodb(
         reading.add(error)
         return
     if not reading.marker.agrees_with(manifest):
-        reading.add("its marker is not the transformed archive's")
+        reading.add("its marker does not match the transformed archive")
     _compare(reading, there - wanted.keys(), members, found)
     reading.total = len(wanted)
 
@@ -71,16 +71,16 @@ def read_postgres(
     except MediatoolError as error:
         reading.add(error)
         return
-    content = marker.content or content_of(manifest)  # a part's marker does not say from which
+    content = marker.content or content_of(manifest)  # a part's marker has no content
     if (marker.version, content) != (manifest.version, content_of(manifest)):
-        reading.add("its marker is not the raw archive's")
+        reading.add("its marker does not match the raw archive")
     known = manifest.tables().keys() | {exclusion.table for exclusion in manifest.exclusions}
     _compare(reading, there - known, members, found)
     reading.total = len(wanted)
 
 
 def _restored(manifest: Manifest, marker: Marker) -> dict[str, Member]:
-    """The tables whose rows the database holds: all, or those of a part."""
+    """The tables whose rows the database has: all, or the restored part."""
     members = manifest.tables()
     return {name: members[name] for name in (marker.tables or members) if name in members}
 
@@ -91,7 +91,7 @@ def _compare(
     members: Mapping[str, Member],
     found: Mapping[str, Fingerprint],
 ) -> None:
-    """Note what is not in the archive, what is missing, and what has other rows."""
+    """Record tables or collections that are missing, additional, or have other rows."""
     for name in sorted(unexpected):
         reading.add(f"{name}: not in the archive")
     for name, member in members.items():

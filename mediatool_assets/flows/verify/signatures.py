@@ -15,7 +15,7 @@ from mediatool_assets.flows.versions.fetch import Fetchable
 def read_signature(
     run: Verification, archives: Mapping[Fetchable, ArchiveReading]
 ) -> tuple[Authenticity, StoreReading | None]:
-    """Compare metadata and archives with what was signed; no reading where no key is trusted."""
+    """Compare metadata and archives with the signature; returns None if no key is trusted."""
     found = stored.authenticity_of(run.objects, run.version)
     if not run.objects.trust.keys:
         return found, None
@@ -32,7 +32,7 @@ def read_signature(
 
 
 def read_chain(run: Verification, since: Checkpoint) -> StoreReading:
-    """Read the chain of all versions, and hold it against a checkpoint."""
+    """Read the chain of all versions, and compare it with a checkpoint."""
     reading = StoreReading("chain", run.objects.uri(CHAIN_PREFIX))
     try:
         found = chain.check(run.objects, since)

@@ -1,7 +1,8 @@
-"""The stores of one version as they are found. Verdicts and integrity reports start from here.
+"""Reads the stores of one version, for verdicts and integrity reports.
 
-A store that cannot be read, or is not the one that the metadata describes, is a reading with its
-problems, not an exception. Only a wrong setting (Misuse) is raised: it says nothing about the data.
+If a store cannot be read, or is not the one that the metadata describes, the result is a reading
+with its problems, not an exception. Only a wrong setting (Misuse) is raised: it says nothing about
+the data.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,7 @@ MarkerType = TypeVar("MarkerType", Loaded, Marker)
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What is verified, how much of it, and by whom."""
+    """The version to verify, the sample, and the means."""
 
     objects: ObjectStore
     executor: Executor
@@ -47,14 +48,14 @@ class Verification:
 
     @property
     def published(self) -> dict[Fetchable, RawExport | TransformedExport | DumpExport]:
-        """What the metadata says of each archive."""
+        """The metadata's entry for each archive."""
         exports = self.metadata.exports
         return {"raw": exports.raw, "transformed": exports.transformed, "dump": exports.dump}
 
 
 @dataclass(slots=True)
 class StoreReading:
-    """One archive or database: its status, and the problems that are the reason for it.
+    """The result of reading one archive or database: its status, and the problems.
 
     ``checked`` of ``total`` blocks, tables or collections were read, ``bytes`` uncompressed.
     """
@@ -73,14 +74,14 @@ class StoreReading:
         return "; ".join(self.problems)
 
     def add(self, problem: str | MediatoolError, status: Outcome = "failed") -> None:
-        """Note a problem; the worst one decides the status. Raises a Misuse again."""
+        """Record a problem; the worst one determines the status. Raises a Misuse again."""
         if isinstance(problem, MediatoolError):
             status = outcome_of(problem)
         self.status = status if status == "absent" else worst([self.status, status])
         self.problems.append(str(problem))
 
     def check(self) -> Check:
-        """The reading as a verdict lists it. A part of which nothing was read has not passed."""
+        """The reading as an entry of a verdict. A part of which nothing was read has not passed."""
         unread = self.status == "passed" and self.total and not self.checked
         return Check(
             self.part,
@@ -101,11 +102,11 @@ class ArchiveReading(StoreReading):
 
     @property
     def manifest(self) -> Manifest | None:
-        """What the archive says that it holds; None if it cannot be read."""
+        """The archive's manifest; None if it cannot be read."""
         return self.reader.manifest if self.reader is not None else None
 
     def required(self) -> ArchiveReader:
-        """The archive, to read from; raises DamagedInput with its problem if it cannot be read."""
+        """The archive's reader; raises DamagedInput with its problem if it cannot be read."""
         if self.reader is None:
             raise DamagedInput(self.problem)
         return self.reader
@@ -123,7 +124,7 @@ PostgresReading = DatabaseReading[Marker]
 
 
 def open_archive(run: Verification, kind: Fetchable) -> ArchiveReading:
-    """Compare an archive with its metadata: its size and, unless it is sampled, its SHA-256."""
+    """Compare an archive with its metadata: its size and, if it is read whole, its SHA-256."""
     published = run.published[kind]
     key = archive_key(kind, run.version)
     reading = ArchiveReading(kind, run.objects.uri(key))
@@ -144,7 +145,7 @@ def open_archive(run: Verification, kind: Fetchable) -> ArchiveReading:
 
 
 def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoReading:
-    """The version's MongoDB database."""
+    """Open the version's MongoDB database."""
     reading = MongoReading("mongodb", mongodb_database(run.version))
     if documents is not None:
         _mark(reading, documents, lambda: loaded(documents, run.version))
@@ -154,7 +155,7 @@ def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoRea
 
 
 def open_postgres(run: Verification, target: RestoreTarget | None) -> PostgresReading | None:
-    """The restored PostgreSQL database; None if no server is set and the metadata names none."""
+    """Open the restored database; None if no server is set and the metadata names none."""
     reading = PostgresReading("postgres", postgres_database(run.version))
     if target is not None:
         _mark(reading, target, lambda: target.marker(reading.thing))

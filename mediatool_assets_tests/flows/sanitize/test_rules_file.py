@@ -46,10 +46,10 @@ tables:
 
 
 MISTAKES = {
-    "tables: {t: {c: hide}}": "rules.yaml:1: c: 'hide' is no rule",
-    "tables: {t: {c: pseudonym ghost}}": "kinds: has no ghost",
-    "tables: {t: {c: pseudonym}}": "is no rule",
-    "tables: {t: {c: noise 100}}": "is no rule",
+    "tables: {t: {c: hide}}": "rules.yaml:1: c: 'hide' is not a rule",
+    "tables: {t: {c: pseudonym ghost}}": "there is no kind ghost in kinds:",
+    "tables: {t: {c: pseudonym}}": "is not a rule",
+    "tables: {t: {c: noise 100}}": "is not a rule",
     "tables: {t: {c: [keep]}}": "c: write keep, redact",
     "tables: {t: {c: {json: {x: {json: {y: keep}}}}}}": "x: write keep, redact",
     "tables: {t: {c: keep, c: drop}}": "c is listed twice",
@@ -61,7 +61,7 @@ MISTAKES = {
     "kinds: {k: {format: number, suffix: X}}": "there is no 'suffix' here",
     "colums: {}": "there is no 'colums' here",
     "quasi_identifiers: {t: c}": "t: list its columns",
-    "quasi_identifiers: {t: {columns: [c], k: few}}": "k is how many rows are alike at least",
+    "quasi_identifiers: {t: {columns: [c], k: few}}": "k is the minimum size of a group",
     "quasi_identifiers: {t: {k: 3}}": "t: list its columns",
     "- keep": "write `name: value` lines",
     "tables: {": "not YAML",
