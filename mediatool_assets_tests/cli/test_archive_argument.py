@@ -46,4 +46,4 @@ def test_every_command_decides_alike(mediatool: Run, nowhere: Path, words: list[
     """A path to no file is one, and no version that is badly written."""
     (nowhere / "b.tar.gz").touch()
     result = mediatool(*words)
-    assert (result.code, "no/archive is not there" in result.err) == (3, True), result.err
+    assert (result.code, "no/archive does not exist" in result.err) == (3, True), result.err

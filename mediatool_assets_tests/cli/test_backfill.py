@@ -104,9 +104,9 @@ def client_delete(objects: S3Objects, key: str) -> None:
         (["--date", "2026-01-02..2026-01-01"], "ends before it begins"),
         (["--date", "2026-01-02.."], "is not a date"),
         (["--date", "yesterday"], "write YYYY-MM-DD, or FROM..TO"),
-        (["--date", "2024-01-01..2206-12-31"], "days from 2025-06-01 to today"),
-        (["--date", "2025-06-01..2206-12-31"], "days from 2025-06-01 to today"),
-        (["--date", "1999-12-31"], "days from 2025-06-01 to today"),
+        (["--date", "2024-01-01..2206-12-31"], "between 2025-06-01 and today"),
+        (["--date", "2025-06-01..2206-12-31"], "between 2025-06-01 and today"),
+        (["--date", "1999-12-31"], "between 2025-06-01 and today"),
         (["--again"], "--again needs a range"),
     ],
 )

@@ -94,9 +94,9 @@ def test_a_chain_whose_end_was_cut_off_is_a_red_check(
         assert not cut.passed
         assert kept == checkpoint
         assert cut.description == (
-            "the chain ends with entry 1, and the checkpoint is entry 2: its end was cut off"
+            "the chain ends with entry 1, but the checkpoint is entry 2: its end was cut off"
         )
     objects.put(key, entry)
-    assert "entry 2 says that it is there, and its metadata is not" in (
+    assert "entry 2 says that it exists, but its metadata does not" in (
         verified()[0].description or ""
     )

@@ -161,11 +161,11 @@ def beginning(objects: DirectoryObjects) -> None:
 
 
 FORGERIES: list[tuple[Callable[[DirectoryObjects], None], str]] = [
-    (removed, f"{named(3)}: entry 3 says that it is there, and its metadata is not"),
+    (removed, f"{named(3)}: entry 3 says that it exists, but its metadata does not"),
     (removed_with_its_entry, "entries 3 to 3 are missing"),
     (inserted, "20250623-030000: is unsigned, and has no entry in the chain"),
     (inserted_and_signed, f"{named(9)}: unknown key: key {OTHER_KEY.public.id}"),
-    (reborn, f"{named(2)}: is there, though entry 6 says that it was deleted"),
+    (reborn, f"{named(2)}: exists, though entry 6 says that it was deleted"),
     (edited, f"{named(4)}: forged: the metadata of {named(4)} is not what was signed: metadata"),
     (stripped, f"{named(4)}: forged: its signature was taken away"),
     (swapped, f"entry 3 ({named(4)}) says that it is entry 4"),
@@ -204,7 +204,7 @@ def test_a_cut_end_is_found_by_a_checkpoint(chain: DirectoryObjects) -> None:
     put(chain, metadata_key(named(2)), _signed_again(chain, 2))
     assert check(chain).findings == []
     assert check(chain, end).findings == [
-        "the chain ends with entry 4, and the checkpoint is entry 6: its end was cut off"
+        "the chain ends with entry 4, but the checkpoint is entry 6: its end was cut off"
     ]
 
 
@@ -246,7 +246,7 @@ def test_a_retry_that_signs_again_is_no_finding(tmp_path: Path) -> None:
     objects = DirectoryObjects(tmp_path, trust=TRUST)
     append_version(objects, KEY, example(str(FIRST)))
     assert check(objects).findings == [
-        f"{FIRST}: entry 1 says that it is there, and its metadata is not: "
+        f"{FIRST}: entry 1 says that it exists, but its metadata does not: "
         "it was removed, or its completion was interrupted"
     ]
     add(objects, FIRST)

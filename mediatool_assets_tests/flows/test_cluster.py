@@ -54,5 +54,5 @@ def test_a_worker_with_other_settings_does_nothing(
 
 def test_a_url_that_no_setting_names_is_not_sent() -> None:
     """Workers could not know it."""
-    with pytest.raises(BadSettings, match="workers on a cluster have their own settings"):
+    with pytest.raises(BadSettings, match="Dask workers use only settings"):
         pickled_call(Url("postgresql://u:p@h/d"))

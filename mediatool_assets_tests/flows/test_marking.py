@@ -167,7 +167,7 @@ def test_only_what_can_be_used_is_promoted(
     for version in VERSIONS[:2]:
         marking.promote(twin, databases, version, local, at=AT, who="me")
     databases.drop(mongodb_database(VERSIONS[0]))
-    with pytest.raises(NotFound, match="not there, or not complete"):
+    with pytest.raises(NotFound, match="does not exist or is not complete"):
         marking.rollback(twin, databases, local, at=AT)
     assert promoted(twin) == [str(VERSIONS[1])]
 

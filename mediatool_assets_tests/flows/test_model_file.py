@@ -191,7 +191,7 @@ ONE = "tables: {a: }\ncollections:\n  a:\n    root: a\n"
         ("tables: [", "model.yaml:1: not YAML"),
         ("tables: {a: }\none_to_one: [a]\nextra: 1", "model.yaml:3: a model has no 'extra'"),
         ("tables: {a: , b: }\none_to_one: [a]", "model.yaml:1: b is neither used nor left out"),
-        ("tables: {a: }\none_to_one: [a, c]", "model.yaml:2: one_to_one: no table in tables:"),
+        ("tables: {a: }\none_to_one: [a, c]", "model.yaml:2: one_to_one: there is no table"),
         ("tables: {a: }\ncollections:\n  a: a\n  b: a", "model.yaml:4: a has 2 homes"),
         (
             "tables: {a: }\ncollections:\n  a: a\n  b: b",
@@ -243,7 +243,7 @@ ONE = "tables: {a: }\ncollections:\n  a:\n    root: a\n"
             ONE + "    add:\n      x: {embed_many: id -> a.b, orphans: c, order: [n up]}",
             "model.yaml:6: order: 'up' is neither ascending nor descending",
         ),
-        (ONE + "    indexes: [{unique: true}]", "model.yaml:5: an index wants keys"),
+        (ONE + "    indexes: [{unique: true}]", "model.yaml:5: an index needs keys"),
         (ONE + "    validator: strict", "model.yaml:5: validator: write off"),
         ("tables: {a: }\ncollections:\n  system.a: a", "model.yaml:3: MongoDB keeps collection"),
     ],

@@ -1,4 +1,4 @@
-"""Archives of a version in the bucket: written once, whole, and opened by range."""
+"""Archives of a version in the bucket: written once, as a whole, and opened by range."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -26,7 +26,7 @@ from mediatool_assets.flows.workers.spooling import staging
 
 @dataclass(frozen=True, slots=True)
 class StoredArchive:
-    """One archive that is in the bucket; ``size`` is its compressed length in bytes."""
+    """An archive in the bucket; ``size`` is its compressed length in bytes."""
 
     uri: str
     size: int
@@ -40,10 +40,10 @@ def publish(
     write: Callable[[ArchiveWriter], Manifest],
     executor: Executor | None = None,
 ) -> StoredArchive:
-    """Stream an archive into its key; on any error nothing is left there.
+    """Stream an archive to its key; after an error nothing is left there.
 
-    What workers of ``executor`` have staged they put together themselves. Raises AlreadyExists
-    where the version has that archive already.
+    Workers of ``executor`` assemble the parts that they staged. Raises AlreadyExists if the version
+    has that archive already.
     """
     key = archive_key(kind, version)
     bucket = None if executor is None else staging(objects, executor)
@@ -57,7 +57,7 @@ def publish(
 
 
 def find(objects: ArchiveStore, kind: Kind, version: Version) -> StoredArchive | None:
-    """The version's archive if it is there; objects appear only whole, so that it is complete."""
+    """The version's archive, or None. Objects appear only as a whole, so it is complete."""
     key = archive_key(kind, version)
     if objects.head(key) is None:
         return None
@@ -66,9 +66,9 @@ def find(objects: ArchiveStore, kind: Kind, version: Version) -> StoredArchive |
 
 
 def reader(objects: ArchiveStore, kind: Kind, version: Version) -> ArchiveReader:
-    """The version's archive, to read from.
+    """Open the version's archive for reading.
 
-    Raises NotFound, BadArchive where it is another's, NotAuthentic where it is not to be trusted.
+    Raises NotFound, BadArchive if it is another version's, NotAuthentic if it is not to be trusted.
     """
     key = archive_key(kind, version)
     archive = ArchiveReader(objects.open(key))
@@ -82,9 +82,9 @@ def authenticate(
 ) -> None:
     """Compare an archive with what a trusted key has signed; raises NotAuthentic.
 
-    Nothing is compared where no key is trusted. A version's archive is signed by its metadata, a
-    sanitized copy by an object beside it. In the place of a raw archive there may be a copy, in a
-    bucket that has no metadata of the version.
+    Nothing is compared if no key is trusted. A version's archive is signed by its metadata, a
+    sanitized copy by an object beside it. A copy may be in the place of a raw archive, in a bucket
+    without the version's metadata.
     """
     if not objects.trust.keys:
         return
@@ -104,10 +104,10 @@ def authenticate(
 
 
 def accept(objects: ArchiveStore, found: Authenticity, uri: str) -> None:
-    """Raise NotAuthentic where what was found is not to be read: the one place that decides it."""
+    """Raise NotAuthentic if the result may not be read; the only place that decides this."""
     if objects.trust.refuses(found):
         unsigned = found.status in ("unsigned", "unfinished")
-        step = "; --allow-unsigned reads it" if unsigned else ""
+        step = "; or read it with --allow-unsigned" if unsigned else ""
         raise NotAuthentic(f"{uri}: {found}; take another version{step}")
 
 
@@ -126,11 +126,11 @@ def _authenticity_of_copy(
 
 
 def authenticity_of(objects: ArchiveStore, version: Version) -> Authenticity:
-    """Who made the version, by its metadata; unfinished where there is none."""
+    """The signature status of the version, from its metadata; unfinished if there is none."""
     try:
         source = objects.open(metadata_key(version))
     except NotFound:
-        return Authenticity("unfinished", f"{version} has no metadata, it is not complete")
+        return Authenticity("unfinished", f"{version} has no metadata, so it is not complete")
     try:
         return authenticity(source.read(0, source.size), version, objects.trust)
     except msgspec.MsgspecError as error:
@@ -138,14 +138,14 @@ def authenticity_of(objects: ArchiveStore, version: Version) -> Authenticity:
 
 
 def expect(archive: ArchiveReader, kind: Kind, version: Version) -> None:
-    """Raise BadArchive where an archive is of another version or kind than its key says.
+    """Raise BadArchive if an archive is of another version or kind than its key.
 
-    A sanitized copy may stand in for the raw archive, in a bucket of its own.
+    A sanitized copy may be in the place of the raw archive, in its own bucket.
     """
     manifest = archive.manifest
     if manifest.version != str(version):
-        problem = f"is of version {manifest.version}, and lies where {version} belongs"
+        problem = f"is of version {manifest.version}, but has the key of {version}"
         raise BadArchive(archive.source.name, problem)
     if manifest.kind not in ((kind, "sanitized") if kind == "raw" else (kind,)):
-        problem = f"is a {manifest.kind} archive, and lies where the {kind} one belongs"
+        problem = f"is a {manifest.kind} archive, but has the key of the {kind} one"
         raise BadArchive(archive.source.name, problem)

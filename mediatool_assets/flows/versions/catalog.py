@@ -30,7 +30,7 @@ from mediatool_assets.flows.versions import archives, marks
 
 _LOG = logging.getLogger(__name__)
 
-_OTHERS = 100  # versions of other sources that are read in search of a version's own
+_OTHERS = 100  # maximum of versions of other sources read to find one of the same source
 
 
 def versions(
@@ -75,7 +75,7 @@ def read(objects: ObjectStore, version: Version) -> Metadata:
 
 
 def unproven(objects: ObjectStore, version: Version) -> tuple[Metadata, bytes]:
-    """As ``read``, whoever has signed it; and the bytes of the file."""
+    """Like ``read``, but without comparing the signature; and the bytes of the file."""
     key = metadata_key(version)
     try:
         data, _ = objects.get(key)
@@ -83,26 +83,26 @@ def unproven(objects: ObjectStore, version: Version) -> tuple[Metadata, bytes]:
         near = closest(str(version), map(str, versions(objects)))
         meant = f"did you mean {' or '.join(near)}? " if near else ""
         raise NotFound(
-            f"{version} is not a complete version: {objects.uri(key)} is not there; {meant}"
-            "`mediatool versions` lists those that are"
+            f"{version} is not a complete version: {objects.uri(key)} does not exist; {meant}"
+            "`mediatool versions` lists the complete ones"
         ) from error
     try:
         metadata = metadata_file.decode(data)
     except msgspec.MsgspecError as error:
         raise DamagedInput(
-            f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it, or take "
+            f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it, or use "
             "another version"
         ) from error
     if metadata.timestamp != str(version):
         raise DamagedInput(
             f"{objects.uri(key)} is the metadata of {metadata.timestamp[:40]!r}; restore an "
-            "earlier copy of it, or take another version"
+            "earlier copy of it, or use another version"
         )
     return metadata, data
 
 
 def raw_archive(objects: ObjectStore, version: Version) -> Bytes:
-    """The raw archive of a complete version, to be read.
+    """Open the raw archive of a complete version for reading.
 
     Raises NotFound, InColdStorage, NotAuthentic.
     """
@@ -115,11 +115,11 @@ def raw_archive(objects: ObjectStore, version: Version) -> Bytes:
 
 
 def latest(objects: ObjectStore, partition: str | None = None) -> Metadata:
-    """The newest complete version, of one day or of all; raises NotFound where there is none.
+    """The newest complete version, of one day or of all; raises NotFound if there is none.
 
-    Looks at the newest days first, so that a bucket of years costs two or three requests. A
-    version whose metadata cannot be read is logged, and the one before it is taken. Raises
-    NotAuthentic where the newest is not to be trusted: an older one is not what was asked for.
+    The newest days are searched first, so that a bucket with years of versions takes two or three
+    requests. A version whose metadata cannot be read is logged, and the previous one is used.
+    Raises NotAuthentic if the newest is not to be trusted: an older one is not used in its place.
     """
     if partition is not None:
         days = [metadata_prefix(partition)]
@@ -139,8 +139,8 @@ def versions_before(
 ) -> tuple[Metadata, ...]:
     """The metadata of the last ``count`` complete versions before ``version``, oldest first.
 
-    Only those of its own ``source``: what the version itself says, unless it is given. One that
-    cannot be read is logged and skipped.
+    Only versions of the same ``source``, by default that of ``version``. A version that cannot be
+    read is logged and skipped.
     """
     own = source or source_of(objects, version)
     last = metadata_prefix(version.partition)
@@ -151,13 +151,13 @@ def versions_before(
 
 
 def newest_of_day(objects: ObjectStore, day: date, source: SourceIdentity) -> Metadata | None:
-    """The newest complete version of a day, of those that are of this source."""
+    """The newest complete version of a day from this source."""
     found = _newest_first(objects, [metadata_prefix(day.isoformat())])
     return next((m for m in found if source.may_be(SourceIdentity.of(m.source))), None)
 
 
 def source_of(objects: ObjectStore, version: Version) -> SourceIdentity | None:
-    """Where a version came from, complete or not yet; None where it has no raw archive either."""
+    """The source of a version, complete or not; None if it has no raw archive either."""
     try:
         if objects.head(metadata_key(version)) is not None:
             return SourceIdentity.of(read(objects, version).source)
@@ -173,7 +173,7 @@ def _newest_first(
     *,
     skips_untrusted: bool = True,
 ) -> Iterator[Metadata]:
-    """The metadata of those days that can be read, newest first, read one by one."""
+    """The readable metadata of those days, newest first, read one by one."""
     for day in reversed(days):
         of_day = (v for info in objects.list(day) if (v := version_of(info.key)) is not None)
         wanted = (v for v in of_day if before is None or v < before)
@@ -192,7 +192,7 @@ def _readable(
     *,
     skips_untrusted: bool = True,
 ) -> Iterator[Metadata]:
-    """The metadata that can be read; the rest is logged. What was deleted meanwhile is not."""
+    """The readable metadata; other files are logged, except those deleted meanwhile."""
     for version in wanted:
         try:
             yield reader(objects, version)
@@ -205,17 +205,17 @@ def _readable(
 
 
 def registry(objects: ObjectStore) -> tuple[RegistryEntry, ...]:
-    """One entry for each complete version, oldest first, whatever the registry file holds.
+    """One entry for each complete version, oldest first, whatever the registry file contains.
 
-    The file spares reading the metadata of those versions that it lists. Marks are told as they
-    are, also where a killed writer did not bring the file up to date.
+    For versions in the file, the metadata need not be read. Marks are always current, even if a
+    killed writer did not update the file.
     """
     stored, _ = stored_registry(objects)
     return whole_registry(objects, stored or ())
 
 
 def stored_registry(objects: ObjectStore) -> tuple[tuple[RegistryEntry, ...] | None, str | None]:
-    """The registry file's entries, None unless it can be read, and its entity tag, if there is."""
+    """The registry file's entries, None if unreadable, and its entity tag, None if absent."""
     try:
         data, etag = objects.get(REGISTRY_KEY)
     except NotFound:
@@ -229,11 +229,11 @@ def stored_registry(objects: ObjectStore) -> tuple[tuple[RegistryEntry, ...] | N
 def whole_registry(
     objects: ObjectStore, known: Iterable[RegistryEntry], *, anew: bool = False
 ) -> tuple[RegistryEntry, ...]:
-    """One entry for each complete version; metadata is read only of those that are not known.
+    """One entry for each complete version; metadata is read only for unknown versions.
 
     With ``anew`` all of it is read. The marks are always read. Entries that a killed writer missed
     are added, and entries of deleted versions are removed. A metadata file or marks that cannot be
-    read are logged, and what is known is kept. Signatures are not compared.
+    read are logged, and the known entry is kept. Signatures are not compared.
     """
     entries = {entry.version: entry for entry in known}
     there = list(versions(objects))

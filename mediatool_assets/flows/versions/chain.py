@@ -32,21 +32,21 @@ from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import catalog
 from mediatool_assets.flows.versions.conflicts import retried_on_conflict
 
-_THREADS = 16  # requests on their way at once: 2,000 of 50 ms take 6 s
+_THREADS = 16  # parallel requests: 2,000 of 50 ms take 6 s
 _SKEW = timedelta(days=1)  # S3 refuses requests of a clock that is 15 minutes off
 
 
 def append_version(objects: ObjectStore, key: SigningKey, metadata: Metadata) -> Signed:
-    """Sign a version, whose metadata is written next; the entry is the metadata's ``proof``.
+    """Sign a version whose metadata is written next; returns the entry, the metadata's ``proof``.
 
-    Raises NotAuthentic where the version was signed before, with another raw archive: somebody
-    took its metadata away, and put that archive there.
+    Raises NotAuthentic if the version was signed before with another raw archive: then somebody
+    removed its metadata and replaced that archive.
     """
     own, before = metadata.exports.raw.digest, _signed_raw(objects, metadata.version)
     if before not in (None, own):
         raise NotAuthentic(
             f"{metadata.timestamp} was signed before, with the raw archive of digest {before}, "
-            f"and there is another one of digest {own}; put the signed one back, or remove the "
+            f"and now has one of digest {own}; restore the signed one, or remove the "
             "version's archives and make a new version"
         )
     content = content_digest(metadata_file.encode(metadata))
@@ -56,7 +56,7 @@ def append_version(objects: ObjectStore, key: SigningKey, metadata: Metadata) ->
 
 
 def _signed_raw(objects: ObjectStore, version: Version) -> str | None:
-    """The digest of the raw archive that the chain has for a version, if that is not deleted."""
+    """The digest of a version's raw archive in the chain; None if absent or deleted."""
     found: str | None = None
     for _, data in _entries(objects, version):
         with suppress(msgspec.MsgspecError):  # ``check`` reports what cannot be read
@@ -67,7 +67,7 @@ def _signed_raw(objects: ObjectStore, version: Version) -> str | None:
 
 
 def append_deletion(objects: ObjectStore, key: SigningKey, version: Version, reason: str) -> None:
-    """Sign that a version is deleted, which is done next; nothing where its last entry says so."""
+    """Sign the deletion of a version, which follows; does nothing if its last entry is one."""
 
     def deletion(number: int, before: str) -> ChainStatement:
         return ChainStatement("deletion", number, before, str(version), reason=reason)
@@ -81,7 +81,7 @@ def append_deletion(objects: ObjectStore, key: SigningKey, version: Version, rea
 def _append(
     objects: ObjectStore, key: SigningKey, make: Callable[[int, str], ChainStatement]
 ) -> Signed:
-    """The next entry; raises AlreadyExists where others won 30 times."""
+    """Append the next entry; raises AlreadyExists after 30 lost races."""
     last = newest(objects)
     statement = make(last.number + 1, last.digest)
     signed = key.sign(encode_statement(statement))
@@ -90,7 +90,7 @@ def _append(
 
 
 def newest(objects: ObjectStore) -> Checkpoint:
-    """The end of the chain: its last entry. Lists the chain, a request for 1,000 entries."""
+    """The end of the chain: its last entry. Lists the chain, one request per 1,000 entries."""
     numbers = _numbers(objects)
     if not numbers:
         return BEGINNING
@@ -99,7 +99,7 @@ def newest(objects: ObjectStore) -> Checkpoint:
 
 
 def checkpoint_of(metadata: Metadata) -> Checkpoint | None:
-    """The end of the chain when the version was made; None where it is not signed."""
+    """The end of the chain when the version was made; None if it is not signed."""
     if metadata.proof is None:
         return None
     number = decode_statement(metadata.proof).number
@@ -108,10 +108,10 @@ def checkpoint_of(metadata: Metadata) -> Checkpoint | None:
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """What a reading of the chain found.
+    """The result of reading the chain.
 
-    ``newest`` is its end, ``versions`` how many it says are there, ``deleted`` those that it says
-    were deleted, ``unsigned`` the versions from before its first entry.
+    ``newest`` is its end, ``versions`` the number of existing versions in it, ``deleted`` that of
+    deleted ones, ``unsigned`` the number of versions from before its first entry.
     """
 
     newest: Checkpoint
@@ -124,8 +124,8 @@ class ChainReport:
 def check(objects: ObjectStore, since: Checkpoint | None = None) -> ChainReport:
     """Read the whole chain and every metadata file; compare them with each other and ``since``.
 
-    Each finding names the entry or version. Two requests a version, and those that list the chain
-    and the metadata. Raises Unreachable.
+    Each finding names the entry or version. Takes two requests per version, and the listings of the
+    chain and the metadata. Raises Unreachable.
     """
     findings: list[str] = []
     statements, last = _linked(objects, since, findings)
@@ -153,7 +153,7 @@ _UNSIGNED = "is unsigned, and has no entry in the chain: it was inserted, or mad
 def _linked(
     objects: ObjectStore, since: Checkpoint | None, findings: list[str]
 ) -> tuple[list[tuple[Signed, ChainStatement]], Checkpoint]:
-    """The entries that can be read, and the end of the chain; ``findings`` gets what is wrong."""
+    """Return the readable entries and the end of the chain; adds problems to ``findings``."""
     statements: list[tuple[Signed, ChainStatement]] = []
     last, reached = BEGINNING, since is None or since == BEGINNING
     for number, data in _entries(objects):
@@ -178,7 +178,7 @@ def _linked(
         last = here
     if not reached and since is not None:
         findings.append(
-            f"the chain ends with entry {last.number}, and the checkpoint is entry {since.number}: "
+            f"the chain ends with entry {last.number}, but the checkpoint is entry {since.number}: "
             "its end was cut off"
         )
     return statements, last
@@ -187,7 +187,7 @@ def _linked(
 def _odd(
     objects: ObjectStore, number: int, signed: Signed, statement: ChainStatement, last: Checkpoint
 ) -> Iterator[str]:
-    """What is wrong with one entry, which follows ``last``."""
+    """The problems of one entry, which follows ``last``."""
     name = f"entry {number} ({statement.version})"
     if objects.trust.keys and (problem := signature_problem(signed, objects.trust)) is not None:
         yield f"{name}: {problem}"
@@ -202,22 +202,22 @@ def _odd(
 def _gone(
     by_version: Mapping[str, list[tuple[Signed, ChainStatement]]], there: set[str]
 ) -> Iterator[str]:
-    """Versions that the chain says are there and are not, or the other way round."""
+    """Versions that exist only in the chain, or that exist although the chain has a deletion."""
     for version, found in by_version.items():
         last = found[-1][1]
         if last.entry == "version" and version not in there:
             yield (
-                f"{version}: entry {last.number} says that it is there, and its metadata is not: "
+                f"{version}: entry {last.number} says that it exists, but its metadata does not: "
                 "it was removed, or its completion was interrupted"
             )
         if last.entry == "deletion" and version in there:
-            yield f"{version}: is there, though entry {last.number} says that it was deleted"
+            yield f"{version}: exists, though entry {last.number} says that it was deleted"
 
 
 def _misfit(
     objects: ObjectStore, version: Version, entries: Iterable[tuple[Signed, ChainStatement]]
 ) -> str | None:
-    """Why a version's metadata does not fit its entries; None where it does."""
+    """Why a version's metadata does not match its entries, or None."""
     try:
         data, _ = objects.get(metadata_key(version))
         proof = metadata_file.decode(data).proof
@@ -237,22 +237,23 @@ def _misfit(
 
 
 def _statements(objects: ObjectStore, since: Version) -> Iterator[ChainStatement]:
-    """What the entries that can be about a version say, in order; raises DamagedInput."""
+    """The statements of the entries that may be about a version, in order; raises DamagedInput."""
     for number, data in _entries(objects, since):
         try:
             yield decode_statement(entries_file.decode(data))
         except msgspec.MsgspecError as error:
             raise DamagedInput(
                 f"{objects.uri(entry_key(number))} cannot be read ({error}); "
-                "`mediatool keys chain` lists all that is wrong"
+                "`mediatool keys chain` lists all problems"
             ) from error
 
 
 def _entries(objects: ObjectStore, since: Version | None = None) -> Iterator[tuple[int, bytes]]:
-    """The entries in order, with their numbers; with ``since`` those that can be about it.
+    """The entries in order, with their numbers; with ``since`` those that may be about that
+    version.
 
-    An entry is written after its version's moment. S3 itself says when an object was written: who
-    writes it again makes it newer, so that no more can be done than have more entries read.
+    An entry is written after its version's time. S3 records when an object was written: rewriting
+    an entry makes it newer, and can only cause more entries to be read.
     """
     numbers = _numbers(objects, since.moment - _SKEW if since is not None else None)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="chain") as threads:

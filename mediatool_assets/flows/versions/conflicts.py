@@ -1,4 +1,4 @@
-"""Conflicts: when another writer changed an object first, it is read and changed again."""
+"""Conflicts: if another writer changed an object first, it is read and changed again."""
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -10,4 +10,4 @@ retried_on_conflict = retry(
     wait=wait_random_exponential(multiplier=0.05, max=2),
     reraise=True,
 )
-"""Call the function again, up to 30 times, when it raises AlreadyExists; then raise that."""
+"""Repeats a function, up to 30 times, while it raises AlreadyExists; then raises that."""

@@ -1,4 +1,4 @@
-"""Fetch: downloads an archive or a file of it, which appears only after it was verified."""
+"""Fetch: downloads an archive or a file of it, which appears only after verification."""
 
 import hashlib
 import tempfile
@@ -26,11 +26,11 @@ def fetch(
     *,
     progress: Progress = silent,
 ) -> Path:
-    """Download an archive of a complete version into the directory ``output``, made if need be.
+    """Download an archive of a complete version into the directory ``output``, created if absent.
 
-    Its SHA-256 has to be the metadata's, and each member's SHA-256, rows and fingerprint those of
-    its manifest; the file has its name only then. A file that is there already is kept and returned
-    where it is the same. ``progress`` is told bytes. Raises NotFound (no such complete version),
+    Its SHA-256 is compared with the metadata, and each member's SHA-256, rows and fingerprint with
+    the manifest; only then does the file get its name. An existing file with the same content is
+    kept and returned. ``progress`` receives bytes. Raises NotFound (no such complete version),
     Refused (another file has the name), BadArchive, Unreachable.
     """
     expected = _export(catalog.read(objects, version), kind).sha256
@@ -61,11 +61,11 @@ def fetch_member(  # noqa: PLR0913  # as fetch, and a name
     *,
     progress: Progress = silent,
 ) -> Path:
-    """One table or collection of a complete version, below ``output`` where tar would put it.
+    """Download one table or collection of a complete version, to the path that tar would use.
 
-    Reads its blocks and none of the others; each has to have its digest, and all of them the
-    fingerprint of the manifest. Raises UnknownName, Refused (a file has the name), NotFound,
-    BadArchive, Unreachable.
+    Reads only its blocks. Each block is compared with its digest, and the whole with the manifest's
+    fingerprint. Raises UnknownName, Refused (a file has the name), NotFound, BadArchive,
+    Unreachable.
     """
     catalog.read(objects, version)
     archive = archives.reader(objects, kind, version)
@@ -75,7 +75,7 @@ def fetch_member(  # noqa: PLR0913  # as fetch, and a name
     member = known[name]
     path = output / str(version) / member.name
     if path.exists():
-        raise Refused(f"{path} is there already; move it, or fetch elsewhere")
+        raise Refused(f"{path} exists already; move it, or fetch to another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mediatool-") as scratch:
         fetched, done = Path(scratch, "member"), 0
@@ -99,10 +99,10 @@ def _export(metadata: Metadata, kind: Fetchable) -> RawExport | TransformedExpor
 
 
 def _same(path: Path, expected: str) -> Path:
-    """The file that is there, if it has the SHA-256; raises Refused."""
+    """The existing file, if it has the SHA-256; raises Refused."""
     if not path.is_file() or _sha256_of_file(path) != expected:
         raise Refused(
-            f"{path} is there already and is not the version's; move it, or fetch elsewhere"
+            f"{path} exists already with other content; move it, or fetch to another folder"
         )
     return path
 
@@ -113,7 +113,7 @@ def _sha256_of_file(path: Path) -> str:
 
 
 def _download(source: Bytes, path: Path, expected: str, progress: Progress) -> None:
-    """Stream ``source`` into ``path``; raises BadArchive unless it has the SHA-256."""
+    """Stream ``source`` to ``path``; raises BadArchive unless it has the SHA-256."""
     digest, done = hashlib.sha256(), 0
     with path.open("wb") as file:
         for data in stream(source):

@@ -16,15 +16,15 @@ from mediatool_assets.flows.versions.verdicts import standing_of, verdict_keys
 
 _LOG = logging.getLogger(__name__)
 
-_AT_ONCE = 16  # requests: two a version, which take 50 ms or so each
+_AT_ONCE = 16  # parallel requests: two per version, of about 50 ms each
 
 
 class Listed(RegistryEntry, frozen=True, omit_defaults=False):
     """An entry, with the rows of its raw archive and the bytes of its three archives.
 
-    None where the metadata file cannot be read. ``verdict`` is the one that counts, ``verified``
-    its time, both None where there is none; ``sample`` is the percentage that it read of the
-    version, None where that was all.
+    They are None if the metadata file cannot be read. ``verdict`` is the standing one and
+    ``verified`` its time, both None if there is none. ``sample`` is the percentage of the version
+    that was read, None if everything was.
     """
 
     rows: int | None = None
@@ -35,7 +35,7 @@ class Listed(RegistryEntry, frozen=True, omit_defaults=False):
 
 
 def listed(objects: ObjectStore, entries: Sequence[RegistryEntry]) -> list[Listed]:
-    """What is known of these entries, in their order: two small requests each, some at once."""
+    """Complete these entries, in their order: two small requests each, in parallel."""
     judged = verdict_keys(objects, [Version.parse(entry.version) for entry in entries])
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="listing") as threads:
         return list(threads.map(partial(_listed, objects, judged), entries))
@@ -53,7 +53,7 @@ def _listed(
     except NotFound:
         pass  # it was deleted meanwhile
     except DamagedInput as error:
-        _LOG.warning("%s", error)  # and told as unknown: a list has to name every version
+        _LOG.warning("%s", error)  # listed as unknown: a list has to name every version
     verdict = standing_of(objects, judged.get(version, ()))
     return Listed(
         **msgspec.structs.asdict(entry),

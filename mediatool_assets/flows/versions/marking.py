@@ -18,17 +18,17 @@ _LOG = logging.getLogger(__name__)
 
 
 def annotate(objects: ObjectStore, version: Version, notes: str, local: Path) -> Marks:
-    """Give a complete version other notes; raises NotFound, and Misuse for notes too long."""
+    """Replace the notes of a complete version; raises NotFound, and Misuse if they are too long."""
     checked_notes(notes)
     catalog.read(objects, version)
     return _change(objects, lambda found: found.annotated(version, notes), local)
 
 
 def keep(objects: ObjectStore, version: Version, local: Path, *, at: datetime, who: str) -> Marks:
-    """Pin a complete version, so that neither ``prune`` nor the rule for tests takes it.
+    """Pin a complete version, so that neither ``prune`` nor the bucket's rule for tests deletes it.
 
-    Raises NotFound where there is none, also where a ``prune`` that did not see the pin yet has
-    taken it.
+    Raises NotFound if it does not exist, or if a concurrent ``prune`` deleted it without seeing the
+    pin.
     """
     catalog.read(objects, version)
     pinned = _change(objects, lambda found: found.keeping(version, at, who), local, version)
@@ -41,7 +41,7 @@ def keep(objects: ObjectStore, version: Version, local: Path, *, at: datetime, w
 
 
 def unkeep(objects: ObjectStore, version: Version, local: Path) -> Marks:
-    """Take a version's pin away, also where the version itself is gone; raises NotFound."""
+    """Remove a version's pin, even if the version itself is gone; raises NotFound."""
     if str(version) not in marks.read(objects).pinned:
         catalog.read(objects, version)
     return _change(objects, lambda found: found.letting_go(version), local, version)
@@ -56,10 +56,9 @@ def promote(  # noqa: PLR0913  # two stores, the local copy, and the evidence
     at: datetime,
     who: str,
 ) -> Marks:
-    """Name the version that applications should use; its database has to be there, complete.
+    """Name the version that applications should use; its database must exist and be complete.
 
-    Raises NotFound where it is not, also where a ``prune`` that did not see the promotion yet has
-    taken it.
+    Raises NotFound otherwise, or if a concurrent ``prune`` deleted it without seeing the promotion.
     """
     _require(objects, documents, version)
     before = marks.read(objects)
@@ -75,7 +74,7 @@ def promote(  # noqa: PLR0913  # two stores, the local copy, and the evidence
 
 
 def rollback(objects: ObjectStore, documents: DocumentStore, local: Path, *, at: datetime) -> Marks:
-    """Go back to the version that was promoted before; raises Refused where there was none."""
+    """Return to the previously promoted version; raises Refused if there was none."""
 
     def edit(found: Marks) -> Marks:
         edited = found.rolled_back(at)
@@ -96,7 +95,7 @@ def _change(
     local: Path,
     version: Version | None = None,
 ) -> Marks:
-    """The marks first, as they are the truth; then what follows from them."""
+    """Change the marks first, since they are authoritative; then tags and registry."""
     edited = marks.change(objects, edit)
     if version is not None:
         _settle(objects, version, edited)
@@ -106,12 +105,12 @@ def _change(
 
 
 def _settle_others(objects: ObjectStore, before: Marks, after: Marks) -> None:
-    """Bring the tags of the versions up to date whose protection a promotion has changed."""
+    """Update the tags of other versions whose protection a promotion has changed."""
     for name in {before.promoted, before.fallback, after.promoted, after.fallback} - {None}:
         version = Version.parse(str(name))
         try:
             _settle(objects, version, after)
-        except DamagedInput as error:  # of another version: its own marks are as asked
+        except DamagedInput as error:  # of another version: the requested marks are set
             _LOG.warning("%s", error)
 
 
@@ -121,7 +120,7 @@ def _settle(objects: ObjectStore, version: Version, found: Marks) -> None:
 
 
 def _require(objects: ObjectStore, documents: DocumentStore, version: Version) -> None:
-    """A complete version, and its database."""
+    """Require a complete version with a complete database."""
     catalog.read(objects, version)
     _require_database(documents, version)
 
@@ -130,6 +129,6 @@ def _require_database(documents: DocumentStore, version: Version) -> None:
     database = mongodb_database(version)
     if documents.marker(database) is None:
         raise NotFound(
-            f"the database {database} is not there, or not complete; make it with "
+            f"the database {database} does not exist or is not complete; make it with "
             f"`mediatool restore {version} --to mongodb`"
         )

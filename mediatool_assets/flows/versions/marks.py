@@ -23,12 +23,12 @@ _KINDS: tuple[Kind, ...] = ("raw", "transformed", "dump")
 
 
 def read(objects: ObjectStore) -> Marks:
-    """The marks; none where nobody has made any. Raises DamagedInput where they cannot be read."""
+    """The marks; empty if there are none. Raises DamagedInput if they cannot be read."""
     return stored(objects).marks
 
 
 def known(objects: ObjectStore) -> Marks | None:
-    """The marks for somebody who only shows them: None, and logged, where they cannot be read."""
+    """The marks for display: None, and a logged warning, if they cannot be read."""
     try:
         return read(objects)
     except DamagedInput as error:
@@ -38,11 +38,11 @@ def known(objects: ObjectStore) -> Marks | None:
 
 @retried_on_conflict
 def change(objects: ObjectStore, edit: Callable[[Marks], Marks]) -> Marks:
-    """Edit the marks, whoever edits them besides, and return them as they are then.
+    """Edit the marks safely beside other writers, and return the new marks.
 
-    ``edit`` is called again on what another writer left meanwhile, so that nothing is lost. Raises
-    AlreadyExists when others won 30 times, Refused where the bucket has its marks in their old
-    place, and whatever ``edit`` raises: then nothing was written.
+    ``edit`` is called again if another writer was first, so that no change is lost. Raises
+    AlreadyExists after 30 lost races, Refused if the bucket has its marks in the old place, and the
+    errors of ``edit``: then nothing was written.
     """
     found = stored(objects)
     edited = edit(found.marks)
@@ -57,10 +57,11 @@ def change(objects: ObjectStore, edit: Callable[[Marks], Marks]) -> Marks:
 
 
 def settle_tags(objects: ObjectStore, metadata: Metadata, marks: Marks) -> None:
-    """Tag a test version's objects for the bucket's rule that deletes them, or untag a kept one's.
+    """Tag a test version's objects for the bucket's deletion rule, or untag those of a kept
+    version.
 
-    The metadata first: were this broken off, a version would go before its archives do. An object
-    that has aged out has no tag, and is passed over.
+    The metadata comes first: if this is interrupted, a version is deleted before its archives. An
+    object that has expired is skipped.
     """
     if metadata.purpose != "testing":
         return
@@ -77,7 +78,7 @@ def keys_of(version: Version) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class StoredMarks:
-    """The marks as they are stored; no entity tag where there is no document."""
+    """The marks as stored; the entity tag is None if there is no document."""
 
     marks: Marks = field(default_factory=Marks)
     etag: str | None = None
@@ -85,16 +86,16 @@ class StoredMarks:
 
 
 def stored(objects: ObjectStore) -> StoredMarks:
-    """The marks at the top of the bucket, or those in their old place where they were not moved."""
+    """The marks at the top of the bucket, or in their old place if they were not moved."""
     found = stored_at(objects, MARKS_KEY)
     if found.etag is None:
         found = stored_at(objects, OLD_MARKS_KEY)
-    # once more at the top: they may have been moved between the two looks
+    # read the top once more: they may have been moved in between
     return found if found.etag is not None else stored_at(objects, MARKS_KEY)
 
 
 def stored_at(objects: ObjectStore, key: str) -> StoredMarks:
-    """The marks in one of the two places; raises DamagedInput where they cannot be read."""
+    """The marks in one of the two places; raises DamagedInput if they cannot be read."""
     is_old = key == OLD_MARKS_KEY
     decode = marks_file.decode_old if is_old else marks_file.decode
     try:
@@ -105,5 +106,5 @@ def stored_at(objects: ObjectStore, key: str) -> StoredMarks:
     except msgspec.MsgspecError as error:
         raise DamagedInput(
             f"{objects.uri(key)} cannot be read ({error}); restore an earlier copy of it: without "
-            "it nobody knows which versions are pinned"
+            "it, pinned versions are unknown"
         ) from error

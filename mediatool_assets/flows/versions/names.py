@@ -1,4 +1,4 @@
-"""The ways to name a version: itself, a day, ``latest``, ``latest~2``, or a range of these."""
+"""The ways to name a version: itself, a day, ``latest``, ``latest~2``, or a range."""
 
 import re
 from datetime import UTC, date, datetime, time
@@ -19,8 +19,8 @@ _RANGE = ".."
 def named_version(objects: ObjectStore, text: str) -> Version:
     """The version that ``text`` names.
 
-    A day is its newest complete version, ``latest~1`` the complete version before the newest. One
-    that is written out need not be complete. Raises Misuse, NotFound.
+    A day is its newest complete version, ``latest~1`` the complete version before the newest. A
+    version that is given in full need not be complete. Raises Misuse, NotFound.
     """
     if written := written_version(text):
         return written
@@ -30,7 +30,7 @@ def named_version(objects: ObjectStore, text: str) -> Version:
 
 
 def written_version(text: str) -> Version | None:
-    """The version that is written out; None for the names that need the bucket to be known.
+    """The version if it is given in full; None for names that have to be looked up in the bucket.
 
     Raises Misuse for anything else.
     """
@@ -45,8 +45,8 @@ def written_version(text: str) -> Version | None:
 def named_versions(objects: ObjectStore, text: str) -> tuple[Version, ...]:
     """The complete versions of a range ``FIRST..LAST``, both included, oldest first; or one.
 
-    A day as FIRST begins with its first version, as LAST it ends with its last. Raises Misuse, and
-    NotFound where the range has none.
+    A day as FIRST starts with its first version, and as LAST ends with its last. Raises Misuse, and
+    NotFound if the range has none.
     """
     if _RANGE not in text:
         return (named_version(objects, text),)
@@ -88,6 +88,6 @@ def _latest(objects: ObjectStore, back: int) -> Version:
     found = catalog.versions_before(objects, newest, back)
     if len(found) < back:
         raise NotFound(
-            f"latest~{back} is not there: the oldest complete version is latest~{len(found)}"
+            f"latest~{back} does not exist: the oldest complete version is latest~{len(found)}"
         )
     return Version.parse(found[0].timestamp)

@@ -1,4 +1,4 @@
-"""Registration: the registry of versions, in the bucket and beside it, kept by many writers."""
+"""The registry of versions, in the bucket and as a local copy, updated by many writers."""
 
 import fcntl
 import logging
@@ -30,18 +30,18 @@ _LOG = logging.getLogger(__name__)
 
 @retried_on_conflict
 def register(objects: ObjectStore, *, anew: bool = False) -> None:
-    """Bring the registry in the bucket up to date with metadata and marks, whoever writes besides.
+    """Update the registry in the bucket from metadata and marks, safely beside other writers.
 
-    A lost or damaged registry is made anew, and with ``anew`` every metadata file is read. A file
-    that cannot be read is logged, and its version's entry stays as it was. Raises AlreadyExists
-    when others won 30 times.
+    A lost or damaged registry is rebuilt; with ``anew`` every metadata file is read. If a file
+    cannot be read, this is logged, and its version's entry is unchanged. Raises AlreadyExists after
+    30 lost races.
     """
     stored, etag = catalog.stored_registry(objects)
     whole = catalog.whole_registry(objects, stored or (), anew=anew)
     if whole != stored:
         objects.put(REGISTRY_KEY, registry_file.encode(whole), replacing=etag)
         if catalog.whole_registry(objects, whole) != whole:
-            # its entity tag is that of its bytes: those may have come back under an older reading
+            # the entity tag depends on the bytes only, which may have changed back meanwhile
             raise AlreadyExists(objects.uri(REGISTRY_KEY), "it changed meanwhile; read it again")
 
 
@@ -52,10 +52,10 @@ def register(objects: ObjectStore, *, anew: bool = False) -> None:
     retry_error_callback=lambda _: _LOG.warning("the newest version is not last in `aws s3 ls`"),
 )
 def keep_newest_last(objects: ObjectStore) -> bool:
-    """Have ``aws s3 ls …/metadata/ --recursive | sort | tail -1`` name the newest version.
+    """Ensure that ``aws s3 ls …/metadata/ --recursive | sort | tail -1`` prints the newest version.
 
-    That sorts by the time of writing, and a backfill writes the metadata of an older day later:
-    then that of the newest version is written again, the same bytes and tags.
+    That command sorts by the time of writing, and a backfill writes an older day's metadata later.
+    Then the newest version's metadata is written again, with the same bytes and tags.
     """
     found = [info for info in objects.list(METADATA_PREFIX) if catalog.version_of(info.key)]
     if not found:
@@ -66,7 +66,7 @@ def keep_newest_last(objects: ObjectStore) -> bool:
         return True
     data, etag = objects.get(newest.key)
     objects.put(newest.key, data, replacing=etag)
-    with suppress(msgspec.MsgspecError):  # whoever reads it reports that it is damaged
+    with suppress(msgspec.MsgspecError):  # readers report that it is damaged
         metadata, known = metadata_file.decode(data), marks.known(objects)
         if known is not None:
             marks.settle_tags(objects, metadata, known)
@@ -74,10 +74,10 @@ def keep_newest_last(objects: ObjectStore) -> bool:
 
 
 def write_local_registry(objects: ObjectStore, path: Path) -> None:
-    """Copy the bucket's registry to ``path``; a reader meets the old file or the new one, whole."""
+    """Copy the bucket's registry to ``path`` atomically: readers see the old or the new file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path.parent) as directory:
-        # read under the lock, so that of two writers the last one has the newest copy
+        # read under the lock, so that the last of two writers has the newest copy
         data, _ = objects.get(REGISTRY_KEY)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -95,7 +95,7 @@ def write_local_registry(objects: ObjectStore, path: Path) -> None:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[int]:
-    """Hold the directory against other processes of ours; gives its file descriptor."""
+    """Lock the directory against our other processes; yields its file descriptor."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""What PostgreSQL counted in the snapshot of a raw archive, as its manifest keeps it."""
+"""The row counts of PostgreSQL for the snapshot of a raw archive, from its manifest."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from mediatool_assets.domain.errors import BadArchive, CountMismatch
 
 
 def source_counts(raw: ArchiveReader) -> dict[str, int]:
-    """Rows by table; none of a table that was not counted. Raises BadArchive."""
+    """Rows by table; a table that was not counted is left out. Raises BadArchive."""
     try:
         return msgspec.convert(raw.manifest.facts.get("counted", {}), dict[str, int])
     except msgspec.ValidationError as error:
@@ -15,7 +15,7 @@ def source_counts(raw: ArchiveReader) -> dict[str, int]:
 
 
 def require_source_counts(raw: ArchiveReader) -> None:
-    """Raise CountMismatch unless the archive has the rows of each table that was counted."""
+    """Raise CountMismatch unless each counted table has as many rows in the archive."""
     members = raw.manifest.tables()
     for table, rows in source_counts(raw).items():
         found = members[table].rows if table in members else None

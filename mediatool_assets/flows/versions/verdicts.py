@@ -1,4 +1,4 @@
-"""Verdicts of verifications in the bucket: how they are written, and which one counts."""
+"""Verdicts of verifications in the bucket: written once, and which one stands."""
 
 import logging
 import os.path
@@ -17,20 +17,20 @@ _LOG = logging.getLogger(__name__)
 
 
 def store_verdict(objects: ObjectStore, verdict: Verdict) -> str:
-    """Store a verdict beside its version, for good; returns its key."""
+    """Store a verdict permanently beside its version; returns its key."""
     key = verdicts.verdict_key(Version.parse(verdict.version), verdict)
     objects.put(key, verdicts.encode(verdict))
     return key
 
 
 def standing_verdict(objects: ObjectStore, version: Version) -> Verdict | None:
-    """The verdict on a version that counts; None where it was never verified."""
+    """The standing verdict on a version; None if it was never verified."""
     keys = [info.key for info in objects.list(verdicts.verdicts_prefix(version))]
     return standing_of(objects, keys)
 
 
 def verdict_keys(objects: ObjectStore, versions: Sequence[Version]) -> dict[Version, list[str]]:
-    """The keys of the verdicts on these versions, each in order of time, by one listing."""
+    """The keys of the verdicts on these versions, each in order of time, from one listing."""
     days = [version.partition for version in versions]
     shared = os.path.commonprefix(days)  # noqa: RUF071  # a bucket's prefix is of characters
     found: dict[Version, list[str]] = defaultdict(list)
@@ -43,7 +43,7 @@ def verdict_keys(objects: ObjectStore, versions: Sequence[Version]) -> dict[Vers
 
 
 def standing_of(objects: ObjectStore, keys: Sequence[str]) -> Verdict | None:
-    """The verdict that counts of those that are stored under all the keys of a version."""
+    """The standing verdict among those stored under the keys of a version."""
     failed = [n for n, key in enumerate(keys) if key.endswith(verdicts.FAILED)]
     read = [n for n, key in enumerate(keys) if not key.endswith(verdicts.NOT_CHECKED)]
     first = (failed or read or [0])[-1]
@@ -51,7 +51,7 @@ def standing_of(objects: ObjectStore, keys: Sequence[str]) -> Verdict | None:
 
 
 def _read(objects: ObjectStore, key: str) -> Verdict:
-    """One verdict; a damaged one is logged, and counts as failed or unknown, as its key says."""
+    """One verdict; a damaged one is logged, and counts as failed or unknown, by its key."""
     try:
         return verdicts.decode(objects.get(key)[0])
     except msgspec.MsgspecError as error:

@@ -1,4 +1,4 @@
-"""A Dask cluster instead of local worker processes: the same shares, on more machines."""
+"""A Dask cluster in place of local worker processes: the same shares, on more machines."""
 
 import copyreg
 import io
@@ -18,13 +18,13 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 _TRIES = 2
-"""More tries of a share whose worker was lost, on other workers; a share can be done again."""
+"""Retries of a share on other workers after its worker was lost; shares can be repeated."""
 
 _PATIENCE = 10  # seconds for the scheduler to answer
 
 
 class RemoteExecutor(Executor):
-    """An executor whose workers share no disk with the coordinator, nor with each other."""
+    """An executor whose workers share no disk with the coordinator or with each other."""
 
     def __init__(self, workers: Executor) -> None:
         self._workers = workers
@@ -32,15 +32,16 @@ class RemoteExecutor(Executor):
     def submit(
         self, work: Callable[P, Result], /, *arguments: P.args, **named: P.kwargs
     ) -> Future[Result]:
-        """Hand out one call, without the secrets in its arguments.
+        """Submit one call, without the secrets in its arguments.
 
-        What the scheduler and the network see is a pickle that names the workers' own settings.
+        The scheduler and the network see a pickle in which secrets are names of the workers' own
+        settings.
         """
         return self._workers.submit(_call, pickled_call((work, arguments, named)))
 
 
 def pickled_call(call: object) -> bytes:
-    """Pickle a call; a secret in it becomes the name of the setting that each worker has."""
+    """Pickle a call; a secret becomes the name of the setting that each worker has."""
     out = io.BytesIO()
     _Pickler(out).dump(call)
     return out.getvalue()
@@ -55,18 +56,18 @@ class _Pickler(pickle.Pickler):
 
 def _named(url: Url) -> str:
     if url.variable is None:
-        raise BadSettings([f"{url} is no setting's; workers on a cluster have their own settings"])
+        raise BadSettings([f"{url} is not from a setting; Dask workers use only settings"])
     return url.variable
 
 
 def _call(call: bytes) -> Any:
-    """On a worker: do what was handed out."""
+    """On a worker: execute a submitted call."""
     work, arguments, named = pickle.loads(call)  # noqa: S301  # as Dask itself does
     return work(*arguments, **named)
 
 
 def _own_url(variable: str, hosts: str, database: str) -> Url:
-    """On a worker: its own URL of the coordinator's server."""
+    """On a worker: return its own URL of the coordinator's server."""
     found = Url(_own(variable), variable)
     if found.hosts != hosts:
         raise BadSettings(
@@ -79,7 +80,7 @@ def _own_url(variable: str, hosts: str, database: str) -> Url:
 
 
 def _own_key(identity: str) -> MaskingKey:
-    """On a worker: its own masking key, which has to be the coordinator's."""
+    """On a worker: return its own masking key, which must equal the coordinator's."""
     found = MaskingKey.parse(_own("MEDIATOOL_MASKING_KEY"))
     if found.id != identity:
         raise BadSettings(["MEDIATOOL_MASKING_KEY of a Dask worker is not the coordinator's"])
@@ -95,12 +96,13 @@ def _own(variable: str) -> str:
 
 @contextmanager
 def dask_cluster(cluster: DaskCluster) -> Iterator[Executor]:
-    """The workers of the cluster, as an executor; they outlive the context.
+    """Provide the workers of the cluster as an executor; they outlive the context.
 
-    Each has this package and its extra ``dask``, one thread, reach of the servers, and in its own
-    environment their URLs and AWS's credentials; what it makes for others goes through the bucket.
-    A share whose worker is lost is done again elsewhere. Raises BadSettings (the extra is missing),
-    Unreachable, and CheckFailed where a share has lost every worker that it was given to.
+    Each worker needs this package with its extra ``dask``, one thread, access to the servers, and
+    in its own environment their URLs and AWS's credentials. Results for others go through the
+    bucket. A share whose worker is lost is repeated on another worker. Raises BadSettings (the
+    extra is missing), Unreachable, and CheckFailed if every worker that a share was given to was
+    lost.
     """
     try:
         from distributed import Client, KilledWorker, Security  # noqa: PLC0415  # an extra, slow

@@ -1,4 +1,4 @@
-"""DuckDB within a fixed amount of memory, and the quoting of names and texts in its SQL."""
+"""DuckDB with a memory limit, and the quoting of names and texts in its SQL."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,17 +7,17 @@ from pathlib import Path
 import duckdb
 
 MEMORY = "256MB"
-"""Of DuckDB in the coordinator; what does not fit is spilled into scratch."""
+"""DuckDB's memory limit in the coordinator; data beyond it is spilled into scratch."""
 
 DUCKDB_ERRORS = (duckdb.Error, UnicodeDecodeError)
-"""What a refused query raises: DuckDB may cut its message about a value within a character."""
+"""Errors of a rejected query. DuckDB may truncate a message within a UTF-8 character."""
 
 
 @contextmanager
 def duckdb_session(
     scratch: Path, memory: str = MEMORY, threads: int = 2
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database of its own that spills into ``scratch``, until the context is left."""
+    """Open a separate database that spills into ``scratch``, until the context ends."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
         "threads": threads,
@@ -31,7 +31,7 @@ def duckdb_session(
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt where Ctrl-C has ended a query: DuckDB makes a RuntimeError of it."""
+    """Raise KeyboardInterrupt if Ctrl-C ended a query: DuckDB raises RuntimeError then."""
     try:
         yield
     except RuntimeError as error:
@@ -41,15 +41,15 @@ def interruptible() -> Iterator[None]:
 
 
 def identifier(name: str) -> str:
-    """A name as SQL has it, whatever is in it."""
+    """A name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def cased(name: str) -> str:
-    """A name that differs from others by more than case, which DuckDB's names do not keep."""
+    """A unique name for names that differ only by case, which DuckDB does not distinguish."""
     return "".join(f"^{c}" if c == "^" or c.lower() != c else c for c in name)
 
 
 def literal(text: str) -> str:
-    """A text as SQL has it, whatever is in it."""
+    """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

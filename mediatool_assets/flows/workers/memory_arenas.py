@@ -1,4 +1,4 @@
-"""Limits the heaps of the C library to the number of threads that are at work."""
+"""Limits the number of heaps of the C library to that of active threads."""
 
 import ctypes
 
@@ -6,10 +6,10 @@ _ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 
 
 def keep_heaps_few(most: int = 2) -> None:
-    """Let this process have no more heaps than ``most``; only glibc has such a limit.
+    """Limit this process to at most ``most`` heaps; only glibc supports it.
 
-    It gives each thread a heap of its own, up to eight a core, and what is free in one is of no use
-    to the next: of DuckDB's, Arrow's and the uploads' threads that comes to some 200 MB.
+    glibc gives each thread its own heap, up to eight per core, and threads do not share free
+    memory. For the threads of DuckDB, Arrow and uploads this saves some 200 MB.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

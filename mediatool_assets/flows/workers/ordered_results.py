@@ -23,12 +23,12 @@ def in_order(
     *,
     ahead: int | None = None,
 ) -> Iterator[Iterator[Result]]:
-    """The results of ``work`` on every share, in the order of the shares, as they come.
+    """Yield the results of ``work`` on every share, in the order of the shares.
 
-    Workers are at most ``ahead`` shares before the one that comes next; by default all are handed
-    out at once. When the context is left, nothing of it runs any more: what had not begun is
-    cancelled, what had is waited for. Raises what ``work`` raised, or OutOfResources where a worker
-    process died or the disk is full.
+    Workers are at most ``ahead`` shares ahead of the next result; by default all shares are
+    submitted at once. At the end of the context, pending shares are cancelled and running ones are
+    waited for. Raises the errors of ``work``, or OutOfResources if a worker process died or the
+    disk is full.
     """
     futures: deque[Future[Result]] = deque()
     waiting = iter(shares)
@@ -57,7 +57,7 @@ def _results(
     shares: Iterator[Share],
     futures: deque[Future[Result]],
 ) -> Iterator[Result]:
-    """Keep ``futures`` filled, and take them from its left as they end."""
+    """Keep ``futures`` filled, and yield results from its left end as they complete."""
     while futures:
         result = futures[0].result()
         futures.popleft()

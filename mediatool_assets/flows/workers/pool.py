@@ -1,4 +1,4 @@
-"""The processes that flows spread their work over."""
+"""The worker processes of flows."""
 
 import gc
 import multiprocessing
@@ -23,7 +23,7 @@ from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.workers.cluster import dask_cluster
 from mediatool_assets.flows.workers.memory_arenas import keep_heaps_few
 
-# Secrets go through the pipes of a process to its own workers, and into no other pickle.
+# Secrets may be pickled only for the pipes between a process and its own workers.
 ForkingPickler.register(Url, lambda url: (Url, (url.reveal(), url.variable)))
 ForkingPickler.register(MaskingKey, lambda key: (MaskingKey, (key.secret,)))
 
@@ -31,19 +31,19 @@ ForkingPickler.register(MaskingKey, lambda key: (MaskingKey, (key.secret,)))
 def worker_pool(
     workers: int, cluster: DaskCluster | None = None
 ) -> AbstractContextManager[Executor]:
-    """``workers`` processes of this machine, or those of a Dask cluster."""
+    """Start ``workers`` processes on this machine, or use those of a Dask cluster."""
     keep_heaps_few()
     return _local(workers) if cluster is None else dask_cluster(cluster)
 
 
 @contextmanager
 def _local(workers: int) -> Iterator[Executor]:
-    """A pool of ``workers`` fresh processes; work that has not begun is dropped on an error.
+    """A pool of ``workers`` new processes; pending work is dropped after an error.
 
-    They are forked from a process that has imported what this one has of ours and done nothing:
-    drivers' threads and sockets do not survive a fork of this one, and a fresh interpreter takes
-    half a second to import them. An interrupt is the coordinator's to answer, and workers whose
-    coordinator was killed end themselves.
+    They are forked from a server process that has imported our modules and done nothing else. This
+    process cannot be forked, since drivers' threads and sockets do not survive it, and a new
+    interpreter would need half a second for imports. Workers leave interrupts to the coordinator,
+    and end when it is killed.
     """
     context = _Context()
     context.set_forkserver_preload([name for name in sys.modules if name.startswith(_OURS)])
@@ -57,14 +57,15 @@ def _local(workers: int) -> Iterator[Executor]:
 
 
 _OURS = tuple(f"mediatool_assets.{floor}." for floor in ("domain", "archive", "stores", "flows"))
-"""What workers may need; the command line and Dagster are not among it."""
+"""Modules that workers may need, without the command line and Dagster."""
 
 
 class _Worker(ForkServerProcess):
-    """A process that does not import the program which started it.
+    """A process that does not import the main module of the program that started it.
 
-    By default the child runs the parent's main module again, for functions defined there. Ours are
-    in modules, and the main module may be Dagster: seconds and 150 MB a worker, for nothing.
+    By default the child imports the parent's main module, for functions defined there. Our
+    functions are in other modules, and the main module may be Dagster: it would cost seconds and
+    150 MB per worker.
     """
 
     @staticmethod
@@ -82,22 +83,22 @@ class _Context(ForkServerContext):
 
 
 class _NoPandas(MetaPathFinder):
-    """Arrow looks for pandas when it is given a list: 0.4 s and 40 MB a worker, for nothing."""
+    """Hides pandas: Arrow imports it to convert a list, which costs 0.4 s and 40 MB per worker."""
 
     def find_spec(self, name: str, *_: object) -> None:
-        """Have an import of pandas fail, as where it is not installed."""
+        """Make an import of pandas fail, as if it were not installed."""
         if name == "pandas":
             raise ModuleNotFoundError("workers do without pandas", name=name)
 
 
 _ALLOCATIONS = 20_000
-"""From one search for cycles to the next: rows have none, and each search walks what is kept."""
+"""Allocations between two cycle collections: rows have no cycles, and each scans all objects."""
 
 
 def _begin(environment: dict[str, str]) -> None:
-    """Prepare a worker: leave Ctrl-C to the coordinator, and never outlive it.
+    """Prepare a worker: it ignores Ctrl-C, and ends with the coordinator.
 
-    The process that it was forked from has the environment of the first pool's time.
+    The server process that it was forked from has the environment of the first pool.
     """
     os.environ.clear()
     os.environ.update(environment)
@@ -111,6 +112,6 @@ def _begin(environment: dict[str, str]) -> None:
 
 
 def _end_with(sentinel: int) -> None:
-    """Wait for the coordinator's end, then leave at once: nothing here is worth keeping."""
+    """Wait for the coordinator's end, then exit at once, without cleanup."""
     connection.wait([sentinel])
     os._exit(1)

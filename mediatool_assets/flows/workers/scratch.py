@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _GUARD = 'trap "" HUP INT TERM; read -r _; rm -rf -- "$1"'
-"""A shell that removes the folder when the last process that holds its pipe has ended."""
+"""A shell that removes the folder when the last process with its pipe open has ended."""
 
 
 @contextmanager

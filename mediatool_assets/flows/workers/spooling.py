@@ -1,4 +1,4 @@
-"""Where workers store their results until they become part of an archive."""
+"""Stores the results of workers until they become part of an archive."""
 
 import logging
 import tempfile
@@ -23,78 +23,78 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _AHEAD = 16
-"""Shares that local workers may be ahead of the one that is written next: enough to keep any number
-of workers of one machine busy, few enough that what waits on its disk is one table and these."""
+"""How many shares local workers may be ahead of the writer: enough to keep any number of workers of
+one machine busy, few enough that at most one table and these shares are waiting on its disk."""
 
 _PIECE = 1 << 20
 
 
 class Spooling(Protocol):
-    """Travels to the workers in their shares; a share that is done again leaves no half a thing."""
+    """Sent to the workers in their shares; a repeated share leaves no partial results."""
 
     @property
     def elsewhere(self) -> bool:
-        """Whether workers share no disk with the coordinator."""
+        """True if workers share no disk with the coordinator."""
 
     @property
     def ahead(self) -> int | None:
-        """How many shares workers may be ahead of the writer; None where that has no bound."""
+        """How many shares workers may be ahead of the writer; None for no limit."""
 
     def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
-        """In a worker: spool rows, as ``spool_rows`` does. Names of one spooling are different."""
+        """In a worker: spool rows like ``spool_rows``. Names must be unique within one spooling."""
 
     def keep(self, name: str, data: bytes) -> Bytes:
-        """In a worker: keep what the coordinator or another worker will read."""
+        """In a worker: store data that the coordinator or another worker will read."""
 
     def file(self, name: str, write: Callable[[Path], object]) -> str:
-        """Keep the file that ``write`` makes; returns what DuckDB calls it."""
+        """Store the file that ``write`` creates; returns its name for DuckDB."""
 
     def reach(self, connection: "DuckDBPyConnection") -> None:
-        """Have a DuckDB read the files that are kept."""
+        """Let a DuckDB connection read the stored files."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSpooling:
-    """A folder that coordinator and workers have in common."""
+    """A folder shared by coordinator and workers."""
 
     folder: Path
 
     @property
     def elsewhere(self) -> bool:
-        """They share this one."""
+        """False: they share this disk."""
         return False
 
     @property
     def ahead(self) -> int | None:
-        """Limited, since the disk is."""
+        """Limited, since disk space is."""
         return _AHEAD
 
     def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
-        """Into a file of the name."""
+        """Spool to a file of that name."""
         return spool_rows(self.folder / name, batches, end)
 
     def keep(self, name: str, data: bytes) -> Bytes:
-        """As a file of the name."""
+        """Store as a file of that name."""
         path = self.folder / name
         path.write_bytes(data)
         return LocalFile(path)
 
     def file(self, name: str, write: Callable[[Path], object]) -> str:
-        """A file of the name."""
+        """Store as a file of that name."""
         path = self.folder / name
         write(path)
         return str(path)
 
     def reach(self, connection: "DuckDBPyConnection") -> None:
-        """Nothing is needed for a disk."""
+        """Do nothing: DuckDB reads local files itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class StagedSpooling:
     """Staging under a prefix of the bucket, for workers that do not share a disk.
 
-    Objects have names that nobody had before: of a worker that was lost there may be one left, and
-    the share that was done again does not meet it.
+    Object names are unique: a lost worker may leave an object, and the repeated share must not
+    conflict with it.
     """
 
     objects: Staging
@@ -102,37 +102,37 @@ class StagedSpooling:
 
     @property
     def elsewhere(self) -> bool:
-        """They share the bucket only."""
+        """True: they share only the bucket."""
         return True
 
     @property
     def ahead(self) -> int | None:
-        """A bucket has none."""
+        """None: a bucket has no size limit."""
         return None
 
     def rows(self, name: str, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
-        """Into a file of this machine, which is sent to the bucket."""
+        """Spool to a local file, which is uploaded to the bucket."""
         with scratch_folder() as folder:
             path = Path(folder, "spool")
             spooled = spool_rows(path, batches, end)
             return replace(spooled, source=self.objects.open(self._send(name, path)))
 
     def keep(self, name: str, data: bytes) -> Bytes:
-        """As an object."""
+        """Store as an object."""
         key = self._key(name)
         with self.objects.create(key) as sink:
             sink.write(data)
         return self.objects.open(key)
 
     def file(self, name: str, write: Callable[[Path], object]) -> str:
-        """Written on this machine, and sent to the bucket."""
+        """Write a local file, and upload it to the bucket."""
         with scratch_folder() as folder:
             path = Path(folder, "file")
             write(path)
             return f"staged://{self._send(name, path)}"
 
     def reach(self, connection: "DuckDBPyConnection") -> None:
-        """Objects are read by range."""
+        """Register the file system that reads objects by range."""
         from mediatool_assets.flows.workers.staged_files import (  # noqa: PLC0415  # Dask brings fsspec
             StagedFiles,
         )
@@ -151,7 +151,7 @@ class StagedSpooling:
 
 
 def staging(objects: ArchiveStore, executor: Executor) -> Staging | None:
-    """The store, where workers cannot reach the coordinator's disk and it can take its place."""
+    """The store, if workers cannot reach the coordinator's disk and the store supports staging."""
     if isinstance(executor, RemoteExecutor) and isinstance(objects, Staging):
         return objects
     return None
@@ -159,9 +159,10 @@ def staging(objects: ArchiveStore, executor: Executor) -> Staging | None:
 
 @contextmanager
 def spooling(objects: ArchiveStore, workspace: Workspace, what: str) -> Iterator[Spooling]:
-    """Where the workers spool ``what``; nothing is left of it.
+    """Provide the place where workers spool ``what``; it is removed at the end.
 
-    A coordinator that is killed leaves staged objects; the bucket's lifecycle rule ends them.
+    If a coordinator is killed, staged objects remain until the bucket's lifecycle rule deletes
+    them.
     """
     bucket = staging(objects, workspace.executor)
     if bucket is None:
@@ -174,7 +175,7 @@ def spooling(objects: ArchiveStore, workspace: Workspace, what: str) -> Iterator
     finally:
         try:
             bucket.unstage(staged.prefix)
-        except MediatoolError as error:  # the archive is there, or its own error is on its way
+        except MediatoolError as error:  # the archive exists, or its own error is being raised
             logging.getLogger(__name__).warning(
-                "%s is left until the bucket's lifecycle rule ends it: %s", staged.prefix, error
+                "%s remains until the bucket's lifecycle rule deletes it: %s", staged.prefix, error
             )

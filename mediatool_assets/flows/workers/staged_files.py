@@ -1,4 +1,4 @@
-"""Staged objects as files that DuckDB reads by range, so that a query fetches what it needs."""
+"""Staged objects as files that DuckDB reads by range, so that a query reads only what it needs."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,34 +9,34 @@ from fsspec.spec import AbstractBufferedFile
 from mediatool_assets.flows.ports import ArchiveStore
 
 SCHEME = "staged"
-_FETCHED = 1 << 18  # bytes at least, that small reads of one column after the other are one request
+_FETCHED = 1 << 18  # minimum bytes, so that consecutive small reads are one request
 
 
 class StagedFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """``staged://key`` for each object of a store; to read, and not to list or write."""
+    """``staged://key`` for each object of a store; read-only, without listing."""
 
     protocol = SCHEME
-    cachable = False  # fsspec would keep an instance, and with it a store, as long as the process
+    cachable = False  # otherwise fsspec keeps an instance, and its store, until the process ends
 
     def __init__(self, objects: ArchiveStore) -> None:
         super().__init__()
         self._objects = objects
 
     def info(self, path: str, **_: object) -> dict[str, Any]:
-        """What fsspec asks of a file; raises NotFound."""
+        """The file's information for fsspec; raises NotFound."""
         key = self._strip_protocol(path)
         return {"name": key, "size": self._objects.open(key).size, "type": "file"}
 
     def exists(self, path: str, **_: object) -> bool:
-        """Whether the object is there."""
+        """True if the object exists."""
         return self._objects.head(self._strip_protocol(path)) is not None
 
     def glob(self, path: str, **_: object) -> list[str]:
-        """The one object of that name: staged names have no wildcards."""
+        """The single object of that name: staged names have no wildcards."""
         return [self._strip_protocol(path)]
 
     def modified(self, path: str) -> datetime:  # noqa: ARG002  # fsspec's signature
-        """Never: what is staged stays as it is."""
+        """A constant time: staged objects do not change."""
         return datetime.fromtimestamp(0, UTC)
 
     def _open(self, path: str, mode: str = "rb", **_: object) -> "_File":

@@ -14,15 +14,15 @@ from mediatool_assets.flows.workers.scratch import scratch_folder
 
 
 def now() -> datetime:
-    """The time in UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Worker processes, and a folder on local disk from which a flow removes what it puts there.
+    """Worker processes, and a folder on local disk; a flow removes its files from it.
 
-    Flows report to ``progress``, and ask ``clock`` for the time.
+    Flows report to ``progress``, and get the time from ``clock``.
     """
 
     executor: Executor
@@ -33,7 +33,7 @@ class Workspace:
 
 @contextmanager
 def workspace(settings: Settings, progress: Progress = silent) -> Iterator[Workspace]:
-    """The workers and a scratch folder as the settings have them; both end with the context."""
+    """The workers and a scratch folder from the settings; both are released with the context."""
     with (
         worker_pool(settings.workers, settings.cluster) as executor,
         scratch_folder(settings.scratch) as scratch,

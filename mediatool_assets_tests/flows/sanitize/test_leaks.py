@@ -80,7 +80,7 @@ def test_what_comes_along_is_searched_too(bench: Bench) -> None:
     """A warning of the export, or the reason of an exclusion, is no way out."""
     excluded = [Exclusion("secrets", "ada.1@example.com asked for it", 1)]
     raw_archive(bench.objects, TABLES, excluded=excluded)
-    with pytest.raises(CheckFailed, match=r"manifest\.json .*; take them out of the source"):
+    with pytest.raises(CheckFailed, match=r"manifest\.json .*; remove them from the source"):
         bench.again()
     assert bench.left == []
 
@@ -97,7 +97,7 @@ NAMED = {
 def test_names_of_the_schema_are_searched_too(bench: Bench, what: str) -> None:
     """They cannot be replaced, and are no way out either."""
     raw_archive(bench.objects, TABLES, schema_sql=dumped_entry(*NAMED[what]))
-    with pytest.raises(CheckFailed, match=r"schema\.sql still holds .*; take them out"):
+    with pytest.raises(CheckFailed, match=r"schema\.sql still holds .*; remove them"):
         bench.again()
     assert bench.left == []
 

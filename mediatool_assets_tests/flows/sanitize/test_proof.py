@@ -27,7 +27,9 @@ def test_a_group_that_is_smaller_than_declared_stops_the_run(
 def test_a_reference_that_is_torn_stops_the_run(bench: Bench) -> None:
     """Both ends under different kinds would lead nowhere; the model's references are known."""
     rules = RULES.replace("owner: pseudonym crm", "owner: pseudonym person")
-    with pytest.raises(CheckFailed, match=r"campaigns\.owner -> users\.crm_id: 0 values referred"):
+    with pytest.raises(
+        CheckFailed, match=r"campaigns\.owner -> users\.crm_id: 0 values referenced"
+    ):
         bench.run(rules=rules)
     assert bench.left == []
 
