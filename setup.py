@@ -20,7 +20,7 @@ _FOLDER = Path("mediatool_assets", "native")
 _BUILD = SimpleNamespace(**run_path(str(Path(__file__).parent / _FOLDER / "build.py")))
 _WANTED = (
     sys.platform == "linux"
-    and os.environ.get("MEDIATOOL_NATIVE", "").lower() != "no"
+    and os.environ.get("MEDIATOOL_NATIVE", "").strip().lower() != "no"
     and any(_BUILD.compilers())
 )
 

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("rows.c")
 PROGRAM = "librows.so"
+PATIENCE = 600  # seconds, of the 2 that it takes: ziglang compiles its C library first
 FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
 
 
@@ -30,24 +32,57 @@ def fingerprint() -> str:
 
 def compilers() -> Iterator[list[str]]:
     """The commands that may compile C, in the order in which they are tried."""
-    if chosen := shlex.split(os.environ.get("CC", "")):
+    if chosen := _words(os.environ.get("CC", "")):
         yield chosen
     yield from ([name] for name in ("cc", "gcc", "clang") if shutil.which(name))
     if find_spec("ziglang") is not None:
         yield [sys.executable, "-m", "ziglang", "cc"]
 
 
+def _words(command: str) -> list[str]:
+    """The words of a command; one that no shell would take is the name of no program."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return [command]
+
+
 def compile_into(folder: Path, compiler: Sequence[str], flags: Sequence[str] = ()) -> Path:
     """Compile the source into the folder; what was there stays until the new program is whole.
 
-    Raises OSError or subprocess.CalledProcessError, whose ``stderr`` says what is wrong.
+    Raises OSError, or subprocess.SubprocessError, whose ``stderr``, if any, says what is wrong.
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as scratch:
         made = Path(scratch, PROGRAM)
-        source = f'-DMT_SOURCE="{fingerprint()}"'
-        command = [*compiler, *FLAGS, *flags, source, "-o", str(made), str(SOURCE)]
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        version = fingerprint()
+        source = f'-DMT_SOURCE="{version}"'
+        _run(
+            [*compiler, *FLAGS, *flags, source, "-o", str(made), str(SOURCE)], Path(scratch, "said")
+        )
+        if version.encode() not in made.read_bytes():
+            raise OSError("what it made is not the program")
         return made.replace(folder / PROGRAM)
+
+
+def _run(command: Sequence[str], said: Path) -> None:
+    """Run a compiler, which cannot ask anything, and end it and all that it started in time."""
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(PATIENCE)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    if code:
+        text = said.read_text(errors="replace")
+        raise subprocess.CalledProcessError(code, command, stderr=text)
 
 
 def build(folder: Path, flags: Sequence[str] = ()) -> Path | None:
@@ -56,7 +91,7 @@ def build(folder: Path, flags: Sequence[str] = ()) -> Path | None:
     for compiler in compilers():
         try:
             return compile_into(folder, compiler, flags)
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, subprocess.SubprocessError) as error:
             said = getattr(error, "stderr", None) or str(error)
             problems.append(f"{shlex.join(compiler)}: {said.strip()}")
     why = "\n".join(problems) or "there is no C compiler, and no ziglang package"

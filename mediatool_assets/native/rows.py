@@ -112,7 +112,7 @@ class RowPlan:
             "these are not the added values of the block",
         )
         size = ends[-1] if self._rows else 0
-        content = ctypes.string_at(self._library.mt_documents(self._plan), size) if size else b""
+        content = _copied(self._library.mt_documents(self._plan), size) if size else b""
         return [content[start:end] for start, end in pairwise([0, *ends])]
 
     def lost(self) -> list[int]:
@@ -126,6 +126,14 @@ class RowPlan:
             raise MemoryError("the codec of rows has no memory left")
         if answer:
             raise ValueError(problem)
+
+
+def _copied(address: int, size: int) -> bytes:
+    """The bytes there; raises MemoryError.
+
+    ``ctypes.string_at`` would take the size as a C int, and cut what has 4 GiB and more.
+    """
+    return (ctypes.c_char * size).from_address(address).raw
 
 
 def _described(
