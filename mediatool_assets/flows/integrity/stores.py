@@ -50,6 +50,8 @@ def read_stores(
     raw = ReadArchive(open_archive(run, "raw"))
     transformed = ReadArchive(open_archive(run, "transformed"))
     dump = ReadArchive(open_archive(run, "dump"))
+    for archive in (raw, transformed, dump):
+        _read_files(archive.store)
     resolution, asked, model_problem = _planned(raw, model)
     _read_tables(workers, raw, asked)
     for archive in (transformed, dump):
@@ -72,6 +74,17 @@ def read_stores(
         live,
         restored,
     )
+
+
+def _read_files(store: ArchiveReading) -> None:
+    """The files of an archive that have no rows: DDL, schema, options and indexes."""
+    reader = store.reader
+    for member in reader.manifest.members if reader is not None else ():
+        if reader is not None and member.fingerprint is None:
+            try:
+                reader.read_file(member.name)
+            except BadArchive as error:
+                store.add(error)
 
 
 def _planned(raw: ReadArchive, model: Model) -> tuple[Resolution, ReportPlan, str]:

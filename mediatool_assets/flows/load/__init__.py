@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 from uuid import uuid4
 
@@ -38,12 +38,16 @@ DocumentKind = Literal["transformed", "dump"]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A complete database; ``documents`` and ``fingerprints`` are by collection."""
+    """A complete database; ``documents`` and ``fingerprints`` are by collection.
+
+    ``load`` names the load that made it; empty for one from before 2026-11-28.
+    """
 
     database: str
     documents: dict[str, int]
     fingerprints: dict[str, str]
     bytes: dict[str, int]
+    load: str = field(default="", compare=False)
 
     @property
     def content(self) -> str:
@@ -128,6 +132,7 @@ def load(
             documents={name: member.rows for name, member in members.items()},
             fingerprints={name: str(member.fingerprint) for name, member in members.items()},
             bytes={name: member.bytes for name, member in members.items()},
+            load=name,
         )
         complete = members.keys() == archive.manifest.collections().keys()
         marker = {"_id": str(version), "archive": archive.source.name, **_content(result)}
@@ -143,6 +148,7 @@ def _content(loaded: Loaded) -> dict[str, object]:
         "documents": loaded.documents,
         "fingerprints": loaded.fingerprints,
         "bytes": loaded.bytes,
+        "load": loaded.load,
     }
 
 
@@ -170,6 +176,7 @@ def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
             documents=msgspec.convert(marker["documents"], dict[str, int]),
             fingerprints=msgspec.convert(marker["fingerprints"], dict[str, str]),
             bytes=msgspec.convert(marker["bytes"], dict[str, int]),
+            load=str(marker.get("load", "")),
         )
     except (KeyError, msgspec.ValidationError) as error:
         raise CheckFailed(

@@ -32,7 +32,6 @@ def read_blocks(run: Verification, reading: ArchiveReading) -> None:
     if reader is None:
         return
     try:
-        reader.check_tar()
         members = reader.manifest.members
         source = ArchiveReader(reader.source)  # workers need no manifest
         work = list(_sampled(run.sample, source, members))

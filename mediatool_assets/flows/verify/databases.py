@@ -16,6 +16,7 @@ from mediatool_assets.flows.verify.stores import (
     PostgresReading,
     StoreReading,
     Verification,
+    look_again,
 )
 
 _NO_MANIFEST = "its archive cannot be read: there is nothing to compare it with"
@@ -40,11 +41,13 @@ def read_mongodb(
         found = reread_collections(documents, run.executor, reading.thing, members, run.progress)
     except MediatoolError as error:
         reading.add(error)
-        return
-    if not reading.marker.agrees_with(manifest):
-        reading.add("its marker does not match the transformed archive")
-    _compare(reading, there - wanted.keys(), members, found)
-    reading.total = len(wanted)
+    else:
+        if not reading.marker.agrees_with(manifest):
+            reading.add("its marker does not match the transformed archive")
+        _compare(reading, there - wanted.keys(), members, found)
+        reading.total = len(wanted)
+    if reading.status == "failed":
+        look_again(run, reading, documents)
 
 
 def read_postgres(

@@ -5,7 +5,7 @@ with its problems, not an exception. Only a wrong setting (Misuse) is raised: it
 the data.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -15,6 +15,7 @@ from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.domain.errors import DamagedInput, MediatoolError
 from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
 from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.member_names import bson_member, table_member
 from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
 from mediatool_assets.domain.outcome import Outcome, outcome_of, worst
 from mediatool_assets.domain.restore_record import Marker
@@ -78,7 +79,8 @@ class StoreReading:
         if isinstance(problem, MediatoolError):
             status = outcome_of(problem)
         self.status = status if status == "absent" else worst([self.status, status])
-        self.problems.append(str(problem))
+        if str(problem) not in self.problems:
+            self.problems.append(str(problem))
 
     def check(self) -> Check:
         """The reading as an entry of a verdict. A part of which nothing was read has not passed."""
@@ -138,10 +140,29 @@ def open_archive(run: Verification, kind: Fetchable) -> ArchiveReading:
                 if next(digests) != published.sha256:
                     reading.add("it does not have the SHA-256 that its metadata gives")
         archives.expect(reader, kind, run.version)
+        if published.digest not in (None, reader.digest):
+            reading.add("it does not have the digest that its metadata gives")
         reading.reader = reader
+        reader.check_tar()
+        for name in _misnamed(reader.manifest):
+            reading.add(f"{name}: its manifest says that it holds rows of something else")
+        if kind == "raw":
+            reader.schema()
     except MediatoolError as error:
         reading.add(error)
     return reading
+
+
+def _misnamed(manifest: Manifest) -> Iterator[str]:
+    """Files whose name is not that of the table or collection whose rows they are said to hold."""
+    for member in manifest.members:
+        expected = member.name
+        if member.table is not None:
+            expected = table_member(member.table)
+        elif member.collection is not None:
+            expected = bson_member(member.name.partition("/")[0], member.collection)
+        if member.name != expected:
+            yield member.name
 
 
 def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoReading:
@@ -152,6 +173,20 @@ def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoRea
     else:
         reading.add("MEDIATOOL_MONGODB_URL is not set", "unknown")
     return reading
+
+
+def look_again(run: Verification, reading: MongoReading, documents: DocumentStore) -> None:
+    """Forget what was found of a database that was dropped or replaced while it was read."""
+    again = open_mongodb(run, documents)
+    before, now = reading.marker, again.marker
+    if before is not None and now is not None and before.load == now.load:
+        return
+    reading.marker, reading.status, reading.problems = None, "passed", []
+    reading.checked = reading.total = reading.bytes = 0
+    if again.status == "absent":
+        reading.add(again.problem, "absent")
+    else:
+        reading.add("it was replaced while it was read; verify it again", "unknown")
 
 
 def open_postgres(run: Verification, target: RestoreTarget | None) -> PostgresReading | None:
