@@ -208,7 +208,7 @@ def _print_plan(made: "Plan") -> None:
     for warning in made.warnings:
         echo(f"warning: {warning}")
     for departure in made.departures:
-        echo(f"\nnot as the storage description: {departure.about}")
+        echo(f"\ndiffers from the storage description: {departure.about}")
         echo(f"  the storage description: {departure.wish}{_cost(departure.wish_cost)}")
         echo(f"  here:     {departure.shipped}{_cost(departure.shipped_cost)}")
         echo(f"  because:  {departure.reason}")

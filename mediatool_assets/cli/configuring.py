@@ -47,7 +47,7 @@ def settings(json: Json = False) -> None:
         ("SETTING", "VALUE", "FROM"),
         [(str(row["setting"]), row["value"] or "-", str(row["origin"])) for row in rows],
     )
-    echo("a setting's variable is MEDIATOOL_ and its name in capitals")
+    echo("each setting has a variable: MEDIATOOL_ and its name in capitals")
 
 
 def _shown(value: object) -> str | None:

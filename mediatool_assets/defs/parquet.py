@@ -64,7 +64,7 @@ class ParquetFiles(dg.UPathIOManager):
             objects = self.platform.objects()
             if objects.head(str(path)) is None:
                 raise FileNotFoundError(
-                    f"{objects.uri(str(path))} is not there; materialize {_name(context)} of "
+                    f"{objects.uri(str(path))} does not exist; materialize {_name(context)} of "
                     "that partition"
                 )
             data, _ = objects.get(str(path))

@@ -212,7 +212,7 @@ ONE = "tables: {a: }\ncollections:\n  a:\n    root: a\n"
         (ONE + "    add:\n      x: {look_up: y, take: z}", "model.yaml:6: 'y' is not an arrow"),
         (
             ONE + '    add:\n      x: {look_up: "y, z -> a.b", take: z}',
-            "model.yaml:6: 'y, z -> a.b' does not have as many columns",
+            "model.yaml:6: 'y, z -> a.b' needs as many columns",
         ),
         (
             ONE + '    add:\n      x: {look_up: "y, z[] -> a", take: z}',

@@ -166,6 +166,6 @@ def _refuse(found: tuple[Change, ...], allowed: Collection[str]) -> None:
         reasons = "; ".join(f"{each.aspect}: {', '.join(each.objections)}" for each in objected)
         options = " ".join(f"--allow {each.aspect}" for each in objected)
         raise Refused(
-            f"this would weaken the bucket: {reasons}; nothing was set; if that is meant, "
+            f"this would weaken the bucket: {reasons}; nothing was set; to do it anyway, run "
             f"`mediatool bucket apply {options}`"
         )

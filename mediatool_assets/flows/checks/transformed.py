@@ -1,4 +1,4 @@
-"""Checks the result of the transform: row destinations, unresolved references, value losses."""
+"""Checks the result of the transform: homes of rows, unresolved references, value losses."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ def references_as_usual(objects: ObjectStore, version: Version, collections: lis
 
 @errors_as_finding("rows")
 def rows_accounted(objects: ObjectStore, version: Version) -> Finding:
-    """Compare every row of the raw archive with the destinations that the transform recorded."""
+    """Compare every row of the raw archive with the homes that the transform recorded."""
     raw = archives.reader(objects, "raw", version).manifest
     homes = accounting.homes(archives.reader(objects, "transformed", version))
     return expectations.accounted({t: member.rows for t, member in raw.tables().items()}, homes)

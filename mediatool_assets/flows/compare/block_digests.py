@@ -60,7 +60,7 @@ class Side:
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             table = self.hasher.table.name
             raise BadArchive(
-                self.source.name, f"{table}: not as its schema says ({error})"
+                self.source.name, f"{table}: does not match its schema ({error})"
             ) from error
 
 

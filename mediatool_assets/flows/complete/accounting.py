@@ -54,12 +54,12 @@ def compare(made: VersionArchives, documents: DocumentStore | None, version: Ver
 
 
 def homes(transformed: ArchiveReader) -> dict[str, dict[str, int]]:
-    """For each table, the rows read and the rows by destination; raises BadArchive."""
+    """For each table, the rows read and the rows by home; raises BadArchive."""
     return _fact(transformed, "rows", dict[str, dict[str, int]])
 
 
 def homes_in_all(transformed: ArchiveReader) -> dict[str, int]:
-    """The rows of all tables together by destination; raises BadArchive."""
+    """The rows of all tables together by home; raises BadArchive."""
     tables = homes(transformed).values()
     return {home: sum(counts.get(home, 0) for counts in tables) for home in HOMES}
 
@@ -87,7 +87,7 @@ def _fact(
 
 
 def _compare_rows(raw: Manifest, transformed: ArchiveReader) -> None:
-    """Compare each table's rows with the sum of its destinations in the transform's record."""
+    """Compare each table's rows with the sum over its homes in the transform's record."""
     facts = homes(transformed)
     tables = raw.tables()
     if facts.keys() != tables.keys():

@@ -56,7 +56,7 @@ def folders(export: ExportFiles, statuses: Iterable[TableStatus]) -> dict[str, E
         if target in files:
             files[target].append(name)
         elif target is None or _schema_of(target) == export.schema_name:
-            raise export.bad(f"{name} belongs to no table that it tells of", _AGAIN)
+            raise export.bad(f"{name} belongs to none of its tables", _AGAIN)
     return {
         table: ExportedTable(status, tuple(_parts(export, status, files[status.target])))
         for table, status in tables.items()
@@ -65,7 +65,7 @@ def folders(export: ExportFiles, statuses: Iterable[TableStatus]) -> dict[str, E
 
 def _tables(export: ExportFiles, statuses: Iterable[TableStatus]) -> dict[str, TableStatus]:
     if len(namespaces(export.schema_name)) > 1:
-        problem = f"of several schemas ({export.schema_name}) it is not read"
+        problem = f"it cannot be read for several schemas ({export.schema_name})"
         raise export.bad(problem, "name one in MEDIATOOL_POSTGRES_SCHEMA, or export the database")
     tables: dict[str, TableStatus] = {}
     for status in statuses:
@@ -84,7 +84,7 @@ def _tables(export: ExportFiles, statuses: Iterable[TableStatus]) -> dict[str, T
         tables[names[2]] = status
     if not tables:
         raise export.bad(
-            f"it tells of no table of schema {export.schema_name}",
+            f"it has no table of schema {export.schema_name}",
             "set MEDIATOOL_POSTGRES_SCHEMA, or export that schema",
         )
     return tables

@@ -64,7 +64,7 @@ def find(
             continue
         if version.partition != partition:
             raise BadSource(
-                f"{objects.uri(prefix)} holds a snapshot of {version.partition}, and lies under "
+                f"{objects.uri(prefix)} is a snapshot of {version.partition}, but is stored under "
                 f"{partition}; move it to {objects.uri(day_prefix(version.partition))}"
             )
         if wanted in (None, version):

@@ -89,7 +89,7 @@ def _options(context: ReportContext, live: CollectionInfo) -> Finding:
     reader = context.transformed.store.required()
     member = reader.manifest.collections()[live.name]
     kept = holds(live.options, metadata_of(reader, live.name, member).options)
-    return _agrees(not kept, "not as the transformed archive asks for them")
+    return _agrees(not kept, "they differ from the transformed archive")
 
 
 def postgres_lines(

@@ -308,7 +308,7 @@ def _compare(wanted: Sequence[CollectionInfo], found: Sequence[CollectionInfo]) 
         odd |= built.keys() - asked.keys() - {"_id_"}
         if odd:
             raise CheckFailed(
-                f"{info.name}: mongod has other indexes than the archive asks for: "
+                f"{info.name}: mongod's indexes differ from the archive's: "
                 f"{', '.join(sorted(odd))}; correct the model, and load it again"
             )
         if not holds(live[info.name].options, info.options):

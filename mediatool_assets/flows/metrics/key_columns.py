@@ -75,8 +75,6 @@ def _count(share: _KeyColumnShare) -> _KeyColumnDigests:
                         else:
                             values[number].add(value)
     except msgspec.MsgspecError as error:
-        raise BadArchive(
-            share.source.name, f"rows are not as schema.json says ({error})"
-        ) from error
+        raise BadArchive(share.source.name, f"rows do not match schema.json ({error})") from error
     digests = (np.array(sorted(map(xxh3_64_intdigest, some)), np.uint64) for some in values)
     return _KeyColumnDigests(tuple(nulls), tuple(digests))

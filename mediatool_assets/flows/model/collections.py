@@ -108,7 +108,7 @@ class CollectionReader(YamlReader):
         if each and len(step.columns) > 1:
             self.wrong(node, f"{text!r}: only one array can be matched element by element")
         if step.keys and len(step.keys) != len(step.columns):
-            self.wrong(node, f"{text!r} does not have as many columns on both sides")
+            self.wrong(node, f"{text!r} needs as many columns on both sides")
         return step
 
     def _take(self, node: Node | None) -> m.Take | None:
@@ -161,7 +161,7 @@ class CollectionReader(YamlReader):
         """Read the name of a field; dots separate sub-documents."""
         text = self.text(node)
         if any(not part or part.startswith("$") for part in text.split(".")):
-            self.wrong(node, f"{text!r} is not a field: its parts are not empty, nor start with $")
+            self.wrong(node, f"{text!r} is not a field: no part may be empty or start with $")
         return text
 
 

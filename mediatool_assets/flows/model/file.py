@@ -60,7 +60,7 @@ class _ModelReader(CollectionReader):
         }
         for collection in self._one_to_one(parts.get("one_to_one"), sources):
             if collection.name in collections:
-                where = f"collection {collection.name} of one_to_one stands in collections too"
+                where = f"collection {collection.name} of one_to_one is in collections too"
                 self.problems.add((collection.line, where))
             collections[collection.name] = collection
         left_out = {
@@ -111,7 +111,7 @@ class _ModelReader(CollectionReader):
         word = self.text(node)
         if word not in list(m.TypeChanges):
             known = ", ".join(m.TypeChanges)
-            self.wrong(node, f"type_changes: {word!r} is none of {known}")
+            self.wrong(node, f"type_changes: {word!r} is not one of {known}")
             return m.TypeChanges.STRICT
         return m.TypeChanges(word)
 

@@ -252,7 +252,9 @@ class _CheckedBlocks:
         except msgspec.DecodeError as error:
             raise BadArchive(self._name, f"a row cannot be read ({error})") from error
         if odd := found ^ wanted:
-            raise BadArchive(self._name, f"{', '.join(sorted(odd))}: in the row or the schema only")
+            raise BadArchive(
+                self._name, f"{', '.join(sorted(odd))}: only in the row or only in the schema"
+            )
 
     @property
     def _name(self) -> str:
@@ -267,7 +269,7 @@ class _CheckedBlocks:
             raise self._error
         expected = self._rows.member.fingerprint  # a collection of a server has none
         if complete and self._begun and expected not in (None, str(self._fingerprint)):
-            raise BadArchive(self._name, "does not have its fingerprint")
+            raise BadArchive(self._name, "its rows do not have the manifest's fingerprint")
 
 
 def unique_names(names: Iterator[str]) -> list[str]:

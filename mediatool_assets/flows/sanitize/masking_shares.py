@@ -107,7 +107,7 @@ class _Work:
             ) as error:  # fmt: skip
                 raise BadArchive(
                     self._share.archive.source.name,
-                    f"a row of {self._share.table.name} is not as schema.json says "
+                    f"a row of {self._share.table.name} does not match schema.json "
                     f"({type(error).__name__})",  # the error's text may contain unmasked values
                 ) from None
             yield masked

@@ -10,5 +10,5 @@ def schema_of(archive: ArchiveReader) -> Schema:
     name, manifest = archive.source.name, archive.manifest
     archive.check_tar()
     if manifest.kind != "raw":
-        raise BadArchive(name, f"is a {manifest.kind} archive, and only raw ones are sanitized")
+        raise BadArchive(name, f"is a {manifest.kind} archive; name a raw one")
     return archive.schema()

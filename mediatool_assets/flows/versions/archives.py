@@ -99,7 +99,7 @@ def authenticate(
     if found.statement is not None and found.statement.archives.get(kind) != archive.digest:
         raise NotAuthentic(
             f"{archive.source.name}: forged: it is not the archive that was signed, whose digest "
-            f"is {found.statement.archives.get(kind)}; take another version"
+            f"is {found.statement.archives.get(kind)}; use another version"
         )
 
 
@@ -108,7 +108,7 @@ def accept(objects: ArchiveStore, found: Authenticity, uri: str) -> None:
     if objects.trust.refuses(found):
         unsigned = found.status in ("unsigned", "unfinished")
         step = "; or read it with --allow-unsigned" if unsigned else ""
-        raise NotAuthentic(f"{uri}: {found}; take another version{step}")
+        raise NotAuthentic(f"{uri}: {found}; use another version{step}")
 
 
 def _authenticity_of_copy(

@@ -83,7 +83,9 @@ def _own_key(identity: str) -> MaskingKey:
     """On a worker: return its own masking key, which must equal the coordinator's."""
     found = MaskingKey.parse(_own("MEDIATOOL_MASKING_KEY"))
     if found.id != identity:
-        raise BadSettings(["MEDIATOOL_MASKING_KEY of a Dask worker is not the coordinator's"])
+        raise BadSettings(
+            ["MEDIATOOL_MASKING_KEY of a Dask worker is not the coordinator's; set the same key"]
+        )
     return found
 
 
