@@ -168,7 +168,7 @@ class EndedRun:
         things = self._steps(dg.DagsterEventType.STEP_SUCCESS)
         run = self.record.dagster_run
         if run.status is dg.DagsterRunStatus.SUCCESS and not run.job_name.startswith("__"):
-            things.append(run.job_name)  # else a choice of assets, which says nothing of others
+            things.append(run.job_name)  # not for a selection of assets, which is no job
         for thing in things:
             yield Success("run", thing, partition, self.record.create_timestamp)
 

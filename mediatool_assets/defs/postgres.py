@@ -122,7 +122,7 @@ def _restore(
 
 
 def _missing(target: RestoreTarget, version: Version, problem: str) -> dg.MaterializeResult[Any]:
-    """There is no database, and the IO manager is handed none: the asset says why."""
+    """The asset's result if there is no database: the reason, and no value for the IO manager."""
     return dg.MaterializeResult(
         asset_key=DATABASE,
         metadata={

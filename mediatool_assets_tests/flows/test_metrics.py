@@ -171,7 +171,7 @@ def test_a_lost_table_fails_its_threshold(bucket_twin: DirectoryObjects, tmp_pat
     lost = {one.thing for one in report.thresholds if one.outcome == "failed"}
     assert {"raw/users", "total_records"} <= lost
     assert "is empty, and had 50 rows" in markdown(page(report))
-    assert "What did not hold" in html(page(report))
+    assert "Thresholds exceeded" in html(page(report))
     key = report_key("daily-metrics-comparison", version.partition)
     storage.keep(bucket_twin, key, msgspec.json.encode(report))
     finding = judged(bucket_twin, version.partition)

@@ -80,7 +80,7 @@ def _sections(found: Costs) -> Iterator[Section]:
         _chart("Dollars a month under the rules", found, lambda month: month.total),
         _chart("Dollars a month if all stayed in STANDARD", found, lambda m: m.all_standard),
     ]
-    yield Section("The year to come", charts, detail="full")
+    yield Section("Forecast", charts, detail="full")
     holdings = (
         (
             each.area, each.storage_class, each.state, whole(each.objects), octets(each.bytes),

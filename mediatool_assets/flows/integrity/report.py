@@ -34,16 +34,16 @@ REPORT: Literal["data-integrity-report"] = "data-integrity-report"
 
 _KINDS = ("surplus", "missing", "differs")
 _AREAS = {
-    "stores": "Are the stores there, and the ones that the metadata names?",
-    "counts": "As many rows and documents everywhere?",
-    "fingerprints": "The same content everywhere?",
-    "values": "Is every value what the source had?",
-    "losses": "What can MongoDB not hold as it was?",
+    "stores": "Do the stores exist, and are they those that the metadata names?",
+    "counts": "Do all stores have the same number of rows and documents?",
+    "fingerprints": "Do all stores have the same content?",
+    "values": "Does every value equal the source's?",
+    "losses": "Which values can MongoDB not represent exactly?",
     "copies": "Do copied fields equal what they are copied from?",
     "references": "Do references find their rows?",
-    "duplicates": "Is every key there once?",
+    "duplicates": "Is every key unique?",
     "soft deletes": "How much is flagged as deleted?",
-    "indexes": "Are the indexes there?",
+    "indexes": "Do the indexes exist?",
     "structure": "Are collections, tables and validators as declared?",
 }
 

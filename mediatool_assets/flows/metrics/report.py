@@ -86,7 +86,7 @@ def page(report: DailyMetrics) -> Page:
         list(comparing.cards(previous.metrics if previous and previous.metrics else totals)),
         [
             Section(
-                "What did not hold",
+                "Thresholds exceeded",
                 [_thresholds(one for one in judged if one.outcome != "passed")],
                 detail="summary",
             ),

@@ -1,4 +1,4 @@
-"""The PostgreSQL database of a version, where it was restored, or why there is none."""
+"""The PostgreSQL database that a version was restored to, or the reason why there is none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from mediatool_assets.flows.restore.records import why_not_restored
 
 @dataclass(frozen=True, slots=True)
 class RestoredDatabase:
-    """Where the database is. To read it, connect with your own rights.
+    """The location of the database. To read it, connect with your own rights.
 
     ``rows`` are by table; ``content`` is the digest of all tables' fingerprints.
     """
@@ -37,7 +37,7 @@ def restored_database(
 ) -> RestoredDatabase:
     """The database that was restored from a version's raw archive.
 
-    Raises NotFound with the reason where the version has none.
+    Raises NotFound with the reason if the version has none.
     """
     version, found = Version.parse(manifest.version), restored(target, manifest)
     if found is None:
