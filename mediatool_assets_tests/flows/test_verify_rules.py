@@ -16,11 +16,13 @@ import pytest
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
+from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import CheckFailed, DamagedInput, Misuse, Unreachable
 from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import FORMAT, Manifest, Member
 from mediatool_assets.domain.outcome import Outcome
 from mediatool_assets.domain.sampling import DailySample
+from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.verdict import Check
 from mediatool_assets.flows.load import Loaded
 from mediatool_assets.flows.ports import DocumentStore
@@ -38,13 +40,18 @@ from mediatool_assets.flows.verify.stores import (
 )
 from mediatool_assets_tests.archive.strategies import VERSION, MemoryBytes
 from mediatool_assets_tests.metadata_examples import example
+from mediatool_assets_tests.raw_archives import table
 
 DAY = date(2026, 11, 23)
+SCHEMA = Schema("media_tool", (table("none", id="integer"), table("t", id="integer")))
 ROWS = [b'{"id":%d}' % n for n in range(6)]
 
 
-def built(tmp_path: Path) -> tuple[bytes, Manifest]:
-    """An archive of a table of three blocks, a collection of one, an empty table and a file."""
+def built(tmp_path: Path, *, schema: Schema | None = None) -> tuple[bytes, Manifest]:
+    """An archive of a table of three blocks, a collection of one, an empty table and a file.
+
+    And with ``schema`` one that names its tables.
+    """
     sink = io.BytesIO()
     writer = ArchiveWriter(sink, "raw", VERSION)
     spools = [spool_rows(tmp_path / f"{n}", [ROWS[n : n + 2]], b"\n") for n in (0, 2, 4)]
@@ -53,6 +60,8 @@ def built(tmp_path: Path) -> tuple[bytes, Manifest]:
     writer.add_rows("c.bson", [spool_rows(tmp_path / "c", [documents], b"")], collection="c")
     writer.add_rows("none.ndjson", [], table="none")
     writer.add_file("schema.sql", b"-- x")
+    if schema is not None:
+        writer.add_file("schema.json", schemas.encode(schema))
     manifest = writer.finish()
     return sink.getvalue(), manifest
 
@@ -174,8 +183,31 @@ def test_a_sample_reads_every_block_on_one_of_its_days(archive: ArchiveReader) -
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("sample", [None, 50.0])
+def test_what_tar_would_find_wrong_is_told(tmp_path: Path, sample: float | None) -> None:
+    """When the archive is opened; its blocks are read nevertheless."""
+    data, manifest = built(tmp_path, schema=SCHEMA)
+    changed = bytearray(data)
+    changed[manifest.members[0].blocks[0].offset - 1] ^= 1
+    objects = SimpleNamespace(uri=lambda key: key, open=lambda _: MemoryBytes(bytes(changed)))
+    metadata = example(str(VERSION))
+    raw = msgspec.structs.replace(
+        metadata.exports.raw, size_bytes=len(data), sha256=sha256(changed).hexdigest()
+    )
+    exports = msgspec.structs.replace(metadata.exports, raw=raw)
+    run = replace(
+        verification(sample, objects=objects),
+        metadata=msgspec.structs.replace(metadata, exports=exports),
+    )
+    found = open_archive(run, "raw")
+    assert (found.status, len(found.problems)) == ("failed", 1)
+    read_blocks(run, found)
+    assert found.checked > 0
+    assert len(found.problems) == 1
+
+
 def test_what_cannot_be_opened_is_not_read(archive: ArchiveReader) -> None:
-    """Its problem stays; what tar would find wrong is told before a block is read."""
+    """Its problem stays, and there is no manifest."""
     closed = reading(None)
     closed.add(DamagedInput("cut short"))
     read_blocks(verification(), closed)
@@ -183,10 +215,7 @@ def test_what_cannot_be_opened_is_not_read(archive: ArchiveReader) -> None:
     with pytest.raises(DamagedInput, match="cut short"):
         closed.required()
     assert closed.manifest is None
-    header_end = archive.member("t.ndjson").blocks[0].offset - 1
-    opened = reading(damaged(archive, header_end))
-    read_blocks(verification(), opened)
-    assert (opened.status, opened.total, opened.checked) == ("failed", 0, 0)
+    opened = reading(archive)
     assert opened.required() is opened.reader
 
 
@@ -232,7 +261,7 @@ def test_an_archive_is_what_the_metadata_says(
     tmp_path: Path, sample: float | None, wrong: set[str]
 ) -> None:
     """Its size and version, and its SHA-256 unless it is sampled."""
-    data, _ = built(tmp_path)
+    data, _ = built(tmp_path, schema=SCHEMA)
     objects = SimpleNamespace(uri=lambda key: key, open=lambda _: MemoryBytes(data))
     version = "20250622-143000" if "version" in wrong else str(VERSION)
     plain = example(version)
@@ -377,4 +406,4 @@ def test_a_database_that_cannot_be_compared(monkeypatch: pytest.MonkeyPatch) -> 
     assert (down.status, down.problem, down.total) == ("unknown", "no answer", 0)
     other = MongoReading("mongodb", "x", marker=_loaded("b"))
     read_mongodb(verification(), other, cast(DocumentStore, Documents("a")), manifest_of("a"))
-    assert other.problems == ["its marker is not the transformed archive's"]
+    assert other.problems == ["its marker does not match the transformed archive"]

@@ -156,12 +156,13 @@ def open_archive(run: Verification, kind: Fetchable) -> ArchiveReading:
 def _misnamed(manifest: Manifest) -> Iterator[str]:
     """Files whose name is not that of the table or collection whose rows they are said to hold."""
     for member in manifest.members:
-        expected = member.name
+        folder, _, name = member.name.rpartition("/")
+        expected = name
         if member.table is not None:
             expected = table_member(member.table)
         elif member.collection is not None:
-            expected = bson_member(member.name.partition("/")[0], member.collection)
-        if member.name != expected:
+            expected = bson_member(folder, member.collection).removeprefix(f"{folder}/")
+        if name != expected:
             yield member.name
 
 
