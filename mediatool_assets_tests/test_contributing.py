@@ -1,9 +1,11 @@
-"""CONTRIBUTING.md's recipes name files that exist, and the glossary has each term once."""
+"""Recipes name files that exist; the glossary has each term once, the docs each asset check."""
 
 import re
 
 import pytest
 
+from mediatool_assets.definitions import definitions
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets_tests.documents import ROOT
 
 _NAMED = re.compile(r"`((?:mediatool_assets(?:_tests)?|docs)/[\w./-]+|[\w-]+\.(?:md|toml|txt))`")
@@ -27,3 +29,12 @@ def test_the_glossary_has_each_term_once_and_whole() -> None:
     assert len(terms) > 40
     assert len(terms) == len(set(terms))
     assert all(row[1].strip() for row in cells)
+
+
+@pytest.mark.parametrize("page", ["docs/reference/checks.md", "docs/how-to/red-check.md"])
+def test_every_asset_check_has_a_row(page: str) -> None:
+    """The tables name every check of the definitions, and no other."""
+    graph = definitions(Settings.parse({})).resolve_asset_graph()
+    first_cells = re.findall(r"^ *\| (`.*?) \|", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    named = set(re.findall(r"`(\w+)`", " ".join(first_cells)))
+    assert named == {key.name for key in graph.asset_check_keys}

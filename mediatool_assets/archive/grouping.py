@@ -11,7 +11,7 @@ _SHARE_BYTES = 1 << 24  # of rows: 2 workers end together within a tenth of a se
 
 
 def block_shares(blocks: Iterable[Block]) -> Iterator[list[Block]]:
-    """Group consecutive blocks into what a worker does in one go: 16 MiB of rows, or a bit more."""
+    """Group consecutive blocks into the work of one worker: 16 MiB of rows, or a little more."""
     return grouped(blocks, lambda block: block.bytes, _SHARE_BYTES)
 
 

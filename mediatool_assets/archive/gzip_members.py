@@ -1,7 +1,7 @@
-"""Gzip as a sequence of members: any of them can be read alone, and gunzip reads them as one file.
+"""Gzip as a sequence of members: each can be read alone, and gunzip reads them as one file.
 
-The last member is empty and carries, in its header's extra field, where the manifest lies; readers
-find it with one range request for the end of the archive. (The idea is eStargz's footer.)
+The last member is empty. Its header's extra field contains the position of the manifest, which
+readers find with one range request for the end of the archive. (The idea is eStargz's footer.)
 """
 
 import struct
@@ -30,7 +30,8 @@ def compress(data: bytes) -> bytes:
 def decompress(member: bytes, where: str, limit: int) -> bytes:
     """The content of one whole member, its CRC-32 checked; raises BadArchive naming ``where``.
 
-    What unpacks to more than ``limit`` bytes is no block: it is given up there, not unpacked.
+    A block unpacks to at most ``limit`` bytes: a larger one is refused before it is unpacked
+    further.
     """
     content, rest = _member(member, where, limit)
     if rest:
@@ -39,7 +40,7 @@ def decompress(member: bytes, where: str, limit: int) -> bytes:
 
 
 def decompress_all(members: bytes, where: str, limit: int) -> bytes:
-    """The content of members that follow each other, ``limit`` bytes at most."""
+    """The content of consecutive members, at most ``limit`` bytes."""
     content = b""
     while members:
         more, members = _member(members, where, limit - len(content))

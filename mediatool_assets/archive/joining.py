@@ -1,4 +1,4 @@
-"""Writes an archive from rows that workers read and send; the coordinator only sees counts."""
+"""Writes an archive from rows that workers read and send; the coordinator handles only counts."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,16 +10,16 @@ from mediatool_assets.domain.version import Version
 
 
 class JoiningSink(Sink, Protocol):
-    """A sink that can be told where bytes are, in place of being given them."""
+    """A sink that accepts references to bytes instead of the bytes."""
 
     def copy(self, run: BlockRun, /) -> object:
-        """Take blocks, whose source stays as it is until the end; workers read and prove them."""
+        """Append blocks by reference. Workers read and verify them; the source must not change."""
 
 
 class JoiningWriter(ArchiveWriter):
-    """An ArchiveWriter of spools that lie where workers and the sink can reach them.
+    """An ArchiveWriter whose spools are in a place that workers and the sink can read.
 
-    The bytes are those of an ArchiveWriter.
+    It writes the same bytes as an ArchiveWriter.
     """
 
     def __init__(self, sink: JoiningSink, kind: ArchiveKind, version: Version) -> None:

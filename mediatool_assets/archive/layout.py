@@ -1,7 +1,7 @@
-"""The layout of an archive, which is checked before an archive is used.
+"""The layout of an archive, which is checked before the archive is used.
 
-``check_index`` needs the manifest alone, ``check_gaps`` reads what lies between the rows: the
-headers that tar goes by, which have to say of each file what the manifest says, and nothing else.
+``check_index`` reads only the manifest. ``check_gaps`` reads the bytes between the rows: the
+headers that tar uses must agree with the manifest for each file, and contain nothing else.
 """
 
 import io
@@ -17,21 +17,21 @@ from mediatool_assets.domain.version import Version
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 1 << 27
-"""Of the manifest, unpacked: some 2.5 TB of rows."""
+"""The largest manifest, uncompressed: that of some 2.5 TB of rows."""
 LARGEST_BLOCK = (1 << 30) + (1 << 22)
-"""A row is as large as PostgreSQL lets a value be, 1 GiB; a block is 2 MiB and its last row."""
+"""The largest row has PostgreSQL's largest value, 1 GiB; a block has 2 MiB and one row."""
 LARGEST_FILE = 1 << 26
-"""Of a file that is read whole, as ``schema.sql``."""
+"""The largest file that is read as a whole, such as ``schema.sql``."""
 
 _LONGEST_NAME = 1024
 _HEADER_BYTES = 1 << 14  # tar's, with its extended one for a long name
-_TIGHTEST = 1032  # deflate cannot make a byte of more than that
+_TIGHTEST = 1032  # deflate's highest ratio of uncompressed to compressed bytes
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class LocatedManifest:
-    """An archive's manifest, its digest, where its gzip block lies, its size unpacked."""
+    """An archive's manifest, its digest, the position of its gzip block, its uncompressed size."""
 
     manifest: Manifest
     digest: str
@@ -41,26 +41,26 @@ class LocatedManifest:
 
 
 def check_index(index: LocatedManifest, where: str) -> None:
-    """Raise BadArchive naming what of the manifest cannot be: names, counts, sizes, places."""
+    """Raise BadArchive naming an impossible name, count, size or position in the manifest."""
     manifest = index.manifest
     if Version.of_name(manifest.version, "") is None:
-        raise BadArchive(where, f"{manifest.version[:40]!r} is no version")
+        raise BadArchive(where, f"{manifest.version[:40]!r} is not a version")
     names: set[str] = set()
     rows_of: set[tuple[str, str]] = set()
     position = 0
     for member in manifest.members:
         name = member.name
         if not _is_safe(name) or name == MANIFEST:
-            raise BadArchive(where, f"{name[:80]!r} is no name for a file of an archive")
+            raise BadArchive(where, f"{name[:80]!r} is not a valid name of a file in an archive")
         if name in names:
-            raise BadArchive(where, f"{name} is there twice")
+            raise BadArchive(where, f"{name} is listed twice")
         names.add(name)
         content = ("table", member.table), ("collection", member.collection)
         held = [(kind, of) for kind, of in content if of is not None]
         if any(len(of) > _LONGEST_NAME for _, of in held):
             raise BadArchive(where, f"{name} has rows of {held[0][1][:40]}..., which is no name")
         if len(held) > 1 or rows_of & set(held):
-            raise BadArchive(where, f"{name} holds rows that another file holds")
+            raise BadArchive(where, f"{name} has the rows of a table that another file has too")
         rows_of |= set(held)
         problem = _problem(member, position, index.offset) or _undigested(member, manifest.format)
         if problem is not None:
@@ -69,7 +69,7 @@ def check_index(index: LocatedManifest, where: str) -> None:
 
 
 def _is_safe(name: str) -> bool:
-    """Whether tar would put the file below the version's folder, on any system."""
+    """Whether tar would write the file inside the version's folder, on any system."""
     return (
         0 < len(name) <= _LONGEST_NAME
         and name.isprintable()
@@ -80,18 +80,18 @@ def _is_safe(name: str) -> bool:
 
 
 def _undigested(member: Member, format_: str) -> str | None:
-    """Which digest a member lacks, or which of them disagree."""
+    """The digest that a member lacks, or digests that do not agree; None if it is right."""
     if format_ == FORMAT_1:
         return None if _HASH.fullmatch(member.sha256) else "has no SHA-256"
     if not all(_HASH.fullmatch(block.digest) for block in member.blocks):
         return "has a block without a digest"
     if member.digest != digest_of(member.blocks):
-        return "has a digest that is not that of its blocks"
+        return "has a digest that does not match its blocks"
     return None
 
 
 def _problem(member: Member, position: int, limit: int) -> str | None:
-    """What is wrong with a member's counts or blocks, which lie from ``position`` to ``limit``."""
+    """The problem of a member's counts or blocks, which lie from ``position`` to ``limit``."""
     blocks = member.blocks
     has_rows = member.table is not None or member.collection is not None
     if has_rows != (member.fingerprint is not None):
@@ -99,20 +99,20 @@ def _problem(member: Member, position: int, limit: int) -> str | None:
     if min([member.rows, member.bytes, *(n for block in blocks for n in block[:4])]) < 0:
         return "has a negative count"
     if (sum(b.rows for b in blocks), sum(b.bytes for b in blocks)) != (member.rows, member.bytes):
-        return f"has blocks of other counts than its {member.rows} rows and {member.bytes} bytes"
+        return f"has blocks that do not add up to its {member.rows} rows and {member.bytes} bytes"
     return _odd_block(blocks, position, limit, LARGEST_BLOCK if has_rows else LARGEST_FILE)
 
 
 def _odd_block(blocks: tuple[Block, ...], position: int, limit: int, largest: int) -> str | None:
-    """What is wrong with the first block that cannot be; blocks follow each other."""
+    """The problem of the first impossible block; blocks follow each other without gaps."""
     start = blocks[0].offset if blocks else position
     for block in blocks:
         if block.offset < position or block.offset != start or block.offset + block.length > limit:
-            return f"has a block at byte {block.offset}, where none can be"
+            return f"has a block at the impossible offset {block.offset}"
         if block.bytes > min(largest, block.length * _TIGHTEST):
-            return f"is said to hold {block.bytes} bytes in {block.length} packed ones"
+            return f"claims {block.bytes} bytes in {block.length} compressed bytes"
         if block.rows > block.bytes:
-            return f"is said to hold {block.rows} rows in {block.bytes} bytes"
+            return f"claims {block.rows} rows in {block.bytes} bytes"
         start = block.offset + block.length
     return None
 
@@ -124,18 +124,19 @@ def _end(blocks: tuple[Block, ...], otherwise: int) -> int:
 def check_gaps(
     index: LocatedManifest, size: int, read: Callable[[int, int], bytes], where: str
 ) -> None:
-    """Raise BadArchive unless tar finds just the manifest's files, each as it says.
+    """Raise BadArchive unless tar finds exactly the manifest's files, with the manifest's sizes.
 
-    So there is no link, device or folder, no file that the manifest does not name and none outside
+    So there are no links, devices or folders, no file that the manifest does not name, and none
+    outside
     of the version's folder. ``size`` is the archive's; ``read(start, length)`` reads a range of it.
     """
     for start, end, before, members in _gaps(index):
         largest = tarfile.BLOCKSIZE + _HEADER_BYTES * len(members)
         if end - start > largest:
-            raise BadArchive(where, f"holds {end - start} bytes at {start} that are no file's")
+            raise BadArchive(where, f"has {end - start} bytes at {start} that belong to no file")
         content = decompress_all(read(start, end - start), where, largest)
         if content[:before].strip(b"\0") or len(content) < before:
-            raise BadArchive(where, f"holds bytes at {start} that are no file's")
+            raise BadArchive(where, f"has bytes at {start} that belong to no file")
         _check_headers(content[before:], index.manifest.version, members, where)
     start = index.offset + index.length
     last = -index.bytes % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE
@@ -148,7 +149,7 @@ _Expected = list[tuple[str, int]]
 
 
 def _gaps(index: LocatedManifest) -> Iterator[tuple[int, int, int, _Expected]]:
-    """``(start, end, padding, files)``: the bytes between blocks, and whose headers they hold."""
+    """``(start, end, padding, files)``: the bytes between blocks, and the files they begin."""
     position = padding = 0
     waiting: _Expected = []
     for member in index.manifest.members:
@@ -161,7 +162,7 @@ def _gaps(index: LocatedManifest) -> Iterator[tuple[int, int, int, _Expected]]:
 
 
 def _check_headers(data: bytes, version: str, members: _Expected, where: str) -> None:
-    """The headers of files, of which all but the last are empty: one after another, no gap."""
+    """Check that headers follow each other without gaps; all files except the last are empty."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
             for name, size in members:

@@ -24,12 +24,12 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.schema import Schema
 
-_TAIL_BYTES = 1 << 18  # holds the manifest of about 5 GB of rows, so that most need one request
-_RANGE_BYTES = 1 << 23  # blocks are fetched together up to this: one request, little memory
+_TAIL_BYTES = 1 << 18  # contains the manifest of about 5 GB of rows: most archives need one request
+_RANGE_BYTES = 1 << 23  # adjacent blocks are fetched together, up to this size
 
 
 class Bytes(Protocol):
-    """Something of a known name and size that is read by range: an object or a local file.
+    """An object or a local file, with its name and size, that is read by range.
 
     ``read`` returns exactly ``length`` bytes, or raises BadArchive or a store's own error.
     Implementations can be pickled, for workers.
@@ -49,7 +49,7 @@ class Bytes(Protocol):
 
 @dataclass(frozen=True)
 class LocalFile:
-    """An archive that was fetched."""
+    """An archive on the local disk."""
 
     path: Path
 
@@ -64,7 +64,7 @@ class LocalFile:
         return self.path.stat().st_size
 
     def read(self, start: int, length: int) -> bytes:
-        """Read a range; raises BadArchive where the file is too short."""
+        """Read a range; raises BadArchive if the file is too short."""
         with self.path.open("rb") as file:
             file.seek(start)
             data = file.read(length)
@@ -74,25 +74,25 @@ class LocalFile:
 
 
 class ArchiveReader:
-    """One archive, opened by its end. Can be pickled and handed to workers."""
+    """One archive, opened from its end. It can be pickled and passed to workers."""
 
     def __init__(self, source: Bytes) -> None:
         self.source = source
 
     @property
     def manifest(self) -> Manifest:
-        """What the archive holds; raises BadArchive unless it is whole and one of ours."""
+        """The archive's manifest; raises BadArchive if it is damaged or of another program."""
         return self._index.manifest
 
     @property
     def digest(self) -> str:
-        """The digest of the archive, which stands for all of its content; raises BadArchive."""
+        """The digest of the archive, which covers all of its content; raises BadArchive."""
         return self._index.digest
 
     def check_tar(self) -> None:
-        """Hold what tar would unpack against the manifest; raises BadArchive where they differ.
+        """Compare what tar would unpack with the manifest; raises BadArchive if they differ.
 
-        For an archive from outside, before it is used: costs a small range a file.
+        For an archive from outside, before it is used. It reads a small range for each file.
         """
         check_gaps(self._index, self.source.size, self.source.read, self.source.name)
 
@@ -123,7 +123,7 @@ class ArchiveReader:
         return index
 
     def member(self, name: str) -> Member:
-        """The member of that file name; raises NotFound naming the archive."""
+        """The member with that file name; raises NotFound naming the archive."""
         member = self.manifest.member(name)
         if member is None:
             raise NotFound(f"{self.source.name} has no {name}; its manifest lists what it has")
@@ -138,7 +138,7 @@ class ArchiveReader:
         return data
 
     def schema(self) -> Schema:
-        """The tables of a raw archive, those of all its rows among them; raises BadArchive."""
+        """The tables of a raw archive; raises BadArchive if rows of other tables are in it."""
         try:
             schema = schemas.decode(self.read_file("schema.json"))
         except msgspec.MsgspecError as error:
@@ -152,10 +152,11 @@ class ArchiveReader:
         return schema
 
     def blocks(self, blocks: Sequence[Block]) -> Iterator[bytes]:
-        """The content of the blocks, one by one, adjoining ones fetched together.
+        """The content of the blocks, one by one; adjacent blocks are fetched together.
 
-        Raises BadArchive, naming file and block, where a block's content does not have the length
-        and the digest that the manifest says; a block of format 1 has no digest.
+        Raises BadArchive, naming file and block, if a block's content does not have the length and
+        the digest
+        in the manifest; a block of format 1 has no digest.
         """
         for run in _runs(blocks):
             start = run[0].offset
@@ -170,9 +171,9 @@ class ArchiveReader:
                 yield content
 
     def place(self, block: Block) -> str:
-        """A block by file and number, and its bytes in the archive, for ``aws s3api --range``."""
+        """A block's file, number and byte range in the archive, for ``aws s3api --range``."""
         place = f"bytes {block.offset}-{block.offset + block.length - 1}"
-        with suppress(BadArchive):  # whoever handed out the block has read the manifest
+        with suppress(BadArchive):  # the block's caller has read the manifest
             for member in self.manifest.members:
                 for number, each in enumerate(member.blocks, 1):
                     if each.offset == block.offset:
@@ -180,14 +181,15 @@ class ArchiveReader:
         return place
 
     def verify(self, member: Member) -> None:
-        """Re-read every byte of a member; raises BadArchive where it differs from the manifest."""
+        """Re-read every byte of a member; raises BadArchive if it differs from the manifest."""
         for _ in self.contents(member):
             pass
 
     def contents(self, member: Member) -> Iterator[bytes]:
-        """The whole of a member, block by block, and at its end the checks of the whole.
+        """The whole content of a member, block by block, checked as a whole at its end.
 
-        Raises BadArchive where it differs from the manifest; what was given until then is no proof.
+        Raises BadArchive if it differs from the manifest: the content is verified only after the
+        last block.
         """
         digest, fingerprint = hashlib.sha256(), Fingerprint()
         split = split_documents if member.collection is not None else split_lines
@@ -226,7 +228,7 @@ def row_count(content: bytes) -> int:
 
 
 def split_documents(content: bytes) -> Iterator[bytes]:
-    """The documents of a block of BSON; raises ValueError where a length does not fit."""
+    """The documents of a block of BSON; raises ValueError if a length is impossible."""
     start, end = 0, len(content)
     while start < end:
         stop = start + int.from_bytes(content[start : start + 4], "little")

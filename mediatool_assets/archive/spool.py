@@ -1,7 +1,7 @@
 """Spools: the compressed rows of one worker, in a file, before they become part of an archive.
 
-A tar header holds its file's size, so that a file's content must be known to its end before its
-first byte can be written. What waits for that, on disk or staged in the bucket, is compressed.
+A tar header contains its file's size, so the whole file must be known before its first byte is
+written. Until then, the compressed rows wait on the local disk or staged in the bucket.
 """
 
 import hashlib
@@ -18,10 +18,11 @@ from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
 
 BLOCK_BYTES = 1 << 21
-"""Content of a block, at least, before it is closed: large enough that an index of a terabyte stays
-within megabytes, small enough that a reader holds little."""
+"""The least content of a block before it is closed. Large, so that the index of a terabyte stays
+within megabytes; small, so that a reader needs little memory.
+"""
 
-_RUN_BYTES = 1 << 23  # blocks of a spool are read together up to this
+_RUN_BYTES = 1 << 23  # adjacent blocks of a spool are read together up to this size
 
 
 class SpooledBlock(NamedTuple):
@@ -33,14 +34,14 @@ class SpooledBlock(NamedTuple):
     digest: str
     """SHA-256 of the content, as the worker compressed it."""
     checksum: int
-    """XXH3-64 of the compressed bytes, so that whoever passes them on need not unpack them."""
+    """XXH3-64 of the compressed bytes: they can be checked without being unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """What a worker hands to the writer: where its blocks are, and what it counted on the way in.
+    """What a worker passes to the writer: the position of its blocks, and its counts.
 
-    ``source`` holds the blocks one after the other, and nothing else.
+    ``source`` contains the blocks one after the other, and nothing else.
     """
 
     source: Bytes
@@ -63,7 +64,7 @@ class Spooled:
         return sum(block.length for block in self.blocks)
 
     def runs(self) -> "Iterator[BlockRun]":
-        """The whole file, in parts that are read at once: of 8 MiB at most, or one block."""
+        """The whole file, in parts to read at once: at most 8 MiB, or one block."""
         start, run = 0, list[SpooledBlock]()
         for block in self.blocks:
             if run and sum(each.length for each in run) + block.length > _RUN_BYTES:
@@ -75,7 +76,7 @@ class Spooled:
 
 
 class BlockRun(NamedTuple):
-    """Neighbouring blocks of a spool; ``start`` is where they begin in it."""
+    """Adjacent blocks of a spool; ``start`` is their offset in it."""
 
     source: Bytes
     start: int
@@ -91,9 +92,10 @@ class BlockRun(NamedTuple):
         return self.source.read(self.start, self.length)
 
     def proven(self) -> bytes:
-        """The compressed blocks, once the content of each has its digest; raises BadArchive.
+        """The compressed blocks, after a check of the digests of their content; raises BadArchive.
 
-        For what others can write to while it waits: a checksum of the bytes is no proof there.
+        For a spool that others can write to: there, a checksum of the compressed bytes is not
+        enough.
         """
         found = list(self.packed())
         for block, packed in found:
@@ -104,14 +106,14 @@ class BlockRun(NamedTuple):
         return b"".join(packed for _, packed in found)
 
     def packed(self) -> Iterator[tuple[SpooledBlock, bytes]]:
-        """Each block with its compressed bytes; raises BadArchive where they have changed."""
+        """Each block with its compressed bytes; raises BadArchive if they have changed."""
         data, start = self.read(), 0
         for block in self.blocks:
             packed = data[start : start + block.length]
             start += block.length
             if xxh3_64_intdigest(packed) != block.checksum:
                 problem = "a block changed after a worker had written it"
-                raise BadArchive(self.source.name, problem, "look at the disk, then run it again")
+                raise BadArchive(self.source.name, problem, "check the disk, and run it again")
             yield block, packed
 
     def contents(self) -> Iterator[bytes]:
@@ -121,7 +123,7 @@ class BlockRun(NamedTuple):
 
 
 def discard(source: Bytes) -> None:
-    """Make room on the local disk; what is staged in a bucket goes all together, at the end."""
+    """Delete a spool on the local disk; spools in a bucket are deleted together at the end."""
     if isinstance(source, LocalFile):
         source.path.unlink()
 
@@ -129,8 +131,9 @@ def discard(source: Bytes) -> None:
 def spool_rows(path: Path, batches: Iterable[Sequence[bytes]], end: bytes) -> Spooled:
     """Compress rows into ``path``; ``end`` follows each (a newline for NDJSON, nothing for BSON).
 
-    Blocks are cut by the rows alone, so that the same rows give the same bytes. Memory: one batch
-    and one block.
+    The rows alone determine the blocks, so the same rows give the same bytes. Memory: one batch and
+    one
+    block.
     """
     blocks: list[SpooledBlock] = []
     count = total = 0

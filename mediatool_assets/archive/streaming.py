@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from mediatool_assets.archive.reader import Bytes
 
 _RANGE_BYTES = 8 << 20
-_AHEAD = 4  # ranges on their way at once: a request to S3 takes 50 ms or so to answer
+_AHEAD = 4  # concurrent range requests: S3 takes about 50 ms to answer one
 
 
 def stream(source: Bytes) -> Iterator[bytes]:
@@ -30,7 +30,7 @@ def stream(source: Bytes) -> Iterator[bytes]:
 
 
 def sha256_of(source: Bytes) -> str:
-    """In a worker: the SHA-256 of an archive, read from the bucket to its end."""
+    """For workers: the SHA-256 of an archive, read from the bucket to its end."""
     digest = hashlib.sha256()
     for data in stream(source):
         digest.update(data)

@@ -17,17 +17,18 @@ from mediatool_assets.domain.version import Version
 
 
 class Sink(Protocol):
-    """Takes bytes in order; what was written counts only once its owner has closed it well."""
+    """Accepts bytes in order; they are only valid after its owner has closed it successfully."""
 
     def write(self, data: bytes, /) -> object:
-        """Take all of ``data``."""
+        """Write all of ``data``."""
 
 
 class ArchiveWriter:
-    """One archive, member by member, ``finish`` last.
+    """One archive, member by member; call ``finish`` last.
 
     Members are written as they are added; the order of the calls is the order in the archive. The
-    writer keeps no content, only the index.
+    writer
+    keeps only the index in memory.
     """
 
     def __init__(self, sink: Sink, kind: manifests.ArchiveKind, version: Version) -> None:
@@ -54,8 +55,8 @@ class ArchiveWriter:
     ) -> Member:
         """Add a file of rows from its workers' spools, in order, and delete the spools.
 
-        Blocks are passed on as they are compressed, and compared with the worker's checksum of
-        that: raises BadArchive.
+        The compressed blocks are copied, and compared with the workers' checksums: raises
+        BadArchive.
         """
         size = sum(spool.bytes for spool in spools)
         self._header(name, size)
@@ -80,7 +81,7 @@ class ArchiveWriter:
         )
 
     def _ship(self, spools: Sequence[Spooled]) -> None:
-        """Write the blocks that were spooled."""
+        """Write the blocks of the spools."""
         for spool in spools:
             for run in spool.runs():
                 for _, packed in run.packed():
@@ -90,8 +91,9 @@ class ArchiveWriter:
     def finish(self, manifest: Manifest | None = None) -> Manifest:
         """Write the manifest, the end of the tar file and the footer; return the manifest.
 
-        ``manifest`` brings source, exclusions, warnings and facts; format, kind, version and
-        members are the writer's own.
+        ``manifest`` provides source, exclusions, warnings and facts; the writer sets format, kind,
+        version
+        and members.
         """
         own = Manifest(manifests.FORMAT, self._kind, str(self._version), tuple(self._members))
         if manifest is not None:
@@ -120,7 +122,7 @@ class ArchiveWriter:
         self._padding = bytes(-size % tarfile.BLOCKSIZE)
 
     def _next(self, length: int, rows: int, size: int, digest: str) -> Block:
-        """The block that follows, of ``length`` compressed bytes."""
+        """The next block, with ``length`` compressed bytes."""
         block = Block(self._offset, length, rows, size, digest)
         self._offset += length
         return block

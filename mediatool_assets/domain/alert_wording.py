@@ -14,18 +14,18 @@ _HEADINGS: dict[Kind, str] = {
     "checkpoint": "Checkpoint, to be kept",
     "test": "Test of this channel",
 }
-_SHOWN = 20  # problems: a message that is read; Slack takes 50 blocks
-_BLOCK = 3000  # characters that Slack takes in one
+_SHOWN = 20  # problems listed in one message; Slack accepts 50 blocks
+_BLOCK = 3000  # characters that Slack accepts in one block
 
 
 def heading(alert: Alert) -> str:
-    """One line: what it is, of what."""
+    """One line: the kind of the alert and the version, partition or job that it is about."""
     of = alert.version or alert.partition
     return f"{_HEADINGS[alert.kind]}: {of}" if of else _HEADINGS[alert.kind]
 
 
 def lines(alert: Alert) -> list[str]:
-    """The alert for people, line by line, without its links."""
+    """The text of the alert, line by line, without its links."""
     told = [heading(alert)]
     if alert.partition and alert.version:
         told.append(f"partition {alert.partition}")
@@ -40,7 +40,7 @@ def lines(alert: Alert) -> list[str]:
 def _line(problem: Problem, alert: Alert) -> str:
     if alert.kind == "recovery":
         since = f" (was not in {problem.partition})" if problem.partition else ""
-        return f"{problem.thing}: well again{since}"
+        return f"{problem.thing}: recovered{since}"
     figures = ", ".join(f"{name} {figure:,}" for name, figure in problem.figures.items())
     return f"{problem.thing}: {problem.reason}" + (f" [{figures}]" if figures else "")
 
@@ -64,11 +64,11 @@ def _section(text: str) -> dict[str, object]:
 
 
 def _link(what: str, url: str) -> str:
-    """Slack makes links of the web only."""
+    """A link for Slack, which accepts only http and https URLs; else the plain URL."""
     is_web = url.startswith(("http://", "https://"))
     return f"<{url}|{_escaped(what)}>" if is_web else f"{_escaped(what)}: {_escaped(url)}"
 
 
 def _escaped(text: str) -> str:
-    """Slack's own three characters."""
+    """The text with the three characters escaped that Slack gives a meaning."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

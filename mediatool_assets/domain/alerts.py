@@ -1,9 +1,10 @@
 """Alerts: one message for each version with problems, not repeated within a window.
 
-An ``Alert`` groups what one version (else one partition, one job) caused at a time. Its fingerprint
-is of what went wrong, not of when: the same trouble of another night is the same alert. ``Channel``
-decides what is posted: an alert waits until its fingerprint's window is over, the newest of those
-that wait stands for all of them, and a window opens only when a post has succeeded.
+An ``Alert`` groups the problems of one version; without a version, those of one partition or job.
+Its fingerprint depends on what went wrong and not on the time: the same problem on another night is
+the same alert. ``Channel`` decides what is posted. After a post, alerts with that fingerprint wait
+until its window is over; then only the newest of them is posted, with the number of the others. A
+window opens only when a post has succeeded.
 
 Every text passes through ``without_private_data``, which removes passwords and everything in
 quotes, since an error may quote a value of a row.
@@ -25,9 +26,9 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The most severe first: an alert has the kind of its most severe problem."""
 
-_OPEN = 200  # alerts, some 100 kB in the sensor's cursor: half a year of nights that fail alike
-_REASON = 400  # characters of a reason; the run's page has all of it
-_QUOTED = re.compile(  # also as Python writes it; an apostrophe within a word quotes nothing
+_OPEN = 200  # alerts, some 100 kB in the sensor's cursor: half a year with a failure each night
+_REASON = 400  # characters of a reason; the run's page in the UI has the whole text
+_QUOTED = re.compile(  # Python's quotes too; an apostrophe inside a word opens no quote
     r"(?<!\w)'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`[^`]*`|=\([^)]*\)|\{[^}]*\}"
 )
 _ADDRESS = re.compile(r"\S+@\S+\.\S+")
@@ -35,10 +36,10 @@ _DIGITS = re.compile(r"\d+")
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that is not well.
+    """One thing that is wrong.
 
-    ``thing`` names it in the same words each time, ``cause`` tells apart what befell it; ``began``
-    is when it was seen: no good news of before ends it.
+    ``thing`` names it, with the same words each time. ``cause`` distinguishes different problems of
+    the same thing. ``began`` is when the problem was observed: only a later success ends it.
     """
 
     kind: Kind
@@ -54,9 +55,9 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is posted; ``links`` are URLs by what they show.
+    """One message to post. ``links`` maps a label to a URL.
 
-    ``ends`` are the fingerprints of the alerts that a recovery ends.
+    ``ends`` are the fingerprints of the alerts that this recovery ends.
     """
 
     kind: Kind
@@ -89,9 +90,9 @@ class Success(msgspec.Struct, frozen=True):
 
 
 class Observations(msgspec.Struct, frozen=True):
-    """The problems and successes of one version (else of one partition, or of one job).
+    """The problems and successes of one version, or else of one partition or job.
 
-    ``at`` is when it was seen.
+    ``at`` is the time of the observation.
     """
 
     at: datetime
@@ -103,7 +104,7 @@ class Observations(msgspec.Struct, frozen=True):
     links: dict[str, str] = {}
 
     def alert(self) -> Alert | None:
-        """Its problems as one alert; None where there are none."""
+        """Its problems as one alert; None if there are none."""
         if not self.problems:
             return None
         problems = tuple(sorted(self.problems, key=lambda p: (KINDS.index(p.kind), p.thing)))
@@ -120,15 +121,15 @@ class Observations(msgspec.Struct, frozen=True):
 
 
 def fingerprint(problems: Iterable[Problem]) -> str:
-    """What is wrong, whatever the version: 16 hexadecimal digits."""
+    """An identity of the problems, the same for every version: 16 hexadecimal digits."""
     things = sorted({f"{p.kind} {p.severity} {p.thing} {p.cause}" for p in problems})
     return hashlib.sha256("\n".join(things).encode()).hexdigest()[:16]
 
 
 def without_private_data(text: str) -> str:
-    """A text that may leave: no password, nothing quoted, no address, and no more than a few lines.
+    """A text that may be sent outside: no password, quoted text or address, and only a few lines.
 
-    What PostgreSQL, MongoDB and this package say of a row's value, they quote.
+    Quoted text is removed because PostgreSQL, MongoDB and this package quote values of rows.
     """
     text = _ADDRESS.sub("…", _QUOTED.sub("…", without_passwords(text)))
     text = " ".join(text.split())
@@ -136,14 +137,14 @@ def without_private_data(text: str) -> str:
 
 
 def wording(text: str) -> str:
-    """A warning without its figures, so that it is the same one each night."""
+    """A warning without its numbers, so that the same warning is recognized on another night."""
     return _DIGITS.sub("#", without_private_data(text))
 
 
 class PendingAlert(msgspec.Struct):
-    """A fingerprint on one channel: the alert to be posted, and since when its window is open.
+    """One fingerprint on one channel: the alert to post, and when its window was opened.
 
-    ``more`` counts alerts that ``alert`` stands for beside itself.
+    ``more`` counts the alerts with this fingerprint that ``alert`` replaced.
     """
 
     alert: Alert | None = None
@@ -152,25 +153,25 @@ class PendingAlert(msgspec.Struct):
 
 
 class Channel(msgspec.Struct):
-    """What one channel has posted and has yet to post, by fingerprint, the oldest first."""
+    """What one channel has posted and has still to post, by fingerprint, oldest first."""
 
     waiting: dict[str, PendingAlert] = {}
 
     def take(self, alert: Alert) -> None:
-        """Let an alert wait; one of its fingerprint that waits already is counted, not kept."""
+        """Queue an alert; a waiting one with the same fingerprint is replaced and counted."""
         entry = self.waiting.setdefault(alert.fingerprint, PendingAlert())
         entry.more += entry.alert is not None
         entry.alert = alert
 
     def due(self, now: datetime, window: timedelta) -> Iterator[Alert]:
-        """What is to be posted now, saying for how many it stands."""
+        """The alerts to post now, each with the number of alerts that were not posted."""
         for entry in list(self.waiting.values()):
             alert = entry.alert
             if alert is not None and (entry.opened is None or now >= entry.opened + window):
                 yield msgspec.structs.replace(alert, suppressed=entry.more + self._ended(alert))
 
     def _ended(self, alert: Alert) -> int:
-        """Repetitions that were never posted of what a recovery ends."""
+        """How many repetitions of the alerts that a recovery ends were never posted."""
         ended = [self.waiting[name] for name in alert.ends if name in self.waiting]
         return sum(
             entry.more + 1
@@ -179,10 +180,11 @@ class Channel(msgspec.Struct):
         )
 
     def posted(self, alert: Alert, now: datetime) -> None:
-        """Note that a post succeeded: its window opens; that of what it ends closes."""
+        """Record a successful post: open its window, close the windows of the alerts it ends."""
         for name in alert.ends:
             ended = self.waiting.pop(name, PendingAlert()).alert
-            if ended is not None and ended.at > alert.at:  # it came back while this was waiting
+            # the problem may have come back while this alert was waiting
+            if ended is not None and ended.at > alert.at:
                 self.waiting[name] = PendingAlert(ended)
         if alert.kind == "recovery":
             del self.waiting[alert.fingerprint]
@@ -190,7 +192,7 @@ class Channel(msgspec.Struct):
             self.waiting[alert.fingerprint] = PendingAlert(opened=now)
 
     def forget(self, now: datetime, window: timedelta) -> None:
-        """Drop fingerprints whose window is over and of which nothing waits."""
+        """Drop fingerprints whose window is over and that have no alert waiting."""
         for name, entry in list(self.waiting.items()):
             if entry.alert is None and entry.opened is not None and now >= entry.opened + window:
                 del self.waiting[name]
@@ -199,13 +201,13 @@ class Channel(msgspec.Struct):
 class OpenProblems(msgspec.Struct):
     """Problems that were reported and have not recovered yet, by fingerprint and partition.
 
-    The newest are kept: a day that nobody makes again is never well again.
+    Only the newest are kept: a day that is never exported again never recovers.
     """
 
     alerts: dict[str, Alert] = {}
 
     def learn(self, news: Observations) -> Iterator[Alert]:
-        """The alerts that follow: of its problems, and of what it says is well again."""
+        """The alerts that follow from the observations: of their problems, and of recoveries."""
         ended = [alert for well in news.well for alert in self._better(well)]
         if ended:
             yield _recovery(news, ended)
@@ -221,7 +223,7 @@ class OpenProblems(msgspec.Struct):
             yield alert
 
     def _better(self, well: Success) -> Iterator[Alert]:
-        """Take what is well off the problems; alerts of which none is left have ended."""
+        """Remove recovered problems; yield the recovery of each alert that has none left."""
         for name, alert in list(self.alerts.items()):
             left = tuple(p for p in alert.problems if not _ends(well, p))
             if not left:
@@ -232,7 +234,7 @@ class OpenProblems(msgspec.Struct):
 
 
 def _ends(well: Success, problem: Problem) -> bool:
-    """Whether good news is of this problem: of the same thing and partition, and not older."""
+    """Whether a success ends a problem: same thing and partition, and not older."""
     if (well.kind, well.thing) != (problem.kind, problem.thing):
         return False
     if problem.began is not None and well.began < problem.began:
@@ -267,6 +269,6 @@ def checkpoint(end: str, now: datetime, links: Mapping[str, str]) -> Alert:
 
 
 def _said(kind: Kind, thing: str, text: str, now: datetime, links: Mapping[str, str]) -> Alert:
-    """One that a command posts: nothing is wrong."""
+    """An alert that a command posts; it reports no problem."""
     problem = Problem(kind, thing, text, severity="warning")
     return Alert(kind, fingerprint([problem]), now, (problem,), links=dict(links))

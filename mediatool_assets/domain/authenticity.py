@@ -16,17 +16,19 @@ from mediatool_assets.domain.signing import Signed, SigningKey, TrustedKey
 from mediatool_assets.domain.version import Version
 
 Status = Literal["signed and trusted", "signed", "unsigned", "unfinished", "unknown key", "forged"]
-"""``signed``: nobody said which keys to trust, so that nothing was checked. ``unfinished``: it has
-no metadata, which is what is signed.
+"""``signed``: has a signature, which was not checked because no trusted keys are set.
+``unfinished``: has no metadata yet, and therefore no signature.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose versions are read.
+    """The keys whose versions are read.
 
-    Without keys every one. With keys those that they have signed; with ``allow_unsigned`` also
-    those that nobody has; with ``is_maker``, for what makes versions, also unfinished ones.
+    Without keys, every version is read. With keys, the versions that they have signed; with
+    ``allow_unsigned`` also versions without a signature; with ``is_maker``, which is for the
+    process
+    that makes versions, also unfinished ones.
     """
 
     keys: tuple[TrustedKey, ...] = ()
@@ -34,11 +36,11 @@ class Trust:
     is_maker: bool = False
 
     def key(self, identity: str) -> TrustedKey | None:
-        """The trusted key of that id."""
+        """The trusted key with that id; None if there is none."""
         return next((each for each in self.keys if each.key.id == identity), None)
 
     def refuses(self, found: "Authenticity") -> bool:
-        """Whether such a version is not read."""
+        """Whether a version with this result is refused."""
         match found.status:
             case "signed and trusted":
                 return False
@@ -50,12 +52,12 @@ class Trust:
 
 
 EVERYBODY = Trust()
-"""No keys: whatever is in the bucket is read."""
+"""No keys: every version in the bucket is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticity:
-    """What is known of who made a version, and why; ``statement`` is what was signed and agrees."""
+    """Who made a version, as far as known, and why; ``statement`` is the signed content."""
 
     status: Status
     reason: str
@@ -66,7 +68,7 @@ class Authenticity:
 
 
 def authenticity(data: bytes, version: Version, trust: Trust) -> Authenticity:
-    """Judge the metadata file of a version; raises msgspec.MsgspecError where it is none."""
+    """Check the metadata file of a version; raises msgspec.MsgspecError if it is not metadata."""
     metadata = metadata_file.decode(data)
     proof = metadata.proof
     if proof is None:
@@ -78,19 +80,20 @@ def authenticity(data: bytes, version: Version, trust: Trust) -> Authenticity:
     try:
         statement = decode_statement(proof)
     except msgspec.MsgspecError as error:
-        return Authenticity("forged", f"what key {proof.key} has signed is no statement ({error})")
+        reason = f"key {proof.key} signed something else than a statement of a version ({error})"
+        return Authenticity("forged", reason)
     expected = of_version(metadata, content_digest(data), statement.number, statement.previous)
     differences = expected.differences(statement)
     if metadata.timestamp != str(version):
-        differences = [f"it is that of {metadata.timestamp}", *differences]
+        differences = [f"it belongs to version {metadata.timestamp}", *differences]
     if differences:
-        reason = f"the metadata of {version} is not what was signed: {', '.join(differences)}"
+        reason = f"the metadata of {version} differs from what was signed: {', '.join(differences)}"
         return Authenticity("forged", reason)
     return _of_its_days(proof, version, trust, statement)
 
 
 class CopyStatement(msgspec.Struct, frozen=True):
-    """What is signed of a sanitized copy: its version, and the digest of the archive."""
+    """The signed content of a sanitized copy's signature: its version, and the archive's digest."""
 
     entry: Literal["sanitized"]
     version: str
@@ -98,35 +101,35 @@ class CopyStatement(msgspec.Struct, frozen=True):
 
 
 def sign_copy(key: SigningKey, version: Version, digest: str) -> Signed:
-    """The signature that lies beside a sanitized copy."""
+    """The signature that is stored beside a sanitized copy."""
     statement = CopyStatement("sanitized", str(version), digest)
     return key.sign(msgspec.json.encode(statement).decode())
 
 
 def copy_authenticity(signed: Signed, version: Version, digest: str, trust: Trust) -> Authenticity:
-    """Judge the signature of a sanitized copy that is of the version and has the digest."""
+    """Check the signature of a sanitized copy against the version and the digest of the copy."""
     if (problem := signature_problem(signed, trust)) is not None:
         return problem
     expected = CopyStatement("sanitized", str(version), digest)
     if signed.statement.encode() != msgspec.json.encode(expected):
-        return Authenticity("forged", f"the copy is not what key {signed.key} has signed")
+        return Authenticity("forged", f"the copy differs from what key {signed.key} signed")
     return _of_its_days(signed, version, trust)
 
 
 def _of_its_days(
     signed: Signed, version: Version, trust: Trust, statement: ChainStatement | None = None
 ) -> Authenticity:
-    """Of a signature that is right: whether its key may sign versions of that day."""
+    """The result for a valid signature: whether its key may sign versions of that day."""
     if (trusted := trust.key(signed.key)) and trusted.covers(version.day):
         return Authenticity("signed and trusted", f"by key {signed.key}", statement)
     return Authenticity("unknown key", f"key {signed.key} may not sign versions of {version.day}")
 
 
 def signature_problem(signed: Signed, trust: Trust) -> Authenticity | None:
-    """What is wrong with a signature: its key is not trusted, or it is not of the statement."""
+    """The problem of a signature: its key is not trusted, or it does not fit the statement."""
     trusted = trust.key(signed.key)
     if trusted is None:
-        return Authenticity("unknown key", f"key {signed.key} is none of the trusted ones")
+        return Authenticity("unknown key", f"key {signed.key} is not one of the trusted keys")
     if not trusted.key.has_signed(signed):
-        return Authenticity("forged", f"the signature is not that of key {signed.key}")
+        return Authenticity("forged", f"the signature was not made with key {signed.key}")
     return None

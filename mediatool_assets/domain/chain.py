@@ -1,8 +1,8 @@
 """The chain of versions: signed entries, each with the digest of the one before it.
 
-An entry says of a version that it was made, and with what; or that it was deleted, and why. So a
-version that is replaced, removed or inserted later is found. The end of the chain can be cut off
-unseen by whoever controls the bucket, unless a checkpoint was kept elsewhere.
+An entry states that a version was made, and with which digests, or that it was deleted, and why. A
+version that is replaced, removed or inserted later is therefore found. Whoever controls the bucket
+can cut off the end of the chain unnoticed, unless a checkpoint is kept elsewhere.
 """
 
 import hashlib
@@ -101,21 +101,21 @@ def entry_key(number: int) -> str:
 
 
 def number_of(key: str) -> int | None:
-    """The number of the entry that is stored there; None for any other object."""
+    """The number of the entry with this key; None for any other object."""
     digits = key.removeprefix(CHAIN_PREFIX).removesuffix(".json")
     return int(digits) if digits.isdecimal() and entry_key(int(digits)) == key else None
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The number of an entry and the digest of it, to be kept outside of the bucket."""
+    """The number and the digest of an entry, to be kept outside of the bucket."""
 
     number: int
     digest: str
 
     @classmethod
     def of(cls, number: int, data: bytes) -> "Checkpoint":
-        """That of an entry's bytes."""
+        """The checkpoint of an entry, from its bytes."""
         return cls(number, hashlib.sha256(data).hexdigest())
 
     @classmethod
@@ -131,4 +131,4 @@ class Checkpoint:
 
 
 BEGINNING = Checkpoint(0, "")
-"""Before the first entry."""
+"""The digest that the first entry names as the one before it."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Chunk:
     """Rows ``first`` to ``first + rows`` of a table's order.
 
-    ``bounds`` is the source's own affair (a relation and a range of it). ``rows`` was counted in
-    the snapshot, and is what the rows read are compared with.
+    ``bounds`` is defined by the source (a relation and a range of it). ``rows`` was counted in the
+    snapshot; the number of rows read is compared with it.
     """
 
     table: str

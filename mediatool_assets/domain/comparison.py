@@ -24,7 +24,7 @@ METRICS = {
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One number of both versions; ``change_percent`` is null where there is nothing to divide."""
+    """One number of both versions; ``change_percent`` is null if it cannot be calculated."""
 
     v1: int | None
     v2: int | None
@@ -33,22 +33,23 @@ class Figure(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, v1: int | None, v2: int | None) -> "Figure":
-        """The figure of two numbers, of which either may not be known."""
+        """The figure of two numbers; None is an unknown one."""
         if v1 is None or v2 is None:
             return cls(v1, v2, None, None)
         return cls(v1, v2, v2 - v1, percent(v1, v2))
 
 
 def percent(before: int, after: int) -> float | None:
-    """The change in percent of ``before``; None where that is nothing."""
+    """The change in percent of ``before``; None if ``before`` is 0."""
     return round(100 * (after - before) / before, 4) if before else None
 
 
 class ChangedValue(msgspec.Struct, frozen=True):
-    """One value that changed: whose, and from what to what.
+    """One value that changed: its row and column, and both values.
 
-    ``key`` and the values are JSON, hidden ones ``{"hidden": true, "length": n}``. ``row_v1`` and
-    ``row_v2`` are the lines of the row in ``{table}.ndjson`` of each archive, counted from 1.
+    ``key`` and the values are JSON; hidden ones are ``{"hidden": true, "length": n}``. ``row_v1``
+    and
+    ``row_v2`` are the line numbers of the row in ``{table}.ndjson`` of each archive, from 1.
     """
 
     key: dict[str, msgspec.Raw]
@@ -60,9 +61,9 @@ class ChangedValue(msgspec.Struct, frozen=True):
 
 
 class WholeRow(msgspec.Struct, frozen=True):
-    """A row that is on one side only; ``row`` is its line in that archive, counted from 1.
+    """A row that only one version has; ``row`` is its line number in that archive, from 1.
 
-    ``key`` holds the key's columns, or every column of a table that is matched by whole rows.
+    ``key`` holds the key's columns, or every column if the table's rows are matched as a whole.
     """
 
     key: dict[str, msgspec.Raw]
@@ -70,7 +71,7 @@ class WholeRow(msgspec.Struct, frozen=True):
 
 
 class Examples(msgspec.Struct, frozen=True):
-    """A few of the differences of a table; how many there are stands beside them."""
+    """A few of the differences of a table; their total numbers are in the table's comparison."""
 
     changed: tuple[ChangedValue, ...] = ()
     added: tuple[WholeRow, ...] = ()
@@ -78,9 +79,9 @@ class Examples(msgspec.Struct, frozen=True):
 
 
 class LikelyRename(msgspec.Struct, frozen=True):
-    """A column that is gone and a new one that seem to be one: a suggestion, and no more.
+    """A removed column and a new one that may be the same column: only a suggestion.
 
-    ``rows_equal`` of the ``rows`` that were held against each other have the same value in both.
+    ``rows_equal`` of the ``rows`` compared have the same value in both.
     """
 
     before: str
@@ -99,9 +100,10 @@ class LikelyRename(msgspec.Struct, frozen=True):
 class TableComparison(msgspec.Struct, frozen=True):
     """One table that both versions have.
 
-    ``field_changes`` counts values by column, of rows that are on both sides; columns that only one
-    side has are schema changes, of which ``renames`` suggest that two are one. ``notes`` say what a
-    reader has to know of the figures.
+    ``field_changes`` counts changed values by column, in rows that both versions have. Columns that
+    only
+    one version has are schema changes; ``renames`` suggests pairs of them. ``notes`` explain the
+    figures.
     """
 
     count_v1: int
@@ -122,15 +124,16 @@ class TableComparison(msgspec.Struct, frozen=True):
 
     @property
     def differs(self) -> bool:
-        """Whether any row does."""
+        """Whether any row differs."""
         return bool(self.added or self.removed or self.changed)
 
 
 class NotCompared(msgspec.Struct, frozen=True):
     """Something that could not be compared, so that its outcome is unknown.
 
-    ``table`` is null where the whole archive cannot be read; ``version`` is the side that is to
-    blame. ``damaged`` tells an archive that cannot be read from a table that is not there.
+    ``table`` is null if the whole archive cannot be read. ``version`` is the version with the
+    problem.
+    ``damaged`` distinguishes an archive that cannot be read from a table that does not exist.
     """
 
     table: str | None
@@ -140,7 +143,7 @@ class NotCompared(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """All tables together. Collections are the earlier report's word for tables."""
+    """The totals of all tables. The field names say collections, as earlier reports did."""
 
     total_collections: int
     collections_with_changes: int
@@ -156,10 +159,12 @@ class Summary(msgspec.Struct, frozen=True):
 class Comparison(msgspec.Struct, frozen=True):
     """Two versions, table by table. A difference is a finding, not an error.
 
-    ``timestamp`` is the moment of the comparison. ``verdict`` is ``same`` only where every table
-    was compared, or has equal fingerprints, and the schemas are equal too; ``unknown`` where no
-    difference was found and something could not be compared. ``left_out`` are tables that both
-    versions leave out on purpose, with the reason: no part of either, and so of no verdict.
+    ``timestamp`` is the time of the comparison. ``verdict`` is ``same`` only if every table was
+    compared
+    or has equal fingerprints, and the schemas are equal too. It is ``unknown`` if no difference was
+    found but something could not be compared. ``left_out`` are tables that both versions leave out
+    on
+    purpose, with the reason: they do not affect the verdict.
     """
 
     timestamp: str
@@ -184,7 +189,7 @@ def verdict(
     changes: tuple[SchemaChange, ...],
     errors: tuple[NotCompared, ...],
 ) -> Verdict:
-    """A known difference is one, whatever else is unknown; without any, unknown is not same."""
+    """A known difference decides, whatever else is unknown. Without one, unknown is not same."""
     if changes or any(table.differs for table in details.values()):
         return "different"
     return "unknown" if errors else "same"
@@ -196,7 +201,7 @@ def summary(
     errors: tuple[NotCompared, ...],
     records: tuple[int, int],
 ) -> Summary:
-    """The sums; ``records`` are the rows of each version, of tables that were not compared too."""
+    """The totals; ``records`` are all rows of each version, including tables not compared."""
     return Summary(
         total_collections=len(details),
         collections_with_changes=sum(table.differs for table in details.values()),

@@ -10,20 +10,20 @@ _ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _NULL = b"\\N"
 
-# COPY's text format escapes these, the backslash first; every other character stands for itself.
-# Searched one by one: four scans for a byte are faster than one for any of four.
+# COPY's text format escapes these characters, the backslash first; no others. Four searches for one
+# byte are faster than one search for any of four.
 _ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\t", b"\\t"))
 
 
 def copied_columns(table: Table) -> tuple[Column, ...]:
-    """The columns that a COPY names: all but those that PostgreSQL computes itself."""
+    """The columns that a COPY names: all except those that PostgreSQL computes itself."""
     return tuple(column for column in table.columns if not column.generated)
 
 
 def line_writer(table: Table) -> Callable[[bytes], bytes]:
-    """A function from one NDJSON row of the table to its line, without newline.
+    """A function from one NDJSON row of the table to its line of COPY text, without newline.
 
-    It raises msgspec.DecodeError where the row is no JSON, KeyError where it lacks a column.
+    It raises msgspec.DecodeError if the row is not JSON, KeyError if it lacks a column.
     """
     columns = copied_columns(table)
     writers = [(column.name, _writer(column)) for column in columns]
@@ -46,35 +46,35 @@ def _writer(column: Column) -> Callable[[bytes], bytes]:
 
 
 def _bare(value: bytes) -> bytes:
-    """A value of an ASCII row without a backslash: JSON escapes with one all that COPY does."""
+    """A value of an ASCII row without any backslash: it has no character that COPY escapes."""
     if value.startswith(b'"'):
         return value[1:-1]
     return _NULL if value == b"null" else value
 
 
 def _scalar(value: bytes) -> bytes:
-    """A number or boolean is its own text, a string holds it."""
+    """A number or boolean is its own text; a string contains it."""
     if value == b"null":
         return _NULL
     return _escape(_TEXT.decode(value).encode()) if value.startswith(b'"') else value
 
 
 def _jsonb(value: bytes) -> bytes:
-    """A string holds the document's text, anything else is the document."""
+    """A string contains the document's text; any other value is the document."""
     if value == b"null":
         return _NULL
     return _escape(_TEXT.decode(value).encode() if value.startswith(b'"') else value)
 
 
 def _array(value: bytes) -> bytes:
-    """A string holds the array's text, a JSON array its elements."""
+    """A string contains the array's text; a JSON array contains its elements."""
     if value.startswith(b"["):
         return _escape(_literal(value).encode())
     return _scalar(value)
 
 
 def _literal(value: bytes) -> str:
-    """A JSON array as PostgreSQL's array text, whatever its dimensions."""
+    """A JSON array as PostgreSQL's array text, with any number of dimensions."""
     elements: Sequence[msgspec.Raw] = msgspec.json.decode(value, type=list[msgspec.Raw])
     return "{" + ",".join([_element(bytes(element)) for element in elements]) + "}"
 

@@ -3,4 +3,4 @@
 from datetime import date
 
 FIRST_DAY = date(2025, 6, 1)
-"""The month of the oldest exports that anybody keeps."""
+"""The month of the oldest known exports."""

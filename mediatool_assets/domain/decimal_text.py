@@ -4,9 +4,9 @@ from decimal import Decimal
 
 
 def decimal_text(number: Decimal) -> str:
-    """The digits without exponent and without zeros at the end; ``0`` for the negative zero too.
+    """The digits without exponent and without trailing zeros; ``0`` for negative zero too.
 
-    No digit is lost: ``Decimal.normalize`` would round to the 28 of its context.
+    No digit is lost: ``Decimal.normalize`` would round to the 28 digits of its context.
     """
     if not number.is_finite():
         return str(number)

@@ -3,7 +3,7 @@
     MediatoolError
     ├── CheckFailed     1   it ran, and a check of it failed or something differs
     ├── Misuse          2   wrong usage or settings
-    ├── DamagedInput    3   a source, archive, model or document that cannot be taken as it is
+    ├── DamagedInput    3   a source, archive, model or document is damaged or has mistakes
     ├── Unreachable     4   a server does not answer
     └── Refused         5   refused for safety
 
@@ -21,7 +21,7 @@ class MediatoolError(Exception):
     exit_code = 1
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle as it is, to leave a worker: constructors take evidence, not messages."""
+        """Pickle evidence and message, so that a worker can send the error to its parent."""
         return _again, (type(self), self.args, self.__dict__)
 
 
@@ -34,13 +34,13 @@ def _again(
 
 
 class CheckFailed(MediatoolError):
-    """The work ran, but what it made does not agree with what went in; nothing was published."""
+    """The work ran, but its output does not agree with its input; nothing was published."""
 
 
 class CountMismatch(CheckFailed):
-    """Two counts or fingerprints of one thing differ.
+    """Two counts or fingerprints of the same thing differ.
 
-    ``thing`` is the table or collection; ``expected`` and ``found`` are what was compared.
+    ``thing`` is the table or collection; ``expected`` and ``found`` are the values compared.
     """
 
     def __init__(self, thing: str, what: str, expected: object, found: object) -> None:
@@ -52,17 +52,17 @@ class CountMismatch(CheckFailed):
 
 
 class OutOfResources(CheckFailed):
-    """This machine has run out of memory or disk: that says nothing about what was read."""
+    """This machine has no memory or disk space left; the input may be correct."""
 
 
 class Misuse(MediatoolError):
-    """The caller asked for something that has no meaning."""
+    """The caller's request is invalid."""
 
     exit_code = 2
 
 
 class BadSettings(Misuse):
-    """One or more settings are missing or wrong; all of them are named at once."""
+    """One or more settings are missing or wrong; the message names all of them."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -76,7 +76,7 @@ class DamagedInput(MediatoolError):
 
 
 class BadArchive(DamagedInput):
-    """An archive is not one of ours, is cut short, or disagrees with its manifest."""
+    """An archive was not written by this package, is cut short, or disagrees with its manifest."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class BadArchive(DamagedInput):
 
 
 class NotAuthentic(DamagedInput):
-    """A version that no trusted key has signed, or that is not what was signed."""
+    """A version that no trusted key has signed, or that differs from what was signed."""
 
 
 class BadModel(DamagedInput):
@@ -109,7 +109,7 @@ class BadRules(DamagedInput):
 
 
 class BadValue(DamagedInput):
-    """One value of one row cannot become what the model says; the version stops."""
+    """One value of one row cannot be converted as the model says; the version stops."""
 
     def __init__(self, table: str, key: object, column: str, value: object, problem: str) -> None:
         self.table, self.key, self.column, self.value = table, key, column, value
@@ -120,11 +120,11 @@ class BadValue(DamagedInput):
 
 
 class BadSource(DamagedInput):
-    """The source database is not what an export needs: no such schema, no table, a locked table."""
+    """The source database cannot be exported: no such schema, no tables, or a locked table."""
 
 
 class NotFound(DamagedInput):
-    """A version, archive, table or collection that was asked for is not there."""
+    """A version, archive, table or collection that was asked for does not exist."""
 
 
 class UnknownName(NotFound):
@@ -142,7 +142,7 @@ class Unreachable(MediatoolError):
 
 
 class RecoveryConflict(Unreachable):
-    """A hot standby ended a query or session, since it was in the way of changes to be replayed."""
+    """A hot standby cancelled a query or session that conflicted with the replay of changes."""
 
     def __init__(self, where: str, said: str) -> None:
         self.where, self.said = where, said
@@ -154,17 +154,17 @@ class RecoveryConflict(Unreachable):
 
 
 class Full(Unreachable):
-    """A server has no room left; nothing is wrong with what it was given."""
+    """A server has no room left; its input may be correct."""
 
 
 class Refused(MediatoolError):
-    """Refused because it would do harm; another request is needed."""
+    """Refused because it would do harm; a different request is needed."""
 
     exit_code = 5
 
 
 class InColdStorage(Refused):
-    """An object lies in a cold tier. ``ready``: by when its copy is there, if one is on its way."""
+    """An object is in a cold tier. ``ready``: when the copy that was requested is readable."""
 
     def __init__(
         self, uri: str, problem: str, next_step: str, ready: datetime | None = None
@@ -174,7 +174,7 @@ class InColdStorage(Refused):
 
 
 class AlreadyExists(Refused):
-    """The name is taken; names are written once."""
+    """The name is already used, and names are written once."""
 
     def __init__(
         self, thing: str, next_step: str = "names are written once; use a new version"

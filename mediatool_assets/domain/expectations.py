@@ -1,8 +1,8 @@
 """What is expected of a version: pure decisions on figures.
 
-A table's rows are compared with the last versions by bounds that are learnt from them. The floors
-keep a calm history from making the bounds tight, and small tables from failing over a few rows; the
-ceiling keeps one bad night from excusing the next.
+The row count of a table is compared with its last versions, by bounds that are learned from them.
+Floors prevent tight bounds after a steady history, and failures of small tables over a few rows.
+The ceiling prevents that one bad night widens the bounds of the next.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.schema_changes import SchemaChange
 
 HISTORY = 14
-"""Versions that are looked back on: two weeks of nights."""
+"""Versions that the bounds are learned from: two weeks of nights."""
 
 _LOSS_FLOOR, _LOSS_CEILING = 0.1, 0.5
 _GAIN_FLOOR = 0.5
-_FEW_ROWS = 10  # lost: less says nothing of a small table
+_FEW_ROWS = 10  # lost: fewer are not significant, even in a small table
 _SOME_ROWS = 100  # gained
 _LEARNT = 2  # times the largest change of the history
-_COUNT_FLOOR = 10  # unresolved references or losses more than ever
-_COUNT_SHARE = 1.5  # times as many as ever
+_COUNT_FLOOR = 10  # unresolved references or losses above the highest earlier count
+_COUNT_SHARE = 1.5  # times the highest earlier count
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Shares of a table's rows that it may lose and gain; None is learnt. 1.0 may lose all."""
+    """The shares of a table's rows that it may lose and gain; None is learned, 1.0 allows all."""
 
     may_lose: float | None = None
     may_gain: float | None = None
@@ -38,12 +38,13 @@ LEARNT = Bounds()
 
 
 def counted(table: str, snapshot: int | None, archive: int, damage: str | None) -> Finding:
-    """The rows that PostgreSQL counted against those in the archive, as it was read again."""
+    """Compare the rows that PostgreSQL counted with those in the archive, which was read again."""
     figures: dict[str, Figure] = {"rows_in_snapshot": snapshot, "rows_in_archive": archive}
     if damage is not None:
         return Finding("failed", f"{table}: {damage}", figures)
     if snapshot is None:
-        return Finding("unknown", f"{table}: its archive does not say what the source had", figures)
+        reason = f"{table}: its archive does not record the row count of the source"
+        return Finding("unknown", reason, figures)
     if snapshot != archive:
         reason = f"{table}: the source had {snapshot} rows, the archive has {archive}"
         return Finding("failed", reason, figures)
@@ -53,10 +54,10 @@ def counted(table: str, snapshot: int | None, archive: int, damage: str | None) 
 def rows_as_usual(
     table: str, rows: int, history: Sequence[int], bounds: Bounds = LEARNT
 ) -> Finding:
-    """The rows of a table against its earlier versions, oldest first.
+    """Compare the row count of a table with its earlier versions, which are given oldest first.
 
-    Against the version before, the bound is twice the largest change in the history; against the
-    median of the history, twice that. Bounds of the model are exact.
+    The bound for the change from the version before is twice the largest change in the history; for
+    the difference from the median of the history, twice that. Bounds of the model are exact.
     """
     if not history:
         return Finding("passed", f"{table}: no earlier version has it", {"rows": rows})
@@ -92,7 +93,7 @@ def rows_as_usual(
 
 
 def _rows(share: float, reference: float) -> float:
-    """A share of rows; 29 % of 100 are 29, which floats make a little less."""
+    """A share of rows; rounded, because 29 % of 100 is a little less than 29 as a float."""
     return round(share * reference, 6)
 
 
@@ -117,7 +118,7 @@ def counts_as_usual(
     history: Sequence[Mapping[str, int]],
     above: Literal["warned", "failed"],
 ) -> Finding:
-    """Counts of what should be rare, by name, against the most that each had in the history."""
+    """Compare counts that should be low with the highest count of each name in the history."""
     figures: dict[str, Figure] = {name: count for name, count in counts.items() if count}
     total = sum(counts.values())
     if not history:
@@ -134,7 +135,7 @@ def counts_as_usual(
 
 
 def schema_kept(thing: str, changes: Sequence[SchemaChange]) -> Finding:
-    """What changed in the columns since the version before: breaking fails, a warning warns."""
+    """The changed columns since the version before: breaking changes fail, others warn."""
     figures: dict[str, Figure] = {"schema_changes": len(changes)}
     grave = [c for c in changes if c.severity != "information"]
     if not grave:
@@ -145,7 +146,7 @@ def schema_kept(thing: str, changes: Sequence[SchemaChange]) -> Finding:
 
 
 def accounted(raw: Mapping[str, int], homes: Mapping[str, Mapping[str, int]]) -> Finding:
-    """The rows of the raw archive against those that the transform took in and gave a home."""
+    """Compare the rows of the raw archive with those that the transform counted and placed."""
     wrong = [f"{table}: in one of both archives only" for table in sorted(raw.keys() ^ homes)]
     for table in sorted(raw.keys() & homes):
         went = sum(rows for home, rows in homes[table].items() if home != "in")

@@ -10,11 +10,12 @@ _MODULUS = 1 << 128
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """How many items there are, and the sum of their XXH3-128 digests modulo 2**128.
+    """The number of items, and the sum of their XXH3-128 digests modulo 2**128.
 
-    Equal multisets of byte strings have equal fingerprints whatever their order; a lost, doubled or
-    changed item changes it. It guards against accidents; the SHA-256 of archives guards against
-    tampering. ``str`` and ``parse`` are inverse: ``"<count>:<32 hex digits>"``.
+    Equal multisets of byte strings have equal fingerprints in any order. A lost, duplicated or
+    changed
+    item changes the fingerprint. It protects against accidents; the SHA-256 of archives protects
+    against tampering. ``str`` and ``parse`` are inverse: ``"<count>:<32 hex digits>"``.
     """
 
     count: int = 0

@@ -11,7 +11,7 @@ class NamedEntry(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name; of a trigger that of its table, a space, and its own."""
+        """Its name; for a trigger, its table's name, a space, and its own name."""
 
     @property
     def namespace(self) -> str:
@@ -19,7 +19,7 @@ class NamedEntry(Protocol):
 
 
 def _names(entry: NamedEntry) -> Iterator[str]:
-    """What PostgreSQL identifies the object by: ``s.v``, ``trigger on s.t``."""
+    """The names by which PostgreSQL identifies the object: ``s.v``, ``trigger on s.t``."""
     yield f"{entry.namespace}.{entry.name}"
     relation, space, part = entry.name.partition(" ")
     if space:
@@ -27,10 +27,11 @@ def _names(entry: NamedEntry) -> Iterator[str]:
 
 
 class OutsideDependency(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An object of the exported schemas that needs one outside of them.
+    """An object of the exported schemas that needs an object outside of them.
 
-    Kinds and names are PostgreSQL's own (``pg_identify_object``). ``schema`` is that of what is
-    needed; None where that is in no schema, as a foreign server.
+    Kinds and names are PostgreSQL's own (``pg_identify_object``). ``schema`` is the schema of the
+    needed
+    object; None if it is in no schema, like a foreign server.
     """
 
     kind: str
@@ -41,11 +42,11 @@ class OutsideDependency(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def stops_restore(self) -> bool:
-        """Whether the object cannot be made without it; a foreign key is left out instead."""
+        """Whether the object cannot be created without it; a foreign key is left out instead."""
         return self.kind != "table constraint"
 
     def is_of(self, entries: Iterable[NamedEntry]) -> bool:
-        """Whether one of these entries of ``schema.sql`` makes the object."""
+        """Whether one of these entries of ``schema.sql`` creates the object."""
         return self.name.replace('"', "") in {name for each in entries for name in _names(each)}
 
     def __str__(self) -> str:

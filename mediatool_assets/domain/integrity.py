@@ -1,7 +1,7 @@
 """The integrity report of one version: its lines, defects and verdict.
 
-A line says one thing of one table or collection. What could not be read leaves a line unknown,
-which is not passed; what was read and is not as it should be has failed.
+A line reports one check of one table or collection. If something could not be read, the line is
+unknown, which does not count as passed. If what was read is wrong, it has failed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from mediatool_assets.domain.metrics import ChartPoint
 from mediatool_assets.domain.outcome import Figure, Finding, Outcome
 
 OUTCOMES: tuple[Outcome, ...] = ("passed", "unknown", "failed")
-"""Those that a line can have, from best to worst."""
+"""The outcomes of a line, from best to worst."""
 
 Area = Literal[
     "stores",
@@ -32,20 +32,22 @@ Area = Literal[
 ]
 
 EXAMPLES = 20
-"""Rows that are named of one kind of defect of one table; all of them are counted."""
+"""The most rows named for one kind of defect of one table; all of them are counted."""
 
 
 NO_VALUE = msgspec.Raw(b"null")
-"""JSON's null: a value that is null, or none to speak of."""
+"""JSON's null: the value is null, or there is no value."""
 
 
 class Defect(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One row that is not as it should be in ``store``, or one value of it.
+    """One wrong row in ``store``, or one wrong value of it.
 
-    ``key`` is its table's key. ``column`` is the table's, ``field`` the document's where only that
-    has a name. ``expected`` and ``found`` are JSON, where a column of it ``differs``; what may not
-    be shown is ``{"hidden": true, "length": n}``. What is ``missing`` is in the raw archive only,
-    what is ``surplus`` in the store only.
+    ``key`` is the key of its table. ``column`` is a column of the table; ``field`` is the
+    document's
+    field if only that has a name. ``expected`` and ``found`` are JSON if a column ``differs``;
+    hidden
+    values are ``{"hidden": true, "length": n}``. A ``missing`` row is only in the raw archive, a
+    ``surplus`` row only in the store.
     """
 
     what: Literal["missing", "surplus", "differs", "orphan", "duplicate"]
@@ -59,7 +61,7 @@ class Defect(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def has_values(self) -> bool:
-        """Whether ``expected`` and ``found`` say something."""
+        """Whether ``expected`` and ``found`` are set."""
         return self.what == "differs" and self.column is not None
 
 
@@ -71,7 +73,7 @@ class RowFinding(Finding):
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was checked of one thing, how, and what came of it; ``seconds`` of workers' time."""
+    """What was checked, how, and the result; ``seconds`` are the workers' time."""
 
     area: Area
     thing: str
@@ -85,9 +87,9 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Integrity(msgspec.Struct, frozen=True):
-    """The report. ``sample`` is the percentage of rows compared by value, null where all were.
+    """The report. ``sample`` is the percentage of rows compared by value, null for all rows.
 
-    ``lines`` has the failed ones first, then the unknown ones; ``outcomes`` counts them. The
+    ``lines`` starts with the failed ones, then the unknown ones; ``outcomes`` counts them.
     ``history`` holds the last versions, up to this one.
     """
 
@@ -103,7 +105,7 @@ class Integrity(msgspec.Struct, frozen=True):
 
 
 def ordered(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """The worst first, else as they came."""
+    """The worst first, otherwise in the given order."""
     return tuple(sorted(lines, key=lambda line: -OUTCOMES.index(line.outcome)))
 
 
@@ -115,22 +117,22 @@ def headline(report: Integrity) -> str:
 
 
 def equal(held: Mapping[str, Figure], problems: Mapping[str, str] | None = None) -> Finding:
-    """Whether all stores hold the same; ``problems`` says why a store's figure is unknown.
+    """Whether all stores have the same figure; ``problems`` says why a store's figure is unknown.
 
-    Two that differ have failed, even if a third is unknown.
+    Two different figures fail, even if a third is unknown.
     """
     known = {figure for figure in held.values() if figure is not None}
     if len(known) > 1:
         return Finding("failed", "; ".join(f"{store}: {figure}" for store, figure in held.items()))
     unknown = [store for store, figure in held.items() if figure is None]
     if unknown or not known:
-        reasons = ((problems or {}).get(store, f"{store} is not known") for store in unknown)
+        reasons = ((problems or {}).get(store, f"{store} is unknown") for store in unknown)
         return Finding("unknown", "; ".join(reasons))
     return Finding("passed")
 
 
 def compared(counts: tuple[int, int, int], named: Iterable[Defect]) -> Finding:
-    """Rows missing, too many and different on one side, and the columns that the examples name."""
+    """The numbers of missing, surplus and different rows, and the columns of the examples."""
     missing, surplus, differing = counts
     if not (missing or surplus or differing):
         return Finding("passed")
@@ -141,21 +143,21 @@ def compared(counts: tuple[int, int, int], named: Iterable[Defect]) -> Finding:
 
 
 def referenced(orphans: int, *, declared: bool, expected: int | None) -> Finding:
-    """References that find no row: none if the database forbids them, else as many as expected.
+    """References that find no row: 0 if a foreign key is declared, otherwise ``expected``.
 
-    ``expected`` is what the transform counted; None if it counts another thing.
+    ``expected`` is the transform's count; None if it counts something else.
     """
     if declared and orphans:
-        reason = f"{orphans:,} name no row, and a declared foreign key forbids that"
+        reason = f"{orphans:,} find no row, although a foreign key is declared"
         return Finding("failed", reason)
     if expected is not None and orphans != expected:
-        reason = f"{orphans:,} find no row, and the transform counted {expected:,}"
+        reason = f"{orphans:,} find no row; the transform counted {expected:,}"
         return Finding("failed", reason)
     return Finding("passed", f"{orphans:,} find no row" if orphans else "")
 
 
 def share(part: int, whole: int) -> float | None:
-    """Percent; None of nothing."""
+    """Percent; None if ``whole`` is 0."""
     return round(100 * part / whole, 4) if whole else None
 
 

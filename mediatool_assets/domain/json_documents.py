@@ -13,7 +13,7 @@ def pretty(value: object, indent: int = 2) -> bytes:
 
 
 def json_values(value: object) -> Any:
-    """A value as it is read back from JSON: tuples are lists, and structs are objects."""
+    """A value as it is read back from JSON: tuples become lists, and structs become objects."""
     return msgspec.json.decode(msgspec.json.encode(value))
 
 

@@ -1,4 +1,4 @@
-"""Finds numbers of a JSON text that a reader of doubles would change."""
+"""Finds numbers in a JSON text that a reader of doubles would change."""
 
 import re
 from decimal import Decimal
@@ -6,11 +6,11 @@ from decimal import Decimal
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[0-9]+(?:\.[0-9]+)?')
 
 DOUBLE_DIGITS = 15
-"""Digits that every double holds."""
+"""Digits that every double holds exactly."""
 
 
 def only_doubles(document: bytes) -> bool:
-    """Whether every number of a jsonb text, which has no exponents, is a double's own."""
+    """Whether a double holds every number of a jsonb text exactly; jsonb writes no exponents."""
     tokens = (match[0] for match in _TOKENS.finditer(document))
     return all(
         is_double(token)
@@ -20,8 +20,8 @@ def only_doubles(document: bytes) -> bool:
 
 
 def is_double(number: bytes) -> bool:
-    """Whether a double's own decimal text equals this unsigned decimal number."""
+    """Whether the decimal text of the nearest double equals this unsigned decimal number."""
     text = number.decode()
     if text.count(".") > 1 or text.startswith(".") or text.endswith("."):
-        return False  # text that looks like a number; the closer look will tell
+        return False  # text that looks like a number; the full check decides
     return Decimal(repr(float(text))) == Decimal(text)

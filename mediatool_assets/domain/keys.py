@@ -8,14 +8,14 @@ from mediatool_assets.domain.version import Version
 Kind = Literal["raw", "transformed", "dump", "sanitized"]
 
 Report = Literal["daily-metrics-comparison", "data-integrity-report", "version-comparison"]
-"""What is written on each day, as JSON with an HTML twin."""
+"""The reports of each day: JSON, with an HTML page of the same content."""
 ReportForm = Literal["json", "html"]
 REPORTS: tuple[Report, ...] = get_args(Report)
 REPORT_FORMS: tuple[ReportForm, ...] = get_args(ReportForm)
 
 SANITIZED_POSTGRES = "media_tool_sanitized_"
 SANITIZED_MONGODB = "mediatool_sanitized_"
-"""What the names of databases of sanitized copies begin with: never those of a version itself."""
+"""Prefixes of the names of databases of sanitized copies; no other database has them."""
 
 EXPORTS_PREFIX = "postgres-exports/"
 RAW_PREFIX = EXPORTS_PREFIX + "raw/"
@@ -29,13 +29,13 @@ VERDICTS_PREFIX = EXPORTS_PREFIX + "verdicts/"
 CHAIN_PREFIX = EXPORTS_PREFIX + "chain/"
 """The signed entries of versions, by number (``domain/chain.py``)."""
 RECORDS_PREFIX = EXPORTS_PREFIX + "bucket/"
-"""What is recorded of the bucket itself day by day: inventory, costs, posture."""
+"""The daily records of the bucket itself: inventory, costs, posture."""
 STAGING_PREFIX = EXPORTS_PREFIX + "staging/"
-"""What workers of other machines leave for each other while an archive is made; no reader looks."""
+"""Files that workers on other machines exchange while an archive is made; no reader needs them."""
 DUMPS_PREFIX = "mongodb-dumps/"
 REPORTS_PREFIX = "comparison-reports/"
 LOGS_PREFIX = "dagster-logs/"
-"""Where Dagster's configuration puts the logs of runs."""
+"""Where Dagster stores the logs of runs, by its configuration."""
 
 ARCHIVE_PREFIXES: Mapping[str, str] = {
     "raw": RAW_PREFIX,
@@ -48,10 +48,10 @@ REGISTRY_NAME = "mongodb-versions.json"
 """The registry of versions: at the top of the bucket, and in each home as a local copy."""
 REGISTRY_KEY = REGISTRY_NAME
 MARKS_KEY = "version-marks.json"
-"""What people say of versions after they were made, at the top of the bucket too."""
+"""Notes, pins and promotions, which are made after the export; at the top of the bucket too."""
 OLD_REGISTRY_KEY = METADATA_PREFIX + REGISTRY_NAME
 OLD_MARKS_KEY = METADATA_PREFIX + "mongodb-versions-marks.json"
-"""Where both were before 2026-11-28; ``mediatool bucket migrate`` moves them."""
+"""The place of both before 2026-11-28; ``mediatool bucket migrate`` moves them."""
 
 
 def archive_key(kind: Kind, version: Version) -> str:
@@ -61,7 +61,7 @@ def archive_key(kind: Kind, version: Version) -> str:
 
 
 def archive_prefix(kind: Kind, partition: str) -> str:
-    """The prefix that holds every archive of the kind of one day."""
+    """The prefix of all archives of one kind and one day."""
     return f"{ARCHIVE_PREFIXES[kind]}{partition}/"
 
 
@@ -76,12 +76,12 @@ def metadata_prefix(partition: str) -> str:
 
 
 def report_key(report: Report, partition: str, suffix: ReportForm = "json") -> str:
-    """The bucket key of a day's report; it is of the newest complete version of the day."""
+    """The bucket key of a day's report, which is about the newest complete version of the day."""
     return f"{REPORTS_PREFIX}{partition}/{report}.{suffix}"
 
 
 def comparison_key(one: Version, two: Version, suffix: ReportForm = "json") -> str:
-    """The bucket key of a comparison that somebody asked for, on the day of the later version."""
+    """The bucket key of a comparison on request; it belongs to the day of the later version."""
     return f"{REPORTS_PREFIX}{two.partition}/{one}-{two}.{suffix}"
 
 
@@ -96,7 +96,7 @@ def mongodb_database(version: Version) -> str:
 
 
 def beside(key: str, what: str, ending: str) -> str:
-    """The key of what is kept beside an archive: its reports, the signature of a copy."""
+    """The key of a file stored beside an archive: a report, or the signature of a copy."""
     stem = key.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
     return f"{stem}-{what}.{ending}"
 

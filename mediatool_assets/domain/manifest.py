@@ -1,7 +1,7 @@
 """The manifest of an archive: its members and their blocks.
 
 It is the root of a hash tree: a block has the SHA-256 of its content, a member the digest of its
-blocks, and the digest of the archive is that of its manifest.
+blocks, and the archive's digest is the SHA-256 of its manifest.
 """
 
 import hashlib
@@ -15,10 +15,10 @@ from mediatool_assets.domain.not_carried import NotCarried
 
 FORMAT = "mediatool-archive/2"
 FORMAT_1 = "mediatool-archive/1"
-"""Has one SHA-256 for each member, and none for a block: a range of it proves nothing."""
+"""Format 1 has one SHA-256 for each member and none for a block: a part cannot be verified."""
 
 MOST_SAID = 2 << 20
-"""Bytes of JSON for where the rows came from, what was left out, and all warnings."""
+"""Bytes of JSON for the source, the exclusions and all warnings."""
 _MOST_FACTS = 8 << 20  # bytes of JSON; some 500 a table and step
 
 ArchiveKind = Literal["raw", "transformed", "dump", "sanitized"]
@@ -28,7 +28,7 @@ class Block(NamedTuple):
     """One gzip member of the archive that holds whole rows of one file, and nothing else."""
 
     offset: int
-    """Bytes from the start of the archive."""
+    """Offset in bytes from the start of the archive."""
     length: int
     """Compressed bytes."""
     rows: int
@@ -59,12 +59,12 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def content(self) -> str:
-        """What stands for the content: equal for equal files of one format."""
+        """The identity of the content: equal for equal files of one format."""
         return self.digest or self.sha256
 
 
 class Exclusion(msgspec.Struct, frozen=True):
-    """A table that was left out on purpose; ``rows`` is null where they cannot be counted."""
+    """A table that was left out on purpose; ``rows`` is null if they cannot be counted."""
 
     table: str
     reason: str
@@ -89,20 +89,20 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_sanitized(self) -> bool:
-        """Whether it is a sanitized copy, or was made of one."""
+        """Whether it is a sanitized copy, or was made from one."""
         return "sanitized" in (self.kind, self.source.get("kind"))
 
     @property
     def computed_anew(self) -> dict[str, list[str]]:
-        """By table the columns that are null here, and that PostgreSQL computes in a restore.
+        """The columns, by table, that are null here and that PostgreSQL computes in a restore.
 
-        Raises msgspec.ValidationError where the manifest says something else.
+        Raises msgspec.ValidationError if the manifest's entry is malformed.
         """
         return msgspec.convert(self.facts.get("computed_anew", {}), dict[str, list[str]])
 
     @property
     def not_carried(self) -> tuple[NotCarried, ...]:
-        """What the source had beside; raises msgspec.ValidationError as ``computed_anew``."""
+        """What the source had but versions do not contain; raises msgspec.ValidationError."""
         return msgspec.convert(self.facts.get("not_carried", ()), tuple[NotCarried, ...])
 
     @property
@@ -116,7 +116,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         return sum(member.bytes for member in self.members)
 
     def member(self, name: str) -> Member | None:
-        """The member of that file name, if there is one."""
+        """The member with that file name; None if there is none."""
         return next((m for m in self.members if m.name == name), None)
 
     def tables(self) -> dict[str, Member]:
@@ -139,12 +139,12 @@ def digest_of(blocks: Iterable[Block]) -> str:
 
 
 def archive_digest(data: bytes) -> str:
-    """An archive's digest: the SHA-256 of its manifest.json, less the newline of format 1."""
+    """An archive's digest: the SHA-256 of its manifest.json, without the newline of format 1."""
     return hashlib.sha256(data.removesuffix(b"\n")).hexdigest()
 
 
 class _UnboundedParts(msgspec.Struct):
-    """The parts of a manifest whose size its blocks do not bound, unread."""
+    """The parts of a manifest whose size is not bounded by its blocks, not decoded."""
 
     source: msgspec.Raw = msgspec.Raw(b"")
     exclusions: msgspec.Raw = msgspec.Raw(b"")
@@ -153,7 +153,7 @@ class _UnboundedParts(msgspec.Struct):
 
 
 def shortened(manifest: Manifest) -> Manifest:
-    """The manifest with as many warnings as are read again, the first ones, and how many more."""
+    """The manifest with the first warnings, as many as readers accept, and a count of the rest."""
     room = MOST_SAID // 2
     for kept, warning in enumerate(manifest.warnings):
         room -= len(msgspec.json.encode(warning))
@@ -169,7 +169,7 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def decode(data: bytes) -> Manifest:
-    """Read ``manifest.json``; raises msgspec.MsgspecError on anything else, or too much of it."""
+    """Read ``manifest.json``; raises msgspec.MsgspecError if it is malformed or too large."""
     said = decoded(data, _UnboundedParts)
     size = sum(map(len, map(bytes, (said.source, said.exclusions, said.warnings))))
     for what, found, most in (

@@ -1,6 +1,6 @@
 """The marks of versions, made after their export: notes, pins and promotions.
 
-A version's metadata is written once and never edited; this small document is what changes instead.
+A version's metadata is written once and never changed; this small document holds what can change.
 """
 
 from collections.abc import Callable
@@ -14,24 +14,24 @@ from mediatool_assets.domain.metadata import instant
 from mediatool_assets.domain.version import Version
 
 Protection = Callable[[], str | None]
-"""Why something must not be removed, as the marks are when it is asked; None where it may be."""
+"""Called before a removal: why it must not be removed, by the current marks; None if it may."""
 
 _MOVED = "moved to the top of the bucket"
 
 
 def unprotected() -> None:
-    """No mark protects it."""
+    """The ``Protection`` of what no mark protects."""
 
 
 class Pin(msgspec.Struct, frozen=True):
-    """Who keeps a version, since when."""
+    """Who pinned a version, and when."""
 
     at: str
     who: str
 
 
 class Promotion(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One promotion; ``withdrawn`` is the time of the rollback that took it back."""
+    """One promotion; ``withdrawn`` is the time of the rollback that withdrew it."""
 
     version: str
     at: str
@@ -40,7 +40,7 @@ class Promotion(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All marks; ``promotions`` is their whole history, oldest first."""
+    """All marks; ``promotions`` is the whole history, oldest first."""
 
     notes: dict[str, str] = {}
     pinned: dict[str, Pin] = {}
@@ -53,21 +53,21 @@ class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def fallback(self) -> str | None:
-        """The version that ``rollback`` goes back to."""
+        """The version that ``rollback`` returns to."""
         standing = [p.version for p in self.promotions if not p.withdrawn]
         return standing[-2] if len(standing) > 1 else None
 
     def protection(self, version: Version) -> str | None:
-        """Why the version must not be let go of; None where no mark says so."""
+        """Why the version must not be dropped; None if no mark protects it."""
         name = str(version)
         if name == self.promoted:
             return "promoted: applications use it"
         if name in self.pinned:
             return f"pinned by {self.pinned[name].who}"
-        return "promoted before: rollback goes back to it" if name == self.fallback else None
+        return "promoted before: rollback returns to it" if name == self.fallback else None
 
     def merged(self, other: "Marks") -> "Marks":
-        """With the marks of another document too; where both have notes for a version, these."""
+        """These marks and another document's together; for notes on the same version, these win."""
         found: dict[tuple[str, str, str], Promotion] = {}
         for each in (*other.promotions, *self.promotions):
             known = found.setdefault((each.at, each.version, each.who), each)
@@ -80,28 +80,28 @@ class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
     def annotated(self, version: Version, notes: str) -> "Marks":
-        """With other notes for the version."""
+        """The marks with new notes for the version."""
         return msgspec.structs.replace(self, notes=self.notes | {str(version): notes})
 
     def keeping(self, version: Version, at: datetime, who: str) -> "Marks":
-        """With the version pinned; one that is pinned stays as it was."""
+        """The marks with the version pinned; an existing pin is unchanged."""
         pinned = {str(version): Pin(instant(at), who)} | self.pinned
         return msgspec.structs.replace(self, pinned=pinned)
 
     def letting_go(self, version: Version) -> "Marks":
-        """Without the version's pin."""
+        """The marks without the version's pin."""
         pinned = {name: pin for name, pin in self.pinned.items() if name != str(version)}
         return msgspec.structs.replace(self, pinned=pinned)
 
     def promoting(self, version: Version, at: datetime, who: str) -> "Marks":
-        """With the version promoted; the same, where it is already."""
+        """The marks with the version promoted; unchanged if it is promoted already."""
         if str(version) == self.promoted:
             return self
         promotion = Promotion(str(version), instant(at), who)
         return msgspec.structs.replace(self, promotions=(*self.promotions, promotion))
 
     def withdrawing(self, version: Version, made: datetime, at: datetime) -> "Marks":
-        """With the version's promotion of the time ``made`` withdrawn, if it stands."""
+        """The marks with the version's promotion made at ``made`` withdrawn, if it is in force."""
         promotions = tuple(
             msgspec.structs.replace(p, withdrawn=instant(at))
             if (p.version, p.at, p.withdrawn) == (str(version), instant(made), None)
@@ -111,7 +111,7 @@ class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(self, promotions=promotions)
 
     def rolled_back(self, at: datetime) -> "Marks":
-        """With the last standing promotion withdrawn; raises Refused where none was before it."""
+        """The marks with the last promotion in force withdrawn; raises Refused for the first."""
         if self.fallback is None:
             raise Refused(
                 "no other version was promoted before; `mediatool promote VERSION` names one"
@@ -133,12 +133,12 @@ def decode(data: bytes) -> Marks:
 
 
 def encode_moved(marks: Marks) -> bytes:
-    """The old document while it is moved: it still holds the marks, and no older tool reads it."""
+    """The old document during its move: it keeps the marks, but older releases cannot read it."""
     return msgspec.json.encode([_MOVED, marks]) + b"\n"
 
 
 def decode_old(data: bytes) -> Marks:
-    """Read the document in its old place, also while it is moved; raises msgspec.MsgspecError."""
+    """Read the document in its old place, during its move too; raises msgspec.MsgspecError."""
     match decoded(data, object):
         case [str(word), found] if word == _MOVED:
             return msgspec.convert(found, Marks)

@@ -4,14 +4,14 @@ from base64 import urlsafe_b64encode
 from hashlib import sha1
 from urllib.parse import quote
 
-_LONGEST = 238  # mongodump's bound: with ".metadata.json.gz" it is a file name of 255 bytes
-_KEPT = 208  # and what it keeps of a longer one, before "%24" and 27 characters of hash
+_LONGEST = 238  # mongodump's limit: with ".metadata.json.gz" the file name has 255 bytes
+_KEPT = 208  # what mongodump keeps of a longer name, before "%24" and 27 characters of hash
 
 
 def table_member(table: str) -> str:
-    """The file of a table's rows: ``{table}.ndjson``, whatever the table is called.
+    """The file of a table's rows: ``{table}.ndjson``.
 
-    What would be a folder or a control character is percent-encoded.
+    Characters that would make a folder, and control characters, are percent-encoded.
     """
     safe = (c if c not in "/\\%" and c.isprintable() else f"%{ord(c):02X}" for c in table)
     return "".join(safe) + ".ndjson"
@@ -28,7 +28,7 @@ def metadata_member(bson: str) -> str:
 
 
 def _escaped(collection: str) -> str:
-    """Go's ``url.PathEscape``; a name too long for a file is cut, and told apart by its hash."""
+    """Go's ``url.PathEscape``; a name that is too long is cut, and made unique by its hash."""
     escaped = quote(collection, safe="$&+=:@")
     if len(escaped) <= _LONGEST:
         return escaped

@@ -1,4 +1,4 @@
-"""The metadata of a version: every field of the storage description, and further ones."""
+"""The metadata of a version: every field of the storage description, and additional ones."""
 
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
@@ -17,11 +17,13 @@ Purpose = Literal["daily_backup", "testing"]
 class RecordedSource(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the rows came from.
 
-    Of RDS ``instance`` and ``snapshot_id`` are those of AWS; of a live database ``host:port/name``
-    and the snapshot's name in PostgreSQL.
-    ``system_identifier`` is PostgreSQL's own, of the cluster that ``database`` is in.
-    Of a hot standby ``standby`` says whether it was ``connected`` or ``disconnected`` when the
-    snapshot was taken, and ``lag_seconds`` how far it was behind at most; null if that is unknown.
+    With RDS, ``instance`` and ``snapshot_id`` are AWS's names; with a live database,
+    ``host:port/name``
+    and the name of the snapshot in PostgreSQL. ``system_identifier`` is PostgreSQL's identifier of
+    the
+    cluster of ``database``.
+    With a hot standby, ``standby`` says whether it was ``connected`` or ``disconnected`` when the
+    snapshot was taken, and ``lag_seconds`` is its largest possible lag; null if unknown.
     """
 
     type: Literal["postgres", "rds", "archive"]
@@ -39,9 +41,11 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
     """The raw archive. ``size_mb`` is the object's size, ``uncompressed_mb`` that of its JSON.
 
     Both in 10**6 bytes. ``tables_exported`` counts the tables in it, ``tables_with_rows`` those
-    that are not empty. ``excluded`` has the reason of each table that was left out,
-    ``excluded_rows`` its rows, null where they could not be counted. ``sha256`` is of the object,
-    ``digest`` that of the archive (docs/reference/archive-format.md).
+    that are
+    not empty. ``excluded`` has the reason for each table that was left out, ``excluded_rows`` its
+    row
+    count, null if unknown. ``sha256`` is the object's, ``digest`` the archive's
+    (docs/reference/archive-format.md).
     """
 
     path: str
@@ -62,10 +66,12 @@ class RawExport(msgspec.Struct, frozen=True, omit_defaults=True):
 class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
     """The transformed archive. ``size_mb`` is the object's size, ``uncompressed_mb`` its BSON's.
 
-    ``homes`` says what became of every source row: ``documents``, ``embedded`` in one, in a
-    collection of ``orphans``, ``folded`` into references, ``left_out`` by the model. ``unresolved``
-    counts references that found nothing by ``collection.field``, ``losses`` the
-    values by ``table.column`` and kind; later versions are held against both.
+    ``homes`` counts the source rows by their use: ``documents``, ``embedded`` in one, in a
+    collection of
+    ``orphans``, ``folded`` into references, ``left_out`` by the model. ``unresolved`` counts
+    references
+    that found no row, by ``collection.field``; ``losses`` counts values that BSON does not hold, by
+    ``table.column`` and kind. Later versions are compared with both.
     """
 
     path: str
@@ -82,7 +88,7 @@ class TransformedExport(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DumpExport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The dump archive of the loaded MongoDB database, its sizes as of the transformed one."""
+    """The dump of the loaded MongoDB database; its sizes are defined as in the transformed one."""
 
     path: str
     size_mb: float
@@ -94,7 +100,7 @@ class DumpExport(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 RowCodec = Literal["native", "python"]
-"""The compiled codec, or the Python that it takes the place of."""
+"""Which code converts rows: the compiled codec, or its equivalent in Python."""
 
 Export = RawExport | TransformedExport | DumpExport
 
@@ -108,10 +114,11 @@ class Exports(msgspec.Struct, frozen=True):
 
 
 class Databases(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The databases that were made and verified; null where none was.
+    """The databases that were created and verified; null if there is none.
 
-    ``postgres_problem`` is why a restore made none. ``postgres_left_out`` says what the restored
-    one is without, and why, a line for each object.
+    ``postgres_problem`` is why a restore failed. ``postgres_left_out`` lists what the restored
+    database
+    lacks, and why, a line for each object.
     """
 
     postgres: str | None
@@ -121,7 +128,7 @@ class Databases(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The same as warnings of the version."""
+        """The same, as warnings of the version."""
         if self.postgres_problem is not None:
             return (f"there is no restored PostgreSQL database: {self.postgres_problem}",)
         return tuple(f"{self.postgres} is restored without {w}" for w in self.postgres_left_out)
@@ -130,9 +137,11 @@ class Databases(msgspec.Struct, frozen=True, omit_defaults=True):
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version's metadata file; its presence in the bucket makes the version complete.
 
-    ``not_carried`` is what the source has beside its rows and schemas. ``row_codec`` says which
-    code converts rows where the version was completed; their bytes are equal. ``proof`` is the
-    signed entry of the version in the chain; null where no key was set.
+    ``not_carried`` lists objects of the source that no archive contains. ``row_codec`` says which
+    code
+    converts rows on the machine that completed the version; the bytes are the same. ``proof`` is
+    the
+    version's signed entry in the chain; null if no key was set.
     """
 
     timestamp: str
@@ -153,28 +162,28 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def version(self) -> Version:
-        """The identity that ``timestamp`` writes down."""
+        """The identity in ``timestamp``."""
         return Version.parse(self.timestamp)
 
 
 def megabytes(size: int) -> float:
-    """Bytes in units of 10**6, as the metadata counts."""
+    """Bytes in units of 10**6, as in the metadata."""
     return round(size / 1e6, 3)
 
 
 def uncompressed_bytes(export: Export) -> int:
-    """What an archive's rows or documents are without compression, to 1,000 bytes."""
+    """The size of an archive's rows or documents without compression, to 1,000 bytes."""
     return round((export.uncompressed_mb or 0) * 1_000_000)
 
 
 def instant(moment: datetime, *, exact: bool = False) -> str:
-    """A moment as the storage description writes it: ``2025-06-21T14:45:00Z``; or to the µs."""
+    """A time in the format of the storage description: ``2025-06-21T14:45:00Z``; or to the µs."""
     text = moment.astimezone(UTC).isoformat(timespec="microseconds" if exact else "seconds")
     return text.removesuffix("+00:00") + "Z"
 
 
 def in_utc(text: str) -> str:
-    """A moment that an older version of this program has written, in the form of ``instant``."""
+    """A time that an older release wrote, in the format of ``instant``."""
     return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 
@@ -186,8 +195,9 @@ def encode(metadata: Metadata) -> bytes:
 def decode(data: bytes) -> Metadata:
     """Read ``{version}.json``; raises msgspec.MsgspecError on anything else.
 
-    One that was written before 2026-11-28 is given today's fields: its ``size_mb`` was that of
-    uncompressed rows, its ``tables_exported`` counted those with rows.
+    A file written before 2026-11-28 is converted to today's fields: its ``size_mb`` was the size of
+    the
+    uncompressed rows, its ``tables_exported`` counted tables with rows.
     """
     metadata = decoded(data, Metadata)
     exports = metadata.exports

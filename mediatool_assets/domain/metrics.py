@@ -15,18 +15,18 @@ from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.schema_changes import SchemaChange
 
 HISTORY = 30
-"""Versions that the charts go back."""
+"""The number of versions in the charts."""
 
 
 class KeyColumn(msgspec.Struct, frozen=True):
-    """A column that rows are found by: how many of its values are null, and how many differ."""
+    """A column by which rows are found: its numbers of null values and of distinct ones."""
 
     nulls: int
     distinct: int
 
 
 class TableMetrics(msgspec.Struct, frozen=True):
-    """One table of a version; ``bytes`` are of its uncompressed JSON."""
+    """One table of a version; ``bytes`` is the size of its uncompressed JSON."""
 
     rows: int
     bytes: int
@@ -34,7 +34,7 @@ class TableMetrics(msgspec.Struct, frozen=True):
 
 
 class VersionMetrics(msgspec.Struct, frozen=True):
-    """One version. ``totals`` has a null where the version has no such table."""
+    """One version. ``totals`` has a null if the version has no such table."""
 
     version: str
     totals: dict[str, int | None]
@@ -43,14 +43,14 @@ class VersionMetrics(msgspec.Struct, frozen=True):
 
 
 class KeyColumnChange(msgspec.Struct, frozen=True):
-    """A key column of two versions."""
+    """A key column in two versions."""
 
     nulls: Figure
     distinct: Figure
 
 
 class TableChange(msgspec.Struct, frozen=True):
-    """A table of two versions; rows added, removed and changed where they were compared."""
+    """A table in two versions; rows added, removed and changed if they were compared."""
 
     rows: Figure
     bytes: Figure
@@ -61,7 +61,7 @@ class TableChange(msgspec.Struct, frozen=True):
 
 
 class MetricsComparison(msgspec.Struct, frozen=True):
-    """The version against an earlier one, ``v1`` in all figures; ``errors`` are not compared."""
+    """A version compared with an earlier one, ``v1`` in all figures; ``errors`` prevented it."""
 
     version: str
     metrics: dict[str, Figure]
@@ -72,7 +72,7 @@ class MetricsComparison(msgspec.Struct, frozen=True):
 
 
 class Threshold(msgspec.Struct, frozen=True):
-    """One expectation of ``thing``, and whether it held."""
+    """One expectation about ``thing``, and whether it was met."""
 
     thing: str
     outcome: Outcome
@@ -99,11 +99,11 @@ class ChartPoint(msgspec.Struct, frozen=True):
 
 
 class DailyMetrics(msgspec.Struct, frozen=True):
-    """The day's report. The same versions give the same bytes: it holds no clock.
+    """The day's report. The same versions give the same bytes: it does not depend on the clock.
 
     ``previous`` is the complete version before, ``week_before`` the newest one of the same weekday
-    a week before; null where there is none, of which ``notes`` speak. ``history`` ends with the
-    version itself.
+    a
+    week before; null if there is none, which ``notes`` explain. ``history`` ends with this version.
     """
 
     version: str
@@ -129,7 +129,7 @@ def against(
     comparison: Comparison | None = None,
     errors: Iterable[NotCompared] = (),
 ) -> MetricsComparison:
-    """Hold a version against an earlier one; a comparison adds what became of the rows."""
+    """Compare a version with an earlier one; a row comparison adds what happened to the rows."""
     metrics = {name: Figure.of(before.totals.get(name), n) for name, n in after.totals.items()}
     metrics["schema_changes"] = Figure(None, None, len(changes), None)
     return MetricsComparison(
@@ -182,7 +182,7 @@ def _key_columns(
 
 
 def thresholds(findings: Mapping[str, Finding]) -> tuple[Threshold, ...]:
-    """Findings as the report keeps them, in order of name."""
+    """Findings in the report's form, in order of name."""
     return tuple(
         Threshold(thing, finding.outcome, finding.reason, dict(finding.figures))
         for thing, finding in sorted(findings.items())
@@ -190,7 +190,7 @@ def thresholds(findings: Mapping[str, Finding]) -> tuple[Threshold, ...]:
 
 
 def judged(found: Sequence[Threshold]) -> Finding:
-    """All thresholds as one finding: the worst outcome, and the reasons for it."""
+    """All thresholds as one finding: the worst outcome, and its reasons."""
     all_of_them = combined(Finding(one.outcome, one.reason) for one in found)
     figures: dict[str, FindingFigure] = {"thresholds": len(found)}
     for one in found:
@@ -202,9 +202,9 @@ def judged(found: Sequence[Threshold]) -> Finding:
 
 
 def key_columns(table: Table, model: Model) -> tuple[str, ...]:
-    """The columns that rows are found by, in the table's order.
+    """The columns by which rows are found, in the table's order.
 
-    Those of primary, unique and foreign keys, and those that the model matches tables by.
+    These are the columns of primary, unique and foreign keys, and those that the model matches.
     """
     source = model.sources.get(table.name)
     named = {*table.primary_key, *(source.key if source else ())}
@@ -222,7 +222,7 @@ def key_columns(table: Table, model: Model) -> tuple[str, ...]:
 
 
 def _matched(shape: models.RowShape) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The tables and columns of every arrow of a shape, from both of its ends."""
+    """The tables and columns at both ends of every arrow of a shape."""
     for addition in shape.additions:
         owner = shape.table
         for step in addition.path:

@@ -1,7 +1,7 @@
 """The model: which source tables become which MongoDB collections.
 
-These values are what stands in the file, each with its line. ``domain.resolution`` holds them
-against a source's schema and adds all that goes without saying.
+These values are what the file contains, each with its line number. ``domain.resolution`` compares
+them with a source's schema and adds the defaults.
 """
 
 import re
@@ -13,7 +13,7 @@ from mediatool_assets.domain.expectations import LEARNT, Bounds
 
 
 class AdditionVerb(StrEnum):
-    """What an added field is made of; the word is the one that the model file uses."""
+    """How an added field is made; the value is the word in the model file."""
 
     LOOK_UP = "look_up"
     UNION = "union"
@@ -24,12 +24,12 @@ class AdditionVerb(StrEnum):
 
     @property
     def is_home(self) -> bool:
-        """Whether the rows of the table it names live here, and nowhere else."""
+        """Whether the rows of its table are stored in this field, and nowhere else."""
         return self in (AdditionVerb.FOLD, AdditionVerb.EMBED_ONE, AdditionVerb.EMBED_MANY)
 
 
 class TypeChanges(StrEnum):
-    """What to do where a column's type has changed its kind since the model was written."""
+    """What to do if the kind of a column's type has changed since the model was written."""
 
     STRICT = "strict"
     FLAG = "flag"
@@ -54,8 +54,8 @@ class FieldType(StrEnum):
 class Step:
     """One arrow of a path, ``columns -> table.keys``: rows whose keys equal the columns' values.
 
-    ``keys`` is empty where the table's own key is meant. ``each`` says that the (only) column is an
-    array, and that its elements are matched one by one (``columns[]`` in the file).
+    ``keys`` is empty if the table's own key is meant. ``each``: the (only) column is an array whose
+    elements are matched one by one (``columns[]`` in the file).
     """
 
     columns: tuple[str, ...]
@@ -71,7 +71,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """What is taken of the rows found: one bare value, or a sub-document of ``(field, column)``."""
+    """What is taken from the rows found: one plain value, or a sub-document."""
 
     columns: tuple[tuple[str, str], ...]
     bare: bool
@@ -87,7 +87,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class RenamedField:
-    """A column whose field has another name than camelCase gives; dots make sub-documents."""
+    """A column with another field name than its camelCase one; dots make sub-documents."""
 
     column: str
     field: str
@@ -96,7 +96,7 @@ class RenamedField:
 
 @dataclass(frozen=True, slots=True)
 class Retype:
-    """A column whose field has another type than its PostgreSQL type gives."""
+    """A column whose field has another type than the default of its PostgreSQL type."""
 
     column: str
     type: FieldType
@@ -107,8 +107,9 @@ class Retype:
 class FieldAddition:
     """A field that is added to a document: looked up, embedded, folded or counted.
 
-    ``orphans`` names the collection that takes the rows of an embedded or folded table that belong
-    to no document, and the surplus of ``embed_one``; ``shape`` is the embedded rows' own.
+    ``orphans`` names the collection for rows of an embedded or folded table that belong to no
+    document,
+    and for surplus rows of ``embed_one``. ``shape`` is the shape of the embedded rows.
     """
 
     field: str
@@ -160,18 +161,18 @@ class Collection:
 
     @property
     def root(self) -> str:
-        """The table that gives one document a row."""
+        """The table with one row for each document."""
         return self.shape.table
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Every table that it is made of, the root first."""
+        """Every table that it is made from, the root first."""
         steps = (step.table for add in self.shape.every_addition() for step in add.path)
         return tuple(dict.fromkeys([self.root, *steps]))
 
     @property
     def orphans(self) -> dict[str, str]:
-        """Collections for rows that found no document to be embedded in, and their tables."""
+        """The collections for rows without a document to be embedded in, and their tables."""
         return {
             addition.orphans: addition.path[0].table
             for addition in self.shape.every_addition()
@@ -181,13 +182,14 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """A table that the model knows, with its natural key; empty means the database's own.
+    """A table that the model knows, with its natural key; empty means the database's own key.
 
-    ``columns`` are those that the model's author knew; any other is drift. Empty means not said.
-    ``types`` are their types then, as far as said, and ``type_changes`` is what to do about others;
-    ``lines`` is where each stands in the file;
-    ``bounds`` say what the table may lose and gain from one version to the next. No document
-    depends on these, and so the model's digest does not either.
+    ``columns`` are those that the model's author knew; others are drift. Empty means not stated.
+    ``types`` are their types at that time, if stated, and ``type_changes`` says what to do if they
+    change. ``lines`` has the line of each in the file. ``bounds`` are what the table may lose and
+    gain
+    from one version to the next. No document depends on these fields, so they are not part of the
+    model's digest.
     """
 
     name: str
@@ -202,7 +204,7 @@ class SourceTable:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A table that reaches no collection, on purpose."""
+    """A table that is in no collection, on purpose."""
 
     table: str
     reason: str
@@ -219,7 +221,7 @@ class Model:
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     line: int = 1
     metrics: tuple[str, ...] = ()
-    """The tables whose numbers of rows are metrics of a version, in the order of the file."""
+    """The tables whose row counts are metrics of a version, in the order of the file."""
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -233,7 +235,7 @@ class Model:
         return {name: table for orphans in every for name, table in orphans.items()}
 
     def homes(self) -> Iterator[tuple[str, str, int]]:
-        """``(table, place, line)`` wherever the rows of a table live; once for each, if well."""
+        """``(table, place, line)`` for each place of a table's rows; a valid model has one each."""
         for collection in self.collections.values():
             yield collection.root, f"collection {collection.name}", collection.shape.line
             for addition in collection.shape.every_addition():
@@ -244,7 +246,7 @@ class Model:
             yield left_out.table, "left_out", left_out.line
 
     def lines_of(self, table: str) -> list[int]:
-        """Every line that names the table, in order."""
+        """The numbers of all lines that name the table, in order."""
         lines = {line for name, _, line in self.homes() if name == table}
         if table in self.sources:
             lines.add(self.sources[table].line)
@@ -254,12 +256,12 @@ class Model:
         return sorted(lines)
 
     def at(self, line: int, problem: str) -> str:
-        """A problem as people and editors read it: ``file:line: problem``."""
+        """A problem in the format that editors read: ``file:line: problem``."""
         return f"{self.source}:{line}: {problem}"
 
 
 def in_arrow(name: str) -> str:
-    """A name as arrows have it: in double quotes where it holds what arrows are made of."""
+    """A name as it is written in arrows: in double quotes if it contains their characters."""
     if re.fullmatch(r'[^\s,.\[\]>"]+', name):
         return name
     return '"' + name.replace('"', '""') + '"'

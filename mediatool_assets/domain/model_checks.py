@@ -1,4 +1,4 @@
-"""Mistakes of a model that do not depend on the source."""
+"""Mistakes in a model that can be found without the source."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ Mistake = tuple[int, str]
 
 
 def mistakes(model: Model) -> list[Mistake]:
-    """Every mistake that shows without a schema, in the order of the checks."""
+    """Every mistake that can be found without a schema, in the order of the checks."""
     found = [*_homes(model), *_names(model)]
     for collection in model.collections.values():
         found += _shape(model, collection.shape)
@@ -19,7 +19,7 @@ def mistakes(model: Model) -> list[Mistake]:
 
 
 def exclusion_mistakes(model: Model, excluded: frozenset[str]) -> Iterator[Mistake]:
-    """What a model cannot do without: tables that others need, and homes of tables that stay."""
+    """Excluded tables that the model needs, and collections that are only partly excluded."""
     for collection in model.collections.values():
         for addition in collection.shape.every_addition():
             if collection.root not in excluded:
@@ -38,7 +38,7 @@ def _homes(model: Model) -> Iterator[Mistake]:
     homes: dict[str, list[str]] = defaultdict(list)
     for table, place, line in model.homes():
         if not table:
-            continue  # the reader has said so
+            continue  # the reader has reported it
         if table not in model.sources:
             yield line, f"{place}: unknown table {table}; add it to tables:, or correct its name"
             continue

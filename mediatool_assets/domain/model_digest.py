@@ -7,14 +7,15 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
 _BESIDE = ("source", "line", "lines", "reason", "bounds", "types", "type_changes", "metrics")
-"""Fields on which no document depends: where something stands, why, and what checks make of it."""
+"""Fields on which no document depends: line numbers, reasons, and settings of checks."""
 
 
 def digest(said: Any) -> str:
     """SHA-256 of a model, or of a part of it, in hex.
 
-    Only what differs from its default counts, so that a part that models learn to have changes the
-    digest of those models only that have it.
+    Only values that differ from their default count. So a new feature of the model language changes
+    the
+    digests only of the models that use it.
     """
     text = json.dumps(_canonical(said), default=_typed)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -38,5 +39,5 @@ def _default(field: "Field[Any]") -> Any:
 
 
 def _typed(value: object) -> list[str]:
-    """What YAML has and JSON has not, such as a date, which is not the text of it."""
+    """Values of YAML that JSON lacks, such as a date, which must differ from its text."""
     return [type(value).__name__, str(value)]

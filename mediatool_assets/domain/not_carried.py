@@ -14,25 +14,25 @@ _WHY = {
     "grant": "it names a role of the source's server",
     "language": "it belongs to no schema",
     "large objects": "they belong to no table",
-    "locale": "a restored database has that of its server",
-    "owner": "what is restored belongs to the role that restores",
+    "locale": "a restored database has the locale of its server",
+    "owner": "the role that restores owns the restored objects",
     "policy": "it may name roles of the source's server; row security stays on",
     "publication": "it belongs to no schema",
     "revoked": "it names a role of the source's server; a restored object has the defaults",
     "schema": "MEDIATOOL_POSTGRES_SCHEMA does not name it",
     "security label": "it belongs to a provider on the source's server",
     "setting": "it belongs to the database or a role; its value is not shown",
-    "stored rows": "they are in no archive; a restore computes them from the restored tables",
+    "stored rows": "no archive contains them; a restore computes them from the restored tables",
     "subscription": "it belongs to no schema",
     "tablespace": "it belongs to the source's server",
     "transform": "it belongs to no schema",
     "user mapping": "it names a role, and may hold a password",
 }
-"""Every kind, and why it stays behind."""
+"""Every kind, with the reason why versions do not contain it."""
 
 
 class NotCarried(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something that stays behind: its kind, what it is or says, and the objects that it is of.
+    """An object that versions do not contain: its kind, its name or content, and its owners.
 
     ``("grant", "SELECT to reporting", ("table shop.orders", ...))``,
     ``("publication", "changes", ("table shop.orders", ...))``, ``("cast", "(text AS shop.code)")``.
@@ -44,12 +44,12 @@ class NotCarried(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def why(self) -> str:
-        """Why it is not carried."""
+        """Why versions do not contain it."""
         return _WHY.get(self.kind, "")
 
 
 def in_few_words(found: Iterable[NotCarried]) -> str:
-    """How many there are of each kind: ``1 publication, 3 grants``; empty where there are none."""
+    """The number of each kind: ``1 publication, 3 grants``; empty if there are none."""
     counts: dict[str, int] = {}
     for each in found:
         counts[each.kind] = counts.get(each.kind, 0) + 1

@@ -1,13 +1,13 @@
-"""Notes on a version, which its metadata, its marks, the registry and every listing carry."""
+"""Notes on a version, stored in its metadata, its marks, the registry and shown in lists."""
 
 from mediatool_assets.domain.errors import Misuse
 
 LONGEST = 4096
-"""Bytes in UTF-8. The registry holds the notes of all versions, and every reader loads it."""
+"""The longest notes, in bytes of UTF-8: every reader of the registry loads all notes."""
 
 
 def checked_notes(text: str) -> str:
-    """The notes as they are; raises Misuse where they are too long, or no text."""
+    """The notes unchanged; raises Misuse if they are too long, or not UTF-8."""
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:

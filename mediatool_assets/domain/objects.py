@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 COLD = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-"""Storage classes whose objects have to be copied before they can be read: that takes hours."""
+"""Storage classes whose objects must be restored before they can be read, which takes hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,5 +19,5 @@ class ObjectInfo:
 
     @property
     def cold(self) -> bool:
-        """Whether it lies in a cold tier; a copy of it may be there all the same."""
+        """Whether it is in a cold tier; a restored copy of it may exist."""
         return self.storage_class in COLD

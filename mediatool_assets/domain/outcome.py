@@ -13,8 +13,9 @@ from mediatool_assets.domain.errors import (
 )
 
 Outcome = Literal["passed", "warned", "unknown", "failed", "absent", "not checked"]
-"""``warned``: unusual, but not wrong. ``unknown``: it could not be read, which is not passed.
-``absent``: the database does not exist (any more). ``not checked``: no part of it was read."""
+"""``warned``: unusual, but not wrong. ``unknown``: could not be read; not the same as passed.
+``absent``: the database does not exist. ``not checked``: no part was read.
+"""
 
 GRAVITY: tuple[Outcome, ...] = ("passed", "warned", "unknown", "failed")
 """From best to worst. The other outcomes say nothing about a version."""
@@ -32,9 +33,9 @@ class Finding:
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The worst outcome; what is absent or was not checked does not count. Unknown if none is left.
+    """The worst outcome, ignoring ``absent`` and ``not checked``; unknown if none is left.
 
-    A failure outweighs what is unknown: what is wrong is wrong, whatever else could not be read.
+    A failure outweighs an unknown outcome.
     """
     judged = (outcome for outcome in outcomes if outcome in GRAVITY)
     return max(judged, key=GRAVITY.index, default="unknown")
@@ -50,11 +51,13 @@ def combined(findings: Iterable[Finding]) -> Finding:
 
 
 def outcome_of(error: MediatoolError) -> Outcome:
-    """What an error says about the thing that was to be read.
+    """The outcome of a check that an error stopped.
 
     Unknown if a server does not answer or denies access, or this machine has no memory or disk
-    left; else failed: it is damaged, missing or different. Raises a Misuse again: a wrong setting
-    says nothing about the data.
+    space
+    left. Otherwise failed: the thing is damaged, missing or different. A Misuse is raised again,
+    since a
+    wrong setting says nothing about the data.
     """
     if isinstance(error, Misuse):
         raise error

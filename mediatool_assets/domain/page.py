@@ -1,6 +1,6 @@
-"""A report for people as a value, which HTML, Markdown and the terminal render.
+"""A report as a value, which is rendered as HTML, Markdown or on the terminal.
 
-Parts and sections are false where they have nothing to show, and are then left out.
+Parts and sections are false if they have nothing to show; they are then left out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Detail = Literal["summary", "report", "full"]
-"""Where a section is shown: everywhere, everywhere but on a terminal, or in HTML only."""
+"""Where a section is shown: everywhere, everywhere except on a terminal, or in HTML only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCell:
-    """A cell that is an outcome, a verdict or a severity, and has its colour."""
+    """A cell with an outcome, a verdict or a severity, which determines its colour."""
 
     word: str
 
@@ -34,7 +34,7 @@ class OutcomeCell:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A text that leads to another page; ``target`` is relative. ``current`` is this page."""
+    """A link to another page; ``target`` is relative. ``current``: it is this page."""
 
     text: str
     target: str
@@ -66,7 +66,7 @@ def grid(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: b
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """Horizontal bars, each of counts by kind; names without any count have no bar."""
+    """Horizontal bars, each with counts by kind; names without counts have no bar."""
 
     bars: Sequence[tuple[str, Mapping[str, int]]]
 
@@ -87,7 +87,7 @@ class LineChart:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list of texts; those that are commands are ``code``."""
+    """A list of texts; ``code``: they are commands."""
 
     texts: Sequence[str]
     code: bool = False
@@ -98,7 +98,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class CalendarDay:
-    """A day of a calendar: its page, the outcome that gives it a colour, and what it holds."""
+    """A day of a calendar: its page, the outcome that determines its colour, and its content."""
 
     date: str
     target: str
@@ -108,7 +108,7 @@ class CalendarDay:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Days by month, the newest month first; a table has the same where there is no calendar."""
+    """Days by month, newest first; without HTML it is a table."""
 
     days: Sequence[CalendarDay]
 
@@ -118,7 +118,7 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Parts under a title that a click opens, unless it ``is_open``."""
+    """Parts under a title that expands on a click, unless it ``is_open``."""
 
     title: str
     says: str
@@ -140,7 +140,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Parts under a title. ``lead`` explains them; ``otherwise`` is shown where there are none."""
+    """Parts under a title. ``lead`` explains them; ``otherwise`` is shown if there are none."""
 
     title: str
     parts: Sequence[Part]
@@ -160,7 +160,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A whole report. ``links`` lead to other pages, in rows: of the site, then of the day."""
+    """A whole report. ``links`` are rows of links to other pages: of the site, then of the day."""
 
     title: str
     verdict: str
@@ -171,5 +171,5 @@ class Page:
     links: Sequence[tuple[str, Sequence[Link]]] = ()
 
     def shown(self, *details: Detail) -> tuple[Section, ...]:
-        """The sections of these details that have something to show."""
+        """The sections with one of these details that have something to show."""
         return tuple(each for each in self.sections if each and each.detail in details)

@@ -1,4 +1,4 @@
-"""PostgreSQL's own text of floats and arrays, written and read as its output functions do."""
+"""PostgreSQL's text of floats and arrays, written and read as its output functions do."""
 
 import math
 import re
@@ -14,7 +14,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 def double_text(value: float) -> str:
-    """What PostgreSQL prints of a double precision: the shortest text that reads back as it."""
+    """PostgreSQL's text of a double precision: the shortest text that is read back unchanged."""
     if not math.isfinite(value) or value == 0:
         return _special(value)
     neighbours = [math.nextafter(abs(value), to) for to in (0.0, math.inf)]
@@ -23,7 +23,7 @@ def double_text(value: float) -> str:
 
 
 def real_text(value: float) -> str:
-    """The same for a real, given as the double that equals it."""
+    """The same for a real, given as the double with the same value."""
     if not math.isfinite(value) or value == 0:
         return _special(value)
     (bits,) = struct.unpack("I", struct.pack("f", abs(value)))
@@ -40,9 +40,9 @@ def _special(value: float) -> str:
 
 
 def _shortest(value: float, neighbours: Sequence[float], least: int) -> Decimal:
-    """The decimal of fewest digits that is nearer to ``value`` than to the floats beside it.
+    """The decimal with the fewest digits that is closer to ``value`` than to the floats beside it.
 
-    Of two as near the one that ends in an even digit, as PostgreSQL's Ryu has it.
+    Of two equally close ones, the one that ends in an even digit, as in PostgreSQL's Ryu.
     """
     middle = Fraction(value)
     below = (middle + Fraction(neighbours[0])) / 2
@@ -62,7 +62,7 @@ def _shortest(value: float, neighbours: Sequence[float], least: int) -> Decimal:
 
 
 def _decimal(value: float, shortest: Decimal, digits: int) -> str:
-    """``150``, ``0.015`` or ``1.5e+20``: the exponent, unless it is in -4 to below ``digits``."""
+    """``150``, ``0.015`` or ``1.5e+20``: an exponent unless it is from -4 to below ``digits``."""
     sign = "-" if value < 0 else ""
     figures = "".join(map(str, shortest.as_tuple().digits)).rstrip("0")
     exponent = shortest.adjusted()
@@ -79,7 +79,7 @@ def _decimal(value: float, shortest: Decimal, digits: int) -> str:
 def array_elements(text: str) -> Elements:
     """The elements of an array's text, nested by dimension; raises ValueError on other text.
 
-    Lower bounds in front (``[0:1]={a,b}``) are no part of it.
+    Lower bounds in front (``[0:1]={a,b}``) are ignored.
     """
     stack: list[list[Elements | str | None]] = [[]]
     for match in _TOKEN.finditer(text):
@@ -94,5 +94,5 @@ def array_elements(text: str) -> Elements:
         elif word != ",":
             stack[-1].append(None if word == "NULL" else _ESCAPE.sub(r"\1", word))
     if len(stack) != 1 or len(stack[0]) != 1 or not isinstance(stack[0][0], list):
-        raise ValueError(f"{text[:80]!r} is no array")
+        raise ValueError(f"{text[:80]!r} is not an array")
     return stack[0][0]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 GB = 1 << 30
-"""Bytes of what S3 bills as a GB."""
+"""The bytes that S3 bills as one GB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """Bytes that an archived object is billed beside its own: in its class, and in STANDARD."""
+    """Bytes billed for an archived object besides its own: in its class, and in STANDARD."""
 
     own: int
     standard: int
@@ -18,7 +18,7 @@ class Overhead:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalPrice:
-    """One way to get an object out of a class: dollars per GB, and per thousand requests."""
+    """One retrieval tier of a class: dollars per GB, and per thousand requests."""
 
     option: str
     hours: str
@@ -28,10 +28,10 @@ class RetrievalPrice:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Dollars by storage class: per GB and month, per thousand requests; and what is billed least.
+    """Dollars by storage class: per GB and month, per thousand requests; and the billing minimums.
 
-    ``put_1000`` and ``transition_1000`` are of requests into the class; ``minimum_days`` and
-    ``minimum_bytes`` are billed of each object at least.
+    ``put_1000`` and ``transition_1000`` are prices of requests into the class; ``minimum_days`` and
+    ``minimum_bytes`` are the least that is billed for each object.
     """
 
     dated: str
@@ -46,11 +46,11 @@ class Prices:
     retrieval: Mapping[str, tuple[RetrievalPrice, ...]]
 
     def storage(self, storage_class: str, size: Decimal) -> Decimal:
-        """Dollars a month of so many bytes."""
+        """Dollars a month for a number of bytes."""
         return size / GB * self.gb_month[storage_class]
 
     def overhead(self, storage_class: str, size: Decimal, count: Decimal) -> Decimal:
-        """Dollars a month beside the bytes' own: of objects of equal size, ``size`` together."""
+        """Dollars a month besides the storage of the bytes: for ``count`` objects of equal size."""
         least = count * self.minimum_bytes.get(storage_class, 0)
         extra = self.storage(storage_class, max(least - size, Decimal(0)))
         if (archive := self.archive_overhead_bytes.get(storage_class)) is not None:

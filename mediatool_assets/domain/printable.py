@@ -15,10 +15,10 @@ _LINES = {code: escape for code, escape in _ESCAPES.items() if chr(code) not in 
 
 
 def visible(text: str) -> str:
-    """One line: controls, line breaks among them, and marks of direction as ``\\uXXXX``."""
+    """The text on one line, with control characters, line breaks and direction marks escaped."""
     return text.translate(_ESCAPES)
 
 
 def visible_lines(text: str) -> str:
-    """The same with its line breaks and tabs; of JSON the same document."""
+    """The same, but line breaks and tabs are kept; JSON stays the same document."""
     return text.translate(_LINES)

@@ -15,8 +15,8 @@ class ProgressReport(msgspec.Struct, frozen=True, omit_defaults=True, tag="progr
 class RunOutcome(msgspec.Struct, frozen=True, tag="outcome"):
     """How a run ended; ``exit_code`` is the command line's.
 
-    ``failed_checks`` are those of a run that succeeded and whose version is not as it should be:
-    ``asset: check: what it found``.
+    ``failed_checks`` are the failed checks of a run that succeeded: ``asset: check: what it
+    found``.
     """
 
     status: str

@@ -9,7 +9,7 @@ from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.version import Version
 
 ALLOWED = timedelta(hours=1)
-"""A version is due so long after the daily export begins."""
+"""The time between the start of the daily export and the moment when its version is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class Timetable:
 
     @property
     def cron(self) -> str:
-        """As Dagster's schedules have it."""
+        """The cron expression of Dagster's schedule."""
         return f"0 {self.hour} * * *"
 
     def due(self, day: date) -> datetime:
-        """When the version of a day of UTC is due.
+        """When the version of a UTC day is due.
 
-        On the day on which a change of clocks moves the hour past midnight, at its very end.
+        If a clock change moves the hour past midnight, it is due at the end of the day.
         """
         for local in (day - timedelta(1), day, day + timedelta(1)):
             begins = datetime.combine(local, time(self.hour), ZoneInfo(self.zone)).astimezone(UTC)
@@ -49,9 +49,9 @@ class Completion(NamedTuple):
 def on_time(
     day: date, now: datetime, due: datetime, begun: Version | None, complete: Completion | None
 ) -> Finding:
-    """Judge a day by its newest version that was begun and its newest complete one.
+    """Check a day by the newest version that was started and the newest complete one.
 
-    What is absent fails from ``due`` on; before, it is only not there yet.
+    A missing version fails from ``due`` on; before that, it is a warning.
     """
     figures: dict[str, Figure] = {
         "due": due.isoformat(),

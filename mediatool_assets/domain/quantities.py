@@ -2,5 +2,5 @@
 
 
 def quantity(number: int, thing: str) -> str:
-    """``1 alert``, ``2 alerts``; ``thing`` in the singular, of those that take an s."""
+    """``1 alert``, ``2 alerts``; ``thing`` is singular and has a plural in s."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

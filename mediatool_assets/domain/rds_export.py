@@ -30,7 +30,7 @@ def export_prefix(version: Version) -> str:
 
 
 def version_of_folder(prefix: str) -> Version | None:
-    """The version that an export's folder is named after: ``export-{version}/``, or ``…-2/``."""
+    """The version in the name of an export's folder: ``export-{version}/``, or ``…-2/``."""
     name = prefix.rstrip("/").rpartition("/")[2]
     return Version.of_name(_ATTEMPT.sub(r"\1", name), "export-")
 
@@ -48,17 +48,17 @@ class ExportInfo(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 
     @property
     def snapshot_id(self) -> str:
-        """The snapshot's name, the last field of its ARN; an automated one's begins ``rds:``."""
+        """The snapshot's name, the last field of its ARN; an automatic one begins with ``rds:``."""
         return ":".join(self.source_arn.split(":")[6:])
 
     @property
     def instance(self) -> str | None:
-        """The instance, which the name of an automated snapshot tells; None of any other."""
+        """The instance in the name of an automated snapshot; None for any other snapshot."""
         found = _AUTOMATED.fullmatch(self.snapshot_id)
         return found["instance"] if found else None
 
     def version(self) -> Version:
-        """The version of the snapshot's own time; raises ValueError on no time."""
+        """The version named by the time of the snapshot; raises ValueError if there is no time."""
         moment = datetime.fromisoformat(self.snapshot_time)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
@@ -80,7 +80,7 @@ class SchemaMetadata(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Partitioning(msgspec.Struct, frozen=True, rename="camel"):
-    """In how many parts a table was read."""
+    """The number of parts in which a table was read."""
 
     number_of_partitions: int
     number_of_completed_partitions: int
@@ -93,7 +93,7 @@ class TableStatistics(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class TableStatus(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One table, or a schema or database that AWS has something to say of."""
+    """One table, or a schema or database that AWS reports on."""
 
     target: str
     status: str | None = None
@@ -134,11 +134,13 @@ _MODIFIER = re.compile(r"\(([0-9, -]*)\)")
 
 
 def same_type(column: Column, original: str) -> bool:
-    """Whether AWS's name of a column's type is that of the schema's column.
+    """Whether AWS's name of a column's type means the type of the schema's column.
 
-    AWS writes the names of the catalog or of SQL, with modifiers (lengths and precisions) or
-    without; a domain by its own name or that of its base, an array also as ``_element`` or
-    ``ARRAY``, types that users made also as ``USER-DEFINED``. Modifiers count where both have some.
+    AWS writes the catalog's or SQL's names, with or without modifiers (lengths and precisions). A
+    domain
+    has its own name or its base type's, an array also ``_element`` or ``ARRAY``, a user-defined
+    type also
+    ``USER-DEFINED``. Modifiers are compared if both have some.
     """
     modifiers = _modifiers(column.type), _modifiers(original)
     if all(modifiers) and modifiers[0] != modifiers[1]:
@@ -157,7 +159,7 @@ def same_type(column: Column, original: str) -> bool:
 
 
 def _modifiers(name: str) -> tuple[int, ...]:
-    """The numbers in parentheses; a scale of 0 is what ``numeric(10)`` has."""
+    """The numbers in parentheses; ``numeric(10)`` has the scale 0."""
     found = _MODIFIER.search(name)
     numbers = tuple(map(int, re.findall(r"-?[0-9]+", found[1]))) if found else ()
     return numbers[:1] if numbers[1:] == (0,) else numbers

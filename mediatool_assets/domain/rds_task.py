@@ -6,7 +6,7 @@ from datetime import datetime
 from mediatool_assets.domain.version import Version
 
 UNDER_WAY = frozenset({"STARTING", "IN_PROGRESS", "CANCELING"})
-"""The states of a task that is not at its end."""
+"""The states of a task that has not ended."""
 
 
 OWN_SNAPSHOTS = "manual-export-"
@@ -20,14 +20,14 @@ def snapshot_name(version: Version) -> str:
 def task_name(version: Version, attempt: int = 1) -> str:
     """The name of the export task of a version's snapshot, and of the folder that it writes.
 
-    AWS never gives a task's name away again: after one that failed, the next ends with ``-2``.
+    AWS never accepts a task's name twice: after a failed task, the next name ends with ``-2``.
     """
     return f"export-{version}" if attempt == 1 else f"export-{version}-{attempt}"
 
 
 @dataclass(frozen=True, slots=True)
 class DbSnapshot:
-    """One snapshot; ``percent`` of it is there, and ``taken`` is known once it has begun."""
+    """One snapshot; ``percent`` is its progress, ``taken`` is set once it has started."""
 
     name: str
     arn: str
@@ -37,14 +37,14 @@ class DbSnapshot:
 
     @property
     def version(self) -> Version | None:
-        """The one that it was taken for, which is in its name; of an automated one its time."""
+        """The version in its name; for an automated snapshot, the version of its time."""
         own = Version.of_name(self.name, OWN_SNAPSHOTS)
         return own or (Version.at(self.taken) if self.taken is not None else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One export task. ``failure`` and ``warning`` are AWS's own words."""
+    """One export task. ``failure`` and ``warning`` are AWS's messages."""
 
     name: str
     status: str
@@ -54,10 +54,11 @@ class Task:
 
     @property
     def under_way(self) -> bool:
-        """Whether it has not come to an end."""
+        """Whether it has not ended."""
         return self.status in UNDER_WAY
 
     @property
     def reason(self) -> str:
         """Why it is not complete, in AWS's words."""
-        return "; ".join(word for word in (self.failure, self.warning) if word) or "AWS says no why"
+        words = (self.failure, self.warning)
+        return "; ".join(word for word in words if word) or "AWS gives no reason"

@@ -1,4 +1,4 @@
-"""What `mediatool check` finds: one reading for each thing that a first version needs."""
+"""The results of `mediatool check`: one reading for each thing that a first version needs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from typing import Literal
 ReadingVerdict = Literal["ok", "warning", "wrong"]
 
 CLOCK_SECONDS = 60.0
-"""Versions are named by this machine's clock; S3 refuses requests at 900 s of difference."""
+"""Versions are named by this machine's clock; S3 refuses requests at a difference of 900 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One thing that was looked at. ``fixes`` are to be pasted: SQL, commands, settings.
+    """One thing that was checked. ``fixes`` are texts to paste: SQL, commands, settings.
 
-    ``exit_code`` is what a command would end with that met it.
+    ``exit_code`` is the exit code of a command that fails for this reason.
     """
 
     area: str
@@ -27,22 +27,22 @@ class Reading:
 
 
 def ok(area: str, name: str, says: str) -> Reading:
-    """All is well."""
+    """No problem."""
     return Reading(area, name, "ok", says)
 
 
 def warning(area: str, name: str, says: str, *fixes: str) -> Reading:
-    """A version can be made, and somebody should know."""
+    """A version can be made, but with a problem that the user should know."""
     return Reading(area, name, "warning", says, fixes)
 
 
 def wrong(area: str, name: str, says: str, *fixes: str, code: int = 1) -> Reading:
-    """No version can be made, or not a whole one."""
+    """No version can be made, or only an incomplete one."""
     return Reading(area, name, "wrong", says, fixes, code)
 
 
 def compare_clocks(area: str, there: datetime, here: datetime) -> Reading:
-    """A server's clock against this machine's."""
+    """Compare a server's clock with this machine's."""
     seconds = (there - here).total_seconds()
     says = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} this machine's"
     if abs(seconds) <= CLOCK_SECONDS:
@@ -53,6 +53,6 @@ def compare_clocks(area: str, there: datetime, here: datetime) -> Reading:
 
 
 def exit_code(readings: Iterable[Reading]) -> int:
-    """4 where a server cannot be reached, else 2 for settings, 3 for input, 1; 0: nothing wrong."""
+    """4 if a server cannot be reached, else 2 for settings, 3 for input, 1; 0: nothing wrong."""
     codes = {reading.exit_code for reading in readings if reading.verdict == "wrong"}
     return next((code for code in (4, 2, 3, 5, 1) if code in codes), 0)

@@ -10,10 +10,11 @@ from mediatool_assets.domain.metadata import Metadata
 
 
 class RegistryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One version in the registry; ``source_postgres_db`` is its restored database, if there is.
+    """One version in the registry; ``source_postgres_db`` is its restored database, if any.
 
-    ``pinned`` and ``promoted`` stand in the file only where they are true. At most one entry is
-    promoted: its ``database_name`` is what applications use.
+    ``pinned`` and ``promoted`` are in the file only if they are true. At most one entry is
+    promoted:
+    applications use its ``database_name``.
     """
 
     version: str
@@ -38,7 +39,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
     def marked(self, marks: Marks) -> "RegistryEntry":
-        """The entry with what the marks say of its version."""
+        """The entry with the marks of its version."""
         return msgspec.structs.replace(
             self,
             notes=marks.notes.get(self.version, self.notes),

@@ -18,13 +18,15 @@ RestoreTo = Literal["postgres", "mongodb"]
 class Marker(
     msgspec.Struct, frozen=True, omit_defaults=True, tag_field="mediatool", tag="restored"
 ):
-    """The comment of a restored PostgreSQL database; one without it was never finished.
+    """The comment of a restored PostgreSQL database; without it, the restore was not finished.
 
-    ``tables`` names the restored ones where they are not all: such a database is a part, and not
-    ``complete``. ``left_out`` names the foreign keys that a part cannot hold, ``skipped`` what it
-    was told to leave out (``VIEW totals``). ``content`` is what ``content_of`` says of the raw
-    archive, where all that it holds was restored. ``sanitized`` where that was a sanitized copy.
-    ``notes`` say what is not as in the source, and why, a line for each object.
+    ``tables`` names the restored tables if they are not all: such a database is a part, and not
+    ``complete``. ``left_out`` names foreign keys that a part cannot have, ``skipped`` the objects
+    left
+    out on request (``VIEW totals``). ``content`` is ``content_of`` the raw archive, if all of it
+    was
+    restored. ``sanitized``: a sanitized copy was restored.
+    ``notes`` list the differences from the source and their reasons, a line for each object.
     """
 
     version: str
@@ -39,7 +41,7 @@ class Marker(
 
     @classmethod
     def read(cls, comment: str | None) -> "Marker | None":
-        """The marker that a database's comment holds; None for any other comment."""
+        """The marker in a database's comment; None for any other comment."""
         try:
             return decoded((comment or "").encode(), cls)
         except msgspec.DecodeError:
@@ -50,17 +52,17 @@ class Marker(
 
 
 def content_of(manifest: Manifest) -> str:
-    """The SHA-256 of every table's name and fingerprint: equal where the rows of all are."""
+    """The SHA-256 of every table's name and fingerprint: equal if the rows of all tables are."""
     lines = (f"{name} {member.fingerprint}\n" for name, member in sorted(manifest.tables().items()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 class RestoreRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One restore that was carried out: ``verified``, or ``failed`` and why.
+    """One restore that was executed: ``verified``, or ``failed`` and why.
 
-    ``who`` is the account that asked for it, ``server`` the host that it went to; ``rows`` are rows
-    or documents, by table or collection. ``notes`` are the marker's. Kept for good, one small
-    object for each.
+    ``who`` is the account that started it, ``server`` the target host; ``rows`` are rows or
+    documents, by
+    table or collection. ``notes`` are the marker's. Kept indefinitely, one small object for each.
     """
 
     version: str
@@ -78,12 +80,12 @@ class RestoreRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def restore_key(version: Version, began: datetime, to: RestoreTo) -> str:
-    """Where the record of a restore is stored: by the version's day, then in order of time."""
+    """The key of the record of a restore: by the version's day, then in order of time."""
     return f"{restores_prefix(version)}{began:%Y%m%dT%H%M%S.%f}-{to}.json"
 
 
 def restores_prefix(version: Version) -> str:
-    """What the keys of all restore records of a version begin with."""
+    """The prefix of all restore records of a version."""
     return f"{RESTORES_PREFIX}{version.partition}/{version}-"
 
 

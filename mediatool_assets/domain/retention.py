@@ -1,7 +1,7 @@
 """Retention: which databases, test exports and sanitized copies are dropped, and why.
 
-A pure decision over what exists. Archives of complete daily versions are not in it: their ageing is
-the bucket's own, by its lifecycle rules. Those of a version that failed go if its day has another.
+A pure decision over what exists. Archives of complete daily versions are not part of it: the
+bucket's lifecycle rules expire them. Those of a failed version are dropped if its day has another.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,15 +29,16 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 
 _A_RUN = timedelta(days=1)
-"""No run takes longer: what has no metadata until then never gets it."""
+"""No run takes longer: a version without metadata after this time never gets it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How much is kept: databases by grandfather, father and son; the rest by its age in days.
+    """How much is kept: databases by grandfather-father-son rotation, the rest by age in days.
 
-    Of each server's daily databases the newest of each of the last ``daily`` days stays, of each of
-    the last ``weekly`` weeks, and so on; days, weeks, months and years without any do not count.
+    Of each server's daily databases, the newest of each of the last ``daily`` days is kept, of each
+    of the
+    last ``weekly`` weeks, and so on. Periods without a database do not count.
     """
 
     daily: int = 7
@@ -49,7 +50,7 @@ class Policy:
 
     @classmethod
     def of(cls, settings: Settings) -> "Policy":
-        """The policy of ``MEDIATOOL_KEEP_DAILY`` and its like."""
+        """The policy of the settings ``MEDIATOOL_KEEP_DAILY``, ``_WEEKLY`` and so on."""
         return cls(**{name: getattr(settings, f"keep_{name}") for name in cls.__slots__})
 
     def __str__(self) -> str:
@@ -64,7 +65,7 @@ Kind = Literal["mongodb", "postgres", "export", "sanitized"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One thing, whether it stays, and the reason; ``keys`` are the objects that it consists of."""
+    """Whether one thing is kept, and why; ``keys`` are its objects in the bucket."""
 
     kind: Kind
     name: str
@@ -75,11 +76,12 @@ class Decision:
 
 
 def decide(found: RetentionInventory, policy: Policy, now: datetime) -> tuple[Decision, ...]:
-    """Keep or drop, for everything that was found: exactly one decision for each thing.
+    """Decide to keep or drop everything that was found: exactly one decision for each thing.
 
     Never dropped: the newest complete version, the newest daily one, each server's newest complete
-    database, what a mark protects or Object Lock holds, what is in use, and what no program of ours
-    made. Deciding again on what is left drops nothing.
+    database, what a mark protects or Object Lock holds, what is in use, and what this package did
+    not
+    make. Deciding again on the rest drops nothing.
     """
     decide_one = _Decider(found, policy, now)
     return (
@@ -90,7 +92,7 @@ def decide(found: RetentionInventory, policy: Policy, now: datetime) -> tuple[De
 
 
 class _Decider:
-    """The rules, in the order in which they have a say."""
+    """The rules, in order of precedence."""
 
     def __init__(self, found: RetentionInventory, policy: Policy, now: datetime) -> None:
         self._found, self._policy, self._now = found, policy, now
@@ -137,7 +139,7 @@ class _Decider:
         return self._of_age(found)
 
     def _hold(self, found: FoundDatabase) -> str | None:
-        """Why the database stays, whatever its age."""
+        """Why the database is kept, whatever its age; None if nothing holds it."""
         if (reason := self._use(found)) is not None:
             return reason
         if (reason := self._protection(found.version)) is not None:
@@ -146,7 +148,7 @@ class _Decider:
         return "the newest complete database of its server" if newest else None
 
     def _use(self, found: FoundDatabase) -> str | None:
-        """Whose the database is, if it is not for retention to drop."""
+        """Who uses the database; None if retention may drop it."""
         if found.state == "foreign":
             return "no load or restore made it; only you may drop it"
         return found.busy
@@ -163,11 +165,11 @@ class _Decider:
         if age < _A_RUN:
             return True, "its version has no metadata yet and is younger than a day: a run may be"
         if not found.ours:
-            return True, "its version is not in this bucket, and nothing says that it ever was"
+            return True, "its version is not in this bucket, and there is no evidence that it was"
         return False, f"its version has no metadata in the bucket and is {_days(age)} old"
 
     def _of_sanitized(self, found: FoundDatabase) -> tuple[bool, str]:
-        """A database of a copy: it is no version's newest, and goes as old copies go."""
+        """A database of a sanitized copy: it expires by age, as copies do."""
         reason = self._use(found) or self._found.protected.get(found.version)
         if reason is not None:
             return True, reason
@@ -178,7 +180,7 @@ class _Decider:
         return age < timedelta(days=limit), reason
 
     def _grace(self, found: FoundDatabase) -> str | None:
-        """Why a database stays that somebody restored lately, whatever its version's age."""
+        """Why a recently restored database is kept, whatever its version's age; else None."""
         made, limit = found.made, timedelta(days=self._policy.testing_days)
         if made is None or made - found.version.moment <= _A_RUN or self._age(made) >= limit:
             return None
@@ -213,7 +215,7 @@ class _Decider:
         return Decision("export", str(found.version), found.version, keep, reason, found.keys)
 
     def _of_failed(self, version: Version) -> tuple[bool, str]:
-        """An export that never got its metadata: until the day has a complete one it may be all."""
+        """An export without metadata: kept until its day has a complete version."""
         others = [
             v
             for v, purpose in self._found.complete.items()
@@ -229,7 +231,7 @@ class _Decider:
         return age < timedelta(days=limit), reason
 
     def copy(self, found: FoundCopy) -> Decision:
-        """A copy can be made again from its version: marks on that do not hold it, a lock does."""
+        """A copy can be made again from its version: marks do not protect it, Object Lock does."""
         age, limit = self._age(found.modified), self._policy.sanitized_days
         keep = found.lock is not None or age < timedelta(days=limit)
         reason = found.lock or f"a sanitized copy, {_days(age)} old; kept for {limit}"
@@ -270,7 +272,7 @@ def _generations(versions: Iterable[Version], policy: Policy) -> dict[Version, s
 
 
 def contradictions(policy: Policy, rules: Iterable[Document]) -> Iterator[str]:
-    """Where the bucket's rules, in canonical form, delete what the policy says is kept."""
+    """Rules of the bucket, in canonical form, that delete what the policy keeps."""
     for rule in rules:
         days = _expiry(rule)
         if rule.get("Status") != "Enabled" or days is None:
@@ -288,7 +290,7 @@ def contradictions(policy: Policy, rules: Iterable[Document]) -> Iterator[str]:
 
 
 def _expiry(rule: Document) -> int | None:
-    """The age at which a rule deletes: any, where it names a date; None where it never does."""
+    """The age at which a rule deletes: 0 if it names a date; None if it never deletes."""
     expiration: Mapping[str, Any] = rule.get("Expiration", {})
     days: int | None = 0 if "Date" in expiration else expiration.get("Days")
     return days
@@ -298,7 +300,7 @@ _TEST_PREFIXES = (METADATA_PREFIX, RAW_PREFIX, TRANSFORMED_PREFIX, DUMPS_PREFIX)
 
 
 def _meet(one: str, other: str) -> bool:
-    """Whether a key can begin with both."""
+    """Whether a key can begin with both prefixes."""
     return one.startswith(other) or other.startswith(one)
 
 

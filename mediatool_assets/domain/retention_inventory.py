@@ -9,17 +9,20 @@ from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
 
 DatabaseState = Literal["complete", "part", "unfinished", "foreign"]
-"""``part``: a restore of some tables or collections; ``unfinished``: a load or restore that is
-under way, or died; ``foreign``: no load or restore of ours made it."""
+"""``part``: a restore of some tables or collections. ``unfinished``: a load or restore that is
+running, or died. ``foreign``: not made by a load or restore of this package.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundDatabase:
     """A database with the name of a version.
 
-    ``made``: when it was begun or restored, None where nobody knows. ``ours``: whether it is known
-    to come from this bucket; ``archive`` is the URI that it says it was loaded from. ``busy``: who
-    uses it right now, in words. ``sanitized``: it is of a sanitized copy, as its name says.
+    ``made``: when it was started or restored, None if unknown. ``ours``: whether it certainly comes
+    from
+    this bucket. ``archive`` is the URI of the archive that was loaded. ``busy``: who uses it right
+    now,
+    in words. ``sanitized``: by its name, it belongs to a sanitized copy.
     """
 
     server: Literal["mongodb", "postgres"]
@@ -35,7 +38,7 @@ class FoundDatabase:
 
 @dataclass(frozen=True, slots=True)
 class FoundExport:
-    """A version's metadata and archives in the bucket; ``testing`` as metadata or tags say."""
+    """A version's metadata and archives in the bucket; ``testing`` by its metadata or tags."""
 
     version: Version
     keys: tuple[str, ...]
@@ -54,10 +57,11 @@ class FoundCopy:
 
 @dataclass(frozen=True, slots=True)
 class RetentionInventory:
-    """All of it, and what has a say in it.
+    """Everything that retention decides on, and the reasons to keep it.
 
     ``complete``: the purpose of every version that has metadata. ``protected``: versions that a
-    mark protects, ``locked``: those of which Object Lock holds an object; each with the reason.
+    mark
+    protects. ``locked``: versions with an object under Object Lock. Both have the reason.
     """
 
     complete: Mapping[Version, Purpose]

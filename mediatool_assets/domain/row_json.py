@@ -1,7 +1,7 @@
-"""Writes rows as the live export does, from PostgreSQL's text of each value.
+"""Writes rows as a live export does, from PostgreSQL's text of each value.
 
-A live export has the server write its rows (``row_to_json``); what Parquet files hold comes through
-here and gives the same bytes. docs/reference/archive-format.md says what each type becomes.
+In a live export the server writes the rows (``row_to_json``). Rows from Parquet files are written
+here, with the same bytes. docs/reference/archive-format.md describes the JSON of each type.
 """
 
 import re
@@ -29,7 +29,7 @@ PLAIN = frozenset(
         "bytea", "inet", "cidr", "macaddr", "macaddr8", "bit", "bit varying", "oid",
     }
 )  # fmt: skip
-"""Types whose own text, or number, row_to_json writes; also as the elements of an array."""
+"""Types that row_to_json writes as their own text or number, also as elements of an array."""
 
 _EXACT = 1 << 53  # a double holds every integer up to this one
 _MONEY = re.compile(r"(-?)\$?(-?)([0-9]{1,3}(?:,[0-9]{3})*|[0-9]+)(\.[0-9]+)?")
@@ -42,8 +42,9 @@ _LONG_NUMBER = re.compile(rb"[0-9.]{16}")
 def row_writer(table: Table) -> Callable[[Sequence[Value | None]], bytes]:
     """A function from a row's values, in the table's order, to its line without newline.
 
-    A value is PostgreSQL's own text, or a bool, int, float or bytes where its type has one; None is
-    null. The function raises ValueError, naming the column, on a text that its type cannot have.
+    A value is PostgreSQL's text, or a bool, int, float or bytes if its type has one; None is null.
+    The
+    function raises ValueError, with the column's name, for a text that is invalid for its type.
     """
     names = [msgspec.json.encode(column.name) + b":" for column in table.columns]
     columns = list(zip(table.columns, names, map(value_writer, table.columns), strict=True))
@@ -81,7 +82,7 @@ def _boolean(value: Value) -> bytes:
         return b"true"
     if value in (False, "f", "false"):
         return b"false"
-    raise ValueError(f"{value!r} is no boolean")
+    raise ValueError(f"{value!r} is not a boolean")
 
 
 def _integer(value: Value) -> bytes:

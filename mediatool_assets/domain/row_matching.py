@@ -8,11 +8,13 @@ from mediatool_assets.domain.schema import Table
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What identifies a row, and what of it is compared.
+    """What identifies a row, and which columns are compared.
 
-    ``columns`` are those that both versions have, in the first one's order. Where ``whole_lines``,
-    the lines of both archives can be compared as they are; else only these columns of them.
-    ``retyped`` ones are compared by the text of their values: ``5`` and ``"5"`` are equal.
+    ``columns`` are those that both versions have, in the first one's order. If ``whole_lines`` is
+    true,
+    the lines of both archives can be compared unparsed. ``retyped`` columns are compared by the
+    text of
+    their values: ``5`` and ``"5"`` are equal.
     """
 
     by: MatchedBy
@@ -23,10 +25,9 @@ class Matching:
 
 
 def matching(one: Table, two: Table, natural_key: tuple[str, ...] = ()) -> Matching:
-    """By primary key where both have the same; else by a natural key; else by whole rows.
+    """By primary key if both have the same; else by a natural key; else by whole rows.
 
-    A natural key is the model's, or the primary key that only one side still has, as long as both
-    have its columns.
+    A natural key is the model's, or the primary key of only one side, if both have its columns.
     """
     theirs = {column.name: column for column in two.columns}
     columns = tuple(column.name for column in one.columns if column.name in theirs)

@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class DailySample:
-    """What is read on one day of ``days``; everything if ``percent`` is None."""
+    """The part that is read on one day of ``days``; everything if ``percent`` is None."""
 
     def __init__(self, percent: float | None, today: date) -> None:
         if percent is not None and not 0 < percent <= 100:

@@ -12,11 +12,14 @@ from mediatool_assets.domain.json_documents import decoded, pretty
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     """One column, in table order.
 
-    ``type`` is PostgreSQL's own ``format_type`` text, domains by their own name; ``base`` is the
-    type below all domains, ``element`` that of an array's elements below all domains, both without
-    modifiers. ``category`` is ``pg_type.typcategory`` of the base type and ``kind`` its ``typtype``
-    (``b`` base, ``c`` composite, ``e`` enum, ``r`` range, ``m`` multirange). One that is
-    ``computed_anew`` is null in a sanitized copy, and no longer when that is restored.
+    ``type`` is PostgreSQL's ``format_type`` text, with a domain's own name. ``base`` is the type
+    below all
+    domains, ``element`` that of an array's elements; both without modifiers. ``category`` is
+    ``pg_type.typcategory`` of the base type and ``kind`` its ``typtype`` (``b`` base, ``c``
+    composite,
+    ``e`` enum, ``r`` range, ``m`` multirange). A ``computed_anew`` column is null in a sanitized
+    copy;
+    PostgreSQL computes it when the copy is restored.
     """
 
     name: str
@@ -44,7 +47,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.base if self.element is None else f"{self.element}[]"
 
     def caseless_with(self, other: "Column") -> bool:
-        """Whether PostgreSQL compares both without their case: only where both are citext."""
+        """Whether PostgreSQL compares the two without case: only if both are citext."""
         return self.value_type == other.value_type == "citext"
 
     @property
@@ -54,13 +57,16 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ForeignKey(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A declared reference, columns in matching order.
+    """A declared foreign key, columns in matching order.
 
-    ``on_delete`` is what becomes of these rows with the one they name, where not refused:
-    ``cascade``, ``set null`` or ``set default``. One that is not ``validated`` (NOT VALID, NOT
-    ENFORCED) has never been checked on all rows. Of a temporal one (``period``) the last column is
-    a span of time, which several rows of the target may cover together. Keys of one that is not
-    ``exact`` can be equal and look different: intervals, documents, case-insensitive texts.
+    ``on_delete`` is the action when the referenced row is deleted, unless that is refused:
+    ``cascade``,
+    ``set null`` or ``set default``. A key that is not ``validated`` (NOT VALID, NOT ENFORCED) was
+    never
+    checked for all rows. In a temporal one (``period``) the last column is a range of time, which
+    several rows of the target may cover together. The values of a key that is not ``exact`` can be
+    equal
+    although their texts differ: intervals, documents, case-insensitive texts.
     """
 
     name: str
@@ -74,7 +80,7 @@ class ForeignKey(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """One index, with the DDL as PostgreSQL prints it."""
+    """One index, with the DDL that PostgreSQL prints."""
 
     name: str
     unique: bool
@@ -85,7 +91,7 @@ class Index(msgspec.Struct, frozen=True):
 class Table(msgspec.Struct, frozen=True, omit_defaults=True):
     """One table; ``partitions`` names the leaves of a partitioned one, whose rows are its own.
 
-    ``namespace`` is its PostgreSQL schema where several were exported; ``name`` begins with it.
+    ``namespace`` is its PostgreSQL schema if several were exported; ``name`` then begins with it.
     """
 
     name: str
@@ -100,12 +106,12 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def relation(self) -> str:
-        """What PostgreSQL calls it within its schema."""
+        """Its name inside its PostgreSQL schema."""
         return self.name.removeprefix(f"{self.namespace}.") if self.namespace else self.name
 
     @property
     def identifying_keys(self) -> tuple[tuple[str, ...], ...]:
-        """The unique keys without a nullable column: each knows every row from every other."""
+        """The unique keys without a nullable column: each identifies every row."""
         nullable = {column.name for column in self.columns if column.nullable}
         return tuple(key for key in self.unique_keys if not nullable.intersection(key))
 
@@ -120,7 +126,7 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
 class Sequence(msgspec.Struct, frozen=True, omit_defaults=True):
     """A sequence and its position; unless ``called``, the next value is ``last_value``.
 
-    ``namespace`` and ``name`` are as a table's.
+    ``namespace`` and ``name`` are defined as for a table.
     """
 
     name: str
@@ -130,7 +136,7 @@ class Sequence(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def relation(self) -> str:
-        """What PostgreSQL calls it within its schema."""
+        """Its name inside its PostgreSQL schema."""
         return self.name.removeprefix(f"{self.namespace}.") if self.namespace else self.name
 
 
@@ -142,13 +148,15 @@ class Enum(msgspec.Struct, frozen=True):
 
 
 class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything ``schema.json`` says of one PostgreSQL schema, or of several, tables by name.
+    """The content of ``schema.json``: one PostgreSQL schema or several, tables by name.
 
-    Of several, ``name`` lists them with commas, and the names of tables, sequences, enums and views
-    begin with their own and a dot.
-    ``views`` names materialized ones too; ``unpopulated`` those that were WITH NO DATA.
-    ``foreign_tables`` hold rows of other servers, which no snapshot covers. ``gaps`` are the
-    objects that need what is outside of these schemas.
+    With several, ``name`` is a list with commas, and the names of tables, sequences, enums and
+    views
+    begin with their schema and a dot.
+    ``views`` also names materialized views; ``unpopulated`` names those that were WITH NO DATA.
+    ``foreign_tables`` have their rows on other servers, which no snapshot covers. ``gaps`` are
+    objects
+    that depend on an object outside of these schemas.
     """
 
     name: str
@@ -168,17 +176,18 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
         raise KeyError(name)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the structure: what has to be equal for two versions to have one schema.
+        """SHA-256 of the structure: two versions with equal fingerprints have the same schema.
 
-        Where a sequence stood and whether a view was populated is data, not structure, and is left
-        out; so is what the structure needs elsewhere.
+        The positions of sequences and whether a view was populated are data, not structure, and are
+        left
+        out; so are dependencies on objects outside.
         """
         structure = msgspec.structs.replace(self, sequences=(), unpopulated=(), gaps=())
         return hashlib.sha256(encode(structure)).hexdigest()
 
 
 def namespaces(schema: str) -> tuple[str, ...]:
-    """The PostgreSQL schemas that a ``Schema.name`` means: one, or a list with commas."""
+    """The PostgreSQL schemas in a ``Schema.name``: one, or a list with commas."""
     return tuple(name for part in schema.split(",") if (name := part.strip()))
 
 
@@ -196,7 +205,7 @@ def decode(data: bytes) -> Schema:
     return schema
 
 
-_LONGEST_NAME = 1024  # characters; PostgreSQL's names have 63 bytes, and a schema's before them
+_LONGEST_NAME = 1024  # characters; PostgreSQL's have 63 bytes, plus those of their schema
 
 
 def _require_different(what: str, names: Iterable[str]) -> None:

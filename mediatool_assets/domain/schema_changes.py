@@ -1,8 +1,8 @@
 """Changes between two schemas, with their severity for readers of the tables.
 
-- ``breaking``: what a query or a model relied on is gone or means something else.
-- ``warning``: there is something new, or something weaker, that readers should know of.
-- ``information``: nothing that a reader of the rows could notice.
+- ``breaking``: something that a query or a model relied on is gone or means something else.
+- ``warning``: something is new or weaker, and readers should know it.
+- ``information``: readers of the rows cannot notice it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,9 +17,9 @@ SEVERITIES: tuple[Severity, ...] = ("breaking", "warning", "information")
 
 
 class SchemaChange(msgspec.Struct, frozen=True):
-    """One change; ``before`` is null for what was added, ``after`` for what was removed.
+    """One change; ``before`` is null for an addition, ``after`` for a removal.
 
-    ``table`` is null for what belongs to no table (enum types, views).
+    ``table`` is null for objects that belong to no table (enum types, views).
     """
 
     severity: Severity
@@ -54,7 +54,7 @@ _WIDER = {
     "character varying": {"text"},
     "character": {"character varying", "text"},
 }
-"""Types that hold every value of another one, and arrays of them those of arrays."""
+"""Types, with the wider types that hold all their values; the same applies to arrays of them."""
 
 Named = TypeVar("Named", Table, Column, Enum, Index, ForeignKey)
 Pair = tuple[Named | None, Named | None]
@@ -126,7 +126,7 @@ def _column(table: str, before: Column, after: Column) -> Iterator[SchemaChange]
 
 
 def _type(before: Column, after: Column) -> Severity:
-    """Widened is a warning, and so is another length, precision or domain of one base."""
+    """The severity of a changed type: a warning if it is wider or has the same base type."""
     same = before.plain_type == after.plain_type or is_wider(after.plain_type, before.plain_type)
     return "warning" if same else "breaking"
 
@@ -176,7 +176,7 @@ def _foreign_keys(one: Table, two: Table) -> Iterator[SchemaChange]:
 
 
 def _texts(table: str, one: Table, two: Table) -> Iterator[SchemaChange]:
-    """Partitions and the table's comment."""
+    """Changes of partitions and of the table's comment."""
     pairs = {
         "partitions": (_listed(one.partitions), _listed(two.partitions)),
         "comment": (one.comment or "none", two.comment or "none"),

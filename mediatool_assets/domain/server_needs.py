@@ -1,4 +1,4 @@
-"""Features that a schema needs of the server that it is restored to."""
+"""Features of a server that a schema needs when it is restored there."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _ICU = re.compile(r"\bprovider = icu\b")
 
 @dataclass(frozen=True, slots=True)
 class ServerFeatures:
-    """What is needed, or what a server has: ``collations`` are those of ``pg_catalog``."""
+    """The features needed, or those of a server; ``collations`` are those of ``pg_catalog``."""
 
     major: int
     extensions: frozenset[str] = frozenset()
@@ -24,9 +24,9 @@ class ServerFeatures:
     xml: bool = False
 
     def lacking(self, has: "ServerFeatures") -> Iterator[str]:
-        """What is needed here, and not among what a server has."""
+        """The needed features that a server does not have."""
         if has.major < self.major:
-            yield f"PostgreSQL {self.major} or newer: it is {has.major}"
+            yield f"PostgreSQL {self.major} or newer (it has {has.major})"
         for extension in sorted(self.extensions - has.extensions):
             yield f"the extension {extension}"
         for collation in sorted(self.collations - has.collations):
@@ -40,7 +40,7 @@ class ServerFeatures:
 
 
 def needs(major: int, schema: Schema, script: Script) -> ServerFeatures:
-    """What ``schema.sql`` as a restore reads it, and the types of ``schema.json``, need."""
+    """The features that ``schema.sql``, as a restore reads it, and ``schema.json`` need."""
     collations, icu, lz4 = set[str](), False, False
     for entry in (*script.before, *script.after):
         for text in entry.statements:

@@ -1,4 +1,4 @@
-"""How a setting is declared, and the parsers of their values."""
+"""How a setting is declared, and the parsers of setting values."""
 
 import re
 from collections.abc import Callable
@@ -17,12 +17,15 @@ PREFIX = "MEDIATOOL_"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the annotation of a field says of the setting; its type and default are the field's.
+    """What the annotation of a field declares; the field has the setting's type and default.
 
-    ``parse`` raises ValueError with the rest of a sentence about the variable. ``otherwise`` says
-    in words what an unset variable means, where the default does not. ``inherits`` names the field
-    whose value an unset variable takes. ``exists`` says what a path has to name. ``separator``
-    stands between the items of a list in the settings file.
+    ``parse`` raises ValueError with a message that continues the variable's name. ``otherwise``
+    explains
+    an unset variable, if the default does not. ``inherits`` names the field whose value is used if
+    the
+    variable is unset. ``exists`` says what kind of file a path must name. ``separator`` is put
+    between
+    the items of a list in the settings file.
     """
 
     parse: Callable[[str], object]
@@ -46,15 +49,15 @@ def word(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """One word, or several with commas between them, each once."""
+    """One word, or several different ones separated by commas."""
     names = [name for part in text.split(",") if (name := part.strip())]
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"names nothing, or one thing twice: {text!r}")
+        raise ValueError(f"must name one or more different things, separated by commas: {text!r}")
     return ",".join(map(word, names))
 
 
 def names(text: str) -> frozenset[str]:
-    """A set of names with commas between them."""
+    """A set of names, separated by commas."""
     return frozenset(name for part in text.split(",") if (name := part.strip()))
 
 
@@ -66,7 +69,7 @@ def switch(text: str) -> bool:
 
 
 def choice(*words: str) -> Callable[[str], str]:
-    """One of these words, in capital or small letters."""
+    """One of these words, in any case."""
     found = {word.lower(): word for word in words}
 
     def parse(text: str) -> str:
@@ -89,7 +92,7 @@ def whole(unit: str, least: int = 1) -> Callable[[str], int]:
 
 
 def day(text: str) -> date:
-    """A date as ISO 8601 has it."""
+    """A date in ISO 8601 format."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -123,7 +126,7 @@ def percent(text: str) -> float:
 
 
 def matching(pattern: str, what: str) -> Callable[[str], str]:
-    """A text of which all matches the pattern."""
+    """A text that matches the whole pattern."""
 
     def parse(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -134,7 +137,7 @@ def matching(pattern: str, what: str) -> Callable[[str], str]:
 
 
 def path(text: str) -> Path:
-    """A path; whether something is there is seen at the edge (stores/environment.py)."""
+    """A path; stores/environment.py checks that it exists."""
     return Path(text)
 
 
@@ -160,14 +163,16 @@ def secret_url(*schemes: str) -> Callable[[str], Url]:
 
 
 def public_url(*schemes: str) -> Callable[[str], str]:
-    """A URL of one of the schemes that anybody may see: it names no user and has no parameters."""
+    """A URL of one of the schemes that is not secret: without user and parameters."""
 
     def parse(text: str) -> str:
         url = secret_url(*schemes)(text)
         if url.has_login:
-            raise ValueError("holds a user or a password, and is shown; leave them out")
+            raise ValueError(
+                "holds a user or a password, but the URL is not secret; leave them out"
+            )
         if "?" in text or "#" in text:
-            raise ValueError("has parameters behind ? or #; leave them out")
+            raise ValueError("has parameters after ? or #; leave them out")
         return text
 
     return parse

@@ -15,7 +15,7 @@ from mediatool_assets.domain.urls import Url
 FILE_NAME = "mediatool.toml"
 
 Place = Literal["env", "file", "secretsmanager"]
-"""Where a secret may be: a variable, a file, AWS Secrets Manager."""
+"""The places of a secret: a variable, a file, AWS Secrets Manager."""
 
 _REFERENCE = '{ env = "VARIABLE" }, { file = "PATH" } or { secretsmanager = "NAME", key = "FIELD" }'
 _SECRETS = {"aws_secret_access_key", "aws_session_token", "dagster_pg_password"}
@@ -32,12 +32,12 @@ _OTHERS = {
     "dagster_pg_port",
     "dagster_pg_user",
 }
-"""Variables of other programs that the file may set, by their names in small letters."""
+"""Variables of other programs that the file may set, by their lower-case names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where a value is to be read; ``key`` is its field, where a secret is a JSON object."""
+    """The place of a value; ``key`` is its field if the secret is a JSON object."""
 
     place: Place
     name: str
@@ -46,7 +46,7 @@ class Reference:
 
 @dataclass(slots=True)
 class SettingsFile:
-    """What a file says: a text or a reference for each variable, and what is wrong with it."""
+    """The content of a file: a text or a reference for each variable, and the problems found."""
 
     path: Path
     values: dict[str, str | Reference] = field(default_factory=dict)
@@ -54,14 +54,14 @@ class SettingsFile:
 
     @classmethod
     def of(cls, path: Path, document: Mapping[str, object]) -> "SettingsFile":
-        """Read a TOML document. ``[s3] bucket`` and ``s3_bucket`` are one setting."""
+        """Read a TOML document. ``[s3] bucket`` and ``s3_bucket`` are the same setting."""
         made = cls(path)
         for name, value in _flat(document):
             target = _variable(name)
             if target is None:
-                made._add_problem(name, f"is no setting{_did_you_mean(name)}")
+                made._add_problem(name, f"is not a setting{_did_you_mean(name)}")
             elif target in made.values:
-                made._add_problem(name, "is there twice; keep one")
+                made._add_problem(name, "is set twice; keep one")
             else:
                 try:
                     made.values[target] = made._value(name, value)
@@ -73,7 +73,7 @@ class SettingsFile:
         self.problems.append(f"{self.path}: {name} {problem}")
 
     def _value(self, name: str, value: object) -> str | Reference:
-        """The value as its variable would have it; raises ValueError with what is wrong."""
+        """The value in the form of its variable; raises ValueError with the problem."""
         if isinstance(value, dict):
             return self._reference(value)
         declared = DECLARED.get(name)
@@ -98,14 +98,14 @@ class SettingsFile:
             or set(value) - known
             or not (isinstance(name, str) and name.strip() and isinstance(key, str | None))
         ):
-            raise ValueError(f"is no reference to a secret; write {_REFERENCE}")
+            raise ValueError(f"is not a reference to a secret; write {_REFERENCE}")
         if places == ["file"]:
             name = str(self.path.parent / name)
         return Reference(places[0], name, key)
 
 
 def _flat(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Names and values, the names of tables before them: ``s3_bucket`` of ``[s3] bucket``."""
+    """Names and values; names in a table get its name as a prefix: ``s3_bucket``."""
     for key, value in document.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and _variable(name) is None:
@@ -115,7 +115,7 @@ def _flat(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
 
 
 def _variable(name: str) -> str | None:
-    """The environment variable that a name of the file stands for; None where there is none."""
+    """The environment variable for a name in the file; None if there is none."""
     if name in DECLARED and name != "config":
         return variable(name)
     return name.upper() if name in _SECRETS | _OTHERS else None

@@ -1,4 +1,4 @@
-"""Documents with their tables, columns and lineage: a model's shapes resolved in a schema."""
+"""Documents with their tables, columns and lineage: a model's shapes applied to a schema."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Source = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ColumnField:
-    """A column and its field, with dots for sub-documents; ``type`` None is the column's own."""
+    """A column and its field, with dots for sub-documents; ``type`` None is the default."""
 
     column: Column
     field: str
@@ -21,9 +21,9 @@ class ColumnField:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A step of a path; ``unique`` says that the database itself allows one row for each key.
+    """A step of a path; ``unique``: the database allows only one row for each key.
 
-    ``caseless`` are those of the keys that are citext on both sides.
+    ``caseless`` are the keys that are citext on both sides.
     """
 
     columns: tuple[str, ...]
@@ -36,7 +36,7 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class AddedField:
-    """An addition with its path, columns and embedded shape found in the schema."""
+    """An addition, with its path, columns and embedded shape as found in the schema."""
 
     field: str
     verb: m.AdditionVerb
@@ -50,10 +50,11 @@ class AddedField:
 
 @dataclass(frozen=True, slots=True)
 class DocumentShape:
-    """How a row of one table becomes a document. An empty ``key``: identified by its content.
+    """How a row of one table becomes a document. Empty ``key``: its content identifies it.
 
-    At the root of a collection the key's columns are the field ``_id``, or below it; embedded they
-    are fields like the others.
+    In a collection's documents, the key's columns are the field ``_id``, or below it. In an
+    embedded
+    document they are ordinary fields.
     """
 
     table: Table
@@ -64,8 +65,9 @@ class DocumentShape:
 
 @dataclass(frozen=True, slots=True)
 class DocumentCollection:
-    """A collection to be made. ``orphans_of`` is ``collection.field`` where it takes what is left
-    over there: its documents are those rows of its table only.
+    """A collection to create. ``orphans_of`` is the ``collection.field`` whose orphans it takes.
+
+    Its documents are then only those rows of its table that found no place there.
     """
 
     name: str
@@ -80,14 +82,14 @@ class DocumentCollection:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Every table that it is made of, the root first."""
+        """Every table that it is made from, the root first."""
         tables = [self.shape.table.name]
         tables += [table for sources in self.lineage().values() for table, _ in sources]
         return tuple(dict.fromkeys(tables))
 
 
 def is_unique(table: Table, keys: Iterable[str]) -> bool:
-    """Whether the database itself allows only one row for each value of the keys."""
+    """Whether the database allows only one row for each value of the keys."""
     known = set(keys)
     return any(known >= set(key) for key in (table.primary_key, *table.unique_keys) if key)
 

@@ -1,6 +1,6 @@
 """Ed25519 keys as text, and statements with their signature.
 
-A key has two halves. The secret one signs, and never lies in the bucket; the public one verifies.
+A key has two halves. The secret half signs, and is never in the bucket; the public half verifies.
 """
 
 import base64
@@ -16,7 +16,7 @@ _KEY_BYTES = 32
 
 
 class Signed(msgspec.Struct, frozen=True):
-    """A statement to the letter, the id of the key that signed it, and the signature in base64."""
+    """The exact text of a statement, the id of the signing key, and the signature in base64."""
 
     statement: str
     key: str
@@ -25,7 +25,7 @@ class Signed(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """What verifies a signature; ``str`` and ``parse`` are inverse."""
+    """The key that verifies a signature; ``str`` and ``parse`` are inverse."""
 
     raw: bytes
 
@@ -36,11 +36,11 @@ class PublicKey:
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits that name the key in statements and messages."""
+        """16 hexadecimal digits that identify the key in statements and messages."""
         return hashlib.sha256(self.raw).hexdigest()[:16]
 
     def has_signed(self, signed: Signed) -> bool:
-        """Whether the signature is this key's, of this statement."""
+        """Whether this key made the signature of the statement."""
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  # 50 ms
         from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415  # as above
             Ed25519PublicKey,
@@ -66,16 +66,16 @@ class SigningKey:
 
     @classmethod
     def parse(cls, text: str) -> "SigningKey":
-        """Read what ``reveal`` wrote; raises ValueError, without the text."""
+        """Read what ``reveal`` wrote; raises ValueError, which does not contain the text."""
         return cls(_decoded(text, _SECRET))
 
     def reveal(self) -> str:
-        """The key as text, for a file that its owner alone can read."""
+        """The key as text, for a file that only its owner can read."""
         return _SECRET + base64.b64encode(self.secret).decode()
 
     @property
     def public(self) -> PublicKey:
-        """The half that everybody may have."""
+        """The public half."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415  # 50 ms
             Ed25519PrivateKey,
         )
@@ -95,7 +95,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
-    """A public key, and the days of the versions that it may sign; both ends included."""
+    """A public key, and the first and last day of the versions that it may sign."""
 
     key: PublicKey
     first: date | None = None
@@ -123,7 +123,7 @@ class TrustedKey:
 
 
 def trusted_keys(text: str) -> tuple[TrustedKey, ...]:
-    """Keys with commas or line ends between them; ``#`` begins a comment. Raises ValueError."""
+    """Keys separated by commas or line ends; ``#`` begins a comment. Raises ValueError."""
     lines = (line.partition("#")[0] for line in text.splitlines())
     found = tuple(
         TrustedKey.parse(part) for line in lines for part in line.split(",") if part.strip()
@@ -134,12 +134,12 @@ def trusted_keys(text: str) -> tuple[TrustedKey, ...]:
 
 
 def is_secret(text: str) -> bool:
-    """Whether a text is meant as a secret key, right or wrong, and not as the path of one."""
+    """Whether a text is meant as a secret key, valid or not, and not as the path of a file."""
     return text.startswith(_SECRET)
 
 
 def is_public(text: str) -> bool:
-    """Whether a text is meant as public keys, and not as the path of a file of them."""
+    """Whether a text is meant as public keys, and not as the path of a file."""
     return text.startswith(_PUBLIC)
 
 

@@ -8,10 +8,10 @@ from mediatool_assets.domain.metadata import RecordedSource
 
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
-    """A database and the schemas that were exported of it; None is not known.
+    """A database and the schemas that were exported from it; None means unknown.
 
-    ``system`` is PostgreSQL's own identifier of the cluster, which a standby shares and
-    ``pg_upgrade`` changes; ``instance`` is what the server was called.
+    ``system`` is PostgreSQL's identifier of the cluster; a standby has the same, and ``pg_upgrade``
+    changes it. ``instance`` is the name of the server.
     """
 
     schema: str | None
@@ -21,12 +21,12 @@ class SourceIdentity:
 
     @classmethod
     def of(cls, source: RecordedSource) -> "SourceIdentity":
-        """What a version's metadata says."""
+        """The source in a version's metadata."""
         return cls(source.schema, source.database, source.system_identifier, source.instance)
 
     @classmethod
     def of_facts(cls, facts: Mapping[str, str | int | None]) -> "SourceIdentity":
-        """What a snapshot or a raw archive's manifest says."""
+        """The source in the facts of a snapshot or of a raw archive's manifest."""
         names = ("schema", "database", "system_identifier", "instance")
         schema, database, system, instance = (
             None if (fact := facts.get(name)) is None else str(fact) for name in names
@@ -34,13 +34,13 @@ class SourceIdentity:
         return cls(schema, database, system, instance)
 
     def is_cluster_of(self, other: "SourceIdentity") -> bool:
-        """Whether both can be one database of one cluster: of a primary and its standby."""
+        """Whether both can be one database of one cluster, such as on a primary and its standby."""
         return not (_differ(self.database, other.database) or _differ(self.system, other.system))
 
     def may_be(self, other: "SourceIdentity") -> bool:
-        """Whether both can be one source: nothing that both know says otherwise.
+        """Whether both can be the same source: no field that both have differs.
 
-        A cluster of another identifier that goes by the same name is the old one after an upgrade.
+        A cluster with another identifier but the same name is the same one after an upgrade.
         """
         if _differ(self.schema, other.schema) or _differ(self.database, other.database):
             return False

@@ -7,7 +7,7 @@ from mediatool_assets.domain.schema import Schema
 
 
 def source_warnings(facts: Mapping[str, str | int | None], schema: Schema) -> Iterator[str]:
-    """One sentence each; ``facts`` are those of the snapshot or of the manifest."""
+    """One sentence each; ``facts`` are from the snapshot or the manifest."""
     if (origin := facts.get("structure_from")) is not None:
         yield f"the RDS snapshot export has no DDL and no sequences; they are taken from {origin}"
     if unproven := facts.get("unproven_empty"):

@@ -13,13 +13,15 @@ _Named = Table | Enum | Sequence
 def differing(
     wanted: Schema, found: Schema, *, left_out: Collection[str], texts: bool
 ) -> list[str]:
-    """The tables, enums, sequences and views that are not in both, or not the same.
+    """The tables, enums, sequences and views that only one schema has, or that differ.
 
-    Columns are matched by name: PostgreSQL makes those of a parent first, also where they were
-    added later.
+    Columns are matched by name: PostgreSQL creates a parent's columns first, even if they were
+    added
+    later.
 
-    Foreign keys named in ``left_out`` (``table key``) are not asked for. Without ``texts`` defaults
-    and index definitions may be worded otherwise, as servers of another version print them.
+    Foreign keys named in ``left_out`` (``table key``) are not required. Without ``texts``, defaults
+    and
+    index definitions are not compared, because servers of other releases print them differently.
     """
     wanted, found = _comparable(wanted, left_out, texts), _comparable(found, (), texts)
     return [
@@ -31,9 +33,9 @@ def differing(
 
 
 def in_its_order(found: Schema, wanted: Schema) -> Iterator[Table]:
-    """The tables that were found, their columns in the order that is wanted, matched by name.
+    """The tables found, with their columns in the wanted order, matched by name.
 
-    A table whose columns are not those that are wanted stays as it is.
+    A table with other columns than the wanted ones is unchanged.
     """
     tables = {table.name: table for table in wanted.tables}
     for table in found.tables:
@@ -51,7 +53,7 @@ def _comparable(schema: Schema, left_out: Collection[str], texts: bool) -> Schem
         msgspec.structs.replace(
             table,
             columns=tuple(sorted(table.columns, key=attrgetter("name"))),
-            foreign_keys=tuple(  # older archives say no more of them
+            foreign_keys=tuple(  # older archives have no more about them
                 ForeignKey(key.name, key.columns, key.table, key.target_columns)
                 for key in table.foreign_keys
                 if f"{table.name} {key.name}" not in left_out

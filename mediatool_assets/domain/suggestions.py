@@ -7,7 +7,7 @@ _SHOWN = 3
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """What to say of a name that is none of ``names``: ``did you mean campaigns?``."""
+    """A hint for a name that is not in ``names``: ``did you mean campaigns?``."""
     known = sorted(names)
     if near := closest(name, known):
         return f"did you mean {' or '.join(near)}?"
@@ -15,5 +15,5 @@ def suggestion(name: str, names: Iterable[str]) -> str:
 
 
 def closest(name: str, names: Iterable[str]) -> list[str]:
-    """The names that are much like this one, the closest first; at most three."""
+    """The most similar names, best first; at most three."""
     return get_close_matches(name, list(names), n=_SHOWN)

@@ -15,7 +15,7 @@ _SHOWN = frozenset(
     " hostaddr port readPreference replicaSet retryWrites ssl sslmode sslrootcert tls tlsCAFile"
     " user w".lower().split()
 )
-"""Parameters of libpq and MongoDB whose values are no secrets; those of all others are hidden."""
+"""Parameters of libpq and MongoDB whose values are not secret; all others are hidden."""
 
 _USER = re.compile(r"(?<=://)([^\s:/?#@]*):\S*@")
 _PARAMETER = re.compile(r"([?&]\w*password=|\bAWS_SESSION_TOKEN:)[^\s&#]*", re.IGNORECASE)
@@ -34,12 +34,14 @@ class _UrlParts(NamedTuple):
 class Url:
     """A URL whose secrets only ``reveal`` shows.
 
-    ``str``, ``repr`` and ``format`` show passwords and the values of most parameters as ``***``, of
-    an ``http`` URL no more than the host. ``variable`` names the setting that it came from.
+    ``str``, ``repr`` and ``format`` show passwords and the values of most parameters as ``***``,
+    and only
+    the host of an ``http`` URL. ``variable`` names its setting.
 
-    The constructor raises ValueError for a URL that cannot be read with certainty: the message says
-    which character to escape, and shows nothing of what is after ``://``. Pickling raises TypeError
-    but where a pool of workers says how (flows/workers/pool.py, flows/workers/cluster.py).
+    The constructor raises ValueError for an ambiguous URL. The message names the character to
+    escape, and
+    shows nothing after ``://``. Pickling raises TypeError, except in the pools of workers
+    (flows/workers/pool.py, flows/workers/cluster.py).
     """
 
     _text: str
@@ -81,12 +83,12 @@ class Url:
 
     @property
     def hosts(self) -> str:
-        """``host:port``, or several with commas between them; empty where none is named."""
+        """``host:port``, or several separated by commas; empty if there is none."""
         return _parts(self._text).hosts
 
     @property
     def database(self) -> str:
-        """What the path names."""
+        """The database in the path."""
         return unquote(_parts(self._text).path.strip("/"))
 
     def to(self, database: str) -> "Url":
@@ -98,7 +100,7 @@ class Url:
         return Url(f"{scheme}://{login}{hosts}/{path}{_without(query, 'dbname')}", self.variable)
 
     def by(self, user: str, password: str) -> "Url":
-        """The same PostgreSQL server and database, as another role; no password if it is empty."""
+        """The same PostgreSQL server and database with another role; no password if it is empty."""
         scheme, _, _, hosts, path, query = _parts(self._text)
         login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
         rest = _without(query, "user", "password", "passfile")
@@ -123,7 +125,7 @@ def _shown(pair: re.Match[str]) -> str:
 
 
 def _parts(text: str) -> _UrlParts:
-    """Cut a URL; raises ValueError where a character could mean two things."""
+    """Split a URL; raises ValueError if a character is ambiguous."""
     scheme, found, rest = text.partition("://")
     if not found or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+]*", scheme):
         raise ValueError("is not a URL; it begins with a scheme and ://")
@@ -158,9 +160,9 @@ def _check_characters(rest: str) -> None:
             name = "a space" if character == " " else f"the character U+{ord(character):04X}"
             raise ValueError(f"holds {name}; write it as {_escaped(character)}")
     if re.search(r"%(?![0-9A-Fa-f]{2})", rest):
-        raise ValueError("has a % that begins no escape; write % itself as %25")
+        raise ValueError("has a % that does not begin an escape; write % itself as %25")
     if "%00" in rest:
-        raise ValueError("holds %00, which no server takes")
+        raise ValueError("holds %00, which no server accepts")
 
 
 def _escapes(characters: Iterable[str]) -> str:
@@ -177,7 +179,7 @@ def host_of(place: str) -> str:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether a host is this machine: a socket's directory, ``localhost`` or a loopback address."""
+    """Whether a host is this machine: a socket directory, ``localhost`` or a loopback address."""
     if not host or host.startswith(("/", "@")) or host == "localhost":
         return True
     try:
@@ -187,5 +189,5 @@ def is_this_machine(host: str) -> bool:
 
 
 def without_passwords(text: str) -> str:
-    """A message with the passwords of every URL in it replaced, for texts of other programs."""
+    """A message of another program, with the passwords of all URLs in it replaced."""
     return _USER.sub(r"\1:***@", _PARAMETER.sub(r"\1***", text))

@@ -15,7 +15,7 @@ from mediatool_assets.domain.sampling import DailySample
 from mediatool_assets.domain.version import Version
 
 FAILED, NOT_CHECKED = "-failed.json", "-not-checked.json"
-"""How such a verdict's key ends, so that a list of many versions need not read the others."""
+"""The ends of the keys of such verdicts, so that a list need not read the others."""
 
 Part = Literal["raw", "transformed", "dump", "mongodb", "postgres", "authenticity", "chain"]
 
@@ -39,7 +39,7 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     """One verification of one version; ``sample`` is the percentage, None if all was read.
 
-    ``authenticity`` says who made the version, as far as that is known.
+    ``authenticity`` says who made the version, if known.
     """
 
     version: str
@@ -58,10 +58,11 @@ def judged(checks: Iterable[Check]) -> Outcome:
 
 
 def standing(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """Of a version's verdicts in order of time, the one that counts.
+    """The current verdict of a version, from all its verdicts in order of time.
 
-    The newest ``failed`` one, until everything was read again and passed: at once, or by the
-    samples of one percentage. Otherwise the newest one that read anything.
+    The newest ``failed`` one, until everything was read again and passed: in one run, or by samples
+    of
+    one percentage. Otherwise the newest one that read anything.
     """
     failed = max((n for n, each in enumerate(verdicts) if each.verdict == "failed"), default=None)
     if failed is not None and not _all_read(verdicts[failed:]):
@@ -71,7 +72,7 @@ def standing(verdicts: Sequence[Verdict]) -> Verdict | None:
 
 
 def _all_read(verdicts: Iterable[Verdict]) -> bool:
-    """Whether the verdicts that found nothing wrong read the whole version together."""
+    """Whether the verdicts that found no problem read the whole version together."""
     read: dict[int, set[int]] = {}
     for each in verdicts:
         if each.verdict in ("passed", "not checked"):
@@ -81,14 +82,14 @@ def _all_read(verdicts: Iterable[Verdict]) -> bool:
 
 
 def verdict_key(version: Version, verdict: Verdict) -> str:
-    """Where a verdict is stored: by the version's day, then in order of time."""
+    """The key of a verdict: by the version's day, then in order of time."""
     at = datetime.fromisoformat(verdict.at)
     end = {"failed": FAILED, "not checked": NOT_CHECKED}.get(verdict.verdict, ".json")
     return f"{verdicts_prefix(version)}{at:%Y%m%dT%H%M%S.%f}{end}"
 
 
 def verdicts_prefix(version: Version) -> str:
-    """What the verdicts on a version begin with."""
+    """The prefix of all verdicts on a version."""
     return f"{VERDICTS_PREFIX}{version.partition}/{version}-"
 
 
@@ -108,7 +109,7 @@ def decode(data: bytes) -> Verdict:
 
 
 def unreadable(key: str) -> Verdict:
-    """What the key of a damaged verdict still says: its version, its time, and if it failed."""
+    """What the key of a damaged verdict contains: its version, its time, and whether it failed."""
     name = key.rpartition("/")[2]
     day, _, time = name[16:].partition("T")
     at = f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:13]}Z"

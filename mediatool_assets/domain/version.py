@@ -12,7 +12,7 @@ _SHAPE = re.compile(r"[0-9]{8}-[0-9]{6}")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Version:
-    """One export's identity, carried by its archives, databases, dumps and reports.
+    """The identity of one export, used by its archives, databases, dumps and reports.
 
     ``str`` and ``parse`` are inverse: ``str(Version.parse("20250621-143000"))``.
     """
@@ -20,7 +20,7 @@ class Version:
     moment: datetime
 
     def __post_init__(self) -> None:
-        """Refuse a moment that is not a whole second of UTC."""
+        """Refuse a time that is not a whole second in UTC."""
         if self.moment.tzinfo is not UTC or self.moment.microsecond:
             raise Misuse(f"a version is a whole second in UTC, not {self.moment!r}")
 
@@ -46,7 +46,7 @@ class Version:
 
     @classmethod
     def at(cls, moment: datetime) -> "Version":
-        """Return the version of an aware moment, cut to its second."""
+        """The version of a time with a time zone, cut to its second."""
         return cls(moment.astimezone(UTC).replace(microsecond=0))
 
     @property

@@ -26,26 +26,27 @@ from mediatool_assets.domain.urls import Url
 LOGGER = logging.getLogger("mediatool_assets.alerts")
 
 _ATTEMPTS = 3
-_SECONDS = 5.0  # to answer: Dagster gives a sensor's tick 60 in all
-_SUBJECT = 100  # characters of ASCII that SNS takes
+_SECONDS = 5.0  # for an answer: Dagster gives a sensor's tick 60 s in total
+_SUBJECT = 100  # characters of ASCII that SNS accepts
 
 
 class AlertChannel(Protocol):
-    """Somewhere that alerts are posted to."""
+    """A place that alerts are posted to."""
 
     @property
     def name(self) -> str:
-        """``webhook``, ``sns`` or ``log``; what it has posted is remembered under it."""
+        """``webhook``, ``sns`` or ``log``; its posts are recorded under this name."""
 
     def post(self, alert: Alert) -> None:
-        """Post it; returns once it was taken.
+        """Post the alert; returns when the receiver has accepted it.
 
-        Raises Unreachable where it was not, after some attempts, and Misuse where it never will be.
+        Raises Unreachable if it was not accepted after several attempts, and Misuse if it never
+        will be.
         """
 
 
 def channels(settings: Settings) -> tuple[AlertChannel, ...]:
-    """Those that the settings name; none by default."""
+    """The channels in the settings; none by default."""
     found: list[AlertChannel] = []
     if settings.alert_log:
         found.append(LogChannel())
@@ -58,18 +59,18 @@ def channels(settings: Settings) -> tuple[AlertChannel, ...]:
 
 @dataclass(frozen=True, slots=True)
 class LogChannel:
-    """The log of the process, one JSON document a line, for what gathers logs."""
+    """The log of the process: one JSON document a line, for log collectors."""
 
     name: str = "log"
 
     def post(self, alert: Alert) -> None:
-        """Write it, as an error, a warning or information."""
+        """Write the alert as an error, a warning or information."""
         level = {"error": logging.ERROR, "warning": logging.WARNING}.get(alert.severity)
         LOGGER.log(level or logging.INFO, msgspec.json.encode(alert).decode())
 
 
 class _Retried(Unreachable):
-    """It may be taken in a moment."""
+    """A temporary failure."""
 
 
 _retried = retry(
@@ -82,16 +83,16 @@ _retried = retry(
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A URL that takes JSON by POST, such as Slack's. The URL is a secret, all but its host."""
+    """A URL that accepts JSON by POST, such as Slack's. The URL is secret except for its host."""
 
     url: Url = field(repr=False)
     name: str = "webhook"
 
     @_retried
     def post(self, alert: Alert) -> None:
-        """Post ``alert_wording.payload``; anything but 2xx is no success, a redirection neither.
+        """Post ``alert_wording.payload``; only 2xx is a success; redirects are not followed.
 
-        A user and a password of the URL are sent as HTTP's basic authentication.
+        A user and a password in the URL are sent as HTTP basic authentication.
         """
         parts = urlsplit(self.url.reveal())
         user, at, server = parts.netloc.rpartition("@")
@@ -123,14 +124,14 @@ class Webhook:
             why = getattr(error, "reason", None) or type(error).__name__
             raise _Retried(
                 f"the webhook at {host} does not answer ({why}); it is tried again at the next tick"
-            ) from None  # an error of http.client may tell the URL
+            ) from None  # an error of http.client may contain the URL
 
 
 class _NoRedirection(urllib.request.HTTPRedirectHandler):
-    """A redirected POST becomes a GET, which would look like a success."""
+    """A redirected POST would become a GET, which would look like a success."""
 
     def redirect_request(self, *_: object) -> None:
-        """Follow none."""
+        """Do not follow it."""
 
 
 _OPENER = urllib.request.build_opener(_NoRedirection)
@@ -138,7 +139,7 @@ _OPENER = urllib.request.build_opener(_NoRedirection)
 
 @dataclass(frozen=True, slots=True)
 class SnsTopic:
-    """A topic of Amazon SNS; what it sends on (mail, SQS, Lambda) is the topic's business.
+    """An Amazon SNS topic, which forwards alerts to its subscribers (mail, SQS, Lambda).
 
     The identity in use needs ``sns:Publish``.
     """
@@ -147,7 +148,7 @@ class SnsTopic:
     name: str = "sns"
 
     def post(self, alert: Alert) -> None:
-        """Publish its lines and links; attributes are for filters: kind, severity, partition."""
+        """Publish its lines and links; kind, severity and partition are attributes, for filters."""
         told = lines(alert)
         links = [f"{what}: {url}" for what, url in alert.links.items()]
         facts = {"kind": alert.kind, "severity": alert.severity, "partition": alert.partition}

@@ -1,4 +1,4 @@
-"""Detects a full disk of the local servers, which then fail without saying so."""
+"""Detects a full disk of the local servers, whose own errors do not name the cause."""
 
 import shutil
 from urllib.parse import urlsplit
@@ -8,11 +8,11 @@ from mediatool_assets.stores.environment import home
 
 _LOCAL = {"127.0.0.1", "localhost", "::1"}
 _ENOUGH = 256 << 20
-"""Free bytes. mongod ends at its next journal file of 100 MiB, SeaweedFS at 1 % of the disk."""
+"""Free bytes. mongod stops without room for a journal file of 100 MiB, SeaweedFS at 1 % free."""
 
 
 def full_disk(server: str) -> Full | None:
-    """The error to raise where a server on this machine fails for want of room; else None.
+    """The error to raise if a server on this machine fails because the disk is full; else None.
 
     ``server`` is a URL, or ``host:port``.
     """

@@ -1,7 +1,7 @@
-"""The settings from the environment or mediatool.toml, or of local servers that are running.
+"""The settings from the environment or mediatool.toml, or from running local servers.
 
-What the file says becomes this process's environment, so that libraries and child processes see the
-same; a variable that is set stays as it is.
+The values of the file are put into this process's environment, so that libraries and child
+processes see the same; variables that are already set are unchanged.
 """
 
 import getpass
@@ -16,11 +16,11 @@ from mediatool_assets.domain.settings import DECLARED, Settings
 from mediatool_assets.stores.settings_file import adopt, find_settings_file
 
 SERVERS = ("POSTGRES_URL", "RESTORE_POSTGRES_URL", "MONGODB_URL", "S3_ENDPOINT_URL", "S3_BUCKET")
-"""Any one of these, set, says that the user has servers of their own: nothing local is used."""
+"""If any of these is set, the user has servers of their own, and no local server is used."""
 
 
 def home() -> Path:
-    """Where the local servers live: ``MEDIATOOL_HOME``, or ``.mediatool`` in this directory."""
+    """The folder of the local servers: ``MEDIATOOL_HOME``, or ``.mediatool`` in this directory."""
     adopt_file()
     return Path(os.environ.get("MEDIATOOL_HOME", "").strip() or ".mediatool").absolute()
 
@@ -32,9 +32,9 @@ def has_own_servers() -> bool:
 
 
 def adopt_file() -> None:
-    """Make what mediatool.toml says this process's environment, where that says nothing.
+    """Put the values of mediatool.toml into this process's environment, if not set there.
 
-    Raises BadSettings with all that is wrong with the file, and with the settings besides.
+    Raises BadSettings with all problems of the file and of the settings.
     """
     found = find_settings_file(os.environ)
     problems = adopt(found, os.environ) if found else []
@@ -43,9 +43,9 @@ def adopt_file() -> None:
 
 
 def origins() -> dict[str, str]:
-    """Where the value of each set variable comes from: the environment, the file, local servers.
+    """The origin of each set variable: the environment, the file, or local servers.
 
-    Call it first: adopting the file puts its values into the environment.
+    Call it first: ``adopt_file`` puts the file's values into the environment.
     """
     before = {name for name in os.environ if _is_there(name)}
     found = find_settings_file(os.environ)
@@ -59,17 +59,18 @@ def origins() -> dict[str, str]:
 
 
 def first_day() -> date:
-    """The first day that has a partition; nothing else of the settings has to be right."""
+    """The first day that has a partition; other settings may be wrong."""
     adopt_file()
     text = os.environ.get("MEDIATOOL_FIRST_DAY", "").strip()
     return Settings.parse({"MEDIATOOL_FIRST_DAY": text}).first_day
 
 
 def settings(*names: str) -> Settings:
-    """The settings, of which ``names`` have to be set; raises BadSettings with every problem.
+    """The settings, where ``names`` must be set; raises BadSettings with every problem.
 
-    Where no server is set and the local ones are up, their environment becomes this process's own,
-    so that libraries and child processes see the same servers.
+    If no server is set and the local ones are running, their environment becomes this process's
+    own, so
+    that libraries and child processes see the same servers.
     """
     adopt_file()
     _adopt_local_if_needed()
@@ -80,9 +81,9 @@ def settings(*names: str) -> Settings:
 
 
 def read_settings(problems: Iterable[str] = ()) -> Settings:
-    """The settings as the environment and the file have them; files that they name must exist.
+    """The settings from the environment and the file; files that they name must exist.
 
-    Raises BadSettings with every problem, those that the caller has found among them.
+    Raises BadSettings with every problem, including the caller's.
     """
     adopt_file()
     problems = [*_problems(), *problems]
@@ -92,9 +93,9 @@ def read_settings(problems: Iterable[str] = ()) -> Settings:
 
 
 def settings_and_problems() -> tuple[Settings, list[str]]:
-    """What the settings say where they are right, and all that is wrong with them.
+    """The settings, as far as they are valid, and all their problems.
 
-    Local servers are used as by ``settings``; that there are none is a problem too.
+    Local servers are used as by ``settings``; if there are none, that is a problem too.
     """
     problems: list[str] = []
     for step in (adopt_file, _adopt_local_if_needed):
@@ -106,7 +107,7 @@ def settings_and_problems() -> tuple[Settings, list[str]]:
 
 
 def _problems() -> Iterator[str]:
-    """What is wrong with the settings as this process's environment has them."""
+    """The problems of the settings in this process's environment."""
     yield from Settings.read(os.environ)[1]
     yield from _missing_paths()
 
@@ -120,7 +121,7 @@ def _missing_paths() -> Iterator[str]:
 
 
 def account() -> str:
-    """The account that asks, for evidence."""
+    """The name of the account that runs this process, for records."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -128,9 +129,9 @@ def account() -> str:
 
 
 def local_settings() -> Settings:
-    """The settings of the local servers, whatever else the environment names.
+    """The settings of the local servers, even if the environment names others.
 
-    What writes demonstration data must never meet a database of the user's.
+    Commands that write demonstration data must never reach a user's database.
     """
     _adopt(_local())
     return read_settings()
@@ -142,7 +143,7 @@ _TASTES = {"MEDIATOOL_POSTGRES_SCHEMA", "MEDIATOOL_MODEL", "MEDIATOOL_EXCLUDE_TA
     "MEDIATOOL_SIGNING_KEY",
     "MEDIATOOL_TRUSTED_KEYS",
 }
-"""What the user may set beside the local servers."""
+"""What the user may set together with the local servers."""
 
 
 def _adopt_local_if_needed() -> None:
@@ -151,7 +152,7 @@ def _adopt_local_if_needed() -> None:
 
 
 def _local() -> dict[str, str]:
-    """The local servers' environment; raises BadSettings where they are not up."""
+    """The local servers' environment; raises BadSettings if they are not running."""
     local = _local_or_none()
     if local is None:
         raise BadSettings(
@@ -171,16 +172,16 @@ def _local_or_none() -> dict[str, str] | None:
 
 
 def _adopt_beside_tastes(local: dict[str, str]) -> None:
-    """Adopt the local servers; what the user may set beside them stays."""
+    """Use the local servers, but keep what the user may set together with them."""
     own = {name for name in os.environ if _is_there(name)}
     if local:
         _adopt({name: value for name, value in local.items() if name not in own & _TASTES})
 
 
 def _adopt(local: dict[str, str]) -> None:
-    """Make the local servers' environment this process's own."""
+    """Put the local servers' environment into this process's own."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]  # a session token of the user's would not fit the local keys
+        del os.environ[name]  # a session token of the user would not fit the local keys
     os.environ.update(local)
 
 

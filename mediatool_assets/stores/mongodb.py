@@ -62,37 +62,40 @@ from mediatool_assets.stores.mongodb_errors import (
 
 _OURS = re.compile(r"mediatool_(?:sanitized_)?\d{8}-\d{6}")
 _SYSTEM = frozenset({"admin", "config", "local"})
-_REQUEST_MS = 1_800_000  # for one request: building an index on the largest collection
+_REQUEST_MS = 1_800_000  # for one request; the longest builds an index on the largest collection
 _LARGEST = 16 << 20  # bytes of a document: mongod's maxBsonObjectSize in every version
-_CREDENTIALS = frozenset({13, 18, 8000})  # Unauthorized, AuthenticationFailed, and Atlas's own
+_CREDENTIALS = frozenset({13, 18, 8000})  # Unauthorized, AuthenticationFailed, Atlas's own
 _RAW: CodecOptions[RawBSONDocument] = PLAIN.with_options(document_class=RawBSONDocument)
 
 
 @dataclass(frozen=True, slots=True)
 class MongoDocuments:
-    """A MongoDB server. Holds its URL only; each process connects when it first needs to.
+    """A MongoDB server. It holds only the URL; each process connects at its first request.
 
-    Every method refuses, with Refused, a database that is neither ``mediatool_{version}`` nor the
-    ``other`` one, which somebody named; no load begins where something is that no load made. It
-    raises Unreachable where the server does not answer or refuses the credentials, and CheckFailed
-    where it refuses what it was given.
+    Every method raises Refused for a database that is neither ``mediatool_{version}`` nor the
+    ``other``
+    one, which the caller named. A load never replaces a database that no load made. Every method
+    raises
+    Unreachable if the server does not answer or refuses the credentials, and CheckFailed if it
+    refuses
+    the request.
     """
 
     url: Url = field(repr=False)
     answer_ms: int = 10_000
-    """How long the server may take to be found; a local one takes 4 s to start."""
+    """The time limit to find the server; a local one takes 4 s to start."""
     other: str | None = None
     patience: float = 15.0
-    """For how many seconds the claim of another load may stay the same before it counts as dead."""
+    """After this many seconds without a change, the claim of another load counts as dead."""
 
     @classmethod
     def of(cls, settings: Settings, other: str | None = None) -> "MongoDocuments":
-        """The server of ``MEDIATOOL_MONGODB_URL``; raises BadSettings where it is not set."""
+        """The server of ``MEDIATOOL_MONGODB_URL``; raises BadSettings if it is not set."""
         return cls(settings.required_url("mongodb_url"), other=other)
 
     @property
     def server(self) -> str:
-        """``host:port``, for messages and evidence."""
+        """``host:port``, for messages and records."""
         return self.url.hosts
 
     def marker(self, database: str) -> dict[str, object] | None:
@@ -101,13 +104,13 @@ class MongoDocuments:
             return db.get_collection(MARKER, PLAIN).find_one({"complete": True, **STAYS})
 
     def names(self) -> list[str]:
-        """The databases named after a version, in order; no others."""
+        """The databases named after a version, in order."""
         with self._translated():
             found = _client(self.url, self.answer_ms).list_database_names()
         return sorted(name for name in found if _OURS.fullmatch(name))
 
     def label(self, database: str) -> dict[str, object] | None:
-        """The marker, or the claim of what is not complete; None where no load made it.
+        """The marker, or the claim of an incomplete database; None if no load made it.
 
         A claim has ``began``, the time; ``dropping`` says that the database was being removed.
         """
@@ -116,14 +119,14 @@ class MongoDocuments:
         return min(found, key=lambda each: each["_id"] == CLAIM, default=None)
 
     def exists(self, database: str) -> bool:
-        """Whether the database holds any collection."""
+        """Whether the database has any collection."""
         with self._open(database) as db:
             return bool(db.list_collection_names())
 
     def drop(self, database: str, protection: Protection = unprotected) -> None:
-        """Remove the database; its marker first says so: what is half gone does not look whole.
+        """Remove the database. Its marker is replaced first: a partly removed one is not complete.
 
-        Raises Refused where it is protected by then, and leaves it as it was.
+        Raises Refused, without a change, if it has become protected.
         """
         with self._open(database) as db:
             removal = announce_removal(db)
@@ -134,7 +137,7 @@ class MongoDocuments:
                 raise
             if reason is not None:
                 withdraw_removal(db, removal)
-                raise Refused(f"{database} stays: meanwhile {reason}")
+                raise Refused(f"{database} is not dropped: {reason}")
             db[MARKER].update_many({}, {"$set": {"complete": False}})
             db.client.drop_database(database)
 
@@ -144,10 +147,11 @@ class MongoDocuments:
             db.command({"create": collection, **options})
 
     def insert(self, database: str, collection: str, documents: Sequence[bytes]) -> None:
-        """Insert whole documents as they are; CheckFailed names the ``_id`` of a refused one.
+        """Insert whole documents unchanged; CheckFailed names the ``_id`` of a refused one.
 
-        mongod moves ``_id`` to the front and fills in an empty Timestamp of the top level: such a
-        document does not come back as it went in, and its collection's fingerprint shows it.
+        mongod moves ``_id`` to the front and fills in an empty Timestamp at the top level: such a
+        document is
+        stored differently, and its collection's fingerprint shows it.
         """
         where = f"{database}.{plain_name(collection)}"
         with self._open(database, collection) as db:
@@ -165,12 +169,12 @@ class MongoDocuments:
                 raise CheckFailed(
                     f"{where}: {refusal(error.details, documents)}; correct the model or the rows, "
                     "and load again"
-                ) from None  # its details hold whole documents
+                ) from None  # its details contain whole documents
 
     def create_indexes(
         self, database: str, collection: str, indexes: Sequence[dict[str, object]]
     ) -> None:
-        """Build the indexes, given as ``metadata.json`` lists them; that of ``_id`` is there."""
+        """Build the indexes listed in ``metadata.json``; the one of ``_id`` exists already."""
         wanted = [index for index in indexes if index["name"] != "_id_"]
         with self._open(database, collection) as db:
             if wanted:
@@ -178,9 +182,9 @@ class MongoDocuments:
 
     @contextmanager
     def loading(self, database: str, load: str) -> Iterator[str]:
-        """Claim the database for one load while the context lasts; gives its collections' prefix.
+        """Claim the database for one load during the context; gives its collections' prefix.
 
-        Raises Refused while another load is alive, or where something is there that none made.
+        Raises Refused if another load is alive, or the database exists and no load made it.
         """
         prefix = self.begin(database, load)
         with self._open(database) as db, heartbeat(db[MARKER], load):
@@ -192,7 +196,7 @@ class MongoDocuments:
                 raise
 
     def begin(self, database: str, load: str) -> str:
-        """Claim the database without showing that the load is alive; returns the prefix."""
+        """Claim the database without a heartbeat; returns the prefix."""
         self._refuse_foreign(database)
         with self._open(database) as db:
             claim(db, load, self.patience)
@@ -212,18 +216,19 @@ class MongoDocuments:
         *,
         complete: bool = True,
     ) -> None:
-        """Put the load's collections in their places, and the marker in its claim's.
+        """Rename the load's collections to their final names, and replace the claim by the marker.
 
-        Journalled and on a majority, as all before it. Raises CheckFailed where another load has
-        taken the database over.
+        Journalled and acknowledged by a majority, like every write before. Raises CheckFailed if
+        another
+        load has taken over the database.
         """
         with self._open(database) as db:
             publish(db, load, {**marker, "complete": complete})
 
     def collections(self, database: str, prefix: str = "") -> list[CollectionInfo]:
-        """The collections of the database but our own and mongod's, in order of name.
+        """The collections of the database in order of name, without mongod's and our own.
 
-        Or those of a load that have its prefix, without it.
+        With ``prefix``: those of a load, named without the prefix.
         """
         with self._open(database) as db:
             return [
@@ -235,14 +240,14 @@ class MongoDocuments:
             ]
 
     def count(self, database: str, collection: str) -> int:
-        """How many documents there are now, counted along the index of ``_id``."""
+        """The current number of documents, counted by the index of ``_id``."""
         with self._open(database, collection) as db:
             return db[collection].count_documents({}, hint="_id_")
 
     def bounds(self, database: str, collection: str, step: int) -> list[bytes]:
-        """Every ``step``-th ``_id`` in order but the first, each as BSON; none of a small one.
+        """Every ``step``-th ``_id`` in order except the first, as BSON; empty if there are few.
 
-        mongod walks its index once and sends only these.
+        mongod scans its index once and returns only these.
         """
         found: list[bytes] = []
         with self._open(database, collection) as db:
@@ -256,37 +261,37 @@ class MongoDocuments:
     def documents(
         self, database: str, collection: str, first: bytes | None = None, end: bytes | None = None
     ) -> Iterator[Sequence[bytes]]:
-        """Every document from ``first`` up to ``end``, in batches, in order of ``_id``."""
+        """All documents from ``first`` to before ``end``, in batches, in order of ``_id``."""
         with self._open(database, collection) as db:
             for batch in _range(db[collection], first, end, None):
                 yield list(split_documents(batch))
 
     def facts(self) -> dict[str, str | int | None]:
-        """Server version, for the manifest."""
+        """The server version, for the manifest."""
         with self._translated():
             server = _client(self.url, self.answer_ms).server_info()
             return {"server_version": str(server["version"])}
 
     def _refuse_foreign(self, database: str) -> None:
-        """Raise Refused for a database of the server's own, or with content of somebody else."""
+        """Raise Refused for one of the server's own databases, or one with other content."""
         with self._open(database) as db:
             names = () if database in _SYSTEM else db.list_collection_names()
         if database in _SYSTEM or (names and MARKER not in names):
             raise Refused(
-                f"the database {database} is there and no load made it; it is never replaced: "
-                "name another one, or drop that one yourself"
+                f"the database {database} was not made by a load, so it is never replaced; "
+                "name another one, or drop it yourself"
             )
 
     @contextmanager
     def _open(self, database: str, collection: str | None = None) -> Iterator[Database[Any]]:
-        """One of our databases, its driver's errors translated; Refused for any other."""
+        """One of our databases, driver errors translated; raises Refused for any other."""
         if database != self.other and not _OURS.fullmatch(database):
             raise Refused(
                 f"{database!r} is neither a version's database nor the one named by --database; "
                 "no other is read or changed"
             )
         if collection == MARKER:
-            raise Refused(f"{MARKER} is the marker's; give the collection another name")
+            raise Refused(f"{MARKER} is reserved for the marker; give the collection another name")
         with self._translated():
             yield _client(self.url, self.answer_ms).get_database(database, PLAIN)
 
@@ -298,7 +303,7 @@ class MongoDocuments:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Translate what the driver raises; no message holds the password."""
+        """Translate the driver's errors; no message contains the password."""
         host = self.server
         try:
             yield
@@ -329,9 +334,9 @@ class MongoDocuments:
 
 @lru_cache
 def _client(url: Url, answer_ms: int) -> MongoClient[Any]:
-    """This process's client of a server, closed at its end."""
+    """This process's client of a server, closed at exit."""
     try:
-        parse_uri(url.reveal(), warn=False)  # the client ignores a wrong option, with a warning
+        parse_uri(url.reveal(), warn=False)  # the client only warns about a wrong option
         client: MongoClient[Any] = MongoClient(
             url.reveal(),
             appname="mediatool",
@@ -339,16 +344,16 @@ def _client(url: Url, answer_ms: int) -> MongoClient[Any]:
             connectTimeoutMS=answer_ms,
             socketTimeoutMS=_REQUEST_MS,
             uuidRepresentation="standard",
-            retryWrites=False,  # a batch sent twice would meet itself; the load is what is retried
+            retryWrites=False,  # a batch sent twice would fail; the whole load is retried
             readPreference="primary",
         )
     except (ConfigurationError, TypeError, ValueError):
         raise BadSettings(
             [
-                f"MEDIATOOL_MONGODB_URL has a parameter that MongoDB does not take, or {url.hosts} "
+                f"MEDIATOOL_MONGODB_URL has a parameter that MongoDB refuses, or {url.hosts} "
                 "is not found; write mongodb://user:password@host:port/?authSource=admin"
             ]
-        ) from None  # the driver's words can hold a part of the password
+        ) from None  # the driver's message can contain a part of the password
     atexit.register(client.close)
     return client
 
@@ -359,7 +364,7 @@ def _range(
     end: bytes | None,
     projection: dict[str, int] | None,
 ) -> Any:
-    """A cursor of raw batches over bounds of the index, which hold ``_id`` values of all types."""
+    """A cursor of raw batches between bounds of the index, for ``_id`` values of all types."""
     cursor = collection.find_raw_batches({}, projection).hint("_id_").sort("_id", 1)
     if first is not None:
         cursor = cursor.min([("_id", _raw_id(first))])
@@ -369,7 +374,7 @@ def _range(
 
 
 def _raw_id(document: bytes) -> Any:
-    """The ``_id`` of a document, which encodes to the bytes that it came from."""
+    """The ``_id`` of a document; it encodes to the same bytes again."""
     return bson.decode(document, _RAW)["_id"]
 
 

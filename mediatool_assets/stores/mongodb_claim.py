@@ -1,9 +1,9 @@
 """The claim of a load on its MongoDB database: one load at a time.
 
-The claim is a document beside the marker. Its load shows that it is alive by counting it up, so
-that no clocks are compared: a claim that does not change for a while belongs to a dead load,
-and the next one takes it over. Where a complete database stands, the load fills collections with a
-prefix, which are renamed when they are whole.
+The claim is a document beside the marker. Its load increments it to show that it is alive, so no
+clocks are compared: a claim that does not change for a while belongs to a dead load, and the next
+load takes it over. If the database is already complete, the load fills collections with a prefix,
+which are renamed when they are complete.
 """
 
 import time
@@ -28,7 +28,7 @@ CLAIM = "load"
 """The ``_id`` of the claim; that of a marker is a version."""
 
 STAYS: dict[str, object] = {"dropping": {"$exists": False}}
-"""Of a marker or claim: nobody removes its database."""
+"""In a marker or claim: nobody is removing its database."""
 
 _STAGED = "_mediatool_load_"
 _BEAT = 1.0  # seconds
@@ -36,24 +36,24 @@ _DURABLE = WriteConcern(w="majority", j=True)
 
 
 def prefix_of(load: str) -> str:
-    """What the names of a load's collections begin with until they are whole."""
+    """The prefix of the names of a load's collections until they are complete."""
     return f"{_STAGED}{load[:8]}."
 
 
 def is_own(name: str) -> bool:
-    """Whether a collection is no collection of the version: ours, or mongod's."""
+    """Whether a collection is not part of the version, but ours or mongod's."""
     return name == MARKER or name.startswith((_STAGED, "system."))
 
 
 def plain_name(name: str) -> str:
-    """The name of a collection that a load fills, as people know it."""
+    """The name of a collection without the prefix of its load."""
     return name.partition(".")[2] if name.startswith(_STAGED) else name
 
 
 def claim(db: Database[Any], load: str, patience: float) -> None:
-    """Claim the database; raises Refused where another load is alive.
+    """Claim the database; raises Refused if another load is alive.
 
-    A load is dead if its claim stays the same for ``patience`` seconds.
+    A load counts as dead if its claim does not change for ``patience`` seconds.
     """
     markers, seen, since = db[MARKER], None, time.monotonic()
     while True:
@@ -83,12 +83,12 @@ def _claim(load: str) -> dict[str, object]:
 
 @contextmanager
 def heartbeat(markers: Collection[Any], load: str) -> Iterator[None]:
-    """Show that the load is alive, as long as the context lasts and the claim is its own."""
+    """Increment the claim during the context, as long as it belongs to the load."""
     end = Event()
 
     def beat() -> None:
         while not end.wait(_BEAT):
-            with suppress(PyMongoError):  # the server is away: the load itself will say so
+            with suppress(PyMongoError):  # the server is away: the load itself will report it
                 mine = {"_id": CLAIM, "load": load}
                 if not markers.update_one(mine, {"$inc": {"beat": 1}}).matched_count:
                     return
@@ -103,16 +103,17 @@ def heartbeat(markers: Collection[Any], load: str) -> Iterator[None]:
 
 
 def stands(db: Database[Any]) -> bool:
-    """Whether a version is there, or a part of one, that a load has read back to its end."""
+    """Whether there is a version, or a part of one, that a load has read back completely."""
     of_old = {"$or": [{"complete": True}, {"archive": {"$exists": True}}]}
     return db[MARKER].find_one(of_old | STAYS) is not None
 
 
 def announce_removal(db: Database[Any]) -> str:
-    """Have every reader see that the database is being removed; returns this removal's name.
+    """Announce to every reader that the database is being removed; returns this removal's name.
 
-    Journalled: a reader that was shown a protection after this sees the removal, or the removal
-    sees the protection.
+    Journalled: a reader that protects the database after this sees the removal, or the removal sees
+    the
+    protection.
     """
     removal = str(uuid4())
     markers = db.get_collection(MARKER, write_concern=_DURABLE)
@@ -121,19 +122,19 @@ def announce_removal(db: Database[Any]) -> str:
 
 
 def withdraw_removal(db: Database[Any], removal: str) -> None:
-    """Take back what this removal has announced; another one's stays."""
+    """Withdraw this removal's announcement; another removal's is kept."""
     db[MARKER].update_many({"dropping": removal}, {"$unset": {"dropping": ""}})
 
 
 def drop_staged(db: Database[Any]) -> None:
-    """Remove what dead loads left beside a version that stands."""
+    """Remove what dead loads left beside a complete version."""
     for name in db.list_collection_names():
         if name.startswith(_STAGED):
             db.drop_collection(name)
 
 
 def abandon(db: Database[Any], load: str, prefix: str) -> None:
-    """Remove what the load has made, and its claim; nothing where it is another's by now."""
+    """Remove what the load has made, and its claim; nothing if another load has taken over."""
     mine = {"_id": CLAIM, "load": load}
     if db[MARKER].find_one(mine) is None:
         return
@@ -145,17 +146,16 @@ def abandon(db: Database[Any], load: str, prefix: str) -> None:
 
 
 def publish(db: Database[Any], load: str, marker: dict[str, object]) -> None:
-    """Give the load's collections their names, drop all others, and replace claim by marker.
+    """Rename the load's collections, drop all others, and replace the claim by the marker.
 
-    While that is done, which takes moments, no database is complete. Raises CheckFailed where the
-    claim is another's.
+    For a moment during this, the database is not complete. Raises CheckFailed if another load has
+    the
+    claim.
     """
     markers = db.get_collection(MARKER, write_concern=_DURABLE)
     mine = {"_id": CLAIM, "load": load}
     if not markers.update_one(mine, {"$set": {"whole": True}}).matched_count:
-        raise CheckFailed(
-            f"{db.name}: another load has taken it over meanwhile; wait for that one to end"
-        )
+        raise CheckFailed(f"{db.name}: another load has taken it over; wait for that one to end")
     markers.delete_many({"_id": {"$ne": CLAIM}})
     names, prefix = db.list_collection_names(), prefix_of(load)
     staged = {name for name in names if name.startswith(prefix)}

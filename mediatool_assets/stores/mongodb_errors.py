@@ -14,7 +14,7 @@ PLAIN: CodecOptions[dict[str, Any]] = CodecOptions(
     uuid_representation=UuidRepresentation.UNSPECIFIED,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
 )
-"""Every value of an option, index or ``_id`` decodes to what encodes to the same bytes."""
+"""Decodes options, indexes and ``_id`` so that they encode to the same bytes again."""
 
 
 def identity(document: bytes) -> str:
@@ -23,7 +23,7 @@ def identity(document: bytes) -> str:
 
 
 def refusal(details: Mapping[str, Any], documents: Sequence[bytes]) -> str:
-    """How many of a batch were refused, the first one's ``_id`` and why."""
+    """The number of refused documents of a batch, the first one's ``_id``, and the reason."""
     errors = details["writeErrors"]
     if not errors:
         return "the server did not confirm the write on enough members"
@@ -46,7 +46,7 @@ def _reason(write_error: dict[str, Any]) -> str:
 
 
 def _broken(rules: list[dict[str, Any]]) -> Iterator[str]:
-    """The rules of a ``$jsonSchema`` that a document breaks, each with its field."""
+    """The rules of a ``$jsonSchema`` that a document violates, each with its field."""
     for rule in rules:
         for part in rule.get("propertiesNotSatisfied", []):
             for detail in part["details"]:
@@ -62,12 +62,12 @@ _NO_ROOM = ("no space left", "out of disk", "disk space", "space quota", "storag
 
 
 def is_full(code: object, words: object) -> bool:
-    """Whether a server refused for want of room: mongod by its code, others in words."""
+    """Whether a server refused because it is full: mongod by its code, others by their message."""
     return code == _FULL or any(each in str(words).lower() for each in _NO_ROOM)
 
 
 def server_words(error: OperationFailure) -> str:
-    """The server's words for an error; of a duplicate key without its values."""
+    """The server's message for an error; without values for a duplicate key."""
     details = error.details or {}
     name = str(details.get("codeName", f"error {error.code}"))
     return name if error.code == 11000 else f"{name}: {details.get('errmsg', error)}"

@@ -23,7 +23,7 @@ _ROOM = 1 << 30
 
 
 def mongodb_readings(settings: Settings) -> list[Reading]:
-    """Connection, version, rights, clock and room."""
+    """Connection, version, rights, clock and free space."""
     if settings.mongodb_url is None:
         step = "mediatool init"
         return [wrong(AREA, "url", "MEDIATOOL_MONGODB_URL is not set", step, code=2)]
@@ -40,7 +40,7 @@ def mongodb_readings(settings: Settings) -> list[Reading]:
         with client:
             found.extend(_of(client, hosts))
     except (ConfigurationError, TypeError, ValueError):
-        says = "the URL has a parameter that MongoDB does not take, or its host is not found"
+        says = "the URL has a parameter that MongoDB does not accept, or its host is not found"
         found.append(wrong(AREA, "connection", says, correct, code=2))
     except OperationFailure as error:
         says = f"{hosts}: {server_words(error)}"
@@ -71,13 +71,13 @@ def _of(client: MongoClient[Any], hosts: str) -> Iterator[Reading]:
     if "fsTotalSize" in room:
         free = int(room["fsTotalSize"] - room["fsUsedSize"])
         says = f"{free / 1e9:,.1f} GB free"
-        make = "make room on the disk of mongod, or `mediatool prune`"
+        make = "free space on the disk of mongod, or `mediatool prune`"
         low = free < _ROOM
         yield warning(AREA, "room", says, make) if low else ok(AREA, "room", says)
 
 
 def _is_open(client: MongoClient[Any]) -> bool:
-    """Whether the server lets anybody do anything."""
+    """Whether the server allows everything without a login."""
     try:
         client.admin.command("listDatabases", nameOnly=True)
     except OperationFailure:
@@ -115,7 +115,7 @@ def _rights(
 
 
 def _missing(wanted: list[dict[str, Any]], given: list[dict[str, Any]]) -> set[str]:
-    """The actions that no privilege gives, neither on every database nor on one of a version."""
+    """The actions that no privilege grants, neither on every database nor on a version's."""
     has: dict[bool, set[str]] = {True: set(), False: set()}
     for privilege in given:
         resource, actions = privilege["resource"], set(privilege["actions"])

@@ -16,7 +16,7 @@ _PREFIX = "mediatool_"
 
 @dataclass(frozen=True, slots=True)
 class MongoDatabases:
-    """A DatabaseServer over MongoDB; no database without the name of a version is ever touched."""
+    """A DatabaseServer over MongoDB; it touches only databases with the name of a version."""
 
     documents: MongoDocuments
     kind: Literal["mongodb"] = "mongodb"

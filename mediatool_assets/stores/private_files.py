@@ -1,15 +1,15 @@
-"""Files and directories that their owner alone can read."""
+"""Files and directories that only their owner can read."""
 
 import os
 import stat
 from pathlib import Path
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-"""What a file mode grants to everybody but the owner."""
+"""The part of a file mode that is not the owner's."""
 
 
 def private_directory(path: Path) -> Path:
-    """Make a directory with mode 0700; one that is there is left as it is."""
+    """Create a directory with mode 0700; an existing one is unchanged."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=stat.S_IRWXU, exist_ok=True)
     return path

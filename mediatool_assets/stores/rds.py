@@ -42,7 +42,7 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 
 @dataclass(frozen=True)
 class RdsInstance:
-    """SnapshotExports of one instance; connects at its first call, where AWS's own variables say.
+    """SnapshotExports of one instance; connects at its first call, with AWS's own settings.
 
     ``only`` is the ``database.schema`` to export, None for everything in the snapshot.
     """
@@ -55,9 +55,9 @@ class RdsInstance:
 
     @classmethod
     def of(cls, settings: Settings) -> "RdsInstance":
-        """The instance that the settings name; raises BadSettings with all that is missing.
+        """The instance in the settings; raises BadSettings with everything that is missing.
 
-        Of several schemas too: an export of one is what is read of the bucket.
+        Several schemas are refused too: an export is read with one.
         """
         if not settings.can_export_rds_snapshots:
             needed = ("rds_instance", "rds_export_role_arn", "rds_kms_key_id")
@@ -84,7 +84,7 @@ class RdsInstance:
             return boto3.session.Session().client("rds", config=config)
 
     def take(self, name: str) -> DbSnapshot:
-        """Begin a manual snapshot, or find the one that has the name."""
+        """Start a manual snapshot, or find the one with this name."""
         with self._translated(f"RDS snapshot {name}"):
             try:
                 answer = self.client.create_db_snapshot(
@@ -116,7 +116,7 @@ class RdsInstance:
         return None
 
     def of_day(self, day: date) -> list[DbSnapshot]:
-        """The snapshots of the day that are there, automated or our own, by time."""
+        """The available snapshots of the day, automated or our own, by time."""
         pages = self.client.get_paginator("describe_db_snapshots")
         with self._translated(f"RDS instance {self.instance}"):
             listed = pages.paginate(DBInstanceIdentifier=self.instance)
@@ -131,7 +131,7 @@ class RdsInstance:
         return sorted(there, key=lambda snapshot: str(snapshot.taken))
 
     def start(self, name: str, snapshot: DbSnapshot, prefix: str) -> Task:
-        """Begin to export a snapshot to ``{prefix}/{name}/``, or find the task of that name."""
+        """Start the export of a snapshot to ``{prefix}/{name}/``, or find that task."""
         with self._translated(f"RDS export task {name}"):
             try:
                 answer = self.client.start_export_task(
@@ -174,7 +174,7 @@ class RdsInstance:
 
     @contextmanager
     def _translated(self, thing: str) -> Iterator[None]:
-        """Run calls about a thing; AWS's refusals leave as errors of ours, with AWS's words."""
+        """Run calls about a thing; AWS's errors are translated to ours, with AWS's message."""
         try:
             yield
         except ClientError as error:

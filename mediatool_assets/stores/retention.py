@@ -7,7 +7,7 @@ from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
 
 
 def servers(settings: Settings) -> tuple[MongoDatabases | PostgresDatabases, ...]:
-    """MongoDB and PostgreSQL, where ``MEDIATOOL_MONGODB_URL`` and its like are set."""
+    """MongoDB and PostgreSQL, each if its URL (such as ``MEDIATOOL_MONGODB_URL``) is set."""
     found: list[MongoDatabases | PostgresDatabases] = []
     if settings.mongodb_url:
         found.append(MongoDatabases(MongoDocuments.of(settings)))

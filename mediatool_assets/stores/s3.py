@@ -1,4 +1,4 @@
-"""The bucket: S3 or a server that speaks it, with names that are written once."""
+"""The bucket: S3 or a compatible server, with names that are written once."""
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 Sent = TypeVar("Sent")
 
 _WRITER = "mediatool-writer"
-"""Object metadata that tells whose write it was, for answers that were lost on the way."""
+"""Object metadata that identifies the writer, in case the answer to a write was lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class S3Objects:
-    """An ObjectStore over one bucket. Holds settings only; connects once in each process.
+    """An ObjectStore over one bucket. It holds only settings; each process connects once.
 
-    One that is not ``patient`` tries once, and waits seconds for an answer.
+    If it is not ``patient``, it tries once, and waits only seconds for an answer.
     """
 
     bucket: str
@@ -58,9 +58,9 @@ class S3Objects:
     def of(
         cls, settings: Settings, *, allow_unsigned: bool = False, is_maker: bool = False
     ) -> "S3Objects":
-        """The bucket that the settings name; credentials are AWS's own environment or profile.
+        """The bucket in the settings; credentials are AWS's own environment or profile.
 
-        Where the settings name keys, ``Trust`` says which versions are read.
+        If the settings name keys, ``Trust`` says which versions are read.
         """
         retrieval = RetrievalOptions(settings.s3_restore_days, settings.s3_restore_tier)
         place = settings.s3_bucket, settings.s3_endpoint_url, settings.s3_kms_key_id
@@ -75,12 +75,12 @@ class S3Objects:
 
     @property
     def encryption(self) -> Encryption:
-        """The server-side encryption that every write asks for."""
+        """The server-side encryption that every write requests."""
         return self.sse or ("AES256" if self.kms_key_id is None else "aws:kms")
 
     @property
     def encryption_options(self) -> dict[str, str]:
-        """What a request carries that creates an object, for its encryption."""
+        """The encryption parameters of a request that creates an object."""
         asked = {} if self.encryption == "none" else {"ServerSideEncryption": self.encryption}
         return asked | ({} if self.kms_key_id is None else {"SSEKMSKeyId": self.kms_key_id})
 
@@ -106,14 +106,14 @@ class S3Objects:
         )
 
     def get(self, key: str) -> tuple[bytes, str]:
-        """A small object, whole, and its entity tag; raises NotFound, InColdStorage."""
+        """A small object's content, and its entity tag; raises NotFound, InColdStorage."""
         with self.reading(key):
             return _fetch(self.client, {"Bucket": self.bucket, "Key": key})
 
     def open(self, key: str) -> "S3Bytes":
-        """The object as it is now, to be read by range; raises NotFound.
+        """The current object, to be read by range; raises NotFound.
 
-        Raises InColdStorage where it has to be copied out of a cold tier first: that is asked for.
+        Raises InColdStorage if it must first be restored from a cold tier, which is then requested.
         """
         with self.translated(key):
             answer = self.client.head_object(Bucket=self.bucket, Key=key)
@@ -172,16 +172,17 @@ class S3Objects:
         return answer["ETag"]
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
-        """Give an object these tags in place of those that it has; raises NotFound."""
+        """Replace the tags of an object; raises NotFound."""
         found: list[TagTypeDef] = [{"Key": name, "Value": value} for name, value in tags.items()]
         with self.translated(key):
             self.client.put_object_tagging(Bucket=self.bucket, Key=key, Tagging={"TagSet": found})
 
     def create(self, key: str) -> AbstractContextManager[Upload]:
-        """Stream a large object; it appears, whole, when the context is left without an error.
+        """Stream a large object; it appears, complete, when the context ends without an error.
 
-        Raises AlreadyExists at once where the key is taken, and at the end where it was taken
-        meanwhile; then, and on any error, the upload is aborted and no object is left.
+        Raises AlreadyExists at once if the key is taken, and at the end if it was taken in the
+        meantime; then,
+        and on any error, the upload is aborted and no object is left.
         """
         return self._create(key, uploading)
 
@@ -207,7 +208,7 @@ class S3Objects:
                     raise
 
     def unstage(self, prefix: str) -> None:
-        """Delete what was staged under a prefix of STAGING_PREFIX, and nothing else ever."""
+        """Delete what was staged under a prefix of STAGING_PREFIX; any other prefix is refused."""
         if not prefix.startswith(STAGING_PREFIX):
             raise Refused(f"{self.uri(prefix)} is not below {STAGING_PREFIX}; nothing was deleted")
         pages = self.client.get_paginator("list_objects_v2")
@@ -233,7 +234,7 @@ class S3Objects:
                     )
 
     def _wrote(self, key: str, writer: str) -> str | None:
-        """The entity tag, if the object is this writer's: its write took, the answer was lost."""
+        """The entity tag, if this writer wrote the object and only the answer was lost."""
         try:
             answer = self.client.head_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
@@ -243,12 +244,12 @@ class S3Objects:
         return answer["ETag"] if answer["Metadata"].get(_WRITER) == writer else None
 
     def _options(self, writer: str) -> dict[str, Any]:
-        """What every request that creates an object carries: encryption, and who writes."""
+        """The parameters of every request that creates an object: encryption, and the writer."""
         return {**self.encryption_options, "Metadata": {_WRITER: writer}}
 
     @contextmanager
     def reading(self, key: str) -> Iterator[None]:
-        """Where an object is read: one that turns out to be cold is asked for, as by ``open``."""
+        """For reading an object: if it is cold, its restore is requested, as by ``open``."""
         with self.translated(key):
             try:
                 yield
@@ -265,7 +266,7 @@ class S3Objects:
 
 @dataclass(frozen=True, slots=True)
 class S3Bytes:
-    """One object as it was when it was opened; reading it after a change is an error."""
+    """One object as it was when opened; reading it after a change is an error."""
 
     objects: S3Objects
     key: str
@@ -278,7 +279,7 @@ class S3Bytes:
         return self.objects.uri(self.key)
 
     def read(self, start: int, length: int) -> bytes:
-        """Read a range; raises BadArchive where the object is too short or was replaced."""
+        """Read a range; raises BadArchive if the object is too short or was replaced."""
         if start + length > self.size:
             raise BadArchive(self.name, f"ends before byte {start + length}")
         if length == 0:
@@ -308,7 +309,7 @@ class S3Bytes:
     reraise=True,
 )
 def _fetch(client: "S3Client", where: dict[str, Any]) -> tuple[bytes, str]:
-    """A body and its entity tag; botocore retries requests, this also a body that broke off."""
+    """A body and its entity tag; botocore retries requests, this also interrupted bodies."""
     answer = client.get_object(**where)
     return answer["Body"].read(), answer["ETag"]
 

@@ -1,4 +1,4 @@
-"""A bucket's settings on S3 or a server that speaks it, and what CloudTrail records of it."""
+"""A bucket's settings on S3 or a compatible server, and what CloudTrail records about it."""
 
 import json
 from collections.abc import Callable
@@ -36,11 +36,11 @@ _NOT_THE_BUCKETS_FAULT = {
     "SignatureDoesNotMatch",
     "TokenRefreshRequired",
 }
-"""Codes that say that nothing can be asked at all; every other refusal is about one aspect."""
+"""Codes of errors about the whole bucket; every other refusal is about one aspect."""
 
 
 class _Calls(NamedTuple):
-    """How an aspect is asked for and set: the operations' names, and the part that is its own."""
+    """How an aspect is read and set: the names of the operations, and its part of the answer."""
 
     get: str
     put: str
@@ -102,7 +102,7 @@ _CALLS: dict[Aspect, _Calls] = {
 
 @dataclass(frozen=True, slots=True)
 class S3Bucket:
-    """BucketSettings over one bucket. Holds settings only; connects once in each process."""
+    """BucketSettings over one bucket. It holds only settings; each process connects once."""
 
     bucket: str
     endpoint_url: str | None = None
@@ -110,7 +110,7 @@ class S3Bucket:
 
     @classmethod
     def of(cls, settings: Settings) -> "S3Bucket":
-        """The bucket that the settings name; credentials are AWS's own environment or profile."""
+        """The bucket in the settings; credentials are AWS's own environment or profile."""
         return cls(settings.s3_bucket, settings.s3_endpoint_url, S3Access.of(settings))
 
     @property
@@ -120,7 +120,7 @@ class S3Bucket:
 
     @property
     def secure(self) -> bool:
-        """Whether this client speaks TLS."""
+        """Whether this client uses TLS."""
         return self.endpoint_url is None or self.endpoint_url.startswith("https:")
 
     @property
@@ -130,7 +130,7 @@ class S3Bucket:
         return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
     def read(self, aspect: Aspect) -> LiveAspect:
-        """One aspect as it is; unknown where it may not be read, or the server has none such."""
+        """The live state of one aspect; unknown if it may not be read, or the server lacks it."""
         calls = _CALLS[aspect]
         get: Callable[..., dict[str, Any]] = getattr(self._client, calls.get)
         with self._translated():
@@ -144,17 +144,17 @@ class S3Bucket:
         return LiveAspect(document or None)
 
     def mfa_delete(self) -> bool | None:
-        """Whether MFA delete is on; None where that may not be read."""
+        """Whether MFA delete is on; None if that may not be read."""
         seen = self.read("versioning")
         if seen.unknown is not None:
             return None
         return (seen.document or {}).get("MFADelete") == "Enabled"
 
     def trails(self) -> LoggingTrails:
-        """What CloudTrail's trails that are logging record."""
+        """What the active CloudTrail trails record."""
         with self._translated():
             try:
-                # beside another endpoint than AWS's there is one only if that server has it
+                # with another endpoint than AWS's, only that server could have CloudTrail
                 trail = client(self.endpoint_url, self.access, "cloudtrail")
                 found = [each["TrailARN"] for each in trail.describe_trails()["trailList"]]
                 logging = [arn for arn in found if trail.get_trail_status(Name=arn)["IsLogging"]]
@@ -168,9 +168,9 @@ class S3Bucket:
                 return LoggingTrails(unknown=f"CloudTrail does not answer ({error})")
 
     def create(self, *, locked: bool) -> bool:
-        """Make the bucket, in the client's region; False where it is there. Raises Unreachable.
+        """Create the bucket in the client's region; False if it exists. Raises Unreachable.
 
-        ``locked`` asks for Object Lock, which some servers give to new buckets alone.
+        ``locked`` requests Object Lock, which some servers allow only for new buckets.
         """
         region = self._client.meta.region_name
         place: dict[str, Any] = {}
@@ -188,7 +188,7 @@ class S3Bucket:
         return True
 
     def write(self, aspect: Aspect, document: Document) -> str | None:
-        """Set one aspect whole; the reason where the server does not take it, else None."""
+        """Set one aspect as a whole; the reason if the server refuses it, else None."""
         calls = _CALLS[aspect]
         put: Callable[..., object] = getattr(self._client, calls.put)
         with self._translated():
@@ -203,7 +203,7 @@ class S3Bucket:
 
 
 def _document(aspect: Aspect, answer: dict[str, Any]) -> dict[str, Any]:
-    """The part of an answer that is the aspect's own, in the form that is put."""
+    """The aspect's part of an answer, in the form of a put request."""
     part = _CALLS[aspect].part
     match aspect:
         case "policy":
@@ -235,7 +235,7 @@ def _arguments(aspect: Aspect, document: Document) -> dict[str, Any]:
 
 
 def _reason(error: ClientError, right: str) -> str:
-    """Why an aspect is not known or not set; raises the error where it is about more than that."""
+    """Why an aspect is unknown or not set; raises the error if it concerns the whole bucket."""
     code = code_of(error)
     if code in _NOT_THE_BUCKETS_FAULT:
         raise error

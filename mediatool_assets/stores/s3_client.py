@@ -1,4 +1,4 @@
-"""Clients of S3 and of AWS's services beside it, one of each kind in each process."""
+"""Clients of S3 and of other AWS services, one of each kind in each process."""
 
 import os
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def client(
 ) -> Any:
     """This process's client: a fork must not share connections. An impatient one tries once.
 
-    It keeps the credentials that the environment had: other ones make another client.
+    It keeps the credentials that the environment had; other credentials make another client.
     """
     owner = (os.getpid(), *map(os.environ.get, _CREDENTIALS))
     return _client(endpoint_url, access, service, patient, owner)
@@ -64,6 +64,6 @@ def _client(
         s3={"addressing_style": access.addressing or usual},
     )
     verify = None if access.ca is None else str(access.ca)
-    # not boto3's: the clients are the same but for transfers of files, which take 0.1 s to import
+    # not boto3's: its clients differ only in file transfers, which take 0.1 s to import
     session = botocore.session.Session()
     return session.create_client(service, endpoint_url=endpoint_url, config=config, verify=verify)

@@ -1,4 +1,4 @@
-"""Objects in a cold tier: noticed before they are read, and a copy of each asked for once."""
+"""Objects in a cold tier: detected before they are read, and restored on request once."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,12 @@ HOURS: dict[str, dict[str, float]] = {
     "GLACIER": {"Expedited": 0.25, "Standard": 5, "Bulk": 12},
     "DEEP_ARCHIVE": {"Standard": 12, "Bulk": 48},
 }
-"""How long AWS takes at most, by storage class and tier; DEEP_ARCHIVE has no Expedited."""
+"""AWS's longest restore times, by storage class and tier; DEEP_ARCHIVE has no Expedited."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalOptions:
-    """How copies are asked for: for how many days, 0 for never, and how fast."""
+    """How restores are requested: for how many days (0 for never), and by which tier."""
 
     days: int = 7
     tier: Tier = "Standard"
@@ -32,7 +32,7 @@ class RetrievalOptions:
 
 @dataclass(frozen=True, slots=True)
 class ColdObject:
-    """One object that may lie in a cold tier."""
+    """One object that may be in a cold tier."""
 
     client: "S3Client"
     bucket: str
@@ -44,9 +44,9 @@ class ColdObject:
         return f"s3://{self.bucket}/{self.key}"
 
     def warm(self, head: "HeadObjectOutputTypeDef", retrieval: RetrievalOptions) -> None:
-        """Do nothing where the object can be read; else ask for a copy and raise InColdStorage.
+        """Do nothing if the object can be read; else request a restore and raise InColdStorage.
 
-        ``head`` is what is known of it now. A copy that is on its way is not asked for again.
+        ``head`` is its current state. A restore in progress is not requested again.
         """
         tier = head.get("StorageClass", "STANDARD")
         if tier not in HOURS:
@@ -84,7 +84,7 @@ class ColdObject:
                     "give it s3:RestoreObject, or have another ask",
                 ) from error
             if is_cold(error):
-                return  # its copy came between the two calls
+                return  # its copy became available between the two calls
             raise
         raise InColdStorage(
             self.uri,

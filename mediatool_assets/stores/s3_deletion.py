@@ -1,4 +1,4 @@
-"""Deleting objects permanently: every version and every delete marker, unless S3 holds them."""
+"""Permanent deletion of objects: every version and delete marker, unless S3 protects them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from mediatool_assets.stores.s3 import S3Objects
 
 @dataclass(frozen=True, slots=True)
 class S3Deletion:
-    """A Deletion over the bucket of an object store. Object Lock is asked, and never bypassed."""
+    """A Deletion over the bucket of an object store. It reads Object Lock and never bypasses it."""
 
     objects: S3Objects
 
     def locked(self, key: str) -> str | None:
-        """Why Object Lock holds a version of the object; None where it holds none."""
+        """Why Object Lock holds a version of the object; None if it holds none."""
         with self.objects.translated(key):
             held = (self._lock(key, item["VersionId"]) for item in self._versions(key, "Versions"))
             return next((reason for reason in held if reason is not None), None)
@@ -30,11 +30,12 @@ class S3Deletion:
     def remove(self, key: str) -> None:
         """Delete the object permanently, and check that neither version nor marker is left.
 
-        The oldest version goes first, so that a deletion that is broken off brings none back to
-        light. Raises Refused, before anything is deleted, where Object Lock holds a version.
+        The oldest version is deleted first, so that an interrupted deletion does not make an old
+        version
+        current. Raises Refused, before any deletion, if Object Lock holds a version.
         """
         if (reason := self.locked(key)) is not None:
-            raise Refused(f"{self.objects.uri(key)} is {reason}; it can go when that has ended")
+            raise Refused(f"{self.objects.uri(key)} is {reason}; delete it when that has ended")
         with self.objects.translated(key):
             for part in ("Versions", "DeleteMarkers"):
                 items = list(self._versions(key, part))
@@ -50,12 +51,12 @@ class S3Deletion:
             )
 
     def hide(self, key: str) -> None:
-        """Delete the object as it is; a bucket with versioning keeps it behind a marker."""
+        """Delete the current object; a versioned bucket keeps it behind a delete marker."""
         with self.objects.translated(key):
             self.objects.client.delete_object(Bucket=self.objects.bucket, Key=key)
 
     def left(self, key: str) -> int:
-        """How many versions and delete markers the object still has."""
+        """The number of versions and delete markers that the object still has."""
         with self.objects.translated(key):
             return sum(
                 1 for part in ("Versions", "DeleteMarkers") for _ in self._versions(key, part)
@@ -74,7 +75,7 @@ class S3Deletion:
         if found.get("ObjectLockLegalHoldStatus") == "ON":
             return "under a legal hold of Object Lock"
         until = found.get("ObjectLockRetainUntilDate")
-        # a retention that has ended is still told; S3's own clock is the one that counts
+        # an expired retention is still listed; S3's own clock decides
         said = found["ResponseMetadata"]["HTTPHeaders"].get("date")
         if until is None or (said is not None and until <= parsedate_to_datetime(said)):
             return None

@@ -25,7 +25,7 @@ from mediatool_assets.stores.disk_space import full_disk
 
 _RIGHTS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
-    # without s3:ListBucket, AWS answers 403 for a key that is not there
+    # without s3:ListBucket, AWS answers 403 for a missing key
     "DeleteObject": "s3:DeleteObject and s3:DeleteObjectVersion, and MFA if the policy asks for it",
     "DeleteObjects": f"s3:DeleteObject below {STAGING_PREFIX}",
     "GetObject": "s3:GetObject and s3:ListBucket",
@@ -50,7 +50,7 @@ _BAD_CREDENTIALS = {
     "TokenRefreshRequired",
 }
 _FULL = {"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}
-"""Of servers with disks of their own: Amazon S3 is never full."""
+"""Codes of servers with disks of their own: Amazon S3 is never full."""
 _WRITES = {"CreateMultipartUpload", "PutObject"}
 _NO_ENCRYPTION = {
     "500",
@@ -61,7 +61,7 @@ _NO_ENCRYPTION = {
     "InvalidRequest",
     "NotImplemented",
 }
-"""How servers without encryption refuse it; SeaweedFS without a key for it fails."""
+"""How servers without encryption refuse it; SeaweedFS fails without a key for it."""
 _FAILED = {"500", "503", "InternalError", "ServiceUnavailable", "SlowDown"}
 _DAMAGED = {
     "BadDigest",
@@ -73,12 +73,12 @@ _DAMAGED = {
 
 @contextmanager
 def translated(uri: str, endpoint: str, encryption: str = "none") -> Iterator[None]:
-    """Run calls about ``uri``; their failures leave as errors of ours, ``from`` the original.
+    """Run calls about ``uri``; their failures are raised as our errors, ``from`` the original.
 
-    ``encryption`` is what writes ask for: some servers have none, and few of them say so.
+    ``encryption`` is what writes request: some servers have none, and few of them say so.
 
     Raises NotFound, AlreadyExists, InColdStorage, BadSettings (no such bucket),
-    CheckFailed (bytes changed on the way), Full or Unreachable (everything else).
+    CheckFailed (bytes changed in transit), Full or Unreachable (everything else).
     """
     try:
         yield
@@ -103,34 +103,34 @@ def translated(uri: str, endpoint: str, encryption: str = "none") -> Iterator[No
 
 
 def code_of(error: ClientError) -> str:
-    """The error code; a HEAD has no body, so that its code is the HTTP status."""
+    """The error code; for a HEAD, which has no body, the HTTP status."""
     return str(error.response.get("Error", {}).get("Code", "unknown"))
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether the answer is that there is no such key."""
+    """Whether the answer means that the key does not exist."""
     return code_of(error) in _MISSING
 
 
 def is_taken(error: ClientError) -> bool:
-    """Whether a condition of the request did not hold."""
+    """Whether a condition of the request was not met."""
     return code_of(error) in _TAKEN
 
 
 def is_cold(error: ClientError) -> bool:
-    """Whether the answer is that the object's storage class is in the way."""
+    """Whether the answer means that the object is in a cold storage class."""
     return code_of(error) in _COLD
 
 
 def is_denied(error: ClientError) -> bool:
-    """Whether the identity may not do it."""
+    """Whether the identity lacks the right."""
     return code_of(error) in _DENIED
 
 
 def _encryption_refused(
     error: ClientError, uri: str, endpoint: str, encryption: str
 ) -> MediatoolError | None:
-    """The error where the server may have refused a write for the encryption that it asked for."""
+    """The error, if the server may have refused a write because of its encryption."""
     code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
     if encryption == "none" or error.operation_name not in _WRITES:
         return None
@@ -147,7 +147,7 @@ def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
     right = _RIGHTS.get(error.operation_name, _WRITE_RIGHTS)
     refusals: list[tuple[set[str], MediatoolError]] = [
         (_TAKEN, AlreadyExists(uri)),
-        (_MISSING, NotFound(f"{uri} is not there; `mediatool versions` lists what is")),
+        (_MISSING, NotFound(f"{uri} does not exist; `mediatool versions` lists the versions")),
         (
             {"NoSuchBucket"},
             BadSettings(
@@ -162,7 +162,7 @@ def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
             InColdStorage(
                 uri,
                 "lies in a cold storage tier and cannot be read as it is",
-                "ask for a copy with `aws s3api restore-object`, and run it again when it is there",
+                "restore it with `aws s3api restore-object`, and run it again when it is readable",
             ),
         ),
         (
@@ -185,7 +185,7 @@ def _refusal(error: ClientError, uri: str, endpoint: str) -> MediatoolError:
         ),
         (
             _DAMAGED,
-            CheckFailed(f"{uri}: bytes changed on their way to {endpoint} ({code}); run it again"),
+            CheckFailed(f"{uri}: bytes changed in transit to {endpoint} ({code}); run it again"),
         ),
     ]
     other = Unreachable(f"{uri}: {endpoint} answered {code} {said}; try again, or check its log")

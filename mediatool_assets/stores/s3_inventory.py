@@ -11,20 +11,20 @@ from mediatool_assets.stores.s3 import S3Objects
 
 @dataclass(frozen=True, slots=True)
 class S3Inventory:
-    """An InventorySource over the bucket of an object store; a request a thousand things."""
+    """An InventorySource over the bucket of an object store; one request per thousand items."""
 
     objects: S3Objects
 
     def items(self) -> Iterator[StoredItem]:
-        """All of it, versions and markers in order of key, newest first."""
+        """All items, versions and markers in order of key, newest first."""
         with self.objects.translated(""):
             yield from self._versions()
             yield from self._uploads()
 
     def _versions(self) -> Iterator[StoredItem]:
-        """Each with what took its place, which is the one listed before it of its key."""
+        """Each with the item that replaced it: the one listed before it with the same key."""
         newer: StoredItem | None = None
-        held: StoredItem | None = None  # a marker, until what follows says whether it is alone
+        held: StoredItem | None = None  # a marker, until the next item shows whether it is alone
         for item in self._listed():
             follows = newer is not None and newer.key == item.key
             found = replace(item, superseded=newer.modified) if newer and follows else item
@@ -40,7 +40,7 @@ class S3Inventory:
             yield replace(held, lone=held.superseded is None)
 
     def _listed(self) -> Iterator[StoredItem]:
-        """Versions and markers of each page in one order; S3 gives them as two lists."""
+        """Versions and markers of each page in one order; S3 returns them as two lists."""
         pages = self.objects.client.get_paginator("list_object_versions")
         for page in pages.paginate(Bucket=self.objects.bucket):
             found: list[tuple[bool, StoredItem]] = []
@@ -55,7 +55,7 @@ class S3Inventory:
             yield from (item for _, item in found)
 
     def _uploads(self) -> Iterator[StoredItem]:
-        """Uploads that were begun and not ended, with the bytes of the parts that arrived."""
+        """Unfinished uploads, with the bytes of the parts that arrived."""
         client, bucket = self.objects.client, self.objects.bucket
         for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
             for upload in page.get("Uploads", ()):

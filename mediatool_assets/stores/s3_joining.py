@@ -31,18 +31,20 @@ class PartClient(Protocol):
         """This process's client."""
 
     def translated(self, key: str) -> AbstractContextManager[None]:
-        """Raise errors of the tree for those that the client raises."""
+        """Translate the client's errors to ours."""
 
 
 Piece = bytes | BlockRun
 
 
 class StagedJoin:
-    """A JoiningSink: what is copied in passes from the staged objects through workers to S3.
+    """A JoiningSink: workers copy the staged objects to S3 as parts of an upload.
 
-    Parts are as large as an Upload's, and up to a run of blocks larger: a worker that sends blocks
-    has all of each, and proves it. All are handed to the executor as they fill up, none is
-    waited for before the end: they hold no data here but what was written, tar headers and such.
+    Parts are as large as an Upload's, or up to a run of blocks larger: a worker that sends blocks
+    has each
+    of them as a whole, and verifies it. Every full part is submitted to the executor, and all are
+    awaited
+    at the end. Parts in this process hold only written data: tar headers and such.
     """
 
     def __init__(self, objects: PartClient, target: UploadDestination, executor: Executor) -> None:
@@ -52,21 +54,21 @@ class StagedJoin:
         self._size = 0
 
     def write(self, data: bytes, /) -> None:
-        """Take all of ``data``: tar headers and such."""
+        """Append ``data``: tar headers and such."""
         self._take(data, len(data))
 
     def copy(self, run: BlockRun, /) -> None:
-        """Take staged blocks."""
+        """Append staged blocks."""
         self._take(run, run.length)
 
     def complete(self) -> None:
-        """Make the object appear once all parts are there; raises as ``UploadParts.complete``."""
+        """Make the object appear once all parts are sent; raises as ``UploadParts.complete``."""
         if self._pieces:
             self._send()
         self._parts.complete()
 
     def abort(self) -> None:
-        """Delete all that was sent; a worker may still finish the part that it sends, in vain."""
+        """Delete all parts that were sent; a worker may still send one, without effect."""
         self._parts.abort()
 
     def _take(self, piece: Piece, length: int) -> None:
@@ -95,7 +97,7 @@ class JoinPart(NamedTuple):
 
 
 def send(part: JoinPart) -> "CompletedPartTypeDef":
-    """In a worker: gather a part and send it. Sent again it is the same part of the same upload.
+    """In a worker: collect a part and send it. Sending it again replaces the same part.
 
     Raises BadArchive for a block that was changed where it was staged.
     """
@@ -111,7 +113,7 @@ def send(part: JoinPart) -> "CompletedPartTypeDef":
 def joining(
     objects: PartClient, target: UploadDestination, executor: Executor
 ) -> Iterator[StagedJoin]:
-    """An upload that completes when the context is left well, and is aborted on any error."""
+    """An upload that is completed if the context succeeds, and aborted on any error."""
     upload = StagedJoin(objects, target, executor)
     with finishing(upload, target.key):
         yield upload

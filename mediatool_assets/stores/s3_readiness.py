@@ -1,4 +1,4 @@
-"""The part of `mediatool check` for the bucket: tried with an object that is removed again."""
+"""The part of `mediatool check` for the bucket: it writes an object and removes it again."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -65,7 +65,7 @@ def _refused(error: ClientError, endpoint: str) -> Reading:
 
 @dataclass(slots=True)
 class _Trial:
-    """One object of its own, on which everything is tried that a version relies on."""
+    """A test object, on which every operation is tried that versions need."""
 
     client: Any
     objects: S3Objects
@@ -77,7 +77,7 @@ class _Trial:
         return {"Bucket": self.objects.bucket, "Key": self.key}
 
     def readings(self) -> Iterator[Reading]:
-        """In order; what depends on the object is not tried where none could be written."""
+        """In order; without the object, the readings that need it are left out."""
         before = datetime.now(UTC)
         try:
             answer = self.client.list_objects_v2(Bucket=self.objects.bucket, MaxKeys=1)
@@ -100,7 +100,7 @@ class _Trial:
         yield removed
 
     def _write(self) -> Reading:
-        """Write the object as versions are written; without encryption where that is refused."""
+        """Write the object like those of versions; without encryption if that is refused."""
         asked = self.objects.encryption
         try:
             answer = self._put()
@@ -159,7 +159,7 @@ class _Trial:
             yield wrong(AREA, "ranges", says, "take a server that serves ranges", code=4)
 
     def _complete_over(self) -> None:
-        """Complete an upload in parts over the object, on the condition that there is none."""
+        """Complete a multipart upload over the object, on the condition that it does not exist."""
         upload = self.client.create_multipart_upload(**self._where, **self.options)
         here = {**self._where, "UploadId": upload["UploadId"]}
         try:

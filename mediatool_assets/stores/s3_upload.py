@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 FIRST_PART = 8 << 20
 _PARTS_A_SIZE = 400
 _LARGEST_PART = 768 << 20
-_IN_FLIGHT = 2  # parts that travel while one is filled: enough that filling and sending overlap
+_IN_FLIGHT = 2  # parts that are sent while one is filled: enough that filling and sending overlap
 
 
 def part_size(number: int) -> int:
     """Size in bytes of part ``number``, from 1: early parts are small, and 10,000 hold 5 TiB.
 
-    An archive of 3 GB never leaves the first size, and 32 MiB of memory.
+    An archive of 3 GB only has parts of the first size, and needs 32 MiB of memory.
     """
     return min(FIRST_PART << ((number - 1) // _PARTS_A_SIZE), _LARGEST_PART)
 
 
 def sha256(data: bytes) -> str:
-    """The checksum as S3 writes it, which the server compares with what arrives."""
+    """The checksum in S3's format, which the server compares with the data received."""
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
 class UploadDestination(NamedTuple):
-    """Where an upload goes, and what every request that creates the object carries."""
+    """The destination of an upload, and the parameters of every request that creates the object."""
 
     client: "S3Client"
     bucket: str
@@ -56,11 +56,11 @@ class UploadParts:
 
     @property
     def begun(self) -> bool:
-        """Whether there is an upload; else nothing was sent."""
+        """Whether an upload was started; if not, nothing was sent."""
         return self._created is not None
 
     def begin(self) -> str:
-        """The upload's id, of a new one if there is none."""
+        """The id of the upload, which is started if necessary."""
         if self._created is None:
             # An interrupt while the server answers must not lose the id, which abort() needs.
             with ThreadPoolExecutor(1, thread_name_prefix="s3-begin") as thread:
@@ -73,7 +73,7 @@ class UploadParts:
         return self._created.result()["UploadId"]
 
     def complete(self) -> None:
-        """Make the object appear; raises ClientError where its key is taken."""
+        """Make the object appear; raises ClientError if its key is taken."""
         parts = [part.result() for part in self.sent]
         self._target.client.complete_multipart_upload(
             **self._where,
@@ -83,7 +83,7 @@ class UploadParts:
         )
 
     def abort(self) -> None:
-        """Abort: wait for parts in transit, then have the server delete all parts."""
+        """Abort: wait for parts in transit, then let the server delete all parts."""
         for part in self.sent:
             part.cancel()
         wait(self.sent)
@@ -94,16 +94,16 @@ class UploadParts:
 def send_part(
     client: "S3Client", where: dict[str, Any], number: int, part: bytes
 ) -> "CompletedPartTypeDef":
-    """Send one part, checked by the server; ``where`` names bucket, key and upload."""
+    """Send one part, checked by the server; ``where`` has bucket, key and upload id."""
     checksum = sha256(part)
     answer = client.upload_part(**where, PartNumber=number, Body=part, ChecksumSHA256=checksum)
     return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
 
 class Upload:
-    """A Sink that sends what it is given in parts; small objects go in one request.
+    """A Sink that sends its data in parts; a small object is sent in one request.
 
-    Memory: the part that is filled and _IN_FLIGHT that travel. Raises botocore's own errors.
+    Memory: the part being filled and _IN_FLIGHT parts being sent. Raises botocore's own errors.
     """
 
     def __init__(self, target: UploadDestination, pool: ThreadPoolExecutor) -> None:
@@ -114,7 +114,7 @@ class Upload:
         self._travelling: set[Future[CompletedPartTypeDef]] = set()
 
     def write(self, data: bytes, /) -> None:
-        """Take all of ``data``; waits while enough parts are travelling."""
+        """Send all of ``data``; waits if enough parts are being sent."""
         self._buffer += data
         while len(self._buffer) >= (size := part_size(len(self._parts.sent) + 1)):
             part = bytes(memoryview(self._buffer)[:size])
@@ -122,7 +122,7 @@ class Upload:
             self._send(part)
 
     def complete(self) -> None:
-        """Make the object appear; raises ClientError where its key is taken."""
+        """Make the object appear; raises ClientError if its key is taken."""
         if not self._parts.begun:
             client, options, data = self._target.client, self._target.options, bytes(self._buffer)
             client.put_object(
@@ -134,7 +134,7 @@ class Upload:
         self._parts.complete()
 
     def abort(self) -> None:
-        """Delete all that was sent."""
+        """Delete all parts that were sent."""
         self._parts.abort()
 
     def _send(self, part: bytes) -> None:
@@ -146,7 +146,7 @@ class Upload:
         self._travelling.add(sent)
 
     def _make_room(self) -> None:
-        """Let one more part travel; one that failed ends the upload now, not at its end."""
+        """Wait until another part may be sent; a failed part ends the upload at once."""
         arrived = {part for part in self._travelling if part.done()}
         if not arrived and len(self._travelling) == _IN_FLIGHT:
             arrived, _ = wait(self._travelling, return_when=FIRST_COMPLETED)
@@ -162,12 +162,12 @@ class FinishingUpload(Protocol):
         """Make the object appear."""
 
     def abort(self) -> None:
-        """Leave nothing of it."""
+        """Delete all parts."""
 
 
 @contextmanager
 def uploading(target: UploadDestination) -> Iterator[Upload]:
-    """An upload that completes when the context is left well, and is aborted on any error."""
+    """An upload that is completed if the context succeeds, and aborted on any error."""
     with ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="s3-part") as pool:
         upload = Upload(target, pool)
         with finishing(upload, target.key):
@@ -176,11 +176,11 @@ def uploading(target: UploadDestination) -> Iterator[Upload]:
 
 @contextmanager
 def finishing(upload: FinishingUpload, key: str) -> Iterator[None]:
-    """Where an upload is filled; it ends with the context, completed or, on any error, aborted."""
+    """Complete the upload when the context ends or, on any error, abort it."""
     try:
         yield
         upload.complete()
-    except BaseException as error:  # also an interrupt must leave no parts behind
+    except BaseException as error:  # an interrupt must not leave parts behind either
         try:
             upload.abort()
         except (ClientError, BotoCoreError) as second:

@@ -10,9 +10,9 @@ from mediatool_assets.domain.settings_file import FILE_NAME, Reference, Settings
 
 
 def find_settings_file(environ: Mapping[str, str]) -> SettingsFile | None:
-    """The file of ``MEDIATOOL_CONFIG``, else the working folder's; None where there is none.
+    """The file in ``MEDIATOOL_CONFIG``, else the one in the working folder; None if there is none.
 
-    Raises BadSettings where the file that was named is not there, or is not TOML.
+    Raises BadSettings if the named file does not exist, or is not TOML.
     """
     named = environ.get("MEDIATOOL_CONFIG", "").strip()
     path = Path(named or FILE_NAME).absolute()
@@ -29,9 +29,9 @@ def find_settings_file(environ: Mapping[str, str]) -> SettingsFile | None:
 
 
 def adopt(found: SettingsFile, environ: MutableMapping[str, str]) -> list[str]:
-    """Give ``environ`` what the file says and it does not have; the problems on the way.
+    """Add the file's values to ``environ``, where it has none; returns the problems found.
 
-    Secrets of AWS come last: the file may have the credentials that they are asked for with.
+    Secrets in AWS come last: the file may contain the credentials to read them.
     """
     problems = list(found.problems)
     values = {n: v for n, v in found.values.items() if not environ.get(n, "").strip()}

@@ -9,11 +9,11 @@ from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.signing import PublicKey, SigningKey, TrustedKey, trusted_keys
 
 SIGNING_KEY, TRUSTED_KEYS = "signing.key", "trusted.keys"
-"""Names of the two files that a pair is written to."""
+"""The names of the two files of a pair."""
 
 
 def signing_key(settings: Settings) -> SigningKey | None:
-    """The key that signs; raises BadSettings where its file cannot be taken."""
+    """The signing key; raises BadSettings if its file cannot be used."""
     given = settings.signing_key
     if not isinstance(given, Path):
         return given
@@ -30,7 +30,7 @@ def signing_key(settings: Settings) -> SigningKey | None:
 
 
 def trust(settings: Settings, *, allow_unsigned: bool, is_maker: bool) -> Trust:
-    """The keys that are trusted; raises BadSettings where their file cannot be taken."""
+    """The trusted keys; raises BadSettings if their file cannot be used."""
     return Trust(_trusted(settings.trusted_keys), allow_unsigned, is_maker)
 
 
@@ -46,16 +46,16 @@ def _trusted(given: tuple[TrustedKey, ...] | Path | None) -> tuple[TrustedKey, .
 
 
 def write_pair(folder: Path, key: SigningKey) -> PublicKey:
-    """Write ``signing.key``, for its owner alone, and ``trusted.keys``; raises Refused.
+    """Write ``signing.key``, readable only by its owner, and ``trusted.keys``; raises Refused.
 
-    A secret key that is there is never replaced.
+    An existing secret key is never replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
     secret = folder / SIGNING_KEY
     try:
         handle = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
-        raise Refused(f"{secret} is there already; move it, or name another folder") from error
+        raise Refused(f"{secret} already exists; move it, or name another folder") from error
     with os.fdopen(handle, "w") as file:
         file.write(key.reveal() + "\n")
     (folder / TRUSTED_KEYS).write_text(f"{key.public}\n")

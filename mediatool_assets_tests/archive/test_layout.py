@@ -69,20 +69,20 @@ def test_names_of_files(name: str) -> None:
 )  # fmt: skip
 def test_names_that_no_file_may_have(name: str) -> None:
     """They lead elsewhere, steer a terminal, or are the manifest's own."""
-    said = f"{name[:80]!r} is no name for a file of an archive"
+    said = f"{name[:80]!r} is not a valid name of a file in an archive"
     assert problem(index(file(name))) == said
 
 
 @pytest.mark.parametrize("version", ["", "2025", "20250230-000000", "../20250621-143000", "x" * 99])
 def test_what_is_no_version(version: str) -> None:
     """It names the folder that tar unpacks."""
-    assert problem(index(version=version)) == f"{version[:40]!r} is no version"
+    assert problem(index(version=version)) == f"{version[:40]!r} is not a version"
     assert problem(index()) is None
 
 
 def test_a_name_once() -> None:
     """Tar would write the second over the first."""
-    assert problem(index(file("a"), file("b"), file("a"))) == "a is there twice"
+    assert problem(index(file("a"), file("b"), file("a"))) == "a is listed twice"
 
 
 @pytest.mark.parametrize("kind", ["table", "collection"])
@@ -96,7 +96,7 @@ def test_names_of_tables_and_collections(kind: str) -> None:
     assert problem(index(member("a", "x" * 1024), member("b", "y"))) is None
     said = f"a has rows of {'x' * 40}..., which is no name"
     assert problem(index(member("a", "x" * 1025))) == said
-    said = "b holds rows that another file holds"
+    said = "b has the rows of a table that another file has too"
     assert problem(index(member("a", "x"), member("b", "x"))) == said
     assert problem(index(member("b", "x", **{other: "y"}))) == said
     both = file("b", fingerprint=PRINT, **{other: "x"})
@@ -141,7 +141,7 @@ def test_counts_are_those_of_the_blocks(rows: int, size: int) -> None:
     """3 rows in 9 bytes are neither more nor fewer."""
     blocks = (block(0, 10, 4, 1), block(10, 10, 5, 2))
     assert problem(index(Member("a", 3, 9, blocks, digest_of(blocks)))) is None
-    said = f"a has blocks of other counts than its {rows} rows and {size} bytes"
+    said = f"a has blocks that do not add up to its {rows} rows and {size} bytes"
     assert problem(index(Member("a", rows, size, blocks, digest_of(blocks)))) == said
 
 
@@ -153,21 +153,21 @@ def test_counts_are_those_of_the_blocks(rows: int, size: int) -> None:
 def test_the_largest_block(member: Callable[..., Member], most: int) -> None:
     """As large as PostgreSQL's largest value in a block of rows; a whole file is smaller."""
     assert problem(index(member("a", block(0, 2 << 20, most)))) is None
-    said = f"a is said to hold {most + 1} bytes in {2 << 20} packed ones"
+    said = f"a claims {most + 1} bytes in {2 << 20} compressed bytes"
     assert problem(index(member("a", block(0, 2 << 20, most + 1)))) == said
 
 
 def test_a_block_is_no_bomb() -> None:
     """Deflate makes 1,032 bytes of one at most: what says more is not unpacked."""
     assert problem(index(table("a", block(0, 10, 10_320)))) is None
-    said = "a is said to hold 10321 bytes in 10 packed ones"
+    said = "a claims 10321 bytes in 10 compressed bytes"
     assert problem(index(table("a", block(0, 10, 10_321)))) == said
 
 
 def test_a_row_has_a_byte() -> None:
     """Its newline, at least."""
     assert problem(index(table("a", block(0, 10, 5, 5)))) is None
-    said = "a is said to hold 6 rows in 5 bytes"
+    said = "a claims 6 rows in 5 bytes"
     assert problem(index(table("a", block(0, 10, 5, 6)))) == said
 
 
@@ -213,7 +213,7 @@ def test_blocks_follow_each_other(places: Places) -> None:
 )
 def test_blocks_lie_nowhere_else(places: Places, where: int) -> None:
     """Neither over another block nor over the manifest."""
-    said = f"{len(places) - 1} has a block at byte {where}, where none can be"
+    said = f"{len(places) - 1} has a block at the impossible offset {where}"
     assert problem(placed(places)) == said
 
 
@@ -222,7 +222,7 @@ def test_every_block_has_its_digest(digest: str) -> None:
     """64 hexadecimal digits; that of the file is of them."""
     good, bad = block(0, 1), block(1, 1)._replace(digest=digest)
     assert problem(index(file("a", good, bad))) == "a has a block without a digest"
-    said = "a has a digest that is not that of its blocks"
+    said = "a has a digest that does not match its blocks"
     assert problem(index(Member("a", 0, 0, (good,), DIGEST))) == said
 
 
@@ -292,7 +292,7 @@ def located(first: int, second: int, end: int, *names: str) -> tuple[LocatedMani
 def test_gaps_are_as_large_as_headers() -> None:
     """512 bytes and 16 KiB for each file in a gap; what is larger is not even read."""
     one, two = 512 + (1 << 14), 512 + (2 << 14)
-    said = "holds {} bytes at {} that are no file's"
+    said = "has {} bytes at {} that belong to no file"
     assert gaps_problem(*located(one + 1, 9, 9), {}) == said.format(one + 1, 0)
     assert gaps_problem(*located(two + 1, 9, 9, "e"), {}) == said.format(two + 1, 0)
     for first, names in ((one, ()), (two, ("e",))):
@@ -332,7 +332,7 @@ def test_padding_is_of_zeros() -> None:
         return gaps_problem(found, size, gaps | {(found.offset + 1, len(end)): end})
 
     assert said(bytes(511) + after) is None
-    other = f"holds bytes at {start} that are no file's"
+    other = f"has bytes at {start} that belong to no file"
     assert said(bytes(510) + b"x" + after) == other
     assert said(b"x" + bytes(510) + after) == other
     assert said(bytes(100)) == other

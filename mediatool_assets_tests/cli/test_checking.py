@@ -173,7 +173,7 @@ def _broken(shop: Shop, how: str) -> tuple[dict[str, str], str, str, int]:
         "a wrong file": (
             {"MEDIATOOL_CONFIG": str(folder / "wrong.toml")},
             "settings",
-            "s3_bukket is no setting; did you mean s3_bucket?",
+            "s3_bukket is not a setting; did you mean s3_bucket?",
             2,
         ),
         "no directory": ({"MEDIATOOL_SCRATCH": "/gone"}, "settings", "SCRATCH names no direc", 2),

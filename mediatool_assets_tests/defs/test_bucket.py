@@ -55,7 +55,7 @@ def test_what_this_server_does_not_have_is_a_warning(
     assert all(run.success for run in runs)
     passed, severity, says = checks(runs[0])["as_declared"]
     assert (passed, severity) == (False, "WARN")
-    assert "this is not Amazon S3" in says
+    assert "this server is not Amazon S3" in says
     assert "public-access" in says
 
 

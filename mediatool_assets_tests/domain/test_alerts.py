@@ -119,7 +119,7 @@ def test_what_is_well_again_is_told_once_and_closes_the_window() -> None:
     rest = (Success("check", "dump: dumped", "2026-11-24", minutes(19)),)
     [recovery] = open_.learn(news(well=rest, at=minutes(20)))
     assert (recovery.kind, recovery.severity) == ("recovery", "information")
-    assert "well again (was not in 2026-11-24)" in lines(recovery)[-1]
+    assert "recovered (was not in 2026-11-24)" in lines(recovery)[-1]
     channel.take(recovery)
     assert [one.kind for one in posts(channel, minutes(20))] == ["recovery"]
     assert list(open_.learn(news(well=rest, at=minutes(30)))) == []

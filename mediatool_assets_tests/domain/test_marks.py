@@ -65,7 +65,7 @@ def test_protection() -> None:
     """What is promoted, pinned or the fallback is protected, each with its own reason."""
     marks = promoted(A, B).keeping(C, AT, "bob")
     assert marks.protection(B) == "promoted: applications use it"
-    assert marks.protection(A) == "promoted before: rollback goes back to it"
+    assert marks.protection(A) == "promoted before: rollback returns to it"
     assert marks.protection(C) == "pinned by bob"
     assert marks.letting_go(C).protection(C) is None
     assert marks.letting_go(A).protection(C) == "pinned by bob"

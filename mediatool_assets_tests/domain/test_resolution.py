@@ -176,7 +176,7 @@ def test_two_unique_keys_that_take_nulls_are_no_choice() -> None:
     ("known", "policy", "told"),
     [
         ("text", TypeChanges.STRICT, None),
-        ("character varying", TypeChanges.STRICT, "which holds all that character varying did"),
+        ("character varying", TypeChanges.STRICT, "which holds every value of character varying"),
         ("integer", TypeChanges.FLAG, "and was integer; its field has the new type"),
         ("integer", TypeChanges.ACCEPT, None),
     ],
@@ -214,7 +214,7 @@ def test_a_strict_model_stops_at_a_type_of_another_kind() -> None:
     with pytest.raises(BadModel) as caught:
         resolve(model(collection("users", "users"), users=users), schema(USERS))
     assert caught.value.problems == (
-        "m.yaml:3: column users.zoho_id is text now, and was integer; see what reads it, then "
+        "m.yaml:3: column users.zoho_id is text now, and was integer; check its readers, then "
         "write text for it in columns:, or allow it with type_changes: flag",
     )
 
@@ -368,7 +368,7 @@ NO_KEY = Table(
                 model(collection("x", "users", renames=(RenamedField("id", "uid", 12),))),
                 USERS,
             ),
-            "m.yaml:12: users.id is the key: it is _id",
+            "m.yaml:12: users.id is the key: it is _id; take it out of rename:",
         ),
         (
             (

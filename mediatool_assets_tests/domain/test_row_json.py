@@ -119,5 +119,5 @@ def test_text_that_the_type_cannot_have_is_refused(kind: str, text: str) -> None
 @pytest.mark.parametrize("text", ["", "a", "{", "{a", "}", "{a}}", "{a}{b}"])
 def test_damaged_arrays_are_refused(text: str) -> None:
     """Text that is no array's is not read as one."""
-    with pytest.raises(ValueError, match="is no array"):
+    with pytest.raises(ValueError, match="is not an array"):
         array_elements(text)

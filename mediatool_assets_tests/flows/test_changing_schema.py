@@ -204,8 +204,8 @@ def friday(week: Week) -> None:
     )
     taken = [w for w in week.night() if " now" in w]
     assert taken == [
-        "column customers.rank is text now, which holds all that character varying did",
-        "column orders.customer_id is bigint now, which holds all that integer did",
+        "column customers.rank is text now, which holds every value of character varying",
+        "column orders.customer_id is bigint now, which holds every value of integer",
     ]
     assert [d["customerName"] for d in week.documents("orders")] == ["Ada", "Bo"]
 

@@ -234,7 +234,7 @@ FORGERIES: dict[str, tuple[Callable[[Forger], None], str]] = {
     "another version's signature": (swapped, "forged: .* version"),
     "an unknown key": (self_signed, f"unknown key: key {OTHER_KEY.public.id}"),
     "no signature": (stripped, "unsigned: "),
-    "the name of a trusted key": (posing, "forged: the signature is not that of key"),
+    "the name of a trusted key": (posing, "forged: the signature was not made with key"),
 }
 
 

@@ -154,7 +154,7 @@ class Documents:
         announced = self._call(f"announce that {database} is dropped", announce)
         try:
             if (reason := protection()) is not None:
-                raise Refused(f"{database} stays: meanwhile {reason}")
+                raise Refused(f"{database} is not dropped: {reason}")
         except MediatoolError:
             self._call(f"let {database} stay", withdraw)
             raise

@@ -173,7 +173,7 @@ class DocumentStoreContract:
             seen.append((store.marker(database), state()))
             return "promoted"
 
-        with pytest.raises(Refused, match="stays: meanwhile promoted"):
+        with pytest.raises(Refused, match="is not dropped: promoted"):
             store.remove(database, protection)
         assert seen == [(None, "unfinished")]
         assert store.marker(database) is not None

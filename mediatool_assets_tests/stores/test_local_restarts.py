@@ -179,7 +179,7 @@ def test_lost_credentials_are_not_replaced(home: Path) -> None:
     up(home)
     down(home)
     lost = (home / "credentials.json").rename(home / "lost.json")
-    with pytest.raises(BadSettings, match="is missing, and opens the data"):
+    with pytest.raises(BadSettings, match="is missing, which has the data"):
         up(home)
     assert not (home / "credentials.json").exists()
     lost.rename(home / "credentials.json")

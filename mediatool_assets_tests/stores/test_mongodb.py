@@ -235,7 +235,7 @@ def test_what_no_load_made_is_never_taken_over(documents: MongoDocuments, databa
     """Not under a version's name either: mongorestore of a dump makes that, without a marker."""
     documents.create(database, "teams", {})
     documents.insert(database, "teams", [bson.encode({"_id": 1})])
-    with pytest.raises(Refused, match="no load made it"):
+    with pytest.raises(Refused, match="was not made by a load"):
         documents.begin(database, "one")
     assert documents.count(database, "teams") == 1
 

@@ -134,4 +134,4 @@ def test_the_stored_rows_of_materialized_views_stay_behind(postgres_database: Ur
         stored = [each for each in snapshot.not_carried() if each.kind == "stored rows"]
     wanted = NotCarried("stored rows", "of materialized views", ("materialized view s.m",))
     assert stored == [wanted]
-    assert stored[0].why.startswith("they are in no archive")
+    assert stored[0].why.startswith("no archive contains them")

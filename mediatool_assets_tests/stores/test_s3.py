@@ -315,7 +315,7 @@ def test_messages_are_one_line(objects: S3Objects) -> None:
     """What a person reads names the URI and is one line."""
     with pytest.raises(NotFound) as caught:
         objects.get("gone")
-    assert re.fullmatch(rf"s3://{objects.bucket}/gone is not there; .*", str(caught.value))
+    assert re.fullmatch(rf"s3://{objects.bucket}/gone does not exist; .*", str(caught.value))
     assert isinstance(caught.value, MediatoolError)
 
 

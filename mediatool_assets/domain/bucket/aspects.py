@@ -21,17 +21,18 @@ Aspect = Literal[
     "policy",
 ]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
-"""In the order in which they are set: Object Lock needs versioning, and the policy, which may shut
-its own setter out, comes last."""
+"""In the order in which they are set. Object Lock needs versioning; the policy is last, because it
+can lock out its own setter.
+"""
 
 TRAIL = "mediatool-data-events"
 UNNAMED_LOG_BUCKET = "YOUR-LOG-BUCKET"
-"""Stands in printed commands where no bucket for logs is declared; never sent."""
+"""A placeholder in printed commands if no bucket for logs is declared; never sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveAspect:
-    """The live configuration of one aspect: a document, none, or the reason why it is unknown."""
+    """The live configuration of one aspect: a document, nothing, or why it is unknown."""
 
     document: Document | None = None
     unknown: str | None = None
@@ -41,7 +42,7 @@ Live = Mapping[Aspect, LiveAspect]
 
 
 def wanted(declared: Declaration, live: Live) -> dict[Aspect, dict[str, Any]]:
-    """The document of every aspect that is declared; statements of others stay in the policy."""
+    """The document of every declared aspect; the policy keeps the statements of others."""
     documents: dict[Aspect, dict[str, Any]] = {
         "ownership": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
         "public-access": {
@@ -74,7 +75,7 @@ def _encryption(key: str | None) -> dict[str, Any]:
 
 
 def holds(aspect: Aspect, want: Document, live: Document | None) -> bool:
-    """Whether the live document says what the wanted one does."""
+    """Whether the live document contains everything of the wanted one."""
     if live is None:
         return False
     match aspect:
@@ -100,7 +101,7 @@ def lifecycle_rules(document: Document | None) -> dict[str, dict[str, Any]]:
 
 
 def default_encryption(document: Document | None) -> tuple[str | None, str | None]:
-    """The algorithm and the key."""
+    """The algorithm and the key of the default encryption; None if not set."""
     for rule in (document or {}).get("Rules", ()):
         default = rule.get("ApplyServerSideEncryptionByDefault", {})
         return default.get("SSEAlgorithm"), default.get("KMSMasterKeyID")
@@ -110,7 +111,7 @@ def default_encryption(document: Document | None) -> tuple[str | None, str | Non
 def _same_encryption(
     want: tuple[str | None, str | None], live: tuple[str | None, str | None]
 ) -> bool:
-    """A key may be declared by its id or alias, and told by its resource name."""
+    """Whether two keys are the same: one may be an id or alias, and the other a resource name."""
     (algorithm, key), (found, name) = want, live
     if algorithm != found or key is None or name is None:
         return want == live
@@ -118,7 +119,7 @@ def _same_encryption(
 
 
 def _contains(live: object, want: object) -> bool:
-    """Whether all that is wanted is there; servers add fields of their own."""
+    """Whether everything wanted is in the live value; servers add fields of their own."""
     if isinstance(want, Mapping):
         return isinstance(live, Mapping) and all(
             key in live and _contains(live[key], value) for key, value in want.items()
@@ -153,13 +154,13 @@ def command(bucket: str, aspect: Aspect, document: Document) -> str:
 
 
 def wanted_logging(declared: Declaration) -> dict[str, Any]:
-    """Access logs below the bucket's name, in the declared bucket or one that has to be named."""
+    """Access logs under the bucket's name, in the declared bucket or in a placeholder for it."""
     target = declared.log_bucket or UNNAMED_LOG_BUCKET
     return {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": f"{declared.bucket}/"}}
 
 
 def trail_commands(declared: Declaration) -> tuple[str, ...]:
-    """What records every read and write of an object in a CloudTrail trail of its own."""
+    """The commands that create a CloudTrail trail of all reads and writes of objects."""
     selector = {
         "Name": declared.bucket,
         "FieldSelectors": [

@@ -12,7 +12,7 @@ from mediatool_assets.domain.bucket.lifecycle import Document
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One aspect that differs. ``objections`` say why it is not set unless it is allowed."""
+    """One aspect that differs. ``objections`` are reasons not to set it without permission."""
 
     aspect: Aspect
     before: Document | None
@@ -22,9 +22,9 @@ class Change:
 
 
 def changes(declared: Declaration, live: Live, *, secure: bool) -> tuple[Change, ...]:
-    """What differs, in the order in which it is set; what cannot be seen is left as it is.
+    """What differs, in the order in which it is set. An aspect that cannot be read is left alone.
 
-    ``secure``: the client that sets it speaks TLS.
+    ``secure``: the client that sets it uses TLS.
     """
     found = []
     for aspect, want in aspects.wanted(declared, live).items():
@@ -60,7 +60,7 @@ def _objections(
 def _of_policy(want: Document, live: Document | None, *, secure: bool) -> Iterator[str]:
     ours = {statement.get("Sid"): statement for statement in policies.statements(want)}
     if not secure and policies.TLS_ONLY in ours:
-        yield "this client speaks plain HTTP, and would shut itself out for good"
+        yield "this client speaks plain HTTP, and would lock itself out for good"
     for statement in policies.statements(live):
         name = statement.get("Sid")
         if name in ours and not policies.covers(ours[name], statement):
@@ -71,7 +71,7 @@ def _of_lifecycle(want: Document, live: Document | None) -> Iterator[str]:
     wanted, found = aspects.lifecycle_rules(want), aspects.lifecycle_rules(live)
     for name, rule in found.items():
         if name not in wanted:
-            yield f"rule {name} is not declared, and would go"
+            yield f"rule {name} is not declared, and would be removed"
             continue
         takes_all = rule.get("Status") == "Enabled" and _within(wanted[name], rule)
         for action, unit in (
@@ -84,11 +84,11 @@ def _of_lifecycle(want: Document, live: Document | None) -> Iterator[str]:
             then = wanted[name].get(action, {}).get(unit)
             if then is not None and (now is None or then < now):
                 kept = "for ever" if now is None else f"for {now} days"
-                yield f"rule {name} keeps objects {kept} now, not for {then} ({action})"
+                yield f"rule {name} keeps objects {kept} now; declared are {then} days ({action})"
 
 
 def _within(rule: Document, other: Document) -> bool:
-    """Whether every object that a rule's filter takes is one that the other's takes."""
+    """Whether the other rule's filter selects every object that this rule's filter selects."""
     one, two = (each["Filter"].get("And", each["Filter"]) for each in (rule, other))
     return (
         one.get("Prefix", "").startswith(two.get("Prefix", ""))

@@ -1,4 +1,4 @@
-"""Whether CloudTrail records what is done with the bucket's objects."""
+"""Whether CloudTrail records the reads and writes of the bucket's objects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from mediatool_assets.domain.bucket.lifecycle import Document
 
 @dataclass(frozen=True, slots=True)
 class LoggingTrails:
-    """The event selectors of every trail that is logging, or why they are not known."""
+    """The event selectors of every active trail, or why they are unknown."""
 
     selectors: tuple[Document, ...] = ()
     unknown: str | None = None
 
 
 def recorded(trails: LoggingTrails, arn: str) -> frozenset[str]:
-    """Which of ``read`` and ``write`` events of the bucket's objects are recorded.
+    """Which of the ``read`` and ``write`` events of the bucket's objects are recorded.
 
-    A selector that narrows in a way that is not understood here counts for nothing.
+    A selector with a condition that is not understood here does not count.
     """
     found: set[str] = set()
     for document in trails.selectors:

@@ -24,11 +24,12 @@ from mediatool_assets.domain.keys import (
 from mediatool_assets.domain.settings import Settings
 
 TESTING = ("purpose", "testing")
-"""The tag of every object of a version that was made for testing."""
+"""The tag of every object of a version with the purpose ``testing``."""
 
 UNDO_DAYS = 30
-"""How long a replaced or deleted object can be had back: a month, so that a monthly look is enough
-to notice; each of these days costs one day of storage in the class that the object was in."""
+"""For how many days a replaced or deleted object can be restored. A month: then a look at the
+bucket once a month is enough. Each day costs one day of storage in the object's class.
+"""
 
 LIFECYCLE = (
     LifecycleRule(
@@ -89,7 +90,7 @@ class SnapshotExportAccess:
 
     @classmethod
     def of(cls, settings: Settings) -> "SnapshotExportAccess | None":
-        """None where the settings do not name all three."""
+        """Taken from the settings; None unless all three are set."""
         parts = (settings.rds_instance, settings.rds_export_role_arn, settings.rds_kms_key_id)
         instance, role, key = parts
         return None if instance is None or role is None or key is None else cls(instance, role, key)
@@ -97,11 +98,12 @@ class SnapshotExportAccess:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """Everything that the bucket must be.
+    """The complete declared configuration of the bucket.
 
-    ``kms_key_id`` None asks for SSE-S3; ``lock_days`` None for no Object Lock, else it is the
-    default retention in GOVERNANCE mode; ``log_bucket`` None leaves access logging to its owner.
-    ``rds`` and ``alert_topic_arn`` are what else the pipeline's role has to do with.
+    ``kms_key_id`` None means SSE-S3. ``lock_days`` None means no Object Lock, else it is the
+    default
+    retention in GOVERNANCE mode. ``log_bucket`` None leaves access logging to the bucket's owner.
+    The pipeline's role also gets rights for ``rds`` and ``alert_topic_arn``.
     """
 
     bucket: str
@@ -131,5 +133,5 @@ class Declaration:
 
     @property
     def state(self) -> State:
-        """What the lifecycle rules are held against: the bucket as it is to be."""
+        """The declared properties of the bucket that decide which lifecycle rules are valid."""
         return State(versioned=True, mfa_delete=False, lock_days=self.lock_days)

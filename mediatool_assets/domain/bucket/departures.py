@@ -30,7 +30,7 @@ SPEC = (
         expire_days=365,
     ),
 )
-"""The storage description's own rules; metadata stays in STANDARD indefinitely."""
+"""The lifecycle of the storage description; there, metadata stays in STANDARD indefinitely."""
 
 
 Cost = float | Literal["grows"] | None
@@ -38,9 +38,9 @@ Cost = float | Literal["grows"] | None
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A difference from the storage description; costs are $ a month for each GB written a day.
+    """A difference from the storage description. Costs are $ a month for each GB written a day.
 
-    "grows" is a cost without an end; None where the two do not differ in storage.
+    A cost of "grows" rises without an end; None means that both store the same.
     """
 
     about: str
@@ -52,7 +52,7 @@ class Departure:
 
 
 def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
-    """Every departure, those of the lifecycle with their cost."""
+    """Every departure, with the cost of those that concern the lifecycle."""
     rules = {rule.id: rule for rule in declared.lifecycle}
     raw, transformed = SPEC
     return (
@@ -105,7 +105,7 @@ def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
 
 
 CHOICES = {
-    "dumps": "made from the transformed export, and kept as long",
+    "dumps": "made from the transformed export, and kept equally long",
     "reports": "small, and like the metadata kept in STANDARD",
     "registry": "small, and made anew from the metadata at any time",
     "marks": "small, and the only record of pins, promotions and later notes",
@@ -115,7 +115,7 @@ CHOICES = {
     "records": "small; two years of them show how the bucket and its cost have changed",
     "sanitized": "made again from the raw export at any time",
     "rds-exports": "read once, to make a raw export",
-    "staging": "removed by the run that staged it; what a killed one left goes after a week",
+    "staging": "removed by the run that staged it; what a killed run left expires after a week",
     "dagster-logs": "nobody reads the log of a run after a quarter of a year",
     "testing": "cost strategy 3 of the storage description: objects tagged purpose=testing",
     "clean-up": "what no rule of a prefix cleans up",
@@ -124,5 +124,5 @@ CHOICES = {
 
 
 def chosen(rules: Sequence[LifecycleRule] = LIFECYCLE) -> dict[str, str]:
-    """The declared rules on which the storage description's lifecycle table says nothing, by id."""
+    """The declared rules that the storage description's lifecycle table lacks, by id."""
     return {rule.id: CHOICES[rule.id] for rule in rules if rule.id in CHOICES}

@@ -9,7 +9,7 @@ from mediatool_assets.domain.outcome import Figure, Finding, Outcome, worst
 
 @dataclass(frozen=True, slots=True)
 class PostureRecord:
-    """The posture at a moment: of each control its verdict and its reason."""
+    """The posture at one time: the verdict and the reason of each control."""
 
     bucket: str
     taken: str
@@ -18,7 +18,7 @@ class PostureRecord:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A control whose verdict is another than it was."""
+    """A control whose verdict has changed since the last record."""
 
     control: str
     before: Outcome
@@ -31,7 +31,7 @@ class Drift:
 
 
 def drift(earlier: PostureRecord | None, now: PostureRecord) -> tuple[Drift, ...]:
-    """Every control that is in both and has another verdict."""
+    """Every control that is in both records with different verdicts."""
     before = {} if earlier is None else {each.name: each.verdict for each in earlier.controls}
     return tuple(
         Drift(each.name, before[each.name], each.verdict, each.says)
@@ -41,10 +41,10 @@ def drift(earlier: PostureRecord | None, now: PostureRecord) -> tuple[Drift, ...
 
 
 def as_declared(controls: Sequence[Control], *, amazon: bool) -> Finding:
-    """Whether the bucket is what it must be; what could not be looked at has not passed.
+    """Whether all controls pass; a control that could not be read has not passed.
 
-    On a server that is not Amazon's much of it cannot be: there the finding is a warning, whatever
-    has failed or is unknown. On Amazon S3 both are errors.
+    A server that is not Amazon's cannot pass some of them. There the finding is only a warning. On
+    Amazon S3, both failed and unknown controls are errors.
     """
     names: dict[Outcome, list[str]] = {"passed": [], "failed": [], "unknown": []}
     for each in controls:
@@ -58,20 +58,20 @@ def as_declared(controls: Sequence[Control], *, amazon: bool) -> Finding:
     outcome = worst(each.verdict for each in controls)
     if outcome != "passed" and not amazon:
         outcome = "warned"
-        told.append("this is not Amazon S3, and has no such thing as some of them")
-    step = "" if outcome == "passed" else "; `mediatool bucket check` says more"
+        told.append("this server is not Amazon S3, and lacks what some of the controls need")
+    step = "" if outcome == "passed" else "; `mediatool bucket check` shows the details"
     return Finding(outcome, "; ".join(told) + step, figures)
 
 
 def undrifted(earlier: PostureRecord | None, found: Sequence[Drift]) -> Finding:
-    """Whether nothing that passed when it was last recorded does so no more, on any server."""
+    """Whether every control that passed in the last record still passes, on any server."""
     if earlier is None:
-        return Finding("passed", "the first record: there is nothing to hold it against")
+        return Finding("passed", "the first record: there is no earlier one to compare with")
     lost = [each for each in found if each.before == "passed"]
     figures = {"changed": len(found), "lost": len(lost)}
     if lost:
         says = "; ".join(map(str, lost))
         step = "`mediatool bucket apply` sets what is declared"
         return Finding("failed", f"since {earlier.taken}: {says}; {step}", figures)
-    told = "; ".join(map(str, found)) or "as it was"
+    told = "; ".join(map(str, found)) or "no change"
     return Finding("passed", f"since {earlier.taken}: {told}", figures)

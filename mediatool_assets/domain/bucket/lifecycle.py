@@ -1,4 +1,4 @@
-"""Lifecycle rules as values, and as the documents that S3's API speaks."""
+"""Lifecycle rules as values, and as the documents of S3's API."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SIZE_FLOOR = "all_storage_classes_128K"
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """Objects move to ``storage_class`` so many days after they were made."""
+    """Objects move to ``storage_class`` this many days after their creation."""
 
     days: int
     storage_class: StorageClass
@@ -25,10 +25,12 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class LifecycleRule:
-    """One lifecycle rule. Days count from an object's creation, or from when it was replaced.
+    """One lifecycle rule. Days count from an object's creation, or from its replacement.
 
-    ``tag`` is a key and its value; ``larger_than`` and ``smaller_than`` are bytes. ``markers``
-    removes delete markers with nothing behind them, ``abort_days`` uploads never finished.
+    ``tag`` is a key and its value; ``larger_than`` and ``smaller_than`` are bytes. ``markers``:
+    remove
+    delete markers without any noncurrent version. ``abort_days``: abort multipart uploads that are
+    still unfinished after this many days.
     """
 
     id: str
@@ -43,7 +45,7 @@ class LifecycleRule:
     abort_days: int | None = None
 
     def document(self) -> dict[str, Any]:
-        """The rule as S3's API takes it."""
+        """The rule in the form of S3's API."""
         document: dict[str, Any] = {"ID": self.id, "Status": "Enabled", "Filter": self._filter()}
         if self.transitions:
             document["Transitions"] = [
@@ -63,7 +65,7 @@ class LifecycleRule:
         return document
 
     def _filter(self) -> dict[str, Any]:
-        """One condition stands alone; several stand below ``And``."""
+        """One condition is written directly; several are written below ``And``."""
         parts: dict[str, Any] = {"Prefix": self.prefix} if self.prefix else {}
         if self.tag:
             parts["Tag"] = {"Key": self.tag[0], "Value": self.tag[1]}
@@ -85,23 +87,23 @@ class LifecycleRule:
         elif not self.abort_days:
             steps.append("kept")
         if self.noncurrent_days is not None:
-            steps.append(f"replaced or deleted versions go after {self.noncurrent_days} d")
+            steps.append(f"replaced or deleted versions expire after {self.noncurrent_days} d")
         if self.markers:
-            steps.append("lone delete markers go")
+            steps.append("delete markers without versions are removed")
         if self.abort_days is not None:
-            steps.append(f"unfinished uploads go after {self.abort_days} d")
+            steps.append(f"unfinished uploads are aborted after {self.abort_days} d")
         return ", ".join(steps)
 
 
 def configuration(rules: Sequence[LifecycleRule]) -> dict[str, Any]:
-    """What is put: the rules, and that small objects stay where they are."""
+    """The document to put: the rules, and that objects below 128 KB are not moved."""
     return {"Rules": [rule.document() for rule in rules], "SizeFloor": SIZE_FLOOR}
 
 
 def canonical(rule: Document) -> dict[str, Any]:
-    """A rule of a live bucket in the form of ``LifecycleRule.document``, so that they compare.
+    """A rule of a live bucket in the form of ``LifecycleRule.document``, for comparison.
 
-    Older rules have their prefix outside the filter; servers give empty filters in several ways.
+    Older rules have their prefix outside the filter; servers return empty filters in several forms.
     """
     plain = {key: value for key, value in rule.items() if value not in (None, [], {})}
     where = dict(rule.get("Filter") or {})
@@ -120,7 +122,7 @@ def canonical(rule: Document) -> dict[str, Any]:
 
 
 def prefix_of(rule: Document) -> str:
-    """The prefix of a rule in its canonical form; empty where it applies to every key."""
+    """The prefix of a rule in its canonical form; empty if it applies to every key."""
     where = rule["Filter"]
     prefix: str = where.get("Prefix") or where.get("And", {}).get("Prefix") or ""
     return prefix

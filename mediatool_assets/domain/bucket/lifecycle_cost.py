@@ -7,11 +7,12 @@ from mediatool_assets.domain.prices import Prices
 
 
 def monthly_cost(rule: LifecycleRule, prices: Prices) -> float | None:
-    """Dollars a month for each GB written a day, in steady state; None where nothing expires.
+    """Dollars a month for each GB written a day, in steady state; None if nothing expires.
 
-    At 1 GB a day, a class holds as many GB as the days that an object spends in it, or as its
-    minimum of billed days. Storage alone: no requests, no retrievals. Deleted versions count as
-    kept until they are cleaned up.
+    At 1 GB a day, a class holds as many GB as the number of days that an object spends in it, or as
+    its minimum of billed days. Only storage counts, no requests or retrievals. Deleted versions
+    count
+    until they expire.
     """
     if rule.expire_days is None:
         return None

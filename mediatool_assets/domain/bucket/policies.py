@@ -1,4 +1,4 @@
-"""Policy documents: what the bucket denies to everybody, and the least that each role needs."""
+"""Policy documents: what the bucket denies to everybody, and the least rights of each role."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _OBJECTS = (
     REGISTRY_KEY,
     MARKS_KEY,
 )
-"""Everything that makes up versions and is said of them."""
+"""The prefixes of all archives and documents of versions."""
 
 SETTINGS = (
     "s3:GetBucketLogging",
@@ -44,15 +44,16 @@ TRAILS = (
     "cloudtrail:GetEventSelectors",
     "cloudtrail:GetTrailStatus",
 )
-"""Of the account, not of the bucket: a trail has no resource that is known beforehand."""
+"""Rights on the account and not on the bucket: the ARN of a trail is not known beforehand."""
 
 
 def bucket_statements(declared: Declaration) -> tuple[dict[str, Any], ...]:
-    """What the bucket denies to everybody, its owner included.
+    """What the bucket denies to everybody, including its owner.
 
-    Deleting needs MFA everywhere but below the RDS exports, where AWS's own export service deletes
-    its trial object, and in the staging area, where a run deletes what its workers left. Lifecycle
-    rules are S3's own doing, and no policy holds them back.
+    Deleting needs MFA, with two exceptions: the RDS exports, where AWS's export service deletes its
+    own test object, and the staging area, where a run deletes what its workers left. Lifecycle
+    rules
+    are not subject to policies.
     """
     arn = declared.arn
     return (
@@ -89,18 +90,18 @@ def bucket_policy(declared: Declaration, live: Document | None) -> dict[str, Any
 
 
 def statements(policy: Document | None) -> list[dict[str, Any]]:
-    """The statements of a policy; a single one may stand without a list."""
+    """The statements of a policy; a single statement may be outside a list."""
     found = (policy or {}).get("Statement", [])
     return [found] if isinstance(found, dict) else list(found)
 
 
 def pipeline_role(declared: Declaration) -> dict[str, Any]:
-    """What makes versions: lists, reads and writes; it changes no setting.
+    """The rights of the process that makes versions: list, read and write, but no settings.
 
-    It deletes what its workers staged, and nothing else.
+    It deletes only what its workers staged.
 
-    It looks at the bucket's settings and trails too, and lists what is billed, every day. Where
-    the settings name them it exports snapshots of the RDS instance and publishes to the topic.
+    Every day it also reads the bucket's settings and trails, and lists what is billed. If the
+    settings name them, it exports snapshots of the RDS instance and publishes to the topic.
     """
     objects = [f"{declared.arn}/{key}" for key in (*_OBJECTS, f"{LOGS_PREFIX}*")]
     return _policy(
@@ -131,9 +132,9 @@ def pipeline_role(declared: Declaration) -> dict[str, Any]:
 
 
 def pruning_role(declared: Declaration) -> dict[str, Any]:
-    """What prunes: it reads and deletes for good, and writes the registry alone.
+    """The rights of prune: it reads, deletes permanently, and writes only the registry.
 
-    Object Lock is asked, and never bypassed; the bucket denies the deletions without MFA.
+    It reads Object Lock and never bypasses it. The bucket denies its deletions without MFA.
     """
     objects = [f"{declared.arn}/{key}" for key in _OBJECTS]
     return _policy(
@@ -161,7 +162,7 @@ def pruning_role(declared: Declaration) -> dict[str, Any]:
 
 
 def read_only_role(declared: Declaration) -> dict[str, Any]:
-    """What finds and fetches versions, and no more."""
+    """The rights to find and download versions."""
     objects = [f"{declared.arn}/{key}" for key in _OBJECTS]
     return _policy(
         _allow("ListTheBucket", "s3:ListBucket", declared.arn),
@@ -171,7 +172,7 @@ def read_only_role(declared: Declaration) -> dict[str, Any]:
 
 
 def rds_export_role(declared: Declaration) -> dict[str, Any]:
-    """What AWS requires of the role of a snapshot export, held to the prefix of the exports."""
+    """What AWS requires of the role of a snapshot export, limited to the prefix of the exports."""
     return _policy(
         _allow("FindTheBucket", ["s3:GetBucketLocation", "s3:ListBucket"], declared.arn),
         _allow(
@@ -183,7 +184,7 @@ def rds_export_role(declared: Declaration) -> dict[str, Any]:
 
 
 def rds_export_trust() -> dict[str, Any]:
-    """Who may take the RDS export role: the export service alone."""
+    """Who may assume the RDS export role: only the export service."""
     principal = {"Service": "export.rds.amazonaws.com"}
     return _policy({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
 
@@ -201,7 +202,7 @@ def documents(declared: Declaration) -> dict[str, dict[str, Any]]:
 
 
 def covers(wanted: Document, live: Document) -> bool:
-    """Whether a Deny statement still denies all that the live one of its name does."""
+    """Whether a Deny statement still denies everything that the live one with its name denies."""
     if live.get("Effect") != "Deny":
         return True
     same = all(
@@ -215,7 +216,7 @@ def covers(wanted: Document, live: Document) -> bool:
 
 
 def same_statement(one: Document, other: Document) -> bool:
-    """Whether two statements say the same: servers sort lists, and unwrap lists of one."""
+    """Whether two statements are equivalent: servers sort lists, and unwrap lists of one."""
     return _plain(one) == _plain(other)
 
 
@@ -229,14 +230,15 @@ _LIMITING = {
     )
 }  # fmt: skip
 _EQUAL = {"stringequals", "stringlike", "arnequals", "arnlike", "ipaddress"}
-_WIDEST = {4: 8, 6: 32}  # bits of a network; S3 too takes wider ones for everybody
+_WIDEST = {4: 8, 6: 32}  # bits of a network prefix; S3 too treats wider ones as public
 
 
 def openness(statement: Document) -> Openness:
     """Whether a statement allows something to everybody.
 
-    One whose condition holds it to fixed accounts, organizations or networks is closed, as S3 sees
-    it; what another condition comes to nobody knows.
+    A statement is closed if its condition limits it to fixed accounts, organizations or networks,
+    as
+    S3 defines it. With any other condition, the result is unknown.
     """
     principal = statement.get("Principal")
     anyone = principal == "*" or (
@@ -252,7 +254,7 @@ def openness(statement: Document) -> Openness:
 
 
 def _limits(condition: Mapping[str, Any]) -> Iterator[bool]:
-    """For each key of a condition, all of which have to hold, whether it keeps strangers out."""
+    """For each key of a condition, all of which must hold: whether it excludes the public."""
     for operator, keys in condition.items():
         for key, values in keys.items():
             known = operator.lower() in _EQUAL and key.lower() in _LIMITING
@@ -278,7 +280,7 @@ def _allow(sid: str, action: str | Sequence[str], resource: str | Sequence[str])
 
 
 def _snapshots(rds: SnapshotExportAccess | None) -> tuple[dict[str, Any], ...]:
-    """The rights to take a snapshot of one instance and to have AWS export it."""
+    """The rights to take a snapshot of one instance and to let AWS export it."""
     if rds is None:
         return ()
     anywhere = "arn:aws:rds:*:*"
@@ -291,7 +293,7 @@ def _snapshots(rds: SnapshotExportAccess | None) -> tuple[dict[str, Any], ...]:
             ["rds:CreateDBSnapshot", "rds:DescribeDBSnapshots"],
             [f"{anywhere}:db:{rds.instance}", f"{anywhere}:snapshot:*"],
         ),
-        # neither action can be held to a resource
+        # AWS does not support limiting either action to a resource
         _allow("ExportSnapshots", ["rds:DescribeExportTasks", "rds:StartExportTask"], "*"),
         {**passing, "Condition": passed},
         {**key, "Sid": "UseTheKeyOfExports"},
@@ -299,7 +301,7 @@ def _snapshots(rds: SnapshotExportAccess | None) -> tuple[dict[str, Any], ...]:
 
 
 def _key(key: str | None, *actions: str) -> tuple[dict[str, Any], ...]:
-    """The rights on the KMS key; none with SSE-S3. An alias is named by a condition."""
+    """The rights on the KMS key; none with SSE-S3. An alias is identified by a condition."""
     if key is None:
         return ()
     name = key.rpartition(":")[2]
@@ -320,7 +322,7 @@ def _words(statement: Document, part: str) -> set[str]:
 
 
 def _plain(value: object) -> object:
-    """A form in which order and single-item lists make no difference."""
+    """A form in which neither order nor single-item lists make a difference."""
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

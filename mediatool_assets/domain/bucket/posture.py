@@ -13,10 +13,11 @@ from mediatool_assets.domain.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One control and what was found: passed, failed or unknown, which is not safe.
+    """One control and its result: passed, failed or unknown. Unknown does not count as safe.
 
-    ``prowler`` and ``checkov`` are the checks of those tools that it answers to; ``commands`` set
-    it by hand.
+    ``prowler`` and ``checkov`` are the ids of the equivalent checks in those tools; ``commands``
+    set
+    the control by hand.
     """
 
     name: str
@@ -58,11 +59,12 @@ IDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 """Prowler's and Checkov's ids by control. No bucket with lifecycle rules can pass Prowler's
-``s3_bucket_no_mfa_delete``: the denial in the policy is what answers to it here."""
+``s3_bucket_no_mfa_delete``; here, the denial in the policy takes its place.
+"""
 
 
 def controls(declared: Declaration, live: Live, trails: LoggingTrails) -> tuple[Control, ...]:
-    """Every control of the declaration, in the order of a reading."""
+    """Every control of the declaration, in the order of a report."""
     want = aspects.wanted(declared, live)
 
     def whole(name: str, aspect: Aspect, good: str) -> Control:
@@ -128,7 +130,7 @@ def _of_policy(declared: Declaration, seen: LiveAspect, want: Document) -> Itera
         elif any(policies.same_statement(statement, each) for each in found):
             yield _control(name, "passed", f"the policy has {statement['Sid']}")
         else:
-            says = f"the policy has no statement {statement['Sid']} as declared"
+            says = f"the policy lacks the declared statement {statement['Sid']}"
             yield _control(name, "failed", says, command)
     yield _no_public_statement(seen)
 
@@ -144,8 +146,9 @@ def _no_public_statement(seen: LiveAspect) -> Control:
         says = f"allowed to everybody by statement {', '.join(found['open'])}; remove it by hand"
         return _control(name, "failed", says)
     if "unknown" in found:
-        says = f"whom the condition of statement {', '.join(found['unknown'])} keeps out"
-        return _control(name, "unknown", f"nobody knows {says}; look at it")
+        names = ", ".join(found["unknown"])
+        says = f"unknown whom the condition of statement {names} allows; review it by hand"
+        return _control(name, "unknown", says)
     return _control(name, "passed", "no statement allows anything to everybody")
 
 
@@ -172,7 +175,7 @@ def _of_lifecycle(declared: Declaration, seen: LiveAspect, want: Document) -> It
     elif floor != want["SizeFloor"]:
         yield _control(name, "failed", f"objects below 128 KB move too: {floor}", command)
     else:
-        yield _control(name, "passed", "no rule but the declared ones")
+        yield _control(name, "passed", "no rules except the declared ones")
 
 
 def _logging(declared: Declaration, seen: LiveAspect) -> Control:
@@ -194,6 +197,6 @@ def _data_events(declared: Declaration, trails: LoggingTrails) -> Control:
         return _control(name, "unknown", trails.unknown, *commands)
     missing = sorted({"read", "write"} - recorded(trails, declared.arn))
     if missing:
-        says = f"no trail that is logging records {' or '.join(missing)} events of the objects"
+        says = f"no active trail records {' or '.join(missing)} events of the objects"
         return _control(name, "failed", says, *commands)
     return _control(name, "passed", "CloudTrail records reads and writes of the objects")

@@ -25,9 +25,10 @@ _UNDERSTOOD = {
 
 @dataclass(frozen=True, slots=True)
 class ParsedRules:
-    """The enabled rules; ``floor``: whether AWS moves nothing below 128 KB; and what is left out.
+    """The enabled rules. ``floor``: whether AWS moves no object below 128 KB.
 
-    ``not_understood`` holds a sentence for each rule, or part of one, no LifecycleRule can say.
+    ``not_understood`` holds a sentence for each rule, or part of one, that a LifecycleRule cannot
+    hold.
     """
 
     rules: tuple[LifecycleRule, ...]
@@ -53,9 +54,9 @@ def read(document: Document) -> ParsedRules:
 
 
 def _doubt(plain: Document) -> str | None:
-    """What of a rule in its canonical form cannot be said by a LifecycleRule."""
+    """Why a rule in its canonical form cannot be a LifecycleRule; None if it can."""
     if more := sorted(set(plain) - _UNDERSTOOD):
-        return f"{', '.join(more)} is not understood here"
+        return f"{', '.join(more)} is not supported here"
     where = plain["Filter"].get("And", plain["Filter"])
     if len(where.get("Tags", ())) > 1:
         return "it asks for several tags"
@@ -66,7 +67,7 @@ def _doubt(plain: Document) -> str | None:
         return "it names a date"
     known = {*get_args(StorageClass)}
     if other := [s["StorageClass"] for s in steps[:-1] if s["StorageClass"] not in known]:
-        return f"{', '.join(other)} is not a class that is known here"
+        return f"{', '.join(other)} is not a known storage class"
     return None
 
 

@@ -1,9 +1,9 @@
-"""AWS's rules about lifecycle rules, checked before any call: emulators accept what AWS refuses.
+"""AWS's rules for lifecycle rules, checked before any call: emulators accept what AWS refuses.
 
 Sources: "Transitioning objects using Amazon S3 Lifecycle", "Lifecycle configuration elements" and
 "How Amazon S3 handles conflicts in lifecycle configurations" in the S3 user guide, and AWS's own
-answers as its users have reported them. Of MFA delete, the number of rules and size filters no
-answer was found reported: there the message is the guide's sentence, or made after its neighbour.
+answers as its users have reported them. For MFA delete, the number of rules and size filters no
+reported answer was found; there the message is the guide's sentence, or modelled on a similar one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ LONGEST_ID = 255
 
 
 class State(NamedTuple):
-    """What else of the bucket bears on its lifecycle. ``lock_days`` is the default retention."""
+    """Properties of the bucket that affect its lifecycle; ``lock_days``: default retention."""
 
     versioned: bool = True
     mfa_delete: bool = False
@@ -41,10 +41,11 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationProblem:
-    """One thing that is wrong with a configuration.
+    """One problem of a configuration.
 
-    ``refused``: AWS answers 400, in the words of ``says``. Otherwise AWS takes it, and it does not
-    do what it seems to.
+    ``refused``: AWS answers 400 with the message ``says``. Otherwise AWS accepts the rule, which
+    has no
+    effect or an unexpected one.
     """
 
     rule: str
@@ -62,9 +63,9 @@ AS_DECLARED = State()
 def problems(
     rules: Sequence[LifecycleRule], state: State = AS_DECLARED
 ) -> tuple[ConfigurationProblem, ...]:
-    """Everything that is wrong with the rules on a bucket in that state.
+    """Every problem of the rules on a bucket in that state.
 
-    Without a state: on one that is versioned, without MFA delete and without Object Lock.
+    The default state is a versioned bucket without MFA delete and without Object Lock.
     """
     found = [*_of_all(rules, state), *_overlaps(rules)]
     for rule in rules:
@@ -131,7 +132,7 @@ def _of_transitions(rule: LifecycleRule) -> Iterator[str]:
 
 
 def _of_pair(where: str, earlier: Transition, later: Transition) -> Iterator[str]:
-    """Two transitions that stand next to one another in the waterfall."""
+    """Problems of two consecutive transitions."""
     apart = later.days - earlier.days
     least = 0
     if earlier.storage_class in MINIMUM_DAYS:
@@ -169,7 +170,7 @@ def _of_filter(rule: LifecycleRule) -> Iterator[str]:
 
 
 def _unwise(rule: LifecycleRule, state: State) -> Iterator[str]:
-    """What AWS takes and what does not do what it seems to."""
+    """Rules that AWS accepts but that do not do what they seem to."""
     if rule.transitions and rule.smaller_than is not None and rule.smaller_than <= SMALLEST_MOVED:
         yield (
             f"moves only objects below {rule.smaller_than} bytes, and AWS moves none below "
@@ -193,15 +194,15 @@ def _unwise(rule: LifecycleRule, state: State) -> Iterator[str]:
         and rule.expire_days + (rule.noncurrent_days or 0) < state.lock_days
     ):
         yield (
-            f"ends an object's life before Object Lock lets go of it after {state.lock_days} days: "
-            "it stays, and is billed, until then"
+            f"expires objects before Object Lock releases them after {state.lock_days} days: "
+            "they stay, and are billed, until then"
         )
 
 
 def _overlaps(rules: Sequence[LifecycleRule]) -> Iterator[ConfigurationProblem]:
-    """Pairs of rules that do the same to the same objects; S3 takes the sooner or cheaper one.
+    """Pairs of rules with the same action on the same objects; S3 takes the sooner or cheaper one.
 
-    A tag or a size makes a rule an exception that is meant; two plain prefixes are a slip.
+    A rule with a tag or a size is an intended exception. Two plain prefixes are a mistake.
     """
     plain = [rule for rule in rules if not (rule.tag or rule.larger_than or rule.smaller_than)]
     for one, other in combinations(plain, 2):

@@ -10,14 +10,14 @@ from mediatool_assets.domain.costs.object_lifetime import DAY, ClassPeriod, ahea
 from mediatool_assets.domain.prices import Prices
 
 PART = 8 << 20
-"""Bytes of a part of an upload; the larger parts of archives beyond 3 GB would save cents."""
+"""Bytes of one part of an upload. Larger parts of archives above 3 GB would save only cents."""
 
 NONE = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """Dollars by what they are for."""
+    """Dollars by what they are paid for."""
 
     storage: Decimal = NONE
     small_objects: Decimal = NONE
@@ -27,12 +27,12 @@ class Amounts:
 
     @property
     def total(self) -> Decimal:
-        """All of it."""
+        """The sum of all amounts."""
         whole = self.storage + self.small_objects + self.early_deletion
         return whole + self.transitions + self.requests
 
     def __add__(self, other: "Amounts") -> "Amounts":
-        """Both."""
+        """The sum of two."""
         return Amounts(
             self.storage + other.storage,
             self.small_objects + other.small_objects,
@@ -53,16 +53,16 @@ class Month:
 
     @property
     def amounts(self) -> Amounts:
-        """Of all areas together."""
+        """The sum of all areas."""
         return sum(self.areas.values(), Amounts())
 
     def add(self, area: str, amounts: Amounts) -> None:
-        """Bill more below a prefix."""
+        """Add amounts to one area, which is a prefix of the bucket."""
         self.areas[area] = self.areas.get(area, Amounts()) + amounts
 
 
 def months(now: datetime, count: int = 12) -> tuple[Month, ...]:
-    """The whole calendar months after the one of ``now``."""
+    """The whole calendar months after the month of ``now``."""
     found, first = [], _following(now)
     for _ in range(count):
         after = _following(first)
@@ -78,7 +78,7 @@ def _following(day: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """Twelve months, to which cohorts are charged under some rules at some prices."""
+    """Twelve months, to which cohorts of objects are charged under given rules and prices."""
 
     calendar: tuple[Month, ...]
     active: ActiveRules
@@ -90,12 +90,12 @@ class Bill:
         return sum((month.amounts.total for month in self.calendar), NONE)
 
     def holding(self, cohorts: Iterable[Cohort], now: int) -> None:
-        """Charge what is left of the life of objects that are there."""
+        """Charge the remaining life of existing objects."""
         for cohort in cohorts:
             self._charge(cohort, ahead(cohort, self.active, now))
 
     def receiving(self, cohorts: Iterable[Cohort]) -> None:
-        """Charge the whole life of objects that will come, and the requests that write them."""
+        """Charge the whole life of future objects, and the requests that write them."""
         for cohort in cohorts:
             self._add(cohort, cohort.made, Amounts(requests=requests(cohort, self.prices)))
             self._charge(cohort, ahead(cohort, self.active, cohort.made))
@@ -125,13 +125,13 @@ class Bill:
 
 
 def owed(stay: ClassPeriod, at: int, prices: Prices) -> Decimal:
-    """Months of 30 days that a class still bills of what leaves it at that hour."""
+    """The months of 30 days that a class still bills for an object that leaves it at that hour."""
     least = stay.entered + prices.minimum_days.get(stay.storage_class, 0) * DAY
     return Decimal(max(least - at, 0)) / (30 * DAY)
 
 
 def requests(cohort: Cohort, prices: Prices) -> Decimal:
-    """Dollars of the requests that write: one, or begin, parts and completion."""
+    """Dollars of the write requests: one, or those of a multipart upload."""
     parts = -(-int(cohort.bytes / cohort.count) // PART)
     writes = 1 if parts <= 1 else parts + 2
     return cohort.count * writes * prices.put_1000[cohort.storage_class] / 1000

@@ -8,20 +8,22 @@ from mediatool_assets.domain.costs.inventory import ActiveRules, Cohort
 from mediatool_assets.domain.costs.object_lifetime import DAY, stays
 
 WINDOW = 30
-"""Days that are looked back on."""
+"""The window of the measurement, in days."""
 
 TREND_DAYS = 14
-"""Days with objects that a trend of their size needs; with fewer it stays as it is."""
+"""The least number of days with objects for a trend; with fewer, the size stays constant."""
 
 _Of = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DailyUploads:
-    """The objects written every day: ``count`` of ``bytes`` together, and their growth.
+    """The objects written every day: ``count`` of them with ``bytes`` in total, and their growth.
 
-    ``like`` is the newest cohort of its kind; ``lasting`` is for how many hours such an object
-    stays current, None where nothing replaces it. ``slope`` is bytes a day more each day.
+    ``like`` is the newest cohort of this kind. ``lasting`` is the number of hours for which such an
+    object stays current, None if nothing replaces it. ``slope`` is the growth of the bytes a day,
+    each
+    day.
     """
 
     like: Cohort
@@ -33,7 +35,7 @@ class DailyUploads:
 
 
 def streams(held: Iterable[Cohort], active: ActiveRules, now: int) -> tuple[DailyUploads, ...]:
-    """What has arrived in the last 30 days, today included; or in as many as there are objects."""
+    """What arrived in the last 30 days, or since the first object; today is included."""
     held = [each for each in held if each.state in {"current", "noncurrent"}]
     today = now // DAY
     first = max(today - WINDOW + 1, min((each.made // DAY for each in held), default=today))
@@ -54,7 +56,7 @@ def _stream(kind: list[Cohort], active: ActiveRules, first: int, today: int) -> 
         lasting = sum(gaps) // len(gaps)
     life = stays(newest, active)
     gone = life[-1].end if life else None
-    if gone is not None:  # what lives shorter than the window is not seen in its first days
+    if gone is not None:  # objects that live shorter than the window are missing in its first days
         first = max(first, today - max(gone - newest.made, DAY) // DAY + 1)
     daily = dict.fromkeys(range(first, today + 1), Decimal(0))
     count = Decimal(0)
@@ -68,7 +70,7 @@ def _stream(kind: list[Cohort], active: ActiveRules, first: int, today: int) -> 
 
 
 def _trend(daily: list[Decimal]) -> tuple[Decimal, Decimal]:
-    """Bytes a day at the end of the window, and how many more each day: a least-squares line."""
+    """Bytes a day at the end of the window, and their growth a day: a least-squares line."""
     days = len(daily)
     mean = sum(daily, Decimal(0)) / days
     if sum(1 for each in daily if each) < TREND_DAYS:
@@ -80,7 +82,7 @@ def _trend(daily: list[Decimal]) -> tuple[Decimal, Decimal]:
 
 
 def arriving(stream: DailyUploads, now: int, until: int) -> Iterator[Cohort]:
-    """A cohort for each day from tomorrow up to ``until``, at the newest one's time of the day."""
+    """A cohort for each day from tomorrow to ``until``, at the newest one's time of day."""
     like = stream.like
     start = (now // DAY + 1) * DAY + like.made % DAY
     for ahead, made in enumerate(range(start, until, DAY), 1):

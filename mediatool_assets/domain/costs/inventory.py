@@ -14,16 +14,17 @@ Kind = Literal["version", "marker", "upload"]
 State = Literal["current", "noncurrent", "marker", "lone marker", "upload"]
 
 SMALL = 128 << 10
-"""Bytes below which AWS moves no object to another class unless a rule names a size."""
+"""AWS moves no smaller object (bytes) to another class, unless a rule names a size."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """One thing that is billed. ``bytes`` of a marker are those of its key, which S3 bills.
+    """One item that is billed. ``bytes`` of a delete marker are those of its key, which S3 bills.
 
-    ``modified``: when it was made or, of an upload, begun. ``superseded``: when a newer version or
-    marker took its place; None of what is current. ``testing``: its version was made for testing,
-    and its tag says so.
+    ``modified``: when it was written or, of an upload, begun. ``superseded``: when a newer version
+    or a
+    marker replaced it; None if it is current. ``testing``: it has the tag of versions made for
+    testing.
     """
 
     key: str
@@ -34,12 +35,12 @@ class StoredItem:
     superseded: datetime | None = None
     testing: bool = False
     lone: bool = False
-    """Of a marker: nothing lies behind it."""
+    """Of a delete marker: no noncurrent version is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveRules:
-    """The lifecycle that is reckoned with, and where it was read: the bucket or the declaration."""
+    """The lifecycle that costs are estimated with, and its origin: bucket or declaration."""
 
     read: ParsedRules
     source: Literal["bucket", "declaration"]
@@ -58,7 +59,7 @@ class ArchiveSizes:
 
 @dataclass(frozen=True, slots=True)
 class BilledInventory:
-    """All of it at one moment, with the rules of that moment; it can be kept and read again."""
+    """All items at one moment, with the rules of that moment; it can be stored and read again."""
 
     bucket: str
     taken: datetime
@@ -73,16 +74,16 @@ def hour(moment: datetime) -> int:
 
 
 def moment(hours: int) -> datetime:
-    """The moment of an hour."""
+    """The time of an hour."""
     return datetime.fromtimestamp(hours * 3600, UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """Items that are alike: of one area and class, made in one hour, under the same rules.
+    """Items with equal properties: same area, class, hour of creation and rules.
 
-    ``made`` and ``superseded`` are hours since 1970; ``count`` and ``bytes`` of a forecast need not
-    be whole.
+    ``made`` and ``superseded`` are hours since 1970. ``count`` and ``bytes`` of a forecast can be
+    fractions.
     """
 
     area: str
@@ -97,7 +98,7 @@ class Cohort:
 
 
 def cohorts(items: Iterable[StoredItem], rules: Iterable[LifecycleRule]) -> tuple[Cohort, ...]:
-    """The items together with the rules that apply to them."""
+    """The items grouped by the rules that apply to them."""
     rules, none = tuple(rules), Decimal(0)
     found: dict[Cohort, list[int]] = {}
     for item in items:
@@ -126,7 +127,7 @@ def _state(item: StoredItem) -> State:
 
 
 def applies(rule: LifecycleRule, item: StoredItem) -> bool:
-    """Whether the rule's filter takes the item; of tags only the one of test versions is known."""
+    """Whether the rule's filter selects the item; the only known tag is that of test versions."""
     return (
         item.key.startswith(rule.prefix)
         and (rule.tag is None or (item.testing and rule.tag == TESTING))
@@ -139,7 +140,7 @@ _AREAS = tuple(rule.prefix for rule in LIFECYCLE if rule.prefix)
 
 
 def area(key: str) -> str:
-    """The declared prefix that a key lies below; of others its first folder, or ``(top)``."""
+    """The declared prefix of a key; for other keys their first folder, or ``(top)``."""
     declared = next((prefix for prefix in _AREAS if key.startswith(prefix)), None)
     if declared is not None:
         return declared

@@ -8,7 +8,7 @@ from mediatool_assets.domain.costs.inventory import ActiveRules, Cohort
 
 DAY = 24
 GRACE = 2 * DAY
-"""Hours that S3 may take for what is due: it works through a bucket once a day or so."""
+"""Hours that S3 may take to execute a rule: it processes a bucket about once a day."""
 
 _COLDER = {name: place for place, name in enumerate(("STANDARD", *WATERFALL))}
 
@@ -17,7 +17,7 @@ _COLDER = {name: place for place, name in enumerate(("STANDARD", *WATERFALL))}
 class ClassPeriod:
     """The hours of an object in one storage class; ``end`` is None if no rule ends it.
 
-    ``moved``: a transition brought it here, at ``begin``.
+    ``moved``: a transition moved it to this class, at ``begin``.
     """
 
     storage_class: str
@@ -28,12 +28,12 @@ class ClassPeriod:
 
 
 def midnight(hours: int, days: int) -> int:
-    """So many days later, rounded up to the next midnight UTC, as S3 counts."""
+    """The time ``days`` later, rounded up to the next midnight UTC, as S3 counts."""
     return -(-(hours + days * DAY) // DAY) * DAY
 
 
 def stays(cohort: Cohort, active: ActiveRules) -> tuple[ClassPeriod, ...]:
-    """The whole life as the rules have it, from when it was made."""
+    """The whole life of a cohort under the rules, from its creation."""
     end = _end(cohort, active)
     until = cohort.superseded if cohort.superseded is not None else _expiry(cohort)
     marks = [(cohort.made, "STANDARD")]
@@ -52,9 +52,9 @@ def stays(cohort: Cohort, active: ActiveRules) -> tuple[ClassPeriod, ...]:
 
 
 def ahead(cohort: Cohort, active: ActiveRules, now: int) -> tuple[ClassPeriod, ...]:
-    """What is left of the life from ``now`` on, from the class that it is really in.
+    """The remaining life from ``now`` on, starting in the class that it is in.
 
-    What is overdue is done now; what is colder than the rules ask for stays where it is.
+    Overdue actions take place now. An object in a colder class than the rules ask for stays there.
     """
     found: list[ClassPeriod] = []
     real = _COLDER.get(cohort.storage_class, 0)
@@ -74,7 +74,7 @@ def ahead(cohort: Cohort, active: ActiveRules, now: int) -> tuple[ClassPeriod, .
 
 
 def due(cohort: Cohort, active: ActiveRules, now: int) -> str | None:
-    """What it should be by now and is not: a class, ``noncurrent`` or ``gone``; else None."""
+    """The state that is overdue: a class, ``noncurrent`` or ``gone``; None if nothing is."""
     then = now - GRACE
     life = stays(cohort, active)
     if life and life[-1].end is not None and life[-1].end <= then:
@@ -89,14 +89,14 @@ def due(cohort: Cohort, active: ActiveRules, now: int) -> str | None:
 
 
 def _started_elsewhere(marks: list[tuple[int, str]], cohort: Cohort) -> list[tuple[int, str]]:
-    """The same life of an object that was put into another class than STANDARD."""
+    """The same life for an object that was written to another class than STANDARD."""
     real = _COLDER.get(cohort.storage_class, 0)
     rest = [mark for mark in marks[1:] if _COLDER[mark[1]] > real]
     return [(cohort.made, cohort.storage_class), *rest]
 
 
 def _steps(cohort: Cohort, active: ActiveRules) -> Iterator[tuple[int, str]]:
-    """The transitions of a version: when, and where to."""
+    """The transitions of a version: the hour, and the class."""
     if cohort.state not in {"current", "noncurrent"}:
         return
     for rule in cohort.rules:
@@ -108,13 +108,13 @@ def _steps(cohort: Cohort, active: ActiveRules) -> Iterator[tuple[int, str]]:
 
 
 def _expiry(cohort: Cohort) -> int | None:
-    """When a current version expires."""
+    """The hour at which a current version expires."""
     days = [rule.expire_days for rule in cohort.rules if rule.expire_days is not None]
     return midnight(cohort.made, min(days)) if days and cohort.state != "upload" else None
 
 
 def _end(cohort: Cohort, active: ActiveRules) -> int | None:
-    """When its bytes go; None where they never do."""
+    """The hour at which its bytes are deleted; None if never."""
     match cohort.state:
         case "upload":
             days = [r.abort_days for r in cohort.rules if r.abort_days is not None]

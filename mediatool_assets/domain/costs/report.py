@@ -25,7 +25,7 @@ _MILLIONTH = Decimal("0.000001")
 
 
 def dollars(amount: Decimal) -> Decimal:
-    """Rounded to a millionth of a dollar: what a day of a small bucket costs is not zero."""
+    """Rounded to a millionth of a dollar: a day of a small bucket must not cost zero."""
     return amount.quantize(_MILLIONTH)
 
 
@@ -33,7 +33,8 @@ def dollars(amount: Decimal) -> Decimal:
 class PrefixCost:
     """The objects of one class below one prefix, and their cost in dollars a month.
 
-    ``small_objects`` is what is billed beside the bytes; ``early_deletion`` what would be billed at
+    ``small_objects`` is the overhead of small objects. ``early_deletion`` is what would be billed
+    at
     once if all of it were deleted now.
     """
 
@@ -49,7 +50,7 @@ class PrefixCost:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """Objects that should be in another class, or gone; ``monthly`` is what that costs a month."""
+    """Objects that should be in another class, or deleted; ``monthly`` is their cost a month."""
 
     area: str
     storage_class: str
@@ -61,7 +62,7 @@ class Overdue:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What arrives a day below one prefix, seen over ``days``; ``more`` is bytes a day each day."""
+    """The daily arrivals below one prefix, seen over ``days``; ``more``: growth, bytes a day."""
 
     area: str
     days: int
@@ -89,7 +90,7 @@ class ForecastMonth:
 class Costs:
     """The whole report, in dollars. ``rules`` says where the lifecycle was read, and why there.
 
-    ``classes_not_priced`` holds a sentence for each class that is reckoned as STANDARD.
+    ``classes_not_priced`` holds a sentence for each class that is priced as STANDARD.
     """
 
     bucket: str
@@ -113,7 +114,7 @@ class Costs:
 
 
 def _priced(inventory: BilledInventory) -> tuple[BilledInventory, tuple[str, ...]]:
-    """The inventory with classes that no rule leads to taken for STANDARD, and that said."""
+    """The inventory with unknown classes replaced by STANDARD, and a sentence for each of them."""
     known = {"STANDARD", *WATERFALL}
     others = Counter(i.storage_class for i in inventory.items if i.storage_class not in known)
     if not others:
@@ -122,15 +123,12 @@ def _priced(inventory: BilledInventory) -> tuple[BilledInventory, tuple[str, ...
         replace(item, storage_class="STANDARD") if item.storage_class in others else item
         for item in inventory.items
     )
-    doubts = (
-        f"what lies in {name} ({count}) is reckoned as STANDARD"
-        for name, count in sorted(others.items())
-    )
+    doubts = (f"{name} ({count}) is priced as STANDARD" for name, count in sorted(others.items()))
     return replace(inventory, items=items), tuple(doubts)
 
 
 def costs(inventory: BilledInventory, prices: Prices) -> Costs:
-    """Everything that there is to say of an inventory."""
+    """The cost report of an inventory."""
     active, now = inventory.rules, hour(inventory.taken)
     inventory, doubts = _priced(inventory)
     held = cohorts(inventory.items, active.read.rules)
@@ -144,7 +142,7 @@ def costs(inventory: BilledInventory, prices: Prices) -> Costs:
     holdings = tuple(_holdings(held, active, prices, now))
 
     def year_under(other: ActiveRules) -> Decimal:
-        """The same year, had other rules always stood: classes are as those would have them."""
+        """The year's cost if other rules had always applied."""
         grouped = cohorts(inventory.items, other.read.rules)
         return _bill(inventory, (_as_if(e, other, now) for e in grouped), other, prices).total
 
@@ -182,7 +180,7 @@ def costs(inventory: BilledInventory, prices: Prices) -> Costs:
 def _bill(
     inventory: BilledInventory, held: Iterable[Cohort], active: ActiveRules, prices: Prices
 ) -> Bill:
-    """The year of what is there, and of what comes as it did; classes are those of ``held``."""
+    """The year's bill of existing objects and of arrivals; the classes are those of ``held``."""
     held, now = tuple(held), hour(inventory.taken)
     bill = Bill(months(inventory.taken), active, prices)
     bill.holding(held, now)
@@ -192,7 +190,7 @@ def _bill(
 
 
 def _as_if(cohort: Cohort, active: ActiveRules, now: int) -> Cohort:
-    """The cohort in the class that it would be in under these rules, had it begun in STANDARD."""
+    """The cohort in the class that it would be in, had it started in STANDARD under these rules."""
     begun = replace(cohort, storage_class="STANDARD")
     standing = [stay for stay in stays(begun, active) if stay.begin <= now]
     return replace(begun, storage_class=standing[-1].storage_class) if standing else begun
@@ -225,7 +223,7 @@ def _overdue(
             continue
         sums = found.setdefault((each.area, each.storage_class, should_be), [NONE] * 3)
         amount = _rate(each, each.storage_class, prices)
-        if should_be == "noncurrent":  # its bytes stay for as long as undoing is possible
+        if should_be == "noncurrent":  # the bytes stay for as long as a deletion can be undone
             amount = NONE
         elif should_be != "gone":
             amount -= _rate(each, should_be, prices)
@@ -240,7 +238,7 @@ def _rate(cohort: Cohort, name: str, prices: Prices) -> Decimal:
 
 
 def _growth(coming: Iterable[DailyUploads]) -> Iterable[Growth]:
-    """The streams of a prefix together."""
+    """The growth of all streams, by prefix."""
     found: dict[str, list[DailyUploads]] = {}
     for stream in coming:
         found.setdefault(stream.like.area, []).append(stream)

@@ -10,7 +10,7 @@ from mediatool_assets.domain.keys import DUMPS_PREFIX, RAW_PREFIX, TRANSFORMED_P
 from mediatool_assets.domain.prices import Prices, RetrievalPrice
 
 COPY_DAYS = 7
-"""Days for which a copy restored from an archive class lies in STANDARD, and is billed there."""
+"""Days for which a copy restored from an archive class is stored, and billed, in STANDARD."""
 
 _THAWED = {"GLACIER", "DEEP_ARCHIVE"}
 
@@ -19,10 +19,11 @@ ARCHIVES = (RAW_PREFIX, TRANSFORMED_PREFIX, DUMPS_PREFIX)
 
 @dataclass(frozen=True, slots=True)
 class RetrievalCost:
-    """Retrieving the newest archive of a prefix from one class: how, how soon, and its cost.
+    """Retrieving the newest archive of a prefix from one class: by which tier, how fast, its cost.
 
-    ``versions`` is how many archives lie there; ``bytes`` of the newest. Within its region:
-    nothing is reckoned for data that leaves AWS.
+    ``versions`` counts the archives in that class; ``bytes`` is the size of the newest. The cost
+    holds
+    within the region: data transfer out of AWS is not included.
     """
 
     area: str
@@ -35,7 +36,7 @@ class RetrievalCost:
 
 
 def restoring(held: Iterable[Cohort], prices: Prices) -> tuple[RetrievalCost, ...]:
-    """For each prefix of archives and each class in which some lie, every way back."""
+    """For each prefix of archives and each class with some of them, every retrieval tier."""
     found: dict[tuple[str, str], list[Cohort]] = {}
     for each in held:
         if each.area in ARCHIVES and each.state == "current":
@@ -61,9 +62,9 @@ def _newest(those: list[Cohort]) -> Decimal:
 
 
 def cost(size: Decimal, name: str, way: RetrievalPrice, prices: Prices) -> Decimal:
-    """Dollars for one object: its bytes, its requests, and its copy in STANDARD where there is one.
+    """Dollars for one object: its bytes, its requests, and its copy in STANDARD if there is one.
 
-    What is thawed is asked for once and then read; what is read at once is read in parts.
+    A restored object needs one request; an object that is readable at once is read in parts.
     """
     gigabytes = size / (1 << 30)
     reads = Decimal(max(-(-int(size) // PART), 1))

@@ -15,7 +15,7 @@ _COLD = {"GLACIER", "DEEP_ARCHIVE"}
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """One of them; ``saves`` in dollars of the twelve months, None where nothing tells it."""
+    """One strategy; ``saves`` in dollars of the twelve months, None if it cannot be estimated."""
 
     name: str
     saves: Decimal | None
@@ -27,7 +27,7 @@ def strategies(
     areas: Mapping[str, Decimal],
     year_under: Callable[[ActiveRules], Decimal],
 ) -> tuple[Strategy, ...]:
-    """All four in their order. ``areas``: the year by prefix; ``year_under`` other rules."""
+    """All four in order. ``areas``: the year's cost by prefix; ``year_under``: with other rules."""
     active = inventory.rules
     none = replace(active, read=replace(active.read, rules=()))
     more = _each(active, _earliest)
@@ -39,24 +39,24 @@ def strategies(
         Strategy(
             "use lifecycle policies aggressively",
             _rounded(year_under(none) - year_under(active)),
-            "against a bucket without any rule, where nothing changes its class and nothing goes; "
+            "compared with a bucket without rules, where no object changes its class or expires; "
             f"GLACIER_IR from the first day on would save ${bolder:.2f} more",
         ),
         Strategy(
             "delete test exports after 7 days",
             _rounded(year_under(untested) - year_under(active)),
-            "against keeping them as long as daily ones",
+            "compared with keeping them as long as daily ones",
         ),
         Strategy(
             "use GLACIER for long-term storage",
             _rounded(year_under(warm) - year_under(active)),
-            "against leaving them in the class before",
+            "compared with leaving them in the class before",
         ),
     )
 
 
 def without_transitions(active: ActiveRules) -> ActiveRules:
-    """The same rules, but nothing leaves STANDARD."""
+    """The same rules without transitions."""
     return _each(active, lambda rule: replace(rule, transitions=()))
 
 
@@ -86,7 +86,7 @@ def _without(active: ActiveRules, leave_out: Callable[[LifecycleRule], bool]) ->
 
 
 def _earliest(rule: LifecycleRule) -> LifecycleRule:
-    """The boldest that AWS takes and that leaves every object readable at once for 90 days."""
+    """The earliest transitions that AWS accepts with every object readable at once for 90 days."""
     if not rule.transitions:
         return rule
     least = WATERFALL.index("GLACIER_IR")

@@ -1,7 +1,7 @@
 """Options in DDL that PostgreSQL does not know, or that only a superuser may give.
 
 Forks and patched servers write options of their own into their DDL (Debian's column option
-``pg_attver``); without them the object is what its columns and keys say.
+``pg_attver``). Without these options, the object still has its columns and keys.
 """
 
 from collections.abc import Callable, Iterator, MutableSequence
@@ -22,7 +22,7 @@ _OF_TABLES = frozenset(
 
 
 def left_out_options(node: Message) -> list[str]:
-    """Take options out of a statement that no server would take; the reason for each."""
+    """Remove the options that no server accepts from a statement; the reason for each."""
     match node.DESCRIPTOR.name:
         case "CreateStmt":
             return _without(node.options, _is_of_tables)

@@ -1,12 +1,13 @@
 """What a restore executes of ``schema.sql``, and what it leaves out.
 
-An archive may come from a stranger. Each statement that is executed is of a kind that makes what
-its entry names; the archive is refused where one is not. Owners, tablespaces, grants and policies
-are the target's own affair. What no restore can have, or no server knows, is left out and reported.
+An archive may come from an untrusted source. Every statement that is executed must be of a kind
+that creates the object of its entry; otherwise the archive is refused. Owners, tablespaces,
+grants and policies are left to the target server. Objects that cannot be restored, and options that
+no server knows, are left out and reported.
 
-pg_dump orders its entries into sections: all that must be there before the data, then all that is
-better made after it. The text does not say where the one ends, but some kinds are in the second
-section only: the first of them is where data goes. Entries are never reordered.
+pg_dump orders its entries into two sections: pre-data and post-data. The text does not mark where
+pre-data ends, but some kinds are only in post-data: the data is loaded before the first entry of
+these kinds. Entries are never reordered.
 """
 
 import re
@@ -33,7 +34,7 @@ _AFTER_DATA = frozenset(
 _ACCESS = frozenset({"ACL", "DEFAULT ACL", "POLICY", "SECURITY LABEL"})
 """Kinds that name roles of the source's server."""
 
-_FOREIGN = "servers elsewhere, and what is on them, are the target's own affair"
+_FOREIGN = "foreign servers and their objects are not restored"
 _NEVER_MADE = {"FOREIGN TABLE": _FOREIGN, "FOREIGN DATA WRAPPER": _FOREIGN, "SERVER": _FOREIGN}
 
 _DEFINED = {
@@ -61,7 +62,7 @@ _COMMENTED = frozenset(
 )  # fmt: skip
 
 _COMMENTED_ELSEWHERE = frozenset({"OBJECT_EXTENSION", "OBJECT_FOREIGN_TABLE", "OBJECT_POLICY"})
-"""What is not made, or not by the restore."""
+"""What is not created, or not by the restore."""
 
 _ALTERED = frozenset(
     {
@@ -80,11 +81,11 @@ _SERVER_S = re.compile(
     r"lo_\w+|pg_(?:read|ls|file|stat_file|reload|rotate|terminate|cancel|promote|switch|backup|wal|"
     r"create_|drop_|copy_|logical|replication|import_system|log_backend|hba|ident)\w*|dblink\w*"
 )
-"""Functions on the server's files, sessions and settings; nothing in a schema computes by them."""
+"""Functions that act on the server's files, sessions and settings; no schema needs them."""
 
 
 class ScriptExtension(NamedTuple):
-    """An extension, and the schema that its objects are in."""
+    """An extension, and the schema of its objects."""
 
     name: str
     schema: str
@@ -93,9 +94,10 @@ class ScriptExtension(NamedTuple):
 class Script(NamedTuple):
     """The entries in order, those before the data and those after it, and what was left out.
 
-    Extensions come first, and need no more than their schemas, which are made with them.
-    ``skipped`` are the entries that were left out on demand; ``left_out`` has their reasons too,
-    but for comments.
+    Extensions come first. They only need their schemas, which are created with them. ``skipped``
+    are
+    the entries that were left out on request; ``left_out`` also has their reasons, except for
+    comments.
     """
 
     extensions: tuple[ScriptExtension, ...]
@@ -106,10 +108,11 @@ class Script(NamedTuple):
 
 
 def read(text: str, skip: Callable[[DumpEntry], str | None] = lambda _: None) -> Script:
-    """What a restore executes of ``schema.sql``: entries of single statements.
+    """The entries of ``schema.sql`` that a restore executes, each with single statements.
 
-    ``skip`` gives the reason why an entry is to be left out, whatever it has, or None. Raises
-    BadStatement where the text is not pg_dump's, or does more than make objects.
+    ``skip`` returns the reason to leave an entry out, or None. Raises BadStatement if the text was
+    not
+    written by pg_dump, or does more than create objects.
     """
     left_out: list[str] = []
     skipped: list[DumpEntry] = []
@@ -141,7 +144,7 @@ def _made(
         if reason := _NEVER_MADE.get(entry.kind):
             left_out.append(f"{entry}: {reason}")
             continue
-        # Whether an extension is made at all is for who restores to say.
+        # The caller decides whether an extension is created at all.
         languages = _LANGUAGES | {extension.name for extension in extensions}
         kept, reasons = _kept(entry, languages)
         left_out += [f"{entry}: {reason}" for reason in reasons]
@@ -180,7 +183,7 @@ def _kept(entry: DumpEntry, languages: Collection[str]) -> tuple[tuple[str, ...]
 
 
 def _is_the_target_s(node: Message) -> bool:
-    """Whether it gives an owner or a tablespace, or comments on what belongs to an extension."""
+    """Whether it sets an owner or a tablespace, or comments on an object of an extension."""
     match node.DESCRIPTOR.name:
         case "AlterOwnerStmt":
             return True
@@ -194,7 +197,7 @@ def _is_the_target_s(node: Message) -> bool:
 
 
 def _check(kind: str, node: Message, languages: Collection[str]) -> None:
-    """Raise BadStatement for a statement that does not make an object of the kind."""
+    """Raise BadStatement for a statement that does not create an object of the kind."""
     name = node.DESCRIPTOR.name
     if name not in (*MADE_BY.get(kind, "").split(), "VariableSetStmt"):
         raise BadStatement(f"it has a {name}, which makes no {kind}")
@@ -206,7 +209,7 @@ def _check(kind: str, node: Message, languages: Collection[str]) -> None:
 
 
 def _objection(kind: str, node: Message, languages: Collection[str]) -> str | None:
-    """What a statement of an allowed kind does beyond making its object."""
+    """What a statement of an allowed kind does beyond creating its object; None if nothing."""
     said: str | None = None
     match node.DESCRIPTOR.name:
         case "VariableSetStmt" if node.name != "default_table_access_method":

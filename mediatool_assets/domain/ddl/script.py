@@ -1,8 +1,8 @@
 """``schema.sql`` as pg_dump writes it, entry by entry.
 
-The text names the kind of every entry in a comment before it. A string or a function's body may
-hold the same lines: then what stands before them has no end, by PostgreSQL's parser, and they are
-a part of it.
+The comment before every entry names its kind. A string or a function's body may contain the same
+lines. Then PostgreSQL's parser finds no end of the statement before such a line, and the line is
+treated as part of the statement.
 """
 
 import re
@@ -27,10 +27,10 @@ _MOST_QUOTED = 100  # headers within one entry's strings
 
 
 class DumpEntry(NamedTuple):
-    """One object as pg_dump makes it: its kind (``FK CONSTRAINT``), its name, its statements.
+    """One object as pg_dump writes it: its kind (``FK CONSTRAINT``), its name, its statements.
 
-    The name of a constraint, trigger or rule is that of its table, a space, and its own.
-    ``namespace`` is its PostgreSQL schema, ``-`` for what has none.
+    The name of a constraint, trigger or rule is its table's name, a space, and its own name.
+    ``namespace`` is its PostgreSQL schema, ``-`` if it has none.
     """
 
     kind: str
@@ -43,7 +43,7 @@ class DumpEntry(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """One statement, and the entry that it is of, as ``VIEW totals``."""
+    """One statement, and the entry that it belongs to, as ``VIEW totals``."""
 
     makes: str
     sql: str
@@ -52,8 +52,9 @@ class Statement(NamedTuple):
 def entries(text: str) -> Iterator[DumpEntry]:
     """Every entry in order, up to pg_dump's last line, without the settings before them.
 
-    What follows (where sequences stand) is in ``schema.json`` too. Raises BadStatement where the
-    text does not end as pg_dump's does, or an entry is no SQL.
+    What follows that line (the positions of sequences) is also in ``schema.json``. Raises
+    BadStatement
+    if the text does not end as pg_dump's does, or an entry is not valid SQL.
     """
     marks = list(islice(_MARK.finditer(text), _MOST_ENTRIES + 1))
     if len(marks) > _MOST_ENTRIES:
@@ -68,7 +69,7 @@ def entries(text: str) -> Iterator[DumpEntry]:
 
 
 def _statements(text: str, marks: list[re.Match[str]], at: int) -> tuple[tuple[str, ...], int]:
-    """The statements behind a header, and which mark ends them."""
+    """The statements after a header, and the index of the mark that ends them."""
     header = marks[at]
     for end in range(at + 1, min(at + 1 + _MOST_QUOTED, len(marks))):
         if marks[end].start() - header.end() > MOST_BYTES:

@@ -1,6 +1,6 @@
 """Objects that a restore is asked to leave out: ``VIEW totals``, as ``schema.sql`` names them.
 
-What is part of such an object goes with it: its comments, a table's keys and triggers, a
+The parts of such an object are left out with it: its comments, a table's keys and triggers, a
 materialized view's indexes.
 """
 
@@ -29,27 +29,27 @@ _SAME_NAME = {
 
 @dataclass(frozen=True, slots=True)
 class Skips:
-    """What to leave out, and the reason for each; a kind alone means all objects of it."""
+    """What to leave out, and the reason for each; a kind alone means all objects of that kind."""
 
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def named(self, found: Iterable[DumpEntry]) -> "Skips":
-        """The same with every object of such kinds by its name."""
+        """The same, with each kind replaced by the names of all its objects."""
         by_kind = {str(e): self.reasons[e.kind] for e in found if e.kind in self.reasons}
         return Skips(by_kind | {n: r for n, r in self.reasons.items() if n not in MADE_BY})
 
     def reason(self, entry: DumpEntry) -> str | None:
-        """Why an entry is left out, by itself or with what it is a part of; None to make it."""
+        """Why an entry is left out, by itself or as a part of another; None if it is created."""
         return next((self.reasons[n] for n in _names(entry) if n in self.reasons), None)
 
     def unfilled(self, schema: Schema) -> dict[str, str]:
-        """The materialized views that are made and not filled, and how each is named."""
+        """The materialized views that are created but not filled, and how each was named."""
         names = {f"{ROWS_OF_VIEW} {view}": view for view in schema.views}
         names |= {f"{ROWS_OF_VIEW} {schema.name}.{view}": view for view in schema.views}
         return {names[name]: name for name in self.reasons if name in names}
 
     def others(self, schema: Schema, skipped: Collection[DumpEntry]) -> Iterator[str]:
-        """What to say beside the entries that were ``skipped``: views, and names of nothing."""
+        """Messages beside ``skipped``: views that stay empty, and names that match nothing."""
         unfilled = set(self.unfilled(schema).values())
         named = {name for entry in skipped for name in _names(entry)}
         for name, reason in self.reasons.items():
@@ -60,7 +60,7 @@ class Skips:
 
 
 def _names(entry: DumpEntry) -> Iterator[str]:
-    """How an entry can be named: by its own name and by those that it goes with."""
+    """How an entry can be named: by its own name, and by the objects that it is a part of."""
     for kind, name in _goes_with(entry):
         yield f"{kind} {name}"
         yield f"{kind} {entry.namespace}.{name}"
@@ -79,7 +79,7 @@ def _goes_with(entry: DumpEntry) -> Iterator[tuple[str, str]]:
 
 
 def _commented(name: str) -> Iterator[tuple[str, str]]:
-    """What a comment is on: ``VIEW v``, ``COLUMN v.c``, ``TRIGGER t ON v``."""
+    """The object of a comment: ``VIEW v``, ``COLUMN v.c``, ``TRIGGER t ON v``."""
     kind = max((k for k in MADE_BY if name.startswith(f"{k} ")), key=len, default="")
     rest = name.removeprefix(f"{kind} ")
     yield kind, rest

@@ -1,7 +1,7 @@
 """Statements of PostgreSQL as syntax trees, by PostgreSQL's own parser.
 
-The text of an archive may come from a stranger. The parser and the printer recurse in C and check
-no stack: both run on a stack that is large enough for the longest statement that is accepted.
+The text of an archive may come from an untrusted source. The parser and the printer recurse in C
+and check no stack: both run on a stack that is large enough for the longest accepted statement.
 """
 
 import threading
@@ -11,7 +11,7 @@ from functools import cache
 from typing import TypeVar
 
 import postgast
-from google._upb import _message  # the limit of 100 levels can be lifted in no other place
+from google._upb import _message  # the only place where the limit of 100 levels can be lifted
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from postgast.pg_query_pb2 import Node, ParseResult, RawStmt
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 class BadStatement(ValueError):
     """A text that PostgreSQL's parser refuses; ``unterminated`` if a quotation in it has no end.
 
-    ``of`` is the entry whose statement is refused, where there is one.
+    ``of`` is the entry with the refused statement, if it is known.
     """
 
     def __init__(self, message: str, of: str | None = None) -> None:
@@ -40,7 +40,7 @@ class BadStatement(ValueError):
 
 
 def statements(text: str) -> list[str]:
-    """The statements of a text, each as it is written, without the semicolon behind it.
+    """The statements of a text as they are written, without the semicolons after them.
 
     Raises BadStatement.
     """
@@ -53,7 +53,7 @@ def statements(text: str) -> list[str]:
 
 
 def parse(statement: str) -> Node:
-    """The tree of one statement; raises BadStatement for none, for several, and for nonsense."""
+    """The tree of one statement; raises BadStatement for none, for several, and for invalid SQL."""
     found = _parsed(statement).stmts
     if len(found) != 1:
         raise BadStatement(f"{len(found)} statements instead of one")
@@ -61,10 +61,11 @@ def parse(statement: str) -> Node:
 
 
 def deparse(node: Node) -> str:
-    """The statement of a tree; raises BadStatement where its text would not give the tree again.
+    """The text of a tree; raises BadStatement if parsing the text would not give the same tree.
 
-    The tree is a parsed one, or that with other values in the same places: the printer ends the
-    process where a node lacks what its kind must have.
+    The tree must be a parsed one, whose values may have been replaced in place: the printer ends
+    the
+    process if a node lacks a required part.
     """
     tree = ParseResult(version=180_000, stmts=[RawStmt(stmt=node)])
     text = str(_guarded(lambda: postgast.deparse(tree)))
@@ -75,7 +76,7 @@ def deparse(node: Node) -> str:
 
 
 def inner(node: Message) -> Message:
-    """What a ``Node`` holds; any other message as it is."""
+    """The message inside a ``Node``; any other message unchanged."""
     held = node.WhichOneof("node") if isinstance(node, Node) else None
     return getattr(node, held) if held is not None else node
 
@@ -83,8 +84,9 @@ def inner(node: Message) -> Message:
 def walk(root: Message) -> Iterator[tuple[Message, Message | None]]:
     """Every node with its parent (None for the root), each before its children.
 
-    ``Node`` and ``List`` wrappers are not told apart from what they hold: the parent of an item of
-    a list is the node that has the list. Nodes may be changed while they are visited.
+    ``Node`` and ``List`` wrappers are skipped: the parent of an item of a list is the node that has
+    the
+    list. Nodes may be changed while they are visited.
     """
     waiting: list[tuple[Message, Message | None]] = [(inner(root), None)]
     while waiting:
@@ -96,7 +98,7 @@ def walk(root: Message) -> Iterator[tuple[Message, Message | None]]:
 
 
 def placeless(node: Node) -> Node:
-    """A copy without the places in the text that the nodes were at."""
+    """A copy without the positions of the nodes in the text."""
     copy = Node()
     copy.CopyFrom(node)
     for found in _messages(copy):
@@ -127,7 +129,7 @@ def _parsed(text: str) -> ParseResult:
 
 def _accept(text: str) -> None:
     if "\0" in text:
-        raise BadStatement("a character is NUL")
+        raise BadStatement("the text contains a NUL character")
     size = len(text.encode())
     if size > MOST_BYTES:
         raise BadStatement(f"an entry has {size} bytes; at most {MOST_BYTES} are read")
@@ -151,8 +153,8 @@ def _guarded(work: Callable[[], _T]) -> _T:
 def _thread() -> ThreadPoolExecutor:
     """The one thread of the process that calls the library.
 
-    The library takes one of the process's 1,024 thread-specific keys for every thread that calls
-    it, and never gives it back. With none left OpenSSL fails, and with it every new connection.
+    For every calling thread the library takes one of the process's 1,024 thread-specific keys, and
+    never releases it. When none is left, OpenSSL fails, and with it every new connection.
     """
     executor = ThreadPoolExecutor(1, thread_name_prefix="postgres-parser")
     before = threading.stack_size(_STACK_BYTES)

@@ -10,8 +10,11 @@ from mediatool_assets.domain.inference.references import CandidateReference, Cov
 class TableFigures:
     """One table: its rows, how many of them were read, and their sizes as documents in bytes.
 
-    ``values`` counts, by column, what is not null; ``losses`` what BSON will not hold as it is, by
-    column and kind; ``odd_keys`` the JSON documents with keys that hold ``$``, ``.`` or NUL.
+    ``values`` counts the values that are not null, by column. ``losses`` counts values that BSON
+    cannot
+    hold exactly, by column and kind. ``odd_keys`` counts JSON documents with keys that contain
+    ``$``,
+    ``.`` or NUL.
     """
 
     rows: int
@@ -31,7 +34,7 @@ class TableFigures:
 
     @property
     def mean(self) -> int:
-        """Bytes of a usual row's document."""
+        """The size of an average row's document, in bytes."""
         return self.bytes // self.read if self.read else 0
 
 
@@ -40,10 +43,11 @@ NO_ROWS = TableFigures(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """How many rows name one row of the target: at half, at 99 of 100, and at most.
+    """How many rows refer to one row of the target: the median, the 99th percentile, the maximum.
 
-    Counted over those ``parents`` of all ``targets`` that any row names. ``largest`` is the biggest
-    document, in bytes, that the target's row and all of its own would make together.
+    Only the ``parents`` count: those of all ``targets`` that at least one row refers to.
+    ``largest`` is
+    the size in bytes of the largest document of a target's row with all rows that refer to it.
     """
 
     targets: int
@@ -62,7 +66,7 @@ class FanOut:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything measured: tables by name, references with what was found of them."""
+    """All measurements: tables by name, and references with their coverage."""
 
     tables: Mapping[str, TableFigures] = field(default_factory=dict)
     inclusions: Mapping[CandidateReference, Coverage] = field(default_factory=dict)

@@ -29,7 +29,7 @@ _HEAD = (
 
 
 def model_text(source: str, entities: Mapping[str, Entity], figures: Figures) -> str:
-    """The whole file; ``source`` is what it was inferred from."""
+    """The whole file; ``source`` describes what it was inferred from."""
     return "\n".join(_Writing(entities, figures).lines(source)) + "\n"
 
 
@@ -97,7 +97,7 @@ class _Writing:
         yield from self._notes(entity)
 
     def _shape(self, entity: Entity, indent: int) -> Iterator[str]:
-        """``rename``, ``types`` and ``add``, as far as there is anything to say."""
+        """``rename``, ``types`` and ``add``; nothing if all are empty."""
         table, space = entity.table, " " * indent
         key, _ = identifying_key(table)
         fields, names = fields_of(table, key)
@@ -123,7 +123,7 @@ class _Writing:
             yield from self._offer(entity, names, indent + 2 if added else indent, bool(added))
 
     def _within(self, child: Entity, home: NestedTable, names: Names, indent: int) -> Iterator[str]:
-        """The field that takes another table's rows."""
+        """The field that contains another table's rows."""
         space, table = " " * indent, child.table
         orphans = self._collections.give(without(table.name, home.relation.reference.target))
         yield from yaml.comment(f"{home.relation.evidence()}; {home.why}", indent)
@@ -136,7 +136,7 @@ class _Writing:
         yield f"{space}  orphans: {yaml.scalar(orphans)}"
 
     def _offer(self, entity: Entity, names: Names, indent: int, inside: bool) -> Iterator[str]:
-        """As comments: what could be; ``inside`` where the document adds something already."""
+        """Proposals as comments; ``inside``: whether the document has an ``add:`` already."""
         within = 0 if inside else 2
         offered: list[str] = []
         for proposal in entity.proposals:
@@ -154,7 +154,7 @@ class _Writing:
             )
 
     def _notes(self, entity: Entity) -> Iterator[str]:
-        """As comments: references that nobody declared."""
+        """Comments about references that the database does not declare."""
         found = [r for r in entity.references if not r.certain]
         trees = [r for r in entity.references if r.reference.table == r.reference.target]
         for relation in trees:
@@ -172,7 +172,7 @@ def _summary(table: Table, figures: TableFigures) -> str:
 
 
 def _as_text(entities: Mapping[str, Entity], figures: Figures) -> dict[str, list[str]]:
-    """Times that have to stay text to stay different: those of keys, and what refers to them."""
+    """Times that must stay text to stay distinct: those of keys, and references to them."""
     found = {
         name: list(_key_texts(entity.table, figures.of(name))) for name, entity in entities.items()
     }
@@ -197,7 +197,7 @@ def _key_texts(table: Table, figures: TableFigures) -> Iterator[str]:
 
 
 def _indexes(entity: Entity) -> Iterator[list[str]]:
-    """One for each reference, so that what names a document is found."""
+    """One index for each reference, so that referring documents are found."""
     key, _ = identifying_key(entity.table)
     fields, _ = fields_of(entity.table, key)
     seen: set[tuple[str, ...]] = {key[: len(columns)] for columns in ((), key)}

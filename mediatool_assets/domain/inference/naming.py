@@ -6,7 +6,7 @@ from mediatool_assets.domain.schema import Table
 
 
 def identifying_key(table: Table) -> tuple[tuple[str, ...], str]:
-    """The key that identifies the table's rows, and what it is called."""
+    """The key that identifies the table's rows, and the kind of that key in words."""
     if table.primary_key:
         return table.primary_key, "primary key"
     if table.identifying_keys:
@@ -15,7 +15,7 @@ def identifying_key(table: Table) -> tuple[tuple[str, ...], str]:
 
 
 def fields_of(table: Table, key: tuple[str, ...]) -> tuple[dict[str, str], Names]:
-    """The field of each column, key's columns first to choose; and the names that are left."""
+    """The field of each column (the key's columns choose first), and the names in use."""
     names = Names({"_id"} - set(key) if len(key) == 1 else {"_id"})
     fields = {column: names.give(camel_case(column)) for column in key}
     for column in table.columns:
@@ -25,6 +25,6 @@ def fields_of(table: Table, key: tuple[str, ...]) -> tuple[dict[str, str], Names
 
 
 def without(table: str, target: str) -> str:
-    """The collection of a table's rows that belong to no row of another."""
+    """The collection for a table's rows that belong to no row of another table."""
     last = "".join(word.capitalize() for word in words(target)) or "Owner"
     return f"{collection_name(table)}Without{last}"

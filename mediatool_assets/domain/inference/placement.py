@@ -12,25 +12,25 @@ from mediatool_assets.domain.schema import Column, Schema, Table
 from mediatool_assets.domain.shapes import is_unique
 
 MOST_EMBEDDED = 500
-"""Rows in one document, at most; a larger or still growing array has to be moved for each one."""
+"""The most rows in one document; a large or growing array is rewritten with each new row."""
 
 LARGEST_EMBEDDED = 2 * 1024 * 1024
-"""Bytes of a document with what is embedded: an eighth of what MongoDB stores, to grow into."""
+"""The most bytes of a document with its embedded rows: an eighth of MongoDB's limit, to grow."""
 
 MOST_FOLDED = 1000
-"""References in one array, at most."""
+"""The most references in one array."""
 
 _LOOKUP_ROWS = 1000
-_LOOKUP_BYTES = 1000  # of a row: a word and what belongs to it, not an entity
+_LOOKUP_BYTES = 1000  # of a row: a label and its attributes, not an entity
 _LABELS = ("name", "title", "label", "display_name", "description", "code", "abbreviation")
-_JOIN_EXTRAS = 2  # columns beside the references of a join table
+_JOIN_EXTRAS = 2  # columns of a join table beside its references
 
 
 @dataclass(frozen=True, slots=True)
 class NestedTable:
     """A table that is embedded or folded in the documents of another; ``take`` if folded.
 
-    ``certain`` where the database declares all that it rests on.
+    ``certain`` if the database declares everything that the decision depends on.
     """
 
     verb: AdditionVerb
@@ -42,7 +42,7 @@ class NestedTable:
 
 @dataclass(frozen=True, slots=True)
 class CopiedColumn:
-    """A column of a small table, copied beside the reference to it."""
+    """A column of a small table that is copied next to the reference to it."""
 
     relation: MeasuredReference
     column: str
@@ -62,7 +62,7 @@ class Entity:
 def entities(
     schema: Schema, relations: Sequence[MeasuredReference], figures: Figures
 ) -> dict[str, Entity]:
-    """Every table of the schema, by name, with where its rows live and what is copied to them."""
+    """Every table of the schema, by name: where its rows are stored, and what is copied to them."""
     return _Shaping(schema, relations, figures).entities()
 
 
@@ -96,9 +96,10 @@ class _Shaping:
         }
 
     def _settled(self) -> bool:
-        """Give a home inside of others to what has none yet; whether any was found.
+        """Place tables without a place inside others; whether any was placed.
 
-        What lives inside of a table no longer refers to it from outside: from below upwards.
+        A table that is placed inside another no longer counts as a reference to it: hence
+        bottom-up.
         """
         found = False
         for name, table in self._tables.items():
@@ -112,7 +113,7 @@ class _Shaping:
         return found
 
     def _proposed(self) -> dict[str, list[NestedTable | CopiedColumn]]:
-        """What would live inside of a table, were it certain, or not referred to by others."""
+        """What could be placed inside a table if it were certain and not referred to by others."""
         proposed: dict[str, list[NestedTable | CopiedColumn]] = defaultdict(list)
         for name, table in self._tables.items():
             best = next(self._insides(table), None)
@@ -121,7 +122,7 @@ class _Shaping:
         return proposed
 
     def _is_named(self, table: Table) -> bool:
-        """Whether others refer to the table's rows: they are better found on their own."""
+        """Whether other tables refer to the table's rows, which then need a collection."""
         others = {r.reference.table for r in self._to[table.name]} - {table.name}
         return any(
             other not in self._homes or self._homes[other].relation.reference.target != table.name
@@ -129,7 +130,7 @@ class _Shaping:
         )
 
     def _fits(self, inside: NestedTable) -> bool:
-        """Whether no circle comes of it, and all that one document gets is bounded together."""
+        """Whether the placement makes no cycle, and the size of one document stays bounded."""
         reference = inside.relation.reference
         if _holds(self._homes, reference.target, reference.table):
             return False
@@ -144,7 +145,7 @@ class _Shaping:
         return outer + max(fan_out.largest, fan_out.most * inner) <= LARGEST_EMBEDDED
 
     def _insides(self, table: Table) -> Iterator[NestedTable]:
-        """Ways for the table's rows to live in other documents, the best first."""
+        """The ways to store the table's rows in other documents, best first."""
         folded = list(self._folds(table))
         if any(inside.certain for inside in folded):
             yield from (inside for inside in folded if inside.certain)
@@ -174,7 +175,7 @@ class _Shaping:
                 yield NestedTable(AdditionVerb.FOLD, one, why, one.certain and other.certain, take)
 
     def _fan_out(self, reference: CandidateReference) -> FanOut | None:
-        """What one document would get; of rows that were not all read it would be guessed."""
+        """The rows that one document would get; None if not all rows were read."""
         figures = [self._figures.of(name) for name in (reference.table, reference.target)]
         return self._figures.fan_outs.get(reference) if all(f.whole for f in figures) else None
 
@@ -184,7 +185,7 @@ class _Shaping:
         if reference.each or _is_own(relation) or fan_out is None or not fan_out.parents:
             return None
         if table.name in self._past:
-            return None  # it grows as long as there is a past
+            return None  # it grows without a limit
         if reference.named is NameMatch.NONE or not _bounded(fan_out):
             return None
         if not is_unique(self._tables[reference.target], reference.keys):
@@ -214,7 +215,7 @@ class _Shaping:
                 yield CopiedColumn(relation, label.name)
 
     def _label(self, table: Table, keys: Iterable[str]) -> Column | None:
-        """What a small table calls its rows."""
+        """The column with the names of a small table's rows; None if it has none."""
         figures = self._figures.of(table.name)
         if not figures.whole or figures.rows > _LOOKUP_ROWS or figures.mean > _LOOKUP_BYTES:
             return None
@@ -225,7 +226,7 @@ class _Shaping:
 
 
 def _is_own(relation: MeasuredReference) -> bool:
-    """Whether it stays within one table: a tree, kept by reference."""
+    """Whether the reference is within one table: a tree, kept by reference."""
     return relation.reference.table == relation.reference.target
 
 
@@ -234,7 +235,7 @@ def _bounded(fan_out: FanOut) -> bool:
 
 
 def _together(table: Table, one: CandidateReference, other: CandidateReference) -> bool:
-    """Whether both references are all that the table is, but for a column or two."""
+    """Whether the table has no more than both references and a column or two."""
     both = set(one.columns) | set(other.columns)
     if one.columns == other.columns or len(table.columns) - len(both) > _JOIN_EXTRAS:
         return False
@@ -249,7 +250,7 @@ def _fold_order(table: Table, relation: MeasuredReference) -> tuple[bool, int]:
 
 
 def _is_link(table: Table, relations: Sequence[MeasuredReference]) -> bool:
-    """Whether the key is made of several references: such a row is no one's own."""
+    """Whether the key consists of several references: such a row belongs to no single parent."""
     covered: set[str] = set()
     count = 0
     for relation in relations:
@@ -260,7 +261,7 @@ def _is_link(table: Table, relations: Sequence[MeasuredReference]) -> bool:
 
 
 def _holds(homes: Mapping[str, NestedTable], target: str, name: str) -> bool:
-    """Whether the target lives, at whatever depth, in ``name`` already; folded rows hold none."""
+    """Whether the target is already stored, at any depth, in ``name``; folded rows contain none."""
     while True:
         if target == name:
             return True

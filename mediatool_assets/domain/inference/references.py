@@ -1,4 +1,4 @@
-"""References between tables: the candidates, and what was measured of them."""
+"""References between tables: the candidates, and their measured coverage."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,23 +20,25 @@ _KINDS = {
     **dict.fromkeys(("text", "character varying", "character", "citext", "name"), "text"),
     "uuid": "uuid",
 }
-"""Types whose values can be keys; those of one word can meet."""
+"""Types whose values can be keys; types with the same word have comparable values."""
 
 ALMOST_UNIQUE = 0.98
-"""Of a column's values different ones: it is meant as a key, bar some mistakes."""
+"""The share of distinct values above which a column is meant as a key, apart from mistakes."""
 
-_FOUND = 0.9  # of the values: a reference, whatever its name
-_SOME = 0.005  # of the values: enough where the name says the same
-_TELLING = 5  # different values: fewer are found anywhere
+_FOUND = 0.9  # of the values: then it is a reference, whatever its name
+_SOME = 0.005  # of the values: enough if the name agrees
+_TELLING = 5  # distinct values: fewer are found in many columns by chance
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateReference:
-    """Rows of ``table`` that name rows of ``target``; ``each`` goes element by element.
+    """Rows of ``table`` that refer to rows of ``target``; ``each``: element by element of an array.
 
-    ``declared`` is the foreign key's name; ``cascade`` says that deleting the target's row deletes
-    these too. ``named`` tells how far the names say the same, ``counted`` that the values are small
-    numbers, which chance finds anywhere.
+    ``declared`` is the foreign key's name. ``cascade``: deleting the target's row deletes these
+    too.
+    ``named`` is how well the names agree. ``counted``: the values are small numbers, which match
+    other
+    columns by chance.
     """
 
     table: str
@@ -56,10 +58,11 @@ class CandidateReference:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many values of a reference (without nulls and empty texts) its target has.
+    """How many values of a reference (without nulls and empty texts) exist in its target.
 
-    ``distinct`` is how many different ones there are, ``known`` which part of the target's rows
-    was read: what is found among these stands for as much more.
+    ``distinct`` is the number of distinct values. ``known`` is the part of the target's rows that
+    was
+    read; the found values are extrapolated from it.
     """
 
     values: int
@@ -69,17 +72,17 @@ class Coverage:
 
     @property
     def share(self) -> float:
-        """Found of all, or what would be were all rows of the target known; 0 without values."""
+        """The share of values found, extrapolated to all rows of the target; 0 without values."""
         return min(1.0, self.found / (self.values * self.known)) if self.values else 0.0
 
     def reaches(self, share: float) -> bool:
-        """Whether so much was found; of a part of the target, give or take two deviations."""
+        """Whether this share was found, within two deviations if the target was read in part."""
         doubt = 2 * sqrt(self.found) if self.known < 1 else 0.0
         return self.found + doubt >= share * self.values * self.known and self.found > 0
 
     def __str__(self) -> str:
         if not self.values:
-            return "no value to hold against it"
+            return "no value to compare"
         percent = f"{100 * self.share:.4g}" if self.share < 1 else "100"
         if self.known < 1:
             return (
@@ -98,22 +101,22 @@ class MeasuredReference:
 
     @property
     def certain(self) -> bool:
-        """Whether the database itself says so."""
+        """Whether the database declares the reference."""
         return self.reference.declared is not None
 
     @property
     def reliable(self) -> bool:
-        """Whether the database says so, or nearly all values."""
+        """Whether the database declares the reference, or nearly all values were found."""
         return self.certain or self.inclusion.reaches(_FOUND)
 
     def evidence(self) -> str:
-        """In a few words, for a comment."""
+        """The evidence in a few words, for a comment."""
         said = "declared" if self.certain else "declared nowhere"
         return f"{said}; {self.inclusion}"
 
 
 def kind_of(column: Column) -> str | None:
-    """The word for types whose values can meet; None for types that are no keys."""
+    """The word for types with comparable values; None for types that are no keys."""
     return _KINDS.get(column.value_type)
 
 
@@ -129,7 +132,7 @@ def measurable(table: Table) -> Iterator[Column]:
 
 
 def declared(schema: Schema) -> Iterator[CandidateReference]:
-    """The foreign keys between tables of the schema, of those whose values say what they name."""
+    """The foreign keys between tables of the schema whose values identify the target's row."""
     known = {table.name for table in schema.tables}
     for table in schema.tables:
         seen: set[tuple[object, ...]] = set()
@@ -141,7 +144,7 @@ def declared(schema: Schema) -> Iterator[CandidateReference]:
 
 
 def _is_told_by_values(table: Table, key: ForeignKey) -> bool:
-    """Whether equal values, and no others, make a row of the table name one of the target."""
+    """Whether a row refers to a target's row exactly if their values are equal."""
     whole = all(table.column(column).element is None for column in key.columns)
     return whole and key.exact and not key.period
 
@@ -160,9 +163,9 @@ def _of(table: Table, key: ForeignKey) -> CandidateReference:
 def candidates(
     schema: Schema, unique: Mapping[str, frozenset[str]]
 ) -> Iterator[CandidateReference]:
-    """References that nobody declared and that names and types allow, to be held against values.
+    """Undeclared references that names and types allow, to be compared with the values.
 
-    ``unique`` holds, by table, the columns of almost only different values.
+    ``unique`` holds, by table, the columns whose values are almost all distinct.
     """
     said = {(r.table, r.columns) for r in declared(schema)}
     places = _ReferenceTargets(schema, unique)
@@ -185,10 +188,11 @@ Place = tuple[Table, Column]
 def words_of(
     schema: Schema, unique: Mapping[str, frozenset[str]]
 ) -> tuple[list[Place], list[Place]]:
-    """The columns of texts and uuids that could refer to something, and the keys that they could.
+    """The text and uuid columns that could be references, and the keys that they could refer to.
 
-    Chance does not make them meet, and so each can be held against all, whatever its name says.
-    Only citext is left out: what it equals depends on what it is held against.
+    Their values are not equal by chance, so each column is compared with all keys, whatever its
+    name.
+    Only citext is left out: its equality depends on the type of the other side.
     """
     said = {(r.table, r.columns) for r in declared(schema)}
     columns = [
@@ -206,13 +210,13 @@ def words_of(
 
 
 def unnamed(place: Place, key: Place) -> CandidateReference | None:
-    """The reference from a place to a key, unless names say more of it, or forbid it."""
+    """The reference from a column to a key; None if the names say more about it, or forbid it."""
     found = _candidate(*place, *key)
     return found if found is not None and found.named is NameMatch.NONE else None
 
 
 class _ReferenceTargets:
-    """Where a reference can lead, found by the words of its name."""
+    """The possible targets of references, found by the words of their names."""
 
     def __init__(self, schema: Schema, unique: Mapping[str, frozenset[str]]) -> None:
         self._past = past_tables([table.name for table in schema.tables])
@@ -228,24 +232,24 @@ class _ReferenceTargets:
                 self._by_word[word].append(number)
 
     def akin(self, table: Table, column: Column) -> Iterator[Place]:
-        """The targets whose names have a word of the column's, or of its table's, in common."""
+        """The targets whose names share a word with the column's or its table's name."""
         said = {*words(column.name), *words(table.relation)}
         for number in sorted({n for word in said for n in self._by_word[word]}):
             yield self.targets[number]
 
     def shares_key(self, table: Table, target: Table) -> bool:
-        """Whether the table has all columns of the target's composite key, by name and type."""
+        """Whether the table has all columns of the target's composite key, same names and types."""
         if len(target.primary_key) < 2 or table.name == target.name or target.name in self._past:
             return False
         own = {column.name: column.base for column in table.columns}
         theirs = {column.name: column.base for column in target.columns}
         if table.primary_key == target.primary_key and table.name < target.name:
-            return False  # two of one key: told once, from the later name to the earlier
+            return False  # two tables with one key: one reference, from the later name
         return all(own.get(name) == theirs[name] for name in target.primary_key)
 
 
 def _targets(table: Table, unique: Iterable[str]) -> Iterator[Column]:
-    """What others may name a row by: one column that is unique, or nearly so and called a key."""
+    """The single columns that identify a row: unique, or nearly unique and named like a key."""
     keys = {key[0] for key in (table.primary_key, *table.unique_keys) if len(key) == 1}
     composite = set(table.primary_key) if len(table.primary_key) > 1 else set[str]()
     for column in table.columns:
@@ -280,14 +284,14 @@ def _candidate(
 
 
 def _can_meet(kinds: set[str | None], named: NameMatch) -> bool:
-    """Whether values of these types can be equal, and say something if they are."""
+    """Whether values of these types can be equal, and equality would mean something."""
     if len(kinds) > 1:
         return kinds == {"text", "uuid"} and named is not NameMatch.NONE
     return named is not NameMatch.NONE or kinds != {"number"}
 
 
 def _can_refer(table: Table, column: Column, target: Table, key: Column, named: NameMatch) -> bool:
-    """Whether a column of this place can be a reference to that one."""
+    """Whether a column can be a reference to the key."""
     if is_past_of(table.name, target.name):  # else a copy of a column, as all of its columns are
         return named is not NameMatch.NONE and (key.name,) == target.primary_key
     own_key = table.primary_key == (column.name,)
@@ -297,7 +301,7 @@ def _can_refer(table: Table, column: Column, target: Table, key: Column, named: 
 
 
 def chosen(found: Mapping[CandidateReference, Coverage]) -> tuple[MeasuredReference, ...]:
-    """Of all candidates the ones to believe: one for each column, and every declared one."""
+    """The references to believe: the best candidate of each column, and every declared one."""
     best: dict[tuple[str, tuple[str, ...]], MeasuredReference] = {}
     relations = []
     for reference, inclusion in found.items():

@@ -16,23 +16,23 @@ Kind = Literal[
 ]
 
 NEAR_LIMIT = 12 * 1024 * 1024
-"""Bytes of a document that is near the 16 MiB that MongoDB stores."""
+"""The size in bytes of a document near MongoDB's limit of 16 MiB."""
 
 _HEADINGS: Mapping[Kind, str] = {
-    "precision": "Values that BSON does not hold as they are",
+    "precision": "Values that BSON cannot hold exactly",
     "large_document": "Documents near 16 MB",
     "odd_keys": "Keys and names with `$`, `.` or NUL",
-    "name_collision": "Names that are one after camelCase",
+    "name_collision": "Names that are equal in camelCase",
     "as_text": "Types carried as text",
     "no_key": "Tables without a key",
-    "time_zone": "Times without a zone, taken for UTC",
+    "time_zone": "Times without a zone, read as UTC",
 }
 
 _LOSSES = {
     "digits": "more than 34 digits: kept as a string",
     "microseconds": "cut to milliseconds",
     "out_of_range": "infinity, or a year outside of 1 to 9999: kept as a string",
-    "array_as_text": "an array that JSON cannot say: kept as PostgreSQL's text",
+    "array_as_text": "an array that JSON cannot represent: kept as PostgreSQL's text",
     "duplicate_key": "a JSON document with one key twice: kept as its text",
     "nul_in_key": "a JSON document with NUL in a key: kept as its text",
     "lone_surrogate": "a JSON document with half a character: kept as its text",
@@ -60,7 +60,7 @@ class Risk(msgspec.Struct, frozen=True):
 
 
 class RiskReport(msgspec.Struct, frozen=True):
-    """All risks, by kind, and how much was read to find them."""
+    """All risks, by kind, and the number of rows read to find them."""
 
     source: str
     tables: int
@@ -73,7 +73,7 @@ class RiskReport(msgspec.Struct, frozen=True):
 def report(
     source: str, schema: Schema, figures: Figures, not_carried: tuple[NotCarried, ...] = ()
 ) -> RiskReport:
-    """The risks of a schema with these figures, and what the source has beside it."""
+    """The risks of a schema with these figures, and what a version would not contain."""
     order = list(_HEADINGS)
     risks = sorted(
         _risks(schema, figures), key=lambda r: (order.index(r.kind), r.table, r.column or "")
@@ -109,14 +109,14 @@ def _of_table(table: Table, figures: TableFigures) -> Iterator[Risk]:
             what = f"the field is called {camel_case(column_.name)}"
             yield Risk("odd_keys", name, column_.name, values, what)
     if not identifying_key(table)[0]:
-        what = "an _id of a row's content and a number: an edited row is another document"
+        what = "_id is made from the row's content and a number: an edited row is a new document"
         yield Risk("no_key", name, None, figures.rows, what)
     for column_ in table.columns:
         base, values = column_.value_type, figures.values.get(column_.name, 0)
         if base not in _TYPED and base not in _TEXT_LIKE:
             yield Risk("as_text", name, column_.name, values, f"{column_.type} as its text")
         if base == "timestamp without time zone":
-            yield Risk("time_zone", name, column_.name, values, "taken for UTC")
+            yield Risk("time_zone", name, column_.name, values, "read as UTC")
 
 
 def _large(figures: Figures) -> Iterator[Risk]:

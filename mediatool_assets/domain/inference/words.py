@@ -9,19 +9,19 @@ _PART = re.compile(r"[0-9]+|[^\W\d_]+")
 _HUMP = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+")  # XMLFile, userIDs
 
 _KEY_WORDS = frozenset({"id", "uuid", "guid", "key", "code", "no", "nr", "num", "number", "ref"})
-"""Last words of names that hold keys rather than contents."""
+"""Last words of names of key columns."""
 
 _SAME_TABLE = frozenset(
     {"parent", "manager", "supervisor", "superior", "boss", "previous", "next", "root", "original"}
     | {"predecessor", "successor", "ancestor", "reply"}
 )
-"""Words for another row of one's own table."""
+"""Words that mean another row of the same table."""
 
 _PAST = ("history", "hist", "archive", "audit", "log", "versions")
 
 
 class NameMatch(IntEnum):
-    """How far a column's name says which table it points to."""
+    """How well a column's name identifies the table that it refers to."""
 
     NONE = 0
     PARTLY = 1
@@ -41,7 +41,7 @@ def _humped(part: str) -> bool:
 
 
 def singular(word: str) -> str:
-    """The singular of an English word, roughly: both sides of a comparison are treated alike."""
+    """The singular of an English word, roughly: good enough to compare two names."""
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     if word.endswith(("sses", "shes", "ches", "xes", "zes")):
@@ -59,20 +59,20 @@ def plural(name: str) -> str:
 
 
 def is_key_like(name: str) -> bool:
-    """Whether the name says that it holds keys: ``id``, ``owner_user_ids``, ``campaign_number``."""
+    """Whether a name is that of a key: ``id``, ``owner_user_ids``, ``campaign_number``."""
     found = words(name)
     return bool(found) and found[-1] in _KEY_WORDS
 
 
 def is_past_of(table: str, other: str) -> bool:
-    """Whether ``table`` holds earlier states of the rows of ``other``, by its name."""
+    """Whether, by its name, ``table`` holds earlier states of the rows of ``other``."""
     return any(table.removesuffix(f"_{past}") == other for past in _PAST)
 
 
 def past_tables(tables: Collection[str]) -> frozenset[str]:
-    """Those that hold earlier states of others, by their names: ``team_history`` beside ``teams``.
+    """Tables that hold earlier states of others, by their names: ``team_history`` of ``teams``.
 
-    Without the other table it is a log of something else, whatever its name ends with.
+    Without the other table, the name does not count: it is a log of something else.
     """
     known = set(map(words, tables))
     return frozenset(
@@ -84,7 +84,7 @@ def past_tables(tables: Collection[str]) -> frozenset[str]:
 
 
 def kinship(column: str, table: str, target: str, key: str) -> NameMatch:
-    """How far ``table.column`` names ``target.key``."""
+    """How well the name of ``table.column`` identifies ``target.key``."""
     own, theirs, keys = words(column), words(target), words(key)
     stem = _stem(own)
     if table == target:
@@ -105,7 +105,7 @@ def kinship(column: str, table: str, target: str, key: str) -> NameMatch:
 
 
 def stem_of(column: str) -> str:
-    """``channel_id`` -> ``channel``: what the column points to, as its name has it."""
+    """``channel_id`` -> ``channel``: the name of what the column refers to."""
     return re.sub(r"[_ ]*(?:ids?|uuids?|keys?|codes?|nos?|refs?)$", "", column, flags=re.IGNORECASE)
 
 
@@ -114,7 +114,7 @@ def _stem(own: Sequence[str]) -> tuple[str, ...]:
 
 
 def _ends(one: Sequence[str], with_: Sequence[str], *, anywhere: bool = False) -> bool:
-    """Whether the words of ``one`` end (or go on anywhere) with those of ``with_``."""
+    """Whether the words of ``one`` end with (or contain) those of ``with_``."""
     size = len(with_)
     if anywhere:
         return any(tuple(one[at : at + size]) == tuple(with_) for at in range(len(one)))

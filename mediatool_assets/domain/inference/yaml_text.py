@@ -12,7 +12,7 @@ _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "none"}
 
 
 def scalar(text: str, *, flow: bool = False) -> str:
-    """One text; in double quotes unless YAML and its readers take it as it stands."""
+    """One text, in double quotes unless YAML reads it unchanged without them."""
     pattern = _IN_FLOW if flow else _PLAIN
     if pattern.fullmatch(text) and text.lower() not in _WORDS:
         return text
@@ -29,7 +29,7 @@ def _escaped(character: str) -> str:
 
 
 def comment(text: str, indent: int) -> list[str]:
-    """Lines of a comment; what would end a line is spelt out."""
+    """Lines of a comment; characters that would end a line are escaped."""
     printable = "".join(c if c.isprintable() else _escaped(c) for c in text)
     start = " " * indent + "# "
     return wrap(
@@ -53,7 +53,7 @@ def mapping(entries: Mapping[str, str]) -> str:
 
 
 def wrapped(entries: Mapping[str, str], indent: int) -> list[str]:
-    """A mapping on as many lines as it takes."""
+    """A mapping on as many lines as it needs."""
     lines, line = [], " " * indent + "{"
     for number, entry in enumerate(_entries(entries)):
         text = entry + ("," if number < len(entries) - 1 else "}")

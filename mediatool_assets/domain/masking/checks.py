@@ -1,4 +1,4 @@
-"""Rules held against a schema before a row is read: what they miss, and what cannot hold."""
+"""Rules compared with a schema before a row is read: missing rules, and impossible ones."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _NUMBERS = (Family.INTEGER, Family.DECIMAL)
 
 
 def unclassified(rules: Rules, schema: Schema) -> list[str]:
-    """A line for each column that no rule covers, with what to write."""
+    """A line for each column that no rule covers, with the text to add to the rules."""
     return [
         f"{rules.source}: {table.name}.{column.name} ({column.type}) is not classified; under "
         f"`tables:`, `{table.name}:` write `{column.name}: keep`, or redact, pseudonym KIND, drop"
@@ -25,7 +25,7 @@ def unclassified(rules: Rules, schema: Schema) -> list[str]:
 
 
 def mistakes(rules: Rules, schema: Schema) -> list[str]:
-    """Rules that cannot hold for their column, each with file, line and reason."""
+    """Rules that are impossible for their column, each with file, line and reason."""
     found: list[tuple[int, str]] = []
     for table in schema.tables:
         for column in table.columns:
@@ -57,12 +57,12 @@ def _names(expression: str, name: str) -> bool:
 
 
 def fits(rules: Rules, column: Column, rule: MaskingRule) -> bool:
-    """Whether a rule can be carried out on values of the column's type."""
+    """Whether a rule can be applied to values of the column's type."""
     return not any(_misfits(rules, column, rule, Values.of(column)))
 
 
 def problems(rules: Rules, table: Table, column: Column, rule: MaskingRule) -> Iterator[str]:
-    """Why a rule cannot hold for this column, one reason each."""
+    """The reasons why a rule is impossible for this column."""
     values = Values.of(column)
     if column.generated and rule.verb not in (MaskingVerb.KEEP, MaskingVerb.DROP):
         yield "PostgreSQL computes this column; drop it, and a restore computes it anew, or keep it"
@@ -77,14 +77,14 @@ def problems(rules: Rules, table: Table, column: Column, rule: MaskingRule) -> I
 
 
 def _makes_null(rule: MaskingRule, column: Column, values: Values) -> bool:
-    if rule.verb is MaskingVerb.REDACT:  # an array stays one, a text a text
+    if rule.verb is MaskingVerb.REDACT:  # an array stays an array, a text stays a text
         is_scalar = column.element is None and values.family is not Family.TEXT
         return is_scalar and values.constant is None
     return rule.verb is MaskingVerb.DROP
 
 
 def _misfits(rules: Rules, column: Column, rule: MaskingRule, values: Values) -> Iterator[str]:
-    """What is wrong with a rule for this type."""
+    """The reasons why a rule does not fit this type."""
     match rule.verb:
         case MaskingVerb.PSEUDONYM:
             yield from _pseudonym_misfits(rules, rule, values, is_array=column.element is not None)
@@ -135,7 +135,7 @@ def _has_step(argument: str, values: Values) -> bool:
 
 
 def _torn_references(rules: Rules, table: Table) -> Iterator[tuple[int, str]]:
-    """Foreign keys whose two ends have different rules: the database would refuse the copy."""
+    """Foreign keys whose two columns have different rules: the copy would violate them."""
     for key in table.foreign_keys:
         for own, other in zip(key.columns, key.target_columns, strict=True):
             here, there = rules.rule(table.name, own), rules.rule(key.table, other)

@@ -1,4 +1,4 @@
-"""A column and its rule become a function from a value's JSON to the masked value's JSON."""
+"""Turns a column and its rule into a function from a value's JSON to the masked value's JSON."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -27,18 +27,19 @@ from mediatool_assets.domain.schema import Column
 _TEXT = msgspec.json.Decoder(str)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _encode = msgspec.json.encode
-_EXACT = 1 << 53  # integers beyond are strings in an archive
+_EXACT = 1 << 53  # larger integers are strings in an archive
 _EMPTIED = {b"{": b"{}", b"[": b"[]", b"t": b"false", b"f": b"false"}
 _REMEMBERED = 1 << 13
-"""Different values of a column or path for which a share remembers what was made of them."""
+"""The number of distinct values, by column or path, whose masked values a share caches."""
 
 
 def column_mask(masker: Masker, rule: MaskingRule, place: str, column: Column) -> Mask | None:
-    """The function for a column, or None where its values are kept as they are.
+    """The function for a column, or None if its values are kept.
 
-    ``place`` is what its values are counted under. The rule has been found to fit (``checks``).
-    It is for the values of one share, since what it remembers is not told to ``masker`` again.
-    It raises json_paths.Unclassified.
+    Its values are counted under ``place``. The rule must fit the column (``checks``). Use the
+    function
+    for the values of one share only: a value from its cache is not reported to ``masker`` again. It
+    raises json_paths.Unclassified.
     """
     values = Values.of(column)
     if rule.verb is MaskingVerb.KEEP:
@@ -63,7 +64,7 @@ def _counted(masker: Masker, what: tuple[str, str], mask: Mask) -> Mask:
 
 
 def _of_arrays(masker: Masker, mask: Mask, values: Values) -> Mask:
-    """Element by element; an array that is written as its text is emptied."""
+    """Masks element by element; an array in PostgreSQL's text form becomes empty."""
     as_text = (Family.ENUM, Family.OTHER, Family.JSON, Family.JSONB)
     empty = b'"{}"' if values.family in as_text else b"[]"
 
@@ -85,7 +86,7 @@ def _mask(masker: Masker, rule: MaskingRule, values: Values) -> Mask:
     match rule.verb:
         case MaskingVerb.PSEUDONYM if values.family is Family.INTEGER:
             return lambda v: _integer(masker.integer(rule.argument, int(v.strip(b'"'))))
-        case MaskingVerb.PSEUDONYM if values.base == "character":  # blanks at its end count nothing
+        case MaskingVerb.PSEUDONYM if values.base == "character":  # trailing blanks do not count
             length, kind = values.length or 0, rule.argument
             return lambda v: _encode(
                 masker.pseudonym(kind, _TEXT.decode(v).rstrip(" ")).ljust(length)
@@ -103,7 +104,7 @@ def _mask(masker: Masker, rule: MaskingRule, values: Values) -> Mask:
 
 
 def _taking(masker: Masker, values: Values, constant: bytes | None) -> Mask:
-    """What stands for every value. Times, truths and an enum's are equal by chance, others not."""
+    """Replace every value. Times, booleans and enums are not recorded: they recur by chance."""
     made = constant or b"null"
 
     def of_text(value: bytes) -> bytes:
@@ -146,13 +147,13 @@ def _first(rule: MaskingRule) -> int:
 
 
 def _beginning(masker: Masker, value: str, length: int) -> str:
-    """Its first characters; the search finds what is all there still."""
+    """The first characters of a text; a short text that is kept whole is found by the search."""
     masker.taken(_encode(value))
     return value[:length]
 
 
 def _change(masker: Masker, rule: MaskingRule, limit: Decimal | None) -> Callable[[str], str]:
-    """Noise, or a step, on the text of a number."""
+    """The change of noise or generalize to the text of a number."""
     if rule.verb is MaskingVerb.NOISE:
         percent = int(rule.argument)
         return lambda text: noisy(masker.noise, text, percent, limit)
@@ -161,7 +162,7 @@ def _change(masker: Masker, rule: MaskingRule, limit: Decimal | None) -> Callabl
 
 
 def _integer(value: int) -> bytes:
-    """As an archive writes a bigint."""
+    """An integer as an archive writes a bigint."""
     text = str(value).encode()
     return text if abs(value) <= _EXACT else b'"' + text + b'"'
 
@@ -178,7 +179,7 @@ def _document(masker: Masker, rule: MaskingRule, place: str, is_jsonb: bool) -> 
         leaf.wide = is_text
         try:
             made = mask(text)
-        except msgspec.DecodeError:  # json holds what no reader of UTF-8 takes: half surrogates
+        except msgspec.DecodeError:  # json may hold lone surrogates, which no UTF-8 reader accepts
             masker.counts[place, "redact"] += 1
             masker.taken(text)
             made = b"{}"
@@ -192,7 +193,7 @@ def _document(masker: Masker, rule: MaskingRule, place: str, is_jsonb: bool) -> 
 
 
 class _Leaves:
-    """Masks the places of a document; ``wide`` when it made a number that no double holds."""
+    """Masks the values in a document; ``wide`` after it made a number that no double holds."""
 
     wide: bool
     """Set to begin a document."""
@@ -201,7 +202,7 @@ class _Leaves:
         self._masker, self._place, self._counts = masker, place, masker.counts
 
     def mask(self, rule: MaskingRule) -> Mask | None:
-        """The function of a rule; None where values are kept."""
+        """The function of a rule; None if values are kept."""
         if rule.verb is MaskingVerb.KEEP:
             return None
         what = self._place, rule.words

@@ -1,7 +1,7 @@
-"""What a column seems to hold, by its name, its type and some of its values; no value is kept.
+"""Guesses what a column contains, from its name, type and some values; no value is stored.
 
-Own patterns, telephone numbers of all countries, and what else is asked to look at each text: what
-is worth keeping has to be certain, and all that is not is redacted until somebody has looked at it.
+It uses patterns, telephone numbers of all countries, and a detector that looks at each text. A
+column is kept only if its content is certainly harmless; otherwise it is redacted until a review.
 """
 
 import re
@@ -23,17 +23,17 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DIGITS = re.compile(r"\d{6,}")
 _CODE = re.compile(r"[A-Z]{1,6}[-_ ]?\d{1,12}")
 _PERSON = re.compile(r"[^\W\d_][\w'’.-]+(?: [^\W\d_][\w'’.-]*){1,3}")
-_WORDS = 6  # in a text of so many somebody tells something
+_WORDS = 6  # a text with this many words is prose
 
 Detector = Callable[[str], Iterable[str]]
-"""Names what it finds in a text: ``CREDIT_CARD``."""
+"""Returns the names of what it finds in a text, such as ``CREDIT_CARD``."""
 
 PERSON = "PERSON"
-"""What a detector calls the name of somebody."""
+"""The detector's name for a person's name."""
 
 
 def nothing(_: str) -> Iterable[str]:
-    """The detector that finds nothing."""
+    """A detector that finds nothing."""
     return ()
 
 
@@ -48,7 +48,7 @@ PATTERNS = {
     "codes": _CODE,
     "names": _PERSON,
 }
-"""What a text can look like, the first that fits; the names are those of the evidence."""
+"""The forms of a text; the first that fits counts. The names appear in the evidence."""
 
 _OF_PEOPLE = re.compile(
     r"(?:^|_)(?:users?|people|persons?|reps?|contacts?|employees?|customers?|owners?|staff|"
@@ -73,7 +73,7 @@ _BOOKKEEPING = re.compile(r"^(?:version|revision|sort_order|position)$")
 
 @dataclass(slots=True)
 class Traits:
-    """What was seen of a column's values: counts, and hashes of the different ones."""
+    """Statistics of a column's values: counts, and hashes of the distinct ones."""
 
     detect: Detector = nothing
     values: int = 0
@@ -81,7 +81,7 @@ class Traits:
     long: int = 0
     looks: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
-    """Texts that hold something within them."""
+    """Texts that contain something recognized."""
     _different: set[int] = field(default_factory=set)
 
     def add(self, value: object) -> None:
@@ -114,11 +114,11 @@ class Traits:
 
     @property
     def different(self) -> int:
-        """How many different ones there were."""
+        """The number of distinct values."""
         return len(self._different)
 
     def share(self, look: str) -> float:
-        """The share of the texts that look like that."""
+        """The share of the texts that have this form."""
         return self.looks.get(look, 0) / self.texts if self.texts else 0.0
 
     def __str__(self) -> str:
@@ -133,7 +133,7 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class RuleSuggestion:
-    """A rule as it is written, and why; one that is not ``certain`` wants somebody to look."""
+    """A rule as it is written, and why; review it if it is not ``certain``."""
 
     rule: str
     why: str
@@ -142,18 +142,18 @@ class RuleSuggestion:
 
 _OF_THE_SCHEMA = {"regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regcollation"}
 
-REVIEWED = RuleSuggestion("redact", "nothing says what this is", certain=False)
+REVIEWED = RuleSuggestion("redact", "content unknown", certain=False)
 
 
 def suggested_rules(table: Table, column: Column, seen: Traits) -> Iterator[RuleSuggestion]:
-    """What could become of a column, the best first; the last always fits a column of no key."""
+    """Possible rules for a column, best first; the last fits every column without a key."""
     family = Values.of(column).family
     name = column.name.lower()
     if column.generated:
         yield RuleSuggestion("drop", "PostgreSQL computes it anew in a restore")
-        yield RuleSuggestion("keep", "PostgreSQL computes it, and it is no null")
+        yield RuleSuggestion("keep", "PostgreSQL computes it, and it is NOT NULL")
     if column.base in _OF_THE_SCHEMA:
-        yield RuleSuggestion("keep", "names what the schema has, which comes along")
+        yield RuleSuggestion("keep", "names objects of the schema, which the copy contains")
     if family is Family.TEXT:
         yield from _of_text(table, name, seen)
     elif family is Family.UUID:
@@ -163,7 +163,7 @@ def suggested_rules(table: Table, column: Column, seen: Traits) -> Iterator[Rule
     elif family is Family.TIME:
         yield from _of_times(name)
     elif family is Family.BOOLEAN and _SWITCH.search(name):
-        yield RuleSuggestion("keep", "a switch of the program's own")
+        yield RuleSuggestion("keep", "a flag of the application")
     yield REVIEWED
     yield from _of_keys(family)
 
@@ -183,7 +183,7 @@ def _of_text(table: Table, name: str, seen: Traits) -> Iterator[RuleSuggestion]:
     if seen.share("long numbers") >= 0.9 or (
         seen.share("codes") + seen.share("long numbers") >= 0.9 and seen.different * 2 > seen.values
     ):
-        yield RuleSuggestion("pseudonym number", "numbers that tell things apart")
+        yield RuleSuggestion("pseudonym number", "identifying numbers")
     if seen.texts and seen.long * 5 >= seen.texts:
         yield RuleSuggestion("redact", "free text")
     if _NAMED.search(name) and _OF_PEOPLE.search(table.name.lower()):
@@ -191,7 +191,7 @@ def _of_text(table: Table, name: str, seen: Traits) -> Iterator[RuleSuggestion]:
     if _NAMED.search(name) and not _TITLED.fullmatch(name) and seen.share("names") >= 0.5:
         yield RuleSuggestion("pseudonym person", "names of people")
     if _TITLED.search(name):
-        yield RuleSuggestion("pseudonym title", "what somebody called a thing")
+        yield RuleSuggestion("pseudonym title", "titles that people wrote")
 
 
 def _of_held(seen: Traits) -> Iterator[RuleSuggestion]:
@@ -205,9 +205,9 @@ def _of_numbers(table: Table, column: Column, name: str) -> Iterator[RuleSuggest
     refers = {own for key in table.foreign_keys for own in key.columns}
     whole = Values.of(column).family is Family.INTEGER
     if whole and (column.name in refers or _SURROGATE.search(name)):
-        yield RuleSuggestion("keep", "a number that the database gave")
+        yield RuleSuggestion("keep", "a number assigned by the database")
     if whole and _BOOKKEEPING.search(name):
-        yield RuleSuggestion("keep", "the program's own count")
+        yield RuleSuggestion("keep", "a counter of the application")
     if _MONEY.search(name):
         yield RuleSuggestion("noise 20", "an amount, by its name")
 
@@ -220,8 +220,8 @@ def _of_times(name: str) -> Iterator[RuleSuggestion]:
 
 
 def _of_keys(family: Family) -> Iterator[RuleSuggestion]:
-    """For a column of a key, which has to stay unique."""
-    why = "part of a key, which has to stay unique"
+    """Rules for a column of a key, which must stay unique."""
+    why = "part of a key, which must stay unique"
     if family is Family.TEXT:
         yield RuleSuggestion("pseudonym token", why, certain=False)
     if family in (Family.TEXT, Family.INTEGER):
@@ -232,7 +232,7 @@ def _of_keys(family: Family) -> Iterator[RuleSuggestion]:
 def seen_in(
     rows: Iterable[dict[str, object]], table: Table, detect: Detector = nothing
 ) -> dict[str, Traits]:
-    """The traits of every column, of these rows."""
+    """The traits of every column, from these rows."""
     found = {column.name: Traits(detect) for column in table.columns}
     for row in rows:
         for name, traits in found.items():

@@ -1,4 +1,4 @@
-"""Texts within texts: what base64, hexadecimal, URLs, HTML, its tags and JSON escapes hide."""
+"""Texts inside texts: decodes base64, hexadecimal, URLs, HTML and its tags, and JSON escapes."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote, unquote_plus
 
 DEPTH = 3
-"""Forms within forms that are undone: base64 of a URL's escapes of HTML's entities."""
+"""The depth of nested encodings that is decoded: base64 of a URL's escapes of HTML's entities."""
 
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{8,}")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:\\{0,2}x|0x|X')?((?:[0-9A-Fa-f]{2}){5,})(?![0-9A-Za-z])")
@@ -22,7 +22,7 @@ _PLAIN = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def decoded(text: str) -> Iterator[tuple[str, str]]:
-    """``(form, text)`` of all that a text hides, to ``DEPTH`` forms within each other."""
+    """``(form, text)`` of all texts hidden in a text, up to ``DEPTH`` encodings deep."""
     seen, level = {text}, [text]
     for _ in range(DEPTH):
         deeper = []
@@ -89,7 +89,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def _paired(text: str) -> str:
-    """Two halves of a character beyond 16 bits, as JSON writes them, become one."""
+    """Join surrogate pairs, as JSON escapes characters beyond 16 bits."""
     try:
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:

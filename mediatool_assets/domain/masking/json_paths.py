@@ -1,4 +1,4 @@
-"""JSON documents masked path by path, without touching a byte of what is kept."""
+"""Masks JSON documents path by path, without changing a byte of what is kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Unclassified(Exception):
-    """A place in a document that no path reaches, and nothing says what becomes of it."""
+    """A value in a document that no path covers and that has no default rule."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -23,7 +23,7 @@ class Unclassified(Exception):
 
 @dataclass(slots=True)
 class Node:
-    """Where paths part: at the names of an object, any name of it, or the items of an array."""
+    """A node of the path tree, with children for names, for any name, or for array items."""
 
     path: str = ""
     label: bytes = b""
@@ -32,16 +32,16 @@ class Node:
     items: "Node | None" = None
 
     def below(self, name: str) -> str:
-        """The path of a name in the object that is here."""
+        """The path of a name in the object at this node."""
         return f"{self.path}.{name}" if self.path else name
 
 
 ANY = "*"
-"""The name that stands for every name that is not written."""
+"""The name that matches every name without a path of its own."""
 
 
 def path_tree(rule: MaskingRule) -> Node:
-    """The paths of a ``json`` rule as a tree; raises ValueError on a path that cannot be."""
+    """The paths of a ``json`` rule as a tree; raises ValueError on an invalid path."""
     root = Node()
     for path, leaf in rule.paths:
         node = root
@@ -81,11 +81,12 @@ def document_mask(
     otherwise: MaskingRule | None,
     item: Callable[[Mask], Mask],
 ) -> Mask | None:
-    """The function that masks each place of a document by its rule; None where all is kept.
+    """The function that masks each value of a document by its rule; None if all is kept.
 
-    ``leaf`` makes the function of a rule, ``item`` that of an array's items. What is made is
-    spaced as jsonb writes it; what a rule keeps is kept to the byte, as are all names. The function
-    raises Unclassified, msgspec.DecodeError.
+    ``leaf`` makes the function of a rule, ``item`` that of an array's items. The output is spaced
+    like
+    jsonb's text; names and kept values are unchanged to the byte. The function raises Unclassified,
+    msgspec.DecodeError.
     """
     if tree.rule is not None:
         return leaf(tree.rule)

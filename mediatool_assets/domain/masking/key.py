@@ -1,4 +1,4 @@
-"""The secret that pseudonyms are made with: every kind of value has a key of its own from it."""
+"""The secret key of pseudonyms; each kind of value uses a key derived from it."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 @dataclass(frozen=True, slots=True)
 class MaskingKey:
-    """At least 32 random bytes. It is never printed; what is derived from it does not tell it."""
+    """At least 32 random bytes. It is never printed, and derived keys do not reveal it."""
 
     secret: bytes = field(repr=False)
 
@@ -39,17 +39,17 @@ class MaskingKey:
         raise TypeError("a masking key is a secret: only a pool of workers pickles it")
 
     def derive(self, purpose: str) -> bytes:
-        """32 bytes for one purpose, of which no other purpose's can be told."""
+        """32 bytes for one purpose, which do not reveal the bytes of another purpose."""
         return hmac.digest(self.secret, b"mediatool masking 1\0" + purpose.encode(), "sha256")
 
     @property
     def id(self) -> str:
-        """16 hex digits that tell two keys apart, and nothing of either."""
+        """16 hex digits that distinguish two keys and reveal neither."""
         return self.derive("key id")[:8].hex()
 
 
 class KeyedDigest:
-    """HMAC-SHA256 (RFC 2104) under one key of 64 bytes at the most, which is set up once.
+    """HMAC-SHA256 (RFC 2104) with one key of at most 64 bytes, which is set up once.
 
     ``hmac.digest`` sets it up for every message, and takes three times as long for short ones.
     """

@@ -1,4 +1,4 @@
-"""What masks the values of a share of rows, and remembers what it did for the proof."""
+"""Masks the values of a share of rows, and records what it did for the proof."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,17 +10,18 @@ from mediatool_assets.domain.masking.search_terms import readings
 from mediatool_assets.domain.masking.texts import texts
 
 NAME_PART = 5
-"""Letters of a part of a name: shorter ones are words of the language too often."""
+"""The least letters of a part of a name: shorter ones are too often ordinary words."""
 
 REDACTED = "(redacted)"
-"""The kind of every text that was taken away."""
+"""The kind of every text that was removed."""
 
 
 class Masker:
-    """The key at work. ``pairs`` holds, by kind, each different original and what it became.
+    """A key in use. ``pairs`` holds, by kind, each distinct original and its replacement.
 
-    ``counts`` holds how many values were masked, by column and rule. Both start anew with
-    ``begin``: what is held is bounded by what is masked between two calls of it.
+    ``counts`` holds the number of masked values, by column and rule. ``begin`` clears both, so
+    their
+    size is bounded by the values masked between two calls.
     """
 
     def __init__(self, key: MaskingKey, kinds: Iterable[PseudonymKind]) -> None:
@@ -30,19 +31,19 @@ class Masker:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was done."""
+        """Clear the records."""
         self.pairs: dict[str, dict[str, str]] = {name: {} for name in (*self._kinds, REDACTED)}
         self.counts: Counter[tuple[str, str]] = Counter()
 
     def name_parts(self) -> set[str]:
-        """The words of the names of people that were masked, those of five letters and more."""
+        """The words of five or more letters in the names of people that were masked."""
         people = [name for name, made in self._kinds.items() if made.kind.format == "person"]
         values = (value for name in people for value in self.pairs[name])
         words = (word for value in values for reading in readings(value) for word in reading)
         return {word for word in words if len(word) >= NAME_PART and word.isalpha()}
 
     def kind(self, name: str) -> PseudonymKind:
-        """The kind of that name."""
+        """The pseudonym kind of that name."""
         return self._kinds[name].kind
 
     def pseudonym(self, kind: str, value: str) -> str:
@@ -57,11 +58,11 @@ class Masker:
         return made
 
     def redacted(self, value: str) -> str:
-        """Words of the length of a text."""
+        """Filler words with the length of a text."""
         made = self.pairs[REDACTED][value] = redacted_text(self._redact, value)
         return made
 
     def taken(self, value: bytes) -> None:
-        """Remember the texts of a value's JSON, of which nothing is left."""
+        """Record the texts of a value's JSON that was removed completely."""
         for text in texts(value):
             self.pairs[REDACTED].setdefault(text, "")

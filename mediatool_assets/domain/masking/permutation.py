@@ -1,11 +1,11 @@
-"""A keyed permutation of the numbers below any size: different numbers can never become one."""
+"""A keyed permutation of the numbers below any size: distinct numbers stay distinct."""
 
 from collections.abc import Callable
 from math import isqrt
 
 from mediatool_assets.domain.masking.key import KeyedDigest
 
-ROUNDS = 10  # NIST SP 800-38G takes 8 or 10 for a Feistel network; small sizes need the more
+ROUNDS = 10  # NIST SP 800-38G uses 8 or 10 for a Feistel network; small sizes need more
 
 
 def permute(
@@ -15,11 +15,12 @@ def permute(
     size: int,
     accept: Callable[[int], bool] | None = None,
 ) -> int:
-    """The number's place in a permutation of ``range(size)`` that key and tweak choose.
+    """The number's place in a permutation of ``range(size)`` that key and tweak determine.
 
-    A Feistel network over a square of at least ``size`` numbers; what falls outside is permuted
-    again until it falls inside (cycle walking), which keeps it a permutation. With ``accept``,
-    which has to hold for ``number``, it permutes the accepted numbers among themselves.
+    A Feistel network over a square of at least ``size`` numbers. A result outside of the range is
+    permuted again until it is inside (cycle walking), so it stays a permutation. With ``accept``,
+    which
+    must be true for ``number``, it permutes the accepted numbers among themselves.
     """
     side = isqrt(size - 1) + 1
     while True:
@@ -32,7 +33,7 @@ def permute(
 
 
 def _round(digest: KeyedDigest, tweak: bytes, turn: int, half: int, side: int) -> int:
-    """A pseudo-random number below ``side``, near enough to evenly spread: 64 bits to spare."""
+    """A pseudo-random number below ``side``, almost evenly distributed: 64 bits to spare."""
     width = (side.bit_length() + 7) // 8
     message = bytes([turn]) + half.to_bytes(width, "big") + tweak
     made, part = digest(message), 1

@@ -1,7 +1,7 @@
-"""Pseudonyms: one value of a kind always becomes the same other value that looks like it.
+"""Pseudonyms: equal values of a kind become equal values of the same form.
 
-``number`` is a keyed permutation, in which different values cannot become one; the other formats
-hold 56 bits or more of a keyed digest, and every run proves that none met another.
+``number`` is a keyed permutation: distinct values have distinct pseudonyms. The other formats
+hold 56 or more bits of a keyed digest; every run proves that no two of its values became equal.
 """
 
 import base64
@@ -18,12 +18,12 @@ from mediatool_assets.domain.masking.text_shapes import shape_of
 from mediatool_assets.domain.masking.words import words
 
 MAIL_DOMAIN = "masked.example.com"
-"""Where every masked e-mail address lives: RFC 2606 reserves example.com."""
+"""The domain of all masked e-mail addresses: RFC 2606 reserves example.com."""
 
 _LIMITS = (2**15 - 1, 2**31 - 1, 2**63 - 1)
-"""Integers of each size stay among those of their size, in text too: they fit their columns."""
+"""Integers are permuted within their integer type, in texts too, so they fit their columns."""
 LONGEST = 200
-"""Characters that are permuted one by one; a longer number is nobody's number."""
+"""The most characters of a text that is permuted; a longer one becomes a token of its digest."""
 
 _DIGITS = re.compile(r"-?[1-9][0-9]*")
 _CACHED = 1 << 14  # pseudonyms that a kind remembers: about 4 MB
@@ -31,9 +31,10 @@ _CACHED = 1 << 14  # pseudonyms that a kind remembers: about 4 MB
 
 @dataclass(frozen=True, slots=True)
 class PseudonymKind:
-    """One kind of value, as e-mail addresses: values of a kind have their pseudonyms in common.
+    """One kind of value, such as e-mail addresses: all values of a kind share their pseudonyms.
 
-    ``prefix`` belongs to the format ``number``: it stays where a value has it, as ``CN-`` of CN-46.
+    ``prefix`` belongs to the format ``number``: it is kept if a value has it, like ``CN-`` of
+    CN-46.
     """
 
     name: str
@@ -43,12 +44,12 @@ class PseudonymKind:
 
     @property
     def is_permutation(self) -> bool:
-        """Whether a pseudonym may well be another value's original, as the numbers of a range."""
+        """Whether a pseudonym can equal another value's original, like the numbers of a range."""
         return self.format == "number"
 
 
 class Pseudonyms:
-    """The pseudonyms of one kind under one key. A cache and no other state; not for two threads."""
+    """The pseudonyms of one kind under one key, with a cache. Not for use by two threads."""
 
     def __init__(self, key: MaskingKey, kind: PseudonymKind) -> None:
         self.kind = kind
@@ -63,7 +64,7 @@ class Pseudonyms:
     def integer(self, value: int) -> int:
         """The pseudonym of a number of up to LONGEST characters: as many digits, the same sign.
 
-        It is that of the number's text; zero stays.
+        It equals the pseudonym of the number's text; zero is unchanged.
         """
         return int(self.text(str(value)))
 
@@ -74,9 +75,9 @@ class Pseudonyms:
 
 
 def _number(digest: KeyedDigest, value: str, prefix: str) -> str:
-    """Digits become digits, letters letters of their case; all else, and a prefix, stays.
+    """Replace digits by digits, and letters by letters of their case; keep a prefix and the rest.
 
-    Zero stays and nothing becomes it: as a number it has no sign, and 1 and -1 would be one.
+    Zero is unchanged, and no number becomes zero: zero has no sign, so 1 and -1 would become equal.
     """
     if not value.isascii() or len(value) > LONGEST:
         return _token(digest, value, prefix)
@@ -97,7 +98,7 @@ def _number(digest: KeyedDigest, value: str, prefix: str) -> str:
 
 
 def _limit(text: str) -> int | None:
-    """The size of integer that a number fits, 0 for zero; None for other texts, and beyond."""
+    """The integer type's limit for a number, 0 for zero; None for other texts and larger ones."""
     if not _DIGITS.fullmatch(text):
         return 0 if text == "0" else None
     number = int(text)
@@ -107,7 +108,7 @@ def _limit(text: str) -> int | None:
 def _permuted(
     digest: KeyedDigest, tweak: str, value: str, accept: Callable[[str], bool] | None = None
 ) -> str:
-    """Permute a text among all that have the same kinds of characters in the same places."""
+    """Permute a text among all texts with the same kinds of characters in the same places."""
     shape = shape_of(value)
     if shape.size == 1:
         return value
@@ -162,9 +163,9 @@ FORMATS: Mapping[str, Callable[[KeyedDigest, str, str], str]] = MappingProxyType
         "url": _url,
     }
 )
-"""How the pseudonyms of a kind look, by the name that rules give it."""
+"""The formats of pseudonyms, by the name that rules use."""
 
 LENGTHS: Mapping[str, int | None] = MappingProxyType(
     {"number": None, "person": 33, "title": 38, "email": 52, "uuid": 36, "token": 25, "url": 52}
 )
-"""The most characters that a format needs; None: as many as the value has."""
+"""The most characters that a format produces; None: as many as the value has."""

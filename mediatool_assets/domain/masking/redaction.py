@@ -1,4 +1,4 @@
-"""Values that are taken away, made coarser or blurred: what is left has the same shape."""
+"""Values that are removed, made coarser or given noise; the form of the value is kept."""
 
 import re
 from decimal import Context, Decimal, InvalidOperation, localcontext
@@ -12,7 +12,7 @@ _MOST = Decimal(f"1e{_WHOLE - 1}")  # with noise on what is beyond, it could get
 MONEY_LIMIT = Decimal("92233720368547758.07")
 
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
-_SHORT = 100  # characters that are no number beyond numeric's, whatever they are
+_SHORT = 100  # characters; a shorter text cannot exceed numeric's range
 _DATE = re.compile(r"(\d{4,})-(\d\d)-(\d\d)(T[^ ]*)?( BC)?")
 _FOREVER = ("infinity", "-infinity")
 _TIME = re.compile(r"[0-9:.]+")
@@ -28,12 +28,12 @@ def redacted_text(digest: KeyedDigest, value: str) -> str:
 
 
 def is_date(value: str) -> bool:
-    """Whether a text is a date or time as PostgreSQL writes it, infinity among them."""
+    """Whether a text is a date or time as PostgreSQL writes it, including infinity."""
     return value in _FOREVER or _DATE.fullmatch(value) is not None
 
 
 def is_amount(value: str) -> bool:
-    """Whether numeric can hold a number: else to write it out could take all memory there is."""
+    """Whether numeric can hold a number; expanding a larger one could exhaust the memory."""
     try:
         number = Decimal(value)
     except InvalidOperation:
@@ -44,9 +44,9 @@ def is_amount(value: str) -> bool:
 
 
 def generalized_date(value: str, step: str) -> str:
-    """The first day of its year, quarter or month, or the day; infinity stays.
+    """The first day of its year, quarter or month, or the day; infinity is unchanged.
 
-    Raises ValueError on what is no date.
+    Raises ValueError if it is not a date.
     """
     found = _DATE.fullmatch(value)
     if found is None:
@@ -68,7 +68,7 @@ def generalized_date(value: str, step: str) -> str:
 def generalized_number(value: str, step: Decimal) -> str:
     """The multiple of ``step`` at or below it, at the value's own scale; NaN and infinity stay.
 
-    Raises ValueError on what is no amount.
+    Raises ValueError if it is not an amount.
     """
     number = _amount(value)
     if not number.is_finite():
@@ -80,9 +80,9 @@ def generalized_number(value: str, step: Decimal) -> str:
 def noisy(digest: KeyedDigest, value: str, percent: int, limit: Decimal | None = None) -> str:
     """The number changed by some percent; equal numbers give equal results, whatever their scale.
 
-    Sign, zero and the digits after the point stay; a number that is not zero does not become zero.
-    It changes by a quarter of ``percent`` at least; not beyond ``limit``, where it has one.
-    Raises ValueError on what is no amount.
+    The sign and the number of decimals are kept. Zero stays zero, and no other number becomes zero.
+    The change is at least a quarter of ``percent``; the result does not exceed ``limit``, if given.
+    Raises ValueError if it is not an amount.
     """
     if len(value) > _SHORT or not _PLAIN.fullmatch(value):
         amount = _amount(value)
@@ -106,7 +106,7 @@ def noisy(digest: KeyedDigest, value: str, percent: int, limit: Decimal | None =
 
 
 def _is_beyond(units: int, scale: int, limit: Decimal | None) -> bool:
-    """Whether so many units of the last digit are more than a type holds."""
+    """Whether this many units of the last digit exceed the type's limit."""
     return Decimal(units) > (_MOST if limit is None else limit).scaleb(scale, _EXACT)
 
 
@@ -117,7 +117,7 @@ def _amount(value: str) -> Decimal:
 
 
 def plain(made: Decimal, like: Decimal) -> str:
-    """A number without an exponent, at the scale of another."""
+    """A number without an exponent, at the scale of ``like``."""
     scale = max(0, -int(like.as_tuple().exponent))
     text = f"{made:.{scale}f}"
     return text.removeprefix("-") if not made else text

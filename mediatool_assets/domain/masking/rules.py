@@ -1,4 +1,4 @@
-"""The rules of masking: what becomes of every column, and of every path of a JSON column."""
+"""The rules of masking: what happens to every column, and to every path of a JSON column."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from mediatool_assets.domain.schema import Column, Schema, Table
 
 
 class MaskingVerb(StrEnum):
-    """What can become of a value."""
+    """What can happen to a value."""
 
     KEEP = "keep"
     PSEUDONYM = "pseudonym"
@@ -22,10 +22,11 @@ class MaskingVerb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MaskingRule:
-    """One rule. ``argument`` is a pseudonym's kind, a generalization's step, a noise's percent.
+    """One rule. ``argument``: kind of the pseudonym, step of generalize, percentage of noise.
 
-    ``paths`` are the rules within a JSON document, as ``weeks[].spend``; ``otherwise`` is the one
-    for all that no path reaches.
+    ``paths`` are the rules inside a JSON document, such as ``weeks[].spend``; ``otherwise`` is the
+    rule
+    for every value that no path covers.
     """
 
     verb: MaskingVerb
@@ -36,23 +37,23 @@ class MaskingRule:
 
     @property
     def words(self) -> str:
-        """As it is written: ``pseudonym person``."""
+        """The rule as it is written: ``pseudonym person``."""
         return f"{self.verb} {self.argument}".strip()
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds of pseudonym that it makes, in a document or as a whole."""
+        """The kinds of pseudonyms that it makes, including those inside a document."""
         own = {self.argument} if self.verb is MaskingVerb.PSEUDONYM else set()
         return frozenset(own).union(*(rule.kinds for rule in self.every_path()))
 
     def every_path(self) -> Iterator["MaskingRule"]:
-        """The rules within its documents."""
+        """The rules inside its documents."""
         yield from (rule for _, rule in self.paths)
         if self.otherwise is not None:
             yield self.otherwise
 
     def redacting(self) -> "MaskingRule":
-        """The same rule, which redacts whatever of a document no path reaches."""
+        """The same rule, which redacts every value of a document that no path covers."""
         if self.verb is not MaskingVerb.JSON or self.otherwise is not None:
             return self
         return replace(self, otherwise=REDACT)
@@ -65,9 +66,8 @@ REDACT = MaskingRule(MaskingVerb.REDACT, line=1)
 class Rules:
     """One rules file: ``source`` is its name, ``digest`` the SHA-256 of its text.
 
-    ``smallest_groups`` is k by table: how many rows at least share each of their quasi-identifiers.
-    ``kept_ddl`` are objects of the schema that somebody has looked at (``view totals``), and
-    ``comments``.
+    ``smallest_groups`` is k by table: the least number of rows that share their quasi-identifiers.
+    ``kept_ddl`` are reviewed objects of the schema (``view totals``), and ``comments``.
     """
 
     source: str
@@ -79,7 +79,7 @@ class Rules:
     kept_ddl: frozenset[str] = frozenset()
 
     def rule(self, table: str, column: str) -> MaskingRule | None:
-        """The rule of a column; None where nobody has classified it."""
+        """The rule of a column; None if it is not classified."""
         return self.tables.get(table, {}).get(column)
 
     def redacting(self, schema: Schema) -> "Rules":
@@ -101,7 +101,7 @@ class Rules:
                     yield table, column
 
     def unused(self, schema: Schema) -> Iterator[str]:
-        """``table.column``, or ``table``, of rules for what the schema does not have."""
+        """``table.column``, or ``table``, of rules for objects that the schema does not have."""
         known = {table.name: {column.name for column in table.columns} for table in schema.tables}
         for table, columns in self.tables.items():
             if table not in known:

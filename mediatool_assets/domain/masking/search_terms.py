@@ -1,10 +1,10 @@
-"""The one tokenizer of the search for originals: for the originals, and for what comes out.
+"""The tokenizer of the search for originals, for the originals and for the output alike.
 
-A text is read as words: Unicode's compatibility form, without case, accents, invisible characters
-and punctuation, cut where case changes inside a word (``AdaAshgrove``). A term is some consecutive
-words written together, so that ``Ada Ashgrove``, ``'ADA-ASHGROVE'``, ``ada_ashgrove's`` and
-``AdaAshgrove`` all hold the term ``adaashgrove``. Between two digits a space stays: 2025-01-02 is
-not 20250102.
+A text is read as words: in Unicode's compatibility form, without case, accents, invisible
+characters and punctuation, and split where case changes inside a word (``AdaAshgrove``). A term is
+a run of consecutive words written together, so that ``Ada Ashgrove``, ``'ADA-ASHGROVE'``,
+``ada_ashgrove's`` and ``AdaAshgrove`` all contain the term ``adaashgrove``. A space between two
+digits is kept: 2025-01-02 is not 20250102.
 """
 
 import re
@@ -15,14 +15,15 @@ from itertools import pairwise
 from mediatool_assets.domain.masking.homoglyphs import LOOK_ALIKES
 
 SHORTEST, SHORTEST_NUMBER = 6, 8
-"""Characters of an original that is searched for: shorter ones are anywhere by chance."""
+"""The least characters of an original that is searched for: shorter ones occur by chance."""
 
 SHORTEST_TERM = 5
-"""Characters of a term: an original of six has one of five where it is two words."""
+"""The least characters of a term: a two-word original of six characters has one of five."""
 
 LONGEST = 64
-"""Words of a term. A longer original is searched for by its first and by its last 64: texts that
-long are quoted from one end, and one term more for every word would be the largest part of all."""
+"""The most words of a term. A longer original is searched for by its first and its last 64 words:
+long texts are quoted from one end, and one more term for every word would cost the most memory.
+"""
 
 _INVISIBLE = dict.fromkeys(
     [
@@ -40,24 +41,24 @@ _ACCENTS = dict.fromkeys(
 _WORD = re.compile(r"[^\W_]+")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _CUT = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z]{4})(?=[0-9])")
-_HUMP = re.compile(r"[a-z][A-Z]|[A-Za-z]{4}[0-9]")  # where _CUT cuts, and far quicker to look for
+_HUMP = re.compile(r"[a-z][A-Z]|[A-Za-z]{4}[0-9]")  # where _CUT splits, and far faster to search
 _BARE_UUID = re.compile(
     r"(?<![0-9a-z])([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})(?![0-9a-z])",
     re.IGNORECASE,
 )
 _SILENT = frozenset({"at", "dot"})
-"""How an address is spelt out; left out of every text, so that ``at`` is as good as ``@``."""
+"""The words of a spelt-out address; removed from every text, so that ``at`` equals ``@``."""
 
 
 def visible(text: str) -> str:
-    """A text without the characters that nobody sees, in Unicode's compatibility form."""
+    """A text in Unicode's compatibility form, without invisible characters."""
     return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
 
 
 def readings(text: str) -> Iterator[list[str]]:
-    """The words of a text; once more with its look-alike letters as Latin ones, where it has any.
+    """The words of a text; and again with look-alike letters as Latin ones, if it has any.
 
-    A Cyrillic name and the Latin one that it looks like are both found, each in any case.
+    So a Cyrillic name and the Latin name that looks like it are both found, in any case.
     """
     if len(text) >= 32:
         text = _BARE_UUID.sub(r"\1-\2-\3-\4-\5", text)
@@ -75,14 +76,14 @@ def readings(text: str) -> Iterator[list[str]]:
 
 
 def _bare(text: str) -> str:
-    """Cut where case changes, and without case and accents; else composed as it was."""
+    """Split where case changes, without case and accents, in composed form."""
     cut = [a + " " if a.islower() and b.isupper() else a for a, b in pairwise(text)]
     humps = _CUT.sub(" ", "".join(cut) + text[-1:]).casefold()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", humps).translate(_ACCENTS))
 
 
 def joined(words: list[str]) -> str:
-    """The term that the words are together."""
+    """The term of these words together."""
     term = words[0] if words else ""
     for word in words[1:]:
         term += f" {word}" if term[-1].isdigit() and word[0].isdigit() else word
@@ -90,7 +91,7 @@ def joined(words: list[str]) -> str:
 
 
 def is_telling(words: list[str]) -> bool:
-    """Whether an original of these words says enough to be searched for."""
+    """Whether an original of these words is distinctive enough to be searched for."""
     characters = sum(map(len, words))
     if all(map(str.isdecimal, words)):
         return characters >= SHORTEST_NUMBER
@@ -98,9 +99,9 @@ def is_telling(words: list[str]) -> bool:
 
 
 def terms_of(original: str, *, is_name: bool = False) -> set[str]:
-    """The terms by which an original is searched for; none where it says too little.
+    """The terms by which an original is searched for; none if it is not distinctive enough.
 
-    A person's ``is_name`` is searched for with its last word first too.
+    A person's name (``is_name``) is also searched for with its last word first.
     """
     found: set[str] = set()
     for words in readings(original):
@@ -112,6 +113,6 @@ def terms_of(original: str, *, is_name: bool = False) -> set[str]:
             found |= {joined(words[:LONGEST]), joined(words[-LONGEST:])}
         if is_name and 1 < len(words) <= LONGEST:
             found |= {joined([words[-1], *words[:-1]]), joined([*words[1:], words[0]])}
-            if len(words) > 2:  # without what is in the middle
+            if len(words) > 2:  # without the middle words
                 found |= {joined([words[0], words[-1]]), joined([words[-1], words[0]])}
     return found

@@ -1,4 +1,4 @@
-"""Telephone numbers in texts, written in any of the ways that people write them."""
+"""Telephone numbers in texts, in the ways that people write them."""
 
 import re
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from functools import lru_cache
 import phonenumbers
 
 REGIONS = ("US", "GB", "DE", "FR")
-"""Whose national formats are known; a number with ``+`` or ``00`` is known from everywhere."""
+"""Countries whose national formats are recognized; with ``+`` or ``00``, all countries are."""
 
-_SHORTEST = 8  # digits: shorter ones are numbers of anything
-_PLAIN = 10  # digits of a number that is written without any mark
+_SHORTEST = 8  # digits: shorter numbers can mean anything
+_PLAIN = 10  # digits of a number without any separator
 _CANDIDATE = re.compile(
     r"(?<![\w.,/-])(?:\+|00)?\(?\d[\d ().\-/\u00a0\u2010-\u2015]{6,20}\d(?![\w,-])"
 )
@@ -20,16 +20,16 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./-]\d{1,2}[./-]\d{4}")
 
 
 def telephones(text: str) -> Iterator[str]:
-    """What in a text looks like a telephone number: valid somewhere, or grouped like one."""
+    """What looks like a telephone number: valid in some country, or grouped like one."""
     for found in _candidates(text):
         if _AMERICAN.fullmatch(found) or _is_valid(found):
             yield found
 
 
 def terms_of_telephone(text: str) -> frozenset[str]:
-    """The terms of a whole text that may be a telephone number: digits with and without country.
+    """The terms of a text that is one telephone number: its digits with and without country code.
 
-    Empty for all others.
+    Empty for all other texts.
     """
     text = text.strip()
     if _CANDIDATE.fullmatch(text) and (_is_written(text) or len(text) >= _PLAIN):
@@ -38,19 +38,19 @@ def terms_of_telephone(text: str) -> frozenset[str]:
 
 
 def telephone_terms(text: str) -> Iterator[str]:
-    """The terms of all numbers in a text that could be a telephone's."""
+    """The terms of all possible telephone numbers in a text."""
     for found in _candidates(text):
         yield from _terms(found)
 
 
 def _candidates(text: str) -> Iterator[str]:
-    if not _BEGINNING.search(text):  # far quicker, and most texts have none
+    if not _BEGINNING.search(text):  # far faster, and most texts have none
         return iter(())
     return (found[0] for found in _CANDIDATE.finditer(text) if not _DATE.match(found[0]))
 
 
 def _is_written(text: str) -> bool:
-    """Whether it is written as telephone numbers are, and not as a plain number."""
+    """Whether it is written as a telephone number, and not as a plain number."""
     return not text.isdecimal() or text.startswith("00")
 
 
@@ -71,7 +71,7 @@ def _is_valid(text: str) -> bool:
         number = _parsed(text, None)
         return number is not None and phonenumbers.is_valid_number(number)
     if not _is_written(text):
-        return False  # valid in some region or other is every plain number
+        return False  # every plain number is valid in some region
     numbers = (_parsed(text, region) for region in REGIONS)
     return any(number is not None and phonenumbers.is_valid_number(number) for number in numbers)
 

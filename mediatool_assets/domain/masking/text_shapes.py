@@ -1,4 +1,4 @@
-"""Texts of one shape, as ``AB-12``, counted: each is a number below the size of the shape."""
+"""Texts of one shape, such as ``AB-12``, numbered from 0 to the size of the shape."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,29 +11,29 @@ _ALPHABETS = (_DIGITS, "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What each character of a text may become: one of its ``alphabets``."""
+    """The alphabet of each character of a text: what it may become."""
 
     alphabets: tuple[str, ...]
 
     @property
     def size(self) -> int:
-        """How many texts have the shape."""
+        """The number of texts with this shape."""
         return prod(map(len, self.alphabets))
 
     @property
     def tweak(self) -> str:
-        """What tells one shape from all others."""
+        """A text that is different for every shape."""
         return "\0".join(self.alphabets)
 
     def number(self, text: str) -> int:
-        """The place of a text among all of its shape."""
+        """The index of a text among all texts of its shape."""
         number = 0
         for alphabet, character in zip(self.alphabets, text, strict=True):
             number = number * len(alphabet) + alphabet.index(character)
         return number
 
     def text(self, number: int) -> str:
-        """The text at a place."""
+        """The text with this index."""
         characters = []
         for alphabet in reversed(self.alphabets):
             number, index = divmod(number, len(alphabet))
@@ -42,7 +42,7 @@ class Shape:
 
 
 class WholeNumbers:
-    """The same of the whole numbers of two digits and more: they count themselves."""
+    """The same for whole numbers of two or more digits, whose index is their value."""
 
     __slots__ = ("_least", "size", "tweak")
 
@@ -52,16 +52,16 @@ class WholeNumbers:
         self.tweak = Shape(("123456789", *[_DIGITS] * (digits - 1))).tweak
 
     def number(self, text: str) -> int:
-        """The place of a number among all with as many digits."""
+        """The index of a number among all numbers with as many digits."""
         return int(text) - self._least
 
     def text(self, number: int) -> str:
-        """The number at a place."""
+        """The number with this index."""
         return str(number + self._least)
 
 
 def shape_of(text: str) -> Shape | WholeNumbers:
-    """The shape of an ASCII text. A number's first digit is not zero, or is zero and stays."""
+    """The shape of an ASCII text. The first digit of a number is never zero, or stays zero."""
     if len(text) > 1 and text.isdigit() and text[0] != "0":
         return _whole_numbers(len(text))
     found: list[str] = []

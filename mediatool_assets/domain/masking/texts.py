@@ -1,4 +1,4 @@
-"""What a value tells in words: the texts in its JSON, those of an array or object one by one."""
+"""The texts in a value's JSON; an array or object has those of its items."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"|[^{},"]+', re.DOTALL)
 def parsed(text: str | bytes, decoder: "msgspec.json.Decoder[object]" = _JSON) -> object:
     """The value of a JSON text; raises ValueError, RecursionError.
 
-    One with half surrogates, or numbers that no double holds, is read too: its numbers are texts.
+    Lone surrogates are accepted, and numbers that no double holds are read as texts.
     """
     try:
         return decoder.decode(text)
@@ -25,12 +25,13 @@ def parsed(text: str | bytes, decoder: "msgspec.json.Decoder[object]" = _JSON) -
 def texts(value: bytes) -> Iterator[str]:
     """The texts of a JSON value, and its numbers as texts.
 
-    Names of objects are among them where they are no plain words, as an address or an id is; words
-    are the names of a program's own fields, and stand anywhere.
+    Names of objects are included unless they are plain words: an address or an id is included.
+    Plain
+    words are an application's own field names, which occur anywhere.
     """
     try:
         yield from list(_texts(parsed(value, _EXACT)))
-    except (ValueError, RecursionError):  # not to be read, or too deep: one text
+    except (ValueError, RecursionError):  # invalid or too deep: treated as one text
         yield value.decode(errors="replace")
 
 
@@ -47,6 +48,6 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def items(array: str) -> Iterator[str]:
-    """The elements of an array that is written as its text, ``{a,"b c"}``."""
+    """The elements of an array in PostgreSQL's text form, ``{a,"b c"}``."""
     for found in _ITEM.finditer(array):
         yield found[0] if found[1] is None else re.sub(r"\\(.)", r"\1", found[1])

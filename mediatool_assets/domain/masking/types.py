@@ -1,4 +1,4 @@
-"""What a column's values look like in an archive, as far as masking has to know."""
+"""The form of a column's values in an archive, as far as masking needs it."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from mediatool_assets.domain.schema import Column
 
 
 class Family(Enum):
-    """Types that are masked alike."""
+    """Types with the same masking."""
 
     TEXT = auto()
     UUID = auto()
@@ -56,18 +56,18 @@ _MODIFIERS = re.compile(r"(.*)\((\d+)(?:,(-?\d+))?\)(?:\[\])*")
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The values of a column, or the elements of one that holds arrays."""
+    """The values of a column, or the elements of its arrays."""
 
     base: str
     family: Family
     length: int | None
     limit: Decimal | None
     constant: bytes | None
-    """What stands for a value that was taken away, as JSON; None: nothing does but null."""
+    """The replacement of a removed value, as JSON; None: only null is possible."""
 
     @classmethod
     def of(cls, column: Column) -> "Values":
-        """Read a column of ``schema.json``."""
+        """The values of a column of ``schema.json``."""
         base = column.base if column.element is None else column.element
         kind = column.kind if column.element is None else column.element_kind
         families = {"b": _FAMILIES.get(base, Family.OTHER), "e": Family.ENUM}
@@ -83,7 +83,7 @@ class Values:
 
 
 def _limit(base: str, precision: str | None, scale: str | None) -> Decimal | None:
-    """The greatest absolute value that the type holds; None where there is none to speak of."""
+    """The greatest absolute value that the type holds; None if it has no practical limit."""
     if base in _INTEGERS:
         return Decimal(_INTEGERS[base])
     if base == "money":

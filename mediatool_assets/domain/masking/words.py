@@ -1,12 +1,13 @@
-"""Words that belong to nobody: names of syllables, and a text of any length."""
+"""Made-up words: names built from syllables, and filler text of any length."""
 
 from itertools import cycle, islice
 
 _ONSETS = ("b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "br")
 _RIMES = ("a", "e", "i", "o", "u", "an", "el", "or")
 SYLLABLES = tuple(onset + rime for onset in _ONSETS for rime in _RIMES)
-"""128 syllables. Each begins with a consonant, so that a word can be taken apart in one way only:
-different syllables make different words."""
+"""128 syllables. Each begins with a consonant, so a word can be split in one way only: different
+syllables make different words.
+"""
 
 _TEXT = (
     "the", "plan", "follows", "what", "was", "agreed", "and", "leaves", "room", "for", "whatever",
@@ -18,7 +19,7 @@ _TEXT = (
 
 
 def words(number: int, syllables: tuple[int, ...]) -> list[str]:
-    """Words of so many syllables each, capitalized; 7 bits of the number a syllable."""
+    """Capitalized words with the given numbers of syllables; each uses 7 bits of the number."""
     made = []
     for count in syllables:
         parts = []
@@ -30,8 +31,8 @@ def words(number: int, syllables: tuple[int, ...]) -> list[str]:
 
 
 def text(start: int, length: int) -> str:
-    """Plain words, ``length`` characters of them, from a place that ``start`` gives."""
+    """Plain words, ``length`` characters in total, from a position that ``start`` determines."""
     first = start % len(_TEXT)
-    running = islice(cycle(_TEXT), first, first + length // 2 + 1)  # no word is shorter than one
+    running = islice(cycle(_TEXT), first, first + length // 2 + 1)  # a word has one or more
     cut = " ".join(running)[:length]
     return cut[:-1] + "." if cut.endswith(" ") else cut

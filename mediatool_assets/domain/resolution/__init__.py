@@ -17,7 +17,7 @@ from mediatool_assets.domain.shapes import DocumentCollection, DocumentShape, fi
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a model makes of one schema: collections by name, and remarks, as they were found."""
+    """A model applied to one schema: collections by name, and remarks, in the order found."""
 
     collections: tuple[DocumentCollection, ...]
     left_out: Mapping[str, str]
@@ -35,8 +35,8 @@ def resolve(
     """Find every table and column that the model names.
 
     ``excluded`` are tables that the export left out on purpose, though the schema has them: a
-    collection of nothing but such a table is not made. Raises BadModel with all problems, each with
-    its line.
+    collection
+    made only from such a table is left out. Raises BadModel with all problems, each with its line.
     """
     return _Resolver(model, schema, frozenset(excluded)).resolution()
 
@@ -59,8 +59,8 @@ class _Resolver:
             problems = [self._model.at(*mistake) for mistake in mistakes]
             if not any(name in self._tables for name in self._model.tables):
                 hint = (
-                    "the model is of another database, none of its tables is in the source; "
-                    "`mediatool model infer --output FILE` proposes one, MEDIATOOL_MODEL names it"
+                    "the model belongs to another database, none of its tables is in the source; "
+                    "`mediatool model infer --output FILE` writes one, MEDIATOOL_MODEL names it"
                 )
                 problems.insert(0, self._model.at(self._model.line, hint))
             raise BadModel(problems)
@@ -88,7 +88,7 @@ class _Resolver:
     def _orphans(
         self, place: str, shape: m.RowShape, resolved: DocumentShape
     ) -> Iterator[DocumentCollection]:
-        """The collections for what is left over from a shape's embedded and folded tables."""
+        """The collections for the orphans of a shape's embedded and folded tables."""
         by_field = {added.field: added for added in resolved.additions}
         for addition in shape.additions:
             added = by_field.get(addition.field)

@@ -8,7 +8,7 @@ from mediatool_assets.domain.resolution.remarks import Remarks
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.schema_changes import is_wider
 
-_ALIKE = 0.5  # of all columns of two tables those that both have: one may be the other, renamed
+_ALIKE = 0.5  # of all columns of two tables: with this share in common, one may be a rename
 
 
 def report_drift(
@@ -18,10 +18,11 @@ def report_drift(
     new_fields: NewFields,
     said: Remarks,
 ) -> None:
-    """Hold each table and column that the model knows against those that are there.
+    """Compare each table and column that the model knows with the source.
 
-    ``excluded`` are tables that are absent on purpose; ``new_fields`` is what became of columns
-    that the model does not know.
+    ``excluded`` are tables that are missing on purpose; ``new_fields`` are the fields of columns
+    that
+    the model does not know.
     """
     for name, source in model.sources.items():
         table = tables.get(name)
@@ -45,7 +46,7 @@ def report_drift(
 
 
 def _gone(model: m.Model, source: m.SourceTable, tables: Mapping[str, Table]) -> str:
-    """That a table is not there; and what it may be called now: a new one with its columns."""
+    """The message for a missing table, with the new tables that may be its new name."""
     problem, lines = f"the source has no table {source.name}", model.lines_of(source.name)
     others = [str(line) for line in lines if line != source.line]
     where = f"here and on line{'s' * (len(others) > 1)} {', '.join(others)}" if others else "here"
@@ -66,7 +67,7 @@ def _gone(model: m.Model, source: m.SourceTable, tables: Mapping[str, Table]) ->
 
 
 def _shared(source: m.SourceTable, table: Table) -> float:
-    """Which part of the columns that the model knows or the table has both have."""
+    """The share of all columns, of the model's table and the new one, that both have."""
     known, present = set(source.columns), {column.name for column in table.columns}
     return len(known & present) / len(known | present) if known else 0.0
 
@@ -110,22 +111,22 @@ def _new_column(source: m.SourceTable, column: str, new_fields: NewFields, said:
 
 
 def _check_type(source: m.SourceTable, column: Column, said: Remarks) -> None:
-    """A wider type is taken; what to do about one of another kind is the model's to say."""
+    """Accept a wider type; the model decides about a type of another kind."""
     known, now = source.types.get(column.name), column.plain_type
-    if known is None or known in (now, now.rpartition(".")[2]):  # a schema need not be said
+    if known is None or known in (now, now.rpartition(".")[2]):  # the schema may be omitted
         return
     line = source.lines.get(column.name, source.line)
     where = f"{source.name}.{column.name}"
     fix = f"write {now} for it in columns:"
     if is_wider(now, known):
-        text = f"column {where} is {now} now, which holds all that {known} did"
+        text = f"column {where} is {now} now, which holds every value of {known}"
         said.remark(line, text, fix)
         return
     text = f"column {where} is {now} now, and was {known}"
     match source.type_changes:
         case m.TypeChanges.STRICT:
             allow = "or allow it with type_changes: flag"
-            said.wrong(line, f"{text}; see what reads it, then {fix}, {allow}")
+            said.wrong(line, f"{text}; check its readers, then {fix}, {allow}")
         case m.TypeChanges.FLAG:
             said.remark(line, f"{text}; its field has the new type", fix)
         case m.TypeChanges.ACCEPT:

@@ -8,7 +8,7 @@ from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.domain.shapes import DocumentShape
 
 NewFields = dict[tuple[str, str], tuple[str, str]]
-"""By table and column that a model does not know: the field that was wanted, and the one given."""
+"""By table and unknown column: the wanted field, and the given one."""
 
 
 def fields_of(
@@ -18,10 +18,11 @@ def fields_of(
     source: m.SourceTable | None,
     new_fields: NewFields,
 ) -> dict[str, str]:
-    """Each column's field; new columns take what is free, so that they move no known field.
+    """Each column's field; new columns take free names, so that no known field is renamed.
 
-    ``key`` is that of a document, and empty for what is embedded; ``source`` says which columns the
-    model knows. What became of the others is added to ``new_fields``.
+    ``key`` is the key of a document, and empty for an embedded one. ``source`` says which columns
+    the
+    model knows. The fields of the others are added to ``new_fields``.
     """
     renamed = {rename.column: rename.field for rename in shape.renames}
     known = {c.name for c in table.columns} if source and not source.columns else set(renamed)
@@ -42,19 +43,19 @@ def fields_of(
 
 
 def _can_be_id(column: Column) -> bool:
-    """MongoDB refuses arrays as ``_id``; json can be one, and so goes a level below as well."""
+    """Whether a column can be ``_id``: MongoDB refuses arrays, and json may contain one."""
     return column.element is None and column.base not in ("json", "jsonb")
 
 
 def _prefixes(fields: Iterable[str]) -> Iterator[str]:
-    """The names, and all that lies above them: ``team`` of ``team.owner``."""
+    """The names, and all their parents: ``team`` of ``team.owner``."""
     for field in fields:
         parts = field.split(".")
         yield from (".".join(parts[:depth]) for depth in range(1, len(parts) + 1))
 
 
 def clashes(shape: DocumentShape, *, root: bool) -> Iterator[tuple[str, str]]:
-    """Pairs of fields of which one is, or is part of, the other."""
+    """Pairs of fields where one is equal to, or inside, the other."""
     names = [(c.field, f"{c.field} (column {c.column.name})") for c in shape.columns]
     names += [(a.field, f"{a.field} (add:)") for a in shape.additions]
     if root and not shape.key:

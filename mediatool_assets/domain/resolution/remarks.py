@@ -10,9 +10,9 @@ from mediatool_assets.domain.schema import Column, Table
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something that is no mistake. ``drift``: the source has gone on from what the model knows.
+    """Something that is not a mistake. ``drift``: the source changed after the model was written.
 
-    ``fix`` is what to write on that ``line`` of the model, for who wants it gone.
+    ``fix`` is what to write on that ``line`` of the model to remove the remark.
     """
 
     line: int
@@ -22,22 +22,22 @@ class Remark:
 
 
 class Remarks:
-    """Mistakes and remarks, as they are found."""
+    """Mistakes and remarks, in the order found."""
 
     def __init__(self, mistakes: Iterable[Mistake], known: Mapping[str, SourceTable]) -> None:
         self.mistakes, self._known = [*mistakes], known
         self.remarks: list[Remark] = []
 
     def wrong(self, line: int, problem: str) -> None:
-        """Keep a mistake."""
+        """Record a mistake."""
         self.mistakes.append((line, problem))
 
     def remark(self, line: int, text: str, fix: str, *, drift: bool = True) -> None:
-        """Keep a remark."""
+        """Record a remark."""
         self.remarks.append(Remark(line, text, fix, drift))
 
     def column(self, table: Table, name: str, line: int) -> Column | None:
-        """The column, or a mistake where that line of the model names one that is not there."""
+        """The column; if it does not exist, a mistake of that line of the model is recorded."""
         try:
             return table.column(name)
         except KeyError:

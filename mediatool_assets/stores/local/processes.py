@@ -1,4 +1,4 @@
-"""Server processes: started detached, recognised later, and stopped gracefully."""
+"""Server processes: started detached, identified later, and stopped gracefully."""
 
 import json
 import os
@@ -15,22 +15,22 @@ import psutil
 from mediatool_assets.domain.errors import Refused, Unreachable
 
 LOOPBACK = "127.0.0.1"
-READY_SECONDS = 60.0  # far beyond the slowest start measured (7 s on 2 cores): a slow disk may pass
+READY_SECONDS = 60.0  # far more than the slowest start measured (7 s on 2 cores), for slow disks
 POLL_SECONDS = 0.1
 LOG_LINES = 12
-LOG_BYTES = 10_000_000  # a log beyond this is set aside at the next start, once
+LOG_BYTES = 10_000_000  # a larger log is renamed at the next start; one old log is kept
 
-# The shell lifts the limit of open files as far as it may (mongod holds one per collection and
-# index), leaves the server to init, and tells its process id.
+# The shell raises the limit of open files as far as it may (mongod needs one per collection and
+# index), leaves the server to init, and prints its process id.
 _LAUNCH = 'ulimit -n "$(ulimit -Hn)" 2>/dev/null; "$@" >&2 </dev/null & echo $!'
 
 
 class NotReady(Exception):
-    """The server does not answer yet; asking again is right."""
+    """The server does not answer yet; try again."""
 
 
 class ServerFailed(Unreachable):
-    """A local server died or never answered; the message holds its last log lines."""
+    """A local server died or never answered; the message contains its last log lines."""
 
     def __init__(self, name: str, problem: str, log: Path, next_step: str) -> None:
         self.name, self.log = name, log
@@ -42,8 +42,10 @@ class ServerFailed(Unreachable):
 class Server:
     """How to run one server.
 
-    ``probe`` raises NotReady until the server answers. ``account`` is a numeric user and group to
-    run as, or None for the caller's own. ``grace`` is how many seconds ``stop_signal`` is given.
+    ``probe`` raises NotReady until the server answers. ``account`` is the numeric user and group to
+    run
+    as, or None for the caller's own. ``grace`` is the number of seconds to wait after
+    ``stop_signal``.
     """
 
     name: str
@@ -57,13 +59,13 @@ class Server:
 
     @property
     def log(self) -> Path:
-        """What the server writes to its standard output and error."""
+        """The log file, with the server's standard output and error."""
         return log_file(self.directory)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is kept of a started server: enough to know it again, and to stop it."""
+    """The record of a started server, by which it is identified and stopped."""
 
     pid: int
     argv: tuple[str, ...]
@@ -73,9 +75,11 @@ class Record:
     def process(self) -> psutil.Process | None:
         """The process, if it is still the one that was started.
 
-        A process id is given again to others, so the whole command line must agree; it holds the
-        server's own directory and ports. (Start times move when the clock is set.) A zombie has no
-        command line, and is gone.
+        Process ids are reused, so the whole command line must match; it contains the server's own
+        directory
+        and ports. (Start times change when the clock is set.) A zombie has no command line, and
+        counts as
+        gone.
         """
         try:
             process = psutil.Process(self.pid)
@@ -85,12 +89,12 @@ class Record:
 
 
 def log_file(directory: Path) -> Path:
-    """Where a server with this directory logs."""
+    """The log file of a server with this directory."""
     return directory / "server.log"
 
 
 def running(directory: Path) -> psutil.Process | None:
-    """The process of the server with this directory, if it runs."""
+    """The process of the server with this directory; None if it does not run."""
     record = _read_record(directory)
     return record.process() if record else None
 
@@ -143,17 +147,18 @@ def wait_until_ready(server: Server, process: psutil.Process) -> None:
                     "try `mediatool down`, then up",
                 ) from reason
         else:
-            if _alive(process):  # else another program answered on a port that it took before us
+            if _alive(process):  # else another program took the port first, and answered
                 return
         time.sleep(POLL_SECONDS)
     raise _died(server)
 
 
 def stop(directory: Path) -> bool:
-    """Stop the server that was started with this directory; False when it does not run.
+    """Stop the server that was started with this directory; False if it does not run.
 
-    Asks first, waits its grace, then kills. Nothing but that process is touched. Raises Refused
-    when the server was started by another user.
+    Sends the stop signal, waits for ``grace`` seconds, then kills. No other process is touched.
+    Raises
+    Refused if another user started the server.
     """
     record = _read_record(directory)
     process = record.process() if record else None
@@ -199,7 +204,7 @@ def is_free(port: int) -> bool:
 
 
 def choose_ports(directory: Path, names: Iterable[str]) -> dict[str, int]:
-    """A free port for each name: last time's where they are all free, else new ones; remembered."""
+    """A free port for each name: the last ones if all are free, else new ones; recorded."""
     names = tuple(names)
     ports = known_ports(directory)
     if set(ports) != set(names) or not all(map(is_free, ports.values())):
@@ -209,7 +214,7 @@ def choose_ports(directory: Path, names: Iterable[str]) -> dict[str, int]:
 
 
 def known_ports(directory: Path) -> dict[str, int]:
-    """The ports that the server was last started with; none before the first start."""
+    """The ports that the server last used; empty before the first start."""
     ports = _read_json(_ports_file(directory))
     return {name: port for name, port in ports.items() if isinstance(port, int)}
 
@@ -272,7 +277,7 @@ def _read_record(directory: Path) -> Record | None:
             "grace": float(grace),
         }:
             return Record(pid, tuple(map(str, argv)), stop_signal, grace)
-    return None  # no file, or one that a full disk cut short
+    return None  # no file, or one that a full disk truncated
 
 
 def _read_json(path: Path) -> dict[str, object]:

@@ -28,7 +28,7 @@ PARTS = ("master", "volume", "filer", "s3")
 PORTS = tuple(f"{part}{kind}" for part in PARTS for kind in ("", ".grpc"))
 BUCKET = "media-tool-backups"
 REGION = "us-east-1"
-SOCKET_PATH_BYTES = 100  # the kernel takes 107
+SOCKET_PATH_BYTES = 100  # the kernel allows 107
 
 
 def binary() -> Path:
@@ -46,7 +46,7 @@ def url(ports: dict[str, int]) -> str:
 
 
 def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) -> Server:
-    """Write the server's settings and say how to run it."""
+    """Write the server's settings; how to run it."""
     data = directory / "data"
     data.mkdir(exist_ok=True)
     write_private(directory / "identities.json", json.dumps(_identities(credentials)))
@@ -69,7 +69,7 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
             *("-s3.port.iceberg=0", "-s3.port.lance=0"),
             f"-s3.config={directory / 'identities.json'}",
             *("-volume.max=0", "-master.volumeSizeLimitMB=1024", "-master.telemetry=false"),
-            # A master alone need not wait ten seconds for others' votes when it starts again.
+            # A single master need not wait ten seconds for others' votes when it restarts.
             *("-master.resumeState=false", "-master.electionTimeout=1s"),
         ),
         directory=directory,  # where it looks for security.toml
@@ -80,14 +80,14 @@ def prepare(directory: Path, credentials: Credentials, ports: dict[str, int]) ->
             "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",  # a bucket begins with one volume, not seven
             "GOMEMLIMIT": "512MiB",
         },
-        # It gives its own internal streams 15 s to end, which they never do. Every answered write
-        # is with the kernel by then, and its store recovers from its journal.
+        # It waits 15 s for its own internal streams, which never end. By then the kernel has every
+        # answered write, and the store recovers from its journal.
         grace=2.0,
     )
 
 
 def create_bucket(credentials: Credentials, ports: dict[str, int]) -> None:
-    """Create the bucket, encrypted by default, if it is not there; raises Unreachable."""
+    """Create the bucket, encrypted by default, if it does not exist; raises Unreachable."""
     client = _client(credentials, ports)
     try:
         if BUCKET not in {bucket.get("Name") for bucket in client.list_buckets()["Buckets"]}:
@@ -113,7 +113,7 @@ def _identities(credentials: Credentials) -> dict[str, object]:
 
 
 def _security(credentials: Credentials) -> str:
-    """SSE-S3's key, and keys that close the doors behind S3 (volume and filer over HTTP)."""
+    """The key for SSE-S3, and keys that close volume and filer, which are reachable by HTTP."""
     doors = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
     keys = {"s3.sse": credentials.s3_encryption_key}
     keys |= {door: _derived(credentials.s3_internal_key, door) for door in doors}
@@ -125,7 +125,7 @@ def _derived(key: str, purpose: str) -> str:
 
 
 def _socket_directory(directory: Path) -> Path:
-    """The server's directory, or a short private one where a socket's path would be too long."""
+    """The server's directory, or a short private one if a socket's path would be too long."""
     if len(os.fsencode(directory / "filer.sock")) <= SOCKET_PATH_BYTES:
         return directory
     name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
@@ -137,7 +137,7 @@ def _socket_directory(directory: Path) -> Path:
 
 
 def _probe(data: Path, credentials: Credentials, ports: dict[str, int]) -> None:
-    """Ready is: requests are answered, and every volume on disk has been reported to the master."""
+    """Ready means: requests are answered, and the master knows every volume on disk."""
     try:
         with closing(_client(credentials, ports)) as client:
             client.list_buckets()
@@ -148,11 +148,11 @@ def _probe(data: Path, credentials: Credentials, ports: dict[str, int]) -> None:
         raise NotReady(str(error)) from error
     on_disk = len(list(data.glob("*.dat")))
     if volumes is None or volumes < on_disk:
-        raise NotReady(f"{volumes or 0} of {on_disk} volumes are there")
+        raise NotReady(f"{volumes or 0} of {on_disk} volumes are registered")
 
 
 def _volumes(status: dict[str, object]) -> int | None:
-    """How many volumes the master knows of; None while no volume server has reported."""
+    """The number of volumes that the master knows; None until a volume server has reported."""
     match status:
         case {"Topology": {"DataCenters": [{"Racks": [{"DataNodes": [{"Volumes": int(count)}]}]}]}}:
             return count

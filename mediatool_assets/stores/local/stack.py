@@ -1,4 +1,4 @@
-"""The three local servers as one: up, down, status, and the environment that they make."""
+"""The three local servers together: up, down, status, and their environment variables."""
 
 import fcntl
 import json
@@ -27,15 +27,15 @@ Ports = dict[str, int]
 ENVIRONMENT_FILE = "environment.json"
 CREDENTIALS_FILE = "credentials.json"
 LOCK_FILE = "lock"
-# Another program may take a free port before the server does, and the children of a killed one may
-# still hold its memory or its lock for a moment: a start that fails is worth another try.
+# Another program may take a free port first, and the child processes of a killed server may still
+# hold its memory or its lock for a moment: a failed start is tried again.
 TRIES = 3
 PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class _ServerKind:
-    """One of the three: its folder, the ports it takes, how it is prepared and completed."""
+    """One of the three: its folder, its ports, and how it is prepared and completed."""
 
     folder: str
     ports: tuple[str, ...]
@@ -59,7 +59,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """One server as it stands. ``address`` is host and port without credentials; None if down."""
+    """The status of one server. ``address`` is host and port without credentials; None if down."""
 
     name: str
     pid: int | None
@@ -68,7 +68,7 @@ class ServerStatus:
 
     @property
     def running(self) -> bool:
-        """Whether its process is there."""
+        """Whether its process exists."""
         return self.pid is not None
 
 
@@ -76,7 +76,7 @@ class ServerStatus:
 class Stack:
     """The running servers. ``started`` names those that this call started.
 
-    ``environment`` holds the variables that the platform needs to use them, secrets included.
+    ``environment`` holds the variables that the platform needs to use them, including secrets.
     """
 
     home: Path
@@ -86,12 +86,13 @@ class Stack:
 
 
 def up(home: Path, *, new_keys: bool = False) -> Stack:
-    """Start what does not run of the three servers, and return when all of them answer.
+    """Start those of the three servers that do not run; return when all answer.
 
-    Data stays under ``home`` from one start to the next. With ``new_keys`` a home that is new gets
-    a pair of keys, and signs its versions. Raises BadSettings (a package or library
-    is missing) and Unreachable (a server died; with its last log lines), after all three were
-    tried; what did start stays up.
+    Data is kept under ``home``. With ``new_keys``, a new home gets a pair of keys and signs its
+    versions.
+    Raises BadSettings (a package or library is missing) and Unreachable (a server died; with its
+    last log
+    lines), after all three were tried; servers that did start keep running.
     """
     home = made(home)
     with _locked(home):
@@ -115,9 +116,9 @@ def up(home: Path, *, new_keys: bool = False) -> Stack:
 
 
 def down(home: Path) -> tuple[str, ...]:
-    """Stop the servers that were started in ``home``, and nothing else; the names of those stopped.
+    """Stop only the servers that were started in ``home``; the names of those stopped.
 
-    Their data stays.
+    Their data is kept.
     """
     home = home.absolute()
     if not home.is_dir():
@@ -131,7 +132,7 @@ def down(home: Path) -> tuple[str, ...]:
 
 
 def status(home: Path) -> tuple[ServerStatus, ...]:
-    """What is known of each server; asks the operating system only."""
+    """The status of each server, from the operating system only."""
     return tuple(_status(kind, home.absolute() / kind.folder) for kind in KINDS)
 
 
@@ -144,7 +145,7 @@ def local_environment(home: Path) -> dict[str, str] | None:
 
 
 def made(home: Path) -> Path:
-    """The home, closed to others; one that holds no servers yet is left as open as it is."""
+    """The home, closed to others; a home without servers keeps its permissions."""
     home = home.absolute()
     try:
         private_directory(home)
@@ -158,7 +159,7 @@ def made(home: Path) -> Path:
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    """Hold the home alone: another ``up`` or ``down`` waits here, also in another process."""
+    """Lock the home: another ``up`` or ``down`` waits here, also in another process."""
     try:
         file = (home / LOCK_FILE).open("w")
     except PermissionError as error:
@@ -172,13 +173,13 @@ def _credentials(home: Path) -> Credentials:
     path = home / CREDENTIALS_FILE
     if not path.exists() and any((home / kind.folder / "data").exists() for kind in KINDS):
         raise BadSettings(
-            [f"{path} is missing, and opens the data beside it: restore it, or delete {home}"]
+            [f"{path} is missing, which has the data's passwords: restore it, or delete {home}"]
         )
     return Credentials.of(path)
 
 
 def _raise_together(errors: list[BaseException]) -> None:
-    """Raise what went wrong as one error: a fault of the program first, as it is."""
+    """Raise several errors as one; a programming error is raised first, unchanged."""
     for error in errors:
         if len(errors) == 1 or not isinstance(error, MediatoolError):
             raise error
@@ -189,7 +190,7 @@ def _raise_together(errors: list[BaseException]) -> None:
 
 
 def _ensure(kind: _ServerKind, home: Path, credentials: Credentials) -> bool:
-    """Have the server run, answer and be complete; whether it had to be started."""
+    """Make sure that the server runs, answers and is complete; whether it had to be started."""
     directory = home / kind.folder
     private_directory(directory)
     process = processes.running(directory)
@@ -203,7 +204,7 @@ def _ensure(kind: _ServerKind, home: Path, credentials: Credentials) -> bool:
 
 
 def _start(kind: _ServerKind, directory: Path, credentials: Credentials) -> Ports:
-    """Start the server and give its ports; a server that died is started again, thrice in all."""
+    """Start the server and return its ports; a server that dies is started up to three times."""
     for tries_left in reversed(range(TRIES)):
         ports = processes.choose_ports(directory, kind.ports)
         try:
@@ -254,11 +255,11 @@ def _environment(home: Path, credentials: Credentials) -> dict[str, str]:
 
 
 def _keys(home: Path) -> dict[str, str]:
-    """The settings of the home's pair of keys, if it has one."""
+    """The settings of the home's pair of keys; empty if it has none."""
     found = {"MEDIATOOL_SIGNING_KEY": SIGNING_KEY, "MEDIATOOL_TRUSTED_KEYS": TRUSTED_KEYS}
     return {name: str(home / file) for name, file in found.items() if (home / file).exists()}
 
 
 def _prepare_dagster_home(home: Path) -> None:
-    """Dagster reads the dagster.yaml of its home only: put ours there, as it is today."""
+    """Write the current dagster.yaml into the home: Dagster reads no other."""
     shutil.copyfile(DAGSTER_YAML, private_directory(home / "dagster") / "dagster.yaml")

@@ -23,7 +23,7 @@ from mediatool_assets.stores.postgres.dependencies import gaps
 
 
 class Relation(NamedTuple):
-    """A table that holds rows itself: an ordinary table or a leaf of a partitioned one."""
+    """A table that stores rows itself: an ordinary table or a leaf of a partitioned one."""
 
     namespace: str
     name: str
@@ -31,14 +31,14 @@ class Relation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SourceTables:
-    """The schema, and for each of its tables where its rows lie, in order."""
+    """The schema, and the relations that store each table's rows, in order."""
 
     schema: Schema
     relations: dict[str, tuple[Relation, ...]]
 
 
-# Both walk pg_inherits, which obeys the snapshot: pg_partition_tree would show the present.
-# What lies below a partitioned table of the schema belongs to that one, wherever it is.
+# Both read pg_inherits, which obeys the snapshot; pg_partition_tree would show the present state.
+# Partitions of a table of the schema belong to that table, in whatever schema they are.
 _TABLES = """
 WITH RECURSIVE schema AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY (%s)),
 below (oid) AS (
@@ -115,7 +115,7 @@ _EXACT = [
     *("text", "bpchar", "char", "name", "citext", "bytea", "bit", "varbit", "anyenum"),
     *("date", "time", "timestamp", "timestamptz", "inet", "macaddr", "macaddr8", "pg_lsn"),
 ]
-"""Types of which two values that are equal are known to be (docs/reference/archive-format.md)."""
+"""Types whose equality can be decided (docs/reference/archive-format.md)."""
 
 _INDEXES = """
 SELECT i.indrelid, c.relname, i.indisunique, i.indisprimary,
@@ -146,7 +146,7 @@ WHERE n.nspname = ANY (%s)
 
 
 def tables_of(connection: Connection, name: str) -> list[Relation]:
-    """The tables of the schema ``name`` in order; partitions stand with their parents."""
+    """The tables of the schema ``name`` in order; partitions follow their parents."""
     found = connection.execute(_TABLES, (list(namespaces(name)),))
     return sorted(Relation(row[1], row[2]) for row in found)
 
@@ -154,7 +154,7 @@ def tables_of(connection: Connection, name: str) -> list[Relation]:
 def read_catalog(
     connection: Connection, name: str, exclude: Collection[str] = frozenset[str]()
 ) -> SourceTables:
-    """Introspect the schema ``name``, or the list of them; raises BadSource without any table.
+    """Read the schema ``name``, or a list of schemas; raises BadSource if there is no table.
 
     Tables of ``exclude`` may have partitions on other servers, which no snapshot covers.
     """
@@ -165,7 +165,7 @@ def read_catalog(
 def read_tables(
     connection: Connection, name: str, exclude: Collection[str] = frozenset[str]()
 ) -> tuple[list[Table], dict[str, tuple[Relation, ...]]]:
-    """The tables of a catalog, by name, and where their rows lie; no right on them is needed."""
+    """The tables of a catalog, by name, and the relations of their rows; needs no rights."""
     naming = _Naming(namespaces(name))
     _require_there(connection, naming.spaces)
     tables = connection.execute(_TABLES, (list(naming.spaces),)).fetchall()
@@ -219,16 +219,16 @@ def _name(thing: Table | ForeignKey) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Naming:
-    """What things are called: of several schemas, with their schema's name before their own."""
+    """The names of objects: with several schemas, prefixed with their schema's name."""
 
     spaces: tuple[str, ...]
 
     def space(self, namespace: str) -> str | None:
-        """What to keep of a namespace."""
+        """The namespace to record."""
         return namespace if len(self.spaces) > 1 else None
 
     def of(self, namespace: str, relation: str) -> str:
-        """The name of something of that schema."""
+        """The name of an object of that schema."""
         return f"{namespace}.{relation}" if len(self.spaces) > 1 else relation
 
     def key(self, row: tuple[Any, ...]) -> ForeignKey:
@@ -250,7 +250,7 @@ def _require_there(connection: Connection, names: tuple[str, ...]) -> None:
 
 
 def _grouped(rows: Iterable[tuple[Any, ...]]) -> defaultdict[int, list[tuple[Any, ...]]]:
-    """Rows by their first field, without it."""
+    """Rows grouped by their first field, without it."""
     groups: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
     for first, *others in rows:
         groups[first].append(tuple(others))
@@ -279,7 +279,7 @@ class _Type(NamedTuple):
 
 
 class _Types:
-    """What pg_type says, looked through domains."""
+    """The content of pg_type, with domains resolved."""
 
     def __init__(self, connection: Connection) -> None:
         self._types = {row[0]: _Type(*row[1:]) for row in connection.execute(_TYPES)}

@@ -1,4 +1,4 @@
-"""Sessions on the source that print every value one way, and the translation of its errors."""
+"""Sessions on the source with a fixed text form of values, and the translation of its errors."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -22,10 +22,10 @@ from mediatool_assets.domain.urls import Url, is_this_machine
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 OLDEST = 14
-"""The oldest major version that is exported: it scans ranges by ctid."""
+"""The oldest supported major version: it can scan ranges of ctid."""
 
 STATEMENT_TIMEOUT = "2h"
-"""The longest statement is one scan of the largest table: one that takes longer hangs."""
+"""The time limit of a statement. The longest is one scan of the largest table."""
 
 _SESSION = {
     "TimeZone": "UTC",
@@ -35,12 +35,12 @@ _SESSION = {
     "bytea_output": "hex",
     "quote_all_identifiers": "off",
     "search_path": "",  # so that every name is printed in full, and no one's function is called
-    "row_security": "off",  # the server refuses instead of hiding rows
+    "row_security": "off",  # the server raises an error instead of hiding rows
     "statement_timeout": STATEMENT_TIMEOUT,
-    "transaction_timeout": "0",  # since 17; idle time is the coordinator's way of work
+    "transaction_timeout": "0",  # since 17; the coordinator's session is idle while workers read
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
-    "synchronize_seqscans": "off",  # a table is read from its first block on
+    "synchronize_seqscans": "off",  # read a table from its first block on
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
@@ -48,7 +48,7 @@ _SESSION = {
 _DEFAULTS = {"connect_timeout": "10", "application_name": "mediatool", "keepalives_idle": "60"}
 
 CONFLICT = "conflict with recovery"
-"""What a hot standby says when it ends a query; in English, unless lc_messages is another."""
+"""The message of a hot standby that cancels a query; in English, unless lc_messages is set."""
 
 _FATAL_YET_PASSING = (
     "starting up",
@@ -63,7 +63,7 @@ def parameters(url: Url, variable: str = "MEDIATOOL_POSTGRES_URL") -> dict[str, 
     """The URL of ``variable`` as libpq's parameters, with our defaults; raises BadSettings."""
     try:
         given = conninfo_to_dict(url.reveal())
-    except psycopg.ProgrammingError:  # its text may hold a part of the password
+    except psycopg.ProgrammingError:  # its message may contain a part of the password
         raise BadSettings(
             [
                 f"{variable} has a parameter that PostgreSQL does not know; write "
@@ -75,10 +75,11 @@ def parameters(url: Url, variable: str = "MEDIATOOL_POSTGRES_URL") -> dict[str, 
 
 
 def transport(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """``sslmode`` for a server that is not on this machine, unless somebody has chosen one.
+    """``sslmode`` for a server on another machine, unless the user has set one.
 
-    ``verify-full`` where a root certificate is named or lies where libpq looks for it, else
-    ``require``: encrypted, without a check of the server's identity. A service file states its own.
+    ``verify-full`` if a root certificate is named, or is where libpq looks for it; else
+    ``require``:
+    encrypted, without a check of the server's identity. A service file has its own setting.
     """
     chosen = (
         "sslmode" in given,
@@ -98,17 +99,18 @@ def transport(given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str,
 
 
 def instance(url: Url) -> str:
-    """``host:port/database``: what to call the server in messages and manifests."""
+    """``host:port/database``: the server's name in messages and manifests."""
     given = parameters(url)
     return f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
 
 
 @contextmanager
 def connected(url: Url, lock_timeout: str) -> Iterator[Connection]:
-    """One session outside of any transaction, closed at the end.
+    """One session without an open transaction, closed at the end.
 
-    Connecting is tried four times over some seconds; a refused login or an unknown database is not
-    tried again. Raises Unreachable and, from the body, what ``translated`` raises.
+    Connecting is tried four times within some seconds; a refused login or an unknown database is
+    not
+    tried again. Raises Unreachable and, from the body, the errors of ``translated``.
     """
     with translated(instance(url)), connect(parameters(url)) as connection:
         settle(connection, _SESSION | {"lock_timeout": lock_timeout})
@@ -116,7 +118,7 @@ def connected(url: Url, lock_timeout: str) -> Iterator[Connection]:
 
 
 def connect(given: dict[str, str]) -> Connection:
-    """Connect, and try again while the server may yet come; raises psycopg's own errors."""
+    """Connect, with retries while the server may still start; raises psycopg's own errors."""
     info = make_conninfo("", **given | {"client_encoding": "UTF8"})
     retrying = Retrying(
         retry=retry_if_exception(_passes),
@@ -128,7 +130,7 @@ def connect(given: dict[str, str]) -> Connection:
 
 
 def settle(connection: Connection, settings: dict[str, str]) -> None:
-    """Set what this server knows of the settings."""
+    """Set those of the settings that this server knows."""
     connection.execute(
         "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) s (name, value)"
         " WHERE current_setting(name, true) IS NOT NULL",
@@ -137,7 +139,7 @@ def settle(connection: Connection, settings: dict[str, str]) -> None:
 
 
 def _passes(error: BaseException) -> bool:
-    """Whether connecting again may help: not against a server that has said no."""
+    """Whether connecting again may help; not if the server has refused."""
     text = str(error)
     return isinstance(error, psycopg.OperationalError) and (
         "FATAL" not in text or any(state in text for state in _FATAL_YET_PASSING)
@@ -146,7 +148,7 @@ def _passes(error: BaseException) -> bool:
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Raise BadSource or Unreachable, naming ``where``, for whatever psycopg raises."""
+    """Translate every psycopg error to BadSource or Unreachable, naming ``where``."""
     try:
         yield
     except errors.LockNotAvailable as error:
@@ -170,11 +172,11 @@ def translated(where: str) -> Iterator[None]:
             f"{where}: {said(error)}; raise max_locks_per_transaction on the server"
         ) from error
     except psycopg.OperationalError as error:
-        # A transaction that only reads fails to serialize on a standby alone.
+        # Serialization failures of read-only transactions happen only on a standby.
         if isinstance(error, errors.SerializationFailure) or CONFLICT in str(error):
             raise RecoveryConflict(where, said(error)) from error
         raise Unreachable(
-            f"{where}: {said(error)}; see that the server runs and MEDIATOOL_POSTGRES_URL is right"
+            f"{where}: {said(error)}; check the server and MEDIATOOL_POSTGRES_URL"
         ) from error
     except psycopg.Error as error:
         raise BadSource(
@@ -183,12 +185,12 @@ def translated(where: str) -> Iterator[None]:
 
 
 def said(error: psycopg.Error) -> str:
-    """The server's own words on one line."""
+    """The server's message on one line."""
     return " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__
 
 
 def begin(connection: Connection, snapshot: str | None = None) -> None:
-    """Open a transaction that only reads and stays at one instant, another session's if named."""
+    """Open a read-only transaction with a fixed snapshot: another session's if it is named."""
     statements = sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     if snapshot is None:
         connection.execute(statements)

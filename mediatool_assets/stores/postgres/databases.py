@@ -1,4 +1,4 @@
-"""Whole databases of a server: whether one exists, its comment, who restores it, rename, drop."""
+"""Whole databases of a server: existence, comment, lock of a restore, rename, drop."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ def comment_of(connection: Connection, database: str) -> str | None:
 
 @contextmanager
 def claimed(connection: Connection, database: str) -> Iterator[None]:
-    """Hold the right to restore to ``database`` for a while; raises Refused where others do."""
+    """Hold the lock for restoring ``database`` in the context; raises Refused if it is taken."""
     claim(connection, database)
     try:
         yield
@@ -39,7 +39,7 @@ def claimed(connection: Connection, database: str) -> Iterator[None]:
 
 
 def claim(connection: Connection, database: str) -> None:
-    """Hold the right to restore to ``database`` as long as the session lasts; raises Refused."""
+    """Take the lock for restoring ``database`` until the session ends; raises Refused."""
     [(free,)] = connection.execute(
         "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"mediatool restore {database}",)
     )
@@ -58,17 +58,18 @@ def rename(connection: Connection, database: str, name: str) -> None:
 
 
 def drop(connection: Connection, database: str) -> None:
-    """Drop a database if it exists, and the roles whose databases are gone."""
+    """Drop a database if it exists, and the roles whose databases no longer exist."""
     _end_sessions(connection, database)
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database)))
     owner_role.sweep(connection)
 
 
 def _end_sessions(connection: Connection, database: str) -> None:
-    """End the sessions of clients that the role may end: workers keep theirs for the next chunk.
+    """End the clients' sessions that the role may end: idle workers keep theirs open.
 
-    What drops or renames the database waits 5 s for all others, and ends autovacuum's by itself,
-    which a role that is not a superuser may not: so there is no FORCE.
+    The command that drops or renames the database waits 5 s for all others. It ends autovacuum
+    itself,
+    which a role without superuser rights may not do: hence no FORCE.
     """
     connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s "

@@ -1,4 +1,4 @@
-"""The schema's DDL: what pg_dump writes in the snapshot, and where the sequences stand."""
+"""The schema's DDL: pg_dump's output in the snapshot, and the positions of the sequences."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ from mediatool_assets.stores.private_files import write_private
 _SECRETS = frozenset(
     {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
 )
-"""libpq's parameters that are secrets; those of a process are seen by every user of a machine."""
+"""libpq's secret parameters; the arguments of a process are visible to all users of a machine."""
 
 
 def dump_ddl(
@@ -40,7 +40,7 @@ def dump_ddl(
     command = [
         str(program),
         "--schema-only",
-        "--no-owner",  # a restore has its own; so a restored database gives the same bytes
+        "--no-owner",  # a restore sets its own owner; so a restored database gives the same bytes
         *(f"--schema={_quoted(space)}" for space in spaces),
         *(f"--extension={_quoted(extension.name)}" for extension in needed),
         f"--snapshot={snapshot}",
@@ -60,17 +60,17 @@ def dump_ddl(
         said = " ".join(done.stderr.decode(errors="replace").split())
         if CONFLICT in said:
             raise RecoveryConflict(instance(url), said)
-        raise BadSource(f"{instance(url)}: {said}; see that pg_dump can read the schema by hand")
+        raise BadSource(f"{instance(url)}: {said}; run pg_dump on the schema by hand to see why")
     homes = sorted({e.schema for e in needed} - {*spaces, "public", "pg_catalog"})
     return _with_schemas(done.stdout, homes) + _positions(connection, schema)
 
 
 @contextmanager
 def for_programs(given: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """A connection string that every user of the machine may see, and an environment beside it.
+    """A connection string without secrets, and an environment with them.
 
-    The password is in a variable; what libpq has no variable for is in a service file. Raises
-    BadSettings where the parameters name a service of their own, which would have to hold it.
+    The password is in a variable; parameters without a variable are in a service file. Raises
+    BadSettings if the parameters name a service of their own, which would have to contain them.
     """
     secret = {name: value for name, value in given.items() if name in _SECRETS}
     environment = {"PGPASSWORD": secret.pop("password")} if "password" in secret else {}
@@ -88,9 +88,9 @@ def for_programs(given: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]
 
 
 def _with_schemas(dumped: bytes, schemas: Sequence[str]) -> bytes:
-    """The text with entries that make ``schemas``, which extensions are in, before all others.
+    """The text with entries before all others that create ``schemas``, for extensions.
 
-    pg_dump writes a schema only together with all that is in it.
+    pg_dump writes a schema only together with all of its objects.
     """
     made = "".join(
         f"--\n-- Name: {name}; Type: SCHEMA; Schema: -; Owner: -\n--\n\n"
@@ -107,7 +107,7 @@ def _quoted(name: str) -> str:
 
 
 def _positions(connection: Connection, schema: Schema) -> bytes:
-    """Statements that put every sequence where it stood."""
+    """Statements that set every sequence to its position."""
     statements = [
         sql.SQL("SELECT pg_catalog.setval({}, {}, {});\n").format(
             sql.Literal(sql.Identifier(s.namespace or schema.name, s.relation).as_string()),
@@ -120,6 +120,6 @@ def _positions(connection: Connection, schema: Schema) -> bytes:
 
 
 def _restrict_key(program: Path) -> list[str]:
-    """Fix the key that newer pg_dumps would draw by chance."""
+    """Fix the key that newer pg_dumps would choose at random."""
     done = subprocess.run([str(program), "--help"], capture_output=True, text=True, check=False)
     return ["--restrict-key=mediatool"] if "--restrict-key" in done.stdout else []

@@ -1,7 +1,7 @@
 """Dependencies of some schemas on extensions and on objects of other schemas.
 
-PostgreSQL records dependencies in pg_depend. The text of a function's body is not looked into
-there, so the names that it calls are compared with those of the extensions' members.
+PostgreSQL records dependencies in pg_depend, but not those in the text of a function's body. The
+names in such bodies are compared with those of the extensions' members.
 """
 
 import re
@@ -13,10 +13,10 @@ from psycopg import sql
 from mediatool_assets.domain.gaps import OutsideDependency
 from mediatool_assets.stores.postgres.connection import Connection
 
-# ``ours``: what has its place in one of the schemas, and what goes with it (defaults, indexes,
-# constraints, triggers, partitions, owned sequences); an extension's members go with that one, and
-# no restore makes what is ``unmade``: policies, and tables on other servers.
-# ``needed``: what these refer to elsewhere; of an array its element, of a row type its table.
+# ``ours``: the objects of the schemas and their parts (defaults, indexes, constraints, triggers,
+# partitions, owned sequences). Members of an extension belong to it, and no restore creates the
+# ``unmade`` objects: policies, and tables on other servers.
+# ``needed``: what these refer to elsewhere; for an array its element, for a row type its table.
 _CLOSURE = """
 WITH RECURSIVE spaces (oid) AS (SELECT oid FROM pg_namespace WHERE nspname = ANY (%(schemas)s)),
 member (classid, objid, extension) AS MATERIALIZED (
@@ -103,7 +103,7 @@ WHERE n.nspname = ANY (%(schemas)s) AND l.lanname NOT IN ('c', 'internal')
                   AND d.objid = p.oid AND d.deptype = 'e')
 """
 
-# Names that are PostgreSQL's own, a word of SQL or defined in the schemas mean those.
+# Names of PostgreSQL, of SQL keywords or of objects in the schemas mean those, not a member's.
 _MEMBERS = """
 SELECT e.extname, m.classid::regclass::text, coalesce(p.proname, t.typname, c.relname)::text
 FROM pg_depend m JOIN pg_extension e ON e.oid = m.refobjid
@@ -132,20 +132,20 @@ _WORD = re.compile(r"[\w$]+")
 
 
 class RequiredExtension(NamedTuple):
-    """An extension that the schemas need, and the schema that its objects are in."""
+    """An extension that the schemas need, and the schema of its objects."""
 
     name: str
     schema: str
 
 
 def extensions(connection: Connection, schemas: Sequence[str]) -> list[RequiredExtension]:
-    """The extensions that the schemas' objects need, with those that these require."""
+    """The extensions that the schemas' objects need, and the extensions that these require."""
     given = {"schemas": list(schemas), "also": _named_in_bodies(connection, schemas)}
     return [RequiredExtension(*row) for row in connection.execute(_closed(_EXTENSIONS), given)]
 
 
 def gaps(connection: Connection, schemas: Sequence[str]) -> list[OutsideDependency]:
-    """What the schemas' objects need outside of them and of extensions, by their names."""
+    """The objects that the schemas' objects need outside of the schemas and of extensions."""
     found = connection.execute(_closed(_GAPS), {"schemas": list(schemas)})
     return [OutsideDependency(*row) for row in found]
 

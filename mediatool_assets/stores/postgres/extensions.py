@@ -1,8 +1,8 @@
-"""What a restore makes as the role of its URL: extensions, and operator classes.
+"""What a restore creates as the role of its URL: extensions, and operator classes.
 
-All else is made by a role that owns its database and nothing more. Extensions are made first, while
-nothing of the archive is in the database. Which ones: those that the server trusts any owner of a
-database with, and those of an allow list.
+Everything else is created by a role that only owns its database. Extensions are created first,
+while the database contains nothing of the archive. Allowed are those that the server trusts any
+owner of a database with, and those in an allow list.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ SELECT v.name, bool_or(v.trusted AND v.version = e.default_version)
 FROM pg_available_extension_versions v JOIN pg_available_extensions e USING (name) GROUP BY 1
 """
 
-# Of a B-tree or a hash index PostgreSQL compares the types of functions itself.
+# For B-tree and hash indexes, PostgreSQL itself checks the types of functions.
 _STRANGE_MEMBERS = """
 SELECT p.amproc::regprocedure::text
 FROM pg_amproc p JOIN pg_opfamily f ON f.oid = p.amprocfamily JOIN pg_am a ON a.oid = f.opfmethod
@@ -52,7 +52,7 @@ WHERE o.xmin = pg_current_xact_id()::xid
 def check_extensions(
     connection: Connection, wanted: Iterable[ScriptExtension], allowed: frozenset[str]
 ) -> None:
-    """Raise CheckFailed where the server lacks extensions, Refused where one is not allowed."""
+    """Raise CheckFailed if the server lacks extensions, Refused if one is not allowed."""
     names = sorted({extension.name for extension in wanted})
     if not names:
         return
@@ -68,7 +68,7 @@ def check_extensions(
         )
     if strange := [name for name in names if not trusted[name] and name not in allowed]:
         raise Refused(
-            f"the archive asks for the extension {', '.join(strange)}, which PostgreSQL does not "
+            f"the archive needs the extension {', '.join(strange)}, which PostgreSQL does not "
             "trust; add it to MEDIATOOL_RESTORE_EXTENSIONS if the archive is yours"
         )
 
@@ -76,7 +76,7 @@ def check_extensions(
 def add_extensions(
     connection: Connection, wanted: Iterable[ScriptExtension], role: str | None
 ) -> None:
-    """Make extensions in their schemas."""
+    """Create extensions in their schemas."""
     for extension in wanted:
         space = sql.Identifier(extension.schema)
         if extension.schema not in ("pg_catalog", "public"):
@@ -89,10 +89,10 @@ def add_extensions(
 
 
 def add_operator_class(connection: Connection, statement: str, role: str | None) -> None:
-    """Make one operator class or family, and give it to the role that owns the database's objects.
+    """Create one operator class or family, owned by the role of the database's objects.
 
-    Its functions are called by an index without a look at their types: those that an archive
-    brings itself are refused there.
+    An index calls its functions without checking their types. Functions from the archive itself are
+    therefore refused.
     """
     with connection.transaction():
         connection.execute(statement.encode(), binary=True)

@@ -1,8 +1,8 @@
 """Writes jsonb documents as strings if a reader of doubles would misread their numbers.
 
-A document is written as it is, nested in its row, unless it is a string or null by itself, or holds
-a number that no double equals: then its text is written, as a JSON string. So a JSON string in the
-column is always a document's text.
+A document is nested in its row unchanged, unless it is a string or null, or contains a number that
+no double equals: then its text is written, as a JSON string. So a JSON string in the column is
+always a document's text.
 """
 
 import re
@@ -14,41 +14,41 @@ import msgspec
 
 from mediatool_assets.domain.json_numbers import is_double, only_doubles
 
-# jsonb prints numbers without exponent, after ": ", ", " or "[", perhaps a minus. Up to 15 digits
-# every number is a double's own decimal text, so that only longer runs need a look.
+# jsonb prints numbers without exponent, after ": ", ", " or "[", perhaps a minus. A number of up to
+# 15 digits is always the decimal text of a double, so only longer ones are checked.
 _CLASSES = bytes(
     ord("0") if chr(c) in "0123456789." else ord(" ") if chr(c) in " [:-" else ord("x")
     for c in range(256)
 )
-_LONG = re.compile(b" " + b"0" * 16 + b"0*")  # spelt out: a literal prefix is searched fastest
+_LONG = re.compile(b" " + b"0" * 16 + b"0*")  # written out: a literal prefix is found fastest
 _ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NUMBERS = msgspec.json.Decoder(list[int | float])
 _ALL_INTEGERS = 1 << 53  # a double holds every integer up to this one
 
 
 class JsonbColumns:
-    """The jsonb columns of a table, whose rows are looked through batch by batch."""
+    """The jsonb columns of a table, whose rows are searched batch by batch."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
-        # row_to_json puts no space behind a column's colon, and jsonb puts one behind a key's
+        # row_to_json writes no space after a column's colon; jsonb writes one after a key's
         self._marks = tuple(msgspec.json.encode(name) + b':"' for name in names)
 
     def rewrite(self, rows: list[bytes]) -> list[bytes]:
-        """The rows, with those documents as strings; cheap where there is none."""
+        """The rows, with such documents as strings; fast if there are none."""
         for index in self._suspects(rows):
             rows[index] = self._row(rows[index])
         return rows
 
     def with_nulls(self, row: bytes, positions: Sequence[int]) -> bytes:
-        """The row with the text of the document ``null`` in these of the columns."""
+        """The row with the text of the document ``null`` in these columns."""
         values = _ROW.decode(row)
         for position in positions:
             values[self._names[position]] = msgspec.Raw(b'"null"')
         return msgspec.json.encode(values)
 
     def _suspects(self, rows: list[bytes]) -> list[int]:
-        """Which rows may hold such a document; other text can look like one."""
+        """The rows that may contain such a document; other text can look like one."""
         text = b"\n".join(rows)
         found = [*_odd_numbers(text), *(at for mark in self._marks for at in _all_of(mark, text))]
         if not found:
@@ -67,7 +67,7 @@ class JsonbColumns:
 
 
 def _all_of(mark: bytes, text: bytes) -> Iterator[int]:
-    """Where the mark stands."""
+    """The positions of the mark."""
     at = text.find(mark)
     while at >= 0:
         yield at
@@ -75,7 +75,7 @@ def _all_of(mark: bytes, text: bytes) -> Iterator[int]:
 
 
 def _odd_numbers(text: bytes) -> Iterator[int]:
-    """Where a number stands that no double's own text equals."""
+    """The positions of numbers that differ from the text of every double."""
     places = [(m.start() + 1, m.end()) for m in _LONG.finditer(text.translate(_CLASSES))]
     numbers = [text[start:end] for start, end in places]
     for (start, _), number, again in zip(places, numbers, _printed(numbers), strict=True):
@@ -84,11 +84,11 @@ def _odd_numbers(text: bytes) -> Iterator[int]:
 
 
 def _printed(numbers: list[bytes]) -> list[bytes]:
-    """Each as it is printed again; nothing where that says nothing."""
+    """Each number as it is printed again; empty if that cannot be decided."""
     together = b"[" + b",".join(numbers) + b"]"
     try:
         values = _NUMBERS.decode(together)
-    except msgspec.DecodeError:  # text that is no number after all
+    except msgspec.DecodeError:  # text that is not a number
         return [b""] * len(numbers)
     printed = msgspec.json.encode(values)[1:-1].split(b",") if values else []
     return [

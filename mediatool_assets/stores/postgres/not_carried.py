@@ -1,6 +1,6 @@
 """Lists the objects of the source that no archive contains.
 
-No value of a setting or an option is read: they hold passwords and keys.
+Values of settings and options are never read: they may contain passwords and keys.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from mediatool_assets.stores.postgres.connection import Connection
 
 _FIRST_OF_USERS = 16_384  # PostgreSQL's own objects have lower oids
 
-# Each selects a kind, a name, and the address of what it is of, if anything: one row an object.
+# Each part selects a kind, a name, and the address of the object concerned, if any: one row each.
 _QUERY = """
 WITH spaces (oid) AS (SELECT oid FROM pg_namespace WHERE nspname = ANY (%(schemas)s)),
 members (classid, objid) AS (
@@ -167,7 +167,7 @@ GROUP BY f.kind, f.name ORDER BY f.kind, f.name COLLATE "C"
 def read_not_carried(
     connection: Connection, schemas: Sequence[str], extensions: Sequence[str]
 ) -> tuple[NotCarried, ...]:
-    """What stays behind of these schemas' database; ``extensions`` are those that are carried."""
+    """The objects of the database that no archive contains; ``extensions`` are contained."""
     given = {"schemas": list(schemas), "carried": list(extensions), "first": _FIRST_OF_USERS}
     found = connection.execute(_QUERY, given)
     return tuple(NotCarried(kind, name, tuple(objects)) for kind, name, objects in found)

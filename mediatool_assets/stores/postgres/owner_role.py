@@ -1,11 +1,11 @@
 """The role that owns a restored database and executes the statements of its archive.
 
-It may log in and has rights on nothing but its database: no files and programs of the server, no
-other database, no shared catalog. So an archive's functions, defaults, checks, indexes and views
-run with these rights, whatever role the restore's URL has, during the restore and later.
+It may log in and has rights only on its database: not on files or programs of the server, other
+databases or shared catalogs. So the archive's functions, defaults, checks, indexes and views run
+with these rights, whatever role the restore's URL has, during the restore and later.
 
-The URL's role makes it, with ``CREATEROLE``. A role that may create databases only is no superuser,
-and restores as itself.
+The URL's role creates it, with ``CREATEROLE``. A role that may only create databases is not a
+superuser, and restores as itself.
 """
 
 import hmac
@@ -34,7 +34,7 @@ SELECT rolname FROM pg_roles r WHERE starts_with(rolname, %s) AND pg_has_role(oi
 
 
 def create(connection: Connection, database: str) -> str | None:
-    """Make the role of an empty database; None where the connection's own may make none."""
+    """Create the role of an empty database; None if the connection's role may not create one."""
     [(may,)] = connection.execute(
         "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
     )
@@ -42,7 +42,7 @@ def create(connection: Connection, database: str) -> str | None:
         return None
     name = _PREFIX + token_hex(8)
     role, place = sql.Identifier(name), sql.Identifier(database)
-    with connection.transaction():  # a role that has no database is none of a restore
+    with connection.transaction():  # a role without a database belongs to no restore
         connection.execute(
             sql.SQL(
                 "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
@@ -56,16 +56,17 @@ def create(connection: Connection, database: str) -> str | None:
 
 
 def of_database(connection: Connection, database: str) -> str | None:
-    """The role that owns what is in a restored database; None where it is the restorer's own."""
+    """The role that owns a restored database's objects; None if the restorer owns them."""
     found = connection.execute(_OF_DATABASE, (database, _PREFIX)).fetchone()
     return str(found[0]) if found is not None else None
 
 
 def logged_in(connection: Connection, url: Url, role: str | None) -> Url:
-    """The URL with the role in place of its own.
+    """The URL with this role instead of its own.
 
-    The password follows from that of the connection, and is given anew each time: what runs as the
-    role may have changed it. A server that asks for no password gets none.
+    The password is derived from the connection's, and set again each time: code that runs as the
+    role
+    may have changed it. If the server needs no password, there is none.
     """
     if role is None:
         return url
@@ -88,7 +89,7 @@ def _derived(secret: str, role: str) -> str:
 
 
 def sweep(connection: Connection) -> None:
-    """Drop the roles whose databases are gone."""
+    """Drop the roles whose databases no longer exist."""
     with _alone(connection):
         for (name,) in connection.execute(_LEFT, (_PREFIX,)).fetchall():
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
@@ -96,7 +97,7 @@ def sweep(connection: Connection) -> None:
 
 @contextmanager
 def _alone(connection: Connection) -> Iterator[None]:
-    """PostgreSQL refuses two changes of roles at once where they meet."""
+    """Take a lock: concurrent changes of the same roles fail in PostgreSQL."""
     connection.execute("SELECT pg_advisory_lock(hashtextextended('mediatool roles', 0))")
     try:
         yield

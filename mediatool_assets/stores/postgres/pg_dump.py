@@ -1,7 +1,7 @@
-"""The pg_dump that fits a server: of its major version, and of no older minor release.
+"""The right pg_dump for a server: its major version, and at least its minor release.
 
-A minor release of PostgreSQL may store what only its own pg_dump knows how to write. An older
-client, or one of a newer major version, then writes DDL that no server takes.
+A minor release of PostgreSQL may store what only its own pg_dump can write. An older client, or one
+of a newer major version, then writes DDL that no server accepts.
 """
 
 import importlib.util
@@ -19,7 +19,7 @@ from mediatool_assets.domain.postgres_release import Release
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+(?:\.\d+)?)")
 
 _FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
-"""Where Debian, Red Hat and Homebrew install each major version."""
+"""The paths of each major version on Debian, Red Hat and Homebrew."""
 
 
 class PgDump(NamedTuple):
@@ -30,15 +30,15 @@ class PgDump(NamedTuple):
 
 
 def clients() -> list[PgDump]:
-    """Every pg_dump of this machine: that on the PATH first."""
+    """Every pg_dump of this machine, the one on the PATH first."""
     found = ((path, _release(path)) for path in dict.fromkeys(_programs()))
     return [PgDump(path, release) for path, release in found if release is not None]
 
 
 def best(server: Release, among: Iterable[PgDump]) -> PgDump:
-    """The client that knows all that the server stores, else the nearest that can read it.
+    """The client that can dump all that the server stores, else the closest that can read it.
 
-    Raises Misuse where none can.
+    Raises Misuse if there is none.
     """
     among = list(among)
     reading = [client for client in among if client.release.major >= server.major]
@@ -54,7 +54,7 @@ def best(server: Release, among: Iterable[PgDump]) -> PgDump:
 
 def _programs() -> Iterator[Path]:
     on_path = shutil.which("pg_dump")
-    # Debian's wrapper runs the pg_dump of another version than it says, depending on the server.
+    # Debian's wrapper runs another version's pg_dump than it reports, depending on the server.
     if on_path and Path(on_path).resolve().name == "pg_dump":
         yield Path(on_path).resolve()
     for folder in _FOLDERS:

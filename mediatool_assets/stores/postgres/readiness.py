@@ -27,7 +27,7 @@ from mediatool_assets.stores.postgres.pg_dump import best, clients
 from mediatool_assets.stores.postgres.standby import read_standby
 
 SOURCE, TARGET = "source", "restores"
-_PATIENCE = "5"  # seconds to connect: it is asked once, by somebody who waits
+_PATIENCE = "5"  # seconds to connect, once, while the user waits
 
 _SCHEMAS = """
 SELECT n.nspname, has_schema_privilege(n.oid, 'USAGE') FROM pg_catalog.pg_namespace n
@@ -59,7 +59,7 @@ WHERE c.relkind = 'r' AND n.nspname = ANY (%s)
 
 @dataclass(slots=True)
 class SourceFound:
-    """The readings, and what others are held against: the tables as the catalogs have them."""
+    """The readings, and the tables of the catalogs for later readings."""
 
     readings: list[Reading] = field(default_factory=list)
     schema: Schema | None = None
@@ -67,7 +67,7 @@ class SourceFound:
 
 
 def source_found(settings: Settings) -> SourceFound:
-    """Connection, release, pg_dump, every right that is missing, and the schema where it can be."""
+    """Connection, release, pg_dump, every missing right, and the schema if it can be read."""
     found = SourceFound()
     if settings.postgres_url is None:
         step = "mediatool init"
@@ -83,7 +83,7 @@ def source_found(settings: Settings) -> SourceFound:
 
 
 def target_readings(settings: Settings) -> list[Reading]:
-    """Of the server to restore to: connection, release, the rights to make databases and roles."""
+    """The restore server: connection, release, the rights to create databases and roles."""
     if settings.restore_postgres_url is None:
         return [ok(TARGET, "url", "MEDIATOOL_RESTORE_POSTGRES_URL is not set: no restores")]
     variable = "MEDIATOOL_RESTORE_POSTGRES_URL"
@@ -95,7 +95,7 @@ def target_readings(settings: Settings) -> list[Reading]:
 
 
 def _connect(url: Url, variable: str) -> Connection:
-    """Connect once, without waiting for a server that may yet come."""
+    """Connect once, without waiting for a server that may still start."""
     given = parameters(url, variable) | {"connect_timeout": _PATIENCE, "client_encoding": "UTF8"}
     connection = psycopg.connect(make_conninfo("", **given), autocommit=True)
     connection.execute("SET search_path = ''")
@@ -149,7 +149,7 @@ def _of_server(area: str, connection: Connection) -> Iterator[Reading]:
 
 
 def _of_standby(connection: Connection, settings: Settings) -> Iterator[Reading]:
-    """Whether a hot standby keeps the rows that an export reads, and how far it is behind."""
+    """Whether a hot standby may cancel an export, and how far it is behind its primary."""
     standby = read_standby(connection)
     if standby is None:
         return
@@ -180,7 +180,7 @@ def _pg_dump(connection: Connection) -> Reading:
 def _rights(
     connection: Connection, usable: dict[str, bool], role: str, exclude: frozenset[str]
 ) -> Reading:
-    """One reading of all rights; a statement to paste for each that is missing."""
+    """One reading for all rights, with a statement to paste for each missing one."""
 
     def statement(text: str, *names: str) -> str:
         parts = [sql.Identifier(name) for name in names]

@@ -1,6 +1,7 @@
-"""Rows as NDJSON: the select list that keeps every digit, and the workers' reading of it.
+"""Rows as NDJSON: the select list that keeps every digit, and the workers' reader.
 
-docs/reference/archive-format.md says what each type becomes; ``domain.copy_text`` is the way back.
+docs/reference/archive-format.md describes the JSON of each type; ``domain.copy_text`` converts it
+back.
 """
 
 import threading
@@ -24,13 +25,13 @@ from mediatool_assets.stores.postgres.connection import (
 )
 from mediatool_assets.stores.postgres.jsonb import JsonbColumns
 
-BATCH_BYTES = 1 << 20  # a second copy of a batch is made to search it: let it stay in the cache
+BATCH_BYTES = 1 << 20  # a batch is copied once to search it: keep both in the cache
 
 _NULL = sql.SQL("pg_column_size({0}) <= 16 AND {0} = 'null'")
 
 
 def expression(column: Column) -> sql.Composable:
-    """What to select so that ``row_to_json`` writes the column without losing anything."""
+    """The expression for which ``row_to_json`` writes the column without any loss."""
     if column.computed_anew:
         return sql.SQL("NULL::text")
     return _template(column).format(sql.Identifier(column.name))
@@ -42,16 +43,16 @@ def _template(column: Column) -> sql.SQL:
     if column.base in PLAIN or column.base == "jsonb":
         return sql.SQL("{0}")
     match column.base:
-        case "bigint":  # a number as long as a double holds it
+        case "bigint":  # a number if a double holds it exactly
             return sql.SQL(
                 "CASE WHEN {0} BETWEEN -9007199254740992 AND 9007199254740992 "
                 "THEN to_json({0}) ELSE to_json({0}::text) END"
             )
         case "numeric" | "json":
             return sql.SQL("{0}::text")
-        case "money":  # its own text depends on the server's locale
+        case "money":  # its text depends on the server's locale
             return sql.SQL("{0}::numeric::text")
-        case _:  # concat prints any type as its output function does; a cast may not
+        case _:  # concat uses the output function of any type; a cast may not
             return sql.SQL("CASE WHEN num_nulls({0}) = 0 THEN concat({0}) END")
 
 
@@ -64,7 +65,8 @@ def _array_template(element: str, kind: str | None) -> sql.SQL:
         elements = "to_json({0})"
     else:
         return sql.SQL("CASE WHEN num_nulls({0}) = 0 THEN concat({0}) END")
-    # JSON has no lower bounds: an array with one that is not 1 is written as PostgreSQL's text
+    # JSON arrays have no lower bounds: an array with one other than 1 is written as PostgreSQL's
+    # text
     return sql.SQL(
         "CASE WHEN replace(array_dims({0}), '[1:', '') LIKE '%[%' THEN to_json(concat({0})) "
         f"ELSE {elements} END"
@@ -72,10 +74,11 @@ def _array_template(element: str, kind: str | None) -> sql.SQL:
 
 
 def copy_query(table: Table, chunk: Chunk) -> sql.Composed:
-    """COPY a chunk's rows, in the table's order; needs no quoting as no text holds its marks.
+    """COPY a chunk's rows, in the table's order; no text contains the quote and the delimiter.
 
-    Where there are jsonb columns a second field lists those that hold the document ``null``, which
-    JSON cannot tell from no document.
+    With jsonb columns, a second field lists those that contain the document ``null``, which JSON
+    cannot
+    distinguish from no document.
     """
     namespace, relation, first, end = chunk.bounds
     columns = sql.SQL(", ").join(
@@ -112,10 +115,11 @@ def _jsonb(table: Table) -> list[str]:
 
 @dataclass(frozen=True)
 class PostgresRows:
-    """A RowReader: joins the coordinator's snapshot anew for every chunk.
+    """A RowReader that imports the coordinator's snapshot for every chunk.
 
-    Between chunks a thread keeps its session, outside of any transaction, so that chunks of narrow
-    rows do not cost a connection each; it ends with the process, or when another snapshot is read.
+    Between chunks, a thread keeps its session without a transaction, so that chunks of narrow rows
+    do not
+    cost a connection each. The session ends with the process, or when another snapshot is read.
     """
 
     url: Url = field(repr=False)
@@ -133,7 +137,7 @@ class PostgresRows:
 
     @contextmanager
     def _session(self) -> Iterator[Connection]:
-        """This thread's session, handed back only if all went well."""
+        """This thread's session; it is reused only if no error occurred."""
         kept: _WorkerSession | None = _KEPT.__dict__.pop("session", None)
         if kept is not None and kept.reader != self:
             kept.closing.close()

@@ -33,19 +33,22 @@ from mediatool_assets.stores.postgres.rows import PostgresRows
 from mediatool_assets.stores.postgres.standby import Standby, read_standby
 
 CHUNK_ROWS = 16_384
-"""Rows of a chunk: at 4 KB a row a worker's share is some 70 MB and half a second, so that workers
-finish together, while a chunk of narrow rows still outweighs its connection."""
+"""Rows of a chunk. At 4 KB a row, a worker's share is some 70 MB and half a second: small enough
+that workers finish together, large enough for the cost of a connection.
+"""
 
 LOCK_TIMEOUT = "60s"
 
 
 @dataclass(frozen=True)
 class PostgresSource:
-    """A schema of a server, or a list of them with commas, to be exported.
+    """A schema of a server, or a list of schemas with commas, to be exported.
 
-    ``lock_timeout`` is PostgreSQL's, with its unit. ``exclude`` names tables whose rows will not be
-    asked for: that some of them are out of reach is no reason to refuse the others. A hot standby
-    that is more than ``max_lag`` seconds behind gets a warning.
+    ``lock_timeout`` is PostgreSQL's setting, with its unit. ``exclude`` names tables that are not
+    read: it
+    is no error if they cannot be read. A hot standby that is more than ``max_lag`` seconds behind
+    gets a
+    warning.
     """
 
     url: Url = field(repr=False)
@@ -71,15 +74,15 @@ class PostgresSource:
 
     @property
     def primary(self) -> "PostgresSource | None":
-        """The same schema of the primary, where this is its hot standby and it is named."""
+        """The same schema on the primary, if this is its hot standby and the primary is named."""
         url = self.primary_url
         return None if url is None else replace(self, url=url, primary_url=None)
 
     @contextmanager
     def snapshot(self) -> Iterator["PostgresSnapshot"]:
-        """Open a snapshot. Its tables are locked first, so that none can be altered or emptied.
+        """Open a snapshot. Its tables are locked first, so that none can be altered or truncated.
 
-        Raises RecoveryConflict where a hot standby has ended it.
+        Raises RecoveryConflict if a hot standby has cancelled it.
         """
         with connected(self.url, self.lock_timeout) as connection:
             if connection.info.server_version < OLDEST * 10_000:
@@ -92,7 +95,7 @@ class PostgresSource:
             try:
                 yield PostgresSnapshot(self, connection, catalog, name, standby)
             except (BadSource, Unreachable, psycopg.OperationalError) as error:
-                # A worker or pg_dump may see no more of a conflict than that the snapshot is gone.
+                # In a worker or pg_dump, a conflict may only show as a missing snapshot.
                 if standby is not None and (words := _ended(connection)) is not None:
                     raise RecoveryConflict(instance(self.url), words) from error
                 raise
@@ -109,7 +112,7 @@ class PostgresSource:
                 for relation in wanted:
                     table = sql.Identifier(*relation)
                     connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(table))
-            except errors.UndefinedTable:  # dropped meanwhile: look again
+            except errors.UndefinedTable:  # dropped in the meantime: read the list again
                 connection.execute("ROLLBACK")
                 continue
             standby = read_standby(connection)
@@ -118,13 +121,13 @@ class PostgresSource:
             connection.execute("ROLLBACK")
         raise BadSource(
             f"schema {self.schema}: its tables change faster than they can be locked; "
-            "run again when the migration is through"
+            "run again when the migration has ended"
         )
 
 
 @dataclass(frozen=True)
 class PostgresSnapshot:
-    """The open snapshot; ``name`` is what workers import it by."""
+    """The open snapshot; workers import it by its ``name``."""
 
     source: PostgresSource
     connection: Connection = field(repr=False)
@@ -139,7 +142,7 @@ class PostgresSnapshot:
 
     @property
     def facts(self) -> dict[str, str | int | None]:
-        """The source, in the words of the metadata file."""
+        """The source, in the fields of the metadata file."""
         [(large,)] = self.connection.execute("SELECT count(*) FROM pg_largeobject_metadata")
         return {
             "type": "postgres",
@@ -156,23 +159,23 @@ class PostgresSnapshot:
         }
 
     def _pg_dump(self) -> str | None:
-        """The release of the client that writes the DDL; None where none can."""
+        """The release of the client that writes the DDL; None if no client can."""
         with suppress(Misuse):
             return str(best(Release.of(self.connection.info.server_version), clients()).release)
         return None
 
     @property
     def reader(self) -> PostgresRows:
-        """What workers read with."""
+        """The reader for workers."""
         return PostgresRows(self.source.url, self.name, self.source.lock_timeout)
 
     def ddl(self) -> bytes:
-        """The schema as pg_dump writes it, and where its sequences stand."""
+        """The schema as pg_dump writes it, and the positions of its sequences."""
         source = self.source
         return dump_ddl(self.connection, source.url, self.schema, self.name, source.lock_timeout)
 
     def not_carried(self) -> tuple[NotCarried, ...]:
-        """What the database has beside, as its catalogs tell."""
+        """The objects of the database that no archive contains, by its catalogs."""
         spaces = namespaces(self.schema.name)
         carried = [extension.name for extension in extensions(self.connection, spaces)]
         return read_not_carried(self.connection, spaces, carried)
@@ -190,7 +193,7 @@ class PostgresSnapshot:
     def _scan(self, relation: Relation) -> Iterator[tuple[int, tuple[str, str]]]:
         """Row count and bounds of each share of a relation, from one scan in the order of blocks.
 
-        The last bound lies behind any row.
+        The last bound is after every row.
         """
         query = sql.SQL(
             "SELECT count(*), array_agg(ctid::text ORDER BY n) FILTER (WHERE n % {rows} = 1) "
@@ -204,7 +207,7 @@ class PostgresSnapshot:
 
 
 def _ended(connection: Connection) -> str | None:
-    """What a session was ended with; None while it lives."""
+    """The error that ended a session; None while it is alive."""
     try:
         connection.execute("SELECT 1")
     except errors.InFailedSqlTransaction:
@@ -215,7 +218,7 @@ def _ended(connection: Connection) -> str | None:
 
 
 def _system_identifier(connection: Connection) -> str | None:
-    """What tells one cluster from every other; None where the role may not ask."""
+    """The unique identifier of the cluster; None if the role may not read it."""
     function = "pg_control_system()"
     query = "SELECT has_function_privilege(%s, 'EXECUTE')"
     [(allowed,)] = connection.execute(query, (function,))

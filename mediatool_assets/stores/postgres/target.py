@@ -1,8 +1,8 @@
-"""A restore to PostgreSQL: a new database, which gets its final name when it is complete.
+"""A restore to PostgreSQL: a new database, which is renamed when it is complete.
 
-A restore works in ``{database}.restoring``. The last step, one transaction, puts the marker on it
-and gives it its name; the one that had it is ``{database}.replaced`` from then on, and dropped. So
-a killed restore leaves nothing under that name, and what it did leave is removed by the next one.
+A restore works in ``{database}.restoring``. Its last step is one transaction that sets the marker
+and renames the database; one that had the name becomes ``{database}.replaced``, and is dropped. So
+a killed restore leaves nothing under that name, and the next restore removes its remains.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,12 +36,12 @@ from mediatool_assets.stores.postgres.target_session import (
 from mediatool_assets.stores.postgres.target_writer import PostgresWriter
 
 WORKING = ".restoring"
-"""What the name of a database that is being restored ends with."""
+"""The suffix of the name of a database that is being restored."""
 REPLACED = ".replaced"
-"""What the name of a database ends with whose place another has taken, until it is dropped."""
-_LONGEST = 63 - len(WORKING)  # bytes: PostgreSQL cuts a longer name
+"""The suffix of the name of a replaced database, until it is dropped."""
+_LONGEST = 63 - len(WORKING)  # bytes: PostgreSQL truncates a longer name
 
-# Without ICU initdb knows one or two collations that have its provider, with it hundreds.
+# Without ICU, initdb creates one or two collations with its provider, with ICU hundreds.
 _FEATURES = """
 SELECT ARRAY(SELECT name::text FROM pg_available_extensions),
        ARRAY(SELECT collname::text FROM pg_collation WHERE collencoding IN (-1, 6)),
@@ -54,9 +54,9 @@ SELECT ARRAY(SELECT name::text FROM pg_available_extensions),
 class PostgresTarget:
     """A server that versions are restored to, each into a database of its own.
 
-    No database is ever replaced but one that carries a restore's marker. ``source`` is the URL of
-    the source, whose name no restore may take. ``extensions`` may be made though the server does
-    not trust them.
+    Only a database with a restore's marker is ever replaced. ``source`` is the URL of the source;
+    no
+    restore may use its name. ``extensions`` may be created although the server does not trust them.
     """
 
     url: Url = field(repr=False)
@@ -74,7 +74,7 @@ class PostgresTarget:
 
     @property
     def server(self) -> str:
-        """``host:port``, for messages and evidence."""
+        """``host:port``, for messages and records."""
         given = parameters(self.url, VARIABLE)
         return f"{given.get('host', 'localhost')}:{given.get('port', 5432)}"
 
@@ -84,7 +84,7 @@ class PostgresTarget:
             return {"server_version": connection.info.parameter_status("server_version")}
 
     def features(self) -> ServerFeatures:
-        """What a restore to this server can count on."""
+        """The features of this server that a restore may need."""
         with session(self.url) as connection:
             [(extensions, collations, icu, lz4)] = connection.execute(_FEATURES)
             major = connection.info.server_version // 10_000
@@ -107,7 +107,7 @@ class PostgresTarget:
             return databases.exists(connection, database)
 
     def database(self, database: str, schema: str) -> PostgresSource:
-        """A schema of one of the server's databases, read as a source is by the role that owns it.
+        """A schema of one of the server's databases, read like a source by the role that owns it.
 
         Raises Unreachable.
         """
@@ -117,7 +117,7 @@ class PostgresTarget:
         return PostgresSource(url.to(database), schema)
 
     def drop(self, database: str) -> None:
-        """Remove a restored database, if it is there; raises Refused for any other."""
+        """Remove a restored database, if it exists; raises Refused for any other."""
         with session(self.url, doing="drop") as connection, databases.claimed(connection, database):
             if databases.exists(connection, database):
                 if Marker.read(databases.comment_of(connection, database)) is None:
@@ -130,11 +130,14 @@ class PostgresTarget:
     def restoration(
         self, database: str, *, replace: bool, extensions: Iterable[ScriptExtension] = ()
     ) -> Iterator["PostgresRestoration"]:
-        """A database with these extensions, to be filled. Marked, it is ``database``, or goes away.
+        """A database with these extensions, to be filled. Marking it renames it to ``database``.
 
-        Raises AlreadyExists for a restored one unless ``replace``, Refused for any other that has
-        the name, and where another restore of it is under way; before anything is made, CheckFailed
-        and Refused for an extension that the server lacks or that is not allowed.
+        Raises AlreadyExists for a restored database unless ``replace``, Refused for any other with
+        the name,
+        and while another restore of it is running. Before anything is created: CheckFailed and
+        Refused for an
+        extension that the server lacks or that is not allowed. Without a mark, the database is
+        dropped.
         """
         extensions = tuple(extensions)
         self._check_name(database)
@@ -184,11 +187,11 @@ class PostgresTarget:
             )
         if self.source is not None and parameters(self.source).get("dbname") == database:
             raise Refused(
-                f"{database} is the name of the source's own database; restore under another name"
+                f"{database} is the name of the source database; restore under another name"
             )
 
     def check_free(self, connection: Connection, database: str, replace: bool) -> None:
-        """Raise AlreadyExists or Refused as ``restoration`` does."""
+        """Raise AlreadyExists or Refused like ``restoration``."""
         there = databases.exists(connection, database)
         marker = Marker.read(databases.comment_of(connection, database))
         if there and marker is None:
@@ -199,13 +202,13 @@ class PostgresTarget:
         if marker is not None and not replace:
             raise AlreadyExists(
                 f"the restored database {database}",
-                "restore it again with --replace if you mean it",
+                "to replace it, restore again with --replace",
             )
 
 
 @dataclass(frozen=True)
 class PostgresRestoration:
-    """One restore under way; ``working`` is what its database is called until it is marked."""
+    """A running restore; ``working`` is the name of its database until it is marked."""
 
     target: PostgresTarget
     connection: Connection = field(repr=False)
@@ -217,15 +220,15 @@ class PostgresRestoration:
 
     @property
     def writer(self) -> PostgresWriter:
-        """What workers write rows with."""
+        """The writer for workers."""
         return PostgresWriter(self.url, self.working)
 
     def source(self, schema: str) -> PostgresSource:
-        """What has been restored, to be read as a source is."""
+        """The restored schema, to be read like a source."""
         return PostgresSource(self.url.to(self.working), schema)
 
     def add_operator_classes(self, statements: Iterable[Statement]) -> None:
-        """Make operator classes and families, which only superusers may, as the URL's role."""
+        """Create operator classes and families as the URL's role: only superusers may."""
         with session(self.target.url, self.working) as connection:
             for makes, text in statements:
                 with translated(self.database, makes):
@@ -236,7 +239,7 @@ class PostgresRestoration:
         self.writer.run(statements)
 
     def set_sequences(self, schema: Schema) -> None:
-        """Put its sequences where they stood."""
+        """Set its sequences to their positions."""
         with session(self.url, self.working) as connection:
             for sequence in schema.sequences:
                 space = sequence.namespace or schema.name
@@ -248,9 +251,10 @@ class PostgresRestoration:
                     )
 
     def mark(self, marker: Marker) -> None:
-        """Put the marker on the database and give it its name, both or neither: the last step.
+        """Set the marker and rename the database, both or neither: the last step.
 
-        Raises as ``restoration`` does where somebody has made a database of that name meanwhile.
+        Raises like ``restoration`` if somebody has created a database with that name in the
+        meantime.
         """
         connection, replaced = self.connection, self.database + REPLACED
         self.target.check_free(connection, self.database, self.replace)

@@ -23,7 +23,7 @@ from mediatool_assets.stores.postgres.target_session import session
 
 _PREFIX = "media_tool_"
 
-# Sessions of clients only: the server's own, as autovacuum's, give way by themselves.
+# Only clients' sessions count: the server's own, such as autovacuum's, end by themselves.
 _DATABASES = """
 SELECT d.datname, shobj_description(d.oid, 'pg_database'),
     (SELECT count(*) FROM pg_stat_activity a
@@ -34,7 +34,7 @@ FROM pg_database d WHERE starts_with(d.datname, 'media_tool_') ORDER BY d.datnam
 
 @dataclass(frozen=True, slots=True)
 class PostgresDatabases:
-    """A DatabaseServer over PostgreSQL; a database that no restore made is never touched."""
+    """A DatabaseServer over PostgreSQL; it touches only databases that a restore made."""
 
     url: Url = field(repr=False)
     kind: Literal["postgres"] = "postgres"
@@ -50,7 +50,7 @@ class PostgresDatabases:
         return PostgresTarget(self.url).server
 
     def databases(self) -> Iterator[FoundDatabase]:
-        """The databases of versions, and what restores of them left, in order of name."""
+        """The databases of versions, and those that restores of them left, in order of name."""
         with session(self.url, doing="list databases") as connection:
             for name, comment, sessions in connection.execute(_DATABASES).fetchall():
                 sanitized = name.startswith(SANITIZED_POSTGRES)
@@ -67,7 +67,7 @@ class PostgresDatabases:
                     )
 
     def remove(self, database: str, protection: Protection = unprotected) -> None:
-        """Remove a database of a version; raises CheckFailed where somebody is in it."""
+        """Remove a database of a version; raises CheckFailed if it is in use."""
         found = {each.name: each for each in self.databases()}.get(database)
         if found is None:
             return
@@ -80,7 +80,7 @@ class PostgresDatabases:
             claimed(connection, _final(database)),
         ):
             if (reason := protection()) is not None:
-                raise Refused(f"{self.server}/{database} stays: meanwhile {reason}")
+                raise Refused(f"{self.server}/{database} is not dropped: {reason}")
             try:
                 connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
                 owner_role.sweep(connection)
@@ -91,7 +91,7 @@ class PostgresDatabases:
 
 
 def _final(name: str) -> str:
-    """The name without what a restore under way puts behind it."""
+    """The name without the suffix of a running restore."""
     return name.removesuffix(WORKING).removesuffix(REPLACED)
 
 

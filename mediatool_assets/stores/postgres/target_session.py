@@ -24,10 +24,10 @@ _SESSION = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
-    "lc_monetary": "C",  # money arrives as 1234.50, whatever the server's country
+    "lc_monetary": "C",  # money is sent as 1234.50, whatever the server's locale
     "standard_conforming_strings": "on",
     "search_path": "",
-    "check_function_bodies": "off",  # as pg_dump's text asks for: bodies may name later objects
+    "check_function_bodies": "off",  # as in pg_dump's text: bodies may name later objects
     "xmloption": "content",
     "client_min_messages": "warning",
     "row_security": "off",
@@ -35,7 +35,7 @@ _SESSION = {
     "transaction_timeout": "0",  # since 17
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
-    "idle_session_timeout": "0",  # the session that holds the claim waits for the workers
+    "idle_session_timeout": "0",  # the session with the lock waits for the workers
     "maintenance_work_mem": "128MB",  # of the server's: builds most indexes without a file
 }
 
@@ -44,7 +44,7 @@ _SESSION = {
 def session(url: Url, database: str | None = None, doing: str = "") -> Iterator[Connection]:
     """One session in ``database``, or in the URL's own; every statement is its own transaction.
 
-    Raises Unreachable, CheckFailed or Misuse, naming the database and what was done.
+    Raises Unreachable, CheckFailed or Misuse, naming the database and the action.
     """
     given = parameters(url, VARIABLE) | ({"dbname": database} if database is not None else {})
     where = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
@@ -55,9 +55,10 @@ def session(url: Url, database: str | None = None, doing: str = "") -> Iterator[
 
 @contextmanager
 def translated(where: str, making: str | None = None) -> Iterator[None]:
-    """Raise one of our errors, naming ``where``, for whatever psycopg raises.
+    """Translate every psycopg error to one of ours, naming ``where``.
 
-    ``making`` is the object of the schema that is made (``VIEW totals``): a failure of it is one of
+    ``making`` is the object of the schema that is created (``VIEW totals``): if it fails, it fails
+    for
     every version that has it.
     """
     try:
@@ -75,20 +76,20 @@ _VALUE = re.compile(r': ".*', re.DOTALL)
 
 
 def _without_values(error: psycopg.Error) -> str:
-    """The server's words on rows that it refused, with their place instead of their values."""
+    """The server's message about refused rows, with their position instead of their values."""
     place = _PLACE.match(error.diag.context or "")
     return _VALUE.sub("", said(error)) + (place[1] if place else "")
 
 
 def _is_its_own(error: psycopg.Error) -> bool:
-    """Whether an object fails by what it is, and would again: not a full or broken server."""
+    """Whether the object itself is the reason of a failure, and not a full or broken server."""
     state = error.sqlstate or ""
     limit = state.startswith(("54", "55")) and state != "55006"  # in use
     return not isinstance(error, psycopg.OperationalError) or limit
 
 
 def _hint(error: psycopg.Error) -> str:
-    """What may help beside leaving the object out."""
+    """What may help besides leaving the object out."""
     match error:
         case errors.InsufficientPrivilege():
             return "an archive's objects have rights on their own database alone; "
@@ -125,7 +126,7 @@ def _meaning(where: str, error: psycopg.Error) -> MediatoolError:
             return CheckFailed(f"{where}: {words}; end the sessions in it, and restore again")
         case psycopg.OperationalError():
             return Unreachable(
-                f"{where}: {words}; see that the server runs and {VARIABLE} is right"
+                f"{where}: {words}; check that the server runs and {VARIABLE} is right"
             )
         case _:
             return CheckFailed(

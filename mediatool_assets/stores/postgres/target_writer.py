@@ -1,4 +1,4 @@
-"""Writes rows, keys and indexes into a database that is being restored; travels to workers."""
+"""Writes rows, keys and indexes into a database that is being restored; for workers."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ from mediatool_assets.domain.schema import Table, namespaces
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.postgres.target_session import session, translated
 
-# In the order in which they were made: one that reads another comes after it. One that stays empty
-# is filled for as long as others read it.
+# In the order of their creation: a view that reads another comes after it. A view that stays empty
+# is filled as long as others read it.
 _MATERIALIZED = """
 WITH RECURSIVE views (oid, space, name, stays) AS (
     SELECT c.oid, n.nspname, c.relname,
@@ -41,11 +41,13 @@ class PostgresWriter:
     database: str
 
     def copy(self, schema: str, table: Table, lines: Iterable[bytes], *, whole: bool) -> int:
-        """COPY lines of the text format, each with its newline, as one transaction; count them.
+        """COPY lines of the text format, each with its newline, in one transaction; their number.
 
-        A partitioned table puts each row where it belongs. A ``whole`` table is emptied in the same
-        transaction: then its rows are written as seen by all (FREEZE), so that nothing has to come
-        back to them, and without a log of them where the server keeps none for replicas.
+        A partitioned table routes each row to its partition. A ``whole`` table is truncated in the
+        same
+        transaction: then its rows are written frozen (FREEZE), which saves a later vacuum, and
+        without WAL if
+        the server's wal_level is minimal.
         """
         name = sql.Identifier(table.namespace or schema, table.relation)
         columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in copied_columns(table))
@@ -68,8 +70,8 @@ class PostgresWriter:
     def run(self, statements: Iterable[Statement]) -> None:
         """Execute statements, in order, in one session.
 
-        Each is one for the server too: results in binary are asked for by the extended protocol,
-        which takes one statement at a time.
+        Each is sent alone: binary results need the extended protocol, which takes one statement at
+        a time.
         """
         with session(self.url, self.database) as connection:
             for makes, text in statements:
@@ -77,7 +79,7 @@ class PostgresWriter:
                     connection.execute(text.encode(), binary=True)
 
     def settle(self, schema: str, empty: Collection[str]) -> None:
-        """Gather statistics, and refresh the materialized views but those that stay ``empty``."""
+        """Gather statistics, and refresh the materialized views except the ``empty`` ones."""
         with session(self.url, self.database, "ANALYZE") as connection:
             connection.execute("ANALYZE")
             given = {"schemas": list(namespaces(schema)), "empty": list(empty)}

@@ -36,7 +36,7 @@ BASE: dict[str, Any] = {"ID": "x", "Status": "Enabled", "Filter": {"Prefix": "p/
         ({"NoncurrentVersionExpiration": {"NoncurrentDays": 3, "NewerNoncurrentVersions": 2}},
          "a number of noncurrent versions"),
         ({"Expiration": {"Date": "2027-01-01"}}, "names a date"),
-        ({"Transitions": [{"Days": 1, "StorageClass": "SNOW"}]}, "SNOW is not a class"),
+        ({"Transitions": [{"Days": 1, "StorageClass": "SNOW"}]}, "SNOW is not a known"),
     ],
 )  # fmt: skip
 def test_what_is_not_understood(more: dict[str, Any], says: str) -> None:

@@ -219,7 +219,7 @@ UNWISE = {
     "locked longer": (
         LifecycleRule("a", "p/", expire_days=5, noncurrent_days=2),
         State(lock_days=8),
-        "before Object Lock lets go of it after 8 days",
+        "before Object Lock releases them after 8 days",
     ),
     "below the floor": (
         LifecycleRule("a", "p/", smaller_than=128 << 10, transitions=(Transition(1, "GLACIER"),)),

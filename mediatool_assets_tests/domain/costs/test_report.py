@@ -62,9 +62,7 @@ def test_a_class_without_a_price_is_told(found: Costs) -> None:
         costs(replace(inventory, items=(item, *inventory.items[1:])), PRICES)
         for item in (first, standard)
     )
-    assert odd.classes_not_priced == (
-        "what lies in REDUCED_REDUNDANCY (1) is reckoned as STANDARD",
-    )
+    assert odd.classes_not_priced == ("REDUCED_REDUNDANCY (1) is priced as STANDARD",)
     assert found.classes_not_priced == ()
     assert odd == replace(plain, classes_not_priced=odd.classes_not_priced)
 

@@ -176,7 +176,7 @@ def test_only_what_makes_the_entry_s_object_is_taken(kind: str, sql: str, says: 
             "FOREIGN TABLE",
             "CREATE FOREIGN TABLE s.f (a int) SERVER away;",
             None,
-            "FOREIGN TABLE thing: servers elsewhere, and what is on them, are the target's own",
+            "FOREIGN TABLE thing: foreign servers and their objects are not restored",
         ),
     ],
 )

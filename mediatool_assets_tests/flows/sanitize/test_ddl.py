@@ -133,14 +133,14 @@ def test_what_is_partitioned_by_masked_values_is_one_table(clinic: Clinic) -> No
     assert clinic.ask("SELECT count(*) FROM pg_class WHERE relname ~ '^(a_part|later)'") == [(0,)]
 
 
-ALONE = "a literal is not compared with any column that has a rule"
+ALONE = "a literal is compared with no column that has a rule"
 LEFT_OUT = (
     "comments: 2 left out",
     f"function greeting(text) is left out: {ALONE}",
     "function tell() is left out: its body has a literal",
     "index patients_by_phone is left out: a literal belongs to a column under redact",
-    "objects that need what is left out: 18 left out",
-    "table by_birth: its partitions are left out, as it is partitioned by what is masked",
+    "objects that depend on one that is left out: 18 left out",
+    "table by_birth: its partitions are left out, since its partition key is masked",
     "table patients: its constraint patients_born_check is left out: "
     "a literal belongs to a column under generalize year",
     "table patients: its constraint patients_phone is left out: "
@@ -148,7 +148,7 @@ LEFT_OUT = (
     "table patients: the default of label is left out: a literal belongs to a column under drop",
     "table patients: the default of note is left out: a literal belongs to a column under redact",
     "table patients: the default of phone is left out: a literal belongs to a column under redact",
-    "trigger patients argued is left out: an argument of it is no name of a column",
+    "trigger patients argued is left out: one of its arguments is not the name of a column",
     f"view said is left out: {ALONE}",
 )
 

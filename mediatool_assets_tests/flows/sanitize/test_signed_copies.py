@@ -59,8 +59,8 @@ def none(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("forge", "says"),
     [
-        (of_another_day, "forged: the copy is not what key"),
-        (originals, "forged: the signature is not that of key"),
+        (of_another_day, "forged: the copy differs from what key"),
+        (originals, "forged: the signature was not made with key"),
         (none, "unsigned: the sanitized copy of .* has no signature.*--allow-unsigned"),
     ],
 )

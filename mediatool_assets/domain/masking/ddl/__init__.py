@@ -1,15 +1,15 @@
-"""The DDL of a sanitized copy: default-deny, as the rows are.
+"""The DDL of a sanitized copy: default-deny, like the rows.
 
-``sanitized_ddl`` takes ``schema.sql`` apart by PostgreSQL's own parser and prints it anew, with
-only what a rule lets through: names and structure, and expressions whose literals are harmless in
-themselves, compared with columns that are kept, or replaced by the pseudonyms that the rows have.
-All else is left out, with a line in the report; ``schema.json`` follows.
+``sanitized_ddl`` parses ``schema.sql`` with PostgreSQL's own parser and prints again only what a
+rule allows: names, structure and expressions. The literals of these expressions are harmless by
+themselves, or compared with columns that are kept, or replaced by the pseudonyms of the rows.
+Everything else is left out, with a line in the report; ``schema.json`` is changed accordingly.
 
 - ``known``: what the rules say of tables, enums, domains and views, by their names in SQL.
 - ``literals``: which literals of an expression stay, and which are replaced.
 - ``check_constraints``: which CHECK constraints masked values pass.
 - ``functions``: functions and their bodies.
-- ``statements``: what becomes of each kind of statement.
+- ``statements``: how each kind of statement is changed.
 - ``sanitized``: the two files.
 """
 

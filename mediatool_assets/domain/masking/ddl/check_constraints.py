@@ -1,4 +1,4 @@
-"""Which CHECK constraints masked values surely pass; the others are left out."""
+"""Which CHECK constraints masked values certainly satisfy; the others are left out."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -13,7 +13,7 @@ from mediatool_assets.domain.masking.rules import MaskingRule, MaskingVerb
 
 
 def may_break(expression: Message, scope: Scope) -> bool:
-    """Whether masked values could be refused by a CHECK that the originals passed."""
+    """Whether masked values could violate a CHECK that the originals satisfied."""
     parents: dict[int, Message | None] = {}
     nodes = list(tree.walk(expression))
     for node, parent in nodes:
@@ -32,7 +32,7 @@ def may_break(expression: Message, scope: Scope) -> bool:
 
 
 def _is_asserted(node: Message | None, parents: Mapping[int, Message | None]) -> bool:
-    """Whether an expression is part of the whole by AND and OR alone."""
+    """Whether an expression is connected to the whole by AND and OR only."""
     above = node and parents[id(node)]
     while above is not None:
         if above.DESCRIPTOR.name != "BoolExpr" or above.boolop == pg.NOT_EXPR:
@@ -61,10 +61,12 @@ def _names_two(node: Message) -> bool:
 
 
 def _is_at_step(argument: str, node: Message, is_asserted: bool) -> bool:
-    """Whether a number is compared with a whole multiple of its step.
+    """Whether a number is compared with a whole multiple of its generalization step.
 
-    The multiple at or below a number is on the same side of it; at the scale of any number it is
-    exact, since it is whole. With ``<=`` and ``=`` this holds for an ``is_asserted`` comparison.
+    The generalized number is on the same side of that multiple as the original. The multiple is
+    whole,
+    and therefore exact at any scale. With ``<=`` and ``=`` this holds for ``is_asserted``
+    comparisons.
     """
     sides, name = (tree.inner(node.lexpr), tree.inner(node.rexpr)), operator(node)
     if sides[0].DESCRIPTOR.name != "ColumnRef":

@@ -17,7 +17,7 @@ _COMMENTS = frozenset({pg.SQL_COMMENT, pg.C_COMMENT})
 
 
 def sanitize_function(known: Known, node: Message, literals: Literals) -> None:
-    """Settle a function's defaults and settings, and its body without comments; raises Denied."""
+    """Sanitize a function's defaults and settings, and strip comments; raises Denied."""
     scope = Scope(known, ())
     literals.settle(node.return_type, scope)
     for parameter in node.parameters:
@@ -53,7 +53,7 @@ def _body(known: Known, body: str, language: str, literals: Literals) -> str:
 
 
 def _plain(body: str, literals: Literals) -> Iterator[str]:
-    """A body without comments, whose literals say nothing by themselves; raises Denied."""
+    """A body without comments, whose literals are all harmless; raises Denied."""
     source, at = body.encode(), 0
     try:
         tokens = postgast.scan(body).tokens

@@ -1,4 +1,4 @@
-"""What the rules say of the schema's objects, by the names that SQL has for them."""
+"""The rules for the schema's objects, found by the names that SQL uses for them."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,19 +21,19 @@ class Name(NamedTuple):
 
 
 class Denied(Exception):
-    """Something that no rule lets through; the message says why, and holds no value."""
+    """Something that no rule allows; the message says why, and contains no value."""
 
 
 class NeedsLeftOut(Denied):
-    """An object that needs one that is left out."""
+    """An object that depends on one that is left out."""
 
     def __init__(self) -> None:
-        super().__init__("it needs what is left out")
+        super().__init__("it depends on an object that is left out")
 
 
 @dataclass(slots=True)
 class Known:
-    """The schema with its rules. ``left_out`` names what is not there any more."""
+    """The schema with its rules. ``left_out`` names the objects that were left out."""
 
     schema: Schema
     rules: Rules
@@ -42,7 +42,7 @@ class Known:
     parents: dict[Name, Name] = field(default_factory=dict)
     views: dict[Name, tuple[Name, ...]] = field(default_factory=dict)
     labels_of: dict[Name, dict[str, list[str]]] = field(default_factory=dict)
-    """What the labels of each enum become."""
+    """The new labels of each enum, by its old ones."""
     flat: set[Name] = field(default_factory=set)
     left_out: set[Name] = field(default_factory=set)
 
@@ -56,11 +56,11 @@ class Known:
                 self.parents[Name(other[0] if other else space, name)] = own
 
     def named(self, parts: Sequence[str]) -> Name:
-        """A name of one or two parts; of one, it is in the schema that was exported."""
+        """A name of one or two parts; a name of one part is in the exported schema."""
         return Name(parts[-2] if len(parts) > 1 else self.schema.name, parts[-1])
 
     def has(self, text: str) -> bool:
-        """Whether a text names a table, view or sequence, quoted or not, by its schema or alone."""
+        """Whether a text names a table, view or sequence, with or without quotes and schema."""
         schema = self.schema
         names = {
             *schema.views,
@@ -71,11 +71,11 @@ class Known:
         return any(part in names or f"{parts[0]}.{part}" in names for part in parts if part)
 
     def relation(self, node: Message) -> Name:
-        """What a RangeVar names."""
+        """The name in a RangeVar."""
         return Name(node.schemaname or self.schema.name, node.relname)
 
     def table(self, name: Name) -> Table | None:
-        """The table whose rows a relation holds: itself, or what it is a partition of."""
+        """The table that contains a relation's rows: itself, or the table that it partitions."""
         for _ in range(len(self.parents) + 1):
             if name in self.tables:
                 return self.tables[name]
@@ -90,13 +90,13 @@ class Known:
         return None if table is None else self.rules.rule(table.name, column)
 
     def bases(self, names: Iterable[Name]) -> Iterator[Name]:
-        """The relations, and those below the views among them."""
+        """The relations, with views replaced by the relations that they read."""
         for name in names:
             yield name
             yield from self.bases(self.views.get(name, ()))
 
     def users(self, type_: Name) -> list[tuple[Table, Column, MaskingRule | None]]:
-        """The columns of a type, or of arrays of it, or of a domain by its own name."""
+        """The columns of a type, including arrays and domains of it."""
         return [
             (table, column, self.rules.rule(table.name, column.name))
             for table in self.schema.tables
@@ -113,10 +113,11 @@ class Known:
         return [self.named(enum.name.split(".", 1)) for enum in self.schema.enums]
 
     def relabel(self, enum: Name, held_by: Iterable[Name]) -> None:
-        """See what each label of an enum becomes: as the rows of its columns have it.
+        """Decide the new labels of an enum, in agreement with the rows of its columns.
 
-        Kept where a column of it is kept, its pseudonyms where one has these; else a label that
-        says nothing. ``held_by`` are the composite types that hold the enum.
+        Labels are kept if a column of the enum is kept. They become its pseudonyms if a column has
+        these;
+        otherwise neutral labels. ``held_by`` are the composite types that contain the enum.
         """
         labels = dict(zip(self.enums(), self.schema.enums, strict=True))[enum].labels
         used = [rule for type_ in (enum, *held_by) for _, _, rule in self.users(type_)]
@@ -135,17 +136,17 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The relations, also by alias, that the columns of an expression can belong to."""
+    """The relations, also by alias, whose columns an expression can refer to."""
 
     known: Known
     relations: tuple[Name, ...]
     aliases: Mapping[str, Name] = field(default_factory=dict)
     values: tuple[MaskingRule, ...] | None = None
-    """What VALUE is in a domain: the rules of all columns of it."""
+    """The rules for VALUE in a domain: those of all its columns."""
 
     @classmethod
     def of(cls, known: Known, query: Message) -> "Scope":
-        """Of a query, and of the queries within it."""
+        """The scope of a query, including its subqueries."""
         found: dict[Name, None] = {}
         aliases: dict[str, Name] = {}
         for node, _ in tree.walk(query):
@@ -156,7 +157,7 @@ class Scope:
         return cls(known, tuple(known.bases(found)), aliases)
 
     def rules(self, reference: Message) -> list[MaskingRule] | None:
-        """The rules of the columns that a reference may name; None where one is not known."""
+        """The rules of the columns that a reference may mean; None if one is unknown."""
         parts = [part.string.sval for part in reference.fields if part.HasField("string")]
         if self.values is not None:
             return list(self.values) if parts == ["value"] else None

@@ -49,15 +49,16 @@ _COMPARING = frozenset(
 _EQUAL = frozenset({"=", "<>"})
 
 SHORT = 6
-"""Digits of a number that could be somebody's."""
+"""Numbers with this many digits could identify somebody."""
 
 
 @dataclass(slots=True)
 class Literals:
     """The literals of one object.
 
-    ``kept`` counts them by reason, ``texts`` has those that are the data's and not the schema's;
-    ``replaced`` has old and new.
+    ``kept`` counts them by reason. ``texts`` has those that come from the data and not from the
+    schema.
+    ``replaced`` has pairs of old and new.
     """
 
     known: Known
@@ -66,7 +67,7 @@ class Literals:
     texts: set[str] = field(default_factory=set)
 
     def add(self, other: "Literals") -> None:
-        """Take over what became of a part."""
+        """Add the literals of a part."""
         self.kept += other.kept
         self.replaced |= other.replaced
         self.texts |= other.texts
@@ -81,8 +82,8 @@ class Literals:
     ) -> None:
         """Keep or replace every literal below a node; raises Denied.
 
-        ``own`` are the rules of the column whose value the expression is, or is a bound of; where
-        it ``is_shown``, its literals are in the rows.
+        ``own`` are the rules of the column for which the expression is a value or a bound. If it
+        ``is_shown``, its literals are in the rows.
         """
         parents: dict[int, Message | None] = {}
         nodes = list(tree.walk(root))
@@ -91,7 +92,7 @@ class Literals:
             if called := _called(node):
                 name = self.known.named(called)
                 if name in self.known.left_out:
-                    raise Denied(f"it calls {name.name}, which is left out")
+                    raise Denied(f"it calls the function {name.name}, which is left out")
         for node, parent in nodes:
             if node.DESCRIPTOR.name == "A_Const":
                 self._settle(node, _LiteralContext(_chain(parent, parents), scope, own, is_shown))
@@ -122,10 +123,10 @@ class Literals:
     def _judge(self, node: Message, text: str, place: "_LiteralContext") -> None:
         rules = place.compared()
         if not rules:
-            raise Denied("a literal is not compared with any column that has a rule")
+            raise Denied("a literal is compared with no column that has a rule")
         if all(rule.verb is MaskingVerb.KEEP for rule in rules):
             if not place.is_value:
-                raise Denied("a literal is a part of an expression, and no column's value")
+                raise Denied("a literal is part of an expression, and not a column's value")
             if "@" in text or any(telephones(text)):
                 raise Denied("a literal looks like somebody's address or telephone number")
             self.kept["compared with columns that are kept"] += 1
@@ -144,12 +145,12 @@ class Literals:
         self._replace(node, text, masker.pseudonym(kind, text), "")
 
     def _label(self, text: str, place: "_LiteralContext") -> str | None:
-        """What a label is now, where a literal is cast to an enum."""
+        """The new label if a literal is cast to an enum; None otherwise."""
         for names in place.casts():
             labels = self.known.labels_of.get(self.known.named(names))
             if labels is not None:
                 if text not in labels:
-                    raise Denied("a literal is no label of its enum")
+                    raise Denied("a literal is not a label of its enum")
                 return labels[text][0]
         return None
 
@@ -179,11 +180,11 @@ class _LiteralContext:
 
     @property
     def is_of_sequence(self) -> bool:
-        """Whether it is an option of a sequence; these are searched."""
+        """Whether it is an option of a sequence; these are searched for originals."""
         return any(node.DESCRIPTOR.name == "DefElem" for node in self.around)
 
     def casts(self) -> Iterator[list[str]]:
-        """The types that it is cast to at once, by their names."""
+        """The types that it is directly cast to, by their names."""
         for node in self.around:
             if node.DESCRIPTOR.name == "TypeCast":
                 yield [part.string.sval for part in node.type_name.names]
@@ -191,7 +192,7 @@ class _LiteralContext:
                 return
 
     def first(self) -> Message | None:
-        """The node around it that is no cast."""
+        """The innermost node around it that is not a cast."""
         return next(self._beyond_casts(), None)
 
     def _beyond_casts(self) -> Iterator[Message]:
@@ -222,7 +223,7 @@ class _LiteralContext:
 
     @property
     def is_value(self) -> bool:
-        """Whether it is compared with a column, or is all of what a column has by default."""
+        """Whether it is compared with a column, or is the whole default of a column."""
         comparison = self._comparison()
         if comparison is None:
             return self.is_shown or self.is_bare
@@ -230,7 +231,7 @@ class _LiteralContext:
 
     @property
     def is_bare(self) -> bool:
-        """Whether it is the value itself: all of a default or bound, or equal to a column."""
+        """Whether it is a bare value: a whole default or bound, or equal to a column."""
         first = self.first()
         if first is None or first.DESCRIPTOR.name in _HOLDERS:
             return True
@@ -245,7 +246,7 @@ _HOLDERS = frozenset(
 
 
 def is_equality(node: Message) -> bool:
-    """Whether a node compares a column itself with constants, for being equal or not."""
+    """Whether a node tests a column itself for equality or inequality with constants."""
     if node.DESCRIPTOR.name != "A_Expr" or operator(node) not in _EQUAL:
         return False
     return _is_column_or_constant(node.lexpr) and all(map(_is_column_or_constant, _right(node)))
@@ -271,7 +272,7 @@ def _is_column_or_constant(node: Message) -> bool:
 
 
 def operator(node: Message) -> str:
-    """The operator of an A_Expr; ``=`` for IN, and of DISTINCT and NULLIF too."""
+    """The operator of an A_Expr; ``=`` for IN, DISTINCT and NULLIF too."""
     named = {pg.AEXPR_BETWEEN, pg.AEXPR_NOT_BETWEEN, pg.AEXPR_BETWEEN_SYM, pg.AEXPR_NOT_BETWEEN_SYM}
     if node.kind in named:
         return "<"
@@ -279,7 +280,7 @@ def operator(node: Message) -> str:
 
 
 def _is_round(text: str) -> bool:
-    """Whether a number has too few digits to be somebody's, or is a type's limit."""
+    """Whether a number has too few digits to identify somebody, or is a type's limit."""
     digits = "".join(filter(str.isdigit, text)).strip("0")
     return len(digits) < SHORT or text.lstrip("-") in _LIMITS
 
@@ -302,7 +303,7 @@ def _called(node: Message) -> list[str]:
 
 
 def harmless_word(text: str) -> str | None:
-    """Why a literal says nothing, wherever it is."""
+    """Why a literal is harmless everywhere; None if it is not."""
     if not any(map(str.isalnum, text)):
         return "marks"
     if _NUMBER.fullmatch(text) and sum(map(str.isdigit, text)) < SHORT:

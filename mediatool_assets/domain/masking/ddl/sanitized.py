@@ -32,7 +32,7 @@ _SETTINGS = """\
 -- PostgreSQL database dump
 --
 
--- Made of the syntax trees of pg_dump's statements, with what the rules of masking let through.
+-- Made from the syntax trees of pg_dump's statements, with what the masking rules allow.
 
 SET statement_timeout = 0;
 SET lock_timeout = 0;
@@ -49,7 +49,7 @@ _END = "--\n-- PostgreSQL database dump complete\n--\n\n"
 
 
 class KeptLiterals(msgspec.Struct, frozen=True):
-    """Literals of an object of the schema that are as they were, how many, and why."""
+    """Literals of an object of the schema that were kept: how many, and why."""
 
     object: str
     why: str
@@ -57,9 +57,9 @@ class KeptLiterals(msgspec.Struct, frozen=True):
 
 
 class SanitizedDdl(NamedTuple):
-    """The two files; ``kept`` and ``left_out`` are for the report, and hold no value.
+    """The two files. ``kept`` and ``left_out`` are for the report, and contain no value.
 
-    ``texts`` are the literals that are the data's, ``names`` all other texts of the two.
+    ``texts`` are the literals that come from the data, ``names`` all other texts of the two files.
     """
 
     sql: str
@@ -72,9 +72,9 @@ class SanitizedDdl(NamedTuple):
 
 
 def sanitized_ddl(text: str, schema: Schema, rules: Rules, masker: Masker) -> SanitizedDdl:
-    """The DDL with what rules let through; raises tree.BadStatement, BadRules.
+    """The DDL that the rules allow; raises tree.BadStatement, BadRules.
 
-    The pseudonyms are the masker's, which remembers them as it does those of rows.
+    The pseudonyms are made by the masker, which records them like those of rows.
     """
     return _ScriptSanitizer(schema, rules, masker).all_of(text)
 
@@ -93,7 +93,7 @@ class _ScriptSanitizer:
         self._names: set[str] = set()
 
     def all_of(self, text: str) -> SanitizedDdl:
-        """Every entry, and the schema as they make it."""
+        """Every entry, and the schema that these entries create."""
         parsed = [(e, [tree.parse(s) for s in e.statements]) for e in entries(text)] if text else []
         self._statements.look_ahead(tree.inner(n) for _, nodes in parsed for n in nodes)
         made = [sql for entry, nodes in parsed for sql in self._entry(entry, nodes)]
@@ -158,12 +158,12 @@ class _ScriptSanitizer:
         self._known.left_out |= {name for name in made if name is not None}
         self._known.left_out |= set(self._constraints(nodes))
         if isinstance(error, NeedsLeftOut):
-            self._gone["objects that need what is left out"] += 1
+            self._gone["objects that depend on one that is left out"] += 1
         else:
             self._lines.append(f"{about} is left out: {error}")
 
     def _made(self, node: Message) -> Name | None:
-        """The object that a statement makes."""
+        """The object that a statement creates."""
         kind = node.DESCRIPTOR.name
         if kind == "IndexStmt":
             return Name(self._known.relation(node.relation).namespace, node.idxname)
@@ -178,7 +178,7 @@ class _ScriptSanitizer:
         return None
 
     def _constraints(self, nodes: list[Node]) -> Iterator[Name]:
-        """The indexes of keys that are left out: they have the keys' names."""
+        """The indexes of keys that are left out; they have the keys' names."""
         for node in map(tree.inner, nodes):
             if node.DESCRIPTOR.name == "AlterTableStmt":
                 space = self._known.relation(node.relation).namespace
@@ -188,7 +188,7 @@ class _ScriptSanitizer:
                         yield Name(space, added.conname)
 
     def _schema(self) -> Schema:
-        """What a restore of the statements makes."""
+        """The schema that a restore of the statements creates."""
         schema, gone = self._known.schema, self._known.left_out
 
         def there(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -246,7 +246,7 @@ class _ScriptSanitizer:
 
 
 def _literals(node: Message) -> Iterator[str]:
-    """The texts of a statement that are no names."""
+    """The texts of a statement that are not names."""
     for found, parent in tree.walk(node):
         if found.DESCRIPTOR.name == "CommentStmt":
             yield found.comment
@@ -285,7 +285,7 @@ def _rewritten(index: Index, replaced: dict[str, str], is_flat: bool) -> Index:
 
 
 def _with_literals(text: str, replaced: dict[str, str]) -> str:
-    """PostgreSQL's own text of an expression, with other literals."""
+    """PostgreSQL's text of an expression, with other literals."""
     if not replaced:
         return text
     quoted = {_quoted(old): _quoted(new) for old, new in replaced.items()}

@@ -1,4 +1,4 @@
-"""What becomes of each statement of ``schema.sql``."""
+"""How each statement of ``schema.sql`` is changed, or why it is left out."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ _WORDS = frozenset(
         "buffering",
     }
 )  # fmt: skip
-"""Options whose values are words of PostgreSQL's, or names of objects and of the server's files."""
+"""Options whose values are keywords of PostgreSQL, or names of objects or server files."""
 
 _OF_NAMES = frozenset(
     {
@@ -41,18 +41,18 @@ _OF_NAMES = frozenset(
 
 @dataclass(slots=True)
 class Statements:
-    """One run over all statements; what was left out of an object that stays is in ``lines``."""
+    """One pass over all statements; ``lines`` lists parts left out of objects that are kept."""
 
     known: Known
     lines: list[str] = field(default_factory=list)
     keys: dict[Name, list[list[MaskingRule]]] = field(default_factory=dict)
     defaults: dict[tuple[Name, str], dict[str, str] | None] = field(default_factory=dict)
-    """Of columns: which literals were replaced in a default; None where it was left out."""
+    """The replaced literals of each column's default; None if the default was left out."""
 
     def sanitize(  # noqa: C901, PLR0912  # a line for each kind
         self, node: Message, about: str, literals: Literals
     ) -> bool:
-        """Change a statement into what may stay; False for nothing. Raises Denied."""
+        """Reduce a statement to what the rules allow; False if nothing is left. Raises Denied."""
         for inside, _ in tree.walk(node):
             self._require(inside)
         match node.DESCRIPTOR.name:
@@ -79,12 +79,12 @@ class Statements:
             case name if name in _OF_NAMES:
                 literals.settle(node, Scope(self.known, ()))
             case name:
-                raise Denied(f"no rule knows what a {name} holds")
+                raise Denied(f"no rule covers the content of a {name}")
         _options(node)
         return True
 
     def _require(self, node: Message) -> None:
-        """Raise Denied where a statement is about something that is left out, or tells somebody."""
+        """Raise Denied for a statement that sends a message, or is about a left-out object."""
         if node.DESCRIPTOR.name == "NotifyStmt" and node.payload:
             raise Denied("it sends a text")
         named: list[Name] = []
@@ -112,7 +112,7 @@ class Statements:
         if name in self.known.flat:
             node.ClearField("partspec")
             self.lines.append(
-                f"{about}: its partitions are left out, as it is partitioned by what is masked"
+                f"{about}: its partitions are left out, since its partition key is masked"
             )
         if node.HasField("partbound"):
             self._bound(node.partbound, self.known.relation(node.inh_relations[0]), literals)
@@ -131,11 +131,11 @@ class Statements:
     def _default(
         self, node: Message, table: Name, column: str, about: str, literals: Literals
     ) -> bool:
-        """Whether a default, or what a column is computed by, stays."""
+        """Whether a default or a generation expression is kept."""
         own = Literals(self.known)
         try:
             rule = self.known.rule(table, column)
-            # what a kept column is computed by is in its rows
+            # the result of a kept column's expression is in its rows
             is_shown = (
                 node.DESCRIPTOR.name == "Constraint"
                 and node.contype == pg.CONSTR_GENERATED
@@ -153,12 +153,12 @@ class Statements:
         return True
 
     def _constraint(self, node: Message, about: str, scope: Scope, literals: Literals) -> bool:
-        """Whether a constraint stays: a CHECK only where the masked values keep to it."""
+        """Whether a constraint is kept; a CHECK is kept only if masked values satisfy it."""
         own = Literals(self.known)
         try:
             own.settle(node, scope)
             if node.contype == pg.CONSTR_CHECK and may_break(node.raw_expr, scope):
-                raise Denied("masked values may not keep to it")
+                raise Denied("masked values may violate it")
         except Denied as error:
             self.lines.append(f"{about}: its constraint {node.conname} is left out: {error}")
             return False
@@ -166,7 +166,7 @@ class Statements:
         return True
 
     def look_ahead(self, nodes: Iterable[Message]) -> None:
-        """See to partitions and enums, of which later statements say what earlier ones need."""
+        """Read partitions and enums first: earlier statements depend on what later ones say."""
         created = []
         held: dict[Name, list[Name]] = {}
         for node in nodes:
@@ -196,7 +196,7 @@ class Statements:
                 self.known.parents[self.known.relation(part)] = self.known.relation(node.relation)
 
     def _is_flat(self, part: Name) -> bool:
-        """Whether a table that it is a partition of is one table now."""
+        """Whether the parent of a partition has become a plain table."""
         seen = {part}
         while (part := self.known.parents.get(part, part)) not in seen:
             if part in self.known.flat:
@@ -205,7 +205,7 @@ class Statements:
         return False
 
     def _partition_keys(self, node: Message, scope: Scope) -> list[list[MaskingRule]] | None:
-        """The rules of each key that a table is partitioned by; None if its rows would not fit."""
+        """The rules of each column of a partition key; None if masked rows would not fit."""
         found: list[list[MaskingRule]] = []
         for part in node.part_params:
             element = part.partition_elem
@@ -230,7 +230,7 @@ class Statements:
     def _bound(self, node: Message, parent: Name, literals: Literals) -> None:
         keys = self.keys.get(parent)
         if keys is None:
-            raise Denied("what it is a partition of has no known keys")
+            raise Denied("the keys of its parent table are unknown")
         scope = Scope(self.known, ())
         for datum in node.listdatums:
             literals.settle(datum, scope, keys[0])
@@ -287,7 +287,7 @@ class Statements:
         literals.settle(node, scope)
         constraint = getattr(node, "def").constraint
         if constraint.contype == pg.CONSTR_CHECK and may_break(constraint.raw_expr, scope):
-            raise Denied("masked values may not keep to it")
+            raise Denied("masked values may violate it")
 
     def _of_domain(self, parts: Sequence[str]) -> tuple[Scope, list[MaskingRule | None]]:
         rules = [rule for _, _, rule in self.known.users(self.known.named(parts))]
@@ -321,12 +321,12 @@ class Statements:
         names = {column.name for column in found.columns} if found else set()
         for argument in _texts(node.args):
             if argument not in names and harmless_word(argument) is None:
-                raise Denied("an argument of it is no name of a column")
+                raise Denied("one of its arguments is not the name of a column")
             literals.kept["names of objects"] += 1
 
 
 def _options(node: Message) -> None:
-    """Raise Denied for an option whose value may say something."""
+    """Raise Denied for an option whose value may contain data."""
     for inside, _ in tree.walk(node):
         if inside.DESCRIPTOR.name != "DefElem" or inside.defname in ("as", "language", "set"):
             continue
