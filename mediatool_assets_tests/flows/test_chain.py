@@ -166,7 +166,10 @@ FORGERIES: list[tuple[Callable[[DirectoryObjects], None], str]] = [
     (inserted, "20250623-030000: is unsigned, and has no entry in the chain"),
     (inserted_and_signed, f"{named(9)}: unknown key: key {OTHER_KEY.public.id}"),
     (reborn, f"{named(2)}: exists, though entry 6 says that it was deleted"),
-    (edited, f"{named(4)}: forged: the metadata of {named(4)} is not what was signed: metadata"),
+    (
+        edited,
+        f"{named(4)}: forged: the metadata of {named(4)} differs from what was signed: metadata",
+    ),
     (stripped, f"{named(4)}: forged: its signature was taken away"),
     (swapped, f"entry 3 ({named(4)}) says that it is entry 4"),
     (unreadable, "entry 3 cannot be read"),
