@@ -340,7 +340,7 @@ MANIFESTS: dict[str, tuple[Draft, str]] = {
         "has no SHA-256",
     ),
     "an unnamed file": (replace(raw(), manifest=_without("teams.ndjson")), "tar finds|between"),
-    "no such version": (replace(raw(), version="../../../etc"), "is no version"),
+    "no such version": (replace(raw(), version="../../../etc"), "is not a version"),
     "another format": (replace(raw(), manifest=_with(format="x" * 9000)), "is not 'mediatool"),
     "another kind": (replace(raw(), manifest=_with(kind="malware")), "its manifest cannot be read"),
     "a list": (replace(raw(), manifest=lambda _: []), "its manifest cannot be read"),

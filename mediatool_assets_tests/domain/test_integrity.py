@@ -58,7 +58,7 @@ def test_stores_that_differ_are_all_named() -> None:
     """Each with what it holds; a store that is unknown without a reason is named too."""
     held = {"raw": 3, "dump": 2, "mongodb": None}
     assert equal(held) == Finding("failed", "raw: 3; dump: 2; mongodb: None")
-    assert equal({"raw": 3, "dump": None}) == Finding("unknown", "dump is not known")
+    assert equal({"raw": 3, "dump": None}) == Finding("unknown", "dump is unknown")
 
 
 @pytest.mark.parametrize(

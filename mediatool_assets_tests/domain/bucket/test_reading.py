@@ -30,7 +30,7 @@ BASE: dict[str, Any] = {"ID": "x", "Status": "Enabled", "Filter": {"Prefix": "p/
     ("more", "says"),
     [
         ({"NoncurrentVersionTransitions": [{"NoncurrentDays": 3, "StorageClass": "GLACIER"}]},
-         "NoncurrentVersionTransitions is not understood"),
+         "NoncurrentVersionTransitions is not supported"),
         ({"Filter": {"And": {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]}}},
          "several tags"),
         ({"NoncurrentVersionExpiration": {"NoncurrentDays": 3, "NewerNoncurrentVersions": 2}},
