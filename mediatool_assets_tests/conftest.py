@@ -65,10 +65,14 @@ def _has_its_server(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_from_outside() -> Iterator[None]:
-    """Whatever servers the caller's environment names, no test goes there."""
+    """Whatever servers the caller's environment names, no test goes there.
+
+    ``MEDIATOOL_NATIVE=no`` stays: all tests pass with Python in the place of the compiled codec.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(SETTINGS)]:
-            patch.delenv(name)
+            if name != "MEDIATOOL_NATIVE":
+                patch.delenv(name)
         patch.setenv("MEDIATOOL_CONFIG", os.devnull)  # an empty file: nor does one of a checkout
         yield
 

@@ -22,7 +22,7 @@ from pathlib import Path
 SOURCE = Path(__file__).with_name("rows.c")
 PROGRAM = "librows.so"
 PATIENCE = 600  # seconds, of the 2 that it takes: ziglang compiles its C library first
-FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
+FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
 
 
 def fingerprint() -> str:

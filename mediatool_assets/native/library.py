@@ -2,7 +2,18 @@
 
 import ctypes
 import os
-from ctypes import POINTER, c_char_p, c_int, c_size_t, c_ubyte, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    c_char_p,
+    c_int,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_ubyte,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -28,6 +39,32 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
             c_size_t,
         ],
     ),
+    "mt_copy": (
+        c_int,
+        [c_void_p, c_char_p, c_size_t, POINTER(c_ubyte), POINTER(c_uint64), c_size_t],
+    ),
+    "mt_identities": (c_int, [c_void_p, POINTER(c_uint64), POINTER(c_ubyte), c_size_t]),
+    "mt_fingerprint_rows": (
+        c_int,
+        [c_char_p, c_size_t, POINTER(c_uint64), POINTER(c_uint64)],
+    ),
+    "mt_fingerprint_documents": (
+        c_int,
+        [c_char_p, c_size_t, POINTER(c_uint64), POINTER(c_uint64)],
+    ),
+    "mt_texts": (
+        c_int64,
+        [
+            c_void_p,
+            c_uint32,
+            c_uint32,
+            POINTER(c_int32),
+            POINTER(c_ubyte),
+            POINTER(c_ubyte),
+            c_size_t,
+        ],
+    ),
+    "mt_texts_made": (c_void_p, [c_void_p]),
     "mt_documents": (c_void_p, [c_void_p]),
 }
 
@@ -36,7 +73,7 @@ def library() -> ctypes.CDLL | None:
     """The codec; None where it is switched off or was not compiled here."""
     if os.environ.get("MEDIATOOL_NATIVE", "").strip().lower() == "no":
         return None
-    return _chosen[-1] if _chosen else _loaded()[0]
+    return _chosen[-1] if _chosen else loaded()[0]
 
 
 def codec() -> Literal["native", "python"]:
@@ -48,7 +85,7 @@ def why_not_native() -> str | None:
     """Why Python converts rows here; None where the compiled codec does."""
     if library() is not None:
         return None
-    return _loaded()[1] or "MEDIATOOL_NATIVE is no"
+    return loaded()[1] or "MEDIATOOL_NATIVE is no"
 
 
 def load(path: Path) -> ctypes.CDLL:
@@ -56,16 +93,16 @@ def load(path: Path) -> ctypes.CDLL:
 
     To load it releases nothing and runs nothing: it has no global state.
     """
-    loaded = ctypes.CDLL(str(path))
+    program = ctypes.CDLL(str(path))
     try:
         for name, (result, arguments) in _FUNCTIONS.items():
-            function = getattr(loaded, name)
+            function = getattr(program, name)
             function.restype, function.argtypes = result, arguments
     except AttributeError as error:
         raise OSError(f"{path} is not the codec of this version: {error}") from error
-    if loaded.mt_source() != fingerprint().encode():
+    if program.mt_source() != fingerprint().encode():
         raise OSError(f"{path} was compiled from another {SOURCE.name}; run `make install`")
-    return loaded
+    return program
 
 
 def use(chosen: ctypes.CDLL) -> None:
@@ -77,7 +114,7 @@ _chosen: list[ctypes.CDLL] = []
 
 
 @cache
-def _loaded() -> tuple[ctypes.CDLL | None, str | None]:
+def loaded() -> tuple[ctypes.CDLL | None, str | None]:
     """The codec beside its source, or why there is none."""
     path = SOURCE.with_name(PROGRAM)
     if not path.exists():

@@ -1,6 +1,6 @@
-/* Rows of the raw archive (NDJSON) into BSON documents, a whole block at a time.
+/* Rows of the raw archive (NDJSON) into BSON documents or lines of COPY, a whole block at a time.
  *
- * The meaning of a value is defined by flows/transform/values.py. This file knows only the usual
+ * The meaning of a value is defined by flows/transform/values.py and domain/copy_text.py. This file knows only the usual
  * forms of it: a row that has anything else is handed back as ODD, and Python converts that one.
  * So when in doubt, answer ODD. What is converted here has exactly the bytes that Python makes.
  *
@@ -9,6 +9,7 @@
  *   mt_read      converts the values of a block's rows, and says of each row DONE or ODD
  *   mt_types     the BSON types that a column's values became
  *   mt_assemble  puts the values, and those that Python adds, together as documents
+ *   mt_copy      makes lines of COPY's text format of a block's rows
  *   mt_free      gives all memory back
  * A plan is used by one thread at a time. No function reads outside of what it is given, or keeps
  * a pointer to it beyond mt_assemble of the same block.
@@ -39,7 +40,7 @@
 
 enum outcome { DONE = 0, ODD = 1, UNWANTED = 2, NO_MEMORY = 3 };
 
-enum kind { JSON, LONG, DOUBLE, DECIMAL, DATE, UUID, BINARY, DOCUMENT, INT32, BOOLEAN, STRING, KINDS };
+enum kind { JSON, LONG, DOUBLE, DECIMAL, DATE, UUID, BINARY, DOCUMENT, INT32, BOOLEAN, STRING, PASSED, KINDS };
 
 enum step_kind { STEP_COLUMN, STEP_ADDED, STEP_BEGIN, STEP_END, STEPS };
 
@@ -620,6 +621,86 @@ static enum outcome json_value(const struct json *json, struct text *text, int d
     }
 }
 
+/* ---- JSON that is passed over, but has to be JSON ---- */
+
+static bool pass_value(struct text *text, int depth);
+
+/* Pass over a string; false where it is none, or has half of a surrogate pair. */
+static bool pass_string(struct text *text)
+{
+    if (!take(text, '"'))
+        return false;
+    for (;;) {
+        text->at = plain_end(text);
+        int byte = peek(text);
+        if (byte == '"') {
+            text->at++;
+            return true;
+        }
+        if (byte == '\\') {
+            text->at++;
+            int escaped = peek(text);
+            if (escaped < 0 || strchr("\"\\/bfnrtu", escaped) == NULL || escaped == 0)
+                return false;
+            text->at++;
+            int32_t code = escaped == 'u' ? take_hex4(text) : 1;
+            if (code < 0 || (code >= 0xD800 && code <= 0xDFFF))
+                return false;
+            continue;
+        }
+        size_t length = byte >= 0x80 ? utf8_length(text) : 0;
+        if (length == 0)
+            return false;
+        text->at += length;
+    }
+}
+
+static void pass_blanks(struct text *text)
+{
+    while (peek(text) == ' ')
+        text->at++;
+}
+
+static bool pass_container(struct text *text, int depth, bool is_array)
+{
+    uint8_t close = is_array ? ']' : '}';
+    if (depth > DEPTH)
+        return false;
+    text->at++; /* the bracket, which the caller has seen */
+    pass_blanks(text);
+    for (bool first = true; !take(text, close); first = false) {
+        if (!first && !take(text, ','))
+            return false;
+        pass_blanks(text);
+        if (!is_array) {
+            if (!pass_string(text))
+                return false;
+            pass_blanks(text);
+            if (!take(text, ':'))
+                return false;
+            pass_blanks(text);
+        }
+        if (!pass_value(text, depth))
+            return false;
+        pass_blanks(text);
+    }
+    return true;
+}
+
+static bool pass_value(struct text *text, int depth)
+{
+    struct number number;
+    switch (peek(text)) {
+    case '"': return pass_string(text);
+    case '{': return pass_container(text, depth + 1, false);
+    case '[': return pass_container(text, depth + 1, true);
+    case 't': return take_word(text, "true", 4);
+    case 'f': return take_word(text, "false", 5);
+    case 'n': return take_word(text, "null", 4);
+    default: return take_number(text, &number);
+    }
+}
+
 /* ---- values of a column's type ---- */
 
 /* An integer: a number, or a string of its digits. */
@@ -920,6 +1001,7 @@ static enum outcome single_value(struct plan *plan, uint32_t number, struct text
     case INT32: return int32_value(text, into, type);
     case BOOLEAN: return boolean_value(text, into, type);
     case STRING: return text_value(text, into, type);
+    case PASSED: return pass_value(text, 0) ? DONE : ODD;
     case JSON: case KINDS: break;
     }
     return json_value(&(struct json){plan, into, false}, text, 0, type);
@@ -1175,6 +1257,652 @@ EXPORTED int mt_assemble(struct plan *plan, const uint8_t *data, size_t size, co
 EXPORTED const uint8_t *mt_documents(const struct plan *plan)
 {
     return plan->documents.data;
+}
+
+/* ---- XXH3, with its default secret and no seed (github.com/Cyan4973/xxHash, its specification) ---- */
+
+#define P32_1 0x9E3779B1U
+#define P32_2 0x85EBCA77U
+#define P32_3 0xC2B2AE3DU
+#define P64_1 0x9E3779B185EBCA87ULL
+#define P64_2 0xC2B2AE3D27D4EB4FULL
+#define P64_3 0x165667B19E3779F9ULL
+#define P64_4 0x85EBCA77C2B2AE63ULL
+#define P64_5 0x27D4EB2F165667C5ULL
+#define MX1 0x165667919E3779F9ULL
+#define MX2 0x9FB21C651E98DF25ULL
+
+static const uint8_t SECRET[192] = {
+    0xb8, 0xfe, 0x6c, 0x39, 0x23, 0xa4, 0x4b, 0xbe, 0x7c, 0x01, 0x81, 0x2c, 0xf7, 0x21, 0xad, 0x1c,
+    0xde, 0xd4, 0x6d, 0xe9, 0x83, 0x90, 0x97, 0xdb, 0x72, 0x40, 0xa4, 0xa4, 0xb7, 0xb3, 0x67, 0x1f,
+    0xcb, 0x79, 0xe6, 0x4e, 0xcc, 0xc0, 0xe5, 0x78, 0x82, 0x5a, 0xd0, 0x7d, 0xcc, 0xff, 0x72, 0x21,
+    0xb8, 0x08, 0x46, 0x74, 0xf7, 0x43, 0x24, 0x8e, 0xe0, 0x35, 0x90, 0xe6, 0x81, 0x3a, 0x26, 0x4c,
+    0x3c, 0x28, 0x52, 0xbb, 0x91, 0xc3, 0x00, 0xcb, 0x88, 0xd0, 0x65, 0x8b, 0x1b, 0x53, 0x2e, 0xa3,
+    0x71, 0x64, 0x48, 0x97, 0xa2, 0x0d, 0xf9, 0x4e, 0x38, 0x19, 0xef, 0x46, 0xa9, 0xde, 0xac, 0xd8,
+    0xa8, 0xfa, 0x76, 0x3f, 0xe3, 0x9c, 0x34, 0x3f, 0xf9, 0xdc, 0xbb, 0xc7, 0xc7, 0x0b, 0x4f, 0x1d,
+    0x8a, 0x51, 0xe0, 0x4b, 0xcd, 0xb4, 0x59, 0x31, 0xc8, 0x9f, 0x7e, 0xc9, 0xd9, 0x78, 0x73, 0x64,
+    0xea, 0xc5, 0xac, 0x83, 0x34, 0xd3, 0xeb, 0xc3, 0xc5, 0x81, 0xa0, 0xff, 0xfa, 0x13, 0x63, 0xeb,
+    0x17, 0x0d, 0xdd, 0x51, 0xb7, 0xf0, 0xda, 0x49, 0xd3, 0x16, 0x55, 0x26, 0x29, 0xd4, 0x68, 0x9e,
+    0x2b, 0x16, 0xbe, 0x58, 0x7d, 0x47, 0xa1, 0xfc, 0x8f, 0xf8, 0xb8, 0xd1, 0x7a, 0xd0, 0x31, 0xce,
+    0x45, 0xcb, 0x3a, 0x8f, 0x95, 0x16, 0x04, 0x28, 0xaf, 0xd7, 0xfb, 0xca, 0xbb, 0x4b, 0x40, 0x7e,
+};
+
+typedef unsigned __int128 u128;
+
+static uint64_t read_64(const uint8_t *at)
+{
+    uint64_t number;
+    memcpy(&number, at, 8);
+    return number;
+}
+
+static uint32_t read_32(const uint8_t *at)
+{
+    uint32_t number;
+    memcpy(&number, at, 4);
+    return number;
+}
+
+static u128 pair(uint64_t high, uint64_t low)
+{
+    return (u128)high << 64 | low;
+}
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    u128 product = (u128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t avalanche(uint64_t hash)
+{
+    hash = (hash ^ hash >> 37) * MX1;
+    return hash ^ hash >> 32;
+}
+
+static uint64_t avalanche_64(uint64_t hash)
+{
+    hash = (hash ^ hash >> 33) * P64_2;
+    hash = (hash ^ hash >> 29) * P64_3;
+    return hash ^ hash >> 32;
+}
+
+static uint64_t mix_16(const uint8_t *in, const uint8_t *secret)
+{
+    return fold(read_64(in) ^ read_64(secret), read_64(in + 8) ^ read_64(secret + 8));
+}
+
+/* More than 240 bytes: the accumulators, from which both hashes are made. */
+static void accumulate_long(uint64_t lanes[8], const uint8_t *in, size_t length)
+{
+    static const uint64_t START[8] = {P32_3, P64_1, P64_2, P64_3, P64_4, P32_2, P64_5, P32_1};
+    size_t stripes = (length - 1) / 64;
+    memcpy(lanes, START, sizeof START);
+    for (size_t stripe = 0; stripe <= stripes; stripe++) {
+        const uint8_t *at = stripe < stripes ? in + stripe * 64 : in + length - 64;
+        const uint8_t *secret = stripe < stripes ? SECRET + stripe % 16 * 8 : SECRET + 121;
+        for (int i = 0; i < 8; i++) {
+            uint64_t value = read_64(at + 8 * i), key = value ^ read_64(secret + 8 * i);
+            lanes[i ^ 1] += value;
+            lanes[i] += (uint64_t)(uint32_t)key * (key >> 32);
+        }
+        if (stripe < stripes && stripe % 16 == 15)
+            for (int i = 0; i < 8; i++)
+                lanes[i] = (lanes[i] ^ lanes[i] >> 47 ^ read_64(SECRET + 128 + 8 * i)) * P32_1;
+    }
+}
+
+static uint64_t merge(const uint64_t lanes[8], const uint8_t *secret, uint64_t start)
+{
+    for (int i = 0; i < 4; i++)
+        start += fold(lanes[2 * i] ^ read_64(secret + 16 * i), lanes[2 * i + 1] ^ read_64(secret + 16 * i + 8));
+    return avalanche(start);
+}
+
+static uint64_t xxh3_64_short(const uint8_t *in, size_t length)
+{
+    if (length > 8) {
+        uint64_t low = read_64(in) ^ read_64(SECRET + 24) ^ read_64(SECRET + 32);
+        uint64_t high = read_64(in + length - 8) ^ read_64(SECRET + 40) ^ read_64(SECRET + 48);
+        return avalanche(length + __builtin_bswap64(low) + high + fold(low, high));
+    }
+    if (length > 3) {
+        uint64_t both = read_32(in + length - 4) + ((uint64_t)read_32(in) << 32);
+        uint64_t hash = both ^ read_64(SECRET + 8) ^ read_64(SECRET + 16);
+        hash ^= (hash << 49 | hash >> 15) ^ (hash << 24 | hash >> 40);
+        hash *= MX2;
+        hash ^= (hash >> 35) + length;
+        hash *= MX2;
+        return hash ^ hash >> 28;
+    }
+    if (length == 0)
+        return avalanche_64(read_64(SECRET + 56) ^ read_64(SECRET + 64));
+    uint32_t bytes = (uint32_t)in[0] << 16 | (uint32_t)in[length >> 1] << 24 | in[length - 1] | (uint32_t)length << 8;
+    return avalanche_64(bytes ^ read_32(SECRET) ^ read_32(SECRET + 4));
+}
+
+static uint64_t xxh3_64(const uint8_t *in, size_t length)
+{
+    if (length <= 16)
+        return xxh3_64_short(in, length);
+    if (length > 240) {
+        uint64_t lanes[8];
+        accumulate_long(lanes, in, length);
+        return merge(lanes, SECRET + 11, length * P64_1);
+    }
+    uint64_t hash = length * P64_1;
+    if (length <= 128) {
+        for (size_t i = (length - 1) / 32; i > 0; i--)
+            hash += mix_16(in + 16 * i, SECRET + 32 * i) + mix_16(in + length - 16 * (i + 1), SECRET + 32 * i + 16);
+        return avalanche(hash + mix_16(in, SECRET) + mix_16(in + length - 16, SECRET + 16));
+    }
+    for (size_t i = 0; i < 8; i++)
+        hash += mix_16(in + 16 * i, SECRET + 16 * i);
+    hash = avalanche(hash);
+    for (size_t i = 8; i < length / 16; i++)
+        hash += mix_16(in + 16 * i, SECRET + 16 * (i - 8) + 3);
+    return avalanche(hash + mix_16(in + length - 16, SECRET + 119));
+}
+
+static u128 xxh3_128_short(const uint8_t *in, size_t length)
+{
+    if (length > 8) {
+        uint64_t first = read_64(in), last = read_64(in + length - 8);
+        u128 product = (u128)(first ^ last ^ read_64(SECRET + 32) ^ read_64(SECRET + 40)) * P64_1;
+        uint64_t low = (uint64_t)product + ((uint64_t)(length - 1) << 54), high = (uint64_t)(product >> 64);
+        last ^= read_64(SECRET + 48) ^ read_64(SECRET + 56);
+        high += last + (uint64_t)(uint32_t)last * (P32_2 - 1);
+        low ^= __builtin_bswap64(high);
+        product = (u128)low * P64_2;
+        return pair(avalanche((uint64_t)(product >> 64) + high * P64_2), avalanche((uint64_t)product));
+    }
+    if (length > 3) {
+        uint64_t both = read_32(in) + ((uint64_t)read_32(in + length - 4) << 32);
+        u128 product = (u128)(both ^ read_64(SECRET + 16) ^ read_64(SECRET + 24)) * (P64_1 + (length << 2));
+        uint64_t low = (uint64_t)product, high = (uint64_t)(product >> 64) + (low << 1);
+        low ^= high >> 3;
+        low = (low ^ low >> 35) * MX2;
+        return pair(avalanche(high), low ^ low >> 28);
+    }
+    if (length == 0)
+        return pair(avalanche_64(read_64(SECRET + 80) ^ read_64(SECRET + 88)),
+                    avalanche_64(read_64(SECRET + 64) ^ read_64(SECRET + 72)));
+    uint32_t low = (uint32_t)in[0] << 16 | (uint32_t)in[length >> 1] << 24 | in[length - 1] | (uint32_t)length << 8;
+    uint32_t high = __builtin_bswap32(low);
+    high = high << 13 | high >> 19;
+    return pair(avalanche_64(high ^ (uint64_t)(read_32(SECRET + 8) ^ read_32(SECRET + 12))),
+                avalanche_64(low ^ (uint64_t)(read_32(SECRET) ^ read_32(SECRET + 4))));
+}
+
+struct halves { uint64_t low, high; };
+
+static void mix_32(struct halves *hash, const uint8_t *one, const uint8_t *two, const uint8_t *secret)
+{
+    hash->low = (hash->low + mix_16(one, secret)) ^ (read_64(two) + read_64(two + 8));
+    hash->high = (hash->high + mix_16(two, secret + 16)) ^ (read_64(one) + read_64(one + 8));
+}
+
+static u128 xxh3_128(const uint8_t *in, size_t length)
+{
+    if (length <= 16)
+        return xxh3_128_short(in, length);
+    if (length > 240) {
+        uint64_t lanes[8];
+        accumulate_long(lanes, in, length);
+        return pair(merge(lanes, SECRET + 117, ~(length * P64_2)), merge(lanes, SECRET + 11, length * P64_1));
+    }
+    struct halves hash = {.low = length * P64_1};
+    if (length <= 128) {
+        for (size_t i = (length - 1) / 32 + 1; i-- > 0;)
+            mix_32(&hash, in + 16 * i, in + length - 16 * (i + 1), SECRET + 32 * i);
+    } else {
+        size_t i = 32;
+        for (; i < 160; i += 32)
+            mix_32(&hash, in + i - 32, in + i - 16, SECRET + i - 32);
+        hash.low = avalanche(hash.low);
+        hash.high = avalanche(hash.high);
+        for (; i <= length; i += 32)
+            mix_32(&hash, in + i - 32, in + i - 16, SECRET + 3 + i - 160);
+        mix_32(&hash, in + length - 16, in + length - 32, SECRET + 103);
+    }
+    uint64_t high = hash.low * P64_1 + hash.high * P64_4 + length * P64_2;
+    return pair(0 - avalanche(high), avalanche(hash.low + hash.high));
+}
+
+/* ---- identities: flows/transform/identities.py says what they are ---- */
+
+/* The bytes of a value by its BSON type, or -1 where they begin with their length. */
+static int fixed_size(uint8_t type)
+{
+    switch (type) {
+    case BSON_NULL: return 0;
+    case BSON_BOOLEAN: return 1;
+    case BSON_INT: return 4;
+    case BSON_DOUBLE: case BSON_DATE: case BSON_LONG: return 8;
+    case 0x07: return 12;
+    case BSON_DECIMAL: return 16;
+    default: return -1;
+    }
+}
+
+/* The bytes of a value that begins here, `left` at most; -1 where they are more. */
+static int64_t value_size(uint8_t type, const uint8_t *at, size_t left)
+{
+    int64_t length = fixed_size(type);
+    if (length < 0) {
+        int32_t said;
+        if (left < 4)
+            return -1;
+        memcpy(&said, at, 4);
+        length = (int64_t)said + (type == BSON_STRING ? 4 : type == BSON_BINARY ? 5 : 0);
+    }
+    return length < 0 || (uint64_t)length > left ? -1 : length;
+}
+
+/* Whether a document has no Decimal128, and no document or array that might. */
+static bool has_no_decimal(const uint8_t *document, size_t size)
+{
+    const uint8_t *at = document + 4, *end = document + size - 1;
+    if (size < 5)
+        return false;
+    while (at < end) {
+        uint8_t type = *at++;
+        const uint8_t *name_end = memchr(at, 0, (size_t)(end - at));
+        if (name_end == NULL || type == BSON_DECIMAL || type == BSON_OBJECT || type == BSON_ARRAY)
+            return false;
+        int64_t length = value_size(type, name_end + 1, (size_t)(end - name_end - 1));
+        if (length < 0)
+            return false;
+        at = name_end + 1 + length;
+    }
+    return true;
+}
+
+/* The hash of a document's type and value of `_id`; false where Decimal128 is in it, of which Python
+ * makes one form for equal numbers. */
+static bool identity_of(const uint8_t *document, size_t size, uint64_t *hash)
+{
+    if (size < 14 || memcmp(document + 5, "_id", 4) != 0)
+        return false;
+    uint8_t type = document[4];
+    int64_t length = value_size(type, document + 9, size - 10);
+    if (length < 0 || type == BSON_DECIMAL)
+        return false;
+    if (type == BSON_OBJECT && memchr(document + 4, BSON_DECIMAL, (size_t)length + 5) &&
+        !has_no_decimal(document + 9, (size_t)length))
+        return false;
+    *hash = xxh3_64(document + 4, (size_t)length + 5);
+    return true;
+}
+
+/* The hashes of the identities of the documents that mt_assemble made, for each row; `known` is 1
+ * where there is one. Returns 0, or 1 where there are other rows. */
+EXPORTED int mt_identities(const struct plan *plan, uint64_t *hashes, uint8_t *known, size_t rows)
+{
+    const uint8_t *at = plan->documents.data;
+    size_t size = plan->documents.size;
+    if (rows != row_count(plan))
+        return 1;
+    for (size_t row = 0; row < rows; row++) {
+        hashes[row] = known[row] = 0;
+        if (row_at(plan, row)->outcome != DONE)
+            continue;
+        uint32_t length;
+        if (size < 5)
+            return 1;
+        memcpy(&length, at, 4);
+        if (length < 5 || length > size)
+            return 1;
+        known[row] = identity_of(at, length, hashes + row);
+        at += length;
+        size -= length;
+    }
+    return 0;
+}
+
+/* ---- fingerprints: domain/fingerprint.py says what they are ---- */
+
+static void add_to(u128 *sum, const uint8_t *item, size_t length)
+{
+    *sum += xxh3_128(item, length);
+}
+
+/* The sum of the XXH3-128 of a block's rows without their newlines, and how many there are. The
+ * block has to end with a newline, if it is not empty; 1 where it does not. */
+EXPORTED int mt_fingerprint_rows(const uint8_t *block, size_t size, uint64_t *count, uint64_t sum[2])
+{
+    const uint8_t *at = block, *end = block + size;
+    u128 total = 0;
+    *count = 0;
+    while (at < end) {
+        const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
+        if (newline == NULL)
+            return 1;
+        add_to(&total, at, (size_t)(newline - at));
+        *count += 1;
+        at = newline + 1;
+    }
+    sum[0] = (uint64_t)total;
+    sum[1] = (uint64_t)(total >> 64);
+    return 0;
+}
+
+/* The same of a block of BSON documents; 1 where a length does not fit. */
+EXPORTED int mt_fingerprint_documents(const uint8_t *block, size_t size, uint64_t *count, uint64_t sum[2])
+{
+    u128 total = 0;
+    *count = 0;
+    for (size_t at = 0; at < size;) {
+        uint32_t length;
+        if (size - at < 5)
+            return 1;
+        memcpy(&length, block + at, 4);
+        if (length < 5 || length > size - at)
+            return 1;
+        add_to(&total, block + at, length);
+        *count += 1;
+        at += length;
+    }
+    sum[0] = (uint64_t)total;
+    sum[1] = (uint64_t)(total >> 64);
+    return 0;
+}
+
+/* ---- texts of columns: flows/transform/gathering.py says what they are ---- */
+
+enum form { KEY, PADDED_KEY, VALUE, FORMS };
+
+static bool put_json_string(struct buffer *into, const uint8_t *text, size_t length)
+{
+    static const char HEX[] = "0123456789abcdef";
+    if (!put_byte(into, '"'))
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        uint8_t byte = text[i];
+        static const char LETTERS[] = "\bb\tt\nn\ff\rr\"\"\\\\";
+        const char *found = byte ? strchr(LETTERS, byte) : NULL;
+        if (byte >= ' ' && byte != '"' && byte != '\\') {
+            if (!put_byte(into, byte))
+                return false;
+        } else if (found && (found - LETTERS) % 2 == 0) {
+            if (!put(into, (const char[]){'\\', found[1]}, 2))
+                return false;
+        } else if (!put(into, (const char[]){'\\', 'u', '0', '0', HEX[byte >> 4], HEX[byte & 15]}, 6)) {
+            return false;
+        }
+    }
+    return put_byte(into, '"');
+}
+
+static bool put_digits(struct buffer *into, int64_t number)
+{
+    uint8_t digits[20];
+    size_t at = sizeof digits;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    do {
+        digits[--at] = (uint8_t)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (number < 0)
+        digits[--at] = '-';
+    return put(into, digits + at, sizeof digits - at);
+}
+
+/* The text of one value. ODD: Python has to make it. */
+static enum outcome put_text(const struct plan *plan, const struct value *value, enum form form, struct buffer *into)
+{
+    const uint8_t *payload = plan->converted.data + value->offset;
+    bool kept = false;
+    switch (value->type) {
+    case BSON_NULL:
+        kept = put(into, "null", 4);
+        break;
+    case BSON_BOOLEAN:
+        kept = payload[0] ? put(into, "true", 4) : put(into, "false", 5);
+        break;
+    case BSON_INT: {
+        int32_t number;
+        memcpy(&number, payload, 4);
+        kept = put_digits(into, number);
+        break;
+    }
+    case BSON_LONG: {
+        int64_t number;
+        memcpy(&number, payload, 8);
+        kept = put_digits(into, number);
+        break;
+    }
+    case BSON_STRING: {
+        size_t length = value->length - 5; /* but for its own length and its NUL */
+        while (form == PADDED_KEY && length && payload[4 + length - 1] == ' ')
+            length--;
+        kept = form == VALUE ? put_json_string(into, payload + 4, length) : put(into, payload + 4, length);
+        break;
+    }
+    default:
+        return ODD;
+    }
+    return kept ? DONE : NO_MEMORY;
+}
+
+/* The texts of a column that mt_read has read as JSON, as Arrow has strings: `offsets` has a place
+ * more than there are rows, `valid` a bit for each. `known` is 0 for the rows that Python has to make.
+ * A null has no text as a key, and `null` as a value. Returns the bytes of all texts, which
+ * mt_texts_made gives; -1 where an argument does not fit, -2 where there is no memory. */
+EXPORTED int64_t mt_texts(struct plan *plan, uint32_t column, uint32_t form, int32_t *offsets, uint8_t *valid,
+                          uint8_t *known, size_t rows)
+{
+    struct buffer *into = &plan->text;
+    if (rows != row_count(plan) || column >= plan->column_count || form >= FORMS)
+        return -1;
+    if (plan->columns[column].kind != JSON || !plan->columns[column].used || plan->columns[column].array)
+        return -1;
+    into->size = 0;
+    offsets[0] = 0;
+    for (size_t row = 0; row < rows; row++) {
+        bool is_null = true;
+        known[row] = row_at(plan, row)->outcome == DONE;
+        if (known[row]) {
+            const struct value *value = values_of(plan, row) + column;
+            size_t start = into->size;
+            is_null = value->type == BSON_NULL && form != VALUE;
+            enum outcome outcome = is_null ? DONE : put_text(plan, value, (enum form)form, into);
+            if (outcome == NO_MEMORY)
+                return -2;
+            if (outcome == ODD) {
+                into->size = start;
+                known[row] = 0;
+                is_null = true;
+            }
+        }
+        if (into->size > INT32_MAX)
+            return -1;
+        uint8_t bit = (uint8_t)(1u << row % 8);
+        valid[row / 8] = (uint8_t)(is_null ? valid[row / 8] & ~bit : valid[row / 8] | bit);
+        offsets[row + 1] = (int32_t)into->size;
+    }
+    return (int64_t)into->size;
+}
+
+/* What mt_texts made, until it is called again. */
+EXPORTED const uint8_t *mt_texts_made(const struct plan *plan)
+{
+    return plan->text.data;
+}
+
+/* ---- lines of COPY's text format: domain/copy_text.py says what they are ---- */
+
+/* What one byte of a text is in a line, and within an element of an array that is in one. */
+static bool put_copied(struct buffer *into, uint8_t byte, bool element)
+{
+    switch (byte) {
+    case '\n': return put(into, "\\n", 2);
+    case '\r': return put(into, "\\r", 2);
+    case '\t': return put(into, "\\t", 2);
+    case '\\': return put(into, "\\\\\\\\", element ? 4 : 2);
+    case '"': return put(into, "\\\\\"" + (element ? 0 : 2), element ? 3 : 1);
+    default: return put_byte(into, byte);
+    }
+}
+
+/* The text that a JSON string holds, as it is in a line. */
+static enum outcome copy_string(struct text *text, struct buffer *into, bool element)
+{
+    if (!take(text, '"'))
+        return ODD;
+    for (;;) {
+        const uint8_t *stop = plain_end(text);
+        if (!put(into, text->at, (size_t)(stop - text->at)))
+            return NO_MEMORY;
+        text->at = stop;
+        int byte = peek(text);
+        if (byte == '"') {
+            text->at++;
+            return DONE;
+        }
+        if (byte == '\\') {
+            size_t start = into->size;
+            text->at++;
+            enum outcome outcome = take_escape(text, into);
+            if (outcome != DONE)
+                return outcome;
+            if (into->size - start == 1) {
+                uint8_t single = into->data[start];
+                into->size = start;
+                if (!put_copied(into, single, element))
+                    return NO_MEMORY;
+            }
+            continue;
+        }
+        size_t length = byte >= 0x80 ? utf8_length(text) : 0;
+        if (length == 0)
+            return ODD;
+        if (!put(into, text->at, length))
+            return NO_MEMORY;
+        text->at += length;
+    }
+}
+
+/* A number, true or false: its own text. */
+static enum outcome copy_word(struct text *text, struct buffer *into)
+{
+    struct number number;
+    const uint8_t *start = text->at;
+    if (!take_word(text, "true", 4) && !take_word(text, "false", 5) && !take_number(text, &number))
+        return ODD;
+    return put(into, start, (size_t)(text->at - start)) ? DONE : NO_MEMORY;
+}
+
+/* A JSON value as it is in the row, its backslashes twice. */
+static enum outcome copy_document(struct text *text, struct buffer *into)
+{
+    const uint8_t *at = text->at;
+    if (!pass_value(text, 0))
+        return ODD;
+    while (at < text->at) {
+        const uint8_t *slash = memchr(at, '\\', (size_t)(text->at - at));
+        const uint8_t *stop = slash ? slash : text->at;
+        if (!put(into, at, (size_t)(stop - at)) || (slash && !put(into, "\\\\", 2)))
+            return NO_MEMORY;
+        at = slash ? slash + 1 : stop;
+    }
+    return DONE;
+}
+
+/* A JSON array as PostgreSQL's text of one. */
+static enum outcome copy_array(struct text *text, struct buffer *into, int depth)
+{
+    if (depth > DEPTH || !take(text, '['))
+        return ODD;
+    if (!put_byte(into, '{'))
+        return NO_MEMORY;
+    for (bool first = true; !take(text, ']'); first = false) {
+        if (!first && (!take(text, ',') || peek(text) == ']'))
+            return ODD;
+        if (!first && !put_byte(into, ','))
+            return NO_MEMORY;
+        enum outcome outcome = DONE;
+        if (peek(text) == '[') {
+            outcome = copy_array(text, into, depth + 1);
+        } else if (peek(text) == '"') {
+            if (!put_byte(into, '"'))
+                return NO_MEMORY;
+            outcome = copy_string(text, into, true);
+            if (outcome == DONE && !put_byte(into, '"'))
+                return NO_MEMORY;
+        } else if (take_word(text, "null", 4)) {
+            if (!put(into, "NULL", 4))
+                return NO_MEMORY;
+        } else {
+            outcome = copy_word(text, into);
+        }
+        if (outcome != DONE)
+            return outcome;
+    }
+    return put_byte(into, '}') ? DONE : NO_MEMORY;
+}
+
+static enum outcome copy_value(const struct column *column, struct text *text, struct buffer *into)
+{
+    if (take_word(text, "null", 4))
+        return put(into, "\\N", 2) ? DONE : NO_MEMORY;
+    if (peek(text) == '"')
+        return copy_string(text, into, false);
+    if (column->array)
+        return copy_array(text, into, 1);
+    return column->kind == DOCUMENT ? copy_document(text, into) : copy_word(text, into);
+}
+
+static enum outcome copy_row(struct plan *plan, struct text text)
+{
+    bool first = true;
+    if (!take(&text, '{'))
+        return ODD;
+    for (uint32_t number = 0; number < plan->column_count; number++) {
+        const struct column *column = plan->columns + number;
+        if (number && !take(&text, ','))
+            return ODD;
+        if (left(&text) < column->key_length || memcmp(text.at, column->key, column->key_length) != 0)
+            return ODD;
+        text.at += column->key_length;
+        size_t start = plan->documents.size;
+        if (column->used && !first && !put_byte(&plan->documents, '\t'))
+            return NO_MEMORY;
+        enum outcome outcome = copy_value(column, &text, &plan->documents);
+        if (outcome != DONE)
+            return outcome;
+        if (column->used)
+            first = false;
+        else
+            plan->documents.size = start;
+    }
+    if (!take(&text, '}') || text.at != text.end)
+        return ODD;
+    return put_byte(&plan->documents, '\n') ? DONE : NO_MEMORY;
+}
+
+/* The lines of the rows that are DONE, one after another, each with its newline; `ends` and `status`
+ * are those of mt_read and mt_assemble. Only a column's key, whether it is used and an array, and
+ * whether it is a DOCUMENT count. Returns as mt_read does. */
+EXPORTED int mt_copy(struct plan *plan, const uint8_t *block, size_t size, uint8_t *status, uint64_t *ends, size_t rows)
+{
+    const uint8_t *at = block, *end = block + size;
+    plan->rows.size = plan->documents.size = 0;
+    for (size_t number = 0; number < rows; number++) {
+        const uint8_t *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+        if (newline == NULL)
+            return 1;
+        size_t start = plan->documents.size;
+        enum outcome outcome = newline - at > LARGEST_ROW ? ODD : copy_row(plan, (struct text){at, newline});
+        if (outcome == NO_MEMORY)
+            return 2;
+        if (outcome != DONE)
+            plan->documents.size = start;
+        status[number] = (uint8_t)outcome;
+        ends[number] = plan->documents.size;
+        at = newline + 1;
+    }
+    return at == end ? 0 : 1;
 }
 
 /* ---- plans ---- */

@@ -28,6 +28,27 @@ class Kind(IntEnum):
     INT32 = 8
     BOOLEAN = 9
     STRING = 10
+    PASSED = 11
+
+
+class TextForm(IntEnum):
+    """What text is made of a JSON value: of a key without blanks at its end, or JSON again."""
+
+    KEY = 0
+    PADDED_KEY = 1
+    VALUE = 2
+
+
+class ColumnTexts(NamedTuple):
+    """Texts as Arrow has strings: a place more than rows, a bit for each, and all texts.
+
+    ``known`` is 0 for the rows whose text Python has to make.
+    """
+
+    offsets: bytes
+    valid: bytes
+    texts: bytes
+    known: bytes
 
 
 class PlannedColumn(NamedTuple):
@@ -87,6 +108,20 @@ class RowPlan:
             "the block has other rows",
         )
 
+    def texts(self, column: int, form: TextForm) -> ColumnTexts:
+        """The texts of a column of kind JSON, for the rows of the block that was read.
+
+        A null has no text as a key, and ``null`` as a value. Raises ValueError where they are too
+        large together.
+        """
+        offsets = (ctypes.c_int32 * (self._rows + 1))()
+        valid = (ctypes.c_ubyte * (self._rows // 8 + 1))()
+        known = (ctypes.c_ubyte * self._rows)()
+        size = self._library.mt_texts(self._plan, column, form, offsets, valid, known, self._rows)
+        self._check(max(0, -size), "these are no texts of the column")
+        made = _copied(self._library.mt_texts_made(self._plan), size) if size else b""
+        return ColumnTexts(bytes(offsets), bytes(valid), made, bytes(known))
+
     def types(self, column: int) -> bytes:
         """The BSON type of a column's value in each row of the block; 0 where it is not DONE."""
         types = (ctypes.c_ubyte * self._rows)()
@@ -111,8 +146,39 @@ class RowPlan:
             ),
             "these are not the added values of the block",
         )
-        size = ends[-1] if self._rows else 0
-        content = _copied(self._library.mt_documents(self._plan), size) if size else b""
+        content = self._made(ends[-1] if self._rows else 0)
+        return [content[start:end] for start, end in pairwise([0, *ends])]
+
+    def identities(self) -> tuple[list[int], bytes]:
+        """The hashes of the ``_id`` of the documents, for each row, and a byte that is 1 where it
+        has one: Python makes that of a number that may have several forms.
+
+        To be asked after ``documents``, before the next block.
+        """
+        hashes, known = (ctypes.c_uint64 * self._rows)(), (ctypes.c_ubyte * self._rows)()
+        self._check(
+            self._library.mt_identities(self._plan, hashes, known, self._rows),
+            "there are no documents",
+        )
+        return hashes[:], bytes(known)
+
+    def copied(self, block: bytes, status: bytearray) -> list[bytes]:
+        """A line of COPY's text format for each row, with its newline; empty where it is ODD.
+
+        Of a column only the key counts, whether it is used and an array, and whether its kind is
+        DOCUMENT. ``block`` and ``status`` are as for ``read``, but no row is UNWANTED. One that is
+        wholly DONE is one piece: the first of the list holds all lines.
+        """
+        rows = len(status)
+        bytes_of = (ctypes.c_ubyte * rows).from_buffer(status)
+        ends = (ctypes.c_uint64 * rows)()
+        self._check(
+            self._library.mt_copy(self._plan, block, len(block), bytes_of, ends, rows),
+            "the block has other rows",
+        )
+        content = self._made(ends[-1] if rows else 0)
+        if ODD not in status:
+            return [content]
         return [content[start:end] for start, end in pairwise([0, *ends])]
 
     def lost(self) -> list[int]:
@@ -120,6 +186,10 @@ class RowPlan:
         counts = (ctypes.c_uint64 * self._columns)()
         self._library.mt_lost(self._plan, counts)
         return list(counts)
+
+    def _made(self, size: int) -> bytes:
+        """What the codec has made of the block."""
+        return _copied(self._library.mt_documents(self._plan), size) if size else b""
 
     def _check(self, answer: int, problem: str) -> None:
         if answer == _NO_MEMORY:

@@ -1,20 +1,28 @@
 """Both codecs on the same block: what each makes of it, to be compared."""
 
 import ctypes
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
+import msgspec
+
 from mediatool_assets.domain.errors import MediatoolError
+from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.shapes import DocumentCollection
+from mediatool_assets.flows.formats.deep_json import deep_recursion
+from mediatool_assets.flows.restore.copied_blocks import block_writer
+from mediatool_assets.flows.transform.compiled_columns import CompiledColumns
 from mediatool_assets.flows.transform.compiled_documents import CompiledDocuments
+from mediatool_assets.flows.transform.gathering import GatherRequest, column_arrays
 from mediatool_assets.flows.transform.join_session import Joins
-from mediatool_assets.flows.transform.row_documents import RowDocuments
+from mediatool_assets.flows.transform.row_documents import BlockDocuments, RowDocuments
 from mediatool_assets.flows.transform.table_cuts import Cut
 from mediatool_assets.flows.workers.spooling import LocalSpooling
 
-Outcome = tuple[list[bytes] | str, dict[str, dict[str, int]]]
-"""The documents or the refusal, and the losses, which a refusal leaves undefined."""
+Outcome = tuple[BlockDocuments | str, dict[str, dict[str, int]]]
+"""The documents and their identities, or the refusal; and the losses, none of a refusal."""
 
 
 def _rows(collection: DocumentCollection) -> RowDocuments:
@@ -69,6 +77,44 @@ def handed_back(
     with mock.patch.object(rows, "document", wraps=rows.document) as asked:
         blocks.block(_content(lines), 0)
     return asked.call_count
+
+
+Columns = list[list[object]] | None
+"""What joins need of a block; None where it is refused, of several bad rows for any of them."""
+
+
+def columns_by_python(need: GatherRequest, lines: Sequence[bytes]) -> Columns:
+    """What the definition makes of it."""
+    try:
+        return [array.to_pylist() for array in column_arrays(need, lines, 7)]
+    except (ValueError, KeyError, ArithmeticError):
+        return None
+
+
+def compiled_columns(library: ctypes.CDLL, need: GatherRequest, lines: Sequence[bytes]) -> Columns:
+    """What the compiled codec makes of it, with Python for what it hands back."""
+    try:
+        arrays = CompiledColumns(library, need).arrays(_content(lines), 7)
+    except (ValueError, KeyError, ArithmeticError):
+        return None
+    for array in arrays:
+        array.validate(full=True)
+    return [array.to_pylist() for array in arrays]
+
+
+def copied_by_python(table: Table, lines: Sequence[bytes]) -> bytes | str:
+    """The lines of COPY that the definition makes of a block, or its refusal."""
+    with mock.patch.dict(os.environ, MEDIATOOL_NATIVE="no"):
+        return copied(table, lines)
+
+
+def copied(table: Table, lines: Sequence[bytes]) -> bytes | str:
+    """The lines of COPY that a restore makes of a block, or its refusal."""
+    try:
+        with deep_recursion():
+            return block_writer(table)(_content(lines))
+    except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def _content(lines: Sequence[bytes]) -> bytes:

@@ -84,6 +84,18 @@ def _is_written(name: str, text: str | None) -> bool:
 
 
 @st.composite
+def narrow_sound_lines(draw: DrawFn, name: str) -> tuple[Table, list[bytes]]:
+    """A table of one of the columns, and rows as the export writes them."""
+    made, texts = columns()[name]
+    table = Table("narrow", (column("id", "integer"), made))
+    write = row_writer(table)
+    drawn = draw(st.lists(st.one_of(st.none(), texts), max_size=6))
+    return table, [
+        write([at, text if _is_written(name, text) else None]) for at, text in enumerate(drawn)
+    ]
+
+
+@st.composite
 def narrow_lines(draw: DrawFn, names: tuple[str, ...]) -> bytes:
     """A row of these columns, of values that are each any piece of JSON."""
     values = [draw(_pieces) for _ in names]

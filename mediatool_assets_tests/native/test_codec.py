@@ -1,18 +1,30 @@
-"""The compiled codec makes the documents that Python makes, byte for byte, of whatever there is."""
+"""The compiled codec makes what Python makes, byte for byte, of whatever there is."""
 
 import ctypes
 import json
 from collections.abc import Sequence
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mediatool_assets.domain.model import FieldType
 from mediatool_assets.domain.schema import Table
+from mediatool_assets.flows.transform.gathering import GatherRequest
 from mediatool_assets.native.library import library
 from mediatool_assets.native.rows import ODD, DocumentStep, Kind, PlannedColumn, RowPlan, StepKind
-from mediatool_assets_tests.native.codecs import by_python, compiled, handed_back, refusals
+from mediatool_assets_tests.native.codecs import (
+    by_python,
+    columns_by_python,
+    compiled,
+    compiled_columns,
+    copied,
+    copied_by_python,
+    handed_back,
+    refusals,
+)
 from mediatool_assets_tests.native.rows_of_types import (
     OVERRIDES,
     WIDE,
@@ -21,6 +33,7 @@ from mediatool_assets_tests.native.rows_of_types import (
     columns,
     damaged,
     narrow_lines,
+    narrow_sound_lines,
     sound_lines,
 )
 from mediatool_assets_tests.raw_archives import column
@@ -38,10 +51,30 @@ def codec() -> ctypes.CDLL:
 
 
 def same(codec: ctypes.CDLL, lines: Sequence[bytes], table: Table, **types: FieldType) -> None:
-    """Both make the same documents, or refuse with the same words; and count the same losses."""
+    """Both make the same documents, losses, lines of COPY and columns, or refuse the same."""
+    same_documents(codec, lines, table, **types)
+    assert copied(table, lines) == copied_by_python(table, lines)
+    if len(table.columns) < len(WIDE.columns):
+        for need in needs(table):
+            assert compiled_columns(codec, need, lines) == columns_by_python(need, lines)
+
+
+def same_documents(
+    codec: ctypes.CDLL, lines: Sequence[bytes], table: Table, **types: FieldType
+) -> None:
+    """The documents and losses alone."""
     made = collection(table, dict(types))
-    expected = by_python(made, lines)
-    assert compiled(codec, made, lines) == expected
+    assert compiled(codec, made, lines) == by_python(made, lines)
+
+
+def needs(table: Table) -> list[GatherRequest]:
+    """All columns as keys, as values, and the arrays as arrays, beside whole rows."""
+    names = {column.name for column in table.columns}
+    arrays = {column.name for column in table.columns if column.element is not None}
+    return [
+        GatherRequest(table, names),
+        GatherRequest(table, {"id"}, arrays, names - {"id"}, whole=True, hashed=True),
+    ]
 
 
 patient = settings(deadline=None)  # a row of every type takes a while to draw
@@ -52,6 +85,14 @@ patient = settings(deadline=None)  # a row of every type takes a while to draw
 def test_rows_of_every_type(codec: ctypes.CDLL, lines: list[bytes]) -> None:
     """As the export writes them."""
     same(codec, lines, WIDE)
+
+
+@patient
+@given(data=st.data(), name=st.sampled_from(sorted(columns())))
+def test_values_of_one_type(codec: ctypes.CDLL, data: st.DataObject, name: str) -> None:
+    """As the export writes them, in a table where they are keys and values of joins too."""
+    made, lines = data.draw(narrow_sound_lines(name))
+    same(codec, lines, made)
 
 
 @patient
@@ -67,8 +108,13 @@ def test_any_json_in_a_column_of_any_type(
     codec: ctypes.CDLL, data: st.DataObject, type_: str, override: FieldType | None
 ) -> None:
     """With the type of the column's own, or one that a model gives it."""
-    table = Table("narrow", (column("id", "integer"), column("x", type_), column("y", type_)))
-    lines = data.draw(st.lists(damaged(narrow_lines(("id", "x", "y"))), min_size=1, max_size=3))
+    generated = replace(column("z", type_), generated=True)
+    table = Table(
+        "narrow", (column("id", "integer"), column("x", type_), generated, column("y", type_))
+    )
+    lines = data.draw(
+        st.lists(damaged(narrow_lines(("id", "x", "z", "y"))), min_size=1, max_size=3)
+    )
     chosen = {} if override is None else {"x": override}
     same(codec, lines, table, **chosen)
 
@@ -105,6 +151,9 @@ def test_usual_values_are_not_left_to_python(codec: ctypes.CDLL, type_: str) -> 
     line = b'{"id":1,"x":%b}' % USUAL[type_].encode()
     same(codec, [line], table)
     assert handed_back(codec, collection(table, {}), [line]) == 0
+    with mock.patch("mediatool_assets.flows.restore.copied_blocks.line_writer") as asked:
+        copied(table, [line])
+    asked.return_value.assert_not_called()
 
 
 PIECES = [
@@ -122,11 +171,32 @@ def test_each_piece_of_json_in_a_column_of_each_type(
     """Those that Python takes in one block; the others one by one, so that no refusal hides."""
     table = Table("narrow", (column("id", "integer"), column("x", type_)))
     chosen = {} if override is None else {"x": override}
-    lines = [b'{"id":%d,"x":%b}' % (at, piece.encode()) for at, piece in enumerate(PIECES)]
+    lines = pieces()
     refused = refusals(collection(table, dict(chosen)), lines)
-    same(codec, [line for line in lines if line not in refused], table, **chosen)
+    same_documents(codec, [line for line in lines if line not in refused], table, **chosen)
     for line in refused:
-        same(codec, [line], table, **chosen)
+        same_documents(codec, [line], table, **chosen)
+
+
+@pytest.mark.parametrize("type_", sorted(USUAL))
+def test_each_piece_of_json_in_lines_of_copy_and_columns(codec: ctypes.CDLL, type_: str) -> None:
+    """The same for what no override concerns."""
+    table = Table("narrow", (column("id", "integer"), column("x", type_)))
+    lines = pieces()
+    refused = [line for line in lines if isinstance(copied_by_python(table, [line]), str)]
+    taken = [line for line in lines if line not in refused]
+    for some in (taken, *([line] for line in refused)):
+        assert copied(table, some) == copied_by_python(table, some)
+    for need in needs(table):
+        refused = [line for line in lines if columns_by_python(need, [line]) is None]
+        taken = [line for line in lines if line not in refused]
+        for some in (taken, *([line] for line in refused)):
+            assert compiled_columns(codec, need, some) == columns_by_python(need, some)
+
+
+def pieces() -> list[bytes]:
+    """A row for each piece of JSON."""
+    return [b'{"id":%d,"x":%b}' % (at, piece.encode()) for at, piece in enumerate(PIECES)]
 
 
 def test_keys_of_an_object_are_compared_beyond_the_order_of_jsonb(codec: ctypes.CDLL) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from bson.errors import InvalidBSON
 from xxhash import xxh3_64_intdigest
 
-from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
+from mediatool_assets.archive.reader import ArchiveReader, documents_fingerprint, split_lines
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
@@ -300,7 +300,7 @@ def read_blocks(share: BlockShare) -> ShareResult:
     began, read = time.monotonic(), ShareResult()
     try:
         for data in share.archive.blocks(share.blocks):
-            read.fingerprint += Fingerprint.of(split_documents(data))
+            read.fingerprint += documents_fingerprint(data)
     except BadArchive as error:
         read.problem = error.problem
     except ValueError as error:

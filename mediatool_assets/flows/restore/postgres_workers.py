@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain.copy_text import line_writer
+from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.flows.formats.deep_json import deep_recursion
 from mediatool_assets.flows.ports import RowWriter
+from mediatool_assets.flows.restore.copied_blocks import block_writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,12 @@ def copy_share(share: RestoreShare) -> int:
 
 
 def _lines(share: RestoreShare) -> Iterator[bytes]:
-    line = line_writer(share.table)
+    lines = block_writer(share.table)
     for content in share.archive.blocks(share.blocks):
         try:
             with deep_recursion():
-                lines = b"".join([line(row) + b"\n" for row in split_lines(content)])
+                yield lines(content)
         except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
             raise BadArchive(
                 share.archive.source.name, f"a row of {share.table.name} cannot be read ({error})"
             ) from error
-        yield lines

@@ -5,14 +5,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xxhash import xxh3_64_intdigest
-
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, row_count
 from mediatool_assets.archive.spool import Spooled
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows.transform.compiled_documents import CompiledDocuments
 from mediatool_assets.flows.transform.counts import Counts
-from mediatool_assets.flows.transform.identities import identity
 from mediatool_assets.flows.transform.join_session import Joins
 from mediatool_assets.flows.transform.row_documents import RowDocuments
 from mediatool_assets.flows.transform.table_cuts import Cut
@@ -72,7 +69,7 @@ def _batches(
         return
     ordinal = share.cut.first
     for content in share.archive.blocks(share.cut.blocks):
-        documents = blocks.block(content, ordinal)
-        identities.extend(xxh3_64_intdigest(identity(document)) for document in documents)
-        yield documents
+        made = blocks.block(content, ordinal)
+        identities.extend(made.identities)
+        yield made.documents
         ordinal += row_count(content)

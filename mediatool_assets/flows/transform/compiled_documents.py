@@ -20,7 +20,11 @@ from mediatool_assets.flows.transform.documents import (
     added_key,
     encoded_value,
 )
-from mediatool_assets.flows.transform.row_documents import RowDocuments
+from mediatool_assets.flows.transform.row_documents import (
+    BlockDocuments,
+    RowDocuments,
+    identity_hash,
+)
 from mediatool_assets.flows.transform.values import default_type
 from mediatool_assets.native.rows import (
     DONE,
@@ -78,7 +82,7 @@ class CompiledDocuments:
             if added.path[0].each
         }
 
-    def block(self, content: bytes, first: int) -> list[bytes]:
+    def block(self, content: bytes, first: int) -> BlockDocuments:
         """The documents of a block whose first row has the ordinal ``first``."""
         if not content.endswith(b"\n"):
             return self._rows.block(content, first)
@@ -87,20 +91,30 @@ class CompiledDocuments:
             for at in range(len(status)):
                 status[at] = DONE if self._rows.is_wanted(first + at) else UNWANTED
         self._plan.read(content, status)
-        if not self._added and ODD not in status:
-            return [document for document in self._whole(content, first, []) if document]
-        lines = split_lines(content)
         by_python: dict[int, bytes] = {}
         added: list[bytes] = []
-        for at, stub in enumerate(self._stubs(status)):
-            if status[at] == ODD:
-                by_python[at] = self._rows.document(lines[at], first + at)
-            elif status[at] == DONE and self._added:
-                added += self._cells(lines[at], stub, first + at)
-        documents = self._whole(content, first, added)
+        if self._added or ODD in status:
+            lines = split_lines(content)
+            for at, stub in enumerate(self._stubs(status)):
+                if status[at] == ODD:
+                    by_python[at] = self._rows.document(lines[at], first + at)
+                elif status[at] == DONE and self._added:
+                    added += self._cells(lines[at], stub, first + at)
+        return self._joined(self._whole(content, first, added), by_python)
+
+    def _joined(self, documents: list[bytes], by_python: dict[int, bytes]) -> BlockDocuments:
+        """The documents of all rows that have one, with their identities."""
+        identities, known = self._plan.identities()
         for at, document in by_python.items():
-            documents[at] = document
-        return [document for document in documents if document]
+            documents[at], identities[at] = document, identity_hash(document)
+        if 0 in known:
+            for at, document in enumerate(documents):
+                if document and not known[at] and at not in by_python:
+                    identities[at] = identity_hash(document)
+        if all(documents):
+            return BlockDocuments(documents, identities)
+        kept = [at for at, document in enumerate(documents) if document]
+        return BlockDocuments([documents[at] for at in kept], [identities[at] for at in kept])
 
     def count_losses(self) -> None:
         """Once, at the end: add the losses of all blocks to those that Python has counted."""

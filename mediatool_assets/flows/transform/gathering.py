@@ -1,30 +1,24 @@
-"""Gathers the keys and values that joins need from a table into Parquet files.
+"""What joins need from a table's rows, as columns: the definition of keys and values.
 
-Tables that take part in no join are not gathered, and columns that no join asks for stay behind:
-wide payloads pass the joins by, unless a model embeds them.
+``compiled_columns`` makes the same columns of whole blocks, and comes back here for each row that
+it does not understand.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
+from msgspec.structs import astuple
 from xxhash import xxh3_128_hexdigest
 
-from mediatool_assets.archive.reader import ArchiveReader, split_lines
 from mediatool_assets.domain.decimal_text import decimal_text
-from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.manifest import Block
 from mediatool_assets.domain.schema import Column, Table
 from mediatool_assets.flows.transform.documents_of_json import text_of
 from mediatool_assets.flows.transform.raw_rows import may_have_negative_zero, row_parser
 from mediatool_assets.flows.workers.duckdb_session import cased
-from mediatool_assets.flows.workers.spooling import Spooling
 
 ORDINAL = "o"
 """The row's place in its table's order, from 0; the other columns are below."""
@@ -70,44 +64,13 @@ class GatherRequest:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GatherShare:
-    """Consecutive blocks of a table for one worker to gather from."""
+def column_arrays(need: GatherRequest, lines: Sequence[bytes], first: int) -> list[pa.Array]:
+    """The columns of the request's schema, in its order, of rows whose first has that ordinal.
 
-    need: GatherRequest
-    archive: ArchiveReader
-    blocks: tuple[Block, ...]
-    first: int
-    spools: Spooling
-    name: str
-
-    @property
-    def ordinals(self) -> range:
-        """Of the rows that are gathered."""
-        return range(self.first, self.first + sum(block.rows for block in self.blocks))
-
-
-def gather(share: GatherShare) -> str:
-    """In a worker: write the share's Parquet file, a row group for each block."""
-    return share.spools.file(share.name, lambda path: _gather(share, path))
-
-
-def _gather(share: GatherShare, path: Path) -> None:
-    schema, first = share.need.schema(), share.first
-    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
-        for content in share.archive.blocks(share.blocks):
-            lines = split_lines(content)
-            try:
-                columns = list(_columns(share.need, lines, first))
-            except (ValueError, KeyError, ArithmeticError) as error:
-                where, table = share.archive.source.name, share.need.table.name
-                problem = f"{table}: of rows {first + 1} on, one cannot be read ({error!r})"
-                raise BadArchive(where, problem) from error
-            arrays = [
-                pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)
-            ]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
-            first += len(lines)
+    Raises ValueError, KeyError or ArithmeticError where a row cannot be read.
+    """
+    columns = zip(_columns(need, lines, first), need.schema(), strict=True)
+    return [pa.array(values, field.type) for values, field in columns]
 
 
 def _columns(need: GatherRequest, lines: Sequence[bytes], first: int) -> Iterable[list[Any]]:
@@ -133,13 +96,7 @@ def _picked(need: GatherRequest, lines: Sequence[bytes]) -> dict[str, list[Any]]
     names = sorted(need.keys | need.arrays | need.values)
     if not names:
         return {}
-    fields = {name: f"c{at}" for at, name in enumerate(names)}
-    row = msgspec.defstruct(
-        "Row",
-        [(field, Any) for field in fields.values()],
-        rename=dict(zip(fields.values(), names, strict=True)),
-    )
-    decode = msgspec.json.Decoder(row).decode
+    decode = _picker(names)
     parse = row_parser(need.table)
     floats = any(need.table.column(name).is_float for name in need.values)
     rows = []
@@ -150,9 +107,28 @@ def _picked(need: GatherRequest, lines: Sequence[bytes]) -> dict[str, list[Any]]
             found = None
         if found is None:
             whole = parse(line)
-            found = row(*(whole[name] for name in names))
+            found = tuple(whole[name] for name in names)
         rows.append(found)
-    return {name: list(map(attrgetter(field), rows)) for name, field in fields.items()}
+    return {name: [row[at] for row in rows] for at, name in enumerate(names)}
+
+
+def _picker(names: Sequence[str]) -> Callable[[bytes], tuple[Any, ...] | None]:
+    """A function from a line to the values of these columns; it gives None where it has no way."""
+    fields = {name: f"c{at}" for at, name in enumerate(names)}
+    try:
+        row = msgspec.defstruct(
+            "Row",
+            [(field, Any) for field in fields.values()],
+            rename=dict(zip(fields.values(), names, strict=True)),
+        )
+    except ValueError:  # a struct's fields have no quotes, backslashes or line ends in their names
+        return _nothing
+    decode, values = msgspec.json.Decoder(row).decode, astuple
+    return lambda line: values(decode(line))
+
+
+def _nothing(_: bytes) -> None:
+    """The values of no line."""
 
 
 def _elements(value: Any, column: Column) -> list[str | None] | None:

@@ -24,8 +24,16 @@ def identity(document: bytes) -> bytes:
         length += {0x02: 4, 0x05: 5}.get(kind, 0)
     value = document[4 : _BEGIN + length]
     if kind == _DECIMAL or (kind == 0x03 and _DECIMAL in value):
-        return bson.encode({"": _normal(bson.decode(document)["_id"])})
+        found = bson.decode(document)["_id"]
+        if _has_decimal(found):
+            return bson.encode({"": _normal(found)})
     return value
+
+
+def _has_decimal(value: Any) -> bool:
+    if type(value) is dict:
+        return any(map(_has_decimal, value.values()))
+    return isinstance(value, Decimal128)
 
 
 def _normal(value: Any) -> Any:

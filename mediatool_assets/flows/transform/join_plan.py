@@ -5,7 +5,8 @@ from itertools import groupby
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.shapes import DocumentCollection
-from mediatool_assets.flows.transform.gathering import GatherRequest, GatherShare, gather
+from mediatool_assets.flows.transform.gather_shares import GatherShare, gather
+from mediatool_assets.flows.transform.gathering import GatherRequest
 from mediatool_assets.flows.transform.join_database import needs
 from mediatool_assets.flows.transform.join_session import (
     GatheredColumns,

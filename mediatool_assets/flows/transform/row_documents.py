@@ -4,19 +4,34 @@
 that it does not understand.
 """
 
-from xxhash import xxh3_128_hexdigest
+from typing import NamedTuple
+
+from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
 from mediatool_assets.archive.reader import split_lines
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.flows.transform.counts import Counts
 from mediatool_assets.flows.transform.documents import DocumentBuilder, added_key
+from mediatool_assets.flows.transform.identities import identity
 from mediatool_assets.flows.transform.join_session import OCCURRENCE, Joins
 from mediatool_assets.flows.transform.losses import Losses
 from mediatool_assets.flows.transform.raw_rows import Row, row_parser
 from mediatool_assets.flows.transform.slots import AddedValues, Slots
 from mediatool_assets.flows.transform.table_cuts import Cut
 from mediatool_assets.flows.workers.spooling import Spooling
+
+
+class BlockDocuments(NamedTuple):
+    """The documents of a block, as BSON, and the hash of the ``_id`` of each."""
+
+    documents: list[bytes]
+    identities: list[int]
+
+
+def identity_hash(document: bytes) -> int:
+    """XXH3-64 of the identity of an encoded document."""
+    return xxh3_64_intdigest(identity(document))
 
 
 class RowDocuments:
@@ -54,10 +69,11 @@ class RowDocuments:
             if not collection.shape.key:
                 self._occurrences = found.positions(f"{collection.name}.{OCCURRENCE}")
 
-    def block(self, content: bytes, first: int) -> list[bytes]:
+    def block(self, content: bytes, first: int) -> BlockDocuments:
         """The documents of a block whose first row has the ordinal ``first``."""
         rows = enumerate(split_lines(content), first)
-        return [self.document(line, at) for at, line in rows if self.is_wanted(at)]
+        documents = [self.document(line, at) for at, line in rows if self.is_wanted(at)]
+        return BlockDocuments(documents, list(map(identity_hash, documents)))
 
     def is_wanted(self, ordinal: int) -> bool:
         """Whether the row is the collection's: of orphans not every row is."""

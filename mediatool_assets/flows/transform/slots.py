@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import duckdb
@@ -29,14 +30,23 @@ class JoinMatch(NamedTuple):
     ambiguous: int
 
 
+def _connection() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+_own_database = cache(_connection)
+"""One for all shares of a process: to start it takes as long as some thousand rows."""
+
+
 class Slots:
     """What the joins found for one range of root ordinals."""
 
     def __init__(self, joins: Joins, spools: Spooling, first: int, rows: int) -> None:
         self._joins, self._elsewhere = joins, spools.elsewhere
         self._range = (first, first + rows)
-        self._db = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
-        self._db.execute("SET enable_progress_bar = false")
+        self._db = _connection() if spools.elsewhere else _own_database().cursor()
         spools.reach(self._db)
 
     def by_owner(self, slot: str) -> dict[int, list[JoinMatch]]:

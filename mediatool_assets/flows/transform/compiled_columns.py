@@ -1,0 +1,107 @@
+"""What joins need from whole blocks, by the compiled codec; rows that it hands back go to Python.
+
+The columns are those of ``gathering``.
+"""
+
+import ctypes
+from collections.abc import Sequence
+
+import msgspec
+import pyarrow as pa
+
+from mediatool_assets.archive.reader import split_lines
+from mediatool_assets.domain.schema import Column
+from mediatool_assets.flows.transform.gathering import (
+    ORDINAL,
+    GatherRequest,
+    column_arrays,
+    key_of,
+    value_of,
+)
+from mediatool_assets.native.rows import Kind, PlannedColumn, RowPlan, TextForm
+
+_LARGEST = 1 << 28  # bytes of a block: its texts, escaped, stay below Arrow's 2 GiB
+
+
+class CompiledColumns:
+    """Makes the columns of one request, block by block."""
+
+    def __init__(self, codec: ctypes.CDLL, need: GatherRequest) -> None:
+        self._need, table = need, need.table
+        self._names = [column.name for column in table.columns]
+        numbers = {name for name in need.keys if _is_number(table.column(name))}
+        self._rest = GatherRequest(
+            table, numbers, need.arrays, whole=need.whole, hashed=need.hashed
+        )
+        self._keys, self._values = need.keys - numbers, need.values
+        used = self._keys | self._values
+        columns = [
+            PlannedColumn(
+                msgspec.json.encode(name) + b":",
+                Kind.JSON if name in used else Kind.PASSED,
+                is_array=False,
+                is_used=name in used,
+            )
+            for name in self._names
+        ]
+        self._plan = RowPlan(codec, columns, ())
+
+    def takes(self, content: bytes) -> bool:
+        """Whether it is a block for the codec, and there are columns that it makes."""
+        some = bool(self._keys or self._values)
+        return some and content.endswith(b"\n") and len(content) <= _LARGEST
+
+    def arrays(self, content: bytes, first: int) -> list[pa.Array]:
+        """The columns of the request's schema, in its order; raises what parsers raise."""
+        rows = content.count(b"\n")
+        self._plan.read(content, bytearray(rows))
+        lines = _Lines(content)
+        made = {ORDINAL: pa.array(range(first, first + rows), pa.int64())}
+        rest = self._rest.schema().names
+        if len(rest) > 1:
+            made |= zip(rest, column_arrays(self._rest, lines.all(), first), strict=True)
+        for name in self._keys:
+            made[key_of(name)] = self._texts(name, _form(self._need.table.column(name)), lines)
+        for name in self._values:
+            made[value_of(name)] = self._texts(name, TextForm.VALUE, lines)
+        return [made[name] for name in self._need.schema().names]
+
+    def _texts(self, name: str, form: TextForm, lines: "_Lines") -> pa.Array:
+        """One column, with Python's texts of the rows that the codec does not know."""
+        found = self._plan.texts(self._names.index(name), form)
+        buffers = [pa.py_buffer(data) for data in (found.valid, found.offsets, found.texts)]
+        array = pa.Array.from_buffers(pa.string(), len(found.known), buffers)
+        if 0 not in found.known:
+            return array
+        unknown = [at for at, known in enumerate(found.known) if not known]
+        need = GatherRequest(self._need.table)
+        (need.values if form is TextForm.VALUE else need.keys).add(name)
+        texts = array.to_pylist()
+        _, made = column_arrays(need, [lines.all()[at] for at in unknown], 0)
+        for at, text in zip(unknown, made.to_pylist(), strict=True):
+            texts[at] = text
+        return pa.array(texts, pa.string())
+
+
+class _Lines:
+    """The rows of a block, split when they are first asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._lines: Sequence[bytes] | None = None
+
+    def all(self) -> Sequence[bytes]:
+        """Every row."""
+        if self._lines is None:
+            self._lines = split_lines(self._content)
+        return self._lines
+
+
+def _is_number(column: Column) -> bool:
+    """Whether its texts are numbers, of which equal ones may have several."""
+    return (column.element or column.base) in ("numeric", "money")
+
+
+def _form(column: Column) -> TextForm:
+    is_padded = (column.element or column.base) == "character"
+    return TextForm.PADDED_KEY if is_padded else TextForm.KEY
