@@ -1,6 +1,7 @@
 """Runs Dagster's UI and daemon on this machine until it is interrupted."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ load_from:
       location_name: mediatool_assets
 """
 _USUAL_PORT = 3000  # Dagster's own default
+_GRACE_SECONDS = "20"  # below that of ``stop``; a run aborts its uploads within 2 s
 _START_SECONDS = 180.0  # the first start on 2 slow cores took 38 s
 
 
@@ -41,9 +43,12 @@ def run(port: int | None) -> str:
         own = keyed(os.environ, local_settings().home)
     port = _free_port(port)
     url = f"http://127.0.0.1:{port}"
+    supervised = [sys.executable, "-m", "mediatool_assets.cli.supervisor", _GRACE_SECONDS]
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace(home()))]
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: wait until everything has ended
+        signal.signal(ending, signal.default_int_handler)
     process = subprocess.Popen(
-        tethered([*command, "-h", "127.0.0.1", "-p", str(port)]),
+        tethered([*supervised, *command, "-h", "127.0.0.1", "-p", str(port)]),
         env=os.environ | own | linked(os.environ, url),
         stdout=sys.stderr.fileno(),
         process_group=0,

@@ -2,8 +2,6 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,12 +19,12 @@ from mediatool_assets.definitions import definitions
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets.stores.local.processes import free_port
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.defs.conftest import today
 
 pytestmark = pytest.mark.timeout(900)  # a minute alone, more beside other work
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 480  # on 2 busy cores; a run takes 10 s on idle ones
 
 REPOSITORIES = """{
@@ -90,28 +88,24 @@ def _wait_for(what: str, look: Callable[[], dict[str, Any] | None]) -> dict[str,
 
 @contextmanager
 def _dagster_dev(log: Path, *, killed: bool = False) -> Iterator[str]:
-    """`dagster dev` on a free port; in the end interrupted as by Ctrl-C, or all of it killed."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml")]
+    """`mediatool dev` on a free port; in the end it ends by itself, or all of it is killed."""
+    port = free_port()
+    command = [sys.executable, "-m", "mediatool_assets.cli.main", "dev", "--port", str(port)]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "-h", "127.0.0.1", "-p", str(port)], stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
             family = psutil.Process(process.pid).children(recursive=True)
-            process.send_signal(signal.SIGKILL if killed else signal.SIGINT)
-            if not killed:
-                process.wait(300)
-                _, family = psutil.wait_procs(family, 60)  # a code server may miss its end
-            for member in family:
-                with suppress(psutil.NoSuchProcess):
-                    member.kill()
+            if killed:
+                for member in [*family, psutil.Process(process.pid)]:
+                    with suppress(psutil.NoSuchProcess):
+                        member.kill()
+            else:
+                process.terminate()
             process.wait(300)
-            psutil.wait_procs(family, 30)
+            _, left = psutil.wait_procs(family, 30)
+    assert left == []
 
 
 def _loaded(url: str) -> dict[str, Any] | None:
