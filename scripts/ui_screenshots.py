@@ -1,14 +1,16 @@
 """Pictures of Dagster's UI for docs/images, of the demo, by the system's Chromium.
 
-python scripts/ui_screenshots.py URL FROM..TO [--output docs/images]: after `mediatool demo`, with
-the URL that `mediatool dev` prints. It launches *Materialize all* from the asset graph for those
-days as a person would, waits until the backfill has succeeded, and ends with 1 where it has not.
-Then it takes the pictures of the graph, of an asset of each layer, and of a column's lineage.
+python scripts/ui_screenshots.py URL [FROM..TO] [--output docs/images]: after `mediatool demo`, with
+the URL that `mediatool dev` prints. It takes the pictures of the graph, of an asset of each layer,
+of the lineage of fields, and of a report. With days, it then launches *Materialize all* from the
+asset graph for them as a person would, waits until the backfill has succeeded, and ends with 1
+where it has not.
 """
 
 import argparse
 import io
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -19,7 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT = 1500, 800  # pixels
 COLOURS = 64  # of a picture's palette: the UI has few, and the file becomes a quarter as large
-SECONDS = 60  # for a page to show what is looked for
+SECONDS = 120  # for a page to show what is looked for
 BACKFILL_SECONDS = 1800  # two days of the demo take two minutes on an idle machine
 LAUNCH = "launchPartitionBackfill"
 
@@ -29,18 +31,16 @@ ASSETS = {
     "transformed/campaigns": "asset-transformed.png",
     "mongodb/campaigns": "asset.png",
     "metadata": "asset-metadata.png",
-    "data_integrity_report": "asset-report.png",
+    "daily_metrics_comparison": "asset-report.png",
 }
 """An asset of each layer, and its picture."""
-LINEAGE = ("transformed/campaigns", "accountName")
-"""The field whose lineage is shown: it was looked up in another table."""
 
 
 def main() -> int:
     """Take every picture, and print its path."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
-    parser.add_argument("days")
+    parser.add_argument("days", nargs="?")
     parser.add_argument("--output", type=Path, default=Path("docs/images"))
     wanted = parser.parse_args()
     path = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
@@ -50,13 +50,16 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, timezone_id="UTC")
         page.set_default_timeout(SECONDS * 1000)
-        backfill = materialized(page, wanted.url, wanted.days, wanted.output)
-        succeeded = ended(page, wanted.url, backfill, wanted.output)
-        timeline(page, wanted.url, wanted.output)
         graph(page, wanted.url, wanted.output)
         for asset, picture in ASSETS.items():
             asset_page(page, f"{wanted.url}/assets/{asset}", wanted.output / picture)
         column_lineage(page, wanted.url, wanted.output)
+        report(page, wanted.url, wanted.output)
+        succeeded = True
+        if wanted.days:
+            backfill = materialized(page, wanted.url, wanted.days, wanted.output)
+            succeeded = ended(page, wanted.url, backfill, wanted.output)
+            timeline(page, wanted.url, wanted.output)
         browser.close()
     return 0 if succeeded else 1
 
@@ -108,18 +111,30 @@ def graph(page: Page, url: str, output: Path) -> None:
 
 def asset_page(page: Page, url: str, picture: Path) -> None:
     """The picture of an asset's page, with what was recorded of its newest materialization."""
-    page.goto(url)
-    page.get_by_text("Latest materialization", exact=True).first.wait_for()
-    page.wait_for_timeout(3000)  # for its metadata
+    opened(page, url)
     kept(page, picture)
 
 
 def column_lineage(page: Page, url: str, output: Path) -> None:
-    """The picture of where the values of one field of a collection come from."""
-    page.goto(f"{url}/assets/{LINEAGE[0]}?view=lineage&column={LINEAGE[1]}")
-    page.get_by_text(LINEAGE[1], exact=True).first.wait_for()
-    page.wait_for_timeout(5000)  # for the layout
+    """The picture of fields of a collection, with the columns that their values come from."""
+    opened(page, f"{url}/assets/transformed/campaigns")
+    page.get_by_placeholder("Filter columns").fill("Name")
     kept(page, output / "column-lineage.png")
+
+
+def report(page: Page, url: str, output: Path) -> None:
+    """The picture of a report, as its asset shows it."""
+    opened(page, f"{url}/assets/daily_metrics_comparison")
+    page.get_by_text("Show Markdown").first.click()
+    page.wait_for_timeout(2000)  # for the dialog to open
+    kept(page, output / "asset-report-markdown.png")
+
+
+def opened(page: Page, url: str) -> None:
+    """Open an asset's page, and wait until its newest partition is shown."""
+    page.goto(url)
+    page.get_by_text(re.compile(r"^\d{4}-\d\d-\d\d$")).first.wait_for()
+    page.wait_for_timeout(3000)  # for its metadata
 
 
 def kept(page: Page, file: Path) -> None:

@@ -1,6 +1,6 @@
 """Columns of collections for Dagster: their BSON types and where their values come from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -42,13 +42,27 @@ def unchanged(columns: dg.TableSchema, layer: Layer, collection: str) -> dg.Tabl
 def columns(
     archive: ArchiveReader, member: Member, collection: DocumentCollection | None
 ) -> dg.TableSchema:
-    """The fields with their BSON types, as the collection's validator says; dots for nesting."""
+    """The fields with their BSON types, as the collection's validator says; dots for nesting.
+
+    Of a collection that the model makes, each says of which columns it is made.
+    """
     metadata = archive.member(metadata_member(member.name))
     options: Mapping[str, Any] = json_util.loads(archive.read_file(metadata.name))["options"]
     rules = options.get("validator", {}).get("$jsonSchema", {})
     types = dict(_types(rules, ""))
-    fields = types or dict.fromkeys(collection.lineage() if collection else (), "")
-    return dg.TableSchema([dg.TableColumn(name, kind or "any") for name, kind in fields.items()])
+    sources = collection.lineage() if collection else {}
+    fields = types or dict.fromkeys(sources, "")
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, kind or "any", _origin(sources.get(name, ())))
+            for name, kind in fields.items()
+        ]
+    )
+
+
+def _origin(sources: Sequence[tuple[str, str]]) -> str | None:
+    """The lineage of a field for its description: Dagster's own UI draws none of columns."""
+    return "from " + ", ".join(".".join(source) for source in sources) if sources else None
 
 
 def _types(rules: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:

@@ -56,10 +56,10 @@ def reported(
         asset_key=report_asset(report),
         value=msgspec.json.decode(msgspec.json.encode(written.content)),
         metadata={
+            "report": dg.MetadataValue.md(markdown(written.page)),  # the UI shows the first first
+            "html": keep_twin(objects, report, version.partition, written.page),
             "version": str(version),
             **written.figures,
-            "report": dg.MetadataValue.md(markdown(written.page)),
-            "html": keep_twin(objects, report, version.partition, written.page),
         },
     )
 

@@ -115,6 +115,8 @@ def test_collections_carry_column_lineage(day: Day) -> None:
     columns = day.metadata("transformed", "campaigns")["dagster/column_schema"]
     assert isinstance(columns, dg.TableSchema)
     assert {c.name: c.type for c in columns.columns}["budget"].startswith("decimal")
+    described = {c.name: c.description for c in columns.columns}
+    assert described["accountName"] == "from accounts.name, campaigns.account_id, accounts.id"
 
 
 def test_a_table_that_the_model_does_not_know_is_a_warning(
