@@ -95,7 +95,7 @@ def test_no_failure_holds_a_credential(day: Day, secrets: list[bytes]) -> None:
             asset_selection=[
                 key
                 for key in day.defs.resolve_asset_graph().get_all_asset_keys()
-                if key.path[0] == "mongodb"
+                if key.path[0] in ("mongodb", "mongodb_database")
             ],
             tags={"mediatool/version": str(day.version)},
             raise_on_error=False,
