@@ -105,7 +105,7 @@ one_to_one: [a, b]
     plain = load(tmp_path, "tables: {a: [], b: }\none_to_one: [a, b]").sources["a"]
     assert plain.type_changes is TypeChanges.STRICT
     wrong = problems(tmp_path, text.replace("accept", "perhaps"))
-    assert wrong == ("model.yaml:4: type_changes: 'perhaps' is none of strict, flag, accept",)
+    assert wrong == ("model.yaml:4: type_changes: 'perhaps' is not one of strict, flag, accept",)
 
 
 def test_a_model_names_the_tables_whose_rows_are_metrics(tmp_path: Path) -> None:
