@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> tuple[int, int]:
 
 
 def peak_kib() -> int:
-    """The most memory that this process had; ``getrusage`` also has what it was forked from."""
+    """The peak memory of this process; ``getrusage`` includes its parent's before the fork."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 

@@ -41,7 +41,7 @@ from mediatool_assets.stores.postgres.source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
 
 CHECKED = 30
-"""Versions that a report looks back on."""
+"""The number of versions that a report reads."""
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from mediatool_assets.seed.words import sentences
 
 KINDS = ("inserted", "updated", "soft_deleted", "deleted")
 SAVED_TOGETHER = 25
-"""Rows of one changeset at most."""
+"""The most rows of one changeset."""
 
 _COMMON_COLUMNS = """
     SELECT b.attname::text
@@ -59,7 +59,7 @@ class SeedDay:
 
     @property
     def at(self) -> datetime:
-        """The moment of the day's edits; day 1 begins where the rows of day 0 end."""
+        """The time of the day's edits; day 1 begins where the rows of day 0 end."""
         return EPOCH + timedelta(days=self.number - 1, hours=15, microseconds=self.number)
 
     @property
@@ -68,7 +68,7 @@ class SeedDay:
         return self.at.date()
 
     def apply(self) -> None:
-        """Make the day's edits; ``tables`` and ``schema`` then tell exactly what they were."""
+        """Make the day's edits, and count them in ``tables`` and ``schema``."""
         self._last_changeset = self._execute("SELECT max(id) FROM changesets")[0]
         self._change_schema()
         for table, edit in EDITS.items():
@@ -124,7 +124,7 @@ class SeedDay:
             self._record(table, edit.key, touched, changeset, stands=kind != "deleted")
 
     def _chosen(self, table: str, kind: str, share: float) -> Iterator[list[str]]:
-        """Choose keys among the rows of yesterday evening, a changeset's worth at a time."""
+        """Choose keys among the rows of the day before, as many as a changeset holds at a time."""
         rows = self.world[table]
         if table in WEEKLY_GROWTH:
             rows += rows_gained(self.world, table, self.number - 1)

@@ -35,12 +35,12 @@ class Draw:
         return items[self.below(len(items))]
 
     def chance(self, percent: int) -> bool:
-        """Say yes in so many of a hundred cases."""
+        """Return True in ``percent`` of a hundred cases."""
         return self.below(100) < percent
 
 
 def picked(n: int, count: int, total: int) -> bool:
-    """Say whether n is one of ``count`` numbers spread evenly over ``range(total)``."""
+    """Whether n is one of ``count`` numbers spread evenly over ``range(total)``."""
     return (n + 1) * count // total != n * count // total
 
 
@@ -54,7 +54,7 @@ _CRM_KINDS = {"accounts": 1, "campaigns": 2, "users": 3, "reps": 4, "agencies": 
 
 
 def crm_id(kind: str, n: int) -> str:
-    """Give the n-th 19-digit id of the CRM; those of ``gone`` resolve to nothing."""
+    """The n-th 19-digit id of the CRM; no row has an id of the kind ``gone``."""
     return str(4_876_876_000_000_000_001 + _CRM_KINDS[kind] * 100_000_000_000 + n * 977)
 
 
@@ -66,5 +66,5 @@ def moment(draw: Draw, days: int, until: datetime = EPOCH) -> datetime:
 
 
 def amount(draw: Draw, bound: int, digits: int = 2) -> str:
-    """Draw an amount of money below ``bound``, as text, with so many decimals."""
+    """Draw an amount of money below ``bound``, as text, with ``digits`` decimals."""
     return f"{draw.below(bound)}.{draw.below(10**digits):0{digits}d}"

@@ -47,9 +47,9 @@ SHAPES: Mapping[str, HistoryColumns] = {
 
 
 def version_count(total: int, n: int, base_rows: int) -> int:
-    """Share ``total`` history rows among ``base_rows``: every second row has more, its mate less.
+    """Distribute ``total`` history rows over ``base_rows``: every second row has more.
 
-    Each base row has at least one where ``total`` is no less than ``base_rows``.
+    Each base row has at least one if ``total`` is not less than ``base_rows``.
     """
     share = (n + 1) * total // base_rows - n * total // base_rows
     least = total // base_rows
@@ -60,7 +60,7 @@ def version_count(total: int, n: int, base_rows: int) -> int:
 
 
 def versions(world: World, table: str, row: Row, n: int, base_rows: int) -> Iterator[Row]:
-    """Make the history rows of the n-th base row; the last one is the row as it stands."""
+    """Make the history rows of the n-th base row; the last one is its current state."""
     shape = SHAPES[table]
     count = version_count(world[table], n, base_rows)
     draw = Draw(table, n)

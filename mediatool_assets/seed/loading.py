@@ -33,7 +33,7 @@ def create(connection: Conn, schema: str, world: World) -> None:
 
 
 def copy_rows(cursor: Cursor[tuple[Any, ...]], table: str, rows: Iterable[Row]) -> int:
-    """Stream rows into a table of the current schema and give how many they were."""
+    """Stream rows into a table of the current schema; returns their number."""
     columns = _columns(cursor, table)
     statement = SQL("COPY {} ({}) FROM STDIN").format(
         Identifier(table), SQL(", ").join(map(Identifier, columns))
@@ -47,7 +47,7 @@ def copy_rows(cursor: Cursor[tuple[Any, ...]], table: str, rows: Iterable[Row]) 
 
 
 def set_sequences(cursor: Cursor[tuple[Any, ...]]) -> None:
-    """Put the identity columns' sequences behind the highest id that the load has given."""
+    """Set the identity columns' sequences to the highest id that was loaded."""
     for table in ("teams", "reps", "rate_card", "changesets", "media_platform_entities"):
         cursor.execute(
             SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), max(id)) FROM {}").format(

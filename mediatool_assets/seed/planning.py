@@ -18,9 +18,9 @@ from mediatool_assets.seed.words import (
 
 CAMPAIGNS = 13_417
 SALES_REP_UNRESOLVED = 12_975
-"""Of 13,417 campaigns, so many name a sales rep that no table resolves."""
+"""The number of 13,417 campaigns with a sales rep who is in no table."""
 MANAGER_UNRESOLVED = 1_529
-"""Of 13,417 campaigns, so many have no resolvable account manager."""
+"""The number of 13,417 campaigns without an account manager who can be found."""
 WITH_TRADERS = 66
 """Percent of line items that name media traders."""
 STAGES = ("Lead", "Proposal", "Negotiation", "Won", "Live", "Ended", "Ended", "Ended", "Lost")

@@ -1,4 +1,4 @@
-"""The seed's one verb: put the demo source into a database, or move it some days forward."""
+"""Puts the demo source into a database, or moves it some days forward."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ Edits = Mapping[int, Mapping[str, Any]]
 """Per day: {table: {inserted, updated, soft_deleted, deleted}}, and "schema": what became new."""
 
 _SESSION = "SET lc_monetary = 'C'; SET lock_timeout = '60s'"
-"""Amounts are read with a full stop wherever the server stands; replacing waits for readers."""
+"""Amounts are read with a decimal point in any locale; replacing waits for readers."""
 _STATE = """
     CREATE SCHEMA IF NOT EXISTS mediatool_seed;
     CREATE TABLE IF NOT EXISTS mediatool_seed.state (

@@ -55,12 +55,12 @@ DAYS_A_BUY = 20
 """With full: days of impressions per platform buy; every third one is video as well."""
 
 FLOOR = 60
-"""No scaled table is smaller, so that every awkward value has a row at every scale."""
+"""The least rows of a scaled table, so that every awkward value has a row at every scale."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is to be generated: rows per table at day 0; tables that stay empty are absent."""
+    """The tables to generate, with their rows at day 0; empty tables are absent."""
 
     counts: Mapping[str, int]
     full: bool

@@ -1,4 +1,4 @@
-"""Which function makes the rows of which table, and in which columns."""
+"""The function that makes the rows of each table, and the order of its columns."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain

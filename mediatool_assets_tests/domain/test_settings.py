@@ -93,6 +93,7 @@ def test_every_variable(tmp_path: Path) -> None:
         "DAGSTER_URL": "http://h:3000",
         "NEW_VERSION_JOB": "j",
         "STAGING_DATABASE": "d",
+        "NATIVE": "no",
     }
     settings = Settings.parse({f"MEDIATOOL_{name}": text for name, text in environ.items()})
     assert settings.mongodb_url == Url(MONGODB)
