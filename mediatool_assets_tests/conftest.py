@@ -13,6 +13,7 @@ from uuid import uuid4
 import boto3
 import psycopg
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
@@ -36,8 +37,10 @@ LONG = ("drills", "cli", "defs")
 _GIVEN: dict[str, str] = {}
 """What the stack adds to the environment, from the test that first asks for it until the end."""
 
-# No promise is about time: an example may wait for a busy machine.
-hypothesis_settings.register_profile("any machine", deadline=None)
+# No promise is about time: an example, and what makes it, may wait for a busy machine.
+hypothesis_settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis_settings.load_profile("any machine")
 
 

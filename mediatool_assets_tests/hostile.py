@@ -21,7 +21,7 @@ from mediatool_assets.domain.fingerprint import Fingerprint
 from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import FORMAT, Block, digest_of
 from mediatool_assets.domain.member_names import bson_member, metadata_member
-from mediatool_assets.domain.schema import Schema
+from mediatool_assets.domain.schema import ForeignKey, Schema
 from mediatool_assets_tests.raw_archives import VERSION, table
 
 USERS = table("users", id="integer", name="text")
@@ -418,6 +418,23 @@ CONTENT: dict[str, tuple[Draft, str]] = {
     "a schema with a table twice": (
         raw(schema=schemas.encode(Schema("media_tool", (TEAMS, USERS, USERS)))),
         "users is listed twice",
+    ),
+    "a schema with half a foreign key": (
+        raw(
+            schema=schemas.encode(
+                Schema(
+                    "media_tool",
+                    (
+                        TEAMS,
+                        msgspec.structs.replace(
+                            USERS,
+                            foreign_keys=(ForeignKey("fk", ("id", "name"), "teams", ("id",)),),
+                        ),
+                    ),
+                )
+            )
+        ),
+        "a foreign key of users has 2 columns for 1",
     ),
     "a schema with a column twice": (
         raw(

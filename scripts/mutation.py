@@ -52,7 +52,7 @@ import phonenumbers  # noqa: F401
 import psycopg  # noqa: F401
 import pymongo  # noqa: F401
 import pytest
-from hypothesis import Phase
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 
 HERE = Path(__file__).parent
@@ -65,7 +65,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "domain/outcome.py": ("domain/test_outcome.py", "domain/test_verdict.py"),
     "domain/verdict.py": ("domain/test_verdict.py", "domain/test_outcome.py"),
     "domain/sampling.py": ("domain/test_verdict.py",),
-    "domain/marks.py": ("domain/test_marks.py", "domain/test_retention.py"),
+    "domain/marks.py": ("domain/test_marks.py",),
     "domain/registry.py": ("domain/test_marks.py", "domain/test_metadata.py"),
     "domain/retention.py": ("domain/test_retention.py",),
     "domain/comparison.py": ("domain/test_comparison.py",),
@@ -311,6 +311,7 @@ def with_tests(tests: Sequence[str], plugin: Collected, *options: str) -> int:
     hypothesis_settings.register_profile(
         "mutation",
         deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
         derandomize=True,
         database=None,
         max_examples=40,  # what only more of them find, not every night finds

@@ -202,6 +202,10 @@ def decode(data: bytes) -> Schema:
     _require_different("table", (table.name for table in schema.tables))
     for table in schema.tables:
         _require_different(f"column of {table.name}", (column.name for column in table.columns))
+        for key in table.foreign_keys:
+            if len(key.columns) != len(key.target_columns):
+                problem = f"a foreign key of {table.name} has {len(key.columns)} columns for "
+                raise msgspec.ValidationError(f"{problem}{len(key.target_columns)}")
     return schema
 
 

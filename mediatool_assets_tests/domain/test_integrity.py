@@ -1,9 +1,12 @@
 """Judgements of the integrity report: unknown is never passed, what differs is never unknown."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from mediatool_assets.domain.integrity import (
+    EXAMPLES,
     Defect,
     Integrity,
     Line,
@@ -97,6 +100,12 @@ def test_rows_are_told_by_what_is_wrong_with_them(
 def test_only_a_column_that_differs_has_values(defect: Defect, has_values: bool) -> None:
     """Of a row that is missing there is nothing to compare."""
     assert defect.has_values is has_values
+
+
+def test_so_many_rows_are_named() -> None:
+    """As docs/how-to/integrity.md has it."""
+    page = (Path(__file__).parents[2] / "docs/how-to/integrity.md").read_text("utf-8")
+    assert f"{EXAMPLES} rows are named" in page
 
 
 def test_what_is_not_said_is_not_written() -> None:

@@ -112,6 +112,8 @@ def test_warnings_are_kept_up_to_half_of_what_is_read() -> None:
     assert MOST_SAID == 2 * MIB
     manifest = Manifest(FORMAT, "raw", "20250621-143000", (), warnings=said(1024))
     assert shortened(manifest) == manifest
+    odd = msgspec.structs.replace(manifest, warnings=(*said(1023), "x" * 1023))
+    assert shortened(odd).warnings == (*said(1023), "and 1 more warnings, which are not kept")
     longer = msgspec.structs.replace(manifest, warnings=said(1030))
     assert shortened(longer).warnings == (
         *said(1024),

@@ -29,8 +29,8 @@ class MaskingKey:
         secret = _decoded(text.strip())
         if len(secret) < _BYTES:
             raise ValueError(f"holds {len(secret)} bytes and needs {_BYTES}; {_ADVICE}")
-        half = secret[: (len(secret) + 1) // 2]
-        if len(set(secret)) < _DISTINCT or (half * 2).startswith(secret):
+        second_half = secret[(len(secret) + 1) // 2 :]
+        if len(set(secret)) < _DISTINCT or secret.startswith(second_half):
             raise ValueError(f"is not random enough; {_ADVICE}")
         return cls(secret)
 

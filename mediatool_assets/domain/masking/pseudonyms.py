@@ -83,8 +83,6 @@ def _number(digest: KeyedDigest, value: str, prefix: str) -> str:
         return _token(digest, value, prefix)
     if prefix and value.startswith(prefix):
         return prefix + _permuted(digest, prefix, value[len(prefix) :])
-    if value == "0":
-        return value
     limit = _limit(value)
     digits = len(value)
     if digits > 1 and value.isdigit() and limit == _limit("1" * digits) == _limit("9" * digits):
@@ -98,9 +96,9 @@ def _number(digest: KeyedDigest, value: str, prefix: str) -> str:
 
 
 def _limit(text: str) -> int | None:
-    """The integer type's limit for a number, 0 for zero; None for other texts and larger ones."""
+    """The integer type's limit for a number; None for zero, other texts and larger ones."""
     if not _DIGITS.fullmatch(text):
-        return 0 if text == "0" else None
+        return None
     number = int(text)
     return next((limit for limit in _LIMITS if -limit - 1 <= number <= limit), None)
 

@@ -13,9 +13,11 @@ MONEY_LIMIT = Decimal("92233720368547758.07")
 
 _PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _SHORT = 100  # characters; a shorter text cannot exceed numeric's range
-_DATE = re.compile(r"(\d{4,})-(\d\d)-(\d\d)(T[^ ]*)?( BC)?")
+_DATE = re.compile(
+    r"(\d{4,})-(\d\d)-(\d\d)(?:T\d\d:\d\d:\d\d(?:\.\d+)?((?:[+-]\d\d(?::\d\d){0,2}|Z)?))?( BC)?",
+    re.ASCII,
+)
 _FOREVER = ("infinity", "-infinity")
-_TIME = re.compile(r"[0-9:.]+")
 STEPS = ("year", "quarter", "month", "day")
 
 
@@ -53,7 +55,7 @@ def generalized_date(value: str, step: str) -> str:
         if value in _FOREVER:
             return value
         raise ValueError("no date")
-    year, month, day, time, era = found.groups()
+    year, month, day, zone, era = found.groups()
     match step:
         case "year":
             month, day = "01", "01"
@@ -61,7 +63,7 @@ def generalized_date(value: str, step: str) -> str:
             month, day = f"{(int(month) - 1) // 3 * 3 + 1:02}", "01"
         case "month":
             day = "01"
-    midnight = f"T00:00:00{_TIME.sub('', time[1:], count=1)}" if time else ""
+    midnight = "" if zone is None else f"T00:00:00{zone}"
     return f"{year}-{month}-{day}{midnight}{era or ''}"
 
 
@@ -78,11 +80,11 @@ def generalized_number(value: str, step: Decimal) -> str:
 
 
 def noisy(digest: KeyedDigest, value: str, percent: int, limit: Decimal | None = None) -> str:
-    """The number changed by some percent; equal numbers give equal results, whatever their scale.
+    """The number changed by some percent below 100; equal numbers give equal results.
 
-    The sign and the number of decimals are kept. Zero stays zero, and no other number becomes zero.
-    The change is at least a quarter of ``percent``; the result does not exceed ``limit``, if given.
-    Raises ValueError if it is not an amount.
+    Equal amounts at different scales do too. The sign and the number of decimals are kept. Zero
+    stays zero, and no other number becomes zero. The change is at least a quarter of ``percent``;
+    the result does not exceed ``limit``, if given. Raises ValueError if it is not an amount.
     """
     if len(value) > _SHORT or not _PLAIN.fullmatch(value):
         amount = _amount(value)
@@ -100,7 +102,7 @@ def noisy(digest: KeyedDigest, value: str, percent: int, limit: Decimal | None =
     change = units * share * percent // 100_000_000
     if made[8] % 2 and not _is_beyond(units + change, len(fraction), limit):
         change = -change
-    digits = f"{Decimal(max(units - change, 1)):f}".zfill(len(fraction) + 1)
+    digits = f"{Decimal(units - change):f}".zfill(len(fraction) + 1)
     cut = len(digits) - len(fraction)
     return f"{sign}{digits[:cut]}{'.' if fraction else ''}{digits[cut:]}"
 
