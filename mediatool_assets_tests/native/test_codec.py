@@ -194,6 +194,15 @@ def test_each_piece_of_json_in_lines_of_copy_and_columns(codec: ctypes.CDLL, typ
             assert compiled_columns(codec, need, some) == columns_by_python(need, some)
 
 
+@pytest.mark.parametrize(
+    "line", [b'{"id":-0,"x":-0,"y":1E400}', b'{"id":1,"x":-0,"y":1}', b'{"id":1,"x":0.5,"y":-0}']
+)
+def test_a_row_is_read_by_one_of_the_two(codec: ctypes.CDLL, line: bytes) -> None:
+    """What one value is may depend on how another has to be read."""
+    table = Table("odd", (column("id", "integer"), column("x", "text"), column("y", "real")))
+    same(codec, [b'{"id":1,"x":"a","y":1.5}', line], table)
+
+
 def pieces() -> list[bytes]:
     """A row for each piece of JSON."""
     return [b'{"id":%d,"x":%b}' % (at, piece.encode()) for at, piece in enumerate(PIECES)]

@@ -18,7 +18,7 @@ from mediatool_assets.flows.transform.gathering import (
     key_of,
     value_of,
 )
-from mediatool_assets.native.rows import Kind, PlannedColumn, RowPlan, TextForm
+from mediatool_assets.native.rows import ODD, Kind, PlannedColumn, RowPlan, TextForm
 
 _LARGEST = 1 << 28  # bytes of a block: its texts, escaped, stay below Arrow's 2 GiB
 
@@ -54,33 +54,41 @@ class CompiledColumns:
     def arrays(self, content: bytes, first: int) -> list[pa.Array]:
         """The columns of the request's schema, in its order; raises what parsers raise."""
         rows = content.count(b"\n")
-        self._plan.read(content, bytearray(rows))
+        status = bytearray(rows)
+        self._plan.read(content, status)
         lines = _Lines(content)
         made = {ORDINAL: pa.array(range(first, first + rows), pa.int64())}
         rest = self._rest.schema().names
         if len(rest) > 1:
             made |= zip(rest, column_arrays(self._rest, lines.all(), first), strict=True)
+        unknown = {at for at, outcome in enumerate(status) if outcome == ODD}
         for name in self._keys:
-            made[key_of(name)] = self._texts(name, _form(self._need.table.column(name)), lines)
+            form = _form(self._need.table.column(name))
+            made[key_of(name)] = self._texts(name, form, unknown)
         for name in self._values:
-            made[value_of(name)] = self._texts(name, TextForm.VALUE, lines)
+            made[value_of(name)] = self._texts(name, TextForm.VALUE, unknown)
+        if unknown:
+            self._replace(made, sorted(unknown), lines)
         return [made[name] for name in self._need.schema().names]
 
-    def _texts(self, name: str, form: TextForm, lines: "_Lines") -> pa.Array:
-        """One column, with Python's texts of the rows that the codec does not know."""
+    def _texts(self, name: str, form: TextForm, unknown: set[int]) -> pa.Array:
+        """One column; the rows that Python has to read are added to ``unknown``."""
         found = self._plan.texts(self._names.index(name), form)
+        if 0 in found.known:
+            unknown.update(at for at, known in enumerate(found.known) if not known)
         buffers = [pa.py_buffer(data) for data in (found.valid, found.offsets, found.texts)]
-        array = pa.Array.from_buffers(pa.string(), len(found.known), buffers)
-        if 0 not in found.known:
-            return array
-        unknown = [at for at, known in enumerate(found.known) if not known]
-        need = GatherRequest(self._need.table)
-        (need.values if form is TextForm.VALUE else need.keys).add(name)
-        texts = array.to_pylist()
-        _, made = column_arrays(need, [lines.all()[at] for at in unknown], 0)
-        for at, text in zip(unknown, made.to_pylist(), strict=True):
-            texts[at] = text
-        return pa.array(texts, pa.string())
+        return pa.Array.from_buffers(pa.string(), len(found.known), buffers)
+
+    def _replace(self, made: dict[str, pa.Array], rows: list[int], lines: "_Lines") -> None:
+        """Put in what Python makes of these rows, in every column."""
+        all_lines = lines.all()
+        arrays = column_arrays(self._need, [all_lines[at] for at in rows], 0)
+        for field, array in zip(self._need.schema(), arrays, strict=True):
+            if field.name != ORDINAL:
+                values = made[field.name].to_pylist()
+                for at, value in zip(rows, array.to_pylist(), strict=True):
+                    values[at] = value
+                made[field.name] = pa.array(values, field.type)
 
 
 class _Lines:
