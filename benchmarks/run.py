@@ -35,7 +35,7 @@ from against import against
 from measures import OURS, Measure, Stopwatch, markdown, plain, rows
 
 from mediatool_assets.archive.streaming import stream
-from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
+from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
@@ -57,6 +57,7 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.postgres.source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.database_names import mongodb_database
 
 RESULTS = Path(__file__).parent / "results"
 STAGES = ("export", "transform", "load", "dump", "complete")

@@ -18,10 +18,10 @@ import msgspec
 from mediatool_assets.archive.gzip_members import compress, footer
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import FORMAT, Block, digest_of
 from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.schema import ForeignKey, Schema
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.raw_archives import VERSION, table
 
 USERS = table("users", id="integer", name="text")

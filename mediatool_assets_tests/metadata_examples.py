@@ -1,6 +1,6 @@
 """The metadata of the storage description's example."""
 
-from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database, postgres_database
+from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.metadata import (
     Databases,
     DumpExport,
@@ -11,6 +11,7 @@ from mediatool_assets.domain.metadata import (
     TransformedExport,
 )
 from mediatool_assets.domain.version import Version
+from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 
 
 def example(version: str = "20250621-143000") -> Metadata:

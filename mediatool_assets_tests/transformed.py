@@ -9,12 +9,12 @@ from bson import json_util
 
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
-from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions.archives import StoredArchive, publish
+from mediatool_assets_tests.database_names import mongodb_database
 
 ID_INDEX = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
 

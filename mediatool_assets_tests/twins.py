@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 from mediatool_assets.archive.spool import BlockRun
 from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound, Refused
-from mediatool_assets.domain.keys import STAGING_PREFIX
+from mediatool_assets.domain.keys import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames
 from mediatool_assets.domain.objects import ObjectInfo
 
 
@@ -25,6 +25,7 @@ class DirectoryObjects:
 
     root: Path
     trust: Trust = field(default=EVERYBODY, kw_only=True)
+    database_names: DatabaseNames = field(default=AS_DESCRIBED, kw_only=True)
 
     def uri(self, key: str) -> str:
         """``s3://twin/key``."""

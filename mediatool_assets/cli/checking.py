@@ -181,7 +181,7 @@ def _of_model(config: "Settings", source: "SourceFound") -> Iterator[Reading]:
         yield warning("model", "drift", f"{len(drift) - _SHOWN} more", "mediatool model check")
     if not drift:
         yield ok("model", "fit", f"{config.model.name} fits the source")
-    if exit_code(source.readings) == 0:
+    if config.targets.postgres and exit_code(source.readings) == 0:
         yield from _restorable(config)
 
 

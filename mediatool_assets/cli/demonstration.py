@@ -57,7 +57,7 @@ def run(home: Path, scale: float, days: int) -> Demonstration:
     with working("starting PostgreSQL, MongoDB and S3"):
         up(home, new_keys=True)
     settings = local_settings()
-    settings.require("postgres_url", "mongodb_url")
+    settings.require("postgres_url", *settings.targets.settings)
     objects = S3Objects.of(settings)
     today = datetime.now(UTC).date()
     past = [today - timedelta(days=ago) for ago in range(days - 1, 0, -1)]
@@ -74,7 +74,7 @@ def run(home: Path, scale: float, days: int) -> Demonstration:
     return Demonstration(
         versions=tuple(m.version for m in made),
         rows={m.version: {"in": m.rows, "documents": m.documents} for m in made},
-        databases=tuple(m.database for m in made),
+        databases=tuple(m.database for m in made if m.database),
         postgres_databases=tuple(m.postgres_database for m in made if m.postgres_database),
         objects=_objects(objects, [m.version for m in made]),
         made=made,
@@ -84,7 +84,7 @@ def run(home: Path, scale: float, days: int) -> Demonstration:
             "show": f"{program()} show {made[-1].version}",
             "ui": f"{program()} dev",
             "s3": listing_command(settings),
-            "mongodb": str(settings.mongodb_url),
+            **({"mongodb": str(settings.mongodb_url)} if settings.targets.mongodb else {}),
             "secrets": near(home / "environment.json"),
         },
     )
@@ -104,15 +104,19 @@ def describe(made: Demonstration) -> str:
     """The last lines of the demo: versions, rows in and out, and next commands."""
     lines = [str(version) for version in made.made]
     lines += [
-        f"{len(made.objects)} objects in the bucket, {megabytes(sum(made.objects.values()))}; "
-        f"MongoDB databases {', '.join(made.databases)}",
-        f"PostgreSQL databases {', '.join(made.postgres_databases)}, read back and compared",
+        f"{len(made.objects)} objects in the bucket, {megabytes(sum(made.objects.values()))}"
+        + (f"; MongoDB databases {', '.join(made.databases)}" if made.databases else ""),
+        *(
+            [f"PostgreSQL databases {', '.join(made.postgres_databases)}, read back and compared"]
+            if made.postgres_databases
+            else []
+        ),
         *(f"{version}, read again to its last byte: {v}" for version, v in made.verdicts.items()),
         "",
         "Where to look:",
     ]
-    for name, meaning in _LOOK.items():
-        lines += [f"  {made.look[name]}", f"      {meaning}"]
+    for name, place in made.look.items():
+        lines += [f"  {place}", f"      {_LOOK[name]}"]
     return "\n".join(lines)
 
 
@@ -173,7 +177,9 @@ def _objects(objects: "S3Objects", versions: list[str]) -> dict[str, int]:
     keys = [REGISTRY_KEY]
     keys += [report_key(r, day, form) for day in days for r in REPORTS for form in REPORT_FORMS]
     for version in map(Version.parse, versions):
-        keys += [archive_key(kind, version) for kind in ("raw", "transformed", "dump")]
+        keys += [
+            archive_key(k, version, objects.database_names) for k in ("raw", "transformed", "dump")
+        ]
         keys.append(metadata_key(version))
     found = {key: objects.head(key) for key in sorted(keys)}
     return {key: info.size for key, info in found.items() if info is not None}

@@ -15,7 +15,12 @@ from mediatool_assets.cli.child_process import tethered
 from mediatool_assets.cli.launch import RunFailed, stop
 from mediatool_assets.cli.output import echo
 from mediatool_assets.domain.errors import Refused
-from mediatool_assets.stores.environment import has_own_servers, home, local_settings, settings
+from mediatool_assets.stores.environment import (
+    has_own_servers,
+    home,
+    local_settings,
+    maker_settings,
+)
 
 WORKSPACE = """\
 load_from:
@@ -35,7 +40,7 @@ def run(port: int | None) -> str:
     """
     own: dict[str, str] = {}
     if has_own_servers():
-        settings("postgres_url", "mongodb_url")
+        maker_settings("postgres_url")
     else:
         from mediatool_assets.stores.local import up
 

@@ -14,6 +14,7 @@ from mediatool_assets.cli.output import echo
 from mediatool_assets.domain.errors import MediatoolError, Misuse, Refused
 from mediatool_assets.domain.settings import DAGSTER_YAML, DECLARED, SHIPPED_MODEL, Encryption
 from mediatool_assets.domain.settings_file import FILE_NAME
+from mediatool_assets.domain.targets import NONE, Targets
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.environment import settings_and_problems
 
@@ -32,7 +33,10 @@ def init(  # each an option of the command
     ] = None,
     mongodb: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="The MongoDB server for the databases of the versions."),
+        typer.Option(
+            metavar="URL",
+            help="The MongoDB server for the versions' databases; `none` for versions without.",
+        ),
     ] = None,
     bucket: Annotated[str | None, typer.Option(metavar="NAME", help="The S3 bucket.")] = None,
     endpoint: Annotated[
@@ -62,12 +66,13 @@ def init(  # each an option of the command
 
         mediatool init
         mediatool init --source env:SHOP_URL --schema public --mongodb mongodb://db1 --bucket shop
+        mediatool init --source env:SHOP_URL --schema public --mongodb none --bucket shop
     """
     ask = _Questions()
     values = {
         "postgres_url": ask.required("--source", source, "PostgreSQL URL of the source"),
         "postgres_schema": ask.optional(schema, "its schema", "public"),
-        "mongodb_url": ask.required("--mongodb", mongodb, "MongoDB URL"),
+        "mongodb_url": ask.required("--mongodb", mongodb, "MongoDB URL (none: no MongoDB)"),
         "s3_bucket": ask.required("--bucket", bucket, "S3 bucket"),
         "s3_endpoint_url": ask.optional(endpoint, "S3 endpoint (empty: Amazon)", ""),
         "s3_sse": sse or "",
@@ -77,6 +82,11 @@ def init(  # each an option of the command
         "first_day": datetime.now(UTC).date().isoformat(),
     }
     ask.refuse()
+    if values["mongodb_url"] == NONE:
+        values["mongodb_url"] = ""
+        values["targets"] = str(
+            Targets(mongodb=False, postgres=bool(values["restore_postgres_url"]))
+        )
     folder = Path.cwd()
     plan = _SetupFiles(folder, {name: value for name, value in values.items() if value})
     plan.refuse_what_is_there(force=force)

@@ -89,10 +89,10 @@ def sql(  # one branch per output
 
     Examples:
 
-        mediatool sql "SELECT stage, count(*) FROM campaigns GROUP BY stage"
-        mediatool sql 2026-11-01..2026-11-27 "SELECT version, count(*) FROM campaigns GROUP BY ALL"
+        mediatool sql "SELECT status, count(*) FROM orders GROUP BY status"
+        mediatool sql 2026-11-01..2026-11-27 "SELECT version, count(*) FROM orders GROUP BY ALL"
         mediatool sql latest~1 --file query.sql --format csv --output result.csv
-        mediatool sql --collections "SELECT _id, accountName FROM campaigns LIMIT 5"
+        mediatool sql --collections "SELECT _id, customerName FROM orders LIMIT 5"
     """
     named, query = _named(words or [])
     if file is not None:
@@ -151,7 +151,7 @@ def history(
 
     Examples:
 
-        mediatool history campaigns 4821000000012345678
+        mediatool history orders 4821
         mediatool history platform_buy_daily_videos \\
             platform_id=3,platform_buy_id=b1,on_date=2026-11-02
         mediatool history line_items 6f2c… --versions 2026-11-01..2026-11-27 --json

@@ -48,9 +48,7 @@ def restore(
     ],
     database: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="Name of the new database. Default: media_tool_V or mediatool_V."
-        ),
+        typer.Option(metavar="NAME", help="Name of the new database. Default: the version's own."),
     ] = None,
     tables: Annotated[
         str | None,
@@ -93,7 +91,7 @@ def restore(
         typer.Option(
             metavar="CONDITION",
             help="PostgreSQL: make no database, but a file of INSERTs of these rows, as "
-            "\"campaigns where id = 'x'\"; can be repeated.",
+            '"orders where id = 7"; can be repeated.',
         ),
     ] = None,
     references: Annotated[
@@ -120,9 +118,8 @@ def restore(
 
     PostgreSQL: from the raw archive, to the server of MEDIATOOL_RESTORE_POSTGRES_URL. MongoDB: from
     the transformed archive or the dump, to the server of MEDIATOOL_MONGODB_URL. --sanitized
-    restores the version's sanitized copy instead, to media_tool_sanitized_V or
-    mediatool_sanitized_V. Only databases that a restore made can be replaced. Every restore is
-    recorded in the bucket.
+    restores the version's sanitized copy instead, to a database with `sanitized` in its name. Only
+    databases that a restore made can be replaced. Every restore is recorded in the bucket.
 
     Objects named by --skip and MEDIATOOL_RESTORE_SKIP are left out with their parts, and recorded
     in the comment of the database. If a restore fails, the message names the object to skip.
@@ -228,7 +225,6 @@ def _object(text: str) -> str:
 def _to_postgres(
     version: Version, options: "RestoreOptions", allow_unsigned: bool, *, sanitized: bool
 ) -> "RestoreRecord":
-    from mediatool_assets.domain.keys import postgres_database, sanitized_postgres_database
     from mediatool_assets.flows.restore.postgres import restore_postgres
     from mediatool_assets.flows.restore.records import RestoreRequest
     from mediatool_assets.flows.sanitize.copies import sanitized_store
@@ -236,7 +232,6 @@ def _to_postgres(
 
     own = settings("restore_postgres_url")
     target = PostgresTarget.of(own)
-    own_name = sanitized_postgres_database if sanitized else postgres_database
     options = dataclasses.replace(options, skip=by_setting(own.restore_skip) | {**options.skip})
 
     def work(objects: "S3Objects", workspace: "Workspace") -> "Restored":
@@ -244,7 +239,7 @@ def _to_postgres(
         with opening as store:
             return restore_postgres(store, target, workspace, version, options)
 
-    name = options.database or own_name(version)
+    name = options.database or target.database_names.in_postgres(version, sanitized=sanitized)
     request = RestoreRequest(version, "postgres", name, target.server, account())
     return _carry_out(own, request, work, sanitized=sanitized, allow_unsigned=allow_unsigned)
 
@@ -252,7 +247,6 @@ def _to_postgres(
 def _to_mongodb(
     version: Version, options: "LoadOptions", allow_unsigned: bool, *, sanitized: bool
 ) -> "RestoreRecord":
-    from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
     from mediatool_assets.flows.model.file import load_model
     from mediatool_assets.flows.restore.mongodb import restore_mongodb
     from mediatool_assets.flows.restore.records import RestoreRequest
@@ -261,7 +255,6 @@ def _to_mongodb(
 
     own = settings("mongodb_url")
     documents = MongoDocuments.of(own, options.database)
-    own_name = sanitized_mongodb_database if sanitized else mongodb_database
     model = load_model(own.model) if sanitized else None
 
     def work(objects: "S3Objects", workspace: "Workspace") -> "Restored":
@@ -273,7 +266,7 @@ def _to_mongodb(
         with opening as store:
             return restore_mongodb(store, documents, workspace, version, options)
 
-    name = options.database or own_name(version)
+    name = options.database or documents.database_names.in_mongodb(version, sanitized=sanitized)
     request = RestoreRequest(version, "mongodb", name, documents.server, account())
     return _carry_out(own, request, work, sanitized=sanitized, allow_unsigned=allow_unsigned)
 

@@ -13,7 +13,7 @@ from mediatool_assets.domain.errors import Misuse, NotFound
 from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.notes import checked_notes
 from mediatool_assets.domain.version import Version
-from mediatool_assets.stores.environment import first_day, home, settings
+from mediatool_assets.stores.environment import first_day, home, maker_settings
 
 if TYPE_CHECKING:
     from mediatool_assets.cli.launch import LaunchedRun
@@ -61,10 +61,10 @@ def export(
 ) -> None:
     """Make one version, end to end, as a Dagster run; or one version for each day of a range.
 
-    The run makes the raw archive, the transformed archive, the MongoDB database, the dump, the
-    metadata and the registry. The version is complete when its metadata is written. Ctrl-C cancels
-    the run; no partial archive remains. If the version is made but fails a check, the checks are
-    listed and the exit code is 1.
+    The run makes the raw archive, the transformed archive, the databases of MEDIATOOL_TARGETS, the
+    dump of the MongoDB database, the metadata and the registry. The version is complete when its
+    metadata is written. Ctrl-C cancels the run; no partial archive remains. If the version is made
+    but fails a check, the checks are listed and the exit code is 1.
 
     Today is exported from the live database. A past day is made from its raw archive if it has one
     (only the missing parts are made), else from an RDS snapshot export of that day in the bucket,
@@ -88,7 +88,7 @@ def export(
     if finish and (day or source or purpose or notes):
         raise Misuse("--finish continues a version with its own options; remove the other options")
     live = not finish and (source == "postgres" or (source is None and first == last == today))
-    config = settings(*(["postgres_url"] if live else []), "mongodb_url")
+    config = maker_settings(*(["postgres_url"] if live else []))
     from mediatool_assets.cli.checking import explained_at_first
     from mediatool_assets.cli.launch import launch
     from mediatool_assets.stores.s3 import S3Objects

@@ -75,7 +75,7 @@ def sanitize(
 
     Examples:
 
-        mediatool sanitize --input $(mediatool latest) --output s3://media-tool-backups
+        mediatool sanitize --input $(mediatool latest) --output s3://sanitized-copies
         mediatool sanitize --input 20250621-143000-raw.tar.gz --output for-tests.tar.gz
         mediatool sanitize --input 20250621-143000 --output copy.tar.gz --rules ours.yaml
         mediatool sanitize --input 20250621-143000 --suggest > ours.yaml

@@ -26,12 +26,7 @@ from mediatool_assets.stores.environment import settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mediatool_assets.domain.metadata import (
-        DumpExport,
-        Metadata,
-        RawExport,
-        TransformedExport,
-    )
+    from mediatool_assets.domain.metadata import Export, Metadata
     from mediatool_assets.domain.registry import RegistryEntry
     from mediatool_assets.domain.restore_record import RestoreRecord
     from mediatool_assets.domain.verdict import Verdict
@@ -80,7 +75,7 @@ def versions(
 ) -> None:
     """List the complete versions, oldest first, from the registry.
 
-    ROWS is the number of rows of the source, SIZE the size of the three archives. VERDICT is the
+    ROWS is the number of rows of the source, SIZE the size of its archives. VERDICT is the
     last result of `mediatool verify` or of the daily verification, with the percentage that was
     read; a failed one counts until everything passes again. MARKS shows pinned and promoted
     versions.
@@ -230,7 +225,7 @@ def fetch(
 
         mediatool fetch latest
         mediatool fetch 20250621-143000 --kind dump --output backups/
-        mediatool fetch latest --table campaigns
+        mediatool fetch latest --table orders
     """
     wanted = named(version)
     from mediatool_assets.flows.versions.fetch import fetch as download
@@ -249,12 +244,22 @@ def fetch(
 
 
 def _print_versions(known: "list[Listed]") -> None:
+    has_databases = any(each.database_name for each in known)
     print_table(
-        ("VERSION", "DATABASE", "PURPOSE", "ROWS", "SIZE", "VERDICT", "MARKS", "NOTES"),
+        (
+            "VERSION",
+            *(("DATABASE",) if has_databases else ()),
+            "PURPOSE",
+            "ROWS",
+            "SIZE",
+            "VERDICT",
+            "MARKS",
+            "NOTES",
+        ),
         [
             (
                 each.version,
-                each.database_name,
+                *((each.database_name,) if has_databases else ()),
                 each.purpose,
                 "unknown" if each.rows is None else each.rows,
                 "unknown" if each.size_bytes is None else megabytes(each.size_bytes),
@@ -300,7 +305,16 @@ def _days(first: str | None, last: str | None) -> tuple[date | None, date | None
     return begin, end
 
 
-def _place(export: "RawExport | TransformedExport | DumpExport") -> str:
+def _databases(metadata: "Metadata") -> dict[str, str]:
+    """The databases that were made with the version, or were to be."""
+    made, targets = metadata.databases_created, metadata.targets
+    return {
+        **({"mongodb": made.mongodb or "none"} if targets.mongodb else {}),
+        **({"postgres": made.postgres or "none"} if targets.postgres else {}),
+    }
+
+
+def _place(export: "Export") -> str:
     return f"{export.path} ({megabytes(export.size_bytes)})"
 
 
@@ -350,13 +364,10 @@ def _print_version(
             "marks": marks,
             "source": " ".join(filter(None, server)),
             "complete": metadata.export_complete,
-            "mongodb": metadata.databases_created.mongodb or "none",
-            "postgres": metadata.databases_created.postgres or "none",
+            **_databases(metadata),
             "rows in": exports.raw.record_count,
             "documents": sum(exports.transformed.documents.values()),
-            "raw": _place(exports.raw),
-            "transformed": _place(exports.transformed),
-            "dump": _place(exports.dump),
+            **{kind: _place(export) for kind, export in exports.by_archive.items()},
             "verified": verified,
             "restored": restored,
             **{name.replace("-", " "): uri for name, uri in written.items()},

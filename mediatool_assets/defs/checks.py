@@ -20,6 +20,7 @@ from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.domain.model import AdditionVerb, Model
+from mediatool_assets.domain.targets import Targets
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.database import database_as_loaded, dump_as_loaded
 from mediatool_assets.flows.checks.raw import raw_as_usual, raw_counted, schema_beside_model
@@ -29,6 +30,8 @@ from mediatool_assets.flows.checks.transformed import (
     rows_accounted,
 )
 from mediatool_assets.flows.checks.version import archives_whole, restored, unnamed
+
+_DUMPED = "dumped"
 
 
 class _LayerCheck(NamedTuple):
@@ -128,16 +131,19 @@ def _layer_checks(
     return check_layer
 
 
-def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.AssetChecksDefinition:
-    """Checks of the whole published version; the model names ``tables`` and ``collections``."""
+def version_checks(
+    targets: Targets, tables: Iterable[str], collections: Iterable[str]
+) -> dg.AssetChecksDefinition:
+    """Of the version as a whole, once it is published; ``tables`` and ``collections`` are named."""
     tables, collections = list(tables), list(collections)
+    dumped = _LayerCheck(
+        _DUMPED, "Every collection of the dump equals what was loaded.", dump_as_loaded, _documents
+    )
+    has_database = _LayerCheck(
+        "restored", "The version's PostgreSQL database was restored and read back.", restored
+    )
     checks = (
-        _LayerCheck(
-            "dumped",
-            "Every collection of the dump equals what was loaded.",
-            dump_as_loaded,
-            _documents,
-        ),
+        *([dumped] if targets.mongodb else []),
         _LayerCheck(
             "accounted",
             "Every row of the raw archive is accounted for exactly once.",
@@ -154,16 +160,12 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
             archives_whole,
             _workers,
         ),
-        _LayerCheck(
-            "restored",
-            "The version's PostgreSQL database was restored and read back.",
-            restored,
-        ),
+        *([has_database] if targets.postgres else []),
         _LayerCheck(
             "unnamed",
             "Tables and collections that the model does not name pass the same checks.",
             partial(unnamed, tables=tables, collections=collections),
-            lambda platform: _documents(platform) | _workers(platform),
+            lambda platform: {"documents": platform.targets().documents} | _workers(platform),
         ),
         _LayerCheck(
             "schema_as_before",
@@ -171,7 +173,7 @@ def version_checks(tables: Iterable[str], collections: Iterable[str]) -> dg.Asse
             partial(schema_beside_model, named=tables),
         ),
     )
-    assets = {check.name: DUMP if check.name == "dumped" else METADATA for check in checks}
+    assets = {check.name: DUMP if check.name == _DUMPED else METADATA for check in checks}
     by_name = {check.name: check for check in checks}
 
     @dg.multi_asset_check(

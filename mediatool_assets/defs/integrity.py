@@ -21,8 +21,8 @@ from mediatool_assets.flows.model.file import load_model
     specs=[
         report_spec(
             REPORT,
-            "Source, raw archive, restored PostgreSQL, transformed archive, MongoDB and dump "
-            "compared with each other: counts, content, every value, references, indexes.",
+            "All archives and databases of the version compared with each other: counts, content, "
+            "every value, references, indexes.",
         )
     ],
     partitions_def=DAYS,

@@ -6,17 +6,18 @@ from mediatool_assets.dagster_internals import UnresolvedAssetJobDefinition
 from mediatool_assets.defs.layers import VERSION
 from mediatool_assets.defs.raw import ON_DEMAND
 from mediatool_assets.defs.sanitized import SANITIZED
+from mediatool_assets.domain.targets import TARGETS, Targets
 
 DAILY = "daily_export"
 
 
-def version_jobs(*, restoring: bool, sanitizing: bool) -> list[UnresolvedAssetJobDefinition]:
-    """The jobs that make a version; with ``restoring`` they also make its PostgreSQL database.
+def version_jobs(targets: Targets, *, sanitizing: bool) -> list[UnresolvedAssetJobDefinition]:
+    """The jobs that make a version, with its databases of these targets.
 
     With ``sanitizing`` the daily job also makes the sanitized copy, once the version is complete.
     """
-    groups = ["raw", "transformed", "mongodb", VERSION, "reports"]
-    layers = dg.AssetSelection.groups(*groups, *(["postgres"] if restoring else []))
+    databases = [target for target in TARGETS if getattr(targets, target)]  # groups too
+    layers = dg.AssetSelection.groups("raw", "transformed", *databases, VERSION, "reports")
     daily = dg.define_asset_job(
         DAILY,
         layers | dg.AssetSelection.assets(SANITIZED) if sanitizing else layers,

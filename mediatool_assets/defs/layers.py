@@ -1,4 +1,4 @@
-"""The layers of a version, and what their assets share: keys, owners, facts of a run."""
+"""The layers of a version, and what their assets share: keys, facts of a run."""
 
 import re
 from collections.abc import Container, Iterable
@@ -16,7 +16,6 @@ Facts = dict[str, RawMetadataValue]
 
 Layer = Literal["source", "raw", "postgres", "transformed", "mongodb"]
 
-OWNERS = ["team:media-planning"]
 CODE_VERSION = distribution.version("mediatool_assets")
 VERSION = "version"
 """The group of what a version is made of besides its tables and collections."""
@@ -71,7 +70,6 @@ def layer_spec(
         description=description,
         group_name=layer,
         kinds=kinds,
-        owners=OWNERS,
         tags={"mediatool/layer": layer},
         code_version=CODE_VERSION,
     )

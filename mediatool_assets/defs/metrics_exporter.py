@@ -140,14 +140,7 @@ def _version(newest: Metadata, now: datetime) -> Iterator[Metric]:
     yield gauges(
         "newest_version_bytes",
         "Bytes of its archives in the bucket",
-        (
-            ({"archive": name}, export.size_bytes)
-            for name, export in (
-                ("raw", exports.raw),
-                ("transformed", exports.transformed),
-                ("dump", exports.dump),
-            )
-        ),
+        (({"archive": name}, export.size_bytes) for name, export in exports.by_archive.items()),
     )
     yield gauge(
         "newest_version_duration_seconds",

@@ -68,7 +68,7 @@ def _spec(name: str) -> dg.AssetSpec:
         "mongodb",
         key("mongodb", name),
         [key("transformed", name)],
-        f"The collection `{name}` of the version's own database `mediatool_VERSION`.{TOGETHER}",
+        f"The collection `{name}` of the version's own MongoDB database.{TOGETHER}",
         {"mongodb"},
     ).with_io_manager_key(DATABASE_IO)
 

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from mediatool_assets.defs import pools
-from mediatool_assets.defs.layers import CODE_VERSION, OWNERS
+from mediatool_assets.defs.layers import CODE_VERSION
 
 GROUP = "operations"
 
@@ -29,7 +29,6 @@ def operation(
         description=description,
         group_name=asset.path[0],
         kinds=kinds,
-        owners=OWNERS,
         code_version=CODE_VERSION,
         pool=pools.OPERATIONS,
         check_specs=checks,

@@ -24,7 +24,6 @@ from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.stored import stored_restored, stored_table
 from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import BadArchive, CheckFailed
-from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import RestoreTarget
@@ -59,7 +58,9 @@ def postgres_layer(tables: Sequence[str]) -> dg.AssetsDefinition:
         with retried():
             target, version, problem = platform.target(), raw_archive.version, None
             if restored(target, raw_archive.manifest) is not None:
-                context.log.info(f"{postgres_database(version)} is complete: adopted")
+                context.log.info(
+                    f"{target.database_names.in_postgres(version)} is complete: adopted"
+                )
             else:
                 problem = _restore(context, platform, target, raw_archive)
             if problem is None:
@@ -77,7 +78,7 @@ def _database_spec(tables: Sequence[str]) -> dg.AssetSpec:
         "postgres",
         DATABASE,
         [RAW_ARCHIVE, *(key("raw", table) for table in tables)],
-        "The version's own database `media_tool_VERSION`, or why there is none: the version is "
+        "The version's own PostgreSQL database, or why there is none: the version is "
         "complete without it, and the check `restored` of its metadata fails.",
         {"postgres"},
     ).with_io_manager_key(RESTORED_DATABASE_IO)
@@ -88,7 +89,7 @@ def _spec(table: str) -> dg.AssetSpec:
         "postgres",
         key("postgres", table),
         [RAW_ARCHIVE, key("raw", table)],
-        f"The table `{table}` of the version's own database `media_tool_VERSION`. As an input it "
+        f"The table `{table}` of the version's own PostgreSQL database. As an input it "
         f"is read from the raw archive, which holds the same rows.{TOGETHER}",
         {"postgres"},
     ).with_io_manager_key(RESTORED_TABLES_IO)
@@ -103,7 +104,7 @@ def _restore(
 ) -> str | None:
     """Restore, verify and record it; returns why the version has no database, or None."""
     objects, version = platform.objects(), raw.version
-    database = postgres_database(version)
+    database = target.database_names.in_postgres(version)
     skip = by_setting(platform.settings().restore_skip)
 
     request = RestoreRequest(version, "postgres", database, target.server, account())
@@ -129,7 +130,7 @@ def _missing(target: RestoreTarget, version: Version, problem: str) -> dg.Materi
             "version": str(version),
             "restored": False,
             "problem": problem,
-            "dagster/uri": f"postgresql://{target.server}/{postgres_database(version)}",
+            "dagster/uri": f"postgresql://{target.server}/{target.database_names.in_postgres(version)}",
         },
     )
 

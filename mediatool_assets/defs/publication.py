@@ -15,11 +15,13 @@ from mediatool_assets.defs.postgres import DATABASE
 from mediatool_assets.defs.resources import Platform
 from mediatool_assets.defs.runs import RunVersion
 from mediatool_assets.defs.stored import stored_document
+from mediatool_assets.defs.transformed import TRANSFORMED_ARCHIVE
 from mediatool_assets.domain.keys import REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.metadata import Metadata
+from mediatool_assets.domain.targets import Targets
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.complete import RunFacts, SourceType, complete
-from mediatool_assets.flows.ports import ObjectStore, Stores
+from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.query.handles import ArchiveHandle
 from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.flows.versions.chain import checkpoint_of
@@ -30,12 +32,14 @@ METADATA = dg.AssetKey("metadata")
 REGISTRY = dg.AssetKey("registry")
 
 
-def publication(*, restoring: bool) -> dg.AssetsDefinition:
+def publication(targets: Targets) -> dg.AssetsDefinition:
     """The step that publishes a version: its metadata file, then the registry of versions.
 
-    With ``restoring`` the version includes its PostgreSQL database, or the reason why it has none.
+    It follows what makes the version complete: the dump, or without MongoDB the transformed
+    archive; with PostgreSQL the restored database, or the reason why there is none.
     """
-    made = [DUMP, *([DATABASE] if restoring else [])]
+    archived = DUMP if targets.mongodb else TRANSFORMED_ARCHIVE
+    made = [archived, *([DATABASE] if targets.postgres else [])]
 
     @dg.multi_asset(
         name="publish",
@@ -43,17 +47,17 @@ def publication(*, restoring: bool) -> dg.AssetsDefinition:
             _spec(METADATA, made, "The metadata file: with it, the version is complete."),
             _spec(REGISTRY, [METADATA], "The registry of all complete versions, oldest first."),
         ],
-        ins={"dump": dg.AssetIn(DUMP)},
+        ins={"archive": dg.AssetIn(archived)},
         partitions_def=DAYS,
         pool=pools.PUBLISH,
     )
     def publish(
-        context: dg.AssetExecutionContext, platform: Platform, dump: ArchiveHandle
+        context: dg.AssetExecutionContext, platform: Platform, archive: ArchiveHandle
     ) -> Iterator[dg.MaterializeResult[Any]]:
         """Compare everything that was made, and publish the version."""
         with retried():
             objects, run = platform.objects(), RunVersion.of(context)
-            metadata = _complete(platform, run, dump.version)
+            metadata = _complete(platform, run, archive.version)
             results = [_metadata(objects, metadata), _registry(objects)]
         for warning in metadata.warnings:
             context.log.warning(warning)
@@ -69,7 +73,6 @@ def _spec(asset: dg.AssetKey, after: Iterable[dg.AssetKey], description: str) ->
 
 def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata:
     settings, request, objects = platform.settings(), run.request(version), platform.objects()
-    target = platform.target() if settings.restores_daily else None
     facts = RunFacts(
         source_type=_source_type(objects, version),
         instance=settings.rds_instance,
@@ -78,8 +81,7 @@ def _complete(platform: Platform, run: RunVersion, version: Version) -> Metadata
         seconds=run.seconds(version),
     )
     with platform.workspace() as workspace:
-        stores = Stores(objects, platform.documents(), target)
-        metadata = complete(stores, workspace, version, facts, signing_key(settings))
+        metadata = complete(platform.targets(), workspace, version, facts, signing_key(settings))
     write_local_registry(objects, settings.local_registry)
     return metadata
 
@@ -102,9 +104,7 @@ def _metadata(objects: ObjectStore, metadata: Metadata) -> dg.MaterializeResult[
             "notes": metadata.notes,
             "rows": exports.raw.record_count,
             "documents": sum(exports.transformed.documents.values()),
-            "archive_bytes": sum(
-                e.size_bytes for e in (exports.raw, exports.transformed, exports.dump)
-            ),
+            "archive_bytes": exports.size_bytes,
             "export_duration_minutes": metadata.export_duration_minutes,
             "seconds": metadata.seconds,
             "warnings": list(metadata.warnings),

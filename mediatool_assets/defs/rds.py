@@ -7,7 +7,7 @@ from functools import partial
 import dagster as dg
 
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import CODE_VERSION, OWNERS
+from mediatool_assets.defs.layers import CODE_VERSION
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.progress import LoggedProgress
 from mediatool_assets.defs.resources import Platform
@@ -62,7 +62,6 @@ def snapshot_first(
     partitions_def=DAYS,
     group_name="source",
     kinds={"aws", "parquet"},
-    owners=OWNERS,
     tags={"mediatool/layer": "rds"},
     code_version=CODE_VERSION,
 )

@@ -129,6 +129,15 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is its 
             self.target() if settings.restore_postgres_url else None,
         )
 
+    def targets(self) -> Stores:
+        """The bucket, and the servers that every version is copied to; raises BadSettings."""
+        wanted = self.settings().targets
+        return Stores(
+            self.objects(),
+            self.documents() if wanted.mongodb else None,
+            self.target() if wanted.postgres else None,
+        )
+
     @contextmanager
     def workspace(self, progress: Progress = silent) -> Iterator[Workspace]:
         """Worker processes, and a directory for their spools, which is removed at the end.

@@ -12,6 +12,7 @@ from mediatool_assets.domain.ddl.kinds import by_setting
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.restore_record import RestoreRecord
 from mediatool_assets.domain.version import Version
+from mediatool_assets.flows.load import DocumentKind
 from mediatool_assets.flows.restore.drill import SCRATCH, drill_mongodb, drill_postgres
 from mediatool_assets.flows.restore.records import RestoreRequest
 from mediatool_assets.flows.versions import catalog
@@ -37,7 +38,7 @@ class DrillConfig(dg.Config):
 def restore_drill(
     context: dg.AssetExecutionContext, config: DrillConfig, platform: Platform
 ) -> dg.MaterializeResult[None]:
-    """Restore to every server that is set; if one restore fails, the run fails."""
+    """Restore to the server of every target; one that fails, fails the run."""
     record_process(context.instance, context.run)
     with errors_as_failures():
         drills = _drills(context, platform, config.version)
@@ -55,12 +56,9 @@ def restore_drill(
 def _drills(
     context: dg.AssetExecutionContext, platform: Platform, asked: str | None
 ) -> list[RestoreRecord]:
-    """Restore to MongoDB, and to PostgreSQL if a server is set; raises the first error."""
-    from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
-
+    """Raises the first error; what a version has no dump for is loaded from its other archive."""
     settings, objects = platform.settings(), platform.objects()
-    settings.require("mongodb_url")
-    documents = MongoDocuments.of(settings, SCRATCH)
+    settings.require(*settings.targets.settings)
     newest = (
         catalog.latest(objects) if asked is None else catalog.read(objects, Version.parse(asked))
     )
@@ -72,12 +70,18 @@ def _drills(
         return drill_postgres(objects, target, workspace, request, skip)
 
     def on_mongodb(workspace: Workspace) -> RestoreRecord:
-        request = RestoreRequest(version, "mongodb", SCRATCH, documents.server, who)
-        return drill_mongodb(objects, documents, workspace, request)
+        from mediatool_assets.stores.mongodb import MongoDocuments  # noqa: PLC0415  # slow
 
-    wanted = [on_postgres, on_mongodb] if settings.restore_postgres_url else [on_mongodb]
-    if len(wanted) == 1:
-        context.log.warning("no drill on PostgreSQL: MEDIATOOL_RESTORE_POSTGRES_URL is not set")
+        documents = MongoDocuments.of(settings, SCRATCH)
+        request = RestoreRequest(version, "mongodb", SCRATCH, documents.server, who)
+        kind: DocumentKind = "dump" if newest.targets.mongodb else "transformed"
+        return drill_mongodb(objects, documents, workspace, request, kind)
+
+    targets = settings.targets
+    wanted = [
+        *([on_postgres] if targets.postgres else []),
+        *([on_mongodb] if targets.mongodb else []),
+    ]
     drills, errors = list[RestoreRecord](), list[MediatoolError]()
     with platform.workspace(LoggedProgress(context)) as workspace:
         for drill in wanted:

@@ -4,7 +4,7 @@ import dagster as dg
 
 from mediatool_assets.defs import pools
 from mediatool_assets.defs.failures import retried
-from mediatool_assets.defs.layers import CODE_VERSION, OWNERS
+from mediatool_assets.defs.layers import CODE_VERSION
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import GROUP, newest, report_asset
@@ -20,7 +20,6 @@ from mediatool_assets.flows.site import publish
     "reports. Open comparison-reports/index.html.",
     group_name=GROUP,
     kinds={"s3", "html"},
-    owners=OWNERS,
     tags={"mediatool/layer": GROUP},
     code_version=CODE_VERSION,
     partitions_def=DAYS,

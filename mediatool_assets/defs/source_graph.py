@@ -1,5 +1,8 @@
 """The whole graph of one source: assets of its tables and collections, jobs, schedules."""
 
+from collections.abc import Iterator, Sequence
+from functools import partial
+
 import dagster as dg
 
 from mediatool_assets.defs import bucket
@@ -32,6 +35,7 @@ from mediatool_assets.defs.staging import RELOAD, new_version_sensor, staging
 from mediatool_assets.defs.transformed import collections_of, transformed_layer
 from mediatool_assets.defs.verification import DAILY_VERIFICATION, verification
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.targets import TARGETS, Targets
 from mediatool_assets.flows.model.file import load_model
 
 
@@ -45,11 +49,7 @@ def source_definitions(
     model = load_model(settings.model)
     tables = [table for table in model.tables if table not in settings.exclude_tables]
     collections = collections_of(model, settings.exclude_tables)
-    restoration = postgres_layer(tables)
-    at_times = (
-        (restoration, settings.restores_daily),
-        (sanitize_version, settings.masking_key is not None),
-    )
+    targets, sanitizing = settings.targets, settings.masking_key is not None
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
         *source_tables(tables),
         *([rds_snapshot_export] if settings.can_export_rds_snapshots else []),
@@ -57,41 +57,48 @@ def source_definitions(
             settings.timetable,
             raw_layer(tables),
             transformed_layer(model, collections),
-            mongodb_layer(list(collections)),
-            dump_layer(list(collections)),
-            publication(restoring=settings.restores_daily),
+            *_databases(targets, tables, list(collections)),
+            publication(targets),
             report_metrics,
             report_integrity,
             report_site,
-            *(made for made, is_daily in at_times if is_daily),
+            *([sanitize_version] if sanitizing else []),
         ),
-        *(made for made, is_daily in at_times if not is_daily),  # not in the daily job
-        staging,
-        verification,
-        restore_drill,
-        retention,
+        *([] if sanitizing else [sanitize_version]),  # never due
+        *(
+            each.map_asset_specs(partial(_of_targets, targets))
+            for each, is_made in (
+                (staging, targets.mongodb),
+                (verification, True),
+                (restore_drill, targets.any),
+                (retention, True),
+            )
+            if is_made
+        ),
         *bucket.ASSETS,
     ]
     checks = [
         raw_checks(tables, model),
         *transformed_checks(model, collections),
-        mongodb_checks(collections),
-        version_checks(tables, collections),
+        *([mongodb_checks(collections)] if targets.mongodb else []),
+        version_checks(targets, tables, collections),
         check_on_time,
         check_metrics,
         check_integrity,
     ]
     jobs = [
-        *version_jobs(
-            restoring=settings.restores_daily, sanitizing=settings.masking_key is not None
-        ),
+        *version_jobs(targets, sanitizing=sanitizing),
         SANITIZE_JOB,
-        RELOAD,
+        *([RELOAD] if targets.mongodb else []),
     ]
-    schedules = [bucket.SCHEDULE, DAILY_VERIFICATION, WEEKLY_DRILL, DAILY_RETENTION]
-    own_job = settings.new_version_job
+    schedules = [
+        bucket.SCHEDULE,
+        DAILY_VERIFICATION,
+        *([WEEKLY_DRILL] if targets.any else []),
+        DAILY_RETENTION,
+    ]
     return dg.Definitions(
-        assets=names.assets(assets),
+        assets=names.assets(_owned(model.owners, each) for each in assets),
         asset_checks=names.checks(checks),
         jobs=[names.job(job, assets) for job in jobs],
         schedules=[
@@ -100,8 +107,43 @@ def source_definitions(
         ],
         sensors=[
             on_time_sensor(names),
-            new_version_sensor(names, names.name(own_job) if own_job == RELOAD.name else own_job),
+            *_new_version_sensors(settings, names),
         ],
         resources={names.name("platform"): platform, **io_managers(names, platform)},
         executor=dg.in_process_executor,
     )
+
+
+def _owned(
+    owners: Sequence[str], made: dg.AssetsDefinition | dg.AssetSpec
+) -> dg.AssetsDefinition | dg.AssetSpec:
+    """An asset with its owners, whom the model names."""
+    if isinstance(made, dg.AssetSpec):
+        return made.replace_attributes(owners=[*owners])
+    return made.map_asset_specs(lambda spec: spec.replace_attributes(owners=[*owners]))
+
+
+def _of_targets(targets: Targets, spec: dg.AssetSpec) -> dg.AssetSpec:
+    """An asset of all databases, without the kinds of those that versions are not copied to."""
+    off = {target for target in TARGETS if not getattr(targets, target)}
+    return spec.replace_attributes(kinds=spec.kinds - off)
+
+
+def _databases(
+    targets: Targets, tables: list[str], collections: list[str]
+) -> Iterator[dg.AssetsDefinition]:
+    """The layers of the databases that every version is copied to."""
+    if targets.mongodb:
+        yield mongodb_layer(collections)
+        yield dump_layer(collections)
+    if targets.postgres:
+        yield postgres_layer(tables)
+
+
+def _new_version_sensors(settings: Settings, names: Namespace) -> Iterator[dg.SensorDefinition]:
+    """The sensor, if there is a job for it: the shipped one loads a MongoDB database."""
+    job = settings.new_version_job
+    if job != RELOAD.name:
+        yield new_version_sensor(names, job)
+    elif settings.targets.mongodb:
+        yield new_version_sensor(names, names.name(job))

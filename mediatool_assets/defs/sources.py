@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from mediatool_assets.defs.layers import OWNERS, key
+from mediatool_assets.defs.layers import key
 
 
 def source_tables(tables: Iterable[str]) -> list[dg.AssetSpec]:
@@ -15,7 +15,6 @@ def source_tables(tables: Iterable[str]) -> list[dg.AssetSpec]:
             description=f"The table `{table}` of the live database. It is only read.",
             group_name="source",
             kinds={"postgres"},
-            owners=OWNERS,
             metadata={"dagster/table_name": table},
         )
         for table in tables

@@ -52,11 +52,7 @@ def of_version(metadata: Metadata, content: str, number: int, previous: str) -> 
         number,
         previous,
         metadata.timestamp,
-        archives={
-            "raw": exports.raw.digest,
-            "transformed": exports.transformed.digest,
-            "dump": exports.dump.digest,
-        },
+        archives={str(kind): export.digest for kind, export in exports.by_archive.items()},
         rows=exports.raw.record_count,
         documents=sum(exports.transformed.documents.values()),
         schema=exports.raw.schema_fingerprint,

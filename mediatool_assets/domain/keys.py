@@ -1,6 +1,7 @@
 """The names of everything that belongs to a version: bucket keys and databases."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mediatool_assets.domain.version import Version
@@ -13,9 +14,45 @@ ReportForm = Literal["json", "html"]
 REPORTS: tuple[Report, ...] = get_args(Report)
 REPORT_FORMS: tuple[ReportForm, ...] = get_args(ReportForm)
 
-SANITIZED_POSTGRES = "media_tool_sanitized_"
-SANITIZED_MONGODB = "mediatool_sanitized_"
-"""Prefixes of the names of databases of sanitized copies; no other database has them."""
+_SANITIZED = "sanitized_"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseNames:
+    """What the names of versions' databases begin with; the defaults are the description's.
+
+    The dump's archive has the name of the MongoDB database. Sanitized copies have databases of
+    their own, which never have the name of a version's.
+    """
+
+    mongodb: str = "mediatool_"
+    postgres: str = "media_tool_"
+
+    def in_mongodb(self, version: Version, *, sanitized: bool = False) -> str:
+        """The name of a version's MongoDB database."""
+        return f"{_prefix(self.mongodb, sanitized)}{version}"
+
+    def in_postgres(self, version: Version, *, sanitized: bool = False) -> str:
+        """The name of a version's restored PostgreSQL database."""
+        return f"{_prefix(self.postgres, sanitized)}{version}"
+
+
+def _prefix(plain: str, sanitized: bool) -> str:
+    return f"{plain}{_SANITIZED}" if sanitized else plain
+
+
+def version_of_database(name: str, prefix: str) -> tuple[Version, bool] | None:
+    """The version that a database is named after, and whether it is a sanitized copy's.
+
+    ``prefix`` is that of the kind of database; None if the name is of something else.
+    """
+    sanitized = name.startswith(f"{prefix}{_SANITIZED}")
+    version = Version.of_name(name, _prefix(prefix, sanitized))
+    return None if version is None else (version, sanitized)
+
+
+AS_DESCRIBED = DatabaseNames()
+"""The names of the storage description."""
 
 EXPORTS_PREFIX = "postgres-exports/"
 RAW_PREFIX = EXPORTS_PREFIX + "raw/"
@@ -54,9 +91,9 @@ OLD_MARKS_KEY = METADATA_PREFIX + "mongodb-versions-marks.json"
 """The place of both before 2026-11-28; ``mediatool bucket migrate`` moves them."""
 
 
-def archive_key(kind: Kind, version: Version) -> str:
-    """The bucket key of one of the version's archives."""
-    name = mongodb_database(version) if kind == "dump" else f"{version}-{kind}"
+def archive_key(kind: Kind, version: Version, names: DatabaseNames = AS_DESCRIBED) -> str:
+    """The bucket key of one of the version's archives; of these only the dump's needs ``names``."""
+    name = names.in_mongodb(version) if kind == "dump" else f"{version}-{kind}"
     return f"{archive_prefix(kind, version.partition)}{name}.tar.gz"
 
 
@@ -85,16 +122,6 @@ def comparison_key(one: Version, two: Version, suffix: ReportForm = "json") -> s
     return f"{REPORTS_PREFIX}{two.partition}/{one}-{two}.{suffix}"
 
 
-def postgres_database(version: Version) -> str:
-    """The name of the restored PostgreSQL database of a version."""
-    return f"media_tool_{version}"
-
-
-def mongodb_database(version: Version) -> str:
-    """The name of the MongoDB database of a version."""
-    return f"mediatool_{version}"
-
-
 def beside(key: str, what: str, ending: str) -> str:
     """The key of a file stored beside an archive: a report, or the signature of a copy."""
     stem = key.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
@@ -104,13 +131,3 @@ def beside(key: str, what: str, ending: str) -> str:
 def signature_key(key: str) -> str:
     """The key of the signature of a sanitized copy."""
     return beside(key, "signature", "json")
-
-
-def sanitized_postgres_database(version: Version) -> str:
-    """The name of the PostgreSQL database that a version's sanitized copy is restored to."""
-    return f"{SANITIZED_POSTGRES}{version}"
-
-
-def sanitized_mongodb_database(version: Version) -> str:
-    """The name of the MongoDB database that a version's sanitized copy is loaded into."""
-    return f"{SANITIZED_MONGODB}{version}"

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from mediatool_assets.domain.json_documents import decoded, pretty
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.signing import Signed
+from mediatool_assets.domain.targets import Targets, VersionArchive
 from mediatool_assets.domain.version import Version
 
 Purpose = Literal["daily_backup", "testing"]
@@ -105,12 +106,27 @@ RowCodec = Literal["native", "python"]
 Export = RawExport | TransformedExport | DumpExport
 
 
-class Exports(msgspec.Struct, frozen=True):
-    """The three archives of a version."""
+class Exports(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The archives of a version; ``dump`` is None if it has no MongoDB database."""
 
     raw: RawExport
     transformed: TransformedExport
-    dump: DumpExport
+    dump: DumpExport | None = None
+
+    @property
+    def by_archive(self) -> dict[VersionArchive, Export]:
+        """Each archive by its kind, in the order in which they are made."""
+        found: dict[VersionArchive, Export | None] = {
+            "raw": self.raw,
+            "transformed": self.transformed,
+            "dump": self.dump,
+        }
+        return {kind: export for kind, export in found.items() if export is not None}
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of all archives together."""
+        return sum(export.size_bytes for export in self.by_archive.values())
 
 
 class Databases(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -165,6 +181,15 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
         """The identity in ``timestamp``."""
         return Version.parse(self.timestamp)
 
+    @property
+    def targets(self) -> Targets:
+        """The databases that the version was made with."""
+        made = self.databases_created
+        return Targets(
+            mongodb=made.mongodb is not None,
+            postgres=made.postgres is not None or made.postgres_problem is not None,
+        )
+
 
 def megabytes(size: int) -> float:
     """Bytes in units of 10**6, as in the metadata."""
@@ -201,6 +226,10 @@ def decode(data: bytes) -> Metadata:
     """
     metadata = decoded(data, Metadata)
     exports = metadata.exports
+    if (exports.dump is not None) != metadata.targets.mongodb:
+        raise msgspec.ValidationError(
+            "it names a MongoDB database without its dump, or a dump without its database"
+        )
     if exports.raw.uncompressed_mb is not None:
         return metadata
     raw = replace(
@@ -208,7 +237,8 @@ def decode(data: bytes) -> Metadata:
         tables_exported=len(exports.raw.rows),
         tables_with_rows=exports.raw.tables_exported,
     )
-    renewed = Exports(raw, _resized(exports.transformed), _resized(exports.dump))
+    dump = _resized(exports.dump) if exports.dump is not None else None
+    renewed = Exports(raw, _resized(exports.transformed), dump)
     return replace(metadata, exports=renewed)
 
 

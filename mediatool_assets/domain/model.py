@@ -221,7 +221,9 @@ class Model:
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     line: int = 1
     metrics: tuple[str, ...] = ()
-    """The tables whose row counts are metrics of a version, in the order of the file."""
+    """The tables whose numbers of rows are metrics of a version, in the order of the file."""
+    owners: tuple[str, ...] = ()
+    """The owners of the assets: e-mail addresses, and teams as ``team:name``."""
 
     @property
     def tables(self) -> tuple[str, ...]:

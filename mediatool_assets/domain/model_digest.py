@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
-_BESIDE = ("source", "line", "lines", "reason", "bounds", "types", "type_changes", "metrics")
-"""Fields on which no document depends: line numbers, reasons, and settings of checks."""
+_BESIDE = (
+    "source",
+    "line",
+    "lines",
+    "reason",
+    "bounds",
+    "types",
+    "type_changes",
+    "metrics",
+    "owners",
+)
+"""Fields on which no document depends: where something stands, why, and what checks make of it."""
 
 
 def digest(said: Any) -> str:

@@ -11,11 +11,13 @@ from mediatool_assets.domain import setting_fields as parsers
 from mediatool_assets.domain.days import FIRST_DAY
 from mediatool_assets.domain.ddl.kinds import object_names
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.domain.keys import REGISTRY_NAME
+from mediatool_assets.domain.keys import AS_DESCRIBED, REGISTRY_NAME, DatabaseNames
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.punctuality import Timetable
 from mediatool_assets.domain.setting_fields import Setting, variable
 from mediatool_assets.domain.signing import SigningKey, TrustedKey
+from mediatool_assets.domain.targets import DEFAULT as DEFAULT_TARGETS
+from mediatool_assets.domain.targets import Targets
 from mediatool_assets.domain.urls import Url, host_of, is_this_machine
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "media_tool.yaml"
@@ -109,14 +111,6 @@ class Settings:
             "trusted, separated by commas ([access.md](../how-to/access.md#postgresql-restores)).",
         ),
     ] = HARMLESS_EXTENSIONS
-    restore_daily: Annotated[
-        bool,
-        Setting(
-            parsers.switch,
-            "`no`: versions are made without a PostgreSQL database.",
-            otherwise="`yes`, if `MEDIATOOL_RESTORE_POSTGRES_URL` is set",
-        ),
-    ] = True
     restore_skip: Annotated[
         tuple[str, ...],
         Setting(
@@ -134,6 +128,29 @@ class Settings:
             "URL of the MongoDB server that holds the versions' databases.",
         ),
     ] = None
+    targets: Annotated[
+        Targets,
+        Setting(
+            Targets.parse,
+            "The databases that every version is copied to, beside its archives on S3: `mongodb`, "
+            "`postgres`, both separated by a comma, or `none` ([targets](../how-to/targets.md)).",
+            otherwise="`mongodb`, and `postgres` if `MEDIATOOL_RESTORE_POSTGRES_URL` is set",
+        ),
+    ] = DEFAULT_TARGETS
+    mongodb_prefix: Annotated[
+        str,
+        Setting(
+            parsers.matching(r"[A-Za-z][A-Za-z0-9_-]{0,30}[_-]", "a name that ends in _ or -"),
+            "What the names of MongoDB databases and dumps begin with. The version follows.",
+        ),
+    ] = AS_DESCRIBED.mongodb
+    postgres_prefix: Annotated[
+        str,
+        Setting(
+            parsers.matching(r"[a-z][a-z0-9_-]{0,30}[_-]", "a name that ends in _ or -"),
+            "What the names of restored PostgreSQL databases begin with. The version follows.",
+        ),
+    ] = AS_DESCRIBED.postgres
     s3_bucket: Annotated[str, Setting(parsers.word, "The bucket.")] = "media-tool-backups"
     s3_endpoint_url: Annotated[
         str | None,
@@ -501,6 +518,7 @@ class Settings:
                     values[name] = values[declared.inherits]
             except ValueError as error:
                 problems.append(f"{variable(name)} {error}")
+        values.setdefault("targets", Targets(postgres="restore_postgres_url" in values))
         settings = cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
         problems += settings._cluster_problems()
         if settings.s3_kms_key_id is not None and settings.s3_sse in ("none", "AES256"):
@@ -532,14 +550,14 @@ class Settings:
         return Timetable(self.schedule_hour, self.schedule_time_zone)
 
     @property
+    def database_names(self) -> DatabaseNames:
+        """How the versions' databases are called."""
+        return DatabaseNames(self.mongodb_prefix, self.postgres_prefix)
+
+    @property
     def local_registry(self) -> Path:
         """The local copy of the bucket's registry of versions."""
         return self.home / REGISTRY_NAME
-
-    @property
-    def restores_daily(self) -> bool:
-        """Whether each version gets its PostgreSQL database in the jobs that make versions."""
-        return self.restore_daily and self.restore_postgres_url is not None
 
     @property
     def cluster(self) -> DaskCluster | None:

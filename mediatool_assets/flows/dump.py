@@ -11,7 +11,6 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import AlreadyExists, CheckFailed, CountMismatch, NotFound
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.version import Version
@@ -37,7 +36,7 @@ def dump(
     expected = loaded(documents, version)
     if expected is None:
         raise NotFound(
-            f"{mongodb_database(version)} is absent or half-loaded; load the version first"
+            f"the MongoDB database of {version} is absent or half-loaded; load the version first"
         )
     present = archives.find(objects, "dump", version)
     if present is not None:

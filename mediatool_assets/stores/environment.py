@@ -74,10 +74,20 @@ def settings(*names: str) -> Settings:
     """
     adopt_file()
     _adopt_local_if_needed()
-    problems = [f"MEDIATOOL_{n} is not set" for n in map(str.upper, names) if not _is_set(n)]
+    problems = [f"{variable(name)} is not set" for name in names if not _is_set(name.upper())]
     if problems:
         problems.append("set it, or unset every server's URL to use those of `mediatool up`")
     return read_settings(problems)
+
+
+def maker_settings(*names: str) -> Settings:
+    """The settings for making versions: ``names`` and those of every target have to be set.
+
+    Raises BadSettings with every problem; local servers are used as by ``settings``.
+    """
+    adopt_file()
+    _adopt_local_if_needed()
+    return settings(*names, *Settings.read(os.environ)[0].targets.settings)
 
 
 def read_settings(problems: Iterable[str] = ()) -> Settings:
@@ -138,6 +148,7 @@ def local_settings() -> Settings:
 
 
 _TASTES = {"MEDIATOOL_POSTGRES_SCHEMA", "MEDIATOOL_MODEL", "MEDIATOOL_EXCLUDE_TABLES"} | {
+    "MEDIATOOL_TARGETS",
     "MEDIATOOL_WORKERS",
     "MEDIATOOL_NATIVE",
     "MEDIATOOL_SIGNING_KEY",

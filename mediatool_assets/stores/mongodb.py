@@ -1,7 +1,6 @@
 """MongoDB, one versioned database at a time: whole BSON documents in and out, never decoded."""
 
 import atexit
-import re
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from mediatool_assets.domain.errors import (
     Refused,
     Unreachable,
 )
+from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, version_of_database
 from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
@@ -60,7 +60,6 @@ from mediatool_assets.stores.mongodb_errors import (
     server_words,
 )
 
-_OURS = re.compile(r"mediatool_(?:sanitized_)?\d{8}-\d{6}")
 _SYSTEM = frozenset({"admin", "config", "local"})
 _REQUEST_MS = 1_800_000  # for one request; the longest builds an index on the largest collection
 _LARGEST = 16 << 20  # bytes of a document: mongod's maxBsonObjectSize in every version
@@ -72,13 +71,10 @@ _RAW: CodecOptions[RawBSONDocument] = PLAIN.with_options(document_class=RawBSOND
 class MongoDocuments:
     """A MongoDB server. It holds only the URL; each process connects at its first request.
 
-    Every method raises Refused for a database that is neither ``mediatool_{version}`` nor the
-    ``other``
-    one, which the caller named. A load never replaces a database that no load made. Every method
-    raises
-    Unreachable if the server does not answer or refuses the credentials, and CheckFailed if it
-    refuses
-    the request.
+    Every method refuses, with Refused, a database that is neither named after a version nor the
+    ``other`` one, which somebody named; no load begins where something is that no load made. It
+    raises Unreachable where the server does not answer or refuses the credentials, and CheckFailed
+    where it refuses what it was given.
     """
 
     url: Url = field(repr=False)
@@ -86,12 +82,14 @@ class MongoDocuments:
     """The time limit to find the server; a local one takes 4 s to start."""
     other: str | None = None
     patience: float = 15.0
-    """After this many seconds without a change, the claim of another load counts as dead."""
+    """For how many seconds the claim of another load may stay the same before it counts as dead."""
+    database_names: DatabaseNames = AS_DESCRIBED
 
     @classmethod
     def of(cls, settings: Settings, other: str | None = None) -> "MongoDocuments":
-        """The server of ``MEDIATOOL_MONGODB_URL``; raises BadSettings if it is not set."""
-        return cls(settings.required_url("mongodb_url"), other=other)
+        """The server of ``MEDIATOOL_MONGODB_URL``; raises BadSettings where it is not set."""
+        url = settings.required_url("mongodb_url")
+        return cls(url, other=other, database_names=settings.database_names)
 
     @property
     def server(self) -> str:
@@ -107,7 +105,7 @@ class MongoDocuments:
         """The databases named after a version, in order."""
         with self._translated():
             found = _client(self.url, self.answer_ms).list_database_names()
-        return sorted(name for name in found if _OURS.fullmatch(name))
+        return sorted(name for name in found if self._is_ours(name))
 
     def label(self, database: str) -> dict[str, object] | None:
         """The marker, or the claim of an incomplete database; None if no load made it.
@@ -282,10 +280,13 @@ class MongoDocuments:
                 "name another one, or drop it yourself"
             )
 
+    def _is_ours(self, database: str) -> bool:
+        return version_of_database(database, self.database_names.mongodb) is not None
+
     @contextmanager
     def _open(self, database: str, collection: str | None = None) -> Iterator[Database[Any]]:
-        """One of our databases, driver errors translated; raises Refused for any other."""
-        if database != self.other and not _OURS.fullmatch(database):
+        """One of our databases, its driver's errors translated; Refused for any other."""
+        if database != self.other and not self._is_ours(database):
             raise Refused(
                 f"{database!r} is neither a version's database nor the one named by --database; "
                 "no other is read or changed"

@@ -23,10 +23,12 @@ _ROOM = 1 << 30
 
 
 def mongodb_readings(settings: Settings) -> list[Reading]:
-    """Connection, version, rights, clock and free space."""
+    """Connection, version, rights, clock and room; nothing if MongoDB is no target."""
+    if not settings.targets.mongodb:
+        return []
     if settings.mongodb_url is None:
-        step = "mediatool init"
-        return [wrong(AREA, "url", "MEDIATOOL_MONGODB_URL is not set", step, code=2)]
+        steps = ("mediatool init", "MEDIATOOL_TARGETS=none  # versions without MongoDB")
+        return [wrong(AREA, "url", "MEDIATOOL_MONGODB_URL is not set", *steps, code=2)]
     hosts = settings.mongodb_url.hosts
     correct = "correct MEDIATOOL_MONGODB_URL"
     found: list[Reading] = []
@@ -38,7 +40,7 @@ def mongodb_readings(settings: Settings) -> list[Reading]:
             connectTimeoutMS=_PATIENCE_MS,
         )
         with client:
-            found.extend(_of(client, hosts))
+            found.extend(_of(client, hosts, settings.mongodb_prefix))
     except (ConfigurationError, TypeError, ValueError):
         says = "the URL has a parameter that MongoDB does not accept, or its host is not found"
         found.append(wrong(AREA, "connection", says, correct, code=2))
@@ -52,7 +54,7 @@ def mongodb_readings(settings: Settings) -> list[Reading]:
     return found
 
 
-def _of(client: MongoClient[Any], hosts: str) -> Iterator[Reading]:
+def _of(client: MongoClient[Any], hosts: str, prefix: str) -> Iterator[Reading]:
     before = datetime.now(UTC)
     hello = client.admin.command("hello")
     here = before + (datetime.now(UTC) - before) / 2
@@ -65,7 +67,7 @@ def _of(client: MongoClient[Any], hosts: str) -> Iterator[Reading]:
         yield wrong(AREA, "version", f"MongoDB {version}: {needed} or newer is needed")
     else:
         yield ok(AREA, "version", f"MongoDB {version}")
-    yield _rights(client, hosts, users, status)
+    yield _rights(client, hosts, users, status, prefix)
     yield compare_clocks(AREA, hello["localTime"].replace(tzinfo=UTC), here)
     room = client.admin.command("dbStats") if users or _is_open(client) else {}
     if "fsTotalSize" in room:
@@ -86,7 +88,7 @@ def _is_open(client: MongoClient[Any]) -> bool:
 
 
 def _rights(
-    client: MongoClient[Any], hosts: str, users: list[str], status: Mapping[str, Any]
+    client: MongoClient[Any], hosts: str, users: list[str], status: Mapping[str, Any], prefix: str
 ) -> Reading:
     wanted = json.loads(ROLE.read_text("utf-8"))
     if not users:
@@ -98,7 +100,7 @@ def _rights(
             return ok(AREA, "rights", "everybody on this machine may do everything")
         says = "everybody who reaches the server may read every version"
         return warning(AREA, "rights", says, "start mongod with --auth, and give it users")
-    missing = sorted(_missing(wanted["privileges"], status["authenticatedUserPrivileges"]))
+    missing = sorted(_missing(wanted["privileges"], status["authenticatedUserPrivileges"], prefix))
     if not missing:
         return ok(AREA, "rights", f"{users[0]} may load, read and drop databases of versions")
     user, _, database = users[0].rpartition("@")
@@ -114,8 +116,8 @@ def _rights(
     )
 
 
-def _missing(wanted: list[dict[str, Any]], given: list[dict[str, Any]]) -> set[str]:
-    """The actions that no privilege grants, neither on every database nor on a version's."""
+def _missing(wanted: list[dict[str, Any]], given: list[dict[str, Any]], prefix: str) -> set[str]:
+    """The actions that no privilege gives, neither on every database nor on one of a version."""
     has: dict[bool, set[str]] = {True: set(), False: set()}
     for privilege in given:
         resource, actions = privilege["resource"], set(privilege["actions"])
@@ -125,7 +127,7 @@ def _missing(wanted: list[dict[str, Any]], given: list[dict[str, Any]]) -> set[s
         elif resource.get("cluster"):
             has[True] |= actions
         elif resource.get("collection") == "" and (
-            resource.get("db") == "" or str(resource.get("db")).startswith("mediatool_")
+            resource.get("db") == "" or str(resource.get("db")).startswith(prefix)
         ):
             has[False] |= actions
     return {

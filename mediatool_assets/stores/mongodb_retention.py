@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from mediatool_assets.domain.keys import SANITIZED_MONGODB
+from mediatool_assets.domain.keys import version_of_database
 from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
-from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.mongodb import MongoDocuments
-
-_PREFIX = "mediatool_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +25,10 @@ class MongoDatabases:
 
     def databases(self) -> Iterator[FoundDatabase]:
         """The databases of versions, in order of name."""
+        prefix = self.documents.database_names.mongodb
         for name in self.documents.names():
-            sanitized = name.startswith(SANITIZED_MONGODB)
-            prefix = SANITIZED_MONGODB if sanitized else _PREFIX
-            if (version := Version.of_name(name, prefix)) is not None:
+            if (named := version_of_database(name, prefix)) is not None:
+                version, sanitized = named
                 label = self.documents.label(name)
                 began = (label or {}).get("began")
                 archive = (label or {}).get("archive")

@@ -18,7 +18,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 
 from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
-from mediatool_assets.domain.keys import STAGING_PREFIX
+from mediatool_assets.domain.keys import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.settings import Encryption, Settings
 from mediatool_assets.stores.s3_client import AS_USUAL, S3Access, client
@@ -53,6 +53,7 @@ class S3Objects:
     access: S3Access = AS_USUAL
     trust: Trust = EVERYBODY
     patient: bool = True
+    database_names: DatabaseNames = AS_DESCRIBED
 
     @classmethod
     def of(
@@ -65,7 +66,14 @@ class S3Objects:
         retrieval = RetrievalOptions(settings.s3_restore_days, settings.s3_restore_tier)
         place = settings.s3_bucket, settings.s3_endpoint_url, settings.s3_kms_key_id
         trusted = trust(settings, allow_unsigned=allow_unsigned, is_maker=is_maker)
-        return cls(*place, retrieval, settings.s3_sse, S3Access.of(settings), trusted)
+        return cls(
+            *place,
+            retrieval,
+            settings.s3_sse,
+            S3Access.of(settings),
+            trusted,
+            database_names=settings.database_names,
+        )
 
     @property
     def client(self) -> "S3Client":

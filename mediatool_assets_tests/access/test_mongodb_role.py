@@ -15,7 +15,6 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from mediatool_assets.domain.errors import Unreachable
-from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
@@ -24,6 +23,7 @@ from mediatool_assets.flows.load import LoadOptions, load
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets_tests.access_documents import ACCESS, mongodb_role
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.documents import ROOT, blocks
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -16,9 +16,10 @@ from mediatool_assets.archive.reader import ArchiveReader, LocalFile, split_line
 from mediatool_assets.archive.spool import spool_rows
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest, Member
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare.versions import compare
 from mediatool_assets.flows.load import load
@@ -27,15 +28,16 @@ from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
-from mediatool_assets.flows.versions.fetch import Fetchable, fetch
+from mediatool_assets.flows.versions.fetch import fetch
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
+from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.twins import DirectoryObjects
 
 BUCKET = Path(__file__).with_name("format_1")
 VERSION = Version.parse("20250621-143000")
-KINDS: tuple[Fetchable, ...] = ("raw", "transformed", "dump")
+KINDS: tuple[VersionArchive, ...] = ("raw", "transformed", "dump")
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 ROWS = {"customers": 40, "orders": 2400, "returns": 0}
 
@@ -48,7 +50,7 @@ def old(tmp_path: Path) -> DirectoryObjects:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_read_whole(kind: Fetchable) -> None:
+def test_it_is_read_whole(kind: VersionArchive) -> None:
     """Every kind of archive: its index, its tar headers, every file and fingerprint."""
     archive = ArchiveReader(LocalFile(BUCKET / archive_key(kind, VERSION)))
     assert archive.manifest.format == "mediatool-archive/1"

@@ -14,7 +14,6 @@ from mediatool_assets.domain.keys import (
     REGISTRY_KEY,
     archive_key,
     metadata_key,
-    mongodb_database,
 )
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
@@ -22,6 +21,7 @@ from mediatool_assets.flows.versions import marks
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.metadata_examples import example
 
 BAD, OLD, NEW = "20230611-143000", "20230621-143000", "20230622-080000"

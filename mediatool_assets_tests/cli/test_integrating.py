@@ -11,7 +11,6 @@ import pytest
 from pymongo import MongoClient
 
 from mediatool_assets.domain import integrity as reports
-from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.transform import transform
@@ -20,6 +19,7 @@ from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
 from mediatool_assets_tests.raw_archives import raw_archive, table
 

@@ -13,8 +13,7 @@ import pytest
 from psycopg import sql
 from pymongo import MongoClient
 
-from mediatool_assets.domain.keys import archive_key, mongodb_database
-from mediatool_assets.domain.keys import postgres_database as own_name
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.settings import SHIPPED_MODEL
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
@@ -30,6 +29,8 @@ from mediatool_assets.stores.postgres import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
 from mediatool_assets_tests.conftest import empty_bucket, empty_database, objects_of, superuser
+from mediatool_assets_tests.database_names import mongodb_database
+from mediatool_assets_tests.database_names import postgres_database as own_name
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
 from mediatool_assets_tests.fresh_versions import fresh_version
 

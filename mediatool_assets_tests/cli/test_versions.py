@@ -15,13 +15,7 @@ from mediatool_assets.cli.main import main
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import registry as registry_file
 from mediatool_assets.domain import restore_record as restored_file
-from mediatool_assets.domain.keys import (
-    REGISTRY_KEY,
-    Kind,
-    archive_key,
-    metadata_key,
-    mongodb_database,
-)
+from mediatool_assets.domain.keys import REGISTRY_KEY, Kind, archive_key, metadata_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.metadata import (
     Databases,
@@ -42,6 +36,7 @@ from mediatool_assets.flows.versions import archives, catalog
 from mediatool_assets.flows.versions.verdicts import store_verdict
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.cli.conftest import Run
+from mediatool_assets_tests.database_names import mongodb_database
 
 OLD, NEW = "20250621-143000", "20250622-080000"
 
@@ -174,8 +169,7 @@ def test_versions_tells_rows_size_and_verdict(mediatool: Run, filled: S3Objects)
     verdict = Verdict(OLD, "2025-06-30T04:00:00+00:00", 1.0, "passed", checks)
     store_verdict(filled, verdict)
     metadata = catalog.read(filled, Version.parse(OLD))
-    exports = metadata.exports
-    size = exports.raw.size_bytes + exports.transformed.size_bytes + exports.dump.size_bytes
+    size = sum(export.size_bytes for export in metadata.exports.by_archive.values())
     first, second = json.loads(mediatool("versions", "--json").out)
     assert (first["rows"], first["size_bytes"], first["verdict"]) == (2, size, "passed")
     assert (second["verdict"], second["verified"]) == (None, None)

@@ -16,12 +16,13 @@ from mediatool_assets.defs.freshness import ON_TIME, on_time_sensor, report
 from mediatool_assets.defs.launch import reason
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.resources import Platform
-from mediatool_assets.domain.keys import archive_key, mongodb_database
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.version import day_on_time
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.versions import archives
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb, today
 
 LOADED = dg.AssetCheckKey(dg.AssetKey(["mongodb", "campaigns"]), "loaded")

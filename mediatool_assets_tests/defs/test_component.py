@@ -50,7 +50,7 @@ def project(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                     "postgres_url": "{{ env." + f"{prefix.upper()}_POSTGRES_URL" + " }}",
                     "s3_bucket": name,
                     "schedule_hour": hour,
-                    "restore_daily": False,
+                    "targets": "mongodb",
                 },
             }
             os.environ[f"{prefix.upper()}_POSTGRES_URL"] = url

@@ -8,10 +8,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mediatool_assets.definitions import definitions, defs
+from mediatool_assets.definitions import definitions
 from mediatool_assets.defs.layers import name_of
 from mediatool_assets.domain.errors import BadModel
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.targets import Targets
 from mediatool_assets.flows.model.file import load_model
 
 _LOAD_ALONE = """
@@ -28,6 +29,8 @@ assert not drivers, drivers
 """
 
 SHIPPED = load_model(Settings().model)
+defs = definitions(Settings(targets=Targets(postgres=True)))
+"""With every database."""
 
 
 def _specs() -> dict[dg.AssetKey, dg.AssetSpec]:
@@ -135,9 +138,8 @@ def test_a_collection_s_code_version_is_of_what_the_model_says_of_it(tmp_path: P
     changed = tmp_path / "model.yaml"
     changed.write_text("# a line more\n" + shipped.replace("accountName", "account"))
     before = _specs()
-    after = {
-        spec.key: spec for spec in definitions(Settings(model=changed)).resolve_all_asset_specs()
-    }
+    other = definitions(Settings(model=changed, targets=Targets(postgres=True)))
+    after = {spec.key: spec for spec in other.resolve_all_asset_specs()}
     differ = {key.path[-1] for key in before if before[key].code_version != after[key].code_version}
     assert differ == {"campaigns"}
 

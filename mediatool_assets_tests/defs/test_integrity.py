@@ -7,8 +7,9 @@ import dagster as dg
 from pymongo import MongoClient
 
 from mediatool_assets.domain import integrity as reports
-from mediatool_assets.domain.keys import mongodb_database, report_key
+from mediatool_assets.domain.keys import report_key
 from mediatool_assets.flows.ports import ObjectStore
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.defs.conftest import Day, locked_out_of_mongodb
 
 ASSET = dg.AssetKey("data_integrity_report")

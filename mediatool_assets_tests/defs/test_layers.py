@@ -2,21 +2,19 @@
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
 
-from mediatool_assets.definitions import definitions
 from mediatool_assets.domain import registry
-from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.restore_record import RestoreRecord
-from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows.ports import ObjectStore
 from mediatool_assets.flows.restore.records import restore_records
 from mediatool_assets.flows.versions import catalog
+from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.defs.conftest import Day
 
 HANDLED_OUTPUT = dg.DagsterEventType.HANDLED_OUTPUT
@@ -76,7 +74,7 @@ def test_each_step_takes_its_input_from_an_io_manager(day: Day) -> None:
     assert sorted((e.step_key, e.event_specific_data.input_name) for e in loaded) == [  # type: ignore[union-attr]  # likewise
         ("dump", "mongodb_database"),
         ("load", "transformed_archive"),
-        ("publish", "dump"),
+        ("publish", "archive"),
         ("restore", "raw_archive"),
         ("transform", "raw_archive"),
     ]
@@ -174,14 +172,6 @@ def test_a_restored_database_is_adopted(day: Day, bucket_objects: ObjectStore) -
     )
     assert result.success
     assert len(_of_its_database(day, bucket_objects)) == 1
-
-
-def test_a_setting_leaves_the_postgresql_database_out(defs: dg.Definitions) -> None:
-    """The tables stay assets, to be made by hand; the jobs and the metadata do without them."""
-    without = definitions(replace(Settings.parse(os.environ), restore_daily=False))
-    made = without.resolve_job_def("daily_export").asset_layer.selected_asset_keys
-    assert not [key for key in made if key.path[0] == "postgres"]
-    assert without.resolve_asset_graph().has(dg.AssetKey(["postgres", "accounts"]))
 
 
 def test_uris_say_where_it_is_and_hold_no_password(day: Day, bucket_objects: ObjectStore) -> None:

@@ -83,7 +83,8 @@ def test_a_scrape_says_how_the_platform_is(
     assert value(found, "newest_version_timestamp_seconds", version=str(newest.version)) == moment
     assert value(found, "newest_version_age_seconds") >= 0
     assert value(found, "newest_version_rows") == newest.exports.raw.record_count
-    assert value(found, "newest_version_bytes", archive="dump") == newest.exports.dump.size_bytes
+    dump = newest.exports.by_archive["dump"]
+    assert value(found, "newest_version_bytes", archive="dump") == dump.size_bytes
     assert value(found, "newest_version_duration_seconds") > 0
     assert value(found, "restore_drill_timestamp_seconds", to="mongodb", verdict="verified") > 0
     assert value(found, "newest_version_verdict", verdict="failed") == 0

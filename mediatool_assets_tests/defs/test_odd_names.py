@@ -15,10 +15,10 @@ from mediatool_assets.defs.alerts import ui_links
 from mediatool_assets.defs.launch import failed_checks
 from mediatool_assets.defs.layers import key, name_of, shown, warnings_of
 from mediatool_assets.domain.alerts import Observations, Problem
-from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.local import Stack
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.defs.conftest import source_of, today
 
 ODD = "Weird Name/1"

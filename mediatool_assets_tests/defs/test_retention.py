@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mediatool_assets.domain.keys import mongodb_database, postgres_database
+from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.defs.operated import postgres_databases, run, told
 

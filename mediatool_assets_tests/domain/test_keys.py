@@ -34,6 +34,21 @@ def test_metadata_and_registry() -> None:
 
 
 def test_databases() -> None:
-    """A version's databases carry its name."""
-    assert keys.postgres_database(VERSION) == "media_tool_20250621-143000"
-    assert keys.mongodb_database(VERSION) == "mediatool_20250621-143000"
+    """A version's databases carry its name, behind a prefix that is a setting."""
+    assert keys.AS_DESCRIBED.in_postgres(VERSION) == "media_tool_20250621-143000"
+    assert keys.AS_DESCRIBED.in_mongodb(VERSION) == "mediatool_20250621-143000"
+    shop = keys.DatabaseNames("shop_docs_", "shop-")
+    assert shop.in_postgres(VERSION, sanitized=True) == "shop-sanitized_20250621-143000"
+    assert keys.archive_key("dump", VERSION, shop).endswith("/shop_docs_20250621-143000.tar.gz")
+    assert keys.archive_key("raw", VERSION, shop) == keys.archive_key("raw", VERSION)
+
+
+@pytest.mark.parametrize("prefix", ["shop_", "mediatool_", "sanitized_", "a-"])
+@pytest.mark.parametrize("sanitized", [False, True])
+def test_a_database_s_name_names_its_version(prefix: str, sanitized: bool) -> None:
+    """The inverse of the name; that of another prefix names none."""
+    names = keys.DatabaseNames(prefix, prefix)
+    found = keys.version_of_database(names.in_mongodb(VERSION, sanitized=sanitized), prefix)
+    assert found == (VERSION, sanitized)
+    assert keys.version_of_database(f"other_{VERSION}", prefix) is None
+    assert keys.version_of_database(f"{prefix}{VERSION}x", prefix) is None

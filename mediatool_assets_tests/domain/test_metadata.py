@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from mediatool_assets.domain import metadata, registry
-from mediatool_assets.domain.metadata import Databases, Exports, instant
+from mediatool_assets.domain.metadata import Databases, DumpExport, Exports, instant
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets_tests.metadata_examples import example
 
@@ -81,7 +81,7 @@ def test_an_older_instant_is_read(text: str) -> None:
 def test_sizes_are_in_millions_of_bytes() -> None:
     """To the thousand; what nobody measured is nothing."""
     assert metadata.megabytes(1_234_567_501) == 1234.568
-    export = example().exports.dump
+    export = example().exports.raw
     assert metadata.uncompressed_bytes(replace(export, uncompressed_mb=2_000.123)) == 2_000_123_000
     assert metadata.uncompressed_bytes(replace(export, uncompressed_mb=None)) == 0
 
@@ -98,13 +98,18 @@ def test_what_a_restore_left_out_is_a_warning() -> None:
     )
 
 
+def _without_uncompressed(dump: DumpExport | None) -> DumpExport:
+    assert dump is not None
+    return replace(dump, uncompressed_mb=None)
+
+
 def test_fields_that_say_nothing_are_left_out() -> None:
     """Beside the description's fields the file has only what there is to say."""
     plain = example()
     exports = Exports(
         replace(plain.exports.raw, uncompressed_mb=None, tables_with_rows=None),
         replace(plain.exports.transformed, uncompressed_mb=None),
-        replace(plain.exports.dump, uncompressed_mb=None),
+        _without_uncompressed(plain.exports.dump),
     )
     found = json.loads(metadata.encode(replace(plain, exports=exports)))
     parts = {**found["exports"], "source": found["source"], "made": found["databases_created"]}

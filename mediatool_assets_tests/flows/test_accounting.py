@@ -8,6 +8,7 @@ import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
+from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames
 from mediatool_assets.domain.manifest import FORMAT, ArchiveKind, Manifest, Member
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.complete.accounting import (
@@ -31,6 +32,7 @@ class Marked:
     """A document store whose database has this marker."""
 
     fingerprint: str | None = PRINT
+    database_names: DatabaseNames = AS_DESCRIBED
 
     def marker(self, database: str) -> dict[str, object] | None:
         """The marker."""
@@ -128,6 +130,7 @@ def test_a_collection_in_one_of_two() -> None:
     empty = archive("dump")
     with pytest.raises(CountMismatch, match="documents dumped"):
         account(replace(version, dump=empty))
+    assert version.dump is not None
     more = Member("more.bson", 1, 9, (), fingerprint=PRINT, collection="more")
     with pytest.raises(CountMismatch, match="documents dumped"):
         account(

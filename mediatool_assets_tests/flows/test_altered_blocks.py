@@ -10,7 +10,7 @@ import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadArchive
-from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
+from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.member_names import bson_member
 from mediatool_assets.domain.version import Version
@@ -26,6 +26,7 @@ from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets_tests.altered_archives import altered
 from mediatool_assets_tests.complete_versions import USERS, complete, users
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.raw_archives import table
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects

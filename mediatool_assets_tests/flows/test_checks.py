@@ -15,7 +15,7 @@ from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import Unreachable
 from mediatool_assets.domain.expectations import Bounds
-from mediatool_assets.domain.keys import Kind, archive_key, metadata_key, mongodb_database
+from mediatool_assets.domain.keys import Kind, archive_key, metadata_key
 from mediatool_assets.domain.outcome import Finding
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
@@ -34,6 +34,7 @@ from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.metadata_examples import example

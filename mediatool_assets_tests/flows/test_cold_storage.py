@@ -9,7 +9,7 @@ import pytest
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import InColdStorage
-from mediatool_assets.domain.keys import archive_key, metadata_key, mongodb_database
+from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.compare import both
@@ -23,6 +23,7 @@ from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -15,13 +15,7 @@ import pytest
 from pymongo import MongoClient
 
 from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
-from mediatool_assets.domain.keys import (
-    REGISTRY_KEY,
-    Kind,
-    archive_key,
-    metadata_key,
-    mongodb_database,
-)
+from mediatool_assets.domain.keys import REGISTRY_KEY, Kind, archive_key, metadata_key
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.registry import RegistryEntry
 from mediatool_assets.domain.settings import Settings
@@ -34,6 +28,7 @@ from mediatool_assets.flows.workers.workspace import Workspace, workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import HOMES, ROWS, finish, load_and_dump, make
 from mediatool_assets_tests.transformed import transformed
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -323,7 +318,8 @@ def test_on_a_real_bucket(
     assert catalog.registry(objects) == (RegistryEntry.of(metadata),)
     assert local.read_bytes() == objects.get(REGISTRY_KEY)[0]
     path = fetch(objects, version, "dump", tmp_path)
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == metadata.exports.dump.sha256
+    published = metadata.exports.by_archive["dump"]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == published.sha256
     listed = [info.key for info in objects.list("")]
     assert listed == [
         archive_key("dump", version),

@@ -22,13 +22,13 @@ from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.metadata import encode
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.schema import Table
+from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.flows.integrity import integrity
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
-from mediatool_assets.flows.versions.fetch import Fetchable
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets_tests.damaged_streams import (
     UNPROVEN,
@@ -45,7 +45,7 @@ from mediatool_assets_tests.twins import DirectoryObjects
 
 UNREADABLE = (AssertionError, OSError, EOFError, ValueError, zlib.error, struct.error)
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
-KINDS: tuple[Fetchable, ...] = ("raw", "transformed", "dump")
+KINDS: tuple[VersionArchive, ...] = ("raw", "transformed", "dump")
 MODEL = """\
 tables: {accounts: , reps: , teams: }
 collections: {accounts: accounts, reps: reps, teams: teams}
@@ -59,9 +59,9 @@ class Shelf:
     objects: DirectoryObjects
     workspace: Workspace
     model: Model
-    originals: dict[Fetchable, bytes]
+    originals: dict[VersionArchive, bytes]
 
-    def put(self, kind: Fetchable, data: bytes, *, vouched: bool) -> None:
+    def put(self, kind: VersionArchive, data: bytes, *, vouched: bool) -> None:
         """Replace an archive, and if ``vouched`` what the metadata has of it."""
         self._write(archive_key(kind, VERSION), data)
         said = json.loads(encode(example(str(VERSION))))
@@ -112,7 +112,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     with ThreadPoolExecutor(2) as executor:
         workspace = Workspace(executor, folder / "scratch", clock=lambda: NOW)
         transform(objects, workspace, VERSION, model)
-        found: dict[Fetchable, bytes] = {
+        found: dict[VersionArchive, bytes] = {
             kind: (objects.root / "objects" / archive_key(kind, VERSION)).read_bytes()
             for kind in ("raw", "transformed")
         }
@@ -125,7 +125,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
         yield made
 
 
-def outcome(verdict: Verdict, kind: Fetchable) -> str:
+def outcome(verdict: Verdict, kind: VersionArchive) -> str:
     """What came of an archive."""
     return next(check.outcome for check in verdict.checks if check.part == kind)
 
@@ -143,7 +143,7 @@ def test_what_was_written_passes(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_damage_fails(shelf: Shelf, kind: Fetchable) -> None:
+def test_every_damage_fails(shelf: Shelf, kind: VersionArchive) -> None:
     """Cuts, flipped bits, moved parts, bombs, foreign files and lies; all others are read."""
     original = shelf.originals[kind]
     found = list(damages(original))
@@ -160,7 +160,7 @@ def test_every_damage_fails(shelf: Shelf, kind: Fetchable) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damage_that_the_metadata_vouches_for_fails(shelf: Shelf, kind: Fetchable) -> None:
+def test_a_damage_that_the_metadata_vouches_for_fails(shelf: Shelf, kind: VersionArchive) -> None:
     """Whoever can write to the bucket computes all digests again: what was written is not there.
 
     But for what a manifest says of where its rows come from, which only a signature proves.
@@ -177,7 +177,7 @@ def test_a_damage_that_the_metadata_vouches_for_fails(shelf: Shelf, kind: Fetcha
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_integrity_report_fails_too(shelf: Shelf, kind: Fetchable) -> None:
+def test_the_integrity_report_fails_too(shelf: Shelf, kind: VersionArchive) -> None:
     """Of every fifth damage; what cannot be read is a line of the report, never a crash."""
     original, missed = shelf.originals[kind], []
     for damage in list(damages(original))[::5]:

@@ -19,7 +19,7 @@ from pymongo import MongoClient
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents
 from mediatool_assets.domain.errors import CheckFailed, CountMismatch, NotFound
-from mediatool_assets.domain.keys import archive_key, mongodb_database
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.dump import dump
 from mediatool_assets.flows.load import LoadOptions, load
@@ -30,6 +30,7 @@ from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.bson_strategies import collections
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.transformed import made_up_people, transformed
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -11,18 +11,20 @@ import pytest
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import BadArchive, NotFound, Refused
-from mediatool_assets.domain.keys import archive_key, metadata_key, mongodb_database
+from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.settings import Settings
+from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.versions import catalog
-from mediatool_assets.flows.versions.fetch import Fetchable, fetch
+from mediatool_assets.flows.versions.fetch import fetch
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version(datetime(2003, 1, 1, tzinfo=UTC))
-KINDS: list[Fetchable] = ["raw", "transformed", "dump"]
+KINDS: list[VersionArchive] = ["raw", "transformed", "dump"]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def bucket_twin(made: DirectoryObjects, tmp_path: Path) -> DirectoryObjects:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_fetched(bucket_twin: DirectoryObjects, tmp_path: Path, kind: Fetchable) -> None:
+def test_fetched(bucket_twin: DirectoryObjects, tmp_path: Path, kind: VersionArchive) -> None:
     """The archive is in the folder under its own name, byte for byte, and nothing else is."""
     folder = tmp_path / "new" / "folder"
     path = fetch(bucket_twin, VERSION, kind, folder)

@@ -20,20 +20,22 @@ from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.chain import content_digest, encode_statement, of_version
 from mediatool_assets.domain.errors import DamagedInput, NotAuthentic, Refused
-from mediatool_assets.domain.keys import archive_key, metadata_key, mongodb_database
+from mediatool_assets.domain.keys import archive_key, metadata_key
 from mediatool_assets.domain.manifest import ArchiveKind
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.signing import SigningKey, TrustedKey
+from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.verdict import Verdict
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.restore.mongodb import restore_mongodb
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import archives, catalog
-from mediatool_assets.flows.versions.fetch import Fetchable, fetch, fetch_member
+from mediatool_assets.flows.versions.fetch import fetch, fetch_member
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -41,7 +43,7 @@ ONE, TWO = Version.parse("20020621-143000"), Version.parse("20020622-143000")
 KEY, OTHER_KEY = SigningKey(bytes(range(32))), SigningKey(bytes(range(1, 33)))
 TRUST = Trust((TrustedKey(KEY.public),))
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-KINDS: tuple[Fetchable, ...] = ("raw", "transformed", "dump")
+KINDS: tuple[VersionArchive, ...] = ("raw", "transformed", "dump")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ class Forger:
         (self.objects.root / "objects" / key).unlink()
 
     def edit_archive(
-        self, kind: Fetchable, version: Version = ONE, name: ArchiveKind | None = None
+        self, kind: VersionArchive, version: Version = ONE, name: ArchiveKind | None = None
     ) -> None:
         """Change a name in the archive; every block, digest, count and fingerprint agrees.
 
@@ -206,7 +208,7 @@ def posing(forger: Forger) -> None:
     forger.edit_metadata(proof=msgspec.structs.replace(proof, key=KEY.public.id))
 
 
-def edited(kind: Fetchable, name: ArchiveKind | None = None) -> Callable[[Forger], None]:
+def edited(kind: VersionArchive, name: ArchiveKind | None = None) -> Callable[[Forger], None]:
     """A changed row of an archive, and metadata that agrees with it."""
 
     def forge(forger: Forger) -> None:

@@ -12,8 +12,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mediatool_assets.domain.keys import mongodb_database
-from mediatool_assets.domain.keys import postgres_database as restored_name
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -21,6 +19,8 @@ from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.conftest import empty_database, superuser
+from mediatool_assets_tests.database_names import mongodb_database
+from mediatool_assets_tests.database_names import postgres_database as restored_name
 from mediatool_assets_tests.generated_schemas import generated_schema
 from mediatool_assets_tests.journey import Servers, travel
 from mediatool_assets_tests.postgres_servers import debian_majors

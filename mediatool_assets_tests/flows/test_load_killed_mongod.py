@@ -17,13 +17,13 @@ import pytest
 from pymongo import MongoClient
 
 from mediatool_assets.domain.errors import CheckFailed, Unreachable
-from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.flows.load import load, loaded
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local.mongo_server import binary
 from mediatool_assets.stores.local.processes import free_port
 from mediatool_assets.stores.mongodb import MongoDocuments
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.transformed import ID_INDEX, made_up_people, transformed
 from mediatool_assets_tests.twins import DirectoryObjects

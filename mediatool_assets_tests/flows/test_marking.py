@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mediatool_assets.domain import marks as marks_file
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import DamagedInput, NotFound, Refused, Unreachable
-from mediatool_assets.domain.keys import MARKS_KEY, REGISTRY_KEY, metadata_key, mongodb_database
+from mediatool_assets.domain.keys import AS_DESCRIBED, MARKS_KEY, REGISTRY_KEY, metadata_key
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.version import Version
@@ -25,6 +25,7 @@ from mediatool_assets.flows.versions import catalog, marking, marks
 from mediatool_assets.flows.versions.registry import register
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.metadata_examples import example
 from mediatool_assets_tests.twins import DirectoryObjects
 
@@ -35,7 +36,7 @@ AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 def complete(objects: ObjectStore, version: Version, purpose: Purpose = "daily_backup") -> None:
     """Metadata and archives of a version, as far as marks are concerned."""
     metadata = msgspec.structs.replace(example(str(version)), purpose=purpose)
-    for key in marks.keys_of(version)[1:]:
+    for key in marks.keys_of(version, AS_DESCRIBED)[1:]:
         objects.put(key, b"archive")
     objects.put(metadata_key(version), metadata_file.encode(metadata))
 
@@ -209,7 +210,7 @@ def test_a_mark_that_came_too_late_is_none(
 
 def tagged(twin: DirectoryObjects) -> list[bool]:
     """Of each object of the test version, whether the bucket's rule would delete it."""
-    return [bool(twin.tags(key)) for key in marks.keys_of(VERSIONS[0])]
+    return [bool(twin.tags(key)) for key in marks.keys_of(VERSIONS[0], AS_DESCRIBED)]
 
 
 def test_the_rule_for_tests_spares_what_is_kept(
@@ -231,7 +232,7 @@ def test_the_rule_for_tests_spares_what_is_kept(
     assert tagged(twin) == [True] * 4
     marking.rollback(twin, databases, local, at=AT)
     assert tagged(twin) == [False] * 4
-    assert [bool(twin.tags(key)) for key in marks.keys_of(others[0])] == [False] * 4
+    assert [bool(twin.tags(key)) for key in marks.keys_of(others[0], AS_DESCRIBED)] == [False] * 4
 
 
 def test_a_pin_of_a_version_that_is_gone(twin: DirectoryObjects, local: Path) -> None:

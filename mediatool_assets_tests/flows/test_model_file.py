@@ -123,6 +123,19 @@ def test_a_model_names_the_tables_whose_rows_are_metrics(tmp_path: Path) -> None
     )
 
 
+def test_a_model_names_the_owners_of_the_assets(tmp_path: Path) -> None:
+    """People and teams as Dagster takes them; no document depends on them."""
+    text = 'tables: {a: }\none_to_one: [a]\nowners: ["team:data", "x@example.com"]\n'
+    model = load(tmp_path, text)
+    assert model.owners == ("team:data", "x@example.com")
+    plain = load(tmp_path, text.partition("owners")[0])
+    assert (plain.owners, digest(plain)) == ((), digest(model))
+    wrong = problems(tmp_path, text.replace("team:data", "the data team"))
+    assert wrong == (
+        "model.yaml:3: owners: the data team is neither an e-mail address nor team:NAME",
+    )
+
+
 def test_a_table_s_bounds_are_percentages(tmp_path: Path) -> None:
     """They reach the checks, and no document: the model's digest is the same with and without."""
     text = "tables: {a: {may_lose: 60%, may_gain: 300%}, b: }\none_to_one: [a, b]\n"

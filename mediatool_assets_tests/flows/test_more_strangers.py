@@ -14,7 +14,6 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.domain.errors import CheckFailed
-from mediatool_assets.domain.keys import mongodb_database, postgres_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
@@ -23,6 +22,7 @@ from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.extension_types import (
     EXTENSION_TYPES,
     ExtensionType,

@@ -19,13 +19,12 @@ from mediatool_assets.domain.bucket.declaration import LIFECYCLE, TESTING
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, configuration
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.domain.keys import (
+    AS_DESCRIBED,
     MARKS_KEY,
     METADATA_PREFIX,
     REGISTRY_KEY,
     archive_key,
     metadata_key,
-    mongodb_database,
-    postgres_database,
 )
 from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.metadata import Purpose
@@ -43,6 +42,7 @@ from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets.stores.s3_bucket import S3Bucket
 from mediatool_assets.stores.s3_deletion import S3Deletion
+from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.metadata_examples import example
 
 NOW = datetime.now(UTC) + timedelta(days=40)
@@ -196,7 +196,7 @@ def test_exactly_the_plan(world: World, tmp_path: Any) -> None:
     young, test, other = (world.export(days, "testing") for days in (3, 9, 10))
     marks.change(world.objects, lambda m: m.keeping(other, NOW, "me"))
     broken_off, failed = world.export(11, None), world.export(12, None)
-    for key in marks.keys_of(broken_off)[1:]:
+    for key in marks.keys_of(broken_off, AS_DESCRIBED)[1:]:
         world.objects.tag(key, dict([TESTING]))
     copy = archive_key("sanitized", old)
     world.objects.put(copy, b"sanitized")
@@ -225,7 +225,7 @@ def test_exactly_the_plan(world: World, tmp_path: Any) -> None:
         done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
     assert ({d.name for d in done.dropped}, done.failed, done.left) == (dropped, {}, [])
     assert world.databases() == before - drops
-    keys = {*marks.keys_of(test), *marks.keys_of(broken_off), copy}
+    keys = {*marks.keys_of(test, AS_DESCRIBED), *marks.keys_of(broken_off, AS_DESCRIBED), copy}
     assert world.stored() == (stored - keys) | {REGISTRY_KEY}
     again = plan(world.stores, Policy(daily=3, weekly=0, monthly=0), NOW)
     assert {d.name for d in again if not d.keep} <= {postgres_database(used)}  # idle by now
@@ -270,7 +270,7 @@ def test_a_killed_prune_is_finished_by_the_next(world: World, tmp_path: Any, liv
     assert {d.name for d in again if not d.keep} == {name, str(test)}
     done = carry_out(world.stores, again, local)
     assert (done.failed, done.left) == ({}, [])
-    assert world.stored() == {*marks.keys_of(newest), REGISTRY_KEY}
+    assert world.stored() == {*marks.keys_of(newest, AS_DESCRIBED), REGISTRY_KEY}
     assert not world.documents.exists(name)
 
 
@@ -289,7 +289,7 @@ def test_what_a_failed_version_left(world: World, tmp_path: Any) -> None:
     done = carry_out(world.stores, decisions, tmp_path / "mongodb-versions.json")
     assert [d.name for d in done.dropped] == [str(failed)]
     assert "completed meanwhile" in done.failed[str(finished)]
-    gone = set(marks.keys_of(failed)[1:])
+    gone = set(marks.keys_of(failed, AS_DESCRIBED)[1:])
     assert world.stored() == (stored - gone) | {REGISTRY_KEY}
     assert f"{whole} is complete" in {d.name: d.reason for d in decisions}[str(failed)]
 
@@ -413,7 +413,7 @@ def test_object_lock_holds(lockable: S3Objects, tmp_path: Any) -> None:
     client, bucket = lockable.client, lockable.bucket
     for days, purpose in ((0.1, "daily_backup"), (9, "testing"), (10, "testing"), (11, "testing")):
         metadata = msgspec.structs.replace(example(str(of(days))), purpose=purpose)
-        for key in marks.keys_of(of(days))[1:]:
+        for key in marks.keys_of(of(days), AS_DESCRIBED)[1:]:
             lockable.put(key, b"archive")
         lockable.put(metadata_key(of(days)), metadata_file.encode(metadata))
     retained, held = archive_key("dump", of(9)), archive_key("raw", of(10))
@@ -435,7 +435,7 @@ def test_object_lock_holds(lockable: S3Objects, tmp_path: Any) -> None:
         assert stores.deletion.left(key) == before > 0
     done = carry_out(stores, decisions.values(), tmp_path / "mongodb-versions.json")
     assert ([d.version for d in done.dropped], done.failed, done.left) == ([of(11)], {}, [])
-    assert sum(map(stores.deletion.left, marks.keys_of(of(11)))) == 0
+    assert sum(map(stores.deletion.left, marks.keys_of(of(11), AS_DESCRIBED))) == 0
 
 
 def test_a_plan_against_the_live_rules_is_refused(lockable: S3Objects) -> None:

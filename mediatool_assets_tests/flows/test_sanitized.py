@@ -13,13 +13,7 @@ from psycopg import sql
 from pymongo import MongoClient
 
 from mediatool_assets.domain.errors import Refused
-from mediatool_assets.domain.keys import (
-    archive_key,
-    mongodb_database,
-    postgres_database,
-    sanitized_mongodb_database,
-    sanitized_postgres_database,
-)
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
 from mediatool_assets.domain.urls import Url
@@ -51,6 +45,12 @@ from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets.stores.postgres.target_databases import PostgresDatabases
 from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.conftest import superuser
+from mediatool_assets_tests.database_names import (
+    mongodb_database,
+    postgres_database,
+    sanitized_mongodb_database,
+    sanitized_postgres_database,
+)
 from mediatool_assets_tests.flows.sanitize import scanner
 
 VERSION = Version(datetime(2004, 2, 3, 4, 5, 6, tzinfo=UTC))

@@ -10,12 +10,7 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.domain import schema as schemas
-from mediatool_assets.domain.keys import (
-    archive_key,
-    mongodb_database,
-    sanitized_postgres_database,
-)
-from mediatool_assets.domain.keys import postgres_database as restored_name
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.resolution import resolve
 from mediatool_assets.domain.settings import Settings
@@ -34,6 +29,8 @@ from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.database_names import mongodb_database, sanitized_postgres_database
+from mediatool_assets_tests.database_names import postgres_database as restored_name
 from mediatool_assets_tests.journey import Servers, travel
 from mediatool_assets_tests.proposals import taken_over
 from mediatool_assets_tests.strangers import SCHEMAS, STRANGERS

@@ -13,10 +13,10 @@ from pymongo import MongoClient
 
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.domain.errors import BadSettings, Misuse, NotFound
-from mediatool_assets.domain.keys import archive_key, mongodb_database
-from mediatool_assets.domain.keys import postgres_database as restored_name
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.metadata import Metadata, instant
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
+from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.verdict import Check, Verdict
 from mediatool_assets.domain.version import Version
@@ -27,12 +27,13 @@ from mediatool_assets.flows.restore.postgres import restore_postgres
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.fetch import Fetchable
 from mediatool_assets.flows.versions.verdicts import standing_verdict, store_verdict
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.database_names import mongodb_database
+from mediatool_assets_tests.database_names import postgres_database as restored_name
 from mediatool_assets_tests.flows.finished import finish, load_and_dump, make
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.twins import DirectoryObjects
@@ -58,11 +59,11 @@ class Finished:
             sample=sample,
         )
 
-    def reader(self, kind: Fetchable) -> ArchiveReader:
+    def reader(self, kind: VersionArchive) -> ArchiveReader:
         """One of its archives."""
         return archives.reader(self.objects, kind, self.version)
 
-    def write(self, kind: Fetchable, offset: int, data: bytes) -> None:
+    def write(self, kind: VersionArchive, offset: int, data: bytes) -> None:
         """Damage an archive in its place."""
         path = self.objects.root / "objects" / archive_key(kind, self.version)
         content = bytearray(path.read_bytes())
@@ -109,7 +110,7 @@ def test_a_sound_version_passes(finished: Finished) -> None:
 
 
 @pytest.mark.parametrize("kind", ["raw", "transformed", "dump"])
-def test_a_damaged_file_is_named_with_its_bytes(finished: Finished, kind: Fetchable) -> None:
+def test_a_damaged_file_is_named_with_its_bytes(finished: Finished, kind: VersionArchive) -> None:
     """And only that one: all else is read all the same."""
     damaged = finished.reader(kind).manifest.members[0]
     block = damaged.blocks[0]

@@ -19,6 +19,7 @@ from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain import schema as schemas
 from mediatool_assets.domain.errors import CheckFailed, DamagedInput, Misuse, Unreachable
 from mediatool_assets.domain.fingerprint import Fingerprint
+from mediatool_assets.domain.keys import AS_DESCRIBED
 from mediatool_assets.domain.manifest import FORMAT, Manifest, Member
 from mediatool_assets.domain.outcome import Outcome
 from mediatool_assets.domain.sampling import DailySample
@@ -146,7 +147,11 @@ def verification(sample: float | None = None, day: date = DAY, **more: Any) -> V
     """A verification on that day, in this process."""
     executor = ThreadPoolExecutor(1)
     return Verification(
-        more.pop("objects", None), executor, example(), DailySample(sample, day), **more
+        more.pop("objects", SimpleNamespace(database_names=AS_DESCRIBED)),
+        executor,
+        example(),
+        DailySample(sample, day),
+        **more,
     )
 
 
@@ -189,7 +194,11 @@ def test_what_tar_would_find_wrong_is_told(tmp_path: Path, sample: float | None)
     data, manifest = built(tmp_path, schema=SCHEMA)
     changed = bytearray(data)
     changed[manifest.members[0].blocks[0].offset - 1] ^= 1
-    objects = SimpleNamespace(uri=lambda key: key, open=lambda _: MemoryBytes(bytes(changed)))
+    objects = SimpleNamespace(
+        uri=lambda key: key,
+        open=lambda _: MemoryBytes(bytes(changed)),
+        database_names=AS_DESCRIBED,
+    )
     metadata = example(str(VERSION))
     raw = msgspec.structs.replace(
         metadata.exports.raw, size_bytes=len(data), sha256=sha256(changed).hexdigest()
@@ -262,7 +271,9 @@ def test_an_archive_is_what_the_metadata_says(
 ) -> None:
     """Its size and version, and its SHA-256 unless it is sampled."""
     data, _ = built(tmp_path, schema=SCHEMA)
-    objects = SimpleNamespace(uri=lambda key: key, open=lambda _: MemoryBytes(data))
+    objects = SimpleNamespace(
+        uri=lambda key: key, open=lambda _: MemoryBytes(data), database_names=AS_DESCRIBED
+    )
     version = "20250622-143000" if "version" in wrong else str(VERSION)
     plain = example(version)
     raw = msgspec.structs.replace(
@@ -283,6 +294,8 @@ def test_an_archive_is_what_the_metadata_says(
 
 class Documents:
     """A document store of one database; a marker and collections as they are given."""
+
+    database_names = AS_DESCRIBED
 
     def __init__(
         self, names: Sequence[str], *, marker: bool = True, exists: bool = True, down: bool = False
@@ -323,6 +336,7 @@ def test_a_database_as_it_is_found(
 ) -> None:
     """Complete, without its marker, not there, or not to be asked."""
     found = open_mongodb(verification(), cast(DocumentStore, documents))
+    assert found is not None
     assert found.status == outcome
     assert says in found.problem
     assert (found.marker is not None) == (outcome == "passed")

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from mediatool_assets.archive.reader import ArchiveReader, split_lines
-from mediatool_assets.domain.keys import archive_key, sanitized_postgres_database
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.masking import checks
 from mediatool_assets.domain.masking.key import MaskingKey
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
@@ -26,6 +26,7 @@ from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.seed import seed
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
+from mediatool_assets_tests.database_names import sanitized_postgres_database
 from mediatool_assets_tests.twins import DirectoryObjects
 
 VERSION = Version.parse("20250621-143002")

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, NotFound, Refused, Unreachable
-from mediatool_assets.domain.keys import STAGING_PREFIX
+from mediatool_assets.domain.keys import AS_DESCRIBED, STAGING_PREFIX, DatabaseNames
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets_tests.simulation.world import PROCESS_FAULTS, Fault, raising
 from mediatool_assets_tests.twins import Joining
@@ -67,6 +67,7 @@ class Bucket:
     on_write: list[Callable[[str, bytes], None]] = field(default_factory=list)
     on_delete: list[Callable[[str, str], None]] = field(default_factory=list)
     trust: Trust = EVERYBODY
+    database_names: DatabaseNames = AS_DESCRIBED
 
     def uri(self, key: str) -> str:
         """``s3://twin/key``."""

@@ -11,10 +11,9 @@ from bson.raw_bson import RawBSONDocument
 
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import CheckFailed, Full, MediatoolError, Refused, Unreachable
-from mediatool_assets.domain.keys import SANITIZED_MONGODB
+from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, version_of_database
 from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
-from mediatool_assets.domain.version import Version
 from mediatool_assets_tests.simulation.world import (
     LONG_AGO,
     PROCESS_FAULTS,
@@ -86,6 +85,7 @@ class Documents:
     journal: dict[str, Database] = field(default_factory=dict)
     flushed: datetime = LONG_AGO
     on_drop: list[Callable[[str], None]] = field(default_factory=list)
+    database_names: DatabaseNames = AS_DESCRIBED
 
     @property
     def server(self) -> str:
@@ -313,10 +313,10 @@ class Documents:
         """The databases of versions."""
         names = self._call("list databases", lambda: sorted(self.databases_))
         for name in names:
-            sanitized = name.startswith(SANITIZED_MONGODB)
-            version = Version.of_name(name, SANITIZED_MONGODB if sanitized else "mediatool_")
-            if version is None:
+            named = version_of_database(name, self.database_names.mongodb)
+            if named is None:
                 continue
+            version, sanitized = named
             label = self._call(f"label of {name}", lambda name=name: self._label(name))  # type: ignore[misc]
             if label is None:
                 continue

@@ -21,12 +21,12 @@ from mediatool_assets.domain.errors import (
     Refused,
     Unreachable,
 )
-from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
 from mediatool_assets_tests.bson_strategies import collections
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.fresh_versions import fresh_version
 
 _CALLS: dict[str, Callable[[MongoDocuments, str], object]] = {

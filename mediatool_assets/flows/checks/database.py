@@ -2,7 +2,6 @@
 
 from mediatool_assets.domain import expectations
 from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.checks.unreadable import Findings, errors_as_finding, errors_as_findings
@@ -17,7 +16,7 @@ def database_as_loaded(
 ) -> Findings:
     """Compare the transformed archive with the database's marker and with mongod's counts."""
     wanted = archives.reader(objects, "transformed", version).manifest.collection_fingerprints()
-    database = mongodb_database(version)
+    database = documents.database_names.in_mongodb(version)
     marked = _marked(documents, version)
     return {
         name: expectations.equal_documents(
@@ -50,6 +49,6 @@ def dump_as_loaded(objects: ObjectStore, version: Version, documents: DocumentSt
 def _marked(documents: DocumentStore, version: Version) -> dict[str, str | None]:
     database = loaded(documents, version)
     if database is None:
-        name = mongodb_database(version)
+        name = documents.database_names.in_mongodb(version)
         raise NotFound(f"{name} is absent or half-loaded; load the version again")
     return {**database.fingerprints}

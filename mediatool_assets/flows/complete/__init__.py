@@ -15,7 +15,7 @@ from mediatool_assets.archive.reader import ArchiveReader, Bytes
 from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.errors import AlreadyExists, BadArchive, Refused
-from mediatool_assets.domain.keys import metadata_key, mongodb_database, postgres_database
+from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.manifest import Block, Member
 from mediatool_assets.domain.metadata import (
     Databases,
@@ -75,19 +75,18 @@ def complete(
 ) -> Metadata:
     """Publish a version: its metadata file, then its entry in the registry.
 
-    First every row is accounted for: raw archive, transformed archive, database marker and dump
-    have to agree. Each archive is read again from the bucket for its SHA-256, and every block of
-    the dump for its digest; earlier steps have already read the blocks of the other two archives.
-
-    If the stores have a ``target`` with a restored and verified PostgreSQL database that has the
-    rows of the raw archive, the metadata names it. If the restore failed, the version is complete
-    without it, and the metadata has the reason. With a ``signing_key`` the version becomes an entry
-    of the chain, and its metadata has the signature.
-
-    A second call changes nothing, and finishes what an interrupted call left undone. Raises
-    NotFound if something was not made, CheckFailed (CountMismatch) if two things disagree,
-    BadArchive, Refused (it would be unsigned though keys are trusted), NotAuthentic (another
-    archive was signed), Unreachable.
+    Before that every row is accounted for: raw archive, transformed archive, database marker and
+    dump have to agree, each archive is read again from the bucket for its SHA-256, and every block
+    of the dump for its digest: other steps have read those of the two before it. ``stores`` are the
+    version's targets: without ``documents`` it has neither MongoDB database nor dump, without
+    ``target`` no PostgreSQL database. That one has to be restored and verified, with the rows of
+    the raw archive; where a restore of it failed, the version is complete without it, and the
+    metadata has the reason. With a ``signing_key`` the version is an entry of the chain, and
+    its metadata has the signature. Doing it again changes nothing, and finishes what an interrupted
+    call left open. Raises NotFound where something was not made, CheckFailed (CountMismatch) where
+    two things disagree, BadArchive, Refused (it would be unsigned where keys
+    are trusted, or has a dump that is no target's),
+    NotAuthentic (another archive was signed), Unreachable.
     """
     objects = stores.objects
     if objects.head(metadata_key(version)) is None:
@@ -96,7 +95,7 @@ def complete(
                 f"readers would reject {version} as unsigned, since MEDIATOOL_TRUSTED_KEYS is set; "
                 "set MEDIATOOL_SIGNING_KEY where versions are made"
             )
-        made = VersionArchives.of(objects, version)
+        made = VersionArchives.of(objects, version, stores.targets)
         compare(made, stores.documents, version)
         databases = _databases(stores, made.raw, version)
         metadata = Metadata(
@@ -129,13 +128,15 @@ def complete(
 
 
 def _databases(stores: Stores, raw: ArchiveReader, version: Version) -> Databases:
-    """MongoDB's database, and PostgreSQL's if versions are restored, or why there is none."""
+    """MongoDB's and PostgreSQL's where they are targets, or why there is no PostgreSQL database."""
+    names = stores.objects.database_names
+    mongodb = names.in_mongodb(version) if stores.documents is not None else None
     if stores.target is None:
-        return Databases(None, mongodb_database(version))
+        return Databases(None, mongodb)
     if (found := restored(stores.target, raw.manifest)) is not None:
-        return Databases(found.database, mongodb_database(version), postgres_left_out=found.notes)
-    problem = why_not_restored(stores.objects, version, postgres_database(version))
-    return Databases(None, mongodb_database(version), postgres_problem=problem)
+        return Databases(found.database, mongodb, postgres_left_out=found.notes)
+    problem = why_not_restored(stores.objects, version, names.in_postgres(version))
+    return Databases(None, mongodb, postgres_problem=problem)
 
 
 def _source(raw: ArchiveReader, facts: RunFacts) -> RecordedSource:
@@ -158,14 +159,10 @@ def _text(fact: str | int | None) -> str | None:
 
 
 def _exports(made: VersionArchives, executor: Executor) -> Exports:
-    """The metadata's entries for the three archives, each read to its end for its SHA-256."""
-    with in_order(executor, sha256_of, [archive.source for archive in made]) as digests:
-        raw_sha256, transformed_sha256, dump_sha256 = digests
-    raw, transformed, dump = (archive.manifest for archive in made)
-    blocks = (block for member in dump.members for block in member.blocks)
-    shares = (UnprovenBlocks(made.dump.source, tuple(share)) for share in block_shares(blocks))
-    with in_order(executor, prove, shares) as proven:
-        deque(proven, maxlen=0)
+    """The archives as the metadata tells of them, each read to its end for its SHA-256."""
+    with in_order(executor, sha256_of, [archive.source for archive in made]) as read:
+        digests = list(read)
+    raw, transformed = made.raw.manifest, made.transformed.manifest
     tables = raw.tables()
     return Exports(
         raw=RawExport(
@@ -173,7 +170,7 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
             size_mb=megabytes(made.raw.source.size),
             record_count=raw.rows,
             tables_exported=len(tables),
-            sha256=raw_sha256,
+            sha256=digests[0],
             size_bytes=made.raw.source.size,
             rows=_rows(tables),
             schema_fingerprint=made.raw.schema().fingerprint(),
@@ -187,7 +184,7 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
             path=made.transformed.source.name,
             size_mb=megabytes(made.transformed.source.size),
             collections=tuple(transformed.collections()),
-            sha256=transformed_sha256,
+            sha256=digests[1],
             size_bytes=made.transformed.source.size,
             documents=_rows(transformed.collections()),
             homes=homes_in_all(made.transformed),
@@ -196,15 +193,25 @@ def _exports(made: VersionArchives, executor: Executor) -> Exports:
             uncompressed_mb=_uncompressed(transformed.collections()),
             digest=made.transformed.digest,
         ),
-        dump=DumpExport(
-            path=made.dump.source.name,
-            size_mb=megabytes(made.dump.source.size),
-            sha256=dump_sha256,
-            size_bytes=made.dump.source.size,
-            documents=_rows(dump.collections()),
-            uncompressed_mb=_uncompressed(dump.collections()),
-            digest=made.dump.digest,
-        ),
+        dump=_dump_export(made.dump, digests[2], executor) if made.dump is not None else None,
+    )
+
+
+def _dump_export(dump: ArchiveReader, sha256: str, executor: Executor) -> DumpExport:
+    """The dump as the metadata tells of it, each of its blocks read for its digest."""
+    blocks = (block for member in dump.manifest.members for block in member.blocks)
+    shares = (UnprovenBlocks(dump.source, tuple(share)) for share in block_shares(blocks))
+    with in_order(executor, prove, shares) as proven:
+        deque(proven, maxlen=0)
+    collections = dump.manifest.collections()
+    return DumpExport(
+        path=dump.source.name,
+        size_mb=megabytes(dump.source.size),
+        sha256=sha256,
+        size_bytes=dump.source.size,
+        documents=_rows(collections),
+        uncompressed_mb=_uncompressed(collections),
+        digest=dump.digest,
     )
 
 
@@ -230,7 +237,7 @@ def _uncompressed(members: Mapping[str, Member]) -> float:
 
 
 def _warnings(made: VersionArchives) -> tuple[str, ...]:
-    """Every warning of the three manifests, each once, in the order of the steps."""
+    """Every warning of the manifests, each once, in the order in which they came up."""
     return tuple(dict.fromkeys(w for archive in made for w in archive.manifest.warnings))
 
 

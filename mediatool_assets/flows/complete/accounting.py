@@ -7,9 +7,16 @@ from typing import TypeVar
 import msgspec
 
 from mediatool_assets.archive.reader import ArchiveReader
-from mediatool_assets.domain.errors import BadArchive, CheckFailed, CountMismatch, NotFound
-from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.errors import (
+    BadArchive,
+    CheckFailed,
+    CountMismatch,
+    NotFound,
+    Refused,
+)
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
+from mediatool_assets.domain.targets import Targets
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore
@@ -19,35 +26,51 @@ from mediatool_assets.flows.versions import archives
 
 @dataclass(frozen=True, slots=True)
 class VersionArchives:
-    """The three archives of a version, opened."""
+    """The archives of a version, opened; ``dump`` is None if it has no MongoDB database."""
 
     raw: ArchiveReader
     transformed: ArchiveReader
-    dump: ArchiveReader
+    dump: ArchiveReader | None
 
     def __iter__(self) -> Iterator[ArchiveReader]:
-        """The archives in the order in which they were made."""
-        return iter((self.raw, self.transformed, self.dump))
+        """In the order in which they were made."""
+        made = (self.raw, self.transformed, self.dump)
+        return (archive for archive in made if archive is not None)
 
     @classmethod
-    def of(cls, objects: ObjectStore, version: Version) -> "VersionArchives":
-        """Open the three archives; raises NotFound naming the one that is missing."""
+    def of(cls, objects: ObjectStore, version: Version, targets: Targets) -> "VersionArchives":
+        """Open what a version of these targets has; raises NotFound naming what was not made.
+
+        Raises Refused for a dump that ``targets`` has no place for: the version was begun with
+        MongoDB.
+        """
+        key = archive_key("dump", version, objects.database_names)
+        if not targets.mongodb and objects.head(key) is not None:
+            raise Refused(
+                f"{objects.uri(key)} is there: {version} was begun with MongoDB; finish it with "
+                "mongodb in MEDIATOOL_TARGETS"
+            )
         return cls(
             archives.reader(objects, "raw", version),
             archives.reader(objects, "transformed", version),
-            archives.reader(objects, "dump", version),
+            archives.reader(objects, "dump", version) if targets.mongodb else None,
         )
 
 
 def compare(made: VersionArchives, documents: DocumentStore | None, version: Version) -> None:
-    """Account for every row from the source to the dump; raises CountMismatch, CheckFailed."""
+    """Account for every row from the source to the last archive; raises CountMismatch, CheckFailed.
+
+    With a dump, the database has to be there, complete; raises NotFound.
+    """
     for archive in made:
         if archive.manifest.version != str(version):
             raise CountMismatch(archive.source.name, "version", version, archive.manifest.version)
     _compare_rows(made.raw.manifest, made.transformed)
+    if made.dump is None:
+        return
     database = None if documents is None else loaded(documents, version)
     if database is None:
-        raise NotFound(f"{mongodb_database(version)} is absent or half-loaded; load the version")
+        raise NotFound(f"the MongoDB database of {version} is absent or half-loaded; load it")
     transformed = made.transformed.manifest.collection_fingerprints()
     _compare_collections("loaded", transformed, database.fingerprints)
     _compare_collections("dumped", transformed, made.dump.manifest.collection_fingerprints())

@@ -36,8 +36,12 @@ def take(
     bucket: BucketSettings,
     now: datetime,
 ) -> BilledInventory:
-    """Take the inventory as of now, read-only. Raises DamagedInput, Unreachable."""
-    tagged = {key for version in _testing(objects) for key in marks.keys_of(version)}
+    """Everything at this moment; nothing is changed. Raises DamagedInput, Unreachable."""
+    tagged = {
+        key
+        for version in _testing(objects)
+        for key in marks.keys_of(version, objects.database_names)
+    }
     items = tuple(replace(item, testing=item.key in tagged) for item in source.items())
     return BilledInventory(declared.bucket, now, items, active(declared, bucket), _newest(objects))
 
@@ -68,13 +72,9 @@ def _newest(objects: ObjectStore) -> ArchiveSizes | None:
         found = catalog.latest(objects)
     except NotFound:
         return None
-    raw, made, dump = found.exports.raw, found.exports.transformed, found.exports.dump
+    archives = found.exports.by_archive
     return ArchiveSizes(
         found.timestamp,
-        {"raw": raw.size_bytes, "transformed": made.size_bytes, "dump": dump.size_bytes},
-        {
-            "raw": uncompressed_bytes(raw),
-            "transformed": uncompressed_bytes(made),
-            "dump": uncompressed_bytes(dump),
-        },
+        {kind: export.size_bytes for kind, export in archives.items()},
+        {kind: uncompressed_bytes(export) for kind, export in archives.items()},
     )

@@ -106,7 +106,7 @@ def _lines(context: ReportContext, stores: Stores) -> Iterator[Line]:
     yield from _store_lines(context)
     yield from agreement_lines(context)
     with DigestJoin.opened(context.workers.scratch, context.plan) as join:
-        join.add_all(context.raw.read, context.live.all)
+        join.add_all(context.raw.read, context.documents.all)
         yield from value_lines(context, join)
         yield from copy_lines(context, join)
         yield from reference_lines(context, join)
@@ -120,7 +120,8 @@ def _lines(context: ReportContext, stores: Stores) -> Iterator[Line]:
 def _store_lines(context: ReportContext) -> Iterator[Line]:
     """Check that each store can be read, and is the one that the metadata describes."""
     how = "opened; size and, unless sampled, SHA-256 compared with the metadata"
-    for archive in (context.raw, context.transformed, context.dump):
+    archives = (context.raw, context.transformed, context.dump)
+    for archive in filter(None, archives):
         yield _store_line(context, archive.store, f"the {archive.store.part} archive", how)
     if context.model_problem:
         judge, said = (
@@ -128,7 +129,8 @@ def _store_lines(context: ReportContext) -> Iterator[Line]:
             "the model of the documents",
         )
         yield context.line("stores", "model", said, "compared with the schema", judge)
-    yield _store_line(context, context.live.store, "the live database", "its marker read")
+    if context.mongodb is not None:
+        yield _store_line(context, context.mongodb, "the live database", "its marker read")
     if context.restored is not None and context.restored.store.status != "absent":
         store = context.restored.store
         yield _store_line(context, store, "the restored database", "its marker read")

@@ -93,16 +93,19 @@ def _tables(context: ReportContext) -> Iterator[tuple[str, StoreContents]]:
 
 
 def _collections(context: ReportContext) -> Iterator[tuple[str, StoreContents]]:
-    archived, live = (context.transformed, context.dump), context.live
-    names = {*context.run.metadata.exports.transformed.documents, *live.read}
-    for name in sorted(names.union(*(archive.members for archive in archived))):
-        holdings = StoreContents()
+    dump, mongodb, read = context.dump, context.mongodb, context.documents.read
+    published = context.run.metadata.exports.transformed.documents
+    dumped = dump.members if dump is not None else {}
+    for name in sorted({*published, *read, *context.transformed.members, *dumped}):
+        holdings = StoreContents() if mongodb else StoreContents({"metadata": published.get(name)})
         _archived(context.transformed, name, holdings)
-        if (marker := live.store.marker) is not None:
-            holdings.counts["marker"] = marker.documents.get(name)
-            holdings.fingerprints["marker"] = marker.fingerprints.get(name)
-        holdings.add("MongoDB", live.read.get(name), live.store.problem)
-        _archived(context.dump, name, holdings)
+        if mongodb is not None:
+            if (marker := mongodb.marker) is not None:
+                holdings.counts["marker"] = marker.documents.get(name)
+                holdings.fingerprints["marker"] = marker.fingerprints.get(name)
+            holdings.add("MongoDB", read.get(name), mongodb.problem)
+        if dump is not None:
+            _archived(dump, name, holdings)
         yield name, holdings
 
 

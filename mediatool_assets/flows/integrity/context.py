@@ -93,13 +93,22 @@ class ReadArchive:
 
 
 @dataclass(slots=True)
-class LiveCollections:
-    """The MongoDB database, with every document read; ``all`` is the sum of its collections."""
+class ReadDocuments:
+    """The documents that are compared with the raw rows, each of them read.
 
-    store: MongoReading
+    They are those of the MongoDB database; of the transformed archive if the version has no
+    database. ``all`` is what they held together.
+    """
+
+    store: MongoReading | ArchiveReading
     read: dict[str, ShareResult] = field(default_factory=dict)
     shares: list[tuple[str, int, DocumentShare]] = field(default_factory=list)
     all: ShareResult = field(default_factory=ShareResult)
+
+    @property
+    def where(self) -> str:
+        """Where the documents are, for people."""
+        return "MongoDB" if self.store.part == "mongodb" else "the transformed archive"
 
 
 @dataclass(slots=True)
@@ -115,8 +124,9 @@ class RestoredRows:
 class ReportContext:
     """The stores of a version, and the plan of what to check.
 
-    ``model_problem`` says why the model does not explain the documents, if so. ``is_other_model``
-    is true if the documents were made with a model other than the given one.
+    ``dump`` and ``mongodb`` are None if the version has no MongoDB database. ``model_problem`` says
+    why the model does not explain the documents, if it does not.
+    ``is_other_model`` is true if another model than the given one made them.
     """
 
     workers: Workers
@@ -127,8 +137,9 @@ class ReportContext:
     is_other_model: bool
     raw: ReadArchive
     transformed: ReadArchive
-    dump: ReadArchive
-    live: LiveCollections
+    dump: ReadArchive | None
+    mongodb: MongoReading | None
+    documents: ReadDocuments
     restored: RestoredRows | None
 
     @property
@@ -138,7 +149,7 @@ class ReportContext:
 
     def problem(self, *tables: str) -> str:
         """Why rows of these tables and their documents cannot be compared; empty if they can."""
-        return self.raw.problem(*tables) or self.live.store.problem or self.model_problem
+        return self.raw.problem(*tables) or self.documents.store.problem or self.model_problem
 
     def line(  # noqa: PLR0913  # the fields of a line, and how it is judged
         self,

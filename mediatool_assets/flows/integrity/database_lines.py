@@ -6,7 +6,6 @@ from functools import partial
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.integrity import Line, RowFinding, compared
-from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.outcome import Figure, Finding
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.sampling import DailySample
@@ -27,16 +26,17 @@ from mediatool_assets.flows.integrity.row_layout import RowLayout
 from mediatool_assets.flows.load import holds, metadata_of, same_index
 from mediatool_assets.flows.ports import DocumentStore, RestoreTarget
 
-_LISTED = "as mongod and PostgreSQL list them"
+_LISTED = "as the server lists them"
 _MATCHED = "both read as lines of JSON, matched by key, compared byte by byte"
 
 
 def mongodb_lines(context: ReportContext, documents: DocumentStore | None) -> Iterator[Line]:
-    """The live collections: all of them and no others, each with its indexes and validator."""
-    if documents is None or context.live.store.problems:
-        return  # the store's own line reports it
+    """The live collections: all of them, no other, each with its indexes and its validator."""
+    store = context.mongodb
+    if documents is None or store is None or store.problems:
+        return  # the line of the store says so, if the version has a database
     try:
-        live = {c.name: c for c in documents.collections(context.live.store.thing)}
+        live = {c.name: c for c in documents.collections(store.thing)}
         problem = context.raw.problem() or context.model_problem
     except MediatoolError as error:
         live, problem = {}, str(error)
@@ -167,8 +167,9 @@ def _table(
 def _compared(
     context: ReportContext, target: RestoreTarget, name: str, join: DigestJoin
 ) -> Finding:
-    """Compare a table whose fingerprint differs, row by row."""
-    layout, database = context.plan.layout(name), postgres_database(context.run.version)
+    """A table whose fingerprint differs, row by row."""
+    layout = context.plan.layout(name)
+    database = target.database_names.in_postgres(context.run.version)
     with target.database(database, context.raw.schema.name).snapshot() as snapshot:
         tables = {table.name: table for table in in_its_order(snapshot.schema, context.raw.schema)}
         table = tables[name]

@@ -68,21 +68,21 @@ def keys_of(
 def document_defects(
     context: ReportContext, layout: RowLayout, found: dict[Kind, Mismatch]
 ) -> tuple[Defect, ...]:
-    """Examples of rows that MongoDB lacks, has twice, or has with other values."""
+    """Examples of rows that the documents lack, have twice, or have with other values."""
     wanted = _wanted(found.values())
     if not wanted.digests:
         return ()
     lines = raw_lines(context.raw.store.required(), layout.table)
     raw = find_rows(context, lines, layout, found.values())
-    table = layout.table.name
+    table, part = layout.table.name, context.documents.store.part
     shares = [
         (share, table, wanted)
-        for _, _, share in context.live.shares
+        for _, _, share in context.documents.shares
         if share.collection is not None and table in set(_tables(share.collection.shape))
     ]
     with in_order(context.run.executor, find_documents, shares) as results:
         there = [row for some in results for row in some]
-    return RowNames(layout, context.masking).defects("mongodb", found, raw, there)
+    return RowNames(layout, context.masking).defects(part, found, raw, there)
 
 
 def raw_lines(archive: ArchiveReader, table: Table) -> list[TableLines]:

@@ -14,7 +14,12 @@ import pyarrow as pa
 from bson.errors import InvalidBSON
 from xxhash import xxh3_64_intdigest
 
-from mediatool_assets.archive.reader import ArchiveReader, documents_fingerprint, split_lines
+from mediatool_assets.archive.reader import (
+    ArchiveReader,
+    documents_fingerprint,
+    split_documents,
+    split_lines,
+)
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import BadArchive
 from mediatool_assets.domain.fingerprint import Fingerprint
@@ -203,13 +208,30 @@ def _taken(taker: RowParser, bare: bool, raw: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchivedDocuments:
+    """Blocks of documents of one collection of an archive."""
+
+    archive: ArchiveReader
+    collection: str
+    blocks: tuple[Block, ...]
+
+    def read(self) -> Iterator[Sequence[bytes]]:
+        """The documents, a block at a time; raises BadArchive for a damaged one."""
+        for data in self.archive.blocks(self.blocks):
+            try:
+                yield list(split_documents(data))
+            except ValueError as error:
+                raise BadArchive(self.archive.source.name, f"{self.collection}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentShare:
-    """A range of a live collection, disassembled if the model explains the ``collection``.
+    """Documents of a collection, to be taken apart if the model explains the ``collection``.
 
     ``path`` is the prefix of its files' paths.
     """
 
-    range: Range
+    range: Range | ArchivedDocuments
     collection: DocumentCollection | None
     layouts: Mapping[str, RowLayout]
     sample: DailySample
@@ -217,15 +239,18 @@ class DocumentShare:
 
 
 def read_documents(share: DocumentShare) -> ShareResult:
-    """In a worker: return the fingerprint of a range, and the rows in its documents."""
+    """In a worker: the fingerprint of a share, and all that its documents are made of."""
     began, read = time.monotonic(), ShareResult()
     rows = DigestFiles(share.path.with_name(f"{share.path.name}-rows"), ROWS)
     copies = DigestFiles(share.path.with_name(f"{share.path.name}-copies"), COPIES)
     with closing(rows), closing(copies):
         disassemble = _disassembler(share, _DigestWriter(read, rows, copies, share.sample))
-        for batch in share.range.read():
-            read.fingerprint += Fingerprint.of(batch)
-            disassemble(batch)
+        try:
+            for batch in share.range.read():
+                read.fingerprint += Fingerprint.of(batch)
+                disassemble(batch)
+        except BadArchive as error:
+            read.problem = error.problem
     read.files = list(rows.paths.items())
     read.copies = list(copies.paths.items())
     read.seconds = time.monotonic() - began
@@ -286,17 +311,8 @@ def _decoded(document: bytes) -> dict[str, Any]:
         return {}
 
 
-@dataclass(frozen=True, slots=True)
-class BlockShare:
-    """Blocks of documents of one collection of an archive."""
-
-    archive: ArchiveReader
-    collection: str
-    blocks: tuple[Block, ...]
-
-
-def read_blocks(share: BlockShare) -> ShareResult:
-    """In a worker: return the fingerprint of the documents in some blocks."""
+def read_blocks(share: ArchivedDocuments) -> ShareResult:
+    """In a worker: the fingerprint of the documents in some blocks."""
     began, read = time.monotonic(), ShareResult()
     try:
         for data in share.archive.blocks(share.blocks):

@@ -12,15 +12,15 @@ from mediatool_assets.domain.shapes import DocumentCollection
 from mediatool_assets.domain.structure import in_its_order
 from mediatool_assets.flows.compare.masking import Masking
 from mediatool_assets.flows.integrity.context import (
-    LiveCollections,
     ReadArchive,
+    ReadDocuments,
     ReportContext,
     RestoredRows,
     Workers,
 )
 from mediatool_assets.flows.integrity.plan import ReportPlan, plan
 from mediatool_assets.flows.integrity.readers import (
-    BlockShare,
+    ArchivedDocuments,
     DocumentShare,
     RawShare,
     TableLines,
@@ -33,6 +33,7 @@ from mediatool_assets.flows.ports import DocumentStore, RestoreTarget, Stores
 from mediatool_assets.flows.restore.rereading import reread
 from mediatool_assets.flows.verify.stores import (
     ArchiveReading,
+    MongoReading,
     open_archive,
     open_mongodb,
     open_postgres,
@@ -44,20 +45,23 @@ def read_stores(
 ) -> ReportContext:
     """Read every store as far as possible; raises Misuse for a wrong setting."""
     run, documents, target = workers.run, stores.documents, stores.target
-    live = LiveCollections(open_mongodb(run, documents))
+    mongodb = open_mongodb(run, documents)
     postgres = open_postgres(run, target)
     restored = RestoredRows(postgres) if postgres is not None else None
     raw = ReadArchive(open_archive(run, "raw"))
     transformed = ReadArchive(open_archive(run, "transformed"))
-    dump = ReadArchive(open_archive(run, "dump"))
-    for archive in (raw, transformed, dump):
+    dump = ReadArchive(open_archive(run, "dump")) if "dump" in run.archives else None
+    for archive in filter(None, (raw, transformed, dump)):
         _read_files(archive.store)
     resolution, asked, model_problem = _planned(raw, model)
     _read_tables(workers, raw, asked)
-    for archive in (transformed, dump):
-        _read_collections(workers, archive)
-    if documents is not None:
-        _read_live(workers, live, documents, resolution.collections, asked)
+    if mongodb is None:
+        found = _read_archived(workers, transformed, resolution.collections, asked)
+    else:
+        _read_collections(workers, transformed)
+        found = _read_live(workers, mongodb, documents, resolution.collections, asked)
+    if dump is not None:
+        _read_collections(workers, dump)
     if target is not None and restored is not None:
         _read_restored(workers, restored, target, raw)
     made_by = _model_of(transformed.store)
@@ -71,7 +75,8 @@ def read_stores(
         raw,
         transformed,
         dump,
-        live,
+        mongodb,
+        found,
         restored,
     )
 
@@ -138,29 +143,65 @@ def _read_collections(workers: Workers, archive: ReadArchive) -> None:
         return
     source = ArchiveReader(archive.store.reader.source)
     shares = [
-        (name, sum(b.rows for b in blocks), BlockShare(source, name, tuple(blocks)))
+        (name, sum(b.rows for b in blocks), ArchivedDocuments(source, name, tuple(blocks)))
         for name in workers.run.sample.choose(archive.members)
         for blocks in block_shares(archive.members[name].blocks)
     ]
     archive.read = workers.read(archive.store.part, read_blocks, shares)
 
 
-def _read_live(
+def _read_archived(
     workers: Workers,
-    live: LiveCollections,
-    documents: DocumentStore,
+    archive: ReadArchive,
     collections: Iterable[DocumentCollection],
     asked: ReportPlan,
-) -> None:
-    """Read every document of the live database, for fingerprints and its rows.
+) -> ReadDocuments:
+    """Every document of the transformed archive, for fingerprints and taken apart."""
+    found = ReadDocuments(archive.store)
+    if archive.store.reader is None:
+        return found
+    source, explained = ArchiveReader(archive.store.reader.source), _by_name(collections)
+    found.shares = [
+        (
+            name,
+            sum(block.rows for block in blocks),
+            DocumentShare(
+                ArchivedDocuments(source, name, tuple(blocks)),
+                explained.get(name),
+                asked.layouts,
+                workers.run.sample,
+                workers.path(),
+            ),
+        )
+        for name, member in archive.members.items()
+        for blocks in block_shares(member.blocks)
+    ]
+    found.read = archive.read = workers.read("transformed", read_documents, found.shares)
+    for read in found.read.values():
+        found.all.add(read)
+    return found
+
+
+def _by_name(collections: Iterable[DocumentCollection]) -> dict[str, DocumentCollection]:
+    return {collection.name: collection for collection in collections}
+
+
+def _read_live(
+    workers: Workers,
+    store: MongoReading,
+    documents: DocumentStore | None,
+    collections: Iterable[DocumentCollection],
+    asked: ReportPlan,
+) -> ReadDocuments:
+    """Every document of the live database, for fingerprints and taken apart.
 
     Collections that the model does not explain are only fingerprinted.
     """
-    run = workers.run
-    marker, database = live.store.marker, live.store.thing
-    if marker is None:
-        return
-    explained = {collection.name: collection for collection in collections}
+    run, live = workers.run, ReadDocuments(store)
+    marker, database = store.marker, store.thing
+    if marker is None or documents is None:
+        return live
+    explained = _by_name(collections)
     sizes = {name: (rows, marker.bytes[name]) for name, rows in marker.documents.items()}
     try:
         live.shares = [
@@ -176,9 +217,10 @@ def _read_live(
         ]
         live.read = workers.read("mongodb", read_documents, live.shares)
     except MediatoolError as error:
-        live.store.add(error)
+        store.add(error)
     for read in live.read.values():
         live.all.add(read)
+    return live
 
 
 def _read_restored(

@@ -1,4 +1,4 @@
-"""Lines about values: every live document compared with the raw rows."""
+"""Lines about values: every document compared with the raw rows."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -14,19 +14,19 @@ from mediatool_assets.flows.integrity.plan import CopiedField
 from mediatool_assets.flows.integrity.row_layout import DELETED, RowLayout
 
 _BY_VALUE = (
-    "raw rows and live documents read apart from each other, each value by the rule of its type; "
+    "raw rows and documents read apart from each other, each value by the rule of its type; "
     "matched by key"
 )
 JOINED = "joined over all rows of the raw archive"
 
 
 def value_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
-    """Compare every table's rows with the rows from the live documents."""
+    """Every table's rows against those that the documents are made of."""
     for table, layout in context.plan.layouts.items():
         yield context.line(
             "values",
             table,
-            f"every value of {table} in MongoDB, {len(layout.names)} columns",
+            f"every value of {table} in {context.documents.where}, {len(layout.names)} columns",
             _BY_VALUE,
             partial(_compared, context, join, layout),
             unknown=context.problem(table),
@@ -39,7 +39,7 @@ def _compared(context: ReportContext, join: DigestJoin, layout: RowLayout) -> Fi
     found = join.mismatches(f"raw:{table}", f"docs:{table}", context.run.sample)
     figures: dict[str, Figure] = {
         "rows": context.raw.of(table).rows[table],
-        "rows in documents": context.live.all.rows[table],
+        "rows in documents": context.documents.all.rows[table],
         **{kind: found[kind].count for kind in KINDS},
     }
     defects = document_defects(context, layout, found)
@@ -84,7 +84,7 @@ def _lost(found: dict[str, int], declared: dict[str, int]) -> Finding:
 
 
 def copy_lines(context: ReportContext, join: DigestJoin) -> Iterator[Line]:
-    """Check every field of live documents that is copied, united or counted from other rows."""
+    """Every field of documents that is copied, united or counted from other rows."""
     for copy in context.plan.copies:
         path = copy.added.path
         steps = (f"{', '.join(s.columns)}{'[]' * s.each} -> {s.table.name}" for s in path)
@@ -107,7 +107,7 @@ def _copied(context: ReportContext, join: DigestJoin, copy: CopiedField) -> Find
         f"{count:,} documents differ from the rows of their path" if count else "",
         {"fields": total, "different": count},
         tuple(
-            Defect("differs", "mongodb", owner, key, field=copy.added.field)
+            Defect("differs", context.documents.store.part, owner, key, field=copy.added.field)
             for key in keys_of(context, owner, different)
         ),
     )
@@ -124,11 +124,12 @@ def soft_delete_lines(context: ReportContext) -> Iterator[Line]:
 
 def _deleted(context: ReportContext, table: str) -> Finding:
     raw, problem = context.raw.of(table), context.problem(table)
+    part = context.documents.store.part
     held: dict[str, Figure] = {
         "raw": raw.deleted[table],
-        "mongodb": None if problem else context.live.all.deleted[table],
+        part: None if problem else context.documents.all.deleted[table],
     }
-    finding = equal(held, {"mongodb": problem})
+    finding = equal(held, {part: problem})
     percent = share(raw.deleted[table], raw.rows[table])
     figures = {**held, "rows": raw.rows[table], "deleted_percent": percent}
     return Finding(finding.outcome, finding.reason, figures)

@@ -21,7 +21,6 @@ from mediatool_assets.domain.errors import (
     UnknownName,
 )
 from mediatool_assets.domain.fingerprint import Fingerprint
-from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.member_names import metadata_member
 from mediatool_assets.domain.suggestions import suggestion
@@ -101,8 +100,8 @@ def load(
     archive = archives.reader(objects, options.kind, version)
     executor, replace = workspace.executor, options.replace
     sanitized = archive.manifest.is_sanitized
-    own = sanitized_mongodb_database if sanitized else mongodb_database
-    database = options.database or own(version)
+    own = documents.database_names.in_mongodb(version, sanitized=sanitized)
+    database = options.database or own
     members = _chosen(archive, options.collections)
     wanted = [metadata_of(archive, name, member) for name, member in members.items()]
     present = documents.marker(database) is not None
@@ -165,8 +164,8 @@ def _chosen(archive: ArchiveReader, names: Iterable[str] | None) -> dict[str, Me
 
 
 def loaded(documents: DocumentStore, version: Version) -> Loaded | None:
-    """Return the content of the version's complete database; None if absent or half-loaded."""
-    database = mongodb_database(version)
+    """What the version's complete database holds; None where it is absent or half-loaded."""
+    database = documents.database_names.in_mongodb(version)
     marker = documents.marker(database)
     if marker is None:
         return None

@@ -17,7 +17,7 @@ from mediatool_assets.flows.formats.yaml_nodes import NotYaml, nodes
 from mediatool_assets.flows.formats.yaml_reader import line_of
 from mediatool_assets.flows.model.collections import CollectionReader
 
-_TOP = ("type_changes", "tables", "collections", "one_to_one", "left_out", "metrics")
+_TOP = ("type_changes", "tables", "collections", "one_to_one", "left_out", "metrics", "owners")
 
 
 def load_model(path: Path) -> m.Model:
@@ -68,7 +68,8 @@ class _ModelReader(CollectionReader):
             for name, name_node, node in self.items(parts.get("left_out"), "left_out")
         }
         line, metrics = _line_of_entry(root, "tables"), self._metrics(parts.get("metrics"), sources)
-        return m.Model(self._source, sources, collections, left_out, line, metrics)
+        owners = self._owners(parts.get("owners"))
+        return m.Model(self._source, sources, collections, left_out, line, metrics, owners)
 
     def _metrics(self, node: Node | None, known: Collection[str]) -> tuple[str, ...]:
         names = []
@@ -82,6 +83,15 @@ class _ModelReader(CollectionReader):
                 self.wrong(item, f"metrics: {name} is listed twice")
             names.append(name)
         return tuple(names)
+
+    def _owners(self, node: Node | None) -> tuple[str, ...]:
+        names = []
+        for item in self.listed(node):
+            name = self.text(item)
+            if not re.fullmatch(r"team:\w[\w-]*|[^@\s]+@[^@\s]+\.[^@\s]+", name):
+                self.wrong(item, f"owners: {name} is neither an e-mail address nor team:NAME")
+            names.append(name)
+        return tuple(dict.fromkeys(names))
 
     def _source_table(self, name: str, node: Node, line: int) -> m.SourceTable:
         if not isinstance(node, MappingNode):

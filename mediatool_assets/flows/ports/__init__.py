@@ -16,11 +16,13 @@ from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.authenticity import Trust
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.collection import CollectionInfo
+from mediatool_assets.domain.keys import DatabaseNames
 from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.not_carried import NotCarried
 from mediatool_assets.domain.objects import ObjectInfo
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.schema import Schema, Table
+from mediatool_assets.domain.targets import Targets
 
 if TYPE_CHECKING:  # PostgreSQL's parser takes 0.1 s to import
     from mediatool_assets.domain.ddl.restorable import ScriptExtension
@@ -83,6 +85,10 @@ class ArchiveStore(Protocol):
     def trust(self) -> Trust:
         """The public keys that are trusted to sign versions."""
 
+    @property
+    def database_names(self) -> DatabaseNames:
+        """How the databases of its versions are called, and their dumps."""
+
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""
 
@@ -142,6 +148,10 @@ class ObjectStore(ArchiveStore, Protocol):
 
 class DocumentStore(Protocol):
     """A MongoDB server. Each call concerns one database, and touches no other."""
+
+    @property
+    def database_names(self) -> DatabaseNames:
+        """How the databases of versions are called."""
 
     def marker(self, database: str) -> dict[str, object] | None:
         """The document that marks the database as complete; None if there is none."""
@@ -260,6 +270,10 @@ class RestoreTarget(Protocol):
     """A PostgreSQL server that versions are restored to, each into a separate database."""
 
     @property
+    def database_names(self) -> DatabaseNames:
+        """How the databases of versions are called."""
+
+    @property
     def server(self) -> str:
         """``host:port``."""
 
@@ -298,6 +312,11 @@ class Stores:
     objects: ObjectStore
     documents: DocumentStore | None = None
     target: RestoreTarget | None = None
+
+    @property
+    def targets(self) -> Targets:
+        """Which of the servers there are."""
+        return Targets(mongodb=self.documents is not None, postgres=self.target is not None)
 
 
 class Progress(Protocol):

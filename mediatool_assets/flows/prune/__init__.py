@@ -60,7 +60,11 @@ def plan(stores: Pruning, policy: Policy, now: datetime) -> tuple[Decision, ...]
     drops = [each for each in decisions if not each.keep]
     versions = (each.version for each in drops if each.kind != "sanitized")
     copies = (key for each in drops if each.kind == "sanitized" for key in each.keys)
-    return decide(with_locks(found, stores.deletion, versions, copies), policy, now)
+    return decide(
+        with_locks(found, stores.deletion, stores.objects.database_names, versions, copies),
+        policy,
+        now,
+    )
 
 
 def carry_out(

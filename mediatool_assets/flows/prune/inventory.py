@@ -6,7 +6,12 @@ from datetime import datetime, timedelta
 
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.keys import ARCHIVE_PREFIXES, SANITIZED_PREFIX, archive_key
+from mediatool_assets.domain.keys import (
+    ARCHIVE_PREFIXES,
+    SANITIZED_PREFIX,
+    DatabaseNames,
+    archive_key,
+)
 from mediatool_assets.domain.metadata import Purpose
 from mediatool_assets.domain.retention_inventory import (
     FoundCopy,
@@ -55,12 +60,16 @@ def gather(
 
 
 def with_locks(
-    found: RetentionInventory, deletion: Deletion, versions: Iterable[Version], keys: Iterable[str]
+    found: RetentionInventory,
+    deletion: Deletion,
+    names: DatabaseNames,
+    versions: Iterable[Version],
+    keys: Iterable[str],
 ) -> RetentionInventory:
     """The inventory with the Object Lock state of these versions and of these copies' keys."""
     locked: dict[Version, str] = {}
     for version in sorted(set(versions)):
-        reasons = (deletion.locked(key) for key in marks.keys_of(version))
+        reasons = (deletion.locked(key) for key in marks.keys_of(version, names))
         if (reason := next((r for r in reasons if r is not None), None)) is not None:
             locked[version] = reason
     held = {key: deletion.locked(key) for key in keys}
@@ -98,14 +107,14 @@ def _exports(
     stored: dict[Version, set[str]] = {}
     for prefix, suffix in _ARCHIVES:
         for info in objects.list(prefix):
-            name = info.key.rsplit("/", 1)[-1].removeprefix("mediatool_")
+            name = info.key.rsplit("/", 1)[-1].removeprefix(objects.database_names.mongodb)
             version = Version.of_name(name, "", suffix)
-            if version is not None and info.key in marks.keys_of(version):
+            if version is not None and info.key in marks.keys_of(version, objects.database_names):
                 stored.setdefault(version, set()).add(info.key)
     for version in sorted(stored.keys() | complete.keys()):
         purpose, keys = complete.get(version), stored.get(version, set())
         if purpose == "testing":
-            metadata, *archives = marks.keys_of(version)
+            metadata, *archives = marks.keys_of(version, objects.database_names)
             yield FoundExport(version, (metadata, *(k for k in archives if k in keys)), True)
         elif purpose is None:
             old = now - version.moment >= timedelta(days=1)

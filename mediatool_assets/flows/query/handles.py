@@ -9,7 +9,7 @@ from bson import decode
 
 from mediatool_assets.archive.reader import ArchiveReader, split_documents, split_lines
 from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.keys import Kind, mongodb_database
+from mediatool_assets.domain.keys import Kind
 from mediatool_assets.domain.manifest import Block, Manifest, Member
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.version import Version
@@ -292,6 +292,6 @@ def live_database(documents: DocumentStore, version: Version) -> LiveDatabase:
     present = loaded(documents, version)
     if present is None:
         raise NotFound(
-            f"{mongodb_database(version)} is absent or half-loaded; load the version first"
+            f"the MongoDB database of {version} is absent or half-loaded; load the version first"
         )
     return LiveDatabase(documents, version, present)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mediatool_assets.domain.errors import NotFound
-from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.restore_record import content_of
 from mediatool_assets.domain.version import Version
@@ -41,7 +40,7 @@ def restored_database(
     """
     version, found = Version.parse(manifest.version), restored(target, manifest)
     if found is None:
-        name = postgres_database(version)
+        name = objects.database_names.in_postgres(version)
         why = why_not_restored(objects, version, name)
         raise NotFound(f"{version} has no PostgreSQL database {name}: {why}; restore it first")
     content = content_of(manifest)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.restore_record import RestoreRecord
-from mediatool_assets.flows.load import LoadOptions
+from mediatool_assets.flows.load import DocumentKind, LoadOptions
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, RestoreTarget
 from mediatool_assets.flows.restore.mongodb import restore_mongodb
 from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres
@@ -36,16 +36,20 @@ def drill_postgres(
 
 
 def drill_mongodb(
-    objects: ObjectStore, documents: DocumentStore, workspace: Workspace, request: RestoreRequest
+    objects: ObjectStore,
+    documents: DocumentStore,
+    workspace: Workspace,
+    request: RestoreRequest,
+    kind: DocumentKind,
 ) -> RestoreRecord:
-    """Restore the dump, which is nearest to the database; otherwise like ``drill_postgres``."""
+    """Restore an archive of documents: the dump, if the version has one; else as for PostgreSQL."""
 
     def drop() -> None:
         # claim first: this fails if the name belongs to a database of somebody else
         with documents.loading(SCRATCH, str(uuid4())):
             documents.drop(SCRATCH)
 
-    options = LoadOptions("dump", SCRATCH, replace=True)
+    options = LoadOptions(kind, SCRATCH, replace=True)
     restore = partial(restore_mongodb, objects, documents, workspace, request.version, options)
     with _dropped(drop):
         return recorded(objects, request, restore, workspace.clock)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from mediatool_assets.domain.keys import mongodb_database, sanitized_mongodb_database
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import DEFAULTS, LoadOptions, load
 from mediatool_assets.flows.ports import ArchiveStore, DocumentStore
@@ -26,7 +25,7 @@ def restore_mongodb(
     archive = archives.reader(objects, options.kind, version)
     archive.check_tar()
     sanitized = archive.manifest.is_sanitized
-    own = sanitized_mongodb_database(version) if sanitized else mongodb_database(version)
+    own = documents.database_names.in_mongodb(version, sanitized=sanitized)
     options = replace(options, database=own_name(options.database, own), read_first=True)
     loaded = load(objects, documents, workspace, version, options)
     whole = archive.manifest.collections()

@@ -21,10 +21,6 @@ from mediatool_assets.domain.errors import (
     CountMismatch,
     UnknownName,
 )
-from mediatool_assets.domain.keys import (
-    postgres_database,
-    sanitized_postgres_database,
-)
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.postgres_release import Release
 from mediatool_assets.domain.restore_record import Marker, content_of
@@ -60,9 +56,9 @@ _WHOLE_BYTES = 4 << 30  # bytes of rows; a larger table is copied by several wor
 class RestoreOptions:
     """The destination of a restore, and the part of the archive to restore.
 
-    ``database`` is ``media_tool_{version}`` by default. With ``tables``, all tables are created and
-    only these are filled. ``skip`` maps objects to leave out (``VIEW totals``, or ``VIEW`` for all
-    views) to the reason. An existing database is refused unless ``replace`` is set.
+    ``database`` is named after the version by default. With ``tables``, all tables are made and
+    these are filled. Objects of ``skip`` (``VIEW totals``, or ``VIEW`` for all of them) are left
+    out, for the reason that it gives. A database that exists is refused unless ``replace``.
     """
 
     database: str | None = None
@@ -84,8 +80,8 @@ def restore_postgres(
 ) -> Restored:
     """Restore the version's raw archive into a database, and read it back.
 
-    A sanitized copy is restored to ``media_tool_sanitized_{version}``. A copy never gets the name
-    of a version's database, nor a version that of a copy's.
+    A sanitized copy in its place goes to a database of its own, and never to the name
+    of a version, as no version goes to the name of a copy.
 
     The order is: tables, rows, then keys, indexes and everything else in pg_dump's post-data
     section. Then every row is read back with the export's reader and compared with the manifest,
@@ -98,7 +94,7 @@ def restore_postgres(
     run.choose(options.tables)
     run.check_server(target)
     sanitized = archive.manifest.is_sanitized
-    own = sanitized_postgres_database(version) if sanitized else postgres_database(version)
+    own = target.database_names.in_postgres(version, sanitized=sanitized)
     name = own_name(options.database, own)
     with target.restoration(
         name, replace=options.replace, extensions=run.script.extensions
@@ -133,8 +129,8 @@ def restore_postgres(
 
 
 def restored(target: RestoreTarget, manifest: Manifest) -> Restored | None:
-    """The version's own database, if it was restored from all of this raw archive; else None."""
-    database = postgres_database(Version.parse(manifest.version))
+    """The version's own database, where a restore made it of all that this raw archive holds."""
+    database = target.database_names.in_postgres(Version.parse(manifest.version))
     marker = target.marker(database)
     if marker is None or marker.content != content_of(manifest):
         return None

@@ -12,7 +12,7 @@ from mediatool_assets.archive.writer import Sink
 from mediatool_assets.domain.authenticity import EVERYBODY, Trust
 from mediatool_assets.domain.errors import AlreadyExists, DamagedInput, NotFound, UnknownName
 from mediatool_assets.domain.json_documents import decoded
-from mediatool_assets.domain.keys import archive_key
+from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames, archive_key
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ArchiveStore, ObjectStore
@@ -107,6 +107,7 @@ class SanitizedCopy:
     source: Bytes
     version: Version
     folder: Path = field(repr=False)
+    database_names: DatabaseNames = AS_DESCRIBED
 
     @property
     def trust(self) -> Trust:
@@ -149,7 +150,7 @@ def sanitized_store(objects: ArchiveStore, version: Version) -> Iterator[Sanitiz
             f"`mediatool sanitize --input {version} --output s3://BUCKET`"
         ) from error
     with scratch_folder() as folder:
-        yield SanitizedCopy(source, version, folder)
+        yield SanitizedCopy(source, version, folder, objects.database_names)
 
 
 @contextmanager

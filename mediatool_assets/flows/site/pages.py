@@ -34,7 +34,7 @@ _HEADINGS = ("Version", "Verdict", "Rows", "Size", "Minutes", "Purpose", "Marks"
 
 
 class SiteVersion(msgspec.Struct, frozen=True):
-    """The facts about a version in the index; ``bytes`` is the size of its three archives.
+    """What the index says of a version; ``bytes`` are of its archives.
 
     ``verdict`` is the worst of its metrics and its integrity, null if it has no report.
     """
@@ -50,11 +50,10 @@ class SiteVersion(msgspec.Struct, frozen=True):
     def of(cls, metadata: Metadata, verdict: Outcome | None) -> "SiteVersion":
         """Build it for a complete version."""
         exports = metadata.exports
-        archives = (exports.raw, exports.transformed, exports.dump)
         return cls(
             metadata.timestamp,
             exports.raw.record_count,
-            sum(archive.size_bytes for archive in archives),
+            exports.size_bytes,
             metadata.export_duration_minutes,
             metadata.purpose,
             verdict,

@@ -10,7 +10,7 @@ from mediatool_assets.archive.spool import discard
 from mediatool_assets.archive.writer import ArchiveWriter
 from mediatool_assets.domain.collection import CollectionInfo
 from mediatool_assets.domain.errors import AlreadyExists
-from mediatool_assets.domain.keys import mongodb_database
+from mediatool_assets.domain.keys import DatabaseNames
 from mediatool_assets.domain.manifest import FORMAT, Manifest
 from mediatool_assets.domain.member_names import bson_member, metadata_member
 from mediatool_assets.domain.model import Model
@@ -77,7 +77,8 @@ def transform(
     resolution = resolve(model, archive.schema(), {e.table for e in raw.exclusions})
     with spooling(objects, workspace, "transform") as spools:
         joins = join(archive, resolution.collections, workspace, spools, memory)
-        work = _Transform(archive, resolution, joins, workspace, version, spools, source)
+        names = objects.database_names
+        work = _Transform(archive, resolution, joins, workspace, version, spools, source, names)
         return archives.publish(objects, "transformed", version, work.write, workspace.executor)
 
 
@@ -92,6 +93,7 @@ class _Transform:
     version: Version
     spools: Spooling
     source: dict[str, str | int | None]
+    names: DatabaseNames
 
     def write(self, writer: ArchiveWriter) -> Manifest:
         """Write every collection, in order of name, as its last share arrives."""
@@ -142,7 +144,7 @@ class _Transform:
         require_unique(collection, [result.identities for result in made], spools, workers)
         for result in made:
             discard(result.identities)
-        database, name = mongodb_database(self.version), collection.name
+        database, name = self.names.in_mongodb(self.version), collection.name
         writer.add_rows(bson_member(database, name), spools, collection=name)
         info = CollectionInfo(name, options(collection), index_documents(collection))
         writer.add_file(metadata_member(bson_member(database, name)), metadata_json(info))

@@ -12,7 +12,6 @@ from mediatool_assets.flows.verify.blocks import read_blocks
 from mediatool_assets.flows.verify.databases import read_mongodb, read_postgres
 from mediatool_assets.flows.verify.signatures import read_chain, read_signature
 from mediatool_assets.flows.verify.stores import (
-    ARCHIVES,
     Verification,
     open_archive,
     open_mongodb,
@@ -51,10 +50,10 @@ def verify(
     )
     documents, target = stores.documents, stores.target
     mongodb, postgres = open_mongodb(run, documents), open_postgres(run, target)
-    archives = {kind: open_archive(run, kind) for kind in ARCHIVES}
+    archives = {kind: open_archive(run, kind) for kind in run.archives}
     for archive in archives.values():
         read_blocks(run, archive)
-    if documents is not None:
+    if mongodb is not None and documents is not None:
         read_mongodb(run, mongodb, documents, archives["transformed"].manifest)
     if postgres is not None and target is not None:
         read_postgres(run, postgres, target, archives["raw"])

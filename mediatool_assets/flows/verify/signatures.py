@@ -6,14 +6,14 @@ from mediatool_assets.domain.authenticity import Authenticity
 from mediatool_assets.domain.chain import Checkpoint
 from mediatool_assets.domain.errors import MediatoolError
 from mediatool_assets.domain.keys import CHAIN_PREFIX, metadata_key
+from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.flows.verify.stores import ArchiveReading, StoreReading, Verification
 from mediatool_assets.flows.versions import archives as stored
 from mediatool_assets.flows.versions import chain
-from mediatool_assets.flows.versions.fetch import Fetchable
 
 
 def read_signature(
-    run: Verification, archives: Mapping[Fetchable, ArchiveReading]
+    run: Verification, archives: Mapping[VersionArchive, ArchiveReading]
 ) -> tuple[Authenticity, StoreReading | None]:
     """Compare metadata and archives with the signature; returns None if no key is trusted."""
     found = stored.authenticity_of(run.objects, run.version)

@@ -13,22 +13,21 @@ from typing import Generic, TypeVar
 from mediatool_assets.archive.reader import ArchiveReader
 from mediatool_assets.archive.streaming import sha256_of
 from mediatool_assets.domain.errors import DamagedInput, MediatoolError
-from mediatool_assets.domain.keys import archive_key, mongodb_database, postgres_database
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.manifest import Manifest
 from mediatool_assets.domain.member_names import bson_member, table_member
-from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
+from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.outcome import Outcome, outcome_of, worst
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.sampling import DailySample
+from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.verdict import Check, Part
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.load import Loaded, loaded
 from mediatool_assets.flows.ports import DocumentStore, ObjectStore, Progress, RestoreTarget, silent
 from mediatool_assets.flows.versions import archives
-from mediatool_assets.flows.versions.fetch import Fetchable
 from mediatool_assets.flows.workers.ordered_results import in_order
 
-ARCHIVES: tuple[Fetchable, ...] = ("raw", "transformed", "dump")
 MarkerType = TypeVar("MarkerType", Loaded, Marker)
 
 
@@ -48,10 +47,9 @@ class Verification:
         return self.metadata.version
 
     @property
-    def published(self) -> dict[Fetchable, RawExport | TransformedExport | DumpExport]:
-        """The metadata's entry for each archive."""
-        exports = self.metadata.exports
-        return {"raw": exports.raw, "transformed": exports.transformed, "dump": exports.dump}
+    def archives(self) -> tuple[VersionArchive, ...]:
+        """The archives that the version was published with."""
+        return tuple(self.metadata.exports.by_archive)
 
 
 @dataclass(slots=True)
@@ -125,10 +123,10 @@ MongoReading = DatabaseReading[Loaded]
 PostgresReading = DatabaseReading[Marker]
 
 
-def open_archive(run: Verification, kind: Fetchable) -> ArchiveReading:
-    """Compare an archive with its metadata: its size and, if it is read whole, its SHA-256."""
-    published = run.published[kind]
-    key = archive_key(kind, run.version)
+def open_archive(run: Verification, kind: VersionArchive) -> ArchiveReading:
+    """Compare an archive with its metadata: its size and, unless it is sampled, its SHA-256."""
+    published = run.metadata.exports.by_archive[kind]
+    key = archive_key(kind, run.version, run.objects.database_names)
     reading = ArchiveReading(kind, run.objects.uri(key))
     try:
         reader = ArchiveReader(run.objects.open(key))
@@ -166,9 +164,17 @@ def _misnamed(manifest: Manifest) -> Iterator[str]:
             yield member.name
 
 
-def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoReading:
-    """Open the version's MongoDB database."""
-    reading = MongoReading("mongodb", mongodb_database(run.version))
+def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoReading | None:
+    """The version's MongoDB database; None if it was made without one, and none was made since."""
+    is_target = run.metadata.targets.mongodb
+    if documents is None and not is_target:
+        return None
+    reading = _mongodb_now(run, documents)
+    return reading if is_target or _is_there(reading) else None
+
+
+def _mongodb_now(run: Verification, documents: DocumentStore | None) -> MongoReading:
+    reading = MongoReading("mongodb", run.objects.database_names.in_mongodb(run.version))
     if documents is not None:
         _mark(reading, documents, lambda: loaded(documents, run.version))
     else:
@@ -178,7 +184,7 @@ def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoRea
 
 def look_again(run: Verification, reading: MongoReading, documents: DocumentStore) -> None:
     """Forget what was found of a database that was dropped or replaced while it was read."""
-    again = open_mongodb(run, documents)
+    again = _mongodb_now(run, documents)
     before, now = reading.marker, again.marker
     if before is not None and now is not None and before.load == now.load:
         return
@@ -191,15 +197,20 @@ def look_again(run: Verification, reading: MongoReading, documents: DocumentStor
 
 
 def open_postgres(run: Verification, target: RestoreTarget | None) -> PostgresReading | None:
-    """Open the restored database; None if no server is set and the metadata names none."""
-    reading = PostgresReading("postgres", postgres_database(run.version))
+    """The restored PostgreSQL database; None if none was made with the version or since."""
+    reading = PostgresReading("postgres", run.objects.database_names.in_postgres(run.version))
     if target is not None:
         _mark(reading, target, lambda: target.marker(reading.thing))
     elif run.metadata.databases_created.postgres is not None:
         reading.add("MEDIATOOL_RESTORE_POSTGRES_URL is not set", "unknown")
     else:
         return None
-    return reading
+    return reading if run.metadata.targets.postgres or _is_there(reading) else None
+
+
+def _is_there(reading: DatabaseReading[MarkerType]) -> bool:
+    """Whether there is a database, or something that keeps it from being read."""
+    return reading.marker is not None or reading.status not in ("passed", "absent")
 
 
 def _mark(

@@ -45,7 +45,7 @@ def publish(
     Workers of ``executor`` assemble the parts that they staged. Raises AlreadyExists if the version
     has that archive already.
     """
-    key = archive_key(kind, version)
+    key = archive_key(kind, version, objects.database_names)
     bucket = None if executor is None else staging(objects, executor)
     if executor is None or bucket is None:
         with objects.create(key) as sink:
@@ -57,8 +57,8 @@ def publish(
 
 
 def find(objects: ArchiveStore, kind: Kind, version: Version) -> StoredArchive | None:
-    """The version's archive, or None. Objects appear only as a whole, so it is complete."""
-    key = archive_key(kind, version)
+    """The version's archive if it is there; objects appear only whole, so that it is complete."""
+    key = archive_key(kind, version, objects.database_names)
     if objects.head(key) is None:
         return None
     archive = reader(objects, kind, version)
@@ -70,7 +70,7 @@ def reader(objects: ArchiveStore, kind: Kind, version: Version) -> ArchiveReader
 
     Raises NotFound, BadArchive if it is another version's, NotAuthentic if it is not to be trusted.
     """
-    key = archive_key(kind, version)
+    key = archive_key(kind, version, objects.database_names)
     archive = ArchiveReader(objects.open(key))
     expect(archive, kind, version)
     authenticate(objects, key, kind, version, archive)

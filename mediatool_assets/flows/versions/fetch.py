@@ -3,25 +3,23 @@
 import hashlib
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 from mediatool_assets.archive.reader import ArchiveReader, Bytes, LocalFile
 from mediatool_assets.archive.streaming import stream
-from mediatool_assets.domain.errors import BadArchive, Refused, UnknownName
+from mediatool_assets.domain.errors import BadArchive, NotFound, Refused, UnknownName
 from mediatool_assets.domain.keys import archive_key
-from mediatool_assets.domain.metadata import DumpExport, Metadata, RawExport, TransformedExport
+from mediatool_assets.domain.metadata import Export, Metadata
 from mediatool_assets.domain.suggestions import suggestion
+from mediatool_assets.domain.targets import VersionArchive
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.ports import ObjectStore, Progress, silent
 from mediatool_assets.flows.versions import archives, catalog
-
-Fetchable = Literal["raw", "transformed", "dump"]
 
 
 def fetch(
     objects: ObjectStore,
     version: Version,
-    kind: Fetchable,
+    kind: VersionArchive,
     output: Path,
     *,
     progress: Progress = silent,
@@ -34,7 +32,7 @@ def fetch(
     Refused (another file has the name), BadArchive, Unreachable.
     """
     expected = _export(catalog.read(objects, version), kind).sha256
-    key = archive_key(kind, version)
+    key = archive_key(kind, version, objects.database_names)
     path = output / Path(key).name
     if path.exists():
         return _same(path, expected)
@@ -55,7 +53,7 @@ def fetch(
 def fetch_member(  # noqa: PLR0913  # as fetch, and a name
     objects: ObjectStore,
     version: Version,
-    kind: Fetchable,
+    kind: VersionArchive,
     name: str,
     output: Path,
     *,
@@ -67,7 +65,7 @@ def fetch_member(  # noqa: PLR0913  # as fetch, and a name
     fingerprint. Raises UnknownName, Refused (a file has the name), NotFound, BadArchive,
     Unreachable.
     """
-    catalog.read(objects, version)
+    _export(catalog.read(objects, version), kind)
     archive = archives.reader(objects, kind, version)
     known = archive.manifest.tables() | archive.manifest.collections()
     if name not in known:
@@ -88,14 +86,15 @@ def fetch_member(  # noqa: PLR0913  # as fetch, and a name
     return path
 
 
-def _export(metadata: Metadata, kind: Fetchable) -> RawExport | TransformedExport | DumpExport:
-    match kind:
-        case "raw":
-            return metadata.exports.raw
-        case "transformed":
-            return metadata.exports.transformed
-        case "dump":
-            return metadata.exports.dump
+def _export(metadata: Metadata, kind: VersionArchive) -> Export:
+    """What the metadata says of an archive; raises NotFound if the version was made without it."""
+    found = metadata.exports.by_archive.get(kind)
+    if found is None:
+        raise NotFound(
+            f"{metadata.timestamp} has no {kind}: it was made without MongoDB; "
+            "its transformed archive has the same documents"
+        )
+    return found
 
 
 def _same(path: Path, expected: str) -> Path:

@@ -20,7 +20,7 @@ _AT_ONCE = 16  # parallel requests: two per version, of about 50 ms each
 
 
 class Listed(RegistryEntry, frozen=True, omit_defaults=False):
-    """An entry, with the rows of its raw archive and the bytes of its three archives.
+    """An entry, with the rows of its raw archive and the bytes of its archives.
 
     They are None if the metadata file cannot be read. ``verdict`` is the standing one and
     ``verified`` its time, both None if there is none. ``sample`` is the percentage of the version
@@ -48,8 +48,7 @@ def _listed(
     rows = size = None
     try:
         exports = catalog.read(objects, version).exports
-        archives = (exports.raw, exports.transformed, exports.dump)
-        rows, size = exports.raw.record_count, sum(archive.size_bytes for archive in archives)
+        rows, size = exports.raw.record_count, exports.size_bytes
     except NotFound:
         pass  # it was deleted meanwhile
     except DamagedInput as error:

@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 
 from mediatool_assets.domain.errors import DamagedInput, NotFound
-from mediatool_assets.domain.keys import mongodb_database
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.notes import checked_notes
 from mediatool_assets.domain.version import Version
@@ -126,7 +125,7 @@ def _require(objects: ObjectStore, documents: DocumentStore, version: Version) -
 
 
 def _require_database(documents: DocumentStore, version: Version) -> None:
-    database = mongodb_database(version)
+    database = documents.database_names.in_mongodb(version)
     if documents.marker(database) is None:
         raise NotFound(
             f"the database {database} does not exist or is not complete; make it with "

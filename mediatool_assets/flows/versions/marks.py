@@ -10,7 +10,14 @@ import msgspec
 from mediatool_assets.domain import marks as marks_file
 from mediatool_assets.domain.bucket.declaration import TESTING
 from mediatool_assets.domain.errors import DamagedInput, NotFound, Refused
-from mediatool_assets.domain.keys import MARKS_KEY, OLD_MARKS_KEY, Kind, archive_key, metadata_key
+from mediatool_assets.domain.keys import (
+    MARKS_KEY,
+    OLD_MARKS_KEY,
+    DatabaseNames,
+    Kind,
+    archive_key,
+    metadata_key,
+)
 from mediatool_assets.domain.marks import Marks
 from mediatool_assets.domain.metadata import Metadata
 from mediatool_assets.domain.version import Version
@@ -66,14 +73,14 @@ def settle_tags(objects: ObjectStore, metadata: Metadata, marks: Marks) -> None:
     if metadata.purpose != "testing":
         return
     tags = dict([TESTING]) if marks.protection(metadata.version) is None else {}
-    for key in keys_of(metadata.version):
+    for key in keys_of(metadata.version, objects.database_names):
         with suppress(NotFound):
             objects.tag(key, tags)
 
 
-def keys_of(version: Version) -> tuple[str, ...]:
+def keys_of(version: Version, names: DatabaseNames) -> tuple[str, ...]:
     """The metadata's key, then those of the three archives."""
-    return (metadata_key(version), *(archive_key(kind, version) for kind in _KINDS))
+    return (metadata_key(version), *(archive_key(kind, version, names) for kind in _KINDS))
 
 
 @dataclass(frozen=True, slots=True)

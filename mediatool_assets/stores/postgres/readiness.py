@@ -83,10 +83,16 @@ def source_found(settings: Settings) -> SourceFound:
 
 
 def target_readings(settings: Settings) -> list[Reading]:
-    """The restore server: connection, release, the rights to create databases and roles."""
-    if settings.restore_postgres_url is None:
-        return [ok(TARGET, "url", "MEDIATOOL_RESTORE_POSTGRES_URL is not set: no restores")]
+    """Of the server to restore to: connection, release, the rights to make databases and roles.
+
+    Nothing if versions are not restored to PostgreSQL.
+    """
     variable = "MEDIATOOL_RESTORE_POSTGRES_URL"
+    if not settings.targets.postgres:
+        return []
+    if settings.restore_postgres_url is None:
+        step = "set it, or leave postgres out of MEDIATOOL_TARGETS"
+        return [wrong(TARGET, "url", f"{variable} is not set", step, code=2)]
     try:
         with closing(_connect(settings.restore_postgres_url, variable)) as connection:
             return list(_of_target(connection))

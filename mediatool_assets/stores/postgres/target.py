@@ -15,6 +15,7 @@ from psycopg import sql
 from mediatool_assets.domain.ddl.restorable import ScriptExtension
 from mediatool_assets.domain.ddl.script import Statement
 from mediatool_assets.domain.errors import AlreadyExists, Misuse, Refused
+from mediatool_assets.domain.keys import AS_DESCRIBED, DatabaseNames
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.schema import Schema
 from mediatool_assets.domain.server_needs import ServerFeatures
@@ -62,6 +63,7 @@ class PostgresTarget:
     url: Url = field(repr=False)
     source: Url | None = field(default=None, repr=False)
     extensions: frozenset[str] = HARMLESS_EXTENSIONS
+    database_names: DatabaseNames = AS_DESCRIBED
 
     @classmethod
     def of(cls, settings: Settings) -> "PostgresTarget":
@@ -70,6 +72,7 @@ class PostgresTarget:
             settings.required_url("restore_postgres_url"),
             settings.postgres_url,
             settings.restore_extensions,
+            settings.database_names,
         )
 
     @property

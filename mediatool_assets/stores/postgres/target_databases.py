@@ -7,28 +7,25 @@ from typing import Literal
 from psycopg import errors, sql
 
 from mediatool_assets.domain.errors import CheckFailed, Refused
-from mediatool_assets.domain.keys import SANITIZED_POSTGRES
+from mediatool_assets.domain.keys import AS_DESCRIBED, version_of_database
 from mediatool_assets.domain.marks import Protection, unprotected
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.restore_record import Marker
 from mediatool_assets.domain.retention_inventory import DatabaseState, FoundDatabase
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
-from mediatool_assets.domain.version import Version
 from mediatool_assets.stores.postgres import owner_role
 from mediatool_assets.stores.postgres.connection import Connection
 from mediatool_assets.stores.postgres.databases import claimed
 from mediatool_assets.stores.postgres.target import REPLACED, WORKING, PostgresTarget
 from mediatool_assets.stores.postgres.target_session import session
 
-_PREFIX = "media_tool_"
-
-# Only clients' sessions count: the server's own, such as autovacuum's, end by themselves.
+# Sessions of clients only: the server's own, as autovacuum's, give way by themselves.
 _DATABASES = """
 SELECT d.datname, shobj_description(d.oid, 'pg_database'),
     (SELECT count(*) FROM pg_stat_activity a
      WHERE a.datid = d.oid AND a.backend_type = 'client backend')
-FROM pg_database d WHERE starts_with(d.datname, 'media_tool_') ORDER BY d.datname
+FROM pg_database d WHERE starts_with(d.datname, %s) ORDER BY d.datname
 """
 
 
@@ -38,11 +35,12 @@ class PostgresDatabases:
 
     url: Url = field(repr=False)
     kind: Literal["postgres"] = "postgres"
+    prefix: str = AS_DESCRIBED.postgres
 
     @classmethod
     def of(cls, settings: Settings) -> "PostgresDatabases":
         """The server of ``MEDIATOOL_RESTORE_POSTGRES_URL``; raises BadSettings without it."""
-        return cls(PostgresTarget.of(settings).url)
+        return cls(PostgresTarget.of(settings).url, prefix=settings.postgres_prefix)
 
     @property
     def server(self) -> str:
@@ -52,11 +50,10 @@ class PostgresDatabases:
     def databases(self) -> Iterator[FoundDatabase]:
         """The databases of versions, and those that restores of them left, in order of name."""
         with session(self.url, doing="list databases") as connection:
-            for name, comment, sessions in connection.execute(_DATABASES).fetchall():
-                sanitized = name.startswith(SANITIZED_POSTGRES)
-                prefix = SANITIZED_POSTGRES if sanitized else _PREFIX
-                version = Version.of_name(_final(name), prefix)
-                if version is not None:
+            rows = connection.execute(_DATABASES, [self.prefix]).fetchall()
+            for name, comment, sessions in rows:
+                if (named := version_of_database(_final(name), self.prefix)) is not None:
+                    version, sanitized = named
                     yield FoundDatabase(
                         "postgres",
                         name,

@@ -13,7 +13,6 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from mediatool_assets.domain.chunk import Chunk
 from mediatool_assets.domain.errors import BadSettings, RecoveryConflict
-from mediatool_assets.domain.keys import mongodb_database, postgres_database
 from mediatool_assets.domain.schema import Table
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
@@ -24,6 +23,7 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets.stores.postgres.readiness import source_found
 from mediatool_assets.stores.postgres.source import PostgresSnapshot
+from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.journey import Servers, travel
 from mediatool_assets_tests.postgres_servers import CHOSEN, packaged_programs, replicated

@@ -17,8 +17,7 @@ from pymongo.collection import Collection
 from mediatool_assets.archive.reader import ArchiveReader, LocalFile
 from mediatool_assets.domain import integrity as reports
 from mediatool_assets.domain.integrity import Area, Defect, Integrity, Line
-from mediatool_assets.domain.keys import Kind, archive_key, mongodb_database
-from mediatool_assets.domain.keys import postgres_database as restored_name
+from mediatool_assets.domain.keys import Kind, archive_key
 from mediatool_assets.domain.model import Model
 from mediatool_assets.domain.settings import SHIPPED_MODEL, Settings
 from mediatool_assets.domain.urls import Url
@@ -36,6 +35,8 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.compared import plain
 from mediatool_assets_tests.conftest import superuser
+from mediatool_assets_tests.database_names import mongodb_database
+from mediatool_assets_tests.database_names import postgres_database as restored_name
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
 from mediatool_assets_tests.planting import Document, lines_of, live_collection, restored_database
 from mediatool_assets_tests.twins import DirectoryObjects

@@ -11,8 +11,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mediatool_assets.domain.keys import mongodb_database
-from mediatool_assets.domain.keys import postgres_database as restored_name
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.verdict import Verdict
@@ -29,6 +27,8 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.compared import plain
 from mediatool_assets_tests.conftest import empty_database, superuser
+from mediatool_assets_tests.database_names import mongodb_database
+from mediatool_assets_tests.database_names import postgres_database as restored_name
 from mediatool_assets_tests.flows.finished import finish, load_and_dump
 from mediatool_assets_tests.flows.integrity.conftest import Made, failed
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES

@@ -19,7 +19,7 @@ from mediatool_assets.domain.errors import (
     NotFound,
     Refused,
 )
-from mediatool_assets.domain.keys import archive_key, mongodb_database
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.restore_record import RestoreRecord
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
@@ -30,6 +30,7 @@ from mediatool_assets.flows.restore.result import Restored
 from mediatool_assets.flows.workers.workspace import Workspace, workspace
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.mongodb_claim import MARKER
+from mediatool_assets_tests.database_names import mongodb_database
 from mediatool_assets_tests.flows.finished import load_and_dump, make
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.twins import DirectoryObjects

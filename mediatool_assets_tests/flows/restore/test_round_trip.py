@@ -7,13 +7,13 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
-from mediatool_assets.domain.keys import postgres_database
 from mediatool_assets.domain.restore_record import Marker, content_of
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_postgres, restored
 from mediatool_assets.flows.versions import archives
 from mediatool_assets.flows.versions.archives import StoredArchive
 from mediatool_assets.seed import seed
+from mediatool_assets_tests.database_names import postgres_database
 from mediatool_assets_tests.flows.restore.conftest import PEOPLE, Place
 from mediatool_assets_tests.postgres_strategies import COLUMNS, TYPES, rows
 

@@ -26,7 +26,7 @@ from mediatool_assets_tests.twins import DirectoryObjects
 OLD = packaged_programs("pginstall")  # PostgreSQL 16
 NEW = packaged_programs("pginstall18")
 VERSION = Version(datetime(2003, 1, 1, tzinfo=UTC))
-OWN = keys.postgres_database(VERSION)
+OWN = keys.AS_DESCRIBED.in_postgres(VERSION)
 ROOM = 30 << 20  # bytes beside an empty cluster
 
 THINGS = """

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from mediatool_assets.domain.keys import archive_key, sanitized_postgres_database
+from mediatool_assets.domain.keys import archive_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.version import Version
 from mediatool_assets.flows.export import export
@@ -20,6 +20,7 @@ from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.local import Stack
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.conftest import empty_database, superuser
+from mediatool_assets_tests.database_names import sanitized_postgres_database
 from mediatool_assets_tests.flows.sanitize import scanner
 from mediatool_assets_tests.flows.sanitize.clinic import MAIL, NAME, ONLY, OTHER, PHONE, RULES, SQL
 from mediatool_assets_tests.flows.sanitize.conftest import KEY
