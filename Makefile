@@ -39,8 +39,8 @@ $(INSTALLED): pyproject.toml setup.py requirements.txt compiler-requirements.txt
 	scripts/system-libraries.sh
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.txt
-	$(COMPILER) || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r compiler-requirements.txt || true
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	$(COMPILER) || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r compiler-requirements.txt || true
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m mediatool_assets.native.build
 	touch $@
@@ -85,7 +85,7 @@ fuzz: $(INSTALLED)
 	$(BIN)/python -m mediatool_assets_tests.native.fuzz --seconds $(SECONDS)
 
 wheels: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r compiler-requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r compiler-requirements.txt
 	$(BIN)/python scripts/wheels.py dist
 
 lint: $(INSTALLED)
