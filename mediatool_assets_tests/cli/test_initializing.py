@@ -14,7 +14,7 @@ def test_what_is_missing_is_named(mediatool: Run, nowhere: Path) -> None:
     """Without a terminal nobody is asked, and nothing is written."""
     result = mediatool("init", "--bucket", "shop")
     assert result.code == 2
-    assert "--source, --mongodb: not given" in result.err
+    assert "--source, --mongodb: missing" in result.err
     assert list(nowhere.iterdir()) == []
 
 
@@ -23,7 +23,7 @@ def test_files_are_refused_unless_forced(mediatool: Run, nowhere: Path) -> None:
     (nowhere / "mediatool.toml").write_text("workers = 1\n")
     result = mediatool("init", *OPTIONS)
     assert result.code == 5
-    assert "mediatool.toml: there already" in result.err
+    assert "mediatool.toml exists" in result.err
     assert (nowhere / "mediatool.toml").read_text() == "workers = 1\n"
 
 
