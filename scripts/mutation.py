@@ -469,6 +469,12 @@ class Trial:
         doubted = [number for number in self.survivors if number in self.imported]
         self.survivors = [number for number in self.survivors if number not in self.imported]
         self.tried -= len(doubted)
+        for path in sorted({self.mutants[number].path for number in doubted}):
+            sound = Mutant(path, 1, "none", Path(path).read_text("utf-8"))
+            with tempfile.TemporaryDirectory() as folder:
+                pid = fork(partial(self._planted, sound), limit, folder)
+                if status := os.waitpid(pid, 0)[1]:
+                    raise SystemExit(f"{path}: fails without a mistake ({status})")
         self._try({n: (partial(self._planted, self.mutants[n]), limit) for n in doubted})
 
     def _planted(self, mutant: Mutant) -> int:
