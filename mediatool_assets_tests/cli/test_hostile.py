@@ -199,13 +199,13 @@ MODELS: dict[str, tuple[bytes, str]] = {
 }
 
 RULE_FILES: dict[str, tuple[str, str]] = {
-    "an unknown verb": (RULES.replace("redact", "encrypt"), "'encrypt' is no rule"),
-    "an unknown kind": (RULES.replace("pseudonym person", "pseudonym nobody"), "has no nobody"),
+    "an unknown verb": (RULES.replace("redact", "encrypt"), "'encrypt' is not a rule"),
+    "an unknown kind": (RULES.replace("pseudonym person", "pseudonym nobody"), "there is no kind nobody"),
     "a format that is none": (RULES.replace("person: person", "person: face"), "its format"),
     "a column twice": (RULES.replace("{id: keep,", "{id: keep, id: keep,"), "twice"),
     "a table twice": (RULES + "  users: {id: keep, name: keep}\n", "users is listed twice"),
     "a step that is none": (RULES.replace("redact", "generalize century"), "write generalize with"),
-    "a percentage that is none": (RULES.replace("redact", "noise 0"), "'noise 0' is no rule"),
+    "a percentage that is none": (RULES.replace("redact", "noise 0"), "'noise 0' is not a rule"),
     "paths in a text": (RULES.replace("redact", "{json: {a: keep}}"), "paths are for json"),
     "a path that is none": (RULES.replace("redact", "{json: {a..b: keep}}"), "paths are for json"),
     "a key that is redacted": (RULES.replace("{id: keep,", "{id: redact,"), "part of a key"),

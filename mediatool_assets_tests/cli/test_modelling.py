@@ -75,7 +75,7 @@ def test_an_edited_model_is_never_written_over(mediatool: Run, source: str, nowh
     (nowhere / "model.yaml").write_text("mine")
     result = mediatool("model", "infer", "--output", "model.yaml")
     assert result.code == 2
-    assert "model.yaml is there" in result.err
+    assert "model.yaml exists" in result.err
     assert (nowhere / "model.yaml").read_text() == "mine"
 
 

@@ -35,7 +35,7 @@ def test_a_red_check_is_exit_code_1_and_a_warning_is_not(mediatool: Run) -> None
         connection.execute("DELETE FROM media_tool.accounts")
     red = mediatool("export", "--json")
     assert red.code == 1
-    assert "the version is made, and not all is well: raw/accounts: as_usual" in red.err
+    assert "the version is complete, but checks failed: raw/accounts: as_usual" in red.err
     found = "raw/accounts: as_usual: accounts: is empty, and had 2 rows"
     assert found in json.loads(red.out)["failed_checks"]
     objects = S3Objects.of(Settings.parse(os.environ))

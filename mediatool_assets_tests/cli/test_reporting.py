@@ -102,10 +102,10 @@ def test_the_site_is_written_into_a_folder(
         (("2025-06-22",), 3, "does not exist; materialize"),
         (("2025-02-30",), 2, "is not a date"),
         (("tomorrow",), 2, "is not a version"),
-        ((TWO, "--json", "--format", "html"), 2, "keep one"),
+        ((TWO, "--json", "--format", "html"), 2, "leave one out"),
         ((TWO, "--site", "site"), 2, "--site writes every report"),
         (("--site", "site", "--json"), 2, "--site writes every report"),
-        ((TWO, "--name", "integrity"), 3, "data-integrity-report.json is not there"),
+        ((TWO, "--name", "integrity"), 3, "data-integrity-report.json does not exist"),
     ],
 )
 def test_what_is_not_there_is_said(

@@ -191,7 +191,7 @@ def test_an_unclassified_column_is_bad_input(archive: Path, mediatool: Run, tmp_
 @pytest.mark.parametrize(
     ("given", "code", "says"),
     [
-        (("--input", "none.tar.gz", "--output", "copy.tar.gz"), 3, "none.tar.gz is not there"),
+        (("--input", "none.tar.gz", "--output", "copy.tar.gz"), 3, "none.tar.gz does not exist"),
         (("--input", "20250621-143000-raw.tar.gz", "--output", "."), 2, "is a directory"),
         (
             ("--input", "20250621-143000-raw.tar.gz", "--output", "c.tar.gz", "--rules", "none"),

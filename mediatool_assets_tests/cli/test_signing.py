@@ -41,7 +41,7 @@ def test_a_pair_is_made_once(keys: Path, mediatool: Run) -> None:
     assert trusted_keys((keys / "trusted.keys").read_text()) == (TrustedKey(secret.public),)
     again = mediatool("keys", "new", "--output", keys)
     assert again.code == 5
-    assert "signing.key is there already" in again.err
+    assert "signing.key already exists" in again.err
     assert secret.reveal() not in again.out + again.err + repr(secret)
 
 

@@ -146,7 +146,7 @@ def test_a_prefix_is_no_layer_and_a_name() -> None:
     """A prefix that keys begin with already would make two assets one."""
     with pytest.raises(Misuse, match="name of a layer"):
         Namespace("raw").assets([dg.AssetSpec(["raw", "accounts"])])
-    with pytest.raises(Misuse, match="no name"):
+    with pytest.raises(Misuse, match="is invalid"):
         Namespace("Bill-ing")
 
 

@@ -45,7 +45,7 @@ def test_nothing_is_kept_for_a_channel_that_is_not_configured(
     """Whoever configures one is not flooded with the past."""
     monkeypatch.delenv("MEDIATOOL_ALERT_WEBHOOK_URL")
     platform.night("empty")
-    assert platform.tick() == "1 alert, and no channel is configured"
+    assert platform.tick() == "1 alert; no channel is configured"
     monkeypatch.setenv("MEDIATOOL_ALERT_WEBHOOK_URL", hook.url)
     assert platform.tick() == "webhook: 0 posted, 0 waiting"
 
@@ -59,4 +59,4 @@ def test_the_tick_says_that_links_are_missing(
         "; MEDIATOOL_DAGSTER_URL is not set: alerts have no links to the UI"
     )
     monkeypatch.delenv("MEDIATOOL_ALERT_WEBHOOK_URL")
-    assert platform.tick() == "0 alerts, and no channel is configured"
+    assert platform.tick() == "0 alerts; no channel is configured"
