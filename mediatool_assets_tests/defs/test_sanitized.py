@@ -101,7 +101,7 @@ def test_the_copy_and_its_proof(day: Day, bucket_objects: ObjectStore, rules: Pa
 
     assert run(day, **variables).success
     other = run(day, **{**variables, "MEDIATOOL_MASKING_KEY": KEY[::-1]})
-    assert "was made with other rules or with another key" in failure(other)
+    assert "was made with other rules or another key" in failure(other)
     assert ArchiveReader(bucket_objects.open(key)).manifest == manifest
 
 
