@@ -83,7 +83,7 @@ def test_a_file_that_is_there(bucket_twin: DirectoryObjects, tmp_path: Path) -> 
     assert fetch(bucket_twin, VERSION, "raw", tmp_path) == path
     assert path.stat() == before
     path.write_bytes(b"mine")
-    with pytest.raises(Refused, match=r"raw\.tar\.gz is there already"):
+    with pytest.raises(Refused, match=r"raw\.tar\.gz exists already"):
         fetch(bucket_twin, VERSION, "raw", tmp_path)
     assert path.read_bytes() == b"mine"
 
