@@ -1,5 +1,7 @@
 """The codec is compiled by a compiler that works; none and broken ones stop no install."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,12 @@ def test_what_is_no_program_is_not_loaded(tmp_path: Path, content: bytes) -> Non
     path.write_bytes(content)
     with pytest.raises(OSError, match=build.PROGRAM):
         load(path)
+
+
+def test_arithmetic_stays_exact_whatever_the_compiler_is_told(tmp_path: Path) -> None:
+    """To load a program of fast mathematics makes denormal numbers zero in all of the process."""
+    made = build.compile_into(tmp_path, ["cc", "-ffast-math"])
+    script = f"import ctypes; ctypes.CDLL({str(made)!r}); print(5e-324 * float('1'))"
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert ran.stdout == "5e-324\n"
