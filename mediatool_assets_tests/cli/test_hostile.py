@@ -200,7 +200,10 @@ MODELS: dict[str, tuple[bytes, str]] = {
 
 RULE_FILES: dict[str, tuple[str, str]] = {
     "an unknown verb": (RULES.replace("redact", "encrypt"), "'encrypt' is not a rule"),
-    "an unknown kind": (RULES.replace("pseudonym person", "pseudonym nobody"), "there is no kind nobody"),
+    "an unknown kind": (
+        RULES.replace("pseudonym person", "pseudonym nobody"),
+        "there is no kind nobody",
+    ),
     "a format that is none": (RULES.replace("person: person", "person: face"), "its format"),
     "a column twice": (RULES.replace("{id: keep,", "{id: keep, id: keep,"), "twice"),
     "a table twice": (RULES + "  users: {id: keep, name: keep}\n", "users is listed twice"),

@@ -97,7 +97,9 @@ def test_an_export_is_read_with_one_schema(small: DirectoryObjects) -> None:
     found = find(small, "2026-01-02", "media_tool,other")
     assert found is not None
     with (
-        pytest.raises(BadSource, match=r"it cannot be read for several schemas \(media_tool,other\)"),
+        pytest.raises(
+            BadSource, match=r"it cannot be read for several schemas \(media_tool,other\)"
+        ),
         found.snapshot(),
     ):
         pass
@@ -229,7 +231,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "odd file": (_copied("*/media_tool.accounts/1/part-*", "notes.txt"), "notes.txt is no part"),
     "batch gone": (_moved("*/media_tool.accounts/1", "2"), "accounts lacks its batch 1"),
-    "table gone": (_status(".accounts", target="x.other.accounts"), "belongs to none of its tables"),
+    "table gone": (_status(".accounts", target="x.other.accounts"), "none of its tables"),
     "folder gone": (_without("*/media_tool.empty/1/_SUCCESS"), "empty has no _SUCCESS and no part"),
     "unfinished": (
         _status(".accounts", tableStatistics={
@@ -240,7 +242,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         _status(".accounts", schemaMetadata={"originalTypeMappings": [
             {"columnName": "id", "originalType": "uuid"},
             {"columnName": "name", "originalType": "text"}]}),
-        "accounts.id was uuid in the snapshot, and is integer in it",
+        "accounts.id was uuid in the snapshot, and is integer in the schema",
     ),
     "column gone": (
         _status(".accounts", schemaMetadata={"originalTypeMappings": [

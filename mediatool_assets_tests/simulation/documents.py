@@ -223,7 +223,9 @@ class Documents:
 
         def claim() -> None:
             if (found := self._database(database)).claim is None or found.claim.load != load:
-                raise CheckFailed(f"{database}: another load has taken it over; wait for that one to end")
+                raise CheckFailed(
+                    f"{database}: another load has taken it over; wait for that one to end"
+                )
             self.flush()
 
         def unmark() -> None:
