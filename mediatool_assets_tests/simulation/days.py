@@ -26,6 +26,7 @@ from mediatool_assets.flows.load import DocumentKind, LoadOptions, load
 from mediatool_assets.flows.model.file import load_model
 from mediatool_assets.flows.ports import Stores
 from mediatool_assets.flows.prune import Pruning, carry_out, plan
+from mediatool_assets.flows.query.handles import archive_of
 from mediatool_assets.flows.transform import transform
 from mediatool_assets.flows.verify import verify
 from mediatool_assets.flows.versions import archives, catalog, marking
@@ -202,7 +203,7 @@ class Days:
         steps: tuple[Callable[[], object], ...] = (
             lambda: self._export(context, config),
             lambda: self._transform(context),
-            lambda: mongodb._load(context, platform, self._version(context)),  # type: ignore[arg-type]
+            lambda: self._load(context),
             lambda: self._dump(context),
             lambda: publication._complete(platform, RunVersion.of(context), self._version(context)),  # type: ignore[arg-type]
         )
@@ -246,6 +247,10 @@ class Days:
         version = self._version(context)
         with self.platform.workspace() as workspace:
             transform(self.platform.bucket, workspace, version, self.model)
+
+    def _load(self, context: Any) -> None:
+        archive = archive_of(self.platform.bucket, "transformed", self._version(context))
+        mongodb._load(context, self.platform, archive)  # type: ignore[arg-type]
 
     def _dump(self, context: Any) -> None:
         version, platform = self._version(context), self.platform

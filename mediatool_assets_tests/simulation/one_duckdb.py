@@ -27,6 +27,10 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self._cursor.close()
 
+    def cursor(self) -> "Session":
+        """Another session of the same instance."""
+        return Session()
+
     def execute(self, statement: str, parameters: object = None) -> Any:
         """Run it; settings are those of the instance."""
         if statement.startswith("SET "):

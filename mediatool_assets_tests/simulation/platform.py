@@ -23,7 +23,7 @@ from mediatool_assets.defs import publication, raw, rds, runs
 from mediatool_assets.domain.bucket.aspects import Aspect, LiveAspect
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.flows import load
-from mediatool_assets.flows.ports import Progress, silent
+from mediatool_assets.flows.ports import Progress, Stores, silent
 from mediatool_assets.flows.versions import marks
 from mediatool_assets.flows.versions import registry as registration
 from mediatool_assets.flows.workers.workspace import Workspace
@@ -186,6 +186,10 @@ class PlatformTwin:
     def documents(self) -> Documents:
         """MongoDB."""
         return self.mongodb
+
+    def targets(self) -> Stores:
+        """Bucket and MongoDB."""
+        return Stores(self.bucket, self.mongodb, None)  # type: ignore[arg-type]
 
     @contextmanager
     def workspace(self, progress: Progress = silent) -> Iterator[Workspace]:

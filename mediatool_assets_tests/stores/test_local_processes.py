@@ -65,9 +65,10 @@ def test_missing_program_is_told(tmp_path: Path) -> None:
 
 def test_silence_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that lives and never answers is given up, and can still be stopped."""
-    monkeypatch.setattr(processes, "READY_SECONDS", 0.3)
-    with pytest.raises(ServerFailed, match=r"does not answer.*not yet"):
-        processes.start(Server("mute", ("sleep", "600"), tmp_path, never))
+    with monkeypatch.context() as patch:
+        patch.setattr(processes, "READY_SECONDS", 0.3)
+        with pytest.raises(ServerFailed, match=r"does not answer.*not yet"):
+            processes.start(Server("mute", ("sleep", "600"), tmp_path, never))
     assert processes.stop(tmp_path)
 
 
