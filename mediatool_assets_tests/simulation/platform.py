@@ -189,7 +189,7 @@ class PlatformTwin:
 
     def targets(self) -> Stores:
         """Bucket and MongoDB."""
-        return Stores(self.bucket, self.mongodb, None)  # type: ignore[arg-type]
+        return Stores(self.bucket, self.mongodb, None)
 
     @contextmanager
     def workspace(self, progress: Progress = silent) -> Iterator[Workspace]:
