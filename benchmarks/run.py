@@ -35,7 +35,7 @@ from against import against
 from measures import OURS, Measure, Stopwatch, markdown, plain, rows
 
 from mediatool_assets.archive.streaming import stream
-from mediatool_assets.domain.keys import Kind, archive_key
+from mediatool_assets.domain.keys import AS_DESCRIBED, Kind, archive_key
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.domain.urls import Url
 from mediatool_assets.domain.version import Version
@@ -57,7 +57,6 @@ from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres import PostgresTarget
 from mediatool_assets.stores.postgres.source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets_tests.database_names import mongodb_database
 
 RESULTS = Path(__file__).parent / "results"
 STAGES = ("export", "transform", "load", "dump", "complete")
@@ -293,7 +292,9 @@ class Bench:
         url = self._mongodb()
         rows_folder = self._unpacked(version, "raw", folder)
         self._compresses(number, rows_folder)
-        bson_folder = self._unpacked(version, "transformed", folder) / mongodb_database(version)
+        bson_folder = self._unpacked(version, "transformed", folder) / AS_DESCRIBED.in_mongodb(
+            version
+        )
         self.not_importable = peers.importable(rows_folder, folder / "importable")
         self._mongodb_tool(
             number,
@@ -334,7 +335,7 @@ class Bench:
         if self.peers_process is None:
             return
         url = self._mongodb()
-        database = mongodb_database(version)
+        database = AS_DESCRIBED.in_mongodb(version)
         self._mongodb_tool(
             number,
             "dump",

@@ -2,10 +2,11 @@
 
 import errno
 import gzip
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -207,6 +208,25 @@ class PlatformTwin:
         )
 
 
+def _locks(world: World) -> Callable[[Path], AbstractContextManager[int]]:
+    """Locks of directories: whoever waits for one lets the others go on, and the dead hold none."""
+    held: set[Path] = set()
+
+    @contextmanager
+    def locked(directory: Path) -> Iterator[int]:
+        while directory in held:
+            world.sleep(1)
+        held.add(directory)
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            yield descriptor
+        finally:
+            held.discard(directory)
+            os.close(descriptor)
+
+    return locked
+
+
 @contextmanager
 def inside(world: World) -> Iterator[None]:
     """The product's clocks, waits and threads are the world's while the context lasts."""
@@ -247,6 +267,7 @@ def inside(world: World) -> Iterator[None]:
         for packing in (spool, writer):  # of equal data ISA-L may make other bytes the next time
             patch.setattr(packing, "compress", lambda data: gzip.compress(data, 1, mtime=0))
         patch.setattr(duckdb, "connect", lambda **_: Session())
+        patch.setattr(registration, "_locked", _locks(world))
         for waiting in (registration.register, registration.keep_newest_last, marks.change):
             patch.setattr(waiting.retry, "sleep", world.sleep)
         numbers = iter(range(10**9))
