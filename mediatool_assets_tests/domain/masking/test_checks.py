@@ -143,7 +143,7 @@ def test_rules_that_cannot_hold(of: Column, verb: MaskingVerb, argument: str, sa
 def test_keys_stay_unique(verb: MaskingVerb, keys: dict[str, Any]) -> None:
     """What makes values equal is not for a key."""
     assert any(
-        "must stay unique" in problem for problem in problems(column("text"), verb, keys=keys)
+        "has to stay unique" in problem for problem in problems(column("text"), verb, keys=keys)
     )
 
 
