@@ -144,7 +144,7 @@ def test_a_verdicts_object(outcome: Outcome, end: str) -> None:
 
 
 def test_fields_that_say_nothing_are_left_out() -> None:
-    """A check of which nothing was read has zeros, which are read from a document without them."""
+    """A check that read nothing has zeros, also when the document leaves them out."""
     check = Check("mongodb", "x", "unknown")
     assert (check.checked, check.total, check.bytes, check.findings) == (0, 0, 0, ())
     whole = Verdict("20261123-020000", "2026-11-23T04:00:00Z", 0, "passed", (), None, "signed")

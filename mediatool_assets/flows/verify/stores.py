@@ -81,7 +81,7 @@ class StoreReading:
             self.problems.append(str(problem))
 
     def check(self) -> Check:
-        """The reading as an entry of a verdict. A part of which nothing was read has not passed."""
+        """The reading as an entry of a verdict; if nothing was read, the part has not passed."""
         unread = self.status == "passed" and self.total and not self.checked
         return Check(
             self.part,

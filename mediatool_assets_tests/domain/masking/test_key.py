@@ -131,7 +131,7 @@ def test_kinds_have_keys_of_their_own() -> None:
 
 
 def test_a_key_stays_what_it_was() -> None:
-    """What it derives makes the pseudonyms of years, and its id stands in their reports."""
+    """The same key gives the same pseudonyms for years, and reports name it by the same id."""
     key = MaskingKey(SECRET)
     assert key.id == "c54bb8c6a1f21557"
     assert key.derive("a") == hmac.digest(SECRET, b"mediatool masking 1\0a", "sha256")
