@@ -46,7 +46,9 @@ def _local(workers: int) -> Iterator[Executor]:
     and end when it is killed.
     """
     context = _Context()
-    context.set_forkserver_preload([name for name in sys.modules if name.startswith(_OURS)])
+    context.set_forkserver_preload(
+        [name for name in sys.modules if name.startswith(_OURS) and not name.startswith(_READERS)]
+    )
     pool = ProcessPoolExecutor(workers, context, _begin, (dict(os.environ),))
     try:
         yield pool
@@ -58,6 +60,9 @@ def _local(workers: int) -> Iterator[Executor]:
 
 _OURS = tuple(f"mediatool_assets.{floor}." for floor in ("domain", "archive", "stores", "flows"))
 """Modules that workers may need, without the command line and Dagster."""
+
+_READERS = "mediatool_assets.flows.query."
+"""Modules that no worker needs: they import pandas."""
 
 
 class _Worker(ForkServerProcess):
