@@ -1,8 +1,6 @@
 """Real servers for the tests: one stack a session, something fresh in it for each test."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
@@ -31,6 +29,7 @@ from mediatool_assets_tests.postgres_servers import (
     debian_programs,
     server,
 )
+from mediatool_assets_tests.server_folders import server_folder
 
 SETTINGS = ("MEDIATOOL_", "AWS_", "DAGSTER_")
 LONG = ("drills", "cli", "defs")
@@ -94,12 +93,9 @@ def stack(_nothing_from_outside: None) -> Iterator[Stack]:
     """The local servers, up in a home of their own until the session ends.
 
     Of its environment only AWS's variables are set for the process, since boto3 reads them there.
-    Not under pytest's own temporary folder: pytest closes that to other users, and PostgreSQL runs
-    as another user when the tests run as root.
     """
-    home = Path(tempfile.mkdtemp(prefix="mediatool-"))
     with ExitStack() as servers:
-        servers.callback(shutil.rmtree, home)
+        home = servers.enter_context(server_folder())
         servers.callback(down, home)
         stack = up(home)
         if CHOSEN is not None:
@@ -175,12 +171,8 @@ def debian_server(_nothing_from_outside: None) -> Iterator[Callable[[int], Url]]
 @contextmanager
 def _server(programs: Path) -> Iterator[Url]:
     """A server in a folder that goes with it."""
-    home = Path(tempfile.mkdtemp(prefix="mediatool-"))
-    try:
-        with server(home, programs) as url:
-            yield url
-    finally:
-        shutil.rmtree(home)
+    with server_folder() as home, server(home, programs) as url:
+        yield url
 
 
 @pytest.fixture(params=debian_majors())

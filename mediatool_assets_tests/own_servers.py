@@ -1,10 +1,8 @@
 """Servers as users have them: this project's code neither starts nor configures them."""
 
 import os
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from mediatool_assets.stores.local import mongo_server, s3_server
+from mediatool_assets_tests.server_folders import server_folder
 
 KEYS = {"AWS_ACCESS_KEY_ID": "own", "AWS_SECRET_ACCESS_KEY": "own-secret"}
 
@@ -32,7 +31,7 @@ def free_ports(count: int) -> list[int]:
 @contextmanager
 def plain_mongod() -> Iterator[str]:
     """The URL of a mongod with its default settings: no users."""
-    with _folder() as folder:
+    with server_folder() as folder:
         [port] = free_ports(1)
         command = [str(mongo_server.binary()), "--dbpath", ".", "--port", str(port)]
         url = f"mongodb://127.0.0.1:{port}"
@@ -48,7 +47,7 @@ def plain_mongod() -> Iterator[str]:
 @contextmanager
 def plain_seaweedfs() -> Iterator[str]:
     """The endpoint of a SeaweedFS with its default settings: no encryption, one pair of keys."""
-    with _folder() as folder:
+    with server_folder() as folder:
         names = ("master", "volume", "filer", "s3")
         ports = free_ports(2 * len(names))
         command = [str(s3_server.binary()), "server", "-dir=.", "-ip=127.0.0.1", "-s3"]
@@ -73,15 +72,6 @@ def plain_seaweedfs() -> Iterator[str]:
 
         with _running(command, folder, KEYS, answers):
             yield url
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="own-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @contextmanager

@@ -1,13 +1,13 @@
 """Reads an archive by range: its manifest first, then only the blocks that are asked for."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from ctypes import c_uint64
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 
@@ -28,6 +28,7 @@ from mediatool_assets.native.library import library
 
 _TAIL_BYTES = 1 << 18  # contains the manifest of about 5 GB of rows: most archives need one request
 _RANGE_BYTES = 1 << 23  # adjacent blocks are fetched together, up to this size
+_AHEAD_BYTES = 1 << 16  # read with a small range: its neighbours then need no request
 
 
 class Bytes(Protocol):
@@ -75,11 +76,31 @@ class LocalFile:
         return data
 
 
+class _ReadAhead:
+    """Reads small ranges, each with what follows it, and keeps what was read last."""
+
+    def __init__(self, source: Bytes) -> None:
+        self.source = source
+        self.kept = (0, b"")  # its first byte's position, and the bytes
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Bytes]]:
+        return type(self), (self.source,)
+
+    def read(self, start: int, length: int) -> bytes:
+        """As ``Bytes.read``."""
+        begin, data = self.kept
+        if not begin <= start <= start + length <= begin + len(data):
+            ahead = max(length, min(_AHEAD_BYTES, self.source.size - start))
+            begin, data = self.kept = (start, self.source.read(start, ahead))
+        return data[start - begin :][:length]
+
+
 class ArchiveReader:
     """One archive, opened from its end. It can be pickled and passed to workers."""
 
     def __init__(self, source: Bytes) -> None:
         self.source = source
+        self._small = _ReadAhead(source)
 
     @property
     def manifest(self) -> Manifest:
@@ -96,13 +117,14 @@ class ArchiveReader:
 
         For an archive from outside, before it is used. It reads a small range for each file.
         """
-        check_gaps(self._index, self.source.size, self.source.read, self.source.name)
+        check_gaps(self._index, self.source.size, self._small.read, self.source.name)
 
     @cached_property
     def _index(self) -> LocatedManifest:
         name, size = self.source.name, self.source.size
         tail_start = max(0, size - _TAIL_BYTES)
         tail = self.source.read(tail_start, size - tail_start)
+        self._small.kept = (tail_start, tail)
         offset, length = parse_footer(tail, name)
         if not 0 < length <= size - FOOTER_BYTES - offset:
             raise BadArchive(name, "its footer points outside of it")
@@ -134,7 +156,7 @@ class ArchiveReader:
     def read_file(self, name: str) -> bytes:
         """A small file, whole, checked against its digest."""
         member = self.member(name)
-        data = b"".join(self.blocks(member.blocks))
+        data = b"".join(self._blocks(member.blocks, self._small.read))
         if member.sha256 and hashlib.sha256(data).hexdigest() != member.sha256:
             raise BadArchive(self.source.name, f"{name} does not have its SHA-256")
         return data
@@ -160,9 +182,14 @@ class ArchiveReader:
         the digest
         in the manifest; a block of format 1 has no digest.
         """
+        return self._blocks(blocks, self.source.read)
+
+    def _blocks(
+        self, blocks: Sequence[Block], read: Callable[[int, int], bytes]
+    ) -> Iterator[bytes]:
         for run in _runs(blocks):
             start = run[0].offset
-            data = self.source.read(start, run[-1].offset + run[-1].length - start)
+            data = read(start, run[-1].offset + run[-1].length - start)
             for block in run:
                 begin = block.offset - start
                 try:

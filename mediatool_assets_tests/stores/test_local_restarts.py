@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +20,7 @@ from mediatool_assets.domain.errors import BadSettings, Misuse
 from mediatool_assets.stores.local import Stack, down, local_environment, status, up
 from mediatool_assets.stores.local.processes import known_ports
 from mediatool_assets.stores.local.s3_server import BUCKET
+from mediatool_assets_tests.server_folders import server_folder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,11 +34,10 @@ def home() -> Iterator[Path]:
 
     Each test begins with ``up``, which heals whatever the one before has left.
     """
-    folder = Path(tempfile.mkdtemp(prefix="mediatool-"))
-    home = folder / ("deep, and wide " * 7)
-    yield home
-    down(home)
-    shutil.rmtree(folder)
+    with server_folder() as folder:
+        home = folder / ("deep, and wide " * 7)
+        yield home
+        down(home)
 
 
 def pids(stack: Stack) -> dict[str, int]:

@@ -1,8 +1,6 @@
 """A hot standby as the source: exported, read again where it cancels, and how far it is behind."""
 
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +25,7 @@ from mediatool_assets_tests.database_names import mongodb_database, postgres_dat
 from mediatool_assets_tests.fresh_versions import fresh_version
 from mediatool_assets_tests.journey import Servers, travel
 from mediatool_assets_tests.postgres_servers import CHOSEN, packaged_programs, replicated
+from mediatool_assets_tests.server_folders import server_folder
 from mediatool_assets_tests.twins import DirectoryObjects
 
 MADE = "CREATE SCHEMA s; CREATE TABLE s.t AS SELECT n AS id FROM generate_series(1, 100) n"
@@ -86,15 +85,12 @@ class Pair:
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[Url, Url]]:
     """Both servers, with a table."""
-    folder = Path(tempfile.mkdtemp(prefix="mediatool-"))
-    folder.chmod(0o755)
     programs = packaged_programs("pginstall18") if CHOSEN is None else Path(CHOSEN)
-    try:
+    with server_folder() as folder:
+        folder.chmod(0o755)
         with replicated(folder, programs) as both:
             Pair(*both).change(MADE)
             yield both
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture

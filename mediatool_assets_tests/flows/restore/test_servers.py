@@ -1,8 +1,6 @@
 """Restores to servers that are not as they should be: full, older, or in use."""
 
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ from mediatool_assets.flows.restore.postgres import RestoreOptions, restore_post
 from mediatool_assets.flows.workers.workspace import Workspace
 from mediatool_assets.stores.postgres import PostgresSource, PostgresTarget
 from mediatool_assets_tests.postgres_servers import packaged_programs, server
+from mediatool_assets_tests.server_folders import server_folder
 from mediatool_assets_tests.twins import DirectoryObjects
 
 OLD = packaged_programs("pginstall")  # PostgreSQL 16
@@ -40,10 +39,9 @@ INSERT INTO things (note) SELECT repeat(md5(n::text), 4) FROM generate_series(1,
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that another user may walk into: PostgreSQL does not run as root."""
-    folder = Path(tempfile.mkdtemp(prefix="mediatool-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    with server_folder() as folder:
+        folder.chmod(0o755)
+        yield folder
 
 
 def made(url: Url, rows: int) -> Url:
