@@ -97,7 +97,7 @@ class Killed(MongoDocuments):
                 timer.join()
 
 
-@pytest.mark.parametrize("delay", [None, 0.0, 0.002, 0.005, 0.01, 0.02])
+@pytest.mark.parametrize("delay", [None, 0.0, 0.005, 0.02])
 def test_a_marker_implies_all_documents(
     mongod: Mongod, tmp_path: Path, delay: float | None
 ) -> None:
@@ -111,7 +111,7 @@ def test_a_marker_implies_all_documents(
     )
     (tmp_path / "scratch").mkdir()
     database, acknowledged = mongodb_database(version), False
-    documents = Killed(mongod.url, answer_ms=30_000, mongod=mongod, delay=delay)
+    documents = Killed(mongod.url, answer_ms=10_000, mongod=mongod, delay=delay)
     with ThreadPoolExecutor(2) as executor:
         try:
             load(objects, documents, Workspace(executor, tmp_path / "scratch"), version)
