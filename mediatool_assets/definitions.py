@@ -1,4 +1,11 @@
-"""The definitions that Dagster loads: the source of the environment's settings, and the sensors."""
+"""The definitions that Dagster loads: the sources of the settings, and the sensors.
+
+A source with a name has its assets, jobs and schedules under names that begin with it. Without
+`MEDIATOOL_SOURCE` all sections of the settings file are served.
+"""
+
+import os
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -7,10 +14,11 @@ from mediatool_assets.defs.alerts import alert_sensor
 from mediatool_assets.defs.dead_runs import dead_run_sensor
 from mediatool_assets.defs.lineage import lineage_sensors
 from mediatool_assets.defs.metrics import compare_job
-from mediatool_assets.defs.resources import Platform
+from mediatool_assets.defs.namespace import Namespace
+from mediatool_assets.defs.resources import Platform, platform_of
 from mediatool_assets.defs.source_graph import source_definitions
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.environment import read_settings
+from mediatool_assets.stores.environment import shared_settings, sources
 
 
 def definitions(settings: Settings) -> dg.Definitions:
@@ -18,13 +26,27 @@ def definitions(settings: Settings) -> dg.Definitions:
 
     Reads the model's file and asks no server.
     """
-    return dg.Definitions.merge(
-        source_definitions(settings, Platform()),
-        dg.Definitions(
-            jobs=[compare_job], sensors=[dead_run_sensor, alert_sensor, *lineage_sensors()]
-        ),
-    )
+    one = source_definitions(settings, Platform(), Namespace(settings.source or ""))
+    jobs = [] if settings.source else [compare_job]  # `mediatool compare` has no such limit
+    return dg.Definitions.merge(one, dg.Definitions(jobs=jobs, sensors=_sensors()))
+
+
+def definitions_of(variables: Mapping[str, Mapping[str, str]]) -> dg.Definitions:
+    """The definitions of several sources, each by its name and the variables of its section.
+
+    Raises BadModel, BadSettings.
+    """
+    made = [
+        source_definitions(Settings.parse(os.environ | own), platform_of(own), Namespace(name))
+        for name, own in variables.items()
+    ]
+    return dg.Definitions.merge(*made, dg.Definitions(sensors=_sensors()))
+
+
+def _sensors() -> list[dg.SensorDefinition]:
+    return [dead_run_sensor, alert_sensor, *lineage_sensors()]
 
 
 keep_key_sets()
-defs = definitions(read_settings())
+_sections = sources()
+defs = definitions_of(_sections) if _sections else definitions(shared_settings())

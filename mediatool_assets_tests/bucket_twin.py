@@ -46,6 +46,7 @@ class BucketTwin:
     recorded: LoggingTrails = RECORDED
     refuses: dict[Aspect, str] = field(default_factory=dict)
     written: list[Aspect] = field(default_factory=list)
+    prefix: str = ""
 
     def read(self, aspect: Aspect) -> LiveAspect:
         """What is there."""

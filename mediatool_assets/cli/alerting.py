@@ -9,7 +9,7 @@ import typer
 from mediatool_assets.cli.output import Json, echo, print_json
 from mediatool_assets.domain.errors import BadSettings, MediatoolError
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.environment import read_settings
+from mediatool_assets.stores.environment import shared_settings
 
 if TYPE_CHECKING:
     from mediatool_assets.domain.alerts import Alert
@@ -34,7 +34,7 @@ def alert(
     """
     from mediatool_assets.domain.alerts import trial
 
-    settings = read_settings()
+    settings = shared_settings()
     told, failed = posted(settings, trial if test else None)
     if json:
         print_json(told)

@@ -46,11 +46,13 @@ def opened(given: str, own: Settings, *, allow_unsigned: bool = False) -> "Bytes
         name, key = uri_parts(given)
         if not key:
             raise Misuse(f"{given} names a bucket; name an archive in it, or a version")
-        return _proven(bucket(name, own, allow_unsigned=allow_unsigned), key)
+        objects, key = located(name, key, own, allow_unsigned=allow_unsigned)
+        return _proven(objects, key)
     from mediatool_assets.flows.versions import catalog
     from mediatool_assets.flows.versions.names import named_version
+    from mediatool_assets.stores.s3 import S3Objects
 
-    objects = bucket(own.s3_bucket, own, allow_unsigned=allow_unsigned)
+    objects = S3Objects.of(own, allow_unsigned=allow_unsigned)
     return catalog.raw_archive(objects, named_version(objects, given))
 
 
@@ -74,10 +76,19 @@ def uri_parts(text: str) -> tuple[str, str]:
     return parts.netloc, parts.path.strip("/")
 
 
-def bucket(name: str, own: Settings, *, allow_unsigned: bool = False) -> "S3Objects":
-    """A bucket of that name on the server of the settings."""
+def located(
+    name: str, key: str, own: Settings, *, allow_unsigned: bool = False
+) -> "tuple[S3Objects, str]":
+    """The store of a whole key in a bucket of the settings' server, and its key there.
+
+    Without a key, keys begin with the source's prefix, in any bucket; so do those of the source's
+    own objects. Every other place has no prefix.
+    """
     from dataclasses import replace
 
     from mediatool_assets.stores.s3 import S3Objects
 
-    return S3Objects.of(replace(own, s3_bucket=name), allow_unsigned=allow_unsigned)
+    is_own = name == own.s3_bucket and key.startswith(own.s3_prefix)
+    prefix = own.s3_prefix if is_own or not key else ""
+    place = replace(own, s3_bucket=name, s3_prefix=prefix)
+    return S3Objects.of(place, allow_unsigned=allow_unsigned), key.removeprefix(prefix)

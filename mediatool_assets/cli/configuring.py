@@ -13,7 +13,8 @@ def settings(json: Json = False) -> None:
     """Show every setting, its value and where it is set; secrets are masked.
 
     The environment overrides `mediatool.toml`. If neither sets a server, running local servers are
-    used. If a setting is wrong, the message names it and the exit code is 2.
+    used. If a setting is wrong, the message names it and the exit code is 2. With several sources
+    and no `--source`, it shows what they share.
 
     Examples:
 
@@ -21,10 +22,10 @@ def settings(json: Json = False) -> None:
         mediatool settings --json
     """
     from mediatool_assets.domain.settings import DECLARED
-    from mediatool_assets.stores.environment import origins, read_settings
+    from mediatool_assets.stores.environment import origins, shared_settings, sources
 
     found = origins()
-    config = read_settings()
+    config = shared_settings()
     rows = [
         {
             "setting": name,
@@ -48,6 +49,8 @@ def settings(json: Json = False) -> None:
         [(str(row["setting"]), row["value"] or "-", str(row["origin"])) for row in rows],
     )
     echo("each setting has a variable: MEDIATOOL_ and its name in capitals")
+    for name in sources():
+        echo(f"source {name} has settings of its own: `mediatool --source {name} settings`")
 
 
 def _shown(value: object) -> str | None:
@@ -63,7 +66,7 @@ def _shown(value: object) -> str | None:
         case MaskingKey() | SigningKey():
             return "***"
         case frozenset() | tuple():
-            return ", ".join(sorted(map(str, value))) or None
+            return ", ".join(str(each) or "/" for each in sorted(value, key=str)) or None
         case float():
             return f"{value:g}"
         case _:

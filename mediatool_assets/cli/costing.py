@@ -85,7 +85,7 @@ def _taken() -> "BilledInventory":
 
     config = settings()
     objects = S3Objects.of(config, allow_unsigned=True)
-    with working(f"listing s3://{config.s3_bucket}"):
+    with working(f"listing {objects.uri('')}"):
         return take(
             Declaration.of(config),
             objects,

@@ -62,11 +62,15 @@ def init(  # each an option of the command
     variable NAME instead. AWS's keys stay where AWS's own tools read them. If the database does not
     fit the shipped model, a model is written too, as by `mediatool model infer`.
 
+    `mediatool --source NAME init` adds one of several sources: a section `[sources.NAME]`, and a
+    model in `NAME.yaml`.
+
     Examples:
 
         mediatool init
         mediatool init --source env:SHOP_URL --schema public --mongodb mongodb://db1 --bucket shop
         mediatool init --source env:SHOP_URL --schema public --mongodb none --bucket shop
+        mediatool --source shop init
     """
     ask = _Questions()
     values = {
@@ -88,7 +92,8 @@ def init(  # each an option of the command
             Targets(mongodb=False, postgres=bool(values["restore_postgres_url"]))
         )
     folder = Path.cwd()
-    plan = _SetupFiles(folder, {name: value for name, value in values.items() if value})
+    name = os.environ.get("MEDIATOOL_SOURCE", "").strip() or None
+    plan = _SetupFiles(folder, {name: value for name, value in values.items() if value}, name)
     plan.refuse_what_is_there(force=force)
     plan.write()
     os.environ.pop("MEDIATOOL_MODEL", None)
@@ -98,10 +103,10 @@ def init(  # each an option of the command
     config, problems = settings_and_problems()
     for problem in problems:
         echo(problem, err=True)
-    if _infer_model(config, folder):
-        plan.values["model"] = MODEL
+    if _infer_model(config, plan.model):
+        plan.values["model"] = plan.model.name
         plan.write()
-        os.environ["MEDIATOOL_MODEL"] = str(folder / MODEL)
+        os.environ["MEDIATOOL_MODEL"] = str(plan.model)
     for path in plan.written:
         echo(f"wrote    {path}")
     _offer_bucket(config, create=create_bucket)
@@ -139,10 +144,15 @@ class _Questions:
 
 @dataclass(slots=True)
 class _SetupFiles:
-    """The files to write. ``values`` are settings by name, in order."""
+    """The files to write. ``values`` are settings by name, in order.
+
+    With a ``source`` they are a section of the file; ``above`` is what the file had before.
+    """
 
     folder: Path
     values: dict[str, str]
+    source: str | None = None
+    above: str | None = None
     written: dict[Path, None] = field(default_factory=dict)
 
     @property
@@ -150,12 +160,19 @@ class _SetupFiles:
         return self.folder / FILE_NAME
 
     @property
+    def model(self) -> Path:
+        return self.folder / (f"{self.source}.yaml" if self.source else MODEL)
+
+    @property
     def instance(self) -> Path:
         return self.folder / ".mediatool" / "dagster" / "dagster.yaml"
 
     def refuse_what_is_there(self, *, force: bool) -> None:
         """Raise Refused if a file would be overwritten, Misuse if a value is invalid."""
-        there = [path for path in (self.file, self.folder / MODEL) if path.exists()]
+        if self.source and self.file.exists():
+            self._refuse_section(self.source)
+        files = (self.model,) if self.above else (self.file, self.model)
+        there = [path for path in files if path.exists()]
         if there and not force:
             names = ", ".join(path.name for path in there)
             raise Refused(f"{names} exists, perhaps edited by hand; --force overwrites it")
@@ -171,14 +188,37 @@ class _SetupFiles:
         for path in there:
             path.unlink()
 
+    def _refuse_section(self, source: str) -> None:
+        """Keep what the file has; raise Refused if it has this source, or one without a name."""
+        from mediatool_assets.stores.settings_file import find_settings_file
+
+        os.environ["MEDIATOOL_CONFIG"] = str(self.file)
+        found = find_settings_file(os.environ)
+        if found is None or source in found.sources:
+            raise Refused(f"{self.file.name} has a section [sources.{source}]; edit it by hand")
+        if "MEDIATOOL_POSTGRES_URL" in found.values:
+            raise Refused(
+                f"{self.file.name} is of one source without a name; move its settings to a section "
+                'of their own first (docs/how-to/two-databases.md), with s3_prefix = "/"'
+            )
+        self.above = self.file.read_text("utf-8")
+
     def write(self) -> None:
         """Write all files; call it again after adding a value."""
         from mediatool_assets.stores.private_files import private_directory
 
-        lines = [f"{name} = {self._toml(name, value)}" for name, value in self.values.items()]
+        lines = {
+            name: f"{name} = {self._toml(name, value)}\n" for name, value in self.values.items()
+        }
         head = "# Settings of mediatool; `mediatool settings` shows them all. Variables win.\n\n"
         end = '\n[dagster]\nhome = ".mediatool/dagster"\n'
-        self.file.write_text(head + "\n".join(lines) + "\n" + end, "utf-8")
+        if self.source:
+            first_day = lines.pop("first_day")
+            above = head + first_day + end if self.above is None else self.above
+            text = "\n".join([above, f"[sources.{self.source}]", "".join(lines.values())])
+        else:
+            text = head + "".join(lines.values()) + end
+        self.file.write_text(text, "utf-8")
         private_directory(self.folder / ".mediatool")
         private_directory(self.instance.parent)
         if not self.instance.exists():
@@ -186,7 +226,7 @@ class _SetupFiles:
             self.written[self.instance] = None
         self.written[self.file] = None
         if "model" in self.values:
-            self.written[self.folder / MODEL] = None
+            self.written[self.model] = None
 
     def _toml(self, name: str, value: str) -> str:
         """A value as TOML: text, date, or the location of a secret."""
@@ -201,13 +241,14 @@ class _SetupFiles:
             return dumps(value)
         from mediatool_assets.stores.private_files import private_directory, write_private
 
-        path = private_directory(self.folder / SECRETS) / name
+        own = f"{self.source}-{name}" if self.source else name
+        path = private_directory(self.folder / SECRETS) / own
         write_private(path, value + "\n")
         self.written[path] = None
-        return f'{{ file = "{SECRETS}/{name}" }}'
+        return f'{{ file = "{SECRETS}/{own}" }}'
 
 
-def _infer_model(config: "Settings", folder: Path) -> bool:
+def _infer_model(config: "Settings", path: Path) -> bool:
     """Write a model if the default one is for another database; print why if that fails."""
     from mediatool_assets.flows.model.file import load_model
     from mediatool_assets.stores.postgres.readiness import source_found
@@ -215,14 +256,16 @@ def _infer_model(config: "Settings", folder: Path) -> bool:
     found = source_found(config)
     if found.schema is None:
         reasons = "; ".join(r.says for r in found.readings if r.verdict == "wrong")
-        echo(f"no model yet: {reasons}. Then: `mediatool model infer --output {MODEL}`", err=True)
+        echo(
+            f"no model yet: {reasons}. Then: `mediatool model infer --output {path.name}`", err=True
+        )
         return False
     if {table.name for table in found.schema.tables} & set(load_model(SHIPPED_MODEL).tables):
         return False
     from mediatool_assets.cli.modelling import infer
 
     try:
-        infer(output=folder / MODEL, source=None, risks=None, sample=200_000, json=False)
+        infer(output=path, source=None, risks=None, sample=200_000, json=False)
     except MediatoolError as error:
         echo(f"no model yet: {error}", err=True)
         return False

@@ -133,6 +133,14 @@ def _root(
             help="The file of settings. Default: `mediatool.toml`, if it exists.",
         ),
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="NAME",
+            help="One of several sources: a section `[sources.NAME]` of the file.",
+        ),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """A versioned, verified copy of a PostgreSQL database every day: to S3 and to MongoDB.
@@ -149,7 +157,7 @@ def _root(
         mediatool check             # names everything that is missing
         mediatool export
     """
-    SESSION.ask(quiet=quiet, verbose=verbose, debug=debug)
+    SESSION.ask(quiet=quiet, verbose=verbose, debug=debug, source=source)
     if config is not None:
         os.environ["MEDIATOOL_CONFIG"] = config  # also for child processes
     if version:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediatool_assets.cli import completion
-from mediatool_assets.cli.archive_argument import bucket, is_uri, opened, settings_for, uri_parts
+from mediatool_assets.cli.archive_argument import is_uri, located, opened, settings_for, uri_parts
 from mediatool_assets.cli.output import (
     AllowUnsigned,
     Json,
@@ -177,8 +177,7 @@ def _place(given: str, own: Settings) -> tuple["CopyStore", str]:
     from mediatool_assets.flows.sanitize import LocalFolder
 
     if is_uri(given):
-        name, key = uri_parts(given)
-        return bucket(name, own), key
+        return located(*uri_parts(given), own)
     path = Path(given)
     if not path.name or path.is_dir():
         raise Misuse(f"--output {given!r} is a directory; name the archive in it")

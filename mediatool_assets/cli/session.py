@@ -1,6 +1,7 @@
 """The global options of a command line: how much to print, and in which form."""
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -23,8 +24,10 @@ class Session:
         self.debug = self.quiet = self.verbose = False
         self.json = json
 
-    def ask(self, *, quiet: bool, verbose: bool, debug: bool) -> None:
+    def ask(self, *, quiet: bool, verbose: bool, debug: bool, source: str | None = None) -> None:
         """Set the options that were given, before or after the command."""
+        if source is not None:
+            os.environ["MEDIATOOL_SOURCE"] = source  # also for child processes
         self.quiet |= quiet
         self.verbose |= verbose
         self.debug |= debug
@@ -36,27 +39,38 @@ _OPTIONS = {
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", hidden=True)],
     "verbose": Annotated[bool, typer.Option("--verbose", "-v", hidden=True)],
     "debug": Annotated[bool, typer.Option("--debug", hidden=True)],
+    "source": Annotated[str | None, typer.Option("--source", metavar="NAME", hidden=True)],
 }
 
 
 def everywhere(app: typer.Typer) -> None:
-    """Let every command of ``app`` accept the global options; ``--help`` does not list them."""
+    """Let every command of ``app`` accept the global options; ``--help`` does not list them.
+
+    A command with an option of the same name keeps its own.
+    """
     for command in app.registered_commands:
         if command.callback is not None:
             command.callback = _with_options(command.callback)
 
 
 def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    own = inspect.signature(command, eval_str=True)
+    options = {name: option for name, option in _OPTIONS.items() if name not in own.parameters}
+
     @wraps(command)
     def run(**arguments: Any) -> None:
-        SESSION.ask(**{name: arguments.pop(name) for name in _OPTIONS})
+        SESSION.ask(**{name: arguments.pop(name) for name in options})
         command(**arguments)
 
-    own = inspect.signature(command, eval_str=True)
     added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=option)
-        for name, option in _OPTIONS.items()
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if name == "source" else False,
+            annotation=option,
+        )
+        for name, option in options.items()
     ]
     run.__signature__ = own.replace(parameters=[*own.parameters.values(), *added])  # type: ignore[attr-defined]  # PEP 362
-    run.__annotations__ = {**command.__annotations__, **_OPTIONS}
+    run.__annotations__ = {**command.__annotations__, **options}
     return run

@@ -94,4 +94,4 @@ def near(path: Path) -> str:
 def listing_command(settings: Settings) -> str:
     """The AWS command that lists the bucket."""
     endpoint = f" --endpoint-url {settings.s3_endpoint_url}" if settings.s3_endpoint_url else ""
-    return f"aws{endpoint} s3 ls s3://{settings.s3_bucket}/ --recursive"
+    return f"aws{endpoint} s3 ls s3://{settings.s3_bucket}/{settings.s3_prefix} --recursive"

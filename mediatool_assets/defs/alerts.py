@@ -20,7 +20,7 @@ from mediatool_assets.domain.alerts import Channel, Observations, OpenProblems
 from mediatool_assets.domain.errors import Misuse, Unreachable
 from mediatool_assets.domain.quantities import quantity
 from mediatool_assets.domain.settings import Settings
-from mediatool_assets.stores.environment import read_settings
+from mediatool_assets.stores.environment import shared_settings
 
 if TYPE_CHECKING:
     from mediatool_assets.stores.alert_channels import AlertChannel
@@ -45,7 +45,7 @@ def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Read new events, post alerts that are due, and report in the tick what was not posted."""
     from mediatool_assets.stores.alert_channels import channels  # noqa: PLC0415  # slow
 
-    settings, now = read_settings(), datetime.now(UTC)
+    settings, now = shared_settings(), datetime.now(UTC)
     repository = context.repository_def
     if repository is None:
         raise Misuse("the sensor was given no definitions; evaluate it with repository_def")

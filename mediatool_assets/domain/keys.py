@@ -14,7 +14,8 @@ ReportForm = Literal["json", "html"]
 REPORTS: tuple[Report, ...] = get_args(Report)
 REPORT_FORMS: tuple[ReportForm, ...] = get_args(ReportForm)
 
-_SANITIZED = "sanitized_"
+SANITIZED_NAME = "sanitized_"
+"""Part of the names of databases of sanitized copies, after the prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class DatabaseNames:
 
 
 def _prefix(plain: str, sanitized: bool) -> str:
-    return f"{plain}{_SANITIZED}" if sanitized else plain
+    return f"{plain}{SANITIZED_NAME}" if sanitized else plain
 
 
 def version_of_database(name: str, prefix: str) -> tuple[Version, bool] | None:
@@ -46,7 +47,7 @@ def version_of_database(name: str, prefix: str) -> tuple[Version, bool] | None:
 
     ``prefix`` is that of the kind of database; None if the name is of something else.
     """
-    sanitized = name.startswith(f"{prefix}{_SANITIZED}")
+    sanitized = name.startswith(f"{prefix}{SANITIZED_NAME}")
     version = Version.of_name(name, _prefix(prefix, sanitized))
     return None if version is None else (version, sanitized)
 
@@ -72,7 +73,7 @@ STAGING_PREFIX = EXPORTS_PREFIX + "staging/"
 DUMPS_PREFIX = "mongodb-dumps/"
 REPORTS_PREFIX = "comparison-reports/"
 LOGS_PREFIX = "dagster-logs/"
-"""Where Dagster stores the logs of runs, by its configuration."""
+"""Where Dagster stores the logs of runs, by its configuration; never below a source's prefix."""
 
 ARCHIVE_PREFIXES: Mapping[str, str] = {
     "raw": RAW_PREFIX,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -149,6 +150,26 @@ def signing_key(text: str) -> SigningKey | Path:
 def trusted_keys(text: str) -> tuple[TrustedKey, ...] | Path:
     """Public keys, or the path of a file that holds them."""
     return parse_trusted_keys(text) if is_public(text) else Path(text)
+
+
+SOURCE_NAME = r"[a-z][a-z0-9_]{0,19}"
+"""The name of a source: a part of asset keys, object keys and names of databases."""
+
+
+def key_prefix(text: str) -> str:
+    """What keys begin with: folders, without a slash at the beginning; ``/`` for none."""
+    if not re.fullmatch(r"/|([A-Za-z0-9][A-Za-z0-9_.-]*/)+", text):
+        raise ValueError(f"is not / or folders such as shop/: {text!r}")
+    return text.removeprefix("/")
+
+
+def key_prefixes(text: str) -> tuple[str, ...]:
+    """Several of them, separated by commas; none lies below another."""
+    found = tuple(sorted({key_prefix(part.strip()) for part in text.split(",")}))
+    for one, other in pairwise(each for each in found if each):
+        if other.startswith(one):
+            raise ValueError(f"has {other}, which is below {one}: {text!r}")
+    return found
 
 
 def secret_url(*schemes: str) -> Callable[[str], Url]:

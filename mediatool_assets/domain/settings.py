@@ -65,6 +65,17 @@ class Settings:
     ``str`` and ``repr`` show no secret.
     """
 
+    source: Annotated[
+        str | None,
+        Setting(
+            parsers.matching(
+                parsers.SOURCE_NAME, "a name of up to 20 lower-case letters, digits, _"
+            ),
+            "The source among several ([several sources](../how-to/two-databases.md)): a section "
+            "`[sources.NAME]` of the settings file. `--source`, before the command, sets it.",
+            otherwise="the only source; in Dagster, all sections",
+        ),
+    ] = None
     postgres_url: Annotated[
         Url | None,
         Setting(
@@ -142,6 +153,7 @@ class Settings:
         Setting(
             parsers.matching(r"[A-Za-z][A-Za-z0-9_-]{0,30}[_-]", "a name that ends in _ or -"),
             "What the names of MongoDB databases and dumps begin with. The version follows.",
+            otherwise="`mediatool_`; `mediatool_NAME_` of a source with a name",
         ),
     ] = AS_DESCRIBED.mongodb
     postgres_prefix: Annotated[
@@ -149,9 +161,28 @@ class Settings:
         Setting(
             parsers.matching(r"[a-z][a-z0-9_-]{0,30}[_-]", "a name that ends in _ or -"),
             "What the names of restored PostgreSQL databases begin with. The version follows.",
+            otherwise="`media_tool_`; `media_tool_NAME_` of a source with a name",
         ),
     ] = AS_DESCRIBED.postgres
     s3_bucket: Annotated[str, Setting(parsers.word, "The bucket.")] = "media-tool-backups"
+    s3_prefix: Annotated[
+        str,
+        Setting(
+            parsers.key_prefix,
+            "What the keys of all objects in the bucket begin with: folders such as `shop/`; `/` "
+            "for none.",
+            otherwise="none; `NAME/` of a source with a name",
+        ),
+    ] = ""
+    s3_prefixes: Annotated[
+        tuple[str, ...],
+        Setting(
+            parsers.key_prefixes,
+            "The `MEDIATOOL_S3_PREFIX`es of all sources in the bucket, separated by commas. "
+            "`mediatool bucket` sets the rules of all of them.",
+            otherwise="those of the sections with the same bucket; else `MEDIATOOL_S3_PREFIX`",
+        ),
+    ] = ("",)
     s3_endpoint_url: Annotated[
         str | None,
         Setting(
@@ -490,7 +521,12 @@ class Settings:
         str, Setting(parsers.word, "The job that `new_version_sensor` starts.")
     ] = "reload_staging"
     staging_database: Annotated[
-        str, Setting(parsers.word, "The MongoDB database that `reload_staging` fills.")
+        str,
+        Setting(
+            parsers.word,
+            "The MongoDB database that `reload_staging` fills.",
+            otherwise="`mediatool_staging`; `mediatool_NAME_staging` of a source with a name",
+        ),
     ] = "mediatool_staging"
 
     @classmethod
@@ -519,8 +555,16 @@ class Settings:
             except ValueError as error:
                 problems.append(f"{variable(name)} {error}")
         values.setdefault("targets", Targets(postgres="restore_postgres_url" in values))
+        if "source" in values:
+            values = own_names(str(values["source"])) | values
+        values.setdefault("s3_prefixes", (values.get("s3_prefix", ""),))
         settings = cls(**values)  # type: ignore[arg-type]  # each parser returns its field's type
         problems += settings._cluster_problems()
+        if settings.s3_prefix not in settings.s3_prefixes:
+            problems.append(
+                f"MEDIATOOL_S3_PREFIXES does not have {settings.s3_prefix or '/'}, which is "
+                "MEDIATOOL_S3_PREFIX: name the prefixes of all sources in the bucket"
+            )
         if settings.s3_kms_key_id is not None and settings.s3_sse in ("none", "AES256"):
             problems.append(
                 f"MEDIATOOL_S3_SSE is {settings.s3_sse}, and MEDIATOOL_S3_KMS_KEY_ID names a key: "
@@ -557,7 +601,8 @@ class Settings:
     @property
     def local_registry(self) -> Path:
         """The local copy of the bucket's registry of versions."""
-        return self.home / REGISTRY_NAME
+        folder = self.home / "sources" / self.source if self.source else self.home
+        return folder / REGISTRY_NAME
 
     @property
     def cluster(self) -> DaskCluster | None:
@@ -592,6 +637,16 @@ class Settings:
                 [f"{name} is not set" for name in missing]
                 + ["start the local servers with `mediatool up`, or set it"]
             )
+
+
+def own_names(source: str) -> dict[str, object]:
+    """The defaults of the settings that keep a source with a name apart from all others."""
+    return {
+        "s3_prefix": f"{source}/",
+        "mongodb_prefix": f"{AS_DESCRIBED.mongodb}{source}_",
+        "postgres_prefix": f"{AS_DESCRIBED.postgres}{source}_",
+        "staging_database": f"{AS_DESCRIBED.mongodb}{source}_staging",
+    }
 
 
 DECLARED: Mapping[str, Setting] = {

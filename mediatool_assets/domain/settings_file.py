@@ -1,14 +1,17 @@
-"""``mediatool.toml``: settings, and references to secrets."""
+"""``mediatool.toml``: settings, sections of several sources, and references to secrets."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
 from typing import Literal, get_args
 
+from mediatool_assets.domain.keys import SANITIZED_NAME
 from mediatool_assets.domain.masking.key import MaskingKey
-from mediatool_assets.domain.setting_fields import variable
-from mediatool_assets.domain.settings import DECLARED
+from mediatool_assets.domain.setting_fields import SOURCE_NAME, variable
+from mediatool_assets.domain.settings import DECLARED, own_names
 from mediatool_assets.domain.signing import SigningKey
 from mediatool_assets.domain.urls import Url
 
@@ -34,6 +37,13 @@ _OTHERS = {
 }
 """Variables of other programs that the file may set, by their lower-case names."""
 
+SOURCES = "sources"
+"""The table of the sections, each a source of its own."""
+
+_NOT_IN_THE_FILE = {"config", "source"}
+_OF_ALL = {"first_day", "home"}
+"""Settings that all sources have in common: they share one Dagster instance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -44,35 +54,108 @@ class Reference:
     key: str | None = None
 
 
+Value = str | Reference
+
+
 @dataclass(slots=True)
 class SettingsFile:
-    """The content of a file: a text or a reference for each variable, and the problems found."""
+    """The content of a file: a text or a reference for each variable, and the problems found.
+
+    ``sources`` has the values of each section ``[sources.NAME]``.
+    """
 
     path: Path
-    values: dict[str, str | Reference] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    sources: dict[str, dict[str, Value]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: Path, document: Mapping[str, object]) -> "SettingsFile":
         """Read a TOML document. ``[s3] bucket`` and ``s3_bucket`` are the same setting."""
+        shared = {key: value for key, value in document.items() if key != SOURCES}
+        made = cls._read(path, shared)
+        sections = document.get(SOURCES, {})
+        if not isinstance(sections, dict):
+            made._add_problem(SOURCES, f"is a table of sections; write [{SOURCES}.NAME]")
+            return made
+        for name, section in sections.items():
+            made._add_source(name, section)
+        made.problems += (f"{path}: {each}" for each in made._conflicts())
+        return made
+
+    def of_source(self, name: str) -> dict[str, Value]:
+        """The section of a source, and the key prefixes of all sources that share its bucket."""
+        bucket, section = variable("s3_bucket"), self.sources[name]
+        mine, prefixes = section.get(bucket, self.values.get(bucket)), variable("s3_prefixes")
+        others = {
+            str(other[variable("s3_prefix")])
+            for other in self.sources.values()
+            if not _differ(mine, other.get(bucket, self.values.get(bucket)))
+        }
+        known = self.values.get(prefixes, ",".join(sorted(others)))
+        return {prefixes: known, **section}
+
+    def _add_source(self, name: str, section: object) -> None:
+        title = f"[{SOURCES}.{name}]"
+        if not isinstance(section, dict) or not re.fullmatch(SOURCE_NAME, name):
+            self._add_problem(
+                title, "is not a table whose name has up to 20 lower-case letters, digits and _"
+            )
+            return
+        names, read = own_names(name), self._read(self.path, section, name)
+        self.problems += read.problems
+        for setting, usual in names.items():
+            if isinstance(read.values.setdefault(variable(setting), str(usual)), Reference):
+                self._add_problem(f"{title} {setting}", "has to be a text, not a reference")
+                read.values[variable(setting)] = str(usual)
+            if self.values.pop(variable(setting), None) is not None:
+                self._add_problem(
+                    setting, f"is another for each source; set it in [{SOURCES}.NAME]"
+                )
+        self.sources[name] = read.values
+
+    def _conflicts(self) -> Iterator[str]:
+        """Where two sources would have the same objects or databases."""
+        for (one, mine), (other, theirs) in combinations(self.sources.items(), 2):
+            for setting in own_names(one):
+                name = variable(setting)
+                if setting == "s3_prefix":
+                    bucket = variable("s3_bucket")
+                    places = (each.get(bucket, self.values.get(bucket)) for each in (mine, theirs))
+                    is_shared = _nested(str(mine[name]), str(theirs[name])) and not _differ(*places)
+                else:
+                    is_shared = _same_databases(str(mine[name]), str(theirs[name]))
+                if is_shared:
+                    yield (
+                        f"[{SOURCES}.{one}] and [{SOURCES}.{other}] have the {setting} "
+                        f"{mine[name]!r} and {theirs[name]!r}: each source needs its own"
+                    )
+
+    @classmethod
+    def _read(
+        cls, path: Path, document: Mapping[str, object], source: str | None = None
+    ) -> "SettingsFile":
+        """The settings of a document: all of the file, or of the section of a source."""
         made = cls(path)
         for name, value in _flat(document):
-            target = _variable(name)
+            target, where = _variable(name), f"[{SOURCES}.{source}] {name}" if source else name
             if target is None:
-                made._add_problem(name, f"is not a setting{_did_you_mean(name)}")
+                made._add_problem(where, f"is not a setting{_did_you_mean(name)}")
+            elif source and (name in _OF_ALL or name not in DECLARED):
+                made._add_problem(where, "is the same for all sources; set it above them")
             elif target in made.values:
-                made._add_problem(name, "is set twice; keep one")
+                made._add_problem(where, "is set twice; keep one")
             else:
                 try:
                     made.values[target] = made._value(name, value)
                 except ValueError as error:
-                    made._add_problem(name, str(error))
+                    made._add_problem(where, str(error))
         return made
 
     def _add_problem(self, name: str, problem: str) -> None:
         self.problems.append(f"{self.path}: {name} {problem}")
 
-    def _value(self, name: str, value: object) -> str | Reference:
+    def _value(self, name: str, value: object) -> Value:
         """The value in the form of its variable; raises ValueError with the problem."""
         if isinstance(value, dict):
             return self._reference(value)
@@ -116,9 +199,26 @@ def _flat(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
 
 def _variable(name: str) -> str | None:
     """The environment variable for a name in the file; None if there is none."""
-    if name in DECLARED and name != "config":
+    if name in DECLARED and name not in _NOT_IN_THE_FILE:
         return variable(name)
     return name.upper() if name in _SECRETS | _OTHERS else None
+
+
+def _differ(one: Value | None, other: Value | None) -> bool:
+    """Whether two values are known to differ."""
+    return isinstance(one, str) and isinstance(other, str) and one != other
+
+
+def _nested(one: str, other: str) -> bool:
+    """Whether one key prefix is below the other; only one source can have ``/``."""
+    if "/" in (one, other):
+        return one == other
+    return one.startswith(other) or other.startswith(one)
+
+
+def _same_databases(one: str, other: str) -> bool:
+    """Whether databases with these prefixes can have the same name, on whatever server."""
+    return one == other or SANITIZED_NAME in (one.removeprefix(other), other.removeprefix(one))
 
 
 def _did_you_mean(name: str) -> str:

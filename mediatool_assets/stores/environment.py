@@ -6,7 +6,8 @@ processes see the same; variables that are already set are unchanged.
 
 import getpass
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -28,18 +29,87 @@ def home() -> Path:
 def has_own_servers() -> bool:
     """Whether the environment or the settings file names any server."""
     adopt_file()
-    return any(map(_is_set, SERVERS))
+    own = {variable(name.lower()) for name in SERVERS}
+    return any(map(_is_set, SERVERS)) or any(own & set(each) for each in _unchosen().values())
 
 
 def adopt_file() -> None:
     """Put the values of mediatool.toml into this process's environment, if not set there.
 
-    Raises BadSettings with all problems of the file and of the settings.
+    With a source, those of its section come first, and replace those of another source that this
+    process used before. Raises BadSettings with all problems of the file and of the settings.
     """
-    found = find_settings_file(os.environ)
-    problems = adopt(found, os.environ) if found else []
+    found, source = find_settings_file(os.environ), _source()
+    _SECTION.leave(source)
+    before = dict(os.environ)
+    problems = adopt(found, os.environ, source) if found else []
+    if found and source in found.sources:
+        _SECTION.enter(source, found.of_source(source), before)
     if problems:
         raise BadSettings([*problems, *_problems()])
+
+
+def sources() -> dict[str, dict[str, str]]:
+    """The variables of every source of the settings file; none if one source is chosen.
+
+    Raises BadSettings. The process's environment is unchanged, and has what all of them share.
+    """
+    adopt_file()
+    found, names = find_settings_file(os.environ), _unchosen()
+    made: dict[str, dict[str, str]] = {}
+    problems: list[str] = []
+    for name in names if found else ():
+        whole = dict(os.environ)
+        problems += adopt(found, whole, name)
+        made[name] = {each: whole[each] for each in found.of_source(name) if each in whole}
+        made[name][_CHOSEN] = name
+    if problems:
+        raise BadSettings(dict.fromkeys(problems))
+    return made
+
+
+_CHOSEN = variable("source")
+
+
+def _source() -> str | None:
+    return os.environ.get(_CHOSEN, "").strip() or None
+
+
+def _unchosen() -> Mapping[str, Mapping[str, object]]:
+    """The sections of the settings file, if none is chosen."""
+    found = find_settings_file(os.environ)
+    return found.sources if found and _source() is None else {}
+
+
+@dataclass(slots=True)
+class _Section:
+    """What the section of a source has put into this process's environment."""
+
+    source: str | None = None
+    replaced: dict[str, tuple[str | None, str]] = field(default_factory=dict)
+
+    def enter(self, source: str, names: Iterable[str], before: Mapping[str, str]) -> None:
+        """Remember the values before and after."""
+        if self.source != source:
+            self.source = source
+            self.replaced = {
+                name: (before.get(name), os.environ[name]) for name in names if name in os.environ
+            }
+
+    def leave(self, source: str | None) -> None:
+        """Restore what another source has replaced, where it is unchanged since."""
+        if self.source in (None, source):
+            return
+        for name, (before, after) in self.replaced.items():
+            if os.environ.get(name) != after:
+                continue
+            del os.environ[name]
+            if before is not None:
+                os.environ[name] = before
+        self.source, self.replaced = None, {}
+
+
+_SECTION = _Section()
 
 
 def origins() -> dict[str, str]:
@@ -52,8 +122,12 @@ def origins() -> dict[str, str]:
     own = has_own_servers()
     local = {} if own else _local_or_none() or {}
     _adopt_beside_tastes(local)
-    made = dict.fromkeys(found.values if found else (), str(found.path) if found else "")
+    made: dict[str, str] = {}
+    if found:
+        made = dict.fromkeys(found.values, str(found.path))
     made |= dict.fromkeys(before, "environment")
+    if found and (source := _source()) in found.sources:
+        made |= dict.fromkeys(found.of_source(source), f"{found.path} [sources.{source}]")
     made |= {name: "local servers" for name in local if name not in before & _TASTES}
     return {name: origin for name, origin in made.items() if _is_there(name)}
 
@@ -72,7 +146,7 @@ def settings(*names: str) -> Settings:
     own, so
     that libraries and child processes see the same servers.
     """
-    adopt_file()
+    _choose()
     _adopt_local_if_needed()
     problems = [f"{variable(name)} is not set" for name in names if not _is_set(name.upper())]
     if problems:
@@ -85,7 +159,7 @@ def maker_settings(*names: str) -> Settings:
 
     Raises BadSettings with every problem; local servers are used as by ``settings``.
     """
-    adopt_file()
+    _choose()
     _adopt_local_if_needed()
     return settings(*names, *Settings.read(os.environ)[0].targets.settings)
 
@@ -95,6 +169,12 @@ def read_settings(problems: Iterable[str] = ()) -> Settings:
 
     Raises BadSettings with every problem, including the caller's.
     """
+    _choose()
+    return shared_settings(problems)
+
+
+def shared_settings(problems: Iterable[str] = ()) -> Settings:
+    """Like ``read_settings``; of several sources without a chosen one, what they share."""
     adopt_file()
     problems = [*_problems(), *problems]
     if problems:
@@ -108,12 +188,24 @@ def settings_and_problems() -> tuple[Settings, list[str]]:
     Local servers are used as by ``settings``; if there are none, that is a problem too.
     """
     problems: list[str] = []
-    for step in (adopt_file, _adopt_local_if_needed):
+    for step in (_choose, _adopt_local_if_needed):
         try:
             step()
         except BadSettings as error:
             problems += error.problems
     return Settings.read(os.environ)[0], list(dict.fromkeys([*problems, *_problems()]))
+
+
+def _choose() -> None:
+    """Adopt the file; raises BadSettings if it has several sources and none is chosen."""
+    adopt_file()
+    if names := ", ".join(_unchosen()):
+        raise BadSettings(
+            [
+                f"the settings file has the sources {names}",
+                "name one: `mediatool --source NAME ...`",
+            ]
+        )
 
 
 def _problems() -> Iterator[str]:
@@ -141,8 +233,13 @@ def account() -> str:
 def local_settings() -> Settings:
     """The settings of the local servers, even if the environment names others.
 
-    Commands that write demonstration data must never reach a user's database.
+    Commands that write demonstration data must never reach a user's database. Raises BadSettings
+    where the settings file has sections, which win over the environment.
     """
+    found = find_settings_file(os.environ)
+    if found and found.sources:
+        says = f"{found.path} has the sources {', '.join(found.sources)}"
+        raise BadSettings([says, "run this in a folder without a settings file"])
     _adopt(_local())
     return read_settings()
 

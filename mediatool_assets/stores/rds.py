@@ -52,6 +52,8 @@ class RdsInstance:
     kms_key_id: str
     bucket: str
     only: str | None = None
+    prefix: str = ""
+    """What the keys of the source begin with."""
 
     @classmethod
     def of(cls, settings: Settings) -> "RdsInstance":
@@ -74,6 +76,7 @@ class RdsInstance:
             settings.rds_kms_key_id or "",
             settings.s3_bucket,
             f"{database}.{settings.postgres_schema}" if database else None,
+            settings.s3_prefix,
         )
 
     @cached_property
@@ -132,6 +135,7 @@ class RdsInstance:
 
     def start(self, name: str, snapshot: DbSnapshot, prefix: str) -> Task:
         """Start the export of a snapshot to ``{prefix}/{name}/``, or find that task."""
+        prefix = self.prefix + prefix
         with self._translated(f"RDS export task {name}"):
             try:
                 answer = self.client.start_export_task(

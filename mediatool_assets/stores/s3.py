@@ -93,8 +93,8 @@ class S3Objects:
         return asked | ({} if self.kms_key_id is None else {"SSEKMSKeyId": self.kms_key_id})
 
     def uri(self, key: str) -> str:
-        """``s3://bucket/key``."""
-        return f"s3://{self.bucket}/{key}"
+        """``s3://bucket/key``, with the whole key."""
+        return f"s3://{self.bucket}/{self.access.prefix}{key}"
 
     def head(self, key: str) -> ObjectInfo | None:
         """The object's size, tag and time; None if there is no object."""
@@ -125,7 +125,7 @@ class S3Objects:
         """
         with self.translated(key):
             answer = self.client.head_object(Bucket=self.bucket, Key=key)
-            ColdObject(self.client, self.bucket, key).warm(answer, self.retrieval)
+            ColdObject(self.client, self.bucket, key, self.uri(key)).warm(answer, self.retrieval)
         return S3Bytes(self, key, answer["ContentLength"], answer["ETag"])
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -264,7 +264,9 @@ class S3Objects:
             except ClientError as error:
                 if is_cold(error):
                     answer = self.client.head_object(Bucket=self.bucket, Key=key)
-                    ColdObject(self.client, self.bucket, key).warm(answer, self.retrieval)
+                    ColdObject(self.client, self.bucket, key, self.uri(key)).warm(
+                        answer, self.retrieval
+                    )
                 raise
 
     def translated(self, key: str) -> AbstractContextManager[None]:

@@ -119,6 +119,11 @@ class S3Bucket:
         return made
 
     @property
+    def prefix(self) -> str:
+        """What the keys of this source begin with."""
+        return self.access.prefix
+
+    @property
     def secure(self) -> bool:
         """Whether this client uses TLS."""
         return self.endpoint_url is None or self.endpoint_url.startswith("https:")

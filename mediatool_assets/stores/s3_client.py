@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,15 +14,19 @@ from mediatool_assets.domain.settings import Addressing, Settings
 
 @dataclass(frozen=True, slots=True)
 class S3Access:
-    """How requests address the server: position of the bucket, trusted TLS authority."""
+    """How requests address the server: position of the bucket, trusted TLS authority, prefix.
+
+    All keys are below the prefix: requests name them without it, and so do answers.
+    """
 
     addressing: Addressing | None = None
     ca: Path | None = None
+    prefix: str = ""
 
     @classmethod
     def of(cls, settings: Settings) -> "S3Access":
         """What the settings say."""
-        return cls(settings.s3_addressing, settings.s3_ca)
+        return cls(settings.s3_addressing, settings.s3_ca, settings.s3_prefix)
 
 
 AS_USUAL = S3Access()
@@ -66,4 +70,42 @@ def _client(
     verify = None if access.ca is None else str(access.ca)
     # not boto3's: its clients differ only in file transfers, which take 0.1 s to import
     session = botocore.session.Session()
-    return session.create_client(service, endpoint_url=endpoint_url, config=config, verify=verify)
+    made = session.create_client(service, endpoint_url=endpoint_url, config=config, verify=verify)
+    if access.prefix:
+        events, prefix = made.meta.events, access.prefix
+        events.register("provide-client-params.s3", partial(_with_prefix, prefix))
+        events.register_last("after-call.s3", partial(_without_prefix, prefix))
+    return made
+
+
+_LISTS = {"ListMultipartUploads", "ListObjectVersions", "ListObjectsV2"}
+_LISTED = {
+    "CommonPrefixes": "Prefix",
+    "Contents": "Key",
+    "DeleteMarkers": "Key",
+    "Uploads": "Key",
+    "Versions": "Key",
+}
+"""The parts of the answers to _LISTS, and the name of the key in each. The markers of pages stay
+whole: botocore sends them back as they are.
+"""
+
+
+def _with_prefix(prefix: str, params: dict[str, Any], model: Any, **_: object) -> dict[str, Any]:
+    """The parameters of a request with whole keys."""
+    made = dict(params)
+    if "Key" in made:
+        made["Key"] = prefix + made["Key"]
+    if model.name in _LISTS:
+        made["Prefix"] = prefix + made.get("Prefix", "")
+    if "Delete" in made:
+        whole = [{**each, "Key": prefix + each["Key"]} for each in made["Delete"]["Objects"]]
+        made["Delete"] = {**made["Delete"], "Objects": whole}
+    return made
+
+
+def _without_prefix(prefix: str, parsed: dict[str, Any], **_: object) -> None:
+    """Cut the prefix off the keys of an answer."""
+    for part, name in _LISTED.items():
+        for item in parsed.get(part, ()):
+            item[name] = item[name].removeprefix(prefix)

@@ -37,11 +37,7 @@ class ColdObject:
     client: "S3Client"
     bucket: str
     key: str
-
-    @property
-    def uri(self) -> str:
-        """``s3://bucket/key``."""
-        return f"s3://{self.bucket}/{self.key}"
+    uri: str
 
     def warm(self, head: "HeadObjectOutputTypeDef", retrieval: RetrievalOptions) -> None:
         """Do nothing if the object can be read; else request a restore and raise InColdStorage.

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,7 +19,6 @@ from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.domain.readiness import Reading, compare_clocks, ok, warning, wrong
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.s3 import S3Objects
-from mediatool_assets.stores.s3_client import client
 from mediatool_assets.stores.s3_errors import code_of, is_denied, is_taken
 from mediatool_assets.stores.s3_upload import sha256
 
@@ -34,7 +33,7 @@ def bucket_readings(settings: Settings) -> list[Reading]:
     """Credentials, the bucket, encryption, conditions, checksums, ranges, uploads, clock."""
     objects = S3Objects.of(settings)
     key = f"{STAGING_PREFIX}check-{uuid.uuid4().hex}"
-    made = client(objects.endpoint_url, objects.access, patient=False)
+    made = replace(objects, patient=False).client
     trial = _Trial(made, objects, key, objects.encryption_options)
     endpoint = objects.endpoint_url or "Amazon S3"
     found: list[Reading] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mediatool_assets.domain.errors import BadSettings
 from mediatool_assets.domain.settings_file import FILE_NAME, Reference, SettingsFile
+from mediatool_assets.domain.suggestions import suggestion
 
 
 def find_settings_file(environ: Mapping[str, str]) -> SettingsFile | None:
@@ -28,13 +29,21 @@ def find_settings_file(environ: Mapping[str, str]) -> SettingsFile | None:
         raise BadSettings([f"{path} is not TOML: {error}"]) from error
 
 
-def adopt(found: SettingsFile, environ: MutableMapping[str, str]) -> list[str]:
+def adopt(
+    found: SettingsFile, environ: MutableMapping[str, str], source: str | None = None
+) -> list[str]:
     """Add the file's values to ``environ``, where it has none; returns the problems found.
 
-    Secrets in AWS come last: the file may contain the credentials to read them.
+    Those of the source's section replace what is there: a variable of another source must not send
+    its rows elsewhere. Secrets in AWS come last: the file may contain the credentials to read them.
     """
     problems = list(found.problems)
     values = {n: v for n, v in found.values.items() if not environ.get(n, "").strip()}
+    if source in found.sources:
+        values |= found.of_source(source)
+    elif source and found.sources:
+        hint = suggestion(source, found.sources)
+        problems.append(f"{found.path}: there is no source {source}; {hint}")
     from_aws = [n for n, v in values.items() if _place(v) == "secretsmanager"]
     for name in [*(n for n in values if n not in from_aws), *from_aws]:
         value = values[name]

@@ -1,6 +1,7 @@
 """The declared configuration of the bucket."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from mediatool_assets.domain.bucket.lifecycle import LifecycleRule, Transition
 from mediatool_assets.domain.bucket.rules import State
@@ -79,6 +80,22 @@ LIFECYCLE = (
     LifecycleRule(id="clean-up", markers=True, abort_days=7),
 )
 
+_OF_THE_BUCKET = {"dagster-logs", "testing", "clean-up"}
+"""Rules that are declared once, however many sources are in the bucket."""
+
+
+def lifecycle_of(prefixes: Sequence[str]) -> tuple[LifecycleRule, ...]:
+    """The rules of a bucket with sources below these prefixes: ``raw``, and ``shop/raw``."""
+    return (
+        *(
+            replace(rule, id=prefix + rule.id, prefix=prefix + rule.prefix)
+            for prefix in prefixes
+            for rule in LIFECYCLE
+            if rule.id not in _OF_THE_BUCKET
+        ),
+        *(rule for rule in LIFECYCLE if rule.id in _OF_THE_BUCKET),
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotExportAccess:
@@ -103,7 +120,8 @@ class Declaration:
     ``kms_key_id`` None means SSE-S3. ``lock_days`` None means no Object Lock, else it is the
     default
     retention in GOVERNANCE mode. ``log_bucket`` None leaves access logging to the bucket's owner.
-    The pipeline's role also gets rights for ``rds`` and ``alert_topic_arn``.
+    The pipeline's role also gets rights for ``rds`` and ``alert_topic_arn``. Roles have rights
+    below ``prefix``, that of one source. ``prefixes`` are those of all sources in the bucket.
     """
 
     bucket: str
@@ -113,6 +131,8 @@ class Declaration:
     lifecycle: tuple[LifecycleRule, ...] = LIFECYCLE
     rds: SnapshotExportAccess | None = None
     alert_topic_arn: str | None = None
+    prefix: str = ""
+    prefixes: tuple[str, ...] = ("",)
 
     @classmethod
     def of(cls, settings: Settings) -> "Declaration":
@@ -122,9 +142,17 @@ class Declaration:
             kms_key_id=settings.s3_kms_key_id,
             lock_days=settings.s3_object_lock_days,
             log_bucket=settings.s3_log_bucket,
+            lifecycle=lifecycle_of(settings.s3_prefixes),
             rds=SnapshotExportAccess.of(settings),
             alert_topic_arn=settings.alert_sns_topic_arn,
+            prefix=settings.s3_prefix,
+            prefixes=settings.s3_prefixes,
         )
+
+    @property
+    def place(self) -> str:
+        """The bucket, or the folder of one source in it, for display."""
+        return f"{self.bucket}/{self.prefix}".rstrip("/")
 
     @property
     def arn(self) -> str:

@@ -53,7 +53,7 @@ class Departure:
 
 def departures(declared: Declaration, prices: Prices) -> tuple[Departure, ...]:
     """Every departure, with the cost of those that concern the lifecycle."""
-    rules = {rule.id: rule for rule in declared.lifecycle}
+    rules = {_kind(rule): rule for rule in declared.lifecycle}  # equal for all sources
     raw, transformed = SPEC
     return (
         Departure(
@@ -125,4 +125,9 @@ CHOICES = {
 
 def chosen(rules: Sequence[LifecycleRule] = LIFECYCLE) -> dict[str, str]:
     """The declared rules that the storage description's lifecycle table lacks, by id."""
-    return {rule.id: CHOICES[rule.id] for rule in rules if rule.id in CHOICES}
+    return {rule.id: CHOICES[_kind(rule)] for rule in rules if _kind(rule) in CHOICES}
+
+
+def _kind(rule: LifecycleRule) -> str:
+    """The id of a rule without the prefix of a source."""
+    return rule.id.rpartition("/")[2]

@@ -126,3 +126,15 @@ def prefix_of(rule: Document) -> str:
     where = rule["Filter"]
     prefix: str = where.get("Prefix") or where.get("And", {}).get("Prefix") or ""
     return prefix
+
+
+def below(configuration: Document, prefix: str) -> dict[str, Any]:
+    """The rules that reach objects below a prefix, with their own prefixes relative to it."""
+    found = []
+    for rule in map(canonical, configuration.get("Rules", ()) if prefix else ()):
+        whole, where = prefix_of(rule), rule["Filter"]
+        if whole.startswith(prefix) or prefix.startswith(whole):
+            rest = {"Prefix": whole[len(prefix) :]}
+            both = {"And": where["And"] | rest} if "And" in where else where | rest
+            found.append(rule | {"Filter": both})
+    return {**configuration, "Rules": found} if prefix else dict(configuration)

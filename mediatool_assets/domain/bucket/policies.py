@@ -75,7 +75,11 @@ def bucket_statements(declared: Declaration) -> tuple[dict[str, Any], ...]:
                 "s3:DeleteObject",
                 "s3:DeleteObjectVersion",
             ],
-            "NotResource": [f"{arn}/{RDS_EXPORTS_PREFIX}*", f"{arn}/{STAGING_PREFIX}*"],
+            "NotResource": [
+                f"{arn}/{prefix}{part}*"
+                for prefix in declared.prefixes
+                for part in (RDS_EXPORTS_PREFIX, STAGING_PREFIX)
+            ],
             "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}},
         },
     )
@@ -103,7 +107,7 @@ def pipeline_role(declared: Declaration) -> dict[str, Any]:
     Every day it also reads the bucket's settings and trails, and lists what is billed. If the
     settings name them, it exports snapshots of the RDS instance and publishes to the topic.
     """
-    objects = [f"{declared.arn}/{key}" for key in (*_OBJECTS, f"{LOGS_PREFIX}*")]
+    objects = [*_objects(declared), f"{declared.arn}/{LOGS_PREFIX}*"]
     return _policy(
         _allow(
             "ListTheBucket",
@@ -122,7 +126,7 @@ def pipeline_role(declared: Declaration) -> dict[str, Any]:
             ],
             objects,
         ),
-        _allow("RemoveWhatWasStaged", "s3:DeleteObject", f"{declared.arn}/{STAGING_PREFIX}*"),
+        _allow("RemoveWhatWasStaged", "s3:DeleteObject", f"{_own(declared)}{STAGING_PREFIX}*"),
         _allow("TagTestVersions", "s3:PutObjectTagging", objects),
         _allow("AskForCopiesOutOfColdStorage", "s3:RestoreObject", objects),
         *_snapshots(declared.rds),
@@ -136,7 +140,7 @@ def pruning_role(declared: Declaration) -> dict[str, Any]:
 
     It reads Object Lock and never bypasses it. The bucket denies its deletions without MFA.
     """
-    objects = [f"{declared.arn}/{key}" for key in _OBJECTS]
+    objects = _objects(declared)
     return _policy(
         _allow("ListTheBucket", ["s3:ListBucket", "s3:ListBucketVersions"], declared.arn),
         _allow(
@@ -156,14 +160,14 @@ def pruning_role(declared: Declaration) -> dict[str, Any]:
             objects,
         ),
         _allow("DeleteForGood", "s3:DeleteObjectVersion", objects),
-        _allow("WriteTheRegistry", "s3:PutObject", f"{declared.arn}/{REGISTRY_KEY}"),
+        _allow("WriteTheRegistry", "s3:PutObject", f"{_own(declared)}{REGISTRY_KEY}"),
         *_key(declared.kms_key_id, "kms:Decrypt", "kms:GenerateDataKey"),
     )
 
 
 def read_only_role(declared: Declaration) -> dict[str, Any]:
     """The rights to find and download versions."""
-    objects = [f"{declared.arn}/{key}" for key in _OBJECTS]
+    objects = _objects(declared)
     return _policy(
         _allow("ListTheBucket", "s3:ListBucket", declared.arn),
         _allow("ReadObjects", "s3:GetObject", objects),
@@ -178,7 +182,7 @@ def rds_export_role(declared: Declaration) -> dict[str, Any]:
         _allow(
             "WriteExports",
             ["s3:DeleteObject*", "s3:GetObject*", "s3:PutObject*"],
-            f"{declared.arn}/{RDS_EXPORTS_PREFIX}*",
+            f"{_own(declared)}{RDS_EXPORTS_PREFIX}*",
         ),
     )
 
@@ -269,6 +273,16 @@ def _is_fixed(key: str, value: str) -> bool:
     except ValueError:
         return False
     return network.prefixlen >= _WIDEST[network.version]
+
+
+def _own(declared: Declaration) -> str:
+    """What the resource names of one source's objects begin with."""
+    return f"{declared.arn}/{declared.prefix}"
+
+
+def _objects(declared: Declaration) -> list[str]:
+    """The archives and documents of one source."""
+    return [_own(declared) + key for key in _OBJECTS]
 
 
 def _policy(*parts: Document) -> dict[str, Any]:

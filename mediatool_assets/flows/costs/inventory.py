@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from mediatool_assets.domain.bucket.declaration import Declaration
-from mediatool_assets.domain.bucket.lifecycle import configuration
+from mediatool_assets.domain.bucket.lifecycle import below, configuration
 from mediatool_assets.domain.bucket.reading import read
 from mediatool_assets.domain.costs.inventory import (
     ActiveRules,
@@ -43,20 +43,24 @@ def take(
         for key in marks.keys_of(version, objects.database_names)
     }
     items = tuple(replace(item, testing=item.key in tagged) for item in source.items())
-    return BilledInventory(declared.bucket, now, items, active(declared, bucket), _newest(objects))
+    return BilledInventory(declared.place, now, items, active(declared, bucket), _newest(objects))
 
 
 def active(declared: Declaration, bucket: BucketSettings) -> ActiveRules:
-    """The bucket's own rules, or the declared ones if it has none or they cannot be read."""
+    """The bucket's own rules, or the declared ones if it has none or they cannot be read.
+
+    Of several sources in one bucket, only the rules that reach this one's objects.
+    """
     live, versioning = bucket.read("lifecycle"), bucket.read("versioning")
     status = (versioning.document or {}).get("Status")
     versioned = status == "Enabled" if versioning.unknown is None else True
     if live.document is not None and live.document.get("Rules"):
-        return ActiveRules(read(live.document), "bucket", "they are active", versioned)
+        return ActiveRules(
+            read(below(live.document, bucket.prefix)), "bucket", "they are active", versioned
+        )
     reason = live.unknown or "the bucket has none; `mediatool bucket apply` sets the declared ones"
-    return ActiveRules(
-        read(configuration(declared.lifecycle)), "declaration", reason, declared.state.versioned
-    )
+    rules = read(below(configuration(declared.lifecycle), bucket.prefix))
+    return ActiveRules(rules, "declaration", reason, declared.state.versioned)
 
 
 def _testing(objects: ObjectStore) -> Iterator[Version]:

@@ -11,6 +11,10 @@ class BucketSettings(Protocol):
     """Reads and sets the configuration of a bucket."""
 
     @property
+    def prefix(self) -> str:
+        """What the keys of this source begin with; empty if it has the bucket alone."""
+
+    @property
     def secure(self) -> bool:
         """True if this client uses TLS."""
 

@@ -11,7 +11,7 @@ import msgspec
 from mediatool_assets.domain import metadata as metadata_file
 from mediatool_assets.domain.bucket.aspects import lifecycle_rules
 from mediatool_assets.domain.bucket.declaration import LIFECYCLE
-from mediatool_assets.domain.bucket.lifecycle import configuration
+from mediatool_assets.domain.bucket.lifecycle import below, configuration
 from mediatool_assets.domain.errors import AlreadyExists, MediatoolError, Refused
 from mediatool_assets.domain.keys import metadata_key
 from mediatool_assets.domain.marks import Protection, unprotected
@@ -181,7 +181,9 @@ def _left(stores: Pruning, dropped: Iterable[Decision]) -> Iterator[str]:
 
 def _refuse_contradictions(policy: Policy, bucket: BucketSettings) -> None:
     live = bucket.read("lifecycle").document
-    rules = lifecycle_rules(configuration(LIFECYCLE) if live is None else live)
+    rules = lifecycle_rules(
+        configuration(LIFECYCLE) if live is None else below(live, bucket.prefix)
+    )
     if found := list(contradictions(policy, rules.values())):
         raise Refused(
             f"{'; '.join(found)}; nothing was dropped: keep less, or change the rule and "
