@@ -55,10 +55,11 @@ def sources() -> dict[str, dict[str, str]]:
     Raises BadSettings. The process's environment is unchanged, and has what all of them share.
     """
     adopt_file()
-    found, names = find_settings_file(os.environ), _unchosen()
     made: dict[str, dict[str, str]] = {}
     problems: list[str] = []
-    for name in names if found else ():
+    if (found := find_settings_file(os.environ)) is None:
+        return made
+    for name in _unchosen():
         whole = dict(os.environ)
         problems += adopt(found, whole, name)
         made[name] = {each: whole[each] for each in found.of_source(name) if each in whole}

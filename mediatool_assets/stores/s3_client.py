@@ -73,7 +73,10 @@ def _client(
     made = session.create_client(service, endpoint_url=endpoint_url, config=config, verify=verify)
     if access.prefix:
         events, prefix = made.meta.events, access.prefix
-        events.register("provide-client-params.s3", partial(_with_prefix, prefix))
+        add: Any = partial(
+            _with_prefix, prefix
+        )  # its stub lacks the handlers that return something
+        events.register("provide-client-params.s3", add)
         events.register_last("after-call.s3", partial(_without_prefix, prefix))
     return made
 

@@ -1,11 +1,13 @@
 """Settings: read from a mapping, wrong ones all named at once, secrets never shown."""
 
+import re
 from dataclasses import Field, fields
 from pathlib import Path
 
 import pytest
 
 from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.keys import DatabaseNames
 from mediatool_assets.domain.settings import DaskCluster, Settings
 from mediatool_assets.domain.urls import Url
 
@@ -72,6 +74,9 @@ def test_every_variable(tmp_path: Path) -> None:
         "CACHE_BYTES": "1",
         "HOME": str(tmp_path),
         "TARGETS": "none",
+        "SOURCE": "shop",
+        "S3_PREFIX": "a/b/",
+        "S3_PREFIXES": "c/,a/b/",
         "MONGODB_PREFIX": "docs_",
         "POSTGRES_PREFIX": "rows_",
         "RESTORE_EXTENSIONS": "hstore",
@@ -107,6 +112,35 @@ def test_every_variable(tmp_path: Path) -> None:
         f.name for f in fields(Settings) if getattr(settings, f.name) == getattr(default, f.name)
     ]
     assert same == []
+
+
+def test_a_source_with_a_name_has_names_of_its_own() -> None:
+    """What is set is kept; the local registry is in a folder of the source's."""
+    own = {"MEDIATOOL_SOURCE": "shop", "MEDIATOOL_HOME": "h"}
+    found = Settings.parse(own)
+    assert (found.s3_prefix, found.s3_prefixes) == ("shop/", ("shop/",))
+    assert found.database_names == DatabaseNames("mediatool_shop_", "media_tool_shop_")
+    assert found.staging_database == "mediatool_shop_staging"
+    assert found.local_registry == Path("h/sources/shop/mongodb-versions.json")
+    root = Settings.parse(own | {"MEDIATOOL_S3_PREFIX": "/"})
+    assert (root.s3_prefix, root.s3_prefixes) == ("", ("",))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("SOURCE", "Shop", "SOURCE is not a name of up to 20"),
+        ("SOURCE", "s" * 21, "SOURCE is not a name of up to 20"),
+        ("S3_PREFIX", "shop", "S3_PREFIX is not / or folders such as shop/"),
+        ("S3_PREFIX", "../", "S3_PREFIX is not / or folders such as shop/"),
+        ("S3_PREFIXES", "a/,a/b/,c/", "S3_PREFIXES has a/b/, which is below a/"),
+        ("S3_PREFIXES", "a/,b/", "S3_PREFIXES does not have /, which is MEDIATOOL_S3_PREFIX"),
+    ],
+)
+def test_prefixes_that_could_meet_are_refused(name: str, text: str, says: str) -> None:
+    """One problem, one line."""
+    with pytest.raises(BadSettings, match=re.escape(f"MEDIATOOL_{says}")):
+        Settings.parse({f"MEDIATOOL_{name}": text})
 
 
 def test_all_problems_at_once() -> None:

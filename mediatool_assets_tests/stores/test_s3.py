@@ -20,8 +20,11 @@ from mediatool_assets.domain.errors import (
     NotFound,
     Unreachable,
 )
+from mediatool_assets.domain.keys import STAGING_PREFIX
 from mediatool_assets.domain.settings import Settings
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.stores.s3_deletion import S3Deletion
+from mediatool_assets.stores.s3_inventory import S3Inventory
 from mediatool_assets.stores.s3_upload import FIRST_PART, part_size
 from mediatool_assets_tests.moto_server import QUIET, moto_bucket
 from mediatool_assets_tests.stores.object_store_contract import (
@@ -41,8 +44,41 @@ class TestS3Objects(ObjectStoreContract):
 
     @pytest.fixture
     def store(self, objects: S3Objects) -> S3Objects:
-        """A fresh bucket."""
-        return objects
+        """The folder of one source in a fresh bucket."""
+        return below("shop/", objects)
+
+
+def below(prefix: str, objects: S3Objects) -> S3Objects:
+    """The same bucket, of a source with this prefix."""
+    return replace(objects, access=replace(objects.access, prefix=prefix))
+
+
+def test_two_sources_in_a_bucket_do_not_meet(objects: S3Objects) -> None:
+    """Every key, also of large objects, deletions and lists, is below the source's prefix."""
+    shop, other = below("shop/", objects), below("shopping/", objects)
+    for store in (shop, other):
+        assert store.uri("a/b") == f"s3://{objects.bucket}/{store.access.prefix}a/b"
+        store.put("a/b", store.access.prefix.encode())
+        with store.create("a/large") as sink:
+            sink.write(content(2 * PART))
+        store.put("postgres-exports/staging/x/1", b"")
+    keys = [info.key for info in objects.list("")]
+    folders = ("shop/", "shopping/")
+    assert keys == [f"{f}{k}" for f in folders for k in ("a/b", "a/large", f"{STAGING_PREFIX}x/1")]
+    assert list(shop.folders("")) == ["a/", "postgres-exports/"]
+    shop.unstage("postgres-exports/staging/x/")
+    shop.tag("a/b", {"purpose": "testing"})
+    assert S3Deletion(shop).tags("a/b") == {"purpose": "testing"}
+    assert S3Deletion(other).tags("a/b") == {}
+    S3Deletion(shop).remove("a/b")
+    assert [info.key for info in shop.list("")] == ["a/large"]
+    assert [info.key for info in other.list("")] == ["a/b", "a/large", f"{STAGING_PREFIX}x/1"]
+    assert other.get("a/b")[0] == b"shopping/"
+    with other.create("a/open") as sink:
+        sink.write(content(2 * PART))
+        found = [(item.key, item.kind) for item in S3Inventory(other).items()]
+        assert ("a/open", "upload") in found
+    assert {item.key for item in S3Inventory(shop).items() if item.kind == "version"} == {"a/large"}
 
 
 def unfinished(objects: S3Objects) -> list[str]:

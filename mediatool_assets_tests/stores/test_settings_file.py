@@ -7,7 +7,14 @@ import boto3
 import pytest
 
 from mediatool_assets.domain.errors import BadSettings
-from mediatool_assets.stores.environment import has_own_servers, origins, read_settings
+from mediatool_assets.stores.environment import (
+    has_own_servers,
+    local_settings,
+    origins,
+    read_settings,
+    shared_settings,
+    sources,
+)
 from mediatool_assets_tests.moto_server import QUIET, moto_server
 
 
@@ -129,3 +136,57 @@ def test_each_value_has_its_origin(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert found["MEDIATOOL_S3_BUCKET"] == str(folder / "mediatool.toml")
     assert "MEDIATOOL_HOME" not in found
     assert os.environ["MEDIATOOL_S3_BUCKET"] == "b"
+
+
+TWO = """
+s3_bucket = "shared"
+[sources.shop]
+mongodb_url = { file = "mongo" }
+keep_daily = 3
+[sources.library]
+s3_bucket = "library"
+"""
+
+
+def test_a_source_is_chosen_and_its_section_wins(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the environment too: what it says for one source must not send another's rows away."""
+    (folder / "mongo").write_text("mongodb://db1")
+    _write(folder, TWO)
+    monkeypatch.setenv("MEDIATOOL_MONGODB_URL", "mongodb://elsewhere")
+    monkeypatch.setenv("MEDIATOOL_SOURCE", "shop")
+    found = read_settings()
+    assert found.mongodb_url is not None
+    assert (found.mongodb_url.reveal(), found.s3_bucket) == ("mongodb://db1", "shared")
+    assert (found.s3_prefix, found.s3_prefixes) == ("shop/", ("shop/",))
+    assert origins()["MEDIATOOL_KEEP_DAILY"] == f"{folder / 'mediatool.toml'} [sources.shop]"
+    monkeypatch.setenv("MEDIATOOL_SOURCE", "library")
+    other = read_settings()
+    assert other.mongodb_url is not None
+    assert (other.mongodb_url.reveal(), other.keep_daily) == ("mongodb://elsewhere", 7)
+    assert (other.s3_bucket, other.s3_prefix) == ("library", "library/")
+
+
+def test_without_a_choice_no_source_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all share can be read; a name that the file lacks is no source."""
+    (folder / "mongo").write_text("mongodb://db1")
+    _write(folder, TWO)
+    with pytest.raises(BadSettings, match="has the sources shop, library; name one"):
+        read_settings()
+    assert shared_settings().s3_bucket == "shared"
+    assert has_own_servers()
+    found = sources()
+    assert found["shop"]["MEDIATOOL_MONGODB_URL"] == "mongodb://db1"
+    assert found["library"]["MEDIATOOL_S3_PREFIX"] == "library/"
+    assert "MEDIATOOL_MONGODB_URL" not in os.environ
+    monkeypatch.setenv("MEDIATOOL_SOURCE", "shoq")
+    with pytest.raises(BadSettings, match=r"there is no source shoq; did you mean shop\?"):
+        read_settings()
+
+
+def test_the_demo_never_reaches_a_section_s_servers(folder: Path) -> None:
+    """Sections win over the environment, which would be that of the local servers."""
+    _write(folder, TWO)
+    with pytest.raises(BadSettings, match="run this in a folder without a settings file"):
+        local_settings()

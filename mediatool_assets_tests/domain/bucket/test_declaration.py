@@ -197,3 +197,17 @@ def test_documents_of_rules() -> None:
         "Expiration": {"Days": 3},
         "NoncurrentVersionExpiration": {"NoncurrentDays": 4},
     }
+
+
+def test_every_source_of_a_bucket_has_the_rules() -> None:
+    """By its prefix; what is about the whole bucket is declared once, and AWS takes all of it."""
+    settings = Settings.parse({"MEDIATOOL_SOURCE": "shop", "MEDIATOOL_S3_PREFIXES": "/,shop/"})
+    declared = Declaration.of(settings)
+    assert declared.place == "media-tool-backups/shop"
+    assert problems(declared.lifecycle, declared.state) == problems(LIFECYCLE, declared.state)
+    found = {rule.id: rule for rule in declared.lifecycle}
+    assert len(found) == 2 * len(LIFECYCLE) - 3
+    assert found["shop/raw"].prefix == "shop/postgres-exports/raw/"
+    assert found["raw"] == RULES["raw"]
+    assert chosen(declared.lifecycle)["shop/dumps"] == chosen()["dumps"]
+    assert Declaration.of(Settings.parse({})).lifecycle == LIFECYCLE

@@ -1,5 +1,6 @@
 """Policies: the least that each role needs, and denials that are kept."""
 
+import re
 from typing import Any
 
 import pytest
@@ -241,3 +242,18 @@ def held(operator: str, key: str, *values: str) -> dict[str, Any]:
 def test_open_to_all(statement: dict[str, Any], found: str) -> None:
     """Allowed to everybody is open, unless a condition holds it to who is named."""
     assert openness(statement) == found
+
+
+def test_a_role_reaches_one_source_and_the_bucket_s_policy_all() -> None:
+    """No role has a right on the objects of another source; staging is open below each prefix."""
+    shop = Declaration("b", prefix="shop/", prefixes=("", "shop/"))
+    for name in ROLES:
+        text = str(documents(shop)[name])
+        assert "arn:aws:s3:::b/shop/postgres-exports/" in text
+        assert not re.search(r"arn:aws:s3:::b/(?!shop/|dagster-logs/)", text)
+    _, deletion = bucket_statements(shop)
+    assert deletion["NotResource"] == [
+        f"arn:aws:s3:::b/{prefix}postgres-exports/{part}/*"
+        for prefix in ("", "shop/")
+        for part in ("rds-exports", "staging")
+    ]
