@@ -23,7 +23,8 @@ reported together, with exit code 2. `mediatool settings` shows each value and w
 The file is `--config FILE`, `MEDIATOOL_CONFIG`, or `mediatool.toml` in the working folder, in this
 order. A key is the variable's name in lower case without `MEDIATOOL_`. A table is a prefix of its
 keys: `bucket` in `[s3]` is `MEDIATOOL_S3_BUCKET`. Paths are relative to the file. `[aws]` and
-`[dagster]` set the variables of AWS and of Dagster's storage.
+`[dagster]` set the variables of AWS and of Dagster's storage. A table `[sources.NAME]` has the
+settings of one of [several sources](../how-to/two-databases.md); these win over variables.
 
 ```toml
 postgres_url = "postgresql://mediatool_export@db.example.com/shop"

@@ -45,6 +45,9 @@ def check(json: Json = False) -> None:
         mediatool check
         mediatool check --json
     """
+    from mediatool_assets.stores.environment import require_choice
+
+    require_choice()
     readings = all_readings()
     if json:
         print_json({"verdict": _verdict(readings), "readings": [asdict(r) for r in readings]})

@@ -24,7 +24,7 @@ from mediatool_assets.dagster_internals import (
     get_latest_completed_cron_tick,
 )
 from mediatool_assets.defs.alert_runs import EndedRun, checked
-from mediatool_assets.defs.freshness import ON_TIME
+from mediatool_assets.defs.freshness import is_on_time
 from mediatool_assets.domain.alerts import Observations, Problem, Success
 
 _RUNS = 50  # per tick; a backfill of a year is reported within a few minutes
@@ -107,9 +107,8 @@ class WatchedInstance:
         ]
         states = self.instance.get_freshness_state_records(keys)
         signs = [state.updated_at for state in states.values()]
-        check = self._on_time()
-        if check is not None:
-            signs.append(datetime.fromtimestamp(check.create_timestamp, UTC))
+        checks = list(self._on_time())
+        signs += [datetime.fromtimestamp(check.create_timestamp, UTC) for check in checks]
         if signs and max(signs) > self.now - _SETTLED:
             return
         failed = FreshnessState.FAIL
@@ -117,23 +116,30 @@ class WatchedInstance:
         problems = [] if position.late else _late(keys, late, self.now)
         well = [] if late else [Success("freshness", FRESHNESS, None, self.now)]
         position.late = bool(late)
-        if check is not None and check.id != position.judged:
-            position.judged = check.id
+        for check in checks:
+            if check.id <= (position.judged):
+                continue
             made = datetime.fromtimestamp(check.create_timestamp, UTC)
             began = position.began.replace(microsecond=0)  # SQLite keeps whole seconds
             if made >= began and check.evaluation is not None:
                 found = checked(check.evaluation, check.partition, made, made)
                 problems += [found] if isinstance(found, Problem) else []
                 well += [found] if isinstance(found, Success) else []
+        position.judged = max([position.judged, *(check.id for check in checks)])
         day = self.now.date().isoformat()
         yield Observations(self.now, tuple(problems), tuple(well), partition=day)
 
-    def _on_time(self) -> AssetCheckExecutionRecord | None:
-        """The sensor's last result of the day's check; results from runs are read with the runs."""
-        found = self.instance.event_log_storage.get_asset_check_execution_history(
-            ON_TIME, _FOUND, partition_filter=PartitionKeyFilter(key=self.now.date().isoformat())
-        )
-        return next((record for record in found if record.run_id == RUNLESS_RUN_ID), None)
+    def _on_time(self) -> Iterator[AssetCheckExecutionRecord]:
+        """The sensors' last results of the day's checks, one of each source.
+
+        Results from runs are read with the runs.
+        """
+        today = PartitionKeyFilter(key=self.now.date().isoformat())
+        for key in filter(is_on_time, self.repository.asset_graph.asset_check_keys):
+            found = self.instance.event_log_storage.get_asset_check_execution_history(
+                key, _FOUND, partition_filter=today
+            )
+            yield from [record for record in found if record.run_id == RUNLESS_RUN_ID][:1]
 
     def _schedules(self, position: EventPosition) -> Iterator[Observations]:
         """Report running schedules that did not request their run within the grace period."""

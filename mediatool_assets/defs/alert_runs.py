@@ -14,8 +14,9 @@ import dagster as dg
 
 from mediatool_assets.dagster_internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from mediatool_assets.defs.failures import REFUSED_TAG
-from mediatool_assets.defs.freshness import ON_TIME
+from mediatool_assets.defs.freshness import is_on_time
 from mediatool_assets.defs.layers import shown
+from mediatool_assets.defs.namespace import PLAIN, Namespace
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import report_asset
 from mediatool_assets.defs.runs import VERSION_TAG
@@ -43,7 +44,7 @@ def checked(
     """The result of a check; ``made`` is its time, ``began`` that of its run."""
     asset = found.asset_key.to_user_string()
     thing = f"{shown(found.asset_key)}: {found.check_name}"
-    kind: Kind = "freshness" if found.asset_check_key == ON_TIME else "check"
+    kind: Kind = "freshness" if is_on_time(found.asset_check_key) else "check"
     partition = found.partition or partition
     if found.passed:
         return Success(kind, thing, partition, began)
@@ -90,7 +91,7 @@ class EndedRun:
         found = [
             checked(evaluation, partition, ended, self.record.create_timestamp)
             for evaluation in self._evaluations()
-            if evaluation.passed or evaluation.asset_check_key != ON_TIME  # about the day
+            if evaluation.passed or not is_on_time(evaluation.asset_check_key)  # about the day
         ]
         problems = [one for one in found if isinstance(one, Problem)]
         well = [one for one in found if isinstance(one, Success)]
@@ -99,7 +100,7 @@ class EndedRun:
             problems += self._warnings()
         elif self._is_failed and AUTO_RETRY_RUN_ID_TAG not in run.tags:
             problems += self._failures(partition, ended)
-        version = run.tags.get(VERSION_TAG)
+        version = run.tags.get(self._names.tag(VERSION_TAG))
         links = dict(self._reports())
         return Observations(
             ended, tuple(problems), tuple(well), version, partition, run.run_id, links
@@ -141,18 +142,27 @@ class EndedRun:
 
     def _reports(self) -> Iterator[tuple[str, str]]:
         """The reports that this run wrote, with their URIs; those of other runs are left out."""
-        names = {report_asset(report): report for report in REPORTS}
+        names = {self._names.key(report_asset(report)): report for report in REPORTS}
         for made in self._made():
             if made.asset_key in names and "html" in made.metadata:
                 yield names[made.asset_key], str(made.metadata["html"].value)
 
     def _warnings(self) -> Iterator[Problem]:
         for made in self._made():
-            if made.asset_key == METADATA and (told := made.metadata.get("warnings")):
+            if made.asset_key == self._names.key(METADATA) and (
+                told := made.metadata.get("warnings")
+            ):
                 warnings = told.value if isinstance(told.value, list) else []
                 for warning in map(str, warnings):
                     text = without_private_data(warning)
                     yield Problem("warnings", "warning", text, "warning", cause=wording(warning))
+
+    @property
+    def _names(self) -> Namespace:
+        """The names of the run's source, which the tag of its version tells."""
+        plain = f"{VERSION_TAG}."
+        named = (tag for tag in self.record.dagster_run.tags if tag.startswith(plain))
+        return next((Namespace(tag.removeprefix(plain)) for tag in named), PLAIN)
 
     @property
     def _is_failed(self) -> bool:

@@ -24,6 +24,11 @@ from mediatool_assets.flows.checks.version import day_on_time
 ON_TIME = dg.AssetCheckKey(METADATA, "on_time")
 
 
+def is_on_time(check: dg.AssetCheckKey) -> bool:
+    """True for ON_TIME of any source: its asset's key may begin with a source's name."""
+    return check.name == ON_TIME.name and check.asset_key.path[-1:] == METADATA.path
+
+
 def with_freshness(
     timetable: Timetable, *layers: dg.AssetsDefinition
 ) -> Iterator[dg.AssetsDefinition]:

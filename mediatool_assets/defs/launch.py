@@ -32,7 +32,7 @@ from mediatool_assets.dagster_internals import (
 )
 from mediatool_assets.defs.dead_runs import PROCESS_TAG, release_dead_runs, this_process
 from mediatool_assets.defs.failures import ATTENDED, EXIT_CODE, REFUSED_TAG
-from mediatool_assets.defs.freshness import ON_TIME
+from mediatool_assets.defs.freshness import is_on_time
 from mediatool_assets.defs.layers import shown
 from mediatool_assets.defs.namespace import Namespace
 from mediatool_assets.defs.partitions import DAYS
@@ -195,8 +195,8 @@ def failed_checks(events: Iterable[dg.DagsterEvent]) -> Iterator[str]:
         if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
     }
     for check, one in found.items():
-        is_late = check == dg.AssetCheckKey(_names().key(ON_TIME.asset_key), ON_TIME.name)
-        if not one.passed and one.severity is dg.AssetCheckSeverity.ERROR and not is_late:
+        is_red = not one.passed and one.severity is dg.AssetCheckSeverity.ERROR
+        if is_red and not is_on_time(check):
             said = f": {one.description}" if one.description else ""
             yield f"{shown(check.asset_key)}: {check.name}{said}"
 

@@ -198,8 +198,12 @@ def settings_and_problems() -> tuple[Settings, list[str]]:
 
 
 def _choose() -> None:
-    """Adopt the file; raises BadSettings if it has several sources and none is chosen."""
     adopt_file()
+    require_choice()
+
+
+def require_choice() -> None:
+    """Raise BadSettings if the settings file has several sources and none is chosen."""
     if names := ", ".join(_unchosen()):
         raise BadSettings(
             [
