@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mediatool_assets.cli.archive_argument import is_file, is_uri, settings_for
+from mediatool_assets.cli.archive_argument import is_file, is_uri, located, settings_for
 from mediatool_assets.domain.errors import BadSettings
+from mediatool_assets.domain.settings import Settings
 from mediatool_assets_tests.cli.conftest import Run
 
 
@@ -32,6 +33,23 @@ def test_kinds(nowhere: Path, given: str, kind: str) -> None:
     else:
         with pytest.raises(BadSettings, match="mediatool up"):
             settings_for("a.tar.gz", given)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "prefix", "rest"),
+    [
+        ("b", "shop/x.tar.gz", "shop/", "x.tar.gz"),
+        ("b", "library/x.tar.gz", "", "library/x.tar.gz"),
+        ("c", "shop/x.tar.gz", "", "shop/x.tar.gz"),
+        ("c", "", "shop/", ""),
+    ],
+)
+def test_a_uri_has_the_whole_key(bucket: str, key: str, prefix: str, rest: str) -> None:
+    """Of a source's own objects the key is taken from its prefix on; others are where they are."""
+    own = Settings.parse({"MEDIATOOL_SOURCE": "shop", "MEDIATOOL_S3_BUCKET": "b"})
+    objects, found = located(bucket, key, own)
+    assert (objects.bucket, objects.access.prefix, found) == (bucket, prefix, rest)
+    assert objects.uri(found) == f"s3://{bucket}/{prefix}{rest}"
 
 
 @pytest.mark.parametrize(

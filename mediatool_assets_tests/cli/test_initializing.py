@@ -1,5 +1,6 @@
 """`mediatool init` writes settings down, keeps secrets out of them, and overwrites nothing."""
 
+import tomllib
 from pathlib import Path
 
 from mediatool_assets_tests.cli.conftest import Run
@@ -42,3 +43,25 @@ def test_secrets_are_beside_the_file(mediatool: Run, nowhere: Path) -> None:
     assert 'postgres_url = { file = "mediatool.secrets/postgres_url" }' in written
     assert 'mongodb_url = { env = "SHOP_MONGODB" }' in written
     assert (nowhere / ".mediatool" / "dagster" / "dagster.yaml").is_file()
+
+
+def test_sources_are_sections_of_one_file(mediatool: Run, nowhere: Path) -> None:
+    """What the file has stays; secrets and models are named by the source; none is overwritten."""
+    for name in ("shop", "library"):
+        result = mediatool("--source", name, "init", *OPTIONS)
+        assert result.code == 0, result.err
+        assert f"--output {name}.yaml" in result.err
+    written = tomllib.loads((nowhere / "mediatool.toml").read_text())
+    assert set(written) == {"first_day", "dagster", "sources"}
+    library = written["sources"]["library"]
+    assert library["postgres_url"] == {"file": "mediatool.secrets/library-postgres_url"}
+    assert {**library, "postgres_url": written["sources"]["shop"]["postgres_url"]} == (
+        written["sources"]["shop"]
+    )
+    again = mediatool("--source", "shop", "init", *OPTIONS)
+    assert (again.code, "has a section [sources.shop]" in again.err) == (5, True)
+    shown = mediatool("--source", "library", "settings")
+    assert "mediatool_library_" in shown.out
+    (nowhere / "mediatool.toml").write_text('postgres_url = "postgresql://db/x"\n')
+    first = mediatool("--source", "shop", "init", *OPTIONS)
+    assert (first.code, "is of one source without a name" in first.err) == (5, True)

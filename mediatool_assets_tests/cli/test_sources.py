@@ -3,8 +3,10 @@
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
 import psycopg
 import pymongo
 import pytest
@@ -71,31 +73,33 @@ def folder(
 
 
 def test_two_sources_share_a_bucket_and_no_version(
-    mediatool: Run, folder: Path, objects: S3Objects, stack: Stack
+    mediatool: Run, folder: Path, objects: S3Objects
 ) -> None:
     """Each has its own keys, names, registry and history, and is read by its name alone."""
-    made = {}
-    for name, rows in (("shop", 40), ("library", 2)):
-        result = mediatool("--source", name, "export", "--json")
-        assert (result.code, result.err) == (0, "")
-        made[name] = json.loads(result.out)
-        assert (made[name]["rows"], made[name]["warnings"]) == (rows, [])
-        assert made[name]["database"] == f"mediatool_{name}_{made[name]['version']}"
-        assert made[name]["metadata"].startswith(f"s3://{objects.bucket}/{name}/postgres-exports/")
+    with dg.DagsterInstance.ephemeral() as instance:  # all sources in one code location
+        job = definitions_of(sources()).resolve_job_def("library_on_demand_export")
+        today = datetime.now(UTC).date().isoformat()
+        assert job.execute_in_process(partition_key=today, instance=instance).success
+    exported = mediatool("--source", "shop", "export", "--json")
+    assert (exported.code, exported.err) == (0, "")
+    made = json.loads(exported.out)
+    assert (made["rows"], made["warnings"]) == (40, [])
+    assert made["metadata"].startswith(f"s3://{objects.bucket}/shop/postgres-exports/")
     folders = {info.key.partition("/")[0] for info in objects.list("")}
-    assert folders == {*TABLES, "dagster-logs"}  # of one instance
-    assert objects.head("library/mongodb-versions.json") is not None
+    assert folders - {"dagster-logs"} == {*TABLES}  # the logs are those of the instance
 
-    for name, one in made.items():
-        listed = mediatool("versions", "--json", "--source", name)
-        assert [each["version"] for each in json.loads(listed.out)] == [one["version"]]
-        assert mediatool("--source", name, "latest").out.strip() == one["version"]
+    for name in TABLES:
+        [listed] = json.loads(mediatool("versions", "--json", "--source", name).out)
+        version = listed["version"]
+        assert (version == made["version"]) == (name == "shop")
+        assert listed["database_name"] == f"mediatool_{name}_{version}"
+        shown = json.loads(mediatool("--source", name, "show", "latest", "--json").out)
+        assert (shown["timestamp"], shown["warnings"]) == (version, [])
         local = folder / "home" / "sources" / name / "mongodb-versions.json"
-        assert [each["version"] for each in json.loads(local.read_text())] == [one["version"]]
-        verified = mediatool("verify", one["version"], "--source", name)
-        assert verified.code == 0, verified.err
+        assert [each["version"] for each in json.loads(local.read_text())] == [version]
+        assert mediatool("verify", version, "--source", name).code == 0
         planned = json.loads(mediatool("--source", name, "prune", "--dry-run", "--json").out)
-        assert {each["version"] for each in planned["plan"]} == {one["version"]}
+        assert {each["version"] for each in planned["plan"]} == {version}
     read = mediatool("--source", "library", "sql", "latest", "SELECT id FROM items ORDER BY id")
     assert [line.strip() for line in read.out.splitlines()] == ["id", "a", "b"]
 

@@ -81,13 +81,15 @@ def test_snapshots_of_a_day(twin: RdsTwin, rds: RdsInstance) -> None:
 def test_a_task_has_role_key_and_the_contracts_place(
     twin: RdsTwin, url: str, only: list[str]
 ) -> None:
-    """Identifier and prefix make the key; the schema alone is exported, where it is known."""
-    rds = twin.instance(MEDIATOOL_POSTGRES_URL=url)
+    """Identifier and prefix make the key, below that of the source; the schema is exported alone,
+    where it is known.
+    """
+    rds = twin.instance(MEDIATOOL_POSTGRES_URL=url, MEDIATOOL_S3_PREFIX="shop/")
     snapshot = rds.take("s")
     assert rds.start(NAME, snapshot, PREFIX) == Task(NAME, "COMPLETE")
     (told,) = twin.client.describe_export_tasks()["ExportTasks"]
     assert told["SourceArn"] == snapshot.arn
-    assert (told["S3Bucket"], told["S3Prefix"]) == ("media-tool-backups", PREFIX)
+    assert (told["S3Bucket"], told["S3Prefix"]) == ("media-tool-backups", f"shop/{PREFIX}")
     assert (told["IamRoleArn"], told["KmsKeyId"]) == (ROLE, "alias/backups")
     assert told.get("ExportOnly", []) == only
 

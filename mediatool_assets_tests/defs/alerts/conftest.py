@@ -18,10 +18,12 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from mediatool_assets.defs.alert_news import WatchedInstance
 from mediatool_assets.defs.alerts import AlertCursor, alert_sensor, tick
 from mediatool_assets.defs.failures import errors_as_failures
+from mediatool_assets.defs.freshness import check_on_time
 from mediatool_assets.defs.namespace import PLAIN
 from mediatool_assets.defs.partitions import DAYS
 from mediatool_assets.defs.publication import METADATA
 from mediatool_assets.defs.reports import report_asset
+from mediatool_assets.defs.resources import Platform as Servers
 from mediatool_assets.defs.schedules import daily_export_schedule
 from mediatool_assets.domain.errors import BadValue, Unreachable
 from mediatool_assets.domain.punctuality import Timetable
@@ -98,7 +100,14 @@ def statistics() -> None:
 
 DEFINITIONS = dg.Definitions(
     assets=[made, statistics],
-    jobs=[dg.define_asset_job("daily_export", dg.AssetSelection.assets(made))],
+    asset_checks=[check_on_time],
+    jobs=[
+        dg.define_asset_job(
+            "daily_export",
+            dg.AssetSelection.assets(made) - dg.AssetSelection.checks(check_on_time),
+        )
+    ],
+    resources={"platform": Servers()},
     schedules=[daily_export_schedule(PLAIN, Timetable())],
     sensors=[alert_sensor],
 )
