@@ -20,6 +20,7 @@ from mediatool_assets.stores.environment import (
     home,
     local_settings,
     maker_settings,
+    sources,
 )
 
 WORKSPACE = """\
@@ -40,7 +41,8 @@ def run(port: int | None) -> str:
     """
     own: dict[str, str] = {}
     if has_own_servers():
-        maker_settings("postgres_url")
+        if not sources():  # of which the UI shows all
+            maker_settings("postgres_url")
     else:
         from mediatool_assets.stores.local import up
 

@@ -231,7 +231,8 @@ def dev(
 ) -> None:
     """Start the local servers, then Dagster's UI and daemon, until Ctrl-C.
 
-    The servers stay up afterwards: `mediatool down` stops them.
+    The servers stay up afterwards: `mediatool down` stops them. Of several sources it shows all, or
+    that of `--source`.
 
     Examples:
 

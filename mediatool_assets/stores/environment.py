@@ -83,7 +83,7 @@ def _unchosen() -> Mapping[str, Mapping[str, object]]:
 
 
 @dataclass(slots=True)
-class _Section:
+class _ChosenSection:
     """What the section of a source has put into this process's environment."""
 
     source: str | None = None
@@ -110,7 +110,7 @@ class _Section:
         self.source, self.replaced = None, {}
 
 
-_SECTION = _Section()
+_SECTION = _ChosenSection()
 
 
 def origins() -> dict[str, str]:
