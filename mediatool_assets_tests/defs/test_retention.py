@@ -1,12 +1,27 @@
 """Retention as the job of the daemon runs it: a plan, and nothing gone unless it is asked for."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from mediatool_assets.flows.versions import marks
+from mediatool_assets.stores.s3 import S3Objects
 from mediatool_assets_tests.database_names import mongodb_database, postgres_database
 from mediatool_assets_tests.defs.conftest import Day, environment
 from mediatool_assets_tests.defs.operated import postgres_databases, run, told
 
 
+@pytest.fixture
+def pinned(day: Day, bucket_objects: S3Objects) -> Iterator[None]:
+    """The day's version is pinned: another test may have made a newer one of the same day."""
+    marks.change(bucket_objects, lambda m: m.keeping(day.version, datetime.now(UTC), "me"))
+    yield
+    marks.change(bucket_objects, lambda m: m.letting_go(day.version))
+
+
+@pytest.mark.usefixtures("pinned")
 def test_retention_only_tells_by_default(day: Day, live_database: Any) -> None:
     """The plan, every keep and drop with its reason; nothing is gone."""
     unknown = "mediatool_20200101-000000"
