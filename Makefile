@@ -6,6 +6,8 @@
 # make test-postgres-all   export, restore and strangers on every PostgreSQL from 14 to 18
 # make test-schemas   200 databases drawn at random, all the way; for every night
 # make simulate SECONDS=600  days with faults, from new seeds, on all cores
+# make drill-pairs    two commands at once, in every pair, on real servers; PART=1/4 for a part
+# make drill-midnight midnight, the year's end and clock changes inside a run, with libfaketime
 # make mutation SECONDS=1800  mistakes planted in what decides completeness, verdicts, retention, masking
 # make fuzz SECONDS=3600  damaged rows through the compiled codec, under sanitizers, from new seeds
 # make wheels  the wheels of Linux on x86-64 and aarch64, for glibc from 2.17 on
@@ -24,7 +26,7 @@ DOCS := $(VENV)/docs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-schemas simulate mutation fuzz wheels test-fast lint check bench reference docs docs-links lint-deploy install test-postgres-all
+.PHONY: help demo dev test test-schemas simulate drill-pairs drill-midnight mutation fuzz wheels test-fast lint check bench reference docs docs-links lint-deploy install test-postgres-all
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -73,6 +75,15 @@ SECONDS ?= 600
 
 simulate: $(INSTALLED)
 	$(BIN)/python -m mediatool_assets_tests.simulation --seconds $(SECONDS)
+
+PART ?= 1/1
+
+drill-pairs: $(INSTALLED)
+	$(BIN)/python -m mediatool_assets_tests.drills.pairs --part $(PART)
+
+drill-midnight: $(INSTALLED)
+	scripts/test-servers.sh clock
+	$(BIN)/python -m mediatool_assets_tests.drills.midnight
 
 # An environment of its own: what cosmic-ray brings is needed for its operators alone.
 MUTATION := $(VENV)/mutation

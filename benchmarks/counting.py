@@ -3,7 +3,8 @@
     counting.py FILE COMMAND …
     counting.py FILE --duckdb QUERY
 
-At its end it writes to FILE the bytes that were read from S3, and its peak memory in KiB.
+At its end it writes to FILE the bytes that were read from S3, its peak memory in KiB, and the
+number of requests to S3; those of worker processes are not counted.
 """
 
 import sys
@@ -12,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 
-def run(arguments: Sequence[str]) -> tuple[int, int]:
-    """The exit code, and the bytes that were read from S3."""
+def run(arguments: Sequence[str]) -> tuple[int, int, int]:
+    """The exit code, the bytes that were read from S3, and the number of requests."""
     if arguments[0] == "--duckdb":
         import duckdb  # noqa: PLC0415  # all that this process imports
 
         print(len(duckdb.connect().execute(arguments[1]).fetchall()))
-        return 0, 0
+        return 0, 0, 0
+    from botocore.httpsession import URLLib3Session  # noqa: PLC0415
+
     from mediatool_assets.cli.main import main  # noqa: PLC0415  # not in a query's process
     from mediatool_assets.stores import s3  # noqa: PLC0415
 
@@ -29,8 +32,15 @@ def run(arguments: Sequence[str]) -> tuple[int, int]:
         lengths.append(len(data))
         return data, etag
 
+    send, sent = URLLib3Session.send, []
+
+    def sending(session: URLLib3Session, request: Any) -> Any:
+        sent.append(request.method)
+        return send(session, request)
+
     setattr(s3, "_fetch", counted)  # noqa: B010  # its type is that of tenacity's wrapper
-    return main(arguments), sum(lengths)
+    setattr(URLLib3Session, "send", sending)  # noqa: B010  # mypy takes no new method
+    return main(arguments), sum(lengths), len(sent)
 
 
 def peak_kib() -> int:
@@ -40,6 +50,6 @@ def peak_kib() -> int:
 
 
 if __name__ == "__main__":
-    code, read = run(sys.argv[2:])
-    Path(sys.argv[1]).write_text(f"{read} {peak_kib()}")
+    code, read, requests = run(sys.argv[2:])
+    Path(sys.argv[1]).write_text(f"{read} {peak_kib()} {requests}")
     sys.exit(code)

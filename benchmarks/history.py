@@ -39,6 +39,7 @@ from mediatool_assets.stores.local import Stack, down, up
 from mediatool_assets.stores.mongodb import MongoDocuments
 from mediatool_assets.stores.postgres.source import PostgresSource
 from mediatool_assets.stores.s3 import S3Objects
+from mediatool_assets.stores.signing_keys import signing_key
 
 CHECKED = 30
 """The number of versions that a report reads."""
@@ -101,7 +102,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def small_version(settings: Settings, objects: S3Objects, version: Version) -> Metadata:
-    """A small version, whole."""
+    """A small version, whole; signed if the settings have a key."""
     assert settings.postgres_url is not None, "the benchmark's servers are up"
     seed(settings.postgres_url, scale=0.002, full=False, day=0)
     documents, model = MongoDocuments.of(settings), load_model(settings.model)
@@ -115,7 +116,8 @@ def small_version(settings: Settings, objects: S3Objects, version: Version) -> M
         load(objects, documents, workspace, version)
         dump(objects, documents, workspace, version)
         facts = RunFacts("postgres", None, "testing", "history", {})
-        return complete(Stores(objects, documents), workspace, version, facts)
+        key = signing_key(settings)
+        return complete(Stores(objects, documents), workspace, version, facts, key)
 
 
 if __name__ == "__main__":

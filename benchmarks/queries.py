@@ -75,7 +75,7 @@ class Commands:
         """A command of ``mediatool``, or ``--duckdb`` and a query."""
         counted = self.folder / "counted"
         found = self.run(step, sys.executable, str(COMMAND), str(counted), *arguments)
-        read, kib = map(int, counted.read_text().split())
+        read, kib, _ = map(int, counted.read_text().split())
         return replace(found, s3_mb=round(read / 1e6, 1), peak_mib=round(kib / 1024))
 
     def run(self, step: str, *command: str) -> Step:

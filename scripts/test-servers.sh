@@ -3,17 +3,22 @@
 # the local one lacks (each Debian has one major version; the other is left out), Chromium and a C compiler.
 # `test-servers.sh all PYTHON` adds, for `make test-postgres-all`, PostGIS and the servers of two wheels:
 # they are unpacked beside that Python, as one is for a Python that it does not run on.
+# `test-servers.sh clock` installs libfaketime alone, for `make drill-midnight`.
 set -euo pipefail
 
 MAJORS='15 17'
 
 missing=()
-for major in $MAJORS; do
-  [ -x "/usr/lib/postgresql/$major/bin/postgres" ] || missing+=("postgresql-$major")
-done
-command -v chromium >/dev/null || missing+=(chromium)
-# the sanitizers of the codec's tests
-command -v cc >/dev/null || missing+=(gcc libc6-dev)
+if [ "${1:-}" = clock ]; then
+  ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing+=(libfaketime)
+else
+  for major in $MAJORS; do
+    [ -x "/usr/lib/postgresql/$major/bin/postgres" ] || missing+=("postgresql-$major")
+  done
+  command -v chromium >/dev/null || missing+=(chromium)
+  # the sanitizers of the codec's tests
+  command -v cc >/dev/null || missing+=(gcc libc6-dev)
+fi
 if [ "${1:-}" = all ]; then
   for major in $MAJORS; do
     [ -e "/usr/share/postgresql/$major/extension/postgis.control" ] || missing+=("postgresql-$major-postgis-3")
@@ -45,6 +50,13 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   done
 fi
 
+if [ "${1:-}" = clock ]; then
+  ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || {
+    echo 'This needs libfaketime: `sudo apt-get install libfaketime`.' >&2
+    exit 1
+  }
+  exit 0
+fi
 command -v chromium >/dev/null || {
   echo 'The tests of the reports need Chromium: `sudo apt-get install chromium`.' >&2
   exit 1

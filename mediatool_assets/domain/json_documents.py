@@ -1,10 +1,15 @@
 """The JSON documents of the bucket: encoded with indentation, decoded into their type."""
 
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 Document = TypeVar("Document")
+
+_PREPARING = Lock()
+"""msgspec 0.22 prepares a type when it is first decoded: two threads at once crash the process."""
+_DECODERS: dict[object, "msgspec.json.Decoder[Any]"] = {}
 
 
 def pretty(value: object, indent: int = 2) -> bytes:
@@ -19,8 +24,12 @@ def json_values(value: object) -> Any:
 
 def decoded(data: bytes, kind: type[Document]) -> Document:
     """Read a document; raises msgspec.MsgspecError on anything else, one too deep included."""
+    with _PREPARING:
+        decoder = _DECODERS.get(kind)
+        if decoder is None:
+            decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
     try:
-        return msgspec.json.decode(data, type=kind)
+        return cast(Document, decoder.decode(data))
     except RecursionError:
         raise msgspec.ValidationError("nested too deeply") from None
     except UnicodeDecodeError as error:

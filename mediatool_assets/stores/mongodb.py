@@ -45,6 +45,7 @@ from mediatool_assets.stores.mongodb_claim import (
     claim,
     drop_staged,
     heartbeat,
+    is_alive,
     is_own,
     plain_name,
     prefix_of,
@@ -120,6 +121,11 @@ class MongoDocuments:
         """Whether the database has any collection."""
         with self._open(database) as db:
             return bool(db.list_collection_names())
+
+    def is_busy(self, database: str) -> bool:
+        """Whether a load or a removal of the database shows a sign of life within the patience."""
+        with self._open(database) as db:
+            return is_alive(db, self.patience)
 
     def drop(self, database: str, protection: Protection = unprotected) -> None:
         """Remove the database. Its marker is replaced first: a partly removed one is not complete.

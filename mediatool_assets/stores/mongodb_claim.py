@@ -102,6 +102,25 @@ def heartbeat(markers: Collection[Any], load: str) -> Iterator[None]:
         thread.join()
 
 
+def is_alive(db: Database[Any], patience: float) -> bool:
+    """Whether a load or a removal is under way: its claim or announcement changes in that time.
+
+    Returns at once if there is neither.
+    """
+    first, since = _under_way(db), time.monotonic()
+    while first and time.monotonic() - since < patience:
+        time.sleep(_BEAT / 4)
+        if _under_way(db) != first:
+            return True
+    return False
+
+
+def _under_way(db: Database[Any]) -> list[dict[str, object]]:
+    """The claim of a load, and the markers that a removal has announced itself in."""
+    either = {"$or": [{"_id": CLAIM}, {"dropping": {"$exists": True}}]}
+    return list(db[MARKER].find(either).sort("_id"))
+
+
 def stands(db: Database[Any]) -> bool:
     """Whether there is a version, or a part of one, that a load has read back completely."""
     of_old = {"$or": [{"complete": True}, {"archive": {"$exists": True}}]}

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from mediatool_assets.domain.errors import CheckFailed, Refused
 from mediatool_assets.stores.s3 import S3Objects
@@ -69,9 +72,14 @@ class S3Deletion:
             yield from (item for item in items if item["Key"] == key)
 
     def _lock(self, key: str, version: str) -> str | None:
-        found = self.objects.client.head_object(
-            Bucket=self.objects.bucket, Key=key, VersionId=version
-        )
+        try:
+            found = self.objects.client.head_object(
+                Bucket=self.objects.bucket, Key=key, VersionId=version
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+                return None  # somebody has deleted it since it was listed
+            raise
         if found.get("ObjectLockLegalHoldStatus") == "ON":
             return "under a legal hold of Object Lock"
         until = found.get("ObjectLockRetainUntilDate")

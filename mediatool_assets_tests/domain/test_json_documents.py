@@ -1,5 +1,7 @@
 """Every JSON document of the bucket is read by one decoder, which names what is wrong with it."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import msgspec
@@ -63,3 +65,34 @@ def test_what_is_written_is_read() -> None:
     text = pretty({"a": [1]})
     assert text == b'{\n  "a": [\n    1\n  ]\n}\n'
     assert decoded(text, dict[str, list[int]]) == {"a": [1]}
+
+
+_AT_ONCE = """
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from mediatool_assets.domain.json_documents import decoded
+
+sys.setswitchinterval(1e-6)
+barrier = threading.Barrier(8)
+
+def first(kind):
+    barrier.wait()
+    return decoded(b'{"one": {"a": 1, "b": ["x"]}, "more": {"y": {"a": 2, "b": []}}}', kind)
+
+with ThreadPoolExecutor(8) as threads:
+    for _ in range(150):
+        inner = msgspec.defstruct("Inner", [("a", int), ("b", tuple[str, ...])])
+        outer = msgspec.defstruct("Outer", [("one", inner), ("more", dict[str, inner])])
+        found = list(threads.map(first, [outer] * 8))
+        assert all(each == found[0] for each in found)
+"""
+
+
+def test_threads_may_decode_a_type_first_at_once() -> None:
+    """msgspec prepares a type when it is first used; `versions` crashed there with 16 threads."""
+    done = subprocess.run([sys.executable, "-c", _AT_ONCE], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()

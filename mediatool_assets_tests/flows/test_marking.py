@@ -1,7 +1,7 @@
 """Marks: writers that lose nothing of one another's, kills in between, and what follows."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -233,6 +233,36 @@ def test_the_rule_for_tests_spares_what_is_kept(
     marking.rollback(twin, databases, local, at=AT)
     assert tagged(twin) == [False] * 4
     assert [bool(twin.tags(key)) for key in marks.keys_of(others[0], AS_DESCRIBED)] == [False] * 4
+
+
+@dataclass
+class SlowTags:
+    """A bucket in which somebody changes the marks before the first object is tagged."""
+
+    whole: DirectoryObjects
+    meanwhile: Callable[[], object]
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the bucket's."""
+        return getattr(self.whole, name)
+
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """Tag, after the other writer is done."""
+        first, self.meanwhile = self.meanwhile, lambda: None
+        first()
+        self.whole.tag(key, tags)
+
+
+def test_of_two_writers_of_marks_the_last_one_tags(twin: DirectoryObjects, local: Path) -> None:
+    """A slow writer does not tag by its own marks what another one has pinned since."""
+    slow = SlowTags(twin, lambda: marking.keep(twin, VERSIONS[0], local, at=AT, who="me"))
+    marking.keep(twin, VERSIONS[0], local, at=AT, who="me")
+    marking.unkeep(slow, VERSIONS[0], local)
+    assert VERSIONS[0] in map(Version.parse, marks.read(twin).pinned)
+    assert tagged(twin) == [False] * 4
+    slow = SlowTags(twin, lambda: marking.unkeep(twin, VERSIONS[0], local))
+    marking.keep(slow, VERSIONS[0], local, at=AT, who="me")
+    assert tagged(twin) == [True] * 4
 
 
 def test_a_pin_of_a_version_that_is_gone(twin: DirectoryObjects, local: Path) -> None:

@@ -118,7 +118,7 @@ class World:
         if purpose is not None:
             metadata = msgspec.structs.replace(example(str(version)), purpose=purpose)
             self.objects.put(metadata_key(version), metadata_file.encode(metadata))
-            marks.settle_tags(self.objects, metadata, marks.read(self.objects))
+            marks.settle_tags(self.objects, metadata)
         return version
 
     def mongodb(self, version: Version, *, complete: bool = True) -> str:

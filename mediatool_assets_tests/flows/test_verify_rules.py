@@ -298,9 +298,16 @@ class Documents:
     database_names = AS_DESCRIBED
 
     def __init__(
-        self, names: Sequence[str], *, marker: bool = True, exists: bool = True, down: bool = False
+        self,
+        names: Sequence[str],
+        *,
+        marker: bool = True,
+        exists: bool = True,
+        down: bool = False,
+        busy: bool = False,
     ) -> None:
         self._names, self._marker, self._exists, self._down = names, marker, exists, down
+        self._busy = busy
 
     def collections(self, _: str) -> list[SimpleNamespace]:
         """All of them."""
@@ -311,6 +318,10 @@ class Documents:
     def exists(self, _: str) -> bool:
         """Whether the database is there."""
         return self._exists
+
+    def is_busy(self, _: str) -> bool:
+        """Whether a load is under way."""
+        return self._busy
 
     def marker(self, _: str) -> dict[str, object] | None:
         """What the load wrote last."""
@@ -326,6 +337,7 @@ class Documents:
     [
         (Documents("ab"), "passed", ""),
         (Documents("ab", marker=False), "failed", "has no marker"),
+        (Documents("ab", marker=False, busy=True), "unknown", "is being loaded or removed"),
         (Documents("ab", marker=False, exists=False), "absent", "does not exist"),
         (Documents("ab", down=True), "unknown", "no answer"),
         (None, "unknown", "MEDIATOOL_MONGODB_URL is not set"),

@@ -130,6 +130,16 @@ class Documents:
         """Whether it holds anything."""
         return self._call(f"look for {database}", lambda: not self._database(database).is_empty)
 
+    def is_busy(self, database: str) -> bool:
+        """Whether a load is alive; nothing is said of removals."""
+
+        def act() -> bool:
+            claim = self._database(database).claim
+            owner = claim.owner if claim is not None else None
+            return owner is not None and not owner.is_dead and not owner.is_stalled
+
+        return self._call(f"look whether {database} is loaded", act)
+
     def drop(self, database: str, protection: Protection = unprotected) -> None:
         """The marker first says so, journalled; then what protects it is asked for."""
 

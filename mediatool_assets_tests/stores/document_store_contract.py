@@ -88,8 +88,9 @@ class DocumentStoreContract:
         with store.loading(database, "one-load") as prefix:
             fill(store, database, prefix, 3, 1, 2)
             assert store.marker(database) is None
-            assert state() == "unfinished"
+            assert (state(), store.is_busy(database)) == ("unfinished", True)
             store.mark(database, "one-load", dict(MARKER))
+        assert not store.is_busy(database)
         marker = store.marker(database)
         assert marker is not None
         assert (marker["_id"], marker["archive"]) == (MARKER["_id"], MARKER["archive"])

@@ -32,6 +32,7 @@ from mediatool_assets_tests.fresh_versions import fresh_version
 _CALLS: dict[str, Callable[[MongoDocuments, str], object]] = {
     "marker": lambda store, name: store.marker(name),
     "exists": lambda store, name: store.exists(name),
+    "is_busy": lambda store, name: store.is_busy(name),
     "drop": lambda store, name: store.drop(name),
     "create": lambda store, name: store.create(name, "c", {}),
     "insert": lambda store, name: store.insert(name, "c", [bson.encode({"_id": 1})]),
@@ -200,6 +201,24 @@ def test_a_live_load_keeps_its_database(documents: MongoDocuments, database: str
             documents.begin(database, "two")
         documents.mark(database, "one", {"_id": "v"})
     assert documents.begin(database, "three").startswith("_mediatool_")
+
+
+def test_a_dead_load_or_removal_keeps_nobody_waiting(
+    documents: MongoDocuments, database: str
+) -> None:
+    """Its claim or announcement does not change for a while: what it left is incomplete."""
+    hasty = replace(documents, patience=0.5)
+    documents.begin(database, "one")
+    assert not hasty.is_busy(database)
+    documents.mark(database, "one", {"_id": "v"})
+
+    def seen() -> None:
+        assert not hasty.is_busy(database)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        documents.drop(database, seen)
+    assert not hasty.is_busy(database)
 
 
 def test_a_dead_load_is_taken_over(documents: MongoDocuments, database: str) -> None:

@@ -385,3 +385,19 @@ def test_what_every_write_asks(objects: S3Objects, asked: list[tuple[str, dict[s
     carried = [sent for name, sent in asked if name in {"PutObject", "UploadPart"}]
     assert len(carried) >= 5
     assert all("x-amz-checksum-sha256" in sent for sent in carried)
+
+
+def test_what_somebody_else_deletes_meanwhile_is_deleted(
+    objects: S3Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that remove an object, the later one finds nothing after it was listed: no error."""
+    objects.put("a", b"1")
+    head = objects.client.head_object
+
+    def late(**asked: Any) -> Any:
+        objects.client.delete_object(Bucket=objects.bucket, Key="a", VersionId=asked["VersionId"])
+        return head(**asked)
+
+    monkeypatch.setattr(objects.client, "head_object", late)
+    S3Deletion(objects).remove("a")
+    assert S3Deletion(objects).left("a") == 0

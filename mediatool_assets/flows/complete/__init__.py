@@ -42,7 +42,7 @@ from mediatool_assets.flows.complete.accounting import (
 from mediatool_assets.flows.ports import ObjectStore, Stores
 from mediatool_assets.flows.restore.postgres import restored
 from mediatool_assets.flows.restore.records import why_not_restored
-from mediatool_assets.flows.versions import catalog, chain, marks
+from mediatool_assets.flows.versions import catalog, chain
 from mediatool_assets.flows.versions.marks import settle_tags
 from mediatool_assets.flows.versions.registry import keep_newest_last, register
 from mediatool_assets.flows.workers.ordered_results import in_order
@@ -122,8 +122,7 @@ def complete(
     keep_newest_last(objects)
     register(objects)
     metadata = catalog.read(objects, version)
-    if (found := marks.known(objects)) is not None:
-        settle_tags(objects, metadata, found)
+    settle_tags(objects, metadata)
     return metadata
 
 

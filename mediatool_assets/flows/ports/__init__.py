@@ -159,6 +159,13 @@ class DocumentStore(Protocol):
     def exists(self, database: str) -> bool:
         """True if the database has any collection."""
 
+    def is_busy(self, database: str) -> bool:
+        """True if the database is being loaded or removed, so that it is incomplete only for now.
+
+        Waits for a sign of life, at most as long as ``loading`` waits for another load. Without
+        one, the load or removal is dead.
+        """
+
     def drop(self, database: str, protection: Protection = unprotected) -> None:
         """Drop the database, if it exists.
 

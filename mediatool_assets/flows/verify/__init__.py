@@ -38,7 +38,8 @@ def verify(
     If a server does not answer, or is not set although the metadata names a database on it, that
     database is unknown, which is not passed. If keys are trusted, one of them must have signed the
     version. With ``since`` the chain of versions is read too. Raises NotFound if the version is not
-    complete, Unreachable if the bucket does not answer, Misuse for a wrong percentage or setting.
+    complete, or was deleted while it was read; Unreachable if the bucket does not answer, Misuse
+    for a wrong percentage or setting.
     """
     began = workspace.clock()
     run = Verification(
@@ -61,6 +62,8 @@ def verify(
     chained = read_chain(run, since) if since is not None else None
     readings = (*archives.values(), mongodb, postgres, signed, chained)
     checks = [each.check() for each in readings if each is not None]
+    if judged(checks) == "failed":
+        catalog.unproven(stores.objects, version)  # raises NotFound if it was deleted meanwhile
     return Verdict(
         str(version),
         instant(began, exact=True),

@@ -176,7 +176,12 @@ def open_mongodb(run: Verification, documents: DocumentStore | None) -> MongoRea
 def _mongodb_now(run: Verification, documents: DocumentStore | None) -> MongoReading:
     reading = MongoReading("mongodb", run.objects.database_names.in_mongodb(run.version))
     if documents is not None:
-        _mark(reading, documents, lambda: loaded(documents, run.version))
+        _mark(
+            reading,
+            documents,
+            lambda: loaded(documents, run.version),
+            lambda: documents.is_busy(reading.thing),
+        )
     else:
         reading.add("MEDIATOOL_MONGODB_URL is not set", "unknown")
     return reading
@@ -200,7 +205,7 @@ def open_postgres(run: Verification, target: RestoreTarget | None) -> PostgresRe
     """The restored PostgreSQL database; None if none was made with the version or since."""
     reading = PostgresReading("postgres", run.objects.database_names.in_postgres(run.version))
     if target is not None:
-        _mark(reading, target, lambda: target.marker(reading.thing))
+        _mark(reading, target, lambda: target.marker(reading.thing), lambda: False)
     elif run.metadata.databases_created.postgres is not None:
         reading.add("MEDIATOOL_RESTORE_POSTGRES_URL is not set", "unknown")
     else:
@@ -217,13 +222,28 @@ def _mark(
     reading: DatabaseReading[MarkerType],
     store: DocumentStore | RestoreTarget,
     marker: Callable[[], MarkerType | None],
+    is_busy: Callable[[], bool],
 ) -> None:
-    """Read the marker, which only a complete database has."""
+    """Read the marker, which only a complete database has.
+
+    A database that is being loaded or removed is unknown: it has not failed.
+    """
     try:
         reading.marker = marker()
-        if reading.marker is None and store.exists(reading.thing):
-            reading.add(f"{reading.thing} has no marker, so it is incomplete; restore it again")
-        elif reading.marker is None:
+        if reading.marker is not None:
+            return
+        busy = store.exists(reading.thing) and is_busy()
+        reading.marker = marker()  # a load may have ended meanwhile
+        if reading.marker is not None:
+            return
+        if not store.exists(reading.thing):
             reading.add(f"{reading.thing} does not exist; restore it", "absent")
+        elif busy:
+            reading.add(
+                f"{reading.thing} is being loaded or removed; verify it again when that has ended",
+                "unknown",
+            )
+        else:
+            reading.add(f"{reading.thing} has no marker, so it is incomplete; restore it again")
     except MediatoolError as error:
         reading.add(error)

@@ -97,7 +97,7 @@ def _change(
     """Change the marks first, since they are authoritative; then tags and registry."""
     edited = marks.change(objects, edit)
     if version is not None:
-        _settle(objects, version, edited)
+        _settle(objects, version)
     register(objects)
     write_local_registry(objects, local)
     return edited
@@ -108,14 +108,14 @@ def _settle_others(objects: ObjectStore, before: Marks, after: Marks) -> None:
     for name in {before.promoted, before.fallback, after.promoted, after.fallback} - {None}:
         version = Version.parse(str(name))
         try:
-            _settle(objects, version, after)
+            _settle(objects, version)
         except DamagedInput as error:  # of another version: the requested marks are set
             _LOG.warning("%s", error)
 
 
-def _settle(objects: ObjectStore, version: Version, found: Marks) -> None:
+def _settle(objects: ObjectStore, version: Version) -> None:
     if version in set(catalog.versions(objects, version.day, version.day)):
-        marks.settle_tags(objects, catalog.read(objects, version), found)
+        marks.settle_tags(objects, catalog.read(objects, version))
 
 
 def _require(objects: ObjectStore, documents: DocumentStore, version: Version) -> None:

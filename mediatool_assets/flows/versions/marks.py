@@ -63,19 +63,26 @@ def change(objects: ObjectStore, edit: Callable[[Marks], Marks]) -> Marks:
     return edited
 
 
-def settle_tags(objects: ObjectStore, metadata: Metadata, marks: Marks) -> None:
+def settle_tags(objects: ObjectStore, metadata: Metadata) -> None:
     """Tag a test version's objects for the bucket's deletion rule, or untag those of a kept
     version.
 
-    The metadata comes first: if this is interrupted, a version is deleted before its archives. An
-    object that has expired is skipped.
+    By the marks as they are in the bucket, which are read again at the end: of writers at once, the
+    last one tags by the last marks. If they cannot be read, nothing is tagged. The metadata comes
+    first: if this is interrupted, a version is deleted before its archives. An object that has
+    expired is skipped.
     """
     if metadata.purpose != "testing":
         return
-    tags = dict([TESTING]) if marks.protection(metadata.version) is None else {}
-    for key in keys_of(metadata.version, objects.database_names):
-        with suppress(NotFound):
-            objects.tag(key, tags)
+    settled: bool | None = None
+    while (found := known(objects)) is not None:
+        is_free = found.protection(metadata.version) is None
+        if is_free == settled:
+            return
+        for key in keys_of(metadata.version, objects.database_names):
+            with suppress(NotFound):
+                objects.tag(key, dict([TESTING]) if is_free else {})
+        settled = is_free
 
 
 def keys_of(version: Version, names: DatabaseNames) -> tuple[str, ...]:

@@ -67,9 +67,7 @@ def keep_newest_last(objects: ObjectStore) -> bool:
     data, etag = objects.get(newest.key)
     objects.put(newest.key, data, replacing=etag)
     with suppress(msgspec.MsgspecError):  # readers report that it is damaged
-        metadata, known = metadata_file.decode(data), marks.known(objects)
-        if known is not None:
-            marks.settle_tags(objects, metadata, known)
+        marks.settle_tags(objects, metadata_file.decode(data))
     return False
 
 

@@ -44,7 +44,7 @@ def claim(connection: Connection, database: str) -> None:
         "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"mediatool restore {database}",)
     )
     if not free:
-        raise Refused(f"another restore of {database} is under way; wait for it to end")
+        raise Refused(f"another restore or removal of {database} is under way; wait for it to end")
 
 
 def rename(connection: Connection, database: str, name: str) -> None:

@@ -1,0 +1,1 @@
+"""Midnight, the year's end and a clock change inside a run: ``make drill-midnight``."""

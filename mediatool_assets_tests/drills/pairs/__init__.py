@@ -1,0 +1,1 @@
+"""Two commands at once, in every pair, on real servers: ``make drill-pairs``."""
